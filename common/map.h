@@ -1,0 +1,37 @@
+/*
+ * A hash table of entries that live inside their owners.  The hash is
+ * seeded at start (keys come from clients).  Keys are bytes, borrowed from
+ * the owner and unchanged while it is in the table.  Growing failures are
+ * harmless: chains get longer.
+ */
+#ifndef COMMON_MAP_H
+#define COMMON_MAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct map_node {
+	struct map_node	*next;
+	const void	*key;
+	uint32_t	 klen, hash;
+};
+
+struct map {
+	struct map_node	**slots;
+	size_t		 nslots, count;
+};
+
+/* Zero-initialised is empty and valid. */
+void	 map_clear(struct map *m);	/* frees the slots, not the owners */
+struct map_node *map_find(const struct map *m, const void *key, size_t klen);
+/* The key must not be in m.  Returns 0, or -1 with errno ENOMEM (only the
+ * very first insertion can fail). */
+int	 map_insert(struct map *m, struct map_node *n, const void *key,
+	    size_t klen);
+void	 map_remove(struct map *m, struct map_node *n);	/* n is in m */
+/* Walk: for (n = map_first(m); n != NULL; n = map_next(m, n)).  To remove
+ * while walking, fetch the next one first. */
+struct map_node *map_first(const struct map *m);
+struct map_node *map_next(const struct map *m, const struct map_node *n);
+
+#endif

@@ -1,0 +1,43 @@
+/* What every daemon does once: signals through the loop, descriptors, dirs. */
+#ifndef COMMON_PROC_H
+#define COMMON_PROC_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct event_base;
+struct proc_signals;
+
+typedef void	proc_signal_cb(int signo, void *arg);
+
+/* Deliver these signals (0-terminated list) through the loop; SIGPIPE is
+ * ignored.  NULL with errno. */
+struct proc_signals *proc_signals_new(struct event_base *base,
+	    const int *signos, proc_signal_cb *cb, void *arg);
+void	 proc_signals_free(struct proc_signals *s);
+
+/* Make dir (and parents) with mode 0700 and check that it is ours and not
+ * open to others.  0, or -1 with errno (EPERM: wrong owner or mode). */
+int	 proc_dir(const char *dir);
+/*
+ * Exclusive lock on path (created 0600) for this process's life: fcntl(2)
+ * record lock, which exec keeps and death releases, and whose holder can be
+ * asked for.  Returns the descriptor (keep it; close-on-exec if cloexec), or -1:
+ * EAGAIN (held: *holder is its pid, if not NULL), others.
+ */
+int	 proc_lock(const char *path, int cloexec, pid_t *holder);
+/* Who holds the lock on path: pid, 0 if nobody, -1 with errno. */
+pid_t	 proc_lock_holder(const char *path);
+/* Soft RLIMIT_NOFILE raised to the hard one; returns it. */
+size_t	 proc_nofile(void);
+/* Close every descriptor >= from (close_range(2) or by /proc). */
+void	 proc_close_from(int from);
+/* sd_notify(3) without the library: no-op unless $NOTIFY_SOCKET is set. */
+void	 proc_notify(const char *state);
+/* sd_listen_fds(3): number of descriptors passed, from 3 on; 0 if none.  The
+ * variables are unset and the descriptors made close-on-exec, non-blocking. */
+int	 proc_listen_fds(void);
+/* Directory of the running executable, into dst: 0 or -1 with errno. */
+int	 proc_exe_dir(char *dst, size_t size);
+
+#endif

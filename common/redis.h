@@ -1,0 +1,80 @@
+/*
+ * One Redis server over hiredis' asynchronous API, on a libevent loop.
+ *
+ * Reconnects by itself with back-off (50 ms .. 2 s).  Every command has a
+ * deadline of its own; a reply that comes later is discarded.  Channels
+ * (SUBSCRIBE) live on a connection of their own.  Never blocks: a host name
+ * in the URL is resolved in redis_new(), once, and again by a helper thread or
+ * not at all.
+ */
+#ifndef COMMON_REDIS_H
+#define COMMON_REDIS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct redis;
+struct redisReply;	/* hiredis'; readable by the callers that need it */
+
+#define REDIS_MAX_OUTSTANDING	10000		/* commands */
+#define REDIS_MAX_QUEUED	(8 << 20)	/* bytes */
+
+/* What callers may know of a reply without hiredis' header. */
+enum redis_kind { REDIS_NIL, REDIS_STATUS, REDIS_STRING, REDIS_INTEGER,
+    REDIS_ARRAY, REDIS_ERROR };
+struct redis_value {
+	enum redis_kind	 kind;
+	int64_t		 integer;
+	const char	*str;		/* STATUS, STRING, ERROR */
+	size_t		 len;
+	size_t		 n;		/* ARRAY */
+	const struct redisReply *raw;
+};
+/* Element i of an array, i < v->n. */
+struct redis_value redis_at(const struct redis_value *v, size_t i);
+
+/*
+ * Called once for each accepted command, never from within redis_command().
+ * v is NULL with err set: ETIMEDOUT, ENOTCONN (lost or never up), ECANCELED
+ * (redis_free).  An error reply of Redis is a value of kind REDIS_ERROR.
+ */
+typedef void	redis_reply_cb(const struct redis_value *v, int err, void *arg);
+/* up: 1 connected (and authenticated, database selected), 0 lost. */
+typedef void	redis_state_cb(int up, void *arg);
+typedef void	redis_message_cb(const char *channel, size_t clen,
+		    const char *msg, size_t mlen, void *arg);
+
+/* "redis://[[user]:password@]host[:port][/db]", "unix:/path[?db=N]".
+ * 0, or -1 with *why a sentence. */
+int	 redis_url_check(const char *url, const char **why);
+/* Starts connecting.  NULL with errno (EINVAL: url). */
+struct redis *redis_new(struct event_base *base, const char *url,
+	    redis_state_cb *state_cb, void *arg);
+void	 redis_free(struct redis *r);	/* cancels everything */
+int	 redis_up(const struct redis *r);
+/*
+ * Queue a command of argc binary-safe arguments; pipelined, sent at the end of
+ * the turn.  cb may be NULL.  deadline_ms from now.
+ * Returns 0, or -1 and cb is not called: EAGAIN (bounds reached), ENOTCONN.
+ */
+int	 redis_command(struct redis *r, unsigned deadline_ms,
+	    redis_reply_cb *cb, void *arg, int argc, const char *const *argv,
+	    const size_t *argvlen);
+/* The same with C strings, NULL-terminated: redis_do(r, 1000, cb, arg, "GET",
+ * key, NULL). */
+int	 redis_do(struct redis *r, unsigned deadline_ms, redis_reply_cb *cb,
+	    void *arg, ...) __attribute__((sentinel));
+/*
+ * Run a script by EVALSHA, with EVAL when the server does not know it.  script
+ * must live for ever.  keys and args are C strings here: nkeys keys come first.
+ */
+int	 redis_script(struct redis *r, unsigned deadline_ms,
+	    redis_reply_cb *cb, void *arg, const char *script, int nkeys,
+	    int argc, const char *const *argv, const size_t *argvlen);
+/* Channel messages; repeated after each reconnect. 0 or -1 with errno. */
+int	 redis_subscribe(struct redis *r, const char *channel,
+	    redis_message_cb *cb, void *arg);
+int	 redis_unsubscribe(struct redis *r, const char *channel);
+
+#endif
