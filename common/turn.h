@@ -1,0 +1,34 @@
+/*
+ * One turn of the event loop: callbacks run, then what they left to be done
+ * at the end of the turn, in order of rank: flush the clients, then links,
+ * then control.
+ */
+#ifndef COMMON_TURN_H
+#define COMMON_TURN_H
+
+#include "common/list.h"
+
+struct event_base;
+
+enum turn_rank { TURN_CLIENTS, TURN_LINKS, TURN_CONTROL, TURN_LAST,
+    TURN_NRANKS };
+
+struct turn_work {
+	struct list	 at;
+	void		(*run)(void *arg);
+	void		*arg;
+	int		 queued;
+};
+
+void	 turn_work_init(struct turn_work *w, void (*run)(void *), void *arg);
+/* Run w once at the end of this turn; again is no-op while queued.  Work queued
+ * by work runs in the same end of turn (earlier ranks first again). */
+void	 turn_add(struct turn_work *w, enum turn_rank rank);
+void	 turn_cancel(struct turn_work *w);
+/* Loop until turn_stop() was called; 0, or -1 when the loop failed. */
+int	 turn_loop(struct event_base *base);
+void	 turn_stop(void);
+/* Run the queued work now (tests; before blocking). */
+void	 turn_end(void);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * A connection packed for a journey: one record for every hand-over, gateway
+ * to shard, shard to gateway, shard to shard.  The descriptor travels beside
+ * it.  Versioned: fields are added at the end, and an older reader ignores
+ * what it does not know.
+ */
+#ifndef PROTO_CAPSULE_H
+#define PROTO_CAPSULE_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "proto/limits.h"
+
+#define CAPSULE_VERSION		1
+#define CAPSULE_HEADERS_MAX	32
+#define CAPSULE_ORIGINS_MAX	1024
+
+enum capsule_protocol {		/* what its next byte will be */
+	CAPSULE_HTTP = 1,	/* the start of a request head */
+	CAPSULE_WS = 2,		/* a WebSocket frame, perhaps amid a message */
+	CAPSULE_FASTTCP = 3
+};
+
+#define CAPSULE_F_UID_MADE	0x1	/* the gateway drew the uid */
+#define CAPSULE_F_SECURE	0x2	/* the client came over https */
+#define CAPSULE_F_UPGRADE	0x4	/* a right WebSocket handshake begins early */
+
+struct capsule_header { struct slice name, value; };
+struct capsule_mark { uint64_t origin, seq; };
+
+struct capsule {
+	uint64_t	 id;		/* of the connection */
+	enum capsule_protocol protocol;
+	uint32_t	 flags;
+	uint64_t	 replica;	/* 0: none (group = none, going home) */
+	struct slice	 group, uid, app;
+	struct slice	 route;		/* label of the matched route */
+	struct slice	 peer;		/* "127.0.0.1:40112", of the client */
+	struct slice	 early;		/* read, not consumed */
+	struct slice	 owed;		/* to be written first, not yet taken */
+	struct slice	 state;		/* of the protocol (amid a message) */
+	struct slice	 blob;		/* of the application */
+	struct capsule_header headers[CAPSULE_HEADERS_MAX];	/* kept by route */
+	size_t		 nheaders;
+	/* What each origin has already delivered to it. */
+	const struct capsule_mark *marks;
+	size_t		 nmarks;
+};
+
+/* Append the record to b.  0, or -1 with errno ENOMEM or EINVAL (over limits). */
+int	 capsule_encode(struct buf *b, const struct capsule *c);
+/*
+ * Decode; slices borrow from data.  marks points into a static array, valid
+ * until the next decode.  0, or -1 with errno EPROTO (not a record, over limits)
+ * or EPROTONOSUPPORT (a version we cannot read).
+ */
+int	 capsule_decode(struct capsule *c, const void *data, size_t len);
+/*
+ * A record above CAPSULE_INLINE in a sealed memfd (close-on-exec).  -1 with
+ * errno.  capsule_map gives it back as malloc'd bytes; it refuses what is not
+ * sealed or larger than CAPSULE_MAX (EPROTO).
+ */
+int	 capsule_memfd(const void *data, size_t len);
+void	*capsule_map(int memfd, size_t *len);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * Messages between the gateway and its shards (and kennelctl), over the
+ * SEQPACKET socket <run dir>/control.sock.  A packet is a msgpack array of
+ * messages, each an array: type, then its fields in order.
+ *
+ * A conversation:
+ *
+ *	shard				gateway
+ *	HELLO
+ *	HAVE_REPLICA*  HAVE_CONN*
+ *	HELD
+ *					WELCOME OPTION* START
+ *	READY
+ *					REPLICA NEIGHBOUR* ADOPT
+ *	ADOPTED
+ *	GONE				PARTED
+ *	ADOPT (going home)		ADOPTED
+ *	PONG				PING
+ *
+ * First start and taking over after a gateway's death are the same.  HELLO, the
+ * HAVE lists and HELD are absolute: they are all that the shard has.
+ *
+ * Ownership of a connection: until ADOPTED arrives, the sender of ADOPT owns
+ * it and keeps its descriptor; the receiver hands ADOPTED (or REFUSED) to the
+ * kernel before it reads or writes a byte of the connection.  When a channel has
+ * been read to its end, what was not adopted is the sender's again.
+ */
+#ifndef PROTO_CONTROL_H
+#define PROTO_CONTROL_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "proto/limits.h"
+#include "proto/pack.h"
+
+enum ctl_type {
+	CTL_HELLO = 1,	CTL_HAVE_REPLICA,	CTL_HAVE_CONN,	CTL_HELD,
+	CTL_WELCOME,	CTL_OPTION,	CTL_START,	CTL_READY,
+	CTL_REPLICA,	CTL_NEIGHBOUR,	CTL_FAREWELL,	CTL_DISMISS,
+	CTL_ADOPT,	CTL_ADOPTED,	CTL_REFUSED,
+	CTL_GONE,	CTL_PARTED,
+	CTL_PING,	CTL_PONG,
+	CTL_DEAD,	CTL_LINK_LOST,	CTL_DRAIN,
+	CTL_STATUS_ASK,	CTL_STATUS,
+	CTL_NTYPES
+};
+
+/*
+ * One struct for all: flat, a message uses the fields of its row in the
+ * table (control.c), the rest is zero.  Slices are borrowed.
+ */
+struct ctl {
+	enum ctl_type	 type;
+	uint64_t	 id;		/* connection; PING/PONG: a counter */
+	uint64_t	 replica;	/* the receiver's, or the subject's */
+	uint64_t	 neighbour;	/* another replica of the group */
+	uint64_t	 incarnation;
+	uint32_t	 slot;
+	uint32_t	 low, high;	/* versions; WELCOME: high is the one chosen */
+	uint32_t	 pid;
+	uint32_t	 limit;		/* HELLO: capacity */
+	uint32_t	 flags;		/* CTL_F_*, of this message */
+	uint32_t	 why;		/* enum close_why; DRAIN: the code */
+	uint32_t	 ms;		/* deadline */
+	uint64_t	 time;		/* started, ms since 1970 */
+	struct slice	 group, uid, app;
+	struct slice	 text;		/* link's path, node, key, JSON, sentence */
+	struct slice	 value;		/* OPTION's value; WELCOME: Redis URL; ADOPT:
+					   the record, empty when in a memfd */
+};
+
+#define CTL_F_HTTP	0x1	/* HAVE_CONN: plain HTTP, not upgraded */
+#define CTL_F_OVER	0x2	/* HAVE_CONN: over the limit, counted apart */
+#define CTL_F_LAST	0x4	/* PARTED: no other connection of the uid in
+				   the group (upgraded or about to be) */
+#define CTL_F_MORE	0x8	/* STATUS: another piece follows */
+#define CTL_F_MEMFD	0x10	/* ADOPT: the record is in a second descriptor */
+#define CTL_F_LEAVE	0x20	/* DRAIN: and exit */
+#define CTL_F_OPENED	0x40	/* GONE: it had been opened (onopen ran) */
+
+const char *ctl_name(enum ctl_type type);
+/* Descriptors that travel with m: ADOPT 1, or 2 with CTL_F_MEMFD; else 0. */
+size_t	 ctl_fds(const struct ctl *m);
+/* Append m to b (only the fields of its row).  Failure sticks in b. */
+void	 ctl_encode(struct buf *b, const struct ctl *m);
+/* The next message of a packet: 0, or -1 with errno EPROTO.  Unknown types are
+ * EPROTO; more fields than we know are ignored. */
+int	 ctl_decode(struct ctl *m, struct pack_in *packet);
+
+#endif

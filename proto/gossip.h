@@ -1,0 +1,62 @@
+/*
+ * Messages between two shards of a node, over their link: msgpack arrays, type
+ * first.  The lower slot dials; both say HELLO first.
+ *
+ * Everything that reaches clients carries its origin replica and that
+ * replica's sequence number towards this neighbour (from 1, without gaps): a
+ * repeat is dropped, a gap is logged and counted as lost.
+ *
+ * ask: when not 0, the receiver answers DONE (or ANSWER) with the same number
+ * after it has acted.
+ */
+#ifndef PROTO_GOSSIP_H
+#define PROTO_GOSSIP_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "proto/limits.h"
+#include "proto/pack.h"
+
+enum gossip_type {
+	GOSSIP_HELLO = 1,		/* slot incarnation low high */
+	GOSSIP_MEET,		/* ask to from: introduction, answered DONE */
+	GOSSIP_CAST,		/* ask to from seq flags uid payload: to all of
+				   replica `to`, but uid if GOSSIP_F_NOT_UID */
+	GOSSIP_WHISPER,		/* ask to from seq flags uid payload: to the
+				   sockets of uid */
+	GOSSIP_ASK,		/* ask to from payload, answered ANSWER */
+	GOSSIP_ANSWER,		/* ask flags payload (GOSSIP_F_ERROR: a sentence) */
+	GOSSIP_DONE,		/* ask */
+	GOSSIP_ASKME,		/* ask flags: GOSSIP_F_ON, my entries are not all in
+				   Redis; off again when they are */
+	GOSSIP_NTYPES
+};
+
+#define GOSSIP_F_BINARY	0x1
+#define GOSSIP_F_NOT_UID	0x2
+#define GOSSIP_F_ERROR	0x4
+#define GOSSIP_F_ON	0x8
+
+struct gossip {
+	enum gossip_type	 type;
+	uint64_t	 ask;
+	uint64_t	 to, from;	/* replicas */
+	uint64_t	 seq;
+	uint64_t	 incarnation;
+	uint32_t	 slot, low, high;
+	uint32_t	 flags;
+	struct slice	 uid;
+	struct slice	 payload;	/* always the last field */
+};
+
+const char *gossip_name(enum gossip_type type);
+/*
+ * Append all but the payload's bytes, so that the payload can follow without a
+ * copy: its msgpack header is in b, the caller sends b and then the bytes.
+ */
+void	 gossip_encode(struct buf *b, const struct gossip *m);
+/* 0, or -1 with errno EPROTO. */
+int	 gossip_decode(struct gossip *m, const char *data, size_t len);
+
+#endif

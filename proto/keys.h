@@ -1,0 +1,34 @@
+/*
+ * Names of what is in Redis.  '%', ':', control and non-ASCII bytes of names are
+ * percent-encoded.  All return malloc'd strings, or NULL with errno ENOMEM.
+ */
+#ifndef PROTO_KEYS_H
+#define PROTO_KEYS_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+
+#define KEYS_PREFIX	"kennel:"
+
+/* "<node>/<slot>#<incarnation as 16 hex digits>" into dst (ADDRESS_MAX). */
+void	 keys_address(char *dst, size_t size, const char *node, uint32_t slot,
+	    uint64_t incarnation);
+/* The other way; node_len is the length of the node's name at the start.
+ * 0, or -1 with errno EINVAL. */
+int	 keys_address_parse(struct slice a, size_t *node_len, uint32_t *slot,
+	    uint64_t *incarnation);
+/* prefix "client:" group ":" uid: hash, shard address -> open connections */
+char	*keys_client(const char *prefix, struct slice group, struct slice uid);
+/* prefix "shard:" address ":clients": set of client keys */
+char	*keys_shard_clients(const char *prefix, const char *address);
+/* prefix "group:" group: set of shard addresses */
+char	*keys_group(const char *prefix, struct slice group);
+/* prefix "shard:" address: hash with TTL */
+char	*keys_shard(const char *prefix, const char *address);
+/* prefix "node:" node: hash with TTL */
+char	*keys_node(const char *prefix, const char *node);
+/* prefix "epoch:" group */
+char	*keys_epoch(const char *prefix, struct slice group);
+
+#endif

@@ -1,0 +1,18 @@
+/* Bounds of what processes and configuration may say to each other. */
+#ifndef PROTO_LIMITS_H
+#define PROTO_LIMITS_H
+
+#define GROUP_MAX	512		/* bytes of a group's name */
+#define UID_MAX		512		/* bytes of a uid */
+#define APP_MAX		32		/* bytes of an application's name */
+#define ADDRESS_MAX	160		/* "<node>/<slot>#<incarnation>" */
+#define NODE_MAX	64
+#define SLOTS_MAX	256		/* shards of a node */
+#define WIRE_VERSION	1		/* of control and link messages */
+#define PACKET_MAX	(64 << 10)	/* bytes of a control packet */
+#define CAPSULES_MAX	8		/* capsules in a control packet */
+#define CAPSULE_INLINE	(8 << 10)	/* bytes; above, in a memfd */
+#define CAPSULE_MAX	(64 << 20)	/* bytes of a record in a memfd */
+#define LINK_FRAME_MAX	(64 << 20)	/* bytes of a message on a link */
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * msgpack with limits.  The only user of msgpack-c.
+ *
+ * Every message of ours is one array: its type, then its fields in order.
+ * Fields may be added at the end; a reader takes what it knows.
+ */
+#ifndef PROTO_PACK_H
+#define PROTO_PACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/bytes.h"
+
+#define PACK_DEPTH	4	/* arrays within arrays, the outermost counted */
+
+/* Writing appends to b; failures stick in b->failed. */
+void	 pack_array(struct buf *b, size_t n);
+void	 pack_u64(struct buf *b, uint64_t v);
+void	 pack_str(struct buf *b, struct slice s);	/* as msgpack bin */
+void	 pack_nil(struct buf *b);
+
+/*
+ * A cursor over the elements of one array.  A wrong type, a missing element or
+ * a value out of range sets bad, and reads give 0 or empty from then on: check
+ * once, at the end.  Slices borrow from the bytes given to pack_open.
+ */
+struct pack_in {
+	const void	*at;		/* msgpack_object */
+	size_t		 left;		/* elements */
+	int		 bad;
+};
+
+/*
+ * Check data[0..len) and open it: exactly one array, of known types only, every
+ * count bounded by the bytes present before anything is reserved, at most
+ * PACK_DEPTH deep.  Allocates nothing that lasts; valid until the next
+ * pack_open in this process.  0, or -1 with errno EPROTO or ENOMEM.
+ */
+int	 pack_open(struct pack_in *in, const void *data, size_t len);
+uint64_t pack_in_u64(struct pack_in *in, uint64_t max);	/* above max: bad */
+struct slice pack_in_str(struct pack_in *in, size_t max);	/* bin or str */
+/* The next element as an array of its own: returns its cursor. */
+struct pack_in pack_in_array(struct pack_in *in);
+size_t	 pack_in_left(const struct pack_in *in);
+
+#endif
