@@ -1,0 +1,279 @@
+/*
+ * kennel.h - write a worker for Kennel.
+ *
+ * A worker is a program that keeps client connections.  gatewayd starts as many
+ * of it as it needs, accepts clients, and hands each live socket to one of
+ * them.  You fill a struct kennel_app with callbacks and call
+ * kennel_worker_main().  A complete worker:
+ *
+ *	#include <kennel.h>
+ *
+ *	static void
+ *	receive(struct kennel_request *q)
+ *	{
+ *		kennel_connect(q);
+ *	}
+ *
+ *	static void
+ *	onmessage(struct kennel_socket *s, const struct kennel_message *m)
+ *	{
+ *		kennel_broadcast(s, m->data, m->len, KENNEL_SELF, NULL, NULL);
+ *	}
+ *
+ *	int
+ *	main(int argc, char **argv)
+ *	{
+ *		static const struct kennel_app app = {
+ *			.receive = receive, .onmessage = onmessage,
+ *		};
+ *
+ *		return (kennel_worker_main(argc, argv, &app, 1));
+ *	}
+ *
+ * Words: a group is a named cluster of connections (a room, a document).  Its
+ * part in one worker process is a replica; replicas of one group are
+ * neighbours.  A uid says who a connection belongs to; several connections
+ * may share one.
+ *
+ * Everything runs in one thread, from kennel_worker_main()'s loop; no call
+ * blocks, and no callback may.  Data passed in is copied or counted before a
+ * call returns; data passed to a callback is valid until it returns.  Names and
+ * uids are bytes with a length; those given as const char * are terminated too.
+ *
+ * What is promised about messages: everything one socket sends reaches each
+ * receiver in the order sent, whatever mix of calls it was, at most once.
+ */
+#ifndef KENNEL_H
+#define KENNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KENNEL_API 1		/* raised when a program must be changed */
+
+struct kennel_request;		/* an HTTP request being answered */
+struct kennel_socket;		/* an open client connection */
+struct kennel_replica;		/* this process's part of a group */
+struct kennel_answer;		/* a gossip to be answered */
+struct kennel_timer;
+
+struct kennel_message {
+	const char	*data;		/* not terminated */
+	size_t		 len;
+	int		 binary;	/* else UTF-8 text, checked */
+};
+
+struct kennel_close {
+	int		 code;		/* RFC 6455 7.4; 1005 none, 1006 cut off */
+	const char	*reason;	/* the client's words, or "" */
+	size_t		 reason_len;
+	const char	*label;		/* "client", "slow", ...: see the README */
+	int		 last;		/* no other connection of this uid is left
+					   in the group */
+};
+
+struct kennel_app {
+	/* Routes name it (app = NAME).  NULL: serves every route. */
+	const char	*name;
+
+	/* A replica begins (kennel_replica_set_data) or ends.  onstart returns
+	 * 0, or -1 to refuse: its clients get 503. */
+	int	(*onstart)(struct kennel_replica *);
+	void	(*onstop)(struct kennel_replica *);
+
+	/*
+	 * An HTTP request, its body read.  Must lead to exactly one
+	 * kennel_respond() or kennel_connect(), now or later.  The place of a
+	 * plain request is given back when the response is sent.
+	 */
+	void	(*receive)(struct kennel_request *);
+	/*
+	 * A connection that kennel_connect() upgraded.  It hears no emit, broadcast
+	 * or whisper yet; what is sent here is the first thing the client reads.
+	 * Returns 0, or -1: the client gets 400 and no socket comes of it.
+	 */
+	int	(*onopen)(struct kennel_socket *);
+	void	(*onmessage)(struct kennel_socket *, const struct kennel_message *);
+	/*
+	 * Exactly one of the two, once, after the last onmessage, for each socket
+	 * that was opened: onerror if it was cut off or broke the rules (and
+	 * onerror is given), else onclose.  The socket is no target any more.
+	 */
+	void	(*onclose)(struct kennel_socket *, const struct kennel_close *);
+	void	(*onerror)(struct kennel_socket *, const struct kennel_close *);
+	/* A neighbour asks: kennel_answer() or kennel_answer_error(), once, now
+	 * or later. */
+	void	(*ongossip)(struct kennel_replica *, struct kennel_answer *,
+		    const char *msg, size_t len);
+};
+
+/*
+ * The whole program: reads the arguments that gatewayd gives, connects to it, and
+ * serves until told to leave.  apps: n of them (by pointer to the first).
+ * Returns the exit status.
+ */
+int	 kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
+	    size_t n);
+
+/* ---- HTTP ---- */
+
+const char *kennel_request_method(const struct kennel_request *);
+const char *kennel_request_path(const struct kennel_request *);	/* as sent */
+/* First value of key in the query, decoded; NULL if none.  *len may be NULL.
+ * Valid until the request is answered. */
+const char *kennel_request_query(struct kennel_request *, const char *key,
+	    size_t *len);
+/* First field of this name, or NULL; valid until the request is answered. */
+const char *kennel_request_header(struct kennel_request *, const char *name);
+/* Field number i in order: its name, and *value; NULL behind the last. */
+const char *kennel_request_header_at(struct kennel_request *, size_t i,
+	    const char **value);
+const char *kennel_request_body(const struct kennel_request *, size_t *len);
+const char *kennel_request_uid(const struct kennel_request *, size_t *len);
+const char *kennel_request_group(const struct kennel_request *, size_t *len);
+const char *kennel_request_peer(const struct kennel_request *);	/* ip:port */
+/* NULL when the route has no group. */
+struct kennel_replica *kennel_request_replica(const struct kennel_request *);
+/* Does it ask for an upgrade to WebSocket (rightly or not)? */
+int	 kennel_request_upgrades(const struct kennel_request *);
+
+/* A header field for the response or the 101 to come.  0, or -1 with errno EINVAL
+ * (not a field), ENOMEM. */
+int	 kennel_header(struct kennel_request *, const char *name,
+	    const char *value);
+/*
+ * Answer; ends q.  type NULL: no Content-Type.  status 200..599.  If the
+ * client has gone, nothing happens.  HEAD gets no body.
+ */
+void	 kennel_respond(struct kennel_request *, int status, const char *type,
+	    const char *body, size_t len);
+/* Answer with a file of the pages directory (name without ".."); 404 if it is
+ * not there.  The type follows the name's ending. */
+void	 kennel_respond_page(struct kennel_request *, const char *name);
+/*
+ * Upgrade to WebSocket; ends q.  A request that is no right handshake is answered
+ * with 405, 426 or 400.  onopen follows, perhaps later.
+ */
+void	 kennel_connect(struct kennel_request *);
+
+/* ---- sockets ---- */
+
+#define KENNEL_BINARY	0x1	/* a binary message (default: text, which must
+				   be UTF-8) */
+#define KENNEL_SELF	0x2	/* to the sender's uid as well */
+
+/*
+ * For calls made from a socket: err is 0 when all neighbours have acted,
+ * ETIMEDOUT when one did not answer in time (10 s), ECANCELED when the socket
+ * closed meanwhile.  While it is outstanding, the socket's next messages wait.
+ * Always called, once, not from within the call itself, and before onclose.
+ */
+typedef void	kennel_done_cb(struct kennel_socket *, int err, void *arg);
+
+/* To this client.  0, or -1 with errno: EPIPE (closing), EMSGSIZE, ENOMEM. */
+int	 kennel_send(struct kennel_socket *, const char *data, size_t len,
+	    int flags);
+/* To all sockets of its replica, without its uid's unless KENNEL_SELF. */
+int	 kennel_emit(struct kennel_socket *, const char *data, size_t len,
+	    int flags);
+/* To all sockets of its group, on whatever shard. */
+int	 kennel_broadcast(struct kennel_socket *, const char *data, size_t len,
+	    int flags, kennel_done_cb *done, void *arg);
+/* To all sockets of uid in its group; nothing if that is its own uid. */
+int	 kennel_whisper(struct kennel_socket *, const char *uid, size_t uid_len,
+	    const char *data, size_t len, int flags, kennel_done_cb *done,
+	    void *arg);
+/* Close with this code (1000, 3000..4999, ...) and reason (may be NULL). */
+void	 kennel_close(struct kennel_socket *, int code, const char *reason);
+
+const char *kennel_socket_uid(const struct kennel_socket *, size_t *len);
+const char *kennel_socket_peer(const struct kennel_socket *);
+/* A header that the route keeps (keep = ...), or NULL. */
+const char *kennel_socket_header(const struct kennel_socket *,
+	    const char *name);
+uint64_t kennel_socket_id(const struct kennel_socket *);
+/* NULL when the route has no group. */
+struct kennel_replica *kennel_socket_replica(const struct kennel_socket *);
+void	 kennel_socket_set_data(struct kennel_socket *, void *);
+void	*kennel_socket_data(const struct kennel_socket *);
+
+/* ---- replicas ---- */
+
+typedef void	kennel_replica_done_cb(struct kennel_replica *, int err,
+		    void *arg);
+
+/* As above, from nobody in particular: no one is left out. */
+int	 kennel_replica_emit(struct kennel_replica *, const char *data,
+	    size_t len, int flags);
+int	 kennel_replica_broadcast(struct kennel_replica *, const char *data,
+	    size_t len, int flags, kennel_replica_done_cb *done, void *arg);
+int	 kennel_replica_whisper(struct kennel_replica *, const char *uid,
+	    size_t uid_len, const char *data, size_t len, int flags,
+	    kennel_replica_done_cb *done, void *arg);
+
+const char *kennel_replica_group(const struct kennel_replica *, size_t *len);
+uint64_t kennel_replica_id(const struct kennel_replica *);
+size_t	 kennel_replica_count(const struct kennel_replica *);	/* sockets */
+size_t	 kennel_replica_neighbours(const struct kennel_replica *);
+void	 kennel_replica_set_data(struct kennel_replica *, void *);
+void	*kennel_replica_data(const struct kennel_replica *);
+
+/* ---- gossip: one answer from each neighbour ---- */
+
+struct kennel_slot {
+	uint64_t	 neighbour;	/* its replica id */
+	const char	*data;		/* NULL when there is an error */
+	size_t		 len;
+	const char	*error;		/* "timeout", "gone", or its own words */
+};
+
+/* n slots, one a neighbour; 0 and not an error without neighbours. */
+typedef void	kennel_gossip_cb(struct kennel_socket *,
+		    const struct kennel_slot *slots, size_t n, void *arg);
+typedef void	kennel_replica_gossip_cb(struct kennel_replica *,
+		    const struct kennel_slot *slots, size_t n, void *arg);
+
+/*
+ * Ask all neighbours; cb comes once, later, when all have answered or after
+ * deadline_ms (0: 2000).  From a socket: its next messages wait, and cb comes
+ * before its onclose.  From a replica: r is NULL if it has ended.
+ */
+int	 kennel_gossip(struct kennel_socket *, const char *msg, size_t len,
+	    unsigned deadline_ms, kennel_gossip_cb *cb, void *arg);
+int	 kennel_replica_gossip(struct kennel_replica *r, const char *msg,
+	    size_t len, unsigned deadline_ms, kennel_replica_gossip_cb *cb,
+	    void *arg);
+void	 kennel_answer(struct kennel_answer *, const char *data, size_t len);
+void	 kennel_answer_error(struct kennel_answer *, const char *text);
+
+/* ---- timers, surroundings ---- */
+
+typedef void	kennel_timer_cb(void *arg);
+
+/* After ms, once, or every ms if repeat.  NULL with errno. */
+struct kennel_timer *kennel_timer_new(unsigned ms, int repeat,
+	    kennel_timer_cb *cb, void *arg);
+void	 kennel_timer_free(struct kennel_timer *);
+
+uint64_t kennel_time(void);		/* milliseconds since 1970 */
+const char *kennel_node(void);		/* this machine's name in the cluster */
+const char *kennel_address(void);	/* this process: "node/slot#incarnation" */
+unsigned kennel_slot(void);		/* its number on the node */
+const char *kennel_version(void);
+/* A key of [worker] in the configuration, or NULL. */
+const char *kennel_option(const char *key);
+/* One line to the log, at info. */
+void	 kennel_log(const char *fmt, ...)
+#ifdef __GNUC__
+	    __attribute__((format(printf, 1, 2)))
+#endif
+	    ;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,44 @@
+/*
+ * One other shard of this node: one connection, shared by all groups the two
+ * have in common.  The lower slot dials; until the link is up, messages wait
+ * in its queue.
+ */
+#ifndef SHARDD_LINK_H
+#define SHARDD_LINK_H
+
+#include <stdint.h>
+
+#include "proto/gossip.h"
+
+struct link;
+struct worker;
+
+#define LINK_MARK	(8 << 20)	/* queued bytes: senders pause */
+#define LINK_MAX	(64 << 20)	/* queued bytes: it is given up */
+
+/* Listen at w->link_path; 0 or -1 with errno. */
+int	 link_listen(struct worker *w);
+void	 link_shutdown(struct worker *w);	/* all links, and the listener */
+/* The link to that incarnation, made if need be.  NULL with errno ENOMEM. */
+struct link *link_get(struct worker *w, uint32_t slot, uint64_t incarnation,
+	    const char *path);
+struct link *link_find(struct worker *w, uint32_t slot, uint64_t incarnation);
+/*
+ * Queue m; its payload is m->payload.  Flushed at the end of the turn.  0, or -1
+ * with errno (ENOMEM; EPIPE: given up).  Beyond LINK_MAX the link is given up:
+ * the gateway is told (LINK_LOST), neighbours_link_lost() is called from the loop.
+ */
+int	 link_send(struct link *l, const struct gossip *m);
+int	 link_is_over(const struct link *l);	/* queue is beyond LINK_MARK */
+int	 link_is_up(const struct link *l);
+uint32_t link_slot(const struct link *l);
+uint64_t link_incarnation(const struct link *l);
+/* The gateway says that this shard is dead: close and forget. */
+void	 link_dead(struct worker *w, uint32_t slot, uint64_t incarnation);
+/* For each link: ASKME and the like. */
+void	 link_each(struct worker *w, void (*cb)(struct link *, void *), void *arg);
+/* Has the other side said "ask me always"? */
+int	 link_askme(const struct link *l);
+void	 link_set_askme(struct link *l, int on);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * Who is where: this shard's entries in Redis, and looking others up.
+ *
+ *	client:<group>:<uid>	hash: our address -> open connections here, set
+ *				absolutely, by us alone
+ *	shard:<us>:clients	set of those keys
+ *	group:<group>		set of shard addresses
+ *	shard:<us>		hash with TTL 30 s, our heart-beat every 5 s
+ *
+ * The table is exact: a connection is opened only when its entry is confirmed.
+ * When an entry cannot be written (Redis slow, away, restarted empty) the
+ * neighbours are told "ask me" and have answered, before a connection is opened
+ * without one; when everything is listed again, they are told so.
+ */
+#ifndef SHARDD_LOOKUP_H
+#define SHARDD_LOOKUP_H
+
+#include "common/bytes.h"
+
+struct lookup;
+struct replica;
+struct worker;
+
+/* url "" for none: enter confirms at once, find always fails.  NULL with errno. */
+struct lookup *lookup_new(struct worker *w, const char *url,
+	    const char *prefix);
+void	 lookup_free(struct lookup *l);
+/* Remove everything of ours from Redis, then call cb (or after 1 s). */
+void	 lookup_retire(struct lookup *l, void (*cb)(void *arg), void *arg);
+
+/*
+ * One more connection of uid in r's group is about to open.  confirmed(arg) is
+ * called exactly once, never from within, unless cancelled: when its entry is
+ * in Redis, or when all neighbours know that they must ask us, at most after 1 s.
+ * Returns a ticket, or NULL with errno ENOMEM.  The connection counts from here
+ * on until lookup_leave().
+ */
+struct lookup_ticket;
+struct lookup_ticket *lookup_enter(struct lookup *l, struct replica *r,
+	    struct slice uid, void (*confirmed)(void *arg), void *arg);
+void	 lookup_cancel(struct lookup_ticket *t);	/* and lookup_leave() */
+void	 lookup_leave(struct lookup *l, struct replica *r, struct slice uid);
+/* A replica begins or ends here. */
+void	 lookup_group_enter(struct lookup *l, struct replica *r);
+void	 lookup_group_leave(struct lookup *l, struct replica *r);
+
+/*
+ * Where is uid?  cb comes once, never from within: n addresses of other shards,
+ * or err (ETIMEDOUT after 100 ms, ENOTCONN, EAGAIN).
+ */
+typedef void	lookup_found_cb(const struct slice *addresses, size_t n,
+		    int err, void *arg);
+int	 lookup_find(struct lookup *l, struct replica *r, struct slice uid,
+	    lookup_found_cb *cb, void *arg);
+/* Is Redis usable for finding others at all? */
+int	 lookup_usable(const struct lookup *l);
+int	 lookup_listed(const struct lookup *l);	/* 0: ask me */
+
+#endif

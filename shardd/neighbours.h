@@ -1,0 +1,71 @@
+/*
+ * The other replicas of a group: introductions, broadcast, whisper and gossip
+ * over the links, with deadlines.
+ *
+ * Local delivery is done by the caller first (api.c); here is the rest of the
+ * group only.
+ */
+#ifndef SHARDD_NEIGHBOURS_H
+#define SHARDD_NEIGHBOURS_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "proto/gossip.h"
+
+struct kennel_answer;
+struct kennel_slot;
+struct link;
+struct neighbours;
+struct payload;
+struct replica;
+
+struct neighbours *neighbours_new(struct replica *r);
+/* Outstanding calls end: done(ECANCELED), gossip slots "gone". */
+void	 neighbours_free(struct neighbours *n);
+size_t	 neighbours_count(const struct neighbours *n);
+/*
+ * The gateway's introduction (repeated ones are harmless): MEET goes over the
+ * link to that shard; r is ready (replica_set_ready) when all have answered, or
+ * 1 s after its first introduction; a silent one is logged.
+ */
+void	 neighbours_introduce(struct neighbours *n, uint64_t neighbour,
+	    uint32_t slot, uint64_t incarnation, const char *link_path);
+void	 neighbours_farewell(struct neighbours *n, uint64_t neighbour);
+
+/* err: 0, ETIMEDOUT (10 s), ECANCELED. */
+typedef void	neighbours_done_cb(int err, void *arg);
+typedef void	neighbours_gossip_cb(const struct kennel_slot *slots, size_t n,
+		    void *arg);
+
+/*
+ * To all neighbours: p for all their members but uid `but` (data NULL: all).
+ * done may be NULL; it is never called from within.  0, or -1 with errno ENOMEM.
+ * Returns 1 if a link that it fed is over its mark (8 MiB): the caller pauses
+ * the socket until worker_links_eased() or 2 s have passed.
+ */
+int	 neighbours_cast(struct neighbours *n, struct payload *p,
+	    struct slice but, neighbours_done_cb *done, void *arg);
+/*
+ * To the sockets of uid on neighbours.  With at most whisper_ask (option, 8)
+ * neighbours, or without Redis, all are asked; else the shard is looked up in Redis.
+ * *waiting is set when a lookup is outstanding: then what the same sender does
+ * next must wait until settled(arg) is called (100 ms at most, then all are
+ * asked).  done as above.  settled is never called from within.
+ */
+int	 neighbours_whisper(struct neighbours *n, struct slice uid,
+	    struct payload *p, int *waiting, void (*settled)(void *arg),
+	    void *settled_arg, neighbours_done_cb *done, void *arg);
+/* cb comes once, never from within.  0, or -1 with errno ENOMEM. */
+int	 neighbours_gossip(struct neighbours *n, struct slice msg,
+	    unsigned deadline_ms, neighbours_gossip_cb *cb, void *arg);
+/* kennel_answer() and kennel_answer_error() end here. */
+void	 neighbours_answer(struct kennel_answer *a, struct slice data,
+	    int is_error);
+
+/* link.c: a message came, or the link to a shard ended (asks outstanding there
+ * fail; the neighbours there stay until the gateway's farewell). */
+int	 neighbours_message(struct link *l, const struct gossip *m);
+void	 neighbours_link_lost(struct link *l);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * Shared counted bytes: one encoded message, for all its receivers.  The
+ * WebSocket header stands right before the data, so that both are one run.
+ */
+#ifndef SHARDD_PAYLOAD_H
+#define SHARDD_PAYLOAD_H
+
+#include "common/bytes.h"
+#include "proto/ws_frame.h"
+
+struct payload {
+	uint32_t	 refs;
+	uint8_t		 opcode;	/* WS_TEXT, WS_BINARY, or control */
+	uint8_t		 head_len;	/* 0: raw bytes, not a frame (HTTP) */
+	size_t		 len;		/* data */
+	char		 bytes[];	/* WS_HEAD_MAX, then data */
+};
+
+/* One reference, the caller's.  NULL with errno ENOMEM. */
+struct payload *payload_frame(enum ws_opcode opcode, struct slice data);
+struct payload *payload_raw(struct slice data);
+struct payload *payload_ref(struct payload *p);
+void	 payload_unref(struct payload *p);
+struct slice payload_data(const struct payload *p);	/* the message */
+struct slice payload_wire(const struct payload *p);	/* header and message */
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * A replica is the part of one group that lives in this shard: the members
+ * that hear its emits.  The gateway makes it and ends it.
+ */
+#ifndef SHARDD_REPLICA_H
+#define SHARDD_REPLICA_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "common/list.h"
+#include "common/map.h"
+
+struct conn;
+struct kennel_app;
+struct payload;
+struct neighbours;
+struct worker;
+
+struct replica {
+	struct worker	*worker;
+	uint64_t	 id;
+	struct map_node	 by_id;		/* worker->replicas, key is id */
+	const struct kennel_app *app;
+	char		*group;		/* terminated copy, group_len bytes */
+	size_t		 group_len;
+	void		*data;		/* the application's */
+	struct conn	**members;	/* dense; in order of joining, but for
+					   the last taking a leaver's place */
+	size_t		 nmembers, cap;
+	struct map	 uids;		/* uid -> its members (replica.c) */
+	struct neighbours *neighbours;	/* neighbours.c */
+	struct list	 waiting;	/* conns to open when introduced */
+	int		 ready;		/* introductions answered */
+	int		 dismissed;
+};
+
+/* NULL with errno; calls the application's onstart. */
+struct replica *replica_new(struct worker *w, uint64_t id, struct slice group,
+	    const struct kennel_app *app);
+/* The gateway's dismissal: members that are still there are doomed with
+ * CLOSE_GROUP_GONE; frees when nobody refers to it any more. */
+void	 replica_dismiss(struct replica *r);
+struct replica *replica_find(const struct worker *w, uint64_t id);
+
+/*
+ * Make c a member.  Returns 0, or -1 with errno and nothing changed: ENOMEM.
+ */
+int	 replica_join(struct replica *r, struct conn *c);
+void	 replica_leave(struct replica *r, struct conn *c);
+/*
+ * Queue p to every member, but those of the uid `but` (data NULL: to all).
+ * Takes a reference per member; the caller keeps its own.  A member over
+ * its bound is doomed, not waited for.  Returns the number reached.
+ */
+size_t	 replica_emit(struct replica *r, struct payload *p, struct slice but);
+/* The same to the members of one uid. */
+size_t	 replica_whisper(struct replica *r, struct slice uid,
+	    struct payload *p);
+/* Members with this uid. */
+size_t	 replica_has(const struct replica *r, struct slice uid);
+/* neighbours.c says: all have answered, or waited long enough.  Opens those
+ * who wait. */
+void	 replica_set_ready(struct replica *r);
+
+#endif
