@@ -1,0 +1,130 @@
+/*
+ * (group, uid) to a shard, and the exact counts.  Pure: no sockets, no loop.
+ *
+ * A place is taken when the decision is made and released by the first of:
+ * gone, coming home, refusal, death of its shard.  Exact = taken and not
+ * released, at all times.  Only this module ends a replica: when its count is 0.
+ */
+#ifndef GATEWAYD_PLACEMENT_H
+#define GATEWAYD_PLACEMENT_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "common/list.h"
+#include "common/map.h"
+#include "proto/limits.h"
+
+struct placement;
+struct group;
+
+struct site {			/* a shard, as placement sees it */
+	struct list	 at;		/* of all sites */
+	uint32_t	 slot;
+	uint64_t	 incarnation;
+	size_t		 capacity;	/* connections */
+	size_t		 count;		/* places here, groupless ones included */
+	size_t		 nreplicas;
+	int		 usable;	/* 0: takes nobody (leaving, hung) */
+	void		*owner;		/* the roster's struct shard */
+	struct list	 places;
+	struct list	 replicas;
+};
+
+struct replica {
+	struct list	 at, at_site;	/* in its group, oldest first; in site */
+	uint64_t	 id;		/* never reused on this node */
+	struct group	*group;
+	struct site	*site;
+	size_t		 count;		/* places within the limit */
+	size_t		 over;		/* plain HTTP over the limit */
+};
+
+struct group {
+	struct map_node	 by_name;
+	struct list	 at;
+	char		*name;
+	size_t		 name_len;
+	char		 app[APP_MAX + 1];
+	uint32_t	 limit;
+	struct list	 replicas;
+	struct replica	*current;
+	struct map	 members;	/* uid -> its open places */
+	size_t		 nreplicas;
+};
+
+struct place {			/* one connection */
+	struct map_node	 by_id;
+	struct list	 at_site;
+	uint64_t	 id;
+	struct site	*site;
+	struct replica	*replica;	/* NULL: no group */
+	struct member	*member;	/* NULL: no group */
+	uint8_t		 http;		/* plain HTTP */
+	uint8_t		 over;		/* counted apart */
+	uint8_t		 opened;
+};
+
+/* What the outside must do when replicas come and go: orders to the shards. */
+struct placement_ops {
+	void	(*replica_made)(struct replica *r, void *arg);
+	void	(*replica_ended)(struct replica *r, void *arg);	/* before free */
+};
+
+struct placement *placement_new(const struct placement_ops *ops, void *arg);
+void	 placement_free(struct placement *p);
+
+/* sites.  NULL with errno. */
+struct site *placement_site_add(struct placement *p, uint32_t slot,
+	    uint64_t incarnation, size_t capacity, void *owner);
+/* Its shard is dead and its channel drained: releases every place, ends every
+ * replica, frees it.  Returns the number of places released. */
+size_t	 placement_site_remove(struct placement *p, struct site *s);
+
+struct placement_ask {
+	uint64_t	 id;		/* of the connection */
+	struct slice	 group;		/* data NULL: none */
+	struct slice	 uid, app;
+	uint32_t	 limit;		/* per replica */
+	int		 http;		/* plain: never moves stickiness or current,
+					   never needs a new shard; over the limit
+					   rather than refused */
+};
+
+enum placement_answer {
+	PLACED,
+	PLACEMENT_NEED_SHARD,	/* room would need a new shard */
+	PLACEMENT_FULL		/* plain HTTP only: no shard at all has room */
+};
+
+/* DESIGN, "Places and counts", 1 to 6; on PLACED *out is set.  ENOMEM reads as
+ * PLACEMENT_FULL. */
+enum placement_answer placement_take(struct placement *p,
+	    const struct placement_ask *ask, struct place **out);
+struct place *placement_find(const struct placement *p, uint64_t id);
+/*
+ * Release.  *last is set when its uid has no other upgraded place in the group.
+ * 0, or -1 with errno ENOENT: a second release, which changes nothing.
+ */
+int	 placement_release(struct placement *p, uint64_t id, int *last);
+
+/* Taking over what a shard says it has.  0, or -1 with errno EEXIST, ENOMEM,
+ * EINVAL (a replica of another group). */
+int	 placement_have_replica(struct placement *p, struct site *s,
+	    uint64_t id, struct slice group, struct slice app,
+	    uint32_t limit);
+int	 placement_have_place(struct placement *p, struct site *s,
+	    uint64_t id, uint64_t replica, struct slice uid, int http,
+	    int over);
+/* End of a shard's list: replicas without places end. */
+void	 placement_have_end(struct placement *p, struct site *s);
+
+/* Walking, for status and tests. */
+struct list *placement_sites(struct placement *p);	/* struct site.at */
+struct list *placement_groups(struct placement *p);	/* struct group.at */
+size_t	 placement_count(const struct placement *p);	/* places taken */
+/* Recount everything the slow way and compare: 0 exact, else -1 and a log
+ * line.  For tests and `kennelctl status --check`. */
+int	 placement_verify(const struct placement *p);
+
+#endif

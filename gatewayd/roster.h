@@ -1,0 +1,81 @@
+/*
+ * All shards of this node, ours or found: started, hello, ready, hung, dead;
+ * restarts with back-off; new ones on demand; introductions.
+ */
+#ifndef GATEWAYD_ROSTER_H
+#define GATEWAYD_ROSTER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/backoff.h"
+#include "common/list.h"
+#include "proto/control.h"
+#include "proto/limits.h"
+
+struct control;
+struct event;
+struct gateway;
+struct replica;
+struct site;
+
+enum shard_state {
+	SHARD_EMPTY,		/* nobody in this slot */
+	SHARD_STARTING,		/* forked, no READY yet: places may be taken */
+	SHARD_READY,
+	SHARD_SILENT,		/* its channel ended and the process lives: it may
+				   say hello again */
+	SHARD_LEAVING,		/* told to drain */
+	SHARD_WAITING		/* died; starts again when its back-off is over */
+};
+const char *shard_state_name(enum shard_state s);
+
+struct shard {			/* one slot */
+	struct gateway	*gateway;
+	uint32_t	 slot;
+	enum shard_state state;
+	uint64_t	 incarnation;
+	pid_t		 pid;
+	int		 pidfd;		/* -1 */
+	int		 ours;		/* our child */
+	char		 address[ADDRESS_MAX];
+	char		*link_path;
+	struct control	*control;	/* NULL */
+	struct site	*site;		/* NULL when EMPTY or WAITING */
+	uint64_t	 started;	/* ms since 1970 */
+	unsigned	 restarts, crashes_in_row;
+	uint64_t	 ping_id, ping_sent, ping_answered;	/* clock_ms */
+	struct backoff	 backoff;
+	struct event	*timer, *pid_event;
+	struct list	 handoffs;	/* capsules on their way or waiting */
+};
+
+struct roster;
+
+/* First finds shards that an earlier gateway left (locks in the run dir), waits
+ * for their hello, then starts what is missing up to settings->shards.  ready_cb
+ * is called once, when every slot is READY or has failed (2 s at most for found
+ * ones, 10 s for new ones).  NULL with errno. */
+struct roster *roster_new(struct gateway *g, void (*ready_cb)(struct gateway *));
+void	 roster_free(struct roster *r);
+/* A shard's first message on a fresh control connection was HELLO. The channel is
+ * taken over. */
+int	 roster_hello(struct roster *r, struct control *c, const struct ctl *m,
+	    pid_t peer);
+/* Start one more, if none is starting and max_shards allows: 0 (one is starting
+ * now or was already), or -1 with errno ENOSPC. */
+int	 roster_grow(struct roster *r);
+/* May the placement wait for a shard that is starting? */
+int	 roster_starting(const struct roster *r);
+size_t	 roster_nslots(const struct roster *r);
+struct shard *roster_slot(struct roster *r, size_t i);
+/* Placement's news: REPLICA and NEIGHBOURs, FAREWELLs and DISMISS go out. */
+void	 roster_replica_made(struct replica *rep, void *gateway);
+void	 roster_replica_ended(struct replica *rep, void *gateway);
+/* Drain all shards and wait; done_cb when the last has left or the deadline has
+ * passed (then they are killed first). */
+void	 roster_leave(struct roster *r, unsigned deadline_ms,
+	    void (*done_cb)(struct gateway *));
+void	 roster_kill(struct roster *r);	/* at once, SIGKILL */
+
+#endif

@@ -1,0 +1,56 @@
+/* Flags and the INI file, as one struct.  Flags win. */
+#ifndef GATEWAYD_SETTINGS_H
+#define GATEWAYD_SETTINGS_H
+
+#include <stddef.h>
+
+#include "common/log.h"
+#include "common/sock.h"
+
+#define LISTEN_MAX	32
+
+struct routes;
+
+struct settings_option { char *key, *value; };	/* [worker] */
+
+struct settings {
+	char		*worker;		/* path, resolved */
+	struct sock_addr listen[LISTEN_MAX];
+	char		*listen_text[LISTEN_MAX];
+	size_t		 nlisten;
+	unsigned	 shards, max_shards;
+	unsigned	 limit;			/* 0: as the routes say */
+	unsigned	 capacity;		/* 0: by RLIMIT_NOFILE */
+	char		*run_dir, *state_dir, *config;
+	char		*redis;			/* "auto", "none" or a URL */
+	char		*redis_prefix;
+	char		*node;
+	enum log_level	 log_level;
+	int		 check;
+	/* [gateway] */
+	unsigned	 head_ms;		/* 10 000: request head */
+	size_t		 line_max, head_max, headers_max;
+	unsigned	 handshakes_max;	/* 10 000 in progress */
+	unsigned	 home_max;		/* 10 000 idle at home */
+	unsigned	 home_ms;		/* 15 000 */
+	unsigned	 waiting_max;		/* 1 000 waiting for a shard */
+	unsigned	 watchdog_ms;		/* 10 000 */
+	unsigned	 drain_ms;		/* 10 000 */
+	unsigned	 backlog;		/* 4096 */
+	/* [worker]: handed to the workers */
+	struct settings_option *options;
+	size_t		 noptions;
+	struct routes	*routes;
+};
+
+/*
+ * Parse argv and the file.  Exits by itself for --help and --version (0), and
+ * for errors (a sentence to stderr that says what to do; status 2 for usage, 1
+ * for configuration).  With --check it validates everything that can be known
+ * without starting (worker executable, addresses, Redis URL, descriptor limit),
+ * prints "configuration ok" and exits 0.
+ */
+void	 settings_load(struct settings *s, int argc, char **argv);
+void	 settings_free(struct settings *s);
+
+#endif
