@@ -1,0 +1,529 @@
+/*
+ * chat: a room for everybody who opens it.  A room is a group; each of its
+ * replicas knows its own users, and asks the others by gossip.
+ *
+ * Messages are JSON objects with a "type"; README, "The chat room", lists them.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "shardd/apps/apps.h"
+
+#define CHAT_FLAGS	(JSON_COMPACT)
+
+struct chat_word {
+	const char	*at;
+	size_t		 len;
+};
+
+enum chat_verb { CHAT_ALL, CHAT_GROUP, CHAT_WHISPER };
+
+static const struct chat_command {
+	const char	*name;
+	enum chat_verb	 verb;
+} chat_commands[] = {
+	{ "/g", CHAT_GROUP },	{ "/group", CHAT_GROUP },
+	{ "/w", CHAT_WHISPER },	{ "/msg", CHAT_WHISPER },
+	{ "/a", CHAT_ALL },	{ "/all", CHAT_ALL },
+};
+
+/* ---- events ---- */
+
+static json_t *
+chat_string(const char *s, size_t len)
+{
+	return (json_stringn(s, len));
+}
+
+static json_t *
+chat_uid(const struct kennel_socket *s)
+{
+	size_t		 len;
+	const char	*uid = kennel_socket_uid(s, &len);
+
+	return (chat_string(uid, len));
+}
+
+/* {"type":type,"from":from,"time":now}; from is taken.  NULL without memory. */
+static json_t *
+chat_event(const char *type, json_t *from)
+{
+	return (json_pack("{s:s, s:o, s:I}", "type", type, "from", from,
+	    "time", (json_int_t)kennel_time()));
+}
+
+/* As text; o is taken and may be NULL. */
+static char *
+chat_dump(json_t *o, size_t *len)
+{
+	char	*text = o == NULL ? NULL : json_dumps(o, CHAT_FLAGS);
+
+	json_decref(o);
+	*len = text == NULL ? 0 : strlen(text);
+	return (text);
+}
+
+static void
+chat_broadcast(struct kennel_socket *s, json_t *o, int flags)
+{
+	size_t	 len;
+	char	*text = chat_dump(o, &len);
+
+	if (text != NULL)
+		kennel_broadcast(s, text, len, flags, NULL, NULL);
+	free(text);
+}
+
+/* An event about the socket's user, with the shard that serves it. */
+static json_t *
+chat_user_event(struct kennel_socket *s, const char *type)
+{
+	json_t	*o = chat_event(type, chat_uid(s));
+
+	json_object_set_new(o, "shard", json_string(kennel_address()));
+	return (o);
+}
+
+/* ---- users ---- */
+
+/* The replica's data: uid -> number of its sockets here. */
+static int
+chat_start(struct kennel_replica *r)
+{
+	json_t	*users = json_object();
+
+	kennel_replica_set_data(r, users);
+	return (users == NULL ? -1 : 0);
+}
+
+static void
+chat_stop(struct kennel_replica *r)
+{
+	json_decref(kennel_replica_data(r));
+}
+
+static void
+chat_count(struct kennel_socket *s, int step)
+{
+	json_t		*users;
+	json_int_t	 n;
+	size_t		 len;
+	const char	*uid = kennel_socket_uid(s, &len);
+
+	users = kennel_replica_data(kennel_socket_replica(s));
+	n = json_integer_value(json_object_getn(users, uid, len)) + step;
+	if (n > 0)
+		json_object_setn_new(users, uid, len, json_integer(n));
+	else
+		json_object_deln(users, uid, len);
+}
+
+/* ["name", ...] of those here. */
+static json_t *
+chat_names(struct kennel_replica *r)
+{
+	json_t		*names = json_array(), *n;
+	const char	*key;
+	size_t		 len;
+
+	json_object_keylen_foreach(kennel_replica_data(r), key, len, n)
+		json_array_append_new(names, chat_string(key, len));
+	return (names);
+}
+
+static void
+chat_gossip(struct kennel_replica *r, struct kennel_answer *a,
+    const char *msg, size_t msg_len)
+{
+	json_t	*o;
+	char	*text;
+	size_t	 len;
+
+	(void)msg, (void)msg_len;	/* there is one question only */
+	o = json_pack("{s:s, s:o}", "shard", kennel_address(), "names",
+	    chat_names(r));
+	if ((text = chat_dump(o, &len)) == NULL)
+		kennel_answer_error(a, "out of memory");
+	else
+		kennel_answer(a, text, len);
+	free(text);
+}
+
+/*
+ * Add {"shard":address,"names":[...]} to the list of distinct names, and to
+ * "where": name -> its shards' addresses.
+ */
+static void
+chat_merge(json_t *list, json_t *where, const json_t *part)
+{
+	json_t		*shard = json_object_get(part, "shard"), *name, *at;
+	size_t		 i, len;
+	const char	*s;
+
+	json_array_foreach(json_object_get(part, "names"), i, name) {
+		if ((s = json_string_value(name)) == NULL)
+			continue;
+		len = json_string_length(name);
+		if ((at = json_object_getn(where, s, len)) == NULL) {
+			json_array_append(list, name);
+			at = json_array();
+			json_object_setn_new(where, s, len, at);
+		}
+		json_array_append(at, shard);
+	}
+}
+
+static void
+chat_list_cb(struct kennel_socket *s, const struct kennel_slot *slots,
+    size_t n, void *arg)
+{
+	json_t	*list = json_array(), *where = json_object(), *part, *o;
+	char	*text;
+	size_t	 len;
+
+	(void)arg;
+	for (size_t i = 0; i < n; i++) {
+		if (slots[i].data == NULL)
+			continue;
+		part = json_loadb(slots[i].data, slots[i].len, JSON_ALLOW_NUL,
+		    NULL);
+		chat_merge(list, where, part);
+		json_decref(part);
+	}
+	part = json_pack("{s:s, s:o}", "shard", kennel_address(), "names",
+	    chat_names(kennel_socket_replica(s)));
+	chat_merge(list, where, part);
+	json_decref(part);
+	o = json_pack("{s:s, s:o, s:o, s:I}", "type", "user:list", "list", list,
+	    "shards", where, "time", (json_int_t)kennel_time());
+	if ((text = chat_dump(o, &len)) != NULL)
+		kennel_send(s, text, len, 0);
+	free(text);
+}
+
+/* ---- words ---- */
+
+/* Length of the white space character at p (as JavaScript's \s), or 0. */
+static size_t
+chat_space(const char *p, const char *end)
+{
+	const unsigned char	*u = (const unsigned char *)p;
+	unsigned		 c;
+
+	if (p >= end)
+		return (0);
+	if (*u == ' ' || (*u >= '\t' && *u <= '\r'))
+		return (1);
+	if (end - p >= 2 && u[0] == 0xc2 && u[1] == 0xa0)
+		return (2);
+	if (end - p < 3 || u[0] < 0xe1 || u[0] > 0xef)
+		return (0);
+	c = (u[0] & 0xfu) << 12 | (u[1] & 0x3fu) << 6 | (u[2] & 0x3fu);
+	if (c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
+	    c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000 ||
+	    c == 0xfeff)
+		return (3);
+	return (0);
+}
+
+static void
+chat_skip(struct chat_word *w)
+{
+	size_t	 n;
+
+	while ((n = chat_space(w->at, w->at + w->len)) > 0)
+		w->at += n, w->len -= n;
+}
+
+/* Cut the first word off rest. */
+static struct chat_word
+chat_next(struct chat_word *rest)
+{
+	struct chat_word	 word = { rest->at, 0 };
+
+	while (rest->len > 0 && chat_space(rest->at, rest->at + rest->len) == 0)
+		rest->at++, rest->len--, word.len++;
+	return (word);
+}
+
+static struct chat_word
+chat_trim(const char *s, size_t len)
+{
+	struct chat_word	 w = { s, len };
+	const char		*end = s, *p;
+
+	chat_skip(&w);
+	for (p = w.at; p < s + len; ) {
+		size_t	 n = chat_space(p, s + len);
+
+		p += n > 0 ? n : 1;
+		if (n == 0)
+			end = p;
+	}
+	w.len = end > w.at ? (size_t)(end - w.at) : 0;
+	return (w);
+}
+
+/*
+ * What does this text ask for?  On return *text is what to say, *target whom to.
+ * A command that lacks its text is no command.
+ */
+static enum chat_verb
+chat_parse(struct chat_word *text, struct chat_word *target)
+{
+	struct chat_word	 rest = *text, name, to = { NULL, 0 };
+
+	name = chat_next(&rest);
+	for (size_t i = 0; i < sizeof(chat_commands) / sizeof(*chat_commands);
+	    i++) {
+		const struct chat_command	*c = &chat_commands[i];
+
+		if (strlen(c->name) != name.len ||
+		    memcmp(c->name, name.at, name.len) != 0)
+			continue;
+		chat_skip(&rest);
+		if (c->verb == CHAT_WHISPER) {
+			to = chat_next(&rest);
+			chat_skip(&rest);
+		}
+		if (rest.len == 0)
+			break;
+		*text = rest;
+		*target = to;
+		return (c->verb);
+	}
+	return (CHAT_ALL);
+}
+
+/* ---- messages ---- */
+
+/* The target has it: now the sender's own copy. */
+static void
+chat_echo_cb(struct kennel_socket *s, int err, void *arg)
+{
+	char	*text = arg;
+
+	(void)err;
+	kennel_send(s, text, strlen(text), 0);
+	free(text);
+}
+
+static void
+chat_say(struct kennel_socket *s, const char *said, size_t said_len)
+{
+	struct chat_word	 w = chat_trim(said, said_len), to = { NULL, 0 };
+	enum chat_verb		 verb = chat_parse(&w, &to);
+	json_t			*o = chat_event("user:msg", chat_uid(s));
+	size_t			 len;
+	char			*text;
+
+	json_object_set_new(o, "text", chat_string(w.at, w.len));
+	if (verb == CHAT_GROUP)
+		json_object_set_new(o, "meta", json_string("group"));
+	if (verb == CHAT_WHISPER) {
+		json_object_set_new(o, "meta", json_string("whisper"));
+		json_object_set_new(o, "to", chat_string(to.at, to.len));
+	}
+	if ((text = chat_dump(o, &len)) == NULL)
+		return;
+	if (verb == CHAT_WHISPER) {
+		if (kennel_whisper(s, to.at, to.len, text, len, 0,
+		    chat_echo_cb, text) == 0)
+			return;		/* chat_echo_cb frees it */
+		kennel_send(s, text, len, 0);
+	} else if (verb == CHAT_GROUP)
+		kennel_emit(s, text, len, KENNEL_SELF);
+	else
+		kennel_broadcast(s, text, len, KENNEL_SELF, NULL, NULL);
+	free(text);
+}
+
+/* A type we do not know goes to everybody as it came, signed with its uid. */
+static void
+chat_pass(struct kennel_socket *s, json_t *o, const struct kennel_message *m)
+{
+	json_t		*uid = chat_uid(s);
+	const char	*end;
+	char		*text, *name;
+	size_t		 len;
+
+	if (json_object_get(o, "uid") != NULL) {
+		json_object_set_new(o, "uid", uid);
+		chat_broadcast(s, json_incref(o), KENNEL_SELF);
+		return;
+	}
+	/* Its own spelling of numbers and strings is kept. */
+	if ((name = json_dumps(uid, JSON_ENCODE_ANY)) == NULL)
+		goto out;
+	for (end = m->data + m->len; end > m->data && *end != '}'; end--)
+		;
+	len = (size_t)(end - m->data);
+	if ((text = malloc(len + strlen(name) + 16)) != NULL) {
+		memcpy(text, m->data, len);
+		len += (size_t)sprintf(text + len, "%s\"uid\":%s}",
+		    json_object_size(o) > 0 ? "," : "", name);
+		kennel_broadcast(s, text, len, KENNEL_SELF, NULL, NULL);
+	}
+	free(text);
+	free(name);
+out:
+	json_decref(uid);
+}
+
+static void
+chat_message(struct kennel_socket *s, const struct kennel_message *m)
+{
+	json_t		*o, *said;
+	const char	*type;
+
+	if (m->binary)
+		return;
+	o = json_loadb(m->data, m->len, JSON_ALLOW_NUL, NULL);
+	if (!json_is_object(o))
+		goto out;
+	if ((type = json_string_value(json_object_get(o, "type"))) == NULL)
+		type = "";
+	if (strcmp(type, "req:connected") == 0)
+		chat_broadcast(s, chat_user_event(s, "user:connected"),
+		    KENNEL_SELF);
+	else if (strcmp(type, "req:user:list") == 0)
+		kennel_gossip(s, "{}", 2, 0, chat_list_cb, NULL);
+	else if (strcmp(type, "msg") == 0) {
+		if (json_is_string(said = json_object_get(o, "text")))
+			chat_say(s, json_string_value(said),
+			    json_string_length(said));
+	} else
+		chat_pass(s, o, m);
+out:
+	json_decref(o);
+}
+
+static int
+chat_open(struct kennel_socket *s)
+{
+	chat_count(s, 1);
+	/* Not a member yet, so "self" reaches its uid's other sockets only. */
+	chat_broadcast(s, chat_user_event(s, "user:join"), KENNEL_SELF);
+	return (0);
+}
+
+static void
+chat_close(struct kennel_socket *s, const struct kennel_close *why)
+{
+	chat_count(s, -1);
+	if (why->last)
+		chat_broadcast(s, chat_user_event(s, "user:exit"), 0);
+}
+
+/* ---- HTTP ---- */
+
+static void
+chat_done_cb(struct kennel_replica *r, int err, void *arg)
+{
+	(void)r, (void)err;
+	kennel_respond(arg, 200, "text/plain;charset=utf-8", "DONE", 4);
+}
+
+/* {"type":"user:msg","from":"HTTP","text":"SENT VIA "/x" HTTP route",...} */
+static json_t *
+chat_http_event(const char *route)
+{
+	json_t	*o = chat_event("user:msg", json_string("HTTP"));
+
+	json_object_set_new(o, "text",
+	    json_sprintf("SENT VIA \"%s\" HTTP route", route));
+	return (o);
+}
+
+static void
+chat_http(struct kennel_request *q, const char *verb)
+{
+	struct kennel_replica	*r = kennel_request_replica(q);
+	json_t			*o = chat_http_event(verb);
+	const char		*target = NULL;
+	char			*text;
+	size_t			 len, target_len = 3;
+	int			 sent = -1;
+
+	if (strcmp(verb, "/emit") == 0)
+		json_object_set_new(o, "meta", json_string("group"));
+	if (strcmp(verb, "/whisper") == 0) {
+		target = kennel_request_query(q, "target", &target_len);
+		if (target == NULL || target_len == 0)
+			target = "aaa", target_len = 3;
+		json_object_set_new(o, "meta", json_string("whisper"));
+		if (json_object_set_new(o, "to",
+		    chat_string(target, target_len)) == -1) {
+			json_decref(o);
+			kennel_respond(q, 400, "text/plain",
+			    "target is not UTF-8\n", 20);
+			return;
+		}
+	}
+	if ((text = chat_dump(o, &len)) == NULL) {
+		kennel_respond(q, 503, NULL, NULL, 0);
+		return;
+	}
+	if (target != NULL)
+		sent = kennel_replica_whisper(r, target, target_len, text, len,
+		    0, chat_done_cb, q);
+	else if (strcmp(verb, "/broadcast") == 0)
+		sent = kennel_replica_broadcast(r, text, len, 0, chat_done_cb,
+		    q);
+	else if (kennel_replica_emit(r, text, len, 0) == 0)
+		chat_done_cb(r, sent = 0, q);
+	if (sent == -1)
+		kennel_respond(q, 503, NULL, NULL, 0);
+	free(text);
+}
+
+static void
+chat_connect(struct kennel_request *q)
+{
+	size_t		 len;
+	const char	*uid = kennel_request_uid(q, &len);
+	json_t		*name = chat_string(uid, len);
+
+	/* It will stand in JSON, which is UTF-8. */
+	if (name == NULL)
+		kennel_respond(q, 400, "text/plain", "name is not UTF-8\n", 18);
+	else
+		kennel_connect(q);
+	json_decref(name);
+}
+
+static void
+chat_receive(struct kennel_request *q)
+{
+	const char	*method = kennel_request_method(q);
+	const char	*verb = strrchr(kennel_request_path(q), '/');
+
+	if (kennel_request_replica(q) == NULL)
+		verb = "";		/* the page's route has no group */
+	if (strcmp(verb, "/ws") == 0)
+		chat_connect(q);
+	else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+		kennel_header(q, "Allow", "GET, HEAD");
+		kennel_respond(q, 405, "text/plain", "Method not allowed\n", 19);
+	} else if (*verb == '\0')
+		kennel_respond_page(q, "chat.html");
+	else if (strcmp(verb, "/broadcast") == 0 ||
+	    strcmp(verb, "/whisper") == 0 || strcmp(verb, "/emit") == 0)
+		chat_http(q, verb);
+	else
+		kennel_respond(q, 404, NULL, NULL, 0);
+}
+
+const struct kennel_app chat_app = {
+	.name = "chat",
+	.onstart = chat_start,
+	.onstop = chat_stop,
+	.receive = chat_receive,
+	.onopen = chat_open,
+	.onmessage = chat_message,
+	.onclose = chat_close,
+	.ongossip = chat_gossip,
+};
