@@ -16,6 +16,10 @@ struct config_error {
 };
 
 struct config_option {
+	/*
+	 * A key that ends in '*' takes every key that begins so ("app.*", "*"); its
+	 * set is given the key in place of the label.  The first row that fits wins.
+	 */
 	const char	*section, *key;
 	/*
 	 * label is what follows the section's name ("" if nothing).  Returns 0,
