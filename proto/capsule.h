@@ -13,6 +13,7 @@
 #include "proto/limits.h"
 
 #define CAPSULE_VERSION		1
+#define CAPSULE_READABLE	1	/* the oldest reader that understands it */
 #define CAPSULE_HEADERS_MAX	32
 #define CAPSULE_ORIGINS_MAX	1024
 
@@ -58,8 +59,9 @@ int	 capsule_encode(struct buf *b, const struct capsule *c);
 int	 capsule_decode(struct capsule *c, const void *data, size_t len);
 /*
  * A record above CAPSULE_INLINE in a sealed memfd (close-on-exec).  -1 with
- * errno.  capsule_map gives it back as malloc'd bytes; it refuses what is not
- * sealed or larger than CAPSULE_MAX (EPROTO).
+ * errno; EINVAL: empty or above CAPSULE_MAX.  capsule_map gives it back as
+ * malloc'd bytes and leaves it open; it refuses what is not sealed or larger than
+ * CAPSULE_MAX (EPROTO).
  */
 int	 capsule_memfd(const void *data, size_t len);
 void	*capsule_map(int memfd, size_t *len);

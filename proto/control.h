@@ -79,7 +79,16 @@ struct ctl {
 #define CTL_F_LEAVE	0x20	/* DRAIN: and exit */
 #define CTL_F_OPENED	0x40	/* GONE: it had been opened (onopen ran) */
 
+#define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */
+#define CTL_VALUE_MAX	CAPSULE_INLINE	/* bytes */
+
+enum {				/* who may send a message */
+	CTL_SHARD = 0x1, CTL_GATEWAY = 0x2, CTL_KENNELCTL = 0x4
+};
+
 const char *ctl_name(enum ctl_type type);
+unsigned ctl_from(enum ctl_type type);		/* CTL_SHARD | ... */
+enum ctl_type ctl_answer(enum ctl_type type);	/* 0: none */
 /* Descriptors that travel with m: ADOPT 1, or 2 with CTL_F_MEMFD; else 0. */
 size_t	 ctl_fds(const struct ctl *m);
 /* Append m to b (only the fields of its row).  Failure sticks in b. */

@@ -51,6 +51,7 @@ struct gossip {
 };
 
 const char *gossip_name(enum gossip_type type);
+enum gossip_type gossip_answer(enum gossip_type type);	/* 0: none */
 /*
  * Append all but the payload's bytes, so that the payload can follow without a
  * copy: its msgpack header is in b, the caller sends b and then the bytes.

@@ -1,0 +1,150 @@
+/* Names of what is in Redis. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "proto/keys.h"
+#include "proto/limits.h"
+
+static void	 keys_name(struct buf *b, struct slice s);
+static char	*keys_string(struct buf *b);
+
+void
+keys_address(char *dst, size_t size, const char *node, uint32_t slot,
+    uint64_t incarnation)
+{
+	snprintf(dst, size, "%s/%" PRIu32 "#%016" PRIx64, node, slot,
+	    incarnation);
+}
+
+int
+keys_address_parse(struct slice a, size_t *node_len, uint32_t *slot,
+    uint64_t *incarnation)
+{
+	const char	*hash, *slash;
+	uint64_t	 v = 0, n;
+	int		 c;
+
+	/* From the end, for a node's name may have any character. */
+	if (a.len == 0 || (hash = memrchr(a.data, '#', a.len)) == NULL ||
+	    a.data + a.len - hash != 1 + 16)
+		goto bad;
+	for (const char *p = hash + 1; p < a.data + a.len; p++) {
+		c = *p;
+		if (c >= '0' && c <= '9')
+			c -= '0';
+		else if (c >= 'a' && c <= 'f')
+			c -= 'a' - 10;
+		else
+			goto bad;
+		v = v << 4 | (uint64_t)c;
+	}
+	slash = memrchr(a.data, '/', (size_t)(hash - a.data));
+	if (slash == NULL || slash == a.data || slash - a.data > NODE_MAX)
+		goto bad;
+	if (slice_u64(slice_of(slash + 1, (size_t)(hash - slash - 1)),
+	    SLOTS_MAX - 1, &n) == -1)
+		goto bad;
+	*node_len = (size_t)(slash - a.data);
+	*slot = (uint32_t)n;
+	*incarnation = v;
+	return (0);
+bad:
+	errno = EINVAL;
+	return (-1);
+}
+
+char *
+keys_client(const char *prefix, struct slice group, struct slice uid)
+{
+	struct buf	b = { 0 };
+
+	buf_adds(&b, prefix);
+	buf_adds(&b, "client:");
+	keys_name(&b, group);
+	buf_adds(&b, ":");
+	keys_name(&b, uid);
+	return (keys_string(&b));
+}
+
+char *
+keys_shard_clients(const char *prefix, const char *address)
+{
+	struct buf	b = { 0 };
+
+	buf_adds(&b, prefix);
+	buf_adds(&b, "shard:");
+	keys_name(&b, slice_str(address));
+	buf_adds(&b, ":clients");
+	return (keys_string(&b));
+}
+
+char *
+keys_group(const char *prefix, struct slice group)
+{
+	struct buf	b = { 0 };
+
+	buf_adds(&b, prefix);
+	buf_adds(&b, "group:");
+	keys_name(&b, group);
+	return (keys_string(&b));
+}
+
+char *
+keys_shard(const char *prefix, const char *address)
+{
+	struct buf	b = { 0 };
+
+	buf_adds(&b, prefix);
+	buf_adds(&b, "shard:");
+	keys_name(&b, slice_str(address));
+	return (keys_string(&b));
+}
+
+char *
+keys_node(const char *prefix, const char *node)
+{
+	struct buf	b = { 0 };
+
+	buf_adds(&b, prefix);
+	buf_adds(&b, "node:");
+	keys_name(&b, slice_str(node));
+	return (keys_string(&b));
+}
+
+char *
+keys_epoch(const char *prefix, struct slice group)
+{
+	struct buf	b = { 0 };
+
+	buf_adds(&b, prefix);
+	buf_adds(&b, "epoch:");
+	keys_name(&b, group);
+	return (keys_string(&b));
+}
+
+/* What could end a name early, or not be typed into redis-cli, is encoded. */
+static void
+keys_name(struct buf *b, struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char	c = (unsigned char)s.data[i];
+
+		if (c < 0x20 || c >= 0x7f || c == '%' || c == ':')
+			buf_addf(b, "%%%02X", c);
+		else
+			buf_add(b, &c, 1);
+	}
+}
+
+/* The buffer as a string that is the caller's. */
+static char *
+keys_string(struct buf *b)
+{
+	if (buf_add(b, "", 1) == -1) {
+		buf_clear(b);
+		errno = ENOMEM;
+		return (NULL);
+	}
+	return (b->data);
+}
