@@ -45,7 +45,8 @@ void	 control_free(struct control *c);
 /*
  * Queue m; sent at the end of the turn, in packets of at most PACKET_MAX bytes and
  * CAPSULES_MAX capsules.  fds (ctl_fds(m) of them) are borrowed: they must stay
- * open until ADOPTED or REFUSED or the end, but a memfd (fds[1]) is taken.
+ * open until ADOPTED or REFUSED or the end, but a memfd (fds[1]) is taken, unless
+ * -1 is returned.
  * 0, or -1 with errno ENOMEM, EMSGSIZE (larger than a packet) or ENOBUFS (more than
  * 64 MiB queued).
  */
@@ -57,7 +58,7 @@ int	 control_flush(struct control *c);
  * count the messages of control_send from 1. */
 uint64_t control_queued(const struct control *c);	/* last number queued */
 uint64_t control_sent(const struct control *c);	/* last with the kernel */
-/* Called when control_sent advances after an EAGAIN. */
+/* Called from the loop when control_sent advances after an EAGAIN. */
 void	 control_set_sent_cb(struct control *c,
 	    void (*cb)(struct control *c, void *arg));
 size_t	 control_queued_bytes(const struct control *c);
