@@ -29,19 +29,23 @@ struct site {			/* a shard, as placement sees it */
 	void		*owner;		/* the roster's struct shard */
 	struct list	 places;
 	struct list	 replicas;
+	uint64_t	 mark;		/* placement's own */
 };
 
 struct replica {
 	struct list	 at, at_site;	/* in its group, oldest first; in site */
+	struct map_node	 by_id;
 	uint64_t	 id;		/* never reused on this node */
 	struct group	*group;
 	struct site	*site;
 	size_t		 count;		/* places within the limit */
 	size_t		 over;		/* plain HTTP over the limit */
+	size_t		 tally, tally_over;	/* placement_verify's own */
 };
 
+/* Groups of different applications are different, whatever their names. */
 struct group {
-	struct map_node	 by_name;
+	struct map_node	 by_name;	/* app, NUL, name */
 	struct list	 at;
 	char		*name;
 	size_t		 name_len;
@@ -59,16 +63,22 @@ struct place {			/* one connection */
 	uint64_t	 id;
 	struct site	*site;
 	struct replica	*replica;	/* NULL: no group */
-	struct member	*member;	/* NULL: no group */
+	struct member	*member;	/* NULL: no group, or plain HTTP */
 	uint8_t		 http;		/* plain HTTP */
 	uint8_t		 over;		/* counted apart */
 	uint8_t		 opened;
 };
 
-/* What the outside must do when replicas come and go: orders to the shards. */
+/*
+ * What the outside must do when replicas come and go: orders to the shards.
+ * made: by placement_take, before it returns; its first place is counted.  Not
+ * for what a shard says it has.  ended: it has left its group, whose list now
+ * holds the neighbours that are to forget it; it is freed after the call.
+ * Neither may call placement.  NULL: nobody needs to know.
+ */
 struct placement_ops {
 	void	(*replica_made)(struct replica *r, void *arg);
-	void	(*replica_ended)(struct replica *r, void *arg);	/* before free */
+	void	(*replica_ended)(struct replica *r, void *arg);
 };
 
 struct placement *placement_new(const struct placement_ops *ops, void *arg);
@@ -103,13 +113,14 @@ enum placement_answer placement_take(struct placement *p,
 	    const struct placement_ask *ask, struct place **out);
 struct place *placement_find(const struct placement *p, uint64_t id);
 /*
- * Release.  *last is set when its uid has no other upgraded place in the group.
- * 0, or -1 with errno ENOENT: a second release, which changes nothing.
+ * Release.  *last (may be NULL) is set when it was upgraded and its uid has no
+ * other upgraded place in the group.  0, or -1 with errno ENOENT: a second release, which changes nothing.
  */
 int	 placement_release(struct placement *p, uint64_t id, int *last);
 
-/* Taking over what a shard says it has.  0, or -1 with errno EEXIST, ENOMEM,
- * EINVAL (a replica of another group). */
+/* Taking over what a shard says it has.  0, or -1 with errno EEXIST (the id is
+ * known, or the shard has a replica of this group), ENOMEM, EINVAL (no such
+ * replica at this site; names over their bounds).  replica 0: no group. */
 int	 placement_have_replica(struct placement *p, struct site *s,
 	    uint64_t id, struct slice group, struct slice app,
 	    uint32_t limit);
@@ -125,6 +136,6 @@ struct list *placement_groups(struct placement *p);	/* struct group.at */
 size_t	 placement_count(const struct placement *p);	/* places taken */
 /* Recount everything the slow way and compare: 0 exact, else -1 and a log
  * line.  For tests and `kennelctl status --check`. */
-int	 placement_verify(const struct placement *p);
+int	 placement_verify(struct placement *p);
 
 #endif

@@ -1,0 +1,724 @@
+/* (group, uid) to a shard, and the exact counts. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "gatewayd/placement.h"
+
+/* How many upgraded places of one uid are in one replica. */
+struct seat {
+	struct seat	*next;		/* chosen less recently */
+	struct replica	*replica;
+	uint32_t	 count;
+	uint32_t	 tally;		/* placement_verify's own */
+};
+
+/* A uid with at least one upgraded place in a group.  Nearly all have one. */
+struct member {
+	struct map_node	 by_uid;
+	struct seat	 seats;		/* the first; the others are malloc'd */
+	char		 uid[];
+};
+
+struct placement {
+	struct list	 sites, groups;
+	struct map	 places, replicas, by_name;
+	const struct placement_ops *ops;
+	void		*arg;
+	uint64_t	 next_replica;
+	uint64_t	 mark;
+};
+
+#define GROUP_KEY_MAX	(APP_MAX + 1 + GROUP_MAX)
+
+static struct replica *placement_choose(const struct group *,
+	    struct slice);
+static struct site *placement_site_for(struct placement *,
+	    const struct group *);
+static struct place *placement_seat(struct placement *, struct site *,
+	    struct replica *, uint64_t, struct slice, int, int);
+static void	 placement_drop(struct placement *, struct place *, int *);
+static struct group *group_find(const struct placement *, struct slice,
+	    struct slice);
+static struct group *group_new(struct placement *, struct slice, struct slice,
+	    uint32_t);
+static void	 group_free(struct placement *, struct group *);
+static void	 group_refresh(struct group *);
+static struct replica *group_least(const struct group *, int);
+static struct replica *replica_new(struct placement *, struct group *,
+	    struct site *, uint64_t);
+static void	 replica_free(struct placement *, struct replica *, int);
+static int	 replica_room(const struct replica *);
+static struct member *member_find(const struct group *, struct slice);
+static struct seat *member_seat(struct member *, const struct replica *);
+static struct member *member_sit(struct group *, struct slice,
+	    struct replica *);
+static void	 member_rise(struct group *, struct member *,
+	    struct replica *);
+
+struct placement *
+placement_new(const struct placement_ops *ops, void *arg)
+{
+	static const struct placement_ops	 deaf;
+	struct placement			*p;
+
+	if ((p = calloc(1, sizeof(*p))) == NULL)
+		return (NULL);
+	list_init(&p->sites);
+	list_init(&p->groups);
+	p->ops = ops == NULL ? &deaf : ops;
+	p->arg = arg;
+	/* Counted up from a random point: not reused after a restart either. */
+	p->next_replica = bytes_random64();
+	return (p);
+}
+
+void
+placement_free(struct placement *p)
+{
+	static const struct placement_ops	 deaf;
+
+	if (p == NULL)
+		return;
+	p->ops = &deaf;
+	while (!list_empty(&p->sites))
+		placement_site_remove(p, list_entry(p->sites.next, struct site,
+		    at));
+	map_clear(&p->places);
+	map_clear(&p->replicas);
+	map_clear(&p->by_name);
+	free(p);
+}
+
+struct site *
+placement_site_add(struct placement *p, uint32_t slot, uint64_t incarnation,
+    size_t capacity, void *owner)
+{
+	struct site	*s;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return (NULL);
+	s->slot = slot;
+	s->incarnation = incarnation;
+	s->capacity = capacity;
+	s->usable = 1;
+	s->owner = owner;
+	list_init(&s->places);
+	list_init(&s->replicas);
+	list_push(&p->sites, &s->at);
+	return (s);
+}
+
+size_t
+placement_site_remove(struct placement *p, struct site *s)
+{
+	size_t	 n = s->count;
+
+	s->usable = 0;
+	while (!list_empty(&s->places))
+		placement_drop(p, list_entry(s->places.next, struct place,
+		    at_site), NULL);
+	placement_have_end(p, s);
+	list_remove(&s->at);
+	free(s);
+	return (n);
+}
+
+enum placement_answer
+placement_take(struct placement *p, const struct placement_ask *ask,
+    struct place **out)
+{
+	struct group	*g = NULL;
+	struct replica	*r = NULL;
+	struct site	*s;
+	struct place	*place;
+	uint32_t	 limit = ask->limit == 0 ? 1 : ask->limit;
+	int		 made = 0, over = 0;
+
+	if (map_find(&p->places, &ask->id, sizeof(ask->id)) != NULL)
+		return (PLACEMENT_FULL);
+	if (ask->group.data != NULL &&
+	    (g = group_find(p, ask->app, ask->group)) != NULL) {
+		g->limit = limit;
+		r = placement_choose(g, ask->uid);
+		if (r == NULL && ask->http) {
+			r = group_least(g, 0);
+			over = r != NULL;
+		}
+	}
+	s = r != NULL ? r->site : placement_site_for(p, g);
+	if (s == NULL)
+		return (ask->http ? PLACEMENT_FULL : PLACEMENT_NEED_SHARD);
+	if (ask->group.data != NULL && r == NULL) {
+		if (g == NULL &&
+		    (g = group_new(p, ask->app, ask->group, limit)) == NULL)
+			return (PLACEMENT_FULL);
+		if ((r = replica_new(p, g, s, 0)) == NULL) {
+			group_free(p, g);
+			return (PLACEMENT_FULL);
+		}
+		made = 1;
+	}
+	place = placement_seat(p, s, r, ask->id, ask->uid, ask->http, over);
+	if (place == NULL) {
+		if (made)
+			replica_free(p, r, 0);
+		return (PLACEMENT_FULL);
+	}
+	if (r != NULL && !ask->http)
+		g->current = replica_room(r) ? r : NULL;
+	if (made && p->ops->replica_made != NULL)
+		p->ops->replica_made(r, p->arg);
+	*out = place;
+	return (PLACED);
+}
+
+struct place *
+placement_find(const struct placement *p, uint64_t id)
+{
+	struct map_node	*n = map_find(&p->places, &id, sizeof(id));
+
+	return (n == NULL ? NULL : container_of(n, struct place, by_id));
+}
+
+int
+placement_release(struct placement *p, uint64_t id, int *last)
+{
+	struct place	*place = placement_find(p, id);
+	struct replica	*r;
+	int		 http;
+
+	if (place == NULL) {
+		errno = ENOENT;
+		return (-1);
+	}
+	r = place->replica;
+	http = place->http;
+	placement_drop(p, place, last);
+	if (r == NULL)
+		return (0);
+	if (r->count + r->over == 0)
+		replica_free(p, r, 1);
+	else if (!http)
+		group_refresh(r->group);
+	return (0);
+}
+
+int
+placement_have_replica(struct placement *p, struct site *s, uint64_t id,
+    struct slice group, struct slice app, uint32_t limit)
+{
+	struct group	*g;
+	struct list	*e, *tmp;
+
+	if (id == 0 || group.len > GROUP_MAX || app.len > APP_MAX) {
+		errno = EINVAL;
+		return (-1);
+	}
+	if (map_find(&p->replicas, &id, sizeof(id)) != NULL) {
+		errno = EEXIST;
+		return (-1);
+	}
+	limit = limit == 0 ? 1 : limit;
+	if ((g = group_find(p, app, group)) == NULL &&
+	    (g = group_new(p, app, group, limit)) == NULL)
+		return (-1);
+	list_each(e, tmp, &g->replicas) {
+		if (list_entry(e, struct replica, at)->site == s) {
+			errno = EEXIST;
+			return (-1);
+		}
+	}
+	if (replica_new(p, g, s, id) == NULL) {
+		group_free(p, g);
+		errno = ENOMEM;
+		return (-1);
+	}
+	return (0);
+}
+
+int
+placement_have_place(struct placement *p, struct site *s, uint64_t id,
+    uint64_t replica, struct slice uid, int http, int over)
+{
+	struct map_node	*n;
+	struct replica	*r = NULL;
+
+	if (placement_find(p, id) != NULL) {
+		errno = EEXIST;
+		return (-1);
+	}
+	if (replica != 0) {
+		n = map_find(&p->replicas, &replica, sizeof(replica));
+		r = n == NULL ? NULL : container_of(n, struct replica, by_id);
+	}
+	if ((replica != 0 && (r == NULL || r->site != s)) ||
+	    uid.len > UID_MAX || (over && !http)) {
+		errno = EINVAL;
+		return (-1);
+	}
+	if (placement_seat(p, s, r, id, uid, http, over) == NULL) {
+		errno = ENOMEM;
+		return (-1);
+	}
+	return (0);
+}
+
+void
+placement_have_end(struct placement *p, struct site *s)
+{
+	struct list	*e, *tmp;
+	struct replica	*r;
+
+	list_each(e, tmp, &s->replicas) {
+		r = list_entry(e, struct replica, at_site);
+		if (r->count + r->over == 0)
+			replica_free(p, r, 1);
+		else
+			group_refresh(r->group);
+	}
+}
+
+struct list *
+placement_sites(struct placement *p)
+{
+	return (&p->sites);
+}
+
+struct list *
+placement_groups(struct placement *p)
+{
+	return (&p->groups);
+}
+
+size_t
+placement_count(const struct placement *p)
+{
+	return (p->places.count);
+}
+
+/* 1 to 3 of DESIGN's list: a replica that is there and has room, or NULL. */
+static struct replica *
+placement_choose(const struct group *g, struct slice uid)
+{
+	struct member	*m = member_find(g, uid);
+	struct seat	*seat;
+
+	for (seat = m == NULL ? NULL : &m->seats; seat != NULL;
+	    seat = seat->next)
+		if (replica_room(seat->replica))
+			return (seat->replica);
+	if (g->current != NULL && replica_room(g->current))
+		return (g->current);
+	return (group_least(g, 1));
+}
+
+/* The least loaded site with room that has no replica of g, which may be NULL. */
+static struct site *
+placement_site_for(struct placement *p, const struct group *g)
+{
+	struct list	*e, *tmp;
+	struct site	*s, *best = NULL;
+
+	p->mark++;
+	if (g != NULL) {
+		list_each(e, tmp, &g->replicas)
+			list_entry(e, struct replica, at)->site->mark = p->mark;
+	}
+	list_each(e, tmp, &p->sites) {
+		s = list_entry(e, struct site, at);
+		if (s->mark == p->mark || !s->usable || s->count >= s->capacity)
+			continue;
+		if (best == NULL || s->count < best->count ||
+		    (s->count == best->count && s->nreplicas < best->nreplicas))
+			best = s;
+	}
+	return (best);
+}
+
+/* Count a place in s and r (NULL: no group).  NULL: no memory, nothing done. */
+static struct place *
+placement_seat(struct placement *p, struct site *s, struct replica *r,
+    uint64_t id, struct slice uid, int http, int over)
+{
+	struct place	*place;
+
+	if ((place = calloc(1, sizeof(*place))) == NULL)
+		return (NULL);
+	place->id = id;
+	place->site = s;
+	place->replica = r;
+	place->http = http != 0;
+	place->over = over != 0;
+	if (map_insert(&p->places, &place->by_id, &place->id,
+	    sizeof(place->id)) == -1) {
+		free(place);
+		return (NULL);
+	}
+	if (r != NULL && !http &&
+	    (place->member = member_sit(r->group, uid, r)) == NULL) {
+		map_remove(&p->places, &place->by_id);
+		free(place);
+		return (NULL);
+	}
+	list_push(&s->places, &place->at_site);
+	s->count++;
+	if (r != NULL && over)
+		r->over++;
+	else if (r != NULL)
+		r->count++;
+	return (place);
+}
+
+/* The other way.  The replica stays, also when it is empty now. */
+static void
+placement_drop(struct placement *p, struct place *place, int *last)
+{
+	struct replica	*r = place->replica;
+	int		 gone = 0;
+
+	if (place->member != NULL) {
+		struct map	*members = &r->group->members;
+		size_t		 before = members->count;
+
+		member_rise(r->group, place->member, r);
+		gone = members->count < before;
+	}
+	if (last != NULL)
+		*last = gone;
+	map_remove(&p->places, &place->by_id);
+	list_remove(&place->at_site);
+	place->site->count--;
+	if (r != NULL && place->over)
+		r->over--;
+	else if (r != NULL)
+		r->count--;
+	free(place);
+}
+
+static size_t
+group_key(char *key, struct slice app, struct slice name)
+{
+	if (app.len > 0)
+		memcpy(key, app.data, app.len);
+	key[app.len] = '\0';
+	if (name.len > 0)
+		memcpy(key + app.len + 1, name.data, name.len);
+	return (app.len + 1 + name.len);
+}
+
+static struct group *
+group_find(const struct placement *p, struct slice app, struct slice name)
+{
+	char		 key[GROUP_KEY_MAX];
+	struct map_node	*n;
+
+	if (app.len > APP_MAX || name.len > GROUP_MAX)
+		return (NULL);
+	n = map_find(&p->by_name, key, group_key(key, app, name));
+	return (n == NULL ? NULL : container_of(n, struct group, by_name));
+}
+
+/* NULL also for names over their bounds. */
+static struct group *
+group_new(struct placement *p, struct slice app, struct slice name,
+    uint32_t limit)
+{
+	struct group	*g;
+	char		*key;
+	size_t		 len;
+
+	if (app.len > APP_MAX || name.len > GROUP_MAX ||
+	    (g = calloc(1, sizeof(*g) + app.len + name.len + 2)) == NULL)
+		return (NULL);
+	key = (char *)(g + 1);
+	len = group_key(key, app, name);
+	if (map_insert(&p->by_name, &g->by_name, key, len) == -1) {
+		free(g);
+		return (NULL);
+	}
+	memcpy(g->app, key, app.len);
+	g->name = key + app.len + 1;
+	g->name_len = name.len;
+	g->limit = limit;
+	list_init(&g->replicas);
+	list_push(&p->groups, &g->at);
+	return (g);
+}
+
+/* If nothing is left of it. */
+static void
+group_free(struct placement *p, struct group *g)
+{
+	if (g->nreplicas > 0)
+		return;
+	map_remove(&p->by_name, &g->by_name);
+	list_remove(&g->at);
+	map_clear(&g->members);
+	free(g);
+}
+
+/* After a close the least used with room is the next to be filled. */
+static void
+group_refresh(struct group *g)
+{
+	g->current = group_least(g, 1);
+}
+
+/*
+ * The least used replica with room, oldest first on a tie.  With within 0, the
+ * limit does not count, but what its shard can bear does.
+ */
+static struct replica *
+group_least(const struct group *g, int within)
+{
+	struct list	*e, *tmp;
+	struct replica	*r, *best = NULL;
+
+	list_each(e, tmp, &g->replicas) {
+		r = list_entry(e, struct replica, at);
+		if (within ? !replica_room(r) :
+		    !r->site->usable || r->site->count >= r->site->capacity)
+			continue;
+		if (best == NULL ||
+		    r->count + r->over < best->count + best->over)
+			best = r;
+	}
+	return (best);
+}
+
+/* id 0: a new one. */
+static struct replica *
+replica_new(struct placement *p, struct group *g, struct site *s, uint64_t id)
+{
+	struct replica	*r;
+
+	while (id == 0) {
+		id = p->next_replica++;
+		if (map_find(&p->replicas, &id, sizeof(id)) != NULL)
+			id = 0;
+	}
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		return (NULL);
+	r->id = id;
+	if (map_insert(&p->replicas, &r->by_id, &r->id, sizeof(r->id)) == -1) {
+		free(r);
+		return (NULL);
+	}
+	r->group = g;
+	r->site = s;
+	list_push(&g->replicas, &r->at);
+	g->nreplicas++;
+	list_push(&s->replicas, &r->at_site);
+	s->nreplicas++;
+	return (r);
+}
+
+/* Its last place has gone.  tell: others know it. */
+static void
+replica_free(struct placement *p, struct replica *r, int tell)
+{
+	struct group	*g = r->group;
+
+	map_remove(&p->replicas, &r->by_id);
+	list_remove(&r->at);
+	g->nreplicas--;
+	list_remove(&r->at_site);
+	r->site->nreplicas--;
+	group_refresh(g);
+	if (tell && p->ops->replica_ended != NULL)
+		p->ops->replica_ended(r, p->arg);
+	free(r);
+	group_free(p, g);
+}
+
+static int
+replica_room(const struct replica *r)
+{
+	return (r->count < r->group->limit && r->site->usable &&
+	    r->site->count < r->site->capacity);
+}
+
+static struct member *
+member_find(const struct group *g, struct slice uid)
+{
+	struct map_node	*n;
+
+	n = map_find(&g->members, uid.len == 0 ? "" : uid.data, uid.len);
+	return (n == NULL ? NULL : container_of(n, struct member, by_uid));
+}
+
+static struct seat *
+member_seat(struct member *m, const struct replica *r)
+{
+	struct seat	*seat;
+
+	for (seat = &m->seats; seat != NULL; seat = seat->next)
+		if (seat->replica == r)
+			return (seat);
+	return (NULL);
+}
+
+/* One more place of uid in r, its most recent choice.  NULL: no memory. */
+static struct member *
+member_sit(struct group *g, struct slice uid, struct replica *r)
+{
+	struct member	*m = member_find(g, uid);
+	struct seat	*seat, *before, swap;
+
+	if (m == NULL) {
+		if ((m = calloc(1, sizeof(*m) + uid.len)) == NULL)
+			return (NULL);
+		if (uid.len > 0)
+			memcpy(m->uid, uid.data, uid.len);
+		if (map_insert(&g->members, &m->by_uid, m->uid,
+		    uid.len) == -1) {
+			free(m);
+			return (NULL);
+		}
+		m->seats.replica = r;
+		m->seats.count = 1;
+		return (m);
+	}
+	if ((seat = member_seat(m, r)) == NULL) {
+		if ((seat = calloc(1, sizeof(*seat))) == NULL)
+			return (NULL);
+		seat->replica = r;
+		seat->next = m->seats.next;
+		m->seats.next = seat;
+	}
+	seat->count++;
+	if (seat != &m->seats) {
+		/* To the front, the others keeping their order. */
+		for (before = &m->seats; before->next != seat; )
+			before = before->next;
+		before->next = seat->next;
+		swap = m->seats;
+		m->seats = *seat;
+		m->seats.next = seat;
+		*seat = swap;
+	}
+	return (m);
+}
+
+/* One place fewer; frees m with its last. */
+static void
+member_rise(struct group *g, struct member *m, struct replica *r)
+{
+	struct seat	*seat = member_seat(m, r), *before, *dead;
+
+	if (--seat->count > 0)
+		return;
+	if (seat != &m->seats) {
+		for (before = &m->seats; before->next != seat; )
+			before = before->next;
+		before->next = seat->next;
+		free(seat);
+	} else if ((dead = seat->next) != NULL) {
+		*seat = *dead;
+		free(dead);
+	} else {
+		map_remove(&g->members, &m->by_uid);
+		free(m);
+	}
+}
+
+/* ---- counting the slow way ---- */
+
+static int
+verify_site(const struct placement *p, const struct site *s, size_t *places)
+{
+	struct list	*e, *tmp;
+	struct place	*place;
+	struct seat	*seat;
+	size_t		 n = 0;
+
+	list_each(e, tmp, &s->places) {
+		place = list_entry(e, struct place, at_site);
+		n++;
+		if (place->site != s || placement_find(p, place->id) != place)
+			return (-1);
+		if (place->replica == NULL)
+			continue;
+		if (place->replica->site != s)
+			return (-1);
+		if (place->over)
+			place->replica->tally_over++;
+		else
+			place->replica->tally++;
+		if (place->http)
+			continue;
+		seat = member_seat(place->member, place->replica);
+		if (seat == NULL)
+			return (-1);
+		seat->tally++;
+	}
+	*places += n;
+	return (n == s->count ? 0 : -1);
+}
+
+static int
+verify_group(struct placement *p, struct group *g, size_t *replicas, int check)
+{
+	struct list	*e, *tmp;
+	struct map_node	*n;
+	struct replica	*r;
+	struct seat	*seat;
+	size_t		 count = 0;
+	int		 current = g->current == NULL;
+
+	p->mark++;
+	list_each(e, tmp, &g->replicas) {
+		r = list_entry(e, struct replica, at);
+		count++;
+		if (check && (r->group != g || r->count != r->tally ||
+		    r->over != r->tally_over || r->site->mark == p->mark))
+			return (-1);
+		r->site->mark = p->mark;	/* one replica a site */
+		r->tally = r->tally_over = 0;
+		current |= r == g->current;
+	}
+	for (n = map_first(&g->members); n != NULL;
+	    n = map_next(&g->members, n)) {
+		seat = &container_of(n, struct member, by_uid)->seats;
+		for (; seat != NULL; seat = seat->next) {
+			if (check && (seat->count == 0 ||
+			    seat->count != seat->tally))
+				return (-1);
+			seat->tally = 0;
+		}
+	}
+	*replicas += count;
+	return (count > 0 && count == g->nreplicas && current ? 0 : -1);
+}
+
+int
+placement_verify(struct placement *p)
+{
+	struct list	*e, *tmp;
+	size_t		 places = 0, replicas = 0, unused = 0, groups = 0;
+
+	list_each(e, tmp, &p->groups) {
+		groups++;
+		if (verify_group(p, list_entry(e, struct group, at), &unused,
+		    0) == -1)
+			goto bad;
+	}
+	list_each(e, tmp, &p->sites)
+		if (verify_site(p, list_entry(e, struct site, at),
+		    &places) == -1)
+			goto bad;
+	list_each(e, tmp, &p->groups)
+		if (verify_group(p, list_entry(e, struct group, at), &replicas,
+		    1) == -1)
+			goto bad;
+	if (places != p->places.count || replicas != p->replicas.count ||
+	    groups != p->by_name.count)
+		goto bad;
+	return (0);
+bad:
+	log_warn("placement counts=wrong places=%zu counted=%zu replicas=%zu "
+	    "counted=%zu", p->places.count, places, p->replicas.count, replicas);
+	return (-1);
+}
