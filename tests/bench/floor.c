@@ -1,0 +1,206 @@
+/*
+ * The floor: the least plain C program with epoll that does what the benchmark
+ * asks for.  One process, no limits, no errors handled, nothing checked: never
+ * put it on a network.
+ *
+ *	floor PORT	paths: /echo, /fan (to all others), /whisper ("<to> ...")
+ */
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+enum { HEAD, ECHO, FAN, WHISPER };
+
+struct conn {
+	int	 fd, kind, dirty;
+	unsigned uid;
+	size_t	 nin;
+	char	*in;			/* a frame in parts */
+	char	*out;
+	size_t	 nout, cap;
+};
+
+static struct conn	*fan[20000], *who[200000], *dirty[20000];
+static size_t		 nfan, ndirty;
+static char		 buf[65536];
+
+static void
+out(struct conn *c, const void *p, size_t n)
+{
+	if (c->nout + n > c->cap)
+		c->out = realloc(c->out, c->cap = (c->nout + n) * 2);
+	memcpy(c->out + c->nout, p, n);
+	c->nout += n;
+	if (!c->dirty)
+		dirty[ndirty++] = c, c->dirty = 1;
+}
+
+static void
+message(struct conn *c, char *data, size_t len)
+{
+	char	 frame[65536 + 10];
+	size_t	 h = 2;
+
+	frame[0] = (char)0x81;
+	if (len < 126)
+		frame[1] = (char)len;
+	else
+		frame[1] = 126, frame[2] = (char)(len >> 8),
+		    frame[3] = (char)len, h = 4;
+	memcpy(frame + h, data, len);
+	switch (c->kind) {
+	case ECHO:
+		out(c, frame, h + len);
+		break;
+	case FAN:
+		for (size_t i = 0; i < nfan; i++)
+			if (fan[i] != c)
+				out(fan[i], frame, h + len);
+		break;
+	case WHISPER:
+		data[len - 1] = '\0';
+		if (who[atoi(data)] != NULL)
+			out(who[atoi(data)], frame, h + len);
+		break;
+	}
+}
+
+static void
+upgrade(struct conn *c)
+{
+	char		 text[128], answer[256], *key;
+	unsigned char	 sha[20], b64[32];
+
+	if ((key = strstr(c->in, "Sec-WebSocket-Key: ")) == NULL)
+		return;
+	snprintf(text, sizeof(text), "%.24s"
+	    "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key + 19);
+	SHA1((unsigned char *)text, strlen(text), sha);
+	EVP_EncodeBlock(b64, sha, 20);
+	out(c, answer, (size_t)snprintf(answer, sizeof(answer),
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+	    "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", b64));
+	c->kind = strstr(c->in, " /fan") ? FAN : strstr(c->in, " /wh") ?
+	    WHISPER : ECHO;
+	if ((key = strstr(c->in, "u=")) != NULL)
+		who[c->uid = (unsigned)atoi(key + 2)] = c;
+	if (c->kind == FAN)
+		fan[nfan++] = c;
+	c->nin = 0;
+}
+
+static void
+frames(struct conn *c, char *p, size_t n)
+{
+	while (n >= 6) {
+		size_t	 len = p[1] & 0x7f, h = 6;
+
+		if (len == 126)
+			len = (size_t)((unsigned char)p[2] << 8 |
+			    (unsigned char)p[3]), h = 8;
+		if (n < h + len)
+			break;
+		for (size_t i = 0; i < len; i++)
+			p[h + i] ^= p[h - 4 + (i & 3)];
+		if ((p[0] & 0xf) == 1)
+			message(c, p + h, len);
+		p += h + len, n -= h + len;
+	}
+	if (n > 0) {
+		c->in = realloc(c->in, 65536 * 2);
+		memmove(c->in, p, n);
+	}
+	c->nin = n;
+}
+
+static void
+readable(struct conn *c)
+{
+	ssize_t	 n;
+
+	if (c->nin > 0 || c->kind == HEAD) {
+		c->in = realloc(c->in, 65536 * 2);
+		n = recv(c->fd, c->in + c->nin, 65535, 0);
+		if (n > 0 && c->kind == HEAD) {
+			c->in[c->nin += (size_t)n] = '\0';
+			if (strstr(c->in, "\r\n\r\n") != NULL)
+				upgrade(c);
+			return;
+		}
+		if (n > 0)
+			frames(c, c->in, c->nin + (size_t)n);
+	} else if ((n = recv(c->fd, buf, sizeof(buf), 0)) > 0)
+		frames(c, buf, (size_t)n);
+	if (n > 0)
+		return;
+	for (size_t i = 0; i < nfan; i++)
+		if (fan[i] == c)
+			fan[i] = fan[--nfan];
+	who[c->uid] = NULL;
+	close(c->fd);
+	free(c->in), free(c->out), free(c);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sockaddr_in	 sa = { .sin_family = AF_INET };
+	struct epoll_event	 ev[512];
+	int			 ep = epoll_create1(0), l, one = 1, n;
+
+	l = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	setsockopt(l, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	sa.sin_port = htons((uint16_t)atoi(argc > 1 ? argv[1] : "8080"));
+	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(l, (struct sockaddr *)&sa, sizeof(sa)) == -1 ||
+	    listen(l, 4096) == -1)
+		return (perror("listen"), 1);
+	ev[0] = (struct epoll_event){ .events = EPOLLIN };
+	epoll_ctl(ep, EPOLL_CTL_ADD, l, &ev[0]);
+	for (;;) {
+		n = epoll_wait(ep, ev, 512, -1);
+		for (int i = 0; i < n; i++) {
+			struct conn	*c = ev[i].data.ptr;
+			int		 fd;
+
+			if (c != NULL) {
+				readable(c);
+				continue;
+			}
+			while ((fd = accept4(l, NULL, NULL,
+			    SOCK_NONBLOCK)) >= 0) {
+				struct epoll_event e = { .events = EPOLLIN };
+
+				setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+				    sizeof(one));
+				e.data.ptr = c = calloc(1, sizeof(*c));
+				c->fd = fd;
+				epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
+			}
+		}
+		for (size_t i = 0; i < ndirty; i++) {
+			struct conn	*c = dirty[i];
+			size_t		 at = 0;
+
+			while (at < c->nout) {
+				ssize_t w = send(c->fd, c->out + at,
+				    c->nout - at, MSG_NOSIGNAL);
+				if (w <= 0)
+					continue;	/* spins: it is a floor */
+				at += (size_t)w;
+			}
+			c->nout = 0, c->dirty = 0;
+		}
+		ndirty = 0;
+	}
+}

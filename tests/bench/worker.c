@@ -1,0 +1,49 @@
+/*
+ * The benchmark's jobs on kennel.h: /echo, /fan and /whisper, on plain text as
+ * the floor has them.  Built as a worker of its own, as a user would.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shardd/kennel.h"
+
+static void
+receive(struct kennel_request *q)
+{
+	kennel_connect(q);
+}
+
+static void
+echo(struct kennel_socket *s, const struct kennel_message *m)
+{
+	kennel_send(s, m->data, m->len, m->binary ? KENNEL_BINARY : 0);
+}
+
+static void
+fan(struct kennel_socket *s, const struct kennel_message *m)
+{
+	kennel_broadcast(s, m->data, m->len, 0, NULL, NULL);
+}
+
+/* "<to> <from> <sequence> ..." */
+static void
+whisper(struct kennel_socket *s, const struct kennel_message *m)
+{
+	const char	*space = memchr(m->data, ' ', m->len);
+
+	if (space != NULL)
+		kennel_whisper(s, m->data, (size_t)(space - m->data), m->data,
+		    m->len, 0, NULL, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct kennel_app	 apps[] = {
+		{ .name = "echo", .receive = receive, .onmessage = echo },
+		{ .name = "fan", .receive = receive, .onmessage = fan },
+		{ .name = "whisper", .receive = receive, .onmessage = whisper },
+	};
+
+	return (kennel_worker_main(argc, argv, apps, 3));
+}
