@@ -1,0 +1,75 @@
+"""Somebody in the chat room."""
+import itertools
+import json
+from urllib.parse import quote
+
+from kit.ws import WebSocket
+
+serial = itertools.count(1)
+
+
+def room():
+    """A group of its own for each test."""
+    return f"room{next(serial)}"
+
+
+class Chat(WebSocket):
+    def __init__(self, kennel, group, name, query=None, **kw):
+        self.name = name
+        self.group = group
+        if query is None:
+            query = "u=" + quote(name, safe="")
+        super().__init__(kennel.address, f"/lobby/{group}/ws?{query}", **kw)
+
+    def tell(self, **message):
+        """A message as the page sends it."""
+        self.send(json.dumps(message))
+
+    def say(self, text):
+        self.tell(type="msg", text=text)
+
+    def hear(self):
+        return json.loads(self.recv())
+
+    def until(self, **want):
+        """What comes before, and the first message that has all of want."""
+        before = []
+        while True:
+            m = self.hear()
+            if all(m.get(k) == v for k, v in want.items()):
+                return before, m
+            before.append(m)
+
+    def next(self, **want):
+        return self.until(**want)[1]
+
+    def users(self):
+        """The answer to req:user:list."""
+        self.tell(type="req:user:list")
+        return self.next(type="user:list")
+
+    def shard(self):
+        """The address of the shard that serves this socket."""
+        self.tell(type="req:connected")
+        return self.next(type="user:connected", **{"from": self.name})["shard"]
+
+
+def barrier(sender, *others):
+    """
+    A message that everybody gets, sender too.  Returns what each one heard
+    before it, in the order of the arguments: all that sender did is in there.
+    """
+    n = next(serial)
+    sender.tell(type="barrier", n=n)
+    return [c.until(type="barrier", n=n)[0] for c in (sender, *others)]
+
+
+def said(messages):
+    """The texts of chat messages among them."""
+    return [m["text"] for m in messages if m["type"] == "user:msg"]
+
+
+def settle(*everyone):
+    """Each has a turn, so that nothing sent before is still on its way."""
+    return [barrier(c, *(o for o in everyone if o is not c))
+            for c in everyone]

@@ -1,0 +1,280 @@
+"""A kennel in directories of its own: the real gatewayd and all it starts."""
+import glob
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from kit import redis, wait
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+BUILD = os.environ.get("KENNEL_BUILD") or os.path.join(TOP, "build")
+GATEWAYD = os.path.join(BUILD, "gatewayd", "gatewayd")
+KENNELCTL = os.path.join(BUILD, "gatewayd", "kennelctl")
+SHARDD = os.path.join(BUILD, "shardd", "shardd")
+KILLAT = os.path.join(BUILD, "tests", "kit", "killat.so")
+
+LIVE = []               # for the logs of a failed test
+
+
+class Ports:
+    """Free ports below the ephemeral range; each test process has its own."""
+    first = 12000 + os.getpid() * 37 % 15000
+    next = first
+
+    @classmethod
+    def take(cls):
+        while True:
+            cls.next += 1
+            if cls.next > 32000:
+                cls.next = 12000
+            with socket.socket() as s:
+                try:
+                    s.bind(("127.0.0.1", cls.next))
+                    return cls.next
+                except OSError:
+                    continue
+
+
+def processes(needle):
+    """Pids of all processes with needle in their arguments."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as f:
+                args = f.read().replace(b"\0", b" ")
+        except OSError:
+            continue
+        if needle.encode() in args:
+            found.append(int(path.split("/")[2]))
+    return [p for p in found if p != os.getpid()]
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Kennel:
+    """
+    Kennel(...) starts a gatewayd and waits until it is ready.
+
+    listen: its --listen arguments, PORT standing for a free port.
+    config: text of an INI file.  redis: "auto", "none" or a URL.
+    ready: False for one that is not expected to become ready.
+    """
+
+    def __init__(self, *args, shards=2, max_shards=None, limit=None,
+                 redis="auto", config="", listen=("127.0.0.1:PORT",),
+                 worker=SHARDD, env=None, ready=True, launcher=(), fds=()):
+        self.dir = tempfile.mkdtemp(prefix="kennel.")
+        self.run = os.path.join(self.dir, "run")
+        self.state = os.path.join(self.dir, "state")
+        self.log_path = os.path.join(self.dir, "log")
+        self.args = args
+        self.options = dict(shards=shards, max_shards=max_shards, limit=limit,
+                            redis=redis, worker=worker)
+        self.redis_mode = redis
+        self.listen = listen
+        self.launcher = launcher
+        self.fds = fds
+        self.config = None
+        if config:
+            self.config = os.path.join(self.dir, "kennel.ini")
+            with open(self.config, "w") as f:
+                f.write(config)
+        self.env = dict(os.environ)
+        for name in "ASAN", "UBSAN", "LSAN":
+            self.env[name + "_OPTIONS"] = ":".join(filter(None, [
+                os.environ.get(name + "_OPTIONS"),
+                f"log_path={self.dir}/sanitizer-{name.lower()}"]))
+        self.env.pop("NOTIFY_SOCKET", None)
+        self.env.pop("LISTEN_FDS", None)
+        self.env.update(env or {})
+        self.process = None
+        self.port = None
+        LIVE.append(self)
+        self.start(ready)
+
+    # ---- life ----
+
+    def command(self):
+        self.port = Ports.take()
+        cmd = [*self.launcher, GATEWAYD,
+               "--run-dir", self.run, "--state-dir", self.state]
+        for a in self.listen:
+            cmd += ["--listen", a.replace("PORT", str(self.port))
+                    .replace("DIR", self.dir)]
+        for name, value in self.options.items():
+            if value is not None:
+                cmd += ["--" + name.replace("_", "-"), str(value)]
+        if self.config:
+            cmd += ["--config", self.config]
+        return cmd + [str(a) for a in self.args]
+
+    def start(self, ready=True):
+        """(Again, after kill_gateway(), on the same directories.)"""
+        for _ in range(5):
+            self.mark = os.path.exists(self.log_path) and \
+                os.path.getsize(self.log_path)
+            with open(self.log_path, "ab") as log:
+                self.process = subprocess.Popen(
+                    self.command(), stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=log, env=self.env, pass_fds=self.fds)
+            if not ready:
+                return
+            wait.until(lambda: self.ready() or self.process.poll() is not None,
+                       30, "gatewayd ready")
+            if self.ready():
+                return
+            if "in use" not in self.log(self.mark):
+                break
+        raise AssertionError("gatewayd did not start:\n" + self.log())
+
+    def ready(self):
+        return re.search(r"gatewayd\S* .*\bready\b",
+                         "\n".join(l for l in self.log(self.mark).split("\n")
+                                   if "shard slot" not in l))
+
+    def log(self, mark=0):
+        try:
+            with open(self.log_path, "rb") as f:
+                f.seek(mark or 0)
+                return f.read().decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+
+    def wait_log(self, pattern, timeout=10, mark=0):
+        return wait.until(lambda: re.search(pattern, self.log(mark)), timeout,
+                          f"log line /{pattern}/")
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def pids(self):
+        return [p for p in processes(self.dir + "/") if alive(p)]
+
+    def kill_gateway(self):
+        self.process.kill()
+        self.process.wait()
+
+    def kill_shard(self, slot=None, pid=None, signo=signal.SIGKILL):
+        """Kills one and returns its pid."""
+        pid = pid or self.shard(slot)["pid"]
+        os.kill(pid, signo)
+        return pid
+
+    def sanitizer_reports(self):
+        return "".join(open(p, errors="replace").read() for p in
+                       sorted(glob.glob(self.dir + "/sanitizer-*")))
+
+    def term(self, timeout=20):
+        """SIGTERM, and its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout * wait.SLOW)
+
+    def check_gone(self):
+        """Nothing is left: no process, no socket file, no report."""
+        wait.until(lambda: not self.pids(), 5, "all processes gone")
+        left = [p for p in glob.glob(self.run + "/**", recursive=True)
+                if not os.path.isdir(p) and not os.path.isfile(p)]
+        assert left == [], f"socket files left: {left}"
+        assert self.sanitizer_reports() == ""
+
+    def stop(self):
+        """A clean end, with everything that it promises."""
+        status = self.process.poll()
+        if status is None:
+            status = self.term()
+        assert status == 0, f"gatewayd ended with {status}\n" + self.log()[-3000:]
+        self.check_gone()
+        self.remove()
+
+    def destroy(self):
+        """Whatever state it is in."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for _ in range(50):
+            pids = self.pids()
+            for pid in pids:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            if not pids:
+                break
+        report = self.sanitizer_reports()
+        self.remove()
+        assert report == "", report
+
+    def remove(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+        if self in LIVE:
+            LIVE.remove(self)
+
+    # ---- what it says of itself ----
+
+    def ctl(self, *args, check=True):
+        p = subprocess.run([KENNELCTL, *args, "--run-dir", self.run],
+                           capture_output=True, text=True, timeout=30,
+                           env=self.env)
+        if check:
+            assert p.returncode == 0, f"kennelctl {args}: {p.stderr}"
+            return p.stdout
+        return p
+
+    def status(self):
+        return json.loads(self.ctl("status", "--json"))
+
+    def shards(self):
+        """Those in state ready."""
+        return [s for s in self.status()["shards"] if s["state"] == "ready"]
+
+    def shard(self, slot):
+        return next(s for s in self.status()["shards"] if s["slot"] == slot)
+
+    def group(self, name):
+        """Connections of each of its replicas, oldest first."""
+        for g in self.status()["groups"]:
+            if g["name"] == name:
+                return [r["count"] for r in g["replicas"]]
+        return []
+
+    def places(self):
+        return self.status()["totals"]["places"]
+
+    def wait_group(self, name, counts, timeout=10):
+        wait.until(lambda: self.group(name) == counts, timeout,
+                   f"group {name} is {counts}, not {self.group(name)}")
+
+    def wait_places(self, n, timeout=10):
+        wait.until(lambda: self.places() == n, timeout,
+                   f"{n} places, not {self.places()}")
+
+    # ---- Redis ----
+
+    @property
+    def redis_socket(self):
+        return os.path.join(self.run, "redis.sock")
+
+    def redis(self):
+        return redis.Redis(self.redis_socket)
+
+    # ---- where clients go ----
+
+    @property
+    def address(self):
+        return ("127.0.0.1", self.port)
+
+    def url(self, path="/"):
+        return f"http://127.0.0.1:{self.port}{path}"

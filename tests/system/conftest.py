@@ -1,0 +1,73 @@
+"""Fixtures, a deadline for every test, and the logs of those that fail."""
+import faulthandler
+import signal
+
+import pytest
+from kit import kennel as kits
+from kit import wait
+
+DEADLINE = 90
+
+
+@pytest.fixture
+def start():
+    """start(...) is Kennel(...), stopped cleanly when the test is over."""
+    started = []
+
+    def starter(*args, **kw):
+        k = kits.Kennel(*args, **kw)
+        started.append(k)
+        return k
+    yield starter
+    finish(started)
+
+
+@pytest.fixture(scope="module")
+def start_shared():
+    """The same for a whole file."""
+    started = []
+
+    def starter(*args, **kw):
+        k = kits.Kennel(*args, **kw)
+        started.append(k)
+        return k
+    yield starter
+    finish(started)
+
+
+def finish(started):
+    errors = []
+    for k in started:
+        if k not in kits.LIVE:
+            continue
+        try:
+            k.stop()
+        except (AssertionError, OSError, ValueError) as e:
+            errors.append(str(e))
+            k.destroy()
+        except Exception as e:          # a TimeoutExpired, above all
+            errors.append(repr(e) + "\n" + k.log()[-3000:])
+            k.destroy()
+    assert errors == []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    def late(*_):
+        faulthandler.dump_traceback()
+        raise TimeoutError(f"{item.name} took too long")
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(DEADLINE * wait.SLOW)
+    yield
+    signal.alarm(0)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for k in kits.LIVE:
+            report.sections.append((f"log of {k.dir}", k.log()[-6000:]))
+            r = k.sanitizer_reports()
+            if r:
+                report.sections.append(("sanitizer", r[:8000]))
