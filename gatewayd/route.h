@@ -9,8 +9,14 @@
  *	limit = 2
  *	keep = User-Agent
  *
- * path: segments; {name} takes one segment, percent-decoded; a last segment "*"
- * takes the rest, also nothing.  First match in order of the file wins.
+ * path: one or more, each of segments; {name} takes one segment that is not
+ * empty, percent-decoded; a last segment "*" takes the rest, also nothing.
+ * "/a/" is not "/a".  First match in order of the file wins.
+ *
+ * group, uid: sources, tried in order; an empty value counts as missing:
+ * path:NAME query:NAME cookie:NAME header:NAME bearer const:TEXT uuid random20.
+ * {group} and {group_id} may stand in the names of uid's.  "group = none", the
+ * default: any shard.  uid by default: uuid in a group, else nothing.
  */
 #ifndef GATEWAYD_ROUTE_H
 #define GATEWAYD_ROUTE_H
@@ -20,16 +26,20 @@
 #include "common/bytes.h"
 #include "proto/capsule.h"
 #include "proto/http_head.h"
+#include "proto/limits.h"
+
+#define ROUTE_LIMIT	1000		/* connections per replica, by default */
+#define ROUTE_LIMIT_MAX	10000000
 
 struct route;
 struct routes;
 
 struct routes *routes_new(void);
 void	 routes_free(struct routes *r);
-/* For config.h: sections "route", keys path app group uid limit keep link about.
- * arg is the struct routes. */
-extern const struct config_option route_options[];
-extern const size_t route_noptions;
+/* For config.h's sections "route": key is one of path app group uid limit keep
+ * link about, and belongs to the section that began last.  0, or -1 with *why. */
+int	 route_option(struct routes *r, const char *key, const char *value,
+	    const char **why);
 int	 route_section(struct routes *r, const char *label, const char **why);
 /* All complete and of one mind (path and app given; two routes of the same app
  * and group source may differ in limit only where the group cannot be the same)?
@@ -43,21 +53,20 @@ struct route_match {
 	const char	*app, *label;
 	uint32_t	 limit;
 	int		 has_group;
-	struct slice	 group, uid;	/* in `text`, or static */
+	struct slice	 group, uid;	/* in `text` */
 	int		 uid_made;	/* drawn here (uuid, random20) */
-	struct capsule_header headers[CAPSULE_HEADERS_MAX];	/* kept */
+	struct capsule_header headers[CAPSULE_HEADERS_MAX];	/* kept; they
+					   borrow from the head */
 	size_t		 nheaders;
-	struct buf	 text;		/* holds what was decoded */
+	char		 text[GROUP_MAX + UID_MAX];
 };
 
 /*
- * 0 and *m filled (route_match_clear it), or -1 with errno ENOENT (no route:
- * 404), EBADMSG (a required source is missing or too long: 400; *why a sentence),
- * ENOMEM.
+ * 0 and *m filled, or -1 with errno ENOENT (no route: 404) or EBADMSG (no source
+ * gave a value, or it is too long: 400), and *why a sentence.
  */
 int	 route_find(const struct routes *r, const struct http_head *h,
 	    struct route_match *m, const char **why);
-void	 route_match_clear(struct route_match *m);
 /* The front page's links: calls cb for each route with a `link`. */
 void	 routes_links(const struct routes *r, void (*cb)(const char *link,
 	    const char *about, void *arg), void *arg);
