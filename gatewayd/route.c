@@ -178,18 +178,18 @@ int
 routes_check(const struct routes *r, char *err, size_t size)
 {
 	const struct route	*a, *b;
-	const struct list	*e, *f;
+	struct list		*e, *f;
 
 	if (list_empty(&r->list)) {
 		snprintf(err, size, "no routes: add a section [route NAME]");
 		return (-1);
 	}
 	for (e = r->list.next; e != &r->list; e = e->next) {
-		a = list_entry(e, const struct route, at);
+		a = list_entry(e, struct route, at);
 		if (route_check(a, err, size) == -1)
 			return (-1);
 		for (f = e->next; f != &r->list; f = f->next) {
-			b = list_entry(f, const struct route, at);
+			b = list_entry(f, struct route, at);
 			if (!route_disagree(a, b))
 				continue;
 			snprintf(err, size, "[route %s] and [route %s] can meet "
@@ -221,11 +221,11 @@ route_find(const struct routes *r, const struct http_head *h,
 	};
 	const struct sources	*uid;
 	const struct route	*route;
-	const struct list	*e;
+	struct list		*e;
 	struct lookup		 lookup = { .head = h };
 
 	for (e = r->list.next; e != &r->list; e = e->next) {
-		route = list_entry(e, const struct route, at);
+		route = list_entry(e, struct route, at);
 		for (size_t i = 0; i < route->npaths; i++)
 			if (path_match(route->paths[i], h->path, &lookup.taken))
 				goto found;
@@ -279,11 +279,11 @@ void
 routes_links(const struct routes *r, void (*cb)(const char *, const char *,
     void *), void *arg)
 {
-	const struct list	*e;
+	struct list		*e;
 	const struct route	*route;
 
 	for (e = r->list.next; e != &r->list; e = e->next) {
-		route = list_entry(e, const struct route, at);
+		route = list_entry(e, struct route, at);
 		if (route->link != NULL)
 			cb(route->link, route->about == NULL ? route->label :
 			    route->about, arg);
