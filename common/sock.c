@@ -1,0 +1,270 @@
+/* Sockets and their addresses. */
+#include <sys/stat.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/bytes.h"
+#include "common/sock.h"
+
+static int
+sock_parse_unix(const char *path, struct sock_addr *a, const char **why)
+{
+	struct sockaddr_un	*un = (struct sockaddr_un *)(void *)&a->ss;
+
+	if (*path == '\0') {
+		*why = "no path behind unix:";
+		goto bad;
+	}
+	if (strlen(path) >= sizeof(un->sun_path)) {
+		*why = "the path is longer than 107 bytes";
+		goto bad;
+	}
+	un->sun_family = AF_UNIX;
+	memcpy(un->sun_path, path, strlen(path) + 1);
+	a->len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+	    strlen(path) + 1);
+	return (0);
+bad:
+	errno = EINVAL;
+	return (-1);
+}
+
+/* Host and port, the host without brackets; "" and "*" mean all addresses. */
+static int
+sock_parse_inet(const char *host, const char *port, struct sock_addr *a,
+    const char **why)
+{
+	struct addrinfo	 hints = { .ai_socktype = SOCK_STREAM }, *res;
+	uint64_t	 n;
+
+	if (slice_u64(slice_str(port), 65535, &n) == -1 || n == 0) {
+		*why = "the port must be a number from 1 to 65535";
+		errno = EINVAL;
+		return (-1);
+	}
+	if (*host == '\0' || strcmp(host, "*") == 0) {
+		a->v6_and_v4 = 1;
+		host = "::";
+	}
+	hints.ai_flags = AI_NUMERICSERV;
+	if (strcmp(host, "localhost") == 0)
+		host = "127.0.0.1";
+	if (getaddrinfo(host, port, &hints, &res) != 0) {
+		*why = "no such host or address";
+		errno = EINVAL;
+		return (-1);
+	}
+	memcpy(&a->ss, res->ai_addr, res->ai_addrlen);
+	a->len = res->ai_addrlen;
+	freeaddrinfo(res);
+	return (0);
+}
+
+int
+sock_parse(const char *text, struct sock_addr *a, const char **why)
+{
+	char		 host[256];
+	const char	*port;
+	size_t		 len;
+
+	memset(a, 0, sizeof(*a));
+	if (strncmp(text, "unix:", 5) == 0)
+		return (sock_parse_unix(text + 5, a, why));
+	if (*text == '[') {
+		port = strchr(text, ']');
+		if (port == NULL || port[1] != ':') {
+			*why = "a v6 address is written [address]:port";
+			errno = EINVAL;
+			return (-1);
+		}
+		text++;
+		len = (size_t)(port - text);
+		port += 2;
+	} else if ((port = strrchr(text, ':')) != NULL) {
+		len = (size_t)(port - text);
+		if (memchr(text, ':', len) != NULL) {
+			*why = "a v6 address is written [address]:port";
+			errno = EINVAL;
+			return (-1);
+		}
+		port++;
+	} else {
+		port = text;
+		len = 0;
+	}
+	if (len >= sizeof(host)) {
+		*why = "the host name is too long";
+		errno = EINVAL;
+		return (-1);
+	}
+	memcpy(host, text, len);
+	host[len] = '\0';
+	return (sock_parse_inet(host, port, a, why));
+}
+
+char *
+sock_format(char *dst, size_t size, const struct sockaddr *sa, socklen_t len)
+{
+	const struct sockaddr_in	*in = (const void *)sa;
+	const struct sockaddr_in6	*in6 = (const void *)sa;
+	const struct sockaddr_un	*un = (const void *)sa;
+	char				 text[INET6_ADDRSTRLEN];
+
+	switch (sa->sa_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+		snprintf(dst, size, "%s:%u", text, ntohs(in->sin_port));
+		break;
+	case AF_INET6:
+		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+			inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, text,
+			    sizeof(text));
+			snprintf(dst, size, "%s:%u", text,
+			    ntohs(in6->sin6_port));
+			break;
+		}
+		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+		snprintf(dst, size, "[%s]:%u", text, ntohs(in6->sin6_port));
+		break;
+	case AF_UNIX:
+		if (len <= offsetof(struct sockaddr_un, sun_path) ||
+		    un->sun_path[0] == '\0')
+			snprintf(dst, size, "unix:");
+		else
+			snprintf(dst, size, "unix:%.*s",
+			    (int)(len - offsetof(struct sockaddr_un, sun_path)),
+			    un->sun_path);
+		break;
+	default:
+		snprintf(dst, size, "family %d", sa->sa_family);
+		break;
+	}
+	return (dst);
+}
+
+/* Remove the file of a Unix socket that nobody answers.  0, or -1 EADDRINUSE. */
+static int
+sock_clear_stale(const struct sock_addr *a, int type)
+{
+	const struct sockaddr_un	*un = (const void *)&a->ss;
+	struct stat			 st;
+	int				 fd;
+
+	if (lstat(un->sun_path, &st) == -1)
+		return (0);
+	if (!S_ISSOCK(st.st_mode)) {
+		errno = EADDRINUSE;
+		return (-1);
+	}
+	if ((fd = sock_connect_unix(un->sun_path, type)) != -1) {
+		close(fd);
+		errno = EADDRINUSE;
+		return (-1);
+	}
+	if (errno == EAGAIN || errno == EACCES) {
+		errno = EADDRINUSE;
+		return (-1);
+	}
+	return (unlink(un->sun_path));
+}
+
+int
+sock_listen(const struct sock_addr *a, int type, int backlog)
+{
+	int	 fd = -1, one = 1, zero = 0, keep;
+
+	if (a->ss.ss_family == AF_UNIX && sock_clear_stale(a, type) == -1)
+		return (-1);
+	fd = socket(a->ss.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1 && errno == EAFNOSUPPORT && a->v6_and_v4) {
+		/* A machine without IPv6. */
+		struct sock_addr	 v4 = { .len = sizeof(struct sockaddr_in) };
+		struct sockaddr_in	*in = (void *)&v4.ss;
+
+		in->sin_family = AF_INET;
+		in->sin_port = ((const struct sockaddr_in6 *)
+		    (const void *)&a->ss)->sin6_port;
+		return (sock_listen(&v4, type, backlog));
+	}
+	if (fd == -1)
+		return (-1);
+	if (a->ss.ss_family != AF_UNIX &&
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == -1)
+		goto fail;
+	if (a->ss.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
+	    IPV6_V6ONLY, a->v6_and_v4 ? &zero : &one, sizeof(one)) == -1)
+		goto fail;
+	if (bind(fd, (const struct sockaddr *)&a->ss, a->len) == -1 ||
+	    listen(fd, backlog) == -1)
+		goto fail;
+	return (fd);
+fail:
+	keep = errno;
+	close(fd);
+	errno = keep;
+	return (-1);
+}
+
+int
+sock_connect_unix(const char *path, int type)
+{
+	struct sockaddr_un	 un = { .sun_family = AF_UNIX };
+	int			 fd, keep;
+
+	if (strlen(path) >= sizeof(un.sun_path)) {
+		errno = ENAMETOOLONG;
+		return (-1);
+	}
+	memcpy(un.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return (-1);
+	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) == -1) {
+		keep = errno;
+		close(fd);
+		errno = keep;
+		return (-1);
+	}
+	return (fd);
+}
+
+int
+sock_peer(int fd, pid_t *pid, uid_t *uid)
+{
+	struct ucred	 cred;
+	socklen_t	 len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1)
+		return (-1);
+	if (pid != NULL)
+		*pid = cred.pid;
+	if (uid != NULL)
+		*uid = cred.uid;
+	return (0);
+}
+
+void
+sock_end(int fd, int reset)
+{
+	struct linger	 l = { .l_onoff = 1, .l_linger = 0 };
+
+	if (fd == -1)
+		return;
+	/* With SO_LINGER 0 a shutdown would send a FIN first: close resets. */
+	if (reset)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+	else
+		shutdown(fd, SHUT_RDWR);
+	close(fd);
+}
