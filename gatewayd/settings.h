@@ -8,6 +8,7 @@
 #include "common/sock.h"
 
 #define LISTEN_MAX	32
+#define RUN_DIR_MAX	80	/* bytes; a socket's path has at most 107 */
 
 struct routes;
 
@@ -37,7 +38,8 @@ struct settings {
 	unsigned	 watchdog_ms;		/* 10 000 */
 	unsigned	 drain_ms;		/* 10 000 */
 	unsigned	 backlog;		/* 4096 */
-	/* [worker]: handed to the workers */
+	/* Handed to the workers: [worker], in bytes and milliseconds, and drain_ms,
+	 * shards, links (a line each: "<path> <about>"). */
 	struct settings_option *options;
 	size_t		 noptions;
 	struct routes	*routes;

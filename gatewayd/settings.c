@@ -1,0 +1,818 @@
+/* Flags and the INI file, as one struct. */
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/bytes.h"
+#include "common/config.h"
+#include "common/proc.h"
+#include "common/redis.h"
+#include "gatewayd/route.h"
+#include "gatewayd/settings.h"
+#include "proto/http_head.h"
+#include "proto/keys.h"
+#include "proto/limits.h"
+
+#define EXIT_CONFIG	1
+#define EXIT_USAGE	2
+#define DESCRIPTORS	256	/* kept for other than client connections */
+
+/* gatewayd/default.ini, byte by byte. */
+static const char settings_default_ini[] = {
+#include "default_ini.inc"
+	0
+};
+
+enum origin { BUILT_IN, FROM_FILE, FROM_FLAG };	/* the later wins */
+
+enum kind { TEXT, PATH, UINT, SIZE, DURATION, LEVEL, LISTEN };
+
+/* Also the flags' table: --log-level is log_level. */
+enum row {
+	ROW_WORKER, ROW_LISTEN, ROW_LIMIT, ROW_SHARDS, ROW_MAX_SHARDS,
+	ROW_REDIS, ROW_NODE, ROW_RUN_DIR, ROW_STATE_DIR, ROW_LOG_LEVEL,
+	ROW_NFLAGS,
+	ROW_REDIS_PREFIX = ROW_NFLAGS, ROW_CAPACITY, ROW_HEAD_TIMEOUT,
+	ROW_LINE_MAX, ROW_HEAD_MAX, ROW_HEADERS_MAX, ROW_HANDSHAKES_MAX,
+	ROW_HOME_MAX, ROW_HOME_TIMEOUT, ROW_WAITING_MAX, ROW_WATCHDOG,
+	ROW_DRAIN, ROW_BACKLOG,
+	ROW_N
+};
+
+#define AT(field)	offsetof(struct settings, field)
+
+static const struct settings_row {
+	const char	*key;
+	enum kind	 kind;
+	size_t		 at;
+	unsigned	 min, max;
+} settings_rows[ROW_N] = {
+	[ROW_WORKER]	= { "worker", TEXT, AT(worker), 0, 0 },
+	[ROW_LISTEN]	= { "listen", LISTEN, 0, 0, 0 },
+	[ROW_LIMIT]	= { "limit", UINT, AT(limit), 1, ROUTE_LIMIT_MAX },
+	[ROW_SHARDS]	= { "shards", UINT, AT(shards), 1, SLOTS_MAX },
+	[ROW_MAX_SHARDS] = { "max_shards", UINT, AT(max_shards), 1, SLOTS_MAX },
+	[ROW_REDIS]	= { "redis", TEXT, AT(redis), 0, 0 },
+	[ROW_NODE]	= { "node", TEXT, AT(node), 0, 0 },
+	[ROW_RUN_DIR]	= { "run_dir", PATH, AT(run_dir), 0, 0 },
+	[ROW_STATE_DIR]	= { "state_dir", PATH, AT(state_dir), 0, 0 },
+	[ROW_LOG_LEVEL]	= { "log_level", LEVEL, AT(log_level), 0, 0 },
+	[ROW_REDIS_PREFIX] = { "redis_prefix", TEXT, AT(redis_prefix), 0, 0 },
+	[ROW_CAPACITY]	= { "capacity", UINT, AT(capacity), 1, 10000000 },
+	[ROW_HEAD_TIMEOUT] = { "head_timeout", DURATION, AT(head_ms), 100,
+	    3600000 },
+	[ROW_LINE_MAX]	= { "line_max", SIZE, AT(line_max), 64, 1 << 20 },
+	[ROW_HEAD_MAX]	= { "head_max", SIZE, AT(head_max), 256, 1 << 20 },
+	[ROW_HEADERS_MAX] = { "headers_max", SIZE, AT(headers_max), 1,
+	    HTTP_HEADERS_MAX },
+	[ROW_HANDSHAKES_MAX] = { "handshakes_max", UINT, AT(handshakes_max), 1,
+	    10000000 },
+	[ROW_HOME_MAX]	= { "home_max", UINT, AT(home_max), 0, 10000000 },
+	[ROW_HOME_TIMEOUT] = { "home_timeout", DURATION, AT(home_ms), 100,
+	    3600000 },
+	[ROW_WAITING_MAX] = { "waiting_max", UINT, AT(waiting_max), 0,
+	    10000000 },
+	[ROW_WATCHDOG]	= { "watchdog", DURATION, AT(watchdog_ms), 100,
+	    3600000 },
+	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000 },
+	[ROW_BACKLOG]	= { "backlog", UINT, AT(backlog), 1, 65535 },
+};
+
+/* [worker]: what the built-in keys are called when the worker hears of them. */
+static const struct worker_row {
+	const char	*key, *option;
+	enum kind	 kind;
+	unsigned	 min, max;
+} worker_rows[] = {
+	{ "message_max",	"message_max",	SIZE, 1, 1 << 30 },
+	{ "body_max",		"body_max",	SIZE, 0, 1 << 30 },
+	{ "out_max",		"out_max",	SIZE, 1024, 1 << 30 },
+	{ "request_timeout",	"request_ms",	DURATION, 100, 3600000 },
+	{ "closing_timeout",	"closing_ms",	DURATION, 100, 3600000 },
+	{ "ping_interval",	"ping_ms",	DURATION, 100, 3600000 },
+	{ "whisper_ask",	"whisper_ask",	UINT, 0, SLOTS_MAX },
+	{ "pages",		"pages",	PATH, 0, 0 },
+};
+
+/* While loading. */
+struct load {
+	struct settings	*s;
+	enum origin	 origin;	/* of what is being read */
+	enum origin	 given[ROW_N];
+	enum origin	 routes;
+};
+
+static void	 settings_flags(struct load *, int, char **);
+static void	 settings_file(struct load *);
+static void	 settings_complete(struct load *);
+static void	 settings_find_worker(struct settings *);
+static void	 settings_fit(struct load *);
+static int	 settings_set(struct load *, const char *, const char *,
+	    const char **);
+static int	 settings_worker_set(struct settings *, const char *,
+	    const char *, const char **);
+static void	 settings_option(struct settings *, const char *, const char *);
+static void	 settings_help(void);
+static void	 settings_die(int, const char *, ...)
+	    __attribute__((format(printf, 2, 3), noreturn));
+static char	*settings_strdup(const char *);
+static char	*settings_printf(const char *, ...)
+	    __attribute__((format(printf, 1, 2)));
+
+void
+settings_load(struct settings *s, int argc, char **argv)
+{
+	struct load	 l = { .s = s };
+	char		 err[512];
+
+	memset(s, 0, sizeof(*s));
+	s->log_level = LOG_LEVEL_INFO;
+	s->head_ms = 10000;
+	s->line_max = http_limits_default.line_max;
+	s->head_max = http_limits_default.head_max;
+	s->headers_max = http_limits_default.headers_max;
+	s->handshakes_max = 10000;
+	s->home_max = 10000;
+	s->home_ms = 15000;
+	s->waiting_max = 1000;
+	s->watchdog_ms = 10000;
+	s->drain_ms = 10000;
+	s->backlog = 4096;
+	if ((s->routes = routes_new()) == NULL)
+		settings_die(EXIT_CONFIG, "out of memory");
+
+	settings_flags(&l, argc, argv);
+	settings_file(&l);
+	settings_complete(&l);
+	if (routes_check(s->routes, err, sizeof(err)) == -1)
+		settings_die(EXIT_CONFIG, "%s: %s", s->config == NULL ?
+		    "built-in configuration" : s->config, err);
+	settings_find_worker(s);
+	settings_fit(&l);
+	if (s->check) {
+		printf("configuration ok\n");
+		exit(0);
+	}
+}
+
+void
+settings_free(struct settings *s)
+{
+	for (size_t i = 0; i < ROW_N; i++)
+		if (settings_rows[i].kind == TEXT ||
+		    settings_rows[i].kind == PATH)
+			free(*(char **)(void *)((char *)s +
+			    settings_rows[i].at));
+	for (size_t i = 0; i < s->nlisten; i++)
+		free(s->listen_text[i]);
+	for (size_t i = 0; i < s->noptions; i++) {
+		free(s->options[i].key);
+		free(s->options[i].value);
+	}
+	free(s->options);
+	free(s->config);
+	routes_free(s->routes);
+	memset(s, 0, sizeof(*s));
+}
+
+/* ---- flags ---- */
+
+enum { FLAG_CONFIG = ROW_N, FLAG_CHECK, FLAG_VERSION, FLAG_HELP };
+
+/*
+ * Flags are applied at once and marked, so that the file, which is read later,
+ * does not change what they set.
+ */
+static void
+settings_flags(struct load *l, int argc, char **argv)
+{
+	static const struct option	 longs[] = {
+		{ "worker",	required_argument, NULL, ROW_WORKER },
+		{ "listen",	required_argument, NULL, ROW_LISTEN },
+		{ "limit",	required_argument, NULL, ROW_LIMIT },
+		{ "shards",	required_argument, NULL, ROW_SHARDS },
+		{ "max-shards",	required_argument, NULL, ROW_MAX_SHARDS },
+		{ "redis",	required_argument, NULL, ROW_REDIS },
+		{ "node",	required_argument, NULL, ROW_NODE },
+		{ "run-dir",	required_argument, NULL, ROW_RUN_DIR },
+		{ "state-dir",	required_argument, NULL, ROW_STATE_DIR },
+		{ "log-level",	required_argument, NULL, ROW_LOG_LEVEL },
+		{ "config",	required_argument, NULL, FLAG_CONFIG },
+		{ "check",	no_argument, NULL, FLAG_CHECK },
+		{ "version",	no_argument, NULL, FLAG_VERSION },
+		{ "help",	no_argument, NULL, FLAG_HELP },
+		{ NULL, 0, NULL, 0 }
+	};
+	const char	*why;
+	int		 flag, which;
+
+	l->origin = FROM_FLAG;
+	opterr = 0;
+	optind = 0;
+	for (;;) {
+		which = -1;
+		flag = getopt_long(argc, argv, ":h", longs, &which);
+		if (flag == -1)
+			break;
+		switch (flag) {
+		case 'h':
+		case FLAG_HELP:
+			settings_help();
+			exit(0);
+		case FLAG_VERSION:
+			printf("gatewayd (kennel) %s\n", KENNEL_VERSION);
+			exit(0);
+		case FLAG_CHECK:
+			l->s->check = 1;
+			break;
+		case FLAG_CONFIG:
+			free(l->s->config);
+			l->s->config = settings_strdup(optarg);
+			break;
+		case ':':
+			settings_die(EXIT_USAGE, "%s needs a value; try "
+			    "gatewayd --help", argv[optind - 1]);
+		case '?':
+			if (optopt > ' ')
+				settings_die(EXIT_USAGE, "unknown option -%c; "
+				    "try gatewayd --help", optopt);
+			settings_die(EXIT_USAGE, "unknown option %s; try "
+			    "gatewayd --help", argv[optind - 1]);
+		default:
+			if (settings_set(l, settings_rows[flag].key, optarg,
+			    &why) == -1)
+				settings_die(EXIT_USAGE, "--%s %s: %s",
+				    longs[which].name, optarg, why);
+		}
+	}
+	if (optind < argc)
+		settings_die(EXIT_USAGE, "unexpected argument \"%s\"; try "
+		    "gatewayd --help", argv[optind]);
+}
+
+static void
+settings_help(void)
+{
+	static const char	 text[] =
+"Usage: gatewayd [options]\n"
+"\n"
+"Keeps many client connections (WebSocket and HTTP) open, spread over worker\n"
+"processes that it starts and watches.  A worker is a program that decides what\n"
+"the clients say to each other; the one that comes along has a chat room and\n"
+"more.  Clients of one group hear each other whatever worker they are on.\n"
+"\n"
+"  gatewayd                     the built-in applications; open\n"
+"                               http://localhost:8080/ in a browser\n"
+"  gatewayd --worker ./mine     your own worker\n"
+"\n"
+"Options:\n"
+"  --worker PROGRAM     what to run as workers; a name without '/' is looked for\n"
+"                       beside gatewayd, then in PATH (default: shardd)\n"
+"  --listen ADDRESS     8080, 127.0.0.1:8080, [::1]:8080 or unix:/path; may be\n"
+"                       repeated (default: 8080)\n"
+"  --shards N           workers to start with (default: one for each CPU, at\n"
+"                       least 2)\n"
+"  --max-shards N       most workers, when all are full (default: 32)\n"
+"  --limit N            most connections of a group in one worker, for every\n"
+"                       route (default: as the routes say)\n"
+"  --redis WHERE        redis://[user:password@]host[:port][/db], unix:/path,\n"
+"                       \"auto\": a redis-server of its own, or \"none\"\n"
+"                       (default: auto)\n"
+"  --node NAME          name of this machine to others (default: host name)\n"
+"  --run-dir DIR        sockets and locks (default: /run/kennel for root, else\n"
+"                       $XDG_RUNTIME_DIR/kennel or /tmp/kennel-<uid>)\n"
+"  --state-dir DIR      what must last (default: /var/lib/kennel for root, else\n"
+"                       $XDG_STATE_HOME/kennel or ~/.local/state/kennel)\n"
+"  --config FILE        more settings; its routes, if any, replace the built-in\n"
+"                       ones.  Options given here win.\n"
+"  --log-level LEVEL    warn, info or debug (default: info)\n"
+"  --check              check all of this, print \"configuration ok\", exit\n"
+"  --version, --help\n"
+"\n"
+"Stop it with Ctrl-C or SIGTERM; it lets the workers finish first.\n"
+"`kennelctl status` shows what is running.  Every key of FILE is explained in\n"
+"kennel.ini, which comes along, and in gatewayd(8).\n";
+
+	fputs(text, stdout);
+}
+
+/* ---- the files ---- */
+
+static int
+settings_section_cb(void *arg, const char *section, const char *label,
+    const char **why)
+{
+	struct load	*l = arg;
+
+	if (strcmp(section, "route") != 0)
+		return (0);
+	if (l->routes != l->origin) {
+		/* The first route of a file: the built-in ones go. */
+		routes_free(l->s->routes);
+		if ((l->s->routes = routes_new()) == NULL) {
+			*why = "out of memory";
+			return (-1);
+		}
+		l->routes = l->origin;
+	}
+	return (route_section(l->s->routes, label, why));
+}
+
+static int
+settings_gateway_cb(void *arg, const char *key, const char *value,
+    const char **why)
+{
+	return (settings_set(arg, key, value, why));
+}
+
+static int
+settings_worker_cb(void *arg, const char *key, const char *value,
+    const char **why)
+{
+	struct load	*l = arg;
+
+	return (settings_worker_set(l->s, key, value, why));
+}
+
+static int
+settings_route_cb(void *arg, const char *key, const char *value,
+    const char **why)
+{
+	struct load	*l = arg;
+
+	return (route_option(l->s->routes, key, value, why));
+}
+
+static void
+settings_file(struct load *l)
+{
+	static const struct config_option	 sections[] = {
+		{ "gateway", "*", settings_gateway_cb, NULL },
+		{ "worker", "*", settings_worker_cb, NULL },
+		{ "route", "*", settings_route_cb, NULL },
+	};
+	struct config_error	 err;
+
+	l->origin = BUILT_IN;
+	if (config_text("built-in configuration", settings_default_ini, sections,
+	    nitems(sections), settings_section_cb, l, &err) == -1)
+		settings_die(EXIT_CONFIG, "%s", err.text);
+	if (l->s->config == NULL)
+		return;
+	l->origin = FROM_FILE;
+	if (config_file(l->s->config, sections, nitems(sections),
+	    settings_section_cb, l, &err) == -1)
+		settings_die(EXIT_CONFIG, "%s", err.text);
+}
+
+/* ---- values ---- */
+
+static int
+settings_listen(struct load *l, const char *value, int fresh,
+    const char **why)
+{
+	struct settings	*s = l->s;
+	struct sock_addr a;
+
+	if (sock_parse(value, &a, why) == -1)
+		return (-1);
+	while (fresh && s->nlisten > 0)
+		free(s->listen_text[--s->nlisten]);
+	if (s->nlisten == LISTEN_MAX) {
+		*why = "too many addresses to listen on";
+		return (-1);
+	}
+	s->listen[s->nlisten] = a;
+	s->listen_text[s->nlisten++] = settings_strdup(value);
+	return (0);
+}
+
+static int
+settings_text(enum row row, const char *value, const char **why)
+{
+	if (value[0] == '\0') {
+		*why = "is empty";
+		return (-1);
+	}
+	if (row == ROW_REDIS && strcmp(value, "auto") != 0 &&
+	    strcmp(value, "none") != 0)
+		return (redis_url_check(value, why));
+	if (row == ROW_NODE && (strlen(value) > NODE_MAX ||
+	    value[strspn(value, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] != '\0')) {
+		*why = "a name has 1 to 64 letters, digits, '.', '_' or '-'";
+		return (-1);
+	}
+	if (row == ROW_REDIS_PREFIX && (strlen(value) > 64 ||
+	    value[strcspn(value, " \t\"\\*?[]")] != '\0')) {
+		*why = "a prefix has at most 64 bytes, no spaces, quotes or any "
+		    "of *?[]\\";
+		return (-1);
+	}
+	return (0);
+}
+
+/* A path that stays right when somebody changes directory. */
+static char *
+settings_absolute(const char *path)
+{
+	char	 cwd[PATH_MAX];
+
+	if (path[0] == '/' || getcwd(cwd, sizeof(cwd)) == NULL)
+		return (settings_strdup(path));
+	return (settings_printf("%s/%s", cwd, path));
+}
+
+static int
+settings_set(struct load *l, const char *key, const char *value,
+    const char **why)
+{
+	const struct settings_row *row;
+	char			*field, **text;
+	size_t			 i;
+	int			 fresh;
+
+	for (i = 0; i < ROW_N; i++)
+		if (strcmp(settings_rows[i].key, key) == 0)
+			break;
+	if (i == ROW_N) {
+		*why = "unknown key";
+		return (-1);
+	}
+	row = &settings_rows[i];
+	if (l->given[i] > l->origin)
+		return (0);		/* a flag has said it */
+	fresh = l->given[i] != l->origin;
+	l->given[i] = l->origin;
+	field = (char *)l->s + row->at;
+	switch (row->kind) {
+	case TEXT:
+	case PATH:
+		if (settings_text((enum row)i, value, why) == -1)
+			return (-1);
+		text = (char **)(void *)field;
+		free(*text);
+		*text = row->kind == PATH ? settings_absolute(value) :
+		    settings_strdup(value);
+		return (0);
+	case UINT:
+		return (config_uint(value, row->min, row->max,
+		    (unsigned *)(void *)field, why));
+	case SIZE:
+		return (config_size(value, row->min, row->max,
+		    (size_t *)(void *)field, why));
+	case DURATION:
+		return (config_duration(value, row->min, row->max,
+		    (unsigned *)(void *)field, why));
+	case LEVEL:
+		if (log_level_parse(value,
+		    (enum log_level *)(void *)field) == 0)
+			return (0);
+		*why = "is not one of warn, info, debug";
+		return (-1);
+	case LISTEN:
+		return (settings_listen(l, value, fresh, why));
+	}
+	return (-1);
+}
+
+static int
+settings_worker_set(struct settings *s, const char *key, const char *value,
+    const char **why)
+{
+	const struct worker_row	*row = NULL;
+	struct stat		 st;
+	char			 text[32], *path;
+	unsigned		 number = 0;
+	size_t			 size;
+	int			 rc;
+
+	if (strncmp(key, "x-", 2) == 0 || strncmp(key, "app.", 4) == 0) {
+		settings_option(s, key, value);
+		return (0);
+	}
+	for (size_t i = 0; i < nitems(worker_rows) && row == NULL; i++)
+		if (strcmp(worker_rows[i].key, key) == 0)
+			row = &worker_rows[i];
+	if (row == NULL) {
+		*why = "unknown key; keys for applications of your own begin "
+		    "with \"app.\" or \"x-\"";
+		return (-1);
+	}
+	if (row->kind == PATH) {
+		if (stat(value, &st) == -1 || !S_ISDIR(st.st_mode)) {
+			*why = "is not a directory";
+			return (-1);
+		}
+		path = settings_absolute(value);
+		settings_option(s, row->option, path);
+		free(path);
+		return (0);
+	}
+	if (row->kind == SIZE) {
+		rc = config_size(value, row->min, row->max, &size, why);
+		number = rc == 0 ? (unsigned)size : 0;
+	} else if (row->kind == DURATION)
+		rc = config_duration(value, row->min, row->max, &number, why);
+	else
+		rc = config_uint(value, row->min, row->max, &number, why);
+	if (rc == -1)
+		return (-1);
+	snprintf(text, sizeof(text), "%u", number);
+	settings_option(s, row->option, text);
+	return (0);
+}
+
+/* The last value of a key counts. */
+static void
+settings_option(struct settings *s, const char *key, const char *value)
+{
+	struct settings_option	*o;
+
+	for (size_t i = 0; i < s->noptions; i++) {
+		if (strcmp(s->options[i].key, key) == 0) {
+			free(s->options[i].value);
+			s->options[i].value = settings_strdup(value);
+			return;
+		}
+	}
+	o = realloc(s->options, (s->noptions + 1) * sizeof(*o));
+	if (o == NULL)
+		settings_die(EXIT_CONFIG, "out of memory");
+	s->options = o;
+	o[s->noptions].key = settings_strdup(key);
+	o[s->noptions++].value = settings_strdup(value);
+}
+
+/* ---- what nobody said, and what does not go together ---- */
+
+static unsigned
+settings_cpus(void)
+{
+	cpu_set_t	 cpus;
+	int		 n;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus) == -1)
+		return (2);
+	n = CPU_COUNT(&cpus);
+	return (n < 2 ? 2 : n > SLOTS_MAX ? SLOTS_MAX : (unsigned)n);
+}
+
+static char *
+settings_dir(const char *root, const char *env, const char *home_sub)
+{
+	const char	*dir = getenv(env), *home = getenv("HOME");
+
+	if (geteuid() == 0)
+		return (settings_strdup(root));
+	if (dir != NULL && dir[0] == '/')
+		return (settings_printf("%s/kennel", dir));
+	if (home_sub != NULL && home != NULL && home[0] == '/')
+		return (settings_printf("%s/%s/kennel", home, home_sub));
+	return (settings_printf("/tmp/kennel-%u", (unsigned)geteuid()));
+}
+
+static char *
+settings_node(void)
+{
+	char	 name[NODE_MAX + 1], *p;
+
+	if (gethostname(name, sizeof(name)) == -1 || name[0] == '\0')
+		return (settings_strdup("node"));
+	name[NODE_MAX] = '\0';
+	for (p = name; *p != '\0'; p++)
+		if (strchr("/#: %", *p) != NULL || *p <= ' ' || *p > '~')
+			*p = '-';
+	return (settings_strdup(name));
+}
+
+static void
+settings_link_cb(const char *link, const char *about, void *arg)
+{
+	buf_addf(arg, "%s %s\n", link, about);
+}
+
+static void
+settings_complete(struct load *l)
+{
+	struct settings	*s = l->s;
+	struct buf	 links = { .max = 32 << 10 };
+	char		 text[32];
+	int		 shards = l->given[ROW_SHARDS] != BUILT_IN;
+	int		 most = l->given[ROW_MAX_SHARDS] != BUILT_IN;
+
+	if (!shards)
+		s->shards = settings_cpus();
+	if (!most)
+		s->max_shards = s->shards > 32 ? s->shards : 32;
+	else if (!shards && s->shards > s->max_shards)
+		s->shards = s->max_shards;
+	if (s->max_shards < s->shards)
+		settings_die(EXIT_CONFIG, "max_shards is %u, less than the %u "
+		    "shards to start with; give --max-shards %u or more",
+		    s->max_shards, s->shards, s->shards);
+	if (s->limit != 0)
+		routes_set_limit(s->routes, s->limit);
+	if (s->line_max > s->head_max)
+		settings_die(EXIT_CONFIG, "line_max (%zu) is more than head_max "
+		    "(%zu), of which it is a part", s->line_max, s->head_max);
+	if (s->redis == NULL)
+		s->redis = settings_strdup("auto");
+	if (s->redis_prefix == NULL)
+		s->redis_prefix = settings_strdup(KEYS_PREFIX);
+	if (s->node == NULL)
+		s->node = settings_node();
+	if (s->run_dir == NULL)
+		s->run_dir = settings_dir("/run/kennel", "XDG_RUNTIME_DIR",
+		    NULL);
+	if (s->state_dir == NULL)
+		s->state_dir = settings_dir("/var/lib/kennel",
+		    "XDG_STATE_HOME", ".local/state");
+	if (strlen(s->run_dir) > RUN_DIR_MAX)
+		settings_die(EXIT_CONFIG, "the run directory's path %s is %zu "
+		    "bytes, too long for the sockets in it; choose one of at "
+		    "most %d with --run-dir", s->run_dir, strlen(s->run_dir),
+		    RUN_DIR_MAX);
+
+	snprintf(text, sizeof(text), "%u", s->drain_ms);
+	settings_option(s, "drain_ms", text);
+	snprintf(text, sizeof(text), "%u", s->shards);
+	settings_option(s, "shards", text);
+	routes_links(s->routes, settings_link_cb, &links);
+	if (links.failed || buf_add(&links, "", 1) == -1)
+		settings_die(EXIT_CONFIG, "the routes' links are too long");
+	settings_option(s, "links", links.data);
+	buf_clear(&links);
+}
+
+/* Why path cannot be run, or NULL. */
+static const char *
+settings_program_fault(const char *path)
+{
+	struct stat	 st;
+
+	if (stat(path, &st) == -1)
+		return (strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return ("is a directory");
+	if (!S_ISREG(st.st_mode) || access(path, X_OK) == -1)
+		return ("is not executable");
+	return (NULL);
+}
+
+/* In dirs, separated by ':'; malloc'd, or NULL. */
+static char *
+settings_search(const char *dirs, const char *name)
+{
+	char	*path;
+	size_t	 n;
+
+	for (; dirs != NULL; dirs = dirs[n] == ':' ? dirs + n + 1 : NULL) {
+		if ((n = strcspn(dirs, ":")) == 0)
+			continue;
+		path = settings_printf("%.*s/%s", (int)n, dirs, name);
+		if (settings_program_fault(path) == NULL)
+			return (path);
+		free(path);
+	}
+	return (NULL);
+}
+
+static void
+settings_find_worker(struct settings *s)
+{
+	char		 exe[PATH_MAX], *path = NULL, *built;
+	const char	*name = s->worker == NULL ? "shardd" : s->worker;
+	const char	*why;
+
+	if (strchr(name, '/') != NULL) {
+		if ((why = settings_program_fault(name)) != NULL)
+			settings_die(EXIT_CONFIG, "worker %s: %s", name, why);
+		path = settings_absolute(name);
+	} else if (proc_exe_dir(exe, sizeof(exe)) == 0) {
+		path = settings_search(exe, name);
+		if (path == NULL && s->worker == NULL) {
+			/* Not installed: the build's own. */
+			built = settings_printf("%s/../shardd", exe);
+			path = settings_search(built, name);
+			free(built);
+		}
+	}
+	if (path == NULL &&
+	    (path = settings_search(getenv("PATH"), name)) == NULL)
+		settings_die(EXIT_CONFIG, "worker %s: no such program beside "
+		    "gatewayd or in PATH; give its path with --worker", name);
+	free(s->worker);
+	s->worker = path;
+
+	if (strcmp(s->redis, "auto") != 0)
+		return;
+	if ((path = settings_search(getenv("PATH"), "redis-server")) == NULL)
+		settings_die(EXIT_CONFIG, "redis-server is not in PATH; install "
+		    "it, give another with --redis URL, or do without: --redis "
+		    "none");
+	free(path);
+}
+
+/*
+ * Into the descriptors that this process may have.  Bounds that nobody asked
+ * for are lowered until they fit; those asked for are an error.
+ */
+static void
+settings_fit(struct load *l)
+{
+	static const enum row	 rows[] = { ROW_HANDSHAKES_MAX, ROW_HOME_MAX,
+	    ROW_WAITING_MAX };
+	struct settings	*s = l->s;
+	struct rlimit	 rl;
+	unsigned	*field;
+	size_t		 hard, need, left, share, free_rows = 0;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1 ||
+	    rl.rlim_max == RLIM_INFINITY)
+		return;
+	hard = (size_t)rl.rlim_max;
+	need = DESCRIPTORS + 4 * (size_t)s->max_shards;
+	for (size_t i = 0; i < nitems(rows); i++) {
+		field = (unsigned *)(void *)((char *)s +
+		    settings_rows[rows[i]].at);
+		if (l->given[rows[i]] == BUILT_IN)
+			free_rows++, need += 16;
+		else
+			need += *field;
+	}
+	/* A shard, too, must bear what is asked of it. */
+	if (s->capacity != 0 && need < (size_t)s->capacity + DESCRIPTORS)
+		need = (size_t)s->capacity + DESCRIPTORS;
+	if (s->limit != 0 && need < (size_t)s->limit + DESCRIPTORS)
+		need = (size_t)s->limit + DESCRIPTORS;
+	if (need > hard)
+		settings_die(EXIT_CONFIG, "this needs %zu file descriptors, but "
+		    "%zu are allowed; raise that (ulimit -Hn %zu, or "
+		    "LimitNOFILE=%zu in the unit) or lower limit, capacity, "
+		    "handshakes_max, home_max", need, hard, need, need);
+	left = DESCRIPTORS + 4 * (size_t)s->max_shards;
+	for (size_t i = 0; i < nitems(rows); i++)
+		if (l->given[rows[i]] != BUILT_IN)
+			left += *(unsigned *)(void *)((char *)s +
+			    settings_rows[rows[i]].at);
+	left = hard - left;
+	for (size_t i = 0; i < nitems(rows); i++) {
+		if (l->given[rows[i]] != BUILT_IN)
+			continue;
+		field = (unsigned *)(void *)((char *)s +
+		    settings_rows[rows[i]].at);
+		share = left / free_rows;
+		if (*field > share)
+			*field = (unsigned)share;
+	}
+}
+
+/* ---- helpers ---- */
+
+static void
+settings_die(int status, const char *fmt, ...)
+{
+	va_list	 ap;
+
+	fputs("gatewayd: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(status);
+}
+
+static char *
+settings_strdup(const char *text)
+{
+	char	*copy = strdup(text);
+
+	if (copy == NULL)
+		settings_die(EXIT_CONFIG, "out of memory");
+	return (copy);
+}
+
+static char *
+settings_printf(const char *fmt, ...)
+{
+	va_list	 ap;
+	char	*text;
+	int	 n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n == -1)
+		settings_die(EXIT_CONFIG, "out of memory");
+	return (text);
+}
