@@ -70,6 +70,20 @@ def said(messages):
 
 
 def settle(*everyone):
-    """Each has a turn, so that nothing sent before is still on its way."""
-    return [barrier(c, *(o for o in everyone if o is not c))
-            for c in everyone]
+    """
+    Each in turn sends a barrier, so that nothing is still on its way.  Returns
+    what each one heard: {person: [messages]}.
+    """
+    heard = {p: [] for p in everyone}
+    for p in everyone:
+        order = [p] + [o for o in everyone if o is not p]
+        for o, messages in zip(order, barrier(*order)):
+            heard[o] += messages
+    return heard
+
+
+def crowd(kennel, group, names):
+    """These, one after the other, and quiet."""
+    people = [Chat(kennel, group, n) for n in names]
+    settle(*people)
+    return people

@@ -243,15 +243,24 @@ class Kennel:
     def shard(self, slot):
         return next(s for s in self.status()["shards"] if s["slot"] == slot)
 
-    def group(self, name):
-        """Connections of each of its replicas, oldest first."""
+    def replicas(self, group):
+        """Of a group, oldest first; [] if there is no such group."""
         for g in self.status()["groups"]:
-            if g["name"] == name:
-                return [r["count"] for r in g["replicas"]]
+            if g["group"] == group:
+                return sorted(g["replicas"], key=lambda r: int(r["id"], 16)
+                              if isinstance(r["id"], str) else r["id"])
         return []
 
+    def group(self, name):
+        """Connections of each of its replicas, oldest first."""
+        return [r["connections"] for r in self.replicas(name)]
+
     def places(self):
-        return self.status()["totals"]["places"]
+        return self.status()["places"]
+
+    def exact(self):
+        """The gateway counts afresh and finds its books right."""
+        self.ctl("status", "--check")
 
     def wait_group(self, name, counts, timeout=10):
         wait.until(lambda: self.group(name) == counts, timeout,

@@ -71,3 +71,26 @@ def pytest_runtest_makereport(item, call):
             r = k.sanitizer_reports()
             if r:
                 report.sections.append(("sanitizer", r[:8000]))
+
+
+# The chat room in each way that a whisper can find its target.
+MODES = {
+    "ask": dict(),
+    "lookup": dict(config="[worker]\nwhisper_ask = 0\n"),
+    "none": dict(redis="none"),
+}
+
+
+@pytest.fixture(scope="module", params=MODES)
+def lobby(request, start_shared):
+    """One kennel with the default rooms, two to a replica."""
+    return start_shared(shards=4, max_shards=6, **MODES[request.param])
+
+
+@pytest.fixture(scope="session")
+def installed():
+    """The library, installed and found by pkg-config only."""
+    from kit import library
+    lib = library.Installed()
+    yield lib
+    lib.remove()
