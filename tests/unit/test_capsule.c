@@ -1,0 +1,281 @@
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "proto/capsule.h"
+#include "proto/pack.h"
+
+static struct capsule_mark	marks[CAPSULE_ORIGINS_MAX];
+
+static void
+fill(struct capsule *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->id = 0x123456789abcdef0;
+	c->protocol = CAPSULE_WS;
+	c->flags = CAPSULE_F_UID_MADE | CAPSULE_F_UPGRADE;
+	c->replica = 7;
+	c->group = slice_str("/room/1");
+	c->uid = slice_str("anna");
+	c->app = slice_str("chat");
+	c->route = slice_str("chat");
+	c->peer = slice_str("127.0.0.1:40112");
+	c->early = slice_of("GET / HT\0", 9);
+	c->owed = slice_str("HTTP/1.1 101");
+	c->state = slice_str("s");
+	c->blob = slice_str("b");
+	c->headers[0].name = slice_str("cookie");
+	c->headers[0].value = slice_str("a=b");
+	c->headers[1].name = slice_str("user-agent");
+	c->nheaders = 2;
+	marks[0] = (struct capsule_mark){ 11, 12 };
+	marks[1] = (struct capsule_mark){ UINT64_MAX, 14 };
+	c->marks = marks;
+	c->nmarks = 2;
+}
+
+START_TEST(a_capsule_comes_back_as_it_was)
+{
+	struct capsule	c, d;
+	struct buf	b = { 0 }, again = { 0 };
+
+	fill(&c);
+	ck_assert_int_eq(capsule_encode(&b, &c), 0);
+	ck_assert_int_eq(capsule_decode(&d, b.data, b.len), 0);
+	ck_assert_uint_eq(d.id, c.id);
+	ck_assert_int_eq(d.protocol, c.protocol);
+	ck_assert_uint_eq(d.flags, c.flags);
+	ck_assert_uint_eq(d.replica, 7);
+	ck_assert(slice_eq(d.group, c.group) && slice_eq(d.uid, c.uid));
+	ck_assert(slice_eq(d.app, c.app) && slice_eq(d.route, c.route));
+	ck_assert(slice_eq(d.peer, c.peer) && slice_eq(d.early, c.early));
+	ck_assert(slice_eq(d.owed, c.owed) && slice_eq(d.state, c.state));
+	ck_assert(slice_eq(d.blob, c.blob));
+	ck_assert_uint_eq(d.nheaders, 2);
+	ck_assert(slice_is(d.headers[0].value, "a=b"));
+	ck_assert(slice_is(d.headers[1].name, "user-agent"));
+	ck_assert_uint_eq(d.nmarks, 2);
+	ck_assert(d.marks[1].origin == UINT64_MAX && d.marks[1].seq == 14);
+	/* What was decoded can be sent on. */
+	ck_assert_int_eq(capsule_encode(&again, &d), 0);
+	ck_assert_uint_eq(again.len, b.len);
+	ck_assert_mem_eq(again.data, b.data, b.len);
+	buf_clear(&b);
+	buf_clear(&again);
+}
+END_TEST
+
+START_TEST(a_capsule_cut_anywhere_is_refused)
+{
+	struct capsule	 c, d;
+	struct buf	 b = { 0 };
+	char		*copy;
+
+	fill(&c);
+	ck_assert_int_eq(capsule_encode(&b, &c), 0);
+	for (size_t i = 0; i < b.len; i++) {
+		copy = malloc(i + 1);
+		ck_assert_ptr_nonnull(copy);
+		memcpy(copy + 1, b.data, i);
+		errno = 0;
+		ck_assert_int_eq(capsule_decode(&d, copy + 1, i), -1);
+		ck_assert_int_eq(errno, EPROTO);
+		free(copy);
+	}
+	buf_clear(&b);
+}
+END_TEST
+
+/* A record with another start: the first four bytes are array16's header and
+ * version, then what it can be read by, then the protocol. */
+static int
+decode_with(uint8_t version, uint8_t readable, uint8_t protocol)
+{
+	struct capsule	c, d;
+	struct buf	b = { 0 };
+	int		rv;
+
+	fill(&c);
+	ck_assert_int_eq(capsule_encode(&b, &c), 0);
+	ck_assert_uint_eq((uint8_t)b.data[0], 0xdc);
+	b.data[3] = (char)version;
+	b.data[4] = (char)readable;
+	b.data[5] = (char)protocol;
+	errno = 0;
+	rv = capsule_decode(&d, b.data, b.len) == 0 ? 0 : errno;
+	buf_clear(&b);
+	return (rv);
+}
+
+START_TEST(versions_are_read_or_refused_as_they_say)
+{
+	ck_assert_int_eq(decode_with(1, 1, CAPSULE_WS), 0);
+	ck_assert_int_eq(decode_with(9, 1, CAPSULE_WS), 0);
+	ck_assert_int_eq(decode_with(9, 2, CAPSULE_WS), EPROTONOSUPPORT);
+	ck_assert_int_eq(decode_with(1, 2, CAPSULE_WS), EPROTO);
+	ck_assert_int_eq(decode_with(0, 0, CAPSULE_WS), EPROTO);
+	ck_assert_int_eq(decode_with(1, 1, 0), EPROTO);
+	ck_assert_int_eq(decode_with(1, 1, 4), EPROTO);
+}
+END_TEST
+
+START_TEST(later_fields_are_ignored)
+{
+	struct capsule	c, d;
+	struct buf	b = { 0 };
+
+	fill(&c);
+	ck_assert_int_eq(capsule_encode(&b, &c), 0);
+	b.data[2]++;
+	pack_str(&b, slice_str("of a later version"));
+	ck_assert_int_eq(capsule_decode(&d, b.data, b.len), 0);
+	ck_assert(slice_eq(d.blob, c.blob));
+	buf_clear(&b);
+}
+END_TEST
+
+START_TEST(what_is_over_its_limit_is_not_written)
+{
+	static char	 big[GROUP_MAX + 1];
+	struct capsule	 c;
+	struct buf	 b = { 0 };
+	char		*early;
+
+	fill(&c);
+	c.group = slice_of(big, sizeof(big));
+	ck_assert_int_eq(capsule_encode(&b, &c), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	fill(&c);
+	c.nheaders = CAPSULE_HEADERS_MAX + 1;
+	ck_assert_int_eq(capsule_encode(&b, &c), -1);
+	fill(&c);
+	c.nmarks = CAPSULE_ORIGINS_MAX + 1;
+	ck_assert_int_eq(capsule_encode(&b, &c), -1);
+	fill(&c);
+	c.protocol = 0;
+	ck_assert_int_eq(capsule_encode(&b, &c), -1);
+	ck_assert_uint_eq(b.len, 0);
+
+	early = calloc(1, CAPSULE_MAX);
+	ck_assert_ptr_nonnull(early);
+	fill(&c);
+	c.early = slice_of(early, CAPSULE_MAX);
+	ck_assert_int_eq(capsule_encode(&b, &c), -1);
+	ck_assert_int_eq(errno, EINVAL);
+	ck_assert_uint_eq(b.len, 0);
+	c.early.len = CAPSULE_MAX - 1024;
+	ck_assert_int_eq(capsule_encode(&b, &c), 0);
+	free(early);
+	buf_clear(&b);
+}
+END_TEST
+
+START_TEST(the_fullest_capsule_passes)
+{
+	struct capsule	c, d;
+	struct buf	b = { 0 };
+
+	fill(&c);
+	c.nheaders = CAPSULE_HEADERS_MAX;
+	c.nmarks = CAPSULE_ORIGINS_MAX;
+	for (size_t i = 0; i < c.nmarks; i++)
+		marks[i] = (struct capsule_mark){ UINT64_MAX - i, i };
+	ck_assert_int_eq(capsule_encode(&b, &c), 0);
+	ck_assert_int_eq(capsule_decode(&d, b.data, b.len), 0);
+	ck_assert_uint_eq(d.nheaders, CAPSULE_HEADERS_MAX);
+	ck_assert_uint_eq(d.nmarks, CAPSULE_ORIGINS_MAX);
+	ck_assert_uint_eq(d.marks[1000].seq, 1000);
+	buf_clear(&b);
+}
+END_TEST
+
+START_TEST(a_memfd_gives_the_record_back)
+{
+	char	*data = malloc(100000), *back;
+	size_t	 len;
+	int	 fd;
+
+	ck_assert_ptr_nonnull(data);
+	memset(data, 'k', 100000);
+	ck_assert_int_ne(fd = capsule_memfd(data, 100000), -1);
+	ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_eq(write(fd, "x", 1), -1);
+	ck_assert_ptr_nonnull(back = capsule_map(fd, &len));
+	ck_assert_uint_eq(len, 100000);
+	ck_assert_mem_eq(back, data, len);
+	free(back);
+	free(data);
+	close(fd);
+	ck_assert_int_eq(capsule_memfd("", 0), -1);
+	ck_assert_int_eq(errno, EINVAL);
+}
+END_TEST
+
+static void
+map_is_refused(int fd)
+{
+	size_t	len;
+
+	ck_assert_int_ne(fd, -1);
+	errno = 0;
+	ck_assert_ptr_null(capsule_map(fd, &len));
+	ck_assert_int_eq(errno, EPROTO);
+	close(fd);
+}
+
+START_TEST(what_could_change_or_is_too_large_is_not_mapped)
+{
+	const int	seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+	int		fd, p[2];
+
+	fd = memfd_create("t", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert_int_eq(write(fd, "x", 1), 1);
+	map_is_refused(fd);				/* not sealed */
+
+	fd = memfd_create("t", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert_int_eq(write(fd, "x", 1), 1);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), 0);
+	map_is_refused(fd);				/* half sealed */
+
+	fd = memfd_create("t", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+	map_is_refused(fd);				/* empty */
+
+	fd = memfd_create("t", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert_int_eq(ftruncate(fd, CAPSULE_MAX + 1), 0);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals), 0);
+	map_is_refused(fd);				/* too large */
+
+	map_is_refused(open("/dev/zero", O_RDONLY | O_CLOEXEC));
+	ck_assert_int_eq(pipe2(p, O_CLOEXEC), 0);
+	map_is_refused(p[0]);
+	close(p[1]);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("capsule");
+	TCase	*t = tcase_create("capsule");
+	SRunner	*r;
+	int	 failed;
+
+	tcase_add_test(t, a_capsule_comes_back_as_it_was);
+	tcase_add_test(t, a_capsule_cut_anywhere_is_refused);
+	tcase_add_test(t, versions_are_read_or_refused_as_they_say);
+	tcase_add_test(t, later_fields_are_ignored);
+	tcase_add_test(t, what_is_over_its_limit_is_not_written);
+	tcase_add_test(t, the_fullest_capsule_passes);
+	tcase_add_test(t, a_memfd_gives_the_record_back);
+	tcase_add_test(t, what_could_change_or_is_too_large_is_not_mapped);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return (failed != 0);
+}
