@@ -48,7 +48,7 @@ void	 control_free(struct control *c);
  * open until ADOPTED or REFUSED or the end, but a memfd (fds[1]) is taken, unless
  * -1 is returned.
  * 0, or -1 with errno ENOMEM, EMSGSIZE (larger than a packet) or ENOBUFS (more than
- * 64 MiB queued).
+ * 64 MiB queued).  Between a failed write and the end, it is dropped: 0.
  */
 int	 control_send(struct control *c, const struct ctl *m, const int *fds);
 /* Flush now: 0 when the kernel has everything, -1 with errno (EAGAIN: the rest
@@ -80,7 +80,8 @@ struct frames *frames_new(struct event_base *base, int fd, const char *name,
 void	 frames_free(struct frames *f);
 /*
  * Append one frame made of two runs (either may be empty) to the queue.  0, or
- * -1 with errno ENOMEM or EMSGSIZE (LINK_FRAME_MAX).  Reading never stops.
+ * -1 with errno ENOMEM or EMSGSIZE (LINK_FRAME_MAX).  Between a failed write and
+ * the end, it is dropped: 0.  Reading never stops.
  */
 int	 frames_send(struct frames *f, struct slice head, struct slice body);
 int	 frames_flush(struct frames *f);

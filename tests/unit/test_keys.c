@@ -67,8 +67,8 @@ START_TEST(what_is_no_address_is_refused)
 		"n/1#000000000000001", "n/1#00000000000000001",
 		"n/1#000000000000000A", "n/1#000000000000000g",
 		"n/1#0000000000000001 ",
-		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-		"/1#0000000000000001",
+		("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"/1#0000000000000001"),
 	};
 	uint64_t	 incarnation;
 	uint32_t	 slot;
