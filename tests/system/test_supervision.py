@@ -1,0 +1,292 @@
+"""What dies comes back; what hangs is killed; nobody else notices."""
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from kit import kennel as kits
+from kit import wait
+from kit.chat import Chat, barrier, crowd, said, settle
+from kit.http import get
+
+
+def by_shard(k, people):
+    """{pid of shard: [people]}"""
+    pids = {s["address"]: s["pid"] for s in k.shards()}
+    out = {}
+    for p in people:
+        out.setdefault(pids[p.shard()], []).append(p)
+    settle(*people)
+    return out
+
+
+def test_killed_shard_is_replaced_and_others_go_on(start):
+    k = start(shards=3)
+    people = crowd(k, "g", "abcdef")
+    at = by_shard(k, people)
+    assert len(at) == 3
+    dead = k.shard(1)
+    k.kill_shard(pid=dead["pid"])
+    begin = time.monotonic()
+    gone = at.pop(dead["pid"])
+    rest = [p for ps in at.values() for p in ps]
+    for p in gone:
+        assert p.end() == 1006
+    wait.until(lambda: k.shard(1)["state"] == "ready", 10)
+    assert time.monotonic() - begin < 2 * wait.SLOW
+    new = k.shard(1)
+    assert new["pid"] != dead["pid"]
+    assert new["incarnation"] != dead["incarnation"]
+    assert new["restarts"] == dead["restarts"] + 1
+    rest[0].say("still here")
+    for heard in barrier(*rest):
+        assert said(heard) == ["still here"]
+    assert sorted(rest[0].users()["list"]) == sorted(p.name for p in rest)
+    back = [Chat(k, "g", p.name) for p in gone]
+    settle(*rest, *back)
+    back[0].say(f"/w {rest[0].name} hi")
+    assert rest[0].next(type="user:msg")["text"] == "hi"
+    k.exact()
+    for p in (*rest, *back):
+        p.close()
+
+
+def test_the_dead_are_announced(start):
+    """Whose shard died has left: the others hear it or see it in the list."""
+    k = start(shards=3)
+    people = crowd(k, "g", "abcdef")
+    at = by_shard(k, people)
+    pid, gone = sorted(at.items())[0]
+    rest = [p for p in people if p not in gone]
+    k.kill_shard(pid=pid)
+    wait.until(lambda: sorted(rest[0].users()["list"]) ==
+               sorted(p.name for p in rest))
+    for p in people:
+        p.close()
+
+
+def worker_script(k_dir, body):
+    path = os.path.join(k_dir, "worker")
+    with open(path, "w") as f:
+        f.write("#!/bin/sh\n" + body)
+    os.chmod(path, 0o755)
+    return path
+
+
+def test_crash_loop_is_slowed_down(start, tmp_path):
+    """Restarts grow rarer; when the worker is right again, so is all."""
+    broken = tmp_path / "broken"
+    starts = tmp_path / "starts"
+    worker = worker_script(tmp_path, f"""echo x >> '{starts}'
+[ -e '{broken}' ] && exit 1
+exec '{kits.SHARDD}' "$@"
+""")
+    k = start(shards=2, worker=worker)
+    broken.touch()
+    begin = starts.stat().st_size // 2
+    for s in k.shards():
+        k.kill_shard(pid=s["pid"])
+    wait.until(lambda: starts.stat().st_size // 2 >= begin + 6, 20)
+    first = time.monotonic()
+    assert get(k, "/healthz").status == 503
+    wait.until(lambda: starts.stat().st_size // 2 >= begin + 12 or
+               time.monotonic() - first > 2, 20)
+    assert starts.stat().st_size // 2 < begin + 40
+    assert k.process.poll() is None
+    broken.unlink()
+    wait.until(lambda: len(k.shards()) == 2, 60)
+    assert get(k, "/healthz").status == 200
+
+
+def test_worker_that_is_none(start):
+    """A worker that never says hello: gatewayd does not hang or spin."""
+    k = start(shards=2, worker="/bin/false", ready=False)
+    wait.until(lambda: k.process.poll() is not None or
+               os.path.exists(k.run + "/control.sock"), 15)
+    if k.process.poll() is None:
+        wait.until(lambda: k.ctl("status", check=False).returncode == 0, 15)
+        assert get(k, "/healthz").status == 503
+    else:
+        assert k.process.returncode == 1
+        assert "false" in k.log()
+        k.destroy()
+
+
+def test_watchdog_kills_what_hangs(start):
+    k = start(shards=3, config="[gateway]\nwatchdog = 1s\n")
+    people = crowd(k, "g", "abcdef")
+    at = by_shard(k, people)
+    hung, gone = sorted(at.items())[1]
+    rest = [p for p in people if p not in gone]
+    k.kill_shard(pid=hung, signo=signal.SIGSTOP)
+    # Nobody waits for it meanwhile.
+    rest[0].say("go on")
+    for p in rest:
+        assert p.next(type="user:msg")["text"] == "go on"
+    wait.until(lambda: not kits.alive(hung), 15)
+    for p in gone:
+        assert p.end() == 1006
+    wait.until(lambda: len(k.shards()) == 3, 15)
+    settle(*rest)
+    k.wait_group("g", [2, 2])
+    k.exact()
+    for p in rest:
+        p.close()
+
+
+def test_short_pause_is_no_hang(start):
+    """Stopped for less than the watchdog: everything arrives, in order."""
+    k = start(shards=2, max_shards=2)
+    a, b, c = crowd(k, "g", "abc")
+    assert a.shard() != c.shard()
+    settle(a, b, c)
+    pid = by_shard(k, [c]).popitem()[0]
+    os.kill(pid, signal.SIGSTOP)
+    for i in range(200):
+        a.say(str(i))
+    assert barrier(a, b)[1] != []
+    os.kill(pid, signal.SIGCONT)
+    assert said(c.until(type="barrier")[0]) == [str(i) for i in range(200)]
+    for p in a, b, c:
+        p.close()
+
+
+def test_gateway_dies_and_another_takes_over(start):
+    k = start(shards=3)
+    people = crowd(k, "g", "abcde")
+    pids = {s["pid"] for s in k.shards()}
+    addresses = {s["address"] for s in k.shards()}
+    with k.redis() as r:
+        redis_id = r("INFO", "server").split("run_id:")[1][:40]
+    k.kill_gateway()
+    # Those who are connected go on, across shards.
+    people[0].say("no gateway")
+    for p in people:
+        assert p.next(type="user:msg")["text"] == "no gateway"
+    people[1].goodbye()
+    k.start()
+    assert {s["pid"] for s in k.shards()} == pids
+    assert {s["address"] for s in k.shards()} == addresses
+    with k.redis() as r:
+        assert r("INFO", "server").split("run_id:")[1][:40] == redis_id
+    rest = people[:1] + people[2:]
+    assert k.group("g") == [1, 2, 1]
+    k.exact()
+    new = [Chat(k, "g", n) for n in "fgh"]
+    assert sorted(k.group("g")) in ([2, 2, 2, 1], [1, 2, 2, 2])
+    everyone = rest + new
+    settle(*everyone)
+    new[2].say("hello")
+    for p in everyone:
+        assert p.next(type="user:msg")["text"] == "hello"
+    assert sorted(rest[0].users()["list"]) == list("acdefgh")
+    k.kill_shard(0)
+    wait.until(lambda: len([s for s in k.shards() if s["slot"] < 3]) == 3, 15)
+    for p in everyone:
+        p.close()
+    k.wait_places(0)
+    k.exact()
+
+
+def test_shard_dies_while_there_is_no_gateway(start):
+    k = start(shards=3)
+    people = crowd(k, "g", "abcde")
+    at = by_shard(k, people)
+    pid, gone = sorted(at.items())[0]
+    rest = [p for p in people if p not in gone]
+    k.kill_gateway()
+    os.kill(pid, signal.SIGKILL)
+    for p in gone:
+        assert p.end() == 1006
+    rest[0].say("we are here")
+    for p in rest:
+        assert p.next(type="user:msg")["text"] == "we are here"
+    k.start()
+    wait.until(lambda: len(k.shards()) == 3, 15)
+    assert sum(k.group("g")) == len(rest)
+    wait.until(lambda: sorted(rest[0].users()["list"]) ==
+               sorted(p.name for p in rest))
+    with k.redis() as r:
+        wait.until(lambda: len(r.keys("kennel:client:g:*")) == len(rest), 5)
+    k.exact()
+    for p in rest:
+        p.close()
+
+
+def test_hung_shard_does_not_stop_a_take_over(start):
+    """A new gateway waits 2 s for its hello, then kills it."""
+    k = start(shards=2)
+    a, b, c = crowd(k, "g", "abc")
+    pid = by_shard(k, [c]).popitem()[0]
+    k.kill_gateway()
+    os.kill(pid, signal.SIGSTOP)
+    k.start()
+    assert not kits.alive(pid)
+    wait.until(lambda: len(k.shards()) == 2, 15)
+    assert k.group("g") == [2]
+    settle(a, b)
+    for p in a, b, c:
+        p.close()
+
+
+def test_gateway_dies_again_and_again(start):
+    k = start(shards=2)
+    people = crowd(k, "g", "abc")
+    for i in range(4):
+        k.kill_gateway()
+        k.start()
+        people.append(Chat(k, "g", f"n{i}"))
+        settle(*people)
+        k.wait_places(len(people))
+    k.exact()
+    for p in people:
+        p.close()
+
+
+def test_one_gateway_a_run_directory(start):
+    k = start(shards=1)
+    p = subprocess.run(k.command(), capture_output=True, text=True,
+                       timeout=30, env=k.env)
+    assert p.returncode == 1
+    assert str(k.pid) in p.stderr or k.run in p.stderr
+    assert len(k.shards()) == 1
+
+
+def test_shards_on_demand(start):
+    k = start(shards=1, max_shards=3, limit=1)
+    assert len(k.shards()) == 1
+    a = Chat(k, "g", "a")
+    b = Chat(k, "g", "b")
+    assert len(k.shards()) == 2
+    c = Chat(k, "g", "c")
+    assert len(k.shards()) == 3
+    settle(a, b, c)
+    # Another group uses the same shards.
+    others = [Chat(k, "h", n) for n in "abc"]
+    assert k.group("h") == [1, 1, 1]
+    for p in (a, b, c, *others):
+        p.close()
+
+
+def test_http_starts_no_shard(start):
+    k = start(shards=1, max_shards=3, limit=1)
+    a = Chat(k, "g", "a")
+    for _ in range(10):
+        assert get(k, "/lobby/g/broadcast?u=x").text == "DONE"
+    assert len(k.status()["shards"]) == 1
+    a.close()
+
+
+@pytest.mark.parametrize("signo", [signal.SIGKILL, signal.SIGTERM,
+                                   signal.SIGSEGV])
+def test_any_death_of_a_shard_is_answered(start, signo):
+    k = start(shards=2)
+    with Chat(k, "g", "a") as a:
+        pid = by_shard(k, [a]).popitem()[0]
+        k.kill_shard(pid=pid, signo=signo)
+        assert a.end() in (1001, 1006)
+    wait.until(lambda: not kits.alive(pid), 15)
+    wait.until(lambda: len(k.shards()) == 2, 15)
+    k.wait_places(0)
+    k.exact()
