@@ -1,0 +1,237 @@
+/* What every daemon does once. */
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/bytes.h"
+#include "common/proc.h"
+
+#define PROC_SIGNALS_MAX	8
+
+struct proc_signals {
+	proc_signal_cb	*cb;
+	void		*arg;
+	struct event	*events[PROC_SIGNALS_MAX];
+	size_t		 nevents;
+};
+
+static void
+proc_signal_event_cb(evutil_socket_t signo, short what, void *arg)
+{
+	struct proc_signals	*s = arg;
+
+	(void)what;
+	s->cb((int)signo, s->arg);
+}
+
+struct proc_signals *
+proc_signals_new(struct event_base *base, const int *signos,
+    proc_signal_cb *cb, void *arg)
+{
+	struct proc_signals	*s;
+	struct event		*ev;
+
+	signal(SIGPIPE, SIG_IGN);
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return (NULL);
+	s->cb = cb;
+	s->arg = arg;
+	for (; *signos != 0 && s->nevents < PROC_SIGNALS_MAX; signos++) {
+		ev = evsignal_new(base, *signos, proc_signal_event_cb, s);
+		if (ev == NULL || event_add(ev, NULL) == -1) {
+			if (ev != NULL)
+				event_free(ev);
+			proc_signals_free(s);
+			errno = ENOMEM;
+			return (NULL);
+		}
+		s->events[s->nevents++] = ev;
+	}
+	return (s);
+}
+
+void
+proc_signals_free(struct proc_signals *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->nevents; i++)
+		event_free(s->events[i]);
+	free(s);
+}
+
+int
+proc_dir(const char *dir)
+{
+	char		 path[PATH_MAX];
+	struct stat	 st;
+
+	if (snprintf(path, sizeof(path), "%s", dir) >= (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return (-1);
+	}
+	for (char *p = path + 1; *p != '\0'; p++)
+		if (*p == '/') {
+			*p = '\0';
+			if (mkdir(path, 0755) == -1 && errno != EEXIST &&
+			    errno != EROFS && errno != EACCES)
+				return (-1);
+			*p = '/';
+		}
+	if (mkdir(path, 0700) == -1 && errno != EEXIST)
+		return (-1);
+	if (stat(path, &st) == -1)
+		return (-1);
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return (-1);
+	}
+	if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
+		errno = EPERM;
+		return (-1);
+	}
+	return (0);
+}
+
+int
+proc_lock(const char *path, int cloexec, pid_t *holder)
+{
+	struct flock	 lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int		 fd, keep;
+
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW |
+	    (cloexec ? O_CLOEXEC : 0), 0600);
+	if (fd == -1)
+		return (-1);
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return (fd);
+	keep = errno == EACCES ? EAGAIN : errno;
+	if (keep == EAGAIN && holder != NULL) {
+		lock.l_type = F_WRLCK;
+		*holder = fcntl(fd, F_GETLK, &lock) == 0 &&
+		    lock.l_type != F_UNLCK ? lock.l_pid : 0;
+	}
+	close(fd);
+	errno = keep;
+	return (-1);
+}
+
+pid_t
+proc_lock_holder(const char *path)
+{
+	struct flock	 lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int		 fd, r, keep;
+
+	if ((fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC)) == -1)
+		return (errno == ENOENT ? 0 : -1);
+	r = fcntl(fd, F_GETLK, &lock);
+	keep = errno;
+	close(fd);
+	errno = keep;
+	if (r == -1)
+		return (-1);
+	return (lock.l_type == F_UNLCK ? 0 : lock.l_pid);
+}
+
+size_t
+proc_nofile(void)
+{
+	struct rlimit	 r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1)
+		return (1024);
+	if (r.rlim_cur != r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+		getrlimit(RLIMIT_NOFILE, &r);
+	}
+	return (r.rlim_cur > INT_MAX ? INT_MAX : (size_t)r.rlim_cur);
+}
+
+/* Only system calls: it runs between fork and exec. */
+void
+proc_close_from(int from)
+{
+	struct rlimit	 r;
+
+	if (syscall(SYS_close_range, (unsigned)from, ~0u, 0) == 0)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur > 1 << 20)
+		r.rlim_cur = 1 << 20;
+	for (int fd = from; fd < (int)r.rlim_cur; fd++)
+		close(fd);
+}
+
+void
+proc_notify(const char *state)
+{
+	struct sockaddr_un	 un = { .sun_family = AF_UNIX };
+	const char		*path = getenv("NOTIFY_SOCKET");
+	int			 fd;
+
+	if (path == NULL || (*path != '/' && *path != '@') ||
+	    strlen(path) >= sizeof(un.sun_path))
+		return;
+	memcpy(un.sun_path, path, strlen(path));
+	if (*path == '@')
+		un.sun_path[0] = '\0';
+	if ((fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) == -1)
+		return;
+	sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
+	    (struct sockaddr *)&un,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+	close(fd);
+}
+
+int
+proc_listen_fds(void)
+{
+	const char	*pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	uint64_t	 p, n = 0;
+
+	if (pid == NULL || fds == NULL ||
+	    slice_u64(slice_str(pid), INT_MAX, &p) == -1 ||
+	    slice_u64(slice_str(fds), 64, &n) == -1 || (pid_t)p != getpid())
+		n = 0;
+	for (int fd = 3; fd < 3 + (int)n; fd++) {
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	}
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	return ((int)n);
+}
+
+int
+proc_exe_dir(char *dst, size_t size)
+{
+	ssize_t	 n;
+	char	*slash;
+
+	if ((n = readlink("/proc/self/exe", dst, size)) == -1)
+		return (-1);
+	if ((size_t)n >= size) {
+		errno = ENAMETOOLONG;
+		return (-1);
+	}
+	dst[n] = '\0';
+	if ((slash = strrchr(dst, '/')) != NULL)
+		slash[slash == dst] = '\0';
+	return (0);
+}

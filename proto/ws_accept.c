@@ -1,0 +1,51 @@
+/* The WebSocket handshake (RFC 6455 4.2.2). */
+#include <ctype.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+#include "proto/ws_accept.h"
+
+#define WS_KEY_LEN	24
+
+int
+ws_key_ok(struct slice key)
+{
+	if (key.len != WS_KEY_LEN || memcmp(key.data + 22, "==", 2) != 0)
+		return (0);
+	for (size_t i = 0; i < 22; i++)
+		if (!isalnum((unsigned char)key.data[i]) &&
+		    key.data[i] != '+' && key.data[i] != '/')
+			return (0);
+	return (1);
+}
+
+int
+ws_accept(char dst[WS_ACCEPT_LEN + 1], struct slice key)
+{
+	static const char	 guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	unsigned char		 sha[SHA_DIGEST_LENGTH];
+	char			 text[WS_KEY_LEN + sizeof(guid) - 1];
+
+	if (key.len != WS_KEY_LEN)
+		return (-1);
+	memcpy(text, key.data, WS_KEY_LEN);
+	memcpy(text + WS_KEY_LEN, guid, sizeof(guid) - 1);
+	if (SHA1((unsigned char *)text, sizeof(text), sha) == NULL)
+		return (-1);
+	EVP_EncodeBlock((unsigned char *)dst, sha, sizeof(sha));
+	return (0);
+}
+
+int
+ws_group_id(char dst[17], struct slice s)
+{
+	unsigned char	 sha[SHA256_DIGEST_LENGTH];
+
+	if (SHA256((const unsigned char *)(s.len > 0 ? s.data : ""), s.len,
+	    sha) == NULL)
+		return (-1);
+	bytes_hex(dst, sha, 8);
+	return (0);
+}
