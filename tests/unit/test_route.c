@@ -1,0 +1,427 @@
+/* Request head to application, group and uid. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <check.h>
+
+#include "gatewayd/route.h"
+
+static struct routes	*routes;
+static struct route_match match;
+static struct http_head	 head;
+static const char	*why;
+
+static void
+setup(void)
+{
+	routes = routes_new();
+	ck_assert_ptr_nonnull(routes);
+}
+
+static void
+teardown(void)
+{
+	routes_free(routes);
+}
+
+/* A route from "key = value" pairs, NULL-terminated. */
+static void
+route(const char *label, const char *const *pairs)
+{
+	ck_assert_int_eq(route_section(routes, label, &why), 0);
+	for (; pairs[0] != NULL; pairs += 2)
+		ck_assert_msg(route_option(routes, pairs[0], pairs[1],
+		    &why) == 0, "%s = %s: %s", pairs[0], pairs[1], why);
+}
+#define ROUTE(label, ...)						\
+	route(label, (const char *const []){ __VA_ARGS__, NULL })
+
+static void
+refused(const char *key, const char *value, const char *word)
+{
+	why = NULL;
+	ck_assert_msg(route_option(routes, key, value, &why) == -1,
+	    "%s = %s was taken", key, value);
+	ck_assert_ptr_nonnull(why);
+	ck_assert_msg(strstr(why, word) != NULL, "%s: %s", value, why);
+}
+
+/* The result of route_find for "GET target" and more header lines. */
+static int
+find_with(const char *target, const char *lines)
+{
+	static char	 text[16384];
+	size_t		 scanned = 0;
+	int		 n;
+
+	n = snprintf(text, sizeof(text),
+	    "GET %s HTTP/1.1\r\nHost: h\r\n%s\r\n", target, lines);
+	ck_assert_int_lt(n, (int)sizeof(text));
+	ck_assert_int_eq(http_head_parse(&head, text, (size_t)n, &scanned,
+	    &http_limits_default), PARSE_DONE);
+	memset(&match, 0x5a, sizeof(match));
+	return (route_find(routes, &head, &match, &why));
+}
+
+static int
+find(const char *target)
+{
+	return (find_with(target, ""));
+}
+
+static void
+not_found(const char *target)
+{
+	ck_assert_msg(find(target) == -1 && errno == ENOENT, "%s", target);
+}
+
+#define ck_assert_slice(s, text)					\
+	ck_assert_msg(slice_is(s, text), "%.*s, not %s", (int)(s).len,	\
+	    (s).data, text)
+
+START_TEST(the_first_route_that_matches_wins)
+{
+	ROUTE("a", "path", "/x", "app", "one");
+	ROUTE("b", "path", "/* /x", "app", "two");
+	ck_assert_int_eq(find("/x"), 0);
+	ck_assert_str_eq(match.label, "a");
+	ck_assert_str_eq(match.app, "one");
+	ck_assert_int_eq(match.has_group, 0);
+	ck_assert_uint_eq(match.uid.len, 0);
+	ck_assert_uint_eq(match.limit, ROUTE_LIMIT);
+	ck_assert_int_eq(find("/y/z?q"), 0);
+	ck_assert_str_eq(match.label, "b");
+	ck_assert_int_eq(find("/"), 0);
+	ck_assert_str_eq(match.label, "b");
+}
+END_TEST
+
+START_TEST(paths_match_by_segments)
+{
+	ROUTE("root", "path", "/", "app", "a");
+	ROUTE("pages", "path", "/pages/*", "app", "a");
+	ROUTE("room", "path", "/lobby/{group}/ws /lobby/{group}/emit",
+	    "app", "a", "group", "path:group");
+	ck_assert_int_eq(find("/"), 0);
+	ck_assert_int_eq(find("/?a=/b"), 0);
+	ck_assert_int_eq(find("/pages/"), 0);
+	ck_assert_int_eq(find("/pages/a/b.css"), 0);
+	ck_assert_int_eq(find("/lobby/x/ws"), 0);
+	ck_assert_int_eq(find("/lobby/x/emit"), 0);
+	ck_assert_int_eq(find("/lobb%79/x/%65mit"), 0);
+	not_found("//");
+	not_found("/pages");
+	not_found("/pagesx/");
+	not_found("/lobby/x/ws/");
+	not_found("/lobby//ws");
+	not_found("/lobby/x/y/ws");
+	not_found("/lobby/x%2Fy");
+	not_found("/Lobby/x/ws");
+	not_found("/lobby/x/broadcast");
+	not_found("/lobby%2Fx/ws");
+	not_found("/lobby%00/x/ws");
+}
+END_TEST
+
+START_TEST(a_path_gives_decoded_bytes)
+{
+	ROUTE("room", "path", "/l/{g}/{u}", "app", "a", "group", "path:g",
+	    "uid", "path:u");
+	ck_assert_int_eq(find("/l/a%20b%2Fc+d/%E2%82%AC"), 0);
+	ck_assert_slice(match.group, "a b/c+d");
+	ck_assert_slice(match.uid, "\xe2\x82\xac");
+	ck_assert_int_eq(match.uid_made, 0);
+	ck_assert_int_eq(find("/l/%00%ff/.."), 0);
+	ck_assert_uint_eq(match.group.len, 2);
+	ck_assert_int_eq(memcmp(match.group.data, "\0\xff", 2), 0);
+	ck_assert_slice(match.uid, "..");
+	ck_assert_int_eq(find("/l/%zz/%"), 0);
+	ck_assert_slice(match.group, "%zz");
+	ck_assert_slice(match.uid, "%");
+}
+END_TEST
+
+START_TEST(sources_are_tried_in_order_and_empty_is_missing)
+{
+	ROUTE("r", "path", "/r", "app", "a", "group",
+	    "query:g cookie:g header:X-G const:none", "uid",
+	    "bearer const:anon");
+	ck_assert_int_eq(find("/r"), 0);
+	ck_assert_slice(match.group, "none");
+	ck_assert_slice(match.uid, "anon");
+	ck_assert_int_eq(find("/r?g="), 0);
+	ck_assert_slice(match.group, "none");
+	ck_assert_int_eq(find_with("/r?g=", "X-G: h\r\n"), 0);
+	ck_assert_slice(match.group, "h");
+	ck_assert_int_eq(find_with("/r?g=", "X-G: h\r\nCookie: g=c\r\n"), 0);
+	ck_assert_slice(match.group, "c");
+	ck_assert_int_eq(find_with("/r?x&g=q+%26", "X-G: h\r\n"
+	    "Cookie: g=c\r\nAuthorization: Bearer tok\r\n"), 0);
+	ck_assert_slice(match.group, "q &");
+	ck_assert_slice(match.uid, "tok");
+}
+END_TEST
+
+START_TEST(without_a_value_the_request_is_bad)
+{
+	ROUTE("r", "path", "/r", "app", "a", "group", "query:g", "uid",
+	    "query:u");
+	ck_assert_int_eq(find("/r?u=x"), -1);
+	ck_assert_int_eq(errno, EBADMSG);
+	ck_assert_ptr_nonnull(strstr(why, "which group"));
+	ck_assert_int_eq(find("/r?g=x"), -1);
+	ck_assert_int_eq(errno, EBADMSG);
+	ck_assert_ptr_nonnull(strstr(why, "who"));
+}
+END_TEST
+
+START_TEST(too_long_is_bad_whatever_follows)
+{
+	char	 target[4096];
+	int	 n;
+
+	ROUTE("q", "path", "/q", "app", "a", "group", "query:g const:x");
+	ROUTE("p", "path", "/p/{g}", "app", "a", "group", "path:g const:x");
+	for (int i = 0; i < 4; i++) {
+		static const char	*const heads[] = { "/q?g=", "/q?u=1&g=",
+		    "/p/", "/p/%61" };
+
+		n = snprintf(target, sizeof(target), "%s", heads[i]);
+		memset(target + n, 'x', GROUP_MAX);
+		target[n + GROUP_MAX - (i == 3)] = '\0';
+		ck_assert_int_eq(find(target), 0);
+		ck_assert_uint_eq(match.group.len, GROUP_MAX);
+		memcpy(target + n + GROUP_MAX - (i == 3), "x", 2);
+		ck_assert_int_eq(find(target), -1);
+		ck_assert_int_eq(errno, EBADMSG);
+		ck_assert_ptr_nonnull(strstr(why, "too long"));
+	}
+	n = snprintf(target, sizeof(target), "/p/");
+	memset(target + n, 'x', 4000);
+	target[n + 4000] = '\0';
+	ck_assert_int_eq(find(target), -1);
+	ck_assert_int_eq(errno, EBADMSG);
+}
+END_TEST
+
+START_TEST(made_uids_have_their_forms_and_differ)
+{
+	char	 first[36];
+
+	ROUTE("u", "path", "/u", "app", "a", "group", "const:g", "uid",
+	    "query:u uuid");
+	ROUTE("r", "path", "/r", "app", "a", "group", "const:g", "uid",
+	    "random20");
+	ROUTE("d", "path", "/d", "app", "a", "group", "const:g");
+	ck_assert_int_eq(find("/u?u=me"), 0);
+	ck_assert_int_eq(match.uid_made, 0);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(find(i ? "/d" : "/u"), 0);
+		ck_assert_int_eq(match.uid_made, 1);
+		ck_assert_uint_eq(match.uid.len, 36);
+		for (size_t k = 0; k < 36; k++)
+			ck_assert(k == 8 || k == 13 || k == 18 || k == 23 ?
+			    match.uid.data[k] == '-' :
+			    strchr("0123456789abcdef", match.uid.data[k]) !=
+			    NULL);
+		ck_assert_int_eq(match.uid.data[14], '4');
+		ck_assert_ptr_nonnull(strchr("89ab", match.uid.data[19]));
+	}
+	memcpy(first, match.uid.data, 36);
+	ck_assert_int_eq(find("/d"), 0);
+	ck_assert_int_ne(memcmp(first, match.uid.data, 36), 0);
+	ck_assert_int_eq(find("/r"), 0);
+	ck_assert_int_eq(match.uid_made, 1);
+	ck_assert_uint_eq(match.uid.len, 20);
+	for (size_t k = 0; k < 20; k++)
+		ck_assert_ptr_nonnull(strchr(
+		    "0123456789ABCDEFGHJKMNPQRSTVWXYZ", match.uid.data[k]));
+}
+END_TEST
+
+START_TEST(the_group_may_stand_in_the_names_of_uids)
+{
+	ROUTE("r", "path", "/r/{g}", "app", "a", "group", "path:g", "uid",
+	    "cookie:{group_id}_session cookie:s-{group}-x const:in_{group}");
+	/* SHA-256 of "abc" begins ba7816bf8f01cfea. */
+	ck_assert_int_eq(find_with("/r/abc",
+	    "Cookie: a=1; ba7816bf8f01cfea_session=me; s-abc-x=you\r\n"), 0);
+	ck_assert_slice(match.uid, "me");
+	ck_assert_int_eq(find_with("/r/abc", "Cookie: s-abc-x=you\r\n"), 0);
+	ck_assert_slice(match.uid, "you");
+	ck_assert_int_eq(find("/r/abc"), 0);
+	ck_assert_slice(match.uid, "in_abc");
+	/* A NUL cannot be part of a name. */
+	ck_assert_int_eq(find("/r/a%00c"), -1);
+	ck_assert_int_eq(errno, EBADMSG);
+}
+END_TEST
+
+START_TEST(named_header_fields_are_kept)
+{
+	char	 lines[4096] = "";
+
+	ROUTE("r", "path", "/r", "app", "a", "keep", "user-agent X-A");
+	ck_assert_int_eq(find_with("/r", "X-B: 0\r\nx-a: 1\r\nX-A: 2\r\n"
+	    "User-Agent: me\r\n"), 0);
+	ck_assert_uint_eq(match.nheaders, 3);
+	ck_assert_slice(match.headers[0].name, "x-a");
+	ck_assert_slice(match.headers[1].value, "2");
+	ck_assert_slice(match.headers[2].value, "me");
+	for (int i = 0; i < 40; i++)
+		strcat(lines, "X-A: again\r\n");
+	ck_assert_int_eq(find_with("/r", lines), 0);
+	ck_assert_uint_eq(match.nheaders, CAPSULE_HEADERS_MAX);
+}
+END_TEST
+
+START_TEST(mistakes_are_explained)
+{
+	char	 long_name[300];
+
+	memset(long_name, 'x', sizeof(long_name) - 1);
+	long_name[0] = '/';
+	long_name[sizeof(long_name) - 1] = '\0';
+	ck_assert_int_eq(route_option(routes, "path", "/", &why), -1);
+	ck_assert_int_eq(route_section(routes, "", &why), -1);
+	ck_assert_int_eq(route_section(routes, "a", &why), 0);
+	ck_assert_int_eq(route_section(routes, "a", &why), -1);
+	refused("paths", "/", "unknown key");
+	refused("path", "x", "begins with '/'");
+	refused("path", "/a x", "begins with '/'");
+	refused("path", "/*/a", "last");
+	refused("path", "/a*", "segment");
+	refused("path", "/a{b}", "segment");
+	refused("path", "/{}", "segment");
+	refused("path", "/a?b", "segment");
+	refused("path", long_name, "too long");
+	refused("path", "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}", "too many");
+	refused("app", "", "application");
+	refused("app", "a b", "application");
+	refused("app", long_name, "application");
+	refused("group", "", "source");
+	refused("group", "none path:x", "source");
+	refused("group", "const:", "name");
+	refused("group", "bearer:x", "no name");
+	refused("group", "uuid:", "no name");
+	refused("group", "cookie:{group}", "only in uid");
+	refused("uid", "cookies:x", "source");
+	refused("limit", "0", "");
+	refused("limit", "x", "");
+	refused("link", "/a b", "spaces");
+}
+END_TEST
+
+static void
+incomplete(const char *word)
+{
+	char	 err[512];
+
+	ck_assert_int_eq(routes_check(routes, err, sizeof(err)), -1);
+	ck_assert_msg(strstr(err, word) != NULL, "%s", err);
+}
+
+START_TEST(routes_are_complete)
+{
+	incomplete("no routes");
+	ROUTE("a", "app", "x");
+	incomplete("[route a] needs the key \"path\"");
+	ck_assert_int_eq(route_option(routes, "path", "/a", &why), 0);
+	ROUTE("b", "path", "/b");
+	incomplete("[route b] needs the key \"app\"");
+	ck_assert_int_eq(route_option(routes, "app", "x", &why), 0);
+	ROUTE("c", "path", "/c/{g} /c/{h}", "app", "x", "group", "path:g");
+	incomplete("no {g} in its path /c/{h}");
+}
+END_TEST
+
+START_TEST(routes_are_of_one_mind_about_limits)
+{
+	char	 err[512];
+
+	ROUTE("a", "path", "/a/{g}", "app", "x", "group", "path:g", "limit",
+	    "2");
+	ROUTE("b", "path", "/b", "app", "y", "group", "const:g");
+	ROUTE("c", "path", "/c", "app", "x");
+	ROUTE("d", "path", "/d", "app", "y", "group", "const:other", "limit",
+	    "7");
+	ck_assert_int_eq(routes_check(routes, err, sizeof(err)), 0);
+	ROUTE("e", "path", "/e", "app", "x", "group", "const:g");
+	incomplete("[route a] and [route e]");
+	routes_set_limit(routes, 9);
+	ck_assert_int_eq(routes_check(routes, err, sizeof(err)), 0);
+	ck_assert_int_eq(find("/e"), 0);
+	ck_assert_uint_eq(match.limit, 9);
+}
+END_TEST
+
+static void
+link_cb(const char *link, const char *about, void *arg)
+{
+	strcat(arg, link);
+	strcat(arg, "=");
+	strcat(arg, about);
+	strcat(arg, ";");
+}
+
+START_TEST(links_are_listed)
+{
+	char	 text[128] = "";
+
+	ROUTE("a", "path", "/a", "app", "x", "link", "/a", "about", "The A");
+	ROUTE("b", "path", "/b", "app", "x");
+	ROUTE("c", "path", "/c", "app", "x", "link", "/c");
+	routes_links(routes, link_cb, text);
+	ck_assert_str_eq(text, "/a=The A;/c=c;");
+}
+END_TEST
+
+START_TEST(the_star_target_has_no_route)
+{
+	static const char	 text[] =
+	    "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n";
+	size_t			 scanned = 0;
+
+	ROUTE("all", "path", "/*", "app", "x");
+	ck_assert_int_eq(http_head_parse(&head, text, sizeof(text) - 1, &scanned,
+	    &http_limits_default), PARSE_DONE);
+	ck_assert_int_eq(route_find(routes, &head, &match, &why), -1);
+	ck_assert_int_eq(errno, ENOENT);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest	*const tests[] = {
+		the_first_route_that_matches_wins,
+		paths_match_by_segments,
+		a_path_gives_decoded_bytes,
+		sources_are_tried_in_order_and_empty_is_missing,
+		without_a_value_the_request_is_bad,
+		too_long_is_bad_whatever_follows,
+		made_uids_have_their_forms_and_differ,
+		the_group_may_stand_in_the_names_of_uids,
+		named_header_fields_are_kept,
+		mistakes_are_explained,
+		routes_are_complete,
+		routes_are_of_one_mind_about_limits,
+		links_are_listed,
+		the_star_target_has_no_route,
+	};
+	Suite	*s = suite_create("route");
+	TCase	*t = tcase_create("route");
+	SRunner	*sr;
+	int	 failed;
+
+	tcase_add_checked_fixture(t, setup, teardown);
+	for (size_t i = 0; i < nitems(tests); i++)
+		tcase_add_test(t, tests[i]);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return (failed != 0);
+}
