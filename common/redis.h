@@ -4,8 +4,7 @@
  * Reconnects by itself with back-off (50 ms .. 2 s).  Every command has a
  * deadline of its own; a reply that comes later is discarded.  Channels
  * (SUBSCRIBE) live on a connection of their own.  Never blocks: a host name
- * in the URL is resolved in redis_new(), once, and again by a helper thread or
- * not at all.
+ * in the URL is resolved once, in redis_new().
  */
 #ifndef COMMON_REDIS_H
 #define COMMON_REDIS_H
@@ -65,13 +64,6 @@ int	 redis_command(struct redis *r, unsigned deadline_ms,
  * key, NULL). */
 int	 redis_do(struct redis *r, unsigned deadline_ms, redis_reply_cb *cb,
 	    void *arg, ...) __attribute__((sentinel));
-/*
- * Run a script by EVALSHA, with EVAL when the server does not know it.  script
- * must live for ever.  keys and args are C strings here: nkeys keys come first.
- */
-int	 redis_script(struct redis *r, unsigned deadline_ms,
-	    redis_reply_cb *cb, void *arg, const char *script, int nkeys,
-	    int argc, const char *const *argv, const size_t *argvlen);
 /* Channel messages; repeated after each reconnect. 0 or -1 with errno. */
 int	 redis_subscribe(struct redis *r, const char *channel,
 	    redis_message_cb *cb, void *arg);
