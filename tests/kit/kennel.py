@@ -107,7 +107,6 @@ class Kennel:
     # ---- life ----
 
     def command(self):
-        self.port = Ports.take()
         cmd = [*self.launcher, GATEWAYD,
                "--run-dir", self.run, "--state-dir", self.state]
         for a in self.listen:
@@ -121,8 +120,11 @@ class Kennel:
         return cmd + [str(a) for a in self.args]
 
     def start(self, ready=True):
-        """(Again, after kill_gateway(), on the same directories.)"""
+        """(Again, after kill_gateway(): same directories, same port.)"""
+        again = self.port is not None
         for _ in range(5):
+            if not again:
+                self.port = Ports.take()
             self.mark = os.path.exists(self.log_path) and \
                 os.path.getsize(self.log_path)
             with open(self.log_path, "ab") as log:
@@ -135,7 +137,7 @@ class Kennel:
                        30, "gatewayd ready")
             if self.ready():
                 return
-            if "in use" not in self.log(self.mark):
+            if again or "in use" not in self.log(self.mark):
                 break
         raise AssertionError("gatewayd did not start:\n" + self.log())
 

@@ -161,9 +161,7 @@ def test_churn_while_the_gateway_dies(kennel):
     """Who stays is counted by the next gateway, too."""
     stay = [Chat(kennel, f"stay{i % 3}", f"s{i}") for i in range(12)]
     churn_all(kennel, 400)
-    port = kennel.port
     churn_all(kennel, 400, meanwhile=kennel.kill_gateway)
-    assert port == kennel.port
     kennel.start()
     wait.until(lambda: kennel.places() == 12, 20,
                f"12 places, not {kennel.places()}")

@@ -246,8 +246,10 @@ def test_gateway_dies_again_and_again(start):
 
 def test_one_gateway_a_run_directory(start):
     k = start(shards=1)
-    p = subprocess.run(k.command(), capture_output=True, text=True,
-                       timeout=30, env=k.env)
+    other = [f"127.0.0.1:{kits.Ports.take()}" if x == f"127.0.0.1:{k.port}"
+             else x for x in k.command()]
+    p = subprocess.run(other, capture_output=True, text=True, timeout=30,
+                       env=k.env)
     assert p.returncode == 1
     assert str(k.pid) in p.stderr or k.run in p.stderr
     assert len(k.shards()) == 1

@@ -1,0 +1,215 @@
+"""The command line: help, version, --check, and the usual mistakes."""
+import os
+import resource
+import socket
+import subprocess
+
+import pytest
+from kit import kennel as kits
+
+
+def gatewayd(*args, **kw):
+    return subprocess.run([kits.GATEWAYD, *args], capture_output=True,
+                          text=True, timeout=30, **kw)
+
+
+def check(*args, **kw):
+    if "--worker" not in args:
+        args = ("--worker", kits.SHARDD, *args)
+    return gatewayd("--check", *args, **kw)
+
+
+def ini(tmp_path, text):
+    path = tmp_path / "k.ini"
+    path.write_text(text)
+    return str(path)
+
+
+def test_help():
+    for flag in "--help", "-h":
+        p = gatewayd(flag)
+        assert (p.returncode, p.stderr) == (0, "")
+        assert p.stdout.startswith("Usage: gatewayd")
+        for option in ("--worker", "--listen", "--limit", "--shards",
+                       "--max-shards", "--run-dir", "--state-dir", "--redis",
+                       "--config", "--check"):
+            assert option in p.stdout
+
+
+def test_version():
+    p = gatewayd("--version")
+    assert (p.returncode, p.stderr) == (0, "")
+    assert "kennel" in p.stdout and p.stdout.count("\n") == 1
+
+
+def test_check_without_a_file():
+    p = check()
+    assert (p.returncode, p.stdout) == (0, "configuration ok\n"), p.stderr
+
+
+def test_check_of_the_documented_file():
+    p = check("--config", os.path.join(kits.TOP, "deploy", "kennel.ini"))
+    assert (p.returncode, p.stdout) == (0, "configuration ok\n"), p.stderr
+
+
+def test_documented_file_with_every_line_active(tmp_path):
+    """Every "#key = value" of deploy/kennel.ini is right."""
+    with open(os.path.join(kits.TOP, "deploy", "kennel.ini")) as f:
+        text = "".join(line[1:] if line[:1] == "#" and line[1:2] not in " \t\n"
+                       else line for line in f)
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    text = text.replace("/usr/share/kennel/pages", str(pages)) \
+        .replace("worker = shardd", f"worker = {kits.SHARDD}")
+    p = gatewayd("--check", "--config", ini(tmp_path, text))
+    assert (p.returncode, p.stdout) == (0, "configuration ok\n"), p.stderr
+
+
+@pytest.mark.parametrize("args", [
+    ["--nonsense"], ["-x"], ["argument"], ["--listen"], ["--listen", ""],
+    ["--listen", "host:port"], ["--listen", "99999"], ["--listen", "1.2.3:80"],
+    ["--listen", "unix:"], ["--listen", "unix:" + "x" * 120],
+    ["--shards", "0"], ["--shards", "x"], ["--shards", "-1"],
+    ["--shards", "1x"], ["--shards", "100000"], ["--max-shards", "0"],
+    ["--limit", "0"], ["--limit", "-5"], ["--limit", "99999999999999999999"],
+    ["--redis", "http://x"], ["--redis", "redis://"], ["--redis", "unix:"],
+    ["--redis", "redis://h:port"], ["--redis", ""], ["--redis", "nome"],
+    ["--node", "a b"], ["--node", ""], ["--node", "a/b"], ["--run-dir", ""],
+    ["--log-level", "loud"], ["--check", "--shards"]], ids=lambda a: " ".join(
+        a)[:40])
+def test_wrong_usage_is_2_and_a_sentence(args):
+    p = gatewayd(*args)
+    assert p.returncode == 2, (p.returncode, p.stderr)
+    assert p.stdout == "" and p.stderr.count("\n") == 1
+    assert p.stderr.startswith("gatewayd: ")
+
+
+@pytest.mark.parametrize("args,words", [
+    (["--worker", "/nonexistent/w"], ["/nonexistent/w"]),
+    (["--worker", "/etc/passwd"], ["/etc/passwd", "executable"]),
+    (["--worker", "/tmp"], ["/tmp", "directory"]),
+    (["--worker", "no-such-worker"], ["no-such-worker", "--worker"]),
+    (["--config", "/nonexistent/k.ini"], ["/nonexistent/k.ini"]),
+    (["--shards", "5", "--max-shards", "3"], ["--max-shards"]),
+    (["--run-dir", "/tmp/" + "r" * 100], ["--run-dir"])],
+    ids=lambda a: str(a[0])[:20])
+def test_wrong_configuration_is_1_and_says_what(args, words):
+    p = check(*args)
+    assert p.returncode == 1, (p.returncode, p.stderr)
+    assert p.stdout == "" and p.stderr.count("\n") == 1
+    for w in words:
+        assert w in p.stderr
+
+
+ROUTE = "[route r]\npath = /x\napp = chat\n"
+
+
+@pytest.mark.parametrize("text,line,word", [
+    ("[gateway]\nshard = 3\n", 2, "shard"),
+    ("[gateway]\nshards = x\n", 2, "shards"),
+    ("[gateway]\n\n# c\nlimit = 0\n", 4, "limit"),
+    ("[gateway]\nlisten = nowhere:x\n", 2, "listen"),
+    ("[gateway]\nhead_timeout = 5 parsecs\n", 2, "head_timeout"),
+    ("[gateway]\nline_max = -1\n", 2, "line_max"),
+    ("[gateway]\nredis = gopher://x\n", 2, "redis"),
+    ("[gateway]\nlog_level = loud\n", 2, "log_level"),
+    ("[gateway]\nno equals sign\n", 2, ""),
+    ("[worker]\nunknown = 1\n", 2, "unknown"),
+    ("[worker]\nmessage_max = huge\n", 2, "message_max"),
+    ("[worker]\npages = /nonexistent\n", 2, "pages"),
+    ("[nonsense]\nx = 1\n", 1, "nonsense"),
+    ("shards = 2\n", 1, ""),
+    (ROUTE + "colour = red\n", 4, "colour"),
+    (ROUTE + "group = elsewhere:x\n", 4, "group"),
+    (ROUTE + "limit = many\n", 4, "limit"),
+    ("[route r]\npath = x\napp = chat\n", 2, "path"),
+    ("[route r]\npath = /{a\napp = chat\n", 2, "path"),
+    (ROUTE + "group = path:none\n", 4, "")], ids=range(20))
+def test_mistakes_in_the_file_name_file_line_and_key(tmp_path, text, line,
+                                                     word):
+    path = ini(tmp_path, text)
+    p = check("--config", path)
+    assert p.returncode == 1, (p.returncode, p.stderr, p.stdout)
+    assert p.stdout == "" and p.stderr.count("\n") == 1
+    assert path in p.stderr and word in p.stderr
+    assert f"{line}" in p.stderr.replace(path, ""), p.stderr
+
+
+@pytest.mark.parametrize("text", [ROUTE.replace("path = /x\n", ""),
+                                  ROUTE.replace("app = chat\n", "")])
+def test_incomplete_routes(tmp_path, text):
+    p = check("--config", ini(tmp_path, text))
+    assert p.returncode == 1
+    assert "r" in p.stderr and p.stderr.count("\n") == 1
+
+
+def test_flags_win_over_the_file(start):
+    k = start(shards=1, config="[gateway]\nshards = 3\nlisten = 1\n")
+    assert len(k.shards()) == 1
+    k2 = start(shards=None, config="[gateway]\nshards = 3\n")
+    assert len(k2.shards()) == 3
+
+
+def test_descriptor_limit_too_low():
+    def low():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+    p = check("--limit", "1000", preexec_fn=low)
+    assert p.returncode == 1
+    assert "descriptors" in p.stderr and p.stderr.count("\n") == 1
+
+
+def test_port_in_use(start):
+    k = start(shards=1)
+    other = start(listen=(f"127.0.0.1:{k.port}",), shards=1, ready=False)
+    assert other.process.wait(30) == 1
+    assert str(k.port) in other.log() and "in use" in other.log()
+    other.stop_status = 1
+    other.destroy()
+    k.exact()
+
+
+def test_address_that_is_not_ours(start):
+    k = start(listen=("192.0.2.1:8080",), shards=1, ready=False)
+    assert k.process.wait(30) == 1
+    assert "192.0.2.1" in k.log()
+    k.destroy()
+
+
+def test_run_directory_open_to_others(start, tmp_path):
+    """Ours alone, or not at all."""
+    run = tmp_path / "run"
+    run.mkdir(mode=0o777)
+    os.chmod(run, 0o777)
+    k = start("--run-dir", str(run), shards=1, ready=False)
+    assert k.process.wait(30) == 1
+    assert str(run) in k.log()
+    k.destroy()
+
+
+def test_redis_that_is_not_there(start):
+    """A wrong URL is a clear message; clients are served all the same."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    k = start(redis=f"redis://127.0.0.1:{port}", shards=1)
+    k.wait_log("redis")
+    assert k.status()["redis"]["up"] is False
+
+
+def test_kennelctl_usage(start):
+    def ctl(*args):
+        return subprocess.run([kits.KENNELCTL, *args], capture_output=True,
+                              text=True, timeout=30)
+    for args in [], ["nonsense"], ["status", "--nonsense"], ["status", "x"]:
+        assert ctl(*args).returncode == 2, args
+    p = ctl("status", "--run-dir", "/nonexistent")
+    assert p.returncode == 1 and "/nonexistent" in p.stderr
+    assert ctl("--help").returncode == 0
+    assert ctl("--version").returncode == 0
+
+
+def test_shardd_by_hand_says_what_it_is():
+    p = subprocess.run([kits.SHARDD], capture_output=True, text=True,
+                       timeout=30)
+    assert p.returncode != 0
+    assert "gatewayd" in p.stderr

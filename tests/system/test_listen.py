@@ -1,0 +1,154 @@
+"""Where clients can come in: IPv4, IPv6, Unix, systemd's sockets."""
+import fcntl
+import os
+import socket
+
+import pytest
+from kit.http import Http
+from kit.ws import WebSocket
+
+
+def served(address):
+    with Http(address) as c:
+        assert c.ask("GET", "/healthz").text == "ok\n"
+    with WebSocket(address) as c:
+        c.send("x")
+        assert c.recv() == "x"
+
+
+def has_v6():
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+def test_several_at_once(start):
+    listen = ["127.0.0.1:PORT", "unix:DIR/clients"]
+    if has_v6():
+        listen.append("[::1]:PORT")
+    k = start(listen=listen)
+    served(("127.0.0.1", k.port))
+    served(k.dir + "/clients")
+    if has_v6():
+        served(("::1", k.port))
+    assert k.term() == 0
+    assert not os.path.exists(k.dir + "/clients")
+    k.stop()
+
+
+@pytest.mark.parametrize("form", ["PORT", ":PORT", "*:PORT", "localhost:PORT"])
+def test_forms(start, form):
+    k = start(listen=[form])
+    served(("127.0.0.1", k.port))
+    if has_v6() and form in ("PORT", ":PORT", "*:PORT"):
+        served(("::1", k.port))
+
+
+def test_stale_unix_socket_is_replaced(start, tmp_path):
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(path)
+    start(listen=[f"unix:{path}"])
+    served(path)
+
+
+def test_unix_socket_that_answers_is_not_taken(start, tmp_path):
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(path)
+        s.listen()
+        k = start(listen=[f"unix:{path}"], ready=False)
+        assert k.process.wait(30) == 1
+        assert path in k.log()
+        k.destroy()
+    assert os.path.exists(path)
+
+
+def test_file_that_is_no_socket_is_left_alone(start, tmp_path):
+    path = tmp_path / "s"
+    path.write_text("precious")
+    k = start(listen=[f"unix:{path}"], ready=False)
+    assert k.process.wait(30) == 1
+    k.destroy()
+    assert path.read_text() == "precious"
+
+
+def test_systemd_sockets(start, tmp_path):
+    """Descriptors from 3 on are listened on, instead of --listen's."""
+    tcp = socket.create_server(("127.0.0.1", 0))
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind(str(tmp_path / "u"))
+    unix.listen()
+    a, b = (fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 50) for s in (tcp, unix))
+    k = start(listen=(), fds=(a, b), launcher=[
+        "/bin/bash", "-c", 'LISTEN_FDS=2 LISTEN_PID=$$ exec "$0" "$@" '
+        f"3<&{a} 4<&{b} {a}<&- {b}<&-"])
+    os.close(a), os.close(b)
+    served(tcp.getsockname())
+    served(str(tmp_path / "u"))
+    assert k.term() == 0
+    # systemd's socket file is not ours to remove.
+    assert os.path.exists(tmp_path / "u")
+    k.stop()
+    tcp.close(), unix.close()
+
+
+def test_workers_inherit_nothing_that_is_not_theirs(start):
+    """No listening socket, no client, no lock of another."""
+    k = start(shards=2)
+    with WebSocket(k.address) as c:
+        c.send("x")
+        c.recv()
+        for s in k.shards():
+            for fd in os.listdir(f"/proc/{s['pid']}/fd"):
+                try:
+                    what = os.readlink(f"/proc/{s['pid']}/fd/{fd}")
+                except OSError:
+                    continue
+                assert "gateway" not in what or "log" in what
+        listening = inodes(k.pid) & listeners(k.port)
+        assert listening
+        for s in k.shards():
+            assert not inodes(s["pid"]) & listening
+
+
+def inodes(pid):
+    out = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            what = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except OSError:
+            continue
+        if what.startswith("socket:["):
+            out.add(what[8:-1])
+    return out
+
+
+def listeners(port):
+    out = set()
+    for name in "tcp", "tcp6":
+        with open(f"/proc/net/{name}") as f:
+            for line in f.readlines()[1:]:
+                w = line.split()
+                if w[3] == "0A" and int(w[1].split(":")[1], 16) == port:
+                    out.add(w[9])
+    return out
+
+
+def test_readiness_is_notified(start, tmp_path):
+    """sd_notify: READY=1 when clients can come, STOPPING=1 at the end."""
+    path = str(tmp_path / "n")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(path)
+        s.settimeout(10)
+        k = start(env={"NOTIFY_SOCKET": path})
+        assert b"READY=1" in s.recv(4096)
+        served(k.address)
+        assert k.term() == 0
+        said = b""
+        while b"STOPPING=1" not in said:
+            said += s.recv(4096)
+        k.stop()

@@ -1,0 +1,131 @@
+"""kennelctl status: for people and for programs."""
+import json
+import re
+import threading
+import time
+
+from kit import wait, ws
+from kit.chat import Chat, crowd
+from kit.http import Http, get
+
+TOP = {"version", "node", "pid", "started", "uptime_ms", "leaving", "redis",
+       "shards", "groups", "handshakes", "home", "handing_over", "places",
+       "totals"}
+SHARD = {"address", "slot", "incarnation", "pid", "state", "connections",
+         "replicas", "uptime_ms", "restarts"}
+
+
+def test_json_has_what_is_documented(start):
+    k = start("--node", "beta", shards=3)
+    people = crowd(k, "room one", "abc")
+    s = k.status()
+    assert TOP <= set(s)
+    assert (s["node"], s["pid"], s["leaving"]) == ("beta", k.pid, False)
+    assert abs(s["started"] - time.time() * 1000) < 60000
+    assert s["redis"]["mode"] == "auto" and s["redis"]["up"] is True
+    assert [x["slot"] for x in s["shards"]] == [0, 1, 2]
+    for x in s["shards"]:
+        assert SHARD <= set(x)
+        assert re.fullmatch(r"beta/%d#[0-9a-f]{16}" % x["slot"], x["address"])
+        assert x["address"].endswith(str(x["incarnation"])) or \
+            int(x["address"].split("#")[1], 16) == x["incarnation"]
+    g, = s["groups"]
+    assert (g["group"], g["app"], g["limit"]) == ("room one", "chat", 2)
+    assert sorted(r["connections"] for r in g["replicas"]) == [1, 2]
+    assert all({"id", "shard", "connections", "over"} <= set(r)
+               for r in g["replicas"])
+    assert {r["shard"] for r in g["replicas"]} <= \
+        {x["address"] for x in s["shards"]}
+    assert s["places"] == 3
+    for p in people:
+        p.close()
+
+
+def test_totals_add_up(start):
+    k = start(shards=2)
+    for _ in range(3):
+        get(k, "/healthz")
+    get(k, "/nowhere")
+    with Chat(k, "g", "a") as a:
+        a.goodbye()
+    wait.until(lambda: k.places() == 0)
+    t = k.status()["totals"]
+    assert t["accepted"] == 5
+    assert t["requests"] >= 5
+    assert t["handed"] == 4
+    assert t["refused"] == 1
+    assert t["gone"]["client"] + t["home"] >= 3
+
+
+def test_handshakes_and_home(start):
+    k = start(shards=1)
+    slow, idle = Http(k.address), Http(k.address)
+    slow.write(b"GET /")
+    idle.ask("GET", "/healthz")
+    wait.until(lambda: (k.status()["handshakes"], k.status()["home"]) == (1, 1))
+    slow.close(), idle.close()
+    wait.until(lambda: (k.status()["handshakes"], k.status()["home"]) == (0, 0))
+
+
+def test_human_form_is_aligned(start):
+    k = start(shards=2)
+    people = crowd(k, "g", "abc")
+    text = k.ctl("status")
+    for s in k.shards():
+        assert s["address"] in text or str(s["pid"]) in text
+    assert "g" in text and "ready" in text
+    rows = [l for l in text.split("\n") if "ready" in l]
+    assert len(rows) == 2
+    assert len({l.index("ready") for l in rows}) == 1
+    for p in people:
+        p.close()
+
+
+def test_names_do_not_reach_the_terminal_raw(start):
+    """Groups are named by clients: no escape sequence of theirs works."""
+    k = start(shards=1)
+    with Chat(k, "%1b%5b2Jx%0ay", "a"):
+        assert k.places() == 1
+        text = k.ctl("status")
+        assert "\x1b" not in text
+        assert "2Jx\ny" not in text
+        assert k.status()["groups"][0]["group"] == "\x1b[2Jx\ny"
+
+
+def test_group_that_is_no_utf8(start):
+    """JSON stays JSON."""
+    k = start(shards=1)
+    try:
+        c = Chat(k, "%ff%fe", "a")
+    except ws.Refused as e:
+        assert e.response.status == 400
+        return
+    json.loads(k.ctl("status", "--json"))
+    k.ctl("status")
+    c.close()
+
+
+def test_thousand_groups(start):
+    """More than a packet takes."""
+    k = start(shards=2)
+    cs = [Chat(k, f"g{i}-" + "x" * 100, "a") for i in range(1000)]
+    s = k.status()
+    assert len(s["groups"]) == 1000
+    assert {g["group"][:-101] for g in s["groups"]} == \
+        {f"g{i}" for i in range(1000)}
+    k.exact()
+    for c in cs:
+        c.close()
+    wait.until(lambda: k.status()["groups"] == [], 20)
+
+
+def test_asking_a_hundred_times_at_once(start):
+    k = start(shards=1)
+    answers = []
+    ts = [threading.Thread(target=lambda: answers.append(k.status()["pid"]))
+          for _ in range(40)]
+    for t in ts:
+        t.start()
+    for t in ts:
+        t.join()
+    assert answers == [k.pid] * 40
