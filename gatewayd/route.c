@@ -370,6 +370,40 @@ path_fault(struct slice path)
 }
 
 static int
+path_has_var(const char *path, const char *name)
+{
+	struct slice	 rest = slice_str(path + 1), s;
+
+	while ((s = segment_next(&rest)).data != NULL)
+		if (segment_is_var(s) &&
+		    slice_is(slice_of(s.data + 1, s.len - 2), name))
+			return (1);
+	return (0);
+}
+
+/* Does path:NAME name what is in the route's paths?  0, or -1 with *why. */
+static int
+route_check_names(const struct route *route, const struct sources *s,
+    const char **why)
+{
+	static char	 text[2 * SEGMENT_MAX];
+
+	for (size_t i = 0; i < s->n; i++) {
+		for (size_t k = 0; k < route->npaths; k++) {
+			if (s->list[i].kind != SOURCE_PATH ||
+			    path_has_var(route->paths[k], s->list[i].name))
+				continue;
+			snprintf(text, sizeof(text), "path:%s, but there is no "
+			    "{%s} in the path %s", s->list[i].name,
+			    s->list[i].name, route->paths[k]);
+			*why = text;
+			return (-1);
+		}
+	}
+	return (0);
+}
+
+static int
 route_set_path(struct route *route, const char *value, const char **why)
 {
 	struct slice	 w;
@@ -387,7 +421,9 @@ route_set_path(struct route *route, const char *value, const char **why)
 		}
 		route->npaths++;
 	}
-	return (0);
+	if (route_check_names(route, &route->group, why) == -1)
+		return (-1);
+	return (route_check_names(route, &route->uid, why));
 }
 
 static int
@@ -415,14 +451,18 @@ route_set_group(struct route *route, const char *value, const char **why)
 		*why = "{group} and {group_id} stand only in uid";
 		return (-1);
 	}
-	return (sources_parse(&route->group, value, GROUP_MAX, why));
+	if (sources_parse(&route->group, value, GROUP_MAX, why) == -1)
+		return (-1);
+	return (route_check_names(route, &route->group, why));
 }
 
 static int
 route_set_uid(struct route *route, const char *value, const char **why)
 {
 	sources_clear(&route->uid);
-	return (sources_parse(&route->uid, value, UID_MAX, why));
+	if (sources_parse(&route->uid, value, UID_MAX, why) == -1)
+		return (-1);
+	return (route_check_names(route, &route->uid, why));
 }
 
 static int
@@ -484,36 +524,6 @@ route_set_about(struct route *route, const char *value, const char **why)
 /* ---- is it complete ---- */
 
 static int
-path_has_var(const char *path, const char *name)
-{
-	struct slice	 rest = slice_str(path + 1), s;
-
-	while ((s = segment_next(&rest)).data != NULL)
-		if (segment_is_var(s) &&
-		    slice_is(slice_of(s.data + 1, s.len - 2), name))
-			return (1);
-	return (0);
-}
-
-static int
-route_check_sources(const struct route *route, const struct sources *s,
-    char *err, size_t size)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		for (size_t k = 0; k < route->npaths; k++) {
-			if (s->list[i].kind != SOURCE_PATH ||
-			    path_has_var(route->paths[k], s->list[i].name))
-				continue;
-			snprintf(err, size, "[route %s] path:%s: there is no "
-			    "{%s} in its path %s", route->label,
-			    s->list[i].name, s->list[i].name, route->paths[k]);
-			return (-1);
-		}
-	}
-	return (0);
-}
-
-static int
 route_check(const struct route *route, char *err, size_t size)
 {
 	const char	*missing;
@@ -525,9 +535,6 @@ route_check(const struct route *route, char *err, size_t size)
 		    route->label, missing);
 		return (-1);
 	}
-	if (route_check_sources(route, &route->group, err, size) == -1 ||
-	    route_check_sources(route, &route->uid, err, size) == -1)
-		return (-1);
 	return (0);
 }
 

@@ -331,8 +331,9 @@ START_TEST(routes_are_complete)
 	ROUTE("b", "path", "/b");
 	incomplete("[route b] needs the key \"app\"");
 	ck_assert_int_eq(route_option(routes, "app", "x", &why), 0);
-	ROUTE("c", "path", "/c/{g} /c/{h}", "app", "x", "group", "path:g");
-	incomplete("no {g} in its path /c/{h}");
+	ROUTE("c", "path", "/c/{g}", "app", "x", "uid", "path:g");
+	refused("path", "/c/{h}", "no {g} in the path /c/{h}");
+	refused("group", "const:x path:h", "no {h} in the path /c/{g}");
 }
 END_TEST
 
