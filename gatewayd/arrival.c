@@ -152,7 +152,6 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 		arrival_refuse(g, fd, 503, NULL, 1, 0);
 		return;
 	}
-	arrival_enter(a, ARRIVAL_HEAD);
 	arrival_read(a);		/* often the request is there */
 }
 
@@ -235,7 +234,7 @@ arrival_refuse(struct gateway *g, int fd, int status, const char *why,
 
 /* ---- records ---- */
 
-/* fd is taken only on success. */
+/* In no state yet.  fd is taken only on success. */
 static struct arrival *
 arrival_new(struct gateway *g, int fd, struct slice peer, uint32_t flags)
 {
@@ -245,7 +244,7 @@ arrival_new(struct gateway *g, int fd, struct slice peer, uint32_t flags)
 	if ((a = calloc(1, sizeof(*a) + len + 1)) == NULL)
 		return (NULL);
 	if (event_assign(&a->ev, g->base, fd, EV_READ | EV_PERSIST,
-	    arrival_event_cb, a) == -1 || event_add(&a->ev, NULL) == -1) {
+	    arrival_event_cb, a) == -1) {
 		free(a);
 		return (NULL);
 	}
@@ -275,6 +274,9 @@ arrival_enter(struct arrival *a, enum arrival_state state)
 {
 	struct arrivals	*as = a->g->arrivals;
 
+	/* If the loop does not take it, its deadline will end it. */
+	if (a->state == ARRIVAL_NSTATES)
+		(void)event_add(&a->ev, NULL);
 	arrival_leave(a);
 	a->state = state;
 	a->deadline = clock_ms() + (state == ARRIVAL_HEAD ?
@@ -394,6 +396,8 @@ arrival_read(struct arrival *a)
 		arrival_input(a, buf, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		arrival_close(a);
+	else if (a->state == ARRIVAL_NSTATES)
+		arrival_enter(a, ARRIVAL_HEAD);
 }
 
 /* More of a head, or (len 0) what came home with it; may free a. */
@@ -406,8 +410,6 @@ arrival_input(struct arrival *a, const char *data, size_t len)
 	static struct http_head	 h;
 	struct slice		 all = slice_of(data, len);
 
-	if (a->state == ARRIVAL_HOME)
-		arrival_enter(a, ARRIVAL_HEAD);
 	if (a->in.len > 0 || len == 0) {
 		if (len > 0 && buf_add(&a->in, data, len) == -1)
 			goto no_memory;
@@ -417,6 +419,8 @@ arrival_input(struct arrival *a, const char *data, size_t len)
 	case PARSE_MORE:
 		if (a->in.len == 0 && buf_add(&a->in, data, len) == -1)
 			goto no_memory;
+		if (a->state != ARRIVAL_HEAD)
+			arrival_enter(a, ARRIVAL_HEAD);
 		return;
 	case PARSE_BAD:
 		arrival_turn_away(a, h.status, h.why, 0, 0);
