@@ -111,9 +111,11 @@ struct load {
 	enum origin	 routes;
 };
 
+static void	 settings_init(struct settings *);
 static void	 settings_flags(struct load *, int, char **);
-static void	 settings_file(struct load *);
+static int	 settings_read(struct load *, char *, size_t);
 static void	 settings_complete(struct load *);
+static void	 settings_links(struct settings *);
 static void	 settings_find_worker(struct settings *);
 static void	 settings_fit(struct load *);
 static int	 settings_set(struct load *, const char *, const char *,
@@ -132,36 +134,45 @@ void
 settings_load(struct settings *s, int argc, char **argv)
 {
 	struct load	 l = { .s = s };
-	char		 err[512];
+	char		 err[1024];
 
-	memset(s, 0, sizeof(*s));
-	s->log_level = LOG_LEVEL_INFO;
-	s->head_ms = 10000;
-	s->line_max = http_limits_default.line_max;
-	s->head_max = http_limits_default.head_max;
-	s->headers_max = http_limits_default.headers_max;
-	s->handshakes_max = 10000;
-	s->home_max = 10000;
-	s->home_ms = 15000;
-	s->waiting_max = 1000;
-	s->watchdog_ms = 10000;
-	s->drain_ms = 10000;
-	s->backlog = 4096;
-	if ((s->routes = routes_new()) == NULL)
-		settings_die(EXIT_CONFIG, "out of memory");
-
+	settings_init(s);
 	settings_flags(&l, argc, argv);
-	settings_file(&l);
+	s->limit_flag = s->limit != 0;
+	if (settings_read(&l, err, sizeof(err)) == -1)
+		settings_die(EXIT_CONFIG, "%s", err);
 	settings_complete(&l);
-	if (routes_check(s->routes, err, sizeof(err)) == -1)
-		settings_die(EXIT_CONFIG, "%s: %s", s->config == NULL ?
-		    "built-in configuration" : s->config, err);
 	settings_find_worker(s);
 	settings_fit(&l);
 	if (s->check) {
 		printf("configuration ok\n");
 		exit(0);
 	}
+}
+
+int
+settings_reload(struct settings *s, char *err, size_t size)
+{
+	struct settings	 fresh;
+	struct load	 l = { .s = &fresh };
+	struct routes	*old = s->routes;
+
+	settings_init(&fresh);
+	fresh.config = s->config == NULL ? NULL : settings_strdup(s->config);
+	if (s->limit_flag) {
+		fresh.limit = s->limit;
+		l.given[ROW_LIMIT] = FROM_FLAG;
+	}
+	if (settings_read(&l, err, size) == -1) {
+		settings_free(&fresh);
+		return (-1);
+	}
+	s->routes = fresh.routes;
+	s->limit = fresh.limit;
+	fresh.routes = old;
+	settings_free(&fresh);
+	settings_links(s);
+	return (0);
 }
 
 void
@@ -182,6 +193,26 @@ settings_free(struct settings *s)
 	free(s->config);
 	routes_free(s->routes);
 	memset(s, 0, sizeof(*s));
+}
+
+static void
+settings_init(struct settings *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->log_level = LOG_LEVEL_INFO;
+	s->head_ms = 10000;
+	s->line_max = http_limits_default.line_max;
+	s->head_max = http_limits_default.head_max;
+	s->headers_max = http_limits_default.headers_max;
+	s->handshakes_max = 10000;
+	s->home_max = 10000;
+	s->home_ms = 15000;
+	s->waiting_max = 1000;
+	s->watchdog_ms = 10000;
+	s->drain_ms = 10000;
+	s->backlog = 4096;
+	if ((s->routes = routes_new()) == NULL)
+		settings_die(EXIT_CONFIG, "out of memory");
 }
 
 /* ---- flags ---- */
@@ -352,26 +383,37 @@ settings_route_cb(void *arg, const char *key, const char *value,
 	return (route_option(l->s->routes, key, value, why));
 }
 
-static void
-settings_file(struct load *l)
+/* Both files; the routes are then complete. */
+static int
+settings_read(struct load *l, char *text, size_t size)
 {
 	static const struct config_option	 sections[] = {
 		{ "gateway", "*", settings_gateway_cb, NULL },
 		{ "worker", "*", settings_worker_cb, NULL },
 		{ "route", "*", settings_route_cb, NULL },
 	};
+	struct settings		*s = l->s;
 	struct config_error	 err;
+	char			 why[512];
 
 	l->origin = BUILT_IN;
 	if (config_text("built-in configuration", settings_default_ini, sections,
 	    nitems(sections), settings_section_cb, l, &err) == -1)
-		settings_die(EXIT_CONFIG, "%s", err.text);
-	if (l->s->config == NULL)
-		return;
+		goto bad;
 	l->origin = FROM_FILE;
-	if (config_file(l->s->config, sections, nitems(sections),
-	    settings_section_cb, l, &err) == -1)
-		settings_die(EXIT_CONFIG, "%s", err.text);
+	if (s->config != NULL && config_file(s->config, sections,
+	    nitems(sections), settings_section_cb, l, &err) == -1)
+		goto bad;
+	if (s->limit != 0)
+		routes_set_limit(s->routes, s->limit);
+	if (routes_check(s->routes, why, sizeof(why)) == 0)
+		return (0);
+	snprintf(text, size, "%s: %s", s->config == NULL ?
+	    "built-in configuration" : s->config, why);
+	return (-1);
+bad:
+	snprintf(text, size, "%s", err.text);
+	return (-1);
 }
 
 /* ---- values ---- */
@@ -605,7 +647,6 @@ static void
 settings_complete(struct load *l)
 {
 	struct settings	*s = l->s;
-	struct buf	 links = { .max = 32 << 10 };
 	char		 text[32];
 	int		 shards = l->given[ROW_SHARDS] != BUILT_IN;
 	int		 most = l->given[ROW_MAX_SHARDS] != BUILT_IN;
@@ -620,8 +661,6 @@ settings_complete(struct load *l)
 		settings_die(EXIT_CONFIG, "max_shards is %u, less than the %u "
 		    "shards to start with; give --max-shards %u or more",
 		    s->max_shards, s->shards, s->shards);
-	if (s->limit != 0)
-		routes_set_limit(s->routes, s->limit);
 	if (s->line_max > s->head_max)
 		settings_die(EXIT_CONFIG, "line_max (%zu) is more than head_max "
 		    "(%zu), of which it is a part", s->line_max, s->head_max);
@@ -647,10 +686,18 @@ settings_complete(struct load *l)
 	settings_option(s, "drain_ms", text);
 	snprintf(text, sizeof(text), "%u", s->shards);
 	settings_option(s, "shards", text);
+	settings_links(s);
+}
+
+/* For the front page. */
+static void
+settings_links(struct settings *s)
+{
+	struct buf	 links = { .max = 32 << 10 };	/* fits into a packet */
+
 	routes_links(s->routes, settings_link_cb, &links);
-	if (links.failed || buf_add(&links, "", 1) == -1)
-		settings_die(EXIT_CONFIG, "the routes' links are too long");
-	settings_option(s, "links", links.data);
+	settings_option(s, "links", buf_add(&links, "", 1) == -1 ? "" :
+	    links.data);
 	buf_clear(&links);
 }
 

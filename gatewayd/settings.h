@@ -21,6 +21,7 @@ struct settings {
 	size_t		 nlisten;
 	unsigned	 shards, max_shards;
 	unsigned	 limit;			/* 0: as the routes say */
+	int		 limit_flag;		/* --limit: whatever the file says */
 	unsigned	 capacity;		/* 0: by RLIMIT_NOFILE */
 	char		*run_dir, *state_dir, *config;
 	char		*redis;			/* "auto", "none" or a URL */
@@ -54,5 +55,11 @@ struct settings {
  */
 void	 settings_load(struct settings *s, int argc, char **argv);
 void	 settings_free(struct settings *s);
+/*
+ * Read the routes again, and the limit for all of them; other keys count at the
+ * next start, but must be right.  0, or -1 with a sentence in err and nothing
+ * changed.
+ */
+int	 settings_reload(struct settings *s, char *err, size_t size);
 
 #endif

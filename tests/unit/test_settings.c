@@ -295,6 +295,45 @@ START_TEST(a_file_with_routes_replaces_the_built_in_ones)
 }
 END_TEST
 
+START_TEST(routes_may_be_read_again)
+{
+	static const char	 one[] = "[route a]\npath = /a\napp = x\n";
+	struct route_match	 m;
+	char			 err[1024];
+
+	make(file, one, 0644);
+	LOAD("--config", file, "--shards", "3");
+	make(file, "[gateway]\nlimit = 5\nshards = 9\n[route b]\npath = /b\n"
+	    "app = x\nlink = /b\n", 0644);
+	ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), 0);
+	ck_assert_int_eq(routed("/a", &m), -1);
+	ck_assert_int_eq(routed("/b", &m), 0);
+	ck_assert_uint_eq(m.limit, 5);
+	ck_assert_uint_eq(s.shards, 3);
+	ck_assert_str_eq(option("links"), "/b b\n");
+	/* A mistake changes nothing. */
+	for (int i = 0; i < 3; i++) {
+		static const char	*const texts[] = {
+			"[route a]\npath = /a\n", "[gateway]\nlimit = x\n",
+			"nonsense" };
+
+		make(file, texts[i], 0644);
+		ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), -1);
+		ck_assert_ptr_nonnull(strstr(err, "kennel.ini:"));
+		ck_assert_int_eq(routed("/b", &m), 0);
+	}
+	ck_assert_int_eq(unlink(file), 0);
+	ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), -1);
+	settings_free(&s);
+
+	LOAD("--limit", "7");
+	ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), 0);
+	ck_assert_int_eq(routed("/ws", &m), 0);
+	ck_assert_uint_eq(m.limit, 7);
+	settings_free(&s);
+}
+END_TEST
+
 START_TEST(worker_options_are_plain_numbers)
 {
 	make(file,
@@ -480,6 +519,7 @@ main(void)
 		flags_win_over_the_file,
 		a_limit_is_for_every_route,
 		a_file_with_routes_replaces_the_built_in_ones,
+		routes_may_be_read_again,
 		worker_options_are_plain_numbers,
 		wrong_flags_are_named,
 		wrong_files_are_named_with_line_and_key,
