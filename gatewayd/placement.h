@@ -114,7 +114,8 @@ enum placement_answer placement_take(struct placement *p,
 struct place *placement_find(const struct placement *p, uint64_t id);
 /*
  * Release.  *last (may be NULL) is set when it was upgraded and its uid has no
- * other upgraded place in the group.  0, or -1 with errno ENOENT: a second release, which changes nothing.
+ * other upgraded place in the group.  0, or -1 with errno ENOENT: a second
+ * release, which changes nothing.
  */
 int	 placement_release(struct placement *p, uint64_t id, int *last);
 
