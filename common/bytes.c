@@ -118,8 +118,9 @@ buf_reserve(struct buf *b, size_t n)
 	while (cap < need)
 		cap += cap / 2;
 	if (b->max != 0 && cap > b->max)
-		cap = b->max < 1 ? 1 : b->max;
-	if ((p = realloc(b->data, cap)) == NULL)
+		cap = b->max;
+	/* One more: the terminator of buf_addf() is not within max. */
+	if ((p = realloc(b->data, cap + 1)) == NULL)
 		goto fail;
 	b->data = p;
 	b->cap = cap;
@@ -159,7 +160,7 @@ buf_addf(struct buf *b, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	if (n < 0 || (at = buf_reserve(b, (size_t)n + 1)) == NULL) {
+	if (n < 0 || (at = buf_reserve(b, (size_t)n)) == NULL) {
 		b->failed = 1;
 		return (-1);
 	}

@@ -12,11 +12,15 @@
 #include "common/config.h"
 
 #define CONFIG_FILE_MAX	(1 << 20)	/* bytes */
+#define CONFIG_LINE_MAX	1024		/* with its end */
+#define CONFIG_BLANKS	" \t\v\f\r"
 
 struct config_run {
 	const char	*name;
 	const char	*at;		/* rest of the text */
 	int		 line;
+	char		 text[CONFIG_LINE_MAX];	/* this line, trimmed */
+	char		 section[CONFIG_LINE_MAX], label[CONFIG_LINE_MAX];
 	const struct config_option *opts;
 	size_t		 nopts;
 	config_section_cb *section_cb;
@@ -45,18 +49,6 @@ config_fail(struct config_run *run, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* "route lobby" -> "route", "lobby"; in place. */
-static const char *
-config_label(char *section)
-{
-	char	*label = strpbrk(section, " \t");
-
-	if (label == NULL)
-		return ("");
-	*label++ = '\0';
-	return (label + strspn(label, " \t"));
-}
-
 static int
 config_knows_section(const struct config_run *run, const char *section)
 {
@@ -66,30 +58,44 @@ config_knows_section(const struct config_run *run, const char *section)
 	return (0);
 }
 
-/* A line "[name label]" begins a section, even one that has no keys. */
+/*
+ * A line "[name label]" begins a section, even one that has no keys.  inih
+ * would cut the name at 49 bytes, so that it is kept here.
+ */
 static void
-config_section(struct config_run *run, const char *line)
+config_section(struct config_run *run)
 {
-	char		 section[256];
-	const char	*end = strchr(line, ']'), *label, *why = NULL;
+	struct slice	 s;
+	const char	*end = strchr(run->text, ']'), *why = NULL;
 	size_t		 n;
 
-	if (end == NULL || (n = (size_t)(end - line) - 1) >= sizeof(section)) {
-		config_fail(run, "a section is written [name]");
+	if (end == NULL || end[1 + strspn(end + 1, CONFIG_BLANKS)] != '\0') {
+		config_fail(run, "a section is written [name] on a line");
 		return;
 	}
-	memcpy(section, line + 1, n);
-	section[n] = '\0';
-	label = config_label(section);
-	if (!config_knows_section(run, section))
-		config_fail(run, "[%s]: there is no such section", section);
+	s = slice_trim(slice_of(run->text + 1, (size_t)(end - run->text) - 1));
+	n = 0;
+	while (n < s.len && s.data[n] != ' ' && s.data[n] != '\t')
+		n++;
+	memcpy(run->section, s.data, n);
+	run->section[n] = '\0';
+	s = slice_trim(slice_of(s.data + n, s.len - n));
+	memcpy(run->label, s.data, s.len);
+	run->label[s.len] = '\0';
+	if (!config_knows_section(run, run->section))
+		config_fail(run, "[%s]: there is no such section",
+		    run->section);
 	else if (run->section_cb != NULL &&
-	    run->section_cb(run->arg, section, label, &why) == -1)
-		config_fail(run, "[%s%s%s]: %s", section, *label ? " " : "",
-		    label, why);
+	    run->section_cb(run->arg, run->section, run->label, &why) == -1)
+		config_fail(run, "[%s%s%s]: %s", run->section,
+		    *run->label ? " " : "", run->label,
+		    why != NULL ? why : "not a valid section");
 }
 
-/* inih's reader: one line at a time, so that we know which. */
+/*
+ * inih's reader: one line at a time, so that we know which.  We keep the line
+ * too, for inih's ends at 198 bytes, and its values at " ;".
+ */
 static char *
 config_read(char *dst, int size, void *stream)
 {
@@ -101,20 +107,25 @@ config_read(char *dst, int size, void *stream)
 		return (NULL);
 	run->line++;
 	/* White space in front would make inih see a continuation. */
-	line = run->at + strspn(run->at, " \t");
+	line = run->at + strspn(run->at, CONFIG_BLANKS);
 	n = strcspn(line, "\n");
 	run->at = line[n] == '\0' ? line + n : line + n + 1;
-	if (n > 0 && line[n - 1] == '\r')
+	while (n > 0 && strchr(CONFIG_BLANKS, line[n - 1]) != NULL)
 		n--;
-	if (n + 2 > (size_t)size) {
-		config_fail(run, "the line is longer than %d bytes", size - 2);
+	if (n >= sizeof(run->text)) {
+		config_fail(run, "the line is longer than %zu bytes",
+		    sizeof(run->text) - 1);
 		return (NULL);
 	}
+	memcpy(run->text, line, n);
+	run->text[n] = '\0';
+	if (*run->text == '[')
+		config_section(run);
+	if (n + 2 > (size_t)size)
+		n = (size_t)size - 2;
 	memcpy(dst, line, n);
 	dst[n] = '\n';
 	dst[n + 1] = '\0';
-	if (*dst == '[')
-		config_section(run, dst);
 	return (dst);
 }
 
@@ -131,40 +142,49 @@ config_takes(const struct config_option *o, const char *key)
 
 static int
 config_key_cb(void *user, const char *full, const char *key,
-    const char *value)
+    const char *cut)
 {
 	struct config_run	*run = user;
-	char			 section[256], text[1024];
-	const char		*label, *why = NULL;
-	size_t			 n = strlen(value);
+	char			*value;
+	const char		*label = run->label, *why = NULL;
+	size_t			 n;
 
+	(void)full, (void)cut;
 	if (run->failed)
 		return (0);
-	snprintf(section, sizeof(section), "%s", full);
-	label = config_label(section);
+	/* inih found the key, so that one of these follows it. */
+	if ((value = strpbrk(run->text, "=:")) == NULL)
+		return (0);
+	value++;
+	value += strspn(value, CONFIG_BLANKS);
+	n = strlen(value);
 	if (n >= 2 && (*value == '"' || *value == '\'') &&
 	    value[n - 1] == *value) {
-		snprintf(text, sizeof(text), "%.*s", (int)(n - 2), value + 1);
-		value = text;
+		value[n - 1] = '\0';
+		value++;
 	}
-	if (*section == '\0') {
+	if (*run->section == '\0') {
 		config_fail(run, "%s: stands before the first [section]", key);
 		return (0);
 	}
 	for (size_t i = 0; i < run->nopts; i++) {
 		const struct config_option	*o = &run->opts[i];
 
-		if (strcmp(o->section, section) != 0 || !config_takes(o, key))
+		if (strcmp(o->section, run->section) != 0 ||
+		    !config_takes(o, key))
 			continue;
 		if (strchr(o->key, '*') != NULL)
 			label = key;
 		if (o->set(run->arg, label, value, &why) == 0)
 			return (1);
-		config_fail(run, "[%s] %s: %s", full, key,
-		    why != NULL ? why : "not a valid value");
-		return (0);
+		if (why == NULL)
+			why = "not a valid value";
+		goto fail;
 	}
-	config_fail(run, "[%s] %s: there is no such key", full, key);
+	why = "there is no such key";
+fail:
+	config_fail(run, "[%s%s%s] %s: %s", run->section,
+	    *run->label ? " " : "", run->label, key, why);
 	return (0);
 }
 
@@ -178,13 +198,16 @@ config_text(const char *name, const char *text,
 				    .arg = arg, .err = err };
 	int			 line;
 
+	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)	/* a byte order mark */
+		run.at += 3;
 	line = ini_parse_stream(config_read, &run, config_key_cb, &run);
-	if (line != 0 && !run.failed) {
-		if (line > 0)
-			run.line = line;
-		config_fail(&run, line > 0 ?
-		    "neither [section] nor key = value" : "no memory");
-	}
+	/* inih goes on behind an error: its first may be before ours. */
+	if (line > 0 && (!run.failed || line < run.line)) {
+		run.failed = 0;
+		run.line = line;
+		config_fail(&run, "neither [section] nor key = value");
+	} else if (line < 0)
+		config_fail(&run, "no memory");
 	return (run.failed ? -1 : 0);
 }
 

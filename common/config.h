@@ -4,7 +4,7 @@
  *
  * A section is "[name]" or "[name label]" ("[route lobby]").  Values may be
  * quoted.  Comments: ';' or '#' at the start of a line; a ';' or '#' behind a
- * value is part of the value.
+ * value is part of the value.  A line has at most 1023 bytes.
  */
 #ifndef COMMON_CONFIG_H
 #define COMMON_CONFIG_H

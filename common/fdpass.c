@@ -69,11 +69,11 @@ fdpass_recv(int sock, int *fds, size_t *n, void *buf, size_t size, int *cut)
 		memcpy(fds + *n, CMSG_DATA(c), k * sizeof(int));
 		*n += k;
 	}
-	if (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) {
-		*cut = (m.msg_flags & MSG_CTRUNC) != 0;
+	*cut = (m.msg_flags & MSG_CTRUNC) != 0;
+	/* An empty packet reads as the end: nobody would take its descriptors. */
+	if (r == 0 || (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0)
 		while (*n > 0)
 			close(fds[--*n]);
-	}
 	if (m.msg_flags & MSG_TRUNC) {
 		errno = EMSGSIZE;
 		return (-1);

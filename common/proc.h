@@ -26,7 +26,8 @@ int	 proc_dir(const char *dir);
  * EAGAIN (held: *holder is its pid, if not NULL), others.
  */
 int	 proc_lock(const char *path, int cloexec, pid_t *holder);
-/* Who holds the lock on path: pid, 0 if nobody, -1 with errno. */
+/* Who else holds the lock on path: pid, 0 if nobody, -1 with errno.  Never for
+ * a lock of our own: asking would release it (fcntl(2)). */
 pid_t	 proc_lock_holder(const char *path);
 /* Soft RLIMIT_NOFILE raised to the hard one; returns it. */
 size_t	 proc_nofile(void);

@@ -172,7 +172,8 @@ sock_clear_stale(const struct sock_addr *a, int type)
 		errno = EADDRINUSE;
 		return (-1);
 	}
-	if (errno == EAGAIN || errno == EACCES) {
+	/* Anything but a refusal may be somebody: busy, or of another type. */
+	if (errno != ECONNREFUSED) {
 		errno = EADDRINUSE;
 		return (-1);
 	}
@@ -257,14 +258,13 @@ sock_peer(int fd, pid_t *pid, uid_t *uid)
 void
 sock_end(int fd, int reset)
 {
-	struct linger	 l = { .l_onoff = 1, .l_linger = 0 };
+	struct sockaddr	 nowhere = { .sa_family = AF_UNSPEC };
 
 	if (fd == -1)
 		return;
-	/* With SO_LINGER 0 a shutdown would send a FIN first: close resets. */
-	if (reset)
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
-	else
+	/* Connected to nowhere, TCP resets at once, whoever else has it open;
+	 * SO_LINGER 0 would wait for the last of them to close. */
+	if (!reset || connect(fd, &nowhere, sizeof(nowhere)) == -1)
 		shutdown(fd, SHUT_RDWR);
 	close(fd);
 }
