@@ -41,7 +41,8 @@ config_fail(struct config_run *run, const char *fmt, ...)
 	if (run->failed)		/* the first one counts */
 		return;
 	run->failed = 1;
-	n = snprintf(run->err->text, sizeof(run->err->text), "%s:%d: ",
+	/* A path however long leaves room for the reason. */
+	n = snprintf(run->err->text, sizeof(run->err->text), "%.256s:%d: ",
 	    run->name, run->line);
 	va_start(ap, fmt);
 	vsnprintf(run->err->text + n, sizeof(run->err->text) - (size_t)n, fmt,
