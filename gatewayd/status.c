@@ -1,0 +1,216 @@
+/* What kennelctl asks: everything in one JSON object, in pieces. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gatewayd/arrival.h"
+#include "gatewayd/gateway.h"
+#include "gatewayd/handoff.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/registry.h"
+#include "gatewayd/roster.h"
+#include "gatewayd/status.h"
+#include "proto/channel.h"
+#include "proto/utf8.h"
+
+#define STATUS_MAX	(48 << 20)	/* bytes; a channel queues a little more */
+
+static json_t	*status_json(struct gateway *, int);
+static json_t	*status_redis(const struct gateway *);
+static json_t	*status_shards(struct gateway *);
+static json_t	*status_groups(struct gateway *);
+static json_t	*status_totals(const struct totals *);
+static int	 status_write_cb(const char *, size_t, void *);
+
+int
+status_answer(struct gateway *g, struct control *c, const struct ctl *ask)
+{
+	struct ctl	 m = { .type = CTL_STATUS, .id = ask->id };
+	struct buf	 text = { .max = STATUS_MAX };
+	json_t		*json = status_json(g, slice_is(ask->text, "check"));
+	size_t		 at = 0;
+	int		 rc = -1;
+
+	if (json == NULL || json_dump_callback(json, status_write_cb, &text,
+	    JSON_COMPACT) == -1) {
+		log_warn("status cannot be written: too large, or no memory");
+		goto out;
+	}
+	do {
+		m.text = slice_of(text.data + at, text.len - at);
+		if (m.text.len > CTL_TEXT_MAX)
+			m.text.len = CTL_TEXT_MAX;
+		at += m.text.len;
+		m.flags = at < text.len ? CTL_F_MORE : 0;
+		if (control_send(c, &m, NULL) == -1)
+			goto out;
+	} while (at < text.len);
+	rc = 0;
+out:
+	json_decref(json);
+	buf_clear(&text);
+	return (rc);
+}
+
+/* NULL: no memory.  A NULL among the values makes the whole pack fail. */
+static json_t *
+status_json(struct gateway *g, int check)
+{
+	json_t	*json;
+
+	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
+	    "s:I, s:I, s:I, s:o}",
+	    "version", KENNEL_VERSION,
+	    "node", g->settings.node,
+	    "pid", (json_int_t)getpid(),
+	    "started", (json_int_t)g->started,
+	    "uptime_ms", (json_int_t)(clock_wall_ms() - g->started),
+	    "leaving", g->leaving,
+	    "redis", status_redis(g),
+	    "shards", status_shards(g),
+	    "groups", status_groups(g),
+	    "handshakes", (json_int_t)arrivals_count(g->arrivals),
+	    "home", (json_int_t)arrivals_home(g->arrivals),
+	    "handing_over", (json_int_t)handoff_count(g),
+	    "places", (json_int_t)placement_count(g->placement),
+	    "totals", status_totals(&g->totals));
+	if (json != NULL && check)
+		json_object_set_new(json, "exact",
+		    json_boolean(placement_verify(g->placement) == 0));
+	return (json);
+}
+
+/* Without the password that may be in the URL. */
+static json_t *
+status_redis(const struct gateway *g)
+{
+	const char	*mode = g->settings.redis, *url = g->redis_url, *at;
+	char		 text[256];
+
+	if (strcmp(mode, "auto") != 0 && strcmp(mode, "none") != 0)
+		mode = "url";
+	at = strncmp(url, "redis://", 8) == 0 ? strrchr(url, '@') : NULL;
+	if (at == NULL)
+		snprintf(text, sizeof(text), "%s", url);
+	else
+		snprintf(text, sizeof(text), "redis://***%s", at);
+	return (json_pack("{s:s, s:s, s:b}", "mode", mode, "url", text,
+	    "up", g->registry != NULL && registry_up(g->registry)));
+}
+
+static json_t *
+status_hex(uint64_t v)
+{
+	char	 text[17];
+
+	snprintf(text, sizeof(text), "%016" PRIx64, v);
+	return (json_string(text));
+}
+
+static json_t *
+status_shards(struct gateway *g)
+{
+	json_t			*list = json_array();
+	const struct shard	*s;
+	size_t			 n;
+
+	n = g->roster == NULL ? 0 : roster_nslots(g->roster);
+	for (size_t i = 0; i < n; i++) {
+		s = roster_slot(g->roster, i);
+		if (s->state == SHARD_EMPTY)
+			continue;
+		json_array_append_new(list, json_pack(
+		    "{s:s, s:I, s:o, s:I, s:s, s:I, s:I, s:I, s:I}",
+		    "address", s->address,
+		    "slot", (json_int_t)s->slot,
+		    "incarnation", status_hex(s->incarnation),
+		    "pid", (json_int_t)s->pid,
+		    "state", shard_state_name(s->state),
+		    "connections", (json_int_t)(s->site == NULL ? 0 :
+		    s->site->count),
+		    "replicas", (json_int_t)(s->site == NULL ? 0 :
+		    s->site->nreplicas),
+		    "uptime_ms", (json_int_t)(s->pid == 0 ? 0 :
+		    clock_wall_ms() - s->started),
+		    "restarts", (json_int_t)s->restarts));
+	}
+	return (list);
+}
+
+/* JSON is UTF-8; a name that is not is shown escaped. */
+static json_t *
+status_name(const char *name, size_t len)
+{
+	char	 text[4 * GROUP_MAX + 8];
+
+	if (utf8_valid(name, len))
+		return (json_stringn(name, len));
+	return (json_string(log_escape(text, sizeof(text), name, len)));
+}
+
+static json_t *
+status_replicas(const struct group *group)
+{
+	json_t			*list = json_array();
+	const struct replica	*r;
+	const struct shard	*s;
+	const struct list	*head = &group->replicas;
+
+	for (struct list *e = head->next; e != head; e = e->next) {
+		r = list_entry(e, struct replica, at);
+		s = r->site->owner;
+		json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:I}",
+		    "id", status_hex(r->id),
+		    "shard", s->address,
+		    "connections", (json_int_t)r->count,
+		    "over", (json_int_t)r->over));
+	}
+	return (list);
+}
+
+static json_t *
+status_groups(struct gateway *g)
+{
+	json_t			*list = json_array();
+	const struct group	*group;
+	const struct list	*head = placement_groups(g->placement);
+
+	for (struct list *e = head->next; e != head; e = e->next) {
+		group = list_entry(e, struct group, at);
+		json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:o}",
+		    "group", status_name(group->name, group->name_len),
+		    "app", group->app,
+		    "limit", (json_int_t)group->limit,
+		    "replicas", status_replicas(group)));
+	}
+	return (list);
+}
+
+static json_t *
+status_totals(const struct totals *t)
+{
+	json_t	*gone = json_object();
+
+	for (int why = CLOSE_NONE + 1; why < CLOSE_NWHYS; why++)
+		json_object_set_new(gone, close_label((enum close_why)why),
+		    json_integer((json_int_t)t->gone[why]));
+	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+	    "accepted", (json_int_t)t->accepted,
+	    "requests", (json_int_t)t->requests,
+	    "handed", (json_int_t)t->handed,
+	    "home", (json_int_t)t->home,
+	    "refused", (json_int_t)t->refused,
+	    "second_release", (json_int_t)t->second_release,
+	    "gone", gone));
+}
+
+static int
+status_write_cb(const char *data, size_t len, void *arg)
+{
+	return (buf_add(arg, data, len));
+}
