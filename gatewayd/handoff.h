@@ -14,6 +14,7 @@
 
 struct gateway;
 struct handoff;
+struct handoffs;
 struct shard;
 
 #define HANDOFF_TRIES	3
@@ -31,6 +32,8 @@ struct handoff_ask {
 	size_t		 nheaders;
 };
 
+struct handoffs *handoffs_new(struct gateway *g);	/* NULL with errno */
+void	 handoffs_free(struct handoffs *hs);	/* closes what is left */
 /*
  * Place and send.  fd is taken in any case.  Without room it starts a shard and
  * waits (2 s, at most settings->waiting_max at a time), or answers 503 with
@@ -45,9 +48,12 @@ void	 handoff_adopted(struct gateway *g, struct shard *s, uint64_t id);
 void	 handoff_refused(struct gateway *g, struct shard *s, uint64_t id,
 	    struct slice why);
 /* A shard sends a connection home: takes fd, releases its place, answers ADOPTED,
- * and gives it to arrival_home(). */
+ * and, when the kernel has the answer, gives it to arrival_home(). */
 void	 handoff_home(struct gateway *g, struct shard *s,
 	    const struct capsule *c, int fd);
+/* The end of a packet of the shard's; its channel was stuck and goes on. */
+void	 handoff_packet(struct gateway *g, struct shard *s);
+void	 handoff_sent(struct gateway *g, struct shard *s);
 /* Leaving: refuse all that wait. */
 void	 handoff_leave(struct gateway *g);
 size_t	 handoff_count(const struct gateway *g);	/* on their way */

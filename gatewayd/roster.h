@@ -10,6 +10,7 @@
 
 #include "common/backoff.h"
 #include "common/list.h"
+#include "common/map.h"
 #include "proto/control.h"
 #include "proto/limits.h"
 
@@ -43,11 +44,19 @@ struct shard {			/* one slot */
 	struct control	*control;	/* NULL */
 	struct site	*site;		/* NULL when EMPTY or WAITING */
 	uint64_t	 started;	/* ms since 1970 */
+	uint64_t	 since;		/* clock_ms: forked or found */
 	unsigned	 restarts, crashes_in_row;
+	int		 served;	/* READY since then */
+	int		 hello;		/* on this channel, until HELD */
+	int		 hopeless;	/* killed; nothing it says counts */
+	int		 exited;	/* the process; its channel may have more */
+	char		 ended[32];	/* how: "signal=9" */
 	uint64_t	 ping_id, ping_sent, ping_answered;	/* clock_ms */
 	struct backoff	 backoff;
 	struct event	*timer, *pid_event;
 	struct list	 handoffs;	/* capsules on their way or waiting */
+	struct map	 has;		/* replicas it told of, until READY */
+	struct list	 owed;		/* orders of replicas it may still have */
 };
 
 struct roster;
@@ -58,15 +67,28 @@ struct roster;
  * ones, 10 s for new ones).  NULL with errno. */
 struct roster *roster_new(struct gateway *g, void (*ready_cb)(struct gateway *));
 void	 roster_free(struct roster *r);
-/* A shard's first message on a fresh control connection was HELLO. The channel is
- * taken over. */
-int	 roster_hello(struct roster *r, struct control *c, const struct ctl *m,
-	    pid_t peer);
+/*
+ * A shard's first message on a fresh control connection was HELLO.  The shard whose
+ * channel it is now, or NULL: not one of ours, drop it.  The door passes on what
+ * comes by it: messages (0, or -1: drop the channel), the end of each packet, that
+ * more was sent after it had been stuck, and its end.
+ */
+struct shard *roster_hello(struct roster *r, struct control *c,
+	    const struct ctl *m, pid_t peer);
+int	 roster_message(struct shard *s, const struct ctl *m, int *fds,
+	    size_t nfds, int cut);
+void	 roster_packet(struct shard *s);
+void	 roster_sent(struct shard *s);
+void	 roster_channel_end(struct shard *s, const char *why);
 /* Start one more, if none is starting and max_shards allows: 0 (one is starting
  * now or was already), or -1 with errno ENOSPC. */
 int	 roster_grow(struct roster *r);
 /* May the placement wait for a shard that is starting? */
 int	 roster_starting(const struct roster *r);
+/* Is a shard of this incarnation alive, or may it be? */
+int	 roster_knows(const struct roster *r, uint64_t incarnation);
+/* A message to a shard; dropped if it has no channel.  0 or -1 with errno. */
+int	 roster_tell(struct shard *s, const struct ctl *m, const int *fds);
 size_t	 roster_nslots(const struct roster *r);
 struct shard *roster_slot(struct roster *r, size_t i);
 /* Placement's news: REPLICA and NEIGHBOURs, FAREWELLs and DISMISS go out. */

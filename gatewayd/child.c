@@ -1,0 +1,140 @@
+/* One process of ours. */
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/proc.h"
+#include "gatewayd/child.h"
+
+#define CHILD_LOCK	3		/* where it finds its lock */
+#define CHILD_REPORT	4		/* closed by exec, else says why not */
+
+struct child_fault {
+	int	 error;
+	pid_t	 holder;
+};
+
+static void	 child_run(const char *, char *const *, const char *, int)
+		    __attribute__((noreturn));
+
+pid_t
+child_spawn(const char *path, char *const *argv, const char *lock_path,
+    int *pidfd, pid_t *holder)
+{
+	struct child_fault	 fault = { 0, 0 };
+	sigset_t		 all, before;
+	ssize_t			 n;
+	pid_t			 pid;
+	int			 report[2], save;
+
+	*holder = 0;
+	*pidfd = -1;
+	if (pipe2(report, O_CLOEXEC) == -1)
+		return (-1);
+	/* Our handlers must not run in the child: they write to our pipe. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	if ((pid = fork()) == 0)
+		child_run(path, argv, lock_path, report[1]);
+	save = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(report[1]);
+	if (pid == -1) {
+		close(report[0]);
+		errno = save;
+		return (-1);
+	}
+	do
+		n = read(report[0], &fault, sizeof(fault));
+	while (n == -1 && errno == EINTR);
+	close(report[0]);
+	if (n != sizeof(fault) && (*pidfd = pidfd_open(pid, 0)) != -1)
+		return (pid);
+	if (n != sizeof(fault)) {
+		fault.error = errno;
+		kill(pid, SIGKILL);
+	}
+	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+		;
+	*holder = fault.holder;
+	errno = fault.error;
+	return (-1);
+}
+
+int
+child_watch(pid_t pid)
+{
+	return (pidfd_open(pid, 0));
+}
+
+void
+child_kill(int pidfd, int signo)
+{
+	if (pidfd != -1)
+		(void)pidfd_send_signal(pidfd, signo, NULL, 0);
+}
+
+char *
+child_ended(char *dst, size_t size, pid_t pid)
+{
+	int	 status;
+	pid_t	 r;
+
+	do
+		r = waitpid(pid, &status, WNOHANG);
+	while (r == -1 && errno == EINTR);
+	if (r != pid)
+		snprintf(dst, size, "status=?");
+	else if (WIFSIGNALED(status))
+		snprintf(dst, size, "signal=%d", WTERMSIG(status));
+	else
+		snprintf(dst, size, "status=%d", WEXITSTATUS(status));
+	return (dst);
+}
+
+/* Between fork and exec: system calls only.  All signals are blocked. */
+static void
+child_run(const char *path, char *const *argv, const char *lock_path,
+    int report)
+{
+	struct child_fault	 fault = { 0, 0 };
+	struct sigaction	 dfl;
+	sigset_t		 none;
+	int			 fd;
+
+	memset(&dfl, 0, sizeof(dfl));
+	dfl.sa_handler = SIG_DFL;
+	for (int i = 1; i < NSIG; i++)
+		(void)sigaction(i, &dfl, NULL);
+	setpgid(0, 0);
+
+	if ((fd = open("/dev/null", O_RDWR)) == -1)
+		goto fail;
+	if (fd != 0 && dup2(fd, 0) == -1)
+		goto fail;
+	if (report != CHILD_REPORT &&
+	    (report = dup3(report, CHILD_REPORT, O_CLOEXEC)) == -1)
+		goto fail;
+	close(CHILD_LOCK);
+	proc_close_from(CHILD_REPORT + 1);
+	/* Opened last and never moved: to close a copy is to lose the lock. */
+	if (lock_path != NULL && (fd = proc_lock(lock_path, 0,
+	    &fault.holder)) != CHILD_LOCK) {
+		if (fd != -1)
+			errno = EBADF;
+		goto fail;
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(path, argv);
+fail:
+	fault.error = errno;
+	(void)!write(report, &fault, sizeof(fault));
+	_exit(127);
+}

@@ -1,0 +1,234 @@
+/* control.sock: who connects, and who it is. */
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/list.h"
+#include "common/listener.h"
+#include "common/log.h"
+#include "common/sock.h"
+#include "gatewayd/door.h"
+#include "gatewayd/gateway.h"
+#include "gatewayd/paths.h"
+#include "gatewayd/roster.h"
+#include "gatewayd/status.h"
+#include "proto/channel.h"
+
+#define DOOR_FIRST_MS	2000		/* until its first message */
+#define DOOR_ANSWER_MS	30000		/* until kennelctl has its answer */
+#define DOOR_MAX	(2 * SLOTS_MAX)	/* channels */
+
+struct control_door {
+	struct gateway	*gateway;
+	struct listener	*listener;
+	char		*path;
+	struct list	 visitors;
+	size_t		 nvisitors;
+};
+
+/* One channel for as long as it lives. */
+struct visitor {
+	struct list	 at;
+	struct control_door *door;
+	struct control	*control;
+	struct shard	*shard;		/* NULL: not a shard, or not yet */
+	struct event	*timer;
+	pid_t		 pid;
+};
+
+static void	 door_accept_cb(int, const struct sockaddr *, socklen_t,
+		    void *);
+static void	 door_refuse_cb(int, void *);
+static int	 visitor_message_cb(struct control *, const struct ctl *, int *,
+		    size_t, int, void *);
+static void	 visitor_packet_cb(struct control *, void *);
+static void	 visitor_sent_cb(struct control *, void *);
+static void	 visitor_end_cb(struct control *, const char *, void *);
+static void	 visitor_timer_cb(evutil_socket_t, short, void *);
+static void	 visitor_free(struct visitor *);
+
+struct control_door *
+door_new(struct gateway *g)
+{
+	struct control_door	*d;
+	struct sock_addr	 a;
+	const char		*why;
+	char			*text = NULL;
+	int			 fd = -1, save;
+
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		return (NULL);
+	d->gateway = g;
+	list_init(&d->visitors);
+	if ((d->path = paths_in(g->settings.run_dir, "control.sock")) == NULL ||
+	    asprintf(&text, "unix:%s", d->path) == -1)
+		goto fail;
+	if (sock_parse(text, &a, &why) == -1 ||
+	    (fd = sock_listen(&a, SOCK_SEQPACKET, SLOTS_MAX)) == -1 ||
+	    chmod(d->path, 0600) == -1)
+		goto fail;
+	d->listener = listener_new(g->base, fd, door_accept_cb, door_refuse_cb,
+	    d);
+	if (d->listener == NULL)
+		goto fail;
+	free(text);
+	return (d);
+fail:
+	save = errno;
+	if (fd != -1)
+		close(fd);
+	free(text);
+	free(d->path);
+	free(d);
+	errno = save;
+	return (NULL);
+}
+
+void
+door_free(struct control_door *d)
+{
+	struct list	*l, *tmp;
+
+	if (d == NULL)
+		return;
+	list_each(l, tmp, &d->visitors)
+		visitor_free(list_entry(l, struct visitor, at));
+	listener_free(d->listener);
+	unlink(d->path);
+	free(d->path);
+	free(d);
+}
+
+static void
+door_accept_cb(int fd, const struct sockaddr *sa, socklen_t len, void *arg)
+{
+	struct control_door	*d = arg;
+	struct visitor		*v;
+	struct timeval		 tv = { DOOR_FIRST_MS / 1000,
+				    DOOR_FIRST_MS % 1000 * 1000 };
+	uid_t			 uid;
+	pid_t			 pid;
+	char			 name[32];
+
+	(void)sa, (void)len;
+	if (sock_peer(fd, &pid, &uid) == -1 ||
+	    (uid != geteuid() && uid != 0) || d->nvisitors >= DOOR_MAX) {
+		log_warn("control refused: another user, or too many");
+		close(fd);
+		return;
+	}
+	if ((v = calloc(1, sizeof(*v))) == NULL) {
+		close(fd);
+		return;
+	}
+	v->door = d;
+	v->pid = pid;
+	list_push(&d->visitors, &v->at);
+	d->nvisitors++;
+	snprintf(name, sizeof(name), "pid=%d", (int)pid);
+	v->control = control_new(d->gateway->base, fd, name,
+	    visitor_message_cb, visitor_packet_cb, visitor_end_cb, v);
+	v->timer = evtimer_new(d->gateway->base, visitor_timer_cb, v);
+	if (v->control == NULL || v->timer == NULL) {
+		if (v->control == NULL)
+			close(fd);
+		visitor_free(v);
+		return;
+	}
+	control_set_sent_cb(v->control, visitor_sent_cb);
+	evtimer_add(v->timer, &tv);
+}
+
+static void
+door_refuse_cb(int fd, void *arg)
+{
+	(void)arg;
+	close(fd);
+}
+
+static int
+visitor_message_cb(struct control *c, const struct ctl *m, int *fds,
+    size_t nfds, int cut, void *arg)
+{
+	struct visitor	*v = arg;
+	struct gateway	*g = v->door->gateway;
+	struct timeval	 tv = { DOOR_ANSWER_MS / 1000, 0 };
+
+	if (v->shard != NULL)
+		return (roster_message(v->shard, m, fds, nfds, cut));
+	switch (m->type) {
+	case CTL_HELLO:
+		v->shard = roster_hello(g->roster, c, m, v->pid);
+		if (v->shard == NULL)
+			return (-1);
+		evtimer_del(v->timer);
+		return (0);
+	case CTL_STATUS_ASK:
+		evtimer_add(v->timer, &tv);
+		return (status_answer(g, c, m));
+	default:
+		log_warn("control pid=%d message=%s from nobody we know",
+		    (int)v->pid, ctl_name(m->type));
+		return (-1);
+	}
+}
+
+static void
+visitor_packet_cb(struct control *c, void *arg)
+{
+	struct visitor	*v = arg;
+
+	(void)c;
+	if (v->shard != NULL)
+		roster_packet(v->shard);
+}
+
+static void
+visitor_sent_cb(struct control *c, void *arg)
+{
+	struct visitor	*v = arg;
+
+	(void)c;
+	if (v->shard != NULL)
+		roster_sent(v->shard);
+}
+
+static void
+visitor_end_cb(struct control *c, const char *why, void *arg)
+{
+	struct visitor	*v = arg;
+	struct shard	*s = v->shard;
+
+	(void)c;
+	if (s != NULL)
+		roster_channel_end(s, why);
+	visitor_free(v);
+}
+
+static void
+visitor_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct visitor	*v = arg;
+
+	(void)fd, (void)what;
+	log_warn("control pid=%d said nothing in time", (int)v->pid);
+	visitor_free(v);
+}
+
+static void
+visitor_free(struct visitor *v)
+{
+	list_remove(&v->at);
+	v->door->nvisitors--;
+	control_free(v->control);
+	if (v->timer != NULL)
+		event_free(v->timer);
+	free(v);
+}

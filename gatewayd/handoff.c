@@ -1,0 +1,563 @@
+/* Capsules on their way. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/list.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/turn.h"
+#include "gatewayd/arrival.h"
+#include "gatewayd/gateway.h"
+#include "gatewayd/handoff.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/roster.h"
+#include "proto/channel.h"
+
+#define HANDOFF_WAIT_MS		2000	/* for a shard to start */
+
+struct handoff {
+	struct map_node	 by_id;
+	struct list	 at;		/* of its shard, or of again */
+	struct list	 at_wait;	/* not sent: by deadline, and in order */
+	struct shard	*shard;		/* NULL: no place */
+	uint64_t	 deadline;	/* clock_ms */
+	unsigned	 tries;
+	int		 sent;
+	int		 fd;
+	struct handoff_ask ask;		/* slices into bytes */
+	struct capsule_header headers[CAPSULE_HEADERS_MAX];
+	char		 bytes[];
+};
+
+/* A connection that came home and is not touched before the shard's ADOPTED is
+ * with the kernel. */
+struct home {
+	struct list	 at;
+	struct shard	*shard;
+	uint64_t	 number;	/* of ADOPTED on the channel */
+	int		 fd;
+	struct capsule	 c;		/* early, peer and flags only */
+	char		 bytes[];
+};
+
+struct handoffs {
+	struct gateway	*gateway;
+	struct map	 by_id;
+	struct list	 waiting;	/* at_wait */
+	size_t		 nwaiting;
+	struct list	 again;		/* to be placed afresh, this turn */
+	struct list	 homes;
+	struct event	*timer;
+	struct turn_work work;
+};
+
+static struct handoff *handoff_new(struct gateway *,
+	    const struct handoff_ask *, int);
+static void	 handoff_place(struct gateway *, struct handoff *);
+static void	 handoff_send(struct gateway *, struct handoff *);
+static int	 handoff_wait(struct gateway *, struct handoff *);
+static void	 handoff_unwait(struct gateway *, struct handoff *);
+static void	 handoff_again(struct gateway *, struct handoff *);
+static void	 handoff_refuse(struct gateway *, struct handoff *,
+	    const char *);
+static int	 handoff_detach(struct gateway *, struct handoff *);
+static struct handoff *handoff_find(struct gateway *, const struct shard *,
+	    uint64_t);
+static void	 handoff_homes(struct gateway *, struct shard *, int);
+static void	 handoff_again_work(void *);
+static void	 handoff_timer_cb(evutil_socket_t, short, void *);
+static void	 handoff_arm(struct handoffs *);
+
+struct handoffs *
+handoffs_new(struct gateway *g)
+{
+	struct handoffs	*hs;
+
+	if ((hs = calloc(1, sizeof(*hs))) == NULL)
+		return (NULL);
+	hs->gateway = g;
+	list_init(&hs->waiting);
+	list_init(&hs->again);
+	list_init(&hs->homes);
+	turn_work_init(&hs->work, handoff_again_work, hs);
+	if ((hs->timer = evtimer_new(g->base, handoff_timer_cb, hs)) == NULL) {
+		free(hs);
+		errno = ENOMEM;
+		return (NULL);
+	}
+	return (hs);
+}
+
+void
+handoffs_free(struct handoffs *hs)
+{
+	struct map_node	*n;
+	struct list	*l, *tmp;
+	struct home	*home;
+
+	if (hs == NULL)
+		return;
+	while ((n = map_first(&hs->by_id)) != NULL)
+		close(handoff_detach(hs->gateway, container_of(n,
+		    struct handoff, by_id)));
+	list_each(l, tmp, &hs->homes) {
+		home = list_entry(l, struct home, at);
+		close(home->fd);
+		free(home);
+	}
+	map_clear(&hs->by_id);
+	turn_cancel(&hs->work);
+	event_free(hs->timer);
+	free(hs);
+}
+
+void
+handoff_start(struct gateway *g, const struct handoff_ask *ask, int fd)
+{
+	struct handoff	*h;
+
+	if ((h = handoff_new(g, ask, fd)) == NULL) {
+		arrival_refuse(g, fd, 503, NULL, 1, ask->head_only);
+		return;
+	}
+	handoff_place(g, h);
+}
+
+void
+handoff_shard_ready(struct gateway *g, struct shard *s)
+{
+	struct handoffs	*hs = g->handoffs;
+	struct list	*l, *tmp;
+	struct handoff	*h;
+
+	list_each(l, tmp, &s->handoffs) {
+		h = list_entry(l, struct handoff, at);
+		if (!h->sent)
+			handoff_send(g, h);
+	}
+	/* Those who wait for any: one more may start now. */
+	list_each(l, tmp, &hs->waiting) {
+		h = list_entry(l, struct handoff, at_wait);
+		if (h->shard == NULL && list_empty(&h->at)) {
+			list_push(&hs->again, &h->at);
+			turn_add(&hs->work, TURN_LINKS);
+		}
+	}
+}
+
+void
+handoff_shard_dead(struct gateway *g, struct shard *s)
+{
+	struct list	*l, *tmp;
+
+	list_each(l, tmp, &s->handoffs)
+		handoff_again(g, list_entry(l, struct handoff, at));
+	handoff_homes(g, s, 1);
+}
+
+void
+handoff_adopted(struct gateway *g, struct shard *s, uint64_t id)
+{
+	struct handoff	*h = handoff_find(g, s, id);
+
+	if (h == NULL)
+		return;
+	g->totals.handed++;
+	log_debug("handoff id=%016" PRIx64 " slot=%" PRIu32 " adopted", id,
+	    s->slot);
+	close(handoff_detach(g, h));
+}
+
+void
+handoff_refused(struct gateway *g, struct shard *s, uint64_t id,
+    struct slice why)
+{
+	struct handoff	*h = handoff_find(g, s, id);
+	char		 text[128];
+
+	if (h == NULL)
+		return;
+	log_info("shard slot=%" PRIu32 " id=%016" PRIx64 " refused: %s",
+	    s->slot, id, log_escape(text, sizeof(text), why.data, why.len));
+	handoff_again(g, h);
+}
+
+void
+handoff_home(struct gateway *g, struct shard *s, const struct capsule *c,
+    int fd)
+{
+	struct ctl	 m = { .type = CTL_ADOPTED, .id = c->id,
+			    .replica = c->replica };
+	struct place	*place = placement_find(g->placement, c->id);
+	struct home	*home;
+
+	home = malloc(sizeof(*home) + c->early.len + c->peer.len);
+	if (home == NULL || roster_tell(s, &m, NULL) == -1) {
+		/* Not answered, it stays the shard's. */
+		free(home);
+		close(fd);
+		return;
+	}
+	if (place != NULL && place->site == s->site)
+		placement_release(g->placement, c->id, NULL);
+	else {
+		g->totals.second_release++;
+		log_warn("shard slot=%" PRIu32 " id=%016" PRIx64
+		    " home: it has no place there", s->slot, c->id);
+	}
+	g->totals.home++;
+	home->shard = s;
+	home->number = control_queued(s->control);
+	home->fd = fd;
+	memset(&home->c, 0, sizeof(home->c));
+	home->c.flags = c->flags;
+	home->c.early = slice_of(home->bytes, c->early.len);
+	home->c.peer = slice_of(home->bytes + c->early.len, c->peer.len);
+	if (c->early.len > 0)
+		memcpy(home->bytes, c->early.data, c->early.len);
+	if (c->peer.len > 0)
+		memcpy(home->bytes + c->early.len, c->peer.data, c->peer.len);
+	list_push(&g->handoffs->homes, &home->at);
+}
+
+void
+handoff_packet(struct gateway *g, struct shard *s)
+{
+	if (list_empty(&g->handoffs->homes))
+		return;
+	control_flush(s->control);
+	handoff_homes(g, s, 0);
+}
+
+void
+handoff_sent(struct gateway *g, struct shard *s)
+{
+	handoff_homes(g, s, 0);
+}
+
+void
+handoff_leave(struct gateway *g)
+{
+	struct handoffs	*hs = g->handoffs;
+
+	/* What is sent may have been adopted: that is for the shard to say. */
+	while (!list_empty(&hs->waiting))
+		handoff_refuse(g, list_entry(hs->waiting.next, struct handoff,
+		    at_wait), "Service Unavailable: shutting down");
+}
+
+size_t
+handoff_count(const struct gateway *g)
+{
+	return (g->handoffs->by_id.count);
+}
+
+/* ---- one ---- */
+
+static struct slice
+handoff_copy(char **to, struct slice s)
+{
+	char	*at = *to;
+
+	if (s.len > 0)
+		memcpy(at, s.data, s.len);
+	*to += s.len;
+	/* An empty group is a group. */
+	return (slice_of(s.data == NULL ? NULL : at, s.len));
+}
+
+/* Keeps all of ask.  fd is taken only on success. */
+static struct handoff *
+handoff_new(struct gateway *g, const struct handoff_ask *ask, int fd)
+{
+	struct handoff	*h;
+	char		*p;
+	size_t		 size, n;
+
+	n = ask->nheaders < CAPSULE_HEADERS_MAX ? ask->nheaders :
+	    CAPSULE_HEADERS_MAX;
+	size = ask->group.len + ask->uid.len + ask->app.len + ask->route.len +
+	    ask->peer.len + ask->early.len;
+	for (size_t i = 0; i < n; i++)
+		size += ask->headers[i].name.len + ask->headers[i].value.len;
+	if ((h = malloc(sizeof(*h) + size)) == NULL)
+		return (NULL);
+	h->shard = NULL;
+	h->deadline = 0;
+	h->tries = 0;
+	h->sent = 0;
+	h->fd = fd;
+	list_init(&h->at);
+	list_init(&h->at_wait);
+	h->ask = *ask;
+	if (map_insert(&g->handoffs->by_id, &h->by_id, &h->ask.id,
+	    sizeof(h->ask.id)) == -1) {
+		free(h);
+		return (NULL);
+	}
+	p = h->bytes;
+	h->ask.group = handoff_copy(&p, ask->group);
+	h->ask.uid = handoff_copy(&p, ask->uid);
+	h->ask.app = handoff_copy(&p, ask->app);
+	h->ask.route = handoff_copy(&p, ask->route);
+	h->ask.peer = handoff_copy(&p, ask->peer);
+	h->ask.early = handoff_copy(&p, ask->early);
+	for (size_t i = 0; i < n; i++) {
+		h->headers[i].name = handoff_copy(&p, ask->headers[i].name);
+		h->headers[i].value = handoff_copy(&p, ask->headers[i].value);
+	}
+	h->ask.headers = h->headers;
+	h->ask.nheaders = n;
+	return (h);
+}
+
+/* It has no place: find one, or wait for one, or refuse.  May free h. */
+static void
+handoff_place(struct gateway *g, struct handoff *h)
+{
+	const struct placement_ask	 ask = {
+		.id = h->ask.id, .group = h->ask.group, .uid = h->ask.uid,
+		.app = h->ask.app, .limit = h->ask.limit, .http = h->ask.http
+	};
+	enum placement_answer		 answer;
+	struct place			*place;
+
+	if (g->leaving) {
+		handoff_refuse(g, h, "Service Unavailable: shutting down");
+		return;
+	}
+	if (h->tries == HANDOFF_TRIES) {
+		handoff_refuse(g, h,
+		    "Service Unavailable: it could not be handed over");
+		return;
+	}
+	answer = placement_take(g->placement, &ask, &place);
+	if (answer == PLACEMENT_NEED_SHARD && roster_grow(g->roster) == 0)
+		answer = placement_take(g->placement, &ask, &place);
+	if (answer == PLACED) {
+		h->tries++;
+		h->shard = place->site->owner;
+		list_push(&h->shard->handoffs, &h->at);
+		if (h->shard->state == SHARD_READY)
+			handoff_send(g, h);
+		else if (handoff_wait(g, h) == -1)
+			handoff_refuse(g, h, "Service Unavailable: too many "
+			    "are waiting");
+	} else if (answer != PLACEMENT_NEED_SHARD ||
+	    !roster_starting(g->roster) || handoff_wait(g, h) == -1)
+		handoff_refuse(g, h, "Service Unavailable: all is full");
+}
+
+/* May free h. */
+static void
+handoff_send(struct gateway *g, struct handoff *h)
+{
+	static struct buf	 record;	/* kept from one to the next */
+	const struct place	*place = placement_find(g->placement,
+				    h->ask.id);
+	const struct handoff_ask *ask = &h->ask;
+	struct capsule		 c;
+	struct ctl		 m = { .type = CTL_ADOPT, .id = ask->id };
+	int			 fds[2] = { h->fd, -1 };
+
+	handoff_unwait(g, h);
+	memset(&c, 0, sizeof(c));
+	c.id = ask->id;
+	c.protocol = CAPSULE_HTTP;
+	c.flags = ask->flags;
+	c.replica = place->replica == NULL ? 0 : place->replica->id;
+	c.group = ask->group;
+	c.uid = ask->uid;
+	c.app = ask->app;
+	c.route = ask->route;
+	c.peer = ask->peer;
+	c.early = ask->early;
+	memcpy(c.headers, h->headers, ask->nheaders * sizeof(c.headers[0]));
+	c.nheaders = ask->nheaders;
+	record.len = 0;
+	record.failed = 0;
+	if (capsule_encode(&record, &c) == -1)
+		goto fail;
+	m.replica = c.replica;
+	if (record.len > CAPSULE_INLINE) {
+		m.flags = CTL_F_MEMFD;
+		if ((fds[1] = capsule_memfd(record.data, record.len)) == -1)
+			goto fail;
+	} else
+		m.value = slice_of(record.data, record.len);
+	if (roster_tell(h->shard, &m, fds) == -1)
+		goto fail;
+	h->sent = 1;
+	return;
+fail:
+	log_warn("handoff id=%016" PRIx64 " slot=%" PRIu32 " error=\"%s\"",
+	    ask->id, h->shard->slot, strerror(errno));
+	if (fds[1] != -1)
+		close(fds[1]);
+	handoff_refuse(g, h, NULL);
+}
+
+/* For a shard to get ready.  0, or -1: too many do. */
+static int
+handoff_wait(struct gateway *g, struct handoff *h)
+{
+	struct handoffs	*hs = g->handoffs;
+
+	if (!list_empty(&h->at_wait))
+		return (0);
+	if (hs->nwaiting >= g->settings.waiting_max)
+		return (-1);
+	h->deadline = clock_ms() + HANDOFF_WAIT_MS;
+	list_push(&hs->waiting, &h->at_wait);
+	hs->nwaiting++;
+	if (!evtimer_pending(hs->timer, NULL))
+		handoff_arm(hs);
+	return (0);
+}
+
+static void
+handoff_unwait(struct gateway *g, struct handoff *h)
+{
+	if (list_empty(&h->at_wait))
+		return;
+	list_remove(&h->at_wait);
+	g->handoffs->nwaiting--;
+}
+
+/* Its place is given up; at the end of this turn it gets another. */
+static void
+handoff_again(struct gateway *g, struct handoff *h)
+{
+	struct handoffs	*hs = g->handoffs;
+
+	placement_release(g->placement, h->ask.id, NULL);
+	h->shard = NULL;
+	h->sent = 0;
+	list_remove(&h->at);
+	list_push(&hs->again, &h->at);
+	turn_add(&hs->work, TURN_LINKS);
+}
+
+static void
+handoff_again_work(void *arg)
+{
+	struct handoffs	*hs = arg;
+	struct list	*l, *tmp, now;
+	struct handoff	*h;
+
+	list_init(&now);
+	list_each(l, tmp, &hs->again) {
+		list_remove(l);
+		list_push(&now, l);
+	}
+	while (!list_empty(&now)) {
+		h = list_entry(now.next, struct handoff, at);
+		list_remove(&h->at);
+		handoff_place(hs->gateway, h);
+	}
+}
+
+/* Frees h. */
+static void
+handoff_refuse(struct gateway *g, struct handoff *h, const char *why)
+{
+	int	 head_only = h->ask.head_only;
+
+	if (h->shard != NULL)
+		placement_release(g->placement, h->ask.id, NULL);
+	arrival_refuse(g, handoff_detach(g, h), 503, why, 1, head_only);
+}
+
+/* Frees h; its descriptor is the caller's. */
+static int
+handoff_detach(struct gateway *g, struct handoff *h)
+{
+	int	 fd = h->fd;
+
+	handoff_unwait(g, h);
+	list_remove(&h->at);
+	map_remove(&g->handoffs->by_id, &h->by_id);
+	free(h);
+	return (fd);
+}
+
+/* One that was sent to s. */
+static struct handoff *
+handoff_find(struct gateway *g, const struct shard *s, uint64_t id)
+{
+	struct map_node	*n = map_find(&g->handoffs->by_id, &id, sizeof(id));
+	struct handoff	*h;
+
+	h = n == NULL ? NULL : container_of(n, struct handoff, by_id);
+	if (h != NULL && h->shard == s && h->sent)
+		return (h);
+	log_warn("shard slot=%" PRIu32 " id=%016" PRIx64
+	    " answered, but was not sent there", s->slot, id);
+	return (NULL);
+}
+
+/*
+ * Those from s whose ADOPTED the kernel has are ours.  ended: the channel is,
+ * and the others stay the shard's.
+ */
+static void
+handoff_homes(struct gateway *g, struct shard *s, int ended)
+{
+	struct list	*l, *tmp;
+	struct home	*home;
+
+	list_each(l, tmp, &g->handoffs->homes) {
+		home = list_entry(l, struct home, at);
+		if (home->shard != s ||
+		    (!ended && home->number > control_sent(s->control)))
+			continue;
+		list_remove(l);
+		if (ended)
+			close(home->fd);
+		else
+			arrival_home(g, &home->c, home->fd);
+		free(home);
+	}
+}
+
+/* ---- time ---- */
+
+static void
+handoff_arm(struct handoffs *hs)
+{
+	const struct handoff	*h;
+	struct timeval		 tv;
+	uint64_t		 now = clock_ms(), ms;
+
+	if (list_empty(&hs->waiting))
+		return;
+	h = list_entry(hs->waiting.next, struct handoff, at_wait);
+	ms = h->deadline <= now ? 1 : h->deadline - now;
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	evtimer_add(hs->timer, &tv);
+}
+
+static void
+handoff_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct handoffs	*hs = arg;
+	struct handoff	*h;
+	uint64_t	 now = clock_ms();
+
+	(void)fd, (void)what;
+	while (!list_empty(&hs->waiting)) {
+		h = list_entry(hs->waiting.next, struct handoff, at_wait);
+		if (h->deadline > now)
+			break;
+		handoff_refuse(hs->gateway, h, "Service Unavailable: no shard "
+		    "started in time");
+	}
+	handoff_arm(hs);
+}

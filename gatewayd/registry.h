@@ -1,0 +1,23 @@
+/*
+ * This node in Redis: who we are, every 5 s, and the entries of dead shards, which
+ * are swept in steps of 500, at once when one dies, and at start (and whenever Redis
+ * is back) those of every address of this node that is not alive.
+ */
+#ifndef GATEWAYD_REGISTRY_H
+#define GATEWAYD_REGISTRY_H
+
+struct gateway;
+struct registry;
+
+struct registry *registry_new(struct gateway *g);	/* NULL with errno */
+void	 registry_free(struct registry *r);
+int	 registry_up(const struct registry *r);
+/* All found shards have said hello: what is not alive now is dead. */
+void	 registry_start(struct registry *r);
+/* This shard is dead: its entries go, now or when Redis is back. */
+void	 registry_sweep(struct registry *r, const char *address);
+/* All shards have left: nothing of this node stays.  done_cb when that is so, or
+ * after 2 s. */
+void	 registry_leave(struct registry *r, void (*done_cb)(struct gateway *));
+
+#endif
