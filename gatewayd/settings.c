@@ -16,6 +16,7 @@
 #include "common/config.h"
 #include "common/proc.h"
 #include "common/redis.h"
+#include "gatewayd/paths.h"
 #include "gatewayd/route.h"
 #include "gatewayd/settings.h"
 #include "proto/http_head.h"
@@ -126,6 +127,7 @@ static void	 settings_option(struct settings *, const char *, const char *);
 static void	 settings_help(void);
 static void	 settings_die(int, const char *, ...)
 	    __attribute__((format(printf, 2, 3), noreturn));
+static char	*settings_have(char *);
 static char	*settings_strdup(const char *);
 static char	*settings_printf(const char *, ...)
 	    __attribute__((format(printf, 1, 2)));
@@ -610,20 +612,6 @@ settings_cpus(void)
 }
 
 static char *
-settings_dir(const char *root, const char *env, const char *home_sub)
-{
-	const char	*dir = getenv(env), *home = getenv("HOME");
-
-	if (geteuid() == 0)
-		return (settings_strdup(root));
-	if (dir != NULL && dir[0] == '/')
-		return (settings_printf("%s/kennel", dir));
-	if (home_sub != NULL && home != NULL && home[0] == '/')
-		return (settings_printf("%s/%s/kennel", home, home_sub));
-	return (settings_printf("/tmp/kennel-%u", (unsigned)geteuid()));
-}
-
-static char *
 settings_node(void)
 {
 	char	 name[NODE_MAX + 1], *p;
@@ -671,11 +659,9 @@ settings_complete(struct load *l)
 	if (s->node == NULL)
 		s->node = settings_node();
 	if (s->run_dir == NULL)
-		s->run_dir = settings_dir("/run/kennel", "XDG_RUNTIME_DIR",
-		    NULL);
+		s->run_dir = settings_have(paths_run_dir());
 	if (s->state_dir == NULL)
-		s->state_dir = settings_dir("/var/lib/kennel",
-		    "XDG_STATE_HOME", ".local/state");
+		s->state_dir = settings_have(paths_state_dir());
 	if (strlen(s->run_dir) > RUN_DIR_MAX)
 		settings_die(EXIT_CONFIG, "the run directory's path %s is %zu "
 		    "bytes, too long for the sockets in it; choose one of at "
@@ -716,24 +702,6 @@ settings_program_fault(const char *path)
 	return (NULL);
 }
 
-/* In dirs, separated by ':'; malloc'd, or NULL. */
-static char *
-settings_search(const char *dirs, const char *name)
-{
-	char	*path;
-	size_t	 n;
-
-	for (; dirs != NULL; dirs = dirs[n] == ':' ? dirs + n + 1 : NULL) {
-		if ((n = strcspn(dirs, ":")) == 0)
-			continue;
-		path = settings_printf("%.*s/%s", (int)n, dirs, name);
-		if (settings_program_fault(path) == NULL)
-			return (path);
-		free(path);
-	}
-	return (NULL);
-}
-
 static void
 settings_find_worker(struct settings *s)
 {
@@ -746,16 +714,16 @@ settings_find_worker(struct settings *s)
 			settings_die(EXIT_CONFIG, "worker %s: %s", name, why);
 		path = settings_absolute(name);
 	} else if (proc_exe_dir(exe, sizeof(exe)) == 0) {
-		path = settings_search(exe, name);
+		path = paths_program(exe, name);
 		if (path == NULL && s->worker == NULL) {
 			/* Not installed: the build's own. */
 			built = settings_printf("%s/../shardd", exe);
-			path = settings_search(built, name);
+			path = paths_program(built, name);
 			free(built);
 		}
 	}
 	if (path == NULL &&
-	    (path = settings_search(getenv("PATH"), name)) == NULL)
+	    (path = paths_program(NULL, name)) == NULL)
 		settings_die(EXIT_CONFIG, "worker %s: no such program beside "
 		    "gatewayd or in PATH; give its path with --worker", name);
 	free(s->worker);
@@ -763,7 +731,7 @@ settings_find_worker(struct settings *s)
 
 	if (strcmp(s->redis, "auto") != 0)
 		return;
-	if ((path = settings_search(getenv("PATH"), "redis-server")) == NULL)
+	if ((path = paths_program(NULL, "redis-server")) == NULL)
 		settings_die(EXIT_CONFIG, "redis-server is not in PATH; install "
 		    "it, give another with --redis URL, or do without: --redis "
 		    "none");
@@ -839,14 +807,19 @@ settings_die(int status, const char *fmt, ...)
 	exit(status);
 }
 
+/* text, which must not be NULL. */
+static char *
+settings_have(char *text)
+{
+	if (text == NULL)
+		settings_die(EXIT_CONFIG, "out of memory");
+	return (text);
+}
+
 static char *
 settings_strdup(const char *text)
 {
-	char	*copy = strdup(text);
-
-	if (copy == NULL)
-		settings_die(EXIT_CONFIG, "out of memory");
-	return (copy);
+	return (settings_have(strdup(text)));
 }
 
 static char *
