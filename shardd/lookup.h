@@ -17,6 +17,7 @@
 
 #include "common/bytes.h"
 
+struct link;
 struct lookup;
 struct replica;
 struct worker;
@@ -46,12 +47,15 @@ void	 lookup_group_leave(struct lookup *l, struct replica *r);
 
 /*
  * Where is uid?  cb comes once, never from within: n addresses of other shards,
- * or err (ETIMEDOUT after 100 ms, ENOTCONN, EAGAIN).
+ * or err (ETIMEDOUT after 100 ms, ENOTCONN).  0, or -1 and cb is not called:
+ * ENOTCONN, EAGAIN, ENOMEM.
  */
 typedef void	lookup_found_cb(const struct slice *addresses, size_t n,
 		    int err, void *arg);
 int	 lookup_find(struct lookup *l, struct replica *r, struct slice uid,
 	    lookup_found_cb *cb, void *arg);
+/* link.c: it is up; tells it "ask me", if need be, before all else. */
+void	 lookup_link_up(struct lookup *l, struct link *link);
 /* Is Redis usable for finding others at all? */
 int	 lookup_usable(const struct lookup *l);
 int	 lookup_listed(const struct lookup *l);	/* 0: ask me */

@@ -1,0 +1,310 @@
+/* Questions to other shards, and their deadlines. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/turn.h"
+#include "shardd/ask.h"
+
+#define ASK_TICK_MS	20
+#define ASK_SPARES	64		/* kept for the next */
+
+static struct map	 asks;		/* outstanding, by id */
+static struct list	 ask_list;	/* the same, earliest deadline first */
+static struct list	 ask_finished;
+static struct list	 ask_spares;
+static size_t		 ask_nspares;
+static struct turn_work	 ask_work;
+static struct event	*ask_timer;
+static struct event_base *ask_base;	/* the timer's */
+static uint64_t		 ask_last;
+
+static void	 ask_finish(struct ask *a);
+static void	 ask_free(struct ask *a);
+static void	 ask_run(void *arg);
+static void	 ask_tick_cb(evutil_socket_t fd, short what, void *arg);
+
+/* The timer runs only while something is outstanding. */
+static void
+ask_tick(void)
+{
+	struct timeval	 tv = { 0, ASK_TICK_MS * 1000 };
+
+	if (!evtimer_pending(ask_timer, NULL))
+		evtimer_add(ask_timer, &tv);
+}
+
+static int
+ask_setup(struct event_base *base)
+{
+	if (ask_base == base)
+		return (0);
+	if (ask_timer == NULL) {
+		list_init(&ask_list);
+		list_init(&ask_finished);
+		list_init(&ask_spares);
+		turn_work_init(&ask_work, ask_run, NULL);
+	} else
+		event_free(ask_timer);
+	ask_base = NULL;
+	if ((ask_timer = evtimer_new(base, ask_tick_cb, NULL)) == NULL) {
+		errno = ENOMEM;
+		return (-1);
+	}
+	ask_base = base;
+	return (0);
+}
+
+static struct ask *
+ask_spare(void)
+{
+	struct ask	*a;
+
+	if (list_empty(&ask_spares))
+		return (calloc(1, sizeof(*a)));
+	a = list_entry(ask_spares.next, struct ask, at);
+	list_remove(&a->at);
+	ask_nspares--;
+	return (a);
+}
+
+struct ask *
+ask_new(struct event_base *base, const void *owner, unsigned deadline_ms,
+    void (*done)(const struct ask *a, int err, void *arg), void *arg)
+{
+	struct ask	*a;
+	struct list	*e;
+
+	if (ask_setup(base) == -1 || (a = ask_spare()) == NULL)
+		return (NULL);
+	a->id = ++ask_last;
+	a->deadline = clock_ms() + deadline_ms;
+	a->pending = 1;
+	a->nparts = 0;
+	a->err = 0;
+	a->owner = owner;
+	a->done = done;
+	a->arg = arg;
+	if (map_insert(&asks, &a->by_id, &a->id, sizeof(a->id)) == -1) {
+		free(a->parts);
+		free(a);
+		return (NULL);
+	}
+	/* Most have the same deadline: it belongs at the end, or near it. */
+	for (e = ask_list.prev; e != &ask_list &&
+	    list_entry(e, struct ask, at)->deadline > a->deadline; e = e->prev)
+		;
+	list_push(e->next, &a->at);
+	ask_tick();
+	return (a);
+}
+
+int
+ask_add(struct ask *a, struct link *link, uint64_t neighbour)
+{
+	struct ask_part	*parts;
+	size_t		 cap;
+
+	if (a->nparts == a->cap) {
+		cap = a->cap == 0 ? 4 : a->cap * 2;
+		parts = realloc(a->parts, cap * sizeof(*parts));
+		if (parts == NULL)
+			return (-1);
+		a->parts = parts;
+		a->cap = cap;
+	}
+	a->parts[a->nparts++] = (struct ask_part){
+		.link = link, .neighbour = neighbour,
+		.error = link == NULL ? "gone" : NULL
+	};
+	if (link != NULL)
+		a->pending++;
+	return (0);
+}
+
+/* A part has its answer, or gets none. */
+static void
+ask_settle(struct ask *a, struct ask_part *part, const char *error)
+{
+	part->link = NULL;
+	part->error = error;
+	if (--a->pending == 0)
+		ask_finish(a);
+}
+
+void
+ask_unsent(struct ask *a)
+{
+	a->err = ETIMEDOUT;
+	ask_settle(a, &a->parts[a->nparts - 1], "gone");
+}
+
+void
+ask_go(struct ask *a)
+{
+	if (--a->pending == 0)
+		ask_finish(a);
+}
+
+void
+ask_drop(struct ask *a)
+{
+	map_remove(&asks, &a->by_id);
+	ask_free(a);
+}
+
+void
+ask_answer(uint64_t id, const struct link *link, struct slice data,
+    int is_error)
+{
+	struct map_node	*n = map_find(&asks, &id, sizeof(id));
+	struct ask_part	*part;
+	struct ask	*a;
+
+	if (n == NULL)
+		return;
+	a = container_of(n, struct ask, by_id);
+	for (size_t i = 0; i < a->nparts; i++) {
+		part = &a->parts[i];
+		if (part->link != link)
+			continue;
+		if (data.data == NULL)
+			ask_settle(a, part, NULL);
+		else if ((part->data = slice_dup(data)) == NULL)
+			ask_settle(a, part, "out of memory");
+		else {
+			part->len = data.len;
+			ask_settle(a, part, is_error ? part->data : NULL);
+		}
+		return;
+	}
+}
+
+/* Nobody answers any more: done comes at the end of the turn. */
+static void
+ask_finish(struct ask *a)
+{
+	map_remove(&asks, &a->by_id);
+	list_remove(&a->at);
+	list_push(&ask_finished, &a->at);
+	turn_add(&ask_work, TURN_CLIENTS);
+}
+
+static void
+ask_run(void *arg)
+{
+	struct ask	*a;
+
+	(void)arg;
+	while (!list_empty(&ask_finished)) {
+		a = list_entry(ask_finished.next, struct ask, at);
+		list_remove(&a->at);
+		a->done(a, a->err, a->arg);
+		ask_free(a);
+	}
+}
+
+static void
+ask_free(struct ask *a)
+{
+	list_remove(&a->at);
+	for (size_t i = 0; i < a->nparts; i++)
+		free(a->parts[i].data);
+	if (ask_nspares == ASK_SPARES) {
+		free(a->parts);
+		free(a);
+		return;
+	}
+	list_push(&ask_spares, &a->at);
+	ask_nspares++;
+}
+
+static void
+ask_tick_cb(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t	 now = clock_ms();
+	struct ask	*a;
+
+	(void)fd, (void)what, (void)arg;
+	while (!list_empty(&ask_list)) {
+		a = list_entry(ask_list.next, struct ask, at);
+		if (a->deadline > now) {
+			ask_tick();
+			return;
+		}
+		a->err = ETIMEDOUT;
+		for (size_t i = 0; i < a->nparts; i++)
+			if (a->parts[i].link != NULL)
+				a->parts[i].error = "timeout";
+		ask_finish(a);
+	}
+}
+
+void
+ask_link_lost(const struct link *link, int dead)
+{
+	struct list	*e, *tmp;
+	struct ask	*a;
+
+	if (ask_base == NULL)
+		return;
+	list_each(e, tmp, &ask_list) {
+		a = list_entry(e, struct ask, at);
+		for (size_t i = 0; i < a->nparts; i++) {
+			if (a->parts[i].link != link)
+				continue;
+			if (!dead)
+				a->err = ETIMEDOUT;
+			ask_settle(a, &a->parts[i], "gone");
+			break;		/* a may be finished */
+		}
+	}
+}
+
+void
+ask_neighbour_gone(const void *owner, uint64_t neighbour)
+{
+	struct list	*e, *tmp;
+	struct ask	*a;
+
+	if (ask_base == NULL)
+		return;
+	list_each(e, tmp, &ask_list) {
+		a = list_entry(e, struct ask, at);
+		for (size_t i = 0; a->owner == owner && i < a->nparts; i++) {
+			if (a->parts[i].neighbour != neighbour ||
+			    a->parts[i].link == NULL)
+				continue;
+			ask_settle(a, &a->parts[i], "gone");
+			break;
+		}
+	}
+}
+
+void
+ask_cancel(const void *owner)
+{
+	struct list	*lists[] = { &ask_list, &ask_finished };
+	struct list	*e;
+	struct ask	*a;
+
+	if (ask_base == NULL)
+		return;
+	for (size_t i = 0; i < nitems(lists); i++)
+		for (e = lists[i]->next; e != lists[i]; ) {
+			a = list_entry(e, struct ask, at);
+			if (a->owner != owner) {
+				e = e->next;
+				continue;
+			}
+			if (i == 0)
+				map_remove(&asks, &a->by_id);
+			list_remove(&a->at);
+			a->done(a, ECANCELED, a->arg);
+			ask_free(a);
+			e = lists[i]->next;	/* done may change them */
+		}
+}
