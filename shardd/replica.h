@@ -24,6 +24,7 @@ struct replica {
 	const struct kennel_app *app;
 	char		*group;		/* terminated copy, group_len bytes */
 	size_t		 group_len;
+	uint32_t	 limit;
 	void		*data;		/* the application's */
 	struct conn	**members;	/* dense; in order of joining, but for
 					   the last taking a leaver's place */
@@ -33,6 +34,7 @@ struct replica {
 	struct list	 waiting;	/* conns to open when introduced */
 	int		 ready;		/* introductions answered */
 	int		 dismissed;
+	size_t		 refs;		/* connections that belong to it */
 };
 
 /* NULL with errno; calls the application's onstart. */
@@ -41,6 +43,8 @@ struct replica *replica_new(struct worker *w, uint64_t id, struct slice group,
 /* The gateway's dismissal: members that are still there are doomed with
  * CLOSE_GROUP_GONE; frees when nobody refers to it any more. */
 void	 replica_dismiss(struct replica *r);
+void	 replica_ref(struct replica *r);
+void	 replica_unref(struct replica *r);
 struct replica *replica_find(const struct worker *w, uint64_t id);
 
 /*

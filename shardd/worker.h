@@ -10,13 +10,16 @@
 #include "common/redis.h"
 #include "common/turn.h"
 #include "proto/control.h"
+#include "proto/keys.h"
 #include "proto/limits.h"
 
+struct conn;
 struct control;
 struct event;
 struct event_base;
 struct kennel_app;
 struct link;
+struct listener;
 struct lookup;
 
 struct worker_options {		/* CTL_OPTION; defaults in worker.c */
@@ -46,22 +49,44 @@ struct worker {
 
 	struct control	*control;		/* NULL: no gateway now */
 	int		 started_up;		/* START was heard once */
-	int		 draining;
+	int		 draining;		/* 1: closing, 2: nobody is left */
+	uint64_t	 drain_since, drain_ms;	/* clock_ms, ms */
+	size_t		 drain_total;		/* connections then */
 	struct backoff	 redial;
 	struct event	*redial_timer;
 	uint64_t	 orphan_since;		/* clock_ms, 0: has a gateway */
 
 	struct map	 replicas;		/* by id */
-	struct list	 conns;			/* all */
+	struct list	 conns;			/* open, idle: pings only */
+	struct list	 timed;			/* in any other state */
+	struct list	 homing;		/* HOMING, in order of sending */
+	struct list	 doomed;		/* to be ended this turn */
+	struct list	 parted;		/* struct parted, conn.c */
 	size_t		 nconns;
+	struct conns	 {			/* to be flushed */
+		struct conn	**at;
+		size_t		  n, cap;
+	}		 dirty, late;
+	struct turn_work flush, flush_late, reap;
+	struct event	*sweep_timer;
+	struct list	 parked;		/* struct parked, orders.c */
 	struct list	 links;			/* link.c */
-	struct event	*link_listener;		/* link.c's own use */
-	int		 link_fd;
+	struct listener	*link_listener;		/* link.c */
 	struct lookup	*lookup;		/* NULL until START */
 };
 
 /* A message to the gateway; dropped without one.  0 or -1. */
 int	 worker_tell(struct worker *w, const struct ctl *m);
+/* START was heard: the lookup begins.  Again is harmless.  0 or -1. */
+int	 worker_start(struct worker *w);
+/* Close everybody in a paced way, finish HTTP, then leave; within ms. */
+void	 worker_drain(struct worker *w, unsigned ms);
+void	 worker_tick(struct worker *w);		/* the sweep's, each 100 ms */
+void	 worker_end(struct worker *w);
+int	 worker_option_set(struct worker *w, struct slice key,
+	    struct slice value);
+/* A key of [worker], or NULL. */
+const char *worker_option(const struct worker *w, const char *key);
 const struct kennel_app *worker_app(const struct worker *w, struct slice name);
 /* link.c: a link's queue went down again: sockets paused for it go on. */
 void	 worker_links_eased(struct worker *w);

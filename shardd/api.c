@@ -1,0 +1,638 @@
+/* kennel.h: requests, sockets, replicas, surroundings. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "proto/http_reply.h"
+#include "proto/utf8.h"
+#include "shardd/busy.h"
+#include "shardd/conn.h"
+#include "shardd/neighbours.h"
+#include "shardd/payload.h"
+#include "shardd/replica.h"
+#include "shardd/request.h"
+
+struct worker	*worker_self;
+
+static struct conn *
+conn_of(const struct kennel_socket *s)
+{
+	return ((struct conn *)(uintptr_t)s);
+}
+
+static struct replica *
+replica_of(const struct kennel_replica *r)
+{
+	return ((struct replica *)(uintptr_t)r);
+}
+
+static const char *
+api_slice(struct slice s, size_t *len)
+{
+	if (len != NULL)
+		*len = s.len;
+	return (s.data);
+}
+
+/* ---- requests ---- */
+
+/* A terminated copy that lives as long as q; NULL without memory. */
+static const char *
+request_text(struct kennel_request *q, struct slice s)
+{
+	struct request_text	*t;
+
+	if ((t = malloc(sizeof(*t) + s.len + 1)) == NULL)
+		return (NULL);
+	if (s.len > 0)
+		memcpy(t->s, s.data, s.len);
+	t->s[s.len] = '\0';
+	t->next = q->texts;
+	q->texts = t;
+	return (t->s);
+}
+
+static const char *
+request_text_or_empty(const struct kennel_request *q, struct slice s)
+{
+	const char	*t;
+
+	t = request_text((struct kennel_request *)(uintptr_t)q, s);
+	return (t == NULL ? "" : t);
+}
+
+const char *
+kennel_request_method(const struct kennel_request *q)
+{
+	return (request_text_or_empty(q, q->h.method));
+}
+
+const char *
+kennel_request_path(const struct kennel_request *q)
+{
+	return (request_text_or_empty(q, q->h.path));
+}
+
+const char *
+kennel_request_query(struct kennel_request *q, const char *key, size_t *len)
+{
+	struct request_text	*t;
+	size_t			 n;
+	char			*value;
+
+	if ((value = http_query_get(q->h.query, key, &n)) == NULL)
+		return (NULL);
+	if ((t = malloc(sizeof(*t) + n + 1)) == NULL) {
+		free(value);
+		return (NULL);
+	}
+	memcpy(t->s, value, n + 1);
+	free(value);
+	t->next = q->texts;
+	q->texts = t;
+	if (len != NULL)
+		*len = n;
+	return (t->s);
+}
+
+const char *
+kennel_request_header(struct kennel_request *q, const char *name)
+{
+	const struct http_header	*h = http_head_find(&q->h, name);
+
+	return (h == NULL ? NULL : request_text(q, h->value));
+}
+
+const char *
+kennel_request_header_at(struct kennel_request *q, size_t i,
+    const char **value)
+{
+	if (i >= q->h.nheaders)
+		return (NULL);
+	if ((*value = request_text(q, q->h.headers[i].value)) == NULL)
+		return (NULL);
+	return (request_text(q, q->h.headers[i].name));
+}
+
+const char *
+kennel_request_body(const struct kennel_request *q, size_t *len)
+{
+	if (len != NULL)
+		*len = q->body.len;
+	return (q->body.len > 0 ? q->body.data : "");
+}
+
+const char *
+kennel_request_uid(const struct kennel_request *q, size_t *len)
+{
+	return (api_slice(q->ident->uid, len));
+}
+
+const char *
+kennel_request_group(const struct kennel_request *q, size_t *len)
+{
+	return (api_slice(q->ident->group, len));
+}
+
+const char *
+kennel_request_peer(const struct kennel_request *q)
+{
+	return (q->ident->peer);
+}
+
+struct kennel_replica *
+kennel_request_replica(const struct kennel_request *q)
+{
+	if (q->replica == 0)
+		return (NULL);
+	return ((struct kennel_replica *)replica_find(q->worker, q->replica));
+}
+
+int
+kennel_request_upgrades(const struct kennel_request *q)
+{
+	return (http_head_lists(&q->h, "Upgrade", "websocket"));
+}
+
+int
+kennel_header(struct kennel_request *q, const char *name, const char *value)
+{
+	if (!http_field_ok(slice_str(name), slice_str(value))) {
+		errno = EINVAL;
+		return (-1);
+	}
+	return (buf_addf(&q->extra, "%s: %s\r\n", name, value));
+}
+
+void
+kennel_respond(struct kennel_request *q, int status, const char *type,
+    const char *body, size_t len)
+{
+	char	 text[64];
+
+	if (status < 200 || status > 599 ||
+	    (type != NULL && !http_field_ok(slice_str("t"), slice_str(type)))) {
+		log_warn("respond status=%d is not a response", status);
+		status = 500;
+		type = NULL;
+		len = 0;
+	}
+	/* An error without words says at least which. */
+	if (status >= 400 && len == 0 && type == NULL) {
+		type = "text/plain";
+		len = (size_t)snprintf(text, sizeof(text), "%s\n",
+		    http_status_text(status));
+		body = text;
+	}
+	conn_http_answer(q, status, type, slice_of(body, len));
+}
+
+void
+kennel_connect(struct kennel_request *q)
+{
+	conn_http_upgrade(q);
+}
+
+/* ---- sockets ---- */
+
+/* Make the payload of a message: text must be UTF-8 (RFC 6455 5.6). */
+static struct payload *
+api_payload(const char *data, size_t len, int flags)
+{
+	if ((flags & KENNEL_BINARY) == 0 && !utf8_valid(data, len)) {
+		errno = EILSEQ;
+		return (NULL);
+	}
+	return (payload_frame(flags & KENNEL_BINARY ? WS_BINARY : WS_TEXT,
+	    slice_of(data, len)));
+}
+
+static int
+api_call(struct kennel_socket *s, struct verb *v, const char *data,
+    size_t len)
+{
+	struct conn	*c = conn_of(s);
+	int		 r;
+
+	/* Send and close are for the open; the group hears farewells too. */
+	if ((v->kind == VERB_SEND && c->state != CONN_OPEN) ||
+	    (c->flags & CONN_F_DOOMED)) {
+		errno = EPIPE;
+		return (-1);
+	}
+	if ((v->p = api_payload(data, len, v->flags)) == NULL)
+		return (-1);
+	r = busy_call(c, v);
+	payload_unref(v->p);
+	return (r);
+}
+
+int
+kennel_send(struct kennel_socket *s, const char *data, size_t len, int flags)
+{
+	struct verb	 v = { .kind = VERB_SEND, .flags = flags };
+
+	return (api_call(s, &v, data, len));
+}
+
+int
+kennel_emit(struct kennel_socket *s, const char *data, size_t len, int flags)
+{
+	struct verb	 v = { .kind = VERB_EMIT, .flags = flags };
+
+	return (api_call(s, &v, data, len));
+}
+
+int
+kennel_broadcast(struct kennel_socket *s, const char *data, size_t len,
+    int flags, kennel_done_cb *done, void *arg)
+{
+	struct verb	 v = { .kind = VERB_BROADCAST, .flags = flags,
+			    .done = done, .arg = arg };
+
+	return (api_call(s, &v, data, len));
+}
+
+int
+kennel_whisper(struct kennel_socket *s, const char *uid, size_t uid_len,
+    const char *data, size_t len, int flags, kennel_done_cb *done, void *arg)
+{
+	struct verb	 v = { .kind = VERB_WHISPER, .flags = flags,
+			    .uid = { uid, uid_len }, .done = done, .arg = arg };
+
+	return (api_call(s, &v, data, len));
+}
+
+int
+kennel_gossip(struct kennel_socket *s, const char *msg, size_t len,
+    unsigned deadline_ms, kennel_gossip_cb *cb, void *arg)
+{
+	struct verb	 v = { .kind = VERB_GOSSIP, .flags = KENNEL_BINARY,
+			    .deadline_ms = deadline_ms, .gossip = cb,
+			    .arg = arg };
+
+	return (api_call(s, &v, msg, len));
+}
+
+void
+kennel_close(struct kennel_socket *s, int code, const char *reason)
+{
+	struct conn	*c = conn_of(s);
+	struct verb	*v;
+	size_t		 n = reason == NULL ? 0 : strlen(reason);
+
+	if (c->state != CONN_OPEN)
+		return;
+	if (code < 1000 || code > 4999 || code == 1005 || code == 1006)
+		code = 1000;
+	if ((v = calloc(1, sizeof(*v) + n + 1)) == NULL) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	v->kind = VERB_CLOSE;
+	v->code = code;
+	if (n > 0)
+		memcpy(v->text, reason, n);
+	busy_call(c, v);
+	free(v);
+}
+
+const char *
+kennel_socket_uid(const struct kennel_socket *s, size_t *len)
+{
+	return (api_slice(conn_of(s)->ident->uid, len));
+}
+
+const char *
+kennel_socket_peer(const struct kennel_socket *s)
+{
+	return (conn_of(s)->ident->peer);
+}
+
+const char *
+kennel_socket_header(const struct kennel_socket *s, const char *name)
+{
+	const struct ident	*i = conn_of(s)->ident;
+
+	for (size_t k = 0; k < i->nheaders; k++)
+		if (slice_isis(i->headers[k].name, name))
+			return (i->headers[k].value.data);
+	return (NULL);
+}
+
+uint64_t
+kennel_socket_id(const struct kennel_socket *s)
+{
+	return (conn_of(s)->id);
+}
+
+struct kennel_replica *
+kennel_socket_replica(const struct kennel_socket *s)
+{
+	return ((struct kennel_replica *)conn_of(s)->replica);
+}
+
+void
+kennel_socket_set_data(struct kennel_socket *s, void *data)
+{
+	conn_of(s)->data = data;
+}
+
+void *
+kennel_socket_data(const struct kennel_socket *s)
+{
+	return (conn_of(s)->data);
+}
+
+/* ---- replicas ---- */
+
+/* A completion for a replica, which may end before it comes. */
+struct api_done {
+	kennel_replica_done_cb *done;
+	kennel_replica_gossip_cb *gossip;
+	void		*arg;
+	uint64_t	 replica;
+};
+
+static struct kennel_replica *
+api_done_replica(const struct api_done *d)
+{
+	return ((struct kennel_replica *)replica_find(worker_self,
+	    d->replica));
+}
+
+static void
+api_done_cb(int err, void *arg)
+{
+	struct api_done	*d = arg;
+
+	d->done(api_done_replica(d), err, d->arg);
+	free(d);
+}
+
+static void
+api_gossip_cb(const struct kennel_slot *slots, size_t n, void *arg)
+{
+	struct api_done	*d = arg;
+
+	d->gossip(api_done_replica(d), slots, n, d->arg);
+	free(d);
+}
+
+static void
+api_settled_cb(void *arg)
+{
+	(void)arg;	/* what a replica does next need not wait */
+}
+
+static struct api_done *
+api_promise(struct replica *r, kennel_replica_done_cb *done,
+    kennel_replica_gossip_cb *gossip, void *arg)
+{
+	struct api_done	*d;
+
+	if ((d = malloc(sizeof(*d))) == NULL)
+		return (NULL);
+	d->done = done;
+	d->gossip = gossip;
+	d->arg = arg;
+	d->replica = r->id;
+	return (d);
+}
+
+int
+kennel_replica_emit(struct kennel_replica *r, const char *data, size_t len,
+    int flags)
+{
+	struct payload	*p;
+
+	if ((p = api_payload(data, len, flags)) == NULL)
+		return (-1);
+	replica_emit(replica_of(r), p, (struct slice){ NULL, 0 });
+	payload_unref(p);
+	return (0);
+}
+
+/* Broadcast, or whisper when uid is given. */
+static int
+api_replica_call(struct replica *r, const struct slice *uid, const char *data,
+    size_t len, int flags, kennel_replica_done_cb *done, void *arg)
+{
+	struct slice	 nobody = { NULL, 0 };
+	struct api_done	*d = NULL;
+	struct payload	*p;
+	int		 waiting, n = -1;
+
+	if (r == NULL || r->neighbours == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	if ((p = api_payload(data, len, flags)) == NULL)
+		return (-1);
+	if (done != NULL && (d = api_promise(r, done, NULL, arg)) == NULL)
+		goto out;
+	if (uid == NULL) {
+		replica_emit(r, p, nobody);
+		n = neighbours_cast(r->neighbours, p, nobody,
+		    d != NULL ? api_done_cb : NULL, d);
+	} else {
+		replica_whisper(r, *uid, p);
+		n = neighbours_whisper(r->neighbours, *uid, p, &waiting,
+		    api_settled_cb, NULL, d != NULL ? api_done_cb : NULL, d);
+	}
+	if (n == -1)
+		free(d);
+out:
+	payload_unref(p);
+	return (n == -1 ? -1 : 0);
+}
+
+int
+kennel_replica_broadcast(struct kennel_replica *r, const char *data,
+    size_t len, int flags, kennel_replica_done_cb *done, void *arg)
+{
+	return (api_replica_call(replica_of(r), NULL, data, len, flags, done,
+	    arg));
+}
+
+int
+kennel_replica_whisper(struct kennel_replica *r, const char *uid,
+    size_t uid_len, const char *data, size_t len, int flags,
+    kennel_replica_done_cb *done, void *arg)
+{
+	struct slice	 to = { uid, uid_len };
+
+	return (api_replica_call(replica_of(r), &to, data, len, flags, done,
+	    arg));
+}
+
+int
+kennel_replica_gossip(struct kennel_replica *kr, const char *msg, size_t len,
+    unsigned deadline_ms, kennel_replica_gossip_cb *cb, void *arg)
+{
+	struct replica	*r = replica_of(kr);
+	struct api_done	*d;
+
+	if (r == NULL || r->neighbours == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	if ((d = api_promise(r, NULL, cb, arg)) == NULL)
+		return (-1);
+	if (neighbours_gossip(r->neighbours, slice_of(msg, len), deadline_ms,
+	    api_gossip_cb, d) == 0)
+		return (0);
+	free(d);
+	return (-1);
+}
+
+const char *
+kennel_replica_group(const struct kennel_replica *r, size_t *len)
+{
+	return (api_slice(slice_of(replica_of(r)->group,
+	    replica_of(r)->group_len), len));
+}
+
+uint64_t
+kennel_replica_id(const struct kennel_replica *r)
+{
+	return (replica_of(r)->id);
+}
+
+size_t
+kennel_replica_count(const struct kennel_replica *r)
+{
+	return (replica_of(r)->nmembers);
+}
+
+size_t
+kennel_replica_neighbours(const struct kennel_replica *r)
+{
+	return (replica_of(r)->neighbours == NULL ? 0 :
+	    neighbours_count(replica_of(r)->neighbours));
+}
+
+void
+kennel_replica_set_data(struct kennel_replica *r, void *data)
+{
+	replica_of(r)->data = data;
+}
+
+void *
+kennel_replica_data(const struct kennel_replica *r)
+{
+	return (replica_of(r)->data);
+}
+
+void
+kennel_answer(struct kennel_answer *a, const char *data, size_t len)
+{
+	neighbours_answer(a, slice_of(data, len), 0);
+}
+
+void
+kennel_answer_error(struct kennel_answer *a, const char *text)
+{
+	neighbours_answer(a, slice_str(text), 1);
+}
+
+/* ---- timers ---- */
+
+struct kennel_timer {
+	struct event	*ev;
+	kennel_timer_cb	*cb;
+	void		*arg;
+};
+
+static void
+api_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct kennel_timer	*t = arg;
+
+	(void)fd, (void)what;
+	t->cb(t->arg);		/* may free t */
+}
+
+struct kennel_timer *
+kennel_timer_new(unsigned ms, int repeat, kennel_timer_cb *cb, void *arg)
+{
+	struct timeval		 tv = { ms / 1000, (ms % 1000) * 1000 };
+	struct kennel_timer	*t;
+
+	if ((t = malloc(sizeof(*t))) == NULL)
+		return (NULL);
+	t->cb = cb;
+	t->arg = arg;
+	t->ev = event_new(worker_self->base, -1, repeat ? EV_PERSIST : 0,
+	    api_timer_cb, t);
+	if (t->ev == NULL || event_add(t->ev, &tv) == -1) {
+		kennel_timer_free(t);
+		errno = ENOMEM;
+		return (NULL);
+	}
+	return (t);
+}
+
+void
+kennel_timer_free(struct kennel_timer *t)
+{
+	if (t == NULL)
+		return;
+	if (t->ev != NULL)
+		event_free(t->ev);
+	free(t);
+}
+
+/* ---- surroundings ---- */
+
+uint64_t
+kennel_time(void)
+{
+	return (clock_wall_ms());
+}
+
+const char *
+kennel_node(void)
+{
+	return (worker_self->node);
+}
+
+const char *
+kennel_address(void)
+{
+	return (worker_self->address);
+}
+
+unsigned
+kennel_slot(void)
+{
+	return (worker_self->slot);
+}
+
+const char *
+kennel_version(void)
+{
+	return (KENNEL_VERSION);
+}
+
+const char *
+kennel_option(const char *key)
+{
+	return (worker_option(worker_self, key));
+}
+
+void
+kennel_log(const char *fmt, ...)
+{
+	char	 text[1024];
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	log_info("app %s", text);
+}

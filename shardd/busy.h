@@ -1,0 +1,40 @@
+/*
+ * What a socket has outstanding: completions, and calls that wait behind a
+ * lookup so that nothing overtakes.
+ */
+#ifndef SHARDD_BUSY_H
+#define SHARDD_BUSY_H
+
+#include "common/list.h"
+#include "proto/ws_frame.h"
+#include "shardd/kennel.h"
+
+struct conn;
+struct payload;
+
+enum verb_kind {
+	VERB_SEND, VERB_EMIT, VERB_BROADCAST, VERB_WHISPER, VERB_GOSSIP,
+	VERB_CLOSE
+};
+
+struct verb {				/* a call that was made */
+	struct list	 at;
+	enum verb_kind	 kind;
+	struct payload	*p;		/* a reference; NULL for CLOSE */
+	struct slice	 uid;		/* WHISPER's, in text */
+	int		 flags;
+	int		 code;		/* CLOSE */
+	unsigned	 deadline_ms;	/* GOSSIP */
+	kennel_done_cb	*done;
+	kennel_gossip_cb *gossip;
+	void		*arg;
+	char		 text[];	/* uid, or CLOSE's reason */
+};
+
+/*
+ * Do v now, or after what the socket waits for: 0, or -1 with errno.  v and its
+ * payload are borrowed.
+ */
+int	 busy_call(struct conn *c, const struct verb *v);
+
+#endif

@@ -1,0 +1,698 @@
+/* One client connection: its descriptor, its output, its end. */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/sock.h"
+#include "proto/control.h"
+#include "shardd/conn.h"
+#include "shardd/lookup.h"
+#include "shardd/payload.h"
+#include "shardd/replica.h"
+
+#define CONN_READS	4		/* of CONN_BUF, an event */
+#define CONN_BUF	(64 << 10)
+#define CONN_LINGER_MAX	(64 << 10)	/* bytes read after the end */
+#define CONN_PARTED_MS	1000
+
+/* Departed, and the gateway has not said PARTED. */
+struct parted {
+	struct list	 at;
+	struct conn	*conn;
+	uint64_t	 since;		/* clock_ms; 0: nobody will say it */
+};
+
+static char	 conn_buf[CONN_BUF];
+
+static void	 conn_event_cb(evutil_socket_t, short, void *);
+static void	 conn_free(struct conn *c);
+
+static uint32_t	 conn_now;
+
+uint32_t
+conn_tick(void)
+{
+	return (conn_now);
+}
+
+void
+conn_tick_set(void)
+{
+	conn_now = (uint32_t)(clock_ms() / 100);
+}
+
+/* ---- who it is ---- */
+
+static size_t
+ident_size(const struct capsule *cap)
+{
+	size_t	 n = cap->peer.len + cap->uid.len + cap->group.len +
+		    cap->route.len + 4;
+
+	for (size_t i = 0; i < cap->nheaders; i++)
+		n += cap->headers[i].name.len + cap->headers[i].value.len + 2;
+	return (n);
+}
+
+/* Copy s, terminated, to *at. */
+static struct slice
+ident_put(char **at, struct slice s)
+{
+	struct slice	 copy = { *at, s.len };
+
+	if (s.len > 0)
+		memcpy(*at, s.data, s.len);
+	(*at)[s.len] = '\0';
+	*at += s.len + 1;
+	return (copy);
+}
+
+static struct ident *
+ident_new(const struct capsule *cap)
+{
+	struct ident	*i;
+	size_t		 text = ident_size(cap), align;
+	char		*at;
+
+	align = (text + _Alignof(struct capsule_header) - 1) &
+	    ~(_Alignof(struct capsule_header) - 1);
+	align += (0 - offsetof(struct ident, text) - align) &
+	    (_Alignof(struct capsule_header) - 1);
+	i = malloc(offsetof(struct ident, text) + align +
+	    cap->nheaders * sizeof(*i->headers));
+	if (i == NULL)
+		return (NULL);
+	i->refs = 1;
+	i->flags = cap->flags;
+	i->nheaders = (uint32_t)cap->nheaders;
+	i->headers = (struct capsule_header *)(void *)(i->text + align);
+	at = i->text;
+	i->peer = ident_put(&at, cap->peer).data;
+	i->uid = ident_put(&at, cap->uid);
+	i->group = ident_put(&at, cap->group);
+	i->route = ident_put(&at, cap->route);
+	for (size_t k = 0; k < cap->nheaders; k++) {
+		i->headers[k].name = ident_put(&at, cap->headers[k].name);
+		i->headers[k].value = ident_put(&at, cap->headers[k].value);
+	}
+	return (i);
+}
+
+struct ident *
+ident_ref(struct ident *i)
+{
+	i->refs++;
+	return (i);
+}
+
+void
+ident_unref(struct ident *i)
+{
+	if (--i->refs == 0)
+		free(i);
+}
+
+/* ---- birth ---- */
+
+struct conn *
+conn_adopt(struct worker *w, const struct capsule *cap,
+    const struct kennel_app *app, struct replica *r, int fd)
+{
+	struct conn	*c;
+	struct buf	*early;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return (NULL);
+	if ((c->ident = ident_new(cap)) == NULL ||
+	    (early = calloc(1, sizeof(*early))) == NULL)
+		goto fail;
+	if (buf_add(early, cap->early.data, cap->early.len) == -1) {
+		free(early);
+		goto fail;
+	}
+	c->worker = w;
+	c->fd = fd;
+	c->id = cap->id;
+	c->app = app;
+	c->state = CONN_PARKED;
+	c->proto = early;
+	if ((c->replica = r) != NULL)
+		replica_ref(r);
+	c->since = conn_tick();
+	list_push(&w->timed, &c->at);
+	w->nconns++;
+	return (c);
+fail:
+	if (c->ident != NULL)
+		ident_unref(c->ident);
+	free(c);
+	errno = ENOMEM;
+	return (NULL);
+}
+
+void
+conn_start(struct conn *c)
+{
+	struct buf	*early = c->proto;
+	enum close_why	 why;
+
+	c->proto = NULL;
+	event_assign(&c->ev, c->worker->base, c->fd, EV_READ | EV_PERSIST,
+	    conn_event_cb, c);
+	c->flags |= CONN_F_EVENT;
+	conn_set_state(c, CONN_HTTP);
+	why = conn_http_start(c, slice_of(early->data, early->len));
+	buf_clear(early);
+	free(early);
+	if (why != CLOSE_NONE)
+		conn_doom(c, why);
+	else if ((c->flags & CONN_F_DOOMED) == 0)
+		conn_arm(c);
+}
+
+void
+conn_drop(struct conn *c)
+{
+	struct buf	*early = c->proto;
+
+	buf_clear(early);
+	free(early);
+	c->proto = NULL;
+	close(c->fd);			/* it is somebody else's: no shutdown */
+	c->fd = -1;
+	conn_free(c);
+}
+
+static void
+conn_free(struct conn *c)
+{
+	struct worker	*w = c->worker;
+	struct conns	*lists[] = { &w->dirty, &w->late };
+
+	for (size_t k = 0; k < nitems(lists); k++)
+		if (c->flags & (k == 0 ? CONN_F_DIRTY : CONN_F_LATE))
+			for (size_t i = 0; i < lists[k]->n; i++)
+				if (lists[k]->at[i] == c)
+					lists[k]->at[i] = NULL;
+	outbox_clear(&c->out);
+	list_remove(&c->at);
+	w->nconns--;
+	if (c->replica != NULL)
+		replica_unref(c->replica);
+	ident_unref(c->ident);
+	free(c);
+}
+
+/* ---- states and events ---- */
+
+void
+conn_set_state(struct conn *c, enum conn_state state)
+{
+	c->state = (uint8_t)state;
+	c->since = conn_tick();
+	if (c->flags & CONN_F_DOOMED)
+		return;			/* it stays in that list */
+	list_remove(&c->at);
+	list_push(state == CONN_OPEN ? &c->worker->conns :
+	    state == CONN_HOMING ? &c->worker->homing : &c->worker->timed,
+	    &c->at);
+}
+
+void
+conn_arm(struct conn *c)
+{
+	short	 want = 0, have;
+
+	if (c->fd == -1 || (c->flags & CONN_F_EVENT) == 0)
+		return;
+	if (c->state != CONN_HOMING && c->state != CONN_OPENING &&
+	    c->pauses == 0 && (c->flags & CONN_F_DOOMED) == 0)
+		want |= EV_READ;
+	if (!outbox_empty(&c->out) && (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
+	    CONN_F_DOOMED)) == 0)
+		want |= EV_WRITE;
+	have = (short)event_pending(&c->ev, EV_READ | EV_WRITE, NULL);
+	if (want == have)
+		return;
+	if (have != 0)
+		event_del(&c->ev);
+	if (want == 0)
+		return;
+	event_assign(&c->ev, c->worker->base, c->fd, want | EV_PERSIST,
+	    conn_event_cb, c);
+	if (event_add(&c->ev, NULL) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+}
+
+void
+conn_pause(struct conn *c, unsigned why)
+{
+	c->pauses |= (uint8_t)why;
+	conn_arm(c);
+}
+
+static const struct conn_ops *
+conn_ops(const struct conn *c)
+{
+	return (c->state == CONN_HTTP || c->state == CONN_HOMING ?
+	    &conn_http_ops : &conn_ws_ops);
+}
+
+/* To be flushed at the end of the turn. */
+static void
+conn_dirty(struct conn *c, struct conns *list, unsigned flag)
+{
+	struct worker	 *w = c->worker;
+	struct conn	**at;
+	size_t		  cap;
+
+	if (c->flags & flag)
+		return;
+	if (list->n == list->cap) {
+		cap = list->cap == 0 ? 256 : list->cap * 2;
+		if ((at = realloc(list->at, cap * sizeof(*at))) == NULL) {
+			conn_doom(c, CLOSE_NO_MEMORY);
+			return;
+		}
+		list->at = at;
+		list->cap = cap;
+	}
+	list->at[list->n++] = c;
+	c->flags |= (uint16_t)flag;
+	if (flag == CONN_F_DIRTY)
+		turn_add(&w->flush, TURN_CLIENTS);
+	else
+		turn_add(&w->flush_late, TURN_LAST);
+}
+
+void
+conn_late(struct conn *c)
+{
+	conn_dirty(c, &c->worker->late, CONN_F_LATE);
+}
+
+void
+conn_resume(struct conn *c, unsigned why)
+{
+	if ((c->pauses & why) == 0)
+		return;
+	c->pauses &= (uint8_t)~why;
+	if (c->pauses != 0 || c->fd == -1)
+		return;
+	c->flags |= CONN_F_RESUME;
+	conn_dirty(c, &c->worker->dirty, CONN_F_DIRTY);
+}
+
+/* ---- output ---- */
+
+int
+conn_queue(struct conn *c, struct payload *p)
+{
+	if (c->fd == -1 || (c->flags & CONN_F_DOOMED)) {
+		errno = EPIPE;
+		return (-1);
+	}
+	if (outbox_add(&c->out, p) == -1) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		errno = ENOMEM;
+		return (-1);
+	}
+	if ((c->flags & CONN_F_LATE) == 0)
+		conn_dirty(c, &c->worker->dirty, CONN_F_DIRTY);
+	return (0);
+}
+
+int
+conn_send(struct conn *c, struct payload *p)
+{
+	if (outbox_queued(&c->out) > c->worker->opt.out_max) {
+		conn_doom(c, CLOSE_SLOW);
+		errno = EMSGSIZE;
+		return (-1);
+	}
+	return (conn_queue(c, p));
+}
+
+int
+conn_queue_bytes(struct conn *c, struct slice s)
+{
+	struct payload	*p;
+	int		 r;
+
+	if ((p = payload_raw(s)) == NULL) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return (-1);
+	}
+	r = conn_queue(c, p);
+	payload_unref(p);
+	return (r);
+}
+
+/* Write; c may be gone afterwards. */
+static void
+conn_flush(struct conn *c)
+{
+	switch (outbox_flush(&c->out, c->fd)) {
+	case -1:
+		conn_doom(c, CLOSE_RESET);
+		return;
+	case 0:
+		if (c->state == CONN_LINGER && (c->flags & CONN_F_SHUT) == 0) {
+			c->flags |= CONN_F_SHUT;
+			shutdown(c->fd, SHUT_WR);
+		} else if (c->state == CONN_HTTP)
+			conn_http_flushed(c);
+		break;
+	}
+	conn_arm(c);
+}
+
+void
+conn_flush_all(void *worker)
+{
+	struct worker	*w = worker;
+	struct conn	*c;
+	enum close_why	 why;
+
+	for (size_t i = 0; i < w->dirty.n; i++) {
+		if ((c = w->dirty.at[i]) == NULL)
+			continue;
+		c->flags &= (uint16_t)~CONN_F_DIRTY;
+		if (c->fd == -1 || (c->flags & CONN_F_DOOMED))
+			continue;
+		if (c->flags & CONN_F_RESUME) {
+			c->flags &= (uint16_t)~CONN_F_RESUME;
+			if (c->pauses == 0 && c->state != CONN_LINGER &&
+			    c->state != CONN_HOMING &&
+			    (why = conn_ops(c)->resume(c)) != CLOSE_NONE)
+				conn_doom(c, why);
+		}
+		if ((c->flags & (CONN_F_LATE | CONN_F_DOOMED)) == 0)
+			conn_flush(c);
+	}
+	w->dirty.n = 0;
+}
+
+void
+conn_flush_late(void *worker)
+{
+	struct worker	*w = worker;
+	struct conn	*c;
+
+	for (size_t i = 0; i < w->late.n; i++) {
+		if ((c = w->late.at[i]) == NULL)
+			continue;
+		c->flags &= (uint16_t)~CONN_F_LATE;
+		if (c->fd != -1 && (c->flags & CONN_F_DOOMED) == 0)
+			conn_flush(c);
+	}
+	w->late.n = 0;
+}
+
+/* ---- input ---- */
+
+/* Read to the end and throw away: so that the client gets to read. */
+static void
+conn_discard(struct conn *c)
+{
+	ssize_t	 n;
+
+	n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	/* member counts: it is no member any more. */
+	if (n > 0 && (c->member += (uint32_t)n) <= CONN_LINGER_MAX)
+		return;
+	conn_end(c);
+}
+
+static enum close_why
+conn_input(struct conn *c)
+{
+	enum close_why	 why;
+	ssize_t		 n;
+
+	for (int i = 0; i < CONN_READS; i++) {
+		n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
+		if (n == -1)
+			return (errno == EAGAIN || errno == EINTR ? CLOSE_NONE :
+			    CLOSE_RESET);
+		if (n == 0)
+			return (CLOSE_RESET);
+		if ((why = conn_ops(c)->input(c, conn_buf, (size_t)n)) !=
+		    CLOSE_NONE)
+			return (why);
+		if ((size_t)n < sizeof(conn_buf) || c->pauses != 0 ||
+		    (c->flags & CONN_F_DOOMED) || c->state == CONN_LINGER ||
+		    c->state == CONN_HOMING || c->state == CONN_OPENING)
+			return (CLOSE_NONE);
+	}
+	return (CLOSE_NONE);
+}
+
+static void
+conn_event_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn	*c = arg;
+	enum close_why	 why;
+
+	(void)fd;
+	if (c->flags & CONN_F_DOOMED)
+		return;
+	if (what & EV_WRITE) {
+		conn_flush(c);
+		/* It may have been doomed, or gone home; it is not freed. */
+		if ((c->flags & CONN_F_DOOMED) || c->state == CONN_HOMING)
+			return;
+	}
+	if ((what & EV_READ) == 0)
+		return;
+	if (c->state == CONN_LINGER) {
+		conn_discard(c);	/* may free c */
+		return;
+	}
+	if ((why = conn_input(c)) != CLOSE_NONE)
+		conn_doom(c, why);
+	else
+		conn_arm(c);
+}
+
+/* ---- the end ---- */
+
+void
+conn_doom(struct conn *c, enum close_why why)
+{
+	struct worker	*w = c->worker;
+
+	if (c->flags & CONN_F_DOOMED)
+		return;
+	c->flags |= CONN_F_DOOMED;
+	if (c->why == CLOSE_NONE)
+		c->why = (uint8_t)why;
+	if (c->flags & CONN_F_EVENT)
+		event_del(&c->ev);
+	list_remove(&c->at);
+	list_push(&w->doomed, &c->at);
+	turn_add(&w->reap, TURN_CLIENTS);
+}
+
+void
+conn_depart(struct conn *c, enum close_why why, uint16_t code)
+{
+	struct worker	*w = c->worker;
+	struct ctl	 m = { .type = CTL_GONE, .id = c->id, .why = why };
+	struct parted	*p;
+
+	if (c->flags & CONN_F_GONE)
+		return;
+	c->flags |= CONN_F_GONE;
+	c->why = (uint8_t)why;
+	c->code = code;
+	log_debug("conn id=%llx gone why=%s",
+	    (unsigned long long)c->id, close_label(why));
+	if (c->flags & CONN_F_MEMBER) {
+		c->flags &= (uint16_t)~CONN_F_MEMBER;
+		replica_leave(c->replica, c);
+	}
+	c->member = 0;
+	if (c->flags & CONN_F_LISTED) {
+		c->flags &= (uint16_t)~CONN_F_LISTED;
+		lookup_leave(w->lookup, c->replica, c->ident->uid);
+	}
+	m.replica = c->replica == NULL ? 0 : c->replica->id;
+	if (c->flags & CONN_F_OPENED)
+		m.flags |= CTL_F_OPENED;
+	worker_tell(w, &m);
+	if ((c->flags & CONN_F_OPENED) == 0)
+		return;
+	if ((p = malloc(sizeof(*p))) == NULL) {
+		/* Then it learns of it now, with what we know ourselves. */
+		conn_parted(c, 1);
+		return;
+	}
+	p->conn = c;
+	p->since = c->replica != NULL && w->control != NULL ? clock_ms() : 0;
+	c->flags |= CONN_F_AWAITED;
+	list_push(&w->parted, &p->at);
+	if (p->since == 0)
+		turn_add(&w->reap, TURN_CLIENTS);
+}
+
+void
+conn_linger(struct conn *c)
+{
+	if (c->proto != NULL)
+		conn_ops(c)->clear(c);
+	conn_set_state(c, CONN_LINGER);
+	c->pauses = 0;
+	if ((c->flags & (CONN_F_DIRTY | CONN_F_LATE)) == 0)
+		conn_dirty(c, &c->worker->dirty, CONN_F_DIRTY);
+}
+
+void
+conn_end(struct conn *c)
+{
+	if ((c->flags & CONN_F_GONE) == 0)
+		conn_depart(c, c->why != CLOSE_NONE ? c->why : CLOSE_RESET,
+		    1006);
+	if (c->flags & CONN_F_EVENT)
+		event_del(&c->ev);
+	c->flags &= (uint16_t)~(CONN_F_EVENT | CONN_F_DOOMED);
+	if (c->proto != NULL)
+		conn_ops(c)->clear(c);
+	sock_end(c->fd, 0);
+	c->fd = -1;
+	outbox_clear(&c->out);
+	conn_set_state(c, CONN_DEPARTED);
+	if ((c->flags & CONN_F_AWAITED) == 0)
+		conn_free(c);
+}
+
+/* The doomed: a WebSocket that can be told why is told. */
+static void
+conn_reap_one(struct conn *c)
+{
+	enum close_why	 why = c->why;
+
+	c->flags &= (uint16_t)~CONN_F_DOOMED;
+	if (c->state == CONN_OPEN && why != CLOSE_RESET &&
+	    why != CLOSE_NO_MEMORY) {
+		conn_set_state(c, CONN_OPEN);	/* back in a list */
+		conn_ws_close(c, why, close_code(why), close_sentence(why));
+		return;
+	}
+	conn_end(c);
+}
+
+void
+conn_reap(void *worker)
+{
+	struct worker	*w = worker;
+	struct parted	*p;
+	struct list	*e, *tmp;
+
+	while (!list_empty(&w->doomed))
+		conn_reap_one(list_entry(w->doomed.next, struct conn, at));
+	/* Nobody will say PARTED for these. */
+	list_each(e, tmp, &w->parted) {
+		p = list_entry(e, struct parted, at);
+		if (p->since != 0)
+			continue;
+		conn_parted(p->conn, p->conn->replica == NULL ||
+		    !replica_has(p->conn->replica, p->conn->ident->uid));
+		list_remove(&p->at);
+		free(p);
+	}
+}
+
+/* ---- the last callback ---- */
+
+static int
+conn_is_error(enum close_why why)
+{
+	switch (why) {
+	case CLOSE_RESET:
+	case CLOSE_PROTOCOL:
+	case CLOSE_UTF8:
+	case CLOSE_TOO_BIG:
+	case CLOSE_SLOW:
+	case CLOSE_IDLE:
+	case CLOSE_TIMEOUT:
+	case CLOSE_NO_MEMORY:
+	case CLOSE_ERROR:
+		return (1);
+	default:
+		return (0);
+	}
+}
+
+void
+conn_parted(struct conn *c, int last)
+{
+	struct kennel_close	 close = {
+		.code = c->code, .label = close_label(c->why),
+		.last = last,
+	};
+
+	c->flags &= (uint16_t)~CONN_F_AWAITED;
+	busy_cancel(c);
+	if ((c->flags & CONN_F_OPENED) && (c->flags & CONN_F_PARTED) == 0) {
+		c->flags |= CONN_F_PARTED;
+		if (c->app->onerror != NULL && conn_is_error(c->why))
+			c->app->onerror(conn_socket(c), &close);
+		else if (c->app->onclose != NULL)
+			c->app->onclose(conn_socket(c), &close);
+		busy_cancel(c);		/* what it began there */
+	}
+	if (c->state == CONN_DEPARTED)
+		conn_free(c);
+}
+
+void
+conn_parted_id(struct worker *w, uint64_t id, int last)
+{
+	struct parted	*p;
+	struct list	*e, *tmp;
+
+	/* Asked and answered in order: it is the first, as a rule. */
+	list_each(e, tmp, &w->parted) {
+		p = list_entry(e, struct parted, at);
+		if (p->conn->id != id)
+			continue;
+		list_remove(&p->at);
+		conn_parted(p->conn, last);
+		free(p);
+		return;
+	}
+}
+
+void
+conn_parted_all(struct worker *w)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &w->parted)
+		list_entry(e, struct parted, at)->since = 0;
+	turn_add(&w->reap, TURN_CLIENTS);
+}
+
+void
+conn_parted_late(struct worker *w)
+{
+	struct parted	*p;
+	struct list	*e, *tmp;
+	uint64_t	 now = clock_ms();
+
+	list_each(e, tmp, &w->parted) {
+		p = list_entry(e, struct parted, at);
+		if (p->since != 0 && now - p->since > CONN_PARTED_MS) {
+			p->since = 0;
+			turn_add(&w->reap, TURN_CLIENTS);
+		}
+	}
+}

@@ -1,0 +1,205 @@
+/*
+ * One client connection, from the capsule that brings it to its last callback.
+ *
+ * States, in the order that they are lived:
+ *
+ *	PARKED		our ADOPTED is not with the kernel yet: untouched
+ *	HTTP		reading and answering requests (conn_http)
+ *	OPENING		upgraded; waits for its replica and its lookup entry
+ *	OPEN		a WebSocket (conn_ws), a member of its replica
+ *	CLOSING		our close frame is out, the client's is awaited
+ *	LINGER		all is written and shut down; reads until the end
+ *	HOMING		sent to the gateway, which has not said ADOPTED yet
+ *	DEPARTED	the descriptor is gone; the last callbacks are not
+ */
+#ifndef SHARDD_CONN_H
+#define SHARDD_CONN_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "common/list.h"
+#include "proto/capsule.h"
+#include "proto/close_why.h"
+#include "shardd/kennel.h"
+#include "shardd/outbox.h"
+#include "shardd/worker.h"
+
+struct busy;
+struct lookup_ticket;
+struct payload;
+struct replica;
+
+enum conn_state {
+	CONN_PARKED, CONN_HTTP, CONN_OPENING, CONN_OPEN, CONN_CLOSING,
+	CONN_LINGER, CONN_HOMING, CONN_DEPARTED
+};
+
+/* Why it is not read, a bit a reason. */
+#define PAUSE_HELD	0x1	/* a completion or a lookup is outstanding */
+#define PAUSE_LINK	0x2	/* it feeds a link that is over its mark */
+#define PAUSE_BUSY	0x4	/* a request is being answered */
+
+#define CONN_F_DOOMED	0x001	/* will be ended at the end of this turn */
+#define CONN_F_DIRTY	0x02	/* in the list to be flushed */
+#define CONN_F_LATE	0x04	/* flush after control: what the gateway must know
+				   first has been queued */
+#define CONN_F_OPENED	0x08	/* onopen ran and agreed */
+#define CONN_F_MEMBER	0x10	/* joined its replica */
+#define CONN_F_GONE	0x20	/* GONE was said */
+#define CONN_F_EVENT	0x40	/* event_assign was done */
+#define CONN_F_LISTED	0x80	/* has its entry in the lookup */
+#define CONN_F_PARTED	0x100	/* its last callback was called */
+#define CONN_F_RESUME	0x200	/* kept input is to be processed */
+#define CONN_F_AWAITED	0x400	/* in worker->parted */
+#define CONN_F_SHUT	0x800	/* SHUT_WR was done */
+
+/* Who it is: one allocation, shared with a request that outlives it. */
+struct ident {
+	uint32_t	 refs;
+	uint32_t	 nheaders;
+	uint32_t	 flags;		/* CAPSULE_F_* */
+	const char	*peer;		/* all terminated, in text */
+	struct slice	 uid, group;
+	struct slice	 route;
+	struct capsule_header *headers;
+	char		 text[];
+};
+
+struct conn {
+	struct event	 ev;
+	struct list	 at;		/* worker->conns, or ->timed */
+	struct worker	*worker;
+	int		 fd;		/* -1: none */
+	uint16_t	 flags;		/* CONN_F_* */
+	uint8_t		 state;		/* enum conn_state */
+	uint8_t		 pauses;	/* PAUSE_* */
+	uint8_t		 why;		/* enum close_why of the end */
+	uint8_t		 pings;		/* unanswered */
+	uint16_t	 code;		/* of the end, for onclose */
+	uint32_t	 since;		/* conn_tick() of state, or of last input */
+	uint32_t	 member;	/* index in replica->members */
+	uint64_t	 id;
+	struct outbox	 out;
+	struct replica	*replica;	/* a reference, or NULL */
+	struct ident	*ident;
+	const struct kennel_app *app;
+	void		*data;		/* the application's */
+	void		*proto;		/* struct http, struct ws, or NULL: idle */
+	struct busy	*busy;		/* outstanding calls (api.c), or NULL */
+	struct conn	*uid_next;	/* replica.c */
+};
+
+struct conn_ops {
+	/* len bytes, which it may change: what they lead to. */
+	enum close_why	(*input)(struct conn *c, char *data, size_t len);
+	/* Go on with what was kept, after a pause. */
+	enum close_why	(*resume)(struct conn *c);
+	void		(*clear)(struct conn *c);	/* frees c->proto */
+};
+extern const struct conn_ops conn_http_ops, conn_ws_ops;
+
+/* Tenths of a second, monotonic; as of the last sweep. */
+uint32_t conn_tick(void);
+void	 conn_tick_set(void);
+
+/* orders.c: a capsule arrived; fd is taken on success.  The record is copied.
+ * PARKED.  NULL with errno. */
+struct conn *conn_adopt(struct worker *w, const struct capsule *cap,
+	    const struct kennel_app *app, struct replica *r, int fd);
+/* Its ADOPTED is with the kernel: begin. */
+void	 conn_start(struct conn *c);
+/* Never began (ADOPTED could not be said): nothing was touched. */
+void	 conn_drop(struct conn *c);
+
+void	 conn_set_state(struct conn *c, enum conn_state state);
+/* Arm the events that the state wants. */
+void	 conn_arm(struct conn *c);
+void	 conn_pause(struct conn *c, unsigned why);
+/* May process kept input, from the loop, at the end of this turn. */
+void	 conn_resume(struct conn *c, unsigned why);
+
+/*
+ * Queue p; flushed at the end of the turn.  0, or -1: it is closing (EPIPE), over
+ * its bound (EMSGSIZE: and doomed), or without memory (ENOMEM: and doomed).
+ */
+int	 conn_send(struct conn *c, struct payload *p);
+/* The same without the bound: handshakes, control frames, responses. */
+int	 conn_queue(struct conn *c, struct payload *p);
+int	 conn_queue_bytes(struct conn *c, struct slice s);
+/* Flush after the control channel has been flushed (CONN_F_LATE). */
+void	 conn_late(struct conn *c);
+
+/* End it at the end of this turn; it hears nothing more.  From anywhere. */
+void	 conn_doom(struct conn *c, enum close_why why);
+/*
+ * Its part in the group is over: leaves the replica and the lookup, tells the
+ * gateway.  Once; code and why are what onclose will be told.
+ */
+void	 conn_depart(struct conn *c, enum close_why why, uint16_t code);
+/* All is queued: write it, shut down, read to the end, end. */
+void	 conn_linger(struct conn *c);
+/* End the descriptor now; then DEPARTED, or freed.  Frees c. */
+void	 conn_end(struct conn *c);
+/* PARTED, or nobody will say it: the last callbacks, and free. */
+void	 conn_parted(struct conn *c, int last);
+/* Those that wait for it: by id, or all (the gateway went away). */
+void	 conn_parted_id(struct worker *w, uint64_t id, int last);
+void	 conn_parted_all(struct worker *w);
+/* Those that wait for it longer than a second. */
+void	 conn_parted_late(struct worker *w);
+/* Turn work: arg is the worker. */
+void	 conn_flush_all(void *worker);
+void	 conn_flush_late(void *worker);
+void	 conn_reap(void *worker);
+
+struct ident *ident_ref(struct ident *i);
+void	 ident_unref(struct ident *i);
+
+/* ---- conn_http.c ---- */
+enum close_why conn_http_start(struct conn *c, struct slice early);
+/* Everything is written: go home, linger, or wait. */
+void	 conn_http_flushed(struct conn *c);
+/* HOMING: the gateway adopted it, or did not; frees c. */
+void	 conn_http_homed(struct worker *w, uint64_t id, int adopted);
+/* All that are HOMING: send them again, there is a new gateway. */
+void	 conn_http_rehome(struct worker *w);
+/* The request's deadline passed. */
+void	 conn_http_timeout(struct conn *c);
+/* Refuse with an error response, and end. */
+void	 conn_http_refuse(struct conn *c, int status, const char *why);
+
+/* ---- conn_ws.c ---- */
+
+/* OPENING: upgraded, and what it waits for. */
+struct opening {
+	struct list	 at;		/* replica->waiting */
+	struct conn	*conn;
+	struct payload	*hello;		/* the 101 */
+	struct lookup_ticket *ticket;
+	int		 listed;
+};
+
+/*
+ * 101 was decided, hello is it (taken): wait for what it needs, open, go on with
+ * the bytes in rest (taken).
+ */
+void	 conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest);
+/* Its replica is ready, or its entry confirmed: open it if nothing is missing. */
+void	 conn_ws_try_open(struct opening *o);
+/* Send a close frame and end the conversation. */
+void	 conn_ws_close(struct conn *c, enum close_why why, uint16_t code,
+	    const char *reason);
+void	 conn_ws_ping(struct conn *c);
+
+/* ---- api.c ---- */
+/* Outstanding calls end with ECANCELED; before onclose. */
+void	 busy_cancel(struct conn *c);
+
+static inline struct kennel_socket *
+conn_socket(struct conn *c)
+{
+	return ((struct kennel_socket *)c);
+}
+
+#endif

@@ -1,0 +1,450 @@
+/* A connection that speaks HTTP: one request, its answer, and home. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "proto/channel.h"
+#include "proto/http_body.h"
+#include "proto/http_reply.h"
+#include "proto/ws_accept.h"
+#include "shardd/conn.h"
+#include "shardd/payload.h"
+#include "shardd/replica.h"
+#include "shardd/request.h"
+
+/* A response up to this size is promised to the gateway as done before it is
+ * written, so that a client that has read it finds its place free. */
+#define HTTP_PROMPT	(64 << 10)
+
+enum http_phase { HTTP_HEAD, HTTP_BODY, HTTP_ANSWERING, HTTP_FLUSHING };
+
+struct http {
+	struct buf	 in;		/* read, not consumed */
+	size_t		 scanned;
+	enum http_phase	 phase;
+	struct http_body body;
+	int		 continued;	/* 100 was sent */
+	int		 keep;
+	struct kennel_request *q;	/* NULL once answered */
+};
+
+/* ---- requests ---- */
+
+struct kennel_request *
+request_new(struct conn *c)
+{
+	struct kennel_request	*q;
+
+	if ((q = calloc(1, sizeof(*q))) == NULL)
+		return (NULL);
+	q->conn = c;
+	q->worker = c->worker;
+	q->ident = ident_ref(c->ident);
+	q->replica = c->replica == NULL ? 0 : c->replica->id;
+	return (q);
+}
+
+void
+request_free(struct kennel_request *q)
+{
+	struct request_text	*t;
+
+	while ((t = q->texts) != NULL) {
+		q->texts = t->next;
+		free(t);
+	}
+	ident_unref(q->ident);
+	buf_clear(&q->bytes);
+	buf_clear(&q->body);
+	buf_clear(&q->extra);
+	free(q);
+}
+
+static void
+conn_http_clear(struct conn *c)
+{
+	struct http	*http = c->proto;
+
+	c->proto = NULL;
+	if (http->q != NULL && http->q->received)
+		http->q->conn = NULL;	/* the application frees it */
+	else if (http->q != NULL)
+		request_free(http->q);
+	buf_clear(&http->in);
+	free(http);
+}
+
+/* ---- answers ---- */
+
+static void
+conn_http_done(struct conn *c)
+{
+	struct http	*http = c->proto;
+
+	http->phase = HTTP_FLUSHING;
+	if (outbox_queued(&c->out) <= HTTP_PROMPT) {
+		conn_depart(c, http->keep ? CLOSE_HOME : CLOSE_DONE, 1000);
+		conn_late(c);
+	}
+}
+
+void
+conn_http_refuse(struct conn *c, int status, const char *why)
+{
+	struct http	*http = c->proto;
+	struct buf	 b = { 0 };
+	int		 head = 0;
+
+	if (http->q != NULL)
+		head = slice_is(http->q->h.method, "HEAD");
+	if (http_reply_error(&b, status, why, status == 503 ? 1 : 0, head) ==
+	    -1 || conn_queue_bytes(c, slice_of(b.data, b.len)) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+	else {
+		http->keep = 0;
+		conn_depart(c, CLOSE_REFUSED, 1002);
+		conn_late(c);
+		conn_linger(c);
+	}
+	buf_clear(&b);
+}
+
+/* May its next request be routed afresh? */
+static int
+conn_http_may_keep(const struct conn *c, const struct kennel_request *q)
+{
+	return (q->h.keep_alive && c->worker->control != NULL &&
+	    !c->worker->draining);
+}
+
+/* q is answered: c forgets it. */
+static struct conn *
+conn_http_take(struct kennel_request *q)
+{
+	struct conn	*c = q->conn;
+
+	if (c != NULL)
+		((struct http *)c->proto)->q = NULL;
+	return (c);
+}
+
+void
+conn_http_answer(struct kennel_request *q, int status, const char *type,
+    struct slice body)
+{
+	struct conn		*c = conn_http_take(q);
+	struct http		*http;
+	struct http_reply	 r = {
+		.status = status, .type = type, .body = body,
+		.head_only = slice_is(q->h.method, "HEAD"),
+		.minor = q->h.minor,
+		.extra = slice_of(q->extra.data, q->extra.len),
+	};
+	struct buf		 b = { 0 };
+
+	if (c == NULL)
+		goto out;
+	http = c->proto;
+	http->keep = conn_http_may_keep(c, q);
+	r.close = !http->keep;
+	if (http_reply_write(&b, &r) == -1 ||
+	    conn_queue_bytes(c, slice_of(b.data, b.len)) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+	else
+		conn_http_done(c);
+	buf_clear(&b);
+out:
+	request_free(q);
+}
+
+/* The 101, or NULL. */
+static struct payload *
+conn_http_hello(const struct kennel_request *q)
+{
+	const struct http_header *key;
+	struct buf	 b = { 0 };
+	struct payload	*p = NULL;
+	char		 accept[WS_ACCEPT_LEN + 1];
+
+	key = http_head_find(&q->h, "Sec-WebSocket-Key");
+	if (ws_accept(accept, key->value) == -1)
+		return (NULL);
+	buf_addf(&b, "HTTP/1.1 101 Switching Protocols\r\n"
+	    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+	    "Sec-WebSocket-Accept: %s\r\n", accept);
+	buf_add(&b, q->extra.data, q->extra.len);
+	buf_adds(&b, "\r\n");
+	if (!b.failed)
+		p = payload_raw(slice_of(b.data, b.len));
+	buf_clear(&b);
+	return (p);
+}
+
+void
+conn_http_upgrade(struct kennel_request *q)
+{
+	struct conn	*c = q->conn;
+	struct http	*http;
+	struct payload	*hello;
+	struct buf	 rest;
+	const char	*why;
+	int		 status;
+
+	if (c == NULL) {
+		request_free(q);
+		return;
+	}
+	http = c->proto;
+	if ((status = http_head_websocket(&q->h, &why)) != 0) {
+		q->received = 0;	/* conn_http_clear frees it */
+		conn_http_refuse(c, status, why);
+		return;
+	}
+	if ((hello = conn_http_hello(q)) == NULL) {
+		q->received = 0;
+		conn_http_refuse(c, 503, NULL);
+		return;
+	}
+	conn_http_take(q);
+	request_free(q);
+	rest = http->in;
+	memset(&http->in, 0, sizeof(http->in));
+	conn_http_clear(c);
+	conn_ws_begin(c, hello, &rest);
+}
+
+/* ---- going home ---- */
+
+static void
+conn_http_go_home(struct conn *c)
+{
+	struct http	*http = c->proto;
+	struct capsule	 cap = {
+		.id = c->id, .protocol = CAPSULE_HTTP,
+		.flags = c->ident->flags & CAPSULE_F_SECURE,
+		.peer = slice_str(c->ident->peer),
+		.early = slice_of(http->in.data, http->in.len),
+	};
+	struct ctl	 m = { .type = CTL_ADOPT, .id = c->id };
+	struct buf	 b = { 0 };
+	int		 fds[2] = { c->fd, -1 };
+
+	if (capsule_encode(&b, &cap) == -1)
+		goto fail;
+	if (b.len > CAPSULE_INLINE) {
+		m.flags |= CTL_F_MEMFD;
+		if ((fds[1] = capsule_memfd(b.data, b.len)) == -1)
+			goto fail;
+	} else
+		m.value = slice_of(b.data, b.len);
+	if (c->worker->control == NULL ||
+	    control_send(c->worker->control, &m, fds) == -1) {
+		if (fds[1] != -1)
+			close(fds[1]);
+		goto fail;
+	}
+	buf_clear(&b);
+	return;
+fail:
+	buf_clear(&b);
+	conn_doom(c, CLOSE_LOST);
+}
+
+void
+conn_http_flushed(struct conn *c)
+{
+	struct http	*http = c->proto;
+
+	if (http->phase != HTTP_FLUSHING)
+		return;			/* it was the 100 */
+	conn_depart(c, http->keep ? CLOSE_HOME : CLOSE_DONE, 1000);
+	if (!http->keep || c->worker->control == NULL) {
+		conn_linger(c);
+		return;
+	}
+	conn_set_state(c, CONN_HOMING);
+	conn_arm(c);			/* not at all: the gateway will read */
+	conn_http_go_home(c);
+}
+
+void
+conn_http_homed(struct worker *w, uint64_t id, int adopted)
+{
+	struct conn	*c;
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &w->homing) {
+		c = list_entry(e, struct conn, at);
+		if (c->id != id)
+			continue;
+		if (adopted) {
+			close(c->fd);	/* the gateway's now: no shutdown */
+			c->fd = -1;
+		}
+		conn_end(c);
+		return;
+	}
+}
+
+void
+conn_http_rehome(struct worker *w)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &w->homing)
+		conn_http_go_home(list_entry(e, struct conn, at));
+}
+
+/* ---- input ---- */
+
+/* The head is whole: it stays with the request, the rest with us. */
+static int
+conn_http_split(struct http *http)
+{
+	struct kennel_request	*q = http->q;
+	struct buf		 rest = { 0 };
+	size_t			 n = q->h.head_len;
+
+	if (buf_add(&rest, http->in.data + n, http->in.len - n) == -1)
+		return (-1);
+	q->bytes = http->in;
+	http->in = rest;
+	return (0);
+}
+
+static void
+conn_http_receive(struct conn *c)
+{
+	struct http	*http = c->proto;
+
+	http->phase = HTTP_ANSWERING;
+	c->pauses |= PAUSE_BUSY;
+	c->since = conn_tick();
+	http->q->received = 1;
+	/* May free http: nothing follows. */
+	c->app->receive(http->q);
+}
+
+static void
+conn_http_take_body(struct conn *c)
+{
+	struct http	*http = c->proto;
+	size_t		 used = 0;
+
+	switch (http_body_feed(&http->body, http->in.data, http->in.len, &used,
+	    &http->q->body)) {
+	case PARSE_BAD:
+		conn_http_refuse(c, http->body.status, http->body.why);
+		return;
+	case PARSE_DONE:
+		buf_drain(&http->in, used);
+		conn_http_receive(c);
+		return;
+	case PARSE_MORE:
+		buf_drain(&http->in, used);
+		if (http->q->h.expect_continue && !http->continued &&
+		    used == 0) {
+			http->continued = 1;
+			conn_queue_bytes(c,
+			    slice_str("HTTP/1.1 100 Continue\r\n\r\n"));
+		}
+		return;
+	}
+}
+
+static void
+conn_http_process(struct conn *c)
+{
+	struct http		*http = c->proto;
+	struct kennel_request	*q = http->q;
+
+	if (http->phase == HTTP_HEAD) {
+		switch (http_head_parse(&q->h, http->in.data, http->in.len,
+		    &http->scanned, &http_limits_default)) {
+		case PARSE_MORE:
+			return;
+		case PARSE_BAD:
+			conn_http_refuse(c, q->h.status, q->h.why);
+			return;
+		case PARSE_DONE:
+			break;
+		}
+		if (conn_http_split(http) == -1) {
+			conn_doom(c, CLOSE_NO_MEMORY);
+			return;
+		}
+		q->body.max = c->worker->opt.body_max;
+		http_body_init(&http->body, &q->h);
+		http->phase = HTTP_BODY;
+	}
+	/* What follows a handshake is frames, whatever it says of a body: the
+	 * handshake that has one is refused. */
+	if (http_head_lists(&q->h, "Upgrade", "websocket"))
+		conn_http_receive(c);
+	else
+		conn_http_take_body(c);
+}
+
+static enum close_why
+conn_http_input(struct conn *c, char *data, size_t len)
+{
+	struct http	*http = c->proto;
+
+	if (buf_add(&http->in, data, len) == -1)
+		return (CLOSE_NO_MEMORY);
+	if (http->phase == HTTP_HEAD || http->phase == HTTP_BODY)
+		conn_http_process(c);
+	return (CLOSE_NONE);
+}
+
+enum close_why
+conn_http_start(struct conn *c, struct slice early)
+{
+	struct http	*http;
+
+	if ((http = calloc(1, sizeof(*http))) == NULL)
+		return (CLOSE_NO_MEMORY);
+	c->proto = http;
+	if ((http->q = request_new(c)) == NULL ||
+	    buf_add(&http->in, early.data, early.len) == -1)
+		return (CLOSE_NO_MEMORY);
+	conn_http_process(c);
+	return (CLOSE_NONE);
+}
+
+void
+conn_http_timeout(struct conn *c)
+{
+	struct http	*http = c->proto;
+
+	switch (http->phase) {
+	case HTTP_HEAD:
+	case HTTP_BODY:
+		conn_http_refuse(c, 408, "The request did not come in time");
+		break;
+	case HTTP_ANSWERING:
+		log_warn("conn id=%llx app=%s did not answer in time",
+		    (unsigned long long)c->id,
+		    c->app->name == NULL ? "" : c->app->name);
+		conn_http_refuse(c, 503, "The application did not answer");
+		break;
+	case HTTP_FLUSHING:
+		conn_doom(c, CLOSE_SLOW);
+		break;
+	}
+}
+
+static enum close_why
+conn_http_resume(struct conn *c)
+{
+	(void)c;
+	return (CLOSE_NONE);	/* one request at a time: it goes home first */
+}
+
+const struct conn_ops conn_http_ops = {
+	.input = conn_http_input,
+	.resume = conn_http_resume,
+	.clear = conn_http_clear,
+};

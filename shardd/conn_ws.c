@@ -1,0 +1,366 @@
+/* A connection that speaks WebSocket. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "shardd/conn.h"
+#include "shardd/lookup.h"
+#include "shardd/payload.h"
+#include "shardd/replica.h"
+
+/* Kept only while there is something to keep: amid a message, held, opening. */
+struct ws {
+	struct ws_in	 in;
+	struct buf	 rest;		/* read, not decoded: it is held */
+	struct opening	*opening;
+};
+
+static void	 conn_ws_open(struct conn *c);
+
+/* ---- what is kept ---- */
+
+static struct ws *
+conn_ws_keep(struct conn *c)
+{
+	if (c->proto == NULL)
+		c->proto = calloc(1, sizeof(struct ws));
+	return (c->proto);
+}
+
+static void
+opening_free(struct opening *o)
+{
+	list_remove(&o->at);
+	if (o->ticket != NULL)
+		lookup_cancel(o->ticket);
+	if (o->hello != NULL)
+		payload_unref(o->hello);
+	free(o);
+}
+
+static void
+conn_ws_clear(struct conn *c)
+{
+	struct ws	*ws = c->proto;
+
+	c->proto = NULL;
+	ws_in_clear(&ws->in);
+	buf_clear(&ws->rest);
+	if (ws->opening != NULL)
+		opening_free(ws->opening);
+	free(ws);
+}
+
+/* ---- opening ---- */
+
+static void
+conn_ws_listed_cb(void *arg)
+{
+	struct opening	*o = arg;
+
+	o->ticket = NULL;
+	o->listed = 1;
+	o->conn->flags |= CONN_F_LISTED;
+	conn_ws_try_open(o);
+}
+
+void
+conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest)
+{
+	struct ws	*ws;
+	struct opening	*o = NULL;
+
+	c->pauses = 0;
+	conn_set_state(c, CONN_OPENING);
+	if ((ws = conn_ws_keep(c)) == NULL ||
+	    (o = calloc(1, sizeof(*o))) == NULL) {
+		payload_unref(hello);
+		buf_clear(rest);
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	list_init(&o->at);
+	o->conn = c;
+	o->hello = hello;
+	ws->opening = o;
+	ws->rest = *rest;
+	conn_arm(c);
+	if (c->replica == NULL) {
+		conn_ws_try_open(o);
+		return;
+	}
+	if (!c->replica->ready)
+		list_push(&c->replica->waiting, &o->at);
+	o->ticket = lookup_enter(c->worker->lookup, c->replica, c->ident->uid,
+	    conn_ws_listed_cb, o);
+	if (o->ticket == NULL)
+		conn_doom(c, CLOSE_NO_MEMORY);
+}
+
+void
+conn_ws_try_open(struct opening *o)
+{
+	struct conn	*c = o->conn;
+
+	if ((c->flags & CONN_F_DOOMED) || (c->replica != NULL &&
+	    (!o->listed || !c->replica->ready)))
+		return;
+	conn_ws_open(c);
+}
+
+/* onopen said no: nothing of it may be seen but the refusal. */
+static void
+conn_ws_refuse(struct conn *c)
+{
+	static const char	 refusal[] =
+	    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
+	    "Content-Length: 12\r\nConnection: close\r\n\r\nBad Request\n";
+
+	outbox_clear(&c->out);
+	conn_depart(c, CLOSE_REFUSED, 1008);
+	conn_queue_bytes(c, slice_str(refusal));
+	conn_late(c);
+	conn_linger(c);
+}
+
+static void
+conn_ws_open(struct conn *c)
+{
+	struct ws	*ws = c->proto;
+	struct payload	*hello = ws->opening->hello;
+
+	ws->opening->hello = NULL;
+	opening_free(ws->opening);
+	ws->opening = NULL;
+	conn_set_state(c, CONN_OPEN);
+	conn_queue(c, hello);
+	payload_unref(hello);
+	/* Its first words stand behind the 101 in one write. */
+	if (c->app->onopen != NULL && c->app->onopen(conn_socket(c)) == -1) {
+		busy_cancel(c);
+		conn_ws_refuse(c);
+		return;
+	}
+	c->flags |= CONN_F_OPENED;
+	if (c->flags & (CONN_F_DOOMED | CONN_F_GONE)) {
+		/* It was closed within onopen: it is owed an onclose. */
+		conn_doom(c, CLOSE_APP);
+		return;
+	}
+	if (c->replica != NULL) {
+		if (replica_join(c->replica, c) == -1) {
+			conn_doom(c, CLOSE_NO_MEMORY);
+			return;
+		}
+		c->flags |= CONN_F_MEMBER;
+	}
+	/* Frames that came behind the handshake, in this turn. */
+	c->pauses |= PAUSE_BUSY;
+	conn_resume(c, PAUSE_BUSY);
+}
+
+/* ---- closing ---- */
+
+static void
+conn_ws_queue_close(struct conn *c, uint16_t code, const char *reason)
+{
+	uint8_t		 text[125];
+	size_t		 n = ws_close_payload(text, code, reason);
+	struct payload	*p;
+
+	if ((p = payload_frame(WS_CLOSE, slice_of(text, n))) == NULL) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	conn_queue(c, p);
+	payload_unref(p);
+}
+
+/* Does this end leave anything to wait for from the client? */
+static int
+conn_ws_is_failure(enum close_why why)
+{
+	return (why == CLOSE_PROTOCOL || why == CLOSE_UTF8 ||
+	    why == CLOSE_TOO_BIG || why == CLOSE_SLOW || why == CLOSE_IDLE);
+}
+
+void
+conn_ws_close(struct conn *c, enum close_why why, uint16_t code,
+    const char *reason)
+{
+	if (c->state != CONN_OPEN) {
+		if (c->state == CONN_OPENING)
+			conn_doom(c, why);
+		return;
+	}
+	conn_depart(c, why, code);
+	conn_late(c);
+	conn_ws_queue_close(c, code, reason);
+	if (conn_ws_is_failure(why))
+		conn_linger(c);
+	else {
+		conn_set_state(c, CONN_CLOSING);
+		c->pauses = PAUSE_BUSY;
+		conn_resume(c, PAUSE_BUSY);
+	}
+}
+
+/* The client's close frame: echo it, and TCP is ours to close first. */
+static void
+conn_ws_closed(struct conn *c, const struct ws_message *m)
+{
+	if (c->state == CONN_OPEN) {
+		conn_depart(c, CLOSE_CLIENT, m->code);
+		conn_late(c);
+		conn_ws_queue_close(c, m->code, NULL);
+	}
+	conn_linger(c);
+}
+
+/* ---- messages ---- */
+
+static void
+conn_ws_pong(struct conn *c, const struct ws_message *m)
+{
+	struct payload	*p;
+
+	if ((p = payload_frame(WS_PONG, slice_of(m->data, m->len))) == NULL) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	conn_send(c, p);	/* bounded: a flood of pings is a slow reader */
+	payload_unref(p);
+}
+
+void
+conn_ws_ping(struct conn *c)
+{
+	static struct payload	*ping;
+
+	if (ping == NULL && (ping = payload_frame(WS_PING,
+	    slice_of(NULL, 0))) == NULL)
+		return;
+	c->pings++;
+	conn_queue(c, ping);
+}
+
+static void
+conn_ws_failed(struct conn *c, const struct ws_message *m)
+{
+	enum close_why	 why = m->code == 1007 ? CLOSE_UTF8 :
+			    m->code == 1009 ? CLOSE_TOO_BIG : CLOSE_PROTOCOL;
+
+	if (c->state == CONN_OPEN)
+		conn_ws_close(c, why, m->code, m->why);
+	else
+		conn_linger(c);		/* it was closing anyway */
+}
+
+static void
+conn_ws_message(struct conn *c, const struct ws_message *m)
+{
+	struct kennel_message	 msg = { .data = m->data, .len = m->len,
+				    .binary = m->opcode == WS_BINARY };
+
+	if (c->state == CONN_OPEN && c->app->onmessage != NULL)
+		c->app->onmessage(conn_socket(c), &msg);
+}
+
+/* One thing decoded; returns whether to go on. */
+static int
+conn_ws_got(struct conn *c, enum ws_verdict v, const struct ws_message *m)
+{
+	if (v == WS_BAD) {
+		conn_ws_failed(c, m);
+		return (0);
+	}
+	switch (m->opcode) {
+	case WS_TEXT:
+	case WS_BINARY:
+		conn_ws_message(c, m);
+		break;
+	case WS_PING:
+		if (c->state == CONN_OPEN)
+			conn_ws_pong(c, m);
+		break;
+	case WS_CLOSE:
+		conn_ws_closed(c, m);
+		return (0);
+	default:
+		break;
+	}
+	return ((c->state == CONN_OPEN || c->state == CONN_CLOSING) &&
+	    (c->flags & CONN_F_DOOMED) == 0);
+}
+
+/*
+ * Decode what was read.  The decoder is on the stack while nothing is kept;
+ * afterwards it is kept if it is amid a message.
+ */
+static enum close_why
+conn_ws_input(struct conn *c, char *data, size_t len)
+{
+	struct ws_limits	 limits = { .message_max =
+				    c->worker->opt.message_max };
+	struct ws		 fresh, *ws = c->proto;
+	struct ws_message	 m;
+	enum ws_verdict		 v;
+	size_t			 used;
+	int			 more = 1;
+
+	c->since = conn_tick();
+	c->pings = 0;
+	if (ws == NULL)
+		memset(&fresh, 0, sizeof(fresh));
+	else {
+		/* Callbacks may end the conversation: c->proto is ours now. */
+		fresh = *ws;
+		free(ws);
+		c->proto = NULL;
+	}
+	while (len > 0 && more && (c->pauses & PAUSE_HELD) == 0) {
+		v = ws_in_next(&fresh.in, &limits, data, len, &used, &m);
+		data += used;
+		len -= used;
+		if (v != WS_MORE)
+			more = conn_ws_got(c, v, &m);
+	}
+	if (!more || (len == 0 && ws_in_idle(&fresh.in))) {
+		ws_in_clear(&fresh.in);
+		return (CLOSE_NONE);
+	}
+	if (len > 0)
+		buf_add(&fresh.rest, data, len);
+	if (fresh.rest.failed || (ws = conn_ws_keep(c)) == NULL) {
+		ws_in_clear(&fresh.in);
+		buf_clear(&fresh.rest);
+		return (CLOSE_NO_MEMORY);
+	}
+	*ws = fresh;
+	return (CLOSE_NONE);
+}
+
+static enum close_why
+conn_ws_resume(struct conn *c)
+{
+	struct ws	*ws = c->proto;
+	struct buf	 rest;
+	enum close_why	 why = CLOSE_NONE;
+
+	if (ws != NULL && ws->opening == NULL && ws->rest.len > 0) {
+		rest = ws->rest;
+		memset(&ws->rest, 0, sizeof(ws->rest));
+		why = conn_ws_input(c, rest.data, rest.len);
+		buf_clear(&rest);
+	}
+	if (why == CLOSE_NONE && (c->flags & CONN_F_DOOMED) == 0)
+		conn_arm(c);
+	return (why);
+}
+
+const struct conn_ops conn_ws_ops = {
+	.input = conn_ws_input,
+	.resume = conn_ws_resume,
+	.clear = conn_ws_clear,
+};

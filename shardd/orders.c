@@ -1,0 +1,451 @@
+/* What the gateway tells us. */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/sock.h"
+#include "proto/capsule.h"
+#include "proto/channel.h"
+#include "shardd/conn.h"
+#include "shardd/link.h"
+#include "shardd/lookup.h"
+#include "shardd/neighbours.h"
+#include "shardd/orders.h"
+#include "shardd/replica.h"
+#include "shardd/worker.h"
+
+/* A capsule whose ADOPTED is queued but perhaps not with the kernel. */
+struct parked {
+	struct list	 at;
+	struct conn	*conn;
+	uint64_t	 number;	/* of the ADOPTED, control_queued() */
+};
+
+struct order_in {
+	const struct ctl *m;
+	int		*fds;
+	size_t		 nfds;
+	int		 cut;
+};
+
+/* ---- hello ---- */
+
+static void
+orders_have(struct worker *w, struct control *c)
+{
+	struct list	*lists[] = { &w->conns, &w->timed, &w->doomed }, *e, *tmp;
+	struct map_node	*n;
+
+	for (n = map_first(&w->replicas); n != NULL;
+	    n = map_next(&w->replicas, n)) {
+		struct replica	*r = container_of(n, struct replica, by_id);
+		struct ctl	 m = {
+			.type = CTL_HAVE_REPLICA, .replica = r->id,
+			.group = slice_of(r->group, r->group_len),
+			.app = slice_str(r->app->name == NULL ? "" :
+			    r->app->name),
+			.limit = (uint32_t)r->limit,
+		};
+
+		control_send(c, &m, NULL);
+	}
+	for (size_t i = 0; i < nitems(lists); i++)
+		list_each(e, tmp, lists[i]) {
+			struct conn	*k = list_entry(e, struct conn, at);
+			struct ctl	 m = {
+				.type = CTL_HAVE_CONN, .id = k->id,
+				.replica = k->replica == NULL ? 0 :
+				    k->replica->id,
+				.uid = k->ident->uid,
+				.flags = k->state == CONN_HTTP ? CTL_F_HTTP : 0,
+			};
+
+			if ((k->flags & CONN_F_GONE) == 0 &&
+			    k->state != CONN_PARKED)
+				control_send(c, &m, NULL);
+		}
+}
+
+static void
+orders_hello(struct worker *w, struct control *c)
+{
+	struct ctl	 m = {
+		.type = CTL_HELLO, .slot = w->slot,
+		.incarnation = w->incarnation, .pid = (uint32_t)getpid(),
+		.low = WIRE_VERSION, .high = WIRE_VERSION,
+		.limit = (uint32_t)w->capacity, .time = w->started,
+		.text = slice_str(w->link_path),
+	};
+
+	control_send(c, &m, NULL);
+	orders_have(w, c);
+	m = (struct ctl){ .type = CTL_HELD };
+	control_send(c, &m, NULL);
+}
+
+static int
+orders_welcome(struct worker *w, struct order_in *o)
+{
+	const struct ctl	*m = o->m;
+
+	if (m->high != WIRE_VERSION || m->text.len > NODE_MAX ||
+	    m->text.len == 0) {
+		errno = EPROTO;
+		return (-1);
+	}
+	memcpy(w->node, m->text.data, m->text.len);
+	w->node[m->text.len] = '\0';
+	keys_address(w->address, sizeof(w->address), w->node, w->slot,
+	    w->incarnation);
+	return (worker_option_set(w, slice_str("redis"), m->value) == -1 ||
+	    worker_option_set(w, slice_str("redis_prefix"), m->app) == -1 ?
+	    -1 : 0);
+}
+
+static int
+orders_option(struct worker *w, struct order_in *o)
+{
+	return (worker_option_set(w, o->m->text, o->m->value));
+}
+
+static int
+orders_start(struct worker *w, struct order_in *o)
+{
+	struct ctl	 m = { .type = CTL_READY };
+
+	(void)o;
+	if (worker_start(w) == -1)
+		return (-1);
+	worker_tell(w, &m);
+	backoff_reset(&w->redial);
+	conn_http_rehome(w);
+	return (0);
+}
+
+/* ---- replicas ---- */
+
+static int
+orders_replica(struct worker *w, struct order_in *o)
+{
+	const struct kennel_app	*app = worker_app(w, o->m->app);
+	struct replica		*r;
+	char			 name[2 * APP_MAX];
+
+	if (replica_find(w, o->m->replica) != NULL)
+		return (0);
+	if (app == NULL) {
+		log_warn("order replica app=%s: this worker has no such "
+		    "application", log_escape(name, sizeof(name),
+		    o->m->app.data, o->m->app.len));
+		return (0);		/* its capsules will be refused */
+	}
+	r = replica_new(w, o->m->replica, o->m->group, app);
+	if (r == NULL)
+		log_warn("order replica id=%llx: %s",
+		    (unsigned long long)o->m->replica, strerror(errno));
+	else
+		r->limit = o->m->limit;
+	return (0);
+}
+
+static int
+orders_neighbour(struct worker *w, struct order_in *o)
+{
+	struct replica	*r = replica_find(w, o->m->replica);
+	char		 path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+	if (r == NULL)
+		return (0);
+	if (o->m->text.len >= sizeof(path)) {
+		errno = EPROTO;
+		return (-1);
+	}
+	memcpy(path, o->m->text.data, o->m->text.len);
+	path[o->m->text.len] = '\0';
+	neighbours_introduce(r->neighbours, o->m->neighbour, o->m->slot,
+	    o->m->incarnation, path);
+	return (0);
+}
+
+static int
+orders_farewell(struct worker *w, struct order_in *o)
+{
+	struct replica	*r = replica_find(w, o->m->replica);
+
+	if (r != NULL)
+		neighbours_farewell(r->neighbours, o->m->neighbour);
+	return (0);
+}
+
+static int
+orders_dismiss(struct worker *w, struct order_in *o)
+{
+	struct replica	*r = replica_find(w, o->m->replica);
+
+	if (r != NULL)
+		replica_dismiss(r);
+	return (0);
+}
+
+static int
+orders_dead(struct worker *w, struct order_in *o)
+{
+	link_dead(w, o->m->slot, o->m->incarnation);
+	return (0);
+}
+
+/* ---- connections ---- */
+
+static int
+orders_refuse(struct worker *w, const struct ctl *a, const char *why)
+{
+	struct ctl	 m = { .type = CTL_REFUSED, .id = a->id,
+			    .replica = a->replica, .text = slice_str(why) };
+
+	log_debug("order adopt id=%llx refused: %s",
+	    (unsigned long long)a->id, why);
+	worker_tell(w, &m);
+	return (0);
+}
+
+/* The record, in the message or in a memfd; *mapped is to be freed. */
+static struct slice
+orders_record(struct order_in *o, void **mapped)
+{
+	struct slice	 s = o->m->value;
+
+	*mapped = NULL;
+	if ((o->m->flags & CTL_F_MEMFD) == 0)
+		return (s);
+	if ((*mapped = capsule_map(o->fds[1], &s.len)) == NULL)
+		s.len = 0;
+	s.data = *mapped;
+	return (s);
+}
+
+static struct conn *
+orders_unpack(struct worker *w, struct order_in *o, const char **why)
+{
+	struct capsule		 cap;
+	struct replica		*r = NULL;
+	const struct kennel_app	*app;
+	struct conn		*c = NULL;
+	struct slice		 record;
+	void			*mapped;
+
+	record = orders_record(o, &mapped);
+	*why = "not a capsule";
+	if (capsule_decode(&cap, record.data, record.len) == -1 ||
+	    cap.protocol != CAPSULE_HTTP || cap.id != o->m->id)
+		goto out;
+	*why = "no such application";
+	if ((app = worker_app(w, cap.app)) == NULL)
+		goto out;
+	*why = "no such replica";
+	if (cap.replica != 0 && (r = replica_find(w, cap.replica)) == NULL)
+		goto out;
+	*why = "no memory";
+	if ((c = conn_adopt(w, &cap, app, r, o->fds[0])) != NULL)
+		o->fds[0] = -1;
+out:
+	free(mapped);
+	return (c);
+}
+
+static int
+orders_adopt(struct worker *w, struct order_in *o)
+{
+	struct ctl	 m = { .type = CTL_ADOPTED, .id = o->m->id,
+			    .replica = o->m->replica };
+	struct parked	*p;
+	struct conn	*c;
+	const char	*why;
+
+	if (o->cut)
+		return (orders_refuse(w, o->m, "out of descriptors"));
+	if (w->draining)
+		return (orders_refuse(w, o->m, "leaving"));
+	if ((p = malloc(sizeof(*p))) == NULL)
+		return (orders_refuse(w, o->m, "no memory"));
+	if ((c = orders_unpack(w, o, &why)) == NULL) {
+		free(p);
+		return (orders_refuse(w, o->m, why));
+	}
+	if (worker_tell(w, &m) == -1) {
+		conn_drop(c);
+		free(p);
+		return (-1);
+	}
+	p->conn = c;
+	p->number = control_queued(w->control);
+	list_push(&w->parked, &p->at);
+	return (0);
+}
+
+/* Begin those whose ADOPTED is with the kernel, or was (the gateway is gone and
+ * nobody else has them). */
+static void
+orders_unpark(struct worker *w, uint64_t sent)
+{
+	struct parked	*p;
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &w->parked) {
+		p = list_entry(e, struct parked, at);
+		if (p->number > sent)
+			break;
+		list_remove(&p->at);
+		conn_start(p->conn);
+		free(p);
+	}
+}
+
+static int
+orders_adopted(struct worker *w, struct order_in *o)
+{
+	conn_http_homed(w, o->m->id, 1);
+	return (0);
+}
+
+static int
+orders_refused(struct worker *w, struct order_in *o)
+{
+	conn_http_homed(w, o->m->id, 0);
+	return (0);
+}
+
+static int
+orders_parted(struct worker *w, struct order_in *o)
+{
+	conn_parted_id(w, o->m->id, (o->m->flags & CTL_F_LAST) != 0);
+	return (0);
+}
+
+/* ---- the rest ---- */
+
+static int
+orders_ping(struct worker *w, struct order_in *o)
+{
+	struct ctl	 m = { .type = CTL_PONG, .id = o->m->id };
+
+	return (worker_tell(w, &m));
+}
+
+static int
+orders_drain(struct worker *w, struct order_in *o)
+{
+	worker_drain(w, o->m->ms);
+	return (0);
+}
+
+static const struct order {
+	int	(*run)(struct worker *, struct order_in *);
+} orders[CTL_NTYPES] = {
+	[CTL_WELCOME]	= { orders_welcome },
+	[CTL_OPTION]	= { orders_option },
+	[CTL_START]	= { orders_start },
+	[CTL_REPLICA]	= { orders_replica },
+	[CTL_NEIGHBOUR]	= { orders_neighbour },
+	[CTL_FAREWELL]	= { orders_farewell },
+	[CTL_DISMISS]	= { orders_dismiss },
+	[CTL_ADOPT]	= { orders_adopt },
+	[CTL_ADOPTED]	= { orders_adopted },
+	[CTL_REFUSED]	= { orders_refused },
+	[CTL_PARTED]	= { orders_parted },
+	[CTL_PING]	= { orders_ping },
+	[CTL_DEAD]	= { orders_dead },
+	[CTL_DRAIN]	= { orders_drain },
+};
+
+static int
+orders_message_cb(struct control *c, const struct ctl *m, int *fds,
+    size_t nfds, int cut, void *arg)
+{
+	struct worker	*w = arg;
+	struct order_in	 o = { m, fds, nfds, cut };
+
+	(void)c;
+	if (m->type >= CTL_NTYPES || orders[m->type].run == NULL ||
+	    (!w->started_up && m->type > CTL_START && m->type != CTL_PING &&
+	    m->type != CTL_DRAIN)) {
+		log_warn("control unexpected message %s", ctl_name(m->type));
+		errno = EPROTO;
+		return (-1);
+	}
+	return (orders[m->type].run(w, &o));
+}
+
+static void
+orders_packet_cb(struct control *c, void *arg)
+{
+	struct worker	*w = arg;
+
+	if (list_empty(&w->parked))
+		return;
+	control_flush(c);
+	orders_unpark(w, control_sent(c));
+}
+
+static void
+orders_sent_cb(struct control *c, void *arg)
+{
+	orders_unpark(arg, control_sent(c));
+}
+
+static void
+orders_end_cb(struct control *c, const char *why, void *arg)
+{
+	struct worker	*w = arg;
+
+	if (!w->draining)
+		log_warn("control lost why=\"%s\"", why);
+	w->control = NULL;
+	control_free(c);
+	w->orphan_since = clock_ms();
+	orders_unpark(w, UINT64_MAX);
+	conn_parted_all(w);
+	if (!w->draining)
+		orders_dial(w);
+}
+
+static void
+orders_redial_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	orders_dial(arg);
+}
+
+int
+orders_dial(struct worker *w)
+{
+	struct timeval	 tv;
+	uint32_t	 ms;
+	int		 fd;
+
+	fd = sock_connect_unix(w->control_path, SOCK_SEQPACKET);
+	if (fd != -1) {
+		w->control = control_new(w->base, fd, "gateway",
+		    orders_message_cb, orders_packet_cb, orders_end_cb, w);
+		if (w->control != NULL) {
+			control_set_sent_cb(w->control, orders_sent_cb);
+			w->orphan_since = 0;
+			orders_hello(w, w->control);
+			return (0);
+		}
+		close(fd);
+	}
+	if (w->redial_timer == NULL && (w->redial_timer = evtimer_new(w->base,
+	    orders_redial_cb, w)) == NULL)
+		return (-1);
+	ms = backoff_next(&w->redial);
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = (ms % 1000) * 1000;
+	return (event_add(w->redial_timer, &tv));
+}

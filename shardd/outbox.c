@@ -1,0 +1,224 @@
+/* A connection's pending output. */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shardd/outbox.h"
+#include "shardd/payload.h"
+
+#define OUTBOX_MIN	16
+#define OUTBOX_SCRATCH	(256 << 10)	/* gathered for one send */
+#define OUTBOX_DIRECT	(32 << 10)	/* a payload this long is not copied */
+
+struct outq {
+	uint32_t	 head, tail, cap;	/* items[head..tail) */
+	size_t		 offset;		/* written of items[head] */
+	size_t		 queued;
+	struct payload	*items[];
+};
+
+static char	 outbox_scratch[OUTBOX_SCRATCH];
+
+static struct outq *
+outq_room(struct outq *q)
+{
+	uint32_t	 cap;
+	struct outq	*n;
+
+	if (q != NULL && q->tail < q->cap)
+		return (q);
+	if (q != NULL && q->head >= q->cap / 2) {
+		memmove(q->items, q->items + q->head,
+		    (q->tail - q->head) * sizeof(q->items[0]));
+		q->tail -= q->head;
+		q->head = 0;
+		return (q);
+	}
+	cap = q == NULL ? OUTBOX_MIN : q->cap * 2;
+	n = realloc(q, sizeof(*q) + cap * sizeof(q->items[0]));
+	if (n == NULL)
+		return (NULL);
+	if (q == NULL)
+		memset(n, 0, sizeof(*n));
+	n->cap = cap;
+	return (n);
+}
+
+static void
+outq_push(struct outq *q, struct payload *p)
+{
+	q->items[q->tail++] = p;
+	q->queued += payload_wire(p).len;
+}
+
+int
+outbox_add(struct outbox *o, struct payload *p)
+{
+	struct outq	*q;
+
+	if (o->q == NULL && o->one == NULL) {
+		o->one = payload_ref(p);
+		return (0);
+	}
+	if ((q = outq_room(o->q)) == NULL) {
+		errno = ENOMEM;
+		return (-1);
+	}
+	o->q = q;
+	if (o->one != NULL) {
+		outq_push(q, o->one);
+		o->one = NULL;
+	}
+	outq_push(q, payload_ref(p));
+	return (0);
+}
+
+/* n bytes are with the kernel. */
+static void
+outq_written(struct outq *q, size_t n)
+{
+	size_t	 left;
+
+	q->queued -= n;
+	while (n > 0) {
+		left = payload_wire(q->items[q->head]).len - q->offset;
+		if (n < left) {
+			q->offset += n;
+			return;
+		}
+		n -= left;
+		payload_unref(q->items[q->head++]);
+		q->offset = 0;
+	}
+}
+
+/* The next run to send: a payload itself, or several in the scratch buffer. */
+static struct slice
+outq_gather(const struct outq *q)
+{
+	struct slice	 first = payload_wire(q->items[q->head]), s;
+	size_t		 n = 0, k;
+
+	first.data += q->offset;
+	first.len -= q->offset;
+	if (q->tail - q->head == 1 || first.len >= OUTBOX_DIRECT)
+		return (first);
+	for (uint32_t i = q->head; i < q->tail && n < OUTBOX_SCRATCH; i++) {
+		s = i == q->head ? first : payload_wire(q->items[i]);
+		k = s.len < OUTBOX_SCRATCH - n ? s.len : OUTBOX_SCRATCH - n;
+		memcpy(outbox_scratch + n, s.data, k);
+		n += k;
+	}
+	return (slice_of(outbox_scratch, n));
+}
+
+static ssize_t
+outbox_send(int fd, struct slice s)
+{
+	ssize_t	 n;
+
+	do
+		n = send(fd, s.data, s.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n == -1 && errno == EINTR);
+	return (n);
+}
+
+/* The only one, begun: it needs an offset from now on. */
+static int
+outbox_begin(struct outbox *o, size_t written)
+{
+	struct outq	*q;
+
+	if ((q = outq_room(NULL)) == NULL) {
+		errno = ENOMEM;
+		return (-1);
+	}
+	outq_push(q, o->one);
+	o->one = NULL;
+	o->q = q;
+	outq_written(q, written);
+	return (1);
+}
+
+int
+outbox_flush(struct outbox *o, int fd)
+{
+	struct slice	 s;
+	ssize_t		 n;
+
+	if (o->one != NULL) {
+		s = payload_wire(o->one);
+		if ((n = outbox_send(fd, s)) == -1 && errno != EAGAIN)
+			return (-1);
+		if (n == (ssize_t)s.len) {
+			payload_unref(o->one);
+			o->one = NULL;
+			return (0);
+		}
+		return (n == -1 ? 1 : outbox_begin(o, (size_t)n));
+	}
+	while (o->q != NULL) {
+		if (o->q->head == o->q->tail) {
+			free(o->q);
+			o->q = NULL;
+			break;
+		}
+		s = outq_gather(o->q);
+		if ((n = outbox_send(fd, s)) == -1)
+			return (errno == EAGAIN ? 1 : -1);
+		outq_written(o->q, (size_t)n);
+		if ((size_t)n < s.len)
+			return (1);
+	}
+	return (0);
+}
+
+size_t
+outbox_queued(const struct outbox *o)
+{
+	if (o->one != NULL)
+		return (payload_wire(o->one).len);
+	return (o->q == NULL ? 0 : o->q->queued);
+}
+
+int
+outbox_empty(const struct outbox *o)
+{
+	return (outbox_queued(o) == 0);
+}
+
+void
+outbox_clear(struct outbox *o)
+{
+	if (o->one != NULL)
+		payload_unref(o->one);
+	o->one = NULL;
+	if (o->q == NULL)
+		return;
+	for (uint32_t i = o->q->head; i < o->q->tail; i++)
+		payload_unref(o->q->items[i]);
+	free(o->q);
+	o->q = NULL;
+}
+
+int
+outbox_copy(const struct outbox *o, struct buf *b)
+{
+	struct slice	 s;
+
+	if (o->one != NULL) {
+		s = payload_wire(o->one);
+		return (buf_add(b, s.data, s.len));
+	}
+	for (uint32_t i = o->q == NULL ? 0 : o->q->head;
+	    o->q != NULL && i < o->q->tail; i++) {
+		s = payload_wire(o->q->items[i]);
+		if (i == o->q->head)
+			s.data += o->q->offset, s.len -= o->q->offset;
+		buf_add(b, s.data, s.len);
+	}
+	return (b->failed ? -1 : 0);
+}

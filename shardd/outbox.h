@@ -1,0 +1,34 @@
+/*
+ * A connection's pending output: references to payloads, and how far the first
+ * one is written.  Two pointers while there is nothing or one payload.
+ */
+#ifndef SHARDD_OUTBOX_H
+#define SHARDD_OUTBOX_H
+
+#include <stddef.h>
+
+#include "common/bytes.h"
+
+struct outq;
+struct payload;
+
+struct outbox {
+	struct payload	*one;		/* the only one, not begun */
+	struct outq	*q;		/* more, or one begun */
+};
+
+/* Queue p (a reference is taken): 0, or -1 with errno ENOMEM. */
+int	 outbox_add(struct outbox *o, struct payload *p);
+/*
+ * Write what the kernel takes: one send() of one payload, or of several
+ * gathered.  Returns 0 when all is written, 1 when the kernel is full, -1 with
+ * errno when the connection is broken.
+ */
+int	 outbox_flush(struct outbox *o, int fd);
+size_t	 outbox_queued(const struct outbox *o);		/* bytes */
+int	 outbox_empty(const struct outbox *o);
+void	 outbox_clear(struct outbox *o);
+/* Append what is owed to b, for a capsule. */
+int	 outbox_copy(const struct outbox *o, struct buf *b);
+
+#endif

@@ -1,0 +1,237 @@
+/* The part of one group that lives in this shard. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "shardd/conn.h"
+#include "shardd/lookup.h"
+#include "shardd/neighbours.h"
+#include "shardd/payload.h"
+#include "shardd/replica.h"
+
+/* The members of one uid, in order of arrival. */
+struct replica_uid {
+	struct map_node	 by_uid;	/* key: the first member's ident */
+	struct ident	*ident;		/* a reference: it owns the key */
+	struct conn	*first;
+	size_t		 count;
+};
+
+struct replica *
+replica_new(struct worker *w, uint64_t id, struct slice group,
+    const struct kennel_app *app)
+{
+	struct replica	*r;
+
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		return (NULL);
+	r->worker = w;
+	r->id = id;
+	r->app = app;
+	r->refs = 1;			/* the gateway's */
+	list_init(&r->waiting);
+	r->group_len = group.len;
+	if ((r->group = slice_dup(group)) == NULL ||
+	    (r->neighbours = neighbours_new(r)) == NULL ||
+	    map_insert(&w->replicas, &r->by_id, &r->id, sizeof(r->id)) == -1)
+		goto fail;
+	if (app->onstart != NULL &&
+	    app->onstart((struct kennel_replica *)r) == -1) {
+		map_remove(&w->replicas, &r->by_id);
+		errno = ECANCELED;
+		goto fail;
+	}
+	lookup_group_enter(w->lookup, r);
+	log_debug("replica id=%llx begins", (unsigned long long)id);
+	return (r);
+fail:
+	if (r->neighbours != NULL)
+		neighbours_free(r->neighbours);
+	free(r->group);
+	free(r);
+	return (NULL);
+}
+
+static void
+replica_free(struct replica *r)
+{
+	if (r->app->onstop != NULL)
+		r->app->onstop((struct kennel_replica *)r);
+	map_clear(&r->uids);
+	free(r->members);
+	free(r->group);
+	free(r);
+}
+
+void
+replica_ref(struct replica *r)
+{
+	r->refs++;
+}
+
+void
+replica_unref(struct replica *r)
+{
+	if (--r->refs == 0)
+		replica_free(r);
+}
+
+struct replica *
+replica_find(const struct worker *w, uint64_t id)
+{
+	struct map_node	*n = map_find(&w->replicas, &id, sizeof(id));
+
+	return (n == NULL ? NULL : container_of(n, struct replica, by_id));
+}
+
+void
+replica_dismiss(struct replica *r)
+{
+	struct worker	*w = r->worker;
+	struct list	*e, *tmp;
+
+	log_debug("replica id=%llx ends", (unsigned long long)r->id);
+	r->dismissed = 1;
+	map_remove(&w->replicas, &r->by_id);
+	for (size_t i = 0; i < r->nmembers; i++)
+		conn_doom(r->members[i], CLOSE_GROUP_GONE);
+	list_each(e, tmp, &r->waiting)
+		conn_doom(list_entry(e, struct opening, at)->conn,
+		    CLOSE_GROUP_GONE);
+	lookup_group_leave(w->lookup, r);
+	neighbours_free(r->neighbours);
+	r->neighbours = NULL;
+	replica_unref(r);
+}
+
+void
+replica_set_ready(struct replica *r)
+{
+	struct opening	*o;
+
+	if (r->ready)
+		return;
+	r->ready = 1;
+	while (!list_empty(&r->waiting)) {
+		o = list_entry(r->waiting.next, struct opening, at);
+		list_remove(&o->at);
+		conn_ws_try_open(o);
+	}
+}
+
+/* ---- members ---- */
+
+static struct replica_uid *
+replica_uid_find(const struct replica *r, struct slice uid)
+{
+	struct map_node	*n = map_find(&r->uids, uid.data, uid.len);
+
+	return (n == NULL ? NULL : container_of(n, struct replica_uid, by_uid));
+}
+
+static struct replica_uid *
+replica_uid_get(struct replica *r, struct conn *c)
+{
+	struct replica_uid	*u;
+
+	if ((u = replica_uid_find(r, c->ident->uid)) != NULL)
+		return (u);
+	if ((u = calloc(1, sizeof(*u))) == NULL)
+		return (NULL);
+	if (map_insert(&r->uids, &u->by_uid, c->ident->uid.data,
+	    c->ident->uid.len) == -1) {
+		free(u);
+		return (NULL);
+	}
+	u->ident = ident_ref(c->ident);
+	return (u);
+}
+
+int
+replica_join(struct replica *r, struct conn *c)
+{
+	struct replica_uid	 *u;
+	struct conn		**members, **at;
+	size_t			  cap;
+
+	if (r->nmembers == r->cap) {
+		cap = r->cap == 0 ? 8 : r->cap * 2;
+		members = realloc(r->members, cap * sizeof(*members));
+		if (members == NULL)
+			return (-1);
+		r->members = members;
+		r->cap = cap;
+	}
+	if ((u = replica_uid_get(r, c)) == NULL)
+		return (-1);
+	for (at = &u->first; *at != NULL; at = &(*at)->uid_next)
+		;
+	*at = c;
+	c->uid_next = NULL;
+	u->count++;
+	c->member = (uint32_t)r->nmembers;
+	r->members[r->nmembers++] = c;
+	return (0);
+}
+
+void
+replica_leave(struct replica *r, struct conn *c)
+{
+	struct replica_uid	 *u = replica_uid_find(r, c->ident->uid);
+	struct conn		**at, *moved;
+
+	moved = r->members[--r->nmembers];
+	r->members[c->member] = moved;
+	moved->member = c->member;
+	for (at = &u->first; *at != c; at = &(*at)->uid_next)
+		;
+	*at = c->uid_next;
+	c->uid_next = NULL;
+	if (--u->count > 0)
+		return;
+	map_remove(&r->uids, &u->by_uid);
+	ident_unref(u->ident);
+	free(u);
+}
+
+size_t
+replica_has(const struct replica *r, struct slice uid)
+{
+	struct replica_uid	*u = replica_uid_find(r, uid);
+
+	return (u == NULL ? 0 : u->count);
+}
+
+/*
+ * Nobody leaves in these loops: a member that cannot take p is doomed, and ends
+ * after the turn.
+ */
+size_t
+replica_emit(struct replica *r, struct payload *p, struct slice but)
+{
+	struct conn	*c;
+	size_t		 n = 0;
+
+	for (size_t i = 0; i < r->nmembers; i++) {
+		c = r->members[i];
+		if (but.data != NULL && slice_eq(c->ident->uid, but))
+			continue;
+		if (conn_send(c, p) == 0)
+			n++;
+	}
+	return (n);
+}
+
+size_t
+replica_whisper(struct replica *r, struct slice uid, struct payload *p)
+{
+	struct replica_uid	*u = replica_uid_find(r, uid);
+	struct conn		*c;
+	size_t			 n = 0;
+
+	for (c = u == NULL ? NULL : u->first; c != NULL; c = c->uid_next)
+		if (conn_send(c, p) == 0)
+			n++;
+	return (n);
+}

@@ -1,0 +1,425 @@
+/* A worker process: start, options, draining. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "proto/channel.h"
+#include "shardd/conn.h"
+#include "shardd/link.h"
+#include "shardd/lookup.h"
+#include "shardd/orders.h"
+#include "shardd/replica.h"
+#include "shardd/sweep.h"
+
+#define WORKER_LOCK_FD		3
+#define WORKER_RESERVE		256	/* descriptors that are not clients' */
+#define WORKER_ORPHAN_MS	60000
+
+struct worker_option {
+	struct map_node	 by_key;
+	char		*key, *value;
+};
+
+static const struct worker_options worker_defaults = {
+	.message_max = 16 << 20,
+	.body_max = 1 << 20,
+	.out_max = 1 << 20,
+	.request_ms = 30000,
+	.closing_ms = 5000,
+	.ping_ms = 30000,
+	.drain_ms = 10000,
+	.whisper_ask = 8,
+};
+
+/* Options that are numbers of ours. */
+static const struct {
+	const char	*key;
+	size_t		 offset;
+	int		 is_size;
+} worker_numbers[] = {
+#define WORKER_SIZE(f)	{ #f, offsetof(struct worker_options, f), 1 }
+#define WORKER_UINT(f)	{ #f, offsetof(struct worker_options, f), 0 }
+	WORKER_SIZE(message_max), WORKER_SIZE(body_max), WORKER_SIZE(out_max),
+	WORKER_UINT(request_ms), WORKER_UINT(closing_ms),
+	WORKER_UINT(ping_ms), WORKER_UINT(drain_ms), WORKER_UINT(whisper_ask),
+};
+
+int
+worker_tell(struct worker *w, const struct ctl *m)
+{
+	if (w->control == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	return (control_send(w->control, m, NULL));
+}
+
+/* ---- options ---- */
+
+static struct worker_option *
+worker_option_find(const struct worker *w, struct slice key)
+{
+	struct map_node	*n = map_find(&w->options, key.data, key.len);
+
+	return (n == NULL ? NULL :
+	    container_of(n, struct worker_option, by_key));
+}
+
+const char *
+worker_option(const struct worker *w, const char *key)
+{
+	struct worker_option	*o = worker_option_find(w, slice_str(key));
+
+	return (o == NULL ? NULL : o->value);
+}
+
+static void
+worker_number_set(struct worker *w, struct slice key, struct slice value)
+{
+	uint64_t	 n;
+
+	for (size_t i = 0; i < nitems(worker_numbers); i++) {
+		void	*at = (char *)&w->opt + worker_numbers[i].offset;
+
+		if (!slice_is(key, worker_numbers[i].key) ||
+		    slice_u64(value, UINT32_MAX, &n) == -1)
+			continue;
+		if (worker_numbers[i].is_size)
+			*(size_t *)at = (size_t)n;
+		else
+			*(unsigned *)at = (unsigned)n;
+	}
+}
+
+int
+worker_option_set(struct worker *w, struct slice key, struct slice value)
+{
+	struct worker_option	*o = worker_option_find(w, key);
+	char			*copy;
+
+	if ((copy = slice_dup(value)) == NULL)
+		return (-1);
+	worker_number_set(w, key, value);
+	if (o != NULL) {
+		free(o->value);
+		o->value = copy;
+		return (0);
+	}
+	if ((o = calloc(1, sizeof(*o))) == NULL ||
+	    (o->key = slice_dup(key)) == NULL ||
+	    map_insert(&w->options, &o->by_key, o->key, key.len) == -1) {
+		if (o != NULL)
+			free(o->key);
+		free(o);
+		free(copy);
+		return (-1);
+	}
+	o->value = copy;
+	return (0);
+}
+
+const struct kennel_app *
+worker_app(const struct worker *w, struct slice name)
+{
+	for (size_t i = 0; i < w->napps; i++)
+		if (w->apps[i].name == NULL ||
+		    slice_is(name, w->apps[i].name))
+			return (&w->apps[i]);
+	return (NULL);
+}
+
+/* ---- the gateway's START ---- */
+
+int
+worker_start(struct worker *w)
+{
+	const char	*url = worker_option(w, "redis");
+	const char	*prefix = worker_option(w, "redis_prefix");
+
+	if (w->started_up)
+		return (0);
+	w->lookup = lookup_new(w, url == NULL ? "" : url,
+	    prefix == NULL || *prefix == '\0' ? KEYS_PREFIX : prefix);
+	if (w->lookup == NULL) {
+		log_warn("lookup: %s", strerror(errno));
+		return (-1);
+	}
+	w->started_up = 1;
+	return (0);
+}
+
+void
+worker_links_eased(struct worker *w)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &w->conns)
+		conn_resume(list_entry(e, struct conn, at), PAUSE_LINK);
+}
+
+/* ---- leaving ---- */
+
+static void
+worker_retired_cb(void *arg)
+{
+	(void)arg;
+	turn_stop();
+}
+
+/* Everybody has gone: our entries too, then the end. */
+static void
+worker_retire(struct worker *w)
+{
+	struct map_node	*n;
+
+	w->draining = 2;
+	while ((n = map_first(&w->replicas)) != NULL)
+		replica_dismiss(container_of(n, struct replica, by_id));
+	if (w->lookup != NULL)
+		lookup_retire(w->lookup, worker_retired_cb, NULL);
+	else
+		turn_stop();
+}
+
+void
+worker_drain(struct worker *w, unsigned ms)
+{
+	if (w->draining)
+		return;
+	log_info("draining connections=%zu within_ms=%u", w->nconns, ms);
+	w->draining = 1;
+	w->drain_since = clock_ms();
+	w->drain_total = w->nconns;
+	w->drain_ms = ms == 0 ? 1 : ms;
+}
+
+/*
+ * Close so many that all are told after half of the time: in random order, so
+ * that a page of clients does not come back as one.
+ */
+static void
+worker_drain_step(struct worker *w)
+{
+	uint64_t	 age = clock_ms() - w->drain_since;
+	uint64_t	 half = w->drain_ms / 2;
+	uint64_t	 pace = w->drain_total < half ? w->drain_total : half;
+	size_t		 keep = 0;
+	struct conn	*c;
+
+	if (list_empty(&w->conns) && list_empty(&w->timed) &&
+	    list_empty(&w->homing) && list_empty(&w->doomed) &&
+	    list_empty(&w->parted)) {
+		worker_retire(w);
+		return;
+	}
+	if (age < pace)
+		keep = (size_t)(w->drain_total - w->drain_total * age / pace);
+	for (size_t n = list_count(&w->conns); n > keep; n--) {
+		c = list_entry(bytes_random64() & 1 ? w->conns.next :
+		    w->conns.prev, struct conn, at);
+		conn_ws_close(c, CLOSE_GOING, 1001,
+		    close_sentence(CLOSE_GOING));
+	}
+	if (age >= w->drain_ms) {
+		log_warn("draining took too long, connections=%zu", w->nconns);
+		worker_retire(w);
+	}
+}
+
+void
+worker_tick(struct worker *w)
+{
+	if (w->draining == 1)
+		worker_drain_step(w);
+	else if (!w->draining && w->orphan_since != 0 &&
+	    clock_ms() - w->orphan_since > WORKER_ORPHAN_MS) {
+		log_warn("no gateway for %d s, leaving",
+		    WORKER_ORPHAN_MS / 1000);
+		worker_drain(w, w->opt.drain_ms);
+	}
+}
+
+static void
+worker_signal_cb(int signo, void *arg)
+{
+	struct worker	*w = arg;
+
+	if (signo == SIGTERM)
+		worker_drain(w, w->opt.drain_ms);
+	/* SIGINT is the gateway's to decide about. */
+}
+
+/* ---- start ---- */
+
+static void
+worker_usage(const char *name)
+{
+	fprintf(stderr,
+	    "%s is a Kennel worker: it keeps client connections that gatewayd "
+	    "hands to it.\nIt is not started by hand.  Start the cluster with:"
+	    "  gatewayd --worker %s\n", name, name);
+}
+
+static int
+worker_arguments(struct worker *w, int argc, char **argv)
+{
+	static const struct option	 longs[] = {
+		{ "control", 1, NULL, 'c' }, { "slot", 1, NULL, 's' },
+		{ "incarnation", 1, NULL, 'i' }, { "run-dir", 1, NULL, 'r' },
+		{ "log-level", 1, NULL, 'l' }, { "help", 0, NULL, 'h' },
+		{ "version", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
+	};
+	enum log_level	 level = LOG_LEVEL_INFO;
+	static char	 ident[64];
+	const char	*run_dir = NULL;
+	char		*end;
+	uint64_t	 slot = SLOTS_MAX;
+	int		 o;
+
+	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1)
+		switch (o) {
+		case 'c':
+			w->control_path = optarg;
+			break;
+		case 's':
+			if (slice_u64(slice_str(optarg), SLOTS_MAX - 1,
+			    &slot) == -1)
+				return (-1);
+			break;
+		case 'i':
+			w->incarnation = strtoull(optarg, &end, 16);
+			if (*end != '\0')
+				return (-1);
+			break;
+		case 'r':
+			run_dir = optarg;
+			break;
+		case 'l':
+			if (log_level_parse(optarg, &level) == -1)
+				return (-1);
+			break;
+		case 'h':
+			worker_usage(argv[0]);
+			exit(0);
+		case 'v':
+			printf("%s (kennel %s)\n", argv[0], KENNEL_VERSION);
+			exit(0);
+		default:
+			return (-1);
+		}
+	if (optind < argc || w->control_path == NULL || run_dir == NULL ||
+	    slot == SLOTS_MAX || w->incarnation == 0)
+		return (-1);
+	w->slot = (uint32_t)slot;
+	if (asprintf(&w->link_path, "%s/link-%u-%016llx.sock", run_dir,
+	    w->slot, (unsigned long long)w->incarnation) == -1)
+		fatal("start");
+	snprintf(ident, sizeof(ident), "shardd/%u", w->slot);
+	log_init(ident, level);
+	return (0);
+}
+
+static void
+worker_init(struct worker *w)
+{
+	struct list	*lists[] = { &w->conns, &w->timed, &w->homing,
+			    &w->doomed, &w->parted, &w->parked, &w->links };
+	size_t		 nofile = proc_nofile();
+
+	for (size_t i = 0; i < nitems(lists); i++)
+		list_init(lists[i]);
+	w->opt = worker_defaults;
+	w->started = clock_wall_ms();
+	w->capacity = nofile > 2 * WORKER_RESERVE ? nofile - WORKER_RESERVE :
+	    nofile / 2;
+	backoff_init(&w->redial, 50, 1000);
+	turn_work_init(&w->flush, conn_flush_all, w);
+	turn_work_init(&w->flush_late, conn_flush_late, w);
+	turn_work_init(&w->reap, conn_reap, w);
+}
+
+/* Only what the gateway meant for us: 0 to 2, and the slot's lock. */
+static void
+worker_descriptors(void)
+{
+	proc_close_from(WORKER_LOCK_FD + 1);
+	fcntl(WORKER_LOCK_FD, F_SETFD, FD_CLOEXEC);
+}
+
+int
+kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
+    size_t n)
+{
+	static const int	 signos[] = { SIGTERM, SIGINT, 0 };
+	static struct worker	 w;
+	struct proc_signals	*signals;
+
+	w.apps = apps;
+	w.napps = n;
+	worker_self = &w;
+	if (worker_arguments(&w, argc, argv) == -1) {
+		worker_usage(argv[0]);
+		return (2);
+	}
+	worker_descriptors();
+	worker_init(&w);
+	if ((w.base = event_base_new()) == NULL ||
+	    (signals = proc_signals_new(w.base, signos, worker_signal_cb,
+	    &w)) == NULL || sweep_start(&w) == -1)
+		fatal("start");
+	if (link_listen(&w) == -1)
+		fatal("listen on %s", w.link_path);
+	orders_dial(&w);
+	if (turn_loop(w.base) == -1)
+		fatal("event loop");
+	worker_end(&w);
+	proc_signals_free(signals);
+	event_base_free(w.base);
+	return (0);
+}
+
+void
+worker_end(struct worker *w)
+{
+	struct list		*lists[] = { &w->conns, &w->timed, &w->homing,
+				    &w->doomed };
+	struct map_node		*n;
+	struct worker_option	*o;
+
+	/* Who is still here was not fast enough. */
+	for (size_t i = 0; i < nitems(lists); i++)
+		while (!list_empty(lists[i]))
+			conn_end(list_entry(lists[i]->next, struct conn, at));
+	conn_parted_all(w);
+	turn_end();
+	link_shutdown(w);
+	if (w->lookup != NULL)
+		lookup_free(w->lookup);
+	if (w->control != NULL)
+		control_free(w->control);
+	if (w->redial_timer != NULL)
+		event_free(w->redial_timer);
+	event_free(w->sweep_timer);
+	while ((n = map_first(&w->options)) != NULL) {
+		o = container_of(n, struct worker_option, by_key);
+		map_remove(&w->options, n);
+		free(o->key);
+		free(o->value);
+		free(o);
+	}
+	map_clear(&w->options);
+	map_clear(&w->replicas);
+	free(w->dirty.at);
+	free(w->late.at);
+	free(w->link_path);
+}
