@@ -36,6 +36,9 @@ struct gateway {
 	uint64_t	 replica_counter;
 	uint64_t	 started;	/* ms since 1970 */
 	int		 leaving;
+	int		 bound[LISTEN_MAX];	/* until there are listeners */
+	size_t		 nbound;
+	int		 activated;	/* they were passed to us */
 	struct listener	*listeners[LISTEN_MAX];
 	size_t		 nlisteners;
 	struct placement *placement;
@@ -49,6 +52,9 @@ struct gateway {
 	struct totals	 totals;
 };
 
+/* settings are loaded, the run directory is ours.  From start to end; the exit
+ * status. */
+int	 gateway_run(struct gateway *g);
 /* A connection id: 32 bits of the incarnation, 32 of the counter; never 0. */
 uint64_t gateway_next_id(struct gateway *g);
 

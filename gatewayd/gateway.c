@@ -1,0 +1,321 @@
+/* Start and stop, in order. */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/listener.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "common/sock.h"
+#include "common/turn.h"
+#include "gatewayd/arrival.h"
+#include "gatewayd/door.h"
+#include "gatewayd/gateway.h"
+#include "gatewayd/handoff.h"
+#include "gatewayd/paths.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/redisd.h"
+#include "gatewayd/registry.h"
+#include "gatewayd/roster.h"
+
+static size_t	 gateway_bind(struct gateway *, int *);
+static void	 gateway_start(struct gateway *);
+static void	 gateway_shards(struct gateway *);
+static void	 gateway_ready(struct gateway *);
+static void	 gateway_leave(struct gateway *);
+static void	 gateway_left(struct gateway *);
+static void	 gateway_unlisted(struct gateway *);
+static void	 gateway_done(struct gateway *);
+static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
+static void	 gateway_free(struct gateway *);
+static void	 gateway_unlink(const struct gateway *);
+static void	 gateway_signal_cb(int, void *);
+
+static const struct placement_ops gateway_placement_ops = {
+	.replica_made = roster_replica_made,
+	.replica_ended = roster_replica_ended,
+};
+
+int
+gateway_run(struct gateway *g)
+{
+	static const int	 signos[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2,
+				    0 };
+	struct proc_signals	*signals;
+
+	g->incarnation = bytes_random64();
+	g->started = clock_wall_ms();
+	g->nbound = gateway_bind(g, g->bound);
+	if ((g->base = event_base_new()) == NULL)
+		fatalx("no event loop");
+	signals = proc_signals_new(g->base, signos, gateway_signal_cb, g);
+	if (signals == NULL)
+		fatal("signals");
+	gateway_start(g);
+	if (turn_loop(g->base) == -1)
+		fatalx("the event loop failed");
+	gateway_free(g);
+	proc_signals_free(signals);
+	event_base_free(g->base);
+	log_info("left");
+	return (0);
+}
+
+uint64_t
+gateway_next_id(struct gateway *g)
+{
+	uint64_t	 high = g->incarnation << 32;
+
+	/* 0 is nobody's. */
+	do
+		g->counter++;
+	while ((high | (g->counter & UINT32_MAX)) == 0);
+	return (high | (g->counter & UINT32_MAX));
+}
+
+/* ---- start ---- */
+
+/* Before anything is started: what cannot be listened on ends it here. */
+static size_t
+gateway_bind(struct gateway *g, int *fds)
+{
+	const struct settings	*s = &g->settings;
+	socklen_t		 len = sizeof(int);
+	size_t			 n = (size_t)proc_listen_fds();
+	int			 listening;
+
+	if (n > LISTEN_MAX)
+		fatalx("%zu sockets were passed; at most %d are possible", n,
+		    LISTEN_MAX);
+	g->activated = n > 0;
+	for (size_t i = 0; i < n; i++) {
+		fds[i] = 3 + (int)i;
+		if (getsockopt(fds[i], SOL_SOCKET, SO_ACCEPTCONN, &listening,
+		    &len) == -1 || !listening)
+			fatalx("the socket passed as descriptor %d does not "
+			    "listen", fds[i]);
+	}
+	if (g->activated)
+		return (n);
+	for (size_t i = 0; i < s->nlisten; i++) {
+		fds[i] = sock_listen(&s->listen[i], SOCK_STREAM,
+		    (int)s->backlog);
+		if (fds[i] == -1 && errno == EADDRINUSE)
+			fatalx("cannot listen on %s: %s; is another server "
+			    "running? choose another with --listen",
+			    s->listen_text[i], strerror(errno));
+		if (fds[i] == -1)
+			fatalx("cannot listen on %s: %s", s->listen_text[i],
+			    strerror(errno));
+	}
+	return (s->nlisten);
+}
+
+static void
+gateway_start(struct gateway *g)
+{
+	const char	*mode = g->settings.redis;
+
+	g->placement = placement_new(&gateway_placement_ops, g);
+	g->arrivals = arrivals_new(g);
+	g->handoffs = handoffs_new(g);
+	if (g->placement == NULL || g->arrivals == NULL ||
+	    g->handoffs == NULL)
+		fatal("start");
+	if (strcmp(mode, "auto") == 0) {
+		if ((g->redisd = redisd_new(g, gateway_shards)) == NULL)
+			fatalx("no redis-server");
+		mode = redisd_url(g->redisd);
+	}
+	g->redis_url = strdup(strcmp(mode, "none") == 0 ? "" : mode);
+	if (g->redis_url == NULL)
+		fatal("start");
+	if (g->redisd == NULL)
+		gateway_shards(g);
+}
+
+/* Redis is there, or is not to be waited for. */
+static void
+gateway_shards(struct gateway *g)
+{
+	if (g->redis_url[0] != '\0' &&
+	    (g->registry = registry_new(g)) == NULL)
+		fatal("redis %s", g->redis_url);
+	if ((g->door = door_new(g)) == NULL)
+		fatal("%s/control.sock", g->settings.run_dir);
+	if (roster_new(g, gateway_ready) == NULL)
+		fatal("shards");
+}
+
+/* All shards have come up, or failed: those who knock are let in. */
+static void
+gateway_ready(struct gateway *g)
+{
+	struct sockaddr_storage	 ss;
+	socklen_t		 len;
+	struct buf		 where = { .max = 4096 };
+	char			 text[128];
+	size_t			 up = 0;
+	int			 fd;
+
+	for (size_t i = 0; i < roster_nslots(g->roster); i++)
+		up += roster_slot(g->roster, i)->state == SHARD_READY;
+	for (size_t i = 0; i < g->nbound; i++) {
+		fd = g->bound[i];
+		len = sizeof(ss);
+		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
+			buf_addf(&where, "%s%s", i > 0 ? "," : "",
+			    sock_format(text, sizeof(text),
+			    (struct sockaddr *)&ss, len));
+		g->listeners[i] = listener_new(g->base, fd, arrival_accept_cb,
+		    arrival_refuse_cb, g);
+		if (g->listeners[i] == NULL)
+			fatal("listen");
+		g->nlisteners++;
+	}
+	g->nbound = 0;
+	if (g->registry != NULL)
+		registry_start(g->registry);
+	buf_add(&where, "", 1);
+	log_info("ready node=%s listen=%s shards=%zu", g->settings.node,
+	    where.data, up);
+	if (up == 0)
+		log_warn("no shard came up: everybody is refused until one "
+		    "does");
+	buf_clear(&where);
+	proc_notify("READY=1");
+}
+
+/* ---- stop ---- */
+
+static void
+gateway_leave(struct gateway *g)
+{
+	log_info("leaving");
+	proc_notify("STOPPING=1");
+	g->leaving = 1;
+	while (g->nbound > 0)
+		close(g->bound[--g->nbound]);
+	while (g->nlisteners > 0)
+		listener_free(g->listeners[--g->nlisteners]);
+	/* Whoever is refused from here on still is to read why. */
+	arrivals_free(g->arrivals);
+	if ((g->arrivals = arrivals_new(g)) == NULL)
+		gateway_at_once(g);
+	handoff_leave(g);
+	if (g->roster != NULL)
+		roster_leave(g->roster, g->settings.drain_ms, gateway_left);
+	else
+		gateway_left(g);
+}
+
+/* The shards have. */
+static void
+gateway_left(struct gateway *g)
+{
+	if (g->registry != NULL)
+		registry_leave(g->registry, gateway_unlisted);
+	else
+		gateway_unlisted(g);
+}
+
+/* Nothing of ours is in Redis any more. */
+static void
+gateway_unlisted(struct gateway *g)
+{
+	registry_free(g->registry);
+	g->registry = NULL;
+	if (g->redisd != NULL)
+		redisd_leave(g->redisd, gateway_done);
+	else
+		gateway_done(g);
+}
+
+static void
+gateway_done(struct gateway *g)
+{
+	(void)g;
+	turn_stop();
+}
+
+/* Asked twice. */
+static void
+gateway_at_once(struct gateway *g)
+{
+	char	*lock = paths_in(g->settings.run_dir, "lock");
+
+	log_warn("leaving at once");
+	if (g->roster != NULL)
+		roster_kill(g->roster);
+	if (g->redisd != NULL)
+		redisd_kill(g->redisd);
+	gateway_unlink(g);
+	if (lock != NULL)
+		unlink(lock);
+	_exit(1);
+}
+
+static void
+gateway_free(struct gateway *g)
+{
+	door_free(g->door);
+	handoffs_free(g->handoffs);
+	placement_free(g->placement);
+	roster_free(g->roster);
+	arrivals_free(g->arrivals);
+	redisd_free(g->redisd);
+	gateway_unlink(g);
+	free(g->redis_url);
+}
+
+static void
+gateway_unlink(const struct gateway *g)
+{
+	static const char *const	 names[] = { "control.sock",
+					    "redis.sock", "redis.pid" };
+	const struct settings		*s = &g->settings;
+	const struct sockaddr_un	*un;
+	char				*path;
+
+	for (size_t i = 0; i < nitems(names); i++)
+		if ((path = paths_in(s->run_dir, names[i])) != NULL) {
+			unlink(path);
+			free(path);
+		}
+	for (size_t i = 0; !g->activated && i < s->nlisten; i++) {
+		un = (const void *)&s->listen[i].ss;
+		if (un->sun_family == AF_UNIX)
+			unlink(un->sun_path);
+	}
+}
+
+static void
+gateway_signal_cb(int signo, void *arg)
+{
+	struct gateway	*g = arg;
+	char		 err[512];
+
+	switch (signo) {
+	case SIGHUP:
+		if (settings_reload(&g->settings, err, sizeof(err)) == -1)
+			log_warn("configuration not changed: %s", err);
+		else
+			log_info("routes read again; the rest counts after a "
+			    "restart");
+		break;
+	case SIGUSR2:
+		log_info("signal=USR2 is not for this version");
+		break;
+	default:
+		if (g->leaving)
+			gateway_at_once(g);
+		gateway_leave(g);
+	}
+}
