@@ -6,6 +6,7 @@
  */
 #include <sys/socket.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -88,6 +89,7 @@ static int	 shard_open(const struct shard *);
 static char	*shard_lock_path(const struct shard *);
 static void	 shard_unlink_lock(const struct shard *);
 static void	 roster_check(struct roster *);
+static void	 roster_clean(struct roster *);
 static void	 roster_timer_cb(evutil_socket_t, short, void *);
 static void	 roster_watch_cb(evutil_socket_t, short, void *);
 static void	 roster_order(struct roster *, struct shard *,
@@ -295,10 +297,10 @@ roster_kill(struct roster *r)
 {
 	for (size_t i = 0; i < r->nslots; i++) {
 		child_kill(r->slots[i].pidfd, SIGKILL);
-		if (r->slots[i].link_path != NULL)
-			unlink(r->slots[i].link_path);
+		r->slots[i].pid = 0;
 		shard_unlink_lock(&r->slots[i]);
 	}
+	roster_clean(r);
 }
 
 /* ---- what placement does ---- */
@@ -811,18 +813,19 @@ shard_dead(struct shard *s)
 	for (size_t i = 0; i < r->nslots; i++)
 		if (shard_open(&r->slots[i]))
 			roster_tell(&r->slots[i], &dead, NULL);
-	if (g->registry != NULL && s->address[0] != '\0')
+	if (g->registry != NULL && s->link_path != NULL)
 		registry_sweep(g->registry, s->address);
 	if (s->link_path != NULL)
 		unlink(s->link_path);
-	free(s->link_path);
-	s->link_path = NULL;
 	if (r->leaving)
 		log_info("shard slot=%" PRIu32 " pid=%d left %s lost=%zu",
 		    s->slot, (int)s->pid, s->ended, lost);
 	else
-		log_warn("shard slot=%" PRIu32 " pid=%d died %s lost=%zu",
-		    s->slot, (int)s->pid, s->ended, lost);
+		log_warn("shard slot=%" PRIu32 " pid=%d died%s %s lost=%zu",
+		    s->slot, (int)s->pid, s->link_path != NULL ? "" :
+		    " before it said hello", s->ended, lost);
+	free(s->link_path);
+	s->link_path = NULL;
 	close(s->pidfd);
 	s->pidfd = -1;
 	s->pid = 0;
@@ -831,7 +834,6 @@ shard_dead(struct shard *s)
 	evtimer_del(s->timer);
 	if (r->leaving) {
 		shard_move(s, SHARD_EMPTY);
-		shard_unlink_lock(s);
 		return;
 	}
 
@@ -1102,8 +1104,10 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	evtimer_del(r->timer);
 	if (!r->leaving) {
-		if (!r->settled)
+		if (!r->settled) {
+			roster_clean(r);
 			r->ready_cb(r->gateway);
+		}
 		r->settled = 1;
 	} else if (pending && r->leaving == 1) {
 		r->leaving = 2;
@@ -1115,9 +1119,44 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(r->timer, &tv);
 	} else if (r->left_cb != NULL) {
 		event_del(r->watch);
+		roster_clean(r);
+		for (size_t i = 0; i < r->nslots; i++)
+			shard_unlink_lock(&r->slots[i]);
 		r->left_cb(r->gateway);
 		r->left_cb = NULL;
 	}
+}
+
+/*
+ * Sockets of links whose shards are gone, "link-<slot>-<incarnation>.sock": those
+ * who died while there was no gateway, too, and the others are told now.
+ */
+static void
+roster_clean(struct roster *r)
+{
+	const char	*run_dir = r->gateway->settings.run_dir;
+	struct ctl	 dead = { .type = CTL_DEAD };
+	DIR		*dir = opendir(run_dir);
+	struct dirent	*d;
+	char		*path;
+	int		 end;
+
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		end = 0;
+		if (sscanf(d->d_name, "link-%3" SCNu32 "-%16" SCNx64 ".sock%n",
+		    &dead.slot, &dead.incarnation, &end) != 2 || end == 0 ||
+		    d->d_name[end] != '\0' || dead.slot >= SLOTS_MAX ||
+		    roster_knows(r, dead.incarnation))
+			continue;
+		if ((path = paths_in(run_dir, d->d_name)) != NULL)
+			unlink(path);
+		free(path);
+		for (size_t i = 0; i < r->nslots; i++)
+			if (shard_open(&r->slots[i]))
+				roster_tell(&r->slots[i], &dead, NULL);
+	}
+	if (dir != NULL)
+		closedir(dir);
 }
 
 static void
