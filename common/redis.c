@@ -1,8 +1,17 @@
-/* One Redis server over hiredis' asynchronous API. */
+/*
+ * One Redis server: two connections, one for commands and one for channels,
+ * that stand and fall together.
+ *
+ * Of hiredis this takes the reader.  Its asynchronous API asserts what a
+ * server may answer, knows no deadlines, and frees behind its callbacks; here
+ * answers are matched with a list of what is owed, any callback may free all,
+ * and a server that talks nonsense loses its connection.
+ */
 #include <sys/socket.h>
+#include <sys/un.h>
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <errno.h>
 #include <netdb.h>
@@ -10,26 +19,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <unistd.h>
 
 #include <event2/event.h>
-#include <hiredis/async.h>
 #include <hiredis/hiredis.h>
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wcast-qual"
-#include <hiredis/adapters/libevent.h>
-#pragma GCC diagnostic pop
 
 #include "common/backoff.h"
 #include "common/bytes.h"
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/map.h"
 #include "common/redis.h"
+#include "common/sock.h"
 
-#define REDIS_TICK_MS		20
 #define REDIS_GREET_MS		2000	/* connect, AUTH, SELECT, PING */
 #define REDIS_STALLED_MS	5000	/* and 4 deadlines: a new connection */
+#define REDIS_SCAN_MS		10	/* between two looks at deadlines */
+#define REDIS_REPLY_MAX		(64 << 20)	/* bytes of one reply */
 #define REDIS_ADDRS		8
 #define REDIS_ARGS_MAX		64	/* of redis_do */
 
@@ -39,18 +46,30 @@ struct redis_url {
 	int	 port, db;
 };
 
-/* A connection: one for commands, one for channels. */
 struct redis_conn {
 	struct redis	*redis;
-	redisAsyncContext *ctx;		/* NULL: none */
-	int		 up;
-	uint64_t	 since;		/* clock_ms of dialling */
-	struct backoff	 backoff;
-	struct event	*redial;
+	int		 fd;		/* -1: none */
+	int		 ready;		/* greeted */
+	redisReader	*reader;
+	size_t		 unfinished;	/* bytes of the reply that is coming */
+	uint64_t	 heard;		/* clock_ms of the last bytes */
+	struct buf	 out;
+	struct list	 owed;		/* struct redis_cmd, oldest first */
+	struct event	*ev_read, *ev_write;
+};
+
+struct redis_cmd {
+	struct list	 at;
+	redis_reply_cb	*cb;		/* NULL: nobody waits, or any more */
+	void		*arg;
+	enum { GREET_NONE, GREET_STEP, GREET_LAST } greet;
+	uint64_t	 since;		/* clock_ms */
+	unsigned	 deadline_ms;
+	size_t		 bytes;
 };
 
 struct redis_channel {
-	struct list	 at;
+	struct map_node	 node;
 	redis_message_cb *cb;
 	void		*arg;
 	char		 name[];
@@ -59,29 +78,27 @@ struct redis_channel {
 struct redis {
 	struct event_base *base;
 	struct redis_url url;
-	char		 addrs[REDIS_ADDRS][INET6_ADDRSTRLEN];
+	struct sock_addr addrs[REDIS_ADDRS];
 	size_t		 naddrs, addr;
 	struct redis_conn commands, channels;
+	struct map	 subscribed;	/* struct redis_channel */
 	redis_state_cb	*state_cb;
 	void		*arg;
-	struct list	 outstanding;	/* struct redis_cmd, oldest first */
+	int		 up;
+	int		 complained;	/* since it was up */
 	size_t		 noutstanding, bytes;
-	struct list	 subscribed;
-	struct event	*tick;
-	int		 freeing;
+	struct list	 lost;		/* struct redis_cmd, to be told so */
+	struct backoff	 backoff;
+	struct event	*dial, *tick;
+	uint64_t	 due;		/* clock_ms of tick; 0: none */
+	int		 busy;		/* callbacks on the stack */
+	int		 freed;		/* when no longer busy */
 };
 
-struct redis_cmd {
-	struct list	 at;
-	struct redis	*redis;
-	redis_reply_cb	*cb;		/* NULL: nobody waits any more */
-	void		*arg;
-	uint64_t	 deadline, given_up;	/* clock_ms */
-	size_t		 bytes;
-};
-
-static void	 redis_dial(struct redis_conn *c);
-static void	 redis_lost(struct redis_conn *c, const char *why);
+static void	 redis_dial_cb(evutil_socket_t, short, void *);
+static void	 redis_read_cb(evutil_socket_t, short, void *);
+static void	 redis_write_cb(evutil_socket_t, short, void *);
+static void	 redis_tick_cb(evutil_socket_t, short, void *);
 
 /* ---- the URL ---- */
 
@@ -123,6 +140,8 @@ redis_url_unix(struct redis_url *u, const char *s)
 
 	if (n == 0)
 		return ("unix: needs a path, unix:/run/redis/redis.sock");
+	if (n >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return ("the path is longer than 107 bytes");
 	if (s[n] == '?' && (strncmp(s + n, "?db=", 4) != 0 ||
 	    redis_url_number(s + n + 4, strlen(s + n + 4), 65535, &u->db) ==
 	    -1))
@@ -156,10 +175,10 @@ redis_url_inet(struct redis_url *u, const char *s)
 	host = (size_t)(end - s);
 	if (*s == '[') {
 		colon = memchr(s, ']', host);
-		if (colon == NULL)
+		if (colon == NULL || (colon + 1 != end && colon[1] != ':'))
 			return ("a v6 address is written [address]");
 		u->host = redis_unescape(s + 1, (size_t)(colon - s - 1));
-		colon = colon[1] == ':' ? colon + 1 : NULL;
+		colon = colon + 1 == end ? NULL : colon + 1;
 	} else {
 		colon = memchr(s, ':', host);
 		u->host = redis_unescape(s, colon != NULL ?
@@ -202,22 +221,31 @@ redis_url_check(const char *url, const char **why)
 static int
 redis_resolve(struct redis *r)
 {
-	struct addrinfo	 hints = { .ai_socktype = SOCK_STREAM }, *res, *ai;
+	struct sockaddr_un	*un = (void *)&r->addrs[0].ss;
+	struct addrinfo		 hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo		*res, *ai;
+	char			 port[8];
 
-	if (r->url.path != NULL)
+	if (r->url.path != NULL) {
+		un->sun_family = AF_UNIX;
+		strncpy(un->sun_path, r->url.path, sizeof(un->sun_path) - 1);
+		r->addrs[0].len = sizeof(*un);
+		r->naddrs = 1;
 		return (0);
-	if (getaddrinfo(r->url.host, NULL, &hints, &res) != 0) {
+	}
+	snprintf(port, sizeof(port), "%d", r->url.port);
+	hints.ai_flags = AI_NUMERICSERV;
+	if (getaddrinfo(r->url.host, port, &hints, &res) != 0) {
 		log_warn("redis host=%s no such host", r->url.host);
-		errno = EINVAL;
 		return (-1);
 	}
-	for (ai = res; ai != NULL && r->naddrs < REDIS_ADDRS; ai = ai->ai_next)
-		if (getnameinfo(ai->ai_addr, ai->ai_addrlen,
-		    r->addrs[r->naddrs], INET6_ADDRSTRLEN, NULL, 0,
-		    NI_NUMERICHOST) == 0)
-			r->naddrs++;
+	for (ai = res; ai != NULL && r->naddrs < REDIS_ADDRS;
+	    ai = ai->ai_next) {
+		memcpy(&r->addrs[r->naddrs].ss, ai->ai_addr, ai->ai_addrlen);
+		r->addrs[r->naddrs++].len = ai->ai_addrlen;
+	}
 	freeaddrinfo(res);
-	return (r->naddrs > 0 ? 0 : -1);
+	return (0);
 }
 
 /* ---- values ---- */
@@ -257,219 +285,492 @@ redis_at(const struct redis_value *v, size_t i)
 	return (redis_value(v->raw->element[i]));
 }
 
-/* ---- connecting ---- */
+/* ---- what is owed ---- */
 
 static void
-redis_redial_cb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	redis_dial(arg);
-}
-
-static void
-redis_retry(struct redis_conn *c)
-{
-	uint32_t	 ms;
-	struct timeval	 tv;
-
-	if (c->redis->freeing)
-		return;
-	ms = backoff_next(&c->backoff);
-	tv.tv_sec = ms / 1000;
-	tv.tv_usec = (ms % 1000) * 1000;
-	event_add(c->redial, &tv);
-}
-
-/* The context is gone or going: forget it, tell, try again later. */
-static void
-redis_lost(struct redis_conn *c, const char *why)
-{
-	struct redis	*r = c->redis;
-	int		 was_up = c->up;
-
-	c->ctx = NULL;
-	c->up = 0;
-	if (r->freeing)
-		return;
-	if (was_up)
-		log_warn("redis lost why=\"%s\"", why);
-	redis_retry(c);
-	if (was_up && c == &r->commands && r->state_cb != NULL)
-		r->state_cb(0, r->arg);
-}
-
-/* Give the context up from the loop, outside of hiredis' callbacks. */
-static void
-redis_drop(struct redis_conn *c, const char *why)
-{
-	redisAsyncContext	*ctx = c->ctx;
-
-	if (ctx == NULL)
-		return;
-	ctx->data = NULL;	/* its callbacks find no connection */
-	redis_lost(c, why);
-	redisAsyncFree(ctx);	/* answers all outstanding with NULL */
-}
-
-static void
-redis_disconnected_cb(const redisAsyncContext *ctx, int status)
-{
-	struct redis_conn	*c = ctx->data;
-
-	if (c != NULL)
-		redis_lost(c, status == REDIS_OK ? "closed" : ctx->errstr);
-}
-
-static void
-redis_connected_cb(const redisAsyncContext *ctx, int status)
-{
-	struct redis_conn	*c = ctx->data;
-
-	/* On an error hiredis frees the context itself. */
-	if (status != REDIS_OK && c != NULL)
-		redis_lost(c, ctx->errstr);
-}
-
-static void	 redis_channel_send(struct redis_conn *c,
-		    struct redis_channel *ch);
-
-/* The answer to PING, the last of the greeting. */
-static void
-redis_greeted_cb(redisAsyncContext *ctx, void *reply, void *arg)
-{
-	struct redis_conn	*c = ctx->data;
-	const redisReply	*raw = reply;
-	struct list		*e, *tmp;
-
-	(void)arg;
-	if (c == NULL || raw == NULL)
-		return;
-	if (raw->type == REDIS_REPLY_ERROR) {
-		/* LOADING, NOAUTH and the like: once more, later. */
-		log_warn("redis refuses: %s", raw->str);
-		ctx->data = NULL;
-		redis_lost(c, raw->str);
-		redisAsyncFree(ctx);
-		return;
-	}
-	c->up = 1;
-	backoff_reset(&c->backoff);
-	if (c == &c->redis->channels) {
-		list_each(e, tmp, &c->redis->subscribed)
-			redis_channel_send(c, list_entry(e,
-			    struct redis_channel, at));
-	} else if (c->redis->state_cb != NULL)
-		c->redis->state_cb(1, c->redis->arg);
-}
-
-static void
-redis_greet(struct redis_conn *c)
-{
-	const struct redis_url	*u = &c->redis->url;
-
-	if (u->user != NULL)
-		redisAsyncCommand(c->ctx, NULL, NULL, "AUTH %s %s", u->user,
-		    u->password);
-	else if (u->password != NULL)
-		redisAsyncCommand(c->ctx, NULL, NULL, "AUTH %s", u->password);
-	if (u->db != 0)
-		redisAsyncCommand(c->ctx, NULL, NULL, "SELECT %d", u->db);
-	redisAsyncCommand(c->ctx, redis_greeted_cb, NULL, "PING");
-}
-
-static void
-redis_dial(struct redis_conn *c)
-{
-	struct redis		*r = c->redis;
-	redisAsyncContext	*ctx;
-
-	if (r->url.path != NULL)
-		ctx = redisAsyncConnectUnix(r->url.path);
-	else
-		ctx = redisAsyncConnect(r->addrs[r->addr++ % r->naddrs],
-		    r->url.port);
-	if (ctx == NULL || ctx->err != 0 ||
-	    redisLibeventAttach(ctx, r->base) != REDIS_OK) {
-		log_debug("redis dial failed: %s",
-		    ctx == NULL ? "no memory" : ctx->errstr);
-		if (ctx != NULL)
-			redisAsyncFree(ctx);
-		redis_retry(c);
-		return;
-	}
-	ctx->data = c;
-	c->ctx = ctx;
-	c->since = clock_ms();
-	redisAsyncSetConnectCallback(ctx, redis_connected_cb);
-	redisAsyncSetDisconnectCallback(ctx, redis_disconnected_cb);
-	redis_greet(c);
-}
-
-/* ---- commands ---- */
-
-static void
-redis_cmd_free(struct redis_cmd *cmd)
+redis_cmd_free(struct redis *r, struct redis_cmd *cmd)
 {
 	list_remove(&cmd->at);
-	cmd->redis->noutstanding--;
-	cmd->redis->bytes -= cmd->bytes;
+	r->noutstanding--;
+	r->bytes -= cmd->bytes;
 	free(cmd);
 }
 
+/* Look at the deadlines at this time, or earlier. */
 static void
-redis_cmd_end(struct redis_cmd *cmd, const struct redis_value *v, int err)
+redis_arm(struct redis *r, uint64_t when)
 {
-	redis_reply_cb	*cb = cmd->cb;
+	uint64_t	 now = clock_ms(), ms;
+	struct timeval	 tv;
 
-	cmd->cb = NULL;
-	if (cb != NULL)
-		cb(v, err, cmd->arg);
+	if (r->due != 0 && r->due <= when)
+		return;
+	r->due = when;
+	ms = when > now ? when - now : 0;
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	event_add(r->tick, &tv);
 }
 
-static void
-redis_answer_cb(redisAsyncContext *ctx, void *reply, void *arg)
+/* Encode a command; it is sent when the callbacks of this turn have run.
+ * 0, or -1 without memory. */
+static int
+redis_write(struct redis_conn *c, int argc, const char *const *argv,
+    const size_t *argvlen)
 {
-	struct redis_cmd	*cmd = arg;
-	struct redis_value	 v;
+	size_t	 before = c->out.len, len;
 
-	(void)ctx;
-	if (reply == NULL)
-		redis_cmd_end(cmd, NULL,
-		    cmd->redis->freeing ? ECANCELED : ENOTCONN);
-	else {
-		v = redis_value(reply);
-		redis_cmd_end(cmd, &v, 0);
+	buf_addf(&c->out, "*%d\r\n", argc);
+	for (int i = 0; i < argc; i++) {
+		len = argvlen != NULL ? argvlen[i] : strlen(argv[i]);
+		buf_addf(&c->out, "$%zu\r\n", len);
+		buf_add(&c->out, argv[i], len);
+		buf_add(&c->out, "\r\n", 2);
 	}
-	redis_cmd_free(cmd);
+	if (c->out.failed) {
+		c->out.failed = 0;
+		c->out.len = before;
+		return (-1);
+	}
+	event_active(c->ev_write, EV_WRITE, 0);
+	return (0);
 }
 
-/* Deadlines of commands, and servers that do not answer at all. */
+/* The same, and an answer is owed: the command, or NULL without memory. */
+static struct redis_cmd *
+redis_ask(struct redis_conn *c, unsigned deadline_ms, size_t bytes, int argc,
+    const char *const *argv, const size_t *argvlen)
+{
+	struct redis_cmd	*cmd;
+
+	if ((cmd = calloc(1, sizeof(*cmd))) == NULL)
+		return (NULL);
+	if (redis_write(c, argc, argv, argvlen) == -1) {
+		free(cmd);
+		return (NULL);
+	}
+	cmd->since = clock_ms();
+	cmd->deadline_ms = deadline_ms;
+	cmd->bytes = bytes;
+	list_push(&c->owed, &cmd->at);
+	c->redis->noutstanding++;
+	c->redis->bytes += bytes;
+	redis_arm(c->redis, cmd->since + deadline_ms);
+	return (cmd);
+}
+
+/* Tell those on r->lost.  The list is r's, for a callback may free r. */
+static void
+redis_tell_lost(struct redis *r, int err)
+{
+	struct redis_cmd	*cmd;
+	redis_reply_cb		*cb;
+	void			*arg;
+
+	while (!list_empty(&r->lost)) {
+		cmd = list_entry(r->lost.next, struct redis_cmd, at);
+		cb = cmd->cb;
+		arg = cmd->arg;
+		redis_cmd_free(r, cmd);
+		if (cb != NULL)
+			cb(NULL, err, arg);
+	}
+}
+
+/* ---- connections ---- */
+
+static void
+redis_conn_init(struct redis_conn *c, struct redis *r)
+{
+	c->redis = r;
+	c->fd = -1;
+	list_init(&c->owed);
+}
+
+/* What it owes goes to r->lost. */
+static void
+redis_conn_close(struct redis_conn *c)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &c->owed) {
+		list_remove(e);
+		list_push(&c->redis->lost, e);
+	}
+	if (c->ev_read != NULL)
+		event_free(c->ev_read);
+	if (c->ev_write != NULL)
+		event_free(c->ev_write);
+	c->ev_read = c->ev_write = NULL;
+	if (c->reader != NULL)
+		redisReaderFree(c->reader);
+	c->reader = NULL;
+	if (c->fd != -1)
+		close(c->fd);
+	c->fd = -1;
+	buf_clear(&c->out);
+	c->ready = 0;
+	c->unfinished = 0;
+}
+
+/* Both connections end; why may belong to one of them.  Tells everybody, so
+ * that only events call it, never what a caller called. */
+static void
+redis_lose(struct redis *r, const char *why)
+{
+	char		 text[128];
+	int		 was_up = r->up;
+	uint32_t	 ms;
+	struct timeval	 tv;
+
+	log_escape(text, sizeof(text), why, strlen(why));
+	if (!r->complained)
+		log_warn("redis %s why=\"%s\"", was_up ? "lost" : "away", text);
+	else
+		log_debug("redis away why=\"%s\"", text);
+	r->complained = 1;
+	r->up = 0;
+	if (!was_up)
+		r->addr = (r->addr + 1) % r->naddrs;
+	redis_conn_close(&r->commands);
+	redis_conn_close(&r->channels);
+	ms = backoff_next(&r->backoff);
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = ms % 1000 * 1000;
+	event_add(r->dial, &tv);
+	redis_tell_lost(r, ENOTCONN);
+	if (was_up && !r->freed && r->state_cb != NULL)
+		r->state_cb(0, r->arg);
+}
+
+/* A command of our own: an error or silence ends the connection. */
+static int
+redis_greet(struct redis_conn *c, int last, const char *a, const char *b,
+    const char *d)
+{
+	const char		*argv[] = { a, b, d };
+	struct redis_cmd	*cmd;
+
+	cmd = redis_ask(c, REDIS_GREET_MS, 0, b == NULL ? 1 : d == NULL ? 2 : 3,
+	    argv, NULL);
+	if (cmd == NULL)
+		return (-1);
+	cmd->greet = last ? GREET_LAST : GREET_STEP;
+	return (0);
+}
+
+static int
+redis_channel_send(struct redis_conn *c, const char *verb,
+    const struct redis_channel *ch)
+{
+	const char	*argv[] = { verb, ch->name };
+
+	return (redis_write(c, 2, argv, NULL));
+}
+
+static int
+redis_greet_all(struct redis_conn *c)
+{
+	const struct redis	*r = c->redis;
+	const struct redis_url	*u = &r->url;
+	struct map_node		*n;
+	char			 db[16];
+
+	if (u->user != NULL) {
+		if (redis_greet(c, 0, "AUTH", u->user, u->password) == -1)
+			return (-1);
+	} else if (u->password != NULL &&
+	    redis_greet(c, 0, "AUTH", u->password, NULL) == -1)
+		return (-1);
+	snprintf(db, sizeof(db), "%d", u->db);
+	if (u->db != 0 && redis_greet(c, 0, "SELECT", db, NULL) == -1)
+		return (-1);
+	if (c == &r->channels)
+		for (n = map_first(&r->subscribed); n != NULL;
+		    n = map_next(&r->subscribed, n))
+			if (redis_channel_send(c, "SUBSCRIBE", container_of(n,
+			    struct redis_channel, node)) == -1)
+				return (-1);
+	return (redis_greet(c, 1, "PING", NULL, NULL));
+}
+
+/* NULL, or why not, and c is to be closed. */
+static const char *
+redis_open(struct redis_conn *c)
+{
+	struct redis		*r = c->redis;
+	const struct sock_addr	*a = &r->addrs[r->addr];
+	int			 one = 1, idle = 10, each = 5, ms = 15000;
+
+	c->fd = socket(a->ss.ss_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd == -1)
+		return (strerror(errno));
+	if (a->ss.ss_family != AF_UNIX) {
+		/* Channels may be silent for days: notice a dead machine. */
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle,
+		    sizeof(idle));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &each,
+		    sizeof(each));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+		    sizeof(ms));
+	}
+	if (connect(c->fd, (const struct sockaddr *)&a->ss, a->len) == -1 &&
+	    errno != EINPROGRESS)
+		return (strerror(errno));
+	c->heard = clock_ms();
+	c->reader = redisReaderCreate();
+	c->ev_read = event_new(r->base, c->fd, EV_READ | EV_PERSIST,
+	    redis_read_cb, c);
+	c->ev_write = event_new(r->base, c->fd, EV_WRITE, redis_write_cb, c);
+	if (c->reader == NULL || c->ev_read == NULL || c->ev_write == NULL ||
+	    event_add(c->ev_read, NULL) == -1 || redis_greet_all(c) == -1)
+		return ("no memory");
+	return (NULL);
+}
+
+/* ---- answers ---- */
+
+static void
+redis_greeted(struct redis_conn *c)
+{
+	struct redis	*r = c->redis;
+
+	c->ready = 1;
+	if (r->up || !r->commands.ready ||
+	    (r->subscribed.count > 0 && !r->channels.ready))
+		return;
+	r->up = 1;
+	r->complained = 0;
+	backoff_reset(&r->backoff);
+	log_info("redis up");
+	if (r->state_cb != NULL)
+		r->state_cb(1, r->arg);
+}
+
+/* What comes by itself on the channels' connection: 1, or 0 if raw answers a
+ * command. */
+static int
+redis_pushed(struct redis_conn *c, const redisReply *raw)
+{
+	redisReply *const	*e = raw->element;
+	struct redis_channel	*ch;
+	struct map_node		*n;
+
+	if (raw->type != REDIS_REPLY_ARRAY || raw->elements != 3 ||
+	    e[0]->type != REDIS_REPLY_STRING)
+		return (0);
+	if (strcmp(e[0]->str, "message") != 0 ||
+	    e[1]->type != REDIS_REPLY_STRING ||
+	    e[2]->type != REDIS_REPLY_STRING)
+		return (1);		/* SUBSCRIBE and UNSUBSCRIBE worked */
+	n = map_find(&c->redis->subscribed, e[1]->str, (size_t)e[1]->len);
+	if (n != NULL) {
+		ch = container_of(n, struct redis_channel, node);
+		ch->cb(e[1]->str, (size_t)e[1]->len, e[2]->str,
+		    (size_t)e[2]->len, ch->arg);
+	}
+	return (1);
+}
+
+/* NULL, or why the connection must end. */
+static const char *
+redis_answer(struct redis_conn *c, const redisReply *raw)
+{
+	struct redis_value	 v = redis_value(raw);
+	struct redis_cmd	*cmd, keep;
+
+	if (c == &c->redis->channels && redis_pushed(c, raw))
+		return (NULL);
+	if (list_empty(&c->owed))
+		return (v.kind == REDIS_ERROR ? v.str : "answers unasked");
+	cmd = list_entry(c->owed.next, struct redis_cmd, at);
+	keep = *cmd;
+	redis_cmd_free(c->redis, cmd);
+	if (keep.greet != GREET_NONE && v.kind == REDIS_ERROR)
+		return (v.str);
+	if (keep.greet == GREET_LAST)
+		redis_greeted(c);
+	if (keep.cb != NULL)
+		keep.cb(&v, 0, keep.arg);
+	return (NULL);
+}
+
+static void
+redis_input(struct redis_conn *c, const char *data, size_t len)
+{
+	struct redis	*r = c->redis;
+	const char	*why;
+	void		*raw;
+
+	c->heard = clock_ms();
+	c->unfinished += len;
+	if (redisReaderFeed(c->reader, data, len) != REDIS_OK) {
+		redis_lose(r, c->reader->errstr);
+		return;
+	}
+	while (c->fd != -1) {		/* a callback may have freed r */
+		if (redisReaderGetReply(c->reader, &raw) != REDIS_OK) {
+			redis_lose(r, c->reader->errstr);
+			return;
+		}
+		if (raw == NULL)
+			break;
+		c->unfinished = 0;
+		if ((why = redis_answer(c, raw)) != NULL)
+			redis_lose(r, why);
+		freeReplyObject(raw);
+	}
+	if (c->unfinished > REDIS_REPLY_MAX)
+		redis_lose(r, "a reply is too large");
+}
+
+/* ---- events ---- */
+
+/* Callbacks may call redis_free(): every event enters and leaves. */
+static void
+redis_enter(struct redis *r)
+{
+	r->busy++;
+}
+
+static void
+redis_leave(struct redis *r)
+{
+	if (--r->busy == 0 && r->freed)
+		free(r);
+}
+
+static void
+redis_read_cb(evutil_socket_t fd, short what, void *arg)
+{
+	static char		 buf[1 << 16];
+	struct redis_conn	*c = arg;
+	struct redis		*r = c->redis;
+	ssize_t			 n;
+
+	(void)what;
+	redis_enter(r);
+	n = recv((int)fd, buf, sizeof(buf), MSG_DONTWAIT);
+	if (n > 0)
+		redis_input(c, buf, (size_t)n);
+	else if (n == 0)
+		redis_lose(r, "closed");
+	else if (errno != EAGAIN && errno != EINTR)
+		redis_lose(r, strerror(errno));
+	redis_leave(r);
+}
+
+static void
+redis_write_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_conn	*c = arg;
+	struct redis		*r = c->redis;
+	ssize_t			 n;
+
+	(void)what;
+	if (c->out.len == 0)
+		return;
+	n = send((int)fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n == -1 && errno != EAGAIN && errno != EINTR) {
+		redis_enter(r);
+		redis_lose(r, strerror(errno));
+		redis_leave(r);
+		return;
+	}
+	if (n > 0)
+		buf_drain(&c->out, (size_t)n);
+	if (c->out.len > 0)
+		event_add(c->ev_write, NULL);
+	else if (c->out.cap > 1 << 16)
+		buf_clear(&c->out);
+}
+
+static void
+redis_dial_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis	*r = arg;
+	const char	*why = NULL;
+
+	(void)fd, (void)what;
+	if (r->commands.fd == -1)
+		why = redis_open(&r->commands);
+	if (why == NULL && r->channels.fd == -1 && r->subscribed.count > 0)
+		why = redis_open(&r->channels);
+	if (why == NULL)
+		return;
+	redis_enter(r);
+	redis_lose(r, why);
+	redis_leave(r);
+}
+
+/*
+ * Tell who has waited long enough; their answers will be discarded.  NULL, or
+ * why the connection must end.  *next: look again no later.
+ */
+static const char *
+redis_expire(struct redis_conn *c, uint64_t *next)
+{
+	struct redis_cmd	*cmd;
+	struct list		*e, *tmp;
+	redis_reply_cb		*cb;
+	uint64_t		 now = clock_ms(), at;
+
+	list_each(e, tmp, &c->owed) {
+		cmd = list_entry(e, struct redis_cmd, at);
+		cb = cmd->cb;
+		if (cb == NULL && cmd->greet == GREET_NONE)
+			continue;
+		at = cmd->since + cmd->deadline_ms;
+		if (at > now) {
+			*next = at < *next ? at : *next;
+			continue;
+		}
+		if (cmd->greet != GREET_NONE)
+			return ("no greeting");
+		cmd->cb = NULL;
+		cb(NULL, ETIMEDOUT, cmd->arg);
+		if (c->fd == -1)	/* the callback freed r */
+			return (NULL);
+	}
+	if (list_empty(&c->owed))
+		return (NULL);
+	/* Does the server answer anything at all? */
+	cmd = list_entry(c->owed.next, struct redis_cmd, at);
+	at = 4 * (uint64_t)cmd->deadline_ms;
+	if (at < REDIS_STALLED_MS)
+		at = REDIS_STALLED_MS;
+	at += cmd->since > c->heard ? cmd->since : c->heard;
+	if (at <= now)
+		return ("stalled");
+	*next = at < *next ? at : *next;
+	return (NULL);
+}
+
 static void
 redis_tick_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct redis		*r = arg;
-	struct redis_conn	*conns[] = { &r->commands, &r->channels };
-	struct redis_cmd	*cmd;
-	struct list		*e, *tmp;
-	uint64_t		 now = clock_ms();
-	int			 stalled = 0;
+	struct redis	*r = arg;
+	const char	*why;
+	uint64_t	 next = UINT64_MAX, soonest;
 
 	(void)fd, (void)what;
-	list_each(e, tmp, &r->outstanding) {
-		cmd = list_entry(e, struct redis_cmd, at);
-		if (cmd->given_up <= now)
-			stalled = 1;
-		/* The callback may end others, but frees none. */
-		if (cmd->cb != NULL && cmd->deadline <= now)
-			redis_cmd_end(cmd, NULL, ETIMEDOUT);
+	r->due = 0;
+	redis_enter(r);
+	if ((why = redis_expire(&r->commands, &next)) == NULL)
+		why = redis_expire(&r->channels, &next);
+	if (why != NULL)
+		redis_lose(r, why);
+	else if (next != UINT64_MAX && !r->freed) {
+		soonest = clock_ms() + REDIS_SCAN_MS;
+		redis_arm(r, next > soonest ? next : soonest);
 	}
-	if (stalled)
-		redis_drop(&r->commands, "no answer");
-	for (size_t i = 0; i < nitems(conns); i++)
-		if (conns[i]->ctx != NULL && !conns[i]->up &&
-		    now - conns[i]->since > REDIS_GREET_MS)
-			redis_drop(conns[i], "no greeting");
+	redis_leave(r);
 }
+
+/* ---- commands ---- */
 
 int
 redis_command(struct redis *r, unsigned deadline_ms, redis_reply_cb *cb,
@@ -477,9 +778,8 @@ redis_command(struct redis *r, unsigned deadline_ms, redis_reply_cb *cb,
 {
 	struct redis_cmd	*cmd;
 	size_t			 bytes = sizeof(*cmd);
-	uint64_t		 now = clock_ms(), late;
 
-	if (!r->commands.up || r->freeing) {
+	if (!r->up) {
 		errno = ENOTCONN;
 		return (-1);
 	}
@@ -487,28 +787,13 @@ redis_command(struct redis *r, unsigned deadline_ms, redis_reply_cb *cb,
 		bytes += 16 + (argvlen != NULL ? argvlen[i] : strlen(argv[i]));
 	if (r->noutstanding >= REDIS_MAX_OUTSTANDING ||
 	    bytes > REDIS_MAX_QUEUED - r->bytes ||
-	    (cmd = calloc(1, sizeof(*cmd))) == NULL) {
+	    (cmd = redis_ask(&r->commands, deadline_ms, bytes, argc, argv,
+	    argvlen)) == NULL) {
 		errno = EAGAIN;
 		return (-1);
 	}
-	late = 4 * (uint64_t)deadline_ms;
-	cmd->redis = r;
 	cmd->cb = cb;
 	cmd->arg = arg;
-	cmd->bytes = bytes;
-	cmd->deadline = now + deadline_ms;
-	cmd->given_up = now + (late > REDIS_STALLED_MS ? late :
-	    REDIS_STALLED_MS);
-	/* hiredis' prototype lacks a const. */
-	if (redisAsyncCommandArgv(r->commands.ctx, redis_answer_cb, cmd, argc,
-	    (const char **)(uintptr_t)argv, argvlen) != REDIS_OK) {
-		free(cmd);
-		errno = ENOTCONN;
-		return (-1);
-	}
-	list_push(&r->outstanding, &cmd->at);
-	r->noutstanding++;
-	r->bytes += bytes;
 	return (0);
 }
 
@@ -530,96 +815,64 @@ redis_do(struct redis *r, unsigned deadline_ms, redis_reply_cb *cb,
 
 /* ---- channels ---- */
 
-static void
-redis_channel_cb(redisAsyncContext *ctx, void *reply, void *arg)
-{
-	struct redis_conn	*c = ctx->data;
-	const redisReply	*raw = reply;
-	struct redis_channel	*ch;
-	struct list		*e, *tmp;
-
-	(void)arg;
-	if (c == NULL || raw == NULL || raw->type != REDIS_REPLY_ARRAY ||
-	    raw->elements != 3 ||
-	    raw->element[0]->type != REDIS_REPLY_STRING ||
-	    strcasecmp(raw->element[0]->str, "message") != 0 ||
-	    raw->element[1]->type != REDIS_REPLY_STRING ||
-	    raw->element[2]->type != REDIS_REPLY_STRING)
-		return;
-	list_each(e, tmp, &c->redis->subscribed) {
-		ch = list_entry(e, struct redis_channel, at);
-		if (strcmp(ch->name, raw->element[1]->str) != 0)
-			continue;
-		ch->cb(ch->name, strlen(ch->name), raw->element[2]->str,
-		    (size_t)raw->element[2]->len, ch->arg);
-		break;
-	}
-}
-
-static void
-redis_channel_send(struct redis_conn *c, struct redis_channel *ch)
-{
-	redisAsyncCommand(c->ctx, redis_channel_cb, NULL, "SUBSCRIBE %s",
-	    ch->name);
-}
-
 int
 redis_subscribe(struct redis *r, const char *channel, redis_message_cb *cb,
     void *arg)
 {
 	struct redis_channel	*ch;
+	size_t			 len = strlen(channel);
 
-	if ((ch = malloc(sizeof(*ch) + strlen(channel) + 1)) == NULL)
+	if (map_find(&r->subscribed, channel, len) != NULL) {
+		errno = EEXIST;
 		return (-1);
-	memcpy(ch->name, channel, strlen(channel) + 1);
+	}
+	if ((ch = malloc(sizeof(*ch) + len + 1)) == NULL)
+		return (-1);
+	memcpy(ch->name, channel, len + 1);
 	ch->cb = cb;
 	ch->arg = arg;
-	list_push(&r->subscribed, &ch->at);
-	if (r->channels.up)
-		redis_channel_send(&r->channels, ch);
-	else if (r->channels.ctx == NULL &&
-	    !evtimer_pending(r->channels.redial, NULL))
-		redis_dial(&r->channels);
+	if (map_insert(&r->subscribed, &ch->node, ch->name, len) == -1)
+		goto fail;
+	if (r->channels.fd != -1 &&
+	    redis_channel_send(&r->channels, "SUBSCRIBE", ch) == -1) {
+		map_remove(&r->subscribed, &ch->node);
+		goto fail;
+	}
+	if (r->channels.fd == -1 && r->commands.fd != -1)
+		event_active(r->dial, EV_TIMEOUT, 0);
 	return (0);
+fail:
+	free(ch);
+	errno = ENOMEM;
+	return (-1);
 }
 
 int
 redis_unsubscribe(struct redis *r, const char *channel)
 {
 	struct redis_channel	*ch;
-	struct list		*e, *tmp;
+	struct map_node		*n;
 
-	list_each(e, tmp, &r->subscribed) {
-		ch = list_entry(e, struct redis_channel, at);
-		if (strcmp(ch->name, channel) != 0)
-			continue;
-		if (r->channels.up)
-			redisAsyncCommand(r->channels.ctx, NULL, NULL,
-			    "UNSUBSCRIBE %s", channel);
-		list_remove(&ch->at);
-		free(ch);
-		return (0);
+	n = map_find(&r->subscribed, channel, strlen(channel));
+	if (n == NULL) {
+		errno = ENOENT;
+		return (-1);
 	}
-	errno = ENOENT;
-	return (-1);
+	ch = container_of(n, struct redis_channel, node);
+	/* Without memory its messages go on coming, and find nobody. */
+	if (r->channels.fd != -1)
+		(void)redis_channel_send(&r->channels, "UNSUBSCRIBE", ch);
+	map_remove(&r->subscribed, n);
+	free(ch);
+	return (0);
 }
 
 /* ---- life ---- */
-
-static int
-redis_conn_init(struct redis_conn *c, struct redis *r)
-{
-	c->redis = r;
-	backoff_init(&c->backoff, 50, 2000);
-	c->redial = evtimer_new(r->base, redis_redial_cb, c);
-	return (c->redial == NULL ? -1 : 0);
-}
 
 struct redis *
 redis_new(struct event_base *base, const char *url, redis_state_cb *state_cb,
     void *arg)
 {
-	struct timeval	 tv = { 0, REDIS_TICK_MS * 1000 };
 	struct redis	*r;
 	int		 keep = EINVAL;
 
@@ -628,17 +881,18 @@ redis_new(struct event_base *base, const char *url, redis_state_cb *state_cb,
 	r->base = base;
 	r->state_cb = state_cb;
 	r->arg = arg;
-	list_init(&r->outstanding);
-	list_init(&r->subscribed);
+	redis_conn_init(&r->commands, r);
+	redis_conn_init(&r->channels, r);
+	list_init(&r->lost);
+	backoff_init(&r->backoff, 50, 2000);
 	if (redis_url_parse(&r->url, url) != NULL || redis_resolve(r) == -1)
 		goto fail;
 	keep = ENOMEM;
-	r->tick = event_new(base, -1, EV_PERSIST, redis_tick_cb, r);
-	if (r->tick == NULL || event_add(r->tick, &tv) == -1 ||
-	    redis_conn_init(&r->commands, r) == -1 ||
-	    redis_conn_init(&r->channels, r) == -1)
+	r->tick = evtimer_new(base, redis_tick_cb, r);
+	r->dial = evtimer_new(base, redis_dial_cb, r);
+	if (r->tick == NULL || r->dial == NULL)
 		goto fail;
-	redis_dial(&r->commands);
+	event_active(r->dial, EV_TIMEOUT, 0);
 	return (r);
 fail:
 	redis_free(r);
@@ -649,30 +903,31 @@ fail:
 void
 redis_free(struct redis *r)
 {
-	struct redis_channel	*ch;
+	struct map_node	*n, *next;
 
-	if (r == NULL)
+	if (r == NULL || r->freed)
 		return;
-	r->freeing = 1;
-	redis_drop(&r->commands, "leaving");
-	redis_drop(&r->channels, "leaving");
-	while (!list_empty(&r->subscribed)) {
-		ch = list_entry(r->subscribed.next, struct redis_channel, at);
-		list_remove(&ch->at);
-		free(ch);
+	redis_enter(r);
+	r->freed = 1;
+	r->up = 0;
+	redis_conn_close(&r->commands);
+	redis_conn_close(&r->channels);
+	redis_tell_lost(r, ECANCELED);
+	for (n = map_first(&r->subscribed); n != NULL; n = next) {
+		next = map_next(&r->subscribed, n);
+		free(container_of(n, struct redis_channel, node));
 	}
-	if (r->commands.redial != NULL)
-		event_free(r->commands.redial);
-	if (r->channels.redial != NULL)
-		event_free(r->channels.redial);
+	map_clear(&r->subscribed);
 	if (r->tick != NULL)
 		event_free(r->tick);
+	if (r->dial != NULL)
+		event_free(r->dial);
 	redis_url_clear(&r->url);
-	free(r);
+	redis_leave(r);
 }
 
 int
 redis_up(const struct redis *r)
 {
-	return (r->commands.up);
+	return (r->up);
 }

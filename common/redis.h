@@ -1,10 +1,14 @@
 /*
- * One Redis server over hiredis' asynchronous API, on a libevent loop.
+ * One Redis server over hiredis' reader, on a libevent loop.
  *
- * Reconnects by itself with back-off (50 ms .. 2 s).  Every command has a
- * deadline of its own; a reply that comes later is discarded.  Channels
- * (SUBSCRIBE) live on a connection of their own.  Never blocks: a host name
- * in the URL is resolved once, in redis_new().
+ * Reconnects by itself with back-off (50 ms .. 2 s), also when the server has
+ * answered nothing for 4 deadlines of the oldest command (at least 5 s).  Every
+ * command has a deadline of its own; a reply that comes later is discarded.
+ * Channels (SUBSCRIBE) live on a connection of their own; both are lost and
+ * come back together, so that what is up hears all its channels.  Never blocks:
+ * a host name in the URL is resolved once, in redis_new().
+ *
+ * Any callback may call any function here, redis_free() too.
  */
 #ifndef COMMON_REDIS_H
 #define COMMON_REDIS_H
@@ -39,7 +43,8 @@ struct redis_value redis_at(const struct redis_value *v, size_t i);
  * (redis_free).  An error reply of Redis is a value of kind REDIS_ERROR.
  */
 typedef void	redis_reply_cb(const struct redis_value *v, int err, void *arg);
-/* up: 1 connected (and authenticated, database selected), 0 lost. */
+/* up: 1 connected (authenticated, database selected, every channel so far
+ * subscribed), 0 lost: channel messages may have been missed. */
 typedef void	redis_state_cb(int up, void *arg);
 typedef void	redis_message_cb(const char *channel, size_t clen,
 		    const char *msg, size_t mlen, void *arg);
@@ -50,7 +55,9 @@ int	 redis_url_check(const char *url, const char **why);
 /* Starts connecting.  NULL with errno (EINVAL: url). */
 struct redis *redis_new(struct event_base *base, const char *url,
 	    redis_state_cb *state_cb, void *arg);
-void	 redis_free(struct redis *r);	/* cancels everything */
+/* Cancels everything: what is outstanding is called back with ECANCELED before
+ * it returns, and nothing afterwards. */
+void	 redis_free(struct redis *r);
 int	 redis_up(const struct redis *r);
 /*
  * Queue a command of argc binary-safe arguments; pipelined, sent at the end of
@@ -64,7 +71,8 @@ int	 redis_command(struct redis *r, unsigned deadline_ms,
  * key, NULL). */
 int	 redis_do(struct redis *r, unsigned deadline_ms, redis_reply_cb *cb,
 	    void *arg, ...) __attribute__((sentinel));
-/* Channel messages; repeated after each reconnect. 0 or -1 with errno. */
+/* Channel messages; repeated after each reconnect.  One subscription a channel:
+ * 0, or -1 with errno EEXIST, ENOMEM, for the second ENOENT. */
 int	 redis_subscribe(struct redis *r, const char *channel,
 	    redis_message_cb *cb, void *arg);
 int	 redis_unsubscribe(struct redis *r, const char *channel);

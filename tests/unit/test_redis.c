@@ -1,0 +1,1022 @@
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <netinet/in.h>
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/bytes.h"
+#include "common/clock.h"
+#include "common/redis.h"
+#include "common/sock.h"
+
+#define PATIENCE_MS	15000
+
+static struct event_base *base;
+static struct redis	*r;
+static char		 dir[] = "/tmp/kennel-test-XXXXXX", path[64], url[80];
+static pid_t		 server;
+static int		 ups, downs;
+
+/* ---- a real server ---- */
+
+/* Started with one more option, or NULL; it answers when this returns. */
+static void
+start_server(const char *option, const char *value)
+{
+	int	 fd, null;
+
+	if ((server = fork()) == 0) {
+		null = open("/dev/null", O_RDWR);
+		dup2(null, STDOUT_FILENO);
+		execlp("redis-server", "redis-server", "--port", "0",
+		    "--unixsocket", path, "--dir", dir, "--save", "",
+		    "--appendonly", "no", option, value, (char *)NULL);
+		_exit(127);
+	}
+	for (uint64_t end = clock_ms() + PATIENCE_MS; clock_ms() < end;
+	    usleep(5000)) {
+		if ((fd = sock_connect_unix(path, SOCK_STREAM)) != -1) {
+			close(fd);
+			return;
+		}
+		ck_assert_int_eq(waitpid(server, NULL, WNOHANG), 0);
+	}
+	ck_abort_msg("redis-server does not answer");
+}
+
+static void
+stop_server(void)
+{
+	if (server > 0) {
+		kill(server, SIGKILL);
+		waitpid(server, NULL, 0);
+	}
+	server = 0;
+}
+
+static void
+setup(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/sock", dir);
+	snprintf(url, sizeof(url), "unix:%s", path);
+	base = event_base_new();
+}
+
+static void
+teardown(void)
+{
+	char	 command[64];
+
+	redis_free(r);
+	event_base_free(base);
+	stop_server();
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* ---- waiting ---- */
+
+static void
+give_up_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	ck_abort_msg("waited in vain");
+}
+
+/* Turn the loop until *n is at least want. */
+static void
+until(const int *n, int want)
+{
+	struct event	*ev = evtimer_new(base, give_up_cb, NULL);
+	struct timeval	 tv = { PATIENCE_MS / 1000, 0 };
+
+	event_add(ev, &tv);
+	while (*n < want)
+		event_base_loop(base, EVLOOP_ONCE);
+	event_free(ev);
+}
+
+static void
+turn_for(unsigned ms)
+{
+	struct timeval	 tv = { ms / 1000, ms % 1000 * 1000 };
+
+	event_base_loopexit(base, &tv);
+	event_base_dispatch(base);
+}
+
+static void
+state_cb(int up, void *arg)
+{
+	ck_assert_ptr_eq(arg, &ups);
+	if (up)
+		ups++;
+	else
+		downs++;
+	if (r != NULL)
+		ck_assert_int_eq(redis_up(r), up);
+}
+
+static void
+connect_to(const char *to)
+{
+	r = redis_new(base, to, state_cb, &ups);
+	ck_assert_ptr_nonnull(r);
+	ck_assert_int_eq(redis_up(r), 0);
+	ck_assert_int_eq(ups, 0);
+}
+
+static void
+connect_up(void)
+{
+	connect_to(url);
+	until(&ups, 1);
+	ck_assert_int_eq(redis_up(r), 1);
+}
+
+/* ---- answers ---- */
+
+struct answer {
+	int		 n, err;
+	enum redis_kind	 kind;
+	int64_t		 integer;
+	size_t		 len;
+	char		 str[64];
+};
+
+static void
+answer_cb(const struct redis_value *v, int err, void *arg)
+{
+	struct answer	*a = arg;
+
+	a->n++;
+	a->err = err;
+	if (v == NULL) {
+		ck_assert_int_ne(err, 0);
+		return;
+	}
+	ck_assert_int_eq(err, 0);
+	a->kind = v->kind;
+	a->integer = v->integer;
+	a->len = v->len;
+	if (v->str != NULL)
+		snprintf(a->str, sizeof(a->str), "%s", v->str);
+}
+
+static int	 answered, failed, timed_out, lost, cancelled;
+
+static void
+count_cb(const struct redis_value *v, int err, void *arg)
+{
+	(void)arg;
+	answered += v != NULL;
+	failed += v != NULL && v->kind == REDIS_ERROR;
+	timed_out += err == ETIMEDOUT;
+	lost += err == ENOTCONN;
+	cancelled += err == ECANCELED;
+}
+
+/* Ask and wait. */
+#define ASK(a, ...) do {						\
+	memset(&(a), 0, sizeof(a));					\
+	ck_assert_int_eq(redis_do(r, 2000, answer_cb, &(a),		\
+	    __VA_ARGS__, NULL), 0);					\
+	ck_assert_int_eq((a).n, 0);					\
+	until(&(a).n, 1);						\
+} while (0)
+
+START_TEST(every_kind_of_value_arrives)
+{
+	struct answer	 a;
+
+	start_server(NULL, NULL);
+	connect_up();
+	ASK(a, "SET", "k", "value");
+	ck_assert(a.err == 0 && a.kind == REDIS_STATUS);
+	ck_assert_str_eq(a.str, "OK");
+	ASK(a, "GET", "k");
+	ck_assert(a.kind == REDIS_STRING && a.len == 5);
+	ck_assert_str_eq(a.str, "value");
+	ASK(a, "GET", "nothing");
+	ck_assert_int_eq(a.kind, REDIS_NIL);
+	ASK(a, "DECRBY", "n", "7");
+	ck_assert(a.kind == REDIS_INTEGER && a.integer == -7);
+	ASK(a, "INCR", "k");
+	ck_assert_int_eq(a.kind, REDIS_ERROR);
+	ck_assert_ptr_nonnull(strstr(a.str, "not an integer"));
+	ASK(a, "MGET", "k", "n");
+	ck_assert_int_eq(a.kind, REDIS_ARRAY);
+}
+END_TEST
+
+static void
+nested_cb(const struct redis_value *v, int err, void *arg)
+{
+	struct redis_value	 inner;
+
+	ck_assert_int_eq(err, 0);
+	ck_assert(v->kind == REDIS_ARRAY && v->n == 3);
+	inner = redis_at(v, 1);
+	ck_assert(redis_at(v, 0).kind == REDIS_INTEGER);
+	ck_assert(inner.kind == REDIS_ARRAY && inner.n == 2);
+	ck_assert_str_eq(redis_at(&inner, 0).str, "a");
+	ck_assert_mem_eq(redis_at(&inner, 1).str, "b\0c", 3);
+	ck_assert_uint_eq(redis_at(&inner, 1).len, 3);
+	ck_assert(redis_at(v, 2).kind == REDIS_NIL);
+	++*(int *)arg;
+}
+
+START_TEST(arrays_nest_and_arguments_are_binary_safe)
+{
+	static const char *const	 argv[] = { "EVAL",
+	    "return { 1, { 'a', ARGV[1] }, false }", "0", "b\0c" };
+	static const size_t		 lens[] = { 4, 37, 1, 3 };
+	int				 n = 0;
+
+	start_server(NULL, NULL);
+	connect_up();
+	ck_assert_int_eq(redis_command(r, 2000, nested_cb, &n, 4, argv, lens),
+	    0);
+	until(&n, 1);
+}
+END_TEST
+
+START_TEST(large_values_go_and_come_in_order_with_others)
+{
+	static char	 big[4 << 20];
+	struct answer	 set, get, ping;
+
+	memset(big, 'x', sizeof(big) - 1);
+	memset(&set, 0, sizeof(set));
+	get = ping = set;
+	start_server(NULL, NULL);
+	connect_up();
+	redis_do(r, 5000, answer_cb, &set, "SET", "k", big, NULL);
+	redis_do(r, 5000, NULL, NULL, "INCR", "n", NULL);
+	redis_do(r, 5000, answer_cb, &get, "GET", "k", NULL);
+	redis_do(r, 5000, answer_cb, &ping, "INCR", "n", NULL);
+	until(&get.n, 1);
+	ck_assert_str_eq(set.str, "OK");
+	ck_assert_uint_eq(get.len, sizeof(big) - 1);
+	until(&ping.n, 1);
+	ck_assert_int_eq(ping.integer, 2);
+}
+END_TEST
+
+START_TEST(before_it_is_up_commands_are_enotconn)
+{
+	connect_to(url);
+	ck_assert_int_eq(redis_do(r, 100, count_cb, NULL, "PING", NULL), -1);
+	ck_assert_int_eq(errno, ENOTCONN);
+	turn_for(200);
+	ck_assert_int_eq(redis_do(r, 100, count_cb, NULL, "PING", NULL), -1);
+	ck_assert_int_eq(ups + downs + lost, 0);
+	/* A server that comes later is found. */
+	start_server(NULL, NULL);
+	until(&ups, 1);
+	ck_assert_int_eq(downs, 0);
+}
+END_TEST
+
+START_TEST(each_command_has_its_own_deadline)
+{
+	struct answer	 pause, quick, slow;
+	uint64_t	 before;
+
+	memset(&quick, 0, sizeof(quick));
+	slow = quick;
+	start_server(NULL, NULL);
+	connect_up();
+	ASK(pause, "CLIENT", "PAUSE", "600", "ALL");
+	before = clock_ms();
+	/* The later one has the shorter deadline. */
+	redis_do(r, 3000, answer_cb, &slow, "ECHO", "slow", NULL);
+	redis_do(r, 100, answer_cb, &quick, "ECHO", "quick", NULL);
+	until(&quick.n, 1);
+	ck_assert_int_eq(quick.err, ETIMEDOUT);
+	ck_assert_uint_ge(clock_ms() - before, 100);
+	ck_assert_uint_lt(clock_ms() - before, 500);
+	ck_assert_int_eq(slow.n, 0);
+	until(&slow.n, 1);
+	ck_assert_str_eq(slow.str, "slow");
+	ck_assert_int_eq(redis_up(r), 1);
+}
+END_TEST
+
+START_TEST(a_late_reply_is_discarded_and_never_taken_for_another)
+{
+	struct answer	 a, late;
+
+	memset(&late, 0, sizeof(late));
+	start_server(NULL, NULL);
+	connect_up();
+	ASK(a, "CLIENT", "PAUSE", "300", "ALL");
+	redis_do(r, 50, answer_cb, &late, "ECHO", "late", NULL);
+	until(&late.n, 1);
+	ck_assert_int_eq(late.err, ETIMEDOUT);
+	ASK(a, "ECHO", "next");
+	ck_assert_str_eq(a.str, "next");
+	ASK(a, "ECHO", "last");
+	ck_assert_str_eq(a.str, "last");
+	ck_assert_int_eq(late.n, 1);
+}
+END_TEST
+
+START_TEST(it_reconnects_after_the_server_was_killed)
+{
+	struct answer	 a, owed;
+
+	memset(&owed, 0, sizeof(owed));
+	start_server(NULL, NULL);
+	connect_up();
+	ASK(a, "CLIENT", "PAUSE", "10000", "ALL");
+	redis_do(r, 5000, answer_cb, &owed, "ECHO", "owed", NULL);
+	turn_for(50);
+	stop_server();
+	until(&owed.n, 1);
+	ck_assert_int_eq(owed.err, ENOTCONN);
+	until(&downs, 1);
+	ck_assert_int_eq(redis_do(r, 100, answer_cb, &a, "PING", NULL), -1);
+	ck_assert_int_eq(errno, ENOTCONN);
+	start_server(NULL, NULL);
+	until(&ups, 2);
+	ASK(a, "ECHO", "again");
+	ck_assert_str_eq(a.str, "again");
+	ck_assert_int_eq(owed.n, 1);
+	ck_assert_int_eq(downs, 1);
+}
+END_TEST
+
+START_TEST(a_server_that_stalls_is_left_and_met_again)
+{
+	uint64_t	 before;
+
+	start_server(NULL, NULL);
+	connect_up();
+	kill(server, SIGSTOP);
+	before = clock_ms();
+	redis_do(r, 100, count_cb, NULL, "PING", NULL);
+	until(&timed_out, 1);
+	until(&downs, 1);
+	ck_assert_uint_ge(clock_ms() - before, 5000);
+	ck_assert_uint_lt(clock_ms() - before, 8000);
+	kill(server, SIGCONT);
+	until(&ups, 2);
+}
+END_TEST
+
+START_TEST(ten_thousand_commands_are_outstanding_and_no_more)
+{
+	start_server(NULL, NULL);
+	connect_up();
+	for (int i = 0; i < REDIS_MAX_OUTSTANDING; i++)
+		ck_assert_int_eq(redis_do(r, 5000, count_cb, NULL, "INCR", "n",
+		    NULL), 0);
+	ck_assert_int_eq(redis_do(r, 5000, count_cb, NULL, "INCR", "n", NULL),
+	    -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	until(&answered, REDIS_MAX_OUTSTANDING);
+	ck_assert_int_eq(redis_do(r, 5000, count_cb, NULL, "INCR", "n", NULL),
+	    0);
+	until(&answered, REDIS_MAX_OUTSTANDING + 1);
+	ck_assert_int_eq(failed, 0);
+}
+END_TEST
+
+START_TEST(eight_mib_are_queued_and_no_more)
+{
+	static char	 big[1 << 20], huge[REDIS_MAX_QUEUED + 1];
+	int		 n = 0;
+
+	memset(big, 'x', sizeof(big) - 1);
+	memset(huge, 'x', sizeof(huge) - 1);
+	start_server(NULL, NULL);
+	connect_up();
+	ck_assert_int_eq(redis_do(r, 100, count_cb, NULL, "SET", "k", huge,
+	    NULL), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	while (redis_do(r, 9000, count_cb, NULL, "SET", "k", big, NULL) == 0)
+		ck_assert_int_lt(++n, 9);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_ge(n, 7);
+	until(&answered, n);
+	ck_assert_int_eq(redis_do(r, 9000, count_cb, NULL, "SET", "k", big,
+	    NULL), 0);
+	until(&answered, n + 1);
+}
+END_TEST
+
+/* ---- channels ---- */
+
+static char	 heard[256];
+static int	 nheard;
+
+static void
+message_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
+    void *arg)
+{
+	size_t	 n = strlen(heard);
+
+	ck_assert_ptr_eq(arg, heard);
+	snprintf(heard + n, sizeof(heard) - n, "%.*s:%.*s ", (int)clen,
+	    channel, (int)mlen, msg);
+	nheard++;
+}
+
+START_TEST(messages_come_by_channel_until_unsubscribed)
+{
+	struct answer	 a;
+
+	start_server(NULL, NULL);
+	connect_up();
+	ck_assert_int_eq(redis_subscribe(r, "a", message_cb, heard), 0);
+	ck_assert_int_eq(redis_subscribe(r, "b", message_cb, heard), 0);
+	ck_assert_int_eq(redis_subscribe(r, "b", message_cb, heard), -1);
+	ck_assert_int_eq(errno, EEXIST);
+	do
+		ASK(a, "PUBLISH", "b", "1");
+	while (a.integer == 0);
+	ASK(a, "PUBLISH", "a", "2");
+	ASK(a, "PUBLISH", "c", "3");
+	ck_assert_int_eq(a.integer, 0);
+	until(&nheard, 2);
+	ck_assert_str_eq(heard, "b:1 a:2 ");
+	ck_assert_int_eq(redis_unsubscribe(r, "b"), 0);
+	ck_assert_int_eq(redis_unsubscribe(r, "b"), -1);
+	ck_assert_int_eq(errno, ENOENT);
+	do
+		ASK(a, "PUBLISH", "b", "4");
+	while (a.integer != 0);
+	ASK(a, "PUBLISH", "a", "5");
+	until(&nheard, 3);
+	ck_assert_str_eq(heard, "b:1 a:2 a:5 ");
+	/* The last one goes, and one comes back. */
+	ck_assert_int_eq(redis_unsubscribe(r, "a"), 0);
+	ck_assert_int_eq(redis_subscribe(r, "b", message_cb, heard), 0);
+	do
+		ASK(a, "PUBLISH", "b", "6");
+	while (a.integer == 0);
+	until(&nheard, 4);
+	ck_assert_int_eq(downs, 0);
+}
+END_TEST
+
+START_TEST(up_means_subscribed_also_after_each_reconnect)
+{
+	struct answer	 a;
+
+	start_server(NULL, NULL);
+	connect_to(url);
+	redis_subscribe(r, "a", message_cb, heard);
+	redis_subscribe(r, "b", message_cb, heard);
+	for (int i = 1; i <= 3; i++) {
+		until(&ups, i);
+		ASK(a, "PUBLISH", "a", "1");
+		ck_assert_int_eq(a.integer, 1);
+		ASK(a, "PUBLISH", "b", "1");
+		ck_assert_int_eq(a.integer, 1);
+		until(&nheard, 2 * i);
+		stop_server();
+		until(&downs, i);
+		start_server(NULL, NULL);
+	}
+}
+END_TEST
+
+START_TEST(a_lost_channel_connection_is_told_and_repaired)
+{
+	struct answer	 a;
+
+	start_server(NULL, NULL);
+	connect_to(url);
+	redis_subscribe(r, "a", message_cb, heard);
+	until(&ups, 1);
+	redis_do(r, 1000, NULL, NULL, "CLIENT", "KILL", "TYPE", "pubsub",
+	    NULL);
+	until(&downs, 1);
+	until(&ups, 2);
+	ASK(a, "PUBLISH", "a", "x");
+	ck_assert_int_eq(a.integer, 1);
+	until(&nheard, 1);
+}
+END_TEST
+
+/* ---- who may come in ---- */
+
+START_TEST(without_the_password_it_stays_down)
+{
+	start_server("--requirepass", "secret");
+	connect_to(url);
+	turn_for(300);
+	ck_assert_int_eq(ups + downs, 0);
+}
+END_TEST
+
+/* A port that nobody had a moment ago. */
+static int
+free_port(void)
+{
+	struct sockaddr_in	 in = { .sin_family = AF_INET };
+	socklen_t		 len = sizeof(in);
+	int			 fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	getsockname(fd, (struct sockaddr *)&in, &len);
+	close(fd);
+	return (ntohs(in.sin_port));
+}
+
+START_TEST(tcp_passwords_users_and_databases_work)
+{
+	struct answer	 a;
+	char		 text[128];
+	int		 port = free_port();
+
+	snprintf(text, sizeof(text), "%d", port);
+	start_server("--port", text);
+	connect_up();
+	ASK(a, "ACL", "SETUSER", "us:er", "on", ">pa@ss/", "~*", "&*", "+@all");
+	ck_assert_str_eq(a.str, "OK");
+	ASK(a, "CONFIG", "SET", "requirepass", "s@c:et");
+	ck_assert_str_eq(a.str, "OK");
+	redis_free(r);
+	r = NULL;
+	ups = 0;
+
+	/* The default user, database 3. */
+	snprintf(text, sizeof(text), "redis://:s%%40c:et@localhost:%d/3", port);
+	connect_to(text);
+	redis_subscribe(r, "a", message_cb, heard);
+	until(&ups, 1);
+	ASK(a, "SET", "k", "three");
+	ck_assert_str_eq(a.str, "OK");
+	redis_free(r);
+	r = NULL;
+	ups = 0;
+
+	/* Another user, database 0, then a wrong password. */
+	snprintf(text, sizeof(text), "redis://us%%3Aer:pa%%40ss%%2F@127.0.0.1:%d",
+	    port);
+	connect_to(text);
+	until(&ups, 1);
+	ASK(a, "GET", "k");
+	ck_assert_int_eq(a.kind, REDIS_NIL);
+	ASK(a, "ACL", "WHOAMI");
+	ck_assert_str_eq(a.str, "us:er");
+	redis_free(r);
+	r = NULL;
+	ups = 0;
+
+	snprintf(text, sizeof(text), "redis://:wrong@127.0.0.1:%d", port);
+	connect_to(text);
+	turn_for(300);
+	ck_assert_int_eq(ups, 0);
+}
+END_TEST
+
+START_TEST(a_database_that_is_none_keeps_it_down)
+{
+	char	 text[128];
+
+	start_server(NULL, NULL);
+	snprintf(text, sizeof(text), "%s?db=99", url);
+	connect_to(text);
+	turn_for(300);
+	ck_assert_int_eq(ups, 0);
+}
+END_TEST
+
+static const struct {
+	const char	*url;
+	int		 ok;
+} urls[] = {
+	{ "redis://localhost", 1 },
+	{ "redis://localhost/", 1 },
+	{ "redis://localhost:6380/15", 1 },
+	{ "redis://[::1]:6380/0", 1 },
+	{ "redis://[::1]", 1 },
+	{ "redis://:password@host", 1 },
+	{ "redis://user:password@host:1", 1 },
+	{ "redis://user:p:a@s@host", 1 },
+	{ "unix:/run/redis.sock", 1 },
+	{ "unix:///run/redis.sock", 1 },
+	{ "unix:/run/redis.sock?db=3", 1 },
+	{ "", 0 },
+	{ "localhost", 0 },
+	{ "http://localhost", 0 },
+	{ "redis://", 0 },
+	{ "redis:///3", 0 },
+	{ "redis://user@host", 0 },
+	{ "redis://host:", 0 },
+	{ "redis://host:0", 0 },
+	{ "redis://host:65536", 0 },
+	{ "redis://host:port", 0 },
+	{ "redis://host/x", 0 },
+	{ "redis://host/-1", 0 },
+	{ "redis://[::1", 0 },
+	{ "redis://[::1]junk", 0 },
+	{ "redis://[::1]:", 0 },
+	{ "unix:", 0 },
+	{ "unix:?db=1", 0 },
+	{ "unix:/x?db=", 0 },
+	{ "unix:/x?other=1", 0 },
+	{ "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 0 },
+};
+
+START_TEST(urls_are_checked)
+{
+	const char	*why = NULL;
+	int		 ok = redis_url_check(urls[_i].url, &why) == 0;
+
+	ck_assert_msg(ok == urls[_i].ok, "%s: %s", urls[_i].url, why);
+	ck_assert((why == NULL) == ok);
+	if (ok)
+		return;
+	ck_assert_ptr_null(redis_new(base, urls[_i].url, NULL, NULL));
+	ck_assert_int_eq(errno, EINVAL);
+}
+END_TEST
+
+/* ---- leaving ---- */
+
+START_TEST(free_cancels_everything_before_it_returns)
+{
+	struct answer	 a;
+
+	start_server(NULL, NULL);
+	connect_to(url);
+	redis_subscribe(r, "a", message_cb, heard);
+	until(&ups, 1);
+	ASK(a, "CLIENT", "PAUSE", "300", "ALL");
+	redis_do(r, 20, count_cb, NULL, "ECHO", "x", NULL);
+	for (int i = 0; i < 100; i++)
+		redis_do(r, 5000, count_cb, NULL, "ECHO", "x", NULL);
+	redis_do(r, 5000, NULL, NULL, "PUBLISH", "a", "x", NULL);
+	until(&timed_out, 1);
+	redis_free(r);
+	r = NULL;
+	ck_assert_int_eq(cancelled, 100);
+	turn_for(500);
+	ck_assert_int_eq(answered + lost, 0);
+	ck_assert_int_eq(cancelled, 100);
+	ck_assert_int_eq(timed_out, 1);
+	ck_assert_int_eq(nheard, 0);
+	ck_assert_int_eq(downs, 0);
+	ck_assert_int_eq(event_base_get_num_events(base,
+	    EVENT_BASE_COUNT_ADDED), 0);
+	redis_free(NULL);
+}
+END_TEST
+
+static int	 freed;
+
+static void
+free_now(void)
+{
+	redis_free(r);
+	r = NULL;
+	freed++;
+}
+
+static void
+free_reply_cb(const struct redis_value *v, int err, void *arg)
+{
+	int	 up = r != NULL && redis_up(r);
+
+	(void)arg;
+	if (err != ECANCELED) {
+		free_now();
+		/* What we were given outlives it. */
+		ck_assert(v == NULL || v->kind == REDIS_STRING);
+		ck_assert(v == NULL || strcmp(v->str, "x") == 0);
+		ck_assert_int_eq(up, err != ENOTCONN);
+	} else
+		cancelled++;
+}
+
+static void
+free_message_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
+    void *arg)
+{
+	(void)arg;
+	free_now();
+	ck_assert(slice_is(slice_of(channel, clen), "a"));
+	ck_assert(slice_is(slice_of(msg, mlen), "x"));
+}
+
+static int	 free_when;
+
+static void
+free_state_cb(int up, void *arg)
+{
+	(void)arg;
+	ups += up;
+	if (up == free_when)
+		free_now();
+}
+
+START_TEST(any_callback_may_free)
+{
+	struct answer	 a;
+
+	start_server(NULL, NULL);
+	free_when = _i == 0 ? 1 : _i == 1 ? 0 : 2;
+	r = redis_new(base, url, free_state_cb, NULL);
+	redis_subscribe(r, "a", free_message_cb, NULL);
+	until(&ups, 1);
+	switch (_i) {
+	case 0:				/* up */
+		break;
+	case 1:				/* lost */
+		stop_server();
+		break;
+	case 2:				/* a message, and another behind it */
+		redis_do(r, 1000, NULL, NULL, "PUBLISH", "a", "x", NULL);
+		redis_do(r, 1000, NULL, NULL, "PUBLISH", "a", "x", NULL);
+		break;
+	case 3:				/* an answer, and others behind it */
+		for (int i = 0; i < 10; i++)
+			redis_do(r, 1000, free_reply_cb, NULL, "ECHO", "x",
+			    NULL);
+		break;
+	case 4:				/* a deadline, and others */
+		ASK(a, "CLIENT", "PAUSE", "300", "ALL");
+		for (int i = 0; i < 10; i++)
+			redis_do(r, 20, free_reply_cb, NULL, "ECHO", "x",
+			    NULL);
+		break;
+	case 5:				/* a loss, and others */
+		ASK(a, "CLIENT", "PAUSE", "10000", "ALL");
+		for (int i = 0; i < 10; i++)
+			redis_do(r, 5000, free_reply_cb, NULL, "ECHO", "x",
+			    NULL);
+		turn_for(20);
+		stop_server();
+		break;
+	}
+	until(&freed, 1);
+	turn_for(50);
+	ck_assert_int_eq(freed, 1);
+	ck_assert_int_eq(cancelled, _i < 3 ? 0 : 9);
+	ck_assert_int_eq(event_base_get_num_events(base,
+	    EVENT_BASE_COUNT_ADDED), 0);
+}
+END_TEST
+
+static void
+again_cb(const struct redis_value *v, int err, void *arg)
+{
+	count_cb(v, err, arg);
+	if (answered < 1000)
+		ck_assert_int_eq(redis_do(r, 1000, again_cb, NULL, "PING",
+		    NULL), 0);
+	else if (err == ENOTCONN)
+		ck_assert_int_eq(redis_do(r, 1000, again_cb, NULL, "PING",
+		    NULL), -1);
+}
+
+START_TEST(its_sockets_are_close_on_exec)
+{
+	struct sockaddr_un	 un;
+	socklen_t		 len;
+	int			 sockets = 0;
+
+	start_server(NULL, NULL);
+	connect_to(url);
+	redis_subscribe(r, "a", message_cb, heard);
+	until(&ups, 1);
+	for (int fd = 3; fd < 64; fd++) {
+		len = sizeof(un);
+		if (getpeername(fd, (struct sockaddr *)&un, &len) == 0 &&
+		    un.sun_family == AF_UNIX && strcmp(un.sun_path, path) ==
+		    0) {
+			ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+			sockets++;
+		}
+	}
+	ck_assert_int_eq(sockets, 2);
+}
+END_TEST
+
+START_TEST(callbacks_may_ask_again)
+{
+	start_server(NULL, NULL);
+	connect_up();
+	redis_do(r, 1000, again_cb, NULL, "PING", NULL);
+	until(&answered, 1000);
+	redis_do(r, 1000, again_cb, NULL, "DEBUG", "SLEEP", "0", NULL);
+	redis_do(r, 1000, again_cb, NULL, "SHUTDOWN", "NOSAVE", NULL);
+	redis_do(r, 1000, again_cb, NULL, "PING", NULL);
+	until(&lost, 1);
+	until(&downs, 1);
+}
+END_TEST
+
+/* ---- servers that talk nonsense ---- */
+
+static const struct nonsense {
+	const char	*name, *bytes;
+	size_t		 len;
+} nonsense[] = {
+#define N(name, s)	{ name, s, sizeof(s) - 1 }
+	N("an answer to nothing", "+OK\r\n"),
+	N("an array to nothing", "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n"),
+	N("an error to nothing", "-ERR max number of clients reached\r\n"),
+	N("no protocol", "HTTP/1.1 400 Bad Request\r\n\r\n"),
+	N("zeros", "\0\0\0\0\r\n"),
+	N("a negative array", "*-5\r\n"),
+	N("a count that is none", "*x\r\n"),
+	N("a string too long", "$99999999999999999999\r\n"),
+	N("a negative string", "$-7\r\n"),
+	N("a type of RESP3", "%1\r\n+a\r\n+b\r\n"),
+	N("too deep", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n"
+	    "*1\r\n*1\r\n+x\r\n"),
+	N("an escape in an error", "-\x1b[2J\"\\\r\n"),
+#undef N
+};
+
+static int	 fake, client = -1;
+static struct event *fake_ev;
+
+/* A server that greets properly, then sends what the test wants. */
+static void
+fake_cb(evutil_socket_t fd, short what, void *arg)
+{
+	const struct nonsense	*n = arg;
+	char			 buf[256];
+
+	(void)what;
+	client = accept((int)fd, NULL, NULL);
+	ck_assert_int_gt(recv(client, buf, sizeof(buf), 0), 0);
+	ck_assert_int_eq(send(client, "+PONG\r\n", 7, 0), 7);
+	if (n != NULL)
+		ck_assert_int_eq(send(client, n->bytes, n->len, 0), n->len);
+	close(client);
+	event_del(fake_ev);
+}
+
+static void
+fake_listen(event_callback_fn cb, const void *arg)
+{
+	struct sock_addr	 a;
+	const char		*why;
+
+	ck_assert_int_eq(sock_parse(url, &a, &why), 0);
+	fake = sock_listen(&a, SOCK_STREAM, 4);
+	ck_assert_int_ne(fake, -1);
+	fake_ev = event_new(base, fake, EV_READ | EV_PERSIST, cb,
+	    (void *)(uintptr_t)arg);
+	event_add(fake_ev, NULL);
+}
+
+START_TEST(a_server_that_talks_nonsense_is_left)
+{
+	fake_listen(fake_cb, &nonsense[_i]);
+	connect_to(url);
+	until(&downs, 1);
+	ck_assert_int_eq(ups, 1);
+	event_free(fake_ev);
+	close(fake);
+}
+END_TEST
+
+/* Answers everything with the same, an error also for the greeting. */
+static void
+refuse_cb(evutil_socket_t fd, short what, void *arg)
+{
+	static const char	 text[] = "-LOADING come later\r\n";
+
+	(void)what;
+	client = accept((int)fd, NULL, NULL);
+	ck_assert_int_eq(send(client, text, sizeof(text) - 1, 0),
+	    sizeof(text) - 1);
+	close(client);
+	++*(int *)arg;
+}
+
+START_TEST(a_server_that_refuses_is_asked_again_with_pauses)
+{
+	int		 n = 0;
+	uint64_t	 before = clock_ms();
+
+	fake_listen(refuse_cb, &n);
+	connect_to(url);
+	until(&n, 5);
+	/* 25 + 50 + 100 + 200 at least. */
+	ck_assert_uint_ge(clock_ms() - before, 370);
+	ck_assert_int_eq(ups + downs, 0);
+	event_free(fake_ev);
+	close(fake);
+}
+END_TEST
+
+static void
+silent_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	client = accept((int)fd, NULL, NULL);
+	++*(int *)arg;
+}
+
+START_TEST(a_server_that_never_greets_is_left_after_two_seconds)
+{
+	int		 n = 0;
+	uint64_t	 before = clock_ms();
+
+	fake_listen(silent_cb, &n);
+	connect_to(url);
+	until(&n, 2);
+	ck_assert_uint_ge(clock_ms() - before, 2000);
+	ck_assert_int_eq(ups + downs, 0);
+	event_free(fake_ev);
+	close(fake);
+}
+END_TEST
+
+START_TEST(replies_resume_at_every_byte)
+{
+	static const char	 text[] = "+PONG\r\n*2\r\n$1\r\nx\r\n:-5\r\n$-1\r\n";
+	int			 one = 1, flags = 0;
+	struct answer		 a = { 0 }, b = { 0 };
+
+	fake_listen(silent_cb, &flags);
+	connect_to(url);
+	until(&flags, 1);
+	for (size_t i = 0; i < sizeof(text) - 1; i++) {
+		if (ups == 1 && a.n == 0 && one) {
+			redis_do(r, 5000, answer_cb, &a, "A", NULL);
+			redis_do(r, 5000, answer_cb, &b, "B", NULL);
+			one = 0;
+		}
+		ck_assert_int_eq(send(client, text + i, 1, 0), 1);
+		turn_for(2);
+	}
+	until(&b.n, 1);
+	ck_assert_int_eq(a.kind, REDIS_ARRAY);
+	ck_assert_int_eq(b.kind, REDIS_NIL);
+	ck_assert_int_eq(downs, 0);
+	event_free(fake_ev);
+	close(fake);
+	close(client);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("redis");
+	TCase	*t = tcase_create("redis");
+	SRunner	*runner;
+	int	 nfailed;
+
+	tcase_set_timeout(t, 30);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, every_kind_of_value_arrives);
+	tcase_add_test(t, arrays_nest_and_arguments_are_binary_safe);
+	tcase_add_test(t, large_values_go_and_come_in_order_with_others);
+	tcase_add_test(t, before_it_is_up_commands_are_enotconn);
+	tcase_add_test(t, each_command_has_its_own_deadline);
+	tcase_add_test(t,
+	    a_late_reply_is_discarded_and_never_taken_for_another);
+	tcase_add_test(t, it_reconnects_after_the_server_was_killed);
+	tcase_add_test(t, a_server_that_stalls_is_left_and_met_again);
+	tcase_add_test(t, ten_thousand_commands_are_outstanding_and_no_more);
+	tcase_add_test(t, eight_mib_are_queued_and_no_more);
+	tcase_add_test(t, messages_come_by_channel_until_unsubscribed);
+	tcase_add_test(t, up_means_subscribed_also_after_each_reconnect);
+	tcase_add_test(t, a_lost_channel_connection_is_told_and_repaired);
+	tcase_add_test(t, without_the_password_it_stays_down);
+	tcase_add_test(t, tcp_passwords_users_and_databases_work);
+	tcase_add_test(t, a_database_that_is_none_keeps_it_down);
+	tcase_add_loop_test(t, urls_are_checked, 0, (int)nitems(urls));
+	tcase_add_test(t, free_cancels_everything_before_it_returns);
+	tcase_add_loop_test(t, any_callback_may_free, 0, 6);
+	tcase_add_test(t, its_sockets_are_close_on_exec);
+	tcase_add_test(t, callbacks_may_ask_again);
+	tcase_add_loop_test(t, a_server_that_talks_nonsense_is_left, 0,
+	    (int)nitems(nonsense));
+	tcase_add_test(t, a_server_that_refuses_is_asked_again_with_pauses);
+	tcase_add_test(t,
+	    a_server_that_never_greets_is_left_after_two_seconds);
+	tcase_add_test(t, replies_resume_at_every_byte);
+	suite_add_tcase(s, t);
+	runner = srunner_create(s);
+	srunner_run_all(runner, CK_NORMAL);
+	nfailed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return (nfailed != 0);
+}
