@@ -33,6 +33,16 @@ list_remove(struct list *e)
 	e->prev = e->next = e;
 }
 
+static inline size_t
+list_count(const struct list *head)
+{
+	size_t n = 0;
+
+	for (const struct list *e = head->next; e != head; e = e->next)
+		n++;
+	return (n);
+}
+
 #define list_entry(l, type, member)	container_of(l, type, member)
 /* Safe against removing e in the body; not against removing its successor. */
 #define list_each(e, tmp, head)						\

@@ -53,7 +53,8 @@ gateway_run(struct gateway *g)
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
 	g->nbound = gateway_bind(g, g->bound);
-	if ((g->base = event_base_new()) == NULL)
+	if ((g->base = event_base_new()) == NULL ||
+	    event_base_priority_init(g->base, 2) == -1)
 		fatalx("no event loop");
 	signals = proc_signals_new(g->base, signos, gateway_signal_cb, g);
 	if (signals == NULL)

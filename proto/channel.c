@@ -85,6 +85,7 @@ control_new(struct event_base *base, int fd, const char *name,
 	    event_assign(&c->write, base, fd, EV_WRITE, control_write_cb, c)
 	    == -1 ||
 	    event_assign(&c->retry, base, -1, 0, control_write_cb, c) == -1 ||
+	    event_priority_set(&c->read, 0) == -1 ||
 	    event_add(&c->read, NULL) == -1) {
 		errno = ENOMEM;
 		goto fail;

@@ -3,7 +3,9 @@
  *
  * Two kinds: control (SEQPACKET: packets of struct ctl with descriptors) and
  * link (STREAM: frames of 4 bytes big-endian length and that many bytes).
- * Both own their descriptor and their events; neither ever blocks.
+ * Both own their descriptor and their events; neither ever blocks.  Reading a
+ * control channel has the loop's highest priority: what a shard says of a place
+ * is known before a client that arrives at the same moment is placed.
  */
 #ifndef PROTO_CHANNEL_H
 #define PROTO_CHANNEL_H
