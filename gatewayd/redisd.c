@@ -21,6 +21,7 @@
 #include "gatewayd/redisd.h"
 
 #define REDISD_READY_MS		5000
+#define REDISD_LOOK_MS		20
 #define REDISD_LEAVE_MS		3000
 #define REDISD_PROVEN_MS	30000	/* up that long: it is no crash loop */
 #define REDISD_BACKOFF_MIN_MS	100
@@ -29,15 +30,17 @@
 struct redisd {
 	struct gateway	*g;
 	char		*program, *sock, *url, *lock, *pidfile, *logfile;
-	struct redis	*probe;		/* does it answer? */
+	struct redis	*probe;		/* does it answer? until it has */
+	int		 answered;
 	pid_t		 pid;		/* 0: none */
 	int		 pidfd;		/* -1 */
 	struct event	*pid_event;
 	struct event	*timer;		/* to start again; leaving: to kill */
-	struct event	*ready_timer;
+	struct event	*ready_timer;	/* to look whether it answers */
+	uint64_t	 deadline;	/* clock_ms: to go on without */
 	struct backoff	 backoff;
 	uint64_t	 since;		/* clock_ms: started or found */
-	void		(*ready_cb)(struct gateway *);	/* NULL: called */
+	void		(*ready_cb)(struct gateway *);
 	void		(*left_cb)(struct gateway *);	/* leaving */
 };
 
@@ -46,7 +49,6 @@ static int	 redisd_find(struct redisd *);
 static int	 redisd_spawn(struct redisd *);
 static int	 redisd_watch(struct redisd *);
 static void	 redisd_again(struct redisd *, int);
-static void	 redisd_ready(struct redisd *);
 static void	 redisd_forget(struct redisd *);
 static void	 redisd_probe_cb(int, void *);
 static void	 redisd_exit_cb(evutil_socket_t, short, void *);
@@ -56,8 +58,6 @@ static void	 redisd_ready_timer_cb(evutil_socket_t, short, void *);
 struct redisd *
 redisd_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 {
-	const struct timeval	 tv = { REDISD_READY_MS / 1000,
-	    REDISD_READY_MS % 1000 * 1000 };
 	struct redisd		*d;
 
 	if ((d = calloc(1, sizeof(*d))) == NULL)
@@ -87,10 +87,8 @@ redisd_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 	    d->lock == NULL || d->timer == NULL || d->ready_timer == NULL)
 		goto no_memory;
 	redisd_start(d);
-	/* Only now: before, there might be nobody to answer. */
-	d->probe = redis_new(g->base, d->url, redisd_probe_cb, d);
-	if (d->probe == NULL || evtimer_add(d->ready_timer, &tv) == -1)
-		goto no_memory;
+	d->deadline = clock_ms() + REDISD_READY_MS;
+	event_active(d->ready_timer, EV_TIMEOUT, 1);
 	return (d);
 no_memory:
 	log_warn("redisd cannot begin: no memory");
@@ -126,9 +124,10 @@ redisd_leave(struct redisd *d, void (*done_cb)(struct gateway *))
 	    REDISD_LEAVE_MS % 1000 * 1000 };
 
 	d->left_cb = done_cb;
-	d->ready_cb = NULL;
 	evtimer_del(d->timer);
-	evtimer_del(d->ready_timer);
+	event_del(d->ready_timer);
+	redis_free(d->probe);
+	d->probe = NULL;
 	if (d->pid == 0) {
 		event_active(d->timer, EV_TIMEOUT, 1);
 		return;
@@ -141,12 +140,6 @@ void
 redisd_kill(struct redisd *d)
 {
 	child_kill(d->pidfd, SIGKILL);
-}
-
-int
-redisd_up(const struct redisd *d)
-{
-	return (redis_up(d->probe));
 }
 
 const char *
@@ -198,6 +191,7 @@ redisd_spawn(struct redisd *d)
 	    "--pidfile", d->pidfile, "--logfile", d->logfile, NULL };
 	pid_t		 pid, holder;
 
+	(void)unlink(d->sock);		/* nobody answers there */
 	/* execv's prototype lacks a const. */
 	pid = child_spawn(d->program, (char *const *)(uintptr_t)argv, d->lock,
 	    &d->pidfd, &holder);
@@ -304,28 +298,34 @@ redisd_timer_cb(evutil_socket_t fd, short what, void *arg)
 static void
 redisd_probe_cb(int up, void *arg)
 {
-	if (up)
-		redisd_ready(arg);
+	struct redisd	*d = arg;
+
+	if (!up)
+		return;
+	d->answered = 1;		/* the probe cannot be freed from here */
+	event_active(d->ready_timer, EV_TIMEOUT, 1);
 }
 
 static void
 redisd_ready_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct redisd	*d = arg;
+	const struct timeval	 tv = { 0, REDISD_LOOK_MS * 1000 };
+	struct redisd		*d = arg;
 
 	(void)fd, (void)what;
-	log_warn("redisd does not answer, going on without; %s may say why",
-	    d->logfile);
-	redisd_ready(d);
-}
-
-static void
-redisd_ready(struct redisd *d)
-{
-	void	(*ready_cb)(struct gateway *) = d->ready_cb;
-
-	evtimer_del(d->ready_timer);
-	d->ready_cb = NULL;
-	if (ready_cb != NULL)
-		ready_cb(d->g);
+	if (!d->answered && clock_ms() < d->deadline) {
+		/* Not before its socket is there: that would be logged. */
+		if (d->probe == NULL && access(d->sock, F_OK) == 0)
+			d->probe = redis_new(d->g->base, d->url,
+			    redisd_probe_cb, d);
+		evtimer_add(d->ready_timer, &tv);
+		return;
+	}
+	if (!d->answered)
+		log_warn("redisd does not answer, going on without; %s may "
+		    "say why", d->logfile);
+	event_del(d->ready_timer);
+	redis_free(d->probe);
+	d->probe = NULL;
+	d->ready_cb(d->g);
 }

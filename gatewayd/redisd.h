@@ -17,7 +17,6 @@ void	 redisd_free(struct redisd *d);
 /* End it: done_cb when it has ended; it is killed after 3 s. */
 void	 redisd_leave(struct redisd *d, void (*done_cb)(struct gateway *));
 void	 redisd_kill(struct redisd *d);		/* at once */
-int	 redisd_up(const struct redisd *d);
 const char *redisd_url(const struct redisd *d);
 
 #endif

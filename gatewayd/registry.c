@@ -46,7 +46,6 @@ struct registry {
 	int		 scanning;	/* for addresses of this node */
 	int		 rescan;	/* once more, from the start */
 	int		 scanned, removed;	/* leaving */
-	int		 down;		/* logged */
 	char		 cursor[REGISTRY_CURSOR];
 	void		(*done_cb)(struct gateway *);	/* leaving */
 };
@@ -173,14 +172,11 @@ registry_state_cb(int up, void *arg)
 {
 	struct registry	*r = arg;
 
-	r->down = !up;
 	if (!up) {
-		log_warn("registry redis=down");
 		if (r->done_cb != NULL)
 			event_active(r->deadline, EV_TIMEOUT, 1);
 		return;
 	}
-	log_info("registry redis=up");
 	registry_beat(r);
 	registry_scan(r);
 	registry_next(r);
@@ -192,11 +188,6 @@ registry_tick_cb(evutil_socket_t fd, short what, void *arg)
 	struct registry	*r = arg;
 
 	(void)fd, (void)what;
-	if (!redis_up(r->redis) && !r->down) {
-		log_warn("registry redis=down: it does not answer, going on "
-		    "without");
-		r->down = 1;
-	}
 	if (clock_ms() - r->beat >= REGISTRY_BEAT_MS)
 		registry_beat(r);
 	if (r->done_cb != NULL && !r->scanned)
