@@ -1097,11 +1097,16 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct roster	*r = arg;
 	struct timeval	 tv = roster_tv(ROSTER_LEAVE_MS);
+	uint64_t	 now = clock_ms();
 	int		 pending = roster_pending(r);
 
 	(void)fd, (void)what;
-	if (pending && clock_ms() < r->deadline)
+	if (pending && now < r->deadline) {
+		/* The loop's clock may be a little ahead of ours. */
+		tv = roster_tv(r->deadline - now);
+		evtimer_add(r->timer, &tv);
 		return;
+	}
 	evtimer_del(r->timer);
 	if (!r->leaving) {
 		if (!r->settled) {
@@ -1115,7 +1120,7 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 			if (r->slots[i].pid != 0)
 				shard_kill(&r->slots[i],
 				    "it did not leave in time");
-		r->deadline = clock_ms() + ROSTER_LEAVE_MS;
+		r->deadline = now + ROSTER_LEAVE_MS;
 		evtimer_add(r->timer, &tv);
 	} else if (r->left_cb != NULL) {
 		event_del(r->watch);
