@@ -58,39 +58,54 @@ ask_setup(struct event_base *base)
 	return (0);
 }
 
+/* One with room for max parts; nothing else in it is set. */
 static struct ask *
-ask_spare(void)
+ask_spare(size_t max)
 {
+	struct ask_part	*parts;
 	struct ask	*a;
 
-	if (list_empty(&ask_spares))
-		return (calloc(1, sizeof(*a)));
-	a = list_entry(ask_spares.next, struct ask, at);
-	list_remove(&a->at);
-	ask_nspares--;
+	if (list_empty(&ask_spares)) {
+		if ((a = calloc(1, sizeof(*a))) == NULL)
+			return (NULL);
+		list_init(&a->at);
+	} else {
+		a = list_entry(ask_spares.next, struct ask, at);
+		list_remove(&a->at);
+		ask_nspares--;
+	}
+	a->nparts = 0;
+	if (a->cap >= max)
+		return (a);
+	if ((parts = realloc(a->parts, max * sizeof(*parts))) == NULL) {
+		ask_free(a);
+		return (NULL);
+	}
+	a->parts = parts;
+	a->cap = max;
 	return (a);
 }
 
 struct ask *
 ask_new(struct event_base *base, const void *owner, unsigned deadline_ms,
-    void (*done)(const struct ask *a, int err, void *arg), void *arg)
+    size_t max, void (*done)(const struct ask *a, int err, void *arg),
+    void *arg)
 {
 	struct ask	*a;
 	struct list	*e;
 
-	if (ask_setup(base) == -1 || (a = ask_spare()) == NULL)
+	if (ask_setup(base) == -1 || (a = ask_spare(max)) == NULL)
 		return (NULL);
 	a->id = ++ask_last;
 	a->deadline = clock_ms() + deadline_ms;
 	a->pending = 1;
-	a->nparts = 0;
 	a->err = 0;
 	a->owner = owner;
 	a->done = done;
 	a->arg = arg;
+	a->call = NULL;
 	if (map_insert(&asks, &a->by_id, &a->id, sizeof(a->id)) == -1) {
-		free(a->parts);
-		free(a);
+		ask_free(a);
 		return (NULL);
 	}
 	/* Most have the same deadline: it belongs at the end, or near it. */
@@ -102,27 +117,15 @@ ask_new(struct event_base *base, const void *owner, unsigned deadline_ms,
 	return (a);
 }
 
-int
+void
 ask_add(struct ask *a, struct link *link, uint64_t neighbour)
 {
-	struct ask_part	*parts;
-	size_t		 cap;
-
-	if (a->nparts == a->cap) {
-		cap = a->cap == 0 ? 4 : a->cap * 2;
-		parts = realloc(a->parts, cap * sizeof(*parts));
-		if (parts == NULL)
-			return (-1);
-		a->parts = parts;
-		a->cap = cap;
-	}
 	a->parts[a->nparts++] = (struct ask_part){
 		.link = link, .neighbour = neighbour,
 		.error = link == NULL ? "gone" : NULL
 	};
 	if (link != NULL)
 		a->pending++;
-	return (0);
 }
 
 /* A part has its answer, or gets none. */
@@ -147,13 +150,6 @@ ask_go(struct ask *a)
 {
 	if (--a->pending == 0)
 		ask_finish(a);
-}
-
-void
-ask_drop(struct ask *a)
-{
-	map_remove(&asks, &a->by_id);
-	ask_free(a);
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "common/list.h"
 #include "common/map.h"
+#include "shardd/neighbours.h"
 
 struct event_base;
 struct link;
@@ -34,24 +35,23 @@ struct ask {
 	const void	*owner;
 	void		(*done)(const struct ask *a, int err, void *arg);
 	void		*arg;
+	neighbours_done_cb *call;	/* the owner's use */
 };
 
 /*
  * done comes once, at the end of a turn (ask_cancel: at once), after ask_go();
- * its ask is freed then.  err: 0, ETIMEDOUT, ECANCELED.  owner may be NULL.
- * NULL with errno ENOMEM.
+ * its ask is freed then.  err: 0, ETIMEDOUT, ECANCELED.  At most `max` are asked.  NULL with
+ * errno ENOMEM.
  */
 struct ask *ask_new(struct event_base *base, const void *owner,
-	    unsigned deadline_ms,
+	    unsigned deadline_ms, size_t max,
 	    void (*done)(const struct ask *a, int err, void *arg), void *arg);
-/* One more is asked; link NULL: nobody is there ("gone").  0 or -1, ENOMEM. */
-int	 ask_add(struct ask *a, struct link *link, uint64_t neighbour);
+/* One more is asked; link NULL: nobody is there ("gone"). */
+void	 ask_add(struct ask *a, struct link *link, uint64_t neighbour);
 /* It could not be sent to the one that was added last. */
 void	 ask_unsent(struct ask *a);
 /* All that are to be asked were added. */
 void	 ask_go(struct ask *a);
-/* The maker gives it up before ask_go(): done does not come. */
-void	 ask_drop(struct ask *a);
 
 /* An answer came over link (data NULL: DONE); unknown and late ones are
  * ignored. */

@@ -325,6 +325,12 @@ link_is_up(const struct link *l)
 	return (l->up);
 }
 
+struct worker *
+link_worker(const struct link *l)
+{
+	return (l->worker);
+}
+
 uint32_t
 link_slot(const struct link *l)
 {

@@ -31,6 +31,7 @@ struct link *link_find(struct worker *w, uint32_t slot, uint64_t incarnation);
 int	 link_send(struct link *l, const struct gossip *m);
 int	 link_is_over(const struct link *l);	/* queue is beyond LINK_MARK */
 int	 link_is_up(const struct link *l);
+struct worker *link_worker(const struct link *l);
 uint32_t link_slot(const struct link *l);
 uint64_t link_incarnation(const struct link *l);
 /* The gateway says that this shard is dead: close and forget. */

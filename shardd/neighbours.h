@@ -66,6 +66,8 @@ void	 neighbours_answer(struct kennel_answer *a, struct slice data,
 /* link.c: a message came, or the link to a shard ended (asks outstanding there
  * fail; the neighbours there stay until the gateway's farewell). */
 int	 neighbours_message(struct link *l, const struct gossip *m);
+/* m is for a replica that is not here: answer, so that nobody waits. */
+void	 neighbours_absent(struct link *l, const struct gossip *m);
 void	 neighbours_link_lost(struct link *l);
 
 #endif

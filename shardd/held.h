@@ -1,0 +1,28 @@
+/*
+ * Messages for replicas that are not here: those that the gateway is about to
+ * make, whose messages wait in order, and those that have ended.
+ */
+#ifndef SHARDD_HELD_H
+#define SHARDD_HELD_H
+
+#include <stdint.h>
+
+#include "proto/gossip.h"
+
+struct link;
+struct worker;
+
+#define HELD_MS		2000		/* that a message waits */
+#define HELD_MAX	(1 << 20)	/* bytes of all that wait */
+
+/* Keep a copy of m, which came over l: 0, or -1 with errno ENOMEM, ENOBUFS. */
+int	 held_add(struct link *l, const struct gossip *m);
+/* replica is here: hand what waited for it to cb, oldest first. */
+void	 held_release(struct worker *w, uint64_t replica,
+	    void (*cb)(struct link *l, const struct gossip *m, void *arg),
+	    void *arg);
+/* Replicas, ours and others', that have ended; the latest are remembered. */
+void	 held_set_ended(uint64_t replica);
+int	 held_ended(uint64_t replica);
+
+#endif
