@@ -345,8 +345,7 @@ handoff_place(struct gateway *g, struct handoff *h)
 		else if (handoff_wait(g, h) == -1)
 			handoff_refuse(g, h, "Service Unavailable: too many "
 			    "are waiting");
-	} else if (answer != PLACEMENT_NEED_SHARD ||
-	    !roster_starting(g->roster) || handoff_wait(g, h) == -1)
+	} else if (!roster_starting(g->roster) || handoff_wait(g, h) == -1)
 		handoff_refuse(g, h, "Service Unavailable: all is full");
 }
 

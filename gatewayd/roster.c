@@ -208,8 +208,10 @@ full:
 int
 roster_starting(const struct roster *r)
 {
+	/* A silent one says hello again, or another is started for it. */
 	for (size_t i = 0; i < r->nslots; i++)
-		if (r->slots[i].state == SHARD_STARTING)
+		if (r->slots[i].state == SHARD_STARTING ||
+		    r->slots[i].state == SHARD_SILENT)
 			return (1);
 	return (0);
 }
@@ -576,8 +578,10 @@ shard_pong(struct shard *s, const struct ctl *m, int *fds, int cut)
 	if (m->id != s->ping_id)
 		return (0);
 	s->ping_answered = clock_ms();
-	if (s->state == SHARD_READY)
+	if (s->state == SHARD_READY && !s->hopeless) {
 		evtimer_del(s->timer);		/* no accusation stands */
+		s->site->usable = 1;
+	}
 	return (0);
 }
 
@@ -1185,6 +1189,8 @@ roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 			s->ping_sent = now;
 		else if (now - s->ping_sent >= late)
 			shard_kill(s, "it does not answer");
+		else if (s->site != NULL)
+			s->site->usable = 0;	/* nobody is to wait for it */
 	}
 }
 
