@@ -1,0 +1,834 @@
+/*
+ * This shard's entries in Redis, and looking others up.
+ *
+ * An entry is what we want Redis to say under one key: of a uid in a group,
+ * how many connections it has here; of a group, that it is here.  One write of
+ * an entry is outstanding at a time; what changes meanwhile is written after
+ * it.  An entry whose write failed, or that Redis may have forgotten, is dirty:
+ * it is written again as soon as that is possible.
+ *
+ * A connection that was opened without a confirmed entry makes its entry
+ * "owed"; while one is, the neighbours are told to ask us.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/list.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/redis.h"
+#include "common/turn.h"
+#include "proto/keys.h"
+#include "shardd/ask.h"
+#include "shardd/link.h"
+#include "shardd/lookup.h"
+#include "shardd/replica.h"
+#include "shardd/worker.h"
+
+#define LOOKUP_FIND_MS		100
+#define LOOKUP_WRITE_MS		500	/* and then, if it failed: */
+#define LOOKUP_TELL_MS		500	/* "ask me" */
+#define LOOKUP_RETRY_MS		100
+#define LOOKUP_RETIRE_MS	1000
+#define LOOKUP_BEAT_MS		5000
+#define LOOKUP_TTL_MS		"30000"
+#define LOOKUP_LIST_MS		5000	/* for the set of all our keys */
+#define LOOKUP_STEP		500	/* entries rewritten at a time */
+#define LOOKUP_FIELDS		6	/* of the heart-beat's hash */
+
+struct entry {
+	struct map_node	 by_key;
+	struct list	 at;		/* lookup->dirty */
+	struct list	 tickets;	/* that wait for it */
+	struct lookup	*lookup;
+	char		*key;
+	uint32_t	 count;		/* what it should say; 0: nothing */
+	uint32_t	 sent;		/* in the last write */
+	uint32_t	 listed;	/* what it says for certain, at least */
+	uint8_t		 outstanding;	/* commands of its write */
+	uint8_t		 bad;		/* the write failed, or counts no more */
+	uint8_t		 tried;		/* something may be in Redis */
+	uint8_t		 dirty;
+	uint8_t		 owed;
+	uint8_t		 group;		/* of a group, not a uid */
+};
+
+struct lookup_ticket {
+	struct list	 at;		/* entry->tickets, lookup->confirmed */
+	struct entry	*entry;		/* NULL without Redis */
+	void		(*confirmed)(void *arg);
+	void		*arg;
+};
+
+struct find {
+	struct lookup	*lookup;
+	lookup_found_cb	*cb;
+	void		*arg;
+};
+
+struct lookup {
+	struct worker	*worker;
+	struct redis	*redis;		/* NULL: none, by configuration */
+	char		*prefix, *shard_key, *clients_key;
+	struct map	 entries;
+	struct list	 dirty;		/* entries */
+	size_t		 writing;	/* entries */
+	size_t		 owing;		/* entries that are owed */
+	struct list	 confirmed;	/* tickets to be told */
+	struct turn_work confirm;
+	int		 asking;	/* "ask me" */
+	int		 telling;	/* and not all have answered */
+	int		 beaten;	/* our heart-beat was there */
+	struct event	*beat, *retry, *retire;
+	int		 retiring, deleting;
+	void		(*retired)(void *arg);
+	void		*retired_arg;
+};
+
+static void	 lookup_ask_me(struct lookup *l);
+static void	 lookup_beat_cb(evutil_socket_t fd, short what, void *arg);
+static void	 lookup_confirm(void *arg);
+static void	 lookup_pump(struct lookup *l);
+static void	 lookup_retire_cb(evutil_socket_t fd, short what, void *arg);
+static void	 lookup_retry_cb(evutil_socket_t fd, short what, void *arg);
+static void	 lookup_state_cb(int up, void *arg);
+static void	 lookup_touch(struct entry *e);
+
+/* ---- entries ---- */
+
+/* key is taken; NULL (it could not be made) gives NULL. */
+static struct entry *
+entry_get(struct lookup *l, char *key)
+{
+	struct map_node	*n;
+	struct entry	*e;
+
+	if (key == NULL)
+		return (NULL);
+	if ((n = map_find(&l->entries, key, strlen(key))) != NULL) {
+		free(key);
+		return (container_of(n, struct entry, by_key));
+	}
+	if ((e = calloc(1, sizeof(*e))) == NULL || map_insert(&l->entries,
+	    &e->by_key, key, strlen(key)) == -1) {
+		free(e);
+		free(key);
+		errno = ENOMEM;
+		return (NULL);
+	}
+	e->lookup = l;
+	e->key = key;
+	list_init(&e->at);
+	list_init(&e->tickets);
+	return (e);
+}
+
+static struct entry *
+entry_find(struct lookup *l, char *key)
+{
+	struct map_node	*n = NULL;
+
+	if (key != NULL)
+		n = map_find(&l->entries, key, strlen(key));
+	free(key);
+	return (n == NULL ? NULL : container_of(n, struct entry, by_key));
+}
+
+static char *
+entry_client_key(const struct lookup *l, const struct replica *r,
+    struct slice uid)
+{
+	return (keys_client(l->prefix, slice_of(r->group, r->group_len), uid));
+}
+
+static void
+entry_free(struct entry *e)
+{
+	map_remove(&e->lookup->entries, &e->by_key);
+	list_remove(&e->at);
+	free(e->key);
+	free(e);
+}
+
+static void
+entry_set_owed(struct entry *e, int owed)
+{
+	if (e->owed == owed)
+		return;
+	e->owed = (uint8_t)owed;
+	if (owed)
+		e->lookup->owing++;
+	else
+		e->lookup->owing--;
+}
+
+static void
+entry_confirm(struct entry *e)
+{
+	struct lookup	*l = e->lookup;
+	struct list	*t;
+
+	while (!list_empty(&e->tickets)) {
+		t = e->tickets.next;
+		list_remove(t);
+		list_push(&l->confirmed, t);
+		turn_add(&l->confirm, TURN_CLIENTS);
+	}
+}
+
+/* The neighbours ask us: those who wait need not wait for Redis. */
+static void
+entry_trust(struct entry *e)
+{
+	if (list_empty(&e->tickets))
+		return;
+	entry_set_owed(e, 1);
+	entry_confirm(e);
+}
+
+static void
+entry_failed(struct entry *e)
+{
+	struct timeval	 tv = { 0, LOOKUP_RETRY_MS * 1000 };
+	struct lookup	*l = e->lookup;
+
+	if (!e->dirty) {
+		e->dirty = 1;
+		list_push(&l->dirty, &e->at);
+	}
+	if (!evtimer_pending(l->retry, NULL))
+		evtimer_add(l->retry, &tv);
+	lookup_ask_me(l);
+	if (!l->telling)
+		entry_trust(e);
+}
+
+/* All commands of a write were answered. */
+static void
+entry_written(struct entry *e)
+{
+	struct lookup	*l = e->lookup;
+
+	l->writing--;
+	if (e->bad) {
+		e->bad = 0;
+		entry_failed(e);
+	} else {
+		e->listed = e->sent;
+		if (e->listed > 0) {
+			entry_set_owed(e, 0);
+			entry_confirm(e);
+		}
+		if (e->count != e->sent)
+			lookup_touch(e);
+		else if (e->count == 0)
+			entry_free(e);
+	}
+	lookup_pump(l);
+}
+
+static void
+entry_reply_cb(const struct redis_value *v, int err, void *arg)
+{
+	struct entry	*e = arg;
+
+	if (err == ECANCELED)		/* lookup_free() */
+		return;
+	if (err != 0 || v->kind == REDIS_ERROR)
+		e->bad = 1;
+	if (--e->outstanding == 0)
+		entry_written(e);
+}
+
+static int
+entry_do(struct entry *e, const char *verb, const char *key, const char *field,
+    const char *value)
+{
+	if (redis_do(e->lookup->redis, LOOKUP_WRITE_MS, entry_reply_cb, e, verb,
+	    key, field, value, NULL) == -1)
+		return (-1);
+	e->outstanding++;
+	return (0);
+}
+
+/*
+ * Write what e should say: 0, or -1 with errno and nothing written.  The set of
+ * our keys names it before it is there, and until after it is gone: who sweeps
+ * up behind us finds all.
+ */
+static int
+entry_write(struct entry *e)
+{
+	const char	*us = e->lookup->worker->address;
+	const char	*set = e->lookup->clients_key;
+	char		 count[16];
+	int		 rv;
+
+	snprintf(count, sizeof(count), "%" PRIu32, e->count);
+	if (e->group)
+		rv = entry_do(e, e->count > 0 ? "SADD" : "SREM", e->key, us,
+		    NULL);
+	else if (e->count == 0)
+		rv = entry_do(e, "HDEL", e->key, us, NULL);
+	else if (e->listed == 0)
+		rv = entry_do(e, "SADD", set, e->key, NULL);
+	else
+		rv = entry_do(e, "HSET", e->key, us, count);
+	if (rv == -1)
+		return (-1);
+	if (!e->group && e->count == 0)
+		rv = entry_do(e, "SREM", set, e->key, NULL);
+	else if (!e->group && e->listed == 0)
+		rv = entry_do(e, "HSET", e->key, us, count);
+	if (rv == -1)
+		e->bad = 1;
+	e->lookup->writing++;
+	e->tried = 1;
+	e->sent = e->count;
+	if (e->count == 0)
+		e->listed = 0;
+	return (0);
+}
+
+/* It has changed.  May free e. */
+static void
+lookup_touch(struct entry *e)
+{
+	if (e->outstanding > 0)
+		return;			/* afterwards */
+	if (e->count == 0 && !e->tried)
+		entry_free(e);
+	else if (!e->dirty && entry_write(e) == -1)
+		entry_failed(e);
+	else if (e->dirty && e->lookup->asking && !e->lookup->telling)
+		entry_trust(e);
+}
+
+/* ---- "ask me" ---- */
+
+static void
+lookup_say_cb(struct link *link, void *arg)
+{
+	struct ask	*a = arg;
+	struct gossip	 m = { .type = GOSSIP_ASKME, .flags = GOSSIP_F_ON };
+
+	if (a == NULL)
+		m.flags = 0;
+	else {
+		ask_add(a, link, 0);
+		m.ask = a->id;
+	}
+	if (link_send(link, &m) == -1 && a != NULL)
+		ask_unsent(a);
+}
+
+static void
+lookup_told_cb(const struct ask *a, int err, void *arg)
+{
+	struct lookup	*l = arg;
+	struct list	*e, *tmp;
+
+	(void)a;
+	if (err == ECANCELED)
+		return;
+	l->telling = 0;
+	list_each(e, tmp, &l->dirty)
+		entry_trust(list_entry(e, struct entry, at));
+	lookup_pump(l);
+}
+
+static void
+lookup_count_cb(struct link *link, void *arg)
+{
+	size_t	*n = arg;
+
+	(void)link;
+	(*n)++;
+}
+
+static void
+lookup_ask_me(struct lookup *l)
+{
+	struct ask	*a;
+	size_t		 n = 0;
+
+	if (l->asking)
+		return;
+	log_warn("lookup not all of ours is in redis, neighbours ask us");
+	l->asking = 1;
+	link_each(l->worker, lookup_count_cb, &n);
+	a = ask_new(l->worker->base, l, LOOKUP_TELL_MS, n, lookup_told_cb, l);
+	if (a == NULL) {
+		log_warn("lookup neighbours not told: %s", strerror(errno));
+		return;
+	}
+	l->telling = 1;
+	link_each(l->worker, lookup_say_cb, a);
+	ask_go(a);
+}
+
+void
+lookup_link_up(struct lookup *l, struct link *link)
+{
+	struct gossip	 m = { .type = GOSSIP_ASKME, .flags = GOSSIP_F_ON };
+
+	if (l->redis != NULL && l->asking)
+		link_send(link, &m);
+}
+
+static void
+lookup_deleted_cb(const struct redis_value *v, int err, void *arg)
+{
+	(void)v;
+	if (err != ECANCELED)
+		lookup_retire_cb(-1, 0, arg);
+}
+
+/* Write what is dirty, a step at a time; then neighbours need not ask us. */
+static void
+lookup_pump(struct lookup *l)
+{
+	struct entry	*e;
+
+	if (!redis_up(l->redis))
+		return;
+	while (l->writing < LOOKUP_STEP && !list_empty(&l->dirty) &&
+	    !evtimer_pending(l->retry, NULL)) {
+		e = list_entry(l->dirty.next, struct entry, at);
+		list_remove(&e->at);
+		e->dirty = 0;
+		lookup_touch(e);
+	}
+	if (l->asking && !l->telling && l->owing == 0 &&
+	    list_empty(&l->dirty)) {
+		log_info("lookup all of ours is in redis");
+		l->asking = 0;
+		link_each(l->worker, lookup_say_cb, NULL);
+	}
+	if (l->retiring && !l->deleting && l->entries.count == 0) {
+		l->deleting = 1;
+		if (redis_do(l->redis, LOOKUP_RETIRE_MS, lookup_deleted_cb, l,
+		    "DEL", l->shard_key, l->clients_key, NULL) == -1)
+			lookup_retire_cb(-1, 0, l);
+	}
+}
+
+static void
+lookup_retry_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	lookup_pump(arg);
+}
+
+/* Redis may have forgotten everything, or will. */
+static void
+lookup_unlist(struct lookup *l)
+{
+	struct map_node	*n;
+	struct entry	*e;
+
+	for (n = map_first(&l->entries); n != NULL;
+	    n = map_next(&l->entries, n)) {
+		e = container_of(n, struct entry, by_key);
+		e->listed = 0;
+		if (e->count > 0 && !e->group)
+			entry_set_owed(e, 1);
+		if (e->outstanding > 0)
+			e->bad = 1;
+		else if (!e->dirty) {
+			e->dirty = 1;
+			list_push(&l->dirty, &e->at);
+		}
+	}
+	lookup_ask_me(l);
+}
+
+/* Keys that our set names: those that we do not hold are to say nothing. */
+static void
+lookup_named_cb(const struct redis_value *v, int err, void *arg)
+{
+	struct lookup		*l = arg;
+	struct redis_value	 name;
+	struct entry		*e;
+
+	if (err != 0 || v->kind != REDIS_ARRAY)
+		return;
+	for (size_t i = 0; i < v->n; i++) {
+		name = redis_at(v, i);
+		if (name.kind != REDIS_STRING ||
+		    map_find(&l->entries, name.str, name.len) != NULL ||
+		    (e = entry_get(l, slice_dup(slice_of(name.str,
+		    name.len)))) == NULL)
+			continue;
+		e->tried = 1;
+		e->dirty = 1;
+		list_push(&l->dirty, &e->at);
+	}
+	lookup_pump(l);
+}
+
+static void
+lookup_rewrite(struct lookup *l)
+{
+	redis_do(l->redis, LOOKUP_LIST_MS, lookup_named_cb, l, "SMEMBERS",
+	    l->clients_key, NULL);
+	event_del(l->retry);
+	lookup_pump(l);
+}
+
+static void
+lookup_state_cb(int up, void *arg)
+{
+	struct lookup	*l = arg;
+
+	if (up) {
+		log_info("lookup redis is up");
+		l->beaten = 0;
+		lookup_beat_cb(-1, 0, l);
+		lookup_rewrite(l);
+	} else
+		lookup_unlist(l);
+}
+
+/* ---- heart-beat ---- */
+
+static void
+lookup_beaten_cb(const struct redis_value *v, int err, void *arg)
+{
+	struct lookup	*l = arg;
+
+	if (err != 0 || v->kind != REDIS_INTEGER)
+		return;
+	/* All fields are new: somebody removed us, or all. */
+	if (l->beaten && v->integer == LOOKUP_FIELDS) {
+		log_warn("lookup our entries are gone from redis");
+		lookup_unlist(l);
+		lookup_rewrite(l);
+	}
+	l->beaten = 1;
+}
+
+static void
+lookup_beat_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct lookup	*l = arg;
+	struct worker	*w = l->worker;
+	char		 pid[16], conns[24], groups[24], started[24];
+
+	(void)fd, (void)what;
+	if (l->retiring)
+		return;
+	snprintf(pid, sizeof(pid), "%ld", (long)getpid());
+	snprintf(conns, sizeof(conns), "%zu", w->nconns);
+	snprintf(groups, sizeof(groups), "%zu", w->replicas.count);
+	snprintf(started, sizeof(started), "%" PRIu64, w->started);
+	redis_do(l->redis, LOOKUP_BEAT_MS, lookup_beaten_cb, l, "HSET",
+	    l->shard_key, "pid", pid, "node", w->node, "connections", conns,
+	    "groups", groups, "started", started, "version", KENNEL_VERSION,
+	    NULL);
+	redis_do(l->redis, LOOKUP_BEAT_MS, NULL, NULL, "PEXPIRE", l->shard_key,
+	    LOOKUP_TTL_MS, NULL);
+}
+
+/* ---- life ---- */
+
+struct lookup *
+lookup_new(struct worker *w, const char *url, const char *prefix)
+{
+	struct timeval	 tv = { LOOKUP_BEAT_MS / 1000, 0 };
+	struct lookup	*l;
+	int		 keep;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		return (NULL);
+	l->worker = w;
+	list_init(&l->dirty);
+	list_init(&l->confirmed);
+	turn_work_init(&l->confirm, lookup_confirm, l);
+	errno = ENOMEM;
+	if ((l->retire = evtimer_new(w->base, lookup_retire_cb, l)) == NULL)
+		goto fail;
+	if (*url == '\0')
+		return (l);
+	l->asking = 1;			/* until Redis is up */
+	l->prefix = strdup(prefix);
+	l->shard_key = keys_shard(prefix, w->address);
+	l->clients_key = keys_shard_clients(prefix, w->address);
+	l->retry = evtimer_new(w->base, lookup_retry_cb, l);
+	l->beat = event_new(w->base, -1, EV_PERSIST, lookup_beat_cb, l);
+	if (l->prefix == NULL || l->shard_key == NULL ||
+	    l->clients_key == NULL || l->retry == NULL || l->beat == NULL ||
+	    event_add(l->beat, &tv) == -1)
+		goto fail;
+	if ((l->redis = redis_new(w->base, url, lookup_state_cb, l)) == NULL)
+		goto fail;
+	return (l);
+fail:
+	keep = errno;
+	lookup_free(l);
+	errno = keep;
+	return (NULL);
+}
+
+void
+lookup_free(struct lookup *l)
+{
+	struct map_node		*n;
+	struct lookup_ticket	*t;
+	struct entry		*e;
+
+	if (l == NULL)
+		return;
+	ask_cancel(l);
+	redis_free(l->redis);
+	turn_cancel(&l->confirm);
+	while ((n = map_first(&l->entries)) != NULL) {
+		e = container_of(n, struct entry, by_key);
+		entry_confirm(e);
+		entry_free(e);
+	}
+	turn_cancel(&l->confirm);
+	while (!list_empty(&l->confirmed)) {
+		t = list_entry(l->confirmed.next, struct lookup_ticket, at);
+		list_remove(&t->at);
+		free(t);
+	}
+	map_clear(&l->entries);
+	if (l->beat != NULL)
+		event_free(l->beat);
+	if (l->retry != NULL)
+		event_free(l->retry);
+	if (l->retire != NULL)
+		event_free(l->retire);
+	free(l->prefix);
+	free(l->shard_key);
+	free(l->clients_key);
+	free(l);
+}
+
+/* Everything is gone from Redis, or it takes too long. */
+static void
+lookup_retire_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct lookup	*l = arg;
+	void		(*retired)(void *) = l->retired;
+
+	(void)fd, (void)what;
+	event_del(l->retire);
+	l->retired = NULL;
+	if (retired != NULL)
+		retired(l->retired_arg);
+}
+
+void
+lookup_retire(struct lookup *l, void (*cb)(void *arg), void *arg)
+{
+	struct timeval	 tv = { LOOKUP_RETIRE_MS / 1000, 0 }, now = { 0, 0 };
+	struct list	*at, *tmp;
+	struct map_node	*n;
+	struct entry	*e;
+
+	l->retired = cb;
+	l->retired_arg = arg;
+	l->retiring = 1;
+	evtimer_add(l->retire, l->redis == NULL || !redis_up(l->redis) ? &now :
+	    &tv);
+	if (l->redis == NULL)
+		return;
+	event_del(l->retry);
+	for (n = map_first(&l->entries); n != NULL;
+	    n = map_next(&l->entries, n)) {
+		e = container_of(n, struct entry, by_key);
+		e->count = 0;
+		entry_set_owed(e, 0);
+		entry_confirm(e);
+		if (e->outstanding == 0 && !e->dirty) {
+			e->dirty = 1;
+			list_push(&l->dirty, &e->at);
+		}
+	}
+	list_each(at, tmp, &l->confirmed)	/* entries go first now */
+		list_entry(at, struct lookup_ticket, at)->entry = NULL;
+	lookup_pump(l);
+}
+
+/* ---- connections and groups ---- */
+
+static void
+lookup_confirm(void *arg)
+{
+	struct lookup		*l = arg;
+	struct lookup_ticket	*t;
+	void			(*confirmed)(void *);
+	void			*confirmed_arg;
+
+	while (!list_empty(&l->confirmed)) {
+		t = list_entry(l->confirmed.next, struct lookup_ticket, at);
+		list_remove(&t->at);
+		confirmed = t->confirmed;
+		confirmed_arg = t->arg;
+		free(t);
+		confirmed(confirmed_arg);
+	}
+}
+
+struct lookup_ticket *
+lookup_enter(struct lookup *l, struct replica *r, struct slice uid,
+    void (*confirmed)(void *arg), void *arg)
+{
+	struct lookup_ticket	*t;
+	struct entry		*e;
+
+	if ((t = calloc(1, sizeof(*t))) == NULL)
+		return (NULL);
+	t->confirmed = confirmed;
+	t->arg = arg;
+	if (l->redis == NULL) {
+		list_push(&l->confirmed, &t->at);
+		turn_add(&l->confirm, TURN_CLIENTS);
+		return (t);
+	}
+	if ((e = entry_get(l, entry_client_key(l, r, uid))) == NULL) {
+		free(t);
+		return (NULL);
+	}
+	t->entry = e;
+	e->count++;
+	list_push(&e->tickets, &t->at);
+	if (e->listed > 0)
+		entry_confirm(e);
+	lookup_touch(e);
+	return (t);
+}
+
+static void
+entry_leave(struct entry *e)
+{
+	struct lookup	*l = e->lookup;
+
+	if (e->count == 0)
+		return;			/* retired meanwhile */
+	if (--e->count == 0)
+		entry_set_owed(e, 0);
+	lookup_touch(e);		/* may free e */
+	lookup_pump(l);
+}
+
+void
+lookup_cancel(struct lookup_ticket *t)
+{
+	struct entry	*e = t->entry;
+
+	list_remove(&t->at);
+	free(t);
+	if (e != NULL)
+		entry_leave(e);
+}
+
+void
+lookup_leave(struct lookup *l, struct replica *r, struct slice uid)
+{
+	struct entry	*e;
+
+	if (l->redis != NULL &&
+	    (e = entry_find(l, entry_client_key(l, r, uid))) != NULL)
+		entry_leave(e);
+}
+
+void
+lookup_group_enter(struct lookup *l, struct replica *r)
+{
+	struct entry	*e;
+
+	if (l->redis == NULL)
+		return;
+	if ((e = entry_get(l, keys_group(l->prefix, slice_of(r->group,
+	    r->group_len)))) == NULL) {
+		log_warn("lookup group of replica=%" PRIu64 " not listed: %s",
+		    r->id, strerror(errno));
+		return;
+	}
+	e->group = 1;
+	e->count = 1;
+	lookup_touch(e);
+}
+
+void
+lookup_group_leave(struct lookup *l, struct replica *r)
+{
+	struct entry	*e;
+
+	if (l->redis != NULL && (e = entry_find(l, keys_group(l->prefix,
+	    slice_of(r->group, r->group_len)))) != NULL)
+		entry_leave(e);
+}
+
+/* ---- looking up ---- */
+
+static void
+lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
+{
+	struct find		*f = arg;
+	const char		*us = f->lookup->worker->address;
+	struct slice		*found = NULL;
+	struct redis_value	 field;
+	size_t			 n = 0;
+
+	if (err == 0 && (v->kind != REDIS_ARRAY ||
+	    (v->n > 0 && (found = calloc(v->n, sizeof(*found))) == NULL)))
+		err = EAGAIN;
+	for (size_t i = 0; err == 0 && i < v->n; i++) {
+		field = redis_at(v, i);
+		if (field.kind != REDIS_STRING ||
+		    slice_is(slice_of(field.str, field.len), us))
+			continue;
+		found[n++] = slice_of(field.str, field.len);
+	}
+	f->cb(found, n, err, f->arg);
+	free(found);
+	free(f);
+}
+
+int
+lookup_find(struct lookup *l, struct replica *r, struct slice uid,
+    lookup_found_cb *cb, void *arg)
+{
+	struct find	*f;
+	char		*key;
+	int		 rv;
+
+	if (l->redis == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	if ((f = malloc(sizeof(*f))) == NULL)
+		return (-1);
+	*f = (struct find){ l, cb, arg };
+	if ((key = entry_client_key(l, r, uid)) == NULL) {
+		free(f);
+		return (-1);
+	}
+	rv = redis_do(l->redis, LOOKUP_FIND_MS, lookup_found_reply_cb, f,
+	    "HKEYS", key, NULL);
+	if (rv == -1)
+		free(f);
+	free(key);
+	return (rv);
+}
+
+int
+lookup_usable(const struct lookup *l)
+{
+	return (l->redis != NULL && redis_up(l->redis) && !l->asking);
+}
+
+int
+lookup_listed(const struct lookup *l)
+{
+	return (!l->asking);
+}
