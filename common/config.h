@@ -12,13 +12,14 @@
 #include <stddef.h>
 
 struct config_error {
-	char	text[512];	/* "kennel.ini:12: [route a] limit: not a number" */
+	char	text[512];	/* "kennel.ini:12: [route a] limit: no number" */
 };
 
 struct config_option {
 	/*
-	 * A key that ends in '*' takes every key that begins so ("app.*", "*"); its
-	 * set is given the key in place of the label.  The first row that fits wins.
+	 * A key that ends in '*' takes every key that begins so ("app.*",
+	 * "*"); its set is given the key in place of the label.  The first row
+	 * that fits wins.
 	 */
 	const char	*section, *key;
 	/*

@@ -70,7 +70,7 @@ fdpass_recv(int sock, int *fds, size_t *n, void *buf, size_t size, int *cut)
 		*n += k;
 	}
 	*cut = (m.msg_flags & MSG_CTRUNC) != 0;
-	/* An empty packet reads as the end: nobody would take its descriptors. */
+	/* An empty packet reads as the end: nobody would take what it has. */
 	if (r == 0 || (m.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) != 0)
 		while (*n > 0)
 			close(fds[--*n]);

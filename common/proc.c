@@ -201,7 +201,8 @@ proc_notify(const char *state)
 int
 proc_listen_fds(void)
 {
-	const char	*pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	const char	*pid = getenv("LISTEN_PID");
+	const char	*fds = getenv("LISTEN_FDS");
 	uint64_t	 p, n = 0;
 
 	if (pid == NULL || fds == NULL ||

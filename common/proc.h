@@ -22,8 +22,8 @@ int	 proc_dir(const char *dir);
 /*
  * Exclusive lock on path (created 0600) for this process's life: fcntl(2)
  * record lock, which exec keeps and death releases, and whose holder can be
- * asked for.  Returns the descriptor (keep it; close-on-exec if cloexec), or -1:
- * EAGAIN (held: *holder is its pid, if not NULL), others.
+ * asked for.  Returns the descriptor (keep it; close-on-exec if cloexec), or
+ * -1: EAGAIN (held: *holder is its pid, if not NULL), others.
  */
 int	 proc_lock(const char *path, int cloexec, pid_t *holder);
 /* Who else holds the lock on path: pid, 0 if nobody, -1 with errno.  Never for

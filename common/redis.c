@@ -204,7 +204,8 @@ redis_url_parse(struct redis_url *u, const char *url)
 		return (redis_url_unix(u, url + 5));
 	if (strncmp(url, "redis://", 8) == 0)
 		return (redis_url_inet(u, url + 8));
-	return ("must be redis://[[user]:password@]host[:port][/db] or unix:/path");
+	return ("must be redis://[[user]:password@]host[:port][/db] or "
+	    "unix:/path");
 }
 
 int

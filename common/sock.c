@@ -153,7 +153,7 @@ sock_format(char *dst, size_t size, const struct sockaddr *sa, socklen_t len)
 	return (dst);
 }
 
-/* Remove the file of a Unix socket that nobody answers.  0, or -1 EADDRINUSE. */
+/* Remove the file of a Unix socket that nobody answers: 0, or EADDRINUSE. */
 static int
 sock_clear_stale(const struct sock_addr *a, int type)
 {
@@ -190,9 +190,10 @@ sock_listen(const struct sock_addr *a, int type, int backlog)
 	fd = socket(a->ss.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1 && errno == EAFNOSUPPORT && a->v6_and_v4) {
 		/* A machine without IPv6. */
-		struct sock_addr	 v4 = { .len = sizeof(struct sockaddr_in) };
+		struct sock_addr	 v4 = { .len = 0 };
 		struct sockaddr_in	*in = (void *)&v4.ss;
 
+		v4.len = sizeof(*in);
 		in->sin_family = AF_INET;
 		in->sin_port = ((const struct sockaddr_in6 *)
 		    (const void *)&a->ss)->sin6_port;

@@ -107,7 +107,8 @@ static const struct {
 	{ "[main] key=1\n", "", "t:1: a section is written [name] on a line" },
 	{ "[route refused]\n", "",
 	    "t:1: [route refused]: no such label, please" },
-	{ "key=1\n[main]\n", "", "t:1: key: stands before the first [section]" },
+	{ "key=1\n[main]\n", "",
+	    "t:1: key: stands before the first [section]" },
 	{ "[main]\njunk\nkey=bad\n", "[main|]\n",
 	    "t:2: neither [section] nor key = value" },
 	{ "[main]\nkey=1\n\njunk\n", "[main|]\n() 1\n",
@@ -222,7 +223,8 @@ START_TEST(yes_and_no_have_four_spellings)
 {
 	static const char *const	 yes[] = { "yes", "TRUE", "on", "1" };
 	static const char *const	 no[] = { "no", "False", "off", "0" };
-	static const char *const	 bad[] = { "", "y", "2", "yes ", "nope" };
+	static const char *const	 bad[] = { "", "y", "2", "yes ",
+					    "nope" };
 	const char			*why = NULL;
 	int				 v;
 
