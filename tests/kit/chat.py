@@ -49,7 +49,7 @@ class Chat(WebSocket):
         return self.next(type="user:list")
 
     def shard(self):
-        """The address of the shard that serves this socket."""
+        """The address of its shard; for one who is alone in its name."""
         self.tell(type="req:connected")
         return self.next(type="user:connected", **{"from": self.name})["shard"]
 
@@ -80,6 +80,16 @@ def settle(*everyone):
         for o, messages in zip(order, barrier(*order)):
             heard[o] += messages
     return heard
+
+
+def shards(*people):
+    """The address of each one's shard; also of several devices of one uid."""
+    found = []
+    for p in people:
+        settle(*people)
+        found.append(p.shard())
+    settle(*people)
+    return found
 
 
 def crowd(kennel, group, names):

@@ -142,9 +142,7 @@ class Kennel:
         raise AssertionError("gatewayd did not start:\n" + self.log())
 
     def ready(self):
-        return re.search(r"gatewayd\S* .*\bready\b",
-                         "\n".join(l for l in self.log(self.mark).split("\n")
-                                   if "shard slot" not in l))
+        return re.search(r" gatewayd\[\d+\] ready ", self.log(self.mark))
 
     def log(self, mark=0):
         try:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from kit import wait, ws
-from kit.chat import Chat, barrier, crowd, room, said, settle
+from kit.chat import Chat, barrier, crowd, room, said, settle, shards
 from kit.ws import BINARY, TEXT
 
 
@@ -99,8 +99,8 @@ def test_two_devices_leave_with_the_last(lobby):
     """17: on one replica and on two."""
     g = room()
     a1, w1, a2, w2 = crowd(lobby, g, ["a", "w1", "a", "w2"])
-    assert a1.shard() != a2.shard()
-    settle(a1, w1, a2, w2)
+    where = shards(a1, w1, a2, w2)
+    assert where[0] == where[1] != where[2] == where[3]
     a1.goodbye()
     lobby.wait_group(g, [1, 2])
     assert "a" in w1.users()["list"] and "a" in w2.users()["list"]

@@ -9,7 +9,7 @@ import time
 import pytest
 from kit import kennel as kits
 from kit import redis, wait
-from kit.chat import Chat, barrier, crowd, room, said, settle
+from kit.chat import Chat, barrier, crowd, room, said, settle, shards
 from kit.http import get
 
 
@@ -61,9 +61,8 @@ def test_keys_as_documented(start):
     k = start("--node", "alpha", shards=3)
     people = crowd(k, "g", "abca")
     where = {}
-    for p in people:
+    for p, address in zip(people, shards(*people)):
         at = where.setdefault(f"kennel:client:g:{p.name}", {})
-        address = p.shard()
         at[address] = str(int(at.get(address, 0)) + 1)
     with k.redis() as r:
         wait.until(lambda: clients(r) == where, 5)

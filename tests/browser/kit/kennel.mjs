@@ -57,8 +57,7 @@ export class Kennel {
 		await until(() => {
 			if (this.process.exitCode !== null)
 				throw new Error(`gatewayd ended:\n${this.log()}`);
-			return /gatewayd\S* .*\bready\b/.test(this.log().slice(mark)
-				.replace(/^.*shard slot.*$/gm, ""));
+			return / gatewayd\[\d+\] ready /.test(this.log().slice(mark));
 		}, "gatewayd ready");
 	}
 

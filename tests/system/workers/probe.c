@@ -324,9 +324,8 @@ ended(struct kennel_socket *s, const struct kennel_close *c, const char *how)
 {
 	if (kennel_socket_data(s) != s)
 		abort();
-	kennel_log("probe %s id=%" PRIx64 " code=%d label=%s last=%d reason=%.*s",
-	    how, kennel_socket_id(s), c->code, c->label, c->last,
-	    (int)c->reason_len, c->reason);
+	kennel_log("probe %s id=%" PRIx64 " code=%d label=%s last=%d",
+	    how, kennel_socket_id(s), c->code, c->label, c->last);
 }
 
 static void
