@@ -25,6 +25,7 @@ struct completion {
 	kennel_done_cb	*done;
 	kennel_gossip_cb *gossip;
 	void		*arg;
+	struct turn_work work;		/* there is nobody to wait for */
 };
 
 static int	 busy_run(struct conn *c, const struct verb *v);
@@ -211,6 +212,27 @@ busy_fan(struct conn *c, const struct verb *v)
 	return (over == -1 ? -1 : 0);
 }
 
+static void
+busy_at_once_cb(void *arg)
+{
+	busy_done_cb(0, arg);
+}
+
+/* A whisper to oneself reaches nobody, and is done. */
+static int
+busy_nobody(struct conn *c, const struct verb *v)
+{
+	struct completion	*promise;
+
+	if (v->done == NULL)
+		return (0);
+	if ((promise = busy_promise(c, v)) == NULL)
+		return (-1);
+	turn_work_init(&promise->work, busy_at_once_cb, promise);
+	turn_add(&promise->work, TURN_CLIENTS);
+	return (0);
+}
+
 static int
 busy_whisper(struct conn *c, const struct verb *v)
 {
@@ -219,6 +241,8 @@ busy_whisper(struct conn *c, const struct verb *v)
 	struct busy		*b;
 	int			 waiting = 0, over;
 
+	if (slice_eq(v->uid, c->ident->uid))
+		return (busy_nobody(c, v));
 	if ((b = busy_get(c)) == NULL)
 		return (-1);
 	b->holds++;

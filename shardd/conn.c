@@ -200,6 +200,8 @@ conn_free(struct conn *c)
 				if (lists[k]->at[i] == c)
 					lists[k]->at[i] = NULL;
 	outbox_clear(&c->out);
+	if (c->reason != NULL)
+		payload_unref(c->reason);
 	list_remove(&c->at);
 	w->nconns--;
 	if (c->replica != NULL)
@@ -636,9 +638,13 @@ conn_parted(struct conn *c, int last)
 {
 	struct kennel_close	 close = {
 		.code = c->code, .label = close_label(c->why),
-		.last = last,
+		.reason = "", .last = last,
 	};
 
+	if (c->reason != NULL) {
+		close.reason = payload_data(c->reason).data;
+		close.reason_len = payload_data(c->reason).len - 1;
+	}
 	c->flags &= (uint16_t)~CONN_F_AWAITED;
 	busy_cancel(c);
 	if ((c->flags & CONN_F_OPENED) && (c->flags & CONN_F_PARTED) == 0) {

@@ -86,7 +86,8 @@ struct conn {
 	const struct kennel_app *app;
 	void		*data;		/* the application's */
 	void		*proto;		/* struct http, struct ws, or NULL: idle */
-	struct busy	*busy;		/* outstanding calls (api.c), or NULL */
+	struct busy	*busy;		/* outstanding calls, or NULL */
+	struct payload	*reason;	/* the client's, for onclose, or NULL */
 	struct conn	*uid_next;	/* replica.c */
 };
 
@@ -192,7 +193,7 @@ void	 conn_ws_close(struct conn *c, enum close_why why, uint16_t code,
 	    const char *reason);
 void	 conn_ws_ping(struct conn *c);
 
-/* ---- api.c ---- */
+/* ---- busy.c ---- */
 /* Outstanding calls end with ECANCELED; before onclose. */
 void	 busy_cancel(struct conn *c);
 

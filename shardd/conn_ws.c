@@ -206,11 +206,25 @@ conn_ws_close(struct conn *c, enum close_why why, uint16_t code,
 	}
 }
 
+/* Its words outlive the frame: onclose comes later.  Terminated. */
+static void
+conn_ws_keep_reason(struct conn *c, const struct ws_message *m)
+{
+	char	 text[126];
+
+	if (m->len == 0)
+		return;
+	memcpy(text, m->data, m->len);
+	text[m->len] = '\0';
+	c->reason = payload_raw(slice_of(text, m->len + 1));
+}
+
 /* The client's close frame: echo it, and TCP is ours to close first. */
 static void
 conn_ws_closed(struct conn *c, const struct ws_message *m)
 {
 	if (c->state == CONN_OPEN) {
+		conn_ws_keep_reason(c, m);
 		conn_depart(c, CLOSE_CLIENT, m->code);
 		conn_late(c);
 		conn_ws_queue_close(c, m->code, NULL);

@@ -69,6 +69,8 @@ struct kennel_message {
 
 struct kennel_close {
 	int		 code;		/* RFC 6455 7.4; 1005 none, 1006 cut off */
+	const char	*reason;	/* the client's words, or "" */
+	size_t		 reason_len;
 	const char	*label;		/* "client", "slow", ...: see the README */
 	int		 last;		/* no other connection of this uid is left
 					   in the group */

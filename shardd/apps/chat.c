@@ -358,7 +358,7 @@ chat_pass(struct kennel_socket *s, json_t *o, const struct kennel_message *m)
 	/* Its own spelling of numbers and strings is kept. */
 	if ((name = json_dumps(uid, JSON_ENCODE_ANY)) == NULL)
 		goto out;
-	for (end = m->data + m->len; end > m->data && *end != '}'; end--)
+	for (end = m->data + m->len - 1; end > m->data && *end != '}'; end--)
 		;
 	len = (size_t)(end - m->data);
 	if ((text = malloc(len + strlen(name) + 16)) != NULL) {
