@@ -1,0 +1,431 @@
+#include <check.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/sock.h"
+#include "common/turn.h"
+#include "shardd/link.h"
+#include "shardd/lookup.h"
+#include "shardd/neighbours.h"
+#include "shardd/worker.h"
+
+struct side {
+	struct worker	 w;
+	uint64_t	 next;		/* seq that comes next */
+	size_t		 messages, lost, told, eased;
+	char		 why[128];
+};
+
+static struct event_base	*base;
+static struct side		 left, right;
+static char			 dir[] = "/tmp/link.XXXXXX";
+static int			 greet;	/* say ASKME when a link is up */
+static int			 refuse;	/* messages */
+
+/* ---- what link.c calls ---- */
+
+int
+neighbours_message(struct link *l, const struct gossip *m)
+{
+	struct side	*s = container_of(link_worker(l), struct side, w);
+
+	if (refuse)
+		return (-1);
+	if (m->type == GOSSIP_ASKME) {
+		ck_assert_uint_eq(s->messages, 0);
+		link_set_askme(l, 1);
+		return (0);
+	}
+	ck_assert_int_eq(m->type, GOSSIP_CAST);
+	ck_assert_uint_eq(m->seq, s->next);
+	s->next++;
+	s->messages++;
+	return (0);
+}
+
+void
+neighbours_absent(struct link *l, const struct gossip *m)
+{
+	(void)l, (void)m;
+}
+
+void
+neighbours_link_lost(struct link *l)
+{
+	container_of(link_worker(l), struct side, w)->lost++;
+}
+
+void
+lookup_link_up(struct lookup *l, struct link *link)
+{
+	struct gossip	 m = { .type = GOSSIP_ASKME, .flags = GOSSIP_F_ON };
+
+	(void)l;
+	if (greet)
+		ck_assert_int_eq(link_send(link, &m), 0);
+}
+
+int
+worker_tell(struct worker *w, const struct ctl *m)
+{
+	struct side	*s = container_of(w, struct side, w);
+
+	ck_assert_int_eq(m->type, CTL_LINK_LOST);
+	ck_assert_uint_lt(m->text.len, sizeof(s->why));
+	memcpy(s->why, m->text.data, m->text.len);
+	s->why[m->text.len] = '\0';
+	s->told++;
+	return (0);
+}
+
+void
+worker_links_eased(struct worker *w)
+{
+	container_of(w, struct side, w)->eased++;
+}
+
+/* ---- fixture ---- */
+
+#define until(cond, ms) do {						\
+	uint64_t	 end_ = clock_ms() + (ms);			\
+	while (!(cond)) {						\
+		ck_assert_uint_lt(clock_ms(), end_);			\
+		turn();							\
+	}								\
+} while (0)
+
+static void
+turn(void)
+{
+	struct timeval	 tv = { 0, 1000 };
+
+	turn_end();
+	event_base_loopexit(base, &tv);
+	event_base_loop(base, EVLOOP_ONCE);
+	turn_end();
+}
+
+static void
+side_init(struct side *s, uint32_t slot, uint64_t incarnation)
+{
+	memset(s, 0, sizeof(*s));
+	s->next = 1;
+	s->w.base = base;
+	s->w.slot = slot;
+	s->w.incarnation = incarnation;
+	s->w.lookup = (struct lookup *)&s->next;	/* not looked into */
+	list_init(&s->w.links);
+	ck_assert_int_ne(asprintf(&s->w.link_path, "%s/link.%u", dir, slot), -1);
+}
+
+static void
+side_clear(struct side *s)
+{
+	link_shutdown(&s->w);
+	unlink(s->w.link_path);
+	free(s->w.link_path);
+}
+
+static void
+setup(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	base = event_base_new();
+	greet = 0;
+	side_init(&left, 1, 0x11);
+	side_init(&right, 2, 0x22);
+	ck_assert_int_eq(link_listen(&left.w), 0);
+	ck_assert_int_eq(link_listen(&right.w), 0);
+}
+
+static void
+teardown(void)
+{
+	side_clear(&left);
+	side_clear(&right);
+	rmdir(dir);
+	event_base_free(base);
+}
+
+static struct link *
+get(struct side *s, struct side *other)
+{
+	struct link	*l = link_get(&s->w, other->w.slot,
+			    other->w.incarnation, other->w.link_path);
+
+	ck_assert_ptr_nonnull(l);
+	return (l);
+}
+
+static int
+cast(struct link *l, uint64_t seq, size_t len)
+{
+	static char	 data[16 << 20];
+	struct gossip	 m = { .type = GOSSIP_CAST, .to = 1, .from = 2,
+			    .seq = seq, .payload = slice_of(data, len) };
+
+	return (link_send(l, &m));
+}
+
+/* A stranger at s's socket, who says len bytes. */
+static int
+stranger(struct side *s, const void *data, size_t len)
+{
+	int	fd = sock_connect_unix(s->w.link_path, SOCK_STREAM);
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(send(fd, data, len, MSG_NOSIGNAL), len);
+	return (fd);
+}
+
+static void
+say(struct side *s, int *fd, const struct gossip *m)
+{
+	struct buf	 b = { 0 };
+	char		 frame[512];
+
+	gossip_encode(&b, m);
+	bytes_put_be32(frame, (uint32_t)b.len);
+	memcpy(frame + 4, b.data, b.len);
+	*fd = stranger(s, frame, 4 + b.len);
+	buf_clear(&b);
+}
+
+static void
+closes(int fd)
+{
+	char	data[4096];
+	ssize_t	n;
+
+	until((n = recv(fd, data, sizeof(data), MSG_DONTWAIT)) == 0 ||
+	    (n == -1 && errno == ECONNRESET), 5000);
+	close(fd);
+}
+
+/* ---- tests ---- */
+
+START_TEST(lower_slot_dials_and_both_send)
+{
+	struct link	*l = get(&left, &right), *r = get(&right, &left);
+
+	ck_assert_ptr_eq(get(&left, &right), l);
+	for (uint64_t i = 1; i <= 100; i++) {
+		ck_assert_int_eq(cast(l, i, 10), 0);
+		ck_assert_int_eq(cast(r, i, 10), 0);
+	}
+	ck_assert(!link_is_up(l));
+	until(left.messages == 100 && right.messages == 100, 3000);
+	ck_assert(link_is_up(l) && link_is_up(r));
+	ck_assert_uint_eq(link_slot(r), 1);
+	ck_assert_uint_eq(link_incarnation(r), 0x11);
+	ck_assert_ptr_eq(link_find(&right.w, 1, 0x11), r);
+	ck_assert_ptr_null(link_find(&right.w, 1, 0x12));
+	ck_assert_uint_eq(left.lost + right.lost, 0);
+}
+END_TEST
+
+START_TEST(waits_until_the_other_listens)
+{
+	struct link	*l;
+
+	side_clear(&right);
+	side_init(&right, 2, 0x22);
+	l = get(&left, &right);
+	ck_assert_int_eq(cast(l, 1, 10), 0);
+	for (int i = 0; i < 50; i++)
+		turn();
+	ck_assert(!link_is_up(l));
+	ck_assert_int_eq(link_listen(&right.w), 0);
+	until(right.messages == 1, 3000);
+	ck_assert_uint_eq(left.lost, 0);
+}
+END_TEST
+
+START_TEST(askme_is_the_first_that_a_link_hears)
+{
+	struct link	*l = get(&left, &right);
+
+	greet = 1;
+	ck_assert_int_eq(cast(l, 1, 10), 0);
+	until(right.messages == 1, 3000);
+	ck_assert(link_askme(link_find(&right.w, 1, 0x11)));
+}
+END_TEST
+
+START_TEST(a_lost_link_is_reported_by_both_and_dialled_again)
+{
+	struct link	*l = get(&left, &right), *r;
+	struct gossip	 m = { .type = GOSSIP_ASKME };
+
+	until(link_is_up(l) &&
+	    (r = link_find(&right.w, 1, 0x11)) != NULL && link_is_up(r), 3000);
+	link_set_askme(r, 1);
+	refuse = 1;			/* the receiver ends the link */
+	ck_assert_int_eq(link_send(l, &m), 0);
+	until(left.told == 1 && right.told == 1, 3000);
+	ck_assert_uint_eq(left.lost, 1);
+	ck_assert_uint_eq(right.lost, 1);
+	ck_assert_str_eq(right.why, "a message was refused");
+	refuse = 0;
+	until(link_is_up(l) && link_is_up(r), 3000);
+	ck_assert(!link_askme(r));	/* what it said before is void */
+	ck_assert_int_eq(cast(l, 1, 10), 0);
+	until(right.messages == 1, 3000);
+}
+END_TEST
+
+START_TEST(dead_is_forgotten_and_not_dialled)
+{
+	struct link	*l = get(&left, &right);
+
+	until(link_is_up(l), 3000);
+	link_dead(&left.w, 2, 0x22);
+	ck_assert_ptr_null(link_find(&left.w, 2, 0x22));
+	ck_assert_uint_eq(left.lost, 1);
+	ck_assert_uint_eq(left.told, 0);
+	until(right.told == 1, 3000);
+	link_dead(&left.w, 2, 0x22);	/* again: nothing */
+	ck_assert_uint_eq(left.lost, 1);
+}
+END_TEST
+
+START_TEST(over_its_mark_it_says_so_and_eases)
+{
+	struct link	*l = get(&left, &right);
+
+	until(link_is_up(l), 3000);
+	ck_assert(!link_is_over(l));
+	ck_assert_int_eq(cast(l, 1, 6 << 20), 0);
+	ck_assert(!link_is_over(l));
+	ck_assert_int_eq(cast(l, 2, 6 << 20), 0);
+	ck_assert(link_is_over(l));
+	until(right.messages == 2, 5000);
+	until(left.eased == 1, 3000);
+	ck_assert(!link_is_over(l));
+}
+END_TEST
+
+START_TEST(beyond_its_bound_it_is_given_up_and_heals)
+{
+	struct link	*l = get(&left, &right);
+
+	until(link_is_up(l), 3000);
+	for (uint64_t i = 1; i <= 3; i++)
+		ck_assert_int_eq(cast(l, i, 15 << 20), 0);
+	ck_assert_int_eq(cast(l, 4, 15 << 20), 0);
+	ck_assert_int_eq(cast(l, 5, 15 << 20), -1);
+	ck_assert_int_eq(errno, EPIPE);
+	ck_assert_uint_eq(left.lost, 0);	/* only from the loop */
+	/* Nothing was flushed yet; what there was of it is lost. */
+	until(left.lost == 1 && left.told == 1, 3000);
+	ck_assert_str_eq(left.why, "64 MiB are queued");
+	until(right.lost == 1, 3000);
+	right.next = 6;
+	until(link_is_up(l), 3000);
+	ck_assert_int_eq(cast(l, 6, 10), 0);
+	until(right.next == 7, 3000);
+}
+END_TEST
+
+START_TEST(never_up_it_is_given_up_after_its_time)
+{
+	struct link	*l;
+
+	side_clear(&right);
+	side_init(&right, 2, 0x22);
+	l = get(&left, &right);
+	for (int i = 1; i <= 4; i++)
+		ck_assert_int_eq(cast(l, 1, 15 << 20), 0);
+	ck_assert(link_is_over(l));
+	ck_assert_int_eq(cast(l, 1, 15 << 20), -1);
+	until(left.told == 1, 3000);
+	ck_assert_int_eq(cast(l, 1, 15), -1);
+	ck_assert_int_eq(errno, EPIPE);
+	for (int i = 0; i < 700; i++)
+		turn();
+	ck_assert_uint_eq(left.told, 1);	/* once */
+	ck_assert_int_eq(link_listen(&right.w), 0);
+	until(link_is_up(l), 3000);
+	ck_assert_int_eq(cast(l, 1, 15), 0);
+	until(right.messages == 1, 3000);
+}
+END_TEST
+
+START_TEST(strangers_are_refused)
+{
+	static const char	 garbage[] = "GET / HTTP/1.1\r\n\r\n";
+	static const struct gossip bad[] = {
+		{ .type = GOSSIP_DONE, .ask = 1 },
+		{ .type = GOSSIP_HELLO, .slot = 0, .incarnation = 9,
+		    .low = 7, .high = 9 },
+		{ .type = GOSSIP_HELLO, .slot = 0, .incarnation = 9,
+		    .low = 0, .high = 0 },
+		{ .type = GOSSIP_HELLO, .slot = 200, .incarnation = 9,
+		    .low = 1, .high = 1 },
+		{ .type = GOSSIP_HELLO, .slot = 2, .incarnation = 0x22,
+		    .low = 1, .high = 1 },
+	};
+	int	 fd;
+
+	closes(stranger(&right, garbage, sizeof(garbage)));
+	closes(stranger(&right, "\0\0\0\3abc", 7));
+	for (size_t i = 0; i < nitems(bad); i++) {
+		say(&right, &fd, &bad[i]);
+		closes(fd);
+	}
+	ck_assert(list_empty(&right.w.links));
+	closes(stranger(&right, "", 0));	/* says nothing: 2 s */
+	ck_assert_uint_eq(right.told, 0);
+}
+END_TEST
+
+START_TEST(a_second_link_replaces_nothing)
+{
+	struct gossip	 hello = { .type = GOSSIP_HELLO, .slot = 1,
+			    .incarnation = 0x11, .low = 1, .high = 1 };
+	struct link	*l = get(&left, &right);
+	int		 fd;
+
+	until(link_is_up(l), 3000);
+	say(&right, &fd, &hello);
+	closes(fd);
+	ck_assert_int_eq(cast(l, 1, 10), 0);
+	until(right.messages == 1, 3000);
+	ck_assert_uint_eq(right.told, 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("link");
+	TCase	*tc = tcase_create("link");
+	SRunner	*sr;
+	int	 failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, lower_slot_dials_and_both_send);
+	tcase_add_test(tc, waits_until_the_other_listens);
+	tcase_add_test(tc, askme_is_the_first_that_a_link_hears);
+	tcase_add_test(tc, a_lost_link_is_reported_by_both_and_dialled_again);
+	tcase_add_test(tc, dead_is_forgotten_and_not_dialled);
+	tcase_add_test(tc, over_its_mark_it_says_so_and_eases);
+	tcase_add_test(tc, beyond_its_bound_it_is_given_up_and_heals);
+	tcase_add_test(tc, never_up_it_is_given_up_after_its_time);
+	tcase_add_test(tc, strangers_are_refused);
+	tcase_add_test(tc, a_second_link_replaces_nothing);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return (failed != 0);
+}
