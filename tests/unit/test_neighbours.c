@@ -1,0 +1,736 @@
+/* Three workers in one process: their links are real, their clients are not. */
+#include <check.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/turn.h"
+#include "proto/keys.h"
+#include "shardd/kennel.h"
+#include "shardd/link.h"
+#include "shardd/lookup.h"
+#include "shardd/neighbours.h"
+#include "shardd/payload.h"
+#include "shardd/replica.h"
+#include "shardd/worker.h"
+
+#define SHARDS	3
+
+struct heard {				/* by one replica */
+	size_t	 n, readies;
+	char	 text[256][24];		/* "cast but=u: hello" */
+};
+
+static struct event_base	*base;
+static struct worker		 workers[SHARDS];
+static struct replica		 replicas[SHARDS];	/* ids 100, 101, 102 */
+static struct heard		 heard[SHARDS];
+static char			 dir[] = "/tmp/neighbours.XXXXXX";
+static struct kennel_app	 app;
+
+/* What the lookup will say. */
+static struct {
+	int		 usable, err;
+	size_t		 n;
+	struct slice	 at[SHARDS];
+	lookup_found_cb	*cb;
+	void		*arg;
+	size_t		 asked;
+} look;
+
+static int	 done_err = -1;
+static size_t	 ndone, nsettled;
+
+static void	 turn(void);
+
+#define until(cond, ms) do {						\
+	uint64_t	 end_ = clock_ms() + (ms);			\
+	while (!(cond)) {						\
+		ck_assert_uint_lt(clock_ms(), end_);			\
+		turn();							\
+	}								\
+} while (0)
+
+/* ---- what neighbours.c and link.c call ---- */
+
+struct replica *
+replica_find(const struct worker *w, uint64_t id)
+{
+	struct map_node	*n = map_find(&w->replicas, &id, sizeof(id));
+
+	return (n == NULL ? NULL : container_of(n, struct replica, by_id));
+}
+
+static size_t
+hear(struct replica *r, const char *how, struct slice uid, struct payload *p)
+{
+	struct heard	*h = &heard[r - replicas];
+
+	ck_assert_uint_lt(h->n, nitems(h->text));
+	snprintf(h->text[h->n++], sizeof(h->text[0]), "%s%s%.*s: %.*s",
+	    p->opcode == WS_BINARY ? "binary " : "", how, (int)uid.len,
+	    uid.len == 0 ? "" : uid.data, (int)(p->len > 12 ? 12 : p->len),
+	    payload_data(p).data);
+	return (1);
+}
+
+size_t
+replica_emit(struct replica *r, struct payload *p, struct slice but)
+{
+	return (hear(r, but.data == NULL ? "all" : "but ", but, p));
+}
+
+size_t
+replica_whisper(struct replica *r, struct slice uid, struct payload *p)
+{
+	return (hear(r, "to ", uid, p));
+}
+
+void
+replica_set_ready(struct replica *r)
+{
+	if (r->ready)
+		return;
+	r->ready = 1;
+	heard[r - replicas].readies++;
+}
+
+int
+worker_tell(struct worker *w, const struct ctl *m)
+{
+	(void)w, (void)m;
+	return (0);
+}
+
+void
+worker_links_eased(struct worker *w)
+{
+	(void)w;
+}
+
+void
+lookup_link_up(struct lookup *l, struct link *link)
+{
+	(void)l, (void)link;
+}
+
+int
+lookup_usable(const struct lookup *l)
+{
+	(void)l;
+	return (look.usable);
+}
+
+int
+lookup_find(struct lookup *l, struct replica *r, struct slice uid,
+    lookup_found_cb *cb, void *arg)
+{
+	(void)l, (void)r, (void)uid;
+	look.cb = cb;
+	look.arg = arg;
+	look.asked++;
+	return (0);
+}
+
+/* ---- fixture ---- */
+
+static void
+turn(void)
+{
+	struct timeval	 tv = { 0, 1000 };
+
+	turn_end();
+	event_base_loopexit(base, &tv);
+	event_base_loop(base, EVLOOP_ONCE);
+	turn_end();
+}
+
+static void
+setup(void)
+{
+	struct worker	*w;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	base = event_base_new();
+	for (uint32_t i = 0; i < SHARDS; i++) {
+		w = &workers[i];
+		w->base = base;
+		w->slot = i;
+		w->incarnation = 0x100 + i;
+		w->lookup = (struct lookup *)&look;	/* not looked into */
+		w->opt.whisper_ask = 8;
+		snprintf(w->node, sizeof(w->node), "here");
+		keys_address(w->address, sizeof(w->address), w->node, i,
+		    w->incarnation);
+		list_init(&w->links);
+		ck_assert_int_ne(asprintf(&w->link_path, "%s/link.%u", dir, i),
+		    -1);
+		ck_assert_int_eq(link_listen(w), 0);
+	}
+}
+
+static void
+begin(size_t i)
+{
+	struct replica	*r = &replicas[i];
+
+	r->worker = &workers[i];
+	r->id = 100 + i;
+	r->app = &app;
+	r->neighbours = neighbours_new(r);
+	ck_assert_ptr_nonnull(r->neighbours);
+	ck_assert_int_eq(map_insert(&r->worker->replicas, &r->by_id, &r->id,
+	    sizeof(r->id)), 0);
+}
+
+static void
+end(size_t i)
+{
+	struct replica	*r = &replicas[i];
+
+	if (r->neighbours == NULL)
+		return;
+	map_remove(&r->worker->replicas, &r->by_id);
+	neighbours_free(r->neighbours);
+	r->neighbours = NULL;
+}
+
+static void
+introduce(size_t i, size_t other)
+{
+	neighbours_introduce(replicas[i].neighbours, 100 + other,
+	    (uint32_t)other, workers[other].incarnation,
+	    workers[other].link_path);
+}
+
+/* All three, who know each other. */
+static void
+begin_all(void)
+{
+	for (size_t i = 0; i < SHARDS; i++)
+		begin(i);
+	for (size_t i = 0; i < SHARDS; i++)
+		for (size_t j = 0; j < SHARDS; j++)
+			if (i != j)
+				introduce(i, j);
+	until(replicas[0].ready && replicas[1].ready && replicas[2].ready,
+	    900);
+}
+
+static void
+teardown(void)
+{
+	for (size_t i = 0; i < SHARDS; i++)
+		end(i);
+	for (size_t i = 0; i < SHARDS; i++) {
+		link_shutdown(&workers[i]);
+		map_clear(&workers[i].replicas);
+		free(workers[i].link_path);
+	}
+	turn_end();
+	rmdir(dir);
+	event_base_free(base);
+}
+
+static void
+done(int err, void *arg)
+{
+	ck_assert_ptr_eq(arg, &ndone);
+	done_err = err;
+	ndone++;
+}
+
+static void
+settled(void *arg)
+{
+	ck_assert_ptr_eq(arg, &nsettled);
+	nsettled++;
+}
+
+static int
+cast(size_t i, const char *text, const char *but, int with_done)
+{
+	struct payload	*p = payload_frame(WS_TEXT, slice_str(text));
+	int		 rv;
+
+	ck_assert_ptr_nonnull(p);
+	rv = neighbours_cast(replicas[i].neighbours, p, slice_str(but),
+	    with_done ? done : NULL, &ndone);
+	payload_unref(p);
+	return (rv);
+}
+
+static int
+whisper(size_t i, const char *uid, const char *text, int *waiting)
+{
+	struct payload	*p = payload_frame(WS_BINARY, slice_str(text));
+	int		 rv;
+
+	rv = neighbours_whisper(replicas[i].neighbours, slice_str(uid), p,
+	    waiting, settled, &nsettled, done, &ndone);
+	payload_unref(p);
+	return (rv);
+}
+
+/* ---- introductions ---- */
+
+START_TEST(alone_it_is_ready_at_the_end_of_the_turn)
+{
+	begin(0);
+	ck_assert(!replicas[0].ready);
+	turn_end();
+	ck_assert(replicas[0].ready);
+	ck_assert_int_eq(cast(0, "x", NULL, 1), 0);
+	ck_assert_uint_eq(ndone, 0);	/* not from within */
+	turn_end();
+	ck_assert_uint_eq(ndone, 1);
+	ck_assert_int_eq(done_err, 0);
+}
+END_TEST
+
+START_TEST(ready_when_all_have_answered)
+{
+	begin_all();
+	for (size_t i = 0; i < SHARDS; i++) {
+		ck_assert_uint_eq(heard[i].readies, 1);
+		ck_assert_uint_eq(neighbours_count(replicas[i].neighbours),
+		    2);
+	}
+	introduce(0, 1);		/* again */
+	turn();
+	ck_assert_uint_eq(neighbours_count(replicas[0].neighbours), 2);
+}
+END_TEST
+
+START_TEST(who_was_met_first_knows_the_neighbour_before_the_gateway_says_so)
+{
+	begin(1);
+	turn_end();
+	begin(0);
+	introduce(0, 1);
+	until(replicas[0].ready, 900);
+	ck_assert_uint_eq(neighbours_count(replicas[1].neighbours), 1);
+	ck_assert_int_eq(cast(1, "hello", NULL, 1), 0);
+	until(ndone == 1, 900);
+	ck_assert_str_eq(heard[0].text[0], "all: hello");
+	introduce(1, 0);
+	ck_assert_uint_eq(neighbours_count(replicas[1].neighbours), 1);
+}
+END_TEST
+
+START_TEST(what_comes_before_the_replica_waits_in_order)
+{
+	begin(0);
+	introduce(0, 1);
+	cast(0, "one", NULL, 0);
+	cast(0, "two", NULL, 1);
+	for (int i = 0; i < 100; i++)
+		turn();
+	ck_assert(!replicas[0].ready);
+	begin(1);
+	cast(0, "three", NULL, 0);
+	until(heard[1].n == 3, 900);
+	ck_assert_str_eq(heard[1].text[0], "all: one");
+	ck_assert_str_eq(heard[1].text[1], "all: two");
+	ck_assert_str_eq(heard[1].text[2], "all: three");
+	until(replicas[0].ready && ndone == 1, 900);
+	ck_assert_int_eq(done_err, 0);
+}
+END_TEST
+
+START_TEST(a_silent_neighbour_is_not_waited_for_longer_than_a_second)
+{
+	uint64_t	 start = clock_ms();
+
+	begin(0);
+	/* The link of shard 1 is there, its replica is not. */
+	introduce(0, 1);
+	until(replicas[0].ready, 1500);
+	ck_assert_uint_ge(clock_ms() - start, 900);
+	cast(0, "one", NULL, 1);
+	until(ndone == 1, 3000);	/* nobody could act */
+	ck_assert_int_eq(done_err, 0);
+}
+END_TEST
+
+START_TEST(who_has_ended_answers_at_once)
+{
+	begin_all();
+	end(1);
+	neighbours_farewell(replicas[2].neighbours, 101);
+	ck_assert_uint_eq(neighbours_count(replicas[2].neighbours), 1);
+	cast(0, "one", NULL, 1);
+	until(ndone == 1, 500);
+	ck_assert_int_eq(done_err, 0);
+	ck_assert_uint_eq(heard[1].n, 0);
+	ck_assert_uint_eq(heard[2].n, 1);
+}
+END_TEST
+
+START_TEST(last_words_are_heard_after_the_farewell)
+{
+	begin_all();
+	cast(1, "bye", NULL, 0);
+	neighbours_farewell(replicas[0].neighbours, 101);
+	until(heard[0].n == 1 && heard[2].n == 1, 500);
+	ck_assert_uint_eq(neighbours_count(replicas[0].neighbours), 1);
+}
+END_TEST
+
+/* ---- casts and whispers ---- */
+
+START_TEST(a_mix_stays_in_order)
+{
+	char	 want[24];
+	int	 waiting;
+
+	begin_all();
+	for (int i = 0; i < 100; i++) {
+		snprintf(want, sizeof(want), "%d", i);
+		if (i % 3 == 0)
+			whisper(0, "u", want, &waiting);
+		else
+			cast(0, want, i % 3 == 1 ? "u" : NULL, i % 2);
+	}
+	until(heard[1].n == 100 && heard[2].n == 100 && ndone == 67, 2000);
+	for (int i = 0; i < 100; i++) {
+		snprintf(want, sizeof(want), "%s: %d", i % 3 == 0 ?
+		    "binary to u" : i % 3 == 1 ? "but u" : "all", i);
+		ck_assert_str_eq(heard[1].text[i], want);
+		ck_assert_str_eq(heard[2].text[i], want);
+	}
+	ck_assert_uint_eq(heard[0].n, 0);
+	ck_assert_uint_eq(look.asked, 0);
+}
+END_TEST
+
+START_TEST(a_repeat_is_dropped_and_a_gap_is_gone_on_from)
+{
+	struct link	*l;
+	struct gossip	 m = { .type = GOSSIP_CAST, .from = 100, .to = 101,
+			    .seq = 1, .payload = slice_str("x") };
+
+	begin_all();
+	l = link_find(&workers[1], 0, 0x100);
+	ck_assert_ptr_nonnull(l);
+	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_uint_eq(heard[1].n, 1);
+	m.seq = 5;
+	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	m.seq = 4;
+	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	m.seq = 6;
+	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_uint_eq(heard[1].n, 3);
+}
+END_TEST
+
+START_TEST(nonsense_ends_the_link)
+{
+	struct gossip	 bad[] = {
+		{ .type = GOSSIP_HELLO },
+		{ .type = GOSSIP_CAST, .from = 0, .to = 101 },
+		{ .type = GOSSIP_ASK, .from = 100, .to = 0 },
+	};
+	struct gossip	 late[] = {
+		{ .type = GOSSIP_DONE, .ask = 12345 },
+		{ .type = GOSSIP_ANSWER, .ask = 12345,
+		    .payload = slice_str("x") },
+		{ .type = GOSSIP_DONE },
+	};
+	struct link	*l;
+
+	begin_all();
+	l = link_find(&workers[1], 0, 0x100);
+	for (size_t i = 0; i < nitems(bad); i++)
+		ck_assert_int_eq(neighbours_message(l, &bad[i]), -1);
+	for (size_t i = 0; i < nitems(late); i++)
+		ck_assert_int_eq(neighbours_message(l, &late[i]), 0);
+}
+END_TEST
+
+START_TEST(what_is_held_is_bounded)
+{
+	static char	 big[300 << 10];
+	struct gossip	 m = { .type = GOSSIP_CAST, .from = 100, .to = 555,
+			    .payload = slice_of(big, sizeof(big)) };
+	struct link	*l;
+	uint64_t	 start = clock_ms();
+
+	begin_all();
+	l = link_find(&workers[1], 0, 0x100);
+	for (m.seq = 1; m.seq <= 20; m.seq++)
+		ck_assert_int_eq(neighbours_message(l, &m), 0);
+	until(clock_ms() > start + 2300, 3000);	/* they go */
+}
+END_TEST
+
+START_TEST(whisper_looks_up_when_there_are_many)
+{
+	int	 waiting;
+
+	begin_all();
+	workers[0].opt.whisper_ask = 1;
+	look.usable = 1;
+	ck_assert_int_eq(whisper(0, "u", "one", &waiting), 0);
+	ck_assert(waiting);
+	ck_assert_uint_eq(look.asked, 1);
+	turn();
+	ck_assert_uint_eq(heard[1].n + heard[2].n, 0);
+	look.at[0] = slice_str(workers[2].address);
+	look.at[1] = slice_str("there/1#0000000000000101");
+	look.at[2] = slice_str("here/1#0000000000000999");
+	look.cb(look.at, 3, 0, look.arg);
+	ck_assert_uint_eq(nsettled, 1);
+	until(ndone == 1, 500);
+	ck_assert_uint_eq(heard[1].n, 0);
+	ck_assert_str_eq(heard[2].text[0], "binary to u: one");
+
+	/* One that says "ask me" is asked always; without an answer, all. */
+	link_set_askme(link_find(&workers[0], 1, 0x101), 1);
+	ck_assert_int_eq(whisper(0, "u", "two", &waiting), 0);
+	look.cb(NULL, 0, 0, look.arg);
+	until(ndone == 2, 500);
+	ck_assert_uint_eq(heard[1].n, 1);
+	ck_assert_uint_eq(heard[2].n, 1);
+	link_set_askme(link_find(&workers[0], 1, 0x101), 0);
+	ck_assert_int_eq(whisper(0, "u", "three", &waiting), 0);
+	look.cb(NULL, 0, ETIMEDOUT, look.arg);
+	until(ndone == 3, 500);
+	ck_assert_uint_eq(heard[1].n, 2);
+	ck_assert_uint_eq(heard[2].n, 2);
+
+	look.usable = 0;
+	ck_assert_int_eq(whisper(0, "u", "four", &waiting), 0);
+	ck_assert(!waiting);
+	until(ndone == 4, 500);
+	ck_assert_uint_eq(look.asked, 3);
+	ck_assert_uint_eq(nsettled, 3);
+}
+END_TEST
+
+START_TEST(a_replica_that_ends_cancels_and_settles)
+{
+	int	 waiting;
+
+	begin_all();
+	workers[0].opt.whisper_ask = 1;
+	look.usable = 1;
+	cast(0, "one", NULL, 1);
+	ck_assert_int_eq(whisper(0, "u", "two", &waiting), 0);
+	end(0);
+	ck_assert_uint_eq(ndone, 2);
+	ck_assert_int_eq(done_err, ECANCELED);
+	ck_assert_uint_eq(nsettled, 0);
+	look.cb(NULL, 0, 0, look.arg);
+	ck_assert_uint_eq(nsettled, 1);
+	for (int i = 0; i < 50; i++)
+		turn();
+	ck_assert_uint_eq(ndone, 2);
+	ck_assert_uint_eq(heard[1].n, 1);
+}
+END_TEST
+
+START_TEST(a_dead_shard_does_not_keep_anybody_waiting)
+{
+	begin_all();
+	cast(0, "one", NULL, 1);
+	link_dead(&workers[0], 1, 0x101);
+	until(ndone == 1, 500);
+	ck_assert_int_eq(done_err, 0);
+	/* Until the farewell it stays a neighbour, and is passed over. */
+	ck_assert_uint_eq(neighbours_count(replicas[0].neighbours), 2);
+	cast(0, "two", NULL, 1);
+	until(ndone == 2, 500);
+	ck_assert_int_eq(done_err, 0);
+	neighbours_farewell(replicas[0].neighbours, 101);
+	ck_assert_uint_eq(neighbours_count(replicas[0].neighbours), 1);
+}
+END_TEST
+
+START_TEST(a_lost_link_fails_what_was_asked_over_it)
+{
+	struct link	*l;
+	struct gossip	 bad = { .type = GOSSIP_HELLO };
+
+	begin_all();
+	l = link_find(&workers[0], 1, 0x101);
+	link_send(l, &bad);		/* the receiver ends the link */
+	cast(0, "one", NULL, 1);
+	until(ndone == 1, 500);
+	ck_assert_int_eq(done_err, ETIMEDOUT);
+	until(link_is_up(l), 900);
+	cast(0, "two", NULL, 1);
+	until(ndone == 2, 500);
+	ck_assert_int_eq(done_err, 0);
+	ck_assert_str_eq(heard[1].text[heard[1].n - 1], "all: two");
+}
+END_TEST
+
+/* ---- gossip ---- */
+
+static struct kennel_slot	 slots[SHARDS];
+static char			 words[SHARDS][32];
+static size_t			 nslots, nrounds;
+static struct kennel_answer	*kept;
+
+static void
+gathered(const struct kennel_slot *s, size_t n, void *arg)
+{
+	ck_assert_ptr_eq(arg, &nslots);
+	nslots = n;
+	for (size_t i = 0; i < n; i++) {
+		slots[i] = s[i];
+		snprintf(words[i], sizeof(words[i]), "%s%.*s",
+		    s[i].error != NULL ? s[i].error : "=", (int)s[i].len,
+		    s[i].data == NULL ? "" : s[i].data);
+	}
+	nrounds++;
+}
+
+static void
+ongossip(struct kennel_replica *kr, struct kennel_answer *a, const char *msg,
+    size_t len)
+{
+	struct replica	*r = (struct replica *)kr;
+	char		 text[32];
+
+	if (r->id == 101 && len > 0 && msg[0] == 'k') {
+		kept = a;
+		return;
+	}
+	snprintf(text, sizeof(text), "%.*s%" PRIu64, (int)len, msg, r->id);
+	neighbours_answer(a, slice_str(text), r->id == 102 && msg[0] == 'e');
+}
+
+static void
+gossip(size_t i, const char *msg, unsigned ms)
+{
+	ck_assert_int_eq(neighbours_gossip(replicas[i].neighbours,
+	    slice_str(msg), ms, gathered, &nslots), 0);
+}
+
+START_TEST(gossip_gathers_an_answer_from_each)
+{
+	app.ongossip = ongossip;
+	begin_all();
+	gossip(0, "hi", 500);
+	ck_assert_uint_eq(nrounds, 0);
+	until(nrounds == 1, 500);
+	ck_assert_uint_eq(nslots, 2);
+	ck_assert_uint_eq(slots[0].neighbour, 101);
+	ck_assert_str_eq(words[0], "=hi101");
+	ck_assert_str_eq(words[1], "=hi102");
+	gossip(0, "e", 500);
+	until(nrounds == 2, 500);
+	ck_assert_str_eq(words[0], "=e101");
+	ck_assert_str_eq(words[1], "e102");	/* an error, in its words */
+	ck_assert_ptr_null(slots[1].data);
+}
+END_TEST
+
+START_TEST(gossip_has_a_deadline_and_late_answers_are_ignored)
+{
+	uint64_t	 start = clock_ms();
+
+	app.ongossip = ongossip;
+	begin_all();
+	gossip(0, "k", 200);
+	until(nrounds == 1, 500);
+	ck_assert_uint_ge(clock_ms() - start, 190);
+	ck_assert_str_eq(words[0], "timeout");
+	ck_assert_str_eq(words[1], "=k102");
+	neighbours_answer(kept, slice_str("late"), 0);
+	for (int i = 0; i < 20; i++)
+		turn();
+	ck_assert_uint_eq(nrounds, 1);
+}
+END_TEST
+
+START_TEST(gossip_without_handler_or_neighbour)
+{
+	begin(0);
+	turn_end();
+	gossip(0, "hi", 0);
+	ck_assert_uint_eq(nrounds, 0);
+	turn_end();
+	ck_assert_uint_eq(nrounds, 1);
+	ck_assert_uint_eq(nslots, 0);
+	begin(1);
+	introduce(0, 1);
+	gossip(0, "hi", 500);
+	until(nrounds == 2, 500);
+	ck_assert_str_eq(words[0], "Missing: ongossip handler");
+}
+END_TEST
+
+START_TEST(gossip_to_one_that_ends_is_gone)
+{
+	app.ongossip = ongossip;
+	begin_all();
+	gossip(0, "k", 5000);
+	until(kept != NULL, 500);
+	end(1);
+	until(nrounds == 1, 500);
+	ck_assert_str_eq(words[0], "gone");
+	gossip(0, "again", 5000);
+	until(nrounds == 2, 500);
+	ck_assert_str_eq(words[0], "gone");
+	gossip(0, "farewell", 5000);
+	neighbours_farewell(replicas[0].neighbours, 101);
+	until(nrounds == 3, 500);
+	ck_assert_str_eq(words[0], "gone");
+	ck_assert_str_eq(words[1], "=farewell102");
+	/* The asker ends. */
+	gossip(0, "end", 5000);
+	end(0);
+	ck_assert_uint_eq(nrounds, 4);
+	ck_assert_str_eq(words[0], "gone");
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("neighbours");
+	TCase	*tc = tcase_create("neighbours");
+	SRunner	*sr;
+	int	 failed;
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, alone_it_is_ready_at_the_end_of_the_turn);
+	tcase_add_test(tc, ready_when_all_have_answered);
+	tcase_add_test(tc,
+	    who_was_met_first_knows_the_neighbour_before_the_gateway_says_so);
+	tcase_add_test(tc, what_comes_before_the_replica_waits_in_order);
+	tcase_add_test(tc,
+	    a_silent_neighbour_is_not_waited_for_longer_than_a_second);
+	tcase_add_test(tc, who_has_ended_answers_at_once);
+	tcase_add_test(tc, last_words_are_heard_after_the_farewell);
+	tcase_add_test(tc, a_mix_stays_in_order);
+	tcase_add_test(tc, a_repeat_is_dropped_and_a_gap_is_gone_on_from);
+	tcase_add_test(tc, nonsense_ends_the_link);
+	tcase_add_test(tc, what_is_held_is_bounded);
+	tcase_add_test(tc, whisper_looks_up_when_there_are_many);
+	tcase_add_test(tc, a_replica_that_ends_cancels_and_settles);
+	tcase_add_test(tc, a_dead_shard_does_not_keep_anybody_waiting);
+	tcase_add_test(tc, a_lost_link_fails_what_was_asked_over_it);
+	tcase_add_test(tc, gossip_gathers_an_answer_from_each);
+	tcase_add_test(tc,
+	    gossip_has_a_deadline_and_late_answers_are_ignored);
+	tcase_add_test(tc, gossip_without_handler_or_neighbour);
+	tcase_add_test(tc, gossip_to_one_that_ends_is_gone);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return (failed != 0);
+}
