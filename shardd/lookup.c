@@ -395,7 +395,8 @@ lookup_pump(struct lookup *l)
 {
 	struct entry	*e;
 
-	if (!redis_up(l->redis))
+	/* Who waits to be trusted is found among the dirty: leave them there. */
+	if (!redis_up(l->redis) || l->telling)
 		return;
 	while (l->writing < LOOKUP_STEP && !list_empty(&l->dirty) &&
 	    !evtimer_pending(l->retry, NULL)) {
@@ -404,8 +405,7 @@ lookup_pump(struct lookup *l)
 		e->dirty = 0;
 		lookup_touch(e);
 	}
-	if (l->asking && !l->telling && l->owing == 0 &&
-	    list_empty(&l->dirty)) {
+	if (l->asking && l->owing == 0 && list_empty(&l->dirty)) {
 		log_info("lookup all of ours is in redis");
 		l->asking = 0;
 		link_each(l->worker, lookup_say_cb, NULL);
