@@ -46,6 +46,7 @@ sock_parse_inet(const char *host, const char *port, struct sock_addr *a,
     const char **why)
 {
 	struct addrinfo	 hints = { .ai_socktype = SOCK_STREAM }, *res;
+	struct in_addr	 v4;
 	uint64_t	 n;
 
 	if (slice_u64(slice_str(port), 65535, &n) == -1 || n == 0) {
@@ -60,6 +61,13 @@ sock_parse_inet(const char *host, const char *port, struct sock_addr *a,
 	hints.ai_flags = AI_NUMERICSERV;
 	if (strcmp(host, "localhost") == 0)
 		host = "127.0.0.1";
+	/* getaddrinfo takes "1.2.3" and "1" for addresses too. */
+	if (host[strspn(host, "0123456789.")] == '\0' &&
+	    inet_pton(AF_INET, host, &v4) != 1) {
+		*why = "a v4 address is four numbers with dots between";
+		errno = EINVAL;
+		return (-1);
+	}
 	if (getaddrinfo(host, port, &hints, &res) != 0) {
 		*why = "no such host or address";
 		errno = EINVAL;

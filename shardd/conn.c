@@ -329,10 +329,34 @@ conn_queue(struct conn *c, struct payload *p)
 	return (0);
 }
 
+/*
+ * More than its bound is queued, and the kernel does not take it?  What was
+ * queued in this turn had no chance to be written yet.
+ */
+static int
+conn_over(struct conn *c)
+{
+	size_t	 max = c->worker->opt.out_max;
+
+	if (outbox_queued(&c->out) <= max)
+		return (0);
+	if ((c->flags & (CONN_F_LATE | CONN_F_DOOMED)) == 0 && c->fd != -1 &&
+	    outbox_flush(&c->out, c->fd) == -1)
+		conn_doom(c, CLOSE_RESET);
+	return (outbox_queued(&c->out) > max);
+}
+
+void
+conn_throttle(struct conn *c)
+{
+	if (conn_over(c))
+		conn_pause(c, PAUSE_OUT);
+}
+
 int
 conn_send(struct conn *c, struct payload *p)
 {
-	if (outbox_queued(&c->out) > c->worker->opt.out_max) {
+	if (conn_over(c)) {
 		conn_doom(c, CLOSE_SLOW);
 		errno = EMSGSIZE;
 		return (-1);
@@ -371,6 +395,9 @@ conn_flush(struct conn *c)
 			conn_http_flushed(c);
 		break;
 	}
+	if ((c->pauses & PAUSE_OUT) &&
+	    outbox_queued(&c->out) <= c->worker->opt.out_max / 2)
+		conn_resume(c, PAUSE_OUT);
 	conn_arm(c);
 }
 
@@ -467,6 +494,7 @@ conn_event_cb(evutil_socket_t fd, short what, void *arg)
 	if (c->flags & CONN_F_DOOMED)
 		return;
 	if (what & EV_WRITE) {
+		c->since = conn_now;	/* it reads: it is alive */
 		conn_flush(c);
 		/* It may have been doomed, or gone home; it is not freed. */
 		if ((c->flags & CONN_F_DOOMED) || c->state == CONN_HOMING)

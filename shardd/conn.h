@@ -39,6 +39,7 @@ enum conn_state {
 #define PAUSE_HELD	0x1	/* a completion or a lookup is outstanding */
 #define PAUSE_LINK	0x2	/* it feeds a link that is over its mark */
 #define PAUSE_BUSY	0x4	/* a request is being answered */
+#define PAUSE_OUT	0x8	/* it does not read what its messages led to */
 
 #define CONN_F_DOOMED	0x001	/* will be ended at the end of this turn */
 #define CONN_F_DIRTY	0x02	/* in the list to be flushed */
@@ -128,6 +129,11 @@ int	 conn_send(struct conn *c, struct payload *p);
 /* The same without the bound: handshakes, control frames, responses. */
 int	 conn_queue(struct conn *c, struct payload *p);
 int	 conn_queue_bytes(struct conn *c, struct slice s);
+/*
+ * After a message of its own: a client that has more than its bound to read is
+ * not read itself until it has caught up.
+ */
+void	 conn_throttle(struct conn *c);
 /* Flush after the control channel has been flushed (CONN_F_LATE). */
 void	 conn_late(struct conn *c);
 

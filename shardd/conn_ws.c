@@ -304,6 +304,7 @@ conn_ws_got(struct conn *c, enum ws_verdict v, const struct ws_message *m)
 	default:
 		break;
 	}
+	conn_throttle(c);
 	return ((c->state == CONN_OPEN || c->state == CONN_CLOSING) &&
 	    (c->flags & CONN_F_DOOMED) == 0);
 }
@@ -333,7 +334,8 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 		free(ws);
 		c->proto = NULL;
 	}
-	while (len > 0 && more && (c->pauses & PAUSE_HELD) == 0) {
+	while (len > 0 && more &&
+	    (c->pauses & (PAUSE_HELD | PAUSE_OUT)) == 0) {
 		v = ws_in_next(&fresh.in, &limits, data, len, &used, &m);
 		data += used;
 		len -= used;
