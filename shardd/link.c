@@ -194,7 +194,7 @@ link_dial(struct link *l)
 static void
 link_up(struct link *l, struct wire *wire)
 {
-	const char	*p = l->queue.data, *end = p + l->queue.len;
+	const char	*p = l->queue.data;
 	uint32_t	 len;
 
 	log_info("link slot=%u incarnation=%016" PRIx64 " up", l->slot,
@@ -206,7 +206,7 @@ link_up(struct link *l, struct wire *wire)
 	event_del(l->timer);
 	if (l->worker->lookup != NULL)
 		lookup_link_up(l->worker->lookup, l);
-	for (; p != end; p += len) {
+	for (; l->nqueue > 0; l->nqueue--, p += len) {
 		len = bytes_get_be32(p);
 		p += sizeof(len);
 		if (frames_send(wire->frames, slice_of(p, len),
@@ -215,7 +215,6 @@ link_up(struct link *l, struct wire *wire)
 			    strerror(errno));
 	}
 	buf_clear(&l->queue);
-	l->nqueue = 0;
 }
 
 /* Its wire ended, or none came in time. */
