@@ -36,6 +36,7 @@ static void	 gateway_done(struct gateway *);
 static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
 static void	 gateway_free(struct gateway *);
 static void	 gateway_unlink(const struct gateway *);
+static void	 gateway_unlink_bound(const struct gateway *, size_t);
 static void	 gateway_signal_cb(int, void *);
 
 static const struct placement_ops gateway_placement_ops = {
@@ -90,7 +91,7 @@ gateway_bind(struct gateway *g, int *fds)
 	const struct settings	*s = &g->settings;
 	socklen_t		 len = sizeof(int);
 	size_t			 n = (size_t)proc_listen_fds();
-	int			 listening;
+	int			 listening, keep;
 
 	if (n > LISTEN_MAX)
 		fatalx("%zu sockets were passed; at most %d are possible", n,
@@ -108,13 +109,13 @@ gateway_bind(struct gateway *g, int *fds)
 	for (size_t i = 0; i < s->nlisten; i++) {
 		fds[i] = sock_listen(&s->listen[i], SOCK_STREAM,
 		    (int)s->backlog);
-		if (fds[i] == -1 && errno == EADDRINUSE)
-			fatalx("cannot listen on %s: %s; is another server "
-			    "running? choose another with --listen",
-			    s->listen_text[i], strerror(errno));
-		if (fds[i] == -1)
-			fatalx("cannot listen on %s: %s", s->listen_text[i],
-			    strerror(errno));
+		if (fds[i] != -1)
+			continue;
+		keep = errno;
+		gateway_unlink_bound(g, i);
+		fatalx("cannot listen on %s: %s%s", s->listen_text[i],
+		    strerror(keep), keep != EADDRINUSE ? "" : "; is another "
+		    "server running? choose another with --listen");
 	}
 	return (s->nlisten);
 }
@@ -281,17 +282,25 @@ gateway_unlink(const struct gateway *g)
 {
 	static const char *const	 names[] = { "control.sock",
 					    "redis.sock", "redis.pid" };
-	const struct settings		*s = &g->settings;
-	const struct sockaddr_un	*un;
 	char				*path;
 
 	for (size_t i = 0; i < nitems(names); i++)
-		if ((path = paths_in(s->run_dir, names[i])) != NULL) {
+		if ((path = paths_in(g->settings.run_dir, names[i])) != NULL) {
 			unlink(path);
 			free(path);
 		}
-	for (size_t i = 0; !g->activated && i < s->nlisten; i++) {
-		un = (const void *)&s->listen[i].ss;
+	if (!g->activated)
+		gateway_unlink_bound(g, g->settings.nlisten);
+}
+
+/* The Unix sockets among the first n that we listen on. */
+static void
+gateway_unlink_bound(const struct gateway *g, size_t n)
+{
+	const struct sockaddr_un	*un;
+
+	for (size_t i = 0; i < n; i++) {
+		un = (const void *)&g->settings.listen[i].ss;
 		if (un->sun_family == AF_UNIX)
 			unlink(un->sun_path);
 	}

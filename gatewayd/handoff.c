@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/list.h"
+#include "common/listener.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/turn.h"
@@ -20,6 +21,9 @@
 #include "proto/channel.h"
 
 #define HANDOFF_WAIT_MS		2000	/* for a shard to start */
+#define HANDOFF_MANY		1024	/* unanswered: accept more slowly */
+#define HANDOFF_PAUSE_MS	10
+#define HANDOFF_PAUSE		0x2u	/* its bit of listener_pause() */
 
 struct handoff {
 	struct map_node	 by_id;
@@ -54,6 +58,7 @@ struct handoffs {
 	struct list	 again;		/* to be placed afresh, this turn */
 	struct list	 homes;
 	struct event	*timer;
+	struct event	*pause;		/* pending: accepting rests */
 	struct turn_work work;
 };
 
@@ -73,6 +78,8 @@ static void	 handoff_homes(struct gateway *, struct shard *, int);
 static void	 handoff_again_work(void *);
 static void	 handoff_timer_cb(evutil_socket_t, short, void *);
 static void	 handoff_arm(struct handoffs *);
+static void	 handoff_ease(struct gateway *);
+static void	 handoff_pause_cb(evutil_socket_t, short, void *);
 
 struct handoffs *
 handoffs_new(struct gateway *g)
@@ -86,8 +93,10 @@ handoffs_new(struct gateway *g)
 	list_init(&hs->again);
 	list_init(&hs->homes);
 	turn_work_init(&hs->work, handoff_again_work, hs);
-	if ((hs->timer = evtimer_new(g->base, handoff_timer_cb, hs)) == NULL) {
-		free(hs);
+	hs->timer = evtimer_new(g->base, handoff_timer_cb, hs);
+	hs->pause = evtimer_new(g->base, handoff_pause_cb, hs);
+	if (hs->timer == NULL || hs->pause == NULL) {
+		handoffs_free(hs);
 		errno = ENOMEM;
 		return (NULL);
 	}
@@ -113,7 +122,10 @@ handoffs_free(struct handoffs *hs)
 	}
 	map_clear(&hs->by_id);
 	turn_cancel(&hs->work);
-	event_free(hs->timer);
+	if (hs->timer != NULL)
+		event_free(hs->timer);
+	if (hs->pause != NULL)
+		event_free(hs->pause);
 	free(hs);
 }
 
@@ -127,6 +139,7 @@ handoff_start(struct gateway *g, const struct handoff_ask *ask, int fd)
 		return;
 	}
 	handoff_place(g, h);
+	handoff_ease(g);
 }
 
 void
@@ -555,4 +568,35 @@ handoff_timer_cb(evutil_socket_t fd, short what, void *arg)
 		    "started in time");
 	}
 	handoff_arm(hs);
+}
+
+/* ---- overload ---- */
+
+/*
+ * Accept no faster than the shards adopt, but never for long: the one that many
+ * wait for may hang, and the others are not to suffer.
+ */
+static void
+handoff_ease(struct gateway *g)
+{
+	const struct timeval	 tv = { 0, HANDOFF_PAUSE_MS * 1000 };
+	struct handoffs		*hs = g->handoffs;
+
+	if (hs->by_id.count - hs->nwaiting < HANDOFF_MANY ||
+	    evtimer_pending(hs->pause, NULL))
+		return;
+	for (size_t i = 0; i < g->nlisteners; i++)
+		listener_pause(g->listeners[i], HANDOFF_PAUSE);
+	evtimer_add(hs->pause, &tv);
+}
+
+static void
+handoff_pause_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct handoffs	*hs = arg;
+	struct gateway	*g = hs->gateway;
+
+	(void)fd, (void)what;
+	for (size_t i = 0; i < g->nlisteners; i++)
+		listener_resume(g->listeners[i], HANDOFF_PAUSE);
 }
