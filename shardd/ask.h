@@ -40,8 +40,8 @@ struct ask {
 
 /*
  * done comes once, at the end of a turn (ask_cancel: at once), after ask_go();
- * its ask is freed then.  err: 0, ETIMEDOUT, ECANCELED.  At most `max` are asked.  NULL with
- * errno ENOMEM.
+ * its ask is freed then.  err: 0, ETIMEDOUT, ECANCELED.  At most `max` are
+ * asked.  NULL with errno ENOMEM.
  */
 struct ask *ask_new(struct event_base *base, const void *owner,
 	    unsigned deadline_ms, size_t max,

@@ -598,7 +598,7 @@ neighbours_take(struct link *l, const struct gossip *m, void *arg)
 	}
 }
 
-/* What came before the replica did; then, with nobody to wait for, it is ready. */
+/* What came before the replica; then, with nobody to wait for, it is ready. */
 static void
 neighbours_begin(void *arg)
 {
