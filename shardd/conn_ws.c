@@ -84,7 +84,10 @@ conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	o->conn = c;
 	o->hello = hello;
 	ws->opening = o;
-	ws->rest = *rest;
+	if (rest->len > 0)
+		ws->rest = *rest;
+	else
+		buf_clear(rest);
 	conn_arm(c);
 	if (c->replica == NULL) {
 		conn_ws_try_open(o);

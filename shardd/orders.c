@@ -1,7 +1,9 @@
 /* What the gateway tells us. */
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +22,8 @@
 #include "shardd/orders.h"
 #include "shardd/replica.h"
 #include "shardd/worker.h"
+
+#define ORDERS_DEATH_MS	100	/* from a closed socket to a dead process */
 
 /* A capsule whose ADOPTED is queued but perhaps not with the kernel. */
 struct parked {
@@ -289,8 +293,7 @@ orders_adopt(struct worker *w, struct order_in *o)
 	return (0);
 }
 
-/* Begin those whose ADOPTED is with the kernel, or was (the gateway is gone and
- * nobody else has them). */
+/* Begin those whose ADOPTED is with the kernel. */
 static void
 orders_unpark(struct worker *w, uint64_t sent)
 {
@@ -304,6 +307,32 @@ orders_unpark(struct worker *w, uint64_t sent)
 		list_remove(&p->at);
 		conn_start(p->conn);
 		free(p);
+	}
+}
+
+/*
+ * The channel ended before our ADOPTED was out.  If the gateway is dead, nobody
+ * else has these connections; if it lives, it is placing them afresh already.
+ * Its sockets are closed a moment before it counts as dead.
+ */
+static void
+orders_unpark_orphans(struct worker *w)
+{
+	struct pollfd	 p = { .fd = w->gateway_pidfd, .events = POLLIN };
+	struct parked	*k;
+	int		 dead;
+
+	if (list_empty(&w->parked))
+		return;
+	dead = w->gateway_pidfd == -1 || poll(&p, 1, ORDERS_DEATH_MS) == 1;
+	while (!list_empty(&w->parked)) {
+		k = list_entry(w->parked.next, struct parked, at);
+		list_remove(&k->at);
+		if (dead)
+			conn_start(k->conn);
+		else
+			conn_drop(k->conn);
+		free(k);
 	}
 }
 
@@ -409,7 +438,7 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 	w->control = NULL;
 	control_free(c);
 	w->orphan_since = clock_ms();
-	orders_unpark(w, UINT64_MAX);
+	orders_unpark_orphans(w);
 	conn_parted_all(w);
 	if (!w->draining)
 		orders_dial(w);
@@ -422,6 +451,19 @@ orders_redial_cb(evutil_socket_t fd, short what, void *arg)
 	orders_dial(arg);
 }
 
+/* Whose channel is this?  Asked when it ends. */
+static void
+orders_watch(struct worker *w, int fd)
+{
+	pid_t	 pid;
+
+	if (w->gateway_pidfd != -1)
+		close(w->gateway_pidfd);
+	w->gateway_pidfd = -1;
+	if (sock_peer(fd, &pid, NULL) == 0)
+		w->gateway_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
 int
 orders_dial(struct worker *w)
 {
@@ -431,6 +473,7 @@ orders_dial(struct worker *w)
 
 	fd = sock_connect_unix(w->control_path, SOCK_SEQPACKET);
 	if (fd != -1) {
+		orders_watch(w, fd);
 		w->control = control_new(w->base, fd, "gateway",
 		    orders_message_cb, orders_packet_cb, orders_end_cb, w);
 		if (w->control != NULL) {

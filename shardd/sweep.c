@@ -10,6 +10,7 @@
 #define SWEEP_PINGS	2		/* unanswered, then it is idle */
 #define SWEEP_LINGER	10		/* ticks, of 100 ms */
 #define SWEEP_HOMING	50
+#define SWEEP_STALLED	100		/* over its bound, and reads nothing */
 #define SWEEP_LINK	20		/* longest pause for a full link */
 
 static void
@@ -48,6 +49,10 @@ sweep_open(struct conn *c, uint32_t now)
 	/* A link that stays full must not silence a client for ever. */
 	if (c->pauses & PAUSE_LINK)
 		conn_resume(c, PAUSE_LINK);
+	if ((c->pauses & PAUSE_OUT) && now - c->since > SWEEP_STALLED) {
+		conn_doom(c, CLOSE_SLOW);
+		return;
+	}
 	if (every == 0 || now - c->since <= every * (1 + (uint32_t)c->pings) ||
 	    (c->pauses & PAUSE_HELD))
 		return;

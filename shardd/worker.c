@@ -339,6 +339,7 @@ worker_init(struct worker *w)
 	for (size_t i = 0; i < nitems(lists); i++)
 		list_init(lists[i]);
 	w->opt = worker_defaults;
+	w->gateway_pidfd = -1;
 	w->started = clock_wall_ms();
 	w->capacity = nofile > 2 * WORKER_RESERVE ? nofile - WORKER_RESERVE :
 	    nofile / 2;
@@ -409,6 +410,8 @@ worker_end(struct worker *w)
 		control_free(w->control);
 	if (w->redial_timer != NULL)
 		event_free(w->redial_timer);
+	if (w->gateway_pidfd != -1)
+		close(w->gateway_pidfd);
 	event_free(w->sweep_timer);
 	while ((n = map_first(&w->options)) != NULL) {
 		o = container_of(n, struct worker_option, by_key);

@@ -48,6 +48,7 @@ struct worker {
 	struct map	 options;		/* all, for kennel_option() */
 
 	struct control	*control;		/* NULL: no gateway now */
+	int		 gateway_pidfd;		/* of control's other side, -1 */
 	int		 started_up;		/* START was heard once */
 	int		 draining;		/* 1: closing, 2: nobody is left */
 	uint64_t	 drain_since, drain_ms;	/* clock_ms, ms */
