@@ -451,6 +451,11 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 		    head_only);
 		return;
 	}
+	if (!route_allows(m.route, h)) {
+		arrival_turn_away(a, 403, "Forbidden: pages of this origin may "
+		    "not use it", 0, head_only);
+		return;
+	}
 	if (g->leaving) {
 		arrival_turn_away(a, 503, "Service Unavailable: shutting down",
 		    1, head_only);

@@ -13,6 +13,7 @@
 
 #define PATHS_MAX	16		/* of a route */
 #define SOURCES_MAX	8		/* of a group or a uid */
+#define ORIGINS_MAX	32
 #define SEGMENT_MAX	256		/* bytes of a segment in the configuration */
 #define VARS_MAX	8		/* {name}s in a path */
 
@@ -55,6 +56,8 @@ struct route {
 	uint32_t	 limit;
 	char		*keep[CAPSULE_HEADERS_MAX];
 	size_t		 nkeep;
+	char		*origins[ORIGINS_MAX];	/* none: any */
+	size_t		 norigins;
 	char		*link, *about;
 };
 
@@ -84,11 +87,15 @@ static int	 route_set_group(struct route *, const char *, const char **);
 static int	 route_set_uid(struct route *, const char *, const char **);
 static int	 route_set_limit(struct route *, const char *, const char **);
 static int	 route_set_keep(struct route *, const char *, const char **);
+static int	 route_set_origin(struct route *, const char *, const char **);
 static int	 route_set_link(struct route *, const char *, const char **);
 static int	 route_set_about(struct route *, const char *, const char **);
 static int	 route_check(const struct route *, char *, size_t);
 static int	 route_disagree(const struct route *, const struct route *);
+static int	 origin_listed(const struct route *, const struct http_head *,
+	    struct slice);
 static int	 path_match(const char *, struct slice, struct taken *);
+static struct slice origin_host(struct slice);
 static int	 sources_parse(struct sources *, const char *, int,
 	    const char **);
 static void	 sources_clear(struct sources *);
@@ -105,6 +112,7 @@ static const struct {
 	{ "uid",	route_set_uid },
 	{ "limit",	route_set_limit },
 	{ "keep",	route_set_keep },
+	{ "origin",	route_set_origin },
 	{ "link",	route_set_link },
 	{ "about",	route_set_about },
 };
@@ -275,6 +283,22 @@ bad:
 	return (-1);
 }
 
+int
+route_allows(const struct route *route, const struct http_head *h)
+{
+	const struct http_header	*field;
+
+	if (route->norigins == 0)
+		return (1);
+	for (size_t i = 0; i < h->nheaders; i++) {
+		field = &h->headers[i];
+		if (slice_isis(field->name, "Origin") &&
+		    !origin_listed(route, h, field->value))
+			return (0);
+	}
+	return (1);
+}
+
 void
 routes_links(const struct routes *r, void (*cb)(const char *, const char *,
     void *), void *arg)
@@ -297,6 +321,8 @@ route_free(struct route *route)
 		free(route->paths[i]);
 	for (size_t i = 0; i < route->nkeep; i++)
 		free(route->keep[i]);
+	for (size_t i = 0; i < route->norigins; i++)
+		free(route->origins[i]);
 	sources_clear(&route->group);
 	sources_clear(&route->uid);
 	free(route->label);
@@ -495,6 +521,44 @@ route_set_keep(struct route *route, const char *value, const char **why)
 	return (0);
 }
 
+/* Why w is no origin as a browser sends it, or NULL. */
+static const char *
+origin_fault(struct slice w)
+{
+	struct slice	 host = origin_host(w);
+
+	if (slice_is(w, "self") || (host.len > 0 &&
+	    strcspn(host.data, "/?#@*") >= host.len))
+		return (NULL);
+	return ("an origin is \"self\", http://HOST[:PORT] or "
+	    "https://HOST[:PORT], with nothing behind it");
+}
+
+static int
+route_set_origin(struct route *route, const char *value, const char **why)
+{
+	struct slice	 w;
+
+	while ((w = word_next(&value)).len > 0) {
+		if ((*why = origin_fault(w)) != NULL)
+			return (-1);
+		if (route->norigins == ORIGINS_MAX) {
+			*why = "too many origins for one route";
+			return (-1);
+		}
+		route->origins[route->norigins] = slice_dup(w);
+		if (route->origins[route->norigins] == NULL) {
+			*why = "out of memory";
+			return (-1);
+		}
+		route->norigins++;
+	}
+	if (route->norigins > 0)
+		return (0);
+	*why = "needs at least one origin";
+	return (-1);
+}
+
 static int
 route_set_link(struct route *route, const char *value, const char **why)
 {
@@ -517,6 +581,43 @@ route_set_about(struct route *route, const char *value, const char **why)
 	if ((route->about = strdup(value)) == NULL) {
 		*why = "out of memory";
 		return (-1);
+	}
+	return (0);
+}
+
+/* ---- origins ---- */
+
+/* What follows the scheme; nothing if that is another one. */
+static struct slice
+origin_host(struct slice origin)
+{
+	static const char *const	 schemes[] = { "https://", "http://" };
+	size_t				 n;
+
+	for (size_t i = 0; i < nitems(schemes); i++) {
+		n = strlen(schemes[i]);
+		if (origin.len > n &&
+		    slice_isis(slice_of(origin.data, n), schemes[i]))
+			return (slice_of(origin.data + n, origin.len - n));
+	}
+	return (slice_of(NULL, 0));
+}
+
+static int
+origin_listed(const struct route *route, const struct http_head *h,
+    struct slice origin)
+{
+	const struct http_header	*host = http_head_find(h, "Host");
+	struct slice			 here = origin_host(origin);
+
+	if (here.len == 0)
+		return (0);
+	for (size_t i = 0; i < route->norigins; i++) {
+		if (slice_isis(origin, route->origins[i]))
+			return (1);
+		if (strcmp(route->origins[i], "self") == 0 && host != NULL &&
+		    slice_iseq(here, host->value))
+			return (1);
 	}
 	return (0);
 }

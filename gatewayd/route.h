@@ -8,6 +8,7 @@
  *	uid = query:u const:anon
  *	limit = 2
  *	keep = User-Agent
+ *	origin = self https://other.example
  *
  * path: one or more, each of segments; {name} takes one segment that is not
  * empty, percent-decoded; a last segment "*" takes the rest, also nothing.
@@ -37,7 +38,7 @@ struct routes;
 struct routes *routes_new(void);
 void	 routes_free(struct routes *r);
 /* For config.h's sections "route": key is one of path app group uid limit keep
- * link about, and belongs to the section that began last.  0, or -1 with *why. */
+ * origin link about, and belongs to the section that began last.  0, or -1 with *why. */
 int	 route_option(struct routes *r, const char *key, const char *value,
 	    const char **why);
 int	 route_section(struct routes *r, const char *label, const char **why);
@@ -67,6 +68,11 @@ struct route_match {
  */
 int	 route_find(const struct routes *r, const struct http_head *h,
 	    struct route_match *m, const char **why);
+/*
+ * May a page of this request's origin use the route?  Without the key `origin`
+ * all may; a request without the header is not from a page of another site.
+ */
+int	 route_allows(const struct route *route, const struct http_head *h);
 /* The front page's links: calls cb for each route with a `link`. */
 void	 routes_links(const struct routes *r, void (*cb)(const char *link,
 	    const char *about, void *arg), void *arg);

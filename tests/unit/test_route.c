@@ -392,6 +392,49 @@ START_TEST(the_star_target_has_no_route)
 }
 END_TEST
 
+/* May a request with these header lines use /x? */
+static int
+allowed(const char *lines)
+{
+	ck_assert_int_eq(find_with("/x", lines), 0);
+	return (route_allows(match.route, &head));
+}
+
+START_TEST(other_origins_are_kept_out)
+{
+	ROUTE("x", "path", "/x", "app", "a",
+	    "origin", "self https://a.example", "origin", "http://b:81");
+	ck_assert(allowed(""));
+	ck_assert(allowed("Origin: https://a.example\r\n"));
+	ck_assert(allowed("Origin: HTTPS://A.Example\r\n"));
+	ck_assert(allowed("Origin: http://b:81\r\n"));
+	ck_assert(allowed("Origin: http://h\r\n"));
+	ck_assert(allowed("Origin: https://H\r\n"));
+	ck_assert(!allowed("Origin: null\r\n"));
+	ck_assert(!allowed("Origin: self\r\n"));
+	ck_assert(!allowed("Origin:\r\n"));
+	ck_assert(!allowed("Origin: http://a.example\r\n"));
+	ck_assert(!allowed("Origin: https://a.example:444\r\n"));
+	ck_assert(!allowed("Origin: https://a.example.evil\r\n"));
+	ck_assert(!allowed("Origin: https://b.a.example\r\n"));
+	ck_assert(!allowed("Origin: ftp://h\r\n"));
+	ck_assert(!allowed("Origin: http://h:81\r\n"));
+	ck_assert(!allowed("Origin: http://h\r\nOrigin: http://c\r\n"));
+}
+END_TEST
+
+START_TEST(any_origin_may_when_none_is_named)
+{
+	ROUTE("x", "path", "/x", "app", "a");
+	ck_assert(allowed("Origin: https://evil.example\r\n"));
+	refused("origin", "a.example", "HOST");
+	refused("origin", "https://", "HOST");
+	refused("origin", "https://a/", "HOST");
+	refused("origin", "https://*.a", "HOST");
+	refused("origin", "", "at least one");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -410,6 +453,8 @@ main(void)
 		routes_are_of_one_mind_about_limits,
 		links_are_listed,
 		the_star_target_has_no_route,
+		other_origins_are_kept_out,
+		any_origin_may_when_none_is_named,
 	};
 	Suite	*s = suite_create("route");
 	TCase	*t = tcase_create("route");
