@@ -566,7 +566,9 @@ shard_gone(struct shard *s, const struct ctl *m, int *fds, int cut)
 		    " gone: it has no place here", s->slot, m->id);
 	}
 	parted.flags = last ? CTL_F_LAST : 0;
-	roster_tell(s, &parted, NULL);
+	/* Only a socket of a group is waiting to hear whether it was the last. */
+	if ((m->flags & CTL_F_OPENED) && m->replica != 0)
+		roster_tell(s, &parted, NULL);
 	roster_pay(&orders, NULL);
 	return (0);
 }

@@ -4,10 +4,14 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "proto/utf8.h"
+#include "proto/ws_deflate.h"
 #include "shardd/conn.h"
 #include "shardd/lookup.h"
 #include "shardd/payload.h"
 #include "shardd/replica.h"
+
+#define WS_PLAIN_KEEP	(64 << 10)	/* of the buffer to decompress into */
 
 /* Kept only while there is something to keep: amid a message, held, opening. */
 struct ws {
@@ -274,14 +278,50 @@ conn_ws_failed(struct conn *c, const struct ws_message *m)
 		conn_linger(c);		/* it was closing anyway */
 }
 
+/* Compressed: the bytes it stands for, in out.  0, or the conversation ended. */
+static int
+conn_ws_inflate(struct conn *c, const struct ws_message *m, struct buf *out)
+{
+	switch (ws_inflate(out, c->worker->opt.message_max,
+	    slice_of(m->data, m->len))) {
+	case 0:
+		break;
+	case 1009:
+		conn_ws_close(c, CLOSE_TOO_BIG, 1009, "message is too big");
+		return (-1);
+	default:
+		conn_ws_close(c, CLOSE_PROTOCOL, 1007,
+		    "compressed message is damaged");
+		return (-1);
+	}
+	if (m->opcode == WS_TEXT && !utf8_valid(out->data, out->len)) {
+		conn_ws_close(c, CLOSE_UTF8, 1007, "text is not UTF-8");
+		return (-1);
+	}
+	return (0);
+}
+
 static void
 conn_ws_message(struct conn *c, const struct ws_message *m)
 {
+	static struct buf	 plain;		/* callbacks do not nest */
 	struct kennel_message	 msg = { .data = m->data, .len = m->len,
 				    .binary = m->opcode == WS_BINARY };
 
-	if (c->state == CONN_OPEN && c->app->onmessage != NULL)
+	if (c->state != CONN_OPEN)
+		return;
+	if (m->compressed) {
+		if (conn_ws_inflate(c, m, &plain) == -1)
+			goto out;
+		msg.data = plain.data;
+		msg.len = plain.len;
+	}
+	if (c->app->onmessage != NULL)
 		c->app->onmessage(conn_socket(c), &msg);
+out:
+	plain.len = 0;
+	if (plain.cap > WS_PLAIN_KEEP || plain.failed)
+		buf_clear(&plain);
 }
 
 /* One thing decoded; returns whether to go on. */
@@ -320,7 +360,8 @@ static enum close_why
 conn_ws_input(struct conn *c, char *data, size_t len)
 {
 	struct ws_limits	 limits = { .message_max =
-				    c->worker->opt.message_max };
+				    c->worker->opt.message_max,
+				    .allow_rsv1 = c->deflate != 0 };
 	struct ws		 fresh, *ws = c->proto;
 	struct ws_message	 m;
 	enum ws_verdict		 v;
@@ -373,9 +414,7 @@ conn_ws_resume(struct conn *c)
 		why = conn_ws_input(c, rest.data, rest.len);
 		buf_clear(&rest);
 	}
-	if (why == CLOSE_NONE && (c->flags & CONN_F_DOOMED) == 0)
-		conn_arm(c);
-	return (why);
+	return (why);		/* the flush that follows arms it */
 }
 
 const struct conn_ops conn_ws_ops = {
