@@ -188,7 +188,8 @@ def test_redis_killed_and_back(start):
     wait.until(lambda: table() == before, 5, "table complete within 5 s")
     new = Chat(k, "g", "f")
     settle(*people, new)
-    assert table()["kennel:client:g:f"] == {new.shard(): "1"}
+    before["kennel:client:g:f"] = {new.shard(): "1"}
+    wait.until(lambda: table() == before, 5)
     for p in (*people, new):
         p.close()
     wait.until(lambda: table() == {}, 5)
@@ -218,9 +219,9 @@ def test_redis_that_comes_back_empty(start, server, ask):
         wait.until(lambda: clients(r) == before, 5,
                    "table complete within 5 s")
         r("FLUSHALL")
+        wait.until(lambda: clients(r) == before, 10)
         people[1].say("/w d y")
         assert people[3].next(type="user:msg")["text"] == "y"
-        wait.until(lambda: clients(r) == before, 10)
     people.append(late)
     for p in people:
         p.goodbye()

@@ -17,7 +17,7 @@ SHARD = {"address", "slot", "incarnation", "pid", "state", "connections",
 
 def test_json_has_what_is_documented(start):
     k = start("--node", "beta", shards=3)
-    people = crowd(k, "room one", "abc")
+    people = crowd(k, "room%20one", "abc")
     s = k.status()
     assert TOP <= set(s)
     assert (s["node"], s["pid"], s["leaving"]) == ("beta", k.pid, False)
