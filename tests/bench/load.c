@@ -7,7 +7,7 @@
  *
  * modes: echo     each connection keeps `flight` messages outstanding
  *        fan      one connection sends, all others receive
- *        whisper  pairs: the first of each sends, the second receives
+ *        whisper  the first half sends, each to one of the second half
  *        connect  connect, upgrade, close, `conns` at a time
  *        idle     connect, then print the servers' memory for each
  *
@@ -183,8 +183,9 @@ client_send(struct client *c, uint64_t n)
 
 			memset(text, 'x', opt.size);
 			if (opt.mode == WHISPER)
-				head = sprintf(text, "%u %u %llu ", c->number + 1,
-				    c->number, (unsigned long long)++c->sent);
+				head = sprintf(text, "%u %u %llu ",
+				    c->number + opt.conns / 2, c->number,
+				    (unsigned long long)++c->sent);
 			else
 				head = sprintf(text, "%u %llu ", c->number,
 				    (unsigned long long)++c->sent);
@@ -214,7 +215,7 @@ client_got(struct client *c, const char *p, size_t len)
 	head[n] = '\0';
 	if (opt.mode == WHISPER) {
 		if (sscanf(head, "%u %u %llu", &to, &from, &seq) != 3 ||
-		    to != c->number || from != c->number - 1)
+		    to != c->number || from != c->number - opt.conns / 2)
 			wrong++;
 	} else if (sscanf(head, "%u %llu", &from, &seq) != 2 ||
 	    (opt.mode == ECHO && from != c->number) ||
@@ -231,7 +232,7 @@ client_got(struct client *c, const char *p, size_t len)
 			c->owe++;
 		break;
 	case WHISPER:
-		c--;			/* its sender */
+		c -= opt.conns / 2;	/* its sender */
 		if (c->sent + c->owe < opt.messages / (opt.conns / 2))
 			c->owe++;
 		break;
@@ -377,7 +378,8 @@ client_read(struct client *c)
 		}
 	}
 	client_frames(c);
-	client_pay(opt.mode == FAN ? clients : opt.mode == WHISPER ? c - 1 : c);
+	client_pay(opt.mode == FAN ? clients :
+	    opt.mode == WHISPER ? c - opt.conns / 2 : c);
 	if (c->nin == 0 && opt.mode == IDLE) {
 		free(c->in);
 		c->in = NULL;
@@ -476,7 +478,7 @@ main(int argc, char **argv)
 		break;
 	case WHISPER:
 		goal = opt.messages / (opt.conns / 2) * (opt.conns / 2);
-		for (unsigned i = 0; i < opt.conns; i += 2)
+		for (unsigned i = 0; i < opt.conns / 2; i++)
 			client_send(&clients[i], opt.flight);
 		break;
 	case FAN:
