@@ -35,7 +35,7 @@ static const char settings_default_ini[] = {
 
 enum origin { BUILT_IN, FROM_FILE, FROM_FLAG };	/* the later wins */
 
-enum kind { TEXT, PATH, UINT, SIZE, DURATION, LEVEL, LISTEN };
+enum kind { TEXT, PATH, UINT, SIZE, DURATION, LEVEL, LISTEN, YESNO };
 
 /* Also the flags' table: --log-level is log_level. */
 enum row {
@@ -101,6 +101,7 @@ static const struct worker_row {
 	{ "closing_timeout",	"closing_ms",	DURATION, 100, 3600000 },
 	{ "ping_interval",	"ping_ms",	DURATION, 100, 3600000 },
 	{ "whisper_ask",	"whisper_ask",	UINT, 0, SLOTS_MAX },
+	{ "deflate",		"deflate",	YESNO, 0, 0 },
 	{ "pages",		"pages",	PATH, 0, 0 },
 };
 
@@ -525,6 +526,8 @@ settings_set(struct load *l, const char *key, const char *value,
 		return (-1);
 	case LISTEN:
 		return (settings_listen(l, value, fresh, why));
+	case YESNO:
+		break;			/* only in [worker] */
 	}
 	return (-1);
 }
@@ -538,7 +541,7 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 	char			 text[32], *path;
 	unsigned		 number = 0;
 	size_t			 size;
-	int			 rc;
+	int			 rc, yes = 0;
 
 	if (strncmp(key, "x-", 2) == 0 || strncmp(key, "app.", 4) == 0) {
 		settings_option(s, key, value);
@@ -567,7 +570,10 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 		number = rc == 0 ? (unsigned)size : 0;
 	} else if (row->kind == DURATION)
 		rc = config_duration(value, row->min, row->max, &number, why);
-	else
+	else if (row->kind == YESNO) {
+		rc = config_bool(value, &yes, why);
+		number = (unsigned)yes;
+	} else
 		rc = config_uint(value, row->min, row->max, &number, why);
 	if (rc == -1)
 		return (-1);

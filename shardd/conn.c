@@ -319,6 +319,8 @@ conn_queue(struct conn *c, struct payload *p)
 		errno = EPIPE;
 		return (-1);
 	}
+	if (c->deflate)
+		p = payload_deflated(p, c->deflate);
 	if (outbox_add(&c->out, p) == -1) {
 		conn_doom(c, CLOSE_NO_MEMORY);
 		errno = ENOMEM;

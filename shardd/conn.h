@@ -77,6 +77,7 @@ struct conn {
 	uint8_t		 pauses;	/* PAUSE_* */
 	uint8_t		 why;		/* enum close_why of the end */
 	uint8_t		 pings;		/* unanswered */
+	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
 	uint16_t	 code;		/* of the end, for onclose */
 	uint32_t	 since;		/* conn_tick() of state, or of last input */
 	uint32_t	 member;	/* index in replica->members */

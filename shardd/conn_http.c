@@ -9,6 +9,7 @@
 #include "proto/http_body.h"
 #include "proto/http_reply.h"
 #include "proto/ws_accept.h"
+#include "proto/ws_deflate.h"
 #include "shardd/conn.h"
 #include "shardd/payload.h"
 #include "shardd/replica.h"
@@ -159,7 +160,7 @@ out:
 	request_free(q);
 }
 
-/* The 101, or NULL. */
+/* The 101, or NULL.  What it agrees to is in q->conn. */
 static struct payload *
 conn_http_hello(const struct kennel_request *q)
 {
@@ -174,6 +175,8 @@ conn_http_hello(const struct kennel_request *q)
 	buf_addf(&b, "HTTP/1.1 101 Switching Protocols\r\n"
 	    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 	    "Sec-WebSocket-Accept: %s\r\n", accept);
+	if (q->worker->opt.deflate)
+		q->conn->deflate = (uint8_t)ws_deflate_answer(&q->h, &b);
 	buf_add(&b, q->extra.data, q->extra.len);
 	buf_adds(&b, "\r\n");
 	if (!b.failed)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/ws_deflate.h"
 #include "shardd/payload.h"
 
 static struct payload *
@@ -16,22 +17,30 @@ payload_new(size_t len)
 	}
 	if ((p = malloc(sizeof(*p) + WS_HEAD_MAX + len)) == NULL)
 		return (NULL);
+	memset(p, 0, sizeof(*p));
 	p->refs = 1;
 	p->len = len;
 	return (p);
+}
+
+static void
+payload_head(struct payload *p, enum ws_opcode opcode, int compressed)
+{
+	uint8_t	 head[WS_HEAD_MAX];
+
+	p->opcode = (uint8_t)opcode;
+	p->head_len = (uint8_t)ws_head(head, opcode, p->len, compressed);
+	memcpy(p->bytes + WS_HEAD_MAX - p->head_len, head, p->head_len);
 }
 
 struct payload *
 payload_frame(enum ws_opcode opcode, struct slice data)
 {
 	struct payload	*p;
-	uint8_t		 head[WS_HEAD_MAX];
 
 	if ((p = payload_new(data.len)) == NULL)
 		return (NULL);
-	p->opcode = (uint8_t)opcode;
-	p->head_len = (uint8_t)ws_head(head, opcode, data.len, 0);
-	memcpy(p->bytes + WS_HEAD_MAX - p->head_len, head, p->head_len);
+	payload_head(p, opcode, 0);
 	if (data.len > 0)
 		memcpy(p->bytes + WS_HEAD_MAX, data.data, data.len);
 	return (p);
@@ -44,11 +53,52 @@ payload_raw(struct slice data)
 
 	if ((p = payload_new(data.len)) == NULL)
 		return (NULL);
-	p->opcode = 0;
-	p->head_len = 0;
 	if (data.len > 0)
 		memcpy(p->bytes + WS_HEAD_MAX, data.data, data.len);
 	return (p);
+}
+
+/* NULL: it stays as it is. */
+static struct payload *
+payload_deflate(const struct payload *p, unsigned bits)
+{
+	struct payload	*z, *small;
+
+	if ((z = payload_new(p->len)) == NULL)
+		return (NULL);
+	z->len = ws_deflate(z->bytes + WS_HEAD_MAX, p->len, bits,
+	    payload_data(p));
+	if (z->len == 0) {
+		free(z);
+		return (NULL);
+	}
+	if ((small = realloc(z, sizeof(*z) + WS_HEAD_MAX + z->len)) != NULL)
+		z = small;
+	z->bits = (uint8_t)bits;
+	payload_head(z, (enum ws_opcode)p->opcode, 1);
+	return (z);
+}
+
+struct payload *
+payload_deflated(struct payload *p, unsigned bits)
+{
+	struct payload	*z;
+
+	if ((p->opcode != WS_TEXT && p->opcode != WS_BINARY) ||
+	    p->len < WS_DEFLATE_MIN)
+		return (p);
+	for (z = p->twin; z != NULL; z = z->twin)
+		if (z->bits == bits)
+			return (z);
+	if (p->stiff)
+		return (p);
+	if ((z = payload_deflate(p, bits)) == NULL) {
+		p->stiff = 1;
+		return (p);
+	}
+	z->twin = p->twin;
+	p->twin = z;
+	return (z);
 }
 
 struct payload *
@@ -61,8 +111,16 @@ payload_ref(struct payload *p)
 void
 payload_unref(struct payload *p)
 {
-	if (--p->refs == 0)
-		free(p);
+	struct payload	*z;
+
+	if (--p->refs > 0)
+		return;
+	while ((z = p->twin) != NULL) {
+		p->twin = z->twin;
+		z->twin = NULL;		/* it may outlive p in some outbox */
+		payload_unref(z);
+	}
+	free(p);
 }
 
 struct slice

@@ -12,13 +12,22 @@ struct payload {
 	uint32_t	 refs;
 	uint8_t		 opcode;	/* WS_TEXT, WS_BINARY, or control */
 	uint8_t		 head_len;	/* 0: raw bytes, not a frame (HTTP) */
+	uint8_t		 bits;		/* a twin's window */
+	uint8_t		 stiff;		/* does not get smaller */
 	size_t		 len;		/* data */
+	struct payload	*twin;		/* compressed, a reference; or NULL */
 	char		 bytes[];	/* WS_HEAD_MAX, then data */
 };
 
 /* One reference, the caller's.  NULL with errno ENOMEM. */
 struct payload *payload_frame(enum ws_opcode opcode, struct slice data);
 struct payload *payload_raw(struct slice data);
+/*
+ * The frame for those with permessage-deflate and a window of these bits: p's
+ * twin, compressed once for all of them, or p if that is too short, a control
+ * frame, or does not get smaller.  Borrowed from p.
+ */
+struct payload *payload_deflated(struct payload *p, unsigned bits);
 struct payload *payload_ref(struct payload *p);
 void	 payload_unref(struct payload *p);
 struct slice payload_data(const struct payload *p);	/* the message */

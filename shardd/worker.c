@@ -52,6 +52,7 @@ static const struct {
 	WORKER_SIZE(message_max), WORKER_SIZE(body_max), WORKER_SIZE(out_max),
 	WORKER_UINT(request_ms), WORKER_UINT(closing_ms),
 	WORKER_UINT(ping_ms), WORKER_UINT(drain_ms), WORKER_UINT(whisper_ask),
+	WORKER_UINT(deflate),
 };
 
 int

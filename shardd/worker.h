@@ -31,6 +31,7 @@ struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 	unsigned	 ping_ms;		/* 30 000 */
 	unsigned	 drain_ms;		/* 10 000 */
 	unsigned	 whisper_ask;		/* 8 neighbours */
+	unsigned	 deflate;		/* 0: no */
 };
 
 struct worker {

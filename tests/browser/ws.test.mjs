@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test, before, after } from "node:test";
 import WebSocket from "ws";
 import { Kennel, until } from "./kit/kennel.mjs";
@@ -58,6 +60,36 @@ test("echo: deflate is offered by the client, and not forced upon it", async () 
 	s.send("x".repeat(10000));
 	assert.equal(await next(s), "x".repeat(10000));
 	await close(s);
+});
+
+test("deflate, when it is asked for", async () => {
+	const config = join(k.dir, "deflate.ini");
+	writeFileSync(config, "[worker]\ndeflate = yes\n");
+	const d = await Kennel.start("--config", config);
+	const text = JSON.stringify({ list: Array(2000).fill("hello") });
+	const open = async (perMessageDeflate) => {
+		const s = new WebSocket(d.url("/echo").replace("http", "ws"), { perMessageDeflate });
+		s.bytes = 0;
+		await once(s, "open");
+		s._socket.on("data", (data) => { s.bytes += data.length; });
+		return s;
+	};
+	for (const options of [true, { threshold: 0 }, { serverMaxWindowBits: 9 },
+		{ serverNoContextTakeover: true, clientNoContextTakeover: true, clientMaxWindowBits: 10 }]) {
+		const s = await open(options);
+		assert.match(s.extensions, /^permessage-deflate/);
+		for (let i = 0; i < 50; i++) {
+			for (const message of [text, "short", Buffer.from(text)]) {
+				s.send(message);
+				const [data, binary] = await once(s, "message");
+				assert.equal(binary, message instanceof Buffer);
+				assert.equal(data.toString(), message.toString());
+			}
+		}
+		assert.ok(s.bytes < 50 * text.length / 4, `${s.bytes} bytes came`);
+		assert.equal(await close(s), 1000);
+	}
+	await d.stop();
 });
 
 test("echo: ping and pong", async () => {

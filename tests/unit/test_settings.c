@@ -347,6 +347,7 @@ START_TEST(worker_options_are_plain_numbers)
 	    "closing_timeout = 250ms\n"
 	    "ping_interval = 1m\n"
 	    "whisper_ask = 0\n"
+	    "deflate = yes\n"
 	    "pages = /tmp\n"
 	    "app.greeting = hello, world\n"
 	    "x-thing = 10s\n"
@@ -359,6 +360,7 @@ START_TEST(worker_options_are_plain_numbers)
 	ck_assert_str_eq(option("closing_ms"), "250");
 	ck_assert_str_eq(option("ping_ms"), "60000");
 	ck_assert_str_eq(option("whisper_ask"), "0");
+	ck_assert_str_eq(option("deflate"), "1");
 	ck_assert_str_eq(option("drain_ms"), "1500");
 	ck_assert_str_eq(option("pages"), "/tmp");
 	ck_assert_str_eq(option("app.greeting"), "hello, world");
@@ -398,6 +400,7 @@ START_TEST(wrong_files_are_named_with_line_and_key)
 		{ "[gateway]\nline_max = 64k\n", "line_max (65536) is more" },
 		{ "[gate]\na = b\n", "gate" },
 		{ "[worker]\nmessage_max = 0\n", "message_max" },
+		{ "[worker]\ndeflate = 9\n", "deflate: must be yes or no" },
 		{ "[worker]\npages = /nowhere\n", "not a directory" },
 		{ "[worker]\ngreeting = x\n", "\"app.\"" },
 		{ "[route]\npath = /\n", "[route NAME]" },

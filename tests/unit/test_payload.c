@@ -1,0 +1,94 @@
+#include <check.h>
+
+#include "proto/ws_deflate.h"
+#include "shardd/outbox.h"
+#include "shardd/payload.h"
+
+static struct payload *
+message(enum ws_opcode opcode, size_t len)
+{
+	static char	 x[70000];
+
+	memset(x, 'x', len);
+	return (payload_frame(opcode, slice_of(x, len)));
+}
+
+START_TEST(one_twin_serves_all_with_this_window)
+{
+	struct payload	*p = message(WS_TEXT, 1000), *a, *b;
+	struct buf	 out = { 0 };
+	struct slice	 s;
+
+	a = payload_deflated(p, 15);
+	ck_assert_ptr_ne(a, p);
+	ck_assert_ptr_eq(payload_deflated(p, 15), a);
+	b = payload_deflated(p, 9);
+	ck_assert_ptr_ne(b, a);
+	ck_assert_ptr_eq(payload_deflated(p, 15), a);
+	ck_assert_ptr_eq(payload_deflated(p, 9), b);
+	s = payload_wire(a);
+	ck_assert_int_eq((uint8_t)s.data[0], 0xc1);	/* FIN, RSV1, text */
+	s = payload_data(a);
+	ck_assert_uint_lt(s.len, 100);
+	ck_assert_int_eq(ws_inflate(&out, 1000, s), 0);
+	ck_assert(slice_eq(slice_of(out.data, out.len), payload_data(p)));
+	ck_assert_int_eq((uint8_t)payload_wire(p).data[0], 0x81);
+	buf_clear(&out);
+	payload_unref(p);
+}
+END_TEST
+
+START_TEST(a_twin_outlives_its_message_in_an_outbox)
+{
+	struct payload	*p = message(WS_BINARY, 70000);
+	struct outbox	 o = { 0 };
+	size_t		 n;
+
+	ck_assert_int_eq(outbox_add(&o, payload_deflated(p, 15)), 0);
+	ck_assert_int_eq(outbox_add(&o, payload_deflated(p, 10)), 0);
+	n = outbox_queued(&o);
+	ck_assert(n > 0 && n < 1000);
+	payload_unref(p);
+	ck_assert_uint_eq(outbox_queued(&o), n);
+	outbox_clear(&o);
+}
+END_TEST
+
+START_TEST(what_is_not_to_be_compressed_is_sent_as_it_is)
+{
+	struct payload	*rows[] = {
+		message(WS_TEXT, 0), message(WS_TEXT, WS_DEFLATE_MIN - 1),
+		message(WS_PING, 100), message(WS_PONG, 100),
+		message(WS_CLOSE, 100),
+		payload_raw(slice_str("HTTP/1.1 200 OK................"
+		    "..................................................")),
+		payload_frame(WS_TEXT, slice_str("abcdefghijklmnopqrstuvwxyz"
+		    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ/+-*_.!?")),
+	};
+
+	for (size_t i = 0; i < nitems(rows); i++) {
+		ck_assert_ptr_eq(payload_deflated(rows[i], 15), rows[i]);
+		ck_assert_ptr_eq(payload_deflated(rows[i], 15), rows[i]);
+		payload_unref(rows[i]);
+	}
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("payload");
+	TCase	*t = tcase_create("payload");
+	SRunner	*r;
+	int	 failed;
+
+	tcase_add_test(t, one_twin_serves_all_with_this_window);
+	tcase_add_test(t, a_twin_outlives_its_message_in_an_outbox);
+	tcase_add_test(t, what_is_not_to_be_compressed_is_sent_as_it_is);
+	suite_add_tcase(s, t);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return (failed != 0);
+}
