@@ -1,4 +1,5 @@
 /* What every daemon does once. */
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <signal.h>
 #include <stddef.h>
@@ -76,10 +78,11 @@ proc_signals_free(struct proc_signals *s)
 }
 
 int
-proc_dir(const char *dir)
+proc_dir(const char *dir, uid_t uid, gid_t gid)
 {
 	char		 path[PATH_MAX];
 	struct stat	 st;
+	int		 made;
 
 	if (snprintf(path, sizeof(path), "%s", dir) >= (int)sizeof(path)) {
 		errno = ENAMETOOLONG;
@@ -93,7 +96,9 @@ proc_dir(const char *dir)
 				return (-1);
 			*p = '/';
 		}
-	if (mkdir(path, 0700) == -1 && errno != EEXIST)
+	if (!(made = mkdir(path, 0700) == 0) && errno != EEXIST)
+		return (-1);
+	if (made && uid != geteuid() && lchown(path, uid, gid) == -1)
 		return (-1);
 	if (stat(path, &st) == -1)
 		return (-1);
@@ -101,11 +106,31 @@ proc_dir(const char *dir)
 		errno = ENOTDIR;
 		return (-1);
 	}
-	if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
+	if (st.st_uid != uid || (st.st_mode & 077) != 0) {
 		errno = EPERM;
 		return (-1);
 	}
 	return (0);
+}
+
+int
+proc_become(const char *name, uid_t uid, gid_t gid)
+{
+	uid_t	 r, e, s;
+
+	if (geteuid() == uid)
+		return (0);
+	for (unsigned long i = 0; prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0; i++)
+		;
+	if (initgroups(name, gid) == -1 || setresgid(gid, gid, gid) == -1 ||
+	    setresuid(uid, uid, uid) == -1 || getresuid(&r, &e, &s) == -1)
+		return (-1);
+	if (r != uid || e != uid || s != uid || setuid(0) == 0) {
+		errno = EPERM;
+		return (-1);
+	}
+	/* Or nobody but root could look at us, nor would a core be left. */
+	return (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
 }
 
 int

@@ -16,9 +16,12 @@ struct proc_signals *proc_signals_new(struct event_base *base,
 	    const int *signos, proc_signal_cb *cb, void *arg);
 void	 proc_signals_free(struct proc_signals *s);
 
-/* Make dir (and parents) with mode 0700 and check that it is ours and not
- * open to others.  0, or -1 with errno (EPERM: wrong owner or mode). */
-int	 proc_dir(const char *dir);
+/* Make dir (and parents) with mode 0700 for that user and check that it is his
+ * and not open to others.  0, or -1 with errno (EPERM: wrong owner or mode). */
+int	 proc_dir(const char *dir, uid_t uid, gid_t gid);
+/* Be that user, known as name, for good and without capabilities; of no effect
+ * for who is.  0, or -1 with errno, and then to go on would be wrong. */
+int	 proc_become(const char *name, uid_t uid, gid_t gid);
 /*
  * Exclusive lock on path (created 0600) for this process's life: fcntl(2)
  * record lock, which exec keeps and death releases, and whose holder can be

@@ -11,6 +11,7 @@
 
 #include "common/proc.h"
 #include "gatewayd/child.h"
+#include "gatewayd/jail.h"
 
 #define CHILD_LOCK	3		/* where it finds its lock */
 #define CHILD_REPORT	4		/* closed by exec, else says why not */
@@ -20,12 +21,13 @@ struct child_fault {
 	pid_t	 holder;
 };
 
-static void	 child_run(const char *, char *const *, const char *, int)
+static void	 child_run(const char *, char *const *, const char *,
+		    const struct sock_fprog *, int)
 		    __attribute__((noreturn));
 
 pid_t
 child_spawn(const char *path, char *const *argv, const char *lock_path,
-    int *pidfd, pid_t *holder)
+    const struct sock_fprog *filter, int *pidfd, pid_t *holder)
 {
 	struct child_fault	 fault = { 0, 0 };
 	sigset_t		 all, before;
@@ -41,7 +43,7 @@ child_spawn(const char *path, char *const *argv, const char *lock_path,
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	if ((pid = fork()) == 0)
-		child_run(path, argv, lock_path, report[1]);
+		child_run(path, argv, lock_path, filter, report[1]);
 	save = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(report[1]);
@@ -101,7 +103,7 @@ child_ended(char *dst, size_t size, pid_t pid)
 /* Between fork and exec: system calls only.  All signals are blocked. */
 static void
 child_run(const char *path, char *const *argv, const char *lock_path,
-    int report)
+    const struct sock_fprog *filter, int report)
 {
 	struct child_fault	 fault = { 0, 0 };
 	struct sigaction	 dfl;
@@ -130,6 +132,8 @@ child_run(const char *path, char *const *argv, const char *lock_path,
 			errno = EBADF;
 		goto fail;
 	}
+	if (jail_enter(filter) == -1)
+		goto fail;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(path, argv);

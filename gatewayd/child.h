@@ -9,18 +9,22 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct sock_fprog;
+
 /*
  * Start path with argv.  Its standard input is /dev/null, output and error are
  * ours; descriptor 3 is lock_path (NULL: closed), created and locked by the new
  * process itself, which holds the lock until it ends; no other descriptor is
- * open.  Signals are as on a fresh process; it has a process group of its own.
+ * open.  Signals are as on a fresh process; it has a process group of its own,
+ * and what jail.h leaves it; filter (borrowed) may be NULL.
  *
  * Returns its pid and a pidfd (the caller's), or -1 with errno: EAGAIN with
  * *holder not 0 (that process has the lock), or why it could not be forked or
  * executed.  Returns only when it has been executed.
  */
 pid_t	 child_spawn(const char *path, char *const *argv,
-	    const char *lock_path, int *pidfd, pid_t *holder);
+	    const char *lock_path, const struct sock_fprog *filter,
+	    int *pidfd, pid_t *holder);
 /* Watch a process that is not our child.  The pidfd, or -1 with errno. */
 int	 child_watch(pid_t pid);
 void	 child_kill(int pidfd, int signo);	/* pidfd may be -1 */

@@ -19,6 +19,7 @@
 #include "gatewayd/door.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
+#include "gatewayd/jail.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/redisd.h"
@@ -26,6 +27,7 @@
 #include "gatewayd/roster.h"
 
 static size_t	 gateway_bind(struct gateway *, int *);
+static void	 gateway_become(const struct gateway *);
 static void	 gateway_start(struct gateway *);
 static void	 gateway_shards(struct gateway *);
 static void	 gateway_ready(struct gateway *);
@@ -54,6 +56,7 @@ gateway_run(struct gateway *g)
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
 	g->nbound = gateway_bind(g, g->bound);
+	gateway_become(g);
 	if ((g->base = event_base_new()) == NULL ||
 	    event_base_priority_init(g->base, 2) == -1)
 		fatalx("no event loop");
@@ -120,11 +123,34 @@ gateway_bind(struct gateway *g, int *fds)
 	return (s->nlisten);
 }
 
+/* The last that is done as root. */
+static void
+gateway_become(const struct gateway *g)
+{
+	const struct settings		*s = &g->settings;
+	const struct sockaddr_un	*un;
+
+	if (s->uid == geteuid())
+		return;
+	for (size_t i = 0; i < s->nlisten && !g->activated; i++) {
+		un = (const void *)&s->listen[i].ss;
+		if (un->sun_family == AF_UNIX &&
+		    lchown(un->sun_path, s->uid, s->gid) == -1)
+			fatal("%s", un->sun_path);
+	}
+	if (proc_become(s->user, s->uid, s->gid) == -1)
+		fatal("cannot become user %s", s->user);
+	log_info("user=%s", s->user);
+}
+
 static void
 gateway_start(struct gateway *g)
 {
 	const char	*mode = g->settings.redis;
 
+	if (g->settings.seccomp && (g->filter = jail_filter()) == NULL)
+		log_warn("workers run without a filter of system calls: %s",
+		    strerror(errno));
 	g->placement = placement_new(&gateway_placement_ops, g);
 	g->arrivals = arrivals_new(g);
 	g->handoffs = handoffs_new(g);
@@ -274,6 +300,7 @@ gateway_free(struct gateway *g)
 	arrivals_free(g->arrivals);
 	redisd_free(g->redisd);
 	gateway_unlink(g);
+	jail_free(g->filter);
 	free(g->redis_url);
 }
 
@@ -315,7 +342,11 @@ gateway_signal_cb(int signo, void *arg)
 	switch (signo) {
 	case SIGHUP:
 		if (settings_reload(&g->settings, err, sizeof(err)) == -1)
-			log_warn("configuration not changed: %s", err);
+			log_warn("configuration not changed: %s%s", err,
+			    g->settings.user != NULL &&
+			    access(g->settings.config, R_OK) == -1 &&
+			    errno == EACCES ?
+			    "; restart to read it as root" : "");
 		else
 			log_info("routes read again; the rest counts after a "
 			    "restart");

@@ -17,6 +17,7 @@ struct placement;
 struct redisd;
 struct registry;
 struct roster;
+struct sock_fprog;
 
 struct totals {			/* since this gateway started */
 	uint64_t accepted;		/* connections */
@@ -48,6 +49,7 @@ struct gateway {
 	struct redisd	*redisd;	/* NULL: not ours */
 	struct registry	*registry;	/* NULL: --redis none */
 	struct control_door *door;	/* control.sock */
+	struct sock_fprog *filter;	/* for the workers; NULL: none */
 	char		*redis_url;	/* "" for none; what the shards are told */
 	struct totals	 totals;
 };

@@ -13,7 +13,9 @@
 #include "gatewayd/paths.h"
 
 static void	 main_streams(void);
-static void	 main_dir(const char *what, const char *flag, const char *dir);
+static void	 main_dir(const struct settings *, const char *what,
+		    const char *flag, const char *dir);
+static char	*main_lock_as_user(const struct settings *);
 static char	*main_lock(const char *run_dir);
 
 int
@@ -27,10 +29,11 @@ main(int argc, char **argv)
 	settings_load(&g.settings, argc, argv);
 	log_init("gatewayd", g.settings.log_level);
 	proc_nofile();
-	main_dir("run", "--run-dir", g.settings.run_dir);
+	main_dir(&g.settings, "run", "--run-dir", g.settings.run_dir);
 	if (strcmp(g.settings.redis, "auto") == 0)
-		main_dir("state", "--state-dir", g.settings.state_dir);
-	lock = main_lock(g.settings.run_dir);
+		main_dir(&g.settings, "state", "--state-dir",
+		    g.settings.state_dir);
+	lock = main_lock_as_user(&g.settings);
 	status = gateway_run(&g);
 	unlink(lock);
 	free(lock);
@@ -51,15 +54,36 @@ main_streams(void)
 }
 
 static void
-main_dir(const char *what, const char *flag, const char *dir)
+main_dir(const struct settings *s, const char *what, const char *flag,
+    const char *dir)
 {
-	if (proc_dir(dir) == 0)
+	if (proc_dir(dir, s->uid, s->gid) == 0)
 		return;
+	if (errno == EPERM && s->user != NULL)
+		fatalx("the %s directory %s must be %s's and closed to others "
+		    "(chown -R %s; chmod 700); or give another with %s", what,
+		    dir, s->user, s->user, flag);
 	if (errno == EPERM)
 		fatalx("the %s directory %s must be ours and closed to others "
 		    "(chmod 700); or give another with %s", what, dir, flag);
 	fatalx("the %s directory %s: %s; give another with %s", what, dir,
 	    strerror(errno), flag);
+}
+
+/* What is in the user's directory is made by the user. */
+static char *
+main_lock_as_user(const struct settings *s)
+{
+	uid_t	 uid = geteuid();
+	gid_t	 gid = getegid();
+	char	*path;
+
+	if (setegid(s->gid) == -1 || seteuid(s->uid) == -1)
+		fatal("user %s", s->user);
+	path = main_lock(s->run_dir);
+	if (seteuid(uid) == -1 || setegid(gid) == -1)
+		fatal("user");
+	return (path);
 }
 
 /* One gateway a run directory.  Returns the lock's path. */

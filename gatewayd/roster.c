@@ -749,7 +749,7 @@ shard_start(struct shard *s)
 	s->pid = -1;
 	if (lock != NULL && control != NULL && s->site != NULL)
 		s->pid = child_spawn(set->worker, (char *const *)
-		    (uintptr_t)argv, lock, &s->pidfd, &holder);
+		    (uintptr_t)argv, lock, g->filter, &s->pidfd, &holder);
 	if (s->pid == -1 || shard_watch(s) == -1) {
 		if (holder > 0)
 			log_warn("shard slot=%" PRIu32 " its lock is held by "

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <pwd.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -40,12 +41,12 @@ enum kind { TEXT, PATH, UINT, SIZE, DURATION, LEVEL, LISTEN, YESNO };
 /* Also the flags' table: --log-level is log_level. */
 enum row {
 	ROW_WORKER, ROW_LISTEN, ROW_LIMIT, ROW_SHARDS, ROW_MAX_SHARDS,
-	ROW_REDIS, ROW_NODE, ROW_RUN_DIR, ROW_STATE_DIR, ROW_LOG_LEVEL,
+	ROW_REDIS, ROW_NODE, ROW_RUN_DIR, ROW_STATE_DIR, ROW_USER, ROW_LOG_LEVEL,
 	ROW_NFLAGS,
 	ROW_REDIS_PREFIX = ROW_NFLAGS, ROW_CAPACITY, ROW_HEAD_TIMEOUT,
 	ROW_LINE_MAX, ROW_HEAD_MAX, ROW_HEADERS_MAX, ROW_HANDSHAKES_MAX,
 	ROW_HOME_MAX, ROW_HOME_TIMEOUT, ROW_WAITING_MAX, ROW_WATCHDOG,
-	ROW_DRAIN, ROW_BACKLOG,
+	ROW_DRAIN, ROW_BACKLOG, ROW_SECCOMP,
 	ROW_N
 };
 
@@ -66,6 +67,7 @@ static const struct settings_row {
 	[ROW_NODE]	= { "node", TEXT, AT(node), 0, 0 },
 	[ROW_RUN_DIR]	= { "run_dir", PATH, AT(run_dir), 0, 0 },
 	[ROW_STATE_DIR]	= { "state_dir", PATH, AT(state_dir), 0, 0 },
+	[ROW_USER]	= { "user", TEXT, AT(user), 0, 0 },
 	[ROW_LOG_LEVEL]	= { "log_level", LEVEL, AT(log_level), 0, 0 },
 	[ROW_REDIS_PREFIX] = { "redis_prefix", TEXT, AT(redis_prefix), 0, 0 },
 	[ROW_CAPACITY]	= { "capacity", UINT, AT(capacity), 1, 10000000 },
@@ -86,6 +88,7 @@ static const struct settings_row {
 	    3600000 },
 	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000 },
 	[ROW_BACKLOG]	= { "backlog", UINT, AT(backlog), 1, 65535 },
+	[ROW_SECCOMP]	= { "seccomp", YESNO, AT(seccomp), 0, 0 },
 };
 
 /* [worker]: what the built-in keys are called when the worker hears of them. */
@@ -118,7 +121,8 @@ static void	 settings_flags(struct load *, int, char **);
 static int	 settings_read(struct load *, char *, size_t);
 static void	 settings_complete(struct load *);
 static void	 settings_links(struct settings *);
-static void	 settings_find_worker(struct settings *);
+static void	 settings_find_user(struct settings *);
+static void	 settings_find_worker(struct load *);
 static void	 settings_fit(struct load *);
 static int	 settings_set(struct load *, const char *, const char *,
 	    const char **);
@@ -145,7 +149,8 @@ settings_load(struct settings *s, int argc, char **argv)
 	if (settings_read(&l, err, sizeof(err)) == -1)
 		settings_die(EXIT_CONFIG, "%s", err);
 	settings_complete(&l);
-	settings_find_worker(s);
+	settings_find_user(s);
+	settings_find_worker(&l);
 	settings_fit(&l);
 	if (s->check) {
 		printf("configuration ok\n");
@@ -239,6 +244,7 @@ settings_flags(struct load *l, int argc, char **argv)
 		{ "node",	required_argument, NULL, ROW_NODE },
 		{ "run-dir",	required_argument, NULL, ROW_RUN_DIR },
 		{ "state-dir",	required_argument, NULL, ROW_STATE_DIR },
+		{ "user",	required_argument, NULL, ROW_USER },
 		{ "log-level",	required_argument, NULL, ROW_LOG_LEVEL },
 		{ "config",	required_argument, NULL, FLAG_CONFIG },
 		{ "check",	no_argument, NULL, FLAG_CHECK },
@@ -326,6 +332,8 @@ settings_help(void)
 "                       $XDG_RUNTIME_DIR/kennel or /tmp/kennel-<uid>)\n"
 "  --state-dir DIR      what must last (default: /var/lib/kennel for root, else\n"
 "                       $XDG_STATE_HOME/kennel or ~/.local/state/kennel)\n"
+"  --user NAME          started as root: listen, make the directories, then be\n"
+"                       this user (default: stay root)\n"
 "  --config FILE        more settings; its routes, if any, replace the built-in\n"
 "                       ones.  Options given here win.\n"
 "  --log-level LEVEL    warn, info or debug (default: info)\n"
@@ -527,7 +535,7 @@ settings_set(struct load *l, const char *key, const char *value,
 	case LISTEN:
 		return (settings_listen(l, value, fresh, why));
 	case YESNO:
-		break;			/* only in [worker] */
+		return (config_bool(value, (int *)(void *)field, why));
 	}
 	return (-1);
 }
@@ -708,9 +716,30 @@ settings_program_fault(const char *path)
 	return (NULL);
 }
 
+/* Who to be: somebody else only if root says so. */
 static void
-settings_find_worker(struct settings *s)
+settings_find_user(struct settings *s)
 {
+	const struct passwd	*pw;
+
+	s->uid = geteuid();
+	s->gid = getegid();
+	if (s->user == NULL)
+		return;
+	if ((pw = getpwnam(s->user)) == NULL)
+		settings_die(EXIT_CONFIG, "user %s: no such user; useradd "
+		    "--system %s makes one", s->user, s->user);
+	if (s->uid != 0 && s->uid != pw->pw_uid)
+		settings_die(EXIT_CONFIG, "only root can become user %s; start "
+		    "as root, or leave user out", s->user);
+	s->uid = pw->pw_uid;
+	s->gid = pw->pw_gid;
+}
+
+static void
+settings_find_worker(struct load *l)
+{
+	struct settings	*s = l->s;
 	char		 exe[PATH_MAX], *path = NULL, *built;
 	const char	*name = s->worker == NULL ? "shardd" : s->worker;
 	const char	*why;
@@ -734,6 +763,9 @@ settings_find_worker(struct settings *s)
 		    "gatewayd or in PATH; give its path with --worker", name);
 	free(s->worker);
 	s->worker = path;
+	/* Of ours we know what it needs. */
+	if (l->given[ROW_SECCOMP] == BUILT_IN)
+		s->seccomp = strcmp(strrchr(path, '/') + 1, "shardd") == 0;
 
 	if (strcmp(s->redis, "auto") != 0)
 		return;

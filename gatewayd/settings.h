@@ -2,6 +2,8 @@
 #ifndef GATEWAYD_SETTINGS_H
 #define GATEWAYD_SETTINGS_H
 
+#include <sys/types.h>
+
 #include <stddef.h>
 
 #include "common/log.h"
@@ -39,6 +41,10 @@ struct settings {
 	unsigned	 watchdog_ms;		/* 10 000 */
 	unsigned	 drain_ms;		/* 10 000 */
 	unsigned	 backlog;		/* 4096 */
+	char		*user;			/* NULL: who we are */
+	uid_t		 uid;			/* to be from the start on */
+	gid_t		 gid;
+	int		 seccomp;		/* 1 for shardd, else 0 */
 	/* Handed to the workers: [worker], in bytes and milliseconds, and drain_ms,
 	 * shards, links (a line each: "<path> <about>"). */
 	struct settings_option *options;

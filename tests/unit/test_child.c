@@ -42,7 +42,7 @@ start(const char *script, int *pidfd)
 	pid_t		 pid, holder;
 
 	pid = child_spawn("/bin/sh", (char *const *)(uintptr_t)argv, lock,
-	    pidfd, &holder);
+	    NULL, pidfd, &holder);
 	ck_assert_int_gt(pid, 0);
 	ck_assert_int_ne(*pidfd, -1);
 	ck_assert_int_eq(holder, 0);
@@ -106,7 +106,7 @@ START_TEST(its_lock_lives_as_long_as_it_does)
 	ck_assert_int_eq(proc_lock_holder(lock), pid);
 	errno = 0;
 	ck_assert_int_eq(child_spawn("/bin/sh",
-	    (char *const *)(uintptr_t)argv, lock, &other, &holder), -1);
+	    (char *const *)(uintptr_t)argv, lock, NULL, &other, &holder), -1);
 	ck_assert_int_eq(errno, EAGAIN);
 	ck_assert_int_eq(holder, pid);
 	ck_assert_int_eq(other, -1);
@@ -123,11 +123,11 @@ START_TEST(what_cannot_be_executed_says_why)
 	int		 fd;
 
 	ck_assert_int_eq(child_spawn("/nowhere/x",
-	    (char *const *)(uintptr_t)argv, NULL, &fd, &holder), -1);
+	    (char *const *)(uintptr_t)argv, NULL, NULL, &fd, &holder), -1);
 	ck_assert_int_eq(errno, ENOENT);
 	ck_assert_int_eq(holder, 0);
 	ck_assert_int_eq(child_spawn(dir, (char *const *)(uintptr_t)argv, NULL,
-	    &fd, &holder), -1);
+	    NULL, &fd, &holder), -1);
 	ck_assert_int_eq(errno, EACCES);
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
 }

@@ -73,19 +73,19 @@ START_TEST(directories_are_made_with_parents_and_are_ours_alone)
 
 	snprintf(path, sizeof(path), "%s/a/b/c", dir);
 	umask(0);
-	ck_assert_int_eq(proc_dir(path), 0);
+	ck_assert_int_eq(proc_dir(path, geteuid(), getegid()), 0);
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0700);
-	ck_assert_int_eq(proc_dir(path), 0);
+	ck_assert_int_eq(proc_dir(path, geteuid(), getegid()), 0);
 	strcat(path, "/");
-	ck_assert_int_eq(proc_dir(path), 0);
+	ck_assert_int_eq(proc_dir(path, geteuid(), getegid()), 0);
 }
 END_TEST
 
 START_TEST(a_directory_open_to_others_is_eperm)
 {
 	ck_assert_int_eq(chmod(dir, 0710), 0);
-	ck_assert_int_eq(proc_dir(dir), -1);
+	ck_assert_int_eq(proc_dir(dir, geteuid(), getegid()), -1);
 	ck_assert_int_eq(errno, EPERM);
 }
 END_TEST
@@ -94,7 +94,8 @@ START_TEST(a_directory_of_somebody_else_is_eperm)
 {
 	if (geteuid() == 0)
 		ck_assert_int_eq(chown(dir, 65534, 65534), 0);
-	ck_assert_int_eq(proc_dir(geteuid() == 0 ? dir : "/"), -1);
+	ck_assert_int_eq(proc_dir(geteuid() == 0 ? dir : "/", geteuid(),
+	    getegid()), -1);
 	ck_assert_int_eq(errno, EPERM);
 }
 END_TEST
@@ -104,11 +105,11 @@ START_TEST(a_file_in_the_way_and_a_path_too_long_are_errors)
 	char	 huge[PATH_MAX + 10];
 
 	close(open(path, O_CREAT | O_WRONLY, 0600));
-	ck_assert_int_eq(proc_dir(path), -1);
+	ck_assert_int_eq(proc_dir(path, geteuid(), getegid()), -1);
 	ck_assert_int_eq(errno, ENOTDIR);
 	memset(huge, 'a', sizeof(huge) - 1);
 	huge[sizeof(huge) - 1] = '\0';
-	ck_assert_int_eq(proc_dir(huge), -1);
+	ck_assert_int_eq(proc_dir(huge, geteuid(), getegid()), -1);
 	ck_assert_int_eq(errno, ENAMETOOLONG);
 }
 END_TEST
