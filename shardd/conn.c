@@ -17,7 +17,9 @@
 
 #define CONN_READS	4		/* of CONN_BUF, an event */
 #define CONN_BUF	(64 << 10)
-#define CONN_LINGER_MAX	(64 << 10)	/* bytes read after the end */
+/* Bytes read after the end, for at most a second: a message that is refused for
+ * its size is on its way, and a reset would overtake the close frame. */
+#define CONN_LINGER_MAX	(32 << 20)
 #define CONN_PARTED_MS	1000
 
 /* Departed, and the gateway has not said PARTED. */
