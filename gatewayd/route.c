@@ -59,6 +59,9 @@ struct route {
 	char		*origins[ORIGINS_MAX];	/* none: any */
 	size_t		 norigins;
 	char		*link, *about;
+	const char	*slow;			/* one of route_slows */
+	unsigned	 message_rate, message_burst;	/* 0: any */
+	size_t		 byte_rate;
 };
 
 struct routes {
@@ -90,6 +93,12 @@ static int	 route_set_keep(struct route *, const char *, const char **);
 static int	 route_set_origin(struct route *, const char *, const char **);
 static int	 route_set_link(struct route *, const char *, const char **);
 static int	 route_set_about(struct route *, const char *, const char **);
+static int	 route_set_slow(struct route *, const char *, const char **);
+static int	 route_set_message_rate(struct route *, const char *,
+	    const char **);
+static int	 route_set_message_burst(struct route *, const char *,
+	    const char **);
+static int	 route_set_byte_rate(struct route *, const char *, const char **);
 static int	 route_check(const struct route *, char *, size_t);
 static int	 route_disagree(const struct route *, const struct route *);
 static int	 origin_listed(const struct route *, const struct http_head *,
@@ -115,7 +124,14 @@ static const struct {
 	{ "origin",	route_set_origin },
 	{ "link",	route_set_link },
 	{ "about",	route_set_about },
+	{ "slow",	route_set_slow },
+	{ "message_rate",	route_set_message_rate },
+	{ "message_burst",	route_set_message_burst },
+	{ "byte_rate",	route_set_byte_rate },
 };
+
+static const char	*const route_slows[] = { "close", "drop-new",
+			    "drop-old" };
 
 struct routes *
 routes_new(void)
@@ -162,6 +178,7 @@ route_section(struct routes *r, const char *label, const char **why)
 		return (-1);
 	}
 	route->limit = ROUTE_LIMIT;
+	route->slow = route_slows[0];
 	list_push(&r->list, &route->at);
 	r->current = route;
 	return (0);
@@ -311,6 +328,26 @@ routes_links(const struct routes *r, void (*cb)(const char *, const char *,
 		if (route->link != NULL)
 			cb(route->link, route->about == NULL ? route->label :
 			    route->about, arg);
+	}
+}
+
+void
+routes_policies(const struct routes *r, void (*cb)(const char *, const char *,
+    const char *, void *), void *arg)
+{
+	struct list		*e;
+	const struct route	*route;
+	char			 text[32];
+
+	for (e = r->list.next; e != &r->list; e = e->next) {
+		route = list_entry(e, struct route, at);
+		cb(route->label, "slow", route->slow, arg);
+		snprintf(text, sizeof(text), "%u", route->message_rate);
+		cb(route->label, "message_rate", text, arg);
+		snprintf(text, sizeof(text), "%u", route->message_burst);
+		cb(route->label, "message_burst", text, arg);
+		snprintf(text, sizeof(text), "%zu", route->byte_rate);
+		cb(route->label, "byte_rate", text, arg);
 	}
 }
 
@@ -620,6 +657,42 @@ origin_listed(const struct route *route, const struct http_head *h,
 			return (1);
 	}
 	return (0);
+}
+
+/* ---- what its clients may do ---- */
+
+static int
+route_set_slow(struct route *route, const char *value, const char **why)
+{
+	for (size_t i = 0; i < nitems(route_slows); i++)
+		if (strcmp(value, route_slows[i]) == 0) {
+			route->slow = route_slows[i];
+			return (0);
+		}
+	*why = "is not one of close, drop-new, drop-old";
+	return (-1);
+}
+
+static int
+route_set_message_rate(struct route *route, const char *value,
+    const char **why)
+{
+	return (config_uint(value, 0, ROUTE_RATE_MAX, &route->message_rate,
+	    why));
+}
+
+static int
+route_set_message_burst(struct route *route, const char *value,
+    const char **why)
+{
+	return (config_uint(value, 0, ROUTE_RATE_MAX, &route->message_burst,
+	    why));
+}
+
+static int
+route_set_byte_rate(struct route *route, const char *value, const char **why)
+{
+	return (config_size(value, 0, 1 << 30, &route->byte_rate, why));
 }
 
 /* ---- is it complete ---- */

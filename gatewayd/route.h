@@ -31,6 +31,7 @@
 
 #define ROUTE_LIMIT	1000		/* connections per replica, by default */
 #define ROUTE_LIMIT_MAX	10000000
+#define ROUTE_RATE_MAX	1000000000
 
 struct route;
 struct routes;
@@ -38,7 +39,8 @@ struct routes;
 struct routes *routes_new(void);
 void	 routes_free(struct routes *r);
 /* For config.h's sections "route": key is one of path app group uid limit keep
- * origin link about, and belongs to the section that began last.  0, or -1 with *why. */
+ * origin link about slow message_rate message_burst byte_rate, and belongs to the
+ * section that began last.  0, or -1 with *why. */
 int	 route_option(struct routes *r, const char *key, const char *value,
 	    const char **why);
 int	 route_section(struct routes *r, const char *label, const char **why);
@@ -76,5 +78,8 @@ int	 route_allows(const struct route *route, const struct http_head *h);
 /* The front page's links: calls cb for each route with a `link`. */
 void	 routes_links(const struct routes *r, void (*cb)(const char *link,
 	    const char *about, void *arg), void *arg);
+/* For the workers: calls cb for each key of each route that they are to know. */
+void	 routes_policies(const struct routes *r, void (*cb)(const char *label,
+	    const char *key, const char *value, void *arg), void *arg);
 
 #endif

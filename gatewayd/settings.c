@@ -120,7 +120,7 @@ static void	 settings_init(struct settings *);
 static void	 settings_flags(struct load *, int, char **);
 static int	 settings_read(struct load *, char *, size_t);
 static void	 settings_complete(struct load *);
-static void	 settings_links(struct settings *);
+static void	 settings_routes(struct settings *);
 static void	 settings_find_user(struct settings *);
 static void	 settings_find_worker(struct load *);
 static void	 settings_fit(struct load *);
@@ -179,7 +179,7 @@ settings_reload(struct settings *s, char *err, size_t size)
 	s->limit = fresh.limit;
 	fresh.routes = old;
 	settings_free(&fresh);
-	settings_links(s);
+	settings_routes(s);
 	return (0);
 }
 
@@ -686,14 +686,26 @@ settings_complete(struct load *l)
 	settings_option(s, "drain_ms", text);
 	snprintf(text, sizeof(text), "%u", s->shards);
 	settings_option(s, "shards", text);
-	settings_links(s);
+	settings_routes(s);
 }
 
-/* For the front page. */
 static void
-settings_links(struct settings *s)
+settings_policy_cb(const char *label, const char *key, const char *value,
+    void *arg)
+{
+	char	*option = settings_printf("route.%s.%s", label, key);
+
+	settings_option(arg, option, value);
+	free(option);
+}
+
+/* What workers hear of the routes. */
+static void
+settings_routes(struct settings *s)
 {
 	struct buf	 links = { .max = 32 << 10 };	/* fits into a packet */
+
+	routes_policies(s->routes, settings_policy_cb, s);
 
 	routes_links(s->routes, settings_link_cb, &links);
 	settings_option(s, "links", buf_add(&links, "", 1) == -1 ? "" :

@@ -46,7 +46,7 @@ struct settings {
 	gid_t		 gid;
 	int		 seccomp;		/* 1 for shardd, else 0 */
 	/* Handed to the workers: [worker], in bytes and milliseconds, and drain_ms,
-	 * shards, links (a line each: "<path> <about>"). */
+	 * shards, links (a line each: "<path> <about>"), route.LABEL.KEY. */
 	struct settings_option *options;
 	size_t		 noptions;
 	struct routes	*routes;

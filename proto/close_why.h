@@ -29,7 +29,8 @@
 	X(GROUP_GONE,	1012,	"group-gone",	"Its group ended here; come back.") \
 	X(SHARD_DIED,	1006,	"shard-died",	"Its shard died.")		\
 	X(NO_PLACE,	1013,	"no-place",	"No shard has room; try again later.") \
-	X(LOST,		1012,	"lost",		"It could not be handed over.")
+	X(LOST,		1012,	"lost",		"It could not be handed over.") \
+	X(RATE,		1008,	"rate",		"The client sent more than its route allows.")
 
 enum close_why {
 #define CLOSE_ENUM(sym, code, label, sentence) CLOSE_##sym,

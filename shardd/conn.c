@@ -13,6 +13,7 @@
 #include "shardd/conn.h"
 #include "shardd/lookup.h"
 #include "shardd/payload.h"
+#include "shardd/policy.h"
 #include "shardd/replica.h"
 
 #define CONN_READS	4		/* of CONN_BUF, an event */
@@ -90,6 +91,7 @@ ident_new(const struct capsule *cap)
 	if (i == NULL)
 		return (NULL);
 	i->refs = 1;
+	i->meter = NULL;
 	i->flags = cap->flags;
 	i->nheaders = (uint32_t)cap->nheaders;
 	i->headers = (struct capsule_header *)(void *)(i->text + align);
@@ -115,8 +117,10 @@ ident_ref(struct ident *i)
 void
 ident_unref(struct ident *i)
 {
-	if (--i->refs == 0)
-		free(i);
+	if (--i->refs > 0)
+		return;
+	free(i->meter);
+	free(i);
 }
 
 /* ---- birth ---- */
@@ -131,6 +135,7 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return (NULL);
 	if ((c->ident = ident_new(cap)) == NULL ||
+	    meter_new(w, cap->route, &c->ident->meter) == -1 ||
 	    (early = calloc(1, sizeof(*early))) == NULL)
 		goto fail;
 	if (buf_add(early, cap->early.data, cap->early.len) == -1) {
@@ -360,12 +365,26 @@ conn_throttle(struct conn *c)
 int
 conn_send(struct conn *c, struct payload *p)
 {
-	if (conn_over(c)) {
+	size_t	 max = c->worker->opt.out_max;
+
+	if (!conn_over(c))
+		return (conn_queue(c, p));
+	switch (meter_slow(c->ident->meter)) {
+	case SLOW_DROP_OLD:
+		/* A good part, so that it is not done for each message. */
+		c->worker->dropped += outbox_drop(&c->out, max - max / 4);
+		if (outbox_queued(&c->out) <= max)
+			return (conn_queue(c, p));
+		/* FALLTHROUGH */
+	case SLOW_DROP_NEW:
+		c->worker->dropped++;
+		break;
+	case SLOW_CLOSE:
 		conn_doom(c, CLOSE_SLOW);
-		errno = EMSGSIZE;
-		return (-1);
+		break;
 	}
-	return (conn_queue(c, p));
+	errno = EMSGSIZE;
+	return (-1);
 }
 
 int
@@ -659,6 +678,7 @@ conn_is_error(enum close_why why)
 	case CLOSE_TIMEOUT:
 	case CLOSE_NO_MEMORY:
 	case CLOSE_ERROR:
+	case CLOSE_RATE:
 		return (1);
 	default:
 		return (0);

@@ -27,6 +27,7 @@
 
 struct busy;
 struct lookup_ticket;
+struct meter;
 struct payload;
 struct replica;
 
@@ -64,6 +65,7 @@ struct ident {
 	struct slice	 uid, group;
 	struct slice	 route;
 	struct capsule_header *headers;
+	struct meter	*meter;		/* what its route allows, or NULL */
 	char		 text[];
 };
 
@@ -124,7 +126,8 @@ void	 conn_resume(struct conn *c, unsigned why);
 
 /*
  * Queue p; flushed at the end of the turn.  0, or -1: it is closing (EPIPE), over
- * its bound (EMSGSIZE: and doomed), or without memory (ENOMEM: and doomed).
+ * its bound (EMSGSIZE: doomed, or p is dropped, as its route says), or without
+ * memory (ENOMEM: and doomed).
  */
 int	 conn_send(struct conn *c, struct payload *p);
 /* The same without the bound: handshakes, control frames, responses. */

@@ -9,6 +9,7 @@
 #include "shardd/conn.h"
 #include "shardd/lookup.h"
 #include "shardd/payload.h"
+#include "shardd/policy.h"
 #include "shardd/replica.h"
 
 #define WS_PLAIN_KEEP	(64 << 10)	/* of the buffer to decompress into */
@@ -189,7 +190,8 @@ static int
 conn_ws_is_failure(enum close_why why)
 {
 	return (why == CLOSE_PROTOCOL || why == CLOSE_UTF8 ||
-	    why == CLOSE_TOO_BIG || why == CLOSE_SLOW || why == CLOSE_IDLE);
+	    why == CLOSE_TOO_BIG || why == CLOSE_SLOW || why == CLOSE_IDLE ||
+	    why == CLOSE_RATE);
 }
 
 void
@@ -203,6 +205,8 @@ conn_ws_close(struct conn *c, enum close_why why, uint16_t code,
 	}
 	conn_depart(c, why, code);
 	conn_late(c);
+	if (why == CLOSE_SLOW)
+		outbox_drop(&c->out, 0);	/* it should get to read this */
 	conn_ws_queue_close(c, code, reason);
 	if (conn_ws_is_failure(why))
 		conn_linger(c);
@@ -301,6 +305,14 @@ conn_ws_inflate(struct conn *c, const struct ws_message *m, struct buf *out)
 	return (0);
 }
 
+/* It sends more than its route allows. */
+static void
+conn_ws_rate(struct conn *c)
+{
+	conn_ws_close(c, CLOSE_RATE, close_code(CLOSE_RATE),
+	    close_sentence(CLOSE_RATE));
+}
+
 static void
 conn_ws_message(struct conn *c, const struct ws_message *m)
 {
@@ -330,6 +342,11 @@ conn_ws_got(struct conn *c, enum ws_verdict v, const struct ws_message *m)
 {
 	if (v == WS_BAD) {
 		conn_ws_failed(c, m);
+		return (0);
+	}
+	if (c->state == CONN_OPEN && m->opcode != WS_CLOSE &&
+	    !meter_message(c->ident->meter)) {
+		conn_ws_rate(c);
 		return (0);
 	}
 	switch (m->opcode) {
@@ -383,7 +400,11 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 		v = ws_in_next(&fresh.in, &limits, data, len, &used, &m);
 		data += used;
 		len -= used;
-		if (v != WS_MORE)
+		if (c->state == CONN_OPEN &&
+		    !meter_bytes(c->ident->meter, used)) {
+			conn_ws_rate(c);
+			more = 0;
+		} else if (v != WS_MORE)
 			more = conn_ws_got(c, v, &m);
 	}
 	if (!more || (len == 0 && ws_in_idle(&fresh.in))) {

@@ -174,7 +174,8 @@ void	 kennel_connect(struct kennel_request *);
  */
 typedef void	kennel_done_cb(struct kennel_socket *, int err, void *arg);
 
-/* To this client.  0, or -1 with errno: EPIPE (closing), EMSGSIZE, ENOMEM. */
+/* To this client.  0, or -1 with errno: EPIPE (closing), EMSGSIZE (it reads too
+ * slowly: it is closed, or misses this message, as its route says), ENOMEM. */
 int	 kennel_send(struct kennel_socket *, const char *data, size_t len,
 	    int flags);
 /* To all sockets of its replica, without its uid's unless KENNEL_SELF. */

@@ -20,6 +20,7 @@
 #include "shardd/lookup.h"
 #include "shardd/neighbours.h"
 #include "shardd/orders.h"
+#include "shardd/policy.h"
 #include "shardd/replica.h"
 #include "shardd/worker.h"
 
@@ -116,6 +117,13 @@ orders_welcome(struct worker *w, struct order_in *o)
 static int
 orders_option(struct worker *w, struct order_in *o)
 {
+	if (o->m->text.len > 6 && memcmp(o->m->text.data, "route.", 6) == 0) {
+		/* One that it does not know is of a newer gateway. */
+		if (policy_option(w, o->m->text, o->m->value) == -1 &&
+		    errno != EINVAL)
+			return (-1);
+		return (0);
+	}
 	return (worker_option_set(w, o->m->text, o->m->value));
 }
 

@@ -176,6 +176,43 @@ outbox_flush(struct outbox *o, int fd)
 	return (0);
 }
 
+static int
+outbox_may_drop(const struct payload *p)
+{
+	return (p->opcode == WS_TEXT || p->opcode == WS_BINARY);
+}
+
+size_t
+outbox_drop(struct outbox *o, size_t keep)
+{
+	struct outq	*q = o->q;
+	struct payload	*p;
+	size_t		 n = 0;
+	uint32_t	 to;
+
+	if (o->one != NULL && outbox_may_drop(o->one) &&
+	    payload_wire(o->one).len > keep) {
+		payload_unref(o->one);
+		o->one = NULL;
+		return (1);
+	}
+	if (q == NULL)
+		return (0);
+	to = q->head + (q->offset > 0);
+	for (uint32_t i = to; i < q->tail; i++) {
+		p = q->items[i];
+		if (q->queued <= keep || !outbox_may_drop(p)) {
+			q->items[to++] = p;
+			continue;
+		}
+		q->queued -= payload_wire(p).len;
+		payload_unref(p);
+		n++;
+	}
+	q->tail = to;
+	return (n);
+}
+
 size_t
 outbox_queued(const struct outbox *o)
 {

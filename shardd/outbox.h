@@ -25,6 +25,11 @@ int	 outbox_add(struct outbox *o, struct payload *p);
  * errno when the connection is broken.
  */
 int	 outbox_flush(struct outbox *o, int fd);
+/*
+ * Drop whole messages that are not begun, oldest first, until at most keep bytes
+ * are queued; control frames and HTTP stay.  Returns how many.
+ */
+size_t	 outbox_drop(struct outbox *o, size_t keep);
 size_t	 outbox_queued(const struct outbox *o);		/* bytes */
 int	 outbox_empty(const struct outbox *o);
 void	 outbox_clear(struct outbox *o);

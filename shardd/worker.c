@@ -18,6 +18,7 @@
 #include "shardd/link.h"
 #include "shardd/lookup.h"
 #include "shardd/orders.h"
+#include "shardd/policy.h"
 #include "shardd/replica.h"
 #include "shardd/sweep.h"
 
@@ -237,9 +238,25 @@ worker_drain_step(struct worker *w)
 	}
 }
 
+/* At most once a second. */
+static void
+worker_say_dropped(struct worker *w)
+{
+	uint64_t	 now = clock_ms();
+
+	if (w->dropped == w->dropped_said || now - w->dropped_at < 1000)
+		return;
+	log_info("slow clients: dropped messages=%llu total=%llu",
+	    (unsigned long long)(w->dropped - w->dropped_said),
+	    (unsigned long long)w->dropped);
+	w->dropped_said = w->dropped;
+	w->dropped_at = now;
+}
+
 void
 worker_tick(struct worker *w)
 {
+	worker_say_dropped(w);
 	if (w->draining == 1)
 		worker_drain_step(w);
 	else if (!w->draining && w->orphan_since != 0 &&
@@ -422,6 +439,7 @@ worker_end(struct worker *w)
 		free(o);
 	}
 	map_clear(&w->options);
+	policies_free(w);
 	map_clear(&w->replicas);
 	free(w->dirty.at);
 	free(w->late.at);

@@ -47,6 +47,10 @@ struct worker {
 	uint64_t	 started;		/* ms since 1970 */
 	struct worker_options opt;
 	struct map	 options;		/* all, for kennel_option() */
+	struct map	 policies;		/* of routes, by label */
+	uint64_t	 dropped;		/* messages, for the slow */
+	uint64_t	 dropped_said;		/* of them, logged */
+	uint64_t	 dropped_at;		/* clock_ms of that */
 
 	struct control	*control;		/* NULL: no gateway now */
 	int		 gateway_pidfd;		/* of control's other side, -1 */

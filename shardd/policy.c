@@ -1,0 +1,152 @@
+/* What a route allows its WebSocket clients. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "shardd/policy.h"
+#include "shardd/worker.h"
+
+#define POLICY_PREFIX	"route."
+
+static const char	*const policy_slows[] = {
+	[SLOW_CLOSE]	= "close",
+	[SLOW_DROP_NEW]	= "drop-new",
+	[SLOW_DROP_OLD]	= "drop-old",
+};
+
+static struct policy *
+policy_find(const struct worker *w, struct slice label)
+{
+	struct map_node	*n = map_find(&w->policies, label.data, label.len);
+
+	return (n == NULL ? NULL : container_of(n, struct policy, by_label));
+}
+
+static struct policy *
+policy_new(struct worker *w, struct slice label)
+{
+	struct policy	*p;
+
+	if ((p = calloc(1, sizeof(*p))) == NULL)
+		return (NULL);
+	if ((p->label = slice_dup(label)) == NULL || map_insert(&w->policies,
+	    &p->by_label, p->label, label.len) == -1) {
+		free(p->label);
+		free(p);
+		return (NULL);
+	}
+	return (p);
+}
+
+static int
+policy_set(struct policy *p, struct slice key, struct slice value)
+{
+	const struct {
+		const char	*key;
+		uint32_t	*at;
+	} numbers[] = {
+		{ "message_rate", &p->message_rate },
+		{ "message_burst", &p->message_burst },
+		{ "byte_rate", &p->byte_rate },
+	};
+	uint64_t	 n;
+
+	if (slice_is(key, "slow"))
+		for (size_t i = 0; i < nitems(policy_slows); i++)
+			if (slice_is(value, policy_slows[i])) {
+				p->slow = (enum policy_slow)i;
+				return (0);
+			}
+	for (size_t i = 0; i < nitems(numbers); i++)
+		if (slice_is(key, numbers[i].key) &&
+		    slice_u64(value, UINT32_MAX, &n) == 0) {
+			*numbers[i].at = (uint32_t)n;
+			return (0);
+		}
+	errno = EINVAL;
+	return (-1);
+}
+
+int
+policy_option(struct worker *w, struct slice key, struct slice value)
+{
+	struct slice	 label = key;
+	struct policy	*p;
+
+	/* A label may have dots; a key has none. */
+	while (label.len > 0 && label.data[label.len - 1] != '.')
+		label.len--;
+	if (label.len <= strlen(POLICY_PREFIX)) {
+		errno = EINVAL;
+		return (-1);
+	}
+	key = slice_of(key.data + label.len, key.len - label.len);
+	label.data += strlen(POLICY_PREFIX);
+	label.len -= strlen(POLICY_PREFIX) + 1;
+	if ((p = policy_find(w, label)) == NULL &&
+	    (p = policy_new(w, label)) == NULL)
+		return (-1);
+	return (policy_set(p, key, value));
+}
+
+void
+policies_free(struct worker *w)
+{
+	struct map_node	*n;
+	struct policy	*p;
+
+	while ((n = map_first(&w->policies)) != NULL) {
+		p = container_of(n, struct policy, by_label);
+		map_remove(&w->policies, n);
+		free(p->label);
+		free(p);
+	}
+	map_clear(&w->policies);
+}
+
+int
+meter_new(const struct worker *w, struct slice label, struct meter **out)
+{
+	const struct policy	*p = policy_find(w, label);
+
+	*out = NULL;
+	if (p == NULL || (p->slow == SLOW_CLOSE && p->message_rate == 0 &&
+	    p->byte_rate == 0))
+		return (0);
+	if ((*out = calloc(1, sizeof(**out))) == NULL)
+		return (-1);
+	(*out)->policy = p;
+	return (0);
+}
+
+int
+meter_bytes(struct meter *m, size_t n)
+{
+	const struct policy	*p;
+
+	if (m == NULL || (p = m->policy)->byte_rate == 0)
+		return (1);
+	return (bucket_take(&m->bytes, clock_ms(), p->byte_rate,
+	    p->byte_rate > UINT32_MAX / 2 ? UINT32_MAX : 2 * p->byte_rate,
+	    n > UINT32_MAX ? UINT32_MAX : (uint32_t)n));
+}
+
+int
+meter_message(struct meter *m)
+{
+	const struct policy	*p;
+
+	if (m == NULL || (p = m->policy)->message_rate == 0)
+		return (1);
+	return (bucket_take(&m->messages, clock_ms(), p->message_rate,
+	    p->message_burst != 0 ? p->message_burst :
+	    p->message_rate > UINT32_MAX / 2 ? UINT32_MAX :
+	    2 * p->message_rate, 1));
+}
+
+enum policy_slow
+meter_slow(const struct meter *m)
+{
+	return (m == NULL ? SLOW_CLOSE : m->policy->slow);
+}

@@ -1,0 +1,49 @@
+/*
+ * What a route allows its WebSocket clients: the gateway says it before START
+ * and the connections of the route share it.  Only those of a route that asks
+ * for something keep a meter.
+ */
+#ifndef SHARDD_POLICY_H
+#define SHARDD_POLICY_H
+
+#include <stdint.h>
+
+#include "common/bucket.h"
+#include "common/bytes.h"
+#include "common/map.h"
+
+struct worker;
+
+/* Messages of others for who has more than out_max to read. */
+enum policy_slow {
+	SLOW_CLOSE,		/* end the connection */
+	SLOW_DROP_NEW,		/* drop the message */
+	SLOW_DROP_OLD		/* drop what waits longest, to make room */
+};
+
+struct policy {
+	struct map_node	 by_label;	/* of the route */
+	char		*label;
+	enum policy_slow slow;
+	uint32_t	 message_rate, message_burst;	/* a second; 0: any */
+	uint32_t	 byte_rate;
+};
+
+struct meter {			/* of one connection */
+	const struct policy *policy;
+	struct bucket	 messages, bytes;
+};
+
+/* "route.<label>.<key>": 0, or -1 with errno EINVAL or ENOMEM. */
+int	 policy_option(struct worker *w, struct slice key, struct slice value);
+void	 policies_free(struct worker *w);
+/* For a connection of this route: 0 and *out, NULL if it needs none; or -1 with
+ * errno ENOMEM.  The caller frees it. */
+int	 meter_new(const struct worker *w, struct slice label,
+	    struct meter **out);
+/* What a client sent; m may be NULL.  0: more than its route allows. */
+int	 meter_bytes(struct meter *m, size_t n);
+int	 meter_message(struct meter *m);
+enum policy_slow meter_slow(const struct meter *m);
+
+#endif
