@@ -409,6 +409,7 @@ lookup_pump(struct lookup *l)
 		log_info("lookup all of ours is in redis");
 		l->asking = 0;
 		link_each(l->worker, lookup_say_cb, NULL);
+		worker_listed(l->worker);
 	}
 	if (l->retiring && !l->deleting && l->entries.count == 0) {
 		l->deleting = 1;

@@ -130,12 +130,10 @@ orders_option(struct worker *w, struct order_in *o)
 static int
 orders_start(struct worker *w, struct order_in *o)
 {
-	struct ctl	 m = { .type = CTL_READY };
-
 	(void)o;
 	if (worker_start(w) == -1)
 		return (-1);
-	worker_tell(w, &m);
+	worker_get_ready(w);
 	backoff_reset(&w->redial);
 	conn_http_rehome(w);
 	return (0);
@@ -446,6 +444,7 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 	w->control = NULL;
 	control_free(c);
 	w->orphan_since = clock_ms();
+	w->ready_since = 0;
 	orders_unpark_orphans(w);
 	conn_parted_all(w);
 	if (!w->draining)

@@ -25,6 +25,7 @@
 #define WORKER_LOCK_FD		3
 #define WORKER_RESERVE		256	/* descriptors that are not clients' */
 #define WORKER_ORPHAN_MS	60000
+#define WORKER_LISTED_MS	500	/* that READY waits for Redis */
 
 struct worker_option {
 	struct map_node	 by_key;
@@ -161,6 +162,25 @@ worker_start(struct worker *w)
 }
 
 void
+worker_get_ready(struct worker *w)
+{
+	w->ready_since = clock_ms();
+	if (lookup_listed(w->lookup))
+		worker_listed(w);
+}
+
+void
+worker_listed(struct worker *w)
+{
+	struct ctl	 m = { .type = CTL_READY };
+
+	if (w->ready_since == 0)
+		return;
+	w->ready_since = 0;
+	worker_tell(w, &m);
+}
+
+void
 worker_links_eased(struct worker *w)
 {
 	struct list	*e, *tmp;
@@ -256,6 +276,10 @@ worker_say_dropped(struct worker *w)
 void
 worker_tick(struct worker *w)
 {
+	/* Without Redis it goes, too: neighbours ask us. */
+	if (w->ready_since != 0 &&
+	    clock_ms() - w->ready_since > WORKER_LISTED_MS)
+		worker_listed(w);
 	worker_say_dropped(w);
 	if (w->draining == 1)
 		worker_drain_step(w);

@@ -55,6 +55,7 @@ struct worker {
 	struct control	*control;		/* NULL: no gateway now */
 	int		 gateway_pidfd;		/* of control's other side, -1 */
 	int		 started_up;		/* START was heard once */
+	uint64_t	 ready_since;		/* clock_ms: READY is owed; 0: not */
 	int		 draining;		/* 1: closing, 2: nobody is left */
 	uint64_t	 drain_since, drain_ms;	/* clock_ms, ms */
 	size_t		 drain_total;		/* connections then */
@@ -85,6 +86,9 @@ struct worker {
 int	 worker_tell(struct worker *w, const struct ctl *m);
 /* START was heard: the lookup begins.  Again is harmless.  0 or -1. */
 int	 worker_start(struct worker *w);
+/* Say READY: now if our entries can be listed, else when they can, or soon. */
+void	 worker_get_ready(struct worker *w);
+void	 worker_listed(struct worker *w);	/* lookup.c: they can */
 /* Close everybody in a paced way, finish HTTP, then leave; within ms. */
 void	 worker_drain(struct worker *w, unsigned ms);
 void	 worker_tick(struct worker *w);		/* the sweep's, each 100 ms */

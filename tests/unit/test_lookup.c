@@ -70,6 +70,12 @@ turns(uint64_t ms)
 /* ---- what lookup.c calls ---- */
 
 void
+worker_listed(struct worker *w)
+{
+	(void)w;
+}
+
+void
 link_each(struct worker *worker, void (*cb)(struct link *, void *), void *arg)
 {
 	(void)worker;
