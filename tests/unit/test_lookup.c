@@ -72,7 +72,7 @@ turns(uint64_t ms)
 void
 worker_listed(struct worker *w)
 {
-	(void)w;
+	(void)worker;
 }
 
 void
