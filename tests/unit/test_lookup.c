@@ -70,7 +70,7 @@ turns(uint64_t ms)
 /* ---- what lookup.c calls ---- */
 
 void
-worker_listed(struct worker *w)
+worker_listed(struct worker *worker)
 {
 	(void)worker;
 }
