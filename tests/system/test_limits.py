@@ -8,7 +8,7 @@ import pytest
 from kit import wait
 from kit.http import get
 from kit.wire import Closed
-from kit.ws import PING, Ended, WebSocket, frame
+from kit.ws import PING, Ended, WebSocket, close_frame, frame
 
 CONFIG = """
 [worker]
@@ -270,3 +270,29 @@ def test_what_a_route_cannot_say(start, line):
     assert k.process.wait(20) == 1
     assert line.split()[0] in k.log()
     k.destroy()
+
+
+# ---- who comes and goes ----
+
+def test_ten_thousand_who_come_and_go_leave_nothing(start):
+    k = start()
+    redis = k.redis()
+
+    def visit(n):
+        for i in range(n):
+            with enter(k, f"guest{i}", room=f"room{i % 10}") as ws:
+                ws.reset() if i % 3 else ws.write(close_frame(1000))
+        k.wait_places(0)
+        wait.until(lambda: redis.keys("kennel:client:*") == [])
+        wait.until(lambda: k.status()["handshakes"] == 0)
+
+    visit(1000)
+    keys = sorted(redis.keys())
+    wait.until(lambda: len(k.shards()) >= 2)
+    open_before, before = descriptors(k), rss(k)
+    visit(10000)
+    good(k)
+    k.wait_places(0)
+    wait.until(lambda: descriptors(k) <= open_before)
+    assert sorted(redis.keys()) == keys
+    assert rss(k) - before < 1000 or SANITIZED
