@@ -70,16 +70,17 @@ class Kennel:
     listen: its --listen arguments, PORT standing for a free port.
     config: text of an INI file.  redis: "auto", "none" or a URL.
     ready: False for one that is not expected to become ready.
-    user: whom it becomes; None: stays who we are.
+    user: whom it becomes; None: stays who we are.  run: its run directory.
     """
 
     def __init__(self, *args, shards=2, max_shards=None, limit=None,
                  redis="auto", config="", listen=("127.0.0.1:PORT",),
-                 worker=SHARDD, env=None, ready=True, launcher=(), fds=(), user=None):
+                 worker=SHARDD, env=None, ready=True, launcher=(), fds=(),
+                 user=None, run=None):
         self.dir = tempfile.mkdtemp(prefix="kennel.")
         if user:                # who also writes the sanitizers' reports
             os.chmod(self.dir, 0o777)
-        self.run = os.path.join(self.dir, "run")
+        self.run = run or os.path.join(self.dir, "run")
         self.state = os.path.join(self.dir, "state")
         self.log_path = os.path.join(self.dir, "log")
         self.args = args
