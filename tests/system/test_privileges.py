@@ -1,8 +1,10 @@
 """What the gateway gives up, and what its workers never have."""
 import os
 import pwd
+import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 from kit import kennel as kits
@@ -122,18 +124,18 @@ def refused(*args, **kw):
     return p.stderr
 
 
-def test_mistakes_are_explained(tmp_path):
+def test_mistakes_are_explained(request):
     assert "no such user" in refused("--check", "--user", "no-such-user")
     if os.geteuid() != 0:
         assert "only root" in refused("--check", "--user", "root")
         return
     assert "only root" in refused("--check", "--user", "root", user="nobody",
                                   group="nogroup")
-    run = tmp_path / "run"
-    run.mkdir(mode=0o700)
-    text = refused("--user", "nobody", "--run-dir", str(run), "--redis",
+    run = tempfile.mkdtemp(prefix="run.")   # short: it would hold sockets
+    request.addfinalizer(lambda: shutil.rmtree(run))
+    text = refused("--user", "nobody", "--run-dir", run, "--redis",
                    "none", "--listen", f"127.0.0.1:{kits.Ports.take()}")
-    assert "chown" in text and str(run) in text
+    assert "chown" in text and run in text
 
 
 SCRIPT = """#!/bin/sh
