@@ -316,6 +316,19 @@ orders_unpark(struct worker *w, uint64_t sent)
 	}
 }
 
+void
+orders_drop_parked(struct worker *w)
+{
+	struct parked	*p;
+
+	while (!list_empty(&w->parked)) {
+		p = list_entry(w->parked.next, struct parked, at);
+		list_remove(&p->at);
+		conn_drop(p->conn);
+		free(p);
+	}
+}
+
 /*
  * The channel ended before our ADOPTED was out.  If the gateway is dead, nobody
  * else has these connections; if it lives, it is placing them afresh already.
@@ -325,21 +338,13 @@ static void
 orders_unpark_orphans(struct worker *w)
 {
 	struct pollfd	 p = { .fd = w->gateway_pidfd, .events = POLLIN };
-	struct parked	*k;
-	int		 dead;
 
 	if (list_empty(&w->parked))
 		return;
-	dead = w->gateway_pidfd == -1 || poll(&p, 1, ORDERS_DEATH_MS) == 1;
-	while (!list_empty(&w->parked)) {
-		k = list_entry(w->parked.next, struct parked, at);
-		list_remove(&k->at);
-		if (dead)
-			conn_start(k->conn);
-		else
-			conn_drop(k->conn);
-		free(k);
-	}
+	if (w->gateway_pidfd == -1 || poll(&p, 1, ORDERS_DEATH_MS) == 1)
+		orders_unpark(w, UINT64_MAX);
+	else
+		orders_drop_parked(w);
 }
 
 static int

@@ -434,15 +434,21 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 void
 worker_end(struct worker *w)
 {
-	struct list		*lists[] = { &w->conns, &w->timed, &w->homing,
-				    &w->doomed };
+	struct list		*lists[] = { &w->conns, &w->homing, &w->doomed,
+				    &w->timed }, *e, *tmp;
 	struct map_node		*n;
 	struct worker_option	*o;
+	struct conn		*c;
 
-	/* Who is still here was not fast enough. */
+	orders_drop_parked(w);
+	/* Who is still here was not fast enough.  Departed, they stand in timed
+	 * until their last callback. */
 	for (size_t i = 0; i < nitems(lists); i++)
-		while (!list_empty(lists[i]))
-			conn_end(list_entry(lists[i]->next, struct conn, at));
+		list_each(e, tmp, lists[i]) {
+			c = list_entry(e, struct conn, at);
+			if (c->state != CONN_DEPARTED)
+				conn_end(c);
+		}
 	conn_parted_all(w);
 	turn_end();
 	link_shutdown(w);
