@@ -112,10 +112,14 @@ conn_http_refuse(struct conn *c, int status, const char *why)
 	buf_clear(&b);
 }
 
-/* May its next request be routed afresh? */
+/* May its next request be routed afresh?  Not behind a handshake's body: that
+ * was not read, and would be taken for the request. */
 static int
 conn_http_may_keep(const struct conn *c, const struct kennel_request *q)
 {
+	if (http_head_lists(&q->h, "Upgrade", "websocket") &&
+	    (q->h.chunked || q->h.length > 0))
+		return (0);
 	return (q->h.keep_alive && c->worker->control != NULL &&
 	    !c->worker->draining);
 }
