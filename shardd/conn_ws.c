@@ -144,18 +144,18 @@ conn_ws_open(struct conn *c)
 	conn_set_state(c, CONN_OPEN);
 	conn_queue(c, hello);
 	payload_unref(hello);
-	/* Its first words stand behind the 101 in one write. */
-	if (c->app->onopen != NULL && c->app->onopen(conn_socket(c)) == -1) {
+	/* Its first words stand behind the 101 in one write.  If onopen closes
+	 * it, it was open: the client reads why, and onclose follows. */
+	c->flags |= CONN_F_OPENED;
+	if (c->app->onopen != NULL && c->app->onopen(conn_socket(c)) == -1 &&
+	    (c->flags & CONN_F_GONE) == 0) {
+		c->flags &= (uint16_t)~CONN_F_OPENED;
 		busy_cancel(c);
 		conn_ws_refuse(c);
 		return;
 	}
-	c->flags |= CONN_F_OPENED;
-	if (c->flags & (CONN_F_DOOMED | CONN_F_GONE)) {
-		/* It was closed within onopen: it is owed an onclose. */
-		conn_doom(c, CLOSE_APP);
+	if (c->flags & (CONN_F_DOOMED | CONN_F_GONE))
 		return;
-	}
 	if (c->replica != NULL) {
 		if (replica_join(c->replica, c) == -1) {
 			conn_doom(c, CLOSE_NO_MEMORY);
