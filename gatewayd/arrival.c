@@ -15,6 +15,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "common/sock.h"
+#include "gatewayd/address.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
@@ -46,6 +47,7 @@ struct arrival {
 	uint64_t	 deadline;	/* clock_ms */
 	uint32_t	 flags;		/* CAPSULE_F_SECURE */
 	uint32_t	 discarded;	/* LINGER: bytes */
+	struct address	*address;	/* a reference, or NULL */
 	struct buf	 in;		/* what came of an incomplete head */
 	size_t		 scanned;
 	char		 peer[];
@@ -133,15 +135,21 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
     void *gateway)
 {
 	struct gateway	*g = gateway;
+	const struct settings *s = &g->settings;
 	struct arrival	*a;
 	char		 peer[PEER_MAX];
 	int		 on = 1;
 
+	if (s->accept_rate > 0 && !bucket_take(&g->accepts, clock_ms(),
+	    s->accept_rate, s->accept_rate, 1)) {
+		arrival_refuse_cb(fd, g);	/* costs next to nothing */
+		return;
+	}
 	g->totals.accepted++;
 	if (sa->sa_family != AF_UNIX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
 		    sizeof(on));
-	if (arrivals_count(g->arrivals) >= g->settings.handshakes_max) {
+	if (arrivals_count(g->arrivals) >= s->handshakes_max) {
 		arrival_refuse(g, fd, 503,
 		    "Service Unavailable: too many handshakes in progress", 1,
 		    0);
@@ -150,6 +158,11 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 	sock_format(peer, sizeof(peer), sa, len);
 	if ((a = arrival_new(g, fd, slice_str(peer), 0)) == NULL) {
 		arrival_refuse(g, fd, 503, NULL, 1, 0);
+		return;
+	}
+	if (address_count(a->address) > s->per_address) {
+		arrival_turn_away(a, 429, "Too Many Requests: too many "
+		    "connections from your address", 1, 0);
 		return;
 	}
 	arrival_read(a);		/* often the request is there */
@@ -250,6 +263,8 @@ arrival_new(struct gateway *g, int fd, struct slice peer, uint32_t flags)
 	}
 	if (len > 0)
 		memcpy(a->peer, peer.data, len);
+	if (g->settings.per_address > 0)
+		a->address = address_ref(&g->addresses, slice_str(a->peer));
 	list_init(&a->at);
 	a->g = g;
 	a->fd = fd;
@@ -296,6 +311,7 @@ arrival_detach(struct arrival *a)
 
 	event_del(&a->ev);
 	arrival_leave(a);
+	address_unref(a->address);
 	buf_clear(&a->in);
 	free(a);
 	return (fd);
@@ -476,6 +492,7 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	else
 		ask.http = 1;
 	ask.head_only = head_only;
+	ask.address = a->address;
 	ask.headers = m.headers;
 	ask.nheaders = m.nheaders;
 	/* The bytes and the peer's name outlive the record for the call. */

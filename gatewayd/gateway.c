@@ -298,6 +298,7 @@ gateway_free(struct gateway *g)
 	placement_free(g->placement);
 	roster_free(g->roster);
 	arrivals_free(g->arrivals);
+	map_clear(&g->addresses);
 	redisd_free(g->redisd);
 	gateway_unlink(g);
 	jail_free(g->filter);

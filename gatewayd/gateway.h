@@ -4,7 +4,9 @@
 
 #include <stdint.h>
 
+#include "common/bucket.h"
 #include "common/list.h"
+#include "common/map.h"
 #include "gatewayd/settings.h"
 #include "proto/close_why.h"
 
@@ -45,6 +47,8 @@ struct gateway {
 	struct placement *placement;
 	struct roster	*roster;
 	struct arrivals	*arrivals;
+	struct bucket	 accepts;
+	struct map	 addresses;	/* of clients, if they are counted */
 	struct handoffs	*handoffs;
 	struct redisd	*redisd;	/* NULL: not ours */
 	struct registry	*registry;	/* NULL: --redis none */

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "common/turn.h"
+#include "gatewayd/address.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
@@ -135,6 +136,7 @@ handoff_start(struct gateway *g, const struct handoff_ask *ask, int fd)
 	struct handoff	*h;
 
 	if ((h = handoff_new(g, ask, fd)) == NULL) {
+		address_unref(ask->address);
 		arrival_refuse(g, fd, 503, NULL, 1, ask->head_only);
 		return;
 	}
@@ -178,10 +180,15 @@ void
 handoff_adopted(struct gateway *g, struct shard *s, uint64_t id)
 {
 	struct handoff	*h = handoff_find(g, s, id);
+	struct place	*place = placement_find(g->placement, id);
 
 	if (h == NULL)
 		return;
 	g->totals.handed++;
+	if (place != NULL) {
+		place->address = h->ask.address;
+		h->ask.address = NULL;
+	}
 	log_debug("handoff id=%016" PRIx64 " slot=%" PRIu32 " adopted", id,
 	    s->slot);
 	close(handoff_detach(g, h));
@@ -491,6 +498,7 @@ handoff_detach(struct gateway *g, struct handoff *h)
 	handoff_unwait(g, h);
 	list_remove(&h->at);
 	map_remove(&g->handoffs->by_id, &h->by_id);
+	address_unref(h->ask.address);
 	free(h);
 	return (fd);
 }

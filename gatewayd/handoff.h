@@ -12,6 +12,7 @@
 #include "proto/capsule.h"
 #include "proto/control.h"
 
+struct address;
 struct gateway;
 struct handoff;
 struct handoffs;
@@ -28,6 +29,7 @@ struct handoff_ask {
 	uint32_t	 flags;		/* CAPSULE_F_* */
 	int		 http;		/* plain */
 	int		 head_only;	/* HEAD, for a refusal */
+	struct address	*address;	/* a reference, taken; or NULL */
 	const struct capsule_header *headers;
 	size_t		 nheaders;
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "gatewayd/address.h"
 #include "gatewayd/placement.h"
 
 /* How many upgraded places of one uid are in one replica. */
@@ -394,6 +395,7 @@ placement_drop(struct placement *p, struct place *place, int *last)
 		r->over--;
 	else if (r != NULL)
 		r->count--;
+	address_unref(place->address);
 	free(place);
 }
 

@@ -15,6 +15,7 @@
 #include "common/map.h"
 #include "proto/limits.h"
 
+struct address;
 struct placement;
 struct group;
 
@@ -64,6 +65,7 @@ struct place {			/* one connection */
 	struct site	*site;
 	struct replica	*replica;	/* NULL: no group */
 	struct member	*member;	/* NULL: no group, or plain HTTP */
+	struct address	*address;	/* a reference, or NULL */
 	uint8_t		 http;		/* plain HTTP */
 	uint8_t		 over;		/* counted apart */
 	uint8_t		 opened;

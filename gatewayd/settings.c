@@ -46,7 +46,8 @@ enum row {
 	ROW_REDIS_PREFIX = ROW_NFLAGS, ROW_CAPACITY, ROW_HEAD_TIMEOUT,
 	ROW_LINE_MAX, ROW_HEAD_MAX, ROW_HEADERS_MAX, ROW_HANDSHAKES_MAX,
 	ROW_HOME_MAX, ROW_HOME_TIMEOUT, ROW_WAITING_MAX, ROW_WATCHDOG,
-	ROW_DRAIN, ROW_BACKLOG, ROW_SECCOMP,
+	ROW_DRAIN, ROW_BACKLOG, ROW_SECCOMP, ROW_PER_ADDRESS,
+	ROW_ACCEPT_RATE,
 	ROW_N
 };
 
@@ -88,6 +89,10 @@ static const struct settings_row {
 	    3600000 },
 	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000 },
 	[ROW_BACKLOG]	= { "backlog", UINT, AT(backlog), 1, 65535 },
+	[ROW_PER_ADDRESS] = { "per_address", UINT, AT(per_address), 0,
+	    10000000 },
+	[ROW_ACCEPT_RATE] = { "accept_rate", UINT, AT(accept_rate), 0,
+	    10000000 },
 	[ROW_SECCOMP]	= { "seccomp", YESNO, AT(seccomp), 0, 0 },
 };
 

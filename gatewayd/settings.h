@@ -41,6 +41,8 @@ struct settings {
 	unsigned	 watchdog_ms;		/* 10 000 */
 	unsigned	 drain_ms;		/* 10 000 */
 	unsigned	 backlog;		/* 4096 */
+	unsigned	 per_address;		/* connections; 0: any number */
+	unsigned	 accept_rate;		/* a second; 0: any number */
 	char		*user;			/* NULL: who we are */
 	uid_t		 uid;			/* to be from the start on */
 	gid_t		 gid;

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from kit import wait
-from kit.http import get
+from kit.http import Http, get
 from kit.wire import Closed
 from kit.ws import PING, Ended, WebSocket, close_frame, frame
 
@@ -296,3 +296,61 @@ def test_ten_thousand_who_come_and_go_leave_nothing(start):
     wait.until(lambda: descriptors(k) <= open_before)
     assert sorted(redis.keys()) == keys
     assert rss(k) - before < 1000 or SANITIZED
+
+
+# ---- too many at once ----
+
+def test_connections_per_address(start):
+    """Whoever has them: being read, in a shard, at home."""
+    k = start(config=CONFIG % "" + "\n[gateway]\nper_address = 6\n")
+    ours = [Http(k.address), Http(k.address)]
+    ours[0].write(b"GET /hea")
+    assert ours[1].ask("GET", "/healthz").text == "ok\n"
+    ours += [enter(k, f"guest{i}") for i in range(4)]
+    wait.until(lambda: k.status()["home"] == 1)
+    for _ in range(3):
+        with Http(k.address) as c:
+            r = c.response()
+            assert r.status == 429 and int(r["Retry-After"]) > 0
+            assert c.ended()
+    # Others are not concerned, and what ends makes room.
+    with Http(socket.create_connection(
+            k.address, source_address=("127.0.0.2", 0))) as c:
+        assert c.ask("GET", "/healthz").text == "ok\n"
+    for c in ours[:3]:
+        c.close()
+    k.wait_places(3)
+    wait.until(lambda: k.status()["home"] + k.status()["handshakes"] == 0)
+    more = [enter(k, f"more{i}") for i in range(3)]
+    with Http(k.address) as c:
+        assert c.response().status == 429
+    # A shard that dies gives back what it had.
+    for s in k.shards():
+        k.kill_shard(pid=s["pid"])
+    k.wait_places(0)
+    for c in ours + more:
+        c.close()
+    wait.until(lambda: len(k.shards()) == 2)
+    ours = [enter(k, f"again{i}") for i in range(6)]
+    with Http(k.address) as c:
+        assert c.response().status == 429
+    for c in ours:
+        c.goodbye()
+    k.wait_places(0)
+    good(k)
+
+
+def test_accept_rate(start):
+    k = start(config=CONFIG % "" + "\n[gateway]\naccept_rate = 20\n")
+    refused = 0
+    for _ in range(60):
+        with Http(k.address) as c:
+            r = c.ask("GET", "/healthz")
+            assert r.status in (200, 503)
+            assert r.status == 200 or int(r["Retry-After"]) > 0
+            refused += r.status == 503
+    assert refused > 0
+    assert k.status()["totals"]["refused"] == refused
+    assert k.status()["totals"]["accepted"] == 60
+    # Who waits is let in.
+    wait.until(lambda: get(k, "/healthz").status == 200)
