@@ -18,6 +18,7 @@
 
 #include <event2/event.h>
 
+#include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
 #include "common/map.h"
@@ -31,6 +32,7 @@
 #include "shardd/worker.h"
 
 #define LOOKUP_FIND_MS		100
+#define LOOKUP_SLOW_MS		1000	/* not asked after it was silent */
 #define LOOKUP_WRITE_MS		500	/* and then, if it failed: */
 #define LOOKUP_TELL_MS		500	/* "ask me" */
 #define LOOKUP_RETRY_MS		100
@@ -83,6 +85,7 @@ struct lookup {
 	struct turn_work confirm;
 	int		 asking;	/* "ask me" */
 	int		 telling;	/* and not all have answered */
+	uint64_t	 slow_until;	/* clock_ms */
 	int		 beaten;	/* our heart-beat was there */
 	struct event	*beat, *retry, *retire;
 	int		 retiring, deleting;
@@ -780,6 +783,8 @@ lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 	struct redis_value	 field;
 	size_t			 n = 0;
 
+	if (err == ETIMEDOUT)
+		f->lookup->slow_until = clock_ms() + LOOKUP_SLOW_MS;
 	if (err == 0 && (v->kind != REDIS_ARRAY ||
 	    (v->n > 0 && (found = calloc(v->n, sizeof(*found))) == NULL)))
 		err = EAGAIN;
@@ -825,7 +830,8 @@ lookup_find(struct lookup *l, struct replica *r, struct slice uid,
 int
 lookup_usable(const struct lookup *l)
 {
-	return (l->redis != NULL && redis_up(l->redis) && !l->asking);
+	return (l->redis != NULL && redis_up(l->redis) && !l->asking &&
+	    clock_ms() >= l->slow_until);
 }
 
 int
