@@ -161,7 +161,7 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 		return;
 	}
 	if (address_count(a->address) > s->per_address) {
-		arrival_turn_away(a, 429, "Too Many Requests: too many "
+		arrival_turn_away(a, 503, "Service Unavailable: too many "
 		    "connections from your address", 1, 0);
 		return;
 	}
