@@ -16,6 +16,7 @@ struct busy {
 	struct list	 completions;
 	size_t		 holds;		/* completions, and callers at work */
 	int		 waiting;	/* a lookup is outstanding */
+	int		 ending;	/* promises nothing more */
 };
 
 /* One completion that the application was promised. */
@@ -161,6 +162,7 @@ busy_cancel(struct conn *c)
 
 	if (b == NULL)
 		return;
+	b->ending = 1;			/* or a call that calls again never ends */
 	while (!list_empty(&b->completions)) {
 		p = list_entry(b->completions.next, struct completion, at);
 		busy_take(p);		/* its own callback frees it */
@@ -308,11 +310,16 @@ busy_run(struct conn *c, const struct verb *v)
 int
 busy_call(struct conn *c, const struct verb *v)
 {
+	struct busy	*b = c->busy;
 	struct verb	*copy;
 	size_t		 n;
 
-	if (c->busy == NULL ||
-	    (!c->busy->waiting && list_empty(&c->busy->pending)))
+	if (b != NULL && b->ending && (b->waiting || v->done != NULL ||
+	    v->gossip != NULL)) {
+		errno = EPIPE;
+		return (-1);
+	}
+	if (b == NULL || (!b->waiting && list_empty(&b->pending)))
 		return (busy_run(c, v));
 	n = (v->kind == VERB_WHISPER ? v->uid.len :
 	    v->kind == VERB_CLOSE ? strlen(v->text) : 0) + 1;
@@ -327,6 +334,6 @@ busy_call(struct conn *c, const struct verb *v)
 		memcpy(copy->text, v->text, n);
 	if (copy->p != NULL)
 		payload_ref(copy->p);
-	list_push(&c->busy->pending, &copy->at);
+	list_push(&b->pending, &copy->at);
 	return (0);
 }

@@ -32,7 +32,8 @@ struct verb {				/* a call that was made */
 };
 
 /*
- * Do v now, or after what the socket waits for: 0, or -1 with errno.  v and its
+ * Do v now, or after what the socket waits for: 0, or -1 with errno (EPIPE: its
+ * outstanding calls are being cancelled, and v would be one).  v and its
  * payload are borrowed.
  */
 int	 busy_call(struct conn *c, const struct verb *v);

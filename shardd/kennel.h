@@ -171,6 +171,7 @@ void	 kennel_connect(struct kennel_request *);
  * ETIMEDOUT when one did not answer in time (10 s), ECANCELED when the socket
  * closed meanwhile.  While it is outstanding, the socket's next messages wait.
  * Always called, once, not from within the call itself, and before onclose.
+ * When cancelled, it can promise no other: such a call returns -1, errno EPIPE.
  */
 typedef void	kennel_done_cb(struct kennel_socket *, int err, void *arg);
 

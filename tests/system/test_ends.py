@@ -5,6 +5,7 @@ from kit.wire import Closed
 from kit.ws import Ended, WebSocket
 
 WORKER = r"""
+#include <errno.h>
 #include <string.h>
 #include <kennel.h>
 
@@ -28,6 +29,26 @@ onopen(struct kennel_socket *s)
 	return (strcmp(uid, "close-refuse") == 0 ? -1 : 0);
 }
 
+/* Again and again: the end of the socket must end it. */
+static void
+again_cb(struct kennel_socket *s, int err, void *arg)
+{
+	static int	 calls;
+
+	if (++calls == 5)
+		kennel_close(s, 4011, "enough");
+	if (kennel_broadcast(s, "again", 5, 0, again_cb, arg) == -1)
+		kennel_log("ends again cancelled=%d", err == ECANCELED);
+}
+
+static void
+onmessage(struct kennel_socket *s, const struct kennel_message *m)
+{
+	(void)m;
+	again_cb(s, 0, NULL);
+	kennel_send(s, "begun", 5, 0);
+}
+
 static void
 onclose(struct kennel_socket *s, const struct kennel_close *c)
 {
@@ -39,7 +60,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct kennel_app app = {
-		.receive = receive, .onopen = onopen, .onclose = onclose,
+		.receive = receive, .onopen = onopen, .onmessage = onmessage,
+		.onclose = onclose,
 	};
 
 	return (kennel_worker_main(argc, argv, &app, 1));
@@ -52,6 +74,13 @@ path = /e/{group}/*
 app = ends
 group = path:group
 uid = query:u const:anon
+
+[route pair]
+path = /pair/{group}/*
+app = pair
+group = path:group
+uid = query:u const:anon
+limit = 1
 
 [route groupless]
 path = /none/*
@@ -109,6 +138,20 @@ def test_handshake_answered_plainly_keeps_the_connection(kennel):
         for _ in range(2):
             assert c.ask("GET", "/none/x", fields=[
                 ("Connection", "Upgrade"), ("Upgrade", "websocket")]).keeps
+
+
+def test_completion_that_calls_again_ends_with_its_socket(kennel):
+    mark = len(kennel.log())
+    other = WebSocket(kennel.address, "/pair/g/ws?u=other")
+    c = WebSocket(kennel.address, "/pair/g/ws?u=again")
+    c.send("go")
+    assert c.recv() == "begun"
+    assert c.end() == 4011
+    kennel.wait_log("ends again cancelled=1", mark=mark)
+    kennel.wait_log("ends close uid=again code=4011 last=1", mark=mark)
+    c.close()
+    other.close()
+    kennel.wait_places(0)
 
 
 @pytest.mark.parametrize("redis", [(), ("--redis", "none")], ids=len)
