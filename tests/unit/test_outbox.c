@@ -1,7 +1,9 @@
-/* A connection's pending output: what may be dropped of it. */
+/* A connection's pending output: what is written, what may be dropped. */
 #include <sys/socket.h>
 
 #include <check.h>
+#include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -102,11 +104,204 @@ START_TEST(what_is_begun_is_finished)
 }
 END_TEST
 
+/* ---- what is written ---- */
+
+static int		 fds[2];	/* ours, the client's */
+static struct buf	 want, got;
+
+static void
+connected(void)
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+	    fds), 0);
+}
+
+static void
+disconnected(void)
+{
+	outbox_clear(&o);
+	buf_clear(&want);
+	buf_clear(&got);
+	close(fds[0]);
+	if (fds[1] != -1)
+		close(fds[1]);
+}
+
+/* Queue len bytes that tell where they stand; our own reference goes. */
+static void
+add_bytes(size_t len)
+{
+	struct payload	*p;
+	size_t		 at = want.len;
+	char		*data;
+
+	ck_assert_ptr_nonnull(data = buf_reserve(&want, len));
+	for (size_t i = 0; i < len; i++)
+		data[i] = (char)((at + i) * 31 >> 3);
+	want.len += len;
+	ck_assert_ptr_nonnull(p = payload_raw(slice_of(data, len)));
+	ck_assert_int_eq(outbox_add(&o, p), 0);
+	payload_unref(p);
+}
+
+/* What the client reads, at most max bytes. */
+static size_t
+receive(size_t max)
+{
+	static char	 b[64 << 10];
+	ssize_t		 n;
+	size_t		 sum = 0;
+
+	while (sum < max && (n = read(fds[1], b,
+	    max - sum < sizeof(b) ? max - sum : sizeof(b))) > 0) {
+		ck_assert_int_eq(buf_add(&got, b, (size_t)n), 0);
+		sum += (size_t)n;
+	}
+	return (sum);
+}
+
+static void
+all_came(void)
+{
+	ck_assert_int_eq(outbox_empty(&o), 1);
+	ck_assert(slice_eq(slice_of(got.data, got.len),
+	    slice_of(want.data, want.len)));
+}
+
+START_TEST(what_the_kernel_takes_at_once_leaves_nothing)
+{
+	add_bytes(100);
+	ck_assert_ptr_nonnull(o.one);
+	ck_assert_ptr_null(o.q);	/* nothing was allocated for it */
+	ck_assert_uint_eq(outbox_queued(&o), 100);
+	ck_assert_int_eq(outbox_flush(&o, fds[0]), 0);
+	ck_assert_ptr_null(o.one);
+	receive(SIZE_MAX);
+	all_came();
+}
+END_TEST
+
+START_TEST(several_go_in_one_write)
+{
+	char	 b[64];
+
+	for (size_t i = 1; i <= 5; i++)
+		add_bytes(i);
+	ck_assert_uint_eq(outbox_queued(&o), 15);
+	ck_assert_int_eq(outbox_flush(&o, fds[0]), 0);
+	ck_assert_ptr_null(o.q);
+	/* To one who peeks, Unix sockets keep writes apart. */
+	ck_assert_int_eq(recv(fds[1], b, sizeof(b), MSG_PEEK), 15);
+	receive(SIZE_MAX);
+	all_came();
+}
+END_TEST
+
+/* Sizes around each of the ways that bytes take: alone, gathered, direct. */
+static const size_t sizes[][6] = {
+	{ 5 << 20 }, { 1, 5 << 20 }, { 5 << 20, 1 }, { 32 << 10, 1, 32 << 10 },
+	{ (32 << 10) - 1, 1, 300 << 10, 7 }, { 256 << 10, 256 << 10, 1 },
+	{ 20000, 20000, 20000, 300000, 20000, 700000 },
+};
+
+START_TEST(a_slow_reader_gets_every_byte_in_order)
+{
+	int	 r = 1, full = 0;
+
+	for (size_t i = 0; i < nitems(sizes[0]) && sizes[_i][i] > 0; i++)
+		add_bytes(sizes[_i][i]);
+	while ((r = outbox_flush(&o, fds[0])) == 1) {
+		full++;
+		ck_assert_uint_gt(outbox_queued(&o), 0);
+		ck_assert_uint_gt(receive(7777), 0);
+		if (full == 2)
+			add_bytes(3);		/* behind one that is begun */
+	}
+	ck_assert_int_eq(r, 0);
+	receive(SIZE_MAX);
+	all_came();
+}
+END_TEST
+
+START_TEST(what_is_queued_is_counted_and_can_be_copied)
+{
+	struct buf	 owed = { 0 };
+	size_t		 came;
+
+	for (int i = 0; i < 40; i++)
+		add_bytes(40000);
+	ck_assert_int_eq(outbox_flush(&o, fds[0]), 1);
+	came = receive(SIZE_MAX);
+	ck_assert_uint_eq(outbox_queued(&o), want.len - came);
+	ck_assert_int_eq(outbox_copy(&o, &owed), 0);
+	ck_assert(slice_eq(slice_of(owed.data, owed.len),
+	    slice_of(want.data + came, want.len - came)));
+	buf_clear(&owed);
+}
+END_TEST
+
+START_TEST(one_that_waits_untouched_can_be_copied)
+{
+	struct buf	 owed = { 0 };
+
+	ck_assert_int_eq(outbox_copy(&o, &owed), 0);
+	ck_assert_uint_eq(owed.len, 0);
+	add_bytes(9);
+	ck_assert_int_eq(outbox_copy(&o, &owed), 0);
+	ck_assert_uint_eq(owed.len, 9);
+	buf_clear(&owed);
+}
+END_TEST
+
+START_TEST(a_queue_that_is_fed_while_it_drains_keeps_its_order)
+{
+	for (int i = 0; i < 5000; i++) {
+		add_bytes(1000);
+		if (outbox_flush(&o, fds[0]) == 1)
+			receive(1000);
+	}
+	while (outbox_flush(&o, fds[0]) == 1)
+		receive(SIZE_MAX);
+	receive(SIZE_MAX);
+	all_came();
+}
+END_TEST
+
+START_TEST(who_has_gone_is_an_error)
+{
+	close(fds[1]);
+	fds[1] = -1;
+	add_bytes(10);
+	if (_i == 1)
+		add_bytes(10);
+	ck_assert_int_eq(outbox_flush(&o, fds[0]), -1);
+	ck_assert_int_eq(errno, EPIPE);
+}
+END_TEST
+
+START_TEST(references_are_given_back)
+{
+	struct payload	*p = payload_raw(slice_str("shared"));
+	struct outbox	 others[3] = { 0 };
+
+	for (size_t i = 0; i < nitems(others); i++)
+		for (size_t k = 0; k <= i; k++)
+			ck_assert_int_eq(outbox_add(&others[i], p), 0);
+	ck_assert_uint_eq(p->refs, 1 + 1 + 2 + 3);
+	outbox_clear(&others[0]);
+	outbox_clear(&others[1]);
+	ck_assert_uint_eq(p->refs, 1 + 3);
+	ck_assert_int_eq(outbox_flush(&others[2], fds[0]), 0);
+	ck_assert_uint_eq(p->refs, 1);
+	payload_unref(p);
+}
+END_TEST
+
 int
 main(void)
 {
 	Suite	*s = suite_create("outbox");
-	TCase	*t = tcase_create("outbox");
+	TCase	*t = tcase_create("drop"), *w = tcase_create("write");
 	SRunner	*r = srunner_create(s);
 	int	 failed;
 
@@ -116,6 +311,17 @@ main(void)
 	tcase_add_test(t, handshakes_and_control_frames_stay);
 	tcase_add_test(t, what_is_begun_is_finished);
 	suite_add_tcase(s, t);
+	tcase_add_checked_fixture(w, connected, disconnected);
+	tcase_add_test(w, what_the_kernel_takes_at_once_leaves_nothing);
+	tcase_add_test(w, several_go_in_one_write);
+	tcase_add_loop_test(w, a_slow_reader_gets_every_byte_in_order, 0,
+	    (int)nitems(sizes));
+	tcase_add_test(w, what_is_queued_is_counted_and_can_be_copied);
+	tcase_add_test(w, one_that_waits_untouched_can_be_copied);
+	tcase_add_test(w, a_queue_that_is_fed_while_it_drains_keeps_its_order);
+	tcase_add_loop_test(w, who_has_gone_is_an_error, 0, 2);
+	tcase_add_test(w, references_are_given_back);
+	suite_add_tcase(s, w);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
