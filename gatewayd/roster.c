@@ -534,6 +534,9 @@ static int
 shard_refused(struct shard *s, const struct ctl *m, int *fds, int cut)
 {
 	(void)fds, (void)cut;
+	/* Full of something: others first, until its next PONG. */
+	if (m->why == CLOSE_NO_MEMORY)
+		s->site->usable = 0;
 	handoff_refused(s->gateway, s, m->id, m->text);
 	return (0);
 }

@@ -214,13 +214,14 @@ orders_dead(struct worker *w, struct order_in *o)
 /* ---- connections ---- */
 
 static int
-orders_refuse(struct worker *w, const struct ctl *a, const char *why)
+orders_refuse(struct worker *w, const struct ctl *a, enum close_why why,
+    const char *text)
 {
-	struct ctl	 m = { .type = CTL_REFUSED, .id = a->id,
-			    .replica = a->replica, .text = slice_str(why) };
+	struct ctl	 m = { .type = CTL_REFUSED, .id = a->id, .why = why,
+			    .replica = a->replica, .text = slice_str(text) };
 
 	log_debug("order adopt id=%llx refused: %s",
-	    (unsigned long long)a->id, why);
+	    (unsigned long long)a->id, text);
 	worker_tell(w, &m);
 	return (0);
 }
@@ -279,14 +280,16 @@ orders_adopt(struct worker *w, struct order_in *o)
 	const char	*why;
 
 	if (o->cut)
-		return (orders_refuse(w, o->m, "out of descriptors"));
+		return (orders_refuse(w, o->m, CLOSE_NO_MEMORY,
+		    "out of descriptors"));
 	if (w->draining)
-		return (orders_refuse(w, o->m, "leaving"));
+		return (orders_refuse(w, o->m, CLOSE_GOING, "leaving"));
 	if ((p = malloc(sizeof(*p))) == NULL)
-		return (orders_refuse(w, o->m, "no memory"));
+		return (orders_refuse(w, o->m, CLOSE_NO_MEMORY,
+		    "no memory"));
 	if ((c = orders_unpack(w, o, &why)) == NULL) {
 		free(p);
-		return (orders_refuse(w, o->m, why));
+		return (orders_refuse(w, o->m, CLOSE_LOST, why));
 	}
 	if (worker_tell(w, &m) == -1) {
 		conn_drop(c);
