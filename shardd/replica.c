@@ -88,8 +88,9 @@ replica_find(const struct worker *w, uint64_t id)
 void
 replica_dismiss(struct replica *r)
 {
-	struct worker	*w = r->worker;
-	struct list	*e, *tmp;
+	struct worker		*w = r->worker;
+	struct neighbours	*n;
+	struct list		*e, *tmp;
 
 	log_debug("replica id=%llx ends", (unsigned long long)r->id);
 	r->dismissed = 1;
@@ -100,8 +101,10 @@ replica_dismiss(struct replica *r)
 		conn_doom(list_entry(e, struct opening, at)->conn,
 		    CLOSE_GROUP_GONE);
 	lookup_group_leave(w->lookup, r);
-	neighbours_free(r->neighbours);
+	/* Cancelled completions may call again: they find nobody. */
+	n = r->neighbours;
 	r->neighbours = NULL;
+	neighbours_free(n);
 	replica_unref(r);
 }
 

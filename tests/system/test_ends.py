@@ -41,11 +41,38 @@ again_cb(struct kennel_socket *s, int err, void *arg)
 		kennel_log("ends again cancelled=%d", err == ECANCELED);
 }
 
+/* Asks once more when it was cancelled. */
+static void
+asked_cb(struct kennel_socket *s, const struct kennel_slot *slots, size_t n,
+    void *arg)
+{
+	static int	 calls;
+
+	if (n == 0 || slots[0].data != NULL)
+		return;
+	if (++calls > 100) {
+		kennel_log("ends asked without end");
+		return;
+	}
+	if (kennel_gossip(s, "?", 1, 60000, asked_cb, arg) == -1)
+		kennel_log("ends ask refused");
+}
+
+/* Nobody answers. */
+static void
+ongossip(struct kennel_replica *r, struct kennel_answer *a, const char *msg,
+    size_t len)
+{
+	(void)r, (void)a, (void)msg, (void)len;
+}
+
 static void
 onmessage(struct kennel_socket *s, const struct kennel_message *m)
 {
-	(void)m;
-	again_cb(s, 0, NULL);
+	if (m->len == 2)
+		again_cb(s, 0, NULL);
+	else
+		kennel_gossip(s, "?", 1, 60000, asked_cb, NULL);
 	kennel_send(s, "begun", 5, 0);
 }
 
@@ -61,7 +88,7 @@ main(int argc, char **argv)
 {
 	static const struct kennel_app app = {
 		.receive = receive, .onopen = onopen, .onmessage = onmessage,
-		.onclose = onclose,
+		.onclose = onclose, .ongossip = ongossip,
 	};
 
 	return (kennel_worker_main(argc, argv, &app, 1));
@@ -154,11 +181,27 @@ def test_completion_that_calls_again_ends_with_its_socket(kennel):
     kennel.wait_places(0)
 
 
-@pytest.mark.parametrize("redis", [(), ("--redis", "none")], ids=len)
+def test_replica_that_ends_amid_a_question(start, worker):
+    """Cancelled, it can ask nothing more, and its shard leaves in time."""
+    k = start(shards=2, redis="none", worker=worker,
+              config=ROUTES + "[gateway]\ndrain = 1ms\n")
+    cs = [WebSocket(k.address, f"/pair/g/ws?u={i}") for i in range(2)]
+    for c in cs:
+        c.send("ask")
+    assert k.term() == 0
+    assert k.log().count("ends close") == 2
+    assert "ends asked without end" not in k.log()
+    assert "killed" not in k.log()
+    k.check_gone()
+    for c in cs:
+        c.close()
+
+
+@pytest.mark.parametrize("redis", ["auto", "none"])
 @pytest.mark.parametrize("path", ["/e/g/ws", "/none/ws"])
 def test_leaving_without_time_ends_all_the_same(start, worker, path, redis):
     """All are told and all callbacks run, however short the time is."""
-    k = start(*redis, shards=2, worker=worker,
+    k = start(redis=redis, shards=2, worker=worker,
               config=ROUTES + "[gateway]\ndrain = 1ms\n")
     cs = [WebSocket(k.address, f"{path}?u={i}") for i in range(20)]
     assert k.term() == 0
