@@ -131,6 +131,16 @@ busy_gossip_cb(const struct kennel_slot *slots, size_t n, void *arg)
 	free(p);
 }
 
+/* It was promised when it was queued, and will not be done. */
+static void
+busy_fail(struct conn *c, const struct verb *v, int err)
+{
+	if (v->done != NULL)
+		v->done(conn_socket(c), err, v->arg);
+	else if (v->gossip != NULL)
+		v->gossip(conn_socket(c), NULL, 0, v->arg);
+}
+
 /* The lookup is over: what waited behind it, in order. */
 static void
 busy_settled_cb(void *arg)
@@ -143,9 +153,8 @@ busy_settled_cb(void *arg)
 	while (!b->waiting && !list_empty(&b->pending)) {
 		v = list_entry(b->pending.next, struct verb, at);
 		list_remove(&v->at);
-		if (b->conn != NULL && busy_run(b->conn, v) == -1 &&
-		    v->done != NULL)
-			v->done(conn_socket(b->conn), errno, v->arg);
+		if (b->conn != NULL && busy_run(b->conn, v) == -1)
+			busy_fail(b->conn, v, errno);
 		if (v->p != NULL)
 			payload_unref(v->p);
 		free(v);
@@ -175,10 +184,7 @@ busy_cancel(struct conn *c)
 	while (!list_empty(&b->pending)) {
 		v = list_entry(b->pending.next, struct verb, at);
 		list_remove(&v->at);
-		if (v->done != NULL)
-			v->done(conn_socket(c), ECANCELED, v->arg);
-		else if (v->gossip != NULL)
-			v->gossip(conn_socket(c), NULL, 0, v->arg);
+		busy_fail(c, v, ECANCELED);
 		if (v->p != NULL)
 			payload_unref(v->p);
 		free(v);
