@@ -37,18 +37,6 @@ http_body_hex(char c)
 	return (c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1);
 }
 
-/* n bytes of content; n is at most b->left. */
-static enum parse
-http_body_take(struct http_body *b, const char *p, size_t n, struct buf *out)
-{
-	if (out->max != 0 && b->left > out->max - out->len)
-		return (http_body_bad(b, 413, "request body is too large"));
-	if (buf_add(out, p, n) == -1)
-		return (http_body_bad(b, 413, "no memory for the request body"));
-	b->left -= n;
-	return (PARSE_DONE);
-}
-
 /* One byte of chunk framing. */
 static enum parse
 http_body_byte(struct http_body *b, char c)
@@ -126,35 +114,31 @@ enum parse
 http_body_feed(struct http_body *b, const char *data, size_t len,
     size_t *used, struct buf *out)
 {
-	enum parse	 r;
-	size_t		 at = 0, n;
+	size_t	 at = 0, n;
 
 	*used = 0;
-	/* Refused at its announcement, before a byte is read. */
-	if (b->state == BODY_LENGTH && out->max != 0 &&
-	    b->left > out->max - out->len)
-		return (http_body_bad(b, 413, "request body is too large"));
 	while (b->state != BODY_DONE) {
-		if (at == len) {
-			*used = at;
-			return (PARSE_MORE);
-		}
 		if (b->state == BODY_LENGTH || b->state == BODY_DATA) {
-			n = len - at;
-			if (n > b->left)
-				n = (size_t)b->left;
-			if ((r = http_body_take(b, data + at, n, out)) !=
-			    PARSE_DONE)
-				return (r);
+			/* Refused at its announcement. */
+			if (out->max != 0 && b->left > out->max - out->len)
+				return (http_body_bad(b, 413,
+				    "request body is too large"));
+			n = len - at < b->left ? len - at : (size_t)b->left;
+			if (n > 0 && buf_add(out, data + at, n) == -1)
+				return (http_body_bad(b, 413,
+				    "no memory for the request body"));
 			at += n;
+			b->left -= n;
 			if (b->left == 0)
 				b->state = b->state == BODY_DATA ?
 				    BODY_DATA_CR : BODY_DONE;
-			continue;
-		}
-		if ((r = http_body_byte(b, data[at++])) == PARSE_BAD)
-			return (r);
+			else
+				break;
+		} else if (at == len)
+			break;
+		else if (http_body_byte(b, data[at++]) == PARSE_BAD)
+			return (PARSE_BAD);
 	}
 	*used = at;
-	return (PARSE_DONE);
+	return (b->state == BODY_DONE ? PARSE_DONE : PARSE_MORE);
 }

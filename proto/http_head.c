@@ -41,47 +41,40 @@ http_token(struct slice s)
 /* ---- finding the end, byte rules on the way ---- */
 
 /*
- * Walk the lines that are whole from *scanned on.  MORE, or DONE with head_len
- * set.  *scanned is always the start of a line, or the point in it where
- * nothing wrong was seen so far: bytes are looked at once.
+ * Look at the bytes behind *scanned, each once.  DONE: head_len is set.  What
+ * stands before a byte tells where in a line it is, except whether that is the
+ * request line, which ends within line_max.
  */
 static enum parse
 http_scan(struct http_head *h, const char *buf, size_t len, size_t start,
     size_t *scanned, const struct http_limits *limits)
 {
-	size_t	 i, line = start;
+	size_t	 i = *scanned < start ? start : *scanned;
+	int	 first;
 
-	if (*scanned < start)
-		*scanned = start;
-	/* The start of the line that *scanned is in. */
-	for (i = *scanned; i > start; i--)
-		if (buf[i - 1] == '\n') {
-			line = i;
-			break;
-		}
-	for (i = *scanned; i < len; i++) {
+	first = i - start <= limits->line_max + 1 &&
+	    memchr(buf + start, '\n', i - start) == NULL;
+	for (; i < len; i++) {
 		unsigned char	 c = (unsigned char)buf[i];
+		char		 before = i > start ? buf[i - 1] : '\n';
 
 		if (c == '\n') {
-			if (i == line || buf[i - 1] != '\r')
+			if (before != '\r')
 				return (http_bad(h, 400, "bare LF"));
-			if (i == line + 1 && line != start) {
+			if (buf[i - 2] == '\n') {
 				h->head_len = i + 1;
 				return (PARSE_DONE);
 			}
-			line = i + 1;
-		} else if (i > line && buf[i - 1] == '\r')
+			first = 0;
+		} else if (before == '\r')
 			return (http_bad(h, 400, "bare CR"));
 		else if ((c < 0x20 && c != '\t' && c != '\r') || c == 0x7f)
 			return (http_bad(h, 400, "control character"));
-		else if (i == line && (c == ' ' || c == '\t'))
-			return (http_bad(h, 400, line == start ?
-			    "request line begins with white space" :
-			    "folded header field"));
-		else if (line == start && i - line >= limits->line_max &&
-		    c != '\r')
+		else if (before == '\n' && (c == ' ' || c == '\t'))
+			return (http_bad(h, 400, "folded header field"));
+		else if (first && i - start >= limits->line_max && c != '\r')
 			return (http_bad(h, 414, "request line is too long"));
-		if (i - start >= limits->head_max)
+		if (i + 1 >= limits->head_max)
 			return (http_bad(h, 431, "request head is too large"));
 	}
 	*scanned = len;

@@ -33,11 +33,12 @@ utf8_lead(unsigned char c)
 uint32_t
 utf8_feed(uint32_t state, const void *data, size_t len)
 {
-	const unsigned char	*p = data, *end = p + len;
+	const unsigned char	*p = data, *end;
 	uint64_t		 word;
 
-	if (state == UTF8_BAD)
+	if (state == UTF8_BAD || len == 0)
 		return (state);
+	end = p + len;
 	while (p < end) {
 		if (state == UTF8_OK) {
 			while (end - p >= 8) {

@@ -1,28 +1,32 @@
 /* WebSocket framing (RFC 6455 5). */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "proto/utf8.h"
 #include "proto/ws_frame.h"
 
-#define WS_PART_EAGER	(64 << 10)	/* reserved for an announced length */
-
-/* XOR data with the mask, which begins at phase `at`; a word at a time. */
+/* XOR data with the mask, which begins at phase `at`; 16 bytes at a time. */
 static void
 ws_unmask(char *data, size_t len, const uint8_t mask[4], uint64_t at)
 {
 	uint8_t		 m[8];
-	uint64_t	 wide, word;
+	uint64_t	 wide, a, b;
 	size_t		 i = 0;
 
-	for (int k = 0; k < 8; k++)
-		m[k] = mask[(at + (uint64_t)k) & 3];
+	for (int k = 0; k < 4; k++)
+		m[k] = m[k + 4] = mask[(at + (uint64_t)k) & 3];
 	memcpy(&wide, m, 8);
-	for (; len - i >= 8; i += 8) {
-		memcpy(&word, data + i, 8);
-		word ^= wide;
-		memcpy(data + i, &word, 8);
+	for (; len - i >= 16; i += 16) {
+		memcpy(&a, data + i, 8);
+		memcpy(&b, data + i + 8, 8);
+		a ^= wide, b ^= wide;
+		memcpy(data + i, &a, 8);
+		memcpy(data + i + 8, &b, 8);
+	}
+	if (len - i >= 8) {
+		memcpy(&a, data + i, 8);
+		a ^= wide;
+		memcpy(data + i, &a, 8);
+		i += 8;
 	}
 	for (; i < len; i++)
 		data[i] = (char)((uint8_t)data[i] ^ m[i & 7]);
@@ -121,7 +125,8 @@ static int
 ws_fast(struct ws_in *in, const struct ws_limits *limits, char *data,
     size_t len, size_t *used, struct ws_message *m, enum ws_verdict *v)
 {
-	uint8_t	 b0, n;
+	uint32_t	 utf8;
+	uint8_t		 b0, n;
 
 	if (len < 6)
 		return (0);
@@ -131,8 +136,10 @@ ws_fast(struct ws_in *in, const struct ws_limits *limits, char *data,
 	    len - 6 < n || in->message != 0 || n > limits->message_max)
 		return (0);
 	ws_unmask(data + 6, n, (uint8_t *)data + 2, 0);
-	if (b0 == (0x80 | WS_TEXT) && !utf8_valid(data + 6, n)) {
-		*v = ws_bad(in, m, 1007, "text is not UTF-8");
+	if (b0 == (0x80 | WS_TEXT) &&
+	    (utf8 = utf8_feed(UTF8_OK, data + 6, n)) != UTF8_OK) {
+		*v = ws_bad(in, m, 1007, utf8 == UTF8_BAD ?
+		    "text is not UTF-8" : "text ends within a character");
 		return (1);
 	}
 	m->opcode = (enum ws_opcode)(b0 & 0xf);
@@ -235,19 +242,6 @@ ws_message_done(struct ws_in *in, struct ws_message *m, char *data, size_t len)
 	return (WS_GOT);
 }
 
-/* n bytes of payload of a data frame, unmasked: to the part buffer. */
-static int
-ws_keep(struct ws_in *in, const char *data, size_t n)
-{
-	size_t	 room = n;
-
-	if (in->left > n && in->left <= WS_PART_EAGER)
-		room = (size_t)in->left;
-	if (buf_reserve(&in->part, room) == NULL)
-		return (-1);
-	return (buf_add(&in->part, data, n));
-}
-
 static enum ws_verdict
 ws_take_data(struct ws_in *in, char *data, size_t len, size_t *at,
     struct ws_message *m)
@@ -273,7 +267,7 @@ ws_take_data(struct ws_in *in, char *data, size_t len, size_t *at,
 		ws_frame_done(in);
 		return (ws_message_done(in, m, p, n));
 	}
-	if (n > 0 && ws_keep(in, p, n) == -1)
+	if (n > 0 && buf_add(&in->part, p, n) == -1)
 		return (ws_bad(in, m, 1009, "no memory for this message"));
 	in->at += n;
 	in->left -= n;
@@ -299,7 +293,6 @@ ws_take_control(struct ws_in *in, char *data, size_t len, size_t *at,
 	*at += n;
 	in->at += n;
 	in->left -= n;
-	/* A bad close code or reason is known before the frame is whole. */
 	if (in->left > 0)
 		return (WS_MORE);
 	ws_frame_done(in);
