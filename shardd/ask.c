@@ -18,6 +18,7 @@ static struct list	 ask_finished;
 static struct list	 ask_spares;
 static size_t		 ask_nspares;
 static struct turn_work	 ask_work;
+static int		 ask_running;	/* ask_run is at work */
 static struct event	*ask_timer;
 static struct event_base *ask_base;	/* the timer's */
 static uint64_t		 ask_last;
@@ -186,7 +187,10 @@ ask_finish(struct ask *a)
 	map_remove(&asks, &a->by_id);
 	list_remove(&a->at);
 	list_push(&ask_finished, &a->at);
-	turn_add(&ask_work, TURN_CLIENTS);
+	if (ask_running)
+		event_active(ask_timer, EV_TIMEOUT, 0);
+	else
+		turn_add(&ask_work, TURN_CLIENTS);
 }
 
 static void
@@ -195,12 +199,16 @@ ask_run(void *arg)
 	struct ask	*a;
 
 	(void)arg;
-	while (!list_empty(&ask_finished)) {
+	/* What these finish at once waits for the next turn: others get theirs. */
+	ask_running = 1;
+	for (size_t n = list_count(&ask_finished); n > 0 &&
+	    !list_empty(&ask_finished); n--) {
 		a = list_entry(ask_finished.next, struct ask, at);
 		list_remove(&a->at);
 		a->done(a, a->err, a->arg);
 		ask_free(a);
 	}
+	ask_running = 0;
 }
 
 static void
@@ -225,6 +233,8 @@ ask_tick_cb(evutil_socket_t fd, short what, void *arg)
 	struct ask	*a;
 
 	(void)fd, (void)what, (void)arg;
+	if (!list_empty(&ask_finished))
+		turn_add(&ask_work, TURN_CLIENTS);
 	while (!list_empty(&ask_list)) {
 		a = list_entry(ask_list.next, struct ask, at);
 		if (a->deadline > now) {

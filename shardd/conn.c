@@ -349,7 +349,9 @@ conn_over(struct conn *c)
 
 	if (outbox_queued(&c->out) <= max)
 		return (0);
-	if ((c->flags & (CONN_F_LATE | CONN_F_DOOMED)) == 0 && c->fd != -1 &&
+	/* Not within onopen: a refusal must not stand behind a 101. */
+	if ((c->flags & CONN_F_OPENED) &&
+	    (c->flags & (CONN_F_LATE | CONN_F_DOOMED)) == 0 && c->fd != -1 &&
 	    outbox_flush(&c->out, c->fd) == -1)
 		conn_doom(c, CLOSE_RESET);
 	return (outbox_queued(&c->out) > max);

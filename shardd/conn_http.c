@@ -21,6 +21,12 @@
 
 enum http_phase { HTTP_HEAD, HTTP_BODY, HTTP_ANSWERING, HTTP_FLUSHING };
 
+/* The gateway has read this head within its own, configured limits. */
+static const struct http_limits	 conn_http_limits = {
+	.line_max = SIZE_MAX / 2, .head_max = SIZE_MAX / 2,
+	.headers_max = HTTP_HEADERS_MAX,
+};
+
 struct http {
 	struct buf	 in;		/* read, not consumed */
 	size_t		 scanned;
@@ -369,7 +375,7 @@ conn_http_process(struct conn *c)
 
 	if (http->phase == HTTP_HEAD) {
 		switch (http_head_parse(&q->h, http->in.data, http->in.len,
-		    &http->scanned, &http_limits_default)) {
+		    &http->scanned, &conn_http_limits)) {
 		case PARSE_MORE:
 			return;
 		case PARSE_BAD:

@@ -1,7 +1,9 @@
 """Something runs out: who comes is refused, who is there notices nothing."""
 import os
+import pathlib
 import resource
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -134,23 +136,25 @@ def test_limit_that_is_too_low_at_the_start(start):
 
 
 @pytest.fixture
-def tiny(tmp_path):
+def tiny():
     """tiny(options): a directory on a small file system of its own."""
     mounted = []
 
     def mount(name, options):
-        path = tmp_path / name
-        path.mkdir()
+        # Not in tmp_path: it is to hold sockets, whose paths are short.
+        path = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}."))
         p = subprocess.run(["mount", "-t", "tmpfs", "-o",
                             f"mode=0700,{options}", "tmpfs", str(path)],
                            capture_output=True, text=True)
         if p.returncode != 0:
+            path.rmdir()
             pytest.skip("mount is not allowed: " + p.stderr.strip())
         mounted.append(path)
         return path
     yield mount
     for path in mounted:
         subprocess.run(["umount", "-l", str(path)], check=True)
+        path.rmdir()
 
 
 def fill(directory, empty=False):
@@ -174,7 +178,7 @@ def clients(k):
         return None
 
 
-def test_full_disk_under_redis(start, tiny):
+def test_full_disk_under_redis(tiny, start):
     """Redis gives up; nobody is dropped, and the table comes back."""
     state = tiny("state", "size=1m")
     k = start("--state-dir", str(state), shards=2)
@@ -200,7 +204,7 @@ def test_full_disk_under_redis(start, tiny):
     wait.until(lambda: clients(k) == set(), 10)
 
 
-def test_full_run_directory(start, tiny):
+def test_full_run_directory(tiny, start):
     """A shard that dies comes back when there is room for its files."""
     run = tiny("run", "size=1m,nr_inodes=64")
     k = start(shards=2, run=str(run))
