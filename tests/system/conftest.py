@@ -55,7 +55,7 @@ def finish(started):
 def pytest_runtest_protocol(item):
     def late(*_):
         faulthandler.dump_traceback()
-        raise TimeoutError(f"{item.name} took too long")
+        pytest.fail(f"{item.name} took too long")
     signal.signal(signal.SIGALRM, late)
     signal.alarm(DEADLINE * wait.SLOW)
     yield

@@ -132,7 +132,7 @@ def ask_once(k, path="/healthz"):
             c.write(request("GET", path, [("Connection", "close")]))
             while True:
                 got.append(c.response())
-        except (Closed, OSError) as e:
+        except (Closed, ConnectionError) as e:
             assert getattr(e, "so_far", b"") == b"", "a piece of an answer"
     return got
 
@@ -150,7 +150,7 @@ def open_once(k):
         except ws.Refused as e:
             assert e.response.status == 503
             return "refused"
-        except (Closed, OSError) as e:
+        except (Closed, ConnectionError) as e:
             assert getattr(e, "so_far", b"") == b"", "a piece of an answer"
             return "nothing"
 
@@ -225,7 +225,7 @@ def test_death_on_the_way_home(spoil, comm, step, when):
             assert c.ask("GET", "/healthz").text == "ok\n"
             try:
                 assert c.ask("GET", "/healthz").text == "ok\n"
-            except (Closed, OSError) as e:
+            except (Closed, ConnectionError) as e:
                 assert getattr(e, "so_far", b"") == b""
                 wait.until(k.happened)
     if comm == "gatewayd":
