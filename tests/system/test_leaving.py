@@ -75,8 +75,7 @@ def test_http_is_finished(start, installed):
     for c in cs:
         r = c.response()
         assert (r.status, r.text) == (200, "later")
-        assert not r.keeps
-        assert c.ended()
+        assert c.ended()        # whichever of the two was first
     assert k.process.wait(15 * wait.SLOW) == 0
     k.stop()
 
