@@ -78,7 +78,7 @@ def churn(k, seed, n):
     for _ in range(n):
         try:
             dice.choice(KINDS)(k, dice)
-        except (Closed, Ended, Refused, OSError):
+        except (Closed, Ended, Refused, ConnectionError):
             pass
 
 

@@ -69,7 +69,7 @@ def test_http_is_finished(start, installed):
     k = start(shards=2, config=CONFIG % 9, worker=installed.worker("probe.c"))
     cs = [Http(k.address) for _ in range(6)]
     for c in cs:
-        c.write(request("GET", "/p/g/later"))
+        c.write(request("GET", "/p/g/later?ms=2000"))
     k.wait_places(6)
     k.process.send_signal(signal.SIGTERM)
     for c in cs:

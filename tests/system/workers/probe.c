@@ -368,7 +368,9 @@ receive(struct kennel_request *q)
 		if ((l = calloc(1, sizeof(*l))) == NULL)
 			abort();
 		l->request = q;
-		l->timer = kennel_timer_new(100, 0, later_respond_cb, l);
+		v = kennel_request_query(q, "ms", NULL);
+		l->timer = kennel_timer_new(v == NULL ? 100 :
+		    (unsigned)atoi(v), 0, later_respond_cb, l);
 	} else if (strcmp(path, "/ask") == 0)
 		kennel_replica_gossip(kennel_request_replica(q), "who?", 4, 300,
 		    replica_ask_cb, q);
