@@ -121,7 +121,7 @@ pact.on("profile", ({ connectionDetails: details }) => {
 		vote(answer);
 });
 
-pact.on("poll", (data) => {
+pact.on("ephemeralPoll", (data) => {
 	if (data.id === poll)
 		show(data.stats);
 });

@@ -82,7 +82,7 @@ pact.on("profile", () => {
 		vote(mine);
 });
 
-pact.on("poll", (data) => {
+pact.on(kind, (data) => {
 	if (data.id === ID)
 		show(data.stats);
 });
