@@ -300,11 +300,10 @@ let k2;
 
 test("live map: where the proxy says one is", async () => {
 	const config = join(k.dir, "geo.ini");
-	writeFileSync(config, "[worker]\ntrusted_proxies = 127.0.0.0/8\n" +
-		"pact_details = latitude:X-Lat longitude:X-Lon city:X-City\n");
+	writeFileSync(config, "[worker]\ntrusted_proxies = 127.0.0.0/8\n");
 	k2 = await Kennel.start("--config", config);
-	const berlin = await geographer(["X-Lat: 52.52", "X-Lon: 13.405", "X-City: Berlin"]);
-	const quito = await geographer(["X-Lat: -0.22", "X-Lon: -78.5"]);
+	const berlin = await geographer(["CF-IPLatitude: 52.52", "CF-IPLongitude: 13.405", "CF-IPCity: Berlin"]);
+	const quito = await geographer(["CF-IPLatitude: -0.22", "CF-IPLongitude: -78.5"]);
 	try {
 		const a = await open("/livemap", { base: berlin.url }), c = await open("/livemap", { base: quito.url });
 		for (const page of [a, c]) {
