@@ -191,6 +191,15 @@ test("poll: what others vote beside the four is counted, too", async () => {
 	await close(a, c);
 });
 
+test("what the server refuses is said", async () => {
+	const a = await open("/poll?room=refused");
+	await a.evaluate(() => pact.send("poll", { id: "x".repeat(1000), answer: "A" }));
+	await a.locator("#state.down", { hasText: /too|long|most/ }).waitFor();
+	await vote(a, "Green");
+	await counts(a, 1, 0, 0, 0);
+	await a.close();
+});
+
 test("poll: by keyboard alone", async () => {
 	const a = await open("/poll?room=keys");
 	await a.locator("[data-value=Green]").focus();
