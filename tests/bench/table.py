@@ -93,7 +93,7 @@ HEADS = {
 
 def heading(what):
     return f"{'row':19}{'server':14}" + "".join(
-        f"{h:>11}" for h in (*HEADS[what], "/floor", "/best peer"))
+        f"{h:>12}" for h in (*HEADS[what], "/floor", "/best peer"))
 
 
 def figures(what, r):
@@ -118,5 +118,5 @@ def lines(row, got):
         ratios = [ratio(r, got[base]) if isinstance(got.get(base), list)
                   else None for base in ("floor", best)]
         yield start + "".join(
-            f"{c:>11}" for c in (*figures(row.what, r),
+            f"{c:>12}" for c in (*figures(row.what, r),
                                  *(cell(x, 2) for x in ratios)))
