@@ -212,8 +212,10 @@ class Pact(WebSocket):
 def settle(*people):
     """
     Each counts, and all wait for all of it, so that nothing which these sent
-    through the room's one order is still on its way.  Returns what each one
-    heard: {person: [messages]}.  Leaves a counter.
+    through the room's one order is still on its way.  Chat need not go through
+    it: whose chat others must not hear should be the room's first socket, as
+    its process decides the order.  Returns what each one heard: {person:
+    [messages]}.  Leaves a counter.
     """
     name = f"{MARK}{next(serial)}"
     heard = {p: [] for p in people}
