@@ -287,7 +287,7 @@ def test_messages_of_the_wrong_shape_are_ignored(four):
     a, b = four[:2]
     b.subscribe("chat", "counter", "poll", "ephemeralPoll")
     shapes = [ABSENT, None, True, False, 0, 5, "", "x", [], ["x"], {},
-              {"type": 1}, {"id": {}}, {"x": "y"}, {"ts": 1}]
+              {"type": 1}, {"id": {}}, {"x": "y"}, {"key": "x"}]
     wrong = {
         "subscribe": [s for s in shapes if s != "x"],
         "unsubscribe": [s for s in shapes if s != "x"],
