@@ -10,7 +10,7 @@ from kit.ws import TEXT, WebSocket, frame
 serial = itertools.count(1)
 ABSENT = object()       # data that is not sent, or did not come
 KEY = "deadbeef"        # that signs for admins
-MARK = "settle/"        # counters of settle(), not heard otherwise
+MARK = "settle/"        # is in what settle() and barrier() send
 
 
 def room():
@@ -56,7 +56,13 @@ def number(text):
 
 
 def marking(m):
-    return m["type"] == "counter" and m["data"]["id"].startswith(MARK)
+    """Comes of a settle() or a barrier(), or is a relay's copy of such."""
+    data = m.get("data")
+    if m["type"].startswith("relay:") and isinstance(data, dict):
+        data = data.get("data")
+    if isinstance(data, dict) and m["type"] != "profile":
+        data = data.get("id")
+    return isinstance(data, str) and MARK in data
 
 
 def ask(kennel, what, name):
@@ -181,7 +187,7 @@ class Pact(WebSocket):
         What comes until the profile that is asked for here: everything this
         socket sent before has been read.  See settle() for what others do.
         """
-        self.tell("profile")
+        self.tell("profile", MARK)
         before, self.profile = self.until("profile")
         return before
 

@@ -297,7 +297,7 @@ def test_returning_session_votes_anew(pact):
 
 
 def test_a_vote_just_before_leaving_is_taken_back(pact):
-    """The two follow each other at once; told or not, it ends empty."""
+    """37: the two follow each other at once."""
     g = room()
     all = Pact(pact, g)
     all.subscribe("ephemeralPoll")
