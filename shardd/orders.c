@@ -15,6 +15,7 @@
 #include "common/sock.h"
 #include "proto/capsule.h"
 #include "proto/channel.h"
+#include "shardd/authority.h"
 #include "shardd/conn.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
@@ -59,6 +60,9 @@ orders_have(struct worker *w, struct control *c)
 			.limit = (uint32_t)r->limit,
 		};
 
+		if (r->authority != NULL &&
+		    authority_reigns(r->authority, &m.time))
+			m.flags = CTL_F_AUTHORITY;
 		control_send(c, &m, NULL);
 	}
 	for (size_t i = 0; i < nitems(lists); i++)
@@ -201,6 +205,16 @@ orders_dismiss(struct worker *w, struct order_in *o)
 
 	if (r != NULL)
 		replica_dismiss(r);
+	return (0);
+}
+
+static int
+orders_authority(struct worker *w, struct order_in *o)
+{
+	struct replica	*r = replica_find(w, o->m->replica);
+
+	if (r != NULL && r->authority != NULL)
+		authority_named(r->authority, o->m->time, o->m->neighbour);
 	return (0);
 }
 
@@ -405,6 +419,7 @@ static const struct order {
 	[CTL_PING]	= { orders_ping },
 	[CTL_DEAD]	= { orders_dead },
 	[CTL_DRAIN]	= { orders_drain },
+	[CTL_AUTHORITY]	= { orders_authority },
 };
 
 static int

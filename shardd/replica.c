@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "shardd/authority.h"
 #include "shardd/conn.h"
 #include "shardd/lookup.h"
 #include "shardd/neighbours.h"
@@ -34,6 +35,7 @@ replica_new(struct worker *w, uint64_t id, struct slice group,
 	r->group_len = group.len;
 	if ((r->group = slice_dup(group)) == NULL ||
 	    (r->neighbours = neighbours_new(r)) == NULL ||
+	    (app->decide != NULL && (r->authority = authority_new(r)) == NULL) ||
 	    map_insert(&w->replicas, &r->by_id, &r->id, sizeof(r->id)) == -1)
 		goto fail;
 	if (app->onstart != NULL &&
@@ -46,6 +48,7 @@ replica_new(struct worker *w, uint64_t id, struct slice group,
 	log_debug("replica id=%llx begins", (unsigned long long)id);
 	return (r);
 fail:
+	authority_free(r->authority);
 	if (r->neighbours != NULL)
 		neighbours_free(r->neighbours);
 	free(r->group);
@@ -59,6 +62,7 @@ replica_free(struct replica *r)
 	if (r->app->onstop != NULL)
 		r->app->onstop((struct kennel_replica *)r);
 	map_clear(&r->uids);
+	map_clear(&r->topics);
 	free(r->members);
 	free(r->group);
 	free(r);
@@ -89,6 +93,7 @@ void
 replica_dismiss(struct replica *r)
 {
 	struct worker		*w = r->worker;
+	struct authority	*a;
 	struct neighbours	*n;
 	struct list		*e, *tmp;
 
@@ -102,6 +107,9 @@ replica_dismiss(struct replica *r)
 		    CLOSE_GROUP_GONE);
 	lookup_group_leave(w->lookup, r);
 	/* Cancelled completions may call again: they find nobody. */
+	a = r->authority;
+	r->authority = NULL;
+	authority_free(a);
 	n = r->neighbours;
 	r->neighbours = NULL;
 	neighbours_free(n);

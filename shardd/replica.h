@@ -11,6 +11,7 @@
 #include "common/list.h"
 #include "common/map.h"
 
+struct authority;
 struct conn;
 struct kennel_app;
 struct payload;
@@ -31,6 +32,8 @@ struct replica {
 	size_t		 nmembers, cap;
 	struct map	 uids;		/* uid -> its members (replica.c) */
 	struct neighbours *neighbours;	/* neighbours.c */
+	struct authority *authority;	/* NULL: its application decides nothing */
+	struct map	 topics;	/* topics.c */
 	struct list	 waiting;	/* conns to open when introduced */
 	int		 ready;		/* introductions answered */
 	int		 dismissed;
