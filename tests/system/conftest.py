@@ -5,7 +5,7 @@ import signal
 import pytest
 from kit import kennel as kits
 from kit import pact as pacts
-from kit import wait
+from kit import redis, wait
 
 DEADLINE = 90
 
@@ -101,6 +101,14 @@ def pact(request, start_shared):
     """One kennel with Pact's rooms; its tests keep to rooms of their own."""
     return start_shared(env={"KENNEL_SIGNING_KEY": pacts.KEY},
                         **ROOMS[request.param])
+
+
+@pytest.fixture
+def server():
+    """A Redis of one's own, to be started by the test."""
+    s = redis.Server(kits.Ports.take())
+    yield s
+    s.remove()
 
 
 @pytest.fixture(scope="session")
