@@ -10,11 +10,12 @@
 
 /* ---- reading ---- */
 
-/* Brackets outside of strings: jansson would go deeper than we want to. */
+/* Brackets outside of strings: jansson would go deeper than we want to.  Those
+ * that are never closed are not deep, but wrong. */
 static int
 js_too_deep(const char *data, size_t len)
 {
-	int	 depth = 0, quoted = 0;
+	int	 depth = 0, deepest = 0, quoted = 0;
 
 	for (size_t i = 0; i < len; i++) {
 		if (quoted) {
@@ -24,23 +25,48 @@ js_too_deep(const char *data, size_t len)
 				quoted = 0;
 		} else if (data[i] == '"')
 			quoted = 1;
-		else if ((data[i] == '[' || data[i] == '{') &&
-		    ++depth > JS_DEPTH)
-			return (1);
+		else if (data[i] == '[' || data[i] == '{')
+			deepest = ++depth > deepest ? depth : deepest;
 		else if (data[i] == ']' || data[i] == '}')
 			depth--;
 	}
-	return (0);
+	return (deepest <= JS_DEPTH ? 0 : depth == 0 ? 1 : -1);
 }
 
 json_t *
 js_parse(const char *data, size_t len, int *deep)
 {
-	*deep = js_too_deep(data, len);
-	if (*deep)
+	int	 too = js_too_deep(data, len);
+
+	*deep = too == 1;
+	if (too != 0)
 		return (NULL);
 	return (json_loadb(data, len, JSON_ALLOW_NUL | JSON_DECODE_ANY |
 	    JSON_DECODE_INT_AS_REAL, NULL));
+}
+
+/* Bytes of the white space (ECMA-262 12.2, 12.3) that stands at s; 0: none. */
+static size_t
+js_space(const char *s, const char *end)
+{
+	static const char *const	 wide[] = {
+		"\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81",
+		"\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84",
+		"\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87",
+		"\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a",
+		"\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf",
+		"\xe2\x81\x9f", "\xe3\x80\x80", "\xef\xbb\xbf",
+	};
+	size_t	 n;
+
+	if (s < end && isspace((unsigned char)*s))
+		return (1);
+	for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+		n = strlen(wide[i]);
+		if ((size_t)(end - s) >= n && memcmp(s, wide[i], n) == 0)
+			return (n);
+	}
+	return (0);
 }
 
 static double
@@ -67,14 +93,20 @@ js_to_number(const char *s, size_t len)
 	const char	*end = s + len, *p;
 	char		*stop;
 	double		 v;
+	size_t		 n;
 
-	/* Of Unicode's white space, what is in ASCII. */
-	while (s < end && isspace((unsigned char)*s))
-		s++;
-	while (s < end && isspace((unsigned char)end[-1]))
-		end--;
+	while ((n = js_space(s, end)) > 0)
+		s += n;
 	if (s == end)
 		return (0);
+	/* Up to the first space; behind it only spaces may stand. */
+	for (p = s; p < end && js_space(p, end) == 0; p++)
+		;
+	len = (size_t)(p - s);
+	for (; p < end; p += n)
+		if ((n = js_space(p, end)) == 0)
+			return (NAN);
+	end = s + len;
 	if (end - s > 2 && s[0] == '0' && strchr("xXoObB", s[1]) != NULL)
 		return (js_radix(s + 2, end, (s[1] | 0x20) == 'x' ? 16 :
 		    (s[1] | 0x20) == 'o' ? 8 : 2));

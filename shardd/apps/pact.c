@@ -728,9 +728,9 @@ pact_close(struct kennel_socket *s, const struct kennel_close *why)
 /* ---- what clients say ---- */
 
 /* String(v) as a name of keys and topics: malloc'd, or NULL, and the client was
- * told that it is too long. */
+ * told that it is longer than max. */
 static char *
-pact_string(struct pact_in *in, const json_t *v)
+pact_string_max(struct pact_in *in, const json_t *v, size_t max)
 {
 	struct js_text	 t;
 	char		*name = NULL;
@@ -740,13 +740,18 @@ pact_string(struct pact_in *in, const json_t *v)
 	js_write_plain(t.f, v);
 	if (js_end(&t) == -1)
 		return (NULL);
-	if (t.len > pact_limits()->name)
-		pact_limit_error(in->ps, "long a name, in bytes",
-		    pact_limits()->name);
+	if (t.len > max)
+		pact_limit_error(in->ps, "long a name, in bytes", max);
 	else
 		name = pact_name(t.data, t.len);
 	free(t.data);
 	return (name);
+}
+
+static char *
+pact_string(struct pact_in *in, const json_t *v)
+{
+	return (pact_string_max(in, v, pact_limits()->name));
 }
 
 static void
@@ -792,7 +797,10 @@ in_login(struct pact_in *in)
 static char *
 pact_event(struct pact_in *in, const json_t *v, const char **id)
 {
-	char	*event = pact_string(in, v), *colon;
+	/* An id of an event of ours may be as long as any. */
+	char	*event = pact_string_max(in, v, pact_limits()->name +
+		    sizeof("ephemeralPoll:"));
+	char	*colon;
 
 	if (event == NULL || *event == '\0' || *event == ':') {
 		free(event);
