@@ -185,7 +185,8 @@ def test_a_shard_of_two_is_killed(start, which):
     pid = next(s["pid"] for s in k.shards() if s["address"] == address)
     k.kill_shard(pid=pid)
     assert goes.end() == 1006
-    stays.until("poll", {"id": "p" if goes is a else "e", "stats": {}})
+    stays.until("ephemeralPoll", {"id": "p" if goes is a else "e",
+                                  "stats": {}})
     c = Pact(k, "r")
     c.tell("t", "relayed")
     assert stays.until("relay:t")[1]["data"] == "relayed"
@@ -358,8 +359,8 @@ def test_votes_when_a_shard_is_killed(start):
     watch = people[5]
     watch.subscribe("poll", "ephemeralPoll")
     k.kill_shard(pid=where[0])
-    watch.until("poll", {"id": "p", "stats": {"A0": 2, "A1": 2, "A2": 2,
-                                              "A3": 3}})
+    watch.until("ephemeralPoll", {
+        "id": "p", "stats": {"A0": 2, "A1": 2, "A2": 2, "A3": 3}})
     rest = people[3:]
     quiet(*rest)
     state = rest[0].subscribe("poll:p", "ephemeralPoll:p")
@@ -462,7 +463,7 @@ def test_redis_is_away_and_back(start, server):
         assert m["message"] == "still here"
     c.vote("e", "C", "ephemeralPoll")
     for p in people:
-        p.expect("poll", {"id": "e", "stats": {"C": 1}})
+        p.expect("ephemeralPoll", {"id": "e", "stats": {"C": 1}})
     b.unsubscribe("chat")
     b.tell("subscribe", "custom")
     b.tell("subscribe", "chat")
@@ -491,7 +492,7 @@ def test_redis_is_away_and_back(start, server):
     for p in (*people, new):
         p.expect("config", "after")
     assert new.subscribe("ephemeralPoll") == [
-        {"type": "poll", "data": {"id": "e", "stats": {"C": 1}}}]
+        {"type": "ephemeralPoll", "data": {"id": "e", "stats": {"C": 1}}}]
     quiet(*people, new)
     leave(*people, new)
 

@@ -101,7 +101,7 @@ def test_counters_and_polls_at_once(four):
                                if t == "counter" and d["id"] == id)
     for kind, id in (("poll", "p"), ("poll", "q"), ("ephemeralPoll", "e")):
         mine = [m["data"]["stats"] for m in logs[0]
-                if m["type"] == "poll" and m["data"]["id"] == id]
+                if m["type"] == kind and m["data"]["id"] == id]
         last = {}
         for p in people:
             for t, d in scripts[p]:
@@ -156,7 +156,7 @@ def test_sixty_clients_are_exact(start):
                   if m["type"] == "counter")
     orderly(steps)
     assert len(steps) == 60 * n
-    last = [m for m in logs[0] if m["type"] == "poll"][-1]
+    last = [m for m in logs[0] if m["type"] == "ephemeralPoll"][-1]
     assert last["data"]["stats"] == {f"{(n - 1) % 3}": 60}
     late = Pact(k, g)
     state = {(m["type"], m["data"]["id"]): m["data"].get(
@@ -229,7 +229,7 @@ def test_comings_and_goings_in_an_ephemeral_poll(four):
     def listen(p):
         log = []
         while not log or log[-1] != {"done": 1}:
-            log.append(p.expect("poll")["stats"])
+            log.append(p.expect("ephemeralPoll")["stats"])
         return log
 
     def act():
@@ -248,7 +248,7 @@ def test_comings_and_goings_in_an_ephemeral_poll(four):
         before = stats
     leave(end)
     for p in watch:
-        p.expect("poll", {"id": "e", "stats": {}})
+        p.expect("ephemeralPoll", {"id": "e", "stats": {}})
     quiet(*watch)
     leave(*watch)
 

@@ -23,9 +23,9 @@ def four(pact):
     leave(*people)
 
 
-def stats(p, id, **want):
+def stats(p, kind, id, **want):
     """The next message says so."""
-    p.expect("poll", {"id": id, "stats": want})
+    p.expect(kind, {"id": id, "stats": want})
 
 
 def leave_goodbye(c):
@@ -54,17 +54,17 @@ def test_votes_are_told_to_id_and_all(four, kind):
     b.subscribe(f"{kind}:x")
     c.subscribe(f"{kind}:y")
     a.vote("x", "A", kind)
-    stats(b, "x", A=1)
+    stats(b, kind, "x", A=1)
     b.vote("x", "B", kind)
-    stats(b, "x", A=1, B=1)
+    stats(b, kind, "x", A=1, B=1)
     c.vote("x", "A", kind)
-    stats(b, "x", A=2, B=1)
-    stats(all, "x", A=1)
-    stats(all, "x", A=1, B=1)
-    stats(all, "x", A=2, B=1)
+    stats(b, kind, "x", A=2, B=1)
+    stats(all, kind, "x", A=1)
+    stats(all, kind, "x", A=1, B=1)
+    stats(all, kind, "x", A=2, B=1)
     a.vote("y", "A", kind)
-    stats(c, "y", A=1)
-    stats(all, "y", A=1)
+    stats(c, kind, "y", A=1)
+    stats(all, kind, "y", A=1)
     quiet(*four)
 
 
@@ -76,7 +76,7 @@ def test_votes_move(four, kind):
             (b, "B", dict(B=2)), (a, "C", dict(B=1, C=1)),
             (b, "C", dict(C=2)), (c, "A", dict(A=1, C=2))):
         p.vote("x", answer, kind)
-        stats(all, "x", **want)
+        stats(all, kind, "x", **want)
     quiet(*four)
 
 
@@ -85,11 +85,11 @@ def test_the_same_vote_again(four, kind):
     a, b, c, all = four
     for _ in range(3):
         a.vote("x", "A", kind)
-        stats(all, "x", A=1)
+        stats(all, kind, "x", A=1)
     b.vote("x", "A", kind)
     a.vote("x", "A", kind)
-    stats(all, "x", A=2)
-    stats(all, "x", A=2)
+    stats(all, kind, "x", A=2)
+    stats(all, kind, "x", A=2)
     quiet(*four)
 
 
@@ -100,9 +100,9 @@ def test_one_vote_per_session(pact, kind):
     other.subscribe(kind)
     for p, answer in ((one, "A"), (two, "A"), (two, "B"), (one, "C")):
         p.vote("x", answer, kind)
-        other.expect("poll", {"id": "x", "stats": {answer: 1}})
+        other.expect(kind, {"id": "x", "stats": {answer: 1}})
     other.vote("x", "C", kind)
-    stats(other, "x", C=2)
+    stats(other, kind, "x", C=2)
     leave(one, two, other)
 
 
@@ -125,22 +125,23 @@ def test_two_kinds_do_not_mix(four):
     b.subscribe("poll:x")
     c.subscribe("ephemeralPoll:x")
     a.vote("x", "A")
-    stats(b, "x", A=1)
-    stats(all, "x", A=1)
+    stats(b, "poll", "x", A=1)
+    stats(all, "poll", "x", A=1)
     a.vote("x", "B", "ephemeralPoll")
-    stats(c, "x", B=1)
-    stats(all, "x", B=1)
+    stats(c, "ephemeralPoll", "x", B=1)
+    stats(all, "ephemeralPoll", "x", B=1)
     b.vote("x", "A", "ephemeralPoll")
-    stats(c, "x", A=1, B=1)
-    stats(all, "x", A=1, B=1)
+    stats(c, "ephemeralPoll", "x", A=1, B=1)
+    stats(all, "ephemeralPoll", "x", A=1, B=1)
     b.unsubscribe("ephemeralPoll")
     a.vote("x", "C")
-    stats(b, "x", C=1)
-    stats(all, "x", C=1)
+    stats(b, "poll", "x", C=1)
+    stats(all, "poll", "x", C=1)
     quiet(*four)
     assert all.subscribe("poll:x", "ephemeralPoll:x") == [
         {"type": "poll", "data": {"id": "x", "stats": {"C": 1}}},
-        {"type": "poll", "data": {"id": "x", "stats": {"A": 1, "B": 1}}}]
+        {"type": "ephemeralPoll",
+         "data": {"id": "x", "stats": {"A": 1, "B": 1}}}]
 
 
 @pytest.mark.parametrize("data,id,answer", [
@@ -165,7 +166,7 @@ def test_ids_and_answers_become_strings(four, kind, data, id, answer):
     """35: in what is told and in what a newcomer is told."""
     a, b, c, all = four
     a.tell(kind, data)
-    want = {"type": "poll", "data": {"id": id, "stats": {answer: 1}}}
+    want = {"type": kind, "data": {"id": id, "stats": {answer: 1}}}
     assert settle(*four)[all] == [want]
     assert c.subscribe(kind) == [want]
 
@@ -194,9 +195,9 @@ def test_any_id_and_answer(four, kind, name):
     b.vote(name, "other", kind)
     a.vote(name, "other", kind)
     for p in b, all:
-        p.expect("poll", {"id": name, "stats": {name: 1}})
-        p.expect("poll", {"id": name, "stats": {name: 1, "other": 1}})
-        p.expect("poll", {"id": name, "stats": {"other": 2}})
+        p.expect(kind, {"id": name, "stats": {name: 1}})
+        p.expect(kind, {"id": name, "stats": {name: 1, "other": 1}})
+        p.expect(kind, {"id": name, "stats": {"other": 2}})
     quiet(*four)
 
 
@@ -205,7 +206,7 @@ def test_answers_differ_in_every_byte(four, kind):
     a, b, c, all = four
     for name in NAMES:
         a.vote(name, "x", kind)
-        all.expect("poll", {"id": name, "stats": {"x": 1}})
+        all.expect(kind, {"id": name, "stats": {"x": 1}})
 
 
 # ---- leaving ----
@@ -222,7 +223,7 @@ def test_leaving_takes_ephemeral_votes(pact, go):
     a.vote("stays", "A")
     settle(a, b, all)
     go(a)
-    heard = sorted((all.expect("poll") for _ in range(2)),
+    heard = sorted((all.expect("ephemeralPoll") for _ in range(2)),
                    key=lambda d: d["id"])
     assert heard == [{"id": "one", "stats": {"B": 1}},
                      {"id": "two", "stats": {}}]
@@ -242,9 +243,9 @@ def test_empty_poll_can_be_voted_in_again(pact):
     all.subscribe("ephemeralPoll:x")
     for _ in range(3):
         a.vote("x", "A", "ephemeralPoll")
-        stats(all, "x", A=1)
+        stats(all, "ephemeralPoll", "x", A=1)
         a.goodbye()
-        stats(all, "x")
+        stats(all, "ephemeralPoll", "x")
         a = Pact(pact, g)
     assert details(pact, g)["ephemeralPollCount"] == 1
     leave(a, all)
@@ -257,12 +258,12 @@ def test_ephemeral_vote_goes_with_the_last_socket(pact):
     all = Pact(pact, g)
     all.subscribe("ephemeralPoll")
     one.vote("x", "A", "ephemeralPoll")
-    stats(all, "x", A=1)
+    stats(all, "ephemeralPoll", "x", A=1)
     one.goodbye()
     wait.until(lambda: details(pact, g)["count"] == 3, 5)
     quiet(two, three, all)
     two.vote("x", "B", "ephemeralPoll")
-    stats(all, "x", B=1)
+    stats(all, "ephemeralPoll", "x", B=1)
     two.reset()
     wait.until(lambda: details(pact, g)["count"] == 2, 5)
     quiet(three, all)
@@ -271,7 +272,7 @@ def test_ephemeral_vote_goes_with_the_last_socket(pact):
     wait.until(lambda: details(pact, g)["count"] == 2, 5)
     quiet(back, all)
     back.goodbye()
-    stats(all, "x")
+    stats(all, "ephemeralPoll", "x")
     quiet(all)
     all.close()
 
@@ -287,12 +288,12 @@ def test_returning_session_votes_anew(pact):
     wait.until(lambda: details(pact, g)["count"] == 1, 5)
     assert all.subscribe("poll", "ephemeralPoll") == [
         {"type": "poll", "data": {"id": "x", "stats": {"A": 1}}},
-        {"type": "poll", "data": {"id": "x", "stats": {}}}]
+        {"type": "ephemeralPoll", "data": {"id": "x", "stats": {}}}]
     a = Pact(pact, g, "s")
     a.vote("x", "B")
-    stats(all, "x", B=1)
+    stats(all, "poll", "x", B=1)
     a.vote("x", "B", "ephemeralPoll")
-    stats(all, "x", B=1)
+    stats(all, "ephemeralPoll", "x", B=1)
     leave(a, all)
 
 
@@ -309,8 +310,8 @@ def test_a_vote_just_before_leaving_is_taken_back(pact):
         a.tell("close")
         assert a.end() in (1000, 1005)
         a.close()
-        all.until("poll", {"id": f"x{i}", "stats": {"A": 1}})
-        all.until("poll", {"id": f"x{i}", "stats": {}})
+        all.until("ephemeralPoll", {"id": f"x{i}", "stats": {"A": 1}})
+        all.until("ephemeralPoll", {"id": f"x{i}", "stats": {}})
     quiet(all)
     state = [m["data"]["stats"] for m in all.subscribe("poll")]
     assert state == [{"A": 1}] * 10
@@ -324,10 +325,10 @@ def test_many_leave_at_once(pact):
     all.subscribe("ephemeralPoll")
     for n, p in enumerate(people, 1):
         p.vote("x", "A" if n % 2 else "B", "ephemeralPoll")
-        all.until("poll", lambda d: sum(d["stats"].values()) == n)
+        all.until("ephemeralPoll", lambda d: sum(d["stats"].values()) == n)
     for p in people:
         p.reset()
-    sums = [sum(all.expect("poll")["stats"].values()) for _ in people]
+    sums = [sum(all.expect("ephemeralPoll")["stats"].values()) for _ in people]
     assert sums == [4, 3, 2, 1, 0]
     quiet(all)
     all.close()
@@ -346,7 +347,8 @@ def test_votes_stay_when_all_have_left(start):
                  "data": {"id": "x", "stats": {"A": n + 1, f"B{n}": 1}}}]
         assert b.subscribe("poll:x") == want
         assert b.subscribe("ephemeralPoll:x") == [
-            {"type": "poll", "data": {"id": "x", "stats": {"A": 1}}}]
+            {"type": "ephemeralPoll",
+             "data": {"id": "x", "stats": {"A": 1}}}]
         a.goodbye()
         b.goodbye()
         wait.until(lambda: k.replicas("r") == [], 5)

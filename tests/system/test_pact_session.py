@@ -37,8 +37,7 @@ def proxied(start_shared):
     """Behind a proxy that tells where clients are."""
     return start_shared(config="""
 [worker]
-trusted_proxies = 127.0.0.0/8 ::1/128
-pact_details = city=X-City country=X-Country latitude=X-Lat longitude=X-Lon
+trusted_proxies = 10.0.0.0/8 127.0.0.0/8 ::1/128
 """)
 
 
@@ -402,7 +401,8 @@ def test_nobody_else_says_https(plain):
 def test_connection_details(proxied, plain):
     """As the proxy says; each socket has its own."""
     g = room()
-    where = [("X-City", "Zürich"), ("X-Lat", "47.37"), ("X-Lon", "8.54")]
+    where = [("CF-IPCity", "Zürich"), ("CF-IPLatitude", "47.37"),
+             ("CF-IPLongitude", "8.54")]
     want = {"city": "Zürich", "latitude": "47.37", "longitude": "8.54"}
     with Pact(proxied, g, "s", headers=where) as a, \
             Pact(proxied, g, "s") as b, Pact(plain, g, headers=where) as c:
@@ -416,13 +416,32 @@ def test_connection_details(proxied, plain):
         assert "47.37" not in str(users(proxied, g))
 
 
+def test_connection_details_from_other_headers(start):
+    k = start(config="""
+[worker]
+trusted_proxies = 127.0.0.1
+pact_details = town:X-Town latitude:X-Lat
+
+[route pact]
+path = /websocket /details /users
+app = pact
+group = query:room const:default
+uid = query:session cookie:{group_id}_session uuid
+keep = X-Town X-Lat
+""")
+    with Pact(k, "r", headers=[("X-Town", "Bern"), ("X-Lat", "46.9"),
+                               ("CF-IPCity", "no")]) as a:
+        assert a.profile["connectionDetails"] == {
+            "town": "Bern", "latitude": "46.9"}
+
+
 @pytest.mark.parametrize("value", [b"Z\xfcrich", b'a"b\\c', b"a\tb"],
                          ids=range(3))
 def test_connection_details_are_always_json(proxied, value):
     """Whatever bytes the header had."""
     with Pact(proxied, room(), open=False, greet=False) as a:
         a.write(handshake(f"/websocket?room={a.room}", a.key, fields=[
-            ("X-City", "PLACE"), ("X-Lat", "1")]).replace(b"PLACE", value))
+            ("CF-IPCity", "PLACE"), ("CF-IPLatitude", "1")]).replace(b"PLACE", value))
         a.opened()
         a.greeted()
         assert a.profile["connectionDetails"]["latitude"] == "1"
@@ -609,7 +628,7 @@ def test_rooms_are_separate(pact):
     a.vote("p", "x")
     a.vote("p", "x", "ephemeralPoll")
     kinds = [m["type"] for m in settle(a)[a]]
-    assert sorted(kinds) == ["chat", "counter", "poll", "poll"]
+    assert sorted(kinds) == ["chat", "counter", "ephemeralPoll", "poll"]
     quiet(b, filler)
     b.count("c", 7)
     b.expect("counter", {"id": "c", "value": 7})
