@@ -3,6 +3,7 @@ Pact: who becomes admin, and what only an admin may.  Numbers are those of the
 checklist in the specification.
 """
 import os
+import re
 import tempfile
 import time
 
@@ -74,8 +75,9 @@ def test_wrong_time_is_told(pact, off, form):
         for key in sign(a.room, ts, KEY), "0" * 64:
             a.tell("authenticate", {"ts": form(ts), "key": key})
             text = a.error()
-            assert text.startswith("Wrong timestamp") and str(ts) in text
-            assert str(now())[:7] in text.replace(str(ts), "")
+            came, is_now = (int(n) for n in re.findall(r"\d{9,}", text)[:2])
+            assert text.startswith("Wrong timestamp") and came == ts
+            assert abs(is_now - now()) < 5000
         a.tell("profile")
         assert a.expect("profile")["role"] == "user"
 
@@ -199,8 +201,10 @@ def test_key_from_a_file(start, text, key):
 def test_key_file_that_is_not_there_is_told(start):
     k = start(config="[worker]\nsigning_key_file = /nonexistent/key\n",
               ready=False)
-    wait.until(lambda: "/nonexistent/key" in k.log(), 10)
+    assert k.process.wait(10 * wait.SLOW) != 0
+    log = k.log()
     k.destroy()
+    assert "signing_key_file" in log
 
 
 # ---- what others may not ----
@@ -521,11 +525,13 @@ def test_rooms_admins_are_their_own(pact):
     b.tell("t")
     b.tell("config", "x")
     quiet(b)
+    quiet(a)
     a.tell("config", "mine")
     a.expect("config", "mine")
     a.tell("broadcast", {"type": "t"})
     a.until("t")
-    quiet(b, a)
+    quiet(a)
+    quiet(b)
     ts = now()
     b.tell("authenticate", {"ts": ts, "key": sign(g, ts, KEY)})
     quiet(b)

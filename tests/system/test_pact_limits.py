@@ -6,7 +6,9 @@ import json
 import time
 
 import pytest
+from kit import wait
 from kit.pact import (KEY, Pact, crowd, details, leave, message, room, users)
+from kit.ws import Refused
 
 SMALL = """
 [worker]
@@ -155,7 +157,7 @@ def test_names_beyond_the_limit(two, name):
         a.error()
         a.vote("p", name, kind)
         a.error()
-    for topic in name, "counter:" + name:
+    for topic in name + "x" * 20, "counter:" + name + "x" * 20:
         a.tell("subscribe", topic)
         a.error()
     a.authenticate(KEY, now())
@@ -167,16 +169,20 @@ def test_names_beyond_the_limit(two, name):
 def test_default_names(defaults):
     """256 bytes."""
     with Pact(defaults, room()) as a:
-        for n in 256, 257:
-            a.tell("subscribe", "counter:" + "x" * n)
-            a.count("x" * n)
-            a.vote("x" * n, "x" * n)
-            if n == 256:
-                a.expect("counter", {"id": "x" * n, "value": 1})
-                assert a.barrier() == []
-            else:
-                for _ in range(3):
-                    a.error()
+        for kind in "counter", "poll", "ephemeralPoll":
+            a.tell("subscribe", kind + ":" + "x" * 256)
+        a.count("x" * 256)
+        a.expect("counter", {"id": "x" * 256, "value": 1})
+        for kind in "poll", "ephemeralPoll":
+            a.vote("x" * 256, "x" * 256, kind)
+            a.expect(kind, {"id": "x" * 256, "stats": {"x" * 256: 1}})
+        a.count("x" * 257)
+        a.vote("x" * 257, "x")
+        a.vote("x", "x" * 257)
+        a.tell("subscribe", "x" * 300)
+        for _ in range(4):
+            a.error()
+        assert a.barrier() == []
 
 
 # ---- properties, config ----
@@ -186,11 +192,7 @@ def filled(size):
     return {"a": "x" * (size - len('{"a":""}'))}
 
 
-@pytest.mark.parametrize("kind", ["small", "defaults"])
-def test_properties(request, kind):
-    """Of one login's JSON; beyond, those from before stay."""
-    k = request.getfixturevalue(kind)
-    size = 100 if kind == "small" else 16384
+def properties(k, size):
     g = room()
     with Pact(k, g, "s") as a:
         for data in filled(size), {"b": 1}:
@@ -206,6 +208,12 @@ def test_properties(request, kind):
             assert b.profile["properties"] == {"b": 1}
 
 
+def test_properties(small, defaults):
+    """Of one login's JSON; beyond, those from before stay."""
+    properties(small, 100)
+    properties(defaults, 16384)
+
+
 def test_properties_are_measured_as_compact_json(small):
     """White space and escapes of the sender do not count."""
     with Pact(small, room()) as a:
@@ -215,10 +223,7 @@ def test_properties_are_measured_as_compact_json(small):
         assert a.expect("profile")["properties"] == data
 
 
-@pytest.mark.parametrize("kind", ["small", "defaults"])
-def test_config(request, kind):
-    k = request.getfixturevalue(kind)
-    size = 100 if kind == "small" else 65536
+def config(k, size):
     g = room()
     a, b = crowd(k, g, 2)
     a.authenticate(KEY, now())
@@ -232,6 +237,12 @@ def test_config(request, kind):
     assert a.barrier() == b.barrier() == []
     assert details(k, g)["config"] == "ü" * (size // 2)
     leave(a, b)
+
+
+def test_config(small, defaults):
+    """Bytes of UTF-8; beyond, the one from before stays."""
+    config(small, 100)
+    config(defaults, 65536)
 
 
 # ---- subscriptions, relays ----
@@ -320,19 +331,23 @@ def test_sessions(small):
 
 
 def test_rooms(start):
-    """Of one shard."""
+    """Of one process; who comes is told, in one way or the other."""
     k = start(shards=1, max_shards=1, config="[worker]\npact_rooms = 3\n")
     here = [Pact(k, f"r{i}") for i in range(3)]
-    with Pact(k, "r3", greet=False) as p:
-        seen = {p.hear()["type"]}
-        if "error" not in seen:
-            p.hear()
-            p.error()
-        for i, a in enumerate(here):
-            a.tell("counter")
-            assert a.barrier() == []
-            with Pact(k, f"r{i}") as b:
-                assert b.suffix == 2
+    for _ in range(3):
+        with pytest.raises(Refused) as e:
+            Pact(k, "r3")
+        assert e.value.response.status == 503
+        assert e.value.response["Retry-After"]
+    for i, a in enumerate(here):
+        a.tell("counter")
+        assert a.barrier() == []
+        with Pact(k, f"r{i}") as b:
+            assert b.suffix == 2
+    here[0].goodbye()
+    wait.until(lambda: k.replicas("r0") == [], 5)
+    with Pact(k, "r3") as p:
+        assert p.suffix == 1
     leave(*here)
 
 

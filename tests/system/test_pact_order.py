@@ -17,7 +17,7 @@ from kit.ws import TEXT, frame
 def four(request, start_shared):
     """Four processes, three sockets of a room in each."""
     redis = "none" if request.param == "none" else "auto"
-    return start_shared(shards=4, max_shards=6, limit=3, redis=redis)
+    return start_shared(shards=4, max_shards=8, limit=3, redis=redis)
 
 
 def together(*calls):
@@ -92,12 +92,12 @@ def test_counters_and_polls_at_once(four):
         *(sender(p, [message(*m) for m in scripts[p]]) for p in people))
     for log in logs[:12]:
         assert log == logs[0]
-    all = [m for p in people for m in scripts[p]]
+    every = [m for p in people for m in scripts[p]]
     for id in "xyz":
         mine = [m["data"]["value"] for m in logs[0]
                 if m["type"] == "counter" and m["data"]["id"] == id]
         orderly(split(mine))
-        assert mine[-1] == sum(d["value"] for t, d in all
+        assert mine[-1] == sum(d["value"] for t, d in every
                                if t == "counter" and d["id"] == id)
     for kind, id in (("poll", "p"), ("poll", "q"), ("ephemeralPoll", "e")):
         mine = [m["data"]["stats"] for m in logs[0]
@@ -109,7 +109,7 @@ def test_counters_and_polls_at_once(four):
                     last[p] = d["answer"]
         want = {a: list(last.values()).count(a) for a in last.values()}
         assert mine[-1] == want
-        assert len(mine) == sum((t, d["id"]) == (kind, id) for t, d in all)
+        assert len(mine) == sum((t, d["id"]) == (kind, id) for t, d in every)
         before = {}
         for stats in mine:              # one vote comes, or one moves
             change = [stats.get(a, 0) - before.get(a, 0)

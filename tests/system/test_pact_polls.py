@@ -86,10 +86,9 @@ def test_the_same_vote_again(four, kind):
     for _ in range(3):
         a.vote("x", "A", kind)
         stats(all, kind, "x", A=1)
-    b.vote("x", "A", kind)
-    a.vote("x", "A", kind)
-    stats(all, kind, "x", A=2)
-    stats(all, kind, "x", A=2)
+    for p in b, a:
+        p.vote("x", "A", kind)
+        stats(all, kind, "x", A=2)
     quiet(*four)
 
 
@@ -191,13 +190,12 @@ def test_any_id_and_answer(four, kind, name):
     """36"""
     a, b, c, all = four
     b.subscribe(f"{kind}:{name}")
-    a.vote(name, name, kind)
-    b.vote(name, "other", kind)
-    a.vote(name, "other", kind)
-    for p in b, all:
-        p.expect(kind, {"id": name, "stats": {name: 1}})
-        p.expect(kind, {"id": name, "stats": {name: 1, "other": 1}})
-        p.expect(kind, {"id": name, "stats": {"other": 2}})
+    for voter, answer, want in ((a, name, {name: 1}),
+                                (b, "other", {name: 1, "other": 1}),
+                                (a, "other", {"other": 2})):
+        voter.vote(name, answer, kind)
+        for p in b, all:
+            p.expect(kind, {"id": name, "stats": want})
     quiet(*four)
 
 
