@@ -61,6 +61,7 @@ static const struct row {
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS } },
 	[GOSSIP_NEWS]	= { "news", 0,
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_PAYLOAD } },
+	[GOSSIP_ACK]	= { "ack", 0, { F_TO, F_FROM, F_TERM, F_SEQ } },
 	[GOSSIP_STATE]	= { "state", 0,
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_PAYLOAD } },
 };

@@ -41,6 +41,8 @@ enum gossip_type {
 	GOSSIP_AT,		/* to from term seq flags: that is what I have
 				   (GOSSIP_F_EMPTY: nothing) */
 	GOSSIP_NEWS,		/* to from term seq payload (proto/news.h) */
+	GOSSIP_ACK,		/* to from term seq: to the authority, I have that; from
+				   it: all have */
 	GOSSIP_STATE,		/* to from term seq flags payload: a part of all there
 				   is; GOSSIP_F_MORE: not the last */
 	GOSSIP_NTYPES

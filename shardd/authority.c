@@ -19,6 +19,7 @@
 #define AUTHORITY_ASK_MS	500	/* neighbours, where they are */
 #define AUTHORITY_WAIT_MS	1000	/* for Redis, with steps unanswered */
 #define AUTHORITY_STEP_MS	10000	/* an origin, for its answer */
+#define AUTHORITY_SLOW_MS	1000	/* for a replica that does not say it knows */
 #define AUTHORITY_AGAIN_MS	2000	/* it sends its steps again */
 #define AUTHORITY_BATCH		(256 << 10)	/* bytes of steps */
 #define AUTHORITY_INBOX		(16 << 20)	/* bytes of steps that wait */
@@ -33,9 +34,10 @@ enum office {
 	OFFICE_WAITING		/* Redis went away with it */
 };
 
-struct step {			/* of ours, not answered */
-	struct list	 at;
+struct step {			/* of ours */
+	struct list	 at;		/* steps, or, when it took effect, applied */
 	uint64_t	 number;
+	uint64_t	 pos;		/* where it took effect */
 	uint64_t	 since;		/* clock_ms */
 	authority_done_cb *done;
 	void		*arg;
@@ -67,7 +69,10 @@ struct mark {			/* how far an origin's steps have come */
 struct member {			/* a neighbour, as the authority sees it */
 	struct list	 at;
 	uint64_t	 id;
-	uint64_t	 pos;
+	uint64_t	 pos;		/* has been sent */
+	uint64_t	 acked;		/* has said that it has */
+	uint64_t	 asked;		/* wants to know that all have */
+	uint64_t	 told;		/* was told */
 	int		 heard;		/* it has said where it is, and gets news */
 	int		 stale;		/* whatever it says, it gets the state */
 };
@@ -93,7 +98,7 @@ struct authority {
 	struct maps	*incoming;	/* parts of a state */
 	uint64_t	 asked;		/* clock_ms: told the head of a gap */
 
-	struct list	 steps;
+	struct list	 steps, applied;
 	uint64_t	 number;	/* of our latest */
 	uint64_t	 sent;		/* clock_ms */
 
@@ -114,6 +119,7 @@ struct authority {
 static void	 authority_work(void *arg);
 static void	 authority_take(struct authority *a);
 static void	 authority_resend(struct authority *a);
+static struct member *authority_member(struct authority *a, uint64_t id);
 
 static void
 authority_restless(struct authority *a)
@@ -138,6 +144,7 @@ authority_new(struct replica *r)
 	list_init(&a->news);
 	list_init(&a->departed);
 	list_init(&a->steps);
+	list_init(&a->applied);
 	list_init(&a->members);
 	list_init(&a->inbox);
 	list_init(&a->batch);
@@ -187,23 +194,29 @@ authority_drop_incoming(struct authority *a)
 	a->incoming = NULL;
 }
 
+/* Ends it. */
+static void
+step_done(struct step *s, int err)
+{
+	list_remove(&s->at);
+	if (s->done != NULL)
+		s->done(err, s->arg);
+	free(s);
+}
+
 void
 authority_free(struct authority *a)
 {
-	struct step	*s;
-
 	if (a == NULL)
 		return;
 	store_forget(a->call);
 	turn_cancel(&a->work);
 	list_remove(&a->restless);
-	while (!list_empty(&a->steps)) {
-		s = list_entry(a->steps.next, struct step, at);
-		list_remove(&s->at);
-		if (s->done != NULL)
-			s->done(ECANCELED, s->arg);
-		free(s);
-	}
+	while (!list_empty(&a->applied))
+		step_done(list_entry(a->applied.next, struct step, at), 0);
+	while (!list_empty(&a->steps))
+		step_done(list_entry(a->steps.next, struct step, at),
+		    ECANCELED);
 	FREE_ALL(&a->departed, struct departed);
 	FREE_ALL(&a->members, struct member);
 	FREE_ALL(&a->inbox, struct proposal);
@@ -283,8 +296,11 @@ authority_unmark(struct authority *a, uint64_t origin)
 
 /* ---- what takes effect ---- */
 
-/* Our steps up to number: the last one ended with err, those before must have
- * ended well, for else we had been told. */
+/*
+ * Our steps up to number: the last one ended with err, those before must have
+ * ended well, for else we had been told.  What took effect is done when all
+ * replicas know it.
+ */
 static void
 authority_answered(struct authority *a, uint64_t number, int err)
 {
@@ -294,11 +310,53 @@ authority_answered(struct authority *a, uint64_t number, int err)
 		s = list_entry(a->steps.next, struct step, at);
 		if (s->number > number)
 			break;
+		if (s->done == NULL || (s->number == number && err != 0)) {
+			step_done(s, err);
+			continue;
+		}
+		s->pos = a->pos;
+		s->since = clock_ms();
 		list_remove(&s->at);
-		if (s->done != NULL)
-			s->done(s->number == number ? err : 0, s->arg);
-		free(s);
+		list_push(&a->applied, &s->at);
 	}
+}
+
+/* All replicas have what stands up to pos. */
+static void
+authority_settled(struct authority *a, uint64_t pos)
+{
+	struct step	*s;
+
+	while (!list_empty(&a->applied)) {
+		s = list_entry(a->applied.next, struct step, at);
+		if (s->pos > pos)
+			break;
+		step_done(s, 0);
+	}
+}
+
+/* As the authority: how far have all come?  Who asked is told. */
+static void
+authority_settle(struct authority *a)
+{
+	struct gossip	 m = { .type = GOSSIP_ACK };
+	struct list	*e, *tmp;
+	struct member	*k;
+	uint64_t	 pos = a->pos;
+
+	list_each(e, tmp, &a->members) {
+		k = list_entry(e, struct member, at);
+		if (k->heard && k->acked < pos)
+			pos = k->acked;
+	}
+	list_each(e, tmp, &a->members) {
+		k = list_entry(e, struct member, at);
+		if (!k->heard || k->asked <= k->told || pos <= k->told)
+			continue;
+		k->told = m.seq = pos;
+		authority_tell(a, k->id, &m);
+	}
+	authority_settled(a, pos);
 }
 
 /* The application hears of one step, its changes being made. */
@@ -493,6 +551,7 @@ authority_bring_up(struct authority *a, struct member *m)
 		authority_send_since(a, m->id, m->pos);
 	m->stale = 0;
 	m->pos = a->pos;
+	m->asked = a->pos;
 }
 
 /* ---- deciding ---- */
@@ -516,6 +575,7 @@ authority_publish(struct authority *a)
 			    .payload = slice_of(a->bytes.data, a->bytes.len) };
 	struct buf	 bytes = a->bytes;
 	struct list	*e, *tmp;
+	struct proposal	*p;
 	struct member	*k;
 
 	list_each(e, tmp, &a->members) {
@@ -525,10 +585,17 @@ authority_publish(struct authority *a)
 		authority_tell(a, k->id, &m);
 		k->pos = m.seq;
 	}
+	list_each(e, tmp, &a->batch) {
+		p = list_entry(e, struct proposal, at);
+		if (p->number != 0 && p->origin != a->r->id &&
+		    (k = authority_member(a, p->origin)) != NULL)
+			k->asked = m.seq;
+	}
 	FREE_ALL(&a->batch, struct proposal);
 	memset(&a->bytes, 0, sizeof(a->bytes));
 	authority_apply(a, bytes.data, bytes.len);
 	buf_clear(&bytes);
+	authority_settle(a);
 }
 
 /* It did not: its steps are to be decided again. */
@@ -747,6 +814,7 @@ authority_inaugurate(struct authority *a)
 		authority_propose(a, list_entry(e, struct departed, at)->id, 0,
 		    slice_of(NULL, 0));
 	authority_resend(a);
+	authority_settle(a);
 	turn_add(&a->work, TURN_CLIENTS);
 }
 
@@ -1034,6 +1102,8 @@ authority_parted(struct authority *a, uint64_t neighbour)
 	if (m != NULL) {
 		list_remove(&m->at);
 		free(m);
+		if (a->office > OFFICE_ASKING)
+			authority_settle(a);
 	}
 	if ((d = malloc(sizeof(*d))) != NULL) {
 		d->id = neighbour;
@@ -1076,12 +1146,37 @@ authority_got_at(struct authority *a, const struct gossip *m)
 		return;
 	}
 	k->heard = 1;
-	k->pos = m->seq;
+	k->pos = k->acked = m->seq;
 	k->stale |= (m->flags & GOSSIP_F_EMPTY) != 0;
 	if (a->office == OFFICE_ASKING)
 		authority_heard(a, 0);
 	else if (a->office == OFFICE_READY || a->office == OFFICE_COMMITTING)
 		authority_bring_up(a, k);
+}
+
+/* What we have, the authority may tell those who wait for all to have it. */
+static void
+authority_acknowledge(struct authority *a)
+{
+	struct gossip	 m = { .type = GOSSIP_ACK, .seq = a->pos };
+
+	authority_tell(a, a->head, &m);
+}
+
+static void
+authority_got_ack(struct authority *a, const struct gossip *m)
+{
+	struct member	*k = authority_member(a, m->from);
+
+	if (m->term != a->term)
+		return;
+	if (a->office == OFFICE_NONE) {
+		if (m->from == a->head)
+			authority_settled(a, m->seq);
+	} else if (k != NULL && m->seq > k->acked) {
+		k->acked = m->seq;
+		authority_settle(a);
+	}
 }
 
 static void
@@ -1094,6 +1189,8 @@ authority_got_news(struct authority *a, const struct gossip *m)
 		return;
 	if (m->seq == a->pos + 1) {
 		authority_apply(a, m->payload.data, m->payload.len);
+		if (a->office == OFFICE_NONE)
+			authority_acknowledge(a);
 		return;
 	}
 	if (a->office == OFFICE_ASKING || clock_ms() - a->asked < 100)
@@ -1125,6 +1222,8 @@ authority_become(struct authority *a, uint64_t pos, struct news *n,
 		authority_set_mark(a, s.origin, s.number);
 	if ((k = authority_mark(a, a->r->id)) != NULL)
 		authority_answered(a, k->done, 0);
+	if (a->office == OFFICE_NONE)
+		authority_acknowledge(a);
 	authority_reset(a);
 	authority_resend(a);
 }
@@ -1174,6 +1273,9 @@ authority_message(struct authority *a, const struct gossip *m)
 		break;
 	case GOSSIP_NEWS:
 		authority_got_news(a, m);
+		break;
+	case GOSSIP_ACK:
+		authority_got_ack(a, m);
 		break;
 	case GOSSIP_STATE:
 		authority_got_state(a, m);
@@ -1264,14 +1366,17 @@ authority_tick(struct authority *a)
 		s = list_entry(a->steps.next, struct step, at);
 		if (now - s->since < AUTHORITY_STEP_MS)
 			break;
-		list_remove(&s->at);
-		if (s->done != NULL)
-			s->done(ETIMEDOUT, s->arg);
-		free(s);
+		step_done(s, ETIMEDOUT);
+	}
+	while (!list_empty(&a->applied)) {
+		s = list_entry(a->applied.next, struct step, at);
+		if (now - s->since < AUTHORITY_SLOW_MS)
+			break;
+		step_done(s, 0);
 	}
 	if (!list_empty(&a->steps) && now - a->sent > AUTHORITY_AGAIN_MS)
 		authority_resend(a);
-	if (list_empty(&a->steps) && (a->office == OFFICE_NONE ||
+	if (list_empty(&a->steps) && list_empty(&a->applied) && (a->office == OFFICE_NONE ||
 	    (a->office == OFFICE_READY && !a->away)))
 		list_remove(&a->restless);
 }

@@ -37,7 +37,8 @@ void	 authority_free(struct authority *a);
 const struct maps *authority_maps(const struct authority *a);
 
 /*
- * err: 0, or what decide() returned; EAGAIN (it would have to be written, and
+ * err: 0 (it has taken effect, and every replica knows it; one that is slow is
+ * waited for for a second), or what decide() returned; EAGAIN (it would have to be written, and
  * Redis is away), ETIMEDOUT (10 s: nobody decided, or who did fell silent),
  * ECANCELED.  Never from within authority_step().
  */

@@ -641,6 +641,7 @@ neighbours_take(struct link *l, const struct gossip *m, void *arg)
 	case GOSSIP_REIGN:
 	case GOSSIP_AT:
 	case GOSSIP_NEWS:
+	case GOSSIP_ACK:
 	case GOSSIP_STATE:
 		/* Of one that has ended, the last words count no more: what was
 		 * its own is given up. */
@@ -703,6 +704,7 @@ neighbours_message(struct link *l, const struct gossip *m)
 	case GOSSIP_REIGN:
 	case GOSSIP_AT:
 	case GOSSIP_NEWS:
+	case GOSSIP_ACK:
 	case GOSSIP_STATE:
 		return (neighbours_for_replica(l, m));
 	case GOSSIP_DONE:

@@ -14,9 +14,9 @@
 #define PACT_KEY_MAX	4096		/* bytes of a signing key */
 
 static const char	 pact_details_default[] =
-    "city:CF-IPCity country:CF-IPCountry continent:CF-IPContinent "
-    "region:CF-Region timezone:CF-Timezone latitude:CF-IPLatitude "
-    "longitude:CF-IPLongitude";
+    "city=CF-IPCity country=CF-IPCountry continent=CF-IPContinent "
+    "region=CF-Region timezone=CF-Timezone latitude=CF-IPLatitude "
+    "longitude=CF-IPLongitude";
 
 /* ---- digests ---- */
 
@@ -158,7 +158,7 @@ void
 pact_write_details(FILE *f, const struct kennel_socket *s)
 {
 	const char	*list = kennel_option("pact_details");
-	const char	*colon, *value;
+	const char	*equals, *value;
 	json_t		*text;
 	char		 header[128];
 	size_t		 n, more = 0;
@@ -171,17 +171,17 @@ pact_write_details(FILE *f, const struct kennel_socket *s)
 	for (; *list != '\0'; list += n) {
 		list += strspn(list, " \t,");
 		n = strcspn(list, " \t,");
-		colon = memchr(list, ':', n);
-		if (colon == NULL || n == 0 ||
-		    n - (size_t)(colon - list) > sizeof(header))
+		equals = memchr(list, '=', n);
+		if (equals == NULL ||
+		    n - (size_t)(equals - list) > sizeof(header))
 			continue;
 		snprintf(header, sizeof(header), "%.*s",
-		    (int)(list + n - colon - 1), colon + 1);
+		    (int)(list + n - equals - 1), equals + 1);
 		if ((value = kennel_socket_header(s, header)) == NULL)
 			continue;
 		if (more++)
 			putc(',', f);
-		js_write_string(f, list, (size_t)(colon - list));
+		js_write_string(f, list, (size_t)(equals - list));
 		putc(':', f);
 		/* What is no UTF-8 is left empty. */
 		text = json_string(value);
