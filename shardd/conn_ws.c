@@ -141,6 +141,8 @@ conn_ws_open(struct conn *c)
 	ws->opening->hello = NULL;
 	opening_free(ws->opening);
 	ws->opening = NULL;
+	if (ws->rest.len == 0)
+		conn_ws_clear(c);	/* most clients wait for the 101 */
 	conn_set_state(c, CONN_OPEN);
 	conn_queue(c, hello);
 	payload_unref(hello);
