@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/poller.h"
 #include "common/sock.h"
 #include "proto/control.h"
 #include "shardd/conn.h"
@@ -32,7 +33,6 @@ struct parted {
 
 static char	 conn_buf[CONN_BUF];
 
-static void	 conn_event_cb(evutil_socket_t, short, void *);
 static void	 conn_free(struct conn *c);
 
 static uint32_t	 conn_now;
@@ -169,9 +169,7 @@ conn_start(struct conn *c)
 	enum close_why	 why;
 
 	c->proto = NULL;
-	event_assign(&c->ev, c->worker->base, c->fd, EV_READ | EV_PERSIST,
-	    conn_event_cb, c);
-	c->flags |= CONN_F_EVENT;
+	c->flags |= CONN_F_BEGUN;
 	conn_set_state(c, CONN_HTTP);
 	why = conn_http_start(c, slice_of(early->data, early->len));
 	buf_clear(early);
@@ -235,9 +233,9 @@ conn_set_state(struct conn *c, enum conn_state state)
 void
 conn_arm(struct conn *c)
 {
-	short	 want = 0, have;
+	short	 want = 0;
 
-	if (c->fd == -1 || (c->flags & CONN_F_EVENT) == 0)
+	if (c->fd == -1 || (c->flags & CONN_F_BEGUN) == 0)
 		return;
 	if (c->state != CONN_HOMING && c->state != CONN_OPENING &&
 	    c->pauses == 0 && (c->flags & CONN_F_DOOMED) == 0)
@@ -245,17 +243,16 @@ conn_arm(struct conn *c)
 	if (!outbox_empty(&c->out) && (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
 	    CONN_F_DOOMED)) == 0)
 		want |= EV_WRITE;
-	have = (short)event_pending(&c->ev, EV_READ | EV_WRITE, NULL);
-	if (want == have)
-		return;
-	if (have != 0)
-		event_del(&c->ev);
-	if (want == 0)
-		return;
-	event_assign(&c->ev, c->worker->base, c->fd, want | EV_PERSIST,
-	    conn_event_cb, c);
-	if (event_add(&c->ev, NULL) == -1)
+	if (poller_want(c->worker->poller, c->fd, &c->armed, want, c) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
+}
+
+/* Nothing is heard of it any more. */
+static void
+conn_disarm(struct conn *c)
+{
+	if (poller_want(c->worker->poller, c->fd, &c->armed, 0, c) == -1)
+		fatal("epoll_ctl");	/* it was armed */
 }
 
 void
@@ -509,13 +506,13 @@ conn_input(struct conn *c)
 	return (CLOSE_NONE);
 }
 
-static void
-conn_event_cb(evutil_socket_t fd, short what, void *arg)
+void
+conn_ready(void *arg, short what)
 {
 	struct conn	*c = arg;
 	enum close_why	 why;
 
-	(void)fd;
+	what &= c->armed;
 	if (c->flags & CONN_F_DOOMED)
 		return;
 	if (what & EV_WRITE) {
@@ -549,8 +546,8 @@ conn_doom(struct conn *c, enum close_why why)
 	c->flags |= CONN_F_DOOMED;
 	if (c->why == CLOSE_NONE)
 		c->why = (uint8_t)why;
-	if (c->flags & CONN_F_EVENT)
-		event_del(&c->ev);
+	if (c->fd != -1)
+		conn_disarm(c);
 	list_remove(&c->at);
 	list_push(&w->doomed, &c->at);
 	turn_add(&w->reap, TURN_CLIENTS);
@@ -615,9 +612,9 @@ conn_end(struct conn *c)
 	if ((c->flags & CONN_F_GONE) == 0)
 		conn_depart(c, c->why != CLOSE_NONE ? c->why : CLOSE_RESET,
 		    1006);
-	if (c->flags & CONN_F_EVENT)
-		event_del(&c->ev);
-	c->flags &= (uint16_t)~(CONN_F_EVENT | CONN_F_DOOMED);
+	if (c->fd != -1)
+		conn_disarm(c);
+	c->flags &= (uint16_t)~(CONN_F_BEGUN | CONN_F_DOOMED);
 	if (c->proto != NULL)
 		conn_ops(c)->clear(c);
 	sock_end(c->fd, 0);

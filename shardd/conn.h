@@ -16,7 +16,6 @@
 #define SHARDD_CONN_H
 
 #include <event2/event.h>
-#include <event2/event_struct.h>
 
 #include "common/list.h"
 #include "proto/capsule.h"
@@ -49,7 +48,7 @@ enum conn_state {
 #define CONN_F_OPENED	0x08	/* onopen ran and agreed */
 #define CONN_F_MEMBER	0x10	/* joined its replica */
 #define CONN_F_GONE	0x20	/* GONE was said */
-#define CONN_F_EVENT	0x40	/* event_assign was done */
+#define CONN_F_BEGUN	0x40	/* conn_start: it may be read */
 #define CONN_F_LISTED	0x80	/* has its entry in the lookup */
 #define CONN_F_PARTED	0x100	/* its last callback was called */
 #define CONN_F_RESUME	0x200	/* kept input is to be processed */
@@ -70,7 +69,6 @@ struct ident {
 };
 
 struct conn {
-	struct event	 ev;
 	struct list	 at;		/* worker->conns, or ->timed */
 	struct worker	*worker;
 	int		 fd;		/* -1: none */
@@ -80,6 +78,7 @@ struct conn {
 	uint8_t		 why;		/* enum close_why of the end */
 	uint8_t		 pings;		/* unanswered */
 	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
+	uint8_t		 armed;		/* EV_READ, EV_WRITE */
 	uint16_t	 code;		/* of the end, for onclose */
 	uint32_t	 since;		/* conn_tick() of state, or of last input */
 	uint32_t	 member;	/* index in replica->members */
@@ -120,6 +119,8 @@ void	 conn_drop(struct conn *c);
 void	 conn_set_state(struct conn *c, enum conn_state state);
 /* Arm the events that the state wants. */
 void	 conn_arm(struct conn *c);
+/* The poller's: arg is the connection. */
+void	 conn_ready(void *arg, short what);
 void	 conn_pause(struct conn *c, unsigned why);
 /* May process kept input, from the loop, at the end of this turn. */
 void	 conn_resume(struct conn *c, unsigned why);

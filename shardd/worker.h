@@ -21,6 +21,7 @@ struct kennel_app;
 struct link;
 struct listener;
 struct lookup;
+struct poller;
 
 struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 	size_t		 message_max;		/* 16 MiB */
@@ -36,6 +37,7 @@ struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 
 struct worker {
 	struct event_base *base;
+	struct poller	*poller;		/* of the clients */
 	const struct kennel_app *apps;
 	size_t		 napps;
 	uint32_t	 slot;
