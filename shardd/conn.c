@@ -476,8 +476,7 @@ conn_discard(struct conn *c)
 	n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
-	/* member counts: it is no member any more. */
-	if (n > 0 && (c->member += (uint32_t)n) <= CONN_LINGER_MAX)
+	if (n > 0 && (c->discarded += (uint32_t)n) <= CONN_LINGER_MAX)
 		return;
 	conn_end(c);
 }
@@ -571,7 +570,6 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 		c->flags &= (uint16_t)~CONN_F_MEMBER;
 		replica_leave(c->replica, c);
 	}
-	c->member = 0;
 	if (c->flags & CONN_F_LISTED) {
 		c->flags &= (uint16_t)~CONN_F_LISTED;
 		lookup_leave(w->lookup, c->replica, c->ident->uid);

@@ -17,6 +17,7 @@
 
 #include <event2/event.h>
 
+#include "common/bag.h"
 #include "common/list.h"
 #include "proto/capsule.h"
 #include "proto/close_why.h"
@@ -69,6 +70,8 @@ struct ident {
 };
 
 struct conn {
+	struct bag_node	 by_uid;	/* a member: mine is its index in
+					   replica->members */
 	struct list	 at;		/* worker->conns, or ->timed */
 	struct worker	*worker;
 	int		 fd;		/* -1: none */
@@ -81,7 +84,7 @@ struct conn {
 	uint8_t		 armed;		/* EV_READ, EV_WRITE */
 	uint16_t	 code;		/* of the end, for onclose */
 	uint32_t	 since;		/* conn_tick() of state, or of last input */
-	uint32_t	 member;	/* index in replica->members */
+	uint32_t	 discarded;	/* bytes, when it lingers */
 	uint64_t	 id;
 	struct outbox	 out;
 	struct replica	*replica;	/* a reference, or NULL */
@@ -91,7 +94,6 @@ struct conn {
 	void		*proto;		/* struct http, struct ws, or NULL: idle */
 	struct busy	*busy;		/* outstanding calls, or NULL */
 	struct payload	*reason;	/* the client's, for onclose, or NULL */
-	struct conn	*uid_next;	/* replica.c */
 };
 
 struct conn_ops {
