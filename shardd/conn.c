@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -52,75 +53,59 @@ conn_tick_set(void)
 /* ---- who it is ---- */
 
 static size_t
-ident_size(const struct capsule *cap)
+conn_text_len(const struct capsule *cap)
 {
-	size_t	 n = cap->peer.len + cap->uid.len + cap->group.len +
-		    cap->route.len + 4;
+	size_t	 n = cap->uid.len + cap->peer.len + 2;
 
 	for (size_t i = 0; i < cap->nheaders; i++)
 		n += cap->headers[i].name.len + cap->headers[i].value.len + 2;
 	return (n);
 }
 
-/* Copy s, terminated, to *at. */
-static struct slice
-ident_put(char **at, struct slice s)
+/* Copy s, terminated; returns what follows. */
+static char *
+conn_text_put(char *at, struct slice s)
 {
-	struct slice	 copy = { *at, s.len };
-
 	if (s.len > 0)
-		memcpy(*at, s.data, s.len);
-	(*at)[s.len] = '\0';
-	*at += s.len + 1;
-	return (copy);
+		memcpy(at, s.data, s.len);
+	at[s.len] = '\0';
+	return (at + s.len + 1);
 }
 
-static struct ident *
-ident_new(const struct capsule *cap)
+static void
+conn_text_set(struct conn *c, const struct capsule *cap)
 {
-	struct ident	*i;
-	size_t		 text = ident_size(cap), align;
-	char		*at;
+	char	*at = conn_text_put(c->text, cap->uid);
 
-	align = (text + _Alignof(struct capsule_header) - 1) &
-	    ~(_Alignof(struct capsule_header) - 1);
-	align += (0 - offsetof(struct ident, text) - align) &
-	    (_Alignof(struct capsule_header) - 1);
-	i = malloc(offsetof(struct ident, text) + align +
-	    cap->nheaders * sizeof(*i->headers));
-	if (i == NULL)
-		return (NULL);
-	i->refs = 1;
-	i->meter = NULL;
-	i->flags = cap->flags;
-	i->nheaders = (uint32_t)cap->nheaders;
-	i->headers = (struct capsule_header *)(void *)(i->text + align);
-	at = i->text;
-	i->peer = ident_put(&at, cap->peer).data;
-	i->uid = ident_put(&at, cap->uid);
-	i->group = ident_put(&at, cap->group);
-	i->route = ident_put(&at, cap->route);
-	for (size_t k = 0; k < cap->nheaders; k++) {
-		i->headers[k].name = ident_put(&at, cap->headers[k].name);
-		i->headers[k].value = ident_put(&at, cap->headers[k].value);
+	at = conn_text_put(at, cap->peer);
+	for (size_t i = 0; i < cap->nheaders; i++) {
+		at = conn_text_put(at, cap->headers[i].name);
+		at = conn_text_put(at, cap->headers[i].value);
 	}
-	return (i);
+	c->uid_len = (uint16_t)cap->uid.len;
+	c->nheaders = (uint8_t)cap->nheaders;
+	c->secure = (cap->flags & CAPSULE_F_SECURE) != 0;
 }
 
-struct ident *
-ident_ref(struct ident *i)
+const char *
+conn_peer(const struct conn *c)
 {
-	i->refs++;
-	return (i);
+	return (c->text + c->uid_len + 1);
 }
 
-void
-ident_unref(struct ident *i)
+const char *
+conn_header(const struct conn *c, const char *name)
 {
-	if (--i->refs > 0)
-		return;
-	free(i->meter);
-	free(i);
+	const char	*at = conn_peer(c), *value;
+
+	for (unsigned i = 0; i < c->nheaders; i++) {
+		at += strlen(at) + 1;
+		value = at + strlen(at) + 1;
+		if (strcasecmp(at, name) == 0)
+			return (value);
+		at = value;
+	}
+	return (NULL);
 }
 
 /* ---- birth ---- */
@@ -132,10 +117,10 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	struct conn	*c;
 	struct buf	*early;
 
-	if ((c = calloc(1, sizeof(*c))) == NULL)
+	if ((c = calloc(1, sizeof(*c) + conn_text_len(cap))) == NULL)
 		return (NULL);
-	if ((c->ident = ident_new(cap)) == NULL ||
-	    meter_new(w, cap->route, &c->ident->meter) == -1 ||
+	conn_text_set(c, cap);
+	if (meter_new(w, cap->route, &c->meter) == -1 ||
 	    (early = calloc(1, sizeof(*early))) == NULL)
 		goto fail;
 	if (buf_add(early, cap->early.data, cap->early.len) == -1) {
@@ -155,8 +140,7 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	w->nconns++;
 	return (c);
 fail:
-	if (c->ident != NULL)
-		ident_unref(c->ident);
+	free(c->meter);
 	free(c);
 	errno = ENOMEM;
 	return (NULL);
@@ -211,7 +195,7 @@ conn_free(struct conn *c)
 	w->nconns--;
 	if (c->replica != NULL)
 		replica_unref(c->replica);
-	ident_unref(c->ident);
+	free(c->meter);
 	free(c);
 }
 
@@ -368,7 +352,7 @@ conn_send(struct conn *c, struct payload *p)
 
 	if (!conn_over(c))
 		return (conn_queue(c, p));
-	switch (meter_slow(c->ident->meter)) {
+	switch (meter_slow(c->meter)) {
 	case SLOW_DROP_OLD:
 		/* A good part, so that it is not done for each message. */
 		c->worker->dropped += outbox_drop(&c->out, max - max / 4);
@@ -476,7 +460,8 @@ conn_discard(struct conn *c)
 	n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0 && (c->discarded += (uint32_t)n) <= CONN_LINGER_MAX)
+	/* mine counts them: it is no member any more. */
+	if (n > 0 && (c->by_uid.mine += (uint32_t)n) <= CONN_LINGER_MAX)
 		return;
 	conn_end(c);
 }
@@ -569,10 +554,11 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 	if (c->flags & CONN_F_MEMBER) {
 		c->flags &= (uint16_t)~CONN_F_MEMBER;
 		replica_leave(c->replica, c);
+		c->by_uid.mine = 0;
 	}
 	if (c->flags & CONN_F_LISTED) {
 		c->flags &= (uint16_t)~CONN_F_LISTED;
-		lookup_leave(w->lookup, c->replica, c->ident->uid);
+		lookup_leave(w->lookup, c->replica, conn_uid(c));
 	}
 	m.replica = c->replica == NULL ? 0 : c->replica->id;
 	if (c->flags & CONN_F_OPENED)
@@ -654,7 +640,7 @@ conn_reap(void *worker)
 		if (p->since != 0)
 			continue;
 		conn_parted(p->conn, p->conn->replica == NULL ||
-		    !replica_has(p->conn->replica, p->conn->ident->uid));
+		    !replica_has(p->conn->replica, conn_uid(p->conn)));
 		list_remove(&p->at);
 		free(p);
 	}

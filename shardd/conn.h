@@ -56,44 +56,35 @@ enum conn_state {
 #define CONN_F_AWAITED	0x400	/* in worker->parted */
 #define CONN_F_SHUT	0x800	/* SHUT_WR was done */
 
-/* Who it is: one allocation, shared with a request that outlives it. */
-struct ident {
-	uint32_t	 refs;
-	uint32_t	 nheaders;
-	uint32_t	 flags;		/* CAPSULE_F_* */
-	const char	*peer;		/* all terminated, in text */
-	struct slice	 uid, group;
-	struct slice	 route;
-	struct capsule_header *headers;
-	struct meter	*meter;		/* what its route allows, or NULL */
-	char		 text[];
-};
-
 struct conn {
 	struct bag_node	 by_uid;	/* a member: mine is its index in
 					   replica->members */
 	struct list	 at;		/* worker->conns, or ->timed */
 	struct worker	*worker;
+	struct replica	*replica;	/* a reference, or NULL */
+	const struct kennel_app *app;
+	void		*data;		/* the application's */
+	void		*proto;		/* struct http, struct ws, or NULL: idle */
+	struct busy	*busy;		/* outstanding calls, or NULL */
+	struct payload	*reason;	/* the client's, for onclose, or NULL */
+	struct meter	*meter;		/* what its route allows, or NULL */
+	struct outbox	 out;
+	uint64_t	 id;
 	int		 fd;		/* -1: none */
+	uint32_t	 since;		/* conn_tick() of state, or of last input */
 	uint16_t	 flags;		/* CONN_F_* */
+	uint16_t	 code;		/* of the end, for onclose */
 	uint8_t		 state;		/* enum conn_state */
 	uint8_t		 pauses;	/* PAUSE_* */
 	uint8_t		 why;		/* enum close_why of the end */
 	uint8_t		 pings;		/* unanswered */
 	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
 	uint8_t		 armed;		/* EV_READ, EV_WRITE */
-	uint16_t	 code;		/* of the end, for onclose */
-	uint32_t	 since;		/* conn_tick() of state, or of last input */
-	uint32_t	 discarded;	/* bytes, when it lingers */
-	uint64_t	 id;
-	struct outbox	 out;
-	struct replica	*replica;	/* a reference, or NULL */
-	struct ident	*ident;
-	const struct kennel_app *app;
-	void		*data;		/* the application's */
-	void		*proto;		/* struct http, struct ws, or NULL: idle */
-	struct busy	*busy;		/* outstanding calls, or NULL */
-	struct payload	*reason;	/* the client's, for onclose, or NULL */
+	uint8_t		 secure;	/* the client came over https */
+	uint8_t		 nheaders;
+	uint16_t	 uid_len;
+	char		 text[];	/* uid, peer, names and values of nheaders
+					   headers; each terminated */
 };
 
 struct conn_ops {
@@ -167,8 +158,15 @@ void	 conn_flush_all(void *worker);
 void	 conn_flush_late(void *worker);
 void	 conn_reap(void *worker);
 
-struct ident *ident_ref(struct ident *i);
-void	 ident_unref(struct ident *i);
+/* Who it is. */
+static inline struct slice
+conn_uid(const struct conn *c)
+{
+	return (slice_of(c->text, c->uid_len));
+}
+const char *conn_peer(const struct conn *c);
+/* A header that the route keeps, or NULL. */
+const char *conn_header(const struct conn *c, const char *name);
 
 /* ---- conn_http.c ---- */
 enum close_why conn_http_start(struct conn *c, struct slice early);

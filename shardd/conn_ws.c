@@ -100,7 +100,7 @@ conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	}
 	if (!c->replica->ready)
 		list_push(&c->replica->waiting, &o->at);
-	o->ticket = lookup_enter(c->worker->lookup, c->replica, c->ident->uid,
+	o->ticket = lookup_enter(c->worker->lookup, c->replica, conn_uid(c),
 	    conn_ws_listed_cb, o);
 	if (o->ticket == NULL)
 		conn_doom(c, CLOSE_NO_MEMORY);
@@ -347,7 +347,7 @@ conn_ws_got(struct conn *c, enum ws_verdict v, const struct ws_message *m)
 		return (0);
 	}
 	if (c->state == CONN_OPEN && m->opcode != WS_CLOSE &&
-	    !meter_message(c->ident->meter)) {
+	    !meter_message(c->meter)) {
 		conn_ws_rate(c);
 		return (0);
 	}
@@ -403,7 +403,7 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 		data += used;
 		len -= used;
 		if (c->state == CONN_OPEN &&
-		    !meter_bytes(c->ident->meter, used)) {
+		    !meter_bytes(c->meter, used)) {
 			conn_ws_rate(c);
 			more = 0;
 		} else if (v != WS_MORE)

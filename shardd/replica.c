@@ -126,7 +126,7 @@ replica_conn(struct bag_node *n)
 int
 replica_join(struct replica *r, struct conn *c)
 {
-	struct slice	  uid = c->ident->uid;
+	struct slice	  uid = conn_uid(c);
 	struct conn	**members;
 	size_t		  cap;
 
@@ -161,7 +161,7 @@ replica_has(const struct replica *r, struct slice uid)
 {
 	struct bag_node	*n = bag_find(&r->uids, bag_hash(uid.data, uid.len));
 
-	while (n != NULL && !slice_eq(replica_conn(n)->ident->uid, uid))
+	while (n != NULL && !slice_eq(conn_uid(replica_conn(n)), uid))
 		n = bag_again(n);
 	return (n != NULL);
 }
@@ -180,7 +180,7 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 	for (size_t i = 0; i < r->nmembers; i++) {
 		c = r->members[i];
 		if (but.data != NULL && c->by_uid.hash == hash &&
-		    slice_eq(c->ident->uid, but))
+		    slice_eq(conn_uid(c), but))
 			continue;
 		if (conn_send(c, p) == 0)
 			n++;
@@ -198,7 +198,7 @@ replica_whisper(struct replica *r, struct slice uid, struct payload *p)
 	for (e = bag_find(&r->uids, bag_hash(uid.data, uid.len)); e != NULL;
 	    e = bag_again(e)) {
 		c = replica_conn(e);
-		if (slice_eq(c->ident->uid, uid) && conn_send(c, p) == 0)
+		if (slice_eq(conn_uid(c), uid) && conn_send(c, p) == 0)
 			n++;
 	}
 	return (n);
