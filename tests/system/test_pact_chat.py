@@ -344,7 +344,10 @@ def test_nul_is_a_character(four):
     b.expect("counter", {"id": "a\0b", "value": 2})
     a.vote("\0", "a\0b")
     b.expect("poll", {"id": "\0", "stats": {"a\0b": 1}})
-    assert a.login({"n\0": "\0"})["properties"] == {"n\0": "\0"}
+    assert a.login({"n": "\0"})["properties"] == {"n": "\0"}
+    quiet(a)
+    a.tell("login", {"n\0": 1})         # a name that our JSON cannot have
+    assert a.barrier() == []
 
 
 # ---- special names ----
