@@ -200,7 +200,9 @@ topics_emit(struct replica *r, struct slice topics, struct payload *p,
 			continue;
 		list_each(e, tmp, &t->members) {
 			c = list_entry(e, struct subscription, at_topic)->conn;
+			/* Who has departed has its topics until onclose. */
 			if (c->topics->heard == publication ||
+			    (c->flags & CONN_F_GONE) != 0 ||
 			    (but.data != NULL && slice_eq(c->ident->uid, but)))
 				continue;
 			c->topics->heard = publication;

@@ -20,6 +20,7 @@
 
 struct pact_room {
 	struct pact_socket *first;	/* of this replica */
+	size_t		 strangers;	/* of them, that have not joined */
 };
 
 struct pact_socket {
@@ -397,13 +398,20 @@ pact_tell_counter(struct kennel_replica *r, const char *id, size_t len,
 static void
 pact_tell_config(struct kennel_replica *r)
 {
-	struct js_text	 t;
+	struct pact_room	*room = kennel_replica_data(r);
+	struct js_text		 t;
 
 	if (js_begin(&t) == -1)
 		return;
 	pact_write_config(t.f, r);
-	if (js_end(&t) == 0)
+	if (js_end(&t) == 0 && room->strangers == 0)
 		kennel_replica_emit(r, t.data, t.len, 0);
+	else if (t.data != NULL)
+		/* Who has not joined gets it then. */
+		for (struct pact_socket *ps = room->first; ps != NULL;
+		    ps = ps->next)
+			if (ps->joined)
+				kennel_send(ps->socket, t.data, t.len, 0);
 	free(t.data);
 }
 
@@ -637,6 +645,7 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 		return;
 	}
 	ps->joined = 1;
+	ps->room->strangers--;
 	ps->suffix = pact_number(r, "suffixes", ps->session);
 	due_add(ps, PACT_PING_MS);
 	if (js_begin(&t) == 0) {
@@ -680,6 +689,7 @@ pact_open(struct kennel_socket *s)
 	room = kennel_replica_data(kennel_socket_replica(s));
 	ps->socket = s;
 	ps->room = room;
+	room->strangers++;
 	ps->last = kennel_time();
 	ps->next = room->first;
 	if (room->first != NULL)
@@ -717,6 +727,8 @@ pact_close(struct kennel_socket *s, const struct kennel_close *why)
 	if (ps->asked)
 		pact_do(ps, NULL, NULL, words);
 	due_remove(ps);
+	if (!ps->joined)
+		ps->room->strangers--;
 	*(ps->prev == NULL ? &ps->room->first : &ps->prev->next) = ps->next;
 	if (ps->next != NULL)
 		ps->next->prev = ps->prev;
@@ -727,10 +739,20 @@ pact_close(struct kennel_socket *s, const struct kennel_close *why)
 
 /* ---- what clients say ---- */
 
-/* String(v) as a name of keys and topics: malloc'd, or NULL, and the client was
- * told that it is longer than max. */
+/* Bytes of a client as a name of keys and topics: malloc'd, or NULL, and it was
+ * told that they are too many. */
 static char *
-pact_string_max(struct pact_in *in, const json_t *v, size_t max)
+pact_take_name(struct pact_in *in, const char *s, size_t len)
+{
+	if (len <= pact_limits()->name)
+		return (pact_name(s, len));
+	pact_limit_error(in->ps, "long a name, in bytes", pact_limits()->name);
+	return (NULL);
+}
+
+/* String(v), likewise. */
+static char *
+pact_string(struct pact_in *in, const json_t *v)
 {
 	struct js_text	 t;
 	char		*name = NULL;
@@ -738,20 +760,10 @@ pact_string_max(struct pact_in *in, const json_t *v, size_t max)
 	if (js_begin(&t) == -1)
 		return (NULL);
 	js_write_plain(t.f, v);
-	if (js_end(&t) == -1)
-		return (NULL);
-	if (t.len > max)
-		pact_limit_error(in->ps, "long a name, in bytes", max);
-	else
-		name = pact_name(t.data, t.len);
+	if (js_end(&t) == 0)
+		name = pact_take_name(in, t.data, t.len);
 	free(t.data);
 	return (name);
-}
-
-static char *
-pact_string(struct pact_in *in, const json_t *v)
-{
-	return (pact_string_max(in, v, pact_limits()->name));
 }
 
 static void
@@ -792,27 +804,43 @@ in_login(struct pact_in *in)
 	free(t.data);
 }
 
-/* Splits "event:id" at the first colon; id "all" if there is none.  The event,
- * or NULL: there is nothing to split.  To be freed. */
-static char *
-pact_event(struct pact_in *in, const json_t *v, const char **id)
-{
-	/* An id of an event of ours may be as long as any. */
-	char	*event = pact_string_max(in, v, pact_limits()->name +
-		    sizeof("ephemeralPoll:"));
-	char	*colon;
+/* "event:id", split at the first colon; without id it is "all". */
+struct pact_event {
+	char	*event, *id;
+};
 
-	if (event == NULL || *event == '\0' || *event == ':') {
-		free(event);
-		return (NULL);
-	}
-	*id = "all";
-	if ((colon = strchr(event, ':')) != NULL) {
-		*colon = '\0';
-		if (colon[1] != '\0')
-			*id = colon + 1;
-	}
-	return (event);
+/* 0, or -1: it is none.  Both are to be freed. */
+static int
+pact_event(struct pact_in *in, const json_t *v, struct pact_event *e)
+{
+	struct js_text	 t;
+	const char	*colon;
+	size_t		 n;
+
+	e->event = e->id = NULL;
+	if (js_begin(&t) == -1)
+		return (-1);
+	js_write_plain(t.f, v);
+	if (js_end(&t) == -1)
+		return (-1);
+	colon = memchr(t.data, ':', t.len);
+	n = colon == NULL ? t.len : (size_t)(colon - t.data);
+	if (n > 0 && (e->event = pact_take_name(in, t.data, n)) != NULL)
+		e->id = n + 1 >= t.len ? strdup("all") :
+		    pact_take_name(in, colon + 1, t.len - n - 1);
+	free(t.data);
+	if (e->id != NULL)
+		return (0);
+	free(e->event);
+	e->event = NULL;
+	return (-1);
+}
+
+static void
+pact_event_free(struct pact_event *e)
+{
+	free(e->event);
+	free(e->id);
 }
 
 /* The present state, to who has just subscribed. */
@@ -850,24 +878,26 @@ pact_state(struct pact_socket *ps, const char *event, const char *id)
 static void
 in_subscribe(struct pact_in *in)
 {
-	const char	*id;
-	char		*event = pact_event(in, in->data, &id), *topic;
+	struct pact_event	 e;
+	char			*topic;
+	int			 fresh;
 
-	if (event == NULL)
+	if (pact_event(in, in->data, &e) == -1)
 		return;
-	if (asprintf(&topic, "s%s:%s", event, id) == -1)
-		topic = NULL;
-	if (topic != NULL &&
-	    in->ps->subscriptions >= pact_limits()->subscriptions)
+	if (asprintf(&topic, "s%s:%s", e.event, e.id) == -1)
+		goto out;
+	fresh = kennel_subscribe(in->s, topic) == 0;
+	if (fresh && in->ps->subscriptions >= pact_limits()->subscriptions) {
+		kennel_unsubscribe(in->s, topic);
 		pact_limit_error(in->ps, "many subscriptions",
 		    pact_limits()->subscriptions);
-	else if (topic != NULL) {
-		if (kennel_subscribe(in->s, topic) == 0)
-			in->ps->subscriptions++;
-		pact_state(in->ps, event, id);
+	} else {
+		in->ps->subscriptions += (unsigned)fresh;
+		pact_state(in->ps, e.event, e.id);
 	}
 	free(topic);
-	free(event);
+out:
+	pact_event_free(&e);
 }
 
 /* End all topics that begin so. */
@@ -895,14 +925,14 @@ pact_unsubscribe_all(struct kennel_socket *s, const char *begins)
 static void
 in_unsubscribe(struct pact_in *in)
 {
-	const char	*id;
-	char		*event = pact_event(in, in->data, &id), *topic;
-	int		 all;
+	struct pact_event	 e;
+	char			*topic;
+	int			 all;
 
-	if (event == NULL)
+	if (pact_event(in, in->data, &e) == -1)
 		return;
-	all = strcmp(id, "all") == 0;
-	if (asprintf(&topic, "s%s:%s", event, all ? "" : id) != -1) {
+	all = strcmp(e.id, "all") == 0;
+	if (asprintf(&topic, "s%s:%s", e.event, all ? "" : e.id) != -1) {
 		if (all)
 			in->ps->subscriptions -= pact_unsubscribe_all(in->s,
 			    topic);
@@ -910,7 +940,7 @@ in_unsubscribe(struct pact_in *in)
 			in->ps->subscriptions--;
 		free(topic);
 	}
-	free(event);
+	pact_event_free(&e);
 }
 
 static void
@@ -1086,12 +1116,11 @@ in_broadcast(struct pact_in *in)
 	const json_t		*data = json_object_get(in->data, "data");
 	struct pact_topics	 topics = { 0 };
 	struct js_text		 t;
-	const char		*id;
-	char			*event = NULL;
+	struct pact_event	 e = { NULL, NULL };
 
 	/* Clients read nothing without a type. */
 	if (!json_is_string(type) || (!pact_falsy(to) &&
-	    (event = pact_event(in, to, &id)) == NULL))
+	    pact_event(in, to, &e) == -1))
 		return;
 	if (js_begin(&t) == 0) {
 		fputs("{\"type\":", t.f);
@@ -1103,16 +1132,17 @@ in_broadcast(struct pact_in *in)
 		putc('}', t.f);
 		if (js_end(&t) == -1)
 			t.len = 0;
-		else if (event == NULL)
+		else if (e.event == NULL)
 			kennel_broadcast(in->s, t.data, t.len, KENNEL_SELF,
 			    NULL, NULL);
-		else if (pact_topics(&topics, event, id, strlen(id)) == 0)
+		else if (pact_topics(&topics, e.event, e.id,
+		    strlen(e.id)) == 0)
 			kennel_publish(in->s, topics.at, t.data, t.len,
 			    KENNEL_SELF, NULL, NULL);
 		free(t.data);
 	}
 	pact_topics_free(&topics);
-	free(event);
+	pact_event_free(&e);
 }
 
 /* "r" and the type of a relay, malloc'd. */
@@ -1131,14 +1161,17 @@ static void
 in_relay(struct pact_in *in)
 {
 	char	*topic;
+	int	 fresh;
 
 	if (pact_falsy(in->data) ||
 	    (topic = pact_relay_topic(in, in->data)) == NULL)
 		return;
-	if (in->ps->relays >= pact_limits()->relays)
+	fresh = kennel_subscribe(in->s, topic) == 0;
+	if (fresh && in->ps->relays >= pact_limits()->relays) {
+		kennel_unsubscribe(in->s, topic);
 		pact_limit_error(in->ps, "many relays",
 		    pact_limits()->relays);
-	else if (kennel_subscribe(in->s, topic) == 0) {
+	} else if (fresh) {
 		in->ps->relays++;
 		pact_relay_step(in->ps, topic + 1, "1");
 	}

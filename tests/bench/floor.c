@@ -3,7 +3,8 @@
  * asks for.  One process, no limits, no errors handled, nothing checked: never
  * put it on a network.
  *
- *	floor PORT	paths: /echo, /fan (to all others), /whisper ("<to> ...")
+ *	floor PORT	paths: /echo, /fan/<number> (to all others of this group),
+ *			/whisper ("<to> ...")
  */
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -21,17 +22,24 @@
 
 enum { HEAD, ECHO, FAN, WHISPER };
 
+#define MAX	20000		/* connections, groups, users */
+#define FRAME	(1 << 20)
+
 struct conn {
 	int	 fd, kind, dirty;
-	unsigned uid;
+	unsigned uid, group;
 	size_t	 nin;
 	char	*in;			/* a frame in parts */
 	char	*out;
 	size_t	 nout, cap;
 };
 
-static struct conn	*fan[20000], *who[200000], *dirty[20000];
-static size_t		 nfan, ndirty;
+static struct group {
+	struct conn	**member;
+	size_t		  n;
+} groups[MAX];
+static struct conn	*who[MAX], *dirty[MAX];
+static size_t		 ndirty;
 static char		 buf[65536];
 
 static void
@@ -48,24 +56,28 @@ out(struct conn *c, const void *p, size_t n)
 static void
 message(struct conn *c, char *data, size_t len)
 {
-	char	 frame[65536 + 10];
-	size_t	 h = 2;
+	static char	 frame[FRAME + 10];
+	struct group	*g = &groups[c->group];
+	size_t		 h = 2;
 
 	frame[0] = (char)0x81;
 	if (len < 126)
 		frame[1] = (char)len;
-	else
+	else if (len < 65536)
 		frame[1] = 126, frame[2] = (char)(len >> 8),
 		    frame[3] = (char)len, h = 4;
+	else
+		for (frame[1] = 127; h < 10; h++)
+			frame[h] = (char)(len >> (8 * (9 - h)));
 	memcpy(frame + h, data, len);
 	switch (c->kind) {
 	case ECHO:
 		out(c, frame, h + len);
 		break;
 	case FAN:
-		for (size_t i = 0; i < nfan; i++)
-			if (fan[i] != c)
-				out(fan[i], frame, h + len);
+		for (size_t i = 0; i < g->n; i++)
+			if (g->member[i] != c)
+				out(g->member[i], frame, h + len);
 		break;
 	case WHISPER:
 		data[len - 1] = '\0';
@@ -80,6 +92,7 @@ upgrade(struct conn *c)
 {
 	char		 text[128], answer[256], *key;
 	unsigned char	 sha[20], b64[32];
+	struct group	*g;
 
 	if ((key = strstr(c->in, "Sec-WebSocket-Key: ")) == NULL)
 		return;
@@ -94,8 +107,14 @@ upgrade(struct conn *c)
 	    WHISPER : ECHO;
 	if ((key = strstr(c->in, "u=")) != NULL)
 		who[c->uid = (unsigned)atoi(key + 2)] = c;
-	if (c->kind == FAN)
-		fan[nfan++] = c;
+	if (c->kind == FAN) {
+		g = &groups[c->group = (unsigned)atoi(strstr(c->in, " /fan") +
+		    6)];
+		g->member = realloc(g->member, (g->n + 1) * sizeof(c));
+		g->member[g->n++] = c;
+	}
+	free(c->in);
+	c->in = NULL;
 	c->nin = 0;
 }
 
@@ -108,6 +127,11 @@ frames(struct conn *c, char *p, size_t n)
 		if (len == 126)
 			len = (size_t)((unsigned char)p[2] << 8 |
 			    (unsigned char)p[3]), h = 8;
+		else if (len == 127) {
+			for (len = 0, h = 2; h < 10; h++)
+				len = len << 8 | (unsigned char)p[h];
+			h = 14;
+		}
 		if (n < h + len)
 			break;
 		for (size_t i = 0; i < len; i++)
@@ -117,8 +141,12 @@ frames(struct conn *c, char *p, size_t n)
 		p += h + len, n -= h + len;
 	}
 	if (n > 0) {
-		c->in = realloc(c->in, 65536 * 2);
+		if (c->in == NULL)
+			c->in = malloc(FRAME + sizeof(buf));
 		memmove(c->in, p, n);
+	} else {
+		free(c->in);
+		c->in = NULL;
 	}
 	c->nin = n;
 }
@@ -129,8 +157,9 @@ readable(struct conn *c)
 	ssize_t	 n;
 
 	if (c->nin > 0 || c->kind == HEAD) {
-		c->in = realloc(c->in, 65536 * 2);
-		n = recv(c->fd, c->in + c->nin, 65535, 0);
+		if (c->in == NULL)
+			c->in = malloc(FRAME + sizeof(buf));
+		n = recv(c->fd, c->in + c->nin, sizeof(buf) - 1, 0);
 		if (n > 0 && c->kind == HEAD) {
 			c->in[c->nin += (size_t)n] = '\0';
 			if (strstr(c->in, "\r\n\r\n") != NULL)
@@ -143,10 +172,12 @@ readable(struct conn *c)
 		frames(c, buf, (size_t)n);
 	if (n > 0)
 		return;
-	for (size_t i = 0; i < nfan; i++)
-		if (fan[i] == c)
-			fan[i] = fan[--nfan];
-	who[c->uid] = NULL;
+	for (size_t i = 0; c->kind == FAN && i < groups[c->group].n; i++)
+		if (groups[c->group].member[i] == c)
+			groups[c->group].member[i] =
+			    groups[c->group].member[--groups[c->group].n];
+	if (who[c->uid] == c)
+		who[c->uid] = NULL;
 	close(c->fd);
 	free(c->in), free(c->out), free(c);
 }

@@ -1,6 +1,6 @@
 /*
- * The benchmark's jobs on kennel.h: /echo, /fan and /whisper, on plain text as
- * the floor has them.  Built as a worker of its own, as a user would.
+ * The benchmark's jobs on kennel.h: /echo, /fan, /whisper and /crowd (the last
+ * two at once), on plain text as the floor has them.  Built as a worker of its own, as a user would.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +36,16 @@ whisper(struct kennel_socket *s, const struct kennel_message *m)
 		    m->len, 0, NULL, NULL);
 }
 
+/* "* ..." to all, anything else to one. */
+static void
+crowd(struct kennel_socket *s, const struct kennel_message *m)
+{
+	if (m->len > 0 && m->data[0] == '*')
+		fan(s, m);
+	else
+		whisper(s, m);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -43,7 +53,9 @@ main(int argc, char **argv)
 		{ .name = "echo", .receive = receive, .onmessage = echo },
 		{ .name = "fan", .receive = receive, .onmessage = fan },
 		{ .name = "whisper", .receive = receive, .onmessage = whisper },
+		{ .name = "crowd", .receive = receive, .onmessage = crowd },
 	};
 
-	return (kennel_worker_main(argc, argv, apps, 3));
+	return (kennel_worker_main(argc, argv, apps,
+	    sizeof(apps) / sizeof(apps[0])));
 }

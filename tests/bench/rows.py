@@ -1,0 +1,78 @@
+"""The rows of the benchmark's table: a load, and who is put under it."""
+import math
+
+from servers import DESCRIPTORS
+
+FAN = ["--mode", "fan", "--path", "/fan/%g?u=%d"]
+WHISPER = ["--mode", "whisper", "--path", "/whisper?u=%d"]
+LOOKUP = "\n[worker]\nwhisper_ask = 0\n"
+
+
+class Row:
+    """
+    servers: {kind: its options}.  fresh: new servers in each round, for memory
+    that a server has had before shows no more.  what: "messages" or "memory".
+    default: not only when it is named.
+    """
+
+    def __init__(self, name, load, servers, conns, messages=1, what="messages",
+                 fresh=False, default=True):
+        self.name, self.servers, self.fresh = name, servers, fresh
+        self.load, self.conns, self.messages = load, conns, messages
+        self.what, self.default = what, default
+
+    def args(self, scale=1):
+        n = math.ceil(self.messages * scale)
+        if self.messages >= self.conns:     # all of them say something
+            n = max(n, self.conns)
+        conns = self.conns
+        if self.what == "memory":
+            conns = max(math.ceil(conns * scale), 100)
+        return [*self.load, "--conns", str(conns), "--messages", str(n)]
+
+
+def one(*more):
+    """One process each, and no Redis."""
+    return {kind: {} for kind in ("floor", "kennel", "bun", "node-ws", *more)}
+
+
+def two(**kennel):
+    """Two processes that serve one group, by themselves or through Redis."""
+    return {"floor": {}, "kennel": dict(shards=2, **kennel),
+            "node-cluster": dict(workers=2)}
+
+
+ROWS = {row.name: row for row in (
+    Row("connect", ["--mode", "connect"], one(), 16, 20000),
+    # Each is somebody who can be found from elsewhere.
+    Row("connect-redis", ["--mode", "connect", "--path", "/whisper?u=%d"],
+        {"floor": {}, "kennel": dict(redis="auto"),
+         "node-cluster": dict(workers=1)}, 16, 20000),
+    Row("echo", ["--mode", "echo"], one(), 50, 100000),
+    Row("echo-16", ["--mode", "echo", "--flight", "16"], one(), 50, 500000),
+    Row("fan-1000", FAN, one("nchan"), 1001, 200),
+    Row("fan-1000-16", [*FAN, "--flight", "16"], one("nchan"), 1001, 1000),
+    Row("fan-1000-2-shards", FAN, two(limit=501), 1001, 200),
+    Row("whisper", WHISPER, one(), 100, 100000),
+    # 51 pairs: number n and number n + 51 are not in one worker of a cluster
+    # that deals connections out in turns.
+    Row("whisper-2-shards", WHISPER, two(limit=51), 102, 100000),
+    Row("whisper-lookup", WHISPER, two(limit=51, redis="auto", extra=LOOKUP),
+        102, 100000),
+    Row("idle-bytes", ["--mode", "idle", "--path", "/fan/0?u=%d"],
+        one("nchan"), 5000, what="memory", fresh=True),
+)}
+
+
+def crowd(conns, whispers):
+    """
+    The row idle-200k: as many shards as conns need descriptors, and the load's
+    arguments.  A process keeps some for itself.
+    """
+    shards = math.ceil(conns / (DESCRIPTORS - 512))
+    processes = math.ceil(conns / (DESCRIPTORS - 128))
+    limit = math.ceil(conns / shards)
+    return (dict(shards=shards, redis="auto", limit=limit),
+            ["--mode", "crowd", "--path", "/crowd?u=%d", "--flight", "16",
+             "--conns", str(conns), "--messages", str(whispers),
+             "--processes", str(processes)])
