@@ -344,7 +344,18 @@ def test_nul_is_a_character(four):
     b.expect("counter", {"id": "a\0b", "value": 2})
     a.vote("\0", "a\0b")
     b.expect("poll", {"id": "\0", "stats": {"a\0b": 1}})
-    assert a.login({"n\0": "\0"})["properties"] == {"n\0": "\0"}
+    assert a.login({"n": "\0"})["properties"] == {"n": "\0"}
+
+
+def test_nul_in_a_name_is_a_character(four):
+    """15, 24"""
+    a, b = four[:2]
+    b.subscribe("chat")
+    a.tell("login", {"n\0": "x", "n": 1})
+    a.tell("chat", {"\0": 2})
+    heard = settle(a, b)
+    assert [m["data"]["properties"] for m in heard[a]] == [{"n\0": "x", "n": 1}]
+    assert [m["data"]["message"] for m in heard[b]] == [{"\0": 2}]
 
 
 # ---- special names ----
