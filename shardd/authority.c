@@ -19,6 +19,7 @@
 #define AUTHORITY_ASK_MS	500	/* neighbours, where they are */
 #define AUTHORITY_WAIT_MS	1000	/* for Redis, with steps unanswered */
 #define AUTHORITY_STEP_MS	10000	/* an origin, for its answer */
+#define AUTHORITY_READY_MS	1000	/* clients of a new replica, for its state */
 #define AUTHORITY_SLOW_MS	1000	/* for a replica that does not say it knows */
 #define AUTHORITY_AGAIN_MS	2000	/* it sends its steps again */
 #define AUTHORITY_BATCH		(256 << 10)	/* bytes of steps */
@@ -89,6 +90,7 @@ struct authority {
 
 	struct maps	 maps;
 	int		 synced;	/* maps, pos and marks are the group's */
+	uint64_t	 born;		/* clock_ms; 0: need not wait for them */
 	uint64_t	 pos;
 	uint64_t	 durable;	/* last batch in Redis that maps have */
 	struct map	 marks;
@@ -140,6 +142,7 @@ authority_new(struct replica *r)
 		return (NULL);
 	a->r = r;
 	a->durable = STORE_UNKNOWN;
+	a->born = clock_ms();
 	list_init(&a->restless);
 	list_init(&a->news);
 	list_init(&a->departed);
@@ -151,10 +154,11 @@ authority_new(struct replica *r)
 	turn_work_init(&a->work, authority_work, a);
 	if ((store = worker_store(r->worker)) != NULL &&
 	    (a->keys = store_keys_new(store, slice_of(r->group, r->group_len),
-	    slice_str(r->app->name == NULL ? "" : r->app->name))) == NULL) {
+	    slice_str(r->app_name))) == NULL) {
 		free(a);
 		return (NULL);
 	}
+	authority_restless(a);
 	return (a);
 }
 
@@ -234,6 +238,20 @@ const struct maps *
 authority_maps(const struct authority *a)
 {
 	return (&a->maps);
+}
+
+int
+authority_ready(const struct authority *a)
+{
+	return (a->synced || a->born == 0);
+}
+
+/* Clients of a new replica see the state it has. */
+static void
+authority_get_ready(struct authority *a)
+{
+	a->born = 0;
+	neighbours_ready(a->r->neighbours);
 }
 
 int
@@ -803,6 +821,7 @@ authority_inaugurate(struct authority *a)
 
 	a->office = OFFICE_READY;
 	a->synced = 1;
+	authority_get_ready(a);
 	list_each(e, tmp, &a->members) {
 		m = list_entry(e, struct member, at);
 		if (m->heard)
@@ -1216,6 +1235,7 @@ authority_become(struct authority *a, uint64_t pos, struct news *n,
 	a->pos = pos;
 	a->durable = n->durable;
 	a->synced = 1;
+	authority_get_ready(a);
 	authority_forget_news(a);
 	authority_forget_marks(a);
 	while (news_step(n, &s))
@@ -1362,6 +1382,8 @@ authority_tick(struct authority *a)
 	} else if (a->office == OFFICE_READY && a->away &&
 	    store_usable(worker_store(a->r->worker)))
 		authority_take(a);
+	if (a->born != 0 && now - a->born > AUTHORITY_READY_MS)
+		authority_get_ready(a);
 	while (!list_empty(&a->steps)) {
 		s = list_entry(a->steps.next, struct step, at);
 		if (now - s->since < AUTHORITY_STEP_MS)
@@ -1376,7 +1398,8 @@ authority_tick(struct authority *a)
 	}
 	if (!list_empty(&a->steps) && now - a->sent > AUTHORITY_AGAIN_MS)
 		authority_resend(a);
-	if (list_empty(&a->steps) && list_empty(&a->applied) && (a->office == OFFICE_NONE ||
+	if (a->born == 0 && list_empty(&a->steps) &&
+	    list_empty(&a->applied) && (a->office == OFFICE_NONE ||
 	    (a->office == OFFICE_READY && !a->away)))
 		list_remove(&a->restless);
 }

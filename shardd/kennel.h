@@ -182,7 +182,7 @@ int	 kennel_header(struct kennel_request *, const char *name,
 void	 kennel_respond(struct kennel_request *, int status, const char *type,
 	    const char *body, size_t len);
 /* Answer with a file of the pages directory (name without ".."); 404 if it is
- * not there.  The type follows the name's ending. */
+ * not there.  The type follows the name's ending, unless kennel_header() gave one. */
 void	 kennel_respond_page(struct kennel_request *, const char *name);
 /*
  * Upgrade to WebSocket; ends q.  A request that is no right handshake is answered

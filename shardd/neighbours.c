@@ -78,7 +78,6 @@ struct where {
 };
 
 static void	 neighbours_begin(void *arg);
-static void	 neighbours_ready(struct neighbours *n);
 
 static struct neighbour *
 neighbours_find(const struct neighbours *n, uint64_t id)
@@ -191,11 +190,11 @@ neighbours_tell(struct neighbours *n, uint64_t neighbour, struct gossip *m)
 
 /* ---- introductions ---- */
 
-/* It is ready when nobody is being waited for. */
-static void
+void
 neighbours_ready(struct neighbours *n)
 {
-	if (n->r->ready || n->begin.queued)
+	if (n->r->ready || n->begin.queued || (n->r->authority != NULL &&
+	    !authority_ready(n->r->authority)))
 		return;
 	for (size_t i = 0; i < n->n; i++)
 		if (n->at[i].state == NEIGHBOUR_MEETING)

@@ -25,6 +25,9 @@ struct neighbours *neighbours_new(struct replica *r);
 void	 neighbours_free(struct neighbours *n);
 size_t	 neighbours_count(const struct neighbours *n);
 uint64_t neighbours_id(const struct neighbours *n, size_t i);
+/* authority.c: the state is here.  The replica is ready (replica_set_ready) when
+ * nobody is being waited for any more. */
+void	 neighbours_ready(struct neighbours *n);
 /* A message that is answered by another one, if at all (authority.c).  0, or -1
  * with errno: ENOENT (no such neighbour, or its shard is dead), ENOMEM, EPIPE. */
 int	 neighbours_tell(struct neighbours *n, uint64_t neighbour,

@@ -55,8 +55,7 @@ orders_have(struct worker *w, struct control *c)
 		struct ctl	 m = {
 			.type = CTL_HAVE_REPLICA, .replica = r->id,
 			.group = slice_of(r->group, r->group_len),
-			.app = slice_str(r->app->name == NULL ? "" :
-			    r->app->name),
+			.app = slice_str(r->app_name),
 			.limit = (uint32_t)r->limit,
 		};
 
@@ -160,7 +159,7 @@ orders_replica(struct worker *w, struct order_in *o)
 		    o->m->app.data, o->m->app.len));
 		return (0);		/* its capsules will be refused */
 	}
-	r = replica_new(w, o->m->replica, o->m->group, app);
+	r = replica_new(w, o->m->replica, o->m->group, o->m->app, app);
 	if (r == NULL)
 		log_warn("order replica id=%llx: %s",
 		    (unsigned long long)o->m->replica, strerror(errno));

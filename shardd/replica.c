@@ -21,7 +21,7 @@ struct replica_uid {
 
 struct replica *
 replica_new(struct worker *w, uint64_t id, struct slice group,
-    const struct kennel_app *app)
+    struct slice app_name, const struct kennel_app *app)
 {
 	struct replica	*r;
 
@@ -34,6 +34,7 @@ replica_new(struct worker *w, uint64_t id, struct slice group,
 	list_init(&r->waiting);
 	r->group_len = group.len;
 	if ((r->group = slice_dup(group)) == NULL ||
+	    (r->app_name = slice_dup(app_name)) == NULL ||
 	    (r->neighbours = neighbours_new(r)) == NULL ||
 	    (app->decide != NULL && (r->authority = authority_new(r)) == NULL) ||
 	    map_insert(&w->replicas, &r->by_id, &r->id, sizeof(r->id)) == -1)
@@ -52,6 +53,7 @@ fail:
 	if (r->neighbours != NULL)
 		neighbours_free(r->neighbours);
 	free(r->group);
+	free(r->app_name);
 	free(r);
 	return (NULL);
 }
@@ -65,6 +67,7 @@ replica_free(struct replica *r)
 	map_clear(&r->topics);
 	free(r->members);
 	free(r->group);
+	free(r->app_name);
 	free(r);
 }
 

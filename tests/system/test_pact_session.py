@@ -421,7 +421,7 @@ def test_connection_details_from_other_headers(start):
     k = start(config="""
 [worker]
 trusted_proxies = 127.0.0.1
-pact_details = town:X-Town latitude:X-Lat
+pact_details = town=X-Town latitude=X-Lat
 
 [route pact]
 path = /websocket /details /users

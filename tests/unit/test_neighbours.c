@@ -117,6 +117,13 @@ topics_emit(struct replica *r, struct slice topics, struct payload *p,
 	ck_abort_msg("nothing is published here");
 }
 
+int
+authority_ready(const struct authority *a)
+{
+	(void)a;
+	return (1);
+}
+
 void
 authority_met(struct authority *a, uint64_t neighbour)
 {
