@@ -525,11 +525,11 @@ authority_send_state(struct authority *a, uint64_t to)
 	for (n = map_first(&a->maps.by_name); n != NULL;
 	    n = map_next(&a->maps.by_name, n)) {
 		one = container_of(n, struct maps_one, by_name);
-		c.map = slice_of(one->name, one->by_name.klen);
+		c.map = slice_of(one->name, one->name_len);
 		for (k = map_first(&one->entries); k != NULL;
 		    k = map_next(&one->entries, k)) {
 			e = container_of(k, struct maps_entry, by_key);
-			c.key = slice_of(e->key, e->by_key.klen);
+			c.key = slice_of(e->key, e->key_len);
 			c.value = slice_of(e->value, e->len);
 			news_add_change(&changes, &c);
 			if (++count < NEWS_CHANGES_MAX / 2 &&
@@ -883,8 +883,8 @@ authority_load(struct authority *a, const struct redis_value *all)
 		    m = map_next(&one->entries, m)) {
 			e = container_of(m, struct maps_entry, by_key);
 			bad |= maps_put(&fresh, slice_of(one->name,
-			    one->by_name.klen), slice_of(e->key,
-			    e->by_key.klen), slice_of(e->value, e->len));
+			    one->name_len), slice_of(e->key,
+			    e->key_len), slice_of(e->value, e->len));
 		}
 	}
 	if (bad) {

@@ -228,6 +228,8 @@ const char *kennel_socket_peer(const struct kennel_socket *);
 const char *kennel_socket_header(const struct kennel_socket *,
 	    const char *name);
 uint64_t kennel_socket_id(const struct kennel_socket *);
+/* When a message last came or was sent; ms since 1970. */
+uint64_t kennel_socket_last(const struct kennel_socket *);
 /* NULL when the route has no group. */
 struct kennel_replica *kennel_socket_replica(const struct kennel_socket *);
 void	 kennel_socket_set_data(struct kennel_socket *, void *);

@@ -29,7 +29,6 @@ struct pact_socket {
 	struct pact_socket *next, *prev;	/* in the room */
 	struct pact_socket *after, *before;	/* in the queue of what is due */
 	uint64_t	 due;		/* ms since 1970: ping, or join again */
-	uint64_t	 last;		/* of the last message */
 	char		*session;	/* pact_name() of the uid */
 	char		*public;	/* properties for all, JSON; NULL: to be
 					   looked up */
@@ -173,7 +172,6 @@ pact_send(struct pact_socket *ps, struct js_text *t)
 	if (js_end(t) == -1)
 		return;
 	kennel_send(ps->socket, t->data, t->len, 0);
-	ps->last = kennel_time();
 	free(t->data);
 }
 
@@ -703,7 +701,6 @@ pact_open(struct kennel_socket *s)
 	ps->socket = s;
 	ps->room = room;
 	room->strangers++;
-	ps->last = kennel_time();
 	ps->next = room->first;
 	if (room->first != NULL)
 		room->first->prev = ps;
@@ -1310,7 +1307,6 @@ pact_message(struct kennel_socket *s, const struct kennel_message *m)
 	json_t		*o, *type;
 	int		 deep;
 
-	in.ps->last = kennel_time();
 	if (m->binary)
 		return;
 	if ((o = js_parse(m->data, m->len, &deep)) == NULL && deep)
@@ -1340,7 +1336,7 @@ pact_write_users(FILE *f, struct kennel_replica *r)
 		if (more++)
 			putc(',', f);
 		pact_write_public(f, ps);
-		fprintf(f, ",\"lastCommunication\":%.0f}", (double)ps->last);
+		fprintf(f, ",\"lastCommunication\":%.0f}", (double)kennel_socket_last(ps->socket));
 	}
 }
 
