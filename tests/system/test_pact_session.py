@@ -199,13 +199,14 @@ def test_users_last_communication(plain):
     a, b = crowd(plain, g, 2)
     b.subscribe("chat")
     first = last()
-    wait.until(lambda: time.time() * 1000 > max(first.values()) + 2)
+    wait.until(lambda: time.time() * 1000 > max(first.values()) + 20)
     a.tell("chat", "x")
     b.until("chat")
     second = last()
-    assert second[1] > first[1] and second[2] > first[2]
-    wait.until(lambda: time.time() * 1000 > max(second.values()) + 2)
-    assert last() == second             # asking for it is no communication
+    assert second[1] > first[1] + 10 and second[2] > first[2] + 10
+    wait.until(lambda: time.time() * 1000 > max(second.values()) + 20)
+    third = last()                      # asking for it is no communication
+    assert all(abs(third[n] - second[n]) < 5 for n in second)
     leave(a, b)
 
 
