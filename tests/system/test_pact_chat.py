@@ -422,6 +422,29 @@ def test_close_closes_once(pact):
     leave(a, b)
 
 
+def test_nothing_follows_a_close(pact):
+    """Not even the news of its own vote that goes: RFC 6455, 5.5.1."""
+    g = room()
+    for i in range(20):
+        a, b = crowd(pact, g, 2)
+        for p in a, b:
+            p.subscribe("ephemeralPoll", "chat")
+        a.vote("p", "x", "ephemeralPoll")
+        for p in a, b:
+            p.until("ephemeralPoll", {"id": "p", "stats": {"x": 1}})
+        b.tell("chat", "x")
+        if i % 2:
+            a.tell("close")
+        else:
+            a.write(ws.close_frame(1000))
+        assert a.end() in (1000, 1005)
+        if i % 2:
+            a.write(ws.close_frame(1000))
+        assert a.read_all() == b""
+        b.until("ephemeralPoll", {"id": "p", "stats": {}})
+        leave(a, b)
+
+
 @pytest.mark.parametrize("data", [None, "x", {"code": 1}])
 def test_close_with_anything(pact, data):
     """48"""
