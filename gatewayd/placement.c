@@ -183,6 +183,14 @@ placement_find(const struct placement *p, uint64_t id)
 	return (n == NULL ? NULL : container_of(n, struct place, by_id));
 }
 
+struct replica *
+placement_replica(const struct placement *p, uint64_t id)
+{
+	struct map_node	*n = map_find(&p->replicas, &id, sizeof(id));
+
+	return (n == NULL ? NULL : container_of(n, struct replica, by_id));
+}
+
 int
 placement_release(struct placement *p, uint64_t id, int *last)
 {
@@ -243,17 +251,13 @@ int
 placement_have_place(struct placement *p, struct site *s, uint64_t id,
     uint64_t replica, struct slice uid, int http, int over)
 {
-	struct map_node	*n;
-	struct replica	*r = NULL;
+	struct replica	*r;
 
 	if (placement_find(p, id) != NULL) {
 		errno = EEXIST;
 		return (-1);
 	}
-	if (replica != 0) {
-		n = map_find(&p->replicas, &replica, sizeof(replica));
-		r = n == NULL ? NULL : container_of(n, struct replica, by_id);
-	}
+	r = replica == 0 ? NULL : placement_replica(p, replica);
 	if ((replica != 0 && (r == NULL || r->site != s)) ||
 	    uid.len > UID_MAX || (over && !http)) {
 		errno = EINVAL;

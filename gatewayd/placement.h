@@ -56,6 +56,8 @@ struct group {
 	struct replica	*current;
 	struct map	 members;	/* uid -> its open places */
 	size_t		 nreplicas;
+	uint64_t	 authority;	/* the roster's: replica that decides, or 0 */
+	uint64_t	 term;		/* of its office; never falls */
 };
 
 struct place {			/* one connection */
@@ -114,6 +116,7 @@ enum placement_answer {
 enum placement_answer placement_take(struct placement *p,
 	    const struct placement_ask *ask, struct place **out);
 struct place *placement_find(const struct placement *p, uint64_t id);
+struct replica *placement_replica(const struct placement *p, uint64_t id);
 /*
  * Release.  *last (may be NULL) is set when it was upgraded and its uid has no
  * other upgraded place in the group.  0, or -1 with errno ENOENT: a second

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -84,6 +85,9 @@ static void	 shard_welcome(struct shard *);
 static void	 shard_introduce(struct shard *, struct replica *);
 static void	 shard_neighbour(struct replica *, struct replica *);
 static int	 shard_has(const struct shard *, uint64_t);
+static int	 roster_elect(struct group *);
+static void	 roster_name(struct roster *, struct group *, struct replica *);
+static void	 roster_doubt(struct roster *, struct shard *);
 static void	 shard_forget(struct shard *);
 static int	 shard_open(const struct shard *);
 static char	*shard_lock_path(const struct shard *);
@@ -334,6 +338,8 @@ roster_replica_ended(struct replica *rep, void *gateway)
 	m = (struct ctl){ .type = CTL_DISMISS, .replica = rep->id };
 	if (shard_has(rep->site->owner, rep->id))
 		roster_order(g->roster, rep->site->owner, &m);
+	if (roster_elect(rep->group))
+		roster_name(g->roster, rep->group, NULL);
 }
 
 /* ---- what shards say ---- */
@@ -413,12 +419,19 @@ static int
 shard_have_replica(struct shard *s, const struct ctl *m, int *fds, int cut)
 {
 	struct known	*k;
+	struct group	*group;
 
 	(void)fds, (void)cut;
 	if (placement_have_replica(s->gateway->placement, s->site, m->replica,
 	    m->group, m->app, m->limit) == -1 ||
 	    (k = calloc(1, sizeof(*k))) == NULL)
 		goto bad;
+	/* Who decides goes on, unless another was named meanwhile. */
+	group = placement_replica(s->gateway->placement, m->replica)->group;
+	if ((m->flags & CTL_F_AUTHORITY) != 0 && m->time > group->term) {
+		group->authority = m->replica;
+		group->term = m->time;
+	}
 	k->id = m->replica;
 	if (map_insert(&s->has, &k->by_id, &k->id, sizeof(k->id)) == -1) {
 		free(k);
@@ -1011,6 +1024,8 @@ shard_introduce(struct shard *s, struct replica *rep)
 		shard_neighbour(rep, other);
 		shard_neighbour(other, rep);
 	}
+	roster_name(s->gateway->roster, group,
+	    roster_elect(group) ? NULL : rep);
 }
 
 /* Tell `of` about `other`. */
@@ -1194,8 +1209,82 @@ roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 			s->ping_sent = now;
 		else if (now - s->ping_sent >= late)
 			shard_kill(s, "it does not answer");
-		else if (s->site != NULL)
-			s->site->usable = 0;	/* nobody is to wait for it */
+		else if (s->site != NULL && s->site->usable)
+			roster_doubt(r, s);	/* nobody is to wait for it */
+	}
+}
+
+/*
+ * Who decides in this group?  Whoever does, while its shard answers; else the
+ * oldest replica that can be spoken with.  Returns whether it is another one.
+ */
+static int
+roster_elect(struct group *group)
+{
+	struct list	*l, *tmp;
+	struct replica	*rep, *usable = NULL, *oldest = NULL;
+	struct shard	*s;
+	struct timespec	 ts;
+	uint64_t	 now;
+
+	list_each(l, tmp, &group->replicas) {
+		rep = list_entry(l, struct replica, at);
+		s = rep->site->owner;
+		if (s->state != SHARD_READY || s->control == NULL)
+			continue;
+		if (oldest == NULL)
+			oldest = rep;
+		if (!rep->site->usable)
+			continue;
+		if (rep->id == group->authority)
+			return (0);
+		if (usable == NULL)
+			usable = rep;
+	}
+	rep = usable != NULL ? usable : oldest;
+	if (rep == NULL || rep->id == group->authority)
+		return (0);
+	/* Terms rise over restarts of the gateway, too: microseconds do. */
+	clock_gettime(CLOCK_REALTIME, &ts);
+	now = (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	group->term = now > group->term ? now : group->term + 1;
+	group->authority = rep->id;
+	return (1);
+}
+
+/* Tell this replica, or all (NULL), who decides. */
+static void
+roster_name(struct roster *r, struct group *group, struct replica *only)
+{
+	struct ctl	 m = { .type = CTL_AUTHORITY, .time = group->term,
+			    .neighbour = group->authority };
+	struct list	*l, *tmp;
+	struct replica	*rep;
+
+	if (group->authority == 0)
+		return;
+	list_each(l, tmp, &group->replicas) {
+		rep = list_entry(l, struct replica, at);
+		if ((only != NULL && rep != only) ||
+		    ((struct shard *)rep->site->owner)->state != SHARD_READY)
+			continue;
+		m.replica = rep->id;
+		roster_order(r, rep->site->owner, &m);
+	}
+}
+
+/* Its groups need not wait for it. */
+static void
+roster_doubt(struct roster *r, struct shard *s)
+{
+	struct list	*l, *tmp;
+	struct group	*group;
+
+	s->site->usable = 0;
+	list_each(l, tmp, &s->site->replicas) {
+		group = list_entry(l, struct replica, at_site)->group;
+		if (roster_elect(group))
+			roster_name(r, group, NULL);
 	}
 }
 

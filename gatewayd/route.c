@@ -935,8 +935,9 @@ source_get(const struct source *src, struct lookup *l, char *dst, size_t max)
 		v.data = query;
 		break;
 	case SOURCE_COOKIE:
-		v = http_cookie_get(l->head, name);
-		break;
+		/* encodeURIComponent() is how pages write them. */
+		return (segment_decode(dst, max, http_cookie_get(l->head,
+		    name)));
 	case SOURCE_HEADER:
 		if ((field = http_head_find(l->head, name)) != NULL)
 			v = field->value;

@@ -2,6 +2,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <arpa/inet.h>
+
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -36,7 +38,7 @@ static const char settings_default_ini[] = {
 
 enum origin { BUILT_IN, FROM_FILE, FROM_FLAG };	/* the later wins */
 
-enum kind { TEXT, PATH, UINT, SIZE, DURATION, LEVEL, LISTEN, YESNO };
+enum kind { TEXT, PATH, FILE_PATH, NETWORKS, UINT, SIZE, DURATION, LEVEL, LISTEN, YESNO };
 
 /* Also the flags' table: --log-level is log_level. */
 enum row {
@@ -111,6 +113,20 @@ static const struct worker_row {
 	{ "whisper_ask",	"whisper_ask",	UINT, 0, SLOTS_MAX },
 	{ "deflate",		"deflate",	YESNO, 0, 0 },
 	{ "pages",		"pages",	PATH, 0, 0 },
+	{ "store_max",		"store_max",	SIZE, 1 << 16, 1 << 30 },
+	{ "trusted_proxies",	"trusted_proxies", NETWORKS, 0, 0 },
+	{ "signing_key_file",	"signing_key_file", FILE_PATH, 0, 0 },
+	{ "pact_details",	"pact_details",	TEXT, 0, 0 },
+	{ "pact_rooms",		"pact_rooms",	UINT, 1, 10000000 },
+	{ "pact_sessions",	"pact_sessions", UINT, 1, 10000000 },
+	{ "pact_counters",	"pact_counters", UINT, 0, 1000000 },
+	{ "pact_polls",		"pact_polls",	UINT, 0, 1000000 },
+	{ "pact_answers",	"pact_answers",	UINT, 1, 1000000 },
+	{ "pact_name",		"pact_name",	UINT, 1, 256 },
+	{ "pact_properties",	"pact_properties", SIZE, 2, 1 << 19 },
+	{ "pact_config",	"pact_config",	SIZE, 0, 1 << 19 },
+	{ "pact_subscriptions",	"pact_subscriptions", UINT, 0, 100000 },
+	{ "pact_relays",	"pact_relays",	UINT, 0, 100000 },
 };
 
 /* While loading. */
@@ -133,6 +149,7 @@ static int	 settings_set(struct load *, const char *, const char *,
 	    const char **);
 static int	 settings_worker_set(struct settings *, const char *,
 	    const char *, const char **);
+static int	 settings_networks(const char *);
 static void	 settings_option(struct settings *, const char *, const char *);
 static void	 settings_help(void);
 static void	 settings_die(int, const char *, ...)
@@ -541,6 +558,9 @@ settings_set(struct load *l, const char *key, const char *value,
 		return (settings_listen(l, value, fresh, why));
 	case YESNO:
 		return (config_bool(value, (int *)(void *)field, why));
+	case FILE_PATH:
+	case NETWORKS:
+		break;			/* of [worker] only */
 	}
 	return (-1);
 }
@@ -568,9 +588,20 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 		    "with \"app.\" or \"x-\"";
 		return (-1);
 	}
-	if (row->kind == PATH) {
-		if (stat(value, &st) == -1 || !S_ISDIR(st.st_mode)) {
-			*why = "is not a directory";
+	if (row->kind == NETWORKS && !settings_networks(value)) {
+		*why = "must be addresses and networks: 127.0.0.1 10.0.0.0/8 "
+		    "fd00::/8";
+		return (-1);
+	}
+	if (row->kind == TEXT || row->kind == NETWORKS) {
+		settings_option(s, row->option, value);
+		return (0);
+	}
+	if (row->kind == PATH || row->kind == FILE_PATH) {
+		if (stat(value, &st) == -1 || (row->kind == PATH ?
+		    !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode))) {
+			*why = row->kind == PATH ? "is not a directory" :
+			    "is not a file";
 			return (-1);
 		}
 		path = settings_absolute(value);
@@ -593,6 +624,35 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 	snprintf(text, sizeof(text), "%u", number);
 	settings_option(s, row->option, text);
 	return (0);
+}
+
+/* Are they all addresses, or networks with the length of their prefix? */
+static int
+settings_networks(const char *list)
+{
+	char		 text[64], *slash;
+	unsigned char	 a[16];
+	uint64_t	 bits;
+	size_t		 n;
+	int		 v6;
+
+	for (list += strspn(list, " \t,"); *list != '\0';
+	    list += strspn(list, " \t,")) {
+		n = strcspn(list, " \t,");
+		if (n >= sizeof(text))
+			return (0);
+		memcpy(text, list, n);
+		text[n] = '\0';
+		list += n;
+		if ((slash = strchr(text, '/')) != NULL)
+			*slash++ = '\0';
+		v6 = inet_pton(AF_INET6, text, a) == 1;
+		if ((!v6 && inet_pton(AF_INET, text, a) != 1) ||
+		    (slash != NULL && slice_u64(slice_str(slash),
+		    v6 ? 128 : 32, &bits) == -1))
+			return (0);
+	}
+	return (1);
 }
 
 /* The last value of a key counts. */

@@ -11,7 +11,7 @@
  *	HELD
  *					WELCOME OPTION* START
  *	READY
- *					REPLICA NEIGHBOUR* ADOPT
+ *					REPLICA NEIGHBOUR* AUTHORITY ADOPT
  *	ADOPTED
  *	GONE				PARTED
  *	ADOPT (going home)		ADOPTED
@@ -43,6 +43,7 @@ enum ctl_type {
 	CTL_PING,	CTL_PONG,
 	CTL_DEAD,	CTL_LINK_LOST,	CTL_DRAIN,
 	CTL_STATUS_ASK,	CTL_STATUS,
+	CTL_AUTHORITY,
 	CTL_NTYPES
 };
 
@@ -63,7 +64,7 @@ struct ctl {
 	uint32_t	 flags;		/* CTL_F_*, of this message */
 	uint32_t	 why;		/* enum close_why; DRAIN: the code */
 	uint32_t	 ms;		/* deadline */
-	uint64_t	 time;		/* started, ms since 1970 */
+	uint64_t	 time;		/* started, ms since 1970; a term of office */
 	struct slice	 group, uid, app;
 	struct slice	 text;		/* link's path, node, key, JSON, sentence */
 	struct slice	 value;		/* OPTION's value; WELCOME: Redis URL; ADOPT:
@@ -78,6 +79,7 @@ struct ctl {
 #define CTL_F_MEMFD	0x10	/* ADOPT: the record is in a second descriptor */
 #define CTL_F_LEAVE	0x20	/* DRAIN: and exit */
 #define CTL_F_OPENED	0x40	/* GONE: it had been opened (onopen ran) */
+#define CTL_F_AUTHORITY	0x80	/* HAVE_REPLICA: it decides, for the term in time */
 
 #define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */
 #define CTL_VALUE_MAX	CAPSULE_INLINE	/* bytes */

@@ -6,7 +6,7 @@
 enum field {
 	F_END,
 	F_ASK, F_TO, F_FROM, F_SEQ, F_INCARNATION, F_SLOT, F_LOW, F_HIGH,
-	F_FLAGS, F_UID, F_PAYLOAD
+	F_FLAGS, F_UID, F_PAYLOAD, F_TERM, F_TOPICS
 };
 
 #define U32(m, max)	{ PACK_U32, offsetof(struct gossip, m), max }
@@ -25,6 +25,8 @@ static const struct pack_field fields[] = {
 	[F_FLAGS]	= U32(flags, UINT32_MAX),
 	[F_UID]		= STR(uid, UID_MAX),
 	[F_PAYLOAD]	= STR(payload, LINK_FRAME_MAX),
+	[F_TERM]	= U64(term),
+	[F_TOPICS]	= STR(topics, TOPICS_MAX),
 };
 
 /*
@@ -35,7 +37,7 @@ static const struct pack_field fields[] = {
 static const struct row {
 	const char	*name;
 	enum gossip_type answer;	/* 0: none */
-	uint8_t		 fields[8];
+	uint8_t		 fields[9];
 } rows[GOSSIP_NTYPES] = {
 	[GOSSIP_HELLO]	= { "hello", 0,
 	    { F_SLOT, F_INCARNATION, F_LOW, F_HIGH } },
@@ -49,6 +51,19 @@ static const struct row {
 	[GOSSIP_ANSWER]	= { "answer", 0, { F_ASK, F_FLAGS, F_PAYLOAD } },
 	[GOSSIP_DONE]	= { "done", 0, { F_ASK } },
 	[GOSSIP_ASKME]	= { "askme", GOSSIP_DONE, { F_ASK, F_FLAGS } },
+	[GOSSIP_PUBLISH] = { "publish", GOSSIP_DONE,
+	    { F_ASK, F_TO, F_FROM, F_SEQ, F_FLAGS, F_UID, F_TOPICS,
+	      F_PAYLOAD } },
+	[GOSSIP_STEP]	= { "step", 0, { F_TO, F_FROM, F_SEQ, F_PAYLOAD } },
+	[GOSSIP_REIGN]	= { "reign", 0,
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS } },
+	[GOSSIP_AT]	= { "at", 0,
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS } },
+	[GOSSIP_NEWS]	= { "news", 0,
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_PAYLOAD } },
+	[GOSSIP_ACK]	= { "ack", 0, { F_TO, F_FROM, F_TERM, F_SEQ } },
+	[GOSSIP_STATE]	= { "state", 0,
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_PAYLOAD } },
 };
 
 const char *

@@ -30,6 +30,21 @@ enum gossip_type {
 	GOSSIP_DONE,		/* ask */
 	GOSSIP_ASKME,		/* ask flags: GOSSIP_F_ON, my entries are not all in
 				   Redis; off again when they are */
+	GOSSIP_PUBLISH,		/* ask to from seq flags uid topics payload: as CAST,
+				   to the subscribers of the topics */
+	/* Between the replicas of a group and its authority (shardd/authority.h);
+	 * term: of office; seq: the sender's position in the group's news. */
+	GOSSIP_STEP,		/* to from seq payload: the sender's step number seq */
+	GOSSIP_REIGN,		/* to from term seq flags: I decide now; answered with
+				   the NEWS beyond seq (all STATE, if GOSSIP_F_EMPTY),
+				   then AT */
+	GOSSIP_AT,		/* to from term seq flags: that is what I have
+				   (GOSSIP_F_EMPTY: nothing) */
+	GOSSIP_NEWS,		/* to from term seq payload (proto/news.h) */
+	GOSSIP_ACK,		/* to from term seq: to the authority, I have that; from
+				   it: all have */
+	GOSSIP_STATE,		/* to from term seq flags payload: a part of all there
+				   is; GOSSIP_F_MORE: not the last */
 	GOSSIP_NTYPES
 };
 
@@ -37,6 +52,8 @@ enum gossip_type {
 #define GOSSIP_F_NOT_UID	0x2
 #define GOSSIP_F_ERROR	0x4
 #define GOSSIP_F_ON	0x8
+#define GOSSIP_F_EMPTY	0x10
+#define GOSSIP_F_MORE	0x20
 
 struct gossip {
 	enum gossip_type	 type;
@@ -44,9 +61,11 @@ struct gossip {
 	uint64_t	 to, from;	/* replicas */
 	uint64_t	 seq;
 	uint64_t	 incarnation;
+	uint64_t	 term;
 	uint32_t	 slot, low, high;
 	uint32_t	 flags;
 	struct slice	 uid;
+	struct slice	 topics;	/* terminated names, one after another */
 	struct slice	 payload;	/* always the last field */
 };
 

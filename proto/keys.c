@@ -6,7 +6,6 @@
 #include "proto/keys.h"
 #include "proto/limits.h"
 
-static void	 keys_name(struct buf *b, struct slice s);
 static char	*keys_string(struct buf *b);
 
 void
@@ -123,8 +122,21 @@ keys_epoch(const char *prefix, struct slice group)
 	return (keys_string(&b));
 }
 
+char *
+keys_store(const char *prefix, struct slice group, struct slice app)
+{
+	struct buf	b = { 0 };
+
+	buf_adds(&b, prefix);
+	buf_adds(&b, "store:");
+	keys_name(&b, group);
+	buf_adds(&b, ":");
+	keys_name(&b, app);
+	return (keys_string(&b));
+}
+
 /* What could end a name early, or not be typed into redis-cli, is encoded. */
-static void
+void
 keys_name(struct buf *b, struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++) {

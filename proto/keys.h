@@ -30,5 +30,9 @@ char	*keys_shard(const char *prefix, const char *address);
 char	*keys_node(const char *prefix, const char *node);
 /* prefix "epoch:" group */
 char	*keys_epoch(const char *prefix, struct slice group);
+/* prefix "store:" group ":" app: hash, the state's epoch and number */
+char	*keys_store(const char *prefix, struct slice group, struct slice app);
+/* Append a name as it stands in keys. */
+void	 keys_name(struct buf *b, struct slice s);
 
 #endif

@@ -14,5 +14,11 @@
 #define CAPSULE_INLINE	(8 << 10)	/* bytes; above, in a memfd */
 #define CAPSULE_MAX	(64 << 20)	/* bytes of a record in a memfd */
 #define LINK_FRAME_MAX	(64 << 20)	/* bytes of a message on a link */
+#define TOPIC_MAX	1024		/* bytes of a topic's name */
+#define TOPICS_MAX	4096		/* bytes of all topics of a message */
+#define STEP_MAX	(1 << 20)	/* bytes of a step */
+#define MAPS_NAME_MAX	1024		/* bytes of the name of a group's map */
+#define MAPS_KEY_MAX	4096
+#define MAPS_VALUE_MAX	(1 << 20)
 
 #endif

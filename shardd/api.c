@@ -9,12 +9,15 @@
 #include "common/log.h"
 #include "proto/http_reply.h"
 #include "proto/utf8.h"
+#include "shardd/authority.h"
 #include "shardd/busy.h"
 #include "shardd/conn.h"
+#include "shardd/decide.h"
 #include "shardd/neighbours.h"
 #include "shardd/payload.h"
 #include "shardd/replica.h"
 #include "shardd/request.h"
+#include "shardd/topics.h"
 
 struct worker	*worker_self;
 
@@ -278,6 +281,33 @@ kennel_gossip(struct kennel_socket *s, const char *msg, size_t len,
 	return (api_call(s, &v, msg, len));
 }
 
+int
+kennel_publish(struct kennel_socket *s, const char *const *topics,
+    const char *data, size_t len, int flags, kennel_done_cb *done, void *arg)
+{
+	struct verb	 v = { .kind = VERB_PUBLISH, .flags = flags,
+			    .done = done, .arg = arg };
+	struct buf	 names = { 0 };
+	int		 r = -1;
+
+	if (topics_pack(&names, topics) == 0) {
+		v.uid = slice_of(names.data, names.len);
+		r = api_call(s, &v, data, len);
+	}
+	buf_clear(&names);
+	return (r);
+}
+
+int
+kennel_step(struct kennel_socket *s, const char *data, size_t len,
+    kennel_done_cb *done, void *arg)
+{
+	struct verb	 v = { .kind = VERB_STEP, .flags = KENNEL_BINARY,
+			    .done = done, .arg = arg };
+
+	return (api_call(s, &v, data, len));
+}
+
 void
 kennel_close(struct kennel_socket *s, int code, const char *reason)
 {
@@ -488,6 +518,141 @@ kennel_replica_gossip(struct kennel_replica *kr, const char *msg, size_t len,
 		return (0);
 	free(d);
 	return (-1);
+}
+
+int
+kennel_replica_step(struct kennel_replica *kr, const char *data, size_t len,
+    kennel_replica_done_cb *done, void *arg)
+{
+	struct replica	*r = replica_of(kr);
+	struct api_done	*d = NULL;
+
+	if (r == NULL || r->authority == NULL) {
+		errno = r == NULL || r->neighbours == NULL ? ENOTCONN : ENOTSUP;
+		return (-1);
+	}
+	if (done != NULL && (d = api_promise(r, done, NULL, arg)) == NULL)
+		return (-1);
+	if (authority_step(r->authority, slice_of(data, len),
+	    d != NULL ? api_done_cb : NULL, d) == 0)
+		return (0);
+	free(d);
+	return (-1);
+}
+
+/* ---- topics ---- */
+
+int
+kennel_subscribe(struct kennel_socket *s, const char *topic)
+{
+	return (topics_join(conn_of(s), topic));
+}
+
+int
+kennel_unsubscribe(struct kennel_socket *s, const char *topic)
+{
+	return (topics_leave(conn_of(s), topic));
+}
+
+const char *
+kennel_topic(const struct kennel_socket *s, size_t i)
+{
+	return (topics_at(conn_of(s), i));
+}
+
+int
+kennel_replica_publish(struct kennel_replica *r, const char *const *topics,
+    const char *data, size_t len, int flags)
+{
+	struct buf	 names = { 0 };
+	struct payload	*p = NULL;
+
+	if (topics_pack(&names, topics) == 0 &&
+	    (p = api_payload(data, len, flags)) != NULL) {
+		topics_emit(replica_of(r), slice_of(names.data, names.len), p,
+		    (struct slice){ NULL, 0 });
+		payload_unref(p);
+	}
+	buf_clear(&names);
+	return (p == NULL ? -1 : 0);
+}
+
+/* ---- shared state ---- */
+
+static const struct maps *
+api_maps(const struct kennel_replica *r)
+{
+	static const struct maps	 none;
+	const struct authority		*a = replica_of(r)->authority;
+
+	return (a == NULL ? &none : authority_maps(a));
+}
+
+const char *
+kennel_get(const struct kennel_replica *r, const char *map, const char *key,
+    size_t key_len, size_t *len)
+{
+	return (api_slice(maps_get(api_maps(r), slice_str(map),
+	    slice_of(key, key_len)), len));
+}
+
+size_t
+kennel_count(const struct kennel_replica *r, const char *map)
+{
+	return (maps_count(api_maps(r), slice_str(map)));
+}
+
+struct api_each {
+	kennel_each_cb	*cb;
+	void		*arg;
+};
+
+static void
+api_each_cb(struct slice key, struct slice value, void *arg)
+{
+	const struct api_each	*e = arg;
+
+	e->cb(key.data, key.len, value.data, value.len, e->arg);
+}
+
+void
+kennel_each(const struct kennel_replica *r, const char *map,
+    kennel_each_cb *cb, void *arg)
+{
+	struct api_each	 e = { cb, arg };
+
+	maps_each(api_maps(r), slice_str(map), api_each_cb, &e);
+}
+
+const char *
+kennel_get_in(const struct kennel_step *t, const char *map, const char *key,
+    size_t key_len, size_t *len)
+{
+	return (api_slice(decide_get(t, slice_str(map),
+	    slice_of(key, key_len)), len));
+}
+
+size_t
+kennel_count_in(const struct kennel_step *t, const char *map)
+{
+	return (decide_count(t, slice_str(map)));
+}
+
+void
+kennel_each_in(const struct kennel_step *t, const char *map,
+    kennel_each_cb *cb, void *arg)
+{
+	struct api_each	 e = { cb, arg };
+
+	decide_each(t, slice_str(map), api_each_cb, &e);
+}
+
+int
+kennel_put(struct kennel_step *t, const char *map, const char *key,
+    size_t key_len, const char *value, size_t len)
+{
+	return (decide_put(t, slice_str(map), slice_of(key, key_len),
+	    slice_of(value, len)));
 }
 
 const char *

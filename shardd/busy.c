@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "shardd/authority.h"
 #include "shardd/busy.h"
 #include "shardd/conn.h"
 #include "shardd/neighbours.h"
 #include "shardd/payload.h"
 #include "shardd/replica.h"
+#include "shardd/topics.h"
 
 struct busy {
 	struct conn	*conn;		/* NULL: it has departed */
@@ -54,6 +56,8 @@ busy_settle(struct busy *b)
 		return;
 	if (c != NULL) {
 		c->busy = NULL;
+		if (c->flags & CONN_F_JOINING)
+			conn_ws_join(c);
 		conn_resume(c, PAUSE_HELD);
 	}
 	free(b);
@@ -206,13 +210,20 @@ busy_fan(struct conn *c, const struct verb *v)
 
 	if ((v->flags & KENNEL_SELF) == 0)
 		but = c->ident->uid;
-	replica_emit(r, v->p, but);
+	if (v->kind == VERB_PUBLISH)
+		topics_emit(r, v->uid, v->p, but);
+	else
+		replica_emit(r, v->p, but);
 	if (v->kind == VERB_EMIT)
 		return (0);
 	if (v->done != NULL && (promise = busy_promise(c, v)) == NULL)
 		return (-1);
-	over = neighbours_cast(r->neighbours, v->p, but,
-	    promise != NULL ? busy_done_cb : NULL, promise);
+	if (v->kind == VERB_PUBLISH)
+		over = neighbours_publish(r->neighbours, v->uid, v->p, but,
+		    promise != NULL ? busy_done_cb : NULL, promise);
+	else
+		over = neighbours_cast(r->neighbours, v->p, but,
+		    promise != NULL ? busy_done_cb : NULL, promise);
 	if (over == -1 && promise != NULL)
 		busy_break(promise);
 	if (over == 1)
@@ -289,6 +300,25 @@ busy_gossip(struct conn *c, const struct verb *v)
 }
 
 static int
+busy_step(struct conn *c, const struct verb *v)
+{
+	struct completion	*promise = NULL;
+
+	if (c->replica->authority == NULL) {
+		errno = ENOTSUP;
+		return (-1);
+	}
+	if (v->done != NULL && (promise = busy_promise(c, v)) == NULL)
+		return (-1);
+	if (authority_step(c->replica->authority, payload_data(v->p),
+	    promise != NULL ? busy_done_cb : NULL, promise) == 0)
+		return (0);
+	if (promise != NULL)
+		busy_break(promise);
+	return (-1);
+}
+
+static int
 busy_run(struct conn *c, const struct verb *v)
 {
 	if (v->kind == VERB_CLOSE) {
@@ -308,6 +338,8 @@ busy_run(struct conn *c, const struct verb *v)
 		return (busy_whisper(c, v));
 	case VERB_GOSSIP:
 		return (busy_gossip(c, v));
+	case VERB_STEP:
+		return (busy_step(c, v));
 	default:
 		return (busy_fan(c, v));
 	}
@@ -327,13 +359,13 @@ busy_call(struct conn *c, const struct verb *v)
 	}
 	if (b == NULL || (!b->waiting && list_empty(&b->pending)))
 		return (busy_run(c, v));
-	n = (v->kind == VERB_WHISPER ? v->uid.len :
+	n = (v->kind == VERB_WHISPER || v->kind == VERB_PUBLISH ? v->uid.len :
 	    v->kind == VERB_CLOSE ? strlen(v->text) : 0) + 1;
 	if ((copy = malloc(sizeof(*copy) + n)) == NULL)
 		return (-1);
 	*copy = *v;
 	copy->text[n - 1] = '\0';
-	if (v->kind == VERB_WHISPER) {
+	if (v->kind == VERB_WHISPER || v->kind == VERB_PUBLISH) {
 		memcpy(copy->text, v->uid.data, v->uid.len);
 		copy->uid.data = copy->text;
 	} else if (v->kind == VERB_CLOSE)

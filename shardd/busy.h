@@ -13,15 +13,15 @@ struct conn;
 struct payload;
 
 enum verb_kind {
-	VERB_SEND, VERB_EMIT, VERB_BROADCAST, VERB_WHISPER, VERB_GOSSIP,
-	VERB_CLOSE
+	VERB_SEND, VERB_EMIT, VERB_BROADCAST, VERB_PUBLISH, VERB_WHISPER,
+	VERB_GOSSIP, VERB_STEP, VERB_CLOSE
 };
 
 struct verb {				/* a call that was made */
 	struct list	 at;
 	enum verb_kind	 kind;
 	struct payload	*p;		/* a reference; NULL for CLOSE */
-	struct slice	 uid;		/* WHISPER's, in text */
+	struct slice	 uid;		/* WHISPER's, PUBLISH's topics, in text */
 	int		 flags;
 	int		 code;		/* CLOSE */
 	unsigned	 deadline_ms;	/* GOSSIP */

@@ -15,6 +15,7 @@
 #include "shardd/payload.h"
 #include "shardd/policy.h"
 #include "shardd/replica.h"
+#include "shardd/topics.h"
 
 #define CONN_READS	4		/* of CONN_BUF, an event */
 #define CONN_BUF	(64 << 10)
@@ -211,6 +212,7 @@ conn_free(struct conn *c)
 		payload_unref(c->reason);
 	list_remove(&c->at);
 	w->nconns--;
+	topics_leave_all(c);
 	if (c->replica != NULL)
 		replica_unref(c->replica);
 	ident_unref(c->ident);
@@ -570,6 +572,7 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 	c->code = code;
 	log_debug("conn id=%llx gone why=%s",
 	    (unsigned long long)c->id, close_label(why));
+	c->flags &= (uint16_t)~CONN_F_JOINING;
 	if (c->flags & CONN_F_MEMBER) {
 		c->flags &= (uint16_t)~CONN_F_MEMBER;
 		replica_leave(c->replica, c);
@@ -709,6 +712,7 @@ conn_parted(struct conn *c, int last)
 			c->app->onclose(conn_socket(c), &close);
 		busy_cancel(c);		/* what it began there */
 	}
+	topics_leave_all(c);
 	if (c->state == CONN_DEPARTED)
 		conn_free(c);
 }

@@ -26,6 +26,7 @@
 #include "shardd/worker.h"
 
 struct busy;
+struct conn_topics;
 struct lookup_ticket;
 struct meter;
 struct payload;
@@ -55,6 +56,7 @@ enum conn_state {
 #define CONN_F_RESUME	0x200	/* kept input is to be processed */
 #define CONN_F_AWAITED	0x400	/* in worker->parted */
 #define CONN_F_SHUT	0x800	/* SHUT_WR was done */
+#define CONN_F_JOINING	0x1000	/* joins when what onopen began is done */
 
 /* Who it is: one allocation, shared with a request that outlives it. */
 struct ident {
@@ -93,6 +95,7 @@ struct conn {
 	struct busy	*busy;		/* outstanding calls, or NULL */
 	struct payload	*reason;	/* the client's, for onclose, or NULL */
 	struct conn	*uid_next;	/* replica.c */
+	struct conn_topics *topics;	/* topics.c, or NULL: none */
 };
 
 struct conn_ops {
@@ -198,6 +201,8 @@ struct opening {
 void	 conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest);
 /* Its replica is ready, or its entry confirmed: open it if nothing is missing. */
 void	 conn_ws_try_open(struct opening *o);
+/* Nothing that onopen began is outstanding: it hears its group from now on. */
+void	 conn_ws_join(struct conn *c);
 /* Send a close frame and end the conversation. */
 void	 conn_ws_close(struct conn *c, enum close_why why, uint16_t code,
 	    const char *reason);

@@ -132,6 +132,18 @@ conn_ws_refuse(struct conn *c)
 	conn_linger(c);
 }
 
+void
+conn_ws_join(struct conn *c)
+{
+	c->flags &= (uint16_t)~CONN_F_JOINING;
+	if (c->replica == NULL || (c->flags & (CONN_F_DOOMED | CONN_F_GONE)))
+		return;
+	if (replica_join(c->replica, c) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+	else
+		c->flags |= CONN_F_MEMBER;
+}
+
 static void
 conn_ws_open(struct conn *c)
 {
@@ -156,13 +168,10 @@ conn_ws_open(struct conn *c)
 	}
 	if (c->flags & (CONN_F_DOOMED | CONN_F_GONE))
 		return;
-	if (c->replica != NULL) {
-		if (replica_join(c->replica, c) == -1) {
-			conn_doom(c, CLOSE_NO_MEMORY);
-			return;
-		}
-		c->flags |= CONN_F_MEMBER;
-	}
+	if (c->busy != NULL)
+		c->flags |= CONN_F_JOINING;
+	else
+		conn_ws_join(c);
 	/* Frames that came behind the handshake, in this turn. */
 	c->pauses |= PAUSE_BUSY;
 	conn_resume(c, PAUSE_BUSY);

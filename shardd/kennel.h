@@ -59,6 +59,7 @@ struct kennel_request;		/* an HTTP request being answered */
 struct kennel_socket;		/* an open client connection */
 struct kennel_replica;		/* this process's part of a group */
 struct kennel_answer;		/* a gossip to be answered */
+struct kennel_step;		/* being decided */
 struct kennel_timer;
 
 struct kennel_message {
@@ -74,6 +75,16 @@ struct kennel_close {
 	const char	*label;		/* "client", "slow", ...: see the README */
 	int		 last;		/* no other connection of this uid is left
 					   in the group */
+};
+
+/* A key of the group's state that a step has written. */
+struct kennel_change {
+	const char	*map;		/* not terminated, none of them */
+	size_t		 map_len;
+	const char	*key;
+	size_t		 key_len;
+	const char	*value;		/* NULL: it was removed */
+	size_t		 value_len;
 };
 
 struct kennel_app {
@@ -109,6 +120,25 @@ struct kennel_app {
 	 * or later. */
 	void	(*ongossip)(struct kennel_replica *, struct kennel_answer *,
 		    const char *msg, size_t len);
+
+	/*
+	 * The state of a group: see "shared state" below.  decide runs in one
+	 * replica, for one step at a time; it reads and writes by kennel_get_in()
+	 * and its like and does nothing else, for it may run again.  Returns 0, or
+	 * an errno: the step is refused, and has written nothing.
+	 */
+	int	(*decide)(struct kennel_replica *, struct kennel_step *,
+		    const char *data, size_t len);
+	/* The same for a replica that has ended, or was lost with its shard:
+	 * write off what was its own. */
+	int	(*ongone)(struct kennel_replica *, struct kennel_step *,
+		    uint64_t replica);
+	/* In every replica, in the same order: a step took effect, and changed
+	 * this.  data is what kennel_step() got; for ongone's it is empty. */
+	void	(*onstep)(struct kennel_replica *, const struct kennel_change *,
+		    size_t n, const char *data, size_t len);
+	/* The state is another one, and steps were missed: begin with it afresh. */
+	void	(*onreset)(struct kennel_replica *);
 };
 
 /*
@@ -251,6 +281,84 @@ int	 kennel_replica_gossip(struct kennel_replica *r, const char *msg,
 	    void *arg);
 void	 kennel_answer(struct kennel_answer *, const char *data, size_t len);
 void	 kennel_answer_error(struct kennel_answer *, const char *text);
+
+/* ---- topics: named sets of sockets of a group ---- */
+
+/* They end with the socket.  Names are terminated, of 1 to 1024 bytes.  0, or -1 with
+ * errno: EEXIST, ENOENT, EINVAL, ENOTCONN (no group, or closing), ENOMEM. */
+int	 kennel_subscribe(struct kennel_socket *, const char *topic);
+int	 kennel_unsubscribe(struct kennel_socket *, const char *topic);
+/* Number i of its topics, oldest first; NULL behind the last; in onclose those it
+ * had.  Valid until it unsubscribes. */
+const char *kennel_topic(const struct kennel_socket *, size_t i);
+/*
+ * As kennel_broadcast(), to those who have subscribed to at least one of the
+ * topics (a list that ends with NULL), once.
+ */
+int	 kennel_publish(struct kennel_socket *, const char *const *topics,
+	    const char *data, size_t len, int flags, kennel_done_cb *done,
+	    void *arg);
+/* As kennel_replica_emit(): to this process's part of the group. */
+int	 kennel_replica_publish(struct kennel_replica *,
+	    const char *const *topics, const char *data, size_t len,
+	    int flags);
+
+/* ---- shared state: one order for all ---- */
+
+/*
+ * A group may have a state: named maps of keys and values, of which every
+ * replica has a copy.  It changes by steps.  kennel_step() sends one to the
+ * replica that decides, wherever that is; there decide() reads the state and
+ * writes to it.  What it wrote is first made durable in Redis, all of a step or
+ * nothing, and then takes effect in every replica, in the same order, followed by
+ * onstep.  So a counter is a decide() that reads, adds and writes, and an onstep
+ * that tells those who listen.
+ *
+ * When the process that decides dies, another takes over within a second: no step
+ * that took effect is lost, none takes effect twice, and those under way are
+ * decided by the successor.  A process that was replaced cannot write.
+ *
+ * A map whose name begins with '~' is in memory only: it ends with the group's
+ * last replica.  With --redis none all are.  In Redis a map is a hash,
+ * kennel:store:<group>:<application>:<map>.
+ *
+ * Bounds: 1 MiB a step; 1024, 4096 and 1048576 bytes a map's name, a key, a
+ * value; 2000 changes a step; `store_max` of [worker] (16 MiB) a group's state.
+ */
+int	 kennel_step(struct kennel_socket *, const char *data, size_t len,
+	    kennel_done_cb *done, void *arg);
+/* r may be NULL.  done's replica is NULL if it has ended.  From a replica several
+ * steps may be under way; they are decided in order. */
+int	 kennel_replica_step(struct kennel_replica *r, const char *data,
+	    size_t len, kennel_replica_done_cb *done, void *arg);
+/*
+ * done comes after onstep here.  err: 0; what decide returned; EAGAIN: it has to be
+ * written, and Redis is away; ENOSPC: the state would be too large; ETIMEDOUT:
+ * no answer in 10 s, it may or may not take effect; ECANCELED.  A call fails
+ * with -1 and errno ENOTSUP (no decide), EMSGSIZE, ENOTCONN, ENOMEM.
+ */
+
+/* The state, as of the last step here: NULL if the key is not there; terminated;
+ * valid until the callback returns. */
+const char *kennel_get(const struct kennel_replica *, const char *map,
+	    const char *key, size_t key_len, size_t *len);
+size_t	 kennel_count(const struct kennel_replica *, const char *map);
+typedef void	kennel_each_cb(const char *key, size_t key_len,
+		    const char *value, size_t len, void *arg);
+/* In no order.  cb may not call kennel_put(). */
+void	 kennel_each(const struct kennel_replica *, const char *map,
+	    kennel_each_cb *cb, void *arg);
+
+/* The same within decide and ongone: with what was written meanwhile. */
+const char *kennel_get_in(const struct kennel_step *, const char *map,
+	    const char *key, size_t key_len, size_t *len);
+size_t	 kennel_count_in(const struct kennel_step *, const char *map);
+void	 kennel_each_in(const struct kennel_step *, const char *map,
+	    kennel_each_cb *cb, void *arg);
+/* Write; value NULL: remove.  0, or -1 with errno (EINVAL: no name of a map, they
+ * do not begin with '.'; EMSGSIZE, E2BIG, ENOSPC, ENOMEM): the step is refused. */
+int	 kennel_put(struct kennel_step *, const char *map, const char *key,
+	    size_t key_len, const char *value, size_t len);
 
 /* ---- timers, surroundings ---- */
 

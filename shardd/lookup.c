@@ -827,6 +827,12 @@ lookup_find(struct lookup *l, struct replica *r, struct slice uid,
 	return (rv);
 }
 
+const char *
+lookup_prefix(const struct lookup *l)
+{
+	return (l->prefix);
+}
+
 int
 lookup_usable(const struct lookup *l)
 {

@@ -26,6 +26,7 @@ struct worker;
 struct lookup *lookup_new(struct worker *w, const char *url,
 	    const char *prefix);
 void	 lookup_free(struct lookup *l);
+const char *lookup_prefix(const struct lookup *l);	/* of all keys */
 /* Remove everything of ours from Redis, then call cb (or after 1 s). */
 void	 lookup_retire(struct lookup *l, void (*cb)(void *arg), void *arg);
 

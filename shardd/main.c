@@ -6,7 +6,8 @@
 int
 main(int argc, char **argv)
 {
-	const struct kennel_app apps[] = { front_app, chat_app, echo_app };
+	const struct kennel_app apps[] = { front_app, chat_app, pact_app,
+				    echo_app };
 
 	return (kennel_worker_main(argc, argv, apps,
 	    sizeof(apps) / sizeof(apps[0])));

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "proto/keys.h"
 #include "shardd/ask.h"
+#include "shardd/authority.h"
 #include "shardd/held.h"
 #include "shardd/kennel.h"
 #include "shardd/link.h"
@@ -15,6 +16,7 @@
 #include "shardd/neighbours.h"
 #include "shardd/payload.h"
 #include "shardd/replica.h"
+#include "shardd/topics.h"
 #include "shardd/worker.h"
 
 #define MEET_MS		1000	/* from the first introduction to being ready */
@@ -76,7 +78,6 @@ struct where {
 };
 
 static void	 neighbours_begin(void *arg);
-static void	 neighbours_ready(struct neighbours *n);
 
 static struct neighbour *
 neighbours_find(const struct neighbours *n, uint64_t id)
@@ -166,13 +167,34 @@ neighbours_count(const struct neighbours *n)
 	return (n->n);
 }
 
+uint64_t
+neighbours_id(const struct neighbours *n, size_t i)
+{
+	return (n->at[i].id);
+}
+
+int
+neighbours_tell(struct neighbours *n, uint64_t neighbour, struct gossip *m)
+{
+	struct neighbour	*nb = neighbours_find(n, neighbour);
+	struct link		*l = nb == NULL ? NULL : neighbour_link(n, nb);
+
+	if (l == NULL) {
+		errno = ENOENT;
+		return (-1);
+	}
+	m->to = nb->id;
+	m->from = n->r->id;
+	return (link_send(l, m));
+}
+
 /* ---- introductions ---- */
 
-/* It is ready when nobody is being waited for. */
-static void
+void
 neighbours_ready(struct neighbours *n)
 {
-	if (n->r->ready || n->begin.queued)
+	if (n->r->ready || n->begin.queued || (n->r->authority != NULL &&
+	    !authority_ready(n->r->authority)))
 		return;
 	for (size_t i = 0; i < n->n; i++)
 		if (n->at[i].state == NEIGHBOUR_MEETING)
@@ -232,6 +254,8 @@ neighbours_introduce(struct neighbours *n, uint64_t neighbour, uint32_t slot,
 	    link_send(l, &m) == -1)
 		ask_unsent(a);
 	ask_go(a);
+	if (n->r->authority != NULL)
+		authority_met(n->r->authority, neighbour);
 	return;
 fail:
 	log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
@@ -250,6 +274,8 @@ neighbours_farewell(struct neighbours *n, uint64_t neighbour)
 	    (size_t)(n->at + n->n - (nb + 1)) * sizeof(*nb));
 	n->n--;
 	ask_neighbour_gone(n, neighbour);
+	if (n->r->authority != NULL)
+		authority_parted(n->r->authority, neighbour);
 }
 
 void
@@ -352,6 +378,19 @@ neighbours_cast(struct neighbours *n, struct payload *p, struct slice but,
 {
 	struct gossip	 m = { .type = GOSSIP_CAST, .uid = but,
 			    .flags = neighbours_flags(p),
+			    .payload = payload_data(p) };
+
+	if (but.data != NULL)
+		m.flags |= GOSSIP_F_NOT_UID;
+	return (neighbours_fan(n, &m, NULL, done, arg));
+}
+
+int
+neighbours_publish(struct neighbours *n, struct slice topics,
+    struct payload *p, struct slice but, neighbours_done_cb *done, void *arg)
+{
+	struct gossip	 m = { .type = GOSSIP_PUBLISH, .uid = but,
+			    .topics = topics, .flags = neighbours_flags(p),
 			    .payload = payload_data(p) };
 
 	if (but.data != NULL)
@@ -540,7 +579,10 @@ neighbours_deliver(struct neighbours *n, const struct gossip *m)
 	else {
 		if ((m->flags & GOSSIP_F_NOT_UID) != 0)
 			but = m->uid;
-		replica_emit(n->r, p, but);
+		if (m->type == GOSSIP_PUBLISH)
+			topics_emit(n->r, m->topics, p, but);
+		else
+			replica_emit(n->r, p, but);
 	}
 	payload_unref(p);
 }
@@ -576,14 +618,16 @@ neighbours_take(struct link *l, const struct gossip *m, void *arg)
 	struct neighbour	*nb = neighbours_find(n, m->from);
 
 	/* Whoever speaks to us exists there, and knows us. */
-	if (nb == NULL && !held_ended(m->from))
-		nb = neighbours_add(n, m->from, link_slot(l),
-		    link_incarnation(l), l);
+	if (nb == NULL && !held_ended(m->from) && (nb = neighbours_add(n,
+	    m->from, link_slot(l), link_incarnation(l), l)) != NULL &&
+	    n->r->authority != NULL)
+		authority_met(n->r->authority, m->from);
 	if (nb != NULL)
 		nb->state = NEIGHBOUR_MET;
 	switch (m->type) {
 	case GOSSIP_CAST:
 	case GOSSIP_WHISPER:
+	case GOSSIP_PUBLISH:
 		/* The last words of one that has ended are in order, too. */
 		if (nb == NULL || neighbours_next(n, nb, m->seq))
 			neighbours_deliver(n, m);
@@ -591,6 +635,17 @@ neighbours_take(struct link *l, const struct gossip *m, void *arg)
 		break;
 	case GOSSIP_ASK:
 		neighbours_asked(n, l, m);
+		break;
+	case GOSSIP_STEP:
+	case GOSSIP_REIGN:
+	case GOSSIP_AT:
+	case GOSSIP_NEWS:
+	case GOSSIP_ACK:
+	case GOSSIP_STATE:
+		/* Of one that has ended, the last words count no more: what was
+		 * its own is given up. */
+		if (nb != NULL && n->r->authority != NULL)
+			authority_message(n->r->authority, m);
 		break;
 	default:
 		neighbours_reply(l, m->ask);
@@ -642,7 +697,14 @@ neighbours_message(struct link *l, const struct gossip *m)
 	case GOSSIP_MEET:
 	case GOSSIP_CAST:
 	case GOSSIP_WHISPER:
+	case GOSSIP_PUBLISH:
 	case GOSSIP_ASK:
+	case GOSSIP_STEP:
+	case GOSSIP_REIGN:
+	case GOSSIP_AT:
+	case GOSSIP_NEWS:
+	case GOSSIP_ACK:
+	case GOSSIP_STATE:
 		return (neighbours_for_replica(l, m));
 	case GOSSIP_DONE:
 		ask_answer(m->ask, l, slice_of(NULL, 0), 0);

@@ -24,6 +24,14 @@ struct neighbours *neighbours_new(struct replica *r);
 /* Outstanding calls end: done(ECANCELED), gossip slots "gone". */
 void	 neighbours_free(struct neighbours *n);
 size_t	 neighbours_count(const struct neighbours *n);
+uint64_t neighbours_id(const struct neighbours *n, size_t i);
+/* authority.c: the state is here.  The replica is ready (replica_set_ready) when
+ * nobody is being waited for any more. */
+void	 neighbours_ready(struct neighbours *n);
+/* A message that is answered by another one, if at all (authority.c).  0, or -1
+ * with errno: ENOENT (no such neighbour, or its shard is dead), ENOMEM, EPIPE. */
+int	 neighbours_tell(struct neighbours *n, uint64_t neighbour,
+	    struct gossip *m);
 /*
  * The gateway's introduction (repeated ones are harmless): MEET goes over the
  * link to that shard; r is ready (replica_set_ready) when all have answered, or
@@ -46,6 +54,10 @@ typedef void	neighbours_gossip_cb(const struct kennel_slot *slots, size_t n,
  */
 int	 neighbours_cast(struct neighbours *n, struct payload *p,
 	    struct slice but, neighbours_done_cb *done, void *arg);
+/* The same, to the subscribers of topics (topics_pack()) among them. */
+int	 neighbours_publish(struct neighbours *n, struct slice topics,
+	    struct payload *p, struct slice but, neighbours_done_cb *done,
+	    void *arg);
 /*
  * To the sockets of uid on neighbours.  With at most whisper_ask (option, 8)
  * neighbours, or without Redis, all are asked; else the shard is looked up in Redis.

@@ -15,6 +15,7 @@
 #include "common/sock.h"
 #include "proto/capsule.h"
 #include "proto/channel.h"
+#include "shardd/authority.h"
 #include "shardd/conn.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
@@ -54,11 +55,13 @@ orders_have(struct worker *w, struct control *c)
 		struct ctl	 m = {
 			.type = CTL_HAVE_REPLICA, .replica = r->id,
 			.group = slice_of(r->group, r->group_len),
-			.app = slice_str(r->app->name == NULL ? "" :
-			    r->app->name),
+			.app = slice_str(r->app_name),
 			.limit = (uint32_t)r->limit,
 		};
 
+		if (r->authority != NULL &&
+		    authority_reigns(r->authority, &m.time))
+			m.flags = CTL_F_AUTHORITY;
 		control_send(c, &m, NULL);
 	}
 	for (size_t i = 0; i < nitems(lists); i++)
@@ -156,7 +159,7 @@ orders_replica(struct worker *w, struct order_in *o)
 		    o->m->app.data, o->m->app.len));
 		return (0);		/* its capsules will be refused */
 	}
-	r = replica_new(w, o->m->replica, o->m->group, app);
+	r = replica_new(w, o->m->replica, o->m->group, o->m->app, app);
 	if (r == NULL)
 		log_warn("order replica id=%llx: %s",
 		    (unsigned long long)o->m->replica, strerror(errno));
@@ -201,6 +204,16 @@ orders_dismiss(struct worker *w, struct order_in *o)
 
 	if (r != NULL)
 		replica_dismiss(r);
+	return (0);
+}
+
+static int
+orders_authority(struct worker *w, struct order_in *o)
+{
+	struct replica	*r = replica_find(w, o->m->replica);
+
+	if (r != NULL && r->authority != NULL)
+		authority_named(r->authority, o->m->time, o->m->neighbour);
 	return (0);
 }
 
@@ -405,6 +418,7 @@ static const struct order {
 	[CTL_PING]	= { orders_ping },
 	[CTL_DEAD]	= { orders_dead },
 	[CTL_DRAIN]	= { orders_drain },
+	[CTL_AUTHORITY]	= { orders_authority },
 };
 
 static int

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "shardd/authority.h"
 #include "shardd/conn.h"
 #include "shardd/lookup.h"
 #include "shardd/neighbours.h"
@@ -20,7 +21,7 @@ struct replica_uid {
 
 struct replica *
 replica_new(struct worker *w, uint64_t id, struct slice group,
-    const struct kennel_app *app)
+    struct slice app_name, const struct kennel_app *app)
 {
 	struct replica	*r;
 
@@ -33,7 +34,9 @@ replica_new(struct worker *w, uint64_t id, struct slice group,
 	list_init(&r->waiting);
 	r->group_len = group.len;
 	if ((r->group = slice_dup(group)) == NULL ||
+	    (r->app_name = slice_dup(app_name)) == NULL ||
 	    (r->neighbours = neighbours_new(r)) == NULL ||
+	    (app->decide != NULL && (r->authority = authority_new(r)) == NULL) ||
 	    map_insert(&w->replicas, &r->by_id, &r->id, sizeof(r->id)) == -1)
 		goto fail;
 	if (app->onstart != NULL &&
@@ -46,9 +49,11 @@ replica_new(struct worker *w, uint64_t id, struct slice group,
 	log_debug("replica id=%llx begins", (unsigned long long)id);
 	return (r);
 fail:
+	authority_free(r->authority);
 	if (r->neighbours != NULL)
 		neighbours_free(r->neighbours);
 	free(r->group);
+	free(r->app_name);
 	free(r);
 	return (NULL);
 }
@@ -59,8 +64,10 @@ replica_free(struct replica *r)
 	if (r->app->onstop != NULL)
 		r->app->onstop((struct kennel_replica *)r);
 	map_clear(&r->uids);
+	map_clear(&r->topics);
 	free(r->members);
 	free(r->group);
+	free(r->app_name);
 	free(r);
 }
 
@@ -89,6 +96,7 @@ void
 replica_dismiss(struct replica *r)
 {
 	struct worker		*w = r->worker;
+	struct authority	*a;
 	struct neighbours	*n;
 	struct list		*e, *tmp;
 
@@ -102,6 +110,9 @@ replica_dismiss(struct replica *r)
 		    CLOSE_GROUP_GONE);
 	lookup_group_leave(w->lookup, r);
 	/* Cancelled completions may call again: they find nobody. */
+	a = r->authority;
+	r->authority = NULL;
+	authority_free(a);
 	n = r->neighbours;
 	r->neighbours = NULL;
 	neighbours_free(n);

@@ -11,6 +11,7 @@
 #include "common/list.h"
 #include "common/map.h"
 
+struct authority;
 struct conn;
 struct kennel_app;
 struct payload;
@@ -24,6 +25,7 @@ struct replica {
 	const struct kennel_app *app;
 	char		*group;		/* terminated copy, group_len bytes */
 	size_t		 group_len;
+	char		*app_name;	/* as the route says, whoever serves it */
 	uint32_t	 limit;
 	void		*data;		/* the application's */
 	struct conn	**members;	/* dense; in order of joining, but for
@@ -31,6 +33,8 @@ struct replica {
 	size_t		 nmembers, cap;
 	struct map	 uids;		/* uid -> its members (replica.c) */
 	struct neighbours *neighbours;	/* neighbours.c */
+	struct authority *authority;	/* NULL: its application decides nothing */
+	struct map	 topics;	/* topics.c */
 	struct list	 waiting;	/* conns to open when introduced */
 	int		 ready;		/* introductions answered */
 	int		 dismissed;
@@ -39,7 +43,7 @@ struct replica {
 
 /* NULL with errno; calls the application's onstart. */
 struct replica *replica_new(struct worker *w, uint64_t id, struct slice group,
-	    const struct kennel_app *app);
+	    struct slice app_name, const struct kennel_app *app);
 /* The gateway's dismissal: members that are still there are doomed with
  * CLOSE_GROUP_GONE; frees when nobody refers to it any more. */
 void	 replica_dismiss(struct replica *r);

@@ -14,12 +14,14 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "proto/channel.h"
+#include "shardd/authority.h"
 #include "shardd/conn.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
 #include "shardd/orders.h"
 #include "shardd/policy.h"
 #include "shardd/replica.h"
+#include "shardd/store.h"
 #include "shardd/sweep.h"
 
 #define WORKER_LOCK_FD		3
@@ -41,6 +43,7 @@ static const struct worker_options worker_defaults = {
 	.ping_ms = 30000,
 	.drain_ms = 10000,
 	.whisper_ask = 8,
+	.store_max = 16 << 20,
 };
 
 /* Options that are numbers of ours. */
@@ -54,7 +57,7 @@ static const struct {
 	WORKER_SIZE(message_max), WORKER_SIZE(body_max), WORKER_SIZE(out_max),
 	WORKER_UINT(request_ms), WORKER_UINT(closing_ms),
 	WORKER_UINT(ping_ms), WORKER_UINT(drain_ms), WORKER_UINT(whisper_ask),
-	WORKER_UINT(deflate),
+	WORKER_UINT(deflate), WORKER_SIZE(store_max),
 };
 
 int
@@ -157,8 +160,21 @@ worker_start(struct worker *w)
 		log_warn("lookup: %s", strerror(errno));
 		return (-1);
 	}
+	for (size_t i = 0; i < w->napps && url != NULL && *url != '\0'; i++)
+		if (w->apps[i].decide != NULL && w->store == NULL &&
+		    (w->store = store_new(w->base, url, lookup_prefix(
+		    w->lookup))) == NULL) {
+			log_warn("store: %s", strerror(errno));
+			return (-1);
+		}
 	w->started_up = 1;
 	return (0);
+}
+
+struct store *
+worker_store(struct worker *w)
+{
+	return (w->store);
 }
 
 void
@@ -281,6 +297,7 @@ worker_tick(struct worker *w)
 	    clock_ms() - w->ready_since > WORKER_LISTED_MS)
 		worker_listed(w);
 	worker_say_dropped(w);
+	authority_tick_all(w);
 	if (w->draining == 1)
 		worker_drain_step(w);
 	else if (!w->draining && w->orphan_since != 0 &&
@@ -375,7 +392,8 @@ static void
 worker_init(struct worker *w)
 {
 	struct list	*lists[] = { &w->conns, &w->timed, &w->homing,
-			    &w->doomed, &w->parted, &w->parked, &w->links };
+			    &w->doomed, &w->parted, &w->parked, &w->links,
+			    &w->restless };
 	size_t		 nofile = proc_nofile();
 
 	for (size_t i = 0; i < nitems(lists); i++)
@@ -454,6 +472,7 @@ worker_end(struct worker *w)
 	link_shutdown(w);
 	if (w->lookup != NULL)
 		lookup_free(w->lookup);
+	store_free(w->store);
 	if (w->control != NULL)
 		control_free(w->control);
 	if (w->redial_timer != NULL)

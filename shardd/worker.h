@@ -21,6 +21,7 @@ struct kennel_app;
 struct link;
 struct listener;
 struct lookup;
+struct store;
 
 struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 	size_t		 message_max;		/* 16 MiB */
@@ -32,6 +33,7 @@ struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 	unsigned	 drain_ms;		/* 10 000 */
 	unsigned	 whisper_ask;		/* 8 neighbours */
 	unsigned	 deflate;		/* 0: no */
+	size_t		 store_max;		/* 16 MiB: a group's state */
 };
 
 struct worker {
@@ -80,6 +82,8 @@ struct worker {
 	struct list	 links;			/* link.c */
 	struct listener	*link_listener;		/* link.c */
 	struct lookup	*lookup;		/* NULL until START */
+	struct store	*store;			/* NULL: nothing decides, no Redis */
+	struct list	 restless;		/* struct authority */
 };
 
 /* A message to the gateway; dropped without one.  0 or -1. */
@@ -97,6 +101,7 @@ int	 worker_option_set(struct worker *w, struct slice key,
 	    struct slice value);
 /* A key of [worker], or NULL. */
 const char *worker_option(const struct worker *w, const char *key);
+struct store *worker_store(struct worker *w);
 const struct kennel_app *worker_app(const struct worker *w, struct slice name);
 /* link.c: a link's queue went down again: sockets paused for it go on. */
 void	 worker_links_eased(struct worker *w);

@@ -7,5 +7,6 @@
 extern const struct kennel_app chat_app;	/* the chat room */
 extern const struct kennel_app echo_app;	/* what you send, you get */
 extern const struct kennel_app front_app;	/* front page, assets, health */
+extern const struct kennel_app pact_app;	/* rooms that remember */
 
 #endif

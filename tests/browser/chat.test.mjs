@@ -1,43 +1,26 @@
 /* The pages in real Chromium: two windows and more, each on a shard of its own. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test, before, after } from "node:test";
-import { chromium } from "playwright-core";
+import { Browser } from "./kit/browser.mjs";
 import { Kennel, until } from "./kit/kennel.mjs";
 
-let k, browser, profile;
-const faults = [];		/* errors of the pages */
+let k, b;
 
 before(async () => {
 	k = await Kennel.start("--shards", "3", "--limit", "1");
-	profile = mkdtempSync(join(tmpdir(), "kennel-chromium."));
-	browser = await chromium.launchPersistentContext(profile, {
-		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-		headless: true,
-		chromiumSandbox: false,
-		args: ["--disable-gpu", "--disable-quic", "--no-first-run",
-			"--disable-background-networking", "--disable-component-update",
-			"--disable-sync"],
-	});
+	b = await Browser.start();
 });
 
 after(async () => {
-	await browser?.close();
+	await b?.stop();
 	await k.stop();
-	rmSync(profile, { recursive: true, force: true });
-	assert.deepEqual(faults, []);
+	assert.deepEqual(b.faults, []);
 });
 
 /* A window in the room, as this user. */
 async function enter(room, name, options = {}) {
-	const page = await browser.newPage();
-	page.setDefaultTimeout(15000);
-	page.on("pageerror", (e) => faults.push(String(e)));
-	page.on("dialog", (d) => d.type() === "prompt" ? d.accept(name) : faults.push(d.message()));
-	if (options.size)
-		await page.setViewportSize(options.size);
+	const page = await b.page(options);
+	page.on("dialog", (d) => d.type() === "prompt" ? d.accept(name) : b.faults.push(d.message()));
 	await page.goto(k.url(`/lobby/${room}`));
 	if (options.wait !== false)
 		await page.locator("#state.up").waitFor();
@@ -186,8 +169,7 @@ test("a phone: nothing sticks out, and it works", async () => {
 });
 
 test("the front page says what is running and links to everything", async () => {
-	const page = await browser.newPage();
-	page.on("pageerror", (e) => faults.push(String(e)));
+	const page = await b.page();
 	await page.goto(k.url("/"));
 	await page.locator("#links a").first().waitFor();
 	const links = await page.locator("#links a").evaluateAll((as) => as.map((a) => a.getAttribute("href")));

@@ -1,5 +1,10 @@
-"""Enough of Redis' protocol to look and to kill."""
+"""Enough of Redis' protocol to look and to kill, and a Redis of one's own."""
+import shutil
 import socket
+import subprocess
+import tempfile
+
+from kit import wait
 
 
 class Redis:
@@ -54,3 +59,41 @@ class Redis:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Server:
+    """On a port and on a Unix socket; keeps nothing when it ends."""
+
+    def __init__(self, port):
+        self.dir = tempfile.mkdtemp(prefix="redis.")
+        self.port = port
+        self.path = self.dir + "/sock"
+        self.process = None
+        self.args = []
+
+    def start(self):
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
+             "--unixsocket", self.path, "--save", "", "--dir", self.dir,
+             *self.args], stdout=subprocess.DEVNULL)
+        wait.until(self.answers, 10, "Redis answers")
+        return self
+
+    def answers(self):
+        try:
+            with Redis(self.path) as r:
+                return r("PING") in ("PONG",)
+        except RuntimeError:
+            return True                 # it wants a password
+        except OSError:
+            return False
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.dir)

@@ -4,7 +4,8 @@ import signal
 
 import pytest
 from kit import kennel as kits
-from kit import wait
+from kit import pact as pacts
+from kit import redis, wait
 
 DEADLINE = 90
 
@@ -85,6 +86,29 @@ MODES = {
 def lobby(request, start_shared):
     """One kennel with the default rooms, two to a replica."""
     return start_shared(shards=4, max_shards=6, **MODES[request.param])
+
+
+# Pact's rooms in one process, each socket in another one, and without Redis.
+ROOMS = {
+    "one": dict(),
+    "many": dict(shards=6, max_shards=8, limit=1),
+    "none": dict(shards=3, max_shards=8, limit=1, redis="none"),
+}
+
+
+@pytest.fixture(scope="module", params=ROOMS)
+def pact(request, start_shared):
+    """One kennel with Pact's rooms; its tests keep to rooms of their own."""
+    return start_shared(env={"KENNEL_SIGNING_KEY": pacts.KEY},
+                        **ROOMS[request.param])
+
+
+@pytest.fixture
+def server():
+    """A Redis of one's own, to be started by the test."""
+    s = redis.Server(kits.Ports.take())
+    yield s
+    s.remove()
 
 
 @pytest.fixture(scope="session")

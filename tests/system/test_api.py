@@ -59,6 +59,24 @@ def test_first_example_of_the_readme(start, installed):
         p.goodbye()
 
 
+def test_second_example_of_the_readme(start, installed):
+    """It counts, in one order, on three shards, and over a restart."""
+    k = start(shards=3, limit=1, worker=installed.worker(readme_examples()[1]))
+    people = [WebSocket(k.address, f"/lobby/g/ws?u={u}") for u in "abc"]
+    assert [p.recv() for p in people] == ["0"] * 3
+    for i in range(20):
+        for p in people:
+            p.send("!")
+    want = [str(n) for n in range(1, 61)]
+    assert [[p.recv() for _ in want] for p in people] == [want] * 3
+    for p in people:
+        p.goodbye()
+    assert k.term() == 0
+    k.start()
+    with WebSocket(k.address, "/lobby/g/ws?u=d") as p:
+        assert p.recv() == "60"
+
+
 def test_header_compiles_alone_and_as_cpp(installed, tmp_path):
     for name, cc, std in ("h.c", "cc", "c11"), ("h.c", "cc", "c99"), \
             ("h.cc", "c++", "c++11"):

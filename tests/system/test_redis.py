@@ -1,9 +1,6 @@
 """What is in Redis, when it is there and when it is not."""
 import os
-import shutil
 import signal
-import subprocess
-import tempfile
 import time
 
 import pytest
@@ -11,46 +8,6 @@ from kit import kennel as kits
 from kit import redis, wait
 from kit.chat import Chat, barrier, crowd, room, said, settle, shards
 from kit.http import get
-
-
-@pytest.fixture
-def server():
-    """A Redis of one's own, on a port and a Unix socket."""
-    class Server:
-        def __init__(self):
-            self.dir = tempfile.mkdtemp(prefix="redis.")
-            self.port = kits.Ports.take()
-            self.path = self.dir + "/sock"
-            self.process = None
-            self.args = []
-
-        def start(self):
-            self.process = subprocess.Popen(
-                ["redis-server", "--port", str(self.port), "--bind",
-                 "127.0.0.1", "--unixsocket", self.path, "--save", "",
-                 "--dir", self.dir, *self.args],
-                stdout=subprocess.DEVNULL)
-            wait.until(self.answers, 10, "Redis answers")
-            return self
-
-        def answers(self):
-            try:
-                with redis.Redis(self.path) as r:
-                    return r("PING") in ("PONG",)
-            except RuntimeError:
-                return True             # it wants a password
-            except OSError:
-                return False
-
-        def stop(self):
-            if self.process:
-                self.process.kill()
-                self.process.wait()
-                self.process = None
-    s = Server()
-    yield s
-    s.stop()
-    shutil.rmtree(s.dir)
 
 
 def clients(r, prefix="kennel:"):

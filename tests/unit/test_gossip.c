@@ -14,7 +14,9 @@ static int
 has_payload(enum gossip_type type)
 {
 	return (type == GOSSIP_CAST || type == GOSSIP_WHISPER ||
-	    type == GOSSIP_ASK || type == GOSSIP_ANSWER);
+	    type == GOSSIP_ASK || type == GOSSIP_ANSWER ||
+	    type == GOSSIP_PUBLISH || type == GOSSIP_STEP ||
+	    type == GOSSIP_NEWS || type == GOSSIP_STATE);
 }
 
 /* As a link sends it: the encoded part, then the payload's bytes. */

@@ -14,9 +14,11 @@
 #include "shardd/kennel.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
+#include "shardd/authority.h"
 #include "shardd/neighbours.h"
 #include "shardd/payload.h"
 #include "shardd/replica.h"
+#include "shardd/topics.h"
 #include "shardd/worker.h"
 
 #define SHARDS	3
@@ -105,6 +107,39 @@ worker_tell(struct worker *w, const struct ctl *m)
 {
 	(void)w, (void)m;
 	return (0);
+}
+
+void
+topics_emit(struct replica *r, struct slice topics, struct payload *p,
+    struct slice but)
+{
+	(void)r, (void)topics, (void)p, (void)but;
+	ck_abort_msg("nothing is published here");
+}
+
+int
+authority_ready(const struct authority *a)
+{
+	(void)a;
+	return (1);
+}
+
+void
+authority_met(struct authority *a, uint64_t neighbour)
+{
+	(void)a, (void)neighbour;
+}
+
+void
+authority_parted(struct authority *a, uint64_t neighbour)
+{
+	(void)a, (void)neighbour;
+}
+
+void
+authority_message(struct authority *a, const struct gossip *m)
+{
+	(void)a, (void)m;
 }
 
 void

@@ -208,7 +208,7 @@ START_TEST(nothing_need_be_said)
 	}
 	ck_assert_int_eq(routed("/echo", &m), 0);
 	ck_assert_str_eq(m.app, "echo");
-	ck_assert_int_eq(routed("/chat", &m), -1);
+	ck_assert_int_eq(routed("/chats", &m), -1);
 	ck_assert_int_eq(routed("/api/x", &m), -1);
 	settings_free(&s);
 }

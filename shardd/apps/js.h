@@ -1,0 +1,34 @@
+/* JSON as JavaScript reads and prints it, over jansson. */
+#ifndef SHARDD_APPS_JS_H
+#define SHARDD_APPS_JS_H
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+#define JS_DEPTH	32	/* objects and arrays within each other */
+#define JS_NUMBER	48	/* bytes that a number takes, terminated */
+
+/* NULL: not JSON; *deep is set if it is only nested deeper than JS_DEPTH.  Numbers
+ * are doubles.  The caller's. */
+json_t	*js_parse(const char *data, size_t len, int *deep);
+/* JSON.stringify(): shortest numbers that read back the same, UTF-8 as it is. */
+void	 js_write(FILE *f, const json_t *v);
+void	 js_write_string(FILE *f, const char *s, size_t len);
+/* String(v), ECMA-262 6.1.6.1.20: shortest, 1e+21, 2.5e-7. */
+void	 js_number(char dst[JS_NUMBER], double v);
+/* Number(s), ECMA-262 7.1.4.1.1: NaN if it is none. */
+double	 js_to_number(const char *s, size_t len);
+
+/* A growing text: js_begin, write to the FILE, js_end.  NULL without memory. */
+struct js_text {
+	FILE	*f;
+	char	*data;		/* after js_end: to be freed */
+	size_t	 len;
+};
+int	 js_begin(struct js_text *t);		/* 0, or -1 */
+int	 js_end(struct js_text *t);		/* 0, or -1: data is NULL */
+/* String(v) of what JSON can say; NULL (a missing member) is "undefined". */
+void	 js_write_plain(FILE *f, const json_t *v);
+
+#endif

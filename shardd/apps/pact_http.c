@@ -1,0 +1,433 @@
+/* pact: requests: pages, details, users, and the headers of an upgrade. */
+#include <arpa/inet.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "shardd/apps/pact.h"
+
+#define PACT_KEY_MAX	4096		/* bytes of a signing key */
+
+static const char	 pact_details_default[] =
+    "city=CF-IPCity country=CF-IPCountry continent=CF-IPContinent "
+    "region=CF-Region timezone=CF-Timezone latitude=CF-IPLatitude "
+    "longitude=CF-IPLongitude";
+
+/* ---- digests ---- */
+
+static void
+pact_sha256(char dst[65], const char *const *parts, const size_t *lens,
+    size_t n)
+{
+	unsigned char	 md[EVP_MAX_MD_SIZE];
+	EVP_MD_CTX	*c = EVP_MD_CTX_new();
+	unsigned	 len = 0;
+
+	if (c != NULL && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1) {
+		for (size_t i = 0; i < n; i++)
+			EVP_DigestUpdate(c, parts[i], lens[i]);
+		EVP_DigestFinal_ex(c, md, &len);
+	}
+	EVP_MD_CTX_free(c);
+	for (unsigned i = 0; i < 32; i++)
+		sprintf(dst + 2 * i, "%02x", i < len ? md[i] : 0);
+}
+
+void
+pact_room_id(char dst[PACT_ID + 1], const char *group, size_t len)
+{
+	char	 hex[65];
+
+	pact_sha256(hex, &group, &len, 1);
+	memcpy(dst, hex, PACT_ID);
+	dst[PACT_ID] = '\0';
+}
+
+/* From the file that signing_key_file names, without its last newline, or from
+ * the environment.  NULL: nobody becomes admin. */
+static const char *
+pact_signing_key(void)
+{
+	static char	 key[PACT_KEY_MAX + 1];
+	static int	 read;
+	const char	*path = kennel_option("signing_key_file");
+	const char	*env = getenv("KENNEL_SIGNING_KEY");
+	FILE		*f;
+	size_t		 n;
+
+	if (read)
+		return (key[0] == '\0' ? NULL : key);
+	read = 1;
+	if (path != NULL && *path != '\0') {
+		if ((f = fopen(path, "re")) == NULL) {
+			kennel_log("signing_key_file %s: %s", path,
+			    strerror(errno));
+			return (NULL);
+		}
+		n = fread(key, 1, sizeof(key) - 1, f);
+		fclose(f);
+		while (n > 0 && (key[n - 1] == '\n' || key[n - 1] == '\r'))
+			n--;
+		key[n] = '\0';
+	} else if (env != NULL)
+		snprintf(key, sizeof(key), "%s", env);
+	return (key[0] == '\0' ? NULL : key);
+}
+
+int
+pact_signed(const char *room, size_t room_len, const char *ts,
+    const char *key)
+{
+	const char	*secret = pact_signing_key();
+	const char	*parts[3] = { room, ts, secret };
+	size_t		 lens[3] = { room_len, strlen(ts), 0 };
+	char		 want[65], have[65];
+
+	if (secret == NULL || strlen(key) != 64)
+		return (0);
+	lens[2] = strlen(secret);
+	pact_sha256(want, parts, lens, 3);
+	for (size_t i = 0; i < 64; i++)
+		have[i] = (char)tolower((unsigned char)key[i]);
+	return (CRYPTO_memcmp(want, have, 64) == 0);
+}
+
+/* ---- proxies ---- */
+
+/* An address, v4 as v6 has it, from "1.2.3.4:80" or "[::1]:80" or without port. */
+static int
+pact_address(unsigned char dst[16], const char *s, size_t len)
+{
+	char		 text[64];
+	const char	*end = s + len, *colon;
+	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+			    0xff, 0xff };
+
+	if (len > 0 && *s == '[') {
+		s++;
+		end = memchr(s, ']', len - 1);
+	} else if ((colon = memchr(s, ':', len)) != NULL &&
+	    memchr(colon + 1, ':', (size_t)(end - colon - 1)) == NULL)
+		end = colon;
+	if (end == NULL || (size_t)(end - s) >= sizeof(text))
+		return (-1);
+	memcpy(text, s, (size_t)(end - s));
+	text[end - s] = '\0';
+	if (inet_pton(AF_INET6, text, dst) == 1)
+		return (0);
+	memcpy(dst, mapped, sizeof(mapped));
+	return (inet_pton(AF_INET, text, dst + 12) == 1 ? 0 : -1);
+}
+
+/* Is the peer one of trusted_proxies, a list of addresses and networks? */
+static int
+pact_trusts(const char *peer)
+{
+	const char	*list = kennel_option("trusted_proxies"), *slash;
+	unsigned char	 a[16], b[16];
+	size_t		 n, bits;
+
+	if (list == NULL || pact_address(a, peer, strlen(peer)) == -1)
+		return (0);
+	for (; *list != '\0'; list += n) {
+		list += strspn(list, " \t,");
+		n = strcspn(list, " \t,");
+		slash = memchr(list, '/', n);
+		if (n == 0 || pact_address(b, list,
+		    slash == NULL ? n : (size_t)(slash - list)) == -1)
+			continue;
+		bits = 128;
+		if (slash != NULL)
+			bits = (size_t)atoi(slash + 1) +
+			    (memchr(list, ':', n) == NULL ? 96 : 0);
+		if (bits > 128 || memcmp(a, b, bits / 8) != 0)
+			continue;
+		if (bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >>
+		    (8 - bits % 8) == 0)
+			return (1);
+	}
+	return (0);
+}
+
+void
+pact_write_details(FILE *f, const struct kennel_socket *s)
+{
+	const char	*list = kennel_option("pact_details");
+	const char	*equals, *value;
+	json_t		*text;
+	char		 header[128];
+	size_t		 n, more = 0;
+
+	putc('{', f);
+	if (list == NULL || *list == '\0')
+		list = pact_details_default;
+	if (!pact_trusts(kennel_socket_peer(s)))
+		list = "";
+	for (; *list != '\0'; list += n) {
+		list += strspn(list, " \t,");
+		n = strcspn(list, " \t,");
+		equals = memchr(list, '=', n);
+		if (equals == NULL ||
+		    n - (size_t)(equals - list) > sizeof(header))
+			continue;
+		snprintf(header, sizeof(header), "%.*s",
+		    (int)(list + n - equals - 1), equals + 1);
+		if ((value = kennel_socket_header(s, header)) == NULL)
+			continue;
+		if (more++)
+			putc(',', f);
+		js_write_string(f, list, (size_t)(equals - list));
+		putc(':', f);
+		/* What is no UTF-8 is left empty. */
+		text = json_string(value);
+		js_write_string(f, value, text == NULL ? 0 : strlen(value));
+		json_decref(text);
+	}
+	putc('}', f);
+}
+
+/* ---- sessions ---- */
+
+/* encodeURIComponent(); malloc'd. */
+static char *
+pact_encode(const char *s, size_t len)
+{
+	static const char	 plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz0123456789"
+				    "-_.!~*'()";
+	char			*dst = malloc(3 * len + 1), *p = dst;
+
+	for (size_t i = 0; dst != NULL && i < len; i++)
+		if (s[i] != '\0' && strchr(plain, s[i]) != NULL)
+			*p++ = s[i];
+		else
+			p += sprintf(p, "%%%02X", (unsigned char)s[i]);
+	if (dst != NULL)
+		*p = '\0';
+	return (dst);
+}
+
+static void
+pact_session_headers(struct kennel_request *q)
+{
+	const char	*proto = kennel_request_header(q, "X-Forwarded-Proto");
+	const char	*uid, *group;
+	size_t		 uid_len, group_len;
+	char		*encoded, *cookie = NULL, room[PACT_ID + 1];
+	int		 https;
+
+	https = proto != NULL && strcasecmp(proto, "https") == 0 &&
+	    pact_trusts(kennel_request_peer(q));
+	uid = kennel_request_uid(q, &uid_len);
+	group = kennel_request_group(q, &group_len);
+	pact_room_id(room, group, group_len);
+	if ((encoded = pact_encode(uid, uid_len)) == NULL ||
+	    asprintf(&cookie, "%s_session=%s; Path=/; HttpOnly; %s", room,
+	    encoded, https ? "SameSite=None; Secure" : "SameSite=Lax") == -1)
+		cookie = NULL;
+	if (cookie != NULL)
+		kennel_header(q, "Set-Cookie", cookie);
+	/* An id that is no header stands there encoded. */
+	if (encoded != NULL && (strlen(uid) != uid_len ||
+	    kennel_header(q, "X-Session-Id", uid) == -1))
+		kennel_header(q, "X-Session-Id", encoded);
+	kennel_header(q, "X-Socket-Server", "Kennel");
+	free(encoded);
+	free(cookie);
+}
+
+static void
+pact_connect(struct kennel_request *q)
+{
+	const char	*uid, *group;
+	size_t		 uid_len, group_len;
+	json_t		*a, *b;
+
+	uid = kennel_request_uid(q, &uid_len);
+	group = kennel_request_group(q, &group_len);
+	a = json_stringn(uid, uid_len);
+	b = json_stringn(group, group_len);
+	/* They will stand in JSON, which is UTF-8. */
+	if (a == NULL || b == NULL)
+		kennel_respond(q, 400, "text/plain",
+		    "room and session must be UTF-8\n", 31);
+	else {
+		if (kennel_request_upgrades(q))
+			pact_session_headers(q);
+		kennel_connect(q);	/* or says 426 */
+	}
+	json_decref(a);
+	json_decref(b);
+}
+
+/* ---- JSON ---- */
+
+static void
+pact_respond_text(struct kennel_request *q, struct js_text *t)
+{
+	if (js_end(t) == -1) {
+		kennel_respond(q, 503, NULL, NULL, 0);
+		return;
+	}
+	kennel_header(q, "Cache-Control", "no-store");
+	kennel_respond(q, 200, "application/json", t->data, t->len);
+	free(t->data);
+}
+
+static void
+pact_details_cb(struct kennel_replica *r, int err, void *arg)
+{
+	struct kennel_request	*q = arg;
+	struct js_text		 t;
+	const char		*group, *config;
+	char			 id[PACT_ID + 1];
+	size_t			 len, config_len = 0;
+	double			 now = (double)kennel_time(), boot;
+
+	if (r == NULL || err != 0 || js_begin(&t) == -1) {
+		kennel_respond(q, 503, NULL, NULL, 0);
+		return;
+	}
+	group = kennel_replica_group(r, &len);
+	pact_room_id(id, group, len);
+	boot = pact_number(r, "~room", "boot");
+	if (boot == 0)
+		boot = now;
+	fprintf(t.f, "{\"id\":\"%s\",\"name\":", id);
+	js_write_string(t.f, group, len);
+	fprintf(t.f, ",\"count\":%.0f,\"uniqueCount\":%zu,\"increment\":%.0f,"
+	    "\"incrementSinceRestart\":%.0f,\"pollCount\":%zu,"
+	    "\"ephemeralPollCount\":%zu,\"config\":",
+	    pact_number(r, "~room", "sockets"), kennel_count(r, "~online"),
+	    pact_number(r, "room", "increment"),
+	    pact_number(r, "~room", "connections"),
+	    kennel_count(r, pact_poll.polls),
+	    kennel_count(r, pact_ephemeral.polls));
+	config = kennel_get(r, "room", "config", 6, &config_len);
+	js_write_string(t.f, config, config_len);
+	fprintf(t.f, ",\"bootupTime\":%.0f,\"uptime\":%.0f}", boot,
+	    now > boot ? now - boot : 0);
+	pact_respond_text(q, &t);
+}
+
+void
+pact_gossip(struct kennel_replica *r, struct kennel_answer *a,
+    const char *msg, size_t len)
+{
+	struct js_text	 t;
+
+	(void)msg, (void)len;
+	if (js_begin(&t) == 0) {
+		pact_write_users(t.f, r);
+		if (js_end(&t) == 0) {
+			kennel_answer(a, t.data, t.len);
+			free(t.data);
+			return;
+		}
+	}
+	kennel_answer_error(a, "no memory");
+}
+
+static void
+pact_users_cb(struct kennel_replica *r, const struct kennel_slot *slots,
+    size_t n, void *arg)
+{
+	struct kennel_request	*q = arg;
+	struct js_text		 t, here;
+	int			 more;
+
+	if (r == NULL || js_begin(&t) == -1) {
+		kennel_respond(q, 503, NULL, NULL, 0);
+		return;
+	}
+	fprintf(t.f, "{\"ts\":%.0f,\"users\":[", (double)kennel_time());
+	if (js_begin(&here) == 0) {
+		pact_write_users(here.f, r);
+		if (js_end(&here) == 0)
+			fwrite(here.data, 1, here.len, t.f);
+	}
+	more = here.len > 0;
+	free(here.data);
+	for (size_t i = 0; i < n; i++)
+		if (slots[i].data != NULL && slots[i].len > 0) {
+			if (more++)
+				putc(',', t.f);
+			fwrite(slots[i].data, 1, slots[i].len, t.f);
+		}
+	fputs("]}", t.f);
+	pact_respond_text(q, &t);
+}
+
+static void
+pact_users_synced_cb(struct kennel_replica *r, int err, void *arg)
+{
+	(void)err;
+	if (r == NULL || kennel_replica_gossip(r, "users", 5, 0,
+	    pact_users_cb, arg) == -1)
+		kennel_respond(arg, 503, NULL, NULL, 0);
+}
+
+/* ---- requests ---- */
+
+static const struct {
+	const char	*path, *page;
+} pact_pages[] = {
+	{ "/pact", "pact.html" },
+	{ "/chat", "pactchat.html" },
+	{ "/poll", "poll.html" },
+	{ "/ephemeral", "poll.html" },
+	{ "/livemap", "livemap.html" },
+};
+
+static void
+pact_page(struct kennel_request *q, const char *path)
+{
+	for (size_t i = 0; i < sizeof(pact_pages) / sizeof(pact_pages[0]); i++)
+		if (strcmp(path, pact_pages[i].path) == 0) {
+			kennel_respond_page(q, pact_pages[i].page);
+			return;
+		}
+	kennel_respond(q, 404, NULL, NULL, 0);
+}
+
+void
+pact_receive(struct kennel_request *q)
+{
+	struct kennel_replica	*r = kennel_request_replica(q);
+	const char		*method = kennel_request_method(q);
+	const char		*path = kennel_request_path(q);
+	const char		*last = strrchr(path, '/');
+	int			 rv = -1;
+
+	if (last == NULL)
+		last = "";
+	if (r != NULL && strcmp(last, "/websocket") == 0) {
+		pact_connect(q);
+		return;
+	}
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+		kennel_header(q, "Allow", "GET, HEAD");
+		kennel_respond(q, 405, "text/plain", "Method not allowed\n", 19);
+		return;
+	}
+	if (r == NULL) {
+		pact_page(q, path);
+		return;
+	}
+	/* Whatever anybody has been told is known when a step of ours is. */
+	if (strcmp(last, "/details") == 0)
+		rv = kennel_replica_step(r, "sync", 5, pact_details_cb, q);
+	else if (strcmp(last, "/users") == 0)
+		rv = kennel_replica_step(r, "sync", 5, pact_users_synced_cb, q);
+	else {
+		kennel_respond(q, 404, NULL, NULL, 0);
+		return;
+	}
+	if (rv == -1)
+		kennel_respond(q, 503, NULL, NULL, 0);
+}

@@ -1,0 +1,410 @@
+/* pact: what a room's state becomes.  Runs where the room's authority is. */
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shardd/apps/pact.h"
+
+#define PACT_WORDS	5		/* of a step, at most */
+
+const struct pact_kind	 pact_poll = {
+	"poll", "polls", "votes:", "tally:"
+};
+const struct pact_kind	 pact_ephemeral = {
+	"ephemeralPoll", "~polls", "~votes:", "~tally:"
+};
+
+/* Refusals of ours are errnos, so that they can travel. */
+#define PACT_E_COUNTERS	EMFILE
+#define PACT_E_POLLS	ENFILE
+#define PACT_E_ANSWERS	EDQUOT
+#define PACT_E_SESSIONS	EUSERS
+
+const char *
+pact_refusal(int err)
+{
+	switch (err) {
+	case EAGAIN:
+		return ("the store is unavailable, try again later");
+	case ETIMEDOUT:
+	case ECANCELED:
+		return ("no answer, it may or may not have taken effect");
+	case PACT_E_COUNTERS:
+		return ("too many counters in this room");
+	case PACT_E_POLLS:
+		return ("too many polls in this room");
+	case PACT_E_ANSWERS:
+		return ("too many different answers in this poll");
+	case PACT_E_SESSIONS:
+		return ("too many sessions in this room");
+	case ERANGE:
+		return ("the counter would leave the range of numbers");
+	case ENOSPC:
+		return ("the room is full");
+	default:
+		return ("it could not be done");
+	}
+}
+
+/* ---- reading and writing ---- */
+
+static const char *
+room_get(const struct kennel_step *t, const char *map, const char *key)
+{
+	return (kennel_get_in(t, map, key, strlen(key), NULL));
+}
+
+static double
+room_number(const struct kennel_step *t, const char *map, const char *key)
+{
+	const char	*v = room_get(t, map, key);
+
+	return (v == NULL ? 0 : strtod(v, NULL));
+}
+
+static void
+room_put(struct kennel_step *t, const char *map, const char *key,
+    const char *value)
+{
+	kennel_put(t, map, key, strlen(key), value,
+	    value == NULL ? 0 : strlen(value));
+}
+
+static void
+room_put_number(struct kennel_step *t, const char *map, const char *key,
+    double v)
+{
+	char	 text[JS_NUMBER];
+
+	js_number(text, v);
+	room_put(t, map, key, text);
+}
+
+/* Adds, and removes what becomes 0.  The new value. */
+static double
+room_add(struct kennel_step *t, const char *map, const char *key, double by)
+{
+	double	 v = room_number(t, map, key) + by;
+
+	if (v <= 0)
+		room_put(t, map, key, NULL);
+	else
+		room_put_number(t, map, key, v);
+	return (v);
+}
+
+/* ---- the list of keys, for walks that write ---- */
+
+struct keys {
+	char		**at;
+	size_t		  n, cap;
+	const char	 *begins;	/* with this, or NULL */
+	int		  failed;
+};
+
+static void
+keys_cb(const char *key, size_t key_len, const char *value, size_t len,
+    void *arg)
+{
+	struct keys	 *k = arg;
+	char		**at;
+
+	(void)value, (void)len;
+	if (k->begins != NULL && strncmp(key, k->begins,
+	    strlen(k->begins)) != 0)
+		return;
+	if (k->n == k->cap) {
+		k->cap = k->cap == 0 ? 16 : k->cap * 2;
+		if ((at = realloc(k->at, k->cap * sizeof(*at))) == NULL) {
+			k->failed = 1;
+			return;
+		}
+		k->at = at;
+	}
+	if ((k->at[k->n] = strndup(key, key_len)) == NULL)
+		k->failed = 1;
+	else
+		k->n++;
+}
+
+static void
+keys_list(struct keys *k, const struct kennel_step *t, const char *map,
+    const char *begins)
+{
+	memset(k, 0, sizeof(*k));
+	k->begins = begins;
+	kennel_each_in(t, map, keys_cb, k);
+}
+
+static void
+keys_free(struct keys *k)
+{
+	for (size_t i = 0; i < k->n; i++)
+		free(k->at[i]);
+	free(k->at);
+}
+
+/* ---- polls ---- */
+
+/* Answer NULL: take back. */
+static int
+room_vote(struct kennel_step *t, const struct pact_kind *kind,
+    const char *poll, const char *session, const char *answer)
+{
+	const struct pact_limits *limits = pact_limits();
+	char		*votes = pact_map(kind->votes, poll, strlen(poll));
+	char		*tally = pact_map(kind->tally, poll, strlen(poll));
+	char		*old = NULL;
+	const char	*v;
+	int		 err = ENOMEM;
+
+	if (votes == NULL || tally == NULL)
+		goto out;
+	if ((v = room_get(t, votes, session)) != NULL &&
+	    (old = strdup(v)) == NULL)
+		goto out;
+	if (old != NULL)
+		room_add(t, tally, old, -1);
+	err = PACT_E_POLLS;
+	if (answer != NULL && room_get(t, kind->polls, poll) == NULL) {
+		if (kennel_count_in(t, kind->polls) >= limits->polls)
+			goto out;
+		room_put(t, kind->polls, poll, "");
+	}
+	err = PACT_E_ANSWERS;
+	if (answer != NULL && room_get(t, tally, answer) == NULL &&
+	    kennel_count_in(t, tally) >= limits->answers)
+		goto out;
+	if (answer != NULL)
+		room_add(t, tally, answer, 1);
+	room_put(t, votes, session, answer);
+	err = 0;
+out:
+	free(old);
+	free(votes);
+	free(tally);
+	return (err);
+}
+
+/* The session has no socket any more: its ephemeral votes go. */
+static int
+room_forget_votes(struct kennel_step *t, const char *session)
+{
+	struct keys	 polls;
+	char		*votes;
+	int		 err;
+
+	keys_list(&polls, t, pact_ephemeral.polls, NULL);
+	err = polls.failed ? ENOMEM : 0;
+	for (size_t i = 0; err == 0 && i < polls.n; i++) {
+		votes = pact_map(pact_ephemeral.votes, polls.at[i],
+		    strlen(polls.at[i]));
+		if (votes == NULL)
+			err = ENOMEM;
+		else if (room_get(t, votes, session) != NULL)
+			err = room_vote(t, &pact_ephemeral, polls.at[i],
+			    session, NULL);
+		free(votes);
+	}
+	keys_free(&polls);
+	return (err);
+}
+
+/* ---- the steps ---- */
+
+static int
+room_join(struct kennel_step *t, char **w)
+{
+	const char	*session = w[1];
+	char		*here = pact_map(w[2], session, strlen(session));
+	double		 increment;
+	char		 boot[JS_NUMBER];
+	int		 err = ENOMEM;
+
+	if (here == NULL)
+		return (err);
+	increment = room_number(t, "room", "increment") + 1;
+	room_put_number(t, "room", "increment", increment);
+	err = PACT_E_SESSIONS;
+	if (room_get(t, "suffixes", session) == NULL) {
+		if (kennel_count_in(t, "suffixes") >= pact_limits()->sessions)
+			goto out;
+		room_put_number(t, "suffixes", session, increment);
+	}
+	if (room_get(t, "~room", "boot") == NULL) {
+		js_number(boot, (double)kennel_time());
+		room_put(t, "~room", "boot", boot);
+	}
+	room_add(t, "~room", "connections", 1);
+	room_add(t, "~room", "sockets", 1);
+	room_add(t, "~sockets", here, 1);
+	room_add(t, "~online", session, 1);
+	err = 0;
+out:
+	free(here);
+	return (err);
+}
+
+/* n sockets of the session at here (replica and session) have gone. */
+static int
+room_leave_n(struct kennel_step *t, const char *here, const char *session,
+    double n)
+{
+	room_add(t, "~sockets", here, -n);
+	room_add(t, "~room", "sockets", -n);
+	if (room_add(t, "~online", session, -n) > 0)
+		return (0);
+	return (room_forget_votes(t, session));
+}
+
+static int
+room_leave(struct kennel_step *t, char **w)
+{
+	char	*here = pact_map(w[2], w[1], strlen(w[1]));
+	int	 err = here == NULL ? ENOMEM : 0;
+
+	/* Unless its joining was refused. */
+	if (here != NULL && room_get(t, "~sockets", here) != NULL)
+		err = room_leave_n(t, here, w[1], 1);
+	free(here);
+	return (err);
+}
+
+static int
+room_login(struct kennel_step *t, char **w)
+{
+	room_put(t, "profiles", w[1], w[2]);
+	return (0);
+}
+
+static int
+room_count(struct kennel_step *t, char **w)
+{
+	double	 v = room_number(t, "counters", w[1]) + strtod(w[2], NULL);
+
+	if (!isfinite(v))
+		return (ERANGE);
+	if (room_get(t, "counters", w[1]) == NULL &&
+	    kennel_count_in(t, "counters") >= pact_limits()->counters)
+		return (PACT_E_COUNTERS);
+	room_put_number(t, "counters", w[1], v);
+	return (0);
+}
+
+static int
+room_poll(struct kennel_step *t, char **w)
+{
+	return (room_vote(t, &pact_poll, w[2], w[1], w[3]));
+}
+
+static int
+room_ephemeral(struct kennel_step *t, char **w)
+{
+	/* Who has gone meanwhile leaves nothing behind. */
+	if (room_get(t, "~online", w[1]) == NULL)
+		return (0);
+	return (room_vote(t, &pact_ephemeral, w[2], w[1], w[3]));
+}
+
+static int
+room_config(struct kennel_step *t, char **w)
+{
+	room_put(t, "room", "config", w[1]);
+	return (0);
+}
+
+static int
+room_relay(struct kennel_step *t, char **w)
+{
+	char	*here = pact_map(w[1], w[2], strlen(w[2]));
+	double	 by = strtod(w[3], NULL);
+
+	if (here == NULL)
+		return (ENOMEM);
+	room_add(t, "~relays", here, by);
+	room_add(t, "~relayed", w[2], by);
+	free(here);
+	return (0);
+}
+
+static int
+room_sync(struct kennel_step *t, char **w)
+{
+	(void)t, (void)w;
+	return (0);
+}
+
+static const struct {
+	const char	*verb;
+	size_t		 words;		/* with the verb */
+	int		(*run)(struct kennel_step *, char **);
+} room_steps[] = {
+	{ "join",	3, room_join },		/* session, replica */
+	{ "leave",	3, room_leave },
+	{ "login",	3, room_login },	/* session, properties */
+	{ "counter",	3, room_count },	/* id, number */
+	{ "poll",	4, room_poll },		/* session, poll, answer */
+	{ "ephemeralPoll", 4, room_ephemeral },
+	{ "config",	2, room_config },
+	{ "relay",	4, room_relay },	/* replica, type, 1 or -1 */
+	{ "sync",	1, room_sync },		/* what was before it is known */
+};
+
+int
+pact_decide(struct kennel_replica *r, struct kennel_step *t,
+    const char *data, size_t len)
+{
+	char	*copy, *w[PACT_WORDS], *end;
+	size_t	 n = 0;
+	int	 err = EINVAL;
+
+	(void)r;
+	if (len == 0 || data[len - 1] != '\0')
+		return (EINVAL);
+	if ((copy = malloc(len)) == NULL)
+		return (ENOMEM);
+	memcpy(copy, data, len);
+	for (end = copy; end < copy + len && n < PACT_WORDS;
+	    end += strlen(end) + 1)
+		w[n++] = end;
+	for (size_t i = 0; end == copy + len &&
+	    i < sizeof(room_steps) / sizeof(room_steps[0]); i++)
+		if (n == room_steps[i].words &&
+		    strcmp(w[0], room_steps[i].verb) == 0)
+			err = room_steps[i].run(t, w);
+	free(copy);
+	return (err);
+}
+
+/* All that was there, as if each had left. */
+int
+pact_gone(struct kennel_replica *r, struct kennel_step *t, uint64_t replica)
+{
+	struct keys	 here;
+	char		 hex[PACT_REPLICA + 1];
+	double		 n;
+	int		 err;
+
+	(void)r;
+	pact_replica_hex(hex, replica);
+	keys_list(&here, t, "~sockets", hex);
+	err = here.failed ? ENOMEM : 0;
+	for (size_t i = 0; err == 0 && i < here.n; i++) {
+		n = room_number(t, "~sockets", here.at[i]);
+		err = room_leave_n(t, here.at[i], here.at[i] + PACT_REPLICA,
+		    n);
+	}
+	keys_free(&here);
+	keys_list(&here, t, "~relays", hex);
+	if (here.failed)
+		err = ENOMEM;
+	for (size_t i = 0; err == 0 && i < here.n; i++) {
+		n = room_number(t, "~relays", here.at[i]);
+		room_add(t, "~relays", here.at[i], -n);
+		room_add(t, "~relayed", here.at[i] + PACT_REPLICA, -n);
+	}
+	keys_free(&here);
+	return (err);
+}

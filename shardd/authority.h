@@ -1,0 +1,63 @@
+/*
+ * Who decides in a group, and what was decided.
+ *
+ * A group whose application has a `decide` keeps a state (maps.h) that changes
+ * by steps.  Any replica proposes a step; one of them, the authority, whom the
+ * gateway names, runs decide() on all steps one after another, makes what they
+ * changed durable (store.h), and only then tells everybody: its news reach each
+ * replica in one order, and every replica's copy of the state goes through the
+ * same stages.
+ *
+ * Positions count the news since the group woke up.  Terms of office rise: news
+ * of an earlier term are dropped.  A new authority first asks its neighbours
+ * where they are (REIGN, answered with what it has missed, and AT), then takes
+ * office in Redis, where it finds what was written and perhaps told to nobody;
+ * then it brings the others up to its position, and goes on.  Origins send steps
+ * that were not answered again, to whoever decides; numbers tell repeats.
+ */
+#ifndef SHARDD_AUTHORITY_H
+#define SHARDD_AUTHORITY_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "proto/gossip.h"
+
+struct authority;
+struct maps;
+struct replica;
+struct worker;
+
+/* NULL with errno ENOMEM. */
+struct authority *authority_new(struct replica *r);
+/* Steps that were not answered end with ECANCELED. */
+void	 authority_free(struct authority *a);
+
+/* What is known here; changes only between callbacks. */
+const struct maps *authority_maps(const struct authority *a);
+
+/*
+ * err: 0 (it has taken effect, and every replica knows it; one that is slow is
+ * waited for for a second), or what decide() returned; EAGAIN (it would have to be written, and
+ * Redis is away), ETIMEDOUT (10 s: nobody decided, or who did fell silent),
+ * ECANCELED.  Never from within authority_step().
+ */
+typedef void	authority_done_cb(int err, void *arg);
+/* data is copied; done may be NULL.  0, or -1 with errno EMSGSIZE, ENOMEM. */
+int	 authority_step(struct authority *a, struct slice data,
+	    authority_done_cb *done, void *arg);
+
+/* orders.c: replica head decides, for this term. */
+void	 authority_named(struct authority *a, uint64_t term, uint64_t head);
+/* Is the group's state here, or was it waited for long enough (1 s)? */
+int	 authority_ready(const struct authority *a);
+/* Does this replica decide?  Its term. */
+int	 authority_reigns(const struct authority *a, uint64_t *term);
+/* neighbours.c: one more neighbour, one less, a message from one. */
+void	 authority_met(struct authority *a, uint64_t neighbour);
+void	 authority_parted(struct authority *a, uint64_t neighbour);
+void	 authority_message(struct authority *a, const struct gossip *m);
+/* worker.c: each 100 ms. */
+void	 authority_tick_all(struct worker *w);
+
+#endif

@@ -1,0 +1,205 @@
+/* One step being decided. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/limits.h"
+#include "proto/news.h"
+#include "shardd/decide.h"
+
+void
+decide_begin(struct kennel_step *t, const struct maps *state,
+    const struct maps *batch, size_t max_changes, size_t max_bytes)
+{
+	memset(t, 0, sizeof(*t));
+	t->state = state;
+	t->batch = batch;
+	t->max_changes = max_changes;
+	t->max_bytes = max_bytes;
+}
+
+void
+decide_end(struct kennel_step *t)
+{
+	maps_clear(&t->own);
+	buf_clear(&t->changes);
+}
+
+/* ---- layers ---- */
+
+/* What a layer says of a key: 1 and *value, data NULL if removed; or 0. */
+static int
+decide_layer(const struct maps *m, struct slice map, struct slice key,
+    struct slice *value)
+{
+	struct slice	 v = maps_get(m, map, key);
+
+	if (v.data == NULL)
+		return (0);
+	*value = v.data[0] == '-' ? slice_of(NULL, 0) :
+	    slice_of(v.data + 1, v.len - 1);
+	return (1);
+}
+
+struct slice
+decide_get(const struct kennel_step *t, struct slice map, struct slice key)
+{
+	struct slice	 v;
+
+	if (decide_layer(&t->own, map, key, &v) ||
+	    decide_layer(t->batch, map, key, &v))
+		return (v);
+	return (maps_get(t->state, map, key));
+}
+
+static int
+decide_layer_put(struct maps *m, struct slice map, struct slice key,
+    struct slice value)
+{
+	char	*tagged;
+	int	 rv;
+
+	if (value.data == NULL)
+		return (maps_put(m, map, key, slice_str("-")));
+	if ((tagged = malloc(value.len + 1)) == NULL)
+		return (-1);
+	tagged[0] = '+';
+	memcpy(tagged + 1, value.data, value.len);
+	rv = maps_put(m, map, key, slice_of(tagged, value.len + 1));
+	free(tagged);
+	return (rv);
+}
+
+static int
+decide_allowed(const struct kennel_step *t, struct slice map,
+    struct slice key, struct slice value)
+{
+	if (map.len == 0 || map.len > MAPS_NAME_MAX || map.data[0] == '.')
+		return (EINVAL);
+	if (key.len > MAPS_KEY_MAX || value.len > MAPS_VALUE_MAX)
+		return (EMSGSIZE);
+	if (t->nchanges >= t->max_changes)
+		return (E2BIG);
+	if (value.data != NULL && t->state->bytes + t->batch->bytes +
+	    t->own.bytes + map.len + key.len + value.len > t->max_bytes)
+		return (ENOSPC);
+	return (0);
+}
+
+int
+decide_put(struct kennel_step *t, struct slice map, struct slice key,
+    struct slice value)
+{
+	struct news_change	 c = { .map = map, .key = key, .value = value,
+				    .kind = value.data == NULL ? NEWS_REMOVE :
+				    NEWS_PUT };
+	int			 err = decide_allowed(t, map, key, value);
+
+	if (err == 0 && decide_layer_put(&t->own, map, key, value) == -1)
+		err = ENOMEM;
+	if (err == 0) {
+		news_add_change(&t->changes, &c);
+		t->nchanges++;
+		t->durable |= !maps_volatile(map);
+		err = t->changes.failed ? ENOMEM : 0;
+	}
+	if (err == 0)
+		return (0);
+	if (t->err == 0)
+		t->err = err;
+	errno = err;
+	return (-1);
+}
+
+/* ---- all keys of a map ---- */
+
+struct decide_walk {
+	const struct kennel_step *t;
+	struct slice	 map;
+	size_t		 count;
+	void		(*cb)(struct slice key, struct slice value, void *arg);
+	void		*arg;
+};
+
+/* Entries of one layer that no layer above speaks of. */
+static void
+decide_walk_layer(struct decide_walk *w, const struct maps *m, int level)
+{
+	struct maps_one		*one = maps_find(m, w->map);
+	struct maps_entry	*e;
+	struct map_node		*n;
+	struct slice		 key, value, above;
+
+	for (n = one == NULL ? NULL : map_first(&one->entries); n != NULL;
+	    n = map_next(&one->entries, n)) {
+		e = container_of(n, struct maps_entry, by_key);
+		key = slice_of(e->key, e->by_key.klen);
+		value = slice_of(e->value, e->len);
+		if (level < 2 && decide_layer(&w->t->own, w->map, key, &above))
+			continue;
+		if (level < 1 && decide_layer(w->t->batch, w->map, key, &above))
+			continue;
+		if (level > 0) {
+			if (value.data[0] == '-')
+				continue;
+			value.data++;
+			value.len--;
+		}
+		w->count++;
+		if (w->cb != NULL)
+			w->cb(key, value, w->arg);
+	}
+}
+
+static size_t
+decide_walk(struct decide_walk *w)
+{
+	decide_walk_layer(w, w->t->state, 0);
+	decide_walk_layer(w, w->t->batch, 1);
+	decide_walk_layer(w, &w->t->own, 2);
+	return (w->count);
+}
+
+size_t
+decide_count(const struct kennel_step *t, struct slice map)
+{
+	struct decide_walk	 w = { .t = t, .map = map };
+
+	/* Nearly always nothing above has touched it. */
+	if (maps_find(&t->own, map) == NULL &&
+	    maps_find(t->batch, map) == NULL)
+		return (maps_count(t->state, map));
+	return (decide_walk(&w));
+}
+
+void
+decide_each(const struct kennel_step *t, struct slice map,
+    void (*cb)(struct slice key, struct slice value, void *arg), void *arg)
+{
+	struct decide_walk	 w = { .t = t, .map = map, .cb = cb,
+				    .arg = arg };
+
+	decide_walk(&w);
+}
+
+int
+decide_accept(struct kennel_step *t, struct maps *batch)
+{
+	struct map_node		*n, *k;
+	struct maps_one		*one;
+	struct maps_entry	*e;
+
+	for (n = map_first(&t->own.by_name); n != NULL;
+	    n = map_next(&t->own.by_name, n)) {
+		one = container_of(n, struct maps_one, by_name);
+		for (k = map_first(&one->entries); k != NULL;
+		    k = map_next(&one->entries, k)) {
+			e = container_of(k, struct maps_entry, by_key);
+			if (maps_put(batch, slice_of(one->name,
+			    one->by_name.klen), slice_of(e->key,
+			    e->by_key.klen), slice_of(e->value, e->len)) == -1)
+				return (-1);
+		}
+	}
+	return (0);
+}

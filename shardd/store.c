@@ -1,0 +1,538 @@
+/* The durable state of groups in Redis. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "proto/keys.h"
+#include "proto/news.h"
+#include "shardd/maps.h"
+#include "shardd/store.h"
+
+#define STORE_MS	1000		/* deadline of a call */
+#define STORE_RESTORE	500		/* entries a command */
+#define STORE_FRESH_S	"3600"		/* a group that nothing was written for */
+
+enum script { SCRIPT_TAKE, SCRIPT_COMMIT, SCRIPT_RESTORE, NSCRIPTS };
+
+/*
+ * KEYS: epoch, store, .log, .maps.  Whoever only looks at a group leaves nothing
+ * behind for ever: until the first write its keys expire.
+ */
+static const char *const	 scripts[NSCRIPTS] = {
+	/* have ("-": nothing), prefix of maps, seconds */
+	[SCRIPT_TAKE] =
+	"local e = redis.call('INCR', KEYS[1])\n"
+	"redis.call('HSET', KEYS[2], 'epoch', e)\n"
+	"local had = redis.call('HGET', KEYS[2], 'seq')\n"
+	"local seq = tonumber(had or '0')\n"
+	"if not had then\n"
+	"  redis.call('EXPIRE', KEYS[1], ARGV[3])\n"
+	"  redis.call('EXPIRE', KEYS[2], ARGV[3])\n"
+	"end\n"
+	"local have = tonumber(ARGV[1])\n"
+	"if have and seq == have then return {e, seq, 'same'} end\n"
+	"if have and seq < have then return {e, seq, 'older'} end\n"
+	"if have and seq - have <= redis.call('LLEN', KEYS[3]) then\n"
+	"  return {e, seq, 'log', redis.call('LRANGE', KEYS[3], have - seq, -1)}\n"
+	"end\n"
+	"local all = {}\n"
+	"for _, m in ipairs(redis.call('SMEMBERS', KEYS[4])) do\n"
+	"  all[#all + 1] = m\n"
+	"  all[#all + 1] = redis.call('HGETALL', ARGV[2] .. m)\n"
+	"end\n"
+	"all[#all + 1] = redis.call('LRANGE', KEYS[3], 0, -1)\n"
+	"return {e, seq, 'all', all}\n",
+	/* epoch, seq before, batch, length of log, prefix, then kind map key
+	 * value for each change */
+	[SCRIPT_COMMIT] =
+	"local now = redis.call('HMGET', KEYS[2], 'epoch', 'seq')\n"
+	"if not now[1] then return 'empty' end\n"
+	"if now[1] ~= ARGV[1] or (now[2] or '0') ~= ARGV[2] then\n"
+	"  return 'deposed'\n"
+	"end\n"
+	"if not now[2] then\n"
+	"  redis.call('PERSIST', KEYS[1])\n"
+	"  redis.call('PERSIST', KEYS[2])\n"
+	"end\n"
+	"redis.call('HINCRBY', KEYS[2], 'seq', 1)\n"
+	"redis.call('RPUSH', KEYS[3], ARGV[3])\n"
+	"redis.call('LTRIM', KEYS[3], '-' .. ARGV[4], -1)\n"
+	"for i = 6, #ARGV, 4 do\n"
+	"  local m = ARGV[5] .. ARGV[i + 1]\n"
+	"  if ARGV[i] == '1' then\n"
+	"    redis.call('HSET', m, ARGV[i + 2], ARGV[i + 3])\n"
+	"    redis.call('SADD', KEYS[4], ARGV[i + 1])\n"
+	"  else\n"
+	"    redis.call('HDEL', m, ARGV[i + 2])\n"
+	"  end\n"
+	"end\n"
+	"return 'ok'\n",
+	/* epoch, seq ("-": more follows), "first" or not, prefix, then map key
+	 * value for each entry.  seq stands only when all is there. */
+	[SCRIPT_RESTORE] =
+	"if redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[1] then\n"
+	"  return 'deposed'\n"
+	"end\n"
+	"if ARGV[3] == 'first' then\n"
+	"  for _, m in ipairs(redis.call('SMEMBERS', KEYS[4])) do\n"
+	"    redis.call('DEL', ARGV[4] .. m)\n"
+	"  end\n"
+	"  redis.call('DEL', KEYS[3], KEYS[4])\n"
+	"  redis.call('HDEL', KEYS[2], 'seq')\n"
+	"end\n"
+	"for i = 5, #ARGV, 3 do\n"
+	"  redis.call('HSET', ARGV[4] .. ARGV[i], ARGV[i + 1], ARGV[i + 2])\n"
+	"  redis.call('SADD', KEYS[4], ARGV[i])\n"
+	"end\n"
+	"if ARGV[2] ~= '-' then\n"
+	"  redis.call('HSET', KEYS[2], 'seq', ARGV[2])\n"
+	"  redis.call('PERSIST', KEYS[1])\n"
+	"  redis.call('PERSIST', KEYS[2])\n"
+	"end\n"
+	"return 'ok'\n",
+};
+
+struct store {
+	struct redis	*redis;
+	char		*prefix;
+	char		 sha[NSCRIPTS][41];	/* "" until it was loaded */
+};
+
+struct store_keys {
+	char		*at[4];		/* as KEYS */
+	char		*maps;		/* what stands before a map's name */
+};
+
+struct store_call {
+	struct store	*store;
+	store_cb	*cb;		/* NULL: forgotten */
+	void		*arg;
+	size_t		 pending;	/* commands not answered */
+	int		 failed;
+	struct store_answer answer;
+};
+
+/* The arguments of a command; those in text are found when all are there. */
+struct store_args {
+	const char	**at;
+	size_t		*len;
+	size_t		 n, cap;
+	struct buf	 text;
+	int		 failed;
+};
+
+/* ---- arguments ---- */
+
+static void
+store_arg(struct store_args *a, struct slice s)
+{
+	size_t	 cap = a->cap == 0 ? 64 : a->cap * 2;
+	void	*at, *len;
+
+	if (a->n == a->cap) {
+		at = realloc(a->at, cap * sizeof(*a->at));
+		if (at != NULL)
+			a->at = at;
+		len = realloc(a->len, cap * sizeof(*a->len));
+		if (len != NULL)
+			a->len = len;
+		if (at == NULL || len == NULL) {
+			a->failed = 1;
+			return;
+		}
+		a->cap = cap;
+	}
+	a->at[a->n] = s.data;
+	a->len[a->n++] = s.len;
+}
+
+static void
+store_arg_u64(struct store_args *a, uint64_t v, char text[24])
+{
+	snprintf(text, 24, "%" PRIu64, v);
+	store_arg(a, slice_str(text));
+}
+
+/* A map's name as keys have it; its place is known in store_ask(). */
+static void
+store_arg_map(struct store_args *a, struct slice map)
+{
+	size_t	 start = a->text.len;
+
+	keys_name(&a->text, map);
+	store_arg(a, slice_of(NULL, a->text.len - start));
+}
+
+static void
+store_args_script(struct store_args *a, const struct store *s,
+    const struct store_keys *k, enum script script)
+{
+	store_arg(a, slice_str("EVALSHA"));
+	store_arg(a, slice_str(s->sha[script]));
+	store_arg(a, slice_str("4"));
+	for (size_t i = 0; i < nitems(k->at); i++)
+		store_arg(a, slice_str(k->at[i]));
+}
+
+/* ---- scripts ---- */
+
+static void
+store_loaded_cb(const struct redis_value *v, int err, void *arg)
+{
+	char	*sha = arg;
+
+	if (err != 0 || v->kind != REDIS_STRING || v->len != 40) {
+		if (err == 0)
+			log_warn("store: Redis takes no scripts: %.*s",
+			    (int)(v->len > 200 ? 200 : v->len),
+			    v->str == NULL ? "" : v->str);
+		return;
+	}
+	memcpy(sha, v->str, 40);
+	sha[40] = '\0';
+}
+
+static void
+store_load(struct store *s)
+{
+	for (size_t i = 0; i < NSCRIPTS; i++)
+		redis_do(s->redis, STORE_MS, store_loaded_cb, s->sha[i],
+		    "SCRIPT", "LOAD", scripts[i], NULL);
+}
+
+static void
+store_state_cb(int up, void *arg)
+{
+	struct store	*s = arg;
+
+	for (size_t i = 0; i < NSCRIPTS; i++)
+		s->sha[i][0] = '\0';
+	if (up)
+		store_load(s);
+}
+
+/* ---- life ---- */
+
+struct store *
+store_new(struct event_base *base, const char *url, const char *prefix)
+{
+	struct store	*s;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL ||
+	    (s->prefix = strdup(prefix)) == NULL ||
+	    (s->redis = redis_new(base, url, store_state_cb, s)) == NULL) {
+		if (s != NULL)
+			free(s->prefix);
+		free(s);
+		return (NULL);
+	}
+	return (s);
+}
+
+void
+store_free(struct store *s)
+{
+	if (s == NULL)
+		return;
+	redis_free(s->redis);
+	free(s->prefix);
+	free(s);
+}
+
+int
+store_usable(const struct store *s)
+{
+	for (size_t i = 0; i < NSCRIPTS; i++)
+		if (s->sha[i][0] == '\0')
+			return (0);
+	return (redis_up(s->redis));
+}
+
+struct store_keys *
+store_keys_new(const struct store *s, struct slice group, struct slice app)
+{
+	static const char *const	 tails[] = { "", "", ":.log", ":.maps",
+					    ":" };
+	struct store_keys		*k;
+	char				*base, **at;
+
+	if ((k = calloc(1, sizeof(*k))) == NULL)
+		return (NULL);
+	base = keys_store(s->prefix, group, app);
+	k->at[0] = keys_epoch(s->prefix, group);
+	for (size_t i = 1; i < nitems(tails) && base != NULL; i++) {
+		at = i == 4 ? &k->maps : &k->at[i];
+		if (asprintf(at, "%s%s", base, tails[i]) == -1)
+			*at = NULL;
+	}
+	free(base);
+	for (size_t i = 0; i < nitems(k->at); i++)
+		if (k->at[i] == NULL || k->maps == NULL) {
+			store_keys_free(k);
+			return (NULL);
+		}
+	return (k);
+}
+
+void
+store_keys_free(struct store_keys *k)
+{
+	if (k == NULL)
+		return;
+	for (size_t i = 0; i < nitems(k->at); i++)
+		free(k->at[i]);
+	free(k->maps);
+	free(k);
+}
+
+/* ---- calls ---- */
+
+static struct store_call *
+store_call_new(struct store *s, store_cb *cb, void *arg)
+{
+	struct store_call	*c;
+
+	if (!store_usable(s) || (c = calloc(1, sizeof(*c))) == NULL)
+		return (NULL);
+	c->store = s;
+	c->cb = cb;
+	c->arg = arg;
+	return (c);
+}
+
+void
+store_forget(struct store_call *c)
+{
+	if (c != NULL)
+		c->cb = NULL;
+}
+
+static void
+store_take_answer(struct store_answer *a, const struct redis_value *v)
+{
+	struct redis_value	 epoch, seq, kind;
+
+	a->result = STORE_FAILED;
+	if (v->kind != REDIS_ARRAY || v->n < 3)
+		return;
+	epoch = redis_at(v, 0);
+	seq = redis_at(v, 1);
+	kind = redis_at(v, 2);
+	if (epoch.kind != REDIS_INTEGER || seq.kind != REDIS_INTEGER ||
+	    kind.kind != REDIS_STRING)
+		return;
+	a->epoch = (uint64_t)epoch.integer;
+	a->seq = (uint64_t)seq.integer;
+	if (strcmp(kind.str, "same") == 0)
+		a->result = STORE_OK;
+	else if (strcmp(kind.str, "older") == 0)
+		a->result = STORE_OLDER;
+	if (v->n < 4 || (a->values = redis_at(v, 3)).kind != REDIS_ARRAY)
+		return;
+	a->result = strcmp(kind.str, "log") == 0 ? STORE_LOGGED : STORE_ALL;
+}
+
+static enum store_result
+store_word(const struct redis_value *v)
+{
+	static const struct {
+		const char	*word;
+		enum store_result result;
+	} words[] = {
+		{ "ok", STORE_OK }, { "empty", STORE_EMPTY },
+		{ "deposed", STORE_DEPOSED },
+	};
+
+	for (size_t i = 0; v->kind == REDIS_STRING && i < nitems(words); i++)
+		if (strcmp(v->str, words[i].word) == 0)
+			return (words[i].result);
+	return (STORE_FAILED);
+}
+
+static void
+store_reply_cb(const struct redis_value *v, int err, void *arg)
+{
+	struct store_call	*c = arg;
+	struct store_answer	*a = &c->answer;
+	enum store_result	 was = a->result;
+	char			 text[200];
+
+	if (err != 0)
+		a->result = STORE_FAILED;
+	else if (v->kind == REDIS_ERROR) {
+		a->result = STORE_FAILED;
+		log_warn("store error=\"%s\"", log_escape(text, sizeof(text),
+		    v->str, v->len));
+		if (strncmp(v->str, "NOSCRIPT", 8) == 0)
+			store_load(c->store);
+	} else if (v->kind == REDIS_ARRAY)
+		store_take_answer(a, v);
+	else
+		a->result = store_word(v);
+	if (was != STORE_OK)		/* of the commands before */
+		a->result = was;
+	if (--c->pending > 0)
+		return;
+	if (c->cb != NULL)
+		c->cb(a, c->arg);
+	free(c);
+}
+
+/* 0, or -1: it was not sent.  Clears the arguments. */
+static int
+store_ask(struct store_call *c, struct store_args *a)
+{
+	size_t	 at = 0;
+	int	 rv = -1;
+
+	for (size_t i = 0; i < a->n; i++)
+		if (a->at[i] == NULL && a->len[i] > 0) {
+			a->at[i] = a->text.data + at;
+			at += a->len[i];
+		} else if (a->at[i] == NULL)
+			a->at[i] = "";
+	if (!a->failed && !a->text.failed)
+		rv = redis_command(c->store->redis, STORE_MS, store_reply_cb, c,
+		    (int)a->n, a->at, a->len);
+	if (rv == 0)
+		c->pending++;
+	free(a->at);
+	free(a->len);
+	buf_clear(&a->text);
+	memset(a, 0, sizeof(*a));
+	return (rv);
+}
+
+/* One command was all of it: c, or NULL. */
+static struct store_call *
+store_asked(struct store_call *c, struct store_args *a)
+{
+	if (store_ask(c, a) == 0)
+		return (c);
+	free(c);
+	return (NULL);
+}
+
+struct store_call *
+store_take(struct store *s, const struct store_keys *k, uint64_t have,
+    store_cb *cb, void *arg)
+{
+	struct store_call	*c = store_call_new(s, cb, arg);
+	struct store_args	 a = { 0 };
+	char			 text[24];
+
+	if (c == NULL)
+		return (NULL);
+	store_args_script(&a, s, k, SCRIPT_TAKE);
+	if (have == STORE_UNKNOWN)
+		store_arg(&a, slice_str("-"));
+	else
+		store_arg_u64(&a, have, text);
+	store_arg(&a, slice_str(k->maps));
+	store_arg(&a, slice_str(STORE_FRESH_S));
+	return (store_asked(c, &a));
+}
+
+struct store_call *
+store_commit(struct store *s, const struct store_keys *k, uint64_t epoch,
+    uint64_t seq, struct slice batch, store_cb *cb, void *arg)
+{
+	struct store_call	*c = store_call_new(s, cb, arg);
+	struct store_args	 a = { 0 };
+	struct news_change	 change;
+	struct news_step	 step;
+	struct news		 n;
+	char			 e[24], q[24], l[24];
+
+	if (c == NULL)
+		return (NULL);
+	if (news_open(&n, batch.data, batch.len) == -1) {
+		free(c);
+		return (NULL);
+	}
+	store_args_script(&a, s, k, SCRIPT_COMMIT);
+	store_arg_u64(&a, epoch, e);
+	store_arg_u64(&a, seq - 1, q);
+	store_arg(&a, batch);
+	store_arg_u64(&a, STORE_LOG, l);
+	store_arg(&a, slice_str(k->maps));
+	while (news_step(&n, &step))
+		while (news_change(&step, &change)) {
+			if (maps_volatile(change.map))
+				continue;
+			store_arg(&a, slice_str(change.kind == NEWS_PUT ?
+			    "1" : "0"));
+			store_arg_map(&a, change.map);
+			store_arg(&a, change.key.len == 0 ? slice_str("") :
+			    change.key);
+			store_arg(&a, change.kind == NEWS_PUT ? change.value :
+			    slice_str(""));
+		}
+	return (store_asked(c, &a));
+}
+
+/* A command of a restoration: its beginning. */
+static void
+store_restore_begin(struct store_args *a, const struct store *s,
+    const struct store_keys *k, const char *epoch, const char *seq, int first)
+{
+	store_args_script(a, s, k, SCRIPT_RESTORE);
+	store_arg(a, slice_str(epoch));
+	store_arg(a, slice_str(seq));
+	store_arg(a, slice_str(first ? "first" : "then"));
+	store_arg(a, slice_str(k->maps));
+}
+
+struct store_call *
+store_restore(struct store *s, const struct store_keys *k, uint64_t epoch,
+    uint64_t seq, const struct maps *m, store_cb *cb, void *arg)
+{
+	struct store_call	*c = store_call_new(s, cb, arg);
+	struct store_args	 a = { 0 };
+	struct map_node		*n, *e;
+	struct maps_one		*one;
+	struct maps_entry	*entry;
+	char			 es[24], qs[24];
+	size_t			 left = STORE_RESTORE;
+
+	if (c == NULL)
+		return (NULL);
+	snprintf(es, sizeof(es), "%" PRIu64, epoch);
+	snprintf(qs, sizeof(qs), "%" PRIu64, seq);
+	store_restore_begin(&a, s, k, es, "-", 1);
+	for (n = map_first(&m->by_name); n != NULL;
+	    n = map_next(&m->by_name, n)) {
+		one = container_of(n, struct maps_one, by_name);
+		if (maps_volatile(slice_str(one->name)))
+			continue;
+		for (e = map_first(&one->entries); e != NULL;
+		    e = map_next(&one->entries, e)) {
+			entry = container_of(e, struct maps_entry, by_key);
+			store_arg_map(&a, slice_of(one->name,
+			    one->by_name.klen));
+			store_arg(&a, slice_of(entry->key,
+			    entry->by_key.klen));
+			store_arg(&a, slice_of(entry->value, entry->len));
+			if (--left > 0)
+				continue;
+			if (store_ask(c, &a) == -1)
+				c->failed = 1;
+			left = STORE_RESTORE;
+			store_restore_begin(&a, s, k, es, "-", 0);
+		}
+	}
+	if (store_ask(c, &a) == -1)
+		c->failed = 1;
+	/* Its number stands there when everything else does. */
+	store_restore_begin(&a, s, k, es, c->failed ? "-" : qs, 0);
+	if (store_ask(c, &a) == -1)
+		c->failed = 1;
+	if (c->failed)
+		c->answer.result = STORE_FAILED;
+	if (c->pending > 0)
+		return (c);
+	free(c);
+	return (NULL);
+}

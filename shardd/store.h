@@ -1,0 +1,79 @@
+/*
+ * The durable state of groups in Redis.  Of one group and application:
+ *
+ *	epoch:<group>			counts authorities
+ *	store:<group>:<app>		hash: epoch (of who may write), seq (last
+ *					batch)
+ *	store:<group>:<app>:<map>	hash: a map of the state
+ *	store:<group>:<app>:.maps	set of the maps' names
+ *	store:<group>:<app>:.log	list: the latest batches (proto/news.h)
+ *
+ * Every write is one script that checks the epoch first, so that an authority
+ * that was deposed writes nothing.
+ */
+#ifndef SHARDD_STORE_H
+#define SHARDD_STORE_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "common/redis.h"
+
+struct event_base;
+struct maps;
+struct store;
+struct store_call;
+struct store_keys;
+
+#define STORE_LOG	256		/* batches in the log */
+#define STORE_UNKNOWN	UINT64_MAX	/* a sequence number: nothing is known */
+
+struct store *store_new(struct event_base *base, const char *url,
+	    const char *prefix);
+void	 store_free(struct store *s);
+int	 store_usable(const struct store *s);
+
+/* The keys of one group and application.  NULL with errno ENOMEM. */
+struct store_keys *store_keys_new(const struct store *s, struct slice group,
+	    struct slice app);
+void	 store_keys_free(struct store_keys *k);
+
+enum store_result {
+	STORE_OK,	/* take: nothing is new.  commit: written */
+	STORE_LOGGED,	/* take: values are the batches behind seq */
+	STORE_ALL,	/* take: values are (map, [key, value ...]) pairs, and the
+			   log as the last value */
+	STORE_OLDER,	/* take: Redis has less than that */
+	STORE_EMPTY,	/* commit: Redis knows no state.  Nothing was written */
+	STORE_DEPOSED,	/* commit: not our epoch, or not our seq.  Likewise */
+	STORE_FAILED	/* Redis is away, slow or says no: perhaps written */
+};
+
+struct store_answer {
+	enum store_result result;
+	uint64_t	 epoch;		/* take: the new one */
+	uint64_t	 seq;		/* take: the last batch in Redis */
+	struct redis_value values;
+};
+
+/*
+ * Called once, from the loop, unless forgotten.  A call returns NULL, and nothing
+ * will be called, when Redis cannot be asked.
+ */
+typedef void	store_cb(const struct store_answer *a, void *arg);
+
+/* Take office under a new epoch; have: the last batch we know, or
+ * STORE_UNKNOWN. */
+struct store_call *store_take(struct store *s, const struct store_keys *k,
+	    uint64_t have, store_cb *cb, void *arg);
+/* Write the durable changes of a batch (proto/news.h), which becomes seq. */
+struct store_call *store_commit(struct store *s, const struct store_keys *k,
+	    uint64_t epoch, uint64_t seq, struct slice batch, store_cb *cb,
+	    void *arg);
+/* Write the whole durable state, as of seq, in place of what is there. */
+struct store_call *store_restore(struct store *s, const struct store_keys *k,
+	    uint64_t epoch, uint64_t seq, const struct maps *m, store_cb *cb,
+	    void *arg);
+void	 store_forget(struct store_call *c);	/* NULL is harmless */
+
+#endif

@@ -1,0 +1,212 @@
+/* Topics: named sets of sockets of a group. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/list.h"
+#include "shardd/conn.h"
+#include "shardd/replica.h"
+#include "shardd/topics.h"
+
+struct topic {
+	struct map_node	 by_name;	/* replica->topics */
+	struct list	 members;	/* struct subscription */
+	char		 name[];
+};
+
+struct subscription {
+	struct list	 at_topic, at_conn;
+	struct topic	*topic;
+	struct conn	*conn;
+};
+
+struct conn_topics {
+	struct list	 all;		/* struct subscription */
+	uint64_t	 heard;		/* the last publication that reached it */
+};
+
+static struct topic *
+topic_find(const struct replica *r, const char *name)
+{
+	struct map_node	*n = map_find(&r->topics, name, strlen(name));
+
+	return (n == NULL ? NULL : container_of(n, struct topic, by_name));
+}
+
+static struct topic *
+topic_get(struct replica *r, const char *name)
+{
+	struct topic	*t = topic_find(r, name);
+	size_t		 n = strlen(name);
+
+	if (t != NULL)
+		return (t);
+	if ((t = malloc(sizeof(*t) + n + 1)) == NULL)
+		return (NULL);
+	memcpy(t->name, name, n + 1);
+	list_init(&t->members);
+	if (map_insert(&r->topics, &t->by_name, t->name, n) == 0)
+		return (t);
+	free(t);
+	return (NULL);
+}
+
+static void
+topic_drop(struct replica *r, struct topic *t)
+{
+	if (!list_empty(&t->members))
+		return;
+	map_remove(&r->topics, &t->by_name);
+	free(t);
+}
+
+static struct subscription *
+subscription_find(const struct conn *c, const char *name)
+{
+	struct list		*e, *tmp;
+	struct subscription	*s;
+
+	if (c->topics == NULL)
+		return (NULL);
+	list_each(e, tmp, &c->topics->all) {
+		s = list_entry(e, struct subscription, at_conn);
+		if (strcmp(s->topic->name, name) == 0)
+			return (s);
+	}
+	return (NULL);
+}
+
+static void
+subscription_end(struct subscription *s)
+{
+	struct conn	*c = s->conn;
+	struct topic	*t = s->topic;
+
+	list_remove(&s->at_topic);
+	list_remove(&s->at_conn);
+	free(s);
+	topic_drop(c->replica, t);
+	if (list_empty(&c->topics->all)) {
+		free(c->topics);
+		c->topics = NULL;
+	}
+}
+
+int
+topics_join(struct conn *c, const char *name)
+{
+	struct subscription	*s;
+	struct topic		*t;
+
+	if (c->replica == NULL || c->state != CONN_OPEN ||
+	    (c->flags & CONN_F_GONE)) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	if (*name == '\0' || strlen(name) > TOPIC_MAX) {
+		errno = EINVAL;
+		return (-1);
+	}
+	if (subscription_find(c, name) != NULL) {
+		errno = EEXIST;
+		return (-1);
+	}
+	if ((t = topic_get(c->replica, name)) == NULL)
+		return (-1);
+	if ((s = malloc(sizeof(*s))) == NULL)
+		goto fail;
+	if (c->topics == NULL) {
+		if ((c->topics = calloc(1, sizeof(*c->topics))) == NULL) {
+			free(s);
+			goto fail;
+		}
+		list_init(&c->topics->all);
+	}
+	s->topic = t;
+	s->conn = c;
+	list_push(&t->members, &s->at_topic);
+	list_push(&c->topics->all, &s->at_conn);
+	return (0);
+fail:
+	topic_drop(c->replica, t);
+	errno = ENOMEM;
+	return (-1);
+}
+
+int
+topics_leave(struct conn *c, const char *name)
+{
+	struct subscription	*s = subscription_find(c, name);
+
+	if (s == NULL) {
+		errno = ENOENT;
+		return (-1);
+	}
+	subscription_end(s);
+	return (0);
+}
+
+void
+topics_leave_all(struct conn *c)
+{
+	while (c->topics != NULL)
+		subscription_end(list_entry(c->topics->all.next,
+		    struct subscription, at_conn));
+}
+
+const char *
+topics_at(const struct conn *c, size_t i)
+{
+	struct list	*e, *tmp;
+
+	if (c->topics == NULL)
+		return (NULL);
+	list_each(e, tmp, &c->topics->all)
+		if (i-- == 0)
+			return (list_entry(e, struct subscription,
+			    at_conn)->topic->name);
+	return (NULL);
+}
+
+int
+topics_pack(struct buf *dst, const char *const *topics)
+{
+	for (; *topics != NULL; topics++)
+		if (**topics == '\0' || strlen(*topics) > TOPIC_MAX ||
+		    buf_add(dst, *topics, strlen(*topics) + 1) == -1)
+			break;
+	if (*topics == NULL && dst->len > 0 && dst->len <= TOPICS_MAX)
+		return (0);
+	errno = EINVAL;
+	return (-1);
+}
+
+void
+topics_emit(struct replica *r, struct slice topics, struct payload *p,
+    struct slice but)
+{
+	static uint64_t	 publication;
+	const char	*end = topics.data + topics.len, *stop;
+	struct topic	*t;
+	struct list	*e, *tmp;
+	struct conn	*c;
+
+	publication++;
+	/* They come from another process: each must be terminated. */
+	for (const char *name = topics.data; name < end; name = stop + 1) {
+		if ((stop = memchr(name, '\0', (size_t)(end - name))) == NULL)
+			return;
+		if ((t = topic_find(r, name)) == NULL)
+			continue;
+		list_each(e, tmp, &t->members) {
+			c = list_entry(e, struct subscription, at_topic)->conn;
+			/* Who has departed has its topics until onclose. */
+			if (c->topics->heard == publication ||
+			    (c->flags & CONN_F_GONE) != 0 ||
+			    (but.data != NULL && slice_eq(c->ident->uid, but)))
+				continue;
+			c->topics->heard = publication;
+			conn_send(c, p);
+		}
+	}
+}
