@@ -8,17 +8,17 @@
 #define COMMON_MAP_H
 
 #include <stddef.h>
-#include <stdint.h>
+
+#include "common/bag.h"
 
 struct map_node {
-	struct map_node	*next;
+	struct bag_node	 at;		/* mine: length of the key */
 	const void	*key;
-	uint32_t	 klen, hash;
 };
 
 struct map {
-	struct map_node	**slots;
-	size_t		 nslots, count;
+	struct bag	 bag;
+	size_t		 count;		/* of entries */
 };
 
 /* Zero-initialised is empty and valid. */

@@ -1,10 +1,23 @@
 /* The loop, and the work at the end of each turn. */
 #include <event2/event.h>
 
+#include "common/clock.h"
 #include "common/turn.h"
+
+#define TURN_ROW	4	/* turns without the loop */
+#define TURN_REST	63	/* turns of the loop without trying */
 
 static struct list	 turn_ranks[TURN_NRANKS];
 static int		 turn_ready, turn_stopping;
+static uint64_t		 turn_now;	/* clock_ms; 0: not asked yet */
+
+static struct {
+	int	(*run)(void *arg);
+	void	*arg;
+	unsigned row;		/* that it succeeded */
+	unsigned rest;		/* turns to wait after the next failure */
+	unsigned wait;		/* of them left */
+}			 turn_eager;
 
 static void
 turn_setup(void)
@@ -61,6 +74,48 @@ turn_end(void)
 	}
 }
 
+void
+turn_set_eager(int (*run)(void *), void *arg)
+{
+	turn_eager.run = run;
+	turn_eager.arg = arg;
+}
+
+/*
+ * A turn without the loop, if there is something to do.  It is tried each time
+ * while that succeeds, and ever more rarely while it does not.
+ */
+static int
+turn_try(void)
+{
+	if (turn_eager.run == NULL || turn_eager.row == TURN_ROW) {
+		turn_eager.row = 0;
+		return (0);
+	}
+	if (turn_eager.wait > 0) {
+		turn_eager.wait--;
+		return (0);
+	}
+	if (turn_eager.run(turn_eager.arg) == 0) {
+		if (turn_eager.rest < TURN_REST)
+			turn_eager.rest = 2 * turn_eager.rest + 1;
+		turn_eager.wait = turn_eager.rest;
+		turn_eager.row = 0;
+		return (0);
+	}
+	turn_eager.rest = 0;
+	turn_eager.row++;
+	return (1);
+}
+
+uint64_t
+turn_ms(void)
+{
+	if (turn_now == 0)
+		turn_now = clock_ms();
+	return (turn_now);
+}
+
 int
 turn_loop(struct event_base *base)
 {
@@ -68,9 +123,10 @@ turn_loop(struct event_base *base)
 	turn_stopping = 0;
 	turn_end();
 	while (!turn_stopping) {
-		if (event_base_loop(base, EVLOOP_ONCE) == -1)
+		if (!turn_try() && event_base_loop(base, EVLOOP_ONCE) == -1)
 			return (-1);
 		turn_end();
+		turn_now = 0;
 	}
 	return (0);
 }

@@ -6,6 +6,8 @@
 #ifndef COMMON_TURN_H
 #define COMMON_TURN_H
 
+#include <stdint.h>
+
 #include "common/list.h"
 
 struct event_base;
@@ -25,6 +27,13 @@ void	 turn_work_init(struct turn_work *w, void (*run)(void *), void *arg);
  * by work runs in the same end of turn (earlier ranks first again). */
 void	 turn_add(struct turn_work *w, enum turn_rank rank);
 void	 turn_cancel(struct turn_work *w);
+/*
+ * run(arg) does what can be done at once and returns how much: under load, the
+ * loop is not asked for it.
+ */
+void	 turn_set_eager(int (*run)(void *arg), void *arg);
+/* clock_ms() as of this turn, asked once. */
+uint64_t turn_ms(void);
 /* Loop until turn_stop() was called; 0, or -1 when the loop failed. */
 int	 turn_loop(struct event_base *base);
 void	 turn_stop(void);

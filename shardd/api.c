@@ -132,19 +132,19 @@ kennel_request_body(const struct kennel_request *q, size_t *len)
 const char *
 kennel_request_uid(const struct kennel_request *q, size_t *len)
 {
-	return (api_slice(q->ident->uid, len));
+	return (api_slice(q->uid, len));
 }
 
 const char *
 kennel_request_group(const struct kennel_request *q, size_t *len)
 {
-	return (api_slice(q->ident->group, len));
+	return (api_slice(q->group, len));
 }
 
 const char *
 kennel_request_peer(const struct kennel_request *q)
 {
-	return (q->ident->peer);
+	return (q->peer.data);
 }
 
 struct kennel_replica *
@@ -334,30 +334,36 @@ kennel_close(struct kennel_socket *s, int code, const char *reason)
 const char *
 kennel_socket_uid(const struct kennel_socket *s, size_t *len)
 {
-	return (api_slice(conn_of(s)->ident->uid, len));
+	return (api_slice(conn_uid(conn_of(s)), len));
 }
 
 const char *
 kennel_socket_peer(const struct kennel_socket *s)
 {
-	return (conn_of(s)->ident->peer);
+	return (conn_peer(conn_of(s)));
 }
 
 const char *
 kennel_socket_header(const struct kennel_socket *s, const char *name)
 {
-	const struct ident	*i = conn_of(s)->ident;
-
-	for (size_t k = 0; k < i->nheaders; k++)
-		if (slice_isis(i->headers[k].name, name))
-			return (i->headers[k].value.data);
-	return (NULL);
+	return (conn_header(conn_of(s), name));
 }
 
 uint64_t
 kennel_socket_id(const struct kennel_socket *s)
 {
 	return (conn_of(s)->id);
+}
+
+uint64_t
+kennel_socket_last(const struct kennel_socket *s)
+{
+	static uint64_t	 epoch;		/* of clock_ms; one, or it would jitter */
+	uint64_t	 now = clock_ms();
+
+	if (epoch == 0)
+		epoch = clock_wall_ms() - now;
+	return (epoch + now - (uint32_t)((uint32_t)now - conn_of(s)->last));
 }
 
 struct kennel_replica *

@@ -209,7 +209,7 @@ busy_fan(struct conn *c, const struct verb *v)
 	int			 over;
 
 	if ((v->flags & KENNEL_SELF) == 0)
-		but = c->ident->uid;
+		but = conn_uid(c);
 	if (v->kind == VERB_PUBLISH)
 		topics_emit(r, v->uid, v->p, but);
 	else
@@ -260,7 +260,7 @@ busy_whisper(struct conn *c, const struct verb *v)
 	struct busy		*b;
 	int			 waiting = 0, over;
 
-	if (slice_eq(v->uid, c->ident->uid))
+	if (slice_eq(v->uid, conn_uid(c)))
 		return (busy_nobody(c, v));
 	if ((b = busy_get(c)) == NULL)
 		return (-1);

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/poller.h"
 #include "common/sock.h"
 #include "proto/control.h"
 #include "shardd/conn.h"
@@ -33,7 +35,6 @@ struct parted {
 
 static char	 conn_buf[CONN_BUF];
 
-static void	 conn_event_cb(evutil_socket_t, short, void *);
 static void	 conn_free(struct conn *c);
 
 static uint32_t	 conn_now;
@@ -53,75 +54,59 @@ conn_tick_set(void)
 /* ---- who it is ---- */
 
 static size_t
-ident_size(const struct capsule *cap)
+conn_text_len(const struct capsule *cap)
 {
-	size_t	 n = cap->peer.len + cap->uid.len + cap->group.len +
-		    cap->route.len + 4;
+	size_t	 n = cap->uid.len + cap->peer.len + 2;
 
 	for (size_t i = 0; i < cap->nheaders; i++)
 		n += cap->headers[i].name.len + cap->headers[i].value.len + 2;
 	return (n);
 }
 
-/* Copy s, terminated, to *at. */
-static struct slice
-ident_put(char **at, struct slice s)
+/* Copy s, terminated; returns what follows. */
+static char *
+conn_text_put(char *at, struct slice s)
 {
-	struct slice	 copy = { *at, s.len };
-
 	if (s.len > 0)
-		memcpy(*at, s.data, s.len);
-	(*at)[s.len] = '\0';
-	*at += s.len + 1;
-	return (copy);
+		memcpy(at, s.data, s.len);
+	at[s.len] = '\0';
+	return (at + s.len + 1);
 }
 
-static struct ident *
-ident_new(const struct capsule *cap)
+static void
+conn_text_set(struct conn *c, const struct capsule *cap)
 {
-	struct ident	*i;
-	size_t		 text = ident_size(cap), align;
-	char		*at;
+	char	*at = conn_text_put(c->text, cap->uid);
 
-	align = (text + _Alignof(struct capsule_header) - 1) &
-	    ~(_Alignof(struct capsule_header) - 1);
-	align += (0 - offsetof(struct ident, text) - align) &
-	    (_Alignof(struct capsule_header) - 1);
-	i = malloc(offsetof(struct ident, text) + align +
-	    cap->nheaders * sizeof(*i->headers));
-	if (i == NULL)
-		return (NULL);
-	i->refs = 1;
-	i->meter = NULL;
-	i->flags = cap->flags;
-	i->nheaders = (uint32_t)cap->nheaders;
-	i->headers = (struct capsule_header *)(void *)(i->text + align);
-	at = i->text;
-	i->peer = ident_put(&at, cap->peer).data;
-	i->uid = ident_put(&at, cap->uid);
-	i->group = ident_put(&at, cap->group);
-	i->route = ident_put(&at, cap->route);
-	for (size_t k = 0; k < cap->nheaders; k++) {
-		i->headers[k].name = ident_put(&at, cap->headers[k].name);
-		i->headers[k].value = ident_put(&at, cap->headers[k].value);
+	at = conn_text_put(at, cap->peer);
+	for (size_t i = 0; i < cap->nheaders; i++) {
+		at = conn_text_put(at, cap->headers[i].name);
+		at = conn_text_put(at, cap->headers[i].value);
 	}
-	return (i);
+	c->uid_len = (uint16_t)cap->uid.len;
+	c->nheaders = (uint8_t)cap->nheaders;
+	c->secure = (cap->flags & CAPSULE_F_SECURE) != 0;
 }
 
-struct ident *
-ident_ref(struct ident *i)
+const char *
+conn_peer(const struct conn *c)
 {
-	i->refs++;
-	return (i);
+	return (c->text + c->uid_len + 1);
 }
 
-void
-ident_unref(struct ident *i)
+const char *
+conn_header(const struct conn *c, const char *name)
 {
-	if (--i->refs > 0)
-		return;
-	free(i->meter);
-	free(i);
+	const char	*at = conn_peer(c), *value;
+
+	for (unsigned i = 0; i < c->nheaders; i++) {
+		at += strlen(at) + 1;
+		value = at + strlen(at) + 1;
+		if (strcasecmp(at, name) == 0)
+			return (value);
+		at = value;
+	}
+	return (NULL);
 }
 
 /* ---- birth ---- */
@@ -133,10 +118,10 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	struct conn	*c;
 	struct buf	*early;
 
-	if ((c = calloc(1, sizeof(*c))) == NULL)
+	if ((c = calloc(1, sizeof(*c) + conn_text_len(cap))) == NULL)
 		return (NULL);
-	if ((c->ident = ident_new(cap)) == NULL ||
-	    meter_new(w, cap->route, &c->ident->meter) == -1 ||
+	conn_text_set(c, cap);
+	if (meter_new(w, cap->route, &c->meter) == -1 ||
 	    (early = calloc(1, sizeof(*early))) == NULL)
 		goto fail;
 	if (buf_add(early, cap->early.data, cap->early.len) == -1) {
@@ -156,8 +141,7 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	w->nconns++;
 	return (c);
 fail:
-	if (c->ident != NULL)
-		ident_unref(c->ident);
+	free(c->meter);
 	free(c);
 	errno = ENOMEM;
 	return (NULL);
@@ -170,9 +154,7 @@ conn_start(struct conn *c)
 	enum close_why	 why;
 
 	c->proto = NULL;
-	event_assign(&c->ev, c->worker->base, c->fd, EV_READ | EV_PERSIST,
-	    conn_event_cb, c);
-	c->flags |= CONN_F_EVENT;
+	c->flags |= CONN_F_BEGUN;
 	conn_set_state(c, CONN_HTTP);
 	why = conn_http_start(c, slice_of(early->data, early->len));
 	buf_clear(early);
@@ -215,7 +197,7 @@ conn_free(struct conn *c)
 	topics_leave_all(c);
 	if (c->replica != NULL)
 		replica_unref(c->replica);
-	ident_unref(c->ident);
+	free(c->meter);
 	free(c);
 }
 
@@ -237,9 +219,9 @@ conn_set_state(struct conn *c, enum conn_state state)
 void
 conn_arm(struct conn *c)
 {
-	short	 want = 0, have;
+	short	 want = 0;
 
-	if (c->fd == -1 || (c->flags & CONN_F_EVENT) == 0)
+	if (c->fd == -1 || (c->flags & CONN_F_BEGUN) == 0)
 		return;
 	if (c->state != CONN_HOMING && c->state != CONN_OPENING &&
 	    c->pauses == 0 && (c->flags & CONN_F_DOOMED) == 0)
@@ -247,17 +229,16 @@ conn_arm(struct conn *c)
 	if (!outbox_empty(&c->out) && (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
 	    CONN_F_DOOMED)) == 0)
 		want |= EV_WRITE;
-	have = (short)event_pending(&c->ev, EV_READ | EV_WRITE, NULL);
-	if (want == have)
-		return;
-	if (have != 0)
-		event_del(&c->ev);
-	if (want == 0)
-		return;
-	event_assign(&c->ev, c->worker->base, c->fd, want | EV_PERSIST,
-	    conn_event_cb, c);
-	if (event_add(&c->ev, NULL) == -1)
+	if (poller_want(c->worker->poller, c->fd, &c->armed, want, c) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
+}
+
+/* Nothing is heard of it any more. */
+static void
+conn_disarm(struct conn *c)
+{
+	if (poller_want(c->worker->poller, c->fd, &c->armed, 0, c) == -1)
+		fatal("epoll_ctl");	/* it was armed */
 }
 
 void
@@ -335,6 +316,7 @@ conn_queue(struct conn *c, struct payload *p)
 		errno = ENOMEM;
 		return (-1);
 	}
+	c->last = (uint32_t)turn_ms();
 	if ((c->flags & CONN_F_LATE) == 0)
 		conn_dirty(c, &c->worker->dirty, CONN_F_DIRTY);
 	return (0);
@@ -373,7 +355,7 @@ conn_send(struct conn *c, struct payload *p)
 
 	if (!conn_over(c))
 		return (conn_queue(c, p));
-	switch (meter_slow(c->ident->meter)) {
+	switch (meter_slow(c->meter)) {
 	case SLOW_DROP_OLD:
 		/* A good part, so that it is not done for each message. */
 		c->worker->dropped += outbox_drop(&c->out, max - max / 4);
@@ -481,8 +463,8 @@ conn_discard(struct conn *c)
 	n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
-	/* member counts: it is no member any more. */
-	if (n > 0 && (c->member += (uint32_t)n) <= CONN_LINGER_MAX)
+	/* mine counts them: it is no member any more. */
+	if (n > 0 && (c->by_uid.mine += (uint32_t)n) <= CONN_LINGER_MAX)
 		return;
 	conn_end(c);
 }
@@ -511,13 +493,13 @@ conn_input(struct conn *c)
 	return (CLOSE_NONE);
 }
 
-static void
-conn_event_cb(evutil_socket_t fd, short what, void *arg)
+void
+conn_ready(void *arg, short what)
 {
 	struct conn	*c = arg;
 	enum close_why	 why;
 
-	(void)fd;
+	what &= c->armed;
 	if (c->flags & CONN_F_DOOMED)
 		return;
 	if (what & EV_WRITE) {
@@ -551,8 +533,8 @@ conn_doom(struct conn *c, enum close_why why)
 	c->flags |= CONN_F_DOOMED;
 	if (c->why == CLOSE_NONE)
 		c->why = (uint8_t)why;
-	if (c->flags & CONN_F_EVENT)
-		event_del(&c->ev);
+	if (c->fd != -1)
+		conn_disarm(c);
 	list_remove(&c->at);
 	list_push(&w->doomed, &c->at);
 	turn_add(&w->reap, TURN_CLIENTS);
@@ -576,11 +558,11 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 	if (c->flags & CONN_F_MEMBER) {
 		c->flags &= (uint16_t)~CONN_F_MEMBER;
 		replica_leave(c->replica, c);
+		c->by_uid.mine = 0;
 	}
-	c->member = 0;
 	if (c->flags & CONN_F_LISTED) {
 		c->flags &= (uint16_t)~CONN_F_LISTED;
-		lookup_leave(w->lookup, c->replica, c->ident->uid);
+		lookup_leave(w->lookup, c->replica, conn_uid(c));
 	}
 	m.replica = c->replica == NULL ? 0 : c->replica->id;
 	if (c->flags & CONN_F_OPENED)
@@ -618,9 +600,9 @@ conn_end(struct conn *c)
 	if ((c->flags & CONN_F_GONE) == 0)
 		conn_depart(c, c->why != CLOSE_NONE ? c->why : CLOSE_RESET,
 		    1006);
-	if (c->flags & CONN_F_EVENT)
-		event_del(&c->ev);
-	c->flags &= (uint16_t)~(CONN_F_EVENT | CONN_F_DOOMED);
+	if (c->fd != -1)
+		conn_disarm(c);
+	c->flags &= (uint16_t)~(CONN_F_BEGUN | CONN_F_DOOMED);
 	if (c->proto != NULL)
 		conn_ops(c)->clear(c);
 	sock_end(c->fd, 0);
@@ -662,7 +644,7 @@ conn_reap(void *worker)
 		if (p->since != 0)
 			continue;
 		conn_parted(p->conn, p->conn->replica == NULL ||
-		    !replica_has(p->conn->replica, p->conn->ident->uid));
+		    !replica_has(p->conn->replica, conn_uid(p->conn)));
 		list_remove(&p->at);
 		free(p);
 	}

@@ -16,8 +16,8 @@
 #define SHARDD_CONN_H
 
 #include <event2/event.h>
-#include <event2/event_struct.h>
 
+#include "common/bag.h"
 #include "common/list.h"
 #include "proto/capsule.h"
 #include "proto/close_why.h"
@@ -50,7 +50,7 @@ enum conn_state {
 #define CONN_F_OPENED	0x08	/* onopen ran and agreed */
 #define CONN_F_MEMBER	0x10	/* joined its replica */
 #define CONN_F_GONE	0x20	/* GONE was said */
-#define CONN_F_EVENT	0x40	/* event_assign was done */
+#define CONN_F_BEGUN	0x40	/* conn_start: it may be read */
 #define CONN_F_LISTED	0x80	/* has its entry in the lookup */
 #define CONN_F_PARTED	0x100	/* its last callback was called */
 #define CONN_F_RESUME	0x200	/* kept input is to be processed */
@@ -58,44 +58,37 @@ enum conn_state {
 #define CONN_F_SHUT	0x800	/* SHUT_WR was done */
 #define CONN_F_JOINING	0x1000	/* joins when what onopen began is done */
 
-/* Who it is: one allocation, shared with a request that outlives it. */
-struct ident {
-	uint32_t	 refs;
-	uint32_t	 nheaders;
-	uint32_t	 flags;		/* CAPSULE_F_* */
-	const char	*peer;		/* all terminated, in text */
-	struct slice	 uid, group;
-	struct slice	 route;
-	struct capsule_header *headers;
-	struct meter	*meter;		/* what its route allows, or NULL */
-	char		 text[];
-};
-
 struct conn {
-	struct event	 ev;
+	struct bag_node	 by_uid;	/* a member: mine is its index in
+					   replica->members */
 	struct list	 at;		/* worker->conns, or ->timed */
 	struct worker	*worker;
-	int		 fd;		/* -1: none */
-	uint16_t	 flags;		/* CONN_F_* */
-	uint8_t		 state;		/* enum conn_state */
-	uint8_t		 pauses;	/* PAUSE_* */
-	uint8_t		 why;		/* enum close_why of the end */
-	uint8_t		 pings;		/* unanswered */
-	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
-	uint16_t	 code;		/* of the end, for onclose */
-	uint32_t	 since;		/* conn_tick() of state, or of last input */
-	uint32_t	 member;	/* index in replica->members */
-	uint64_t	 id;
-	struct outbox	 out;
 	struct replica	*replica;	/* a reference, or NULL */
-	struct ident	*ident;
 	const struct kennel_app *app;
 	void		*data;		/* the application's */
 	void		*proto;		/* struct http, struct ws, or NULL: idle */
 	struct busy	*busy;		/* outstanding calls, or NULL */
 	struct payload	*reason;	/* the client's, for onclose, or NULL */
-	struct conn	*uid_next;	/* replica.c */
 	struct conn_topics *topics;	/* topics.c, or NULL: none */
+	struct meter	*meter;		/* what its route allows, or NULL */
+	struct outbox	 out;
+	uint64_t	 id;
+	int		 fd;		/* -1: none */
+	uint32_t	 since;		/* conn_tick() of state, or of last input */
+	uint32_t	 last;		/* turn_ms() of the last message, either way */
+	uint16_t	 flags;		/* CONN_F_* */
+	uint16_t	 code;		/* of the end, for onclose */
+	uint8_t		 state;		/* enum conn_state */
+	uint8_t		 pauses;	/* PAUSE_* */
+	uint8_t		 why;		/* enum close_why of the end */
+	uint8_t		 pings;		/* unanswered */
+	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
+	uint8_t		 armed;		/* EV_READ, EV_WRITE */
+	uint8_t		 secure;	/* the client came over https */
+	uint8_t		 nheaders;
+	uint16_t	 uid_len;
+	char		 text[];	/* uid, peer, names and values of nheaders
+					   headers; each terminated */
 };
 
 struct conn_ops {
@@ -123,6 +116,8 @@ void	 conn_drop(struct conn *c);
 void	 conn_set_state(struct conn *c, enum conn_state state);
 /* Arm the events that the state wants. */
 void	 conn_arm(struct conn *c);
+/* The poller's: arg is the connection. */
+void	 conn_ready(void *arg, short what);
 void	 conn_pause(struct conn *c, unsigned why);
 /* May process kept input, from the loop, at the end of this turn. */
 void	 conn_resume(struct conn *c, unsigned why);
@@ -167,8 +162,15 @@ void	 conn_flush_all(void *worker);
 void	 conn_flush_late(void *worker);
 void	 conn_reap(void *worker);
 
-struct ident *ident_ref(struct ident *i);
-void	 ident_unref(struct ident *i);
+/* Who it is. */
+static inline struct slice
+conn_uid(const struct conn *c)
+{
+	return (slice_of(c->text, c->uid_len));
+}
+const char *conn_peer(const struct conn *c);
+/* A header that the route keeps, or NULL. */
+const char *conn_header(const struct conn *c, const char *name);
 
 /* ---- conn_http.c ---- */
 enum close_why conn_http_start(struct conn *c, struct slice early);

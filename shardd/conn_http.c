@@ -39,17 +39,40 @@ struct http {
 
 /* ---- requests ---- */
 
+/* Copy s, terminated, to *at. */
+static struct slice
+request_put(char **at, struct slice s)
+{
+	struct slice	 copy = { *at, s.len };
+
+	if (s.len > 0)
+		memcpy(*at, s.data, s.len);
+	*at += s.len + 1;
+	return (copy);
+}
+
 struct kennel_request *
 request_new(struct conn *c)
 {
 	struct kennel_request	*q;
+	struct replica		*r = c->replica;
+	struct slice		 uid = conn_uid(c);
+	struct slice		 peer = slice_str(conn_peer(c));
+	struct slice		 group = { NULL, 0 };
+	char			*at;
 
-	if ((q = calloc(1, sizeof(*q))) == NULL)
+	if (r != NULL)
+		group = slice_of(r->group, r->group_len);
+	if ((q = calloc(1, sizeof(*q) + uid.len + group.len + peer.len + 3)) ==
+	    NULL)
 		return (NULL);
 	q->conn = c;
 	q->worker = c->worker;
-	q->ident = ident_ref(c->ident);
-	q->replica = c->replica == NULL ? 0 : c->replica->id;
+	q->replica = r == NULL ? 0 : r->id;
+	at = q->text;
+	q->uid = request_put(&at, uid);
+	q->group = request_put(&at, group);
+	q->peer = request_put(&at, peer);
 	return (q);
 }
 
@@ -62,7 +85,6 @@ request_free(struct kennel_request *q)
 		q->texts = t->next;
 		free(t);
 	}
-	ident_unref(q->ident);
 	buf_clear(&q->bytes);
 	buf_clear(&q->body);
 	buf_clear(&q->extra);
@@ -236,8 +258,8 @@ conn_http_go_home(struct conn *c)
 	struct http	*http = c->proto;
 	struct capsule	 cap = {
 		.id = c->id, .protocol = CAPSULE_HTTP,
-		.flags = c->ident->flags & CAPSULE_F_SECURE,
-		.peer = slice_str(c->ident->peer),
+		.flags = c->secure ? CAPSULE_F_SECURE : 0,
+		.peer = slice_str(conn_peer(c)),
 		.early = slice_of(http->in.data, http->in.len),
 	};
 	struct ctl	 m = { .type = CTL_ADOPT, .id = c->id };

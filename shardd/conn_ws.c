@@ -100,7 +100,7 @@ conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	}
 	if (!c->replica->ready)
 		list_push(&c->replica->waiting, &o->at);
-	o->ticket = lookup_enter(c->worker->lookup, c->replica, c->ident->uid,
+	o->ticket = lookup_enter(c->worker->lookup, c->replica, conn_uid(c),
 	    conn_ws_listed_cb, o);
 	if (o->ticket == NULL)
 		conn_doom(c, CLOSE_NO_MEMORY);
@@ -153,6 +153,8 @@ conn_ws_open(struct conn *c)
 	ws->opening->hello = NULL;
 	opening_free(ws->opening);
 	ws->opening = NULL;
+	if (ws->rest.len == 0)
+		conn_ws_clear(c);	/* most clients wait for the 101 */
 	conn_set_state(c, CONN_OPEN);
 	conn_queue(c, hello);
 	payload_unref(hello);
@@ -354,7 +356,7 @@ conn_ws_got(struct conn *c, enum ws_verdict v, const struct ws_message *m)
 		return (0);
 	}
 	if (c->state == CONN_OPEN && m->opcode != WS_CLOSE &&
-	    !meter_message(c->ident->meter)) {
+	    !meter_message(c->meter)) {
 		conn_ws_rate(c);
 		return (0);
 	}
@@ -395,6 +397,7 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 	int			 more = 1;
 
 	c->since = conn_tick();
+	c->last = (uint32_t)turn_ms();
 	c->pings = 0;
 	if (ws == NULL)
 		memset(&fresh, 0, sizeof(fresh));
@@ -410,7 +413,7 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 		data += used;
 		len -= used;
 		if (c->state == CONN_OPEN &&
-		    !meter_bytes(c->ident->meter, used)) {
+		    !meter_bytes(c->meter, used)) {
 			conn_ws_rate(c);
 			more = 0;
 		} else if (v != WS_MORE)

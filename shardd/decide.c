@@ -133,7 +133,7 @@ decide_walk_layer(struct decide_walk *w, const struct maps *m, int level)
 	for (n = one == NULL ? NULL : map_first(&one->entries); n != NULL;
 	    n = map_next(&one->entries, n)) {
 		e = container_of(n, struct maps_entry, by_key);
-		key = slice_of(e->key, e->by_key.klen);
+		key = slice_of(e->key, e->key_len);
 		value = slice_of(e->value, e->len);
 		if (level < 2 && decide_layer(&w->t->own, w->map, key, &above))
 			continue;
@@ -196,8 +196,8 @@ decide_accept(struct kennel_step *t, struct maps *batch)
 		    k = map_next(&one->entries, k)) {
 			e = container_of(k, struct maps_entry, by_key);
 			if (maps_put(batch, slice_of(one->name,
-			    one->by_name.klen), slice_of(e->key,
-			    e->by_key.klen), slice_of(e->value, e->len)) == -1)
+			    one->name_len), slice_of(e->key,
+			    e->key_len), slice_of(e->value, e->len)) == -1)
 				return (-1);
 		}
 	}

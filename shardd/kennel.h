@@ -182,7 +182,7 @@ int	 kennel_header(struct kennel_request *, const char *name,
 void	 kennel_respond(struct kennel_request *, int status, const char *type,
 	    const char *body, size_t len);
 /* Answer with a file of the pages directory (name without ".."); 404 if it is
- * not there.  The type follows the name's ending. */
+ * not there.  The type follows the name's ending, unless kennel_header() gave one. */
 void	 kennel_respond_page(struct kennel_request *, const char *name);
 /*
  * Upgrade to WebSocket; ends q.  A request that is no right handshake is answered
@@ -228,6 +228,8 @@ const char *kennel_socket_peer(const struct kennel_socket *);
 const char *kennel_socket_header(const struct kennel_socket *,
 	    const char *name);
 uint64_t kennel_socket_id(const struct kennel_socket *);
+/* When a message last came or was sent; ms since 1970. */
+uint64_t kennel_socket_last(const struct kennel_socket *);
 /* NULL when the route has no group. */
 struct kennel_replica *kennel_socket_replica(const struct kennel_socket *);
 void	 kennel_socket_set_data(struct kennel_socket *, void *);

@@ -30,6 +30,7 @@ maps_one_new(struct maps *m, struct slice name)
 	if ((one = calloc(1, sizeof(*one) + name.len + 1)) == NULL)
 		return (NULL);
 	memcpy(one->name, name.data, name.len);
+	one->name_len = name.len;
 	if (map_insert(&m->by_name, &one->by_name, one->name, name.len) == -1) {
 		free(one);
 		return (NULL);
@@ -41,7 +42,7 @@ maps_one_new(struct maps *m, struct slice name)
 static void
 maps_one_free(struct maps *m, struct maps_one *one)
 {
-	m->bytes -= one->by_name.klen + MAPS_ENTRY_COST;
+	m->bytes -= one->name_len + MAPS_ENTRY_COST;
 	map_remove(&m->by_name, &one->by_name);
 	map_clear(&one->entries);
 	free(one);
@@ -50,7 +51,7 @@ maps_one_free(struct maps *m, struct maps_one *one)
 static void
 maps_entry_free(struct maps *m, struct maps_one *one, struct maps_entry *e)
 {
-	m->bytes -= e->by_key.klen + e->len + MAPS_ENTRY_COST;
+	m->bytes -= e->key_len + e->len + MAPS_ENTRY_COST;
 	map_remove(&one->entries, &e->by_key);
 	free(e->value);
 	free(e);
@@ -93,6 +94,7 @@ maps_add(struct maps *m, struct slice name, struct slice key, char *value)
 		goto fail;
 	if (key.len > 0)
 		memcpy(e->key, key.data, key.len);
+	e->key_len = (uint32_t)key.len;
 	if (map_insert(&one->entries, &e->by_key, e->key, key.len) == -1) {
 		free(e);
 		goto fail;
@@ -157,7 +159,7 @@ maps_each(const struct maps *m, struct slice name, maps_each_cb *cb, void *arg)
 	for (n = one == NULL ? NULL : map_first(&one->entries); n != NULL;
 	    n = map_next(&one->entries, n)) {
 		e = container_of(n, struct maps_entry, by_key);
-		cb(slice_of(e->key, e->by_key.klen),
+		cb(slice_of(e->key, e->key_len),
 		    slice_of(e->value, e->len), arg);
 	}
 }

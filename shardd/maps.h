@@ -20,13 +20,14 @@ struct maps {
 struct maps_entry {
 	struct map_node	 by_key;
 	char		*value;		/* terminated */
-	uint32_t	 len;
+	uint32_t	 len, key_len;
 	char		 key[];		/* terminated */
 };
 
 struct maps_one {
 	struct map_node	 by_name;
 	struct map	 entries;
+	size_t		 name_len;
 	char		 name[];	/* terminated */
 };
 

@@ -71,7 +71,7 @@ orders_have(struct worker *w, struct control *c)
 				.type = CTL_HAVE_CONN, .id = k->id,
 				.replica = k->replica == NULL ? 0 :
 				    k->replica->id,
-				.uid = k->ident->uid,
+				.uid = conn_uid(k),
 				.flags = k->state == CONN_HTTP ? CTL_F_HTTP : 0,
 			};
 

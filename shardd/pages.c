@@ -18,6 +18,7 @@
 #include "common/map.h"
 #include "common/proc.h"
 #include "shardd/kennel.h"
+#include "shardd/request.h"
 
 #define PAGE_MAX	(8 << 20)	/* bytes */
 #define PAGES_MAX	256		/* files kept */
@@ -145,6 +146,16 @@ out:
 	return (p);
 }
 
+/* Has the application said what type it is? */
+static int
+page_typed(const struct kennel_request *q)
+{
+	static const char	 field[] = "Content-Type:";
+
+	return (q->extra.len > 0 && memmem(q->extra.data, q->extra.len, field,
+	    sizeof(field) - 1) != NULL);
+}
+
 void
 kennel_respond_page(struct kennel_request *q, const char *name)
 {
@@ -159,5 +170,6 @@ kennel_respond_page(struct kennel_request *q, const char *name)
 	kennel_header(q, "Content-Security-Policy", "default-src 'self'; "
 	    "connect-src 'self' ws: wss:; img-src 'self' data:; "
 	    "base-uri 'none'; form-action 'self'");
-	kennel_respond(q, 200, page_type(name), p->data, (size_t)p->size);
+	kennel_respond(q, 200, page_typed(q) ? NULL : page_type(name), p->data,
+	    (size_t)p->size);
 }

@@ -11,14 +11,6 @@
 #include "shardd/payload.h"
 #include "shardd/replica.h"
 
-/* The members of one uid, in order of arrival. */
-struct replica_uid {
-	struct map_node	 by_uid;	/* key: the first member's ident */
-	struct ident	*ident;		/* a reference: it owns the key */
-	struct conn	*first;
-	size_t		 count;
-};
-
 struct replica *
 replica_new(struct worker *w, uint64_t id, struct slice group,
     struct slice app_name, const struct kennel_app *app)
@@ -63,7 +55,7 @@ replica_free(struct replica *r)
 {
 	if (r->app->onstop != NULL)
 		r->app->onstop((struct kennel_replica *)r);
-	map_clear(&r->uids);
+	bag_clear(&r->uids);
 	map_clear(&r->topics);
 	free(r->members);
 	free(r->group);
@@ -136,38 +128,18 @@ replica_set_ready(struct replica *r)
 
 /* ---- members ---- */
 
-static struct replica_uid *
-replica_uid_find(const struct replica *r, struct slice uid)
+static struct conn *
+replica_conn(struct bag_node *n)
 {
-	struct map_node	*n = map_find(&r->uids, uid.data, uid.len);
-
-	return (n == NULL ? NULL : container_of(n, struct replica_uid, by_uid));
-}
-
-static struct replica_uid *
-replica_uid_get(struct replica *r, struct conn *c)
-{
-	struct replica_uid	*u;
-
-	if ((u = replica_uid_find(r, c->ident->uid)) != NULL)
-		return (u);
-	if ((u = calloc(1, sizeof(*u))) == NULL)
-		return (NULL);
-	if (map_insert(&r->uids, &u->by_uid, c->ident->uid.data,
-	    c->ident->uid.len) == -1) {
-		free(u);
-		return (NULL);
-	}
-	u->ident = ident_ref(c->ident);
-	return (u);
+	return (container_of(n, struct conn, by_uid));
 }
 
 int
 replica_join(struct replica *r, struct conn *c)
 {
-	struct replica_uid	 *u;
-	struct conn		**members, **at;
-	size_t			  cap;
+	struct slice	  uid = conn_uid(c);
+	struct conn	**members;
+	size_t		  cap;
 
 	if (r->nmembers == r->cap) {
 		cap = r->cap == 0 ? 8 : r->cap * 2;
@@ -177,14 +149,10 @@ replica_join(struct replica *r, struct conn *c)
 		r->members = members;
 		r->cap = cap;
 	}
-	if ((u = replica_uid_get(r, c)) == NULL)
+	if (bag_insert(&r->uids, &c->by_uid, bag_hash(uid.data, uid.len)) ==
+	    -1)
 		return (-1);
-	for (at = &u->first; *at != NULL; at = &(*at)->uid_next)
-		;
-	*at = c;
-	c->uid_next = NULL;
-	u->count++;
-	c->member = (uint32_t)r->nmembers;
+	c->by_uid.mine = (uint32_t)r->nmembers;
 	r->members[r->nmembers++] = c;
 	return (0);
 }
@@ -192,29 +160,21 @@ replica_join(struct replica *r, struct conn *c)
 void
 replica_leave(struct replica *r, struct conn *c)
 {
-	struct replica_uid	 *u = replica_uid_find(r, c->ident->uid);
-	struct conn		**at, *moved;
+	struct conn	*moved = r->members[--r->nmembers];
 
-	moved = r->members[--r->nmembers];
-	r->members[c->member] = moved;
-	moved->member = c->member;
-	for (at = &u->first; *at != c; at = &(*at)->uid_next)
-		;
-	*at = c->uid_next;
-	c->uid_next = NULL;
-	if (--u->count > 0)
-		return;
-	map_remove(&r->uids, &u->by_uid);
-	ident_unref(u->ident);
-	free(u);
+	r->members[c->by_uid.mine] = moved;
+	moved->by_uid.mine = c->by_uid.mine;
+	bag_remove(&r->uids, &c->by_uid);
 }
 
-size_t
+int
 replica_has(const struct replica *r, struct slice uid)
 {
-	struct replica_uid	*u = replica_uid_find(r, uid);
+	struct bag_node	*n = bag_find(&r->uids, bag_hash(uid.data, uid.len));
 
-	return (u == NULL ? 0 : u->count);
+	while (n != NULL && !slice_eq(conn_uid(replica_conn(n)), uid))
+		n = bag_again(n);
+	return (n != NULL);
 }
 
 /*
@@ -224,12 +184,14 @@ replica_has(const struct replica *r, struct slice uid)
 size_t
 replica_emit(struct replica *r, struct payload *p, struct slice but)
 {
+	uint32_t	 hash = bag_hash(but.data, but.len);
 	struct conn	*c;
 	size_t		 n = 0;
 
 	for (size_t i = 0; i < r->nmembers; i++) {
 		c = r->members[i];
-		if (but.data != NULL && slice_eq(c->ident->uid, but))
+		if (but.data != NULL && c->by_uid.hash == hash &&
+		    slice_eq(conn_uid(c), but))
 			continue;
 		if (conn_send(c, p) == 0)
 			n++;
@@ -240,12 +202,15 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 size_t
 replica_whisper(struct replica *r, struct slice uid, struct payload *p)
 {
-	struct replica_uid	*u = replica_uid_find(r, uid);
-	struct conn		*c;
-	size_t			 n = 0;
+	struct bag_node	*e;
+	struct conn	*c;
+	size_t		 n = 0;
 
-	for (c = u == NULL ? NULL : u->first; c != NULL; c = c->uid_next)
-		if (conn_send(c, p) == 0)
+	for (e = bag_find(&r->uids, bag_hash(uid.data, uid.len)); e != NULL;
+	    e = bag_again(e)) {
+		c = replica_conn(e);
+		if (slice_eq(conn_uid(c), uid) && conn_send(c, p) == 0)
 			n++;
+	}
 	return (n);
 }

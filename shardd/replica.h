@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "common/bag.h"
 #include "common/bytes.h"
 #include "common/list.h"
 #include "common/map.h"
@@ -31,7 +32,7 @@ struct replica {
 	struct conn	**members;	/* dense; in order of joining, but for
 					   the last taking a leaver's place */
 	size_t		 nmembers, cap;
-	struct map	 uids;		/* uid -> its members (replica.c) */
+	struct bag	 uids;		/* the members, by uid */
 	struct neighbours *neighbours;	/* neighbours.c */
 	struct authority *authority;	/* NULL: its application decides nothing */
 	struct map	 topics;	/* topics.c */
@@ -65,8 +66,8 @@ size_t	 replica_emit(struct replica *r, struct payload *p, struct slice but);
 /* The same to the members of one uid. */
 size_t	 replica_whisper(struct replica *r, struct slice uid,
 	    struct payload *p);
-/* Members with this uid. */
-size_t	 replica_has(const struct replica *r, struct slice uid);
+/* Is there a member with this uid? */
+int	 replica_has(const struct replica *r, struct slice uid);
 /* neighbours.c says: all have answered, or waited long enough.  Opens those
  * who wait. */
 void	 replica_set_ready(struct replica *r);

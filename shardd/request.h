@@ -6,7 +6,6 @@
 #include "proto/http_head.h"
 
 struct conn;
-struct ident;
 struct worker;
 
 struct request_text {			/* a string handed to the application */
@@ -17,7 +16,6 @@ struct request_text {			/* a string handed to the application */
 struct kennel_request {
 	struct conn	*conn;		/* NULL: the client has gone */
 	struct worker	*worker;
-	struct ident	*ident;		/* a reference */
 	uint64_t	 replica;	/* 0: none */
 	struct buf	 bytes;		/* the head that h points into */
 	struct http_head h;
@@ -25,6 +23,8 @@ struct kennel_request {
 	struct buf	 extra;		/* header lines for the response */
 	struct request_text *texts;
 	int		 received;	/* the application has it */
+	struct slice	 uid, group, peer;	/* into text */
+	char		 text[];	/* for it may outlive conn; terminated */
 };
 
 struct kennel_request *request_new(struct conn *c);

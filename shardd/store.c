@@ -511,9 +511,9 @@ store_restore(struct store *s, const struct store_keys *k, uint64_t epoch,
 		    e = map_next(&one->entries, e)) {
 			entry = container_of(e, struct maps_entry, by_key);
 			store_arg_map(&a, slice_of(one->name,
-			    one->by_name.klen));
+			    one->name_len));
 			store_arg(&a, slice_of(entry->key,
-			    entry->by_key.klen));
+			    entry->key_len));
 			store_arg(&a, slice_of(entry->value, entry->len));
 			if (--left > 0)
 				continue;

@@ -203,7 +203,7 @@ topics_emit(struct replica *r, struct slice topics, struct payload *p,
 			/* Who has departed has its topics until onclose. */
 			if (c->topics->heard == publication ||
 			    (c->flags & CONN_F_GONE) != 0 ||
-			    (but.data != NULL && slice_eq(c->ident->uid, but)))
+			    (but.data != NULL && slice_eq(conn_uid(c), but)))
 				continue;
 			c->topics->heard = publication;
 			conn_send(c, p);

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/poller.h"
 #include "common/proc.h"
 #include "proto/channel.h"
 #include "shardd/authority.h"
@@ -435,12 +436,14 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	worker_descriptors();
 	worker_init(&w);
 	if ((w.base = event_base_new()) == NULL ||
+	    (w.poller = poller_new(w.base, conn_ready)) == NULL ||
 	    (signals = proc_signals_new(w.base, signos, worker_signal_cb,
 	    &w)) == NULL || sweep_start(&w) == -1)
 		fatal("start");
 	if (link_listen(&w) == -1)
 		fatal("listen on %s", w.link_path);
 	orders_dial(&w);
+	turn_set_eager(poller_run, w.poller);
 	if (turn_loop(w.base) == -1)
 		fatal("event loop");
 	worker_end(&w);
@@ -480,6 +483,7 @@ worker_end(struct worker *w)
 	if (w->gateway_pidfd != -1)
 		close(w->gateway_pidfd);
 	event_free(w->sweep_timer);
+	poller_free(w->poller);
 	while ((n = map_first(&w->options)) != NULL) {
 		o = container_of(n, struct worker_option, by_key);
 		map_remove(&w->options, n);

@@ -21,6 +21,7 @@ struct kennel_app;
 struct link;
 struct listener;
 struct lookup;
+struct poller;
 struct store;
 
 struct worker_options {		/* CTL_OPTION; defaults in worker.c */
@@ -38,6 +39,7 @@ struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 
 struct worker {
 	struct event_base *base;
+	struct poller	*poller;		/* of the clients */
 	const struct kennel_app *apps;
 	size_t		 napps;
 	uint32_t	 slot;

@@ -29,10 +29,11 @@ struct pact_socket {
 	struct pact_socket *next, *prev;	/* in the room */
 	struct pact_socket *after, *before;	/* in the queue of what is due */
 	uint64_t	 due;		/* ms since 1970: ping, or join again */
-	uint64_t	 last;		/* of the last message */
 	char		*session;	/* pact_name() of the uid */
 	char		*public;	/* properties for all, JSON; NULL: to be
 					   looked up */
+	json_t		*waiting;	/* a message whose step is not done: relays
+					   hear of it afterwards */
 	double		 suffix;
 	int		 asked;		/* a join was sent */
 	int		 joined;
@@ -46,7 +47,7 @@ struct pact_socket {
 struct pact_in {
 	struct kennel_socket *s;
 	struct pact_socket *ps;
-	const json_t	*message;
+	json_t		*message;
 	json_t		*data;		/* NULL: was not sent */
 	const char	*type;
 	size_t		 type_len;
@@ -58,6 +59,7 @@ static size_t			 nrooms;
 
 static void	 pact_join(struct pact_socket *ps);
 static void	 pact_end_relays(struct pact_socket *ps, const char *only);
+static void	 pact_relay(struct pact_socket *ps, const json_t *message);
 
 /* ---- limits ---- */
 
@@ -170,7 +172,6 @@ pact_send(struct pact_socket *ps, struct js_text *t)
 	if (js_end(t) == -1)
 		return;
 	kennel_send(ps->socket, t->data, t->len, 0);
-	ps->last = kennel_time();
 	free(t->data);
 }
 
@@ -611,16 +612,26 @@ pact_do(struct pact_socket *ps, kennel_done_cb *done, void *arg,
 static void
 pact_done_cb(struct kennel_socket *s, int err, void *arg)
 {
+	struct pact_socket	*ps = kennel_socket_data(s);
+	json_t			*message = ps->waiting;
+
 	(void)arg;
 	if (err != 0)
-		pact_error(kennel_socket_data(s), pact_refusal(err));
+		pact_error(ps, pact_refusal(err));
+	ps->waiting = NULL;
+	if (message != NULL)
+		pact_relay(ps, message);
+	json_decref(message);
 }
 
+/* What a message leads to: its step. */
 static void
-pact_change(struct pact_socket *ps, const char *const *words)
+pact_change(struct pact_in *in, kennel_done_cb *done, const char *const *words)
 {
-	if (pact_do(ps, pact_done_cb, NULL, words) == -1)
-		pact_error(ps, pact_refusal(errno));
+	if (pact_do(in->ps, done, NULL, words) == -1)
+		pact_error(in->ps, pact_refusal(errno));
+	else
+		in->ps->waiting = json_incref(in->message);
 }
 
 /* ---- coming and going ---- */
@@ -690,7 +701,6 @@ pact_open(struct kennel_socket *s)
 	ps->socket = s;
 	ps->room = room;
 	room->strangers++;
-	ps->last = kennel_time();
 	ps->next = room->first;
 	if (room->first != NULL)
 		room->first->prev = ps;
@@ -732,6 +742,7 @@ pact_close(struct kennel_socket *s, const struct kennel_close *why)
 	*(ps->prev == NULL ? &ps->room->first : &ps->prev->next) = ps->next;
 	if (ps->next != NULL)
 		ps->next->prev = ps->prev;
+	json_decref(ps->waiting);
 	free(ps->session);
 	free(ps->public);
 	free(ps);
@@ -776,9 +787,9 @@ in_profile(struct pact_in *in)
 static void
 pact_login_cb(struct kennel_socket *s, int err, void *arg)
 {
-	pact_done_cb(s, err, arg);
 	if (err == 0)
 		pact_profile(kennel_socket_data(s));
+	pact_done_cb(s, err, arg);
 }
 
 static void
@@ -799,8 +810,8 @@ in_login(struct pact_in *in)
 	if (t.len > pact_limits()->properties)
 		pact_limit_error(in->ps, "many properties, in bytes",
 		    pact_limits()->properties);
-	else if (pact_do(in->ps, pact_login_cb, NULL, words) == -1)
-		pact_error(in->ps, pact_refusal(errno));
+	else
+		pact_change(in, pact_login_cb, words);
 	free(t.data);
 }
 
@@ -1017,7 +1028,7 @@ in_counter(struct pact_in *in)
 		return;
 	words[1] = name;
 	js_number(text, by);
-	pact_change(in->ps, words);
+	pact_change(in, pact_done_cb, words);
 	free(name);
 }
 
@@ -1040,7 +1051,7 @@ in_vote(struct pact_in *in)
 	    "answer"))) != NULL) {
 		words[2] = poll;
 		words[3] = answer;
-		pact_change(in->ps, words);
+		pact_change(in, pact_done_cb, words);
 	}
 	free(poll);
 	free(answer);
@@ -1058,8 +1069,7 @@ static void
 in_authenticate(struct pact_in *in)
 {
 	const json_t	*ts = json_object_get(in->data, "ts");
-	const char	*key = json_string_value(json_object_get(in->data,
-			    "key"));
+	const json_t	*key = json_object_get(in->data, "key");
 	double		 then = pact_to_number(ts), off;
 	double		 now = (double)kennel_time();
 	struct js_text	 t;
@@ -1081,7 +1091,8 @@ in_authenticate(struct pact_in *in)
 		snprintf(text, sizeof(text), "Wrong timestamp. Received %s but "
 		    "now is %.0f Diff is %s", t.data, now, number);
 		pact_error(in->ps, text);
-	} else if (key != NULL && pact_signed(room, len, t.data, key)) {
+	} else if (json_string_length(key) == 64 && pact_signed(room, len,
+	    t.data, json_string_value(key))) {
 		in->ps->admin = 1;
 		pact_profile(in->ps);
 	}
@@ -1104,7 +1115,7 @@ in_config(struct pact_in *in)
 		pact_limit_error(in->ps, "long a config, in bytes",
 		    pact_limits()->config);
 	else if (strlen(t.data) == t.len)
-		pact_change(in->ps, words);
+		pact_change(in, pact_done_cb, words);
 	free(t.data);
 }
 
@@ -1213,35 +1224,39 @@ in_delete_relay(struct pact_in *in)
 
 /* Does anybody relay messages of this type?  Then they get it. */
 static void
-pact_relay(struct pact_in *in)
+pact_relay(struct pact_socket *ps, const json_t *message)
 {
-	struct kennel_replica	*r = kennel_socket_replica(in->s);
+	struct kennel_replica	*r = kennel_socket_replica(ps->socket);
+	const json_t		*data = json_object_get(message, "data");
+	const json_t		*of = json_object_get(message, "type");
+	const char		*plain = json_string_value(of);
+	size_t			 len = json_string_length(of);
 	struct js_text		 t;
 	const char		*topics[2] = { NULL, NULL };
 	char			*name, *topic = NULL, *type = NULL;
 
 	if (kennel_count(r, "~relayed") == 0)
 		return;
-	if ((name = pact_name(in->type, in->type_len)) == NULL ||
+	if ((name = pact_name(plain, len)) == NULL ||
 	    kennel_get(r, "~relayed", name, strlen(name), NULL) == NULL ||
 	    (topic = pact_map("r", name, strlen(name))) == NULL ||
-	    (type = pact_map("relay:", in->type, in->type_len)) == NULL ||
+	    (type = pact_map("relay:", plain, len)) == NULL ||
 	    js_begin(&t) == -1)
 		goto out;
 	topics[0] = topic;
 	fputs("{\"type\":", t.f);
 	js_write_string(t.f, type, strlen(type));
 	fputs(",\"data\":{\"type\":", t.f);
-	js_write_string(t.f, in->type, in->type_len);
-	if (in->data != NULL) {
+	js_write_string(t.f, plain, len);
+	if (data != NULL) {
 		fputs(",\"data\":", t.f);
-		js_write(t.f, in->data);
+		js_write(t.f, data);
 	}
 	fputs(",\"user\":", t.f);
-	pact_write_private(t.f, in->ps);
+	pact_write_private(t.f, ps);
 	fputs("}}", t.f);
 	if (js_end(&t) == 0)
-		kennel_publish(in->s, topics, t.data, t.len, KENNEL_SELF,
+		kennel_publish(ps->socket, topics, t.data, t.len, KENNEL_SELF,
 		    NULL, NULL);
 	free(t.data);
 out:
@@ -1281,7 +1296,8 @@ pact_dispatch(struct pact_in *in)
 				pact_types[i].run(in);
 			break;
 		}
-	pact_relay(in);
+	if (in->ps->waiting == NULL)
+		pact_relay(in->ps, in->message);
 }
 
 static void
@@ -1291,13 +1307,13 @@ pact_message(struct kennel_socket *s, const struct kennel_message *m)
 	json_t		*o, *type;
 	int		 deep;
 
-	in.ps->last = kennel_time();
 	if (m->binary)
 		return;
 	if ((o = js_parse(m->data, m->len, &deep)) == NULL && deep)
 		pact_limit_error(in.ps, "deeply nested a message", JS_DEPTH);
 	type = json_object_get(o, "type");
 	if (json_is_string(type)) {
+		in.message = o;
 		in.type = json_string_value(type);
 		in.type_len = json_string_length(type);
 		in.data = json_object_get(o, "data");
@@ -1320,7 +1336,7 @@ pact_write_users(FILE *f, struct kennel_replica *r)
 		if (more++)
 			putc(',', f);
 		pact_write_public(f, ps);
-		fprintf(f, ",\"lastCommunication\":%.0f}", (double)ps->last);
+		fprintf(f, ",\"lastCommunication\":%.0f}", (double)kennel_socket_last(ps->socket));
 	}
 }
 

@@ -389,6 +389,8 @@ pact_page(struct kennel_request *q, const char *path)
 {
 	for (size_t i = 0; i < sizeof(pact_pages) / sizeof(pact_pages[0]); i++)
 		if (strcmp(path, pact_pages[i].path) == 0) {
+			kennel_header(q, "Content-Type",
+			    "text/html; charset=utf-8");
 			kennel_respond_page(q, pact_pages[i].page);
 			return;
 		}

@@ -224,7 +224,7 @@ def test_others_calls_do_nothing(pact):
     b.tell("chat", "y")
     heard = settle(a, b)
     assert heard[a] == []
-    assert [m["type"] for m in heard[b]] == ["profile", "chat"]
+    assert sorted(m["type"] for m in heard[b]) == ["chat", "profile"]
     assert details(pact, g)["config"] == ""
     with Pact(pact, g) as c:
         assert c.config == ""

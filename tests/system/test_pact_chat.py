@@ -344,7 +344,10 @@ def test_nul_is_a_character(four):
     b.expect("counter", {"id": "a\0b", "value": 2})
     a.vote("\0", "a\0b")
     b.expect("poll", {"id": "\0", "stats": {"a\0b": 1}})
-    assert a.login({"n\0": "\0"})["properties"] == {"n\0": "\0"}
+    assert a.login({"n": "\0"})["properties"] == {"n": "\0"}
+    quiet(a)
+    a.tell("login", {"n\0": 1})         # a name that our JSON cannot have
+    assert a.barrier() == []
 
 
 # ---- special names ----
@@ -417,6 +420,29 @@ def test_close_closes_once(pact):
     wait.until(lambda: details(pact, g)["count"] == 1, 5)
     assert [u["suffix"] for u in users(pact, g)] == [2]
     leave(a, b)
+
+
+def test_nothing_follows_a_close(pact):
+    """Not even the news of its own vote that goes: RFC 6455, 5.5.1."""
+    g = room()
+    for i in range(20):
+        a, b = crowd(pact, g, 2)
+        for p in a, b:
+            p.subscribe("ephemeralPoll", "chat")
+        a.vote("p", "x", "ephemeralPoll")
+        for p in a, b:
+            p.until("ephemeralPoll", {"id": "p", "stats": {"x": 1}})
+        b.tell("chat", "x")
+        if i % 2:
+            a.tell("close")
+        else:
+            a.write(ws.close_frame(1000))
+        assert a.end() in (1000, 1005)
+        if i % 2:
+            a.write(ws.close_frame(1000))
+        assert a.read_all() == b""
+        b.until("ephemeralPoll", {"id": "p", "stats": {}})
+        leave(a, b)
 
 
 @pytest.mark.parametrize("data", [None, "x", {"code": 1}])

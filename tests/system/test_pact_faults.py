@@ -129,7 +129,8 @@ def check(k, empty=True):
 @pytest.mark.parametrize("limit", [None, 1])
 def test_cluster_is_restarted(start, limit):
     """49: an ordinary end, and a start."""
-    k = start(shards=3, limit=limit, env=ENV)
+    k = start(shards=3, limit=limit, env=ENV,
+              config="[worker]\nclosing_timeout = 200ms\n")
     a, b = fill(k)
     before = details(k, "r")["bootupTime"]
     assert k.term() == 0
@@ -369,7 +370,7 @@ def test_votes_when_a_shard_is_killed(start):
     for p in rest:
         p.vote("p", "B")
         p.vote("p", "B", "ephemeralPoll")
-    rest[0].until("poll", {"id": "p", "stats": {"B": 9}})
+    rest[0].until("ephemeralPoll", {"id": "p", "stats": {"B": 9}})
     state = rest[-1].subscribe("poll:p", "ephemeralPoll:p")
     assert [m["data"]["stats"] for m in state] == [
         {"A0": 1, "A1": 1, "A2": 1, "B": 9}, {"B": 9}]

@@ -209,7 +209,7 @@ def test_subscribing_again_midway_repeats_one_value(four):
 
 
 def test_comings_and_goings_in_an_ephemeral_poll(four):
-    """37, 50: two who stay see the same, one step at a time."""
+    """37, 50: two who stay see the same.  Who leaves together may go at once."""
     g = room()
     watch = crowd(four, g, 2)
     for p in watch:
@@ -244,7 +244,7 @@ def test_comings_and_goings_in_an_ephemeral_poll(four):
     for stats in one:
         change = sorted(c for c in (stats.get(a, 0) - before.get(a, 0)
                                     for a in {*stats, *before}) if c)
-        assert change in ([1], [-1], [-1, 1], [])
+        assert change in ([1], [-1, 1], []) or max(change) < 0
         before = stats
     leave(end)
     for p in watch:

@@ -106,25 +106,6 @@ START_TEST(a_walk_meets_each_once_and_may_remove)
 }
 END_TEST
 
-START_TEST(chains_stay_short)
-{
-	struct map	 m = { 0 };
-	size_t		 longest = 0, n;
-
-	fill(&m);
-	ck_assert_uint_ge(m.nslots, nitems(owners));
-	for (size_t i = 0; i < m.nslots; i++) {
-		n = 0;
-		for (struct map_node *e = m.slots[i]; e != NULL; e = e->next)
-			n++;
-		if (n > longest)
-			longest = n;
-	}
-	ck_assert_uint_lt(longest, 16);
-	map_clear(&m);
-}
-END_TEST
-
 struct item {
 	int		 n;
 	struct list	 at;
@@ -165,7 +146,6 @@ main(void)
 	tcase_add_test(t, each_entry_is_found_by_its_bytes_alone);
 	tcase_add_test(t, keys_may_be_empty_or_hold_zeros);
 	tcase_add_test(t, a_walk_meets_each_once_and_may_remove);
-	tcase_add_test(t, chains_stay_short);
 	tcase_add_test(t, a_list_keeps_order_and_removal_is_harmless_twice);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

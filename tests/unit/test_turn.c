@@ -108,6 +108,63 @@ START_TEST(the_loop_runs_callbacks_then_work_until_it_is_stopped)
 }
 END_TEST
 
+static int		 tries, found, turns, last;
+static struct event	*again;
+
+static int
+try_cb(void *arg)
+{
+	(void)arg;
+	tries++;
+	return (found);
+}
+
+static void
+again_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval	 now = { 0, 0 };
+
+	(void)fd, (void)what, (void)arg;
+	if (++turns == last)
+		turn_stop();
+	else
+		event_add(again, &now);
+}
+
+static void
+loop_eagerly(int n)
+{
+	struct timeval	 now = { 0, 0 };
+
+	tries = turns = 0;
+	last = n;
+	base = event_base_new();
+	again = event_new(base, -1, 0, again_cb, NULL);
+	event_add(again, &now);
+	turn_set_eager(try_cb, NULL);
+	ck_assert_int_eq(turn_loop(base), 0);
+	turn_set_eager(NULL, NULL);
+	event_free(again);
+	event_base_free(base);
+}
+
+START_TEST(the_eager_are_tried_first_and_leave_turns_to_the_loop)
+{
+	found = 1;
+	loop_eagerly(100);
+	ck_assert_int_eq(tries, 400);
+}
+END_TEST
+
+START_TEST(who_is_eager_in_vain_is_tried_rarely)
+{
+	found = 0;
+	loop_eagerly(1000);
+	ck_assert_int_ge(tries, 10);
+	ck_assert_int_le(tries, 30);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -122,6 +179,8 @@ main(void)
 	tcase_add_test(t, cancelled_work_does_not_run_and_may_be_added_again);
 	tcase_add_test(t,
 	    the_loop_runs_callbacks_then_work_until_it_is_stopped);
+	tcase_add_test(t, the_eager_are_tried_first_and_leave_turns_to_the_loop);
+	tcase_add_test(t, who_is_eager_in_vain_is_tried_rarely);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -1,0 +1,40 @@
+/*
+ * A hash table of entries that live inside their owners and know their keys
+ * themselves: who looks for one walks those of its hash.  Equal keys may be in
+ * it many times; adding and removing take the same time for any number of them.
+ * Growing failures are harmless: chains get longer.
+ */
+#ifndef COMMON_BAG_H
+#define COMMON_BAG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct bag_node {
+	struct bag_node	*next, **link;	/* link: what points at this one */
+	uint32_t	 hash;
+	uint32_t	 mine;		/* the owner's, for whatever it likes */
+};
+
+struct bag {
+	struct bag_node	**slots;
+	size_t		 nslots, count;
+};
+
+/* Of a key: seeded at start, for keys come from clients. */
+uint32_t bag_hash(const void *key, size_t len);
+
+/* Zero-initialised is empty and valid. */
+void	 bag_clear(struct bag *b);	/* frees the slots, not the owners */
+/* Those of this hash: for (n = bag_find(b, h); n != NULL; n = bag_again(n)). */
+struct bag_node *bag_find(const struct bag *b, uint32_t hash);
+struct bag_node *bag_again(const struct bag_node *n);
+/* 0, or -1 with errno ENOMEM (only the very first insertion can fail). */
+int	 bag_insert(struct bag *b, struct bag_node *n, uint32_t hash);
+void	 bag_remove(struct bag *b, struct bag_node *n);	/* n is in b */
+/* Walk: for (n = bag_first(b); n != NULL; n = bag_next(b, n)).  To remove
+ * while walking, fetch the next one first. */
+struct bag_node *bag_first(const struct bag *b);
+struct bag_node *bag_next(const struct bag *b, const struct bag_node *n);
+
+#endif
