@@ -358,10 +358,12 @@ kennel_socket_id(const struct kennel_socket *s)
 uint64_t
 kennel_socket_last(const struct kennel_socket *s)
 {
-	uint32_t	 ago = (uint32_t)clock_ms() - conn_of(s)->last;
+	static uint64_t	 epoch;		/* of clock_ms; one, or it would jitter */
+	uint64_t	 now = clock_ms();
 
-	/* It may be a little later than this turn's clock. */
-	return (clock_wall_ms() - (ago > INT32_MAX ? 0 : ago));
+	if (epoch == 0)
+		epoch = clock_wall_ms() - now;
+	return (epoch + now - (uint32_t)((uint32_t)now - conn_of(s)->last));
 }
 
 struct kennel_replica *

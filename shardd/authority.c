@@ -114,6 +114,8 @@ struct authority {
 	struct store_call *call;
 	uint64_t	 epoch;
 	int		 away;		/* Redis is: what needs it is refused */
+	int		 unknown;	/* a batch may have been written or not */
+	int		 refused;	/* it was refused since */
 	struct list	 batch;		/* struct proposal, being committed */
 	struct buf	 bytes;		/* it, as news */
 };
@@ -723,6 +725,7 @@ static void	 authority_committed_cb(const struct store_answer *, void *);
 static void
 authority_lost(struct authority *a)
 {
+	a->unknown |= !list_empty(&a->batch);
 	authority_unbatch(a);
 	a->office = OFFICE_WAITING;
 	a->since = clock_ms();
@@ -821,6 +824,8 @@ authority_inaugurate(struct authority *a)
 
 	a->office = OFFICE_READY;
 	a->synced = 1;
+	if (a->away)
+		a->refused |= a->unknown;
 	authority_get_ready(a);
 	list_each(e, tmp, &a->members) {
 		m = list_entry(e, struct member, at);
@@ -957,9 +962,19 @@ authority_restored_cb(const struct store_answer *s, void *arg)
 	a->call = NULL;
 	if (s->result != STORE_OK)
 		a->away = 1;
-	else
-		log_info("replica id=%" PRIu64 " state written to Redis, which "
-		    "had lost it", a->r->id);
+	authority_inaugurate(a);
+}
+
+/* Redis is to have what we have, and no more. */
+static void
+authority_restore(struct authority *a)
+{
+	a->office = OFFICE_RESTORING;
+	a->call = store_restore(worker_store(a->r->worker), a->keys, a->epoch,
+	    a->durable, &a->maps, authority_restored_cb, a);
+	if (a->call != NULL)
+		return;
+	a->away = 1;
 	authority_inaugurate(a);
 }
 
@@ -971,6 +986,16 @@ authority_taken_cb(const struct store_answer *s, void *arg)
 	a->call = NULL;
 	a->away = s->result == STORE_FAILED;
 	a->epoch = s->epoch;
+	/* Those who were told that it was refused are not to be wrong. */
+	if (a->refused && s->result == STORE_LOGGED &&
+	    s->seq == a->durable + 1) {
+		a->refused = a->unknown = 0;
+		a->durable = s->seq;
+		authority_restore(a);
+		return;
+	}
+	if (s->result != STORE_FAILED)
+		a->refused = a->unknown = 0;
 	switch (s->result) {
 	case STORE_OK:
 		a->durable = s->seq;
@@ -982,13 +1007,10 @@ authority_taken_cb(const struct store_answer *s, void *arg)
 		authority_take_all(a, s);
 		break;
 	case STORE_OLDER:
-		a->office = OFFICE_RESTORING;
-		a->call = store_restore(worker_store(a->r->worker), a->keys,
-		    a->epoch, a->durable, &a->maps, authority_restored_cb, a);
-		if (a->call != NULL)
-			return;
-		a->away = 1;
-		break;
+		log_info("replica id=%" PRIu64 " Redis has lost state, which is "
+		    "written again", a->r->id);
+		authority_restore(a);
+		return;
 	default:
 		authority_restless(a);
 		break;

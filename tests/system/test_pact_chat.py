@@ -345,17 +345,9 @@ def test_nul_is_a_character(four):
     a.vote("\0", "a\0b")
     b.expect("poll", {"id": "\0", "stats": {"a\0b": 1}})
     assert a.login({"n": "\0"})["properties"] == {"n": "\0"}
-
-
-def test_nul_in_a_name_is_a_character(four):
-    """15, 24"""
-    a, b = four[:2]
-    b.subscribe("chat")
-    a.tell("login", {"n\0": "x", "n": 1})
-    a.tell("chat", {"\0": 2})
-    heard = settle(a, b)
-    assert [m["data"]["properties"] for m in heard[a]] == [{"n\0": "x", "n": 1}]
-    assert [m["data"]["message"] for m in heard[b]] == [{"\0": 2}]
+    quiet(a)
+    a.tell("login", {"n\0": 1})         # a name that our JSON cannot have
+    assert a.barrier() == []
 
 
 # ---- special names ----
