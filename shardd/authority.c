@@ -117,6 +117,7 @@ struct authority {
 	int		 unknown;	/* a batch may have been written or not */
 	int		 refused;	/* it was refused since */
 	struct list	 batch;		/* struct proposal, being committed */
+	size_t		 nbatch;	/* steps in bytes */
 	struct buf	 bytes;		/* it, as news */
 };
 
@@ -612,6 +613,7 @@ authority_publish(struct authority *a)
 			k->asked = m.seq;
 	}
 	FREE_ALL(&a->batch, struct proposal);
+	a->nbatch = 0;
 	memset(&a->bytes, 0, sizeof(a->bytes));
 	authority_apply(a, bytes.data, bytes.len);
 	buf_clear(&bytes);
@@ -636,12 +638,17 @@ authority_unbatch(struct authority *a)
 		k = container_of(n, struct mark, by_origin);
 		k->seen = k->done;
 	}
+	a->nbatch = 0;
 	buf_clear(&a->bytes);
 }
 
+/*
+ * Returns an errno.  *more: ongone has not come to its end, what it wrote is a
+ * step of nobody's.
+ */
 static int
 authority_decide(struct authority *a, struct kennel_step *t,
-    const struct proposal *p)
+    const struct proposal *p, int *more)
 {
 	const struct kennel_app	*app = a->r->app;
 	struct kennel_replica	*r = (struct kennel_replica *)a->r;
@@ -651,7 +658,8 @@ authority_decide(struct authority *a, struct kennel_step *t,
 		err = app->ongone == NULL ? 0 : app->ongone(r, t, p->origin);
 	else
 		err = app->decide(r, t, p->data, p->len);
-	if (err == 0)
+	*more = p->number == 0 && err == EAGAIN && t->nchanges > 0;
+	if (err == 0 || *more)
 		err = t->err;
 	if (err == 0 && t->durable && a->keys != NULL && a->away)
 		err = EAGAIN;
@@ -671,10 +679,10 @@ authority_make_batch(struct authority *a)
 	struct proposal		*p;
 	struct mark		*k;
 	size_t			 n = 0, changes = 0;
-	int			 err, durable = 0;
+	int			 err, durable = 0, more = 0;
 
 	while (!list_empty(&a->inbox) && n < NEWS_STEPS_MAX &&
-	    steps.len < AUTHORITY_BATCH) {
+	    steps.len < AUTHORITY_BATCH && !more) {
 		p = list_entry(a->inbox.next, struct proposal, at);
 		k = p->number == 0 ? NULL : authority_mark(a, p->origin);
 		if (k != NULL && p->number <= k->seen) {
@@ -685,17 +693,28 @@ authority_make_batch(struct authority *a)
 		}
 		decide_begin(&t, &a->maps, &batch, NEWS_CHANGES_MAX - changes,
 		    a->r->worker->opt.store_max);
-		err = authority_decide(a, &t, p);
+		err = authority_decide(a, &t, p, &more);
 		if (err == E2BIG && n > 0) {
 			decide_end(&t);
 			break;			/* in a batch of its own */
 		}
-		list_remove(&p->at);
-		list_push(&a->batch, &p->at);
-		a->inbox_bytes -= p->len;
+		more = more && err == 0;	/* p is decided again */
+		if (p->number == 0 && err == EAGAIN) {
+			/* Its end stays to be told until Redis is back. */
+			list_remove(&p->at);
+			free(p);
+			decide_end(&t);
+			continue;
+		}
+		if (!more) {
+			list_remove(&p->at);
+			list_push(&a->batch, &p->at);
+			a->inbox_bytes -= p->len;
+		}
 		if (err == 0 && decide_accept(&t, &batch) == -1)
 			err = ENOMEM;
-		news_add_step(&steps, p->origin, p->number, (uint32_t)err,
+		news_add_step(&steps, more ? 0 : p->origin, p->number,
+		    (uint32_t)err,
 		    err == 0 ? slice_of(p->data, p->len) : slice_of(NULL, 0),
 		    err == 0 ? t.nchanges : 0);
 		if (err == 0) {
@@ -710,6 +729,7 @@ authority_make_batch(struct authority *a)
 		n++;
 	}
 	durable = durable && a->keys != NULL;
+	a->nbatch = n;
 	a->bytes.len = 0;
 	news_begin(&a->bytes, durable ? a->durable + 1 : 0, n);
 	if (steps.len > 0)
@@ -725,7 +745,7 @@ static void	 authority_committed_cb(const struct store_answer *, void *);
 static void
 authority_lost(struct authority *a)
 {
-	a->unknown |= !list_empty(&a->batch);
+	a->unknown |= a->nbatch > 0;
 	authority_unbatch(a);
 	a->office = OFFICE_WAITING;
 	a->since = clock_ms();
@@ -775,7 +795,7 @@ authority_work(void *arg)
 
 	while (a->office == OFFICE_READY && !list_empty(&a->inbox)) {
 		durable = authority_make_batch(a);
-		if (list_empty(&a->batch))
+		if (a->nbatch == 0)
 			continue;
 		if (a->bytes.failed) {
 			log_warn("replica id=%" PRIu64 " no memory to decide",

@@ -111,6 +111,12 @@ decide_put(struct kennel_step *t, struct slice map, struct slice key,
 	return (-1);
 }
 
+size_t
+decide_left(const struct kennel_step *t)
+{
+	return (t->max_changes - t->nchanges);
+}
+
 /* ---- all keys of a map ---- */
 
 struct decide_walk {
