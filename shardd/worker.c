@@ -457,6 +457,7 @@ worker_end(struct worker *w)
 	link_shutdown(w);
 	if (w->lookup != NULL)
 		lookup_free(w->lookup);
+	w->lookup = NULL;
 	if (w->control != NULL)
 		control_free(w->control);
 	if (w->redial_timer != NULL)
