@@ -22,6 +22,10 @@
 #define AUTHORITY_READY_MS	1000	/* clients of a new replica, for its state */
 #define AUTHORITY_SLOW_MS	1000	/* for a replica that does not say it knows */
 #define AUTHORITY_AGAIN_MS	2000	/* it sends its steps again */
+#define AUTHORITY_NEWS_BYTES	(2 << 20)	/* of them */
+#define AUTHORITY_RETRY_MS	500	/* until Redis is asked again */
+#define AUTHORITY_TAKE_MS	1000	/* for Redis' answer, twice as long if late */
+#define AUTHORITY_TAKE_MAX_MS	8000
 #define AUTHORITY_BATCH		(256 << 10)	/* bytes of steps */
 #define AUTHORITY_INBOX		(16 << 20)	/* bytes of steps that wait */
 
@@ -49,6 +53,8 @@ struct step {			/* of ours */
 struct proposal {		/* to be decided */
 	struct list	 at;
 	uint64_t	 origin, number;	/* 0: the origin has ended */
+	int		 alone;		/* its batch was refused by Redis */
+	int		 refused;	/* so was it, alone */
 	size_t		 len;
 	char		 data[];
 };
@@ -95,7 +101,7 @@ struct authority {
 	uint64_t	 durable;	/* last batch in Redis that maps have */
 	struct map	 marks;
 	struct list	 news;		/* struct item, oldest first */
-	size_t		 nnews;
+	size_t		 nnews, news_bytes;
 	struct list	 departed;
 	struct maps	*incoming;	/* parts of a state */
 	uint64_t	 asked;		/* clock_ms: told the head of a gap */
@@ -113,6 +119,7 @@ struct authority {
 	struct store_keys *keys;
 	struct store_call *call;
 	uint64_t	 epoch;
+	unsigned	 take_ms;
 	int		 away;		/* Redis is: what needs it is refused */
 	int		 unknown;	/* a batch may have been written or not */
 	int		 refused;	/* it was refused since */
@@ -146,6 +153,7 @@ authority_new(struct replica *r)
 	a->r = r;
 	a->durable = STORE_UNKNOWN;
 	a->born = clock_ms();
+	a->take_ms = AUTHORITY_TAKE_MS;
 	list_init(&a->restless);
 	list_init(&a->news);
 	list_init(&a->departed);
@@ -176,7 +184,7 @@ static void
 authority_forget_news(struct authority *a)
 {
 	FREE_ALL(&a->news, struct item);
-	a->nnews = 0;
+	a->nnews = a->news_bytes = 0;
 }
 
 static void
@@ -448,12 +456,16 @@ authority_keep(struct authority *a, const char *data, size_t len)
 	i->len = len;
 	memcpy(i->data, data, len);
 	list_push(&a->news, &i->at);
-	if (++a->nnews <= AUTHORITY_NEWS)
-		return;
-	i = list_entry(a->news.next, struct item, at);
-	list_remove(&i->at);
-	free(i);
-	a->nnews--;
+	a->nnews++;
+	a->news_bytes += len;
+	while (a->nnews > AUTHORITY_NEWS ||
+	    a->news_bytes > AUTHORITY_NEWS_BYTES) {
+		i = list_entry(a->news.next, struct item, at);
+		list_remove(&i->at);
+		a->nnews--;
+		a->news_bytes -= i->len;
+		free(i);
+	}
 }
 
 /* The next news.  0, or -1: it is none. */
@@ -661,7 +673,8 @@ authority_decide(struct authority *a, struct kennel_step *t,
 	*more = p->number == 0 && err == EAGAIN && t->nchanges > 0;
 	if (err == 0 || *more)
 		err = t->err;
-	if (err == 0 && t->durable && a->keys != NULL && a->away)
+	if (err == 0 && t->durable && a->keys != NULL &&
+	    (a->away || p->refused))
 		err = EAGAIN;
 	return (err < 0 ? EINVAL : err);
 }
@@ -679,11 +692,14 @@ authority_make_batch(struct authority *a)
 	struct proposal		*p;
 	struct mark		*k;
 	size_t			 n = 0, changes = 0;
-	int			 err, durable = 0, more = 0;
+	int			 err, durable = 0, more = 0, alone = 0;
 
 	while (!list_empty(&a->inbox) && n < NEWS_STEPS_MAX &&
 	    steps.len < AUTHORITY_BATCH && !more) {
 		p = list_entry(a->inbox.next, struct proposal, at);
+		if (n > 0 && (p->alone || alone))
+			break;
+		alone = p->alone;
 		k = p->number == 0 ? NULL : authority_mark(a, p->origin);
 		if (k != NULL && p->number <= k->seen) {
 			list_remove(&p->at);	/* again */
@@ -752,6 +768,29 @@ authority_lost(struct authority *a)
 	authority_restless(a);
 }
 
+/* Redis refuses something in the batch: each of its steps is tried alone, and
+ * what is refused then has to do without. */
+static void
+authority_sift(struct authority *a)
+{
+	struct list	*e, *tmp;
+	struct proposal	*p;
+	int		 alone = a->nbatch == 1;
+
+	log_warn("replica id=%" PRIu64 " steps=%zu refused: a key in Redis has "
+	    "another type", a->r->id, a->nbatch);
+	list_each(e, tmp, &a->batch) {
+		p = list_entry(e, struct proposal, at);
+		p->alone = 1;
+		p->refused = alone;
+	}
+	if (list_empty(&a->batch))	/* a part of an ongone */
+		list_entry(a->inbox.next, struct proposal, at)->refused = 1;
+	authority_unbatch(a);
+	a->office = OFFICE_READY;
+	turn_add(&a->work, TURN_CLIENTS);
+}
+
 static void
 authority_commit(struct authority *a)
 {
@@ -774,6 +813,9 @@ authority_committed_cb(const struct store_answer *s, void *arg)
 		a->office = OFFICE_READY;
 		authority_publish(a);
 		turn_add(&a->work, TURN_CLIENTS);
+		break;
+	case STORE_REFUSED:
+		authority_sift(a);
 		break;
 	case STORE_EMPTY:
 	case STORE_DEPOSED:
@@ -824,6 +866,7 @@ authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 	}
 	p->origin = origin;
 	p->number = number;
+	p->alone = p->refused = 0;
 	p->len = data.len;
 	if (data.len > 0)
 		memcpy(p->data, data.data, data.len);
@@ -844,6 +887,7 @@ authority_inaugurate(struct authority *a)
 
 	a->office = OFFICE_READY;
 	a->synced = 1;
+	a->since = clock_ms();
 	if (a->away)
 		a->refused |= a->unknown;
 	authority_get_ready(a);
@@ -1014,8 +1058,12 @@ authority_taken_cb(const struct store_answer *s, void *arg)
 		authority_restore(a);
 		return;
 	}
-	if (s->result != STORE_FAILED)
+	if (s->result != STORE_FAILED) {
 		a->refused = a->unknown = 0;
+		a->take_ms = AUTHORITY_TAKE_MS;
+	} else if (a->durable == STORE_UNKNOWN &&
+	    a->take_ms < AUTHORITY_TAKE_MAX_MS)
+		a->take_ms *= 2;	/* there may be much to be read */
 	switch (s->result) {
 	case STORE_OK:
 		a->durable = s->seq;
@@ -1048,7 +1096,7 @@ authority_take(struct authority *a)
 		return;
 	}
 	a->call = store_take(worker_store(a->r->worker), a->keys, a->durable,
-	    authority_taken_cb, a);
+	    a->take_ms, authority_taken_cb, a);
 	if (a->call != NULL)
 		return;
 	a->office = OFFICE_WAITING;	/* it may be about to come */
@@ -1414,7 +1462,7 @@ authority_tick(struct authority *a)
 		authority_heard(a, 1);
 	else if (a->office == OFFICE_WAITING) {
 		a->call = store_take(worker_store(a->r->worker), a->keys,
-		    a->durable, authority_taken_cb, a);
+		    a->durable, a->take_ms, authority_taken_cb, a);
 		if (a->call != NULL)
 			a->office = OFFICE_TAKING;
 		else if (now - a->since > AUTHORITY_WAIT_MS) {
@@ -1422,6 +1470,7 @@ authority_tick(struct authority *a)
 			authority_inaugurate(a);
 		}
 	} else if (a->office == OFFICE_READY && a->away &&
+	    now - a->since >= AUTHORITY_RETRY_MS &&
 	    store_usable(worker_store(a->r->worker)))
 		authority_take(a);
 	if (a->born != 0 && now - a->born > AUTHORITY_READY_MS)

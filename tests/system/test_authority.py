@@ -45,3 +45,61 @@ def test_shard_dies_while_there_is_no_gateway(start):
                f"four are left, {details(k, 'r')}")
     settle(*rest)
     leave(*people)
+
+
+def store_keys(r, name):
+    """The keys of a room, without their beginning."""
+    begin = f"kennel:store:{name}:pact:"
+    return {key[len(begin):]: r("TYPE", key) for key in r.keys(begin + "*")}
+
+
+def test_a_key_that_is_no_hash_costs_what_needs_it(start):
+    """Somebody wrote it by hand: nothing is written by halves."""
+    k = start(shards=2)
+    with Pact(k, "r") as p, k.redis() as r:
+        assert p.subscribe("counter", "ephemeralPoll") == []
+        p.count("a", 1)
+        p.expect("counter", {"id": "a", "value": 1})
+        seq = r("HGET", "kennel:store:r:pact", "seq")
+        r("SET", "kennel:store:r:pact:polls", "mine")
+        p.vote("x", "A")
+        p.error()
+        # What needs no such key goes on.
+        p.vote("x", "A", "ephemeralPoll")
+        p.expect("ephemeralPoll", {"id": "x", "stats": {"A": 1}})
+        assert r("HGET", "kennel:store:r:pact", "seq") == seq
+        assert "tally%3Ax" not in store_keys(r, "r")
+        r("DEL", "kennel:store:r:pact:polls")
+
+        def counts():
+            p.count("a", 1)
+            return p.hear()["type"] == "counter"
+        wait.until(counts, 10)
+        p.vote("x", "A")
+        settle(p)
+        assert details(k, "r")["pollCount"] == 1
+    k.term()
+    k.start()
+    assert details(k, "r")["pollCount"] == 1
+
+
+def test_the_log_is_bounded(start):
+    """What is kept for successors is a few MiB, however large the steps."""
+    k = start(shards=2)
+    key = "kennel:store:r:pact"
+    people = crowd(k, "r", 8)
+    for n in range(60):
+        for i, p in enumerate(people):
+            p.tell("login", {"n": n, "x": str(i) * 16000})
+    for p in people:
+        p.until("profile", lambda d: d["properties"]["n"] == 59)
+    with k.redis() as r:
+        logged = r("EVAL", """
+            local n = 0
+            for _, batch in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+                n = n + #batch
+            end
+            return n""", 1, key + ":.log")
+        assert 100000 < logged <= 4 << 20
+        assert r("HGET", key, "logged") == str(logged)
+    leave(*people)
