@@ -53,6 +53,7 @@ struct step {			/* of ours */
 struct proposal {		/* to be decided */
 	struct list	 at;
 	uint64_t	 origin, number;	/* 0: the origin has ended */
+	uint64_t	 after;		/* the step before it; 0: that is answered */
 	int		 alone;		/* its batch was refused by Redis */
 	int		 refused;	/* so was it, alone */
 	size_t		 len;
@@ -644,7 +645,7 @@ authority_unbatch(struct authority *a)
 		p = list_entry(a->batch.prev, struct proposal, at);
 		list_remove(&p->at);
 		list_push(a->inbox.next, &p->at);	/* before the first */
-		a->inbox_bytes += p->len;
+		a->inbox_bytes += sizeof(*p) + p->len;
 	}
 	for (n = map_first(&a->marks); n != NULL; n = map_next(&a->marks, n)) {
 		k = container_of(n, struct mark, by_origin);
@@ -701,9 +702,10 @@ authority_make_batch(struct authority *a)
 			break;
 		alone = p->alone;
 		k = p->number == 0 ? NULL : authority_mark(a, p->origin);
-		if (k != NULL && p->number <= k->seen) {
-			list_remove(&p->at);	/* again */
-			a->inbox_bytes -= p->len;
+		/* It came again; or one before it was lost, and both will. */
+		if (k != NULL && (p->number <= k->seen || p->after > k->seen)) {
+			list_remove(&p->at);
+			a->inbox_bytes -= sizeof(*p) + p->len;
 			free(p);
 			continue;
 		}
@@ -718,6 +720,7 @@ authority_make_batch(struct authority *a)
 		if (p->number == 0 && err == EAGAIN) {
 			/* Its end stays to be told until Redis is back. */
 			list_remove(&p->at);
+			a->inbox_bytes -= sizeof(*p);
 			free(p);
 			decide_end(&t);
 			continue;
@@ -725,7 +728,7 @@ authority_make_batch(struct authority *a)
 		if (!more) {
 			list_remove(&p->at);
 			list_push(&a->batch, &p->at);
-			a->inbox_bytes -= p->len;
+			a->inbox_bytes -= sizeof(*p) + p->len;
 		}
 		if (err == 0 && decide_accept(&t, &batch) == -1)
 			err = ENOMEM;
@@ -854,11 +857,12 @@ authority_work(void *arg)
 
 static int
 authority_propose(struct authority *a, uint64_t origin, uint64_t number,
-    struct slice data)
+    uint64_t after, struct slice data)
 {
 	struct proposal	*p;
 
-	if (a->inbox_bytes + data.len > AUTHORITY_INBOX ||
+	/* What ends is a few, and is said once only. */
+	if ((number != 0 && a->inbox_bytes + data.len > AUTHORITY_INBOX) ||
 	    (p = malloc(sizeof(*p) + data.len)) == NULL) {
 		log_warn("replica id=%" PRIu64 " step of replica=%" PRIu64
 		    " dropped: too many wait", a->r->id, origin);
@@ -866,12 +870,13 @@ authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 	}
 	p->origin = origin;
 	p->number = number;
+	p->after = after;
 	p->alone = p->refused = 0;
 	p->len = data.len;
 	if (data.len > 0)
 		memcpy(p->data, data.data, data.len);
 	list_push(&a->inbox, &p->at);
-	a->inbox_bytes += data.len;
+	a->inbox_bytes += sizeof(*p) + data.len;
 	turn_add(&a->work, TURN_CLIENTS);
 	return (0);
 }
@@ -900,7 +905,7 @@ authority_inaugurate(struct authority *a)
 	}
 	list_each(e, tmp, &a->departed)
 		authority_propose(a, list_entry(e, struct departed, at)->id, 0,
-		    slice_of(NULL, 0));
+		    0, slice_of(NULL, 0));
 	authority_resend(a);
 	authority_settle(a);
 	turn_add(&a->work, TURN_CLIENTS);
@@ -938,6 +943,10 @@ authority_load(struct authority *a, const struct redis_value *all)
 		for (size_t j = 0; j + 1 < fields.n; j += 2) {
 			k = redis_at(&fields, j);
 			v = redis_at(&fields, j + 1);
+			/* Not ours, and it could not be told to others. */
+			if (len == 0 || len > MAPS_NAME_MAX ||
+			    k.len > MAPS_KEY_MAX || v.len > MAPS_VALUE_MAX)
+				continue;
 			bad |= maps_put(&fresh, slice_of(plain, len),
 			    slice_of(k.str, k.len), slice_of(v.str, v.len));
 		}
@@ -991,8 +1000,10 @@ authority_take_all(struct authority *a, const struct store_answer *s)
 	struct redis_value	 log;
 	struct map_node		*n;
 
-	if (authority_load(a, &s->values) == -1)
+	if (authority_load(a, &s->values) == -1) {
+		a->away = 1;
 		return;
+	}
 	log = redis_at(&s->values, s->values.n - 1);
 	authority_read_marks(a, &log);
 	a->durable = s->seq;
@@ -1219,7 +1230,7 @@ authority_parted(struct authority *a, uint64_t neighbour)
 		list_push(&a->departed, &d->at);
 	}
 	if (a->office > OFFICE_ASKING)
-		authority_propose(a, neighbour, 0, slice_of(NULL, 0));
+		authority_propose(a, neighbour, 0, 0, slice_of(NULL, 0));
 	authority_heard(a, 0);
 }
 
@@ -1373,7 +1384,8 @@ authority_message(struct authority *a, const struct gossip *m)
 	switch (m->type) {
 	case GOSSIP_STEP:
 		if (m->seq != 0 && m->payload.len <= STEP_MAX)
-			authority_propose(a, m->from, m->seq, m->payload);
+			authority_propose(a, m->from, m->seq, m->after,
+			    m->payload);
 		break;
 	case GOSSIP_REIGN:
 		authority_got_reign(a, m);
@@ -1403,8 +1415,10 @@ authority_send_step(struct authority *a, const struct step *s)
 	struct gossip	 m = { .type = GOSSIP_STEP, .seq = s->number,
 			    .payload = slice_of(s->data, s->len) };
 
+	if (s->at.prev != &a->steps)
+		m.after = list_entry(s->at.prev, struct step, at)->number;
 	if (a->head == a->r->id)
-		authority_propose(a, a->r->id, s->number, m.payload);
+		authority_propose(a, a->r->id, m.seq, m.after, m.payload);
 	else
 		authority_tell(a, a->head, &m);
 }

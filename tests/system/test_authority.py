@@ -3,8 +3,35 @@ Who decides in a group, when much is lost at once, or in an unlucky order.
 What Pact's users see of it otherwise is in test_pact_faults.py.
 """
 
-from kit import wait
+import pytest
+from kit import redis, wait
 from kit.pact import Pact, crowd, details, leave, settle
+from kit.ws import WebSocket
+
+CONFIG = """
+[route steps]
+path = /s/{group}
+app = steps
+group = path:group
+uid = query:u uuid
+limit = %d
+"""
+
+
+class Steps(WebSocket):
+    """A client of workers/steps.c."""
+
+    def __init__(self, kennel, group):
+        super().__init__(kennel.address, f"/s/{group}")
+
+    def do(self, command):
+        self.send(command)
+        return [int(n) for n in self.recv().split()]
+
+
+@pytest.fixture(scope="session")
+def steps(installed):
+    return installed.worker("steps.c")
 
 
 def shard_of(k, group, i):
@@ -103,3 +130,34 @@ def test_the_log_is_bounded(start):
         assert 100000 < logged <= 4 << 20
         assert r("HGET", key, "logged") == str(logged)
     leave(*people)
+
+
+def test_a_step_that_was_dropped_is_not_passed_over(start, steps):
+    """More wait than are taken: the later ones wait for those before them."""
+    k = start(worker=steps, config=CONFIG % 1)
+    with Steps(k, "g") as a, Steps(k, "g") as b:
+        for n, p in enumerate((a, b), 1):
+            good, bad, value = p.do("flood 17 1000000")
+            assert (good, bad, value) == (18, 0, 18 * n)
+
+
+def test_large_states_are_written_and_written_again(start, steps, server):
+    """More than 8 MiB at once, into Redis and into one that came back empty."""
+    server.start()
+    k = start(worker=steps, config=CONFIG % 1, redis="unix:" + server.path)
+    size = 1 << 20
+    with Steps(k, "g") as a, Steps(k, "g") as b:
+        assert a.do(f"put m 12 {size}") == [0]
+        assert b.do("add n") == [0, 1]
+        assert b.do("count m") == [12, 12 * size]
+        assert a.do(f"put m 17 {size}") != [0]          # beyond store_max
+        assert a.do(f"again m 100 {size}") != [0]
+        with redis.Redis(server.path) as r:
+            r("FLUSHALL")
+        wait.until(lambda: b.do("add n")[0] == 0, 10)
+        n = b.do("add n")[1]
+    k.term()
+    k.start()
+    with Steps(k, "g") as a:
+        assert a.do("count m") == [12, 12 * size]
+        assert a.do("add n") == [0, n + 1]
