@@ -1321,6 +1321,22 @@ authority_got_news(struct authority *a, const struct gossip *m)
 	authority_tell(a, a->head, &at);
 }
 
+/* Ours beyond number took effect here only, when another decided already: they
+ * are to be decided again. */
+static void
+authority_unapply(struct authority *a, uint64_t number)
+{
+	struct step	*s;
+
+	while (!list_empty(&a->applied)) {
+		s = list_entry(a->applied.prev, struct step, at);
+		if (s->number <= number)
+			break;
+		list_remove(&s->at);
+		list_push(a->steps.next, &s->at);	/* before the first */
+	}
+}
+
 /* The last part has come: that is the state. */
 static void
 authority_become(struct authority *a, uint64_t pos, struct news *n,
@@ -1341,8 +1357,10 @@ authority_become(struct authority *a, uint64_t pos, struct news *n,
 	authority_forget_marks(a);
 	while (news_step(n, &s))
 		authority_set_mark(a, s.origin, s.number);
-	if ((k = authority_mark(a, a->r->id)) != NULL)
+	if ((k = authority_mark(a, a->r->id)) != NULL) {
+		authority_unapply(a, k->done);
 		authority_answered(a, k->done, 0);
+	}
 	if (a->office == OFFICE_NONE)
 		authority_acknowledge(a);
 	authority_reset(a);

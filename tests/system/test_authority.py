@@ -3,6 +3,10 @@ Who decides in a group, when much is lost at once, or in an unlucky order.
 What Pact's users see of it otherwise is in test_pact_faults.py.
 """
 
+import os
+import signal
+import subprocess
+
 import pytest
 from kit import redis, wait
 from kit.pact import Pact, crowd, details, leave, settle
@@ -161,3 +165,57 @@ def test_large_states_are_written_and_written_again(start, steps, server):
     with Steps(k, "g") as a:
         assert a.do("count m") == [12, 12 * size]
         assert a.do("add n") == [0, n + 1]
+
+
+def test_who_wakes_up_deposed_has_decided_nothing(start, steps):
+    """It slept, another one was named, and the first it reads is a step."""
+    k = start(worker=steps, config=CONFIG % 1, shards=3)
+    with Steps(k, "g") as a, Steps(k, "g") as b, Steps(k, "g") as c:
+        assert a.do("add ~v") == [0, 1]
+        pid = k.kill_shard(pid=shard_of(k, "g", 0), signo=signal.SIGSTOP)
+        a.send("add ~v")
+        assert b.do("add ~v")[0] == 0           # by then there is another
+        assert c.do("add ~v") == [0, 3]
+        os.kill(pid, signal.SIGCONT)
+        assert [int(n) for n in a.recv().split()] == [0, 4]
+        assert b.do("add ~v") == [0, 5]
+        assert c.do("add ~v") == [0, 6]
+        assert a.do("add ~v") == [0, 7]
+
+
+BACK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int (*real)(clockid_t, struct timespec *);
+	int rv;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
+	rv = real(id, ts);
+	if (id == CLOCK_REALTIME)
+		ts->tv_sec -= 3600;
+	return (rv);
+}
+"""
+
+
+def test_the_clock_goes_back(start, steps, tmp_path):
+    """Terms rise, although the gateway that makes them knows no better."""
+    k = start(worker=steps, config=CONFIG % 1, shards=3)
+    (tmp_path / "back.c").write_text(BACK)
+    library = str(tmp_path / "back.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library,
+                    str(tmp_path / "back.c"), "-ldl"], check=True)
+    with Steps(k, "g"), Steps(k, "g") as b, Steps(k, "g") as c:
+        assert b.do("add ~v") == [0, 1]
+        first = shard_of(k, "g", 0)
+        k.kill_gateway()
+        k.kill_shard(pid=first)
+        k.env["LD_PRELOAD"] = library
+        k.start()
+        assert b.do("add ~v") == [0, 2]
+        assert c.do("add ~v") == [0, 3]
