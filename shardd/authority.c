@@ -21,6 +21,7 @@
 #define AUTHORITY_STEP_MS	10000	/* an origin, for its answer */
 #define AUTHORITY_READY_MS	1000	/* clients of a new replica, for its state */
 #define AUTHORITY_SLOW_MS	1000	/* for a replica that does not say it knows */
+#define AUTHORITY_LOST_MS	5000	/* for the head's state */
 #define AUTHORITY_AGAIN_MS	2000	/* it sends its steps again */
 #define AUTHORITY_NEWS_BYTES	(2 << 20)	/* of them */
 #define AUTHORITY_RETRY_MS	500	/* until Redis is asked again */
@@ -74,6 +75,12 @@ struct mark {			/* how far an origin's steps have come */
 	uint64_t	 seen;		/* are being decided */
 };
 
+/* A state that comes in parts. */
+struct incoming {
+	struct maps	 maps;
+	struct map	 marks;
+};
+
 struct member {			/* a neighbour, as the authority sees it */
 	struct list	 at;
 	uint64_t	 id;
@@ -83,6 +90,7 @@ struct member {			/* a neighbour, as the authority sees it */
 	uint64_t	 told;		/* was told */
 	int		 heard;		/* it has said where it is, and gets news */
 	int		 stale;		/* whatever it says, it gets the state */
+	struct incoming	*incoming;	/* its state; several may be on their way */
 };
 
 struct departed {		/* neighbours that ended, not yet in the news */
@@ -104,8 +112,8 @@ struct authority {
 	struct list	 news;		/* struct item, oldest first */
 	size_t		 nnews, news_bytes;
 	struct list	 departed;
-	struct maps	*incoming;	/* parts of a state */
-	uint64_t	 asked;		/* clock_ms: told the head of a gap */
+	struct incoming	*incoming;	/* the head's state */
+	uint64_t	 asked;		/* clock_ms: told the head what is missing */
 
 	struct list	 steps, applied;
 	uint64_t	 number;	/* of our latest */
@@ -189,25 +197,41 @@ authority_forget_news(struct authority *a)
 }
 
 static void
-authority_forget_marks(struct authority *a)
+marks_forget(struct map *marks)
 {
 	struct map_node	*n;
 
-	while ((n = map_first(&a->marks)) != NULL) {
-		map_remove(&a->marks, n);
+	while ((n = map_first(marks)) != NULL) {
+		map_remove(marks, n);
 		free(container_of(n, struct mark, by_origin));
 	}
-	map_clear(&a->marks);
+	map_clear(marks);
 }
 
 static void
-authority_drop_incoming(struct authority *a)
+incoming_drop(struct incoming **in)
 {
-	if (a->incoming == NULL)
+	if (*in == NULL)
 		return;
-	maps_clear(a->incoming);
-	free(a->incoming);
-	a->incoming = NULL;
+	maps_clear(&(*in)->maps);
+	marks_forget(&(*in)->marks);
+	free(*in);
+	*in = NULL;
+}
+
+static void
+member_free(struct member *m)
+{
+	list_remove(&m->at);
+	incoming_drop(&m->incoming);
+	free(m);
+}
+
+static void
+authority_forget_members(struct authority *a)
+{
+	while (!list_empty(&a->members))
+		member_free(list_entry(a->members.next, struct member, at));
 }
 
 /* Ends it. */
@@ -234,12 +258,12 @@ authority_free(struct authority *a)
 		step_done(list_entry(a->steps.next, struct step, at),
 		    ECANCELED);
 	FREE_ALL(&a->departed, struct departed);
-	FREE_ALL(&a->members, struct member);
+	authority_forget_members(a);
 	FREE_ALL(&a->inbox, struct proposal);
 	FREE_ALL(&a->batch, struct proposal);
 	authority_forget_news(a);
-	authority_forget_marks(a);
-	authority_drop_incoming(a);
+	marks_forget(&a->marks);
+	incoming_drop(&a->incoming);
 	maps_clear(&a->maps);
 	buf_clear(&a->bytes);
 	store_keys_free(a->keys);
@@ -283,9 +307,9 @@ authority_tell(struct authority *a, uint64_t to, struct gossip *m)
 /* ---- marks ---- */
 
 static struct mark *
-authority_mark(struct authority *a, uint64_t origin)
+marks_get(struct map *marks, uint64_t origin)
 {
-	struct map_node	*n = map_find(&a->marks, &origin, sizeof(origin));
+	struct map_node	*n = map_find(marks, &origin, sizeof(origin));
 	struct mark	*k;
 
 	if (n != NULL)
@@ -293,17 +317,23 @@ authority_mark(struct authority *a, uint64_t origin)
 	if ((k = calloc(1, sizeof(*k))) == NULL)
 		return (NULL);
 	k->origin = origin;
-	if (map_insert(&a->marks, &k->by_origin, &k->origin,
+	if (map_insert(marks, &k->by_origin, &k->origin,
 	    sizeof(k->origin)) == 0)
 		return (k);
 	free(k);
 	return (NULL);
 }
 
-static void
-authority_set_mark(struct authority *a, uint64_t origin, uint64_t number)
+static struct mark *
+authority_mark(struct authority *a, uint64_t origin)
 {
-	struct mark	*k = authority_mark(a, origin);
+	return (marks_get(&a->marks, origin));
+}
+
+static void
+marks_set(struct map *marks, uint64_t origin, uint64_t number)
+{
+	struct mark	*k = marks_get(marks, origin);
 
 	if (k == NULL)
 		return;
@@ -437,7 +467,7 @@ authority_apply_step(struct authority *a, struct news_step *s)
 	if (s->number == 0)
 		authority_departed_said(a, s->origin);
 	else
-		authority_set_mark(a, s->origin, s->number);
+		marks_set(&a->marks, s->origin, s->number);
 	if (s->err == 0)
 		authority_announce(a, s);
 	if (s->origin == a->r->id)
@@ -500,38 +530,47 @@ authority_send_news(struct authority *a, uint64_t to, const struct item *i)
 	authority_tell(a, to, &m);
 }
 
+/* A part: changes, and marks from *mark on, as many as fit in a message. */
 static void
-authority_send_part(struct authority *a, uint64_t to, struct buf *b,
-    size_t nchanges, const struct buf *changes, int more)
+authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
+    size_t nchanges, struct map_node **mark, int more)
 {
-	struct gossip	 m = { .type = GOSSIP_STATE, .seq = a->pos,
-			    .flags = more ? GOSSIP_F_MORE : 0 };
-	struct map_node	*n;
-	struct mark	*k;
-	size_t		 nmarks = more ? 0 : a->marks.count;
+	struct gossip		 m = { .type = GOSSIP_STATE, .seq = a->pos };
+	struct buf		 b = { 0 };
+	struct map_node		*n = *mark, *end;
+	struct mark		*k;
+	size_t			 nmarks = 0;
 
-	news_begin(b, a->durable, 1 + nmarks);
-	news_add_step(b, 0, 0, 0, slice_of(NULL, 0), nchanges);
+	for (end = n; !more && end != NULL && nmarks < NEWS_CHANGES_MAX / 2;
+	    end = map_next(&a->marks, end))
+		nmarks++;
+	if (!more)
+		*mark = end;
+	m.flags = more || *mark != NULL ? GOSSIP_F_MORE : 0;
+	news_begin(&b, a->durable, 1 + nmarks);
+	news_add_step(&b, 0, 0, 0, slice_of(NULL, 0), nchanges);
 	if (changes->len > 0)
-		buf_add(b, changes->data, changes->len);
-	for (n = nmarks == 0 ? NULL : map_first(&a->marks); n != NULL;
-	    n = map_next(&a->marks, n)) {
+		buf_add(&b, changes->data, changes->len);
+	for (; nmarks > 0; nmarks--, n = map_next(&a->marks, n)) {
 		k = container_of(n, struct mark, by_origin);
-		news_add_step(b, k->origin, k->done, 0, slice_of(NULL, 0), 0);
+		news_add_step(&b, k->origin, k->done, 0, slice_of(NULL, 0), 0);
 	}
-	m.payload = slice_of(b->data, b->len);
-	if (b->failed || changes->failed)
+	m.payload = slice_of(b.data, b.len);
+	if (b.failed || changes->failed)
 		log_warn("replica id=%" PRIu64 " state not sent: no memory",
 		    a->r->id);
 	else
 		authority_tell(a, to, &m);
+	buf_clear(&b);
+	changes->len = 0;
 }
 
 /* All there is, in parts. */
 static void
 authority_send_state(struct authority *a, uint64_t to)
 {
-	struct buf		 b = { 0 }, changes = { 0 };
+	struct map_node		*mark = map_first(&a->marks);
+	struct buf		 changes = { 0 };
 	struct news_change	 c = { .kind = NEWS_PUT };
 	struct map_node		*n, *k;
 	struct maps_one		*one;
@@ -551,12 +590,14 @@ authority_send_state(struct authority *a, uint64_t to)
 			if (++count < NEWS_CHANGES_MAX / 2 &&
 			    changes.len < AUTHORITY_BATCH)
 				continue;
-			authority_send_part(a, to, &b, count, &changes, 1);
-			b.len = changes.len = count = 0;
+			authority_send_part(a, to, &changes, count, &mark, 1);
+			count = 0;
 		}
 	}
-	authority_send_part(a, to, &b, count, &changes, 0);
-	buf_clear(&b);
+	do {
+		authority_send_part(a, to, &changes, count, &mark, 0);
+		count = 0;
+	} while (mark != NULL);
 	buf_clear(&changes);
 }
 
@@ -990,7 +1031,7 @@ authority_read_marks(struct authority *a, const struct redis_value *log)
 			continue;
 		while (news_step(&n, &s))
 			if (s.number != 0)
-				authority_set_mark(a, s.origin, s.number);
+				marks_set(&a->marks, s.origin, s.number);
 	}
 }
 
@@ -1166,9 +1207,9 @@ authority_step_down(struct authority *a)
 	store_forget(a->call);
 	a->call = NULL;
 	authority_unbatch(a);
-	FREE_ALL(&a->members, struct member);
+	authority_forget_members(a);
 	a->office = OFFICE_NONE;
-	authority_drop_incoming(a);
+	incoming_drop(&a->incoming);
 }
 
 /* Another one decides, as of term. */
@@ -1220,8 +1261,7 @@ authority_parted(struct authority *a, uint64_t neighbour)
 	struct departed	*d;
 
 	if (m != NULL) {
-		list_remove(&m->at);
-		free(m);
+		member_free(m);
 		if (a->office > OFFICE_ASKING)
 			authority_settle(a);
 	}
@@ -1339,24 +1379,22 @@ authority_unapply(struct authority *a, uint64_t number)
 
 /* The last part has come: that is the state. */
 static void
-authority_become(struct authority *a, uint64_t pos, struct news *n,
-    const struct news_step *first)
+authority_become(struct authority *a, uint64_t pos, uint64_t durable,
+    struct incoming **in)
 {
-	struct news_step	 s = *first;
-	struct mark		*k;
+	struct mark	*k;
 
 	maps_clear(&a->maps);
-	a->maps = *a->incoming;
-	free(a->incoming);
-	a->incoming = NULL;
+	marks_forget(&a->marks);
+	a->maps = (*in)->maps;
+	a->marks = (*in)->marks;
+	free(*in);
+	*in = NULL;
 	a->pos = pos;
-	a->durable = n->durable;
+	a->durable = durable;
 	a->synced = 1;
 	authority_get_ready(a);
 	authority_forget_news(a);
-	authority_forget_marks(a);
-	while (news_step(n, &s))
-		authority_set_mark(a, s.origin, s.number);
 	if ((k = authority_mark(a, a->r->id)) != NULL) {
 		authority_unapply(a, k->done);
 		authority_answered(a, k->done, 0);
@@ -1367,33 +1405,52 @@ authority_become(struct authority *a, uint64_t pos, struct news *n,
 	authority_resend(a);
 }
 
+static int
+authority_take_part(struct incoming *in, struct news *n)
+{
+	struct news_change	 c;
+	struct news_step	 s;
+	int			 rv = 0;
+
+	while (news_step(n, &s)) {
+		if (s.number != 0)
+			marks_set(&in->marks, s.origin, s.number);
+		while (news_change(&s, &c))
+			rv |= maps_put(&in->maps, c.map, c.key, c.value);
+	}
+	return (rv);
+}
+
 static void
 authority_got_state(struct authority *a, const struct gossip *m)
 {
-	struct news_step	 s, walk;
-	struct news_change	 c;
-	struct news		 n;
+	struct member	 *k = authority_member(a, m->from);
+	struct incoming	**in = &a->incoming;
+	struct news	  n;
 
-	if (m->term != a->term || (a->office == OFFICE_NONE ?
-	    m->from != a->head : a->office != OFFICE_ASKING ||
-	    (a->synced && m->seq <= a->pos)))
+	if (m->term != a->term)
 		return;
-	if (a->incoming == NULL && (a->incoming = calloc(1,
-	    sizeof(*a->incoming))) == NULL)
+	if (a->office == OFFICE_NONE) {
+		if (m->from != a->head)
+			return;
+	} else {
+		if (a->office != OFFICE_ASKING || k == NULL ||
+		    (a->synced && m->seq <= a->pos))
+			return;
+		in = &k->incoming;
+	}
+	if (*in == NULL && (*in = calloc(1, sizeof(**in))) == NULL)
 		return;
-	if (news_open(&n, m->payload.data, m->payload.len) == -1 ||
-	    !news_step(&n, &s)) {
+	if (news_open(&n, m->payload.data, m->payload.len) == -1) {
 		log_warn("replica id=%" PRIu64 " error=\"bad state\"",
 		    a->r->id);
-		authority_drop_incoming(a);
+		incoming_drop(in);
 		return;
 	}
-	walk = s;
-	while (news_change(&walk, &c))
-		if (maps_put(a->incoming, c.map, c.key, c.value) == -1)
-			log_warn("group state lost=1 error=\"no memory\"");
+	if (authority_take_part(*in, &n) == -1)
+		log_warn("group state lost=1 error=\"no memory\"");
 	if ((m->flags & GOSSIP_F_MORE) == 0)
-		authority_become(a, m->seq, &n, &s);
+		authority_become(a, m->seq, n.durable, in);
 }
 
 void
@@ -1445,9 +1502,15 @@ authority_send_step(struct authority *a, const struct step *s)
 static void
 authority_resend(struct authority *a)
 {
+	struct gossip	 at = { .type = GOSSIP_AT, .flags = GOSSIP_F_EMPTY };
 	struct list	*e, *tmp;
 
 	a->sent = clock_ms();
+	if (!a->synced && a->office == OFFICE_NONE && a->head != 0 &&
+	    a->sent - a->asked > AUTHORITY_LOST_MS) {
+		a->asked = a->sent;	/* its state has not come */
+		authority_tell(a, a->head, &at);
+	}
 	if (a->head == 0 || !a->synced)
 		return;
 	list_each(e, tmp, &a->steps)

@@ -219,3 +219,23 @@ def test_the_clock_goes_back(start, steps, tmp_path):
         k.start()
         assert b.do("add ~v") == [0, 2]
         assert c.do("add ~v") == [0, 3]
+
+
+def test_a_state_in_many_parts(start, steps):
+    """Of many keys, and of large values; whoever comes has all of it."""
+    k = start(worker=steps, config=CONFIG % 1, shards=4)
+    with Steps(k, "g") as a, Steps(k, "g") as b:
+        for n in range(4):
+            assert a.do(f"put ~m{n} 2000 10") == [0]
+            assert b.do(f"put d{n} 40 30000") == [0]
+        with Steps(k, "g") as c:
+            for n in range(4):
+                assert c.do(f"count ~m{n}") == [2000, 20000]
+                assert c.do(f"count d{n}") == [40, 1200000]
+            k.kill_shard(pid=shard_of(k, "g", 0))
+            with Steps(k, "g") as d:
+                assert d.do("put ~m0 1 1") == [0]
+                for p in c, d:
+                    assert p.do("count ~m0") == [2000, 19991]
+                    assert p.do("count ~m3") == [2000, 20000]
+                    assert p.do("count d3") == [40, 1200000]
