@@ -157,8 +157,7 @@ conn_start(struct conn *c)
 	c->proto = NULL;
 	c->flags |= CONN_F_BEGUN;
 	conn_set_state(c, CONN_HTTP);
-	why = conn_http_start(c, slice_of(early->data, early->len));
-	buf_clear(early);
+	why = conn_http_start(c, early);
 	free(early);
 	if (why != CLOSE_NONE)
 		conn_doom(c, why);
@@ -230,7 +229,8 @@ conn_arm(struct conn *c)
 	if (!outbox_empty(&c->out) && (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
 	    CONN_F_DOOMED)) == 0)
 		want |= EV_WRITE;
-	if (poller_want(c->worker->poller, c->fd, &c->armed, want, c) == -1)
+	if (want != c->armed && poller_want(c->worker->poller, c->fd,
+	    &c->armed, want, c) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
 }
 
@@ -558,10 +558,11 @@ conn_input(struct conn *c)
 
 	for (int i = 0; i < CONN_READS; i++) {
 		n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return (CLOSE_NONE);
 		if (n == -1)
-			return (errno == EAGAIN || errno == EINTR ? CLOSE_NONE :
-			    CLOSE_RESET);
-		if (n == 0)
+			c->flags |= CONN_F_BROKEN;
+		if (n <= 0)
 			return (CLOSE_RESET);
 		if ((why = conn_ops(c)->input(c, conn_buf, (size_t)n)) !=
 		    CLOSE_NONE)
@@ -646,8 +647,9 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 		lookup_leave(w->lookup, c->replica, conn_uid(c));
 	}
 	m.replica = c->replica == NULL ? 0 : c->replica->id;
-	if (c->flags & CONN_F_OPENED)
-		m.flags |= CTL_F_OPENED;
+	if ((c->flags & CONN_F_OPENED) &&
+	    (c->app->onclose != NULL || c->app->onerror != NULL))
+		m.flags |= CTL_F_OPENED;	/* it is to hear PARTED */
 	worker_tell(w, &m);
 	if ((c->flags & CONN_F_OPENED) == 0)
 		return;
@@ -657,7 +659,8 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 		return;
 	}
 	p->conn = c;
-	p->since = c->replica != NULL && w->control != NULL ? clock_ms() : 0;
+	p->since = m.flags & CTL_F_OPENED && c->replica != NULL &&
+	    w->control != NULL ? clock_ms() : 0;
 	c->flags |= CONN_F_AWAITED;
 	list_push(&w->parted, &p->at);
 	if (p->since == 0)
@@ -686,7 +689,10 @@ conn_end(struct conn *c)
 	c->flags &= (uint16_t)~(CONN_F_BEGUN | CONN_F_DOOMED);
 	if (c->proto != NULL)
 		conn_ops(c)->clear(c);
-	sock_end(c->fd, 0);
+	if (c->flags & CONN_F_BROKEN)
+		close(c->fd);		/* nothing is left to shut down */
+	else
+		sock_end(c->fd, 0);
 	c->fd = -1;
 	outbox_clear(&c->out);
 	conn_set_state(c, CONN_DEPARTED);
