@@ -11,8 +11,8 @@
  *	suffixes	session -> number
  *	profiles	session -> properties, JSON
  *	polls		id -> "", for each poll that has been voted in
- *	votes:<poll>	session -> answer
- *	tally:<poll>	answer -> votes
+ *	votes/<poll>	session -> answer
+ *	tally/<poll>	answer -> votes
  *
  * and in memory, while anybody is there:
  *
@@ -21,7 +21,7 @@
  *	~online		session -> sockets
  *	~relays		replica and type -> sockets that relay it there
  *	~relayed	type -> sockets
- *	~polls, ~votes:<poll>, ~tally:<poll>	ephemeral polls
+ *	~polls, ~votes/<poll>, ~tally/<poll>	ephemeral polls
  */
 #ifndef SHARDD_APPS_PACT_H
 #define SHARDD_APPS_PACT_H

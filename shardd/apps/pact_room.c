@@ -10,10 +10,10 @@
 #define PACT_WORDS	5		/* of a step, at most */
 
 const struct pact_kind	 pact_poll = {
-	"poll", "polls", "votes:", "tally:"
+	"poll", "polls", "votes/", "tally/"
 };
 const struct pact_kind	 pact_ephemeral = {
-	"ephemeralPoll", "~polls", "~votes:", "~tally:"
+	"ephemeralPoll", "~polls", "~votes/", "~tally/"
 };
 
 /* Refusals of ours are errnos, so that they can travel. */
