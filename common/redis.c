@@ -86,7 +86,7 @@ struct redis {
 	void		*arg;
 	int		 up;
 	int		 complained;	/* since it was up */
-	size_t		 noutstanding, bytes;
+	size_t		 noutstanding, bytes, max_bytes;
 	struct list	 lost;		/* struct redis_cmd, to be told so */
 	struct backoff	 backoff;
 	struct event	*dial, *tick;
@@ -787,7 +787,7 @@ redis_command(struct redis *r, unsigned deadline_ms, redis_reply_cb *cb,
 	for (int i = 0; i < argc; i++)
 		bytes += 16 + (argvlen != NULL ? argvlen[i] : strlen(argv[i]));
 	if (r->noutstanding >= REDIS_MAX_OUTSTANDING ||
-	    bytes > REDIS_MAX_QUEUED - r->bytes ||
+	    bytes > r->max_bytes - r->bytes ||
 	    (cmd = redis_ask(&r->commands, deadline_ms, bytes, argc, argv,
 	    argvlen)) == NULL) {
 		errno = EAGAIN;
@@ -885,6 +885,7 @@ redis_new(struct event_base *base, const char *url, redis_state_cb *state_cb,
 	redis_conn_init(&r->commands, r);
 	redis_conn_init(&r->channels, r);
 	list_init(&r->lost);
+	r->max_bytes = REDIS_MAX_QUEUED;
 	backoff_init(&r->backoff, 50, 2000);
 	if (redis_url_parse(&r->url, url) != NULL || redis_resolve(r) == -1)
 		goto fail;
@@ -925,6 +926,12 @@ redis_free(struct redis *r)
 		event_free(r->dial);
 	redis_url_clear(&r->url);
 	redis_leave(r);
+}
+
+void
+redis_set_bound(struct redis *r, size_t bytes)
+{
+	r->max_bytes = bytes;
 }
 
 int

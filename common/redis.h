@@ -21,7 +21,7 @@ struct redis;
 struct redisReply;	/* hiredis'; readable by the callers that need it */
 
 #define REDIS_MAX_OUTSTANDING	10000		/* commands */
-#define REDIS_MAX_QUEUED	(8 << 20)	/* bytes */
+#define REDIS_MAX_QUEUED	(8 << 20)	/* bytes, if not set otherwise */
 
 /* What callers may know of a reply without hiredis' header. */
 enum redis_kind { REDIS_NIL, REDIS_STATUS, REDIS_STRING, REDIS_INTEGER,
@@ -59,6 +59,7 @@ struct redis *redis_new(struct event_base *base, const char *url,
  * it returns, and nothing afterwards. */
 void	 redis_free(struct redis *r);
 int	 redis_up(const struct redis *r);
+void	 redis_set_bound(struct redis *r, size_t bytes);	/* queued at most */
 /*
  * Queue a command of argc binary-safe arguments; pipelined, sent at the end of
  * the turn.  cb may be NULL.  deadline_ms from now.

@@ -426,12 +426,14 @@ shard_have_replica(struct shard *s, const struct ctl *m, int *fds, int cut)
 	    m->group, m->app, m->limit) == -1 ||
 	    (k = calloc(1, sizeof(*k))) == NULL)
 		goto bad;
-	/* Who decides goes on, unless another was named meanwhile. */
+	/* Who decides goes on, unless one replica knows of a later one. */
 	group = placement_replica(s->gateway->placement, m->replica)->group;
-	if ((m->flags & CTL_F_AUTHORITY) != 0 && m->time > group->term) {
-		group->authority = m->replica;
+	if (m->time > group->term) {
+		group->authority = 0;
 		group->term = m->time;
 	}
+	if ((m->flags & CTL_F_AUTHORITY) != 0 && m->time == group->term)
+		group->authority = m->replica;
 	k->id = m->replica;
 	if (map_insert(&s->has, &k->by_id, &k->id, sizeof(k->id)) == -1) {
 		free(k);
@@ -571,7 +573,7 @@ shard_gone(struct shard *s, const struct ctl *m, int *fds, int cut)
 
 	(void)fds, (void)cut;
 	list_init(&orders);
-	if (place != NULL && place->site == s->site) {
+	if (place != NULL && place_site(place) == s->site) {
 		g->totals.gone[m->why < CLOSE_NWHYS ? m->why : CLOSE_ERROR]++;
 		g->roster->holding = &orders;
 		placement_release(g->placement, m->id, &last);

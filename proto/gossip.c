@@ -6,7 +6,7 @@
 enum field {
 	F_END,
 	F_ASK, F_TO, F_FROM, F_SEQ, F_INCARNATION, F_SLOT, F_LOW, F_HIGH,
-	F_FLAGS, F_UID, F_PAYLOAD, F_TERM, F_TOPICS
+	F_FLAGS, F_UID, F_PAYLOAD, F_TERM, F_TOPICS, F_AFTER
 };
 
 #define U32(m, max)	{ PACK_U32, offsetof(struct gossip, m), max }
@@ -26,6 +26,7 @@ static const struct pack_field fields[] = {
 	[F_UID]		= STR(uid, UID_MAX),
 	[F_PAYLOAD]	= STR(payload, LINK_FRAME_MAX),
 	[F_TERM]	= U64(term),
+	[F_AFTER]	= U64(after),
 	[F_TOPICS]	= STR(topics, TOPICS_MAX),
 };
 
@@ -54,7 +55,8 @@ static const struct row {
 	[GOSSIP_PUBLISH] = { "publish", GOSSIP_DONE,
 	    { F_ASK, F_TO, F_FROM, F_SEQ, F_FLAGS, F_UID, F_TOPICS,
 	      F_PAYLOAD } },
-	[GOSSIP_STEP]	= { "step", 0, { F_TO, F_FROM, F_SEQ, F_PAYLOAD } },
+	[GOSSIP_STEP]	= { "step", 0,
+	    { F_TO, F_FROM, F_SEQ, F_AFTER, F_PAYLOAD } },
 	[GOSSIP_REIGN]	= { "reign", 0,
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS } },
 	[GOSSIP_AT]	= { "at", 0,

@@ -34,7 +34,9 @@ enum gossip_type {
 				   to the subscribers of the topics */
 	/* Between the replicas of a group and its authority (shardd/authority.h);
 	 * term: of office; seq: the sender's position in the group's news. */
-	GOSSIP_STEP,		/* to from seq payload: the sender's step number seq */
+	GOSSIP_STEP,		/* to from seq after payload: the sender's step number
+				   seq; after: its last one that was not answered (0:
+				   none), without which this one is not taken */
 	GOSSIP_REIGN,		/* to from term seq flags: I decide now; answered with
 				   the NEWS beyond seq (all STATE, if GOSSIP_F_EMPTY),
 				   then AT */
@@ -62,6 +64,7 @@ struct gossip {
 	uint64_t	 seq;
 	uint64_t	 incarnation;
 	uint64_t	 term;
+	uint64_t	 after;
 	uint32_t	 slot, low, high;
 	uint32_t	 flags;
 	struct slice	 uid;

@@ -25,7 +25,7 @@ struct news_change {
 };
 
 struct news_step {
-	uint64_t	 origin;	/* replica */
+	uint64_t	 origin;	/* replica; 0: nobody's */
 	uint64_t	 number;	/* its step; 0: the origin has ended */
 	uint32_t	 err;		/* errno: refused, nothing was changed */
 	struct slice	 data;		/* what the origin sent */

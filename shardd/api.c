@@ -661,6 +661,12 @@ kennel_put(struct kennel_step *t, const char *map, const char *key,
 	    slice_of(value, len)));
 }
 
+size_t
+kennel_put_left(const struct kennel_step *t)
+{
+	return (decide_left(t));
+}
+
 const char *
 kennel_replica_group(const struct kennel_replica *r, size_t *len)
 {

@@ -21,7 +21,12 @@
 #define AUTHORITY_STEP_MS	10000	/* an origin, for its answer */
 #define AUTHORITY_READY_MS	1000	/* clients of a new replica, for its state */
 #define AUTHORITY_SLOW_MS	1000	/* for a replica that does not say it knows */
+#define AUTHORITY_LOST_MS	5000	/* for the head's state */
 #define AUTHORITY_AGAIN_MS	2000	/* it sends its steps again */
+#define AUTHORITY_NEWS_BYTES	(2 << 20)	/* of them */
+#define AUTHORITY_RETRY_MS	500	/* until Redis is asked again */
+#define AUTHORITY_TAKE_MS	1000	/* for Redis' answer, twice as long if late */
+#define AUTHORITY_TAKE_MAX_MS	8000
 #define AUTHORITY_BATCH		(256 << 10)	/* bytes of steps */
 #define AUTHORITY_INBOX		(16 << 20)	/* bytes of steps that wait */
 
@@ -49,6 +54,9 @@ struct step {			/* of ours */
 struct proposal {		/* to be decided */
 	struct list	 at;
 	uint64_t	 origin, number;	/* 0: the origin has ended */
+	uint64_t	 after;		/* the step before it; 0: that is answered */
+	int		 alone;		/* its batch was refused by Redis */
+	int		 refused;	/* so was it, alone */
 	size_t		 len;
 	char		 data[];
 };
@@ -67,6 +75,12 @@ struct mark {			/* how far an origin's steps have come */
 	uint64_t	 seen;		/* are being decided */
 };
 
+/* A state that comes in parts. */
+struct incoming {
+	struct maps	 maps;
+	struct map	 marks;
+};
+
 struct member {			/* a neighbour, as the authority sees it */
 	struct list	 at;
 	uint64_t	 id;
@@ -76,6 +90,7 @@ struct member {			/* a neighbour, as the authority sees it */
 	uint64_t	 told;		/* was told */
 	int		 heard;		/* it has said where it is, and gets news */
 	int		 stale;		/* whatever it says, it gets the state */
+	struct incoming	*incoming;	/* its state; several may be on their way */
 };
 
 struct departed {		/* neighbours that ended, not yet in the news */
@@ -95,10 +110,10 @@ struct authority {
 	uint64_t	 durable;	/* last batch in Redis that maps have */
 	struct map	 marks;
 	struct list	 news;		/* struct item, oldest first */
-	size_t		 nnews;
+	size_t		 nnews, news_bytes;
 	struct list	 departed;
-	struct maps	*incoming;	/* parts of a state */
-	uint64_t	 asked;		/* clock_ms: told the head of a gap */
+	struct incoming	*incoming;	/* the head's state */
+	uint64_t	 asked;		/* clock_ms: told the head what is missing */
 
 	struct list	 steps, applied;
 	uint64_t	 number;	/* of our latest */
@@ -113,10 +128,12 @@ struct authority {
 	struct store_keys *keys;
 	struct store_call *call;
 	uint64_t	 epoch;
+	unsigned	 take_ms;
 	int		 away;		/* Redis is: what needs it is refused */
 	int		 unknown;	/* a batch may have been written or not */
 	int		 refused;	/* it was refused since */
 	struct list	 batch;		/* struct proposal, being committed */
+	size_t		 nbatch;	/* steps in bytes */
 	struct buf	 bytes;		/* it, as news */
 };
 
@@ -145,6 +162,7 @@ authority_new(struct replica *r)
 	a->r = r;
 	a->durable = STORE_UNKNOWN;
 	a->born = clock_ms();
+	a->take_ms = AUTHORITY_TAKE_MS;
 	list_init(&a->restless);
 	list_init(&a->news);
 	list_init(&a->departed);
@@ -175,29 +193,45 @@ static void
 authority_forget_news(struct authority *a)
 {
 	FREE_ALL(&a->news, struct item);
-	a->nnews = 0;
+	a->nnews = a->news_bytes = 0;
 }
 
 static void
-authority_forget_marks(struct authority *a)
+marks_forget(struct map *marks)
 {
 	struct map_node	*n;
 
-	while ((n = map_first(&a->marks)) != NULL) {
-		map_remove(&a->marks, n);
+	while ((n = map_first(marks)) != NULL) {
+		map_remove(marks, n);
 		free(container_of(n, struct mark, by_origin));
 	}
-	map_clear(&a->marks);
+	map_clear(marks);
 }
 
 static void
-authority_drop_incoming(struct authority *a)
+incoming_drop(struct incoming **in)
 {
-	if (a->incoming == NULL)
+	if (*in == NULL)
 		return;
-	maps_clear(a->incoming);
-	free(a->incoming);
-	a->incoming = NULL;
+	maps_clear(&(*in)->maps);
+	marks_forget(&(*in)->marks);
+	free(*in);
+	*in = NULL;
+}
+
+static void
+member_free(struct member *m)
+{
+	list_remove(&m->at);
+	incoming_drop(&m->incoming);
+	free(m);
+}
+
+static void
+authority_forget_members(struct authority *a)
+{
+	while (!list_empty(&a->members))
+		member_free(list_entry(a->members.next, struct member, at));
 }
 
 /* Ends it. */
@@ -224,12 +258,12 @@ authority_free(struct authority *a)
 		step_done(list_entry(a->steps.next, struct step, at),
 		    ECANCELED);
 	FREE_ALL(&a->departed, struct departed);
-	FREE_ALL(&a->members, struct member);
+	authority_forget_members(a);
 	FREE_ALL(&a->inbox, struct proposal);
 	FREE_ALL(&a->batch, struct proposal);
 	authority_forget_news(a);
-	authority_forget_marks(a);
-	authority_drop_incoming(a);
+	marks_forget(&a->marks);
+	incoming_drop(&a->incoming);
 	maps_clear(&a->maps);
 	buf_clear(&a->bytes);
 	store_keys_free(a->keys);
@@ -273,9 +307,9 @@ authority_tell(struct authority *a, uint64_t to, struct gossip *m)
 /* ---- marks ---- */
 
 static struct mark *
-authority_mark(struct authority *a, uint64_t origin)
+marks_get(struct map *marks, uint64_t origin)
 {
-	struct map_node	*n = map_find(&a->marks, &origin, sizeof(origin));
+	struct map_node	*n = map_find(marks, &origin, sizeof(origin));
 	struct mark	*k;
 
 	if (n != NULL)
@@ -283,17 +317,23 @@ authority_mark(struct authority *a, uint64_t origin)
 	if ((k = calloc(1, sizeof(*k))) == NULL)
 		return (NULL);
 	k->origin = origin;
-	if (map_insert(&a->marks, &k->by_origin, &k->origin,
+	if (map_insert(marks, &k->by_origin, &k->origin,
 	    sizeof(k->origin)) == 0)
 		return (k);
 	free(k);
 	return (NULL);
 }
 
-static void
-authority_set_mark(struct authority *a, uint64_t origin, uint64_t number)
+static struct mark *
+authority_mark(struct authority *a, uint64_t origin)
 {
-	struct mark	*k = authority_mark(a, origin);
+	return (marks_get(&a->marks, origin));
+}
+
+static void
+marks_set(struct map *marks, uint64_t origin, uint64_t number)
+{
+	struct mark	*k = marks_get(marks, origin);
 
 	if (k == NULL)
 		return;
@@ -427,7 +467,7 @@ authority_apply_step(struct authority *a, struct news_step *s)
 	if (s->number == 0)
 		authority_departed_said(a, s->origin);
 	else
-		authority_set_mark(a, s->origin, s->number);
+		marks_set(&a->marks, s->origin, s->number);
 	if (s->err == 0)
 		authority_announce(a, s);
 	if (s->origin == a->r->id)
@@ -447,12 +487,16 @@ authority_keep(struct authority *a, const char *data, size_t len)
 	i->len = len;
 	memcpy(i->data, data, len);
 	list_push(&a->news, &i->at);
-	if (++a->nnews <= AUTHORITY_NEWS)
-		return;
-	i = list_entry(a->news.next, struct item, at);
-	list_remove(&i->at);
-	free(i);
-	a->nnews--;
+	a->nnews++;
+	a->news_bytes += len;
+	while (a->nnews > AUTHORITY_NEWS ||
+	    a->news_bytes > AUTHORITY_NEWS_BYTES) {
+		i = list_entry(a->news.next, struct item, at);
+		list_remove(&i->at);
+		a->nnews--;
+		a->news_bytes -= i->len;
+		free(i);
+	}
 }
 
 /* The next news.  0, or -1: it is none. */
@@ -486,38 +530,47 @@ authority_send_news(struct authority *a, uint64_t to, const struct item *i)
 	authority_tell(a, to, &m);
 }
 
+/* A part: changes, and marks from *mark on, as many as fit in a message. */
 static void
-authority_send_part(struct authority *a, uint64_t to, struct buf *b,
-    size_t nchanges, const struct buf *changes, int more)
+authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
+    size_t nchanges, struct map_node **mark, int more)
 {
-	struct gossip	 m = { .type = GOSSIP_STATE, .seq = a->pos,
-			    .flags = more ? GOSSIP_F_MORE : 0 };
-	struct map_node	*n;
-	struct mark	*k;
-	size_t		 nmarks = more ? 0 : a->marks.count;
+	struct gossip		 m = { .type = GOSSIP_STATE, .seq = a->pos };
+	struct buf		 b = { 0 };
+	struct map_node		*n = *mark, *end;
+	struct mark		*k;
+	size_t			 nmarks = 0;
 
-	news_begin(b, a->durable, 1 + nmarks);
-	news_add_step(b, 0, 0, 0, slice_of(NULL, 0), nchanges);
+	for (end = n; !more && end != NULL && nmarks < NEWS_CHANGES_MAX / 2;
+	    end = map_next(&a->marks, end))
+		nmarks++;
+	if (!more)
+		*mark = end;
+	m.flags = more || *mark != NULL ? GOSSIP_F_MORE : 0;
+	news_begin(&b, a->durable, 1 + nmarks);
+	news_add_step(&b, 0, 0, 0, slice_of(NULL, 0), nchanges);
 	if (changes->len > 0)
-		buf_add(b, changes->data, changes->len);
-	for (n = nmarks == 0 ? NULL : map_first(&a->marks); n != NULL;
-	    n = map_next(&a->marks, n)) {
+		buf_add(&b, changes->data, changes->len);
+	for (; nmarks > 0; nmarks--, n = map_next(&a->marks, n)) {
 		k = container_of(n, struct mark, by_origin);
-		news_add_step(b, k->origin, k->done, 0, slice_of(NULL, 0), 0);
+		news_add_step(&b, k->origin, k->done, 0, slice_of(NULL, 0), 0);
 	}
-	m.payload = slice_of(b->data, b->len);
-	if (b->failed || changes->failed)
+	m.payload = slice_of(b.data, b.len);
+	if (b.failed || changes->failed)
 		log_warn("replica id=%" PRIu64 " state not sent: no memory",
 		    a->r->id);
 	else
 		authority_tell(a, to, &m);
+	buf_clear(&b);
+	changes->len = 0;
 }
 
 /* All there is, in parts. */
 static void
 authority_send_state(struct authority *a, uint64_t to)
 {
-	struct buf		 b = { 0 }, changes = { 0 };
+	struct map_node		*mark = map_first(&a->marks);
+	struct buf		 changes = { 0 };
 	struct news_change	 c = { .kind = NEWS_PUT };
 	struct map_node		*n, *k;
 	struct maps_one		*one;
@@ -537,12 +590,14 @@ authority_send_state(struct authority *a, uint64_t to)
 			if (++count < NEWS_CHANGES_MAX / 2 &&
 			    changes.len < AUTHORITY_BATCH)
 				continue;
-			authority_send_part(a, to, &b, count, &changes, 1);
-			b.len = changes.len = count = 0;
+			authority_send_part(a, to, &changes, count, &mark, 1);
+			count = 0;
 		}
 	}
-	authority_send_part(a, to, &b, count, &changes, 0);
-	buf_clear(&b);
+	do {
+		authority_send_part(a, to, &changes, count, &mark, 0);
+		count = 0;
+	} while (mark != NULL);
 	buf_clear(&changes);
 }
 
@@ -612,6 +667,7 @@ authority_publish(struct authority *a)
 			k->asked = m.seq;
 	}
 	FREE_ALL(&a->batch, struct proposal);
+	a->nbatch = 0;
 	memset(&a->bytes, 0, sizeof(a->bytes));
 	authority_apply(a, bytes.data, bytes.len);
 	buf_clear(&bytes);
@@ -630,18 +686,23 @@ authority_unbatch(struct authority *a)
 		p = list_entry(a->batch.prev, struct proposal, at);
 		list_remove(&p->at);
 		list_push(a->inbox.next, &p->at);	/* before the first */
-		a->inbox_bytes += p->len;
+		a->inbox_bytes += sizeof(*p) + p->len;
 	}
 	for (n = map_first(&a->marks); n != NULL; n = map_next(&a->marks, n)) {
 		k = container_of(n, struct mark, by_origin);
 		k->seen = k->done;
 	}
+	a->nbatch = 0;
 	buf_clear(&a->bytes);
 }
 
+/*
+ * Returns an errno.  *more: ongone has not come to its end, what it wrote is a
+ * step of nobody's.
+ */
 static int
 authority_decide(struct authority *a, struct kennel_step *t,
-    const struct proposal *p)
+    const struct proposal *p, int *more)
 {
 	const struct kennel_app	*app = a->r->app;
 	struct kennel_replica	*r = (struct kennel_replica *)a->r;
@@ -651,9 +712,11 @@ authority_decide(struct authority *a, struct kennel_step *t,
 		err = app->ongone == NULL ? 0 : app->ongone(r, t, p->origin);
 	else
 		err = app->decide(r, t, p->data, p->len);
-	if (err == 0)
+	*more = p->number == 0 && err == EAGAIN && t->nchanges > 0;
+	if (err == 0 || *more)
 		err = t->err;
-	if (err == 0 && t->durable && a->keys != NULL && a->away)
+	if (err == 0 && t->durable && a->keys != NULL &&
+	    (a->away || p->refused))
 		err = EAGAIN;
 	return (err < 0 ? EINVAL : err);
 }
@@ -671,31 +734,47 @@ authority_make_batch(struct authority *a)
 	struct proposal		*p;
 	struct mark		*k;
 	size_t			 n = 0, changes = 0;
-	int			 err, durable = 0;
+	int			 err, durable = 0, more = 0, alone = 0;
 
 	while (!list_empty(&a->inbox) && n < NEWS_STEPS_MAX &&
-	    steps.len < AUTHORITY_BATCH) {
+	    steps.len < AUTHORITY_BATCH && !more) {
 		p = list_entry(a->inbox.next, struct proposal, at);
+		if (n > 0 && (p->alone || alone))
+			break;
+		alone = p->alone;
 		k = p->number == 0 ? NULL : authority_mark(a, p->origin);
-		if (k != NULL && p->number <= k->seen) {
-			list_remove(&p->at);	/* again */
-			a->inbox_bytes -= p->len;
+		/* It came again; or one before it was lost, and both will. */
+		if (k != NULL && (p->number <= k->seen || p->after > k->seen)) {
+			list_remove(&p->at);
+			a->inbox_bytes -= sizeof(*p) + p->len;
 			free(p);
 			continue;
 		}
 		decide_begin(&t, &a->maps, &batch, NEWS_CHANGES_MAX - changes,
 		    a->r->worker->opt.store_max);
-		err = authority_decide(a, &t, p);
+		err = authority_decide(a, &t, p, &more);
 		if (err == E2BIG && n > 0) {
 			decide_end(&t);
 			break;			/* in a batch of its own */
 		}
-		list_remove(&p->at);
-		list_push(&a->batch, &p->at);
-		a->inbox_bytes -= p->len;
+		more = more && err == 0;	/* p is decided again */
+		if (p->number == 0 && err == EAGAIN) {
+			/* Its end stays to be told until Redis is back. */
+			list_remove(&p->at);
+			a->inbox_bytes -= sizeof(*p);
+			free(p);
+			decide_end(&t);
+			continue;
+		}
+		if (!more) {
+			list_remove(&p->at);
+			list_push(&a->batch, &p->at);
+			a->inbox_bytes -= sizeof(*p) + p->len;
+		}
 		if (err == 0 && decide_accept(&t, &batch) == -1)
 			err = ENOMEM;
-		news_add_step(&steps, p->origin, p->number, (uint32_t)err,
+		news_add_step(&steps, more ? 0 : p->origin, p->number,
+		    (uint32_t)err,
 		    err == 0 ? slice_of(p->data, p->len) : slice_of(NULL, 0),
 		    err == 0 ? t.nchanges : 0);
 		if (err == 0) {
@@ -710,6 +789,7 @@ authority_make_batch(struct authority *a)
 		n++;
 	}
 	durable = durable && a->keys != NULL;
+	a->nbatch = n;
 	a->bytes.len = 0;
 	news_begin(&a->bytes, durable ? a->durable + 1 : 0, n);
 	if (steps.len > 0)
@@ -725,11 +805,34 @@ static void	 authority_committed_cb(const struct store_answer *, void *);
 static void
 authority_lost(struct authority *a)
 {
-	a->unknown |= !list_empty(&a->batch);
+	a->unknown |= a->nbatch > 0;
 	authority_unbatch(a);
 	a->office = OFFICE_WAITING;
 	a->since = clock_ms();
 	authority_restless(a);
+}
+
+/* Redis refuses something in the batch: each of its steps is tried alone, and
+ * what is refused then has to do without. */
+static void
+authority_sift(struct authority *a)
+{
+	struct list	*e, *tmp;
+	struct proposal	*p;
+	int		 alone = a->nbatch == 1;
+
+	log_warn("replica id=%" PRIu64 " steps=%zu refused: a key in Redis has "
+	    "another type", a->r->id, a->nbatch);
+	list_each(e, tmp, &a->batch) {
+		p = list_entry(e, struct proposal, at);
+		p->alone = 1;
+		p->refused = alone;
+	}
+	if (list_empty(&a->batch))	/* a part of an ongone */
+		list_entry(a->inbox.next, struct proposal, at)->refused = 1;
+	authority_unbatch(a);
+	a->office = OFFICE_READY;
+	turn_add(&a->work, TURN_CLIENTS);
 }
 
 static void
@@ -755,6 +858,9 @@ authority_committed_cb(const struct store_answer *s, void *arg)
 		authority_publish(a);
 		turn_add(&a->work, TURN_CLIENTS);
 		break;
+	case STORE_REFUSED:
+		authority_sift(a);
+		break;
 	case STORE_EMPTY:
 	case STORE_DEPOSED:
 		/* While the gateway names us, we take office again. */
@@ -775,7 +881,7 @@ authority_work(void *arg)
 
 	while (a->office == OFFICE_READY && !list_empty(&a->inbox)) {
 		durable = authority_make_batch(a);
-		if (list_empty(&a->batch))
+		if (a->nbatch == 0)
 			continue;
 		if (a->bytes.failed) {
 			log_warn("replica id=%" PRIu64 " no memory to decide",
@@ -792,11 +898,12 @@ authority_work(void *arg)
 
 static int
 authority_propose(struct authority *a, uint64_t origin, uint64_t number,
-    struct slice data)
+    uint64_t after, struct slice data)
 {
 	struct proposal	*p;
 
-	if (a->inbox_bytes + data.len > AUTHORITY_INBOX ||
+	/* What ends is a few, and is said once only. */
+	if ((number != 0 && a->inbox_bytes + data.len > AUTHORITY_INBOX) ||
 	    (p = malloc(sizeof(*p) + data.len)) == NULL) {
 		log_warn("replica id=%" PRIu64 " step of replica=%" PRIu64
 		    " dropped: too many wait", a->r->id, origin);
@@ -804,11 +911,13 @@ authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 	}
 	p->origin = origin;
 	p->number = number;
+	p->after = after;
+	p->alone = p->refused = 0;
 	p->len = data.len;
 	if (data.len > 0)
 		memcpy(p->data, data.data, data.len);
 	list_push(&a->inbox, &p->at);
-	a->inbox_bytes += data.len;
+	a->inbox_bytes += sizeof(*p) + data.len;
 	turn_add(&a->work, TURN_CLIENTS);
 	return (0);
 }
@@ -824,6 +933,7 @@ authority_inaugurate(struct authority *a)
 
 	a->office = OFFICE_READY;
 	a->synced = 1;
+	a->since = clock_ms();
 	if (a->away)
 		a->refused |= a->unknown;
 	authority_get_ready(a);
@@ -836,7 +946,7 @@ authority_inaugurate(struct authority *a)
 	}
 	list_each(e, tmp, &a->departed)
 		authority_propose(a, list_entry(e, struct departed, at)->id, 0,
-		    slice_of(NULL, 0));
+		    0, slice_of(NULL, 0));
 	authority_resend(a);
 	authority_settle(a);
 	turn_add(&a->work, TURN_CLIENTS);
@@ -874,6 +984,10 @@ authority_load(struct authority *a, const struct redis_value *all)
 		for (size_t j = 0; j + 1 < fields.n; j += 2) {
 			k = redis_at(&fields, j);
 			v = redis_at(&fields, j + 1);
+			/* Not ours, and it could not be told to others. */
+			if (len == 0 || len > MAPS_NAME_MAX ||
+			    k.len > MAPS_KEY_MAX || v.len > MAPS_VALUE_MAX)
+				continue;
 			bad |= maps_put(&fresh, slice_of(plain, len),
 			    slice_of(k.str, k.len), slice_of(v.str, v.len));
 		}
@@ -917,7 +1031,7 @@ authority_read_marks(struct authority *a, const struct redis_value *log)
 			continue;
 		while (news_step(&n, &s))
 			if (s.number != 0)
-				authority_set_mark(a, s.origin, s.number);
+				marks_set(&a->marks, s.origin, s.number);
 	}
 }
 
@@ -927,8 +1041,10 @@ authority_take_all(struct authority *a, const struct store_answer *s)
 	struct redis_value	 log;
 	struct map_node		*n;
 
-	if (authority_load(a, &s->values) == -1)
+	if (authority_load(a, &s->values) == -1) {
+		a->away = 1;
 		return;
+	}
 	log = redis_at(&s->values, s->values.n - 1);
 	authority_read_marks(a, &log);
 	a->durable = s->seq;
@@ -994,8 +1110,12 @@ authority_taken_cb(const struct store_answer *s, void *arg)
 		authority_restore(a);
 		return;
 	}
-	if (s->result != STORE_FAILED)
+	if (s->result != STORE_FAILED) {
 		a->refused = a->unknown = 0;
+		a->take_ms = AUTHORITY_TAKE_MS;
+	} else if (a->durable == STORE_UNKNOWN &&
+	    a->take_ms < AUTHORITY_TAKE_MAX_MS)
+		a->take_ms *= 2;	/* there may be much to be read */
 	switch (s->result) {
 	case STORE_OK:
 		a->durable = s->seq;
@@ -1028,7 +1148,7 @@ authority_take(struct authority *a)
 		return;
 	}
 	a->call = store_take(worker_store(a->r->worker), a->keys, a->durable,
-	    authority_taken_cb, a);
+	    a->take_ms, authority_taken_cb, a);
 	if (a->call != NULL)
 		return;
 	a->office = OFFICE_WAITING;	/* it may be about to come */
@@ -1087,9 +1207,9 @@ authority_step_down(struct authority *a)
 	store_forget(a->call);
 	a->call = NULL;
 	authority_unbatch(a);
-	FREE_ALL(&a->members, struct member);
+	authority_forget_members(a);
 	a->office = OFFICE_NONE;
-	authority_drop_incoming(a);
+	incoming_drop(&a->incoming);
 }
 
 /* Another one decides, as of term. */
@@ -1141,8 +1261,7 @@ authority_parted(struct authority *a, uint64_t neighbour)
 	struct departed	*d;
 
 	if (m != NULL) {
-		list_remove(&m->at);
-		free(m);
+		member_free(m);
 		if (a->office > OFFICE_ASKING)
 			authority_settle(a);
 	}
@@ -1151,7 +1270,7 @@ authority_parted(struct authority *a, uint64_t neighbour)
 		list_push(&a->departed, &d->at);
 	}
 	if (a->office > OFFICE_ASKING)
-		authority_propose(a, neighbour, 0, slice_of(NULL, 0));
+		authority_propose(a, neighbour, 0, 0, slice_of(NULL, 0));
 	authority_heard(a, 0);
 }
 
@@ -1242,61 +1361,96 @@ authority_got_news(struct authority *a, const struct gossip *m)
 	authority_tell(a, a->head, &at);
 }
 
+/* Ours beyond number took effect here only, when another decided already: they
+ * are to be decided again. */
+static void
+authority_unapply(struct authority *a, uint64_t number)
+{
+	struct step	*s;
+
+	while (!list_empty(&a->applied)) {
+		s = list_entry(a->applied.prev, struct step, at);
+		if (s->number <= number)
+			break;
+		list_remove(&s->at);
+		list_push(a->steps.next, &s->at);	/* before the first */
+	}
+}
+
 /* The last part has come: that is the state. */
 static void
-authority_become(struct authority *a, uint64_t pos, struct news *n,
-    const struct news_step *first)
+authority_become(struct authority *a, uint64_t pos, uint64_t durable,
+    struct incoming **in)
 {
-	struct news_step	 s = *first;
-	struct mark		*k;
+	struct mark	*k;
 
 	maps_clear(&a->maps);
-	a->maps = *a->incoming;
-	free(a->incoming);
-	a->incoming = NULL;
+	marks_forget(&a->marks);
+	a->maps = (*in)->maps;
+	a->marks = (*in)->marks;
+	free(*in);
+	*in = NULL;
 	a->pos = pos;
-	a->durable = n->durable;
+	a->durable = durable;
 	a->synced = 1;
 	authority_get_ready(a);
 	authority_forget_news(a);
-	authority_forget_marks(a);
-	while (news_step(n, &s))
-		authority_set_mark(a, s.origin, s.number);
-	if ((k = authority_mark(a, a->r->id)) != NULL)
+	if ((k = authority_mark(a, a->r->id)) != NULL) {
+		authority_unapply(a, k->done);
 		authority_answered(a, k->done, 0);
+	}
 	if (a->office == OFFICE_NONE)
 		authority_acknowledge(a);
 	authority_reset(a);
 	authority_resend(a);
 }
 
+static int
+authority_take_part(struct incoming *in, struct news *n)
+{
+	struct news_change	 c;
+	struct news_step	 s;
+	int			 rv = 0;
+
+	while (news_step(n, &s)) {
+		if (s.number != 0)
+			marks_set(&in->marks, s.origin, s.number);
+		while (news_change(&s, &c))
+			rv |= maps_put(&in->maps, c.map, c.key, c.value);
+	}
+	return (rv);
+}
+
 static void
 authority_got_state(struct authority *a, const struct gossip *m)
 {
-	struct news_step	 s, walk;
-	struct news_change	 c;
-	struct news		 n;
+	struct member	 *k = authority_member(a, m->from);
+	struct incoming	**in = &a->incoming;
+	struct news	  n;
 
-	if (m->term != a->term || (a->office == OFFICE_NONE ?
-	    m->from != a->head : a->office != OFFICE_ASKING ||
-	    (a->synced && m->seq <= a->pos)))
+	if (m->term != a->term)
 		return;
-	if (a->incoming == NULL && (a->incoming = calloc(1,
-	    sizeof(*a->incoming))) == NULL)
+	if (a->office == OFFICE_NONE) {
+		if (m->from != a->head)
+			return;
+	} else {
+		if (a->office != OFFICE_ASKING || k == NULL ||
+		    (a->synced && m->seq <= a->pos))
+			return;
+		in = &k->incoming;
+	}
+	if (*in == NULL && (*in = calloc(1, sizeof(**in))) == NULL)
 		return;
-	if (news_open(&n, m->payload.data, m->payload.len) == -1 ||
-	    !news_step(&n, &s)) {
+	if (news_open(&n, m->payload.data, m->payload.len) == -1) {
 		log_warn("replica id=%" PRIu64 " error=\"bad state\"",
 		    a->r->id);
-		authority_drop_incoming(a);
+		incoming_drop(in);
 		return;
 	}
-	walk = s;
-	while (news_change(&walk, &c))
-		if (maps_put(a->incoming, c.map, c.key, c.value) == -1)
-			log_warn("group state lost=1 error=\"no memory\"");
+	if (authority_take_part(*in, &n) == -1)
+		log_warn("group state lost=1 error=\"no memory\"");
 	if ((m->flags & GOSSIP_F_MORE) == 0)
-		authority_become(a, m->seq, &n, &s);
+		authority_become(a, m->seq, n.durable, in);
 }
 
 void
@@ -1305,7 +1459,8 @@ authority_message(struct authority *a, const struct gossip *m)
 	switch (m->type) {
 	case GOSSIP_STEP:
 		if (m->seq != 0 && m->payload.len <= STEP_MAX)
-			authority_propose(a, m->from, m->seq, m->payload);
+			authority_propose(a, m->from, m->seq, m->after,
+			    m->payload);
 		break;
 	case GOSSIP_REIGN:
 		authority_got_reign(a, m);
@@ -1335,8 +1490,10 @@ authority_send_step(struct authority *a, const struct step *s)
 	struct gossip	 m = { .type = GOSSIP_STEP, .seq = s->number,
 			    .payload = slice_of(s->data, s->len) };
 
+	if (s->at.prev != &a->steps)
+		m.after = list_entry(s->at.prev, struct step, at)->number;
 	if (a->head == a->r->id)
-		authority_propose(a, a->r->id, s->number, m.payload);
+		authority_propose(a, a->r->id, m.seq, m.after, m.payload);
 	else
 		authority_tell(a, a->head, &m);
 }
@@ -1345,9 +1502,15 @@ authority_send_step(struct authority *a, const struct step *s)
 static void
 authority_resend(struct authority *a)
 {
+	struct gossip	 at = { .type = GOSSIP_AT, .flags = GOSSIP_F_EMPTY };
 	struct list	*e, *tmp;
 
 	a->sent = clock_ms();
+	if (!a->synced && a->office == OFFICE_NONE && a->head != 0 &&
+	    a->sent - a->asked > AUTHORITY_LOST_MS) {
+		a->asked = a->sent;	/* its state has not come */
+		authority_tell(a, a->head, &at);
+	}
 	if (a->head == 0 || !a->synced)
 		return;
 	list_each(e, tmp, &a->steps)
@@ -1394,7 +1557,7 @@ authority_tick(struct authority *a)
 		authority_heard(a, 1);
 	else if (a->office == OFFICE_WAITING) {
 		a->call = store_take(worker_store(a->r->worker), a->keys,
-		    a->durable, authority_taken_cb, a);
+		    a->durable, a->take_ms, authority_taken_cb, a);
 		if (a->call != NULL)
 			a->office = OFFICE_TAKING;
 		else if (now - a->since > AUTHORITY_WAIT_MS) {
@@ -1402,6 +1565,7 @@ authority_tick(struct authority *a)
 			authority_inaugurate(a);
 		}
 	} else if (a->office == OFFICE_READY && a->away &&
+	    now - a->since >= AUTHORITY_RETRY_MS &&
 	    store_usable(worker_store(a->r->worker)))
 		authority_take(a);
 	if (a->born != 0 && now - a->born > AUTHORITY_READY_MS)

@@ -78,7 +78,8 @@ decide_allowed(const struct kennel_step *t, struct slice map,
 		return (EINVAL);
 	if (key.len > MAPS_KEY_MAX || value.len > MAPS_VALUE_MAX)
 		return (EMSGSIZE);
-	if (t->nchanges >= t->max_changes)
+	if (t->nchanges >= t->max_changes || t->changes.len + value.len >
+	    t->max_bytes + MAPS_VALUE_MAX)	/* keys written again count */
 		return (E2BIG);
 	if (value.data != NULL && t->state->bytes + t->batch->bytes +
 	    t->own.bytes + map.len + key.len + value.len > t->max_bytes)
@@ -109,6 +110,12 @@ decide_put(struct kennel_step *t, struct slice map, struct slice key,
 		t->err = err;
 	errno = err;
 	return (-1);
+}
+
+size_t
+decide_left(const struct kennel_step *t)
+{
+	return (t->max_changes - t->nchanges);
 }
 
 /* ---- all keys of a map ---- */

@@ -31,6 +31,7 @@ struct slice decide_get(const struct kennel_step *t, struct slice map,
  * the group's bound; ENOMEM): the step is refused with it. */
 int	 decide_put(struct kennel_step *t, struct slice map, struct slice key,
 	    struct slice value);
+size_t	 decide_left(const struct kennel_step *t);	/* changes */
 size_t	 decide_count(const struct kennel_step *t, struct slice map);
 /* cb may not write. */
 void	 decide_each(const struct kennel_step *t, struct slice map,

@@ -130,7 +130,8 @@ struct kennel_app {
 	int	(*decide)(struct kennel_replica *, struct kennel_step *,
 		    const char *data, size_t len);
 	/* The same for a replica that has ended, or was lost with its shard:
-	 * write off what was its own. */
+	 * write off what was its own.  EAGAIN: not all of it; what was written
+	 * takes effect, then it is called again (see kennel_put_left()). */
 	int	(*ongone)(struct kennel_replica *, struct kennel_step *,
 		    uint64_t replica);
 	/* In every replica, in the same order: a step took effect, and changed
@@ -361,6 +362,8 @@ void	 kennel_each_in(const struct kennel_step *, const char *map,
  * do not begin with '.'; EMSGSIZE, E2BIG, ENOSPC, ENOMEM): the step is refused. */
 int	 kennel_put(struct kennel_step *, const char *map, const char *key,
 	    size_t key_len, const char *value, size_t len);
+/* How often the step may still write. */
+size_t	 kennel_put_left(const struct kennel_step *);
 
 /* ---- timers, surroundings ---- */
 

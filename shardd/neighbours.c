@@ -279,6 +279,22 @@ neighbours_farewell(struct neighbours *n, uint64_t neighbour)
 }
 
 void
+neighbours_shard_dead(struct worker *w, uint32_t slot, uint64_t incarnation)
+{
+	struct map_node		*e;
+	struct neighbours	*n;
+
+	for (e = map_first(&w->replicas); e != NULL;
+	    e = map_next(&w->replicas, e)) {
+		n = container_of(e, struct replica, by_id)->neighbours;
+		for (size_t i = n->n; i-- > 0; )
+			if (n->at[i].slot == slot &&
+			    n->at[i].incarnation == incarnation)
+				neighbours_farewell(n, n->at[i].id);
+	}
+}
+
+void
 neighbours_link_lost(struct link *l)
 {
 	struct map	*replicas = &link_worker(l)->replicas;

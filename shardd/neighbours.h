@@ -19,6 +19,7 @@ struct link;
 struct neighbours;
 struct payload;
 struct replica;
+struct worker;
 
 struct neighbours *neighbours_new(struct replica *r);
 /* Outstanding calls end: done(ECANCELED), gossip slots "gone". */
@@ -74,6 +75,11 @@ int	 neighbours_gossip(struct neighbours *n, struct slice msg,
 /* kennel_answer() and kennel_answer_error() end here. */
 void	 neighbours_answer(struct kennel_answer *a, struct slice data,
 	    int is_error);
+
+/* The gateway says so: its replicas have ended.  A gateway that was not there when
+ * it died has no farewell for them. */
+void	 neighbours_shard_dead(struct worker *w, uint32_t slot,
+	    uint64_t incarnation);
 
 /* link.c: a message came, or the link to a shard ended (asks outstanding there
  * fail; the neighbours there stay until the gateway's farewell). */

@@ -221,6 +221,7 @@ static int
 orders_dead(struct worker *w, struct order_in *o)
 {
 	link_dead(w, o->m->slot, o->m->incarnation);
+	neighbours_shard_dead(w, o->m->slot, o->m->incarnation);
 	return (0);
 }
 

@@ -11,7 +11,10 @@
 #include "shardd/store.h"
 
 #define STORE_MS	1000		/* deadline of a call */
+#define STORE_RESTORE_MS 10000		/* of each command of a restoration */
 #define STORE_RESTORE	500		/* entries a command */
+#define STORE_QUEUED	(256 << 20)	/* bytes: a few states, restored at once */
+#define STORE_LOG_BYTES	"4194304"	/* of the log, or one batch */
 #define STORE_FRESH_S	"3600"		/* a group that nothing was written for */
 
 enum script { SCRIPT_TAKE, SCRIPT_COMMIT, SCRIPT_RESTORE, NSCRIPTS };
@@ -44,23 +47,39 @@ static const char *const	 scripts[NSCRIPTS] = {
 	"end\n"
 	"all[#all + 1] = redis.call('LRANGE', KEYS[3], 0, -1)\n"
 	"return {e, seq, 'all', all}\n",
-	/* epoch, seq before, batch, length of log, prefix, then kind map key
-	 * value for each change */
+	/* epoch, seq before, batch, length and bytes of log, prefix, then kind
+	 * map key value for each change.  Keys that others have made something
+	 * else are found before anything is written. */
 	[SCRIPT_COMMIT] =
-	"local now = redis.call('HMGET', KEYS[2], 'epoch', 'seq')\n"
+	"local now = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'logged')\n"
 	"if not now[1] then return 'empty' end\n"
 	"if now[1] ~= ARGV[1] or (now[2] or '0') ~= ARGV[2] then\n"
 	"  return 'deposed'\n"
 	"end\n"
+	"local seen = {}\n"
+	"local function is(key, want)\n"
+	"  if not seen[key] then seen[key] = redis.call('TYPE', key).ok end\n"
+	"  return seen[key] == want or seen[key] == 'none'\n"
+	"end\n"
+	"local good = is(KEYS[3], 'list') and is(KEYS[4], 'set')\n"
+	"for i = 8, #ARGV, 4 do\n"
+	"  good = good and is(ARGV[6] .. ARGV[i], 'hash')\n"
+	"end\n"
+	"if not good then return 'refused' end\n"
 	"if not now[2] then\n"
 	"  redis.call('PERSIST', KEYS[1])\n"
 	"  redis.call('PERSIST', KEYS[2])\n"
 	"end\n"
 	"redis.call('HINCRBY', KEYS[2], 'seq', 1)\n"
-	"redis.call('RPUSH', KEYS[3], ARGV[3])\n"
-	"redis.call('LTRIM', KEYS[3], '-' .. ARGV[4], -1)\n"
-	"for i = 6, #ARGV, 4 do\n"
-	"  local m = ARGV[5] .. ARGV[i + 1]\n"
+	"local n = redis.call('RPUSH', KEYS[3], ARGV[3])\n"
+	"local bytes = (tonumber(now[3] or '0') or 0) + #ARGV[3]\n"
+	"while n > 1 and (n > tonumber(ARGV[4]) or bytes > tonumber(ARGV[5])) do\n"
+	"  bytes = bytes - #redis.call('LPOP', KEYS[3])\n"
+	"  n = n - 1\n"
+	"end\n"
+	"redis.call('HSET', KEYS[2], 'logged', bytes)\n"
+	"for i = 7, #ARGV, 4 do\n"
+	"  local m = ARGV[6] .. ARGV[i + 1]\n"
 	"  if ARGV[i] == '1' then\n"
 	"    redis.call('HSET', m, ARGV[i + 2], ARGV[i + 3])\n"
 	"    redis.call('SADD', KEYS[4], ARGV[i + 1])\n"
@@ -76,14 +95,22 @@ static const char *const	 scripts[NSCRIPTS] = {
 	"  return 'deposed'\n"
 	"end\n"
 	"if ARGV[3] == 'first' then\n"
-	"  for _, m in ipairs(redis.call('SMEMBERS', KEYS[4])) do\n"
-	"    redis.call('DEL', ARGV[4] .. m)\n"
+	"  local maps = {}\n"
+	"  if redis.call('TYPE', KEYS[4]).ok == 'set' then\n"
+	"    maps = redis.call('SMEMBERS', KEYS[4])\n"
 	"  end\n"
+	"  for _, m in ipairs(maps) do redis.call('DEL', ARGV[4] .. m) end\n"
 	"  redis.call('DEL', KEYS[3], KEYS[4])\n"
-	"  redis.call('HDEL', KEYS[2], 'seq')\n"
+	"  redis.call('HDEL', KEYS[2], 'seq', 'logged')\n"
 	"end\n"
+	"local last\n"
 	"for i = 5, #ARGV, 3 do\n"
-	"  redis.call('HSET', ARGV[4] .. ARGV[i], ARGV[i + 1], ARGV[i + 2])\n"
+	"  local m = ARGV[4] .. ARGV[i]\n"
+	"  if m ~= last and redis.call('TYPE', m).ok ~= 'hash' then\n"
+	"    redis.call('DEL', m)\n"
+	"  end\n"
+	"  last = m\n"
+	"  redis.call('HSET', m, ARGV[i + 1], ARGV[i + 2])\n"
 	"  redis.call('SADD', KEYS[4], ARGV[i])\n"
 	"end\n"
 	"if ARGV[2] ~= '-' then\n"
@@ -228,6 +255,7 @@ store_new(struct event_base *base, const char *url, const char *prefix)
 		free(s);
 		return (NULL);
 	}
+	redis_set_bound(s->redis, STORE_QUEUED);
 	return (s);
 }
 
@@ -342,7 +370,7 @@ store_word(const struct redis_value *v)
 		enum store_result result;
 	} words[] = {
 		{ "ok", STORE_OK }, { "empty", STORE_EMPTY },
-		{ "deposed", STORE_DEPOSED },
+		{ "deposed", STORE_DEPOSED }, { "refused", STORE_REFUSED },
 	};
 
 	for (size_t i = 0; v->kind == REDIS_STRING && i < nitems(words); i++)
@@ -382,7 +410,7 @@ store_reply_cb(const struct redis_value *v, int err, void *arg)
 
 /* 0, or -1: it was not sent.  Clears the arguments. */
 static int
-store_ask(struct store_call *c, struct store_args *a)
+store_ask(struct store_call *c, struct store_args *a, unsigned ms)
 {
 	size_t	 at = 0;
 	int	 rv = -1;
@@ -394,7 +422,7 @@ store_ask(struct store_call *c, struct store_args *a)
 		} else if (a->at[i] == NULL)
 			a->at[i] = "";
 	if (!a->failed && !a->text.failed)
-		rv = redis_command(c->store->redis, STORE_MS, store_reply_cb, c,
+		rv = redis_command(c->store->redis, ms, store_reply_cb, c,
 		    (int)a->n, a->at, a->len);
 	if (rv == 0)
 		c->pending++;
@@ -407,9 +435,9 @@ store_ask(struct store_call *c, struct store_args *a)
 
 /* One command was all of it: c, or NULL. */
 static struct store_call *
-store_asked(struct store_call *c, struct store_args *a)
+store_asked(struct store_call *c, struct store_args *a, unsigned ms)
 {
-	if (store_ask(c, a) == 0)
+	if (store_ask(c, a, ms) == 0)
 		return (c);
 	free(c);
 	return (NULL);
@@ -417,7 +445,7 @@ store_asked(struct store_call *c, struct store_args *a)
 
 struct store_call *
 store_take(struct store *s, const struct store_keys *k, uint64_t have,
-    store_cb *cb, void *arg)
+    unsigned ms, store_cb *cb, void *arg)
 {
 	struct store_call	*c = store_call_new(s, cb, arg);
 	struct store_args	 a = { 0 };
@@ -432,7 +460,7 @@ store_take(struct store *s, const struct store_keys *k, uint64_t have,
 		store_arg_u64(&a, have, text);
 	store_arg(&a, slice_str(k->maps));
 	store_arg(&a, slice_str(STORE_FRESH_S));
-	return (store_asked(c, &a));
+	return (store_asked(c, &a, ms));
 }
 
 struct store_call *
@@ -457,6 +485,7 @@ store_commit(struct store *s, const struct store_keys *k, uint64_t epoch,
 	store_arg_u64(&a, seq - 1, q);
 	store_arg(&a, batch);
 	store_arg_u64(&a, STORE_LOG, l);
+	store_arg(&a, slice_str(STORE_LOG_BYTES));
 	store_arg(&a, slice_str(k->maps));
 	while (news_step(&n, &step))
 		while (news_change(&step, &change)) {
@@ -470,7 +499,7 @@ store_commit(struct store *s, const struct store_keys *k, uint64_t epoch,
 			store_arg(&a, change.kind == NEWS_PUT ? change.value :
 			    slice_str(""));
 		}
-	return (store_asked(c, &a));
+	return (store_asked(c, &a, STORE_MS));
 }
 
 /* A command of a restoration: its beginning. */
@@ -517,17 +546,17 @@ store_restore(struct store *s, const struct store_keys *k, uint64_t epoch,
 			store_arg(&a, slice_of(entry->value, entry->len));
 			if (--left > 0)
 				continue;
-			if (store_ask(c, &a) == -1)
+			if (store_ask(c, &a, STORE_RESTORE_MS) == -1)
 				c->failed = 1;
 			left = STORE_RESTORE;
 			store_restore_begin(&a, s, k, es, "-", 0);
 		}
 	}
-	if (store_ask(c, &a) == -1)
+	if (store_ask(c, &a, STORE_RESTORE_MS) == -1)
 		c->failed = 1;
 	/* Its number stands there when everything else does. */
 	store_restore_begin(&a, s, k, es, c->failed ? "-" : qs, 0);
-	if (store_ask(c, &a) == -1)
+	if (store_ask(c, &a, STORE_RESTORE_MS) == -1)
 		c->failed = 1;
 	if (c->failed)
 		c->answer.result = STORE_FAILED;

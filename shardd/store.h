@@ -3,7 +3,7 @@
  *
  *	epoch:<group>			counts authorities
  *	store:<group>:<app>		hash: epoch (of who may write), seq (last
- *					batch)
+ *					batch), logged (bytes of the log)
  *	store:<group>:<app>:<map>	hash: a map of the state
  *	store:<group>:<app>:.maps	set of the maps' names
  *	store:<group>:<app>:.log	list: the latest batches (proto/news.h)
@@ -46,6 +46,8 @@ enum store_result {
 	STORE_OLDER,	/* take: Redis has less than that */
 	STORE_EMPTY,	/* commit: Redis knows no state.  Nothing was written */
 	STORE_DEPOSED,	/* commit: not our epoch, or not our seq.  Likewise */
+	STORE_REFUSED,	/* commit: what is in Redis is no state of ours (a key is
+			   of another type).  Nothing was written */
 	STORE_FAILED	/* Redis is away, slow or says no: perhaps written */
 };
 
@@ -63,9 +65,9 @@ struct store_answer {
 typedef void	store_cb(const struct store_answer *a, void *arg);
 
 /* Take office under a new epoch; have: the last batch we know, or
- * STORE_UNKNOWN. */
+ * STORE_UNKNOWN; ms: the deadline. */
 struct store_call *store_take(struct store *s, const struct store_keys *k,
-	    uint64_t have, store_cb *cb, void *arg);
+	    uint64_t have, unsigned ms, store_cb *cb, void *arg);
 /* Write the durable changes of a batch (proto/news.h), which becomes seq. */
 struct store_call *store_commit(struct store *s, const struct store_keys *k,
 	    uint64_t epoch, uint64_t seq, struct slice batch, store_cb *cb,

@@ -479,6 +479,7 @@ worker_end(struct worker *w)
 		lookup_free(w->lookup);
 	store_free(w->store);
 	burst_free(w->burst);
+	w->lookup = NULL;
 	if (w->control != NULL)
 		control_free(w->control);
 	if (w->redial_timer != NULL)

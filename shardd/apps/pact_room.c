@@ -8,6 +8,7 @@
 #include "shardd/apps/pact.h"
 
 #define PACT_WORDS	5		/* of a step, at most */
+#define PACT_LEFT	1000		/* writes to go on with another session */
 
 const struct pact_kind	 pact_poll = {
 	"poll", "polls", "votes/", "tally/"
@@ -378,7 +379,28 @@ pact_decide(struct kennel_replica *r, struct kennel_step *t,
 	return (err);
 }
 
-/* All that was there, as if each had left. */
+/* All relays there, as if each had ended. */
+static int
+room_end_relays(struct kennel_step *t, const char *hex)
+{
+	struct keys	 here;
+	double		 n;
+	int		 err;
+
+	keys_list(&here, t, "~relays", hex);
+	err = here.failed ? ENOMEM : 0;
+	for (size_t i = 0; err == 0 && i < here.n; i++) {
+		n = room_number(t, "~relays", here.at[i]);
+		room_add(t, "~relays", here.at[i], -n);
+		room_add(t, "~relayed", here.at[i] + PACT_REPLICA, -n);
+		if (i + 1 < here.n && kennel_put_left(t) < PACT_LEFT)
+			err = EAGAIN;
+	}
+	keys_free(&here);
+	return (err);
+}
+
+/* All that was there, as if each had left; in portions that fit in a step. */
 int
 pact_gone(struct kennel_replica *r, struct kennel_step *t, uint64_t replica)
 {
@@ -395,16 +417,9 @@ pact_gone(struct kennel_replica *r, struct kennel_step *t, uint64_t replica)
 		n = room_number(t, "~sockets", here.at[i]);
 		err = room_leave_n(t, here.at[i], here.at[i] + PACT_REPLICA,
 		    n);
+		if (err == 0 && kennel_put_left(t) < PACT_LEFT)
+			err = EAGAIN;	/* perhaps for the relays only */
 	}
 	keys_free(&here);
-	keys_list(&here, t, "~relays", hex);
-	if (here.failed)
-		err = ENOMEM;
-	for (size_t i = 0; err == 0 && i < here.n; i++) {
-		n = room_number(t, "~relays", here.at[i]);
-		room_add(t, "~relays", here.at[i], -n);
-		room_add(t, "~relayed", here.at[i] + PACT_REPLICA, -n);
-	}
-	keys_free(&here);
-	return (err);
+	return (err != 0 ? err : room_end_relays(t, hex));
 }

@@ -1,0 +1,241 @@
+"""
+Who decides in a group, when much is lost at once, or in an unlucky order.
+What Pact's users see of it otherwise is in test_pact_faults.py.
+"""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from kit import redis, wait
+from kit.pact import Pact, crowd, details, leave, settle
+from kit.ws import WebSocket
+
+CONFIG = """
+[route steps]
+path = /s/{group}
+app = steps
+group = path:group
+uid = query:u uuid
+limit = %d
+"""
+
+
+class Steps(WebSocket):
+    """A client of workers/steps.c."""
+
+    def __init__(self, kennel, group):
+        super().__init__(kennel.address, f"/s/{group}")
+
+    def do(self, command):
+        self.send(command)
+        return [int(n) for n in self.recv().split()]
+
+
+@pytest.fixture(scope="session")
+def steps(installed):
+    return installed.worker("steps.c")
+
+
+def shard_of(k, group, i):
+    """Pid of the shard of a group's replica number i, oldest first."""
+    address = k.replicas(group)[i]["shard"]
+    return next(s["pid"] for s in k.shards() if s["address"] == address)
+
+
+def test_more_are_lost_than_one_step_writes_off(start):
+    """A step changes 2000 keys at most; nothing of whoever is gone stays."""
+    k = start(shards=2, max_shards=2, limit=800)
+    many = crowd(k, "r", 800)
+    with Pact(k, "r") as p:
+        assert p.subscribe("ephemeralPoll") == []
+        for m in many[:3]:
+            m.vote("p", "A", "ephemeralPoll")
+        for n in range(3):
+            p.until("ephemeralPoll", {"id": "p", "stats": {"A": n + 1}})
+        k.kill_shard(pid=shard_of(k, "r", 0))
+        p.until("ephemeralPoll", {"id": "p", "stats": {}})
+        wait.until(lambda: details(k, "r")["count"] == 1, 10,
+                   f"one is left, {details(k, 'r')}")
+        assert details(k, "r")["uniqueCount"] == 1
+    leave(*many)
+
+
+def test_shard_dies_while_there_is_no_gateway(start):
+    """The next gateway has never heard of its replicas: they are gone."""
+    k = start(shards=3, max_shards=3, limit=2)
+    people = crowd(k, "r", 6)
+    middle = shard_of(k, "r", 1)
+    settle(*people)
+    k.kill_gateway()
+    k.kill_shard(pid=middle)
+    k.start()
+    rest = people[:2] + people[4:]
+    wait.until(lambda: details(k, "r")["count"] == 4, 10,
+               f"four are left, {details(k, 'r')}")
+    settle(*rest)
+    leave(*people)
+
+
+def store_keys(r, name):
+    """The keys of a room, without their beginning."""
+    begin = f"kennel:store:{name}:pact:"
+    return {key[len(begin):]: r("TYPE", key) for key in r.keys(begin + "*")}
+
+
+def test_a_key_that_is_no_hash_costs_what_needs_it(start):
+    """Somebody wrote it by hand: nothing is written by halves."""
+    k = start(shards=2)
+    with Pact(k, "r") as p, k.redis() as r:
+        assert p.subscribe("counter", "ephemeralPoll") == []
+        p.count("a", 1)
+        p.expect("counter", {"id": "a", "value": 1})
+        seq = r("HGET", "kennel:store:r:pact", "seq")
+        r("SET", "kennel:store:r:pact:polls", "mine")
+        p.vote("x", "A")
+        p.error()
+        # What needs no such key goes on.
+        p.vote("x", "A", "ephemeralPoll")
+        p.expect("ephemeralPoll", {"id": "x", "stats": {"A": 1}})
+        assert r("HGET", "kennel:store:r:pact", "seq") == seq
+        assert "tally%3Ax" not in store_keys(r, "r")
+        r("DEL", "kennel:store:r:pact:polls")
+
+        def counts():
+            p.count("a", 1)
+            return p.hear()["type"] == "counter"
+        wait.until(counts, 10)
+        p.vote("x", "A")
+        settle(p)
+        assert details(k, "r")["pollCount"] == 1
+    k.term()
+    k.start()
+    assert details(k, "r")["pollCount"] == 1
+
+
+def test_the_log_is_bounded(start):
+    """What is kept for successors is a few MiB, however large the steps."""
+    k = start(shards=2)
+    key = "kennel:store:r:pact"
+    people = crowd(k, "r", 8)
+    for n in range(60):
+        for i, p in enumerate(people):
+            p.tell("login", {"n": n, "x": str(i) * 16000})
+    for p in people:
+        p.until("profile", lambda d: d["properties"]["n"] == 59)
+    with k.redis() as r:
+        logged = r("EVAL", """
+            local n = 0
+            for _, batch in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+                n = n + #batch
+            end
+            return n""", 1, key + ":.log")
+        assert 100000 < logged <= 4 << 20
+        assert r("HGET", key, "logged") == str(logged)
+    leave(*people)
+
+
+def test_a_step_that_was_dropped_is_not_passed_over(start, steps):
+    """More wait than are taken: the later ones wait for those before them."""
+    k = start(worker=steps, config=CONFIG % 1)
+    with Steps(k, "g") as a, Steps(k, "g") as b:
+        for n, p in enumerate((a, b), 1):
+            good, bad, value = p.do("flood 17 1000000")
+            assert (good, bad, value) == (18, 0, 18 * n)
+
+
+def test_large_states_are_written_and_written_again(start, steps, server):
+    """More than 8 MiB at once, into Redis and into one that came back empty."""
+    server.start()
+    k = start(worker=steps, config=CONFIG % 1, redis="unix:" + server.path)
+    size = 1 << 20
+    with Steps(k, "g") as a, Steps(k, "g") as b:
+        assert a.do(f"put m 12 {size}") == [0]
+        assert b.do("add n") == [0, 1]
+        assert b.do("count m") == [12, 12 * size]
+        assert a.do(f"put m 17 {size}") != [0]          # beyond store_max
+        assert a.do(f"again m 100 {size}") != [0]
+        with redis.Redis(server.path) as r:
+            r("FLUSHALL")
+        wait.until(lambda: b.do("add n")[0] == 0, 10)
+        n = b.do("add n")[1]
+    k.term()
+    k.start()
+    with Steps(k, "g") as a:
+        assert a.do("count m") == [12, 12 * size]
+        assert a.do("add n") == [0, n + 1]
+
+
+def test_who_wakes_up_deposed_has_decided_nothing(start, steps):
+    """It slept, another one was named, and the first it reads is a step."""
+    k = start(worker=steps, config=CONFIG % 1, shards=3)
+    with Steps(k, "g") as a, Steps(k, "g") as b, Steps(k, "g") as c:
+        assert a.do("add ~v") == [0, 1]
+        pid = k.kill_shard(pid=shard_of(k, "g", 0), signo=signal.SIGSTOP)
+        a.send("add ~v")
+        assert b.do("add ~v")[0] == 0           # by then there is another
+        assert c.do("add ~v") == [0, 3]
+        os.kill(pid, signal.SIGCONT)
+        assert [int(n) for n in a.recv().split()] == [0, 4]
+        assert b.do("add ~v") == [0, 5]
+        assert c.do("add ~v") == [0, 6]
+        assert a.do("add ~v") == [0, 7]
+
+
+BACK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int (*real)(clockid_t, struct timespec *);
+	int rv;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
+	rv = real(id, ts);
+	if (id == CLOCK_REALTIME)
+		ts->tv_sec -= 3600;
+	return (rv);
+}
+"""
+
+
+def test_the_clock_goes_back(start, steps, tmp_path):
+    """Terms rise, although the gateway that makes them knows no better."""
+    k = start(worker=steps, config=CONFIG % 1, shards=3)
+    (tmp_path / "back.c").write_text(BACK)
+    library = str(tmp_path / "back.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library,
+                    str(tmp_path / "back.c"), "-ldl"], check=True)
+    with Steps(k, "g"), Steps(k, "g") as b, Steps(k, "g") as c:
+        assert b.do("add ~v") == [0, 1]
+        first = shard_of(k, "g", 0)
+        k.kill_gateway()
+        k.kill_shard(pid=first)
+        k.env["LD_PRELOAD"] = library
+        k.start()
+        assert b.do("add ~v") == [0, 2]
+        assert c.do("add ~v") == [0, 3]
+
+
+def test_a_state_in_many_parts(start, steps):
+    """Of many keys, and of large values; whoever comes has all of it."""
+    k = start(worker=steps, config=CONFIG % 1, shards=4)
+    with Steps(k, "g") as a, Steps(k, "g") as b:
+        for n in range(4):
+            assert a.do(f"put ~m{n} 2000 10") == [0]
+            assert b.do(f"put d{n} 40 30000") == [0]
+        with Steps(k, "g") as c:
+            for n in range(4):
+                assert c.do(f"count ~m{n}") == [2000, 20000]
+                assert c.do(f"count d{n}") == [40, 1200000]
+            k.kill_shard(pid=shard_of(k, "g", 0))
+            with Steps(k, "g") as d:
+                assert d.do("put ~m0 1 1") == [0]
+                for p in c, d:
+                    assert p.do("count ~m0") == [2000, 19991]
+                    assert p.do("count ~m3") == [2000, 20000]
+                    assert p.do("count d3") == [40, 1200000]
