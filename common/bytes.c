@@ -20,22 +20,10 @@ slice_eq(struct slice a, struct slice b)
 }
 
 int
-slice_is(struct slice a, const char *s)
-{
-	return (slice_eq(a, slice_str(s)));
-}
-
-int
 slice_iseq(struct slice a, struct slice b)
 {
 	return (a.len == b.len &&
 	    (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0));
-}
-
-int
-slice_isis(struct slice a, const char *s)
-{
-	return (slice_iseq(a, slice_str(s)));
 }
 
 struct slice

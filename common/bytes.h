@@ -29,10 +29,19 @@ slice_str(const char *s)
 	return ((struct slice){ s, s == NULL ? 0 : strlen(s) });
 }
 int	 slice_eq(struct slice a, struct slice b);
-int	 slice_is(struct slice a, const char *s);
 /* ASCII case folded. */
 int	 slice_iseq(struct slice a, struct slice b);
-int	 slice_isis(struct slice a, const char *s);
+/* The same with a string; the length of a literal is known when it is built. */
+static inline int
+slice_is(struct slice a, const char *s)
+{
+	return (a.len == strlen(s) && slice_eq(a, slice_of(s, a.len)));
+}
+static inline int
+slice_isis(struct slice a, const char *s)
+{
+	return (a.len == strlen(s) && slice_iseq(a, slice_of(s, a.len)));
+}
 /* Without leading and trailing SP and HTAB. */
 struct slice slice_trim(struct slice s);
 /* malloc'd, terminated copy; NULL with errno ENOMEM. */

@@ -27,7 +27,7 @@ fdpass_send(int sock, const int *fds, size_t n, const void *buf, size_t len)
 		return (-1);
 	}
 	if (n > 0) {
-		memset(&control, 0, sizeof(control));
+		memset(&control, 0, CMSG_SPACE(sizeof(int) * n));
 		m.msg_control = control.buf;
 		m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
 		c = CMSG_FIRSTHDR(&m);

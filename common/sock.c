@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,6 +122,31 @@ sock_parse(const char *text, struct sock_addr *a, const char **why)
 	return (sock_parse_inet(host, port, a, why));
 }
 
+/* Each connection's, so not by printf. */
+static void
+sock_format_v4(char *dst, size_t size, const void *addr, unsigned port)
+{
+	const unsigned char	*a = addr;
+	unsigned		 parts[] = { a[0], a[1], a[2], a[3], port };
+	char			 text[sizeof("255.255.255.255:65535")];
+	char			*at = text, digits[5];
+	int			 n;
+
+	for (size_t i = 0; i < nitems(parts); i++) {
+		if (i > 0)
+			*at++ = i == 4 ? ':' : '.';
+		n = 0;
+		do
+			digits[n++] = (char)('0' + parts[i] % 10);
+		while ((parts[i] /= 10) > 0);
+		while (n > 0)
+			*at++ = digits[--n];
+	}
+	n = (int)((size_t)(at - text) < size ? (size_t)(at - text) : size - 1);
+	memcpy(dst, text, (size_t)n);
+	dst[n] = '\0';
+}
+
 char *
 sock_format(char *dst, size_t size, const struct sockaddr *sa, socklen_t len)
 {
@@ -131,14 +157,11 @@ sock_format(char *dst, size_t size, const struct sockaddr *sa, socklen_t len)
 
 	switch (sa->sa_family) {
 	case AF_INET:
-		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-		snprintf(dst, size, "%s:%u", text, ntohs(in->sin_port));
+		sock_format_v4(dst, size, &in->sin_addr, ntohs(in->sin_port));
 		break;
 	case AF_INET6:
 		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-			inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, text,
-			    sizeof(text));
-			snprintf(dst, size, "%s:%u", text,
+			sock_format_v4(dst, size, in6->sin6_addr.s6_addr + 12,
 			    ntohs(in6->sin6_port));
 			break;
 		}
@@ -209,8 +232,11 @@ sock_listen(const struct sock_addr *a, int type, int backlog)
 	}
 	if (fd == -1)
 		return (-1);
+	/* What it accepts inherits TCP_NODELAY (Linux), and need not ask. */
 	if (a->ss.ss_family != AF_UNIX &&
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == -1)
+	    (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one,
+	    sizeof(one)) == -1 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == -1))
 		goto fail;
 	if (a->ss.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
 	    IPV6_V6ONLY, a->v6_and_v4 ? &zero : &one, sizeof(one)) == -1)

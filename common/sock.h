@@ -27,7 +27,7 @@ char	*sock_format(char *dst, size_t size, const struct sockaddr *sa,
 	    socklen_t len);
 /*
  * Bound and listening stream socket (type SOCK_STREAM) or SOCK_SEQPACKET for
- * Unix addresses.  A stale Unix socket file that nobody answers is replaced;
+ * Unix addresses.  Accepted TCP sockets send at once (TCP_NODELAY).  A stale Unix socket file that nobody answers is replaced;
  * one that answers is EADDRINUSE.  -1 with errno.
  */
 int	 sock_listen(const struct sock_addr *a, int type, int backlog);

@@ -1,6 +1,4 @@
 /* An accepted socket until it has an owner. */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -138,7 +136,6 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 	const struct settings *s = &g->settings;
 	struct arrival	*a;
 	char		 peer[PEER_MAX];
-	int		 on = 1;
 
 	if (s->accept_rate > 0 && !bucket_take(&g->accepts, clock_ms(),
 	    s->accept_rate, s->accept_rate, 1)) {
@@ -146,9 +143,6 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 		return;
 	}
 	g->totals.accepted++;
-	if (sa->sa_family != AF_UNIX)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
-		    sizeof(on));
 	if (arrivals_count(g->arrivals) >= s->handshakes_max) {
 		arrival_refuse(g, fd, 503,
 		    "Service Unavailable: too many handshakes in progress", 1,

@@ -225,7 +225,7 @@ handoff_home(struct gateway *g, struct shard *s, const struct capsule *c,
 		return;
 	}
 	/* One that was on its way home when a gateway died has none. */
-	if (place != NULL && place->site == s->site)
+	if (place != NULL && place_site(place) == s->site)
 		placement_release(g->placement, c->id, NULL);
 	g->totals.home++;
 	home->shard = s;
@@ -358,7 +358,7 @@ handoff_place(struct gateway *g, struct handoff *h)
 		answer = placement_take(g->placement, &ask, &place);
 	if (answer == PLACED) {
 		h->tries++;
-		h->shard = place->site->owner;
+		h->shard = place_site(place)->owner;
 		list_push(&h->shard->handoffs, &h->at);
 		if (h->shard->state == SHARD_READY)
 			handoff_send(g, h);

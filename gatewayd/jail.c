@@ -50,7 +50,7 @@ static const int jail_calls[] = {
 	SCMP_SYS(bpf), SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load),
 	SCMP_SYS(init_module), SCMP_SYS(finit_module), SCMP_SYS(delete_module),
 	SCMP_SYS(keyctl), SCMP_SYS(add_key), SCMP_SYS(request_key),
-	SCMP_SYS(userfaultfd), SCMP_SYS(io_uring_setup), SCMP_SYS(syslog),
+	SCMP_SYS(userfaultfd), SCMP_SYS(syslog),
 	SCMP_SYS(lookup_dcookie), SCMP_SYS(reboot), SCMP_SYS(iopl),
 	SCMP_SYS(ioperm), SCMP_SYS(vhangup),
 	/* the machine's name and time */

@@ -17,14 +17,16 @@ struct seat {
 
 /* A uid with at least one upgraded place in a group.  Nearly all have one. */
 struct member {
-	struct map_node	 by_uid;
 	struct seat	 seats;		/* the first; the others are malloc'd */
+	uint32_t	 hash;
+	uint32_t	 uid_len;
 	char		 uid[];
 };
 
 struct placement {
 	struct list	 sites, groups;
-	struct map	 places, replicas, by_name;
+	struct set	 places;
+	struct map	 replicas, by_name;
 	const struct placement_ops *ops;
 	void		*arg;
 	uint64_t	 next_replica;
@@ -40,6 +42,7 @@ static struct site *placement_site_for(struct placement *,
 static struct place *placement_seat(struct placement *, struct site *,
 	    struct replica *, uint64_t, struct slice, int, int);
 static void	 placement_drop(struct placement *, struct place *, int *);
+static uint32_t	 place_hash(const void *);
 static struct group *group_find(const struct placement *, struct slice,
 	    struct slice);
 static struct group *group_new(struct placement *, struct slice, struct slice,
@@ -51,6 +54,7 @@ static struct replica *replica_new(struct placement *, struct group *,
 	    struct site *, uint64_t);
 static void	 replica_free(struct placement *, struct replica *, int);
 static int	 replica_room(const struct replica *);
+static uint32_t	 member_hash(const void *);
 static struct member *member_find(const struct group *, struct slice);
 static struct seat *member_seat(struct member *, const struct replica *);
 static struct member *member_sit(struct group *, struct slice,
@@ -68,6 +72,7 @@ placement_new(const struct placement_ops *ops, void *arg)
 		return (NULL);
 	list_init(&p->sites);
 	list_init(&p->groups);
+	p->places.hash = place_hash;
 	p->ops = ops == NULL ? &deaf : ops;
 	p->arg = arg;
 	/* Counted up from a random point: not reused after a restart either. */
@@ -86,7 +91,7 @@ placement_free(struct placement *p)
 	while (!list_empty(&p->sites))
 		placement_site_remove(p, list_entry(p->sites.next, struct site,
 		    at));
-	map_clear(&p->places);
+	set_clear(&p->places);
 	map_clear(&p->replicas);
 	map_clear(&p->by_name);
 	free(p);
@@ -105,7 +110,6 @@ placement_site_add(struct placement *p, uint32_t slot, uint64_t incarnation,
 	s->capacity = capacity;
 	s->usable = 1;
 	s->owner = owner;
-	list_init(&s->places);
 	list_init(&s->replicas);
 	list_push(&p->sites, &s->at);
 	return (s);
@@ -114,12 +118,15 @@ placement_site_add(struct placement *p, uint32_t slot, uint64_t incarnation,
 size_t
 placement_site_remove(struct placement *p, struct site *s)
 {
-	size_t	 n = s->count;
+	struct place	*place;
+	size_t		 n = s->count, at = 0;
 
 	s->usable = 0;
-	while (!list_empty(&s->places))
-		placement_drop(p, list_entry(s->places.next, struct place,
-		    at_site), NULL);
+	while (s->count > 0 && (place = set_next(&p->places, &at)) != NULL)
+		if (place_site(place) == s) {
+			placement_drop(p, place, NULL);
+			at--;
+		}
 	placement_have_end(p, s);
 	list_remove(&s->at);
 	free(s);
@@ -137,7 +144,7 @@ placement_take(struct placement *p, const struct placement_ask *ask,
 	uint32_t	 limit = ask->limit == 0 ? 1 : ask->limit;
 	int		 made = 0, over = 0;
 
-	if (map_find(&p->places, &ask->id, sizeof(ask->id)) != NULL)
+	if (placement_find(p, ask->id) != NULL)
 		return (PLACEMENT_FULL);
 	if (ask->group.data != NULL &&
 	    (g = group_find(p, ask->app, ask->group)) != NULL) {
@@ -178,9 +185,28 @@ placement_take(struct placement *p, const struct placement_ask *ask,
 struct place *
 placement_find(const struct placement *p, uint64_t id)
 {
-	struct map_node	*n = map_find(&p->places, &id, sizeof(id));
+	struct place	*place;
+	size_t		 at;
 
-	return (n == NULL ? NULL : container_of(n, struct place, by_id));
+	for (place = set_find(&p->places, bag_hash(&id, sizeof(id)), &at);
+	    place != NULL; place = set_again(&p->places, &at))
+		if (place->id == id)
+			return (place);
+	return (NULL);
+}
+
+struct site *
+place_site(const struct place *place)
+{
+	return (place->replica != NULL ? place->replica->site : place->site);
+}
+
+static uint32_t
+place_hash(const void *place)
+{
+	const struct place	*p = place;
+
+	return (bag_hash(&p->id, sizeof(p->id)));
 }
 
 struct replica *
@@ -352,22 +378,21 @@ placement_seat(struct placement *p, struct site *s, struct replica *r,
 	if ((place = calloc(1, sizeof(*place))) == NULL)
 		return (NULL);
 	place->id = id;
-	place->site = s;
 	place->replica = r;
+	if (r == NULL)
+		place->site = s;
 	place->http = http != 0;
 	place->over = over != 0;
-	if (map_insert(&p->places, &place->by_id, &place->id,
-	    sizeof(place->id)) == -1) {
+	if (set_insert(&p->places, place) == -1) {
 		free(place);
 		return (NULL);
 	}
 	if (r != NULL && !http &&
 	    (place->member = member_sit(r->group, uid, r)) == NULL) {
-		map_remove(&p->places, &place->by_id);
+		set_remove(&p->places, place);
 		free(place);
 		return (NULL);
 	}
-	list_push(&s->places, &place->at_site);
 	s->count++;
 	if (r != NULL && over)
 		r->over++;
@@ -383,8 +408,8 @@ placement_drop(struct placement *p, struct place *place, int *last)
 	struct replica	*r = place->replica;
 	int		 gone = 0;
 
-	if (place->member != NULL) {
-		struct map	*members = &r->group->members;
+	if (r != NULL && place->member != NULL) {
+		struct set	*members = &r->group->members;
 		size_t		 before = members->count;
 
 		member_rise(r->group, place->member, r);
@@ -392,9 +417,8 @@ placement_drop(struct placement *p, struct place *place, int *last)
 	}
 	if (last != NULL)
 		*last = gone;
-	map_remove(&p->places, &place->by_id);
-	list_remove(&place->at_site);
-	place->site->count--;
+	set_remove(&p->places, place);
+	place_site(place)->count--;
 	if (r != NULL && place->over)
 		r->over--;
 	else if (r != NULL)
@@ -448,6 +472,7 @@ group_new(struct placement *p, struct slice app, struct slice name,
 	g->name = key + app.len + 1;
 	g->name_len = name.len;
 	g->limit = limit;
+	g->members.hash = member_hash;
 	list_init(&g->replicas);
 	list_push(&p->groups, &g->at);
 	return (g);
@@ -461,7 +486,7 @@ group_free(struct placement *p, struct group *g)
 		return;
 	map_remove(&p->by_name, &g->by_name);
 	list_remove(&g->at);
-	map_clear(&g->members);
+	set_clear(&g->members);
 	free(g);
 }
 
@@ -546,13 +571,25 @@ replica_room(const struct replica *r)
 	    r->site->count < r->site->capacity);
 }
 
+static uint32_t
+member_hash(const void *member)
+{
+	return (((const struct member *)member)->hash);
+}
+
 static struct member *
 member_find(const struct group *g, struct slice uid)
 {
-	struct map_node	*n;
+	uint32_t	 hash = bag_hash(uid.data, uid.len);
+	struct member	*m;
+	size_t		 at;
 
-	n = map_find(&g->members, uid.len == 0 ? "" : uid.data, uid.len);
-	return (n == NULL ? NULL : container_of(n, struct member, by_uid));
+	for (m = set_find(&g->members, hash, &at); m != NULL;
+	    m = set_again(&g->members, &at))
+		if (m->hash == hash &&
+		    slice_eq(slice_of(m->uid, m->uid_len), uid))
+			return (m);
+	return (NULL);
 }
 
 static struct seat *
@@ -574,12 +611,14 @@ member_sit(struct group *g, struct slice uid, struct replica *r)
 	struct seat	*seat, *before, swap;
 
 	if (m == NULL) {
-		if ((m = calloc(1, sizeof(*m) + uid.len)) == NULL)
+		m = calloc(1, offsetof(struct member, uid) + uid.len);
+		if (m == NULL)
 			return (NULL);
 		if (uid.len > 0)
 			memcpy(m->uid, uid.data, uid.len);
-		if (map_insert(&g->members, &m->by_uid, m->uid,
-		    uid.len) == -1) {
+		m->uid_len = (uint32_t)uid.len;
+		m->hash = bag_hash(uid.data, uid.len);
+		if (set_insert(&g->members, m) == -1) {
 			free(m);
 			return (NULL);
 		}
@@ -625,30 +664,28 @@ member_rise(struct group *g, struct member *m, struct replica *r)
 		*seat = *dead;
 		free(dead);
 	} else {
-		map_remove(&g->members, &m->by_uid);
+		set_remove(&g->members, m);
 		free(m);
 	}
 }
 
 /* ---- counting the slow way ---- */
 
+/* Count every place where it says that it is. */
 static int
-verify_site(const struct placement *p, const struct site *s, size_t *places)
+verify_places(struct placement *p, size_t *places)
 {
-	struct list	*e, *tmp;
 	struct place	*place;
 	struct seat	*seat;
-	size_t		 n = 0;
+	size_t		 at = 0;
 
-	list_each(e, tmp, &s->places) {
-		place = list_entry(e, struct place, at_site);
-		n++;
-		if (place->site != s || placement_find(p, place->id) != place)
+	while ((place = set_next(&p->places, &at)) != NULL) {
+		++*places;
+		place_site(place)->tally++;
+		if (placement_find(p, place->id) != place)
 			return (-1);
 		if (place->replica == NULL)
 			continue;
-		if (place->replica->site != s)
-			return (-1);
 		if (place->over)
 			place->replica->tally_over++;
 		else
@@ -660,18 +697,32 @@ verify_site(const struct placement *p, const struct site *s, size_t *places)
 			return (-1);
 		seat->tally++;
 	}
-	*places += n;
-	return (n == s->count ? 0 : -1);
+	return (0);
+}
+
+static int
+verify_sites(struct placement *p, int check)
+{
+	struct list	*e, *tmp;
+	struct site	*s;
+
+	list_each(e, tmp, &p->sites) {
+		s = list_entry(e, struct site, at);
+		if (check && s->count != s->tally)
+			return (-1);
+		s->tally = 0;
+	}
+	return (0);
 }
 
 static int
 verify_group(struct placement *p, struct group *g, size_t *replicas, int check)
 {
 	struct list	*e, *tmp;
-	struct map_node	*n;
+	struct member	*m;
 	struct replica	*r;
 	struct seat	*seat;
-	size_t		 count = 0;
+	size_t		 count = 0, at = 0;
 	int		 current = g->current == NULL;
 
 	p->mark++;
@@ -685,16 +736,13 @@ verify_group(struct placement *p, struct group *g, size_t *replicas, int check)
 		r->tally = r->tally_over = 0;
 		current |= r == g->current;
 	}
-	for (n = map_first(&g->members); n != NULL;
-	    n = map_next(&g->members, n)) {
-		seat = &container_of(n, struct member, by_uid)->seats;
-		for (; seat != NULL; seat = seat->next) {
+	while ((m = set_next(&g->members, &at)) != NULL)
+		for (seat = &m->seats; seat != NULL; seat = seat->next) {
 			if (check && (seat->count == 0 ||
 			    seat->count != seat->tally))
 				return (-1);
 			seat->tally = 0;
 		}
-	}
 	*replicas += count;
 	return (count > 0 && count == g->nreplicas && current ? 0 : -1);
 }
@@ -711,10 +759,9 @@ placement_verify(struct placement *p)
 		    0) == -1)
 			goto bad;
 	}
-	list_each(e, tmp, &p->sites)
-		if (verify_site(p, list_entry(e, struct site, at),
-		    &places) == -1)
-			goto bad;
+	if (verify_sites(p, 0) == -1 || verify_places(p, &places) == -1 ||
+	    verify_sites(p, 1) == -1)
+		goto bad;
 	list_each(e, tmp, &p->groups)
 		if (verify_group(p, list_entry(e, struct group, at), &replicas,
 		    1) == -1)

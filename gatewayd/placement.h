@@ -13,6 +13,7 @@
 #include "common/bytes.h"
 #include "common/list.h"
 #include "common/map.h"
+#include "common/set.h"
 #include "proto/limits.h"
 
 struct address;
@@ -28,9 +29,9 @@ struct site {			/* a shard, as placement sees it */
 	size_t		 nreplicas;
 	int		 usable;	/* 0: takes nobody (leaving, hung) */
 	void		*owner;		/* the roster's struct shard */
-	struct list	 places;
 	struct list	 replicas;
 	uint64_t	 mark;		/* placement's own */
+	size_t		 tally;		/* placement_verify's own */
 };
 
 struct replica {
@@ -54,23 +55,22 @@ struct group {
 	uint32_t	 limit;
 	struct list	 replicas;
 	struct replica	*current;
-	struct map	 members;	/* uid -> its open places */
+	struct set	 members;	/* uids with their open places */
 	size_t		 nreplicas;
 	uint64_t	 authority;	/* the roster's: replica that decides, or 0 */
 	uint64_t	 term;		/* of its office; never falls */
 };
 
 struct place {			/* one connection */
-	struct map_node	 by_id;
-	struct list	 at_site;
 	uint64_t	 id;
-	struct site	*site;
 	struct replica	*replica;	/* NULL: no group */
-	struct member	*member;	/* NULL: no group, or plain HTTP */
+	union {
+		struct member	*member;	/* NULL: plain HTTP */
+		struct site	*site;		/* without a group */
+	};
 	struct address	*address;	/* a reference, or NULL */
 	uint8_t		 http;		/* plain HTTP */
 	uint8_t		 over;		/* counted apart */
-	uint8_t		 opened;
 };
 
 /*
@@ -117,6 +117,7 @@ enum placement_answer placement_take(struct placement *p,
 	    const struct placement_ask *ask, struct place **out);
 struct place *placement_find(const struct placement *p, uint64_t id);
 struct replica *placement_replica(const struct placement *p, uint64_t id);
+struct site *place_site(const struct place *place);
 /*
  * Release.  *last (may be NULL) is set when it was upgraded and its uid has no
  * other upgraded place in the group.  0, or -1 with errno ENOENT: a second

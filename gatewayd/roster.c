@@ -573,7 +573,7 @@ shard_gone(struct shard *s, const struct ctl *m, int *fds, int cut)
 
 	(void)fds, (void)cut;
 	list_init(&orders);
-	if (place != NULL && place->site == s->site) {
+	if (place != NULL && place_site(place) == s->site) {
 		g->totals.gone[m->why < CLOSE_NWHYS ? m->why : CLOSE_ERROR]++;
 		g->roster->holding = &orders;
 		placement_release(g->placement, m->id, &last);

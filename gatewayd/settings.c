@@ -113,6 +113,7 @@ static const struct worker_row {
 	{ "whisper_ask",	"whisper_ask",	UINT, 0, SLOTS_MAX },
 	{ "deflate",		"deflate",	YESNO, 0, 0 },
 	{ "pages",		"pages",	PATH, 0, 0 },
+	{ "io_uring",		"io_uring",	YESNO, 0, 0 },
 	{ "store_max",		"store_max",	SIZE, 1 << 16, 24 << 20 },
 	{ "trusted_proxies",	"trusted_proxies", NETWORKS, 0, 0 },
 	{ "signing_key_file",	"signing_key_file", FILE_PATH, 0, 0 },

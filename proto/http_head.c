@@ -24,9 +24,12 @@ http_bad(struct http_head *h, int status, const char *why)
 static int
 http_tchar(char c)
 {
-	return ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	    (c >= '0' && c <= '9') ||
-	    (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL));
+	static const uint32_t	 tchars[8] = {
+		0x00000000, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff
+	};
+	unsigned char		 u = (unsigned char)c;
+
+	return (tchars[u / 32] >> (u % 32) & 1);
 }
 
 static int
@@ -40,6 +43,13 @@ http_token(struct slice s)
 
 /* ---- finding the end, byte rules on the way ---- */
 
+/* No rule is about it, or about what follows it. */
+static int
+http_plain(char c)
+{
+	return ((unsigned char)c >= 0x20 && c != 0x7f);
+}
+
 /*
  * Look at the bytes behind *scanned, each once.  DONE: head_len is set.  What
  * stands before a byte tells where in a line it is, except whether that is the
@@ -49,7 +59,7 @@ static enum parse
 http_scan(struct http_head *h, const char *buf, size_t len, size_t start,
     size_t *scanned, const struct http_limits *limits)
 {
-	size_t	 i = *scanned < start ? start : *scanned;
+	size_t	 i = *scanned < start ? start : *scanned, bound;
 	int	 first;
 
 	first = i - start <= limits->line_max + 1 &&
@@ -58,6 +68,16 @@ http_scan(struct http_head *h, const char *buf, size_t len, size_t start,
 		unsigned char	 c = (unsigned char)buf[i];
 		char		 before = i > start ? buf[i - 1] : '\n';
 
+		/* Amid a line, up to where a limit may be: most of a head. */
+		bound = limits->head_max - 1 < len ? limits->head_max - 1 : len;
+		if (first && start + limits->line_max < bound)
+			bound = start + limits->line_max;
+		if (http_plain(before)) {
+			while (i + 1 < bound && http_plain(buf[i]))
+				i++;
+			c = (unsigned char)buf[i];
+			before = buf[i - 1];
+		}
 		if (c == '\n') {
 			if (before != '\r')
 				return (http_bad(h, 400, "bare LF"));
@@ -308,9 +328,6 @@ http_head_parse(struct http_head *h, const char *buf, size_t len,
 	enum parse	 r;
 
 	memset(h, 0, offsetof(struct http_head, headers));
-	h->nheaders = h->head_len = 0;
-	h->status = 0;
-	h->why = NULL;
 	while (start < 4 && len - start >= 2 && buf[start] == '\r' &&
 	    buf[start + 1] == '\n')
 		start += 2;
@@ -337,8 +354,10 @@ http_head_parse(struct http_head *h, const char *buf, size_t len,
 const struct http_header *
 http_head_find(const struct http_head *h, const char *name)
 {
+	struct slice	 s = slice_str(name);
+
 	for (size_t i = 0; i < h->nheaders; i++)
-		if (slice_isis(h->headers[i].name, name))
+		if (slice_iseq(h->headers[i].name, s))
 			return (&h->headers[i]);
 	return (NULL);
 }
@@ -347,10 +366,12 @@ int
 http_head_lists(const struct http_head *h, const char *name,
     const char *token)
 {
+	struct slice	 s = slice_str(name);
+
 	for (size_t i = 0; i < h->nheaders; i++) {
 		struct slice	 rest = h->headers[i].value, item;
 
-		if (!slice_isis(h->headers[i].name, name))
+		if (!slice_iseq(h->headers[i].name, s))
 			continue;
 		while (rest.len > 0) {
 			const char	*comma = memchr(rest.data, ',', rest.len);

@@ -39,12 +39,12 @@ struct http_head {
 	int		has_length;	/* Content-Length was there */
 	uint64_t	length;		/* its value; 0 without */
 	int		connection_upgrade;	/* Connection lists "upgrade" */
-	struct http_header headers[HTTP_HEADERS_MAX];
-	size_t		nheaders;
 	size_t		head_len;	/* bytes, the empty line included */
 	/* With PARSE_BAD: */
 	int		status;		/* 400, 414, 431, 501 or 505 */
 	const char	*why;		/* a sentence, static */
+	size_t		nheaders;
+	struct http_header headers[HTTP_HEADERS_MAX];	/* last: rarely full */
 };
 
 /*

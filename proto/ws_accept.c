@@ -21,6 +21,25 @@ ws_key_ok(struct slice key)
 	return (1);
 }
 
+/* SHA1() looks its algorithm up each time, which costs as much as using it. */
+static int
+ws_sha1(unsigned char sha[SHA_DIGEST_LENGTH], const void *p, size_t len)
+{
+	static EVP_MD_CTX	*ctx;
+
+	if (ctx == NULL && ((ctx = EVP_MD_CTX_new()) == NULL ||
+	    !EVP_DigestInit_ex(ctx, EVP_sha1(), NULL)))
+		goto fail;
+	if (EVP_DigestInit_ex(ctx, NULL, NULL) &&
+	    EVP_DigestUpdate(ctx, p, len) &&
+	    EVP_DigestFinal_ex(ctx, sha, NULL))
+		return (0);
+fail:
+	EVP_MD_CTX_free(ctx);
+	ctx = NULL;
+	return (-1);
+}
+
 int
 ws_accept(char dst[WS_ACCEPT_LEN + 1], struct slice key)
 {
@@ -32,7 +51,7 @@ ws_accept(char dst[WS_ACCEPT_LEN + 1], struct slice key)
 		return (-1);
 	memcpy(text, key.data, WS_KEY_LEN);
 	memcpy(text + WS_KEY_LEN, guid, sizeof(guid) - 1);
-	if (SHA1((unsigned char *)text, sizeof(text), sha) == NULL)
+	if (ws_sha1(sha, text, sizeof(text)) == -1)
 		return (-1);
 	EVP_EncodeBlock((unsigned char *)dst, sha, sizeof(sha));
 	return (0);

@@ -12,6 +12,7 @@
 #include "common/poller.h"
 #include "common/sock.h"
 #include "proto/control.h"
+#include "shardd/burst.h"
 #include "shardd/conn.h"
 #include "shardd/lookup.h"
 #include "shardd/payload.h"
@@ -156,8 +157,7 @@ conn_start(struct conn *c)
 	c->proto = NULL;
 	c->flags |= CONN_F_BEGUN;
 	conn_set_state(c, CONN_HTTP);
-	why = conn_http_start(c, slice_of(early->data, early->len));
-	buf_clear(early);
+	why = conn_http_start(c, early);
 	free(early);
 	if (why != CLOSE_NONE)
 		conn_doom(c, why);
@@ -229,7 +229,8 @@ conn_arm(struct conn *c)
 	if (!outbox_empty(&c->out) && (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
 	    CONN_F_DOOMED)) == 0)
 		want |= EV_WRITE;
-	if (poller_want(c->worker->poller, c->fd, &c->armed, want, c) == -1)
+	if (want != c->armed && poller_want(c->worker->poller, c->fd,
+	    &c->armed, want, c) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
 }
 
@@ -388,11 +389,11 @@ conn_queue_bytes(struct conn *c, struct slice s)
 	return (r);
 }
 
-/* Write; c may be gone afterwards. */
+/* verdict of outbox_flush(); c may be gone afterwards. */
 static void
-conn_flush(struct conn *c)
+conn_written(struct conn *c, int verdict)
 {
-	switch (outbox_flush(&c->out, c->fd)) {
+	switch (verdict) {
 	case -1:
 		conn_doom(c, CLOSE_RESET);
 		return;
@@ -410,28 +411,108 @@ conn_flush(struct conn *c)
 	conn_arm(c);
 }
 
+static void
+conn_flush(struct conn *c)
+{
+	conn_written(c, outbox_flush(&c->out, c->fd));
+}
+
+static void
+conn_burst_cb(void *who, ssize_t n, size_t len)
+{
+	struct conn	*c = who;
+	int		 verdict = outbox_sent(&c->out, n, len);
+
+	conn_written(c, verdict == 2 ? outbox_flush(&c->out, c->fd) : verdict);
+}
+
+static void
+conn_burst_send(struct worker *w)
+{
+	if (w->burst == NULL || burst_count(w->burst) == 0 ||
+	    burst_send(w->burst, conn_burst_cb) == 0)
+		return;
+	log_warn("io_uring failed, it is used no more: %s", strerror(errno));
+	burst_free(w->burst);
+	w->burst = NULL;
+	w->burst_off = 1;
+}
+
+/* Are there enough to be written to?  Then this is how, unless NULL. */
+static struct burst *
+conn_burst(struct worker *w)
+{
+	if (w->dirty.n < BURST_MIN || w->burst_off || !w->opt.io_uring)
+		return (NULL);
+	if (w->burst == NULL && (w->burst = burst_new()) == NULL) {
+		log_debug("no io_uring: %s", strerror(errno));
+		w->burst_off = 1;
+	}
+	return (w->burst);
+}
+
+/* With others, at the end; whatever is called until then does not touch it. */
+static void
+conn_flush_burst(struct burst *b, struct conn *c)
+{
+	struct worker	*w = c->worker;
+	char		*scratch;
+	size_t		 room;
+
+	if (!burst_room(b)) {
+		conn_burst_send(w);
+		if (w->burst == NULL) {
+			conn_flush(c);
+			return;
+		}
+	}
+	scratch = burst_scratch(b, &room);
+	burst_add(b, c->fd, outbox_next(&c->out, scratch, room), c);
+}
+
+/* Go on with what it has kept. */
+static void
+conn_go_on(struct conn *c)
+{
+	enum close_why	 why;
+
+	c->flags &= (uint16_t)~CONN_F_RESUME;
+	if (c->pauses == 0 && c->state != CONN_LINGER &&
+	    c->state != CONN_HOMING &&
+	    (why = conn_ops(c)->resume(c)) != CLOSE_NONE)
+		conn_doom(c, why);
+}
+
 void
 conn_flush_all(void *worker)
 {
 	struct worker	*w = worker;
+	struct burst	*b = conn_burst(w);
 	struct conn	*c;
-	enum close_why	 why;
 
-	for (size_t i = 0; i < w->dirty.n; i++) {
+	for (size_t i = 0; ; i++) {
+		if (i == w->dirty.n)
+			conn_burst_send(w);	/* may find more to do */
+		if (i == w->dirty.n)
+			break;
 		if ((c = w->dirty.at[i]) == NULL)
 			continue;
 		c->flags &= (uint16_t)~CONN_F_DIRTY;
 		if (c->fd == -1 || (c->flags & CONN_F_DOOMED))
 			continue;
 		if (c->flags & CONN_F_RESUME) {
-			c->flags &= (uint16_t)~CONN_F_RESUME;
-			if (c->pauses == 0 && c->state != CONN_LINGER &&
-			    c->state != CONN_HOMING &&
-			    (why = conn_ops(c)->resume(c)) != CLOSE_NONE)
-				conn_doom(c, why);
+			conn_burst_send(w);	/* it may say something to all */
+			conn_go_on(c);
 		}
-		if ((c->flags & (CONN_F_LATE | CONN_F_DOOMED)) == 0)
+		if (c->flags & (CONN_F_LATE | CONN_F_DOOMED))
+			continue;
+		if (b != NULL && w->burst == b && c->state == CONN_OPEN &&
+		    !outbox_empty(&c->out))
+			conn_flush_burst(b, c);
+		else {
+			conn_burst_send(w);
 			conn_flush(c);
+		}
 	}
 	w->dirty.n = 0;
 }
@@ -477,10 +558,11 @@ conn_input(struct conn *c)
 
 	for (int i = 0; i < CONN_READS; i++) {
 		n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return (CLOSE_NONE);
 		if (n == -1)
-			return (errno == EAGAIN || errno == EINTR ? CLOSE_NONE :
-			    CLOSE_RESET);
-		if (n == 0)
+			c->flags |= CONN_F_BROKEN;
+		if (n <= 0)
 			return (CLOSE_RESET);
 		if ((why = conn_ops(c)->input(c, conn_buf, (size_t)n)) !=
 		    CLOSE_NONE)
@@ -565,8 +647,9 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 		lookup_leave(w->lookup, c->replica, conn_uid(c));
 	}
 	m.replica = c->replica == NULL ? 0 : c->replica->id;
-	if (c->flags & CONN_F_OPENED)
-		m.flags |= CTL_F_OPENED;
+	if ((c->flags & CONN_F_OPENED) &&
+	    (c->app->onclose != NULL || c->app->onerror != NULL))
+		m.flags |= CTL_F_OPENED;	/* it is to hear PARTED */
 	worker_tell(w, &m);
 	if ((c->flags & CONN_F_OPENED) == 0)
 		return;
@@ -576,7 +659,8 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 		return;
 	}
 	p->conn = c;
-	p->since = c->replica != NULL && w->control != NULL ? clock_ms() : 0;
+	p->since = m.flags & CTL_F_OPENED && c->replica != NULL &&
+	    w->control != NULL ? clock_ms() : 0;
 	c->flags |= CONN_F_AWAITED;
 	list_push(&w->parted, &p->at);
 	if (p->since == 0)
@@ -605,7 +689,10 @@ conn_end(struct conn *c)
 	c->flags &= (uint16_t)~(CONN_F_BEGUN | CONN_F_DOOMED);
 	if (c->proto != NULL)
 		conn_ops(c)->clear(c);
-	sock_end(c->fd, 0);
+	if (c->flags & CONN_F_BROKEN)
+		close(c->fd);		/* nothing is left to shut down */
+	else
+		sock_end(c->fd, 0);
 	c->fd = -1;
 	outbox_clear(&c->out);
 	conn_set_state(c, CONN_DEPARTED);

@@ -57,6 +57,7 @@ enum conn_state {
 #define CONN_F_AWAITED	0x400	/* in worker->parted */
 #define CONN_F_SHUT	0x800	/* SHUT_WR was done */
 #define CONN_F_JOINING	0x1000	/* joins when what onopen began is done */
+#define CONN_F_BROKEN	0x2000	/* reset by the client */
 
 struct conn {
 	struct bag_node	 by_uid;	/* a member: mine is its index in
@@ -173,7 +174,8 @@ const char *conn_peer(const struct conn *c);
 const char *conn_header(const struct conn *c, const char *name);
 
 /* ---- conn_http.c ---- */
-enum close_why conn_http_start(struct conn *c, struct slice early);
+/* early is taken; the buf itself is not. */
+enum close_why conn_http_start(struct conn *c, struct buf *early);
 /* Everything is written: go home, linger, or wait. */
 void	 conn_http_flushed(struct conn *c);
 /* HOMING: the gateway adopted it, or did not; frees c. */

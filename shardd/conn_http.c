@@ -47,6 +47,7 @@ request_put(char **at, struct slice s)
 
 	if (s.len > 0)
 		memcpy(*at, s.data, s.len);
+	(*at)[s.len] = '\0';
 	*at += s.len + 1;
 	return (copy);
 }
@@ -63,9 +64,10 @@ request_new(struct conn *c)
 
 	if (r != NULL)
 		group = slice_of(r->group, r->group_len);
-	if ((q = calloc(1, sizeof(*q) + uid.len + group.len + peer.len + 3)) ==
+	if ((q = malloc(sizeof(*q) + uid.len + group.len + peer.len + 3)) ==
 	    NULL)
 		return (NULL);
+	memset(q, 0, offsetof(struct kennel_request, h.headers));
 	q->conn = c;
 	q->worker = c->worker;
 	q->replica = r == NULL ? 0 : r->id;
@@ -204,9 +206,11 @@ conn_http_hello(const struct kennel_request *q)
 	key = http_head_find(&q->h, "Sec-WebSocket-Key");
 	if (ws_accept(accept, key->value) == -1)
 		return (NULL);
-	buf_addf(&b, "HTTP/1.1 101 Switching Protocols\r\n"
+	buf_adds(&b, "HTTP/1.1 101 Switching Protocols\r\n"
 	    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-	    "Sec-WebSocket-Accept: %s\r\n", accept);
+	    "Sec-WebSocket-Accept: ");
+	buf_add(&b, accept, WS_ACCEPT_LEN);
+	buf_adds(&b, "\r\n");
 	if (q->worker->opt.deflate)
 		q->conn->deflate = (uint8_t)ws_deflate_answer(&q->h, &b);
 	buf_add(&b, q->extra.data, q->extra.len);
@@ -342,7 +346,8 @@ conn_http_split(struct http *http)
 	struct buf		 rest = { 0 };
 	size_t			 n = q->h.head_len;
 
-	if (buf_add(&rest, http->in.data + n, http->in.len - n) == -1)
+	if (http->in.len > n &&
+	    buf_add(&rest, http->in.data + n, http->in.len - n) == -1)
 		return (-1);
 	q->bytes = http->in;
 	http->in = rest;
@@ -435,15 +440,17 @@ conn_http_input(struct conn *c, char *data, size_t len)
 }
 
 enum close_why
-conn_http_start(struct conn *c, struct slice early)
+conn_http_start(struct conn *c, struct buf *early)
 {
 	struct http	*http;
 
-	if ((http = calloc(1, sizeof(*http))) == NULL)
+	if ((http = calloc(1, sizeof(*http))) == NULL) {
+		buf_clear(early);
 		return (CLOSE_NO_MEMORY);
+	}
 	c->proto = http;
-	if ((http->q = request_new(c)) == NULL ||
-	    buf_add(&http->in, early.data, early.len) == -1)
+	http->in = *early;
+	if ((http->q = request_new(c)) == NULL)
 		return (CLOSE_NO_MEMORY);
 	conn_http_process(c);
 	return (CLOSE_NONE);

@@ -7,6 +7,10 @@
  * it.  An entry whose write failed, or that Redis may have forgotten, is dirty:
  * it is written again as soon as that is possible.
  *
+ * The entry of a uid whose only connection is a member of its replica is settled:
+ * Redis says 1, and there is nothing to remember.  It is freed, and made again
+ * when something happens.
+ *
  * A connection that was opened without a confirmed entry makes its entry
  * "owed"; while one is, the neighbours are told to ask us.
  */
@@ -45,10 +49,11 @@
 
 struct entry {
 	struct map_node	 by_key;
-	struct list	 at;		/* lookup->dirty */
+	struct list	 at;		/* lookup->dirty, or ->confirming */
 	struct list	 tickets;	/* that wait for it */
 	struct lookup	*lookup;
 	char		*key;
+	struct slice	 group, uid;	/* into names; data NULL: not of a uid */
 	uint32_t	 count;		/* what it should say; 0: nothing */
 	uint32_t	 sent;		/* in the last write */
 	uint32_t	 listed;	/* what it says for certain, at least */
@@ -57,7 +62,8 @@ struct entry {
 	uint8_t		 tried;		/* something may be in Redis */
 	uint8_t		 dirty;
 	uint8_t		 owed;
-	uint8_t		 group;		/* of a group, not a uid */
+	uint8_t		 is_group;	/* of a group, not a uid */
+	char		 names[];
 };
 
 struct lookup_ticket {
@@ -77,8 +83,10 @@ struct lookup {
 	struct worker	*worker;
 	struct redis	*redis;		/* NULL: none, by configuration */
 	char		*prefix, *shard_key, *clients_key;
-	struct map	 entries;
+	struct map	 entries;	/* those not settled */
+	struct bag	 replicas;	/* by group, until they are freed */
 	struct list	 dirty;		/* entries */
+	struct list	 confirming;	/* entries that may settle now */
 	size_t		 writing;	/* entries */
 	size_t		 owing;		/* entries that are owed */
 	struct list	 confirmed;	/* tickets to be told */
@@ -87,6 +95,7 @@ struct lookup {
 	int		 telling;	/* and not all have answered */
 	uint64_t	 slow_until;	/* clock_ms */
 	int		 beaten;	/* our heart-beat was there */
+	int		 naming;	/* asked for our keys: nothing settles */
 	struct event	*beat, *retry, *retire;
 	int		 retiring, deleting;
 	void		(*retired)(void *arg);
@@ -106,19 +115,14 @@ static void	 lookup_touch(struct entry *e);
 
 /* key is taken; NULL (it could not be made) gives NULL. */
 static struct entry *
-entry_get(struct lookup *l, char *key)
+entry_new(struct lookup *l, char *key, struct slice group, struct slice uid)
 {
-	struct map_node	*n;
 	struct entry	*e;
 
 	if (key == NULL)
 		return (NULL);
-	if ((n = map_find(&l->entries, key, strlen(key))) != NULL) {
-		free(key);
-		return (container_of(n, struct entry, by_key));
-	}
-	if ((e = calloc(1, sizeof(*e))) == NULL || map_insert(&l->entries,
-	    &e->by_key, key, strlen(key)) == -1) {
+	if ((e = calloc(1, sizeof(*e) + group.len + uid.len)) == NULL ||
+	    map_insert(&l->entries, &e->by_key, key, strlen(key)) == -1) {
 		free(e);
 		free(key);
 		errno = ENOMEM;
@@ -128,25 +132,69 @@ entry_get(struct lookup *l, char *key)
 	e->key = key;
 	list_init(&e->at);
 	list_init(&e->tickets);
+	if (group.len > 0)
+		memcpy(e->names, group.data, group.len);
+	if (uid.len > 0)
+		memcpy(e->names + group.len, uid.data, uid.len);
+	if (uid.data != NULL) {
+		e->group = slice_of(e->names, group.len);
+		e->uid = slice_of(e->names + group.len, uid.len);
+	}
 	return (e);
 }
 
 static struct entry *
-entry_find(struct lookup *l, char *key)
+entry_find(struct lookup *l, struct slice key)
 {
-	struct map_node	*n = NULL;
+	struct map_node	*n = map_find(&l->entries, key.data, key.len);
 
-	if (key != NULL)
-		n = map_find(&l->entries, key, strlen(key));
-	free(key);
 	return (n == NULL ? NULL : container_of(n, struct entry, by_key));
 }
 
-static char *
-entry_client_key(const struct lookup *l, const struct replica *r,
-    struct slice uid)
+/* Has a replica of this group, of whatever application, uid as a member? */
+static int
+lookup_has(const struct lookup *l, struct slice group, struct slice uid)
 {
-	return (keys_client(l->prefix, slice_of(r->group, r->group_len), uid));
+	const struct replica	*r;
+	struct bag_node		*n;
+
+	for (n = bag_find(&l->replicas, bag_hash(group.data, group.len));
+	    n != NULL; n = bag_again(n)) {
+		r = container_of(n, struct replica, by_group);
+		if (slice_eq(slice_of(r->group, r->group_len), group) &&
+		    replica_has(r, uid))
+			return (1);
+	}
+	return (0);
+}
+
+/*
+ * The entry of uid in r's group, which was settled, if it was: 1 yes, 0 no, -1 to
+ * be found out.  NULL with errno.
+ */
+static struct entry *
+entry_get(struct lookup *l, const struct replica *r, struct slice uid,
+    int settled)
+{
+	struct slice	 group = slice_of(r->group, r->group_len);
+	struct entry	*e;
+	char		*key;
+
+	if ((key = keys_client(l->prefix, group, uid)) == NULL)
+		return (NULL);
+	if ((e = entry_find(l, slice_str(key))) != NULL) {
+		free(key);
+		return (e);
+	}
+	if (uid.data == NULL)
+		uid.data = "";
+	if ((e = entry_new(l, key, group, uid)) == NULL)
+		return (NULL);
+	if (settled == -1)
+		settled = !l->retiring && lookup_has(l, group, uid);
+	e->count = e->sent = e->listed = (uint32_t)settled;
+	e->tried = (uint8_t)settled;
+	return (e);
 }
 
 static void
@@ -156,6 +204,16 @@ entry_free(struct entry *e)
 	list_remove(&e->at);
 	free(e->key);
 	free(e);
+}
+
+static void
+entry_set_dirty(struct entry *e)
+{
+	if (e->dirty)
+		return;
+	e->dirty = 1;
+	list_remove(&e->at);
+	list_push(&e->lookup->dirty, &e->at);
 }
 
 static void
@@ -176,12 +234,31 @@ entry_confirm(struct entry *e)
 	struct lookup	*l = e->lookup;
 	struct list	*t;
 
+	if (list_empty(&e->tickets))
+		return;
 	while (!list_empty(&e->tickets)) {
 		t = e->tickets.next;
 		list_remove(t);
 		list_push(&l->confirmed, t);
-		turn_add(&l->confirm, TURN_CLIENTS);
 	}
+	if (!e->dirty) {
+		list_remove(&e->at);
+		list_push(&l->confirming, &e->at);
+	}
+	turn_add(&l->confirm, TURN_CLIENTS);
+}
+
+/* If there is nothing to remember about e, free it. */
+static void
+entry_settle(struct entry *e)
+{
+	struct lookup	*l = e->lookup;
+
+	if (e->uid.data != NULL && e->count == 1 && e->sent == 1 &&
+	    e->listed == 1 && e->outstanding == 0 && !e->bad && !e->dirty &&
+	    !e->owed && list_empty(&e->tickets) && !l->naming &&
+	    !l->retiring && lookup_has(l, e->group, e->uid))
+		entry_free(e);
 }
 
 /* The neighbours ask us: those who wait need not wait for Redis. */
@@ -200,10 +277,7 @@ entry_failed(struct entry *e)
 	struct timeval	 tv = { 0, LOOKUP_RETRY_MS * 1000 };
 	struct lookup	*l = e->lookup;
 
-	if (!e->dirty) {
-		e->dirty = 1;
-		list_push(&l->dirty, &e->at);
-	}
+	entry_set_dirty(e);
 	if (!evtimer_pending(l->retry, NULL))
 		evtimer_add(l->retry, &tv);
 	lookup_ask_me(l);
@@ -231,6 +305,8 @@ entry_written(struct entry *e)
 			lookup_touch(e);
 		else if (e->count == 0)
 			entry_free(e);
+		else
+			entry_settle(e);
 	}
 	lookup_pump(l);
 }
@@ -273,7 +349,7 @@ entry_write(struct entry *e)
 	int		 rv;
 
 	snprintf(count, sizeof(count), "%" PRIu32, e->count);
-	if (e->group)
+	if (e->is_group)
 		rv = entry_do(e, e->count > 0 ? "SADD" : "SREM", e->key, us,
 		    NULL);
 	else if (e->count == 0)
@@ -284,9 +360,9 @@ entry_write(struct entry *e)
 		rv = entry_do(e, "HSET", e->key, us, count);
 	if (rv == -1)
 		return (-1);
-	if (!e->group && e->count == 0)
+	if (!e->is_group && e->count == 0)
 		rv = entry_do(e, "SREM", set, e->key, NULL);
-	else if (!e->group && e->listed == 0)
+	else if (!e->is_group && e->listed == 0)
 		rv = entry_do(e, "HSET", e->key, us, count);
 	if (rv == -1)
 		e->bad = 1;
@@ -429,6 +505,25 @@ lookup_retry_cb(evutil_socket_t fd, short what, void *arg)
 	lookup_pump(arg);
 }
 
+static void
+lookup_unsettle_cb(const struct replica *r, struct slice uid, void *arg)
+{
+	if (entry_get(arg, r, uid, 1) == NULL)
+		log_warn("lookup entry: %s", strerror(errno));
+}
+
+/* Make the entries that there was nothing to remember about. */
+static void
+lookup_unsettle(struct lookup *l)
+{
+	struct bag_node	*n;
+
+	for (n = bag_first(&l->replicas); n != NULL;
+	    n = bag_next(&l->replicas, n))
+		replica_each_uid(container_of(n, struct replica, by_group),
+		    lookup_unsettle_cb, l);
+}
+
 /* Redis may have forgotten everything, or will. */
 static void
 lookup_unlist(struct lookup *l)
@@ -436,18 +531,17 @@ lookup_unlist(struct lookup *l)
 	struct map_node	*n;
 	struct entry	*e;
 
+	lookup_unsettle(l);
 	for (n = map_first(&l->entries); n != NULL;
 	    n = map_next(&l->entries, n)) {
 		e = container_of(n, struct entry, by_key);
 		e->listed = 0;
-		if (e->count > 0 && !e->group)
+		if (e->count > 0 && !e->is_group)
 			entry_set_owed(e, 1);
 		if (e->outstanding > 0)
 			e->bad = 1;
-		else if (!e->dirty) {
-			e->dirty = 1;
-			list_push(&l->dirty, &e->at);
-		}
+		else
+			entry_set_dirty(e);
 	}
 	lookup_ask_me(l);
 }
@@ -458,20 +552,23 @@ lookup_named_cb(const struct redis_value *v, int err, void *arg)
 {
 	struct lookup		*l = arg;
 	struct redis_value	 name;
+	struct slice		 key;
 	struct entry		*e;
 
+	if (err == ECANCELED)
+		return;
+	l->naming = 0;
 	if (err != 0 || v->kind != REDIS_ARRAY)
 		return;
 	for (size_t i = 0; i < v->n; i++) {
 		name = redis_at(v, i);
-		if (name.kind != REDIS_STRING ||
-		    map_find(&l->entries, name.str, name.len) != NULL ||
-		    (e = entry_get(l, slice_dup(slice_of(name.str,
-		    name.len)))) == NULL)
+		key = slice_of(name.str, name.len);
+		if (name.kind != REDIS_STRING || entry_find(l, key) != NULL ||
+		    (e = entry_new(l, slice_dup(key), slice_of(NULL, 0),
+		    slice_of(NULL, 0))) == NULL)
 			continue;
 		e->tried = 1;
-		e->dirty = 1;
-		list_push(&l->dirty, &e->at);
+		entry_set_dirty(e);
 	}
 	lookup_pump(l);
 }
@@ -479,8 +576,10 @@ lookup_named_cb(const struct redis_value *v, int err, void *arg)
 static void
 lookup_rewrite(struct lookup *l)
 {
-	redis_do(l->redis, LOOKUP_LIST_MS, lookup_named_cb, l, "SMEMBERS",
-	    l->clients_key, NULL);
+	/* What is settled would not be known among them. */
+	if (redis_do(l->redis, LOOKUP_LIST_MS, lookup_named_cb, l, "SMEMBERS",
+	    l->clients_key, NULL) == 0)
+		l->naming = 1;
 	event_del(l->retry);
 	lookup_pump(l);
 }
@@ -552,6 +651,7 @@ lookup_new(struct worker *w, const char *url, const char *prefix)
 		return (NULL);
 	l->worker = w;
 	list_init(&l->dirty);
+	list_init(&l->confirming);
 	list_init(&l->confirmed);
 	turn_work_init(&l->confirm, lookup_confirm, l);
 	errno = ENOMEM;
@@ -603,6 +703,7 @@ lookup_free(struct lookup *l)
 		free(t);
 	}
 	map_clear(&l->entries);
+	bag_clear(&l->replicas);
 	if (l->beat != NULL)
 		event_free(l->beat);
 	if (l->retry != NULL)
@@ -645,16 +746,15 @@ lookup_retire(struct lookup *l, void (*cb)(void *arg), void *arg)
 	if (l->redis == NULL)
 		return;
 	event_del(l->retry);
+	lookup_unsettle(l);
 	for (n = map_first(&l->entries); n != NULL;
 	    n = map_next(&l->entries, n)) {
 		e = container_of(n, struct entry, by_key);
 		e->count = 0;
 		entry_set_owed(e, 0);
 		entry_confirm(e);
-		if (e->outstanding == 0 && !e->dirty) {
-			e->dirty = 1;
-			list_push(&l->dirty, &e->at);
-		}
+		if (e->outstanding == 0)
+			entry_set_dirty(e);
 	}
 	list_each(at, tmp, &l->confirmed)	/* entries go first now */
 		list_entry(at, struct lookup_ticket, at)->entry = NULL;
@@ -668,6 +768,7 @@ lookup_confirm(void *arg)
 {
 	struct lookup		*l = arg;
 	struct lookup_ticket	*t;
+	struct entry		*e;
 	void			(*confirmed)(void *);
 	void			*confirmed_arg;
 
@@ -678,6 +779,11 @@ lookup_confirm(void *arg)
 		confirmed_arg = t->arg;
 		free(t);
 		confirmed(confirmed_arg);
+	}
+	while (!list_empty(&l->confirming)) {
+		e = list_entry(l->confirming.next, struct entry, at);
+		list_remove(&e->at);
+		entry_settle(e);
 	}
 }
 
@@ -697,7 +803,7 @@ lookup_enter(struct lookup *l, struct replica *r, struct slice uid,
 		turn_add(&l->confirm, TURN_CLIENTS);
 		return (t);
 	}
-	if ((e = entry_get(l, entry_client_key(l, r, uid))) == NULL) {
+	if ((e = entry_get(l, r, uid, -1)) == NULL) {
 		free(t);
 		return (NULL);
 	}
@@ -715,9 +821,7 @@ entry_leave(struct entry *e)
 {
 	struct lookup	*l = e->lookup;
 
-	if (e->count == 0)
-		return;			/* retired meanwhile */
-	if (--e->count == 0)
+	if (e->count > 0 && --e->count == 0)	/* 0: retired meanwhile */
 		entry_set_owed(e, 0);
 	lookup_touch(e);		/* may free e */
 	lookup_pump(l);
@@ -739,9 +843,25 @@ lookup_leave(struct lookup *l, struct replica *r, struct slice uid)
 {
 	struct entry	*e;
 
+	/* It is no member any more.  All that was settled left with us. */
 	if (l->redis != NULL &&
-	    (e = entry_find(l, entry_client_key(l, r, uid))) != NULL)
+	    (e = entry_get(l, r, uid, !l->retiring)) != NULL)
 		entry_leave(e);
+}
+
+/* The entry of r's group; made if there is none. */
+static struct entry *
+lookup_group(struct lookup *l, const struct replica *r)
+{
+	char		*key = keys_group(l->prefix, slice_of(r->group,
+			    r->group_len));
+	struct entry	*e;
+
+	if (key != NULL && (e = entry_find(l, slice_str(key))) != NULL) {
+		free(key);
+		return (e);
+	}
+	return (entry_new(l, key, slice_of(NULL, 0), slice_of(NULL, 0)));
 }
 
 void
@@ -751,14 +871,14 @@ lookup_group_enter(struct lookup *l, struct replica *r)
 
 	if (l->redis == NULL)
 		return;
-	if ((e = entry_get(l, keys_group(l->prefix, slice_of(r->group,
-	    r->group_len)))) == NULL) {
+	if (bag_insert(&l->replicas, &r->by_group, bag_hash(r->group,
+	    r->group_len)) == -1 || (e = lookup_group(l, r)) == NULL) {
 		log_warn("lookup group of replica=%" PRIu64 " not listed: %s",
 		    r->id, strerror(errno));
 		return;
 	}
-	e->group = 1;
-	e->count = 1;
+	e->is_group = 1;
+	e->count++;			/* applications may share its name */
 	lookup_touch(e);
 }
 
@@ -767,9 +887,15 @@ lookup_group_leave(struct lookup *l, struct replica *r)
 {
 	struct entry	*e;
 
-	if (l->redis != NULL && (e = entry_find(l, keys_group(l->prefix,
-	    slice_of(r->group, r->group_len)))) != NULL)
+	if (l->redis != NULL && (e = lookup_group(l, r)) != NULL)
 		entry_leave(e);
+}
+
+void
+lookup_replica_free(struct lookup *l, struct replica *r)
+{
+	if (r->by_group.link != NULL)
+		bag_remove(&l->replicas, &r->by_group);
 }
 
 /* ---- looking up ---- */
@@ -815,7 +941,8 @@ lookup_find(struct lookup *l, struct replica *r, struct slice uid,
 	if ((f = malloc(sizeof(*f))) == NULL)
 		return (-1);
 	*f = (struct find){ l, cb, arg };
-	if ((key = entry_client_key(l, r, uid)) == NULL) {
+	if ((key = keys_client(l->prefix, slice_of(r->group,
+	    r->group_len), uid)) == NULL) {
 		free(f);
 		return (-1);
 	}
@@ -844,4 +971,10 @@ int
 lookup_listed(const struct lookup *l)
 {
 	return (!l->asking);
+}
+
+size_t
+lookup_entries(const struct lookup *l)
+{
+	return (l->entries.count);
 }

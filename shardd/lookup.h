@@ -35,16 +35,18 @@ void	 lookup_retire(struct lookup *l, void (*cb)(void *arg), void *arg);
  * called exactly once, never from within, unless cancelled: when its entry is
  * in Redis, or when all neighbours know that they must ask us, at most after 1 s.
  * Returns a ticket, or NULL with errno ENOMEM.  The connection counts from here
- * on until lookup_leave().
+ * on until lookup_leave().  It becomes a member of r when it is confirmed or
+ * later, and leaves r before lookup_leave().
  */
 struct lookup_ticket;
 struct lookup_ticket *lookup_enter(struct lookup *l, struct replica *r,
 	    struct slice uid, void (*confirmed)(void *arg), void *arg);
 void	 lookup_cancel(struct lookup_ticket *t);	/* and lookup_leave() */
 void	 lookup_leave(struct lookup *l, struct replica *r, struct slice uid);
-/* A replica begins or ends here. */
+/* A replica begins or ends here; and is freed, when its last connection is. */
 void	 lookup_group_enter(struct lookup *l, struct replica *r);
 void	 lookup_group_leave(struct lookup *l, struct replica *r);
+void	 lookup_replica_free(struct lookup *l, struct replica *r);
 
 /*
  * Where is uid?  cb comes once, never from within: n addresses of other shards,
@@ -60,5 +62,6 @@ void	 lookup_link_up(struct lookup *l, struct link *link);
 /* Is Redis usable for finding others at all? */
 int	 lookup_usable(const struct lookup *l);
 int	 lookup_listed(const struct lookup *l);	/* 0: ask me */
+size_t	 lookup_entries(const struct lookup *l);	/* remembered; for tests */
 
 #endif

@@ -95,9 +95,9 @@ outq_written(struct outq *q, size_t n)
 	}
 }
 
-/* The next run to send: a payload itself, or several in the scratch buffer. */
+/* The next run to send: a payload itself, or several in scratch. */
 static struct slice
-outq_gather(const struct outq *q)
+outq_gather(const struct outq *q, char *scratch, size_t room)
 {
 	struct slice	 first = payload_wire(q->items[q->head]), s;
 	size_t		 n = 0, k;
@@ -106,13 +106,20 @@ outq_gather(const struct outq *q)
 	first.len -= q->offset;
 	if (q->tail - q->head == 1 || first.len >= OUTBOX_DIRECT)
 		return (first);
-	for (uint32_t i = q->head; i < q->tail && n < OUTBOX_SCRATCH; i++) {
+	for (uint32_t i = q->head; i < q->tail && n < room; i++) {
 		s = i == q->head ? first : payload_wire(q->items[i]);
-		k = s.len < OUTBOX_SCRATCH - n ? s.len : OUTBOX_SCRATCH - n;
-		memcpy(outbox_scratch + n, s.data, k);
+		k = s.len < room - n ? s.len : room - n;
+		memcpy(scratch + n, s.data, k);
 		n += k;
 	}
-	return (slice_of(outbox_scratch, n));
+	return (slice_of(scratch, n));
+}
+
+struct slice
+outbox_next(const struct outbox *o, char *scratch, size_t room)
+{
+	return (o->one != NULL ? payload_wire(o->one) :
+	    outq_gather(o->q, scratch, room));
 }
 
 static ssize_t
@@ -144,36 +151,43 @@ outbox_begin(struct outbox *o, size_t written)
 }
 
 int
+outbox_sent(struct outbox *o, ssize_t n, size_t len)
+{
+	if (n == -1)
+		return (errno == EAGAIN || errno == EINTR ? 1 : -1);
+	if (o->one != NULL) {
+		if ((size_t)n < len)
+			return (outbox_begin(o, (size_t)n));
+		payload_unref(o->one);
+		o->one = NULL;
+		return (0);
+	}
+	outq_written(o->q, (size_t)n);
+	if ((size_t)n < len)
+		return (1);
+	if (o->q->head < o->q->tail)
+		return (2);
+	free(o->q);
+	o->q = NULL;
+	return (0);
+}
+
+int
 outbox_flush(struct outbox *o, int fd)
 {
 	struct slice	 s;
-	ssize_t		 n;
+	int		 rv = outbox_empty(o) ? 0 : 2;
 
-	if (o->one != NULL) {
-		s = payload_wire(o->one);
-		if ((n = outbox_send(fd, s)) == -1 && errno != EAGAIN)
-			return (-1);
-		if (n == (ssize_t)s.len) {
-			payload_unref(o->one);
-			o->one = NULL;
-			return (0);
-		}
-		return (n == -1 ? 1 : outbox_begin(o, (size_t)n));
+	while (rv == 2) {
+		s = outbox_next(o, outbox_scratch, sizeof(outbox_scratch));
+		rv = outbox_sent(o, outbox_send(fd, s), s.len);
 	}
-	while (o->q != NULL) {
-		if (o->q->head == o->q->tail) {
-			free(o->q);
-			o->q = NULL;
-			break;
-		}
-		s = outq_gather(o->q);
-		if ((n = outbox_send(fd, s)) == -1)
-			return (errno == EAGAIN ? 1 : -1);
-		outq_written(o->q, (size_t)n);
-		if ((size_t)n < s.len)
-			return (1);
+	/* What was dropped may have left nothing behind. */
+	if (rv == 0 && o->q != NULL) {
+		free(o->q);
+		o->q = NULL;
 	}
-	return (0);
+	return (rv);
 }
 
 static int

@@ -5,6 +5,8 @@
 #ifndef SHARDD_OUTBOX_H
 #define SHARDD_OUTBOX_H
 
+#include <sys/types.h>
+
 #include <stddef.h>
 
 #include "common/bytes.h"
@@ -25,6 +27,13 @@ int	 outbox_add(struct outbox *o, struct payload *p);
  * errno when the connection is broken.
  */
 int	 outbox_flush(struct outbox *o, int fd);
+/*
+ * The same in two halves, for who sends otherwise.  What is to be sent next: a
+ * payload itself, or several gathered into scratch, at most room bytes.  Then
+ * what send(2) said of it: 0, 1, -1 as above, or 2: there is more.
+ */
+struct slice outbox_next(const struct outbox *o, char *scratch, size_t room);
+int	 outbox_sent(struct outbox *o, ssize_t n, size_t len);
 /*
  * Drop whole messages that are not begun, oldest first, until at most keep bytes
  * are queued; control frames and HTTP stay.  Returns how many.

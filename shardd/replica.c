@@ -55,6 +55,8 @@ replica_free(struct replica *r)
 {
 	if (r->app->onstop != NULL)
 		r->app->onstop((struct kennel_replica *)r);
+	if (r->worker->lookup != NULL)
+		lookup_replica_free(r->worker->lookup, r);
 	bag_clear(&r->uids);
 	map_clear(&r->topics);
 	free(r->members);
@@ -175,6 +177,14 @@ replica_has(const struct replica *r, struct slice uid)
 	while (n != NULL && !slice_eq(conn_uid(replica_conn(n)), uid))
 		n = bag_again(n);
 	return (n != NULL);
+}
+
+void
+replica_each_uid(const struct replica *r,
+    void (*cb)(const struct replica *r, struct slice uid, void *arg), void *arg)
+{
+	for (size_t i = 0; i < r->nmembers; i++)
+		cb(r, conn_uid(r->members[i]), arg);
 }
 
 /*

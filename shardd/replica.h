@@ -33,6 +33,7 @@ struct replica {
 					   the last taking a leaver's place */
 	size_t		 nmembers, cap;
 	struct bag	 uids;		/* the members, by uid */
+	struct bag_node	 by_group;	/* lookup.c */
 	struct neighbours *neighbours;	/* neighbours.c */
 	struct authority *authority;	/* NULL: its application decides nothing */
 	struct map	 topics;	/* topics.c */
@@ -68,6 +69,10 @@ size_t	 replica_whisper(struct replica *r, struct slice uid,
 	    struct payload *p);
 /* Is there a member with this uid? */
 int	 replica_has(const struct replica *r, struct slice uid);
+/* Of every member its uid, in any order. */
+void	 replica_each_uid(const struct replica *r,
+	    void (*cb)(const struct replica *r, struct slice uid, void *arg),
+	    void *arg);
 /* neighbours.c says: all have answered, or waited long enough.  Opens those
  * who wait. */
 void	 replica_set_ready(struct replica *r);

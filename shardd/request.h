@@ -18,12 +18,12 @@ struct kennel_request {
 	struct worker	*worker;
 	uint64_t	 replica;	/* 0: none */
 	struct buf	 bytes;		/* the head that h points into */
-	struct http_head h;
 	struct buf	 body;
 	struct buf	 extra;		/* header lines for the response */
 	struct request_text *texts;
 	int		 received;	/* the application has it */
 	struct slice	 uid, group, peer;	/* into text */
+	struct http_head h;
 	char		 text[];	/* for it may outlive conn; terminated */
 };
 

@@ -16,6 +16,7 @@
 #include "common/proc.h"
 #include "proto/channel.h"
 #include "shardd/authority.h"
+#include "shardd/burst.h"
 #include "shardd/conn.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
@@ -45,6 +46,7 @@ static const struct worker_options worker_defaults = {
 	.drain_ms = 10000,
 	.whisper_ask = 8,
 	.store_max = 16 << 20,
+	.io_uring = 1,
 };
 
 /* Options that are numbers of ours. */
@@ -58,7 +60,7 @@ static const struct {
 	WORKER_SIZE(message_max), WORKER_SIZE(body_max), WORKER_SIZE(out_max),
 	WORKER_UINT(request_ms), WORKER_UINT(closing_ms),
 	WORKER_UINT(ping_ms), WORKER_UINT(drain_ms), WORKER_UINT(whisper_ask),
-	WORKER_UINT(deflate), WORKER_SIZE(store_max),
+	WORKER_UINT(deflate), WORKER_SIZE(store_max), WORKER_UINT(io_uring),
 };
 
 int
@@ -476,6 +478,8 @@ worker_end(struct worker *w)
 	if (w->lookup != NULL)
 		lookup_free(w->lookup);
 	store_free(w->store);
+	burst_free(w->burst);
+	w->lookup = NULL;
 	if (w->control != NULL)
 		control_free(w->control);
 	if (w->redial_timer != NULL)

@@ -13,6 +13,7 @@
 #include "proto/keys.h"
 #include "proto/limits.h"
 
+struct burst;
 struct conn;
 struct control;
 struct event;
@@ -34,6 +35,7 @@ struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 	unsigned	 drain_ms;		/* 10 000 */
 	unsigned	 whisper_ask;		/* 8 neighbours */
 	unsigned	 deflate;		/* 0: no */
+	unsigned	 io_uring;		/* 1: where the kernel has it */
 	size_t		 store_max;		/* 16 MiB: a group's state */
 };
 
@@ -79,6 +81,8 @@ struct worker {
 		size_t		  n, cap;
 	}		 dirty, late;
 	struct turn_work flush, flush_late, reap;
+	struct burst	*burst;			/* many sends at once, or NULL */
+	int		 burst_off;		/* there is no such thing here */
 	struct event	*sweep_timer;
 	struct list	 parked;		/* struct parked, orders.c */
 	struct list	 links;			/* link.c */

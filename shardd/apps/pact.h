@@ -1,7 +1,8 @@
 /*
- * pact: rooms with profiles, chat, polls, counters and a configuration.  In three
- * files: pact.c talks with sockets, pact_room.c decides what a room's state
- * becomes, pact_http.c answers requests.
+ * pact: rooms with profiles, chat, polls, counters and a configuration.  pact.c
+ * has the rooms and their sockets, pact_say.c is what clients say, pact_room.c
+ * what a room's state becomes of it, pact_tell.c what others hear of that, and
+ * pact_http.c answers requests.
  *
  * A room is a group.  Its state, in maps of the group (kennel.h, "shared
  * state"); names in keys are as pact_name() makes them:
@@ -11,8 +12,8 @@
  *	suffixes	session -> number
  *	profiles	session -> properties, JSON
  *	polls		id -> "", for each poll that has been voted in
- *	votes:<poll>	session -> answer
- *	tally:<poll>	answer -> votes
+ *	votes/<poll>	session -> answer
+ *	tally/<poll>	answer -> votes
  *
  * and in memory, while anybody is there:
  *
@@ -21,7 +22,7 @@
  *	~online		session -> sockets
  *	~relays		replica and type -> sockets that relay it there
  *	~relayed	type -> sockets
- *	~polls, ~votes:<poll>, ~tally:<poll>	ephemeral polls
+ *	~polls, ~votes/<poll>, ~tally/<poll>	ephemeral polls
  */
 #ifndef SHARDD_APPS_PACT_H
 #define SHARDD_APPS_PACT_H
@@ -71,10 +72,81 @@ int	 pact_gone(struct kennel_replica *r, struct kennel_step *t,
 /* What a refusal means to who asked; never NULL. */
 const char *pact_refusal(int err);
 
+struct pact_room {
+	struct pact_socket *first;	/* of this replica */
+	size_t		 strangers;	/* of them, that have not joined */
+};
+
+struct pact_socket {
+	struct kennel_socket *socket;
+	struct pact_room *room;
+	struct pact_socket *next, *prev;	/* in the room */
+	struct pact_socket *after, *before;	/* in the queue of what is due */
+	uint64_t	 due;		/* ms since 1970: ping, or join again */
+	char		*session;	/* pact_name() of the uid */
+	char		*public;	/* properties for all, JSON; NULL: to be
+					   looked up */
+	json_t		*waiting;	/* a message whose step is not done: relays
+					   hear of it afterwards */
+	double		 suffix;
+	int		 asked;		/* a join was sent */
+	int		 joined;
+	int		 refused;	/* for good */
+	int		 told;		/* that joining has to wait */
+	int		 admin;
+	unsigned	 subscriptions, relays;
+};
+
 /* ---- pact.c ---- */
 
+/*
+ * A step of the socket: words, the last NULL.  With done, which comes later, its
+ * next messages wait.  0, or -1 with errno.
+ */
+int	 pact_do(struct pact_socket *ps, kennel_done_cb *done, void *arg,
+	    const char *const *words);
+
+/* ---- pact_say.c ---- */
+void	 pact_message(struct kennel_socket *s,
+	    const struct kennel_message *m);
+/* All relays of the socket end, or the one with this topic. */
+void	 pact_end_relays(struct pact_socket *ps, const char *only);
+
+/* ---- pact_tell.c ---- */
+
+/* Ends t and sends it to one socket. */
+void	 pact_send(struct pact_socket *ps, struct js_text *t);
+void	 pact_error(struct pact_socket *ps, const char *text);
+/* "too <what>, at most <max>" */
+void	 pact_limit_error(struct pact_socket *ps, const char *what,
+	    size_t max);
+void	 pact_profile(struct pact_socket *ps);
+/* The present state of what it has just subscribed to. */
+void	 pact_tell_state(struct pact_socket *ps, const char *event,
+	    const char *id);
+/* {"suffix":n,"properties":{public}: the brace is not closed. */
+void	 pact_write_public(FILE *f, struct pact_socket *ps);
+void	 pact_write_private(FILE *f, const struct pact_socket *ps);
+void	 pact_write_config(FILE *f, const struct kennel_replica *r);
 /* {"suffix":n,"properties":{public},...}, for all sockets here. */
 void	 pact_write_users(FILE *f, struct kennel_replica *r);
+
+/* The topics that hear of event with this id: two names in one allocation. */
+struct pact_topics {
+	const char	*at[3];
+	char		*one, *all;
+};
+
+/* 0, or -1 without memory; to be freed in both cases. */
+int	 pact_topics(struct pact_topics *t, const char *event, const char *id,
+	    size_t id_len);
+void	 pact_topics_free(struct pact_topics *t);
+
+/* A step took effect; steps were missed: kennel_app's onstep and onreset. */
+void	 pact_step(struct kennel_replica *r,
+	    const struct kennel_change *changes, size_t n, const char *data,
+	    size_t len);
+void	 pact_reset(struct kennel_replica *r);
 
 /* ---- pact_http.c ---- */
 void	 pact_receive(struct kennel_request *q);

@@ -11,10 +11,10 @@
 #define PACT_LEFT	1000		/* writes to go on with another session */
 
 const struct pact_kind	 pact_poll = {
-	"poll", "polls", "votes:", "tally:"
+	"poll", "polls", "votes/", "tally/"
 };
 const struct pact_kind	 pact_ephemeral = {
-	"ephemeralPoll", "~polls", "~votes:", "~tally:"
+	"ephemeralPoll", "~polls", "~votes/", "~tally/"
 };
 
 /* Refusals of ours are errnos, so that they can travel. */

@@ -119,6 +119,24 @@ upgrade(struct conn *c)
 }
 
 static void
+unmask(char *p, size_t n, const char *mask)
+{
+	uint64_t	 key, v;
+	uint32_t	 half;
+	size_t		 i = 0;
+
+	memcpy(&half, mask, 4);
+	key = (uint64_t)half << 32 | half;
+	for (; i + 8 <= n; i += 8) {
+		memcpy(&v, p + i, 8);
+		v ^= key;
+		memcpy(p + i, &v, 8);
+	}
+	for (; i < n; i++)
+		p[i] ^= mask[i & 3];
+}
+
+static void
 frames(struct conn *c, char *p, size_t n)
 {
 	while (n >= 6) {
@@ -134,8 +152,7 @@ frames(struct conn *c, char *p, size_t n)
 		}
 		if (n < h + len)
 			break;
-		for (size_t i = 0; i < len; i++)
-			p[h + i] ^= p[h - 4 + (i & 3)];
+		unmask(p + h, len, p + h - 4);
 		if ((p[0] & 0xf) == 1)
 			message(c, p + h, len);
 		p += h + len, n -= h + len;
@@ -144,9 +161,6 @@ frames(struct conn *c, char *p, size_t n)
 		if (c->in == NULL)
 			c->in = malloc(FRAME + sizeof(buf));
 		memmove(c->in, p, n);
-	} else {
-		free(c->in);
-		c->in = NULL;
 	}
 	c->nin = n;
 }

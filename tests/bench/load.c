@@ -266,9 +266,13 @@ measure(void)
 	gather();
 	b = moment();
 	printf("{\"mode\":\"%s\",\"conns\":%u,\"size\":%zu,\"opening\":%.3f,"
-	    "\"bytes\":%.1f,\"gateway_bytes\":%.1f,\"redis_bytes\":%.1f,"
+	    "\"opening_us\":%.3f,\"gateway_opening_us\":%.3f,"
+	    "\"redis_opening_us\":%.3f,\"bytes\":%.1f,\"gateway_bytes\":%.1f,\"redis_bytes\":%.1f,"
 	    "\"runs\":[", modes[opt.mode], opt.conns, opt.size,
 	    (double)(b.at - a.at) / 1e9,
+	    each(a.pids.cpu_ns, b.pids.cpu_ns, opt.conns) / 1e3,
+	    each(a.gateway.cpu_ns, b.gateway.cpu_ns, opt.conns) / 1e3,
+	    each(a.redis.cpu_ns, b.redis.cpu_ns, opt.conns) / 1e3,
 	    each(a.pids.anon, b.pids.anon, opt.conns),
 	    each(a.gateway.anon, b.gateway.anon, opt.conns),
 	    each(a.redis.anon, b.redis.anon, opt.conns));

@@ -327,8 +327,9 @@ conn_open(struct conn *c, unsigned number)
 	c->opened_at = now_ns();
 	if ((c->fd = socket(AF_INET, SOCK_STREAM, 0)) == -1)
 		fail("connection %u: socket: %s", number, strerror(errno));
-	/* One address has 28 000 ports only. */
-	from.sin_addr.s_addr = htonl(0x7f000001 + number / 20000 % 250);
+	/* One address has 28 000 ports only, and the kernel searches long for
+	 * the last of them. */
+	from.sin_addr.s_addr = htonl(0x7f000001 + number / 5000 % 250);
 	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
 	    sizeof(one));
 	to.sin_port = htons((uint16_t)opt.port);

@@ -12,18 +12,18 @@ class Row:
     """
     servers: {kind: its options}.  fresh: new servers in each round, for memory
     that a server has had before shows no more.  what: "messages" or "memory".
-    default: not only when it is named.
+    many: messages are those of all connections, not of a sender.
     """
 
     def __init__(self, name, load, servers, conns, messages=1, what="messages",
-                 fresh=False, default=True):
+                 fresh=False, many=False):
         self.name, self.servers, self.fresh = name, servers, fresh
         self.load, self.conns, self.messages = load, conns, messages
-        self.what, self.default = what, default
+        self.what, self.many = what, many
 
     def args(self, scale=1):
         n = math.ceil(self.messages * scale)
-        if self.messages >= self.conns:     # all of them say something
+        if self.many:           # each says something
             n = max(n, self.conns)
         conns = self.conns
         if self.what == "memory":
@@ -43,22 +43,25 @@ def two(**kennel):
 
 
 ROWS = {row.name: row for row in (
-    Row("connect", ["--mode", "connect"], one(), 16, 20000),
+    Row("connect", ["--mode", "connect"], one(), 16, 20000,
+        many=True),
     # Each is somebody who can be found from elsewhere.
     Row("connect-redis", ["--mode", "connect", "--path", "/whisper?u=%d"],
         {"floor": {}, "kennel": dict(redis="auto"),
-         "node-cluster": dict(workers=1)}, 16, 20000),
-    Row("echo", ["--mode", "echo"], one(), 50, 100000),
-    Row("echo-16", ["--mode", "echo", "--flight", "16"], one(), 50, 500000),
+         "node-cluster": dict(workers=1)}, 16, 20000, many=True),
+    Row("echo", ["--mode", "echo"], one(), 50, 100000, many=True),
+    Row("echo-16", ["--mode", "echo", "--flight", "16"], one(), 50, 500000,
+        many=True),
     Row("fan-1000", FAN, one("nchan"), 1001, 200),
     Row("fan-1000-16", [*FAN, "--flight", "16"], one("nchan"), 1001, 1000),
     Row("fan-1000-2-shards", FAN, two(limit=501), 1001, 200),
-    Row("whisper", WHISPER, one(), 100, 100000),
+    Row("whisper", WHISPER, one(), 100, 100000, many=True),
     # 51 pairs: number n and number n + 51 are not in one worker of a cluster
     # that deals connections out in turns.
-    Row("whisper-2-shards", WHISPER, two(limit=51), 102, 100000),
+    Row("whisper-2-shards", WHISPER, two(limit=51), 102, 100000,
+        many=True),
     Row("whisper-lookup", WHISPER, two(limit=51, redis="auto", extra=LOOKUP),
-        102, 100000),
+        102, 100000, many=True),
     Row("idle-bytes", ["--mode", "idle", "--path", "/fan/0?u=%d"],
         one("nchan"), 5000, what="memory", fresh=True),
 )}

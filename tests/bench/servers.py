@@ -250,8 +250,7 @@ class Nchan(Server):
         with open(f"{HERE}/nchan.conf") as f:
             text = f.read()
         text = text.replace("DIR", self.directory) \
-            .replace("PORT", str(self.port)) \
-            .replace("DESCRIPTORS", str(DESCRIPTORS))
+            .replace("PORT", str(self.port))
         with open(f"{self.directory}/nginx.conf", "w") as f:
             f.write(text)
         return [self.nginx(), "-e", f"{self.directory}/error.log",
@@ -311,6 +310,12 @@ class Pool:
     def stop(self, key):
         self.live.pop(key).stop()
 
+    def drop(self, kind, options):
+        """It will not be asked for again."""
+        key = (kind, *sorted(options.items()))
+        if key in self.live:
+            self.stop(key)
+
     def forget(self, server):
-        """It is not needed again, or not to be used again."""
+        """Whoever asks for it next gets a new one."""
         self.stop(next(k for k, s in self.live.items() if s is server))

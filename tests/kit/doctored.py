@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """
 doctored.py FAULT PORT: an echo server over WebSocket that does something wrong
-from the fifth message of a connection on, for those who check whether they would
-notice: none, double, lose, swap, alter, late (doubled, when all is over).
+with the fifth message of each connection, for those who check whether they
+would notice: none, double, lose, swap, alter, late (doubled, when all is over).
 """
 import os
 import socketserver

@@ -116,6 +116,14 @@ class Counting:
         """All that p did was counted, or an error told."""
         return self.counted(p) + self.errors[p] == self.sent[p]
 
+    def account(self, p):
+        """For who looks for what is missing."""
+        who = self.people.index(p) + 1
+        seen = {n for w, n in split(self.seen[p]) if w == who}
+        return (f"{who} sent {self.sent[p]}, counted {len(seen)}, errors "
+                f"{self.errors[p]}, seen {len(self.seen[p])}, not counted "
+                f"{sorted(set(range(self.sent[p])) - seen)[:60]}")
+
     def counted(self, p):
         who = self.people.index(p) + 1
         return sum(w == who for w, _ in split(self.seen[p]))
@@ -133,10 +141,7 @@ class Counting:
         try:
             wait.until(done, 20)
         except AssertionError:
-            counts = [(self.people.index(p) + 1, self.sent[p], self.counted(p),
-                       self.errors[p], len(self.seen[p])) for p in here]
-            raise AssertionError("who, sent, counted, errors, seen: "
-                                 f"{counts}") from None
+            raise AssertionError("\n".join(map(self.account, here))) from None
         finally:
             whole = max((self.seen[p] for p in here), key=len)
             for p, seen in self.seen.items():

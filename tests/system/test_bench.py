@@ -1,12 +1,17 @@
-"""scripts/bench: its table, and that no wrong message goes by unnoticed."""
+"""scripts/bench: its table and plots; no wrong message goes by unnoticed."""
+import glob
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree as tree
 
 import pytest
 from kit.kennel import BUILD, TOP
 
+PLOTS = os.path.join(TOP, "tests", "bench", "plots")
 DOCTORED = os.path.join(TOP, "tests", "kit", "doctored.py")
 
 
@@ -98,3 +103,35 @@ def test_a_peer_that_is_not_there_is_left_out():
     assert out.count("node-ws") == 1
     assert "(node-ws is left out: node is not installed" in out
     assert list(table(out)) == [("echo", "floor"), ("echo-16", "floor")]
+
+
+def test_plots_are_measured_and_drawn(tmp_path):
+    status, out = bench("--scale", "0.001", "--servers", "floor,kennel",
+                        "--plot", str(tmp_path), "size")
+    assert status == 0, out
+    assert len(table(out)) == 7 * 2
+    series = json.loads((tmp_path / "figures.json").read_text())["size"]
+    assert list(series) == ["floor", "kennel"]
+    for points in series.values():
+        assert [p[0] for p in points] == [4 ** n for n in range(2, 9)]
+        assert all(0 < low <= middle <= high for _, low, middle, high in points)
+    text = (tmp_path / "size.svg").read_text()
+    assert "@media (prefers-color-scheme: dark)" in text
+    svg = "{http://www.w3.org/2000/svg}"
+    drawn = tree.fromstring(text)
+    assert [len(p.get("points").split()) for p in
+            drawn.iter(svg + "polyline")] == [7, 7]
+    said = [t.text for t in drawn.iter(svg + "text")]
+    for label in ("floor", "kennel", "16 B", "64 KiB", "size of a message",
+                  "Larger messages"):
+        assert label in said, label
+
+
+def test_plots_in_the_repository_are_those_of_its_figures(tmp_path):
+    shutil.copy(f"{PLOTS}/figures.json", tmp_path)
+    bench("--redraw", str(tmp_path))
+    kept = {os.path.basename(p) for p in glob.glob(f"{PLOTS}/*.svg")}
+    assert kept == {p.name for p in tmp_path.glob("*.svg")} != set()
+    for name in kept:
+        with open(f"{PLOTS}/{name}") as f:
+            assert f.read() == (tmp_path / name).read_text(), name

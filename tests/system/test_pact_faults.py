@@ -9,7 +9,7 @@ import time
 
 import pytest
 from kit import kennel as kits
-from kit import redis, wait
+from kit import wait
 from kit.http import get
 from kit.pact import (KEY, Pact, crowd, details, leave, message, quiet, room,
                       settle)

@@ -244,6 +244,7 @@ def test_comings_and_goings_in_an_ephemeral_poll(four):
     for stats in one:
         change = sorted(c for c in (stats.get(a, 0) - before.get(a, 0)
                                     for a in {*stats, *before}) if c)
+        # Those who leave with their process leave in one step.
         assert change in ([1], [-1, 1], []) or max(change) < 0
         before = stats
     leave(end)

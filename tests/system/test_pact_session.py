@@ -4,7 +4,7 @@ specification.
 """
 import re
 import time
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import pytest
 from kit import wait

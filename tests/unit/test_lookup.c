@@ -69,6 +69,31 @@ turns(uint64_t ms)
 
 /* ---- what lookup.c calls ---- */
 
+/* Who is a member, and of which replica: in place of conns. */
+static struct {
+	const struct replica *r;
+	char	 uid[8];
+}			 members[2000];
+static size_t		 nmembers;
+
+int
+replica_has(const struct replica *r, struct slice uid)
+{
+	for (size_t i = 0; i < nmembers; i++)
+		if (members[i].r == r && slice_is(uid, members[i].uid))
+			return (1);
+	return (0);
+}
+
+void
+replica_each_uid(const struct replica *r,
+    void (*cb)(const struct replica *, struct slice, void *), void *arg)
+{
+	for (size_t i = 0; i < nmembers; i++)
+		if (members[i].r == r)
+			cb(r, slice_str(members[i].uid), arg);
+}
+
 void
 worker_listed(struct worker *worker)
 {
@@ -259,6 +284,44 @@ static void
 leave(const char *uid)
 {
 	lookup_leave(l, &room, slice_str(uid));
+}
+
+/* Those who become members when they are confirmed. */
+struct joining {
+	struct replica	*r;
+	char		 uid[8];
+};
+
+static void
+joined(void *arg)
+{
+	struct joining	*j = arg;
+
+	nconfirmed++;
+	members[nmembers].r = j->r;
+	memcpy(members[nmembers++].uid, j->uid, sizeof(j->uid));
+	free(j);
+}
+
+static void
+join(struct replica *r, const char *uid)
+{
+	struct joining	*j = calloc(1, sizeof(*j));
+
+	j->r = r;
+	snprintf(j->uid, sizeof(j->uid), "%s", uid);
+	ck_assert_ptr_nonnull(lookup_enter(l, r, slice_str(uid), joined, j));
+}
+
+static void
+part(struct replica *r, const char *uid)
+{
+	size_t	 i = 0;
+
+	while (members[i].r != r || strcmp(members[i].uid, uid) != 0)
+		ck_assert_uint_lt(++i, nmembers);
+	members[i] = members[--nmembers];
+	lookup_leave(l, r, slice_str(uid));
 }
 
 /* ---- tests ---- */
@@ -611,6 +674,146 @@ START_TEST(before_redis_is_up_new_links_hear_ask_me)
 }
 END_TEST
 
+START_TEST(of_a_member_with_one_connection_redis_alone_remembers)
+{
+	begin();
+	lookup_group_enter(l, &room);
+	join(&room, "ann");
+	join(&room, "bob");
+	until(nconfirmed == 2, 1000);
+	turns(20);
+	ck_assert_uint_eq(lookup_entries(l), 1);	/* the group's */
+	ck_assert_str_eq(entry("ann"), US " 1");
+	join(&room, "ann");
+	until(nconfirmed == 3, 1000);
+	turns(20);
+	ck_assert_uint_eq(lookup_entries(l), 2);
+	ck_assert_str_eq(entry("ann"), US " 2");
+	part(&room, "ann");
+	turns(20);
+	ck_assert_uint_eq(lookup_entries(l), 1);
+	ck_assert_str_eq(entry("ann"), US " 1");
+	part(&room, "ann");
+	part(&room, "bob");
+	turns(20);
+	ck_assert_uint_eq(lookup_entries(l), 1);
+	ck_assert_str_eq(redis_says("KEYS", "kennel:client:*"), "");
+	ck_assert_str_eq(redis_says("EXISTS", "kennel:shard:" US ":clients"),
+	    "0");
+}
+END_TEST
+
+START_TEST(who_comes_and_goes_at_once_is_counted_exactly)
+{
+	begin();
+	lookup_group_enter(l, &room);
+	join(&room, "ann");
+	until(nconfirmed == 1, 1000);
+	turns(20);
+	part(&room, "ann");
+	join(&room, "ann");
+	until(nconfirmed == 2, 1000);
+	turns(20);
+	ck_assert_str_eq(entry("ann"), US " 1");
+	join(&room, "ann");
+	part(&room, "ann");
+	turns(20);
+	ck_assert_str_eq(entry("ann"), US " 1");
+	ck_assert_uint_eq(lookup_entries(l), 1);
+	part(&room, "ann");
+	turns(20);
+	ck_assert_str_eq(entry("ann"), "");
+}
+END_TEST
+
+/* Of different applications. */
+START_TEST(replicas_that_share_a_name_share_its_entries)
+{
+	struct replica	 other = { .worker = &w, .id = 8, .group = room.group,
+			    .group_len = room.group_len };
+
+	begin();
+	lookup_group_enter(l, &room);
+	lookup_group_enter(l, &other);
+	join(&room, "ann");
+	until(nconfirmed == 1, 1000);
+	turns(20);
+	join(&other, "ann");
+	until(nconfirmed == 2, 1000);
+	turns(20);
+	ck_assert_str_eq(entry("ann"), US " 2");
+	part(&room, "ann");
+	lookup_group_leave(l, &room);
+	lookup_replica_free(l, &room);
+	turns(20);
+	ck_assert_str_eq(entry("ann"), US " 1");
+	ck_assert_str_eq(redis_says("SMEMBERS", "kennel:group:lobby"), US);
+	part(&other, "ann");
+	lookup_group_leave(l, &other);
+	lookup_replica_free(l, &other);
+	turns(20);
+	ck_assert_uint_eq(lookup_entries(l), 0);
+	ck_assert_str_eq(redis_says("KEYS", "kennel:client:*"), "");
+	ck_assert_str_eq(redis_says("KEYS", "kennel:group:*"), "");
+}
+END_TEST
+
+START_TEST(what_redis_alone_remembered_is_written_again)
+{
+	char	 uid[8];
+
+	nlinks = 1;
+	begin();
+	lookup_group_enter(l, &room);
+	for (int i = 0; i < 1500; i++) {
+		snprintf(uid, sizeof(uid), "u%d", i);
+		join(&room, uid);
+	}
+	until(nconfirmed == 1500, 5000);
+	turns(50);
+	ck_assert_uint_eq(lookup_entries(l), 1);
+	stop_server();
+	until(on == 1, 1000);
+	answer();
+	part(&room, "u0");
+	part(&room, "u1");
+	join(&room, "u1");
+	join(&room, "u2");
+	until(nconfirmed == 1502, 1000);
+	start_server();
+	until(off == 1, 5000);
+	until(redis_up(probe), 5000);
+	ck_assert_str_eq(entry("u0"), "");
+	ck_assert_str_eq(entry("u1"), US " 1");
+	ck_assert_str_eq(entry("u2"), US " 2");
+	ck_assert_str_eq(redis_says("SCARD", "kennel:shard:" US ":clients"),
+	    "1499");
+	ck_assert_uint_eq(lookup_entries(l), 2);	/* the group's, u2's */
+}
+END_TEST
+
+START_TEST(retiring_finds_what_redis_alone_remembered)
+{
+	int	 n = 0;
+
+	begin();
+	lookup_group_enter(l, &room);
+	join(&room, "ann");
+	join(&room, "bob");
+	until(nconfirmed == 2, 1000);
+	turns(20);
+	lookup_group_leave(l, &room);
+	lookup_retire(l, retired, &n);
+	until(n == 1, 1500);
+	ck_assert_str_eq(redis_says("KEYS", "*"), "");
+	part(&room, "ann");
+	lookup_replica_free(l, &room);
+	turns(20);
+	ck_assert_str_eq(redis_says("KEYS", "*"), "");
+	ck_assert_uint_eq(lookup_entries(l), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -636,6 +839,12 @@ main(void)
 	tcase_add_test(tc, retiring_waits_a_second_at_most);
 	tcase_add_test(tc, without_redis_all_is_confirmed_and_nothing_found);
 	tcase_add_test(tc, before_redis_is_up_new_links_hear_ask_me);
+	tcase_add_test(tc,
+	    of_a_member_with_one_connection_redis_alone_remembers);
+	tcase_add_test(tc, who_comes_and_goes_at_once_is_counted_exactly);
+	tcase_add_test(tc, replicas_that_share_a_name_share_its_entries);
+	tcase_add_test(tc, what_redis_alone_remembered_is_written_again);
+	tcase_add_test(tc, retiring_finds_what_redis_alone_remembered);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

@@ -127,8 +127,8 @@ START_TEST(arrivals_fill_one_replica_then_the_next)
 	ck_assert_uint_eq(a[2]->replica->count, 2);
 	ck_assert_uint_eq(a[4]->replica->count, 1);
 	ck_assert_int_eq(made, 3);
-	ck_assert_ptr_ne(a[0]->site, a[2]->site);
-	ck_assert_ptr_ne(a[2]->site, a[4]->site);
+	ck_assert_ptr_ne(place_site(a[0]), place_site(a[2]));
+	ck_assert_ptr_ne(place_site(a[2]), place_site(a[4]));
 	ck_assert_uint_eq(placement_count(p), 5);
 }
 END_TEST
@@ -376,9 +376,9 @@ START_TEST(no_group_goes_to_the_least_loaded)
 	add_sites(2, 2);
 	a = placed(NULL, "", 1, 1);
 	b = placed(NULL, NULL, 1, 0);
-	ck_assert_ptr_ne(a->site, b->site);
+	ck_assert_ptr_ne(place_site(a), place_site(b));
 	ck_assert_ptr_null(a->replica);
-	ck_assert_ptr_null(b->member);
+	ck_assert_ptr_null(b->replica);
 	c = placed(NULL, "", 1, 1);
 	placed(NULL, "", 1, 1);
 	ck_assert_int_eq(take(NULL, "", 1, 1, &c), PLACEMENT_FULL);
@@ -399,12 +399,12 @@ START_TEST(a_new_replica_goes_to_the_least_loaded_site)
 	placed(NULL, "", 1, 0);
 	placed(NULL, "", 1, 0);		/* 2 1 1 */
 	a = placed("room", "a", 1, 0);
-	ck_assert_ptr_eq(a->site, sites[1]);
-	ck_assert_ptr_eq(placed("room", "b", 1, 0)->site, sites[2]);
-	ck_assert_ptr_eq(placed("room", "c", 1, 0)->site, sites[0]);
+	ck_assert_ptr_eq(place_site(a), sites[1]);
+	ck_assert_ptr_eq(place_site(placed("room", "b", 1, 0)), sites[2]);
+	ck_assert_ptr_eq(place_site(placed("room", "c", 1, 0)), sites[0]);
 	ck_assert_int_eq(take("room", "d", 1, 0, &a), PLACEMENT_NEED_SHARD);
 	add_sites(1, 100);
-	ck_assert_ptr_eq(placed("room", "d", 1, 0)->site, sites[0]);
+	ck_assert_ptr_eq(place_site(placed("room", "d", 1, 0)), sites[0]);
 }
 END_TEST
 
@@ -428,11 +428,11 @@ START_TEST(a_leaving_site_takes_nobody)
 
 	add_sites(2, 100);
 	a = placed("room", "a", 10, 0);
-	a->site->usable = 0;
+	place_site(a)->usable = 0;
 	b = placed("room", "a", 10, 0);
-	ck_assert_ptr_ne(b->site, a->site);
-	ck_assert_ptr_eq(placed("room", "a", 10, 1)->site, b->site);
-	b->site->usable = 0;
+	ck_assert_ptr_ne(place_site(b), place_site(a));
+	ck_assert_ptr_eq(place_site(placed("room", "a", 10, 1)), place_site(b));
+	place_site(b)->usable = 0;
 	ck_assert_int_eq(take("room", "a", 10, 0, &b), PLACEMENT_NEED_SHARD);
 }
 END_TEST
@@ -448,7 +448,7 @@ START_TEST(removing_a_site_releases_all_that_was_there)
 	placed("other", "x", 5, 0);
 	placed(NULL, "", 1, 1);
 	ck_assert_int_eq(made, 3);
-	gone = a->site;
+	gone = place_site(a);
 	ck_assert_uint_eq(placement_site_remove(p, gone), 2);
 	ck_assert_int_eq(placement_verify(p), 0);
 	ck_assert_ptr_eq(placement_find(p, b->id), b);
@@ -707,7 +707,7 @@ churn_arrive(void)
 		return;
 	}
 	ck_assert_int_eq(rc, PLACED);
-	ck_assert_ptr_eq(a->site, sites[s]);
+	ck_assert_ptr_eq(place_site(a), sites[s]);
 	ck_assert_int_eq(a->over, over);
 	conns[nconns].id = a->id;
 	conns[nconns].g = g, conns[nconns].u = u, conns[nconns].s = s;

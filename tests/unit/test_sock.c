@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <check.h>
 #include <errno.h>
@@ -291,6 +292,23 @@ START_TEST(a_bare_port_takes_v4_and_v6)
 }
 END_TEST
 
+START_TEST(what_tcp_accepts_sends_at_once)
+{
+	int		 l = listen_inet("127.0.0.1:1"), c, s, on = 0;
+	socklen_t	 len = sizeof(on);
+
+	c = dial(AF_INET, port_of(l));
+	ck_assert_int_ne(c, -1);
+	s = accept(l, NULL, NULL);
+	ck_assert_int_eq(getsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, &len),
+	    0);
+	ck_assert_int_ne(on, 0);
+	close(s);
+	close(c);
+	close(l);
+}
+END_TEST
+
 START_TEST(a_used_port_is_eaddrinuse_and_reused_after_closing)
 {
 	int			 l = listen_inet("127.0.0.1:1"), c, s;
@@ -386,6 +404,7 @@ main(void)
 	tcase_add_test(t, a_busy_one_is_eagain_and_not_stale);
 	tcase_add_test(t, a_file_in_the_way_is_never_removed);
 	tcase_add_test(t, a_bare_port_takes_v4_and_v6);
+	tcase_add_test(t, what_tcp_accepts_sends_at_once);
 	tcase_add_test(t, a_used_port_is_eaddrinuse_and_reused_after_closing);
 	tcase_add_test(t,
 	    an_ended_connection_ends_though_it_is_open_elsewhere);
