@@ -108,6 +108,9 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 			pact_error(ps, pact_refusal(err));
 		ps->told = 1;
 		ps->asked = err == ETIMEDOUT;
+		/* It may have joined yet: another try would count twice. */
+		if (err == ETIMEDOUT)
+			kennel_close(s, 1013, "try again later");
 		if (err == EAGAIN)
 			due_add(ps, PACT_RETRY_MS);
 		return;
