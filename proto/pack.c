@@ -4,17 +4,20 @@
 
 #include "proto/pack.h"
 
-static int	 pack_check(const uint8_t *p, size_t len);
-static int	 pack_write(void *b, const char *p, size_t n);
-static const msgpack_object *pack_in_next(struct pack_in *in);
+enum pack_type { PACK_NIL, PACK_UINT, PACK_BYTES, PACK_ARRAY };
 
-/*
- * What pack_open reads goes here: one zone, cleared and used again, so that a
- * message costs no malloc unless it has more elements than fit in a chunk.
- */
-#define PACK_ZONE	(16 << 10)
-static msgpack_zone	 pack_zone;
-static int		 pack_zone_made;
+/* An element: of bytes and arrays, what stands before their contents. */
+struct pack_item {
+	enum pack_type	 type;
+	uint64_t	 n;		/* the value, the length, or the count */
+};
+
+static inline const uint8_t *pack_item(const uint8_t *p, const uint8_t *end,
+		    struct pack_item *item);
+static int	 pack_check(const uint8_t *p, const uint8_t *end);
+static int	 pack_write(void *b, const char *p, size_t n);
+static int	 pack_in_next(struct pack_in *in, enum pack_type type,
+		    uint64_t *n);
 
 void
 pack_array(struct buf *b, size_t n)
@@ -67,36 +70,18 @@ pack_nil(struct buf *b)
 int
 pack_open(struct pack_in *in, const void *data, size_t len)
 {
-	msgpack_object	root;
-	size_t		off = 0;
+	struct pack_item	 root;
 
-	in->at = NULL;
+	in->at = data;
+	in->end = in->at + len;
 	in->left = 0;
 	in->bad = 1;
-	if (pack_check(data, len) == -1) {
+	if (pack_check(in->at, in->end) == -1) {
 		errno = EPROTO;
 		return (-1);
 	}
-	if (!pack_zone_made) {
-		if (!msgpack_zone_init(&pack_zone, PACK_ZONE)) {
-			errno = ENOMEM;
-			return (-1);
-		}
-		pack_zone_made = 1;
-	}
-	msgpack_zone_clear(&pack_zone);
-	switch (msgpack_unpack(data, len, &off, &pack_zone, &root)) {
-	case MSGPACK_UNPACK_SUCCESS:
-		break;
-	case MSGPACK_UNPACK_NOMEM_ERROR:
-		errno = ENOMEM;
-		return (-1);
-	default:
-		errno = EPROTO;
-		return (-1);
-	}
-	in->at = root.via.array.ptr;
-	in->left = root.via.array.size;
+	in->at = pack_item(in->at, in->end, &root);
+	in->left = root.n;
 	in->bad = 0;
 	return (0);
 }
@@ -104,53 +89,50 @@ pack_open(struct pack_in *in, const void *data, size_t len)
 uint64_t
 pack_in_u64(struct pack_in *in, uint64_t max)
 {
-	const msgpack_object	*o;
+	uint64_t	 n;
 
-	if ((o = pack_in_next(in)) == NULL)
+	if (pack_in_next(in, PACK_UINT, &n) == -1)
 		return (0);
-	if (o->type != MSGPACK_OBJECT_POSITIVE_INTEGER || o->via.u64 > max) {
+	if (n > max) {
 		in->bad = 1;
 		return (0);
 	}
-	return (o->via.u64);
+	return (n);
 }
 
 struct slice
 pack_in_str(struct pack_in *in, size_t max)
 {
-	const msgpack_object	*o;
-	struct slice		 s = { NULL, 0 };
+	struct slice	 s = { NULL, 0 };
+	uint64_t	 n;
 
-	if ((o = pack_in_next(in)) == NULL)
+	if (pack_in_next(in, PACK_BYTES, &n) == -1)
 		return (s);
-	if (o->type == MSGPACK_OBJECT_BIN)
-		s = slice_of(o->via.bin.ptr, o->via.bin.size);
-	else if (o->type == MSGPACK_OBJECT_STR)
-		s = slice_of(o->via.str.ptr, o->via.str.size);
+	if (n > max)
+		in->bad = 1;
 	else
-		in->bad = 1;
-	if (s.len > max) {
-		in->bad = 1;
-		s = slice_of(NULL, 0);
-	}
+		s = slice_of(in->at, n);
+	in->at += n;
 	return (s);
 }
 
 struct pack_in
 pack_in_array(struct pack_in *in)
 {
-	const msgpack_object	*o;
 	struct pack_in		 inner = { .bad = 1 };
+	struct pack_item	 item;
+	uint64_t		 n;
 
-	if ((o = pack_in_next(in)) == NULL)
+	if (pack_in_next(in, PACK_ARRAY, &n) == -1)
 		return (inner);
-	if (o->type != MSGPACK_OBJECT_ARRAY) {
-		in->bad = 1;
-		return (inner);
+	inner = (struct pack_in){ .at = in->at, .end = in->end, .left = n };
+	for (; n > 0; n--) {
+		in->at = pack_item(in->at, in->end, &item);
+		if (item.type == PACK_BYTES)
+			in->at += item.n;
+		else if (item.type == PACK_ARRAY)
+			n += item.n;
 	}
-	inner.at = o->via.array.ptr;
-	inner.left = o->via.array.size;
-	inner.bad = 0;
 	return (inner);
 }
 
@@ -202,82 +184,99 @@ pack_in_field(struct pack_in *in, const struct pack_field *f, void *to)
 	}
 }
 
-/* The next element; NULL, and bad, when there is none. */
-static const msgpack_object *
-pack_in_next(struct pack_in *in)
+/* What stands at p, and what follows its head; NULL: cut, or of a type that we
+ * do not send. */
+static inline const uint8_t *
+pack_item(const uint8_t *p, const uint8_t *end, struct pack_item *item)
 {
-	const msgpack_object	*o = in->at;
+	size_t	 size = 0;		/* bytes of the number behind the tag */
+	uint8_t	 tag;
 
-	if (in->bad)
+	item->type = PACK_UINT;
+	item->n = 0;
+	if (p == end)
 		return (NULL);
-	if (in->left == 0) {
-		in->bad = 1;
-		return (NULL);
+	tag = *p++;
+	if (tag <= 0x7f) {
+		item->n = tag;
+		return (p);
 	}
-	in->at = o + 1;
-	in->left--;
-	return (o);
+	if (tag >= 0x90 && tag <= 0x9f)
+		item->type = PACK_ARRAY, item->n = tag & 0x0f;
+	else if (tag >= 0xa0 && tag <= 0xbf)
+		item->type = PACK_BYTES, item->n = tag & 0x1f;
+	else if (tag == 0xc0)
+		item->type = PACK_NIL;
+	else if (tag >= 0xc4 && tag <= 0xc6)
+		item->type = PACK_BYTES, size = (size_t)1 << (tag - 0xc4);
+	else if (tag >= 0xcc && tag <= 0xcf)
+		size = (size_t)1 << (tag - 0xcc);
+	else if (tag >= 0xd9 && tag <= 0xdb)
+		item->type = PACK_BYTES, size = (size_t)1 << (tag - 0xd9);
+	else if (tag == 0xdc || tag == 0xdd)
+		item->type = PACK_ARRAY, size = tag == 0xdc ? 2 : 4;
+	else
+		return (NULL);
+	if (size > (size_t)(end - p))
+		return (NULL);
+	for (; size > 0; size--)
+		item->n = item->n << 8 | *p++;
+	return (p);
 }
 
-/*
- * Walk the bytes before msgpack-c sees them: it reserves what an array header
- * announces, so that five bytes could ask for 8 GiB.  0, or -1.
- */
+/* The next element is of this type: its number; else -1, and in is bad. */
 static int
-pack_check(const uint8_t *p, size_t len)
+pack_in_next(struct pack_in *in, enum pack_type type, uint64_t *n)
 {
-	const uint8_t	*end = p + len;
-	size_t		 left[PACK_DEPTH];	/* elements to come */
-	size_t		 depth = 0, items = 0, n, size;
-	uint8_t		 tag;
-	int		 is_array;
+	struct pack_item	 item;
 
-	do {
-		if (p == end)
+	if (in->bad)
+		return (-1);
+	if (in->left == 0) {
+		in->bad = 1;
+		return (-1);
+	}
+	in->left--;
+	in->at = pack_item(in->at, in->end, &item);
+	if (item.type != type) {
+		in->bad = 1;
+		return (-1);
+	}
+	*n = item.n;
+	return (0);
+}
+
+/* One array, whole, of what pack_item knows, within the limits: 0, or -1. */
+static int
+pack_check(const uint8_t *p, const uint8_t *end)
+{
+	uint64_t		 left[PACK_DEPTH];	/* elements to come */
+	size_t			 depth = 0, items = 0;
+	struct pack_item	 item;
+
+	for (;;) {
+		if ((p = pack_item(p, end, &item)) == NULL)
 			return (-1);
-		tag = *p++;
-		is_array = 0;
-		n = 0;			/* bytes, or elements */
-		size = 0;		/* bytes of a length */
-		if (tag <= 0x7f || tag == 0xc0)
-			;
-		else if (tag >= 0x90 && tag <= 0x9f)
-			is_array = 1, n = tag & 0x0f;
-		else if (tag >= 0xa0 && tag <= 0xbf)
-			n = tag & 0x1f;
-		else if (tag >= 0xcc && tag <= 0xcf)
-			n = (size_t)1 << (tag - 0xcc);
-		else if (tag >= 0xc4 && tag <= 0xc6)
-			size = (size_t)1 << (tag - 0xc4);
-		else if (tag >= 0xd9 && tag <= 0xdb)
-			size = (size_t)1 << (tag - 0xd9);
-		else if (tag == 0xdc || tag == 0xdd)
-			is_array = 1, size = tag == 0xdc ? 2 : 4;
-		else
-			return (-1);
-		if (size > (size_t)(end - p))
-			return (-1);
-		for (; size > 0; size--)
-			n = n << 8 | *p++;
-		if (n > (size_t)(end - p))
-			return (-1);
-		if (is_array) {
-			items += n;
+		if (item.type == PACK_ARRAY) {
+			if (item.n > (size_t)(end - p))
+				return (-1);
+			items += item.n;
 			if (depth == PACK_DEPTH || items > PACK_ITEMS_MAX)
 				return (-1);
-			left[depth++] = n;
-		} else {
-			if (depth == 0)
+			left[depth++] = item.n;
+		} else if (depth == 0)
+			return (-1);
+		else if (item.type == PACK_BYTES) {
+			if (item.n > (size_t)(end - p))
 				return (-1);
-			p += n;
+			p += item.n;
 		}
 		while (depth > 0 && left[depth - 1] == 0)
 			depth--;
-		if (depth > 0)
-			left[depth - 1]--;
-		else
+		if (depth == 0)
 			break;
-	} while (1);
+		left[depth - 1]--;
+	}
 	return (p == end ? 0 : -1);
 }
 

@@ -1,5 +1,5 @@
 /*
- * msgpack with limits.  The only user of msgpack-c.
+ * msgpack with limits: written by msgpack-c, and read in place.
  *
  * Every message of ours is one array: its type, then its fields in order.
  * Fields may be added at the end; a reader takes what it knows.
@@ -29,16 +29,15 @@ void	 pack_nil(struct buf *b);
  * once, at the end.  Slices borrow from the bytes given to pack_open.
  */
 struct pack_in {
-	const void	*at;		/* msgpack_object */
+	const uint8_t	*at, *end;
 	size_t		 left;		/* elements */
 	int		 bad;
 };
 
 /*
  * Check data[0..len) and open it: exactly one array, of known types only, every
- * count bounded by the bytes present before anything is reserved, at most
- * PACK_DEPTH deep and PACK_ITEMS_MAX wide.  Allocates nothing that lasts; valid until the next
- * pack_open in this process.  0, or -1 with errno EPROTO or ENOMEM.
+ * count bounded by the bytes present, at most PACK_DEPTH deep and PACK_ITEMS_MAX
+ * wide.  Allocates nothing; valid as long as data.  0, or -1 with errno EPROTO.
  */
 int	 pack_open(struct pack_in *in, const void *data, size_t len);
 uint64_t pack_in_u64(struct pack_in *in, uint64_t max);	/* above max: bad */
