@@ -23,6 +23,12 @@ struct bag {
 
 /* Of a key: seeded at start, for keys come from clients. */
 uint32_t bag_hash(const void *key, size_t len);
+/* Of a number that no client has chosen. */
+static inline uint32_t
+bag_hash_id(uint64_t id)
+{
+	return ((uint32_t)(id * 0x9e3779b97f4a7c15u >> 32));
+}
 
 /* Zero-initialised is empty and valid. */
 void	 bag_clear(struct bag *b);	/* frees the slots, not the owners */

@@ -120,7 +120,7 @@ fail:
 }
 
 int
-buf_add(struct buf *b, const void *p, size_t n)
+buf_grow_add(struct buf *b, const void *p, size_t n)
 {
 	char	*at;
 

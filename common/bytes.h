@@ -6,11 +6,22 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define nitems(a)	(sizeof(a) / sizeof((a)[0]))
 #define container_of(p, type, member)					\
 	((type *)(void *)((char *)(p) - offsetof(type, member)))
+
+/* calloc() of one, for what comes and goes with each connection: glibc's own
+ * does not look where its free() puts things first. */
+static inline void *
+zeroed(size_t size)
+{
+	void	*p = malloc(size);
+
+	return (p == NULL ? NULL : memset(p, 0, size));
+}
 
 /* A borrowed run of bytes; data may be NULL when len is 0. */
 struct slice {
@@ -65,7 +76,18 @@ struct buf {
 void	 buf_clear(struct buf *b);		/* frees, back to empty */
 /* Room for n more bytes behind len; NULL with errno and failed set. */
 char	*buf_reserve(struct buf *b, size_t n);
-int	 buf_add(struct buf *b, const void *p, size_t n);	/* 0 or -1 */
+int	 buf_grow_add(struct buf *b, const void *p, size_t n);
+/* Append: 0, or -1.  Most fit where they are. */
+static inline int
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0 || b->failed || n > b->cap || b->len > b->cap - n ||
+	    (b->max != 0 && b->len + n > b->max))
+		return (buf_grow_add(b, p, n));
+	memcpy(b->data + b->len, p, n);
+	b->len += n;
+	return (0);
+}
 int	 buf_adds(struct buf *b, const char *s);
 int	 buf_addf(struct buf *b, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));

@@ -248,7 +248,7 @@ arrival_new(struct gateway *g, int fd, struct slice peer, uint32_t flags)
 	struct arrival	*a;
 	size_t		 len = peer.len < PEER_MAX ? peer.len : PEER_MAX - 1;
 
-	if ((a = calloc(1, sizeof(*a) + len + 1)) == NULL)
+	if ((a = zeroed(sizeof(*a) + len + 1)) == NULL)
 		return (NULL);
 	if (event_assign(&a->ev, g->base, fd, EV_READ | EV_PERSIST,
 	    arrival_event_cb, a) == -1) {

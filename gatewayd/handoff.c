@@ -35,9 +35,8 @@ struct handoff {
 	unsigned	 tries;
 	int		 sent;
 	int		 fd;
-	struct handoff_ask ask;		/* slices into bytes */
-	struct capsule_header headers[CAPSULE_HEADERS_MAX];
-	char		 bytes[];
+	struct handoff_ask ask;		/* slices into what follows */
+	struct capsule_header headers[];	/* then the bytes */
 };
 
 /* A connection that came home and is not touched before the shard's ADOPTED is
@@ -298,8 +297,8 @@ handoff_new(struct gateway *g, const struct handoff_ask *ask, int fd)
 
 	n = ask->nheaders < CAPSULE_HEADERS_MAX ? ask->nheaders :
 	    CAPSULE_HEADERS_MAX;
-	size = ask->group.len + ask->uid.len + ask->app.len + ask->route.len +
-	    ask->peer.len + ask->early.len;
+	size = n * sizeof(h->headers[0]) + ask->group.len + ask->uid.len +
+	    ask->app.len + ask->route.len + ask->peer.len + ask->early.len;
 	for (size_t i = 0; i < n; i++)
 		size += ask->headers[i].name.len + ask->headers[i].value.len;
 	if ((h = malloc(sizeof(*h) + size)) == NULL)
@@ -317,7 +316,7 @@ handoff_new(struct gateway *g, const struct handoff_ask *ask, int fd)
 		free(h);
 		return (NULL);
 	}
-	p = h->bytes;
+	p = (char *)&h->headers[n];
 	h->ask.group = handoff_copy(&p, ask->group);
 	h->ask.uid = handoff_copy(&p, ask->uid);
 	h->ask.app = handoff_copy(&p, ask->app);

@@ -188,7 +188,7 @@ placement_find(const struct placement *p, uint64_t id)
 	struct place	*place;
 	size_t		 at;
 
-	for (place = set_find(&p->places, bag_hash(&id, sizeof(id)), &at);
+	for (place = set_find(&p->places, bag_hash_id(id), &at);
 	    place != NULL; place = set_again(&p->places, &at))
 		if (place->id == id)
 			return (place);
@@ -206,7 +206,7 @@ place_hash(const void *place)
 {
 	const struct place	*p = place;
 
-	return (bag_hash(&p->id, sizeof(p->id)));
+	return (bag_hash_id(p->id));
 }
 
 struct replica *

@@ -20,16 +20,30 @@ http_bad(struct http_head *h, int status, const char *why)
 	return (PARSE_BAD);
 }
 
-/* tchar (RFC 9110 5.6.2) */
+/* What a byte may be part of: a token (RFC 9110 5.6.2), a host's name (RFC 3986
+ * 3.2.2, reg-name). */
+#define HTTP_T	1
+#define HTTP_H	2
+#define HTTP_TH	(HTTP_T | HTTP_H)
+#define X5(v)	v, v, v, v, v
+#define X25(v)	X5(v), X5(v), X5(v), X5(v), X5(v)
+static const uint8_t	 http_bytes[256] = {
+	['!'] = HTTP_TH, ['#'] = HTTP_T, ['$'] = HTTP_TH, ['%'] = HTTP_TH,
+	['&'] = HTTP_TH, ['\''] = HTTP_TH, ['('] = HTTP_H, [')'] = HTTP_H,
+	['*'] = HTTP_TH, ['+'] = HTTP_TH, [','] = HTTP_H, ['-'] = HTTP_TH,
+	['.'] = HTTP_TH, [';'] = HTTP_H, ['='] = HTTP_H, ['^'] = HTTP_T,
+	['_'] = HTTP_TH, ['`'] = HTTP_T, ['|'] = HTTP_T, ['~'] = HTTP_TH,
+	['0'] = X5(HTTP_TH), X5(HTTP_TH),
+	['A'] = X25(HTTP_TH), HTTP_TH,
+	['a'] = X25(HTTP_TH), HTTP_TH,
+};
+#undef X25
+#undef X5
+
 static int
 http_tchar(char c)
 {
-	static const uint32_t	 tchars[8] = {
-		0x00000000, 0x03ff6cfa, 0xc7fffffe, 0x57ffffff
-	};
-	unsigned char		 u = (unsigned char)c;
-
-	return (tchars[u / 32] >> (u % 32) & 1);
+	return (http_bytes[(unsigned char)c] & HTTP_T);
 }
 
 static int
@@ -48,6 +62,26 @@ static int
 http_plain(char c)
 {
 	return ((unsigned char)c >= 0x20 && c != 0x7f);
+}
+
+/* The first byte of [i, bound) that is not plain, eight at a time, or bound. */
+static size_t
+http_skip_plain(const char *buf, size_t i, size_t bound)
+{
+	const uint64_t	 one = 0x0101010101010101u;
+	uint64_t	 v, del;
+
+	for (; i + sizeof(v) <= bound; i += sizeof(v)) {
+		memcpy(&v, buf + i, sizeof(v));
+		del = v ^ one * 0x7f;
+		/* The high bit of some byte: it is below 0x20, or is 0x7f. */
+		if ((((v - one * 0x20) & ~v) | ((del - one) & ~del)) &
+		    one * 0x80)
+			break;
+	}
+	while (i < bound && http_plain(buf[i]))
+		i++;
+	return (i);
 }
 
 /*
@@ -72,9 +106,8 @@ http_scan(struct http_head *h, const char *buf, size_t len, size_t start,
 		bound = limits->head_max - 1 < len ? limits->head_max - 1 : len;
 		if (first && start + limits->line_max < bound)
 			bound = start + limits->line_max;
-		if (http_plain(before)) {
-			while (i + 1 < bound && http_plain(buf[i]))
-				i++;
+		if (http_plain(before) && i + 1 < bound) {
+			i = http_skip_plain(buf, i, bound - 1);
 			c = (unsigned char)buf[i];
 			before = buf[i - 1];
 		}
@@ -143,11 +176,7 @@ http_host_ok(struct slice s)
 		i++;
 	} else
 		for (; i < s.len && s.data[i] != ':'; i++)
-			if (!((s.data[i] >= 'a' && s.data[i] <= 'z') ||
-			    (s.data[i] >= 'A' && s.data[i] <= 'Z') ||
-			    (s.data[i] >= '0' && s.data[i] <= '9') ||
-			    (s.data[i] != '\0' &&
-			    strchr("-._~!$&'()*+,;=%", s.data[i]) != NULL)))
+			if (!(http_bytes[(unsigned char)s.data[i]] & HTTP_H))
 				return (0);
 	if (i == s.len)
 		return (1);

@@ -21,20 +21,20 @@ ws_key_ok(struct slice key)
 	return (1);
 }
 
-/* SHA1() looks its algorithm up each time, which costs as much as using it. */
+/* SHA1() and EVP_sha1() look the algorithm up each time, which costs as much as
+ * using it. */
 static int
 ws_sha1(unsigned char sha[SHA_DIGEST_LENGTH], const void *p, size_t len)
 {
 	static EVP_MD_CTX	*ctx;
+	static EVP_MD		*md;
 
-	if (ctx == NULL && ((ctx = EVP_MD_CTX_new()) == NULL ||
-	    !EVP_DigestInit_ex(ctx, EVP_sha1(), NULL)))
-		goto fail;
-	if (EVP_DigestInit_ex(ctx, NULL, NULL) &&
-	    EVP_DigestUpdate(ctx, p, len) &&
+	if ((md == NULL && (md = EVP_MD_fetch(NULL, "SHA1", NULL)) == NULL) ||
+	    (ctx == NULL && (ctx = EVP_MD_CTX_new()) == NULL))
+		return (-1);
+	if (EVP_DigestInit_ex(ctx, md, NULL) && EVP_DigestUpdate(ctx, p, len) &&
 	    EVP_DigestFinal_ex(ctx, sha, NULL))
 		return (0);
-fail:
 	EVP_MD_CTX_free(ctx);
 	ctx = NULL;
 	return (-1);

@@ -119,11 +119,11 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	struct conn	*c;
 	struct buf	*early;
 
-	if ((c = calloc(1, sizeof(*c) + conn_text_len(cap))) == NULL)
+	if ((c = zeroed(sizeof(*c) + conn_text_len(cap))) == NULL)
 		return (NULL);
 	conn_text_set(c, cap);
 	if (meter_new(w, cap->route, &c->meter) == -1 ||
-	    (early = calloc(1, sizeof(*early))) == NULL)
+	    (early = zeroed(sizeof(*early))) == NULL)
 		goto fail;
 	if (buf_add(early, cap->early.data, cap->early.len) == -1) {
 		free(early);

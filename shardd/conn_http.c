@@ -39,6 +39,10 @@ struct http {
 
 /* ---- requests ---- */
 
+/* The last one's memory is the next one's, most often: it is large. */
+#define REQUEST_SPARE	256		/* bytes of text, at least */
+static struct kennel_request	*request_spare;
+
 /* Copy s, terminated, to *at. */
 static struct slice
 request_put(char **at, struct slice s)
@@ -60,12 +64,16 @@ request_new(struct conn *c)
 	struct slice		 uid = conn_uid(c);
 	struct slice		 peer = slice_str(conn_peer(c));
 	struct slice		 group = { NULL, 0 };
+	size_t			 len;
 	char			*at;
 
 	if (r != NULL)
 		group = slice_of(r->group, r->group_len);
-	if ((q = malloc(sizeof(*q) + uid.len + group.len + peer.len + 3)) ==
-	    NULL)
+	len = uid.len + group.len + peer.len + 3;
+	if ((q = request_spare) != NULL && len <= REQUEST_SPARE)
+		request_spare = NULL;
+	else if ((q = malloc(sizeof(*q) + (len > REQUEST_SPARE ? len :
+	    REQUEST_SPARE))) == NULL)
 		return (NULL);
 	memset(q, 0, offsetof(struct kennel_request, h.headers));
 	q->conn = c;
@@ -90,7 +98,11 @@ request_free(struct kennel_request *q)
 	buf_clear(&q->bytes);
 	buf_clear(&q->body);
 	buf_clear(&q->extra);
-	free(q);
+	if (request_spare == NULL && q->uid.len + q->group.len + q->peer.len +
+	    3 <= REQUEST_SPARE)
+		request_spare = q;
+	else
+		free(q);
 }
 
 static void
@@ -198,11 +210,12 @@ out:
 static struct payload *
 conn_http_hello(const struct kennel_request *q)
 {
+	static struct buf	 b;	/* kept from one to the next */
 	const struct http_header *key;
-	struct buf	 b = { 0 };
-	struct payload	*p = NULL;
-	char		 accept[WS_ACCEPT_LEN + 1];
+	char			 accept[WS_ACCEPT_LEN + 1];
 
+	b.len = 0;
+	b.failed = 0;
 	key = http_head_find(&q->h, "Sec-WebSocket-Key");
 	if (ws_accept(accept, key->value) == -1)
 		return (NULL);
@@ -215,10 +228,7 @@ conn_http_hello(const struct kennel_request *q)
 		q->conn->deflate = (uint8_t)ws_deflate_answer(&q->h, &b);
 	buf_add(&b, q->extra.data, q->extra.len);
 	buf_adds(&b, "\r\n");
-	if (!b.failed)
-		p = payload_raw(slice_of(b.data, b.len));
-	buf_clear(&b);
-	return (p);
+	return (b.failed ? NULL : payload_raw(slice_of(b.data, b.len)));
 }
 
 void
@@ -444,7 +454,7 @@ conn_http_start(struct conn *c, struct buf *early)
 {
 	struct http	*http;
 
-	if ((http = calloc(1, sizeof(*http))) == NULL) {
+	if ((http = zeroed(sizeof(*http))) == NULL) {
 		buf_clear(early);
 		return (CLOSE_NO_MEMORY);
 	}

@@ -21,7 +21,7 @@ struct ws {
 	struct opening	*opening;
 };
 
-static void	 conn_ws_open(struct conn *c);
+static void	 conn_ws_open(struct conn *c, struct payload *hello);
 
 /* ---- what is kept ---- */
 
@@ -29,7 +29,7 @@ static struct ws *
 conn_ws_keep(struct conn *c)
 {
 	if (c->proto == NULL)
-		c->proto = calloc(1, sizeof(struct ws));
+		c->proto = zeroed(sizeof(struct ws));
 	return (c->proto);
 }
 
@@ -78,43 +78,50 @@ conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest)
 
 	c->pauses = 0;
 	conn_set_state(c, CONN_OPENING);
-	if ((ws = conn_ws_keep(c)) == NULL ||
-	    (o = calloc(1, sizeof(*o))) == NULL) {
-		payload_unref(hello);
+	if (rest->len == 0)
 		buf_clear(rest);
-		conn_doom(c, CLOSE_NO_MEMORY);
+	else if ((ws = conn_ws_keep(c)) != NULL)
+		ws->rest = *rest;
+	else {
+		buf_clear(rest);
+		goto no_memory;
+	}
+	if (c->replica == NULL) {
+		conn_ws_open(c, hello);
 		return;
 	}
+	if ((ws = conn_ws_keep(c)) == NULL ||
+	    (o = zeroed(sizeof(*o))) == NULL)
+		goto no_memory;
 	list_init(&o->at);
 	o->conn = c;
 	o->hello = hello;
 	ws->opening = o;
-	if (rest->len > 0)
-		ws->rest = *rest;
-	else
-		buf_clear(rest);
 	conn_arm(c);
-	if (c->replica == NULL) {
-		conn_ws_try_open(o);
-		return;
-	}
 	if (!c->replica->ready)
 		list_push(&c->replica->waiting, &o->at);
 	o->ticket = lookup_enter(c->worker->lookup, c->replica, conn_uid(c),
 	    conn_ws_listed_cb, o);
 	if (o->ticket == NULL)
 		conn_doom(c, CLOSE_NO_MEMORY);
+	return;
+no_memory:
+	payload_unref(hello);
+	conn_doom(c, CLOSE_NO_MEMORY);
 }
 
 void
 conn_ws_try_open(struct opening *o)
 {
 	struct conn	*c = o->conn;
+	struct payload	*hello = o->hello;
 
-	if ((c->flags & CONN_F_DOOMED) || (c->replica != NULL &&
-	    (!o->listed || !c->replica->ready)))
+	if ((c->flags & CONN_F_DOOMED) || !o->listed || !c->replica->ready)
 		return;
-	conn_ws_open(c);
+	o->hello = NULL;
+	opening_free(o);
+	((struct ws *)c->proto)->opening = NULL;
+	conn_ws_open(c, hello);
 }
 
 /* onopen said no: nothing of it may be seen but the refusal. */
@@ -145,15 +152,11 @@ conn_ws_join(struct conn *c)
 }
 
 static void
-conn_ws_open(struct conn *c)
+conn_ws_open(struct conn *c, struct payload *hello)
 {
 	struct ws	*ws = c->proto;
-	struct payload	*hello = ws->opening->hello;
 
-	ws->opening->hello = NULL;
-	opening_free(ws->opening);
-	ws->opening = NULL;
-	if (ws->rest.len == 0)
+	if (ws != NULL && ws->rest.len == 0)
 		conn_ws_clear(c);	/* most clients wait for the 101 */
 	conn_set_state(c, CONN_OPEN);
 	conn_queue(c, hello);
