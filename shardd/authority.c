@@ -287,7 +287,8 @@ authority_got_at(struct authority *a, const struct gossip *m)
 		return;
 	}
 	k->heard = 1;
-	k->pos = k->acked = m->seq;
+	k->pos = m->seq;
+	authority_heard_ack(a, k, m->seq);
 	k->stale |= (m->flags & GOSSIP_F_EMPTY) != 0;
 	if (a->office == OFFICE_ASKING)
 		authority_heard(a, 0);
@@ -315,7 +316,7 @@ authority_got_ack(struct authority *a, const struct gossip *m)
 		if (m->from == a->head)
 			authority_settled(a, m->seq);
 	} else if (k != NULL && m->seq > k->acked) {
-		k->acked = m->seq;
+		authority_heard_ack(a, k, m->seq);
 		authority_settle(a);
 	}
 }
@@ -441,6 +442,7 @@ authority_tick(struct authority *a)
 {
 	struct step	*s;
 	uint64_t	 now = clock_ms();
+	int		 waits;
 
 	if (a->office == OFFICE_ASKING && now - a->since > AUTHORITY_ASK_MS)
 		authority_heard(a, 1);
@@ -459,6 +461,7 @@ authority_tick(struct authority *a)
 		authority_take(a);
 	if (a->born != 0 && now - a->born > AUTHORITY_READY_MS)
 		authority_get_ready(a);
+	waits = a->office >= OFFICE_READY && authority_settle(a);
 	while (!list_empty(&a->steps)) {
 		s = list_entry(a->steps.next, struct step, at);
 		if (now - s->since < AUTHORITY_STEP_MS)
@@ -473,7 +476,7 @@ authority_tick(struct authority *a)
 	}
 	if (!list_empty(&a->steps) && now - a->sent > AUTHORITY_AGAIN_MS)
 		authority_resend(a);
-	if (a->born == 0 && list_empty(&a->steps) &&
+	if (!waits && a->born == 0 && list_empty(&a->steps) &&
 	    list_empty(&a->applied) && (a->office == OFFICE_NONE ||
 	    (a->office == OFFICE_READY && !a->away)))
 		list_remove(&a->restless);

@@ -37,10 +37,11 @@ void	 authority_free(struct authority *a);
 const struct maps *authority_maps(const struct authority *a);
 
 /*
- * err: 0 (it has taken effect, and every replica knows it; one that is slow is
- * waited for for a second), or what decide() returned; EAGAIN (it would have to be written, and
- * Redis is away), ETIMEDOUT (10 s: nobody decided, or who did fell silent),
- * ECANCELED.  Never from within authority_step().
+ * err: 0 (it has taken effect, and every replica knows it; one that is silent is
+ * waited for for a second, and then no more until it has caught up), or what
+ * decide() returned; EAGAIN (it would have to be written, and Redis is away),
+ * ETIMEDOUT (10 s: nobody decided, or who did fell silent), ECANCELED.  Never from
+ * within authority_step().
  */
 typedef void	authority_done_cb(int err, void *arg);
 /* data is copied; done may be NULL.  0, or -1 with errno EMSGSIZE, ENOMEM. */

@@ -85,6 +85,10 @@ struct member {			/* a neighbour, as the authority sees it */
 	uint64_t	 acked;		/* has said that it has */
 	uint64_t	 asked;		/* wants to know that all have */
 	uint64_t	 told;		/* was told */
+	uint64_t	 since;		/* clock_ms: acked is behind, and says no
+					   more; 0: it is not */
+	uint64_t	 slow;		/* nobody waits for it until it has acked
+					   that; 0: it is waited for */
 	int		 heard;		/* it has said where it is, and gets news */
 	int		 stale;		/* whatever it says, it gets the state */
 	struct incoming	*incoming;	/* its state; several may be on their way */
@@ -155,7 +159,8 @@ void	 authority_bring_up(struct authority *a, struct member *m);
 void	 authority_got_state(struct authority *a, const struct gossip *m);
 
 /* ---- authority_office.c ---- */
-void	 authority_settle(struct authority *a);
+int	 authority_settle(struct authority *a);
+void	 authority_heard_ack(struct authority *a, struct member *k, uint64_t pos);
 struct member *authority_member(struct authority *a, uint64_t id);
 void	 authority_unbatch(struct authority *a);
 void	 authority_work(void *arg);

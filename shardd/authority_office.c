@@ -17,18 +17,55 @@
 
 static void	 authority_committed_cb(const struct store_answer *, void *);
 
-/* As the authority: how far have all come?  Who asked is told. */
+/* Is it waited for?  Who is silent for too long is not, until it has caught up:
+ * one step is slow for it, not each. */
+static int
+authority_waits(const struct authority *a, struct member *k)
+{
+	uint64_t	 now = clock_ms();
+
+	if (!k->heard)
+		return (0);
+	if (k->acked >= a->pos) {
+		k->since = k->slow = 0;
+		return (0);
+	}
+	if (k->since == 0)
+		k->since = now;
+	if (k->slow == 0 && now - k->since >= AUTHORITY_SLOW_MS) {
+		log_info("replica id=%" PRIu64 " neighbour=%" PRIu64
+		    " is silent, steps do not wait for it", a->r->id, k->id);
+		k->slow = UINT64_MAX;
+	}
+	return (k->slow == 0);
+}
+
+/* It has said that it has more than before. */
 void
+authority_heard_ack(struct authority *a, struct member *k, uint64_t pos)
+{
+	k->acked = pos;
+	k->since = 0;
+	if (k->slow == UINT64_MAX)
+		k->slow = a->pos;
+	if (pos >= k->slow)
+		k->slow = 0;
+}
+
+/* As the authority: how far have all come?  Who asked is told.  Returns whether
+ * somebody is waited for. */
+int
 authority_settle(struct authority *a)
 {
 	struct gossip	 m = { .type = GOSSIP_ACK };
 	struct list	*e, *tmp;
 	struct member	*k;
 	uint64_t	 pos = a->pos;
+	int		 waits;
 
 	list_each(e, tmp, &a->members) {
 		k = list_entry(e, struct member, at);
-		if (k->heard && k->acked < pos)
+		if (authority_waits(a, k) && k->acked < pos)
 			pos = k->acked;
 	}
 	list_each(e, tmp, &a->members) {
@@ -38,7 +75,10 @@ authority_settle(struct authority *a)
 		k->told = m.seq = pos;
 		authority_tell(a, k->id, &m);
 	}
+	if ((waits = pos < a->pos))
+		authority_restless(a);
 	authority_settled(a, pos);
+	return (waits);
 }
 
 /* ---- deciding ---- */

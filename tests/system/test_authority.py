@@ -6,6 +6,7 @@ What Pact's users see of it otherwise is in test_pact_faults.py.
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 from kit import redis, wait
@@ -19,6 +20,12 @@ app = steps
 group = path:group
 uid = query:u uuid
 limit = %d
+"""
+
+# Nobody is doubted because a test made it sleep.
+PATIENT = """
+[gateway]
+watchdog = 60s
 """
 
 
@@ -239,3 +246,20 @@ def test_a_state_in_many_parts(start, steps):
                     assert p.do("count ~m0") == [2000, 19991]
                     assert p.do("count ~m3") == [2000, 20000]
                     assert p.do("count d3") == [40, 1200000]
+
+
+def test_who_sleeps_is_waited_for_once(start, steps):
+    """Not at each step; and again, when it has heard what it missed."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=3)
+    with Steps(k, "g") as a, Steps(k, "g") as b, Steps(k, "g") as c:
+        pid = k.kill_shard(pid=shard_of(k, "g", 2), signo=signal.SIGSTOP)
+        began = time.monotonic()
+        for n in range(10):
+            assert a.do("add ~v") == [0, 2 * n + 1]
+            assert b.do("add ~v") == [0, 2 * n + 2]
+        assert time.monotonic() - began < 4 * wait.SLOW
+        os.kill(pid, signal.SIGCONT)
+        assert c.do("add ~v") == [0, 21]
+        for n in range(1, 50):
+            assert (a, b)[n % 2].do(f"put ~m 1 {n}") == [0]
+            assert c.do("count ~m") == [1, n]
