@@ -266,11 +266,14 @@ authority_got_reign(struct authority *a, const struct gossip *m)
 		return;
 	if (m->term > a->term || m->from != a->head)
 		authority_follow(a, m->term, m->from);
-	if (a->synced && (m->flags & GOSSIP_F_EMPTY) != 0)
-		authority_send_state(a, m->from);
-	else if (a->synced && a->pos > m->seq)
+	if (a->synced && (m->flags & GOSSIP_F_EMPTY) == 0 &&
+	    authority_passed(a, m->seq, m->era))
 		authority_send_since(a, m->from, m->seq);
+	else if (a->synced && ((m->flags & GOSSIP_F_EMPTY) != 0 ||
+	    a->era > m->era || (a->era == m->era && a->pos > m->seq)))
+		authority_send_state(a, m->from);
 	at.seq = a->pos;
+	at.era = a->era;
 	at.flags = a->synced ? 0 : GOSSIP_F_EMPTY;
 	authority_tell(a, m->from, &at);
 }
@@ -286,8 +289,16 @@ authority_got_at(struct authority *a, const struct gossip *m)
 		authority_ask(a, m->from);	/* it answers, then it is one */
 		return;
 	}
-	k->heard = 1;
 	k->pos = m->seq;
+	k->era = m->era;
+	/* It has something that does not follow from what we have. */
+	if (a->office == OFFICE_ASKING && (m->flags & GOSSIP_F_EMPTY) == 0 &&
+	    authority_later(a, m) && !k->urged) {
+		k->urged = 1;
+		authority_ask(a, m->from);
+		return;
+	}
+	k->heard = 1;
 	authority_heard_ack(a, k, m->seq);
 	k->stale |= (m->flags & GOSSIP_F_EMPTY) != 0;
 	if (a->office == OFFICE_ASKING)
@@ -321,21 +332,41 @@ authority_got_ack(struct authority *a, const struct gossip *m)
 	}
 }
 
+/* A neighbour has what we missed.  It counts if it follows from what we have now,
+ * for another one may have been faster with something else. */
+static void
+authority_catch_up(struct authority *a, const struct gossip *m)
+{
+	struct member	*k = authority_member(a, m->from);
+
+	if (k == NULL)
+		return;
+	if (k->pos == a->pos && k->era == a->era && m->seq == a->pos + 1)
+		authority_apply(a, m->era, m->payload.data, m->payload.len);
+	k->pos = m->seq;
+	k->era = m->era;
+}
+
 static void
 authority_got_news(struct authority *a, const struct gossip *m)
 {
-	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->pos };
+	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->pos,
+			    .era = a->era };
 
-	if (m->term != a->term || !a->synced || m->seq <= a->pos ||
-	    (a->office != OFFICE_ASKING && m->from != a->head))
+	if (m->term != a->term || !a->synced)
 		return;
-	if (m->seq == a->pos + 1) {
-		authority_apply(a, m->payload.data, m->payload.len);
-		if (a->office == OFFICE_NONE)
-			authority_acknowledge(a);
+	if (a->office == OFFICE_ASKING) {
+		authority_catch_up(a, m);
 		return;
 	}
-	if (a->office == OFFICE_ASKING || clock_ms() - a->asked < 100)
+	if (a->office != OFFICE_NONE || m->from != a->head || m->seq <= a->pos)
+		return;
+	if (m->seq == a->pos + 1) {
+		authority_apply(a, m->era, m->payload.data, m->payload.len);
+		authority_acknowledge(a);
+		return;
+	}
+	if (clock_ms() - a->asked < 100)
 		return;
 	log_warn("replica id=%" PRIu64 " missed news=%" PRIu64, a->r->id,
 	    m->seq - a->pos - 1);

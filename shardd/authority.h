@@ -9,10 +9,16 @@
  * same stages.
  *
  * Positions count the news since the group woke up.  Terms of office rise: news
- * of an earlier term are dropped.  A new authority first asks its neighbours
- * where they are (REIGN, answered with what it has missed, and AT), then takes
- * office in Redis, where it finds what was written and perhaps told to nobody;
- * then it brings the others up to its position, and goes on.  Origins send steps
+ * of an earlier term are dropped.  One position may have been reached in two ways,
+ * when somebody decided who was deposed meanwhile; it is the same one if it is of
+ * the same era, the term in which the news there were decided, and then all before
+ * it are the same.  Of two that differ, the later era's counts, and who has the
+ * other one gets all of the state.
+ *
+ * A new authority first asks its neighbours where they are (REIGN, answered with
+ * what it has missed, and AT), then takes office in Redis, where it finds what was
+ * written and perhaps told to nobody; then it brings the others up to its
+ * position, and goes on.  Origins send steps
  * that were not answered again, to whoever decides; numbers tell repeats.
  */
 #ifndef SHARDD_AUTHORITY_H

@@ -60,7 +60,7 @@ struct proposal {		/* to be decided */
 
 struct item {			/* news that others may have missed */
 	struct list	 at;
-	uint64_t	 pos;
+	uint64_t	 pos, era;
 	size_t		 len;
 	char		 data[];
 };
@@ -74,6 +74,7 @@ struct mark {			/* how far an origin's steps have come */
 
 /* A state that comes in parts. */
 struct incoming {
+	uint64_t	 pos, era;
 	struct maps	 maps;
 	struct map	 marks;
 };
@@ -81,7 +82,7 @@ struct incoming {
 struct member {			/* a neighbour, as the authority sees it */
 	struct list	 at;
 	uint64_t	 id;
-	uint64_t	 pos;		/* has been sent */
+	uint64_t	 pos, era;	/* has been sent; ASKING: has sent */
 	uint64_t	 acked;		/* has said that it has */
 	uint64_t	 asked;		/* wants to know that all have */
 	uint64_t	 told;		/* was told */
@@ -91,6 +92,7 @@ struct member {			/* a neighbour, as the authority sees it */
 					   that; 0: it is waited for */
 	int		 heard;		/* it has said where it is, and gets news */
 	int		 stale;		/* whatever it says, it gets the state */
+	int		 urged;		/* it was asked for all of its state */
 	struct incoming	*incoming;	/* its state; several may be on their way */
 };
 
@@ -107,11 +109,12 @@ struct authority {
 	struct maps	 maps;
 	int		 synced;	/* maps, pos and marks are the group's */
 	uint64_t	 born;		/* clock_ms; 0: need not wait for them */
-	uint64_t	 pos;
+	uint64_t	 pos, era;
 	uint64_t	 durable;	/* last batch in Redis that maps have */
 	struct map	 marks;
 	struct list	 news;		/* struct item, oldest first */
 	size_t		 nnews, news_bytes;
+	uint64_t	 base;		/* era of what stands before them */
 	struct list	 departed;
 	struct incoming	*incoming;	/* the head's state */
 	uint64_t	 asked;		/* clock_ms: told the head what is missing */
@@ -152,10 +155,13 @@ void	 marks_forget(struct map *marks);
 void	 incoming_drop(struct incoming **in);
 struct mark *authority_mark(struct authority *a, uint64_t origin);
 void	 marks_set(struct map *marks, uint64_t origin, uint64_t number);
-int	 authority_apply(struct authority *a, const char *data, size_t len);
+int	 authority_apply(struct authority *a, uint64_t era, const char *data,
+	    size_t len);
+int	 authority_passed(const struct authority *a, uint64_t pos, uint64_t era);
 void	 authority_send_state(struct authority *a, uint64_t to);
 void	 authority_send_since(struct authority *a, uint64_t to, uint64_t pos);
 void	 authority_bring_up(struct authority *a, struct member *m);
+int	 authority_later(const struct authority *a, const struct gossip *m);
 void	 authority_got_state(struct authority *a, const struct gossip *m);
 
 /* ---- authority_office.c ---- */

@@ -20,6 +20,7 @@ authority_forget_news(struct authority *a)
 {
 	FREE_ALL(&a->news, struct item);
 	a->nnews = a->news_bytes = 0;
+	a->base = a->era;
 }
 
 void
@@ -160,6 +161,7 @@ authority_keep(struct authority *a, const char *data, size_t len)
 		return;
 	}
 	i->pos = a->pos;
+	i->era = a->era;
 	i->len = len;
 	memcpy(i->data, data, len);
 	list_push(&a->news, &i->at);
@@ -171,13 +173,15 @@ authority_keep(struct authority *a, const char *data, size_t len)
 		list_remove(&i->at);
 		a->nnews--;
 		a->news_bytes -= i->len;
+		a->base = i->era;
 		free(i);
 	}
 }
 
 /* The next news.  0, or -1: it is none. */
 int
-authority_apply(struct authority *a, const char *data, size_t len)
+authority_apply(struct authority *a, uint64_t era, const char *data,
+    size_t len)
 {
 	struct news_step	 s;
 	struct news		 n;
@@ -187,6 +191,7 @@ authority_apply(struct authority *a, const char *data, size_t len)
 		return (-1);
 	}
 	a->pos++;
+	a->era = era;
 	if (n.durable != 0)
 		a->durable = n.durable;
 	authority_keep(a, data, len);
@@ -195,12 +200,30 @@ authority_apply(struct authority *a, const char *data, size_t len)
 	return (0);
 }
 
+/* Is that where we are, or were, as far as it is remembered? */
+int
+authority_passed(const struct authority *a, uint64_t pos, uint64_t era)
+{
+	struct list	*e;
+	struct item	*i;
+
+	if (pos > a->pos || pos < a->pos - a->nnews)
+		return (0);
+	for (e = a->news.prev; e != &a->news; e = e->prev) {
+		i = list_entry(e, struct item, at);
+		if (i->pos == pos)
+			return (i->era == era);
+	}
+	return (a->base == era);
+}
+
 /* ---- bringing others up ---- */
 
 static void
 authority_send_news(struct authority *a, uint64_t to, const struct item *i)
 {
 	struct gossip	 m = { .type = GOSSIP_NEWS, .seq = i->pos,
+			    .era = i->era,
 			    .payload = slice_of(i->data, i->len) };
 
 	authority_tell(a, to, &m);
@@ -211,7 +234,8 @@ static void
 authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
     size_t nchanges, struct map_node **mark, int more)
 {
-	struct gossip		 m = { .type = GOSSIP_STATE, .seq = a->pos };
+	struct gossip		 m = { .type = GOSSIP_STATE, .seq = a->pos,
+				    .era = a->era };
 	struct buf		 b = { 0 };
 	struct map_node		*n = *mark, *end;
 	struct mark		*k;
@@ -277,16 +301,12 @@ authority_send_state(struct authority *a, uint64_t to)
 	buf_clear(&changes);
 }
 
-/* What is behind pos, or all if that is not known any more. */
+/* What is behind pos, which we passed. */
 void
 authority_send_since(struct authority *a, uint64_t to, uint64_t pos)
 {
 	struct list	*e, *tmp;
 
-	if (pos < a->pos - a->nnews) {
-		authority_send_state(a, to);
-		return;
-	}
 	list_each(e, tmp, &a->news)
 		if (list_entry(e, struct item, at)->pos > pos)
 			authority_send_news(a, to, list_entry(e, struct item,
@@ -296,12 +316,15 @@ authority_send_since(struct authority *a, uint64_t to, uint64_t pos)
 void
 authority_bring_up(struct authority *a, struct member *m)
 {
-	if (m->stale || m->pos > a->pos)
-		authority_send_state(a, m->id);
-	else if (m->pos < a->pos)
+	if (!m->stale && authority_passed(a, m->pos, m->era))
 		authority_send_since(a, m->id, m->pos);
+	else {
+		authority_send_state(a, m->id);
+		m->acked = 0;		/* whatever it had */
+	}
 	m->stale = 0;
 	m->pos = a->pos;
+	m->era = a->era;
 	m->asked = a->pos;
 }
 
@@ -323,8 +346,7 @@ authority_unapply(struct authority *a, uint64_t number)
 
 /* The last part has come: that is the state. */
 static void
-authority_become(struct authority *a, uint64_t pos, uint64_t durable,
-    struct incoming **in)
+authority_become(struct authority *a, uint64_t durable, struct incoming **in)
 {
 	struct mark	*k;
 
@@ -332,9 +354,10 @@ authority_become(struct authority *a, uint64_t pos, uint64_t durable,
 	marks_forget(&a->marks);
 	a->maps = (*in)->maps;
 	a->marks = (*in)->marks;
+	a->pos = (*in)->pos;
+	a->era = (*in)->era;
 	free(*in);
 	*in = NULL;
-	a->pos = pos;
 	a->durable = durable;
 	a->synced = 1;
 	authority_get_ready(a);
@@ -365,6 +388,13 @@ authority_take_part(struct incoming *in, struct news *n)
 	return (rv);
 }
 
+/* Does m say where somebody is who is further than we are? */
+int
+authority_later(const struct authority *a, const struct gossip *m)
+{
+	return (m->era > a->era || (m->era == a->era && m->seq > a->pos));
+}
+
 void
 authority_got_state(struct authority *a, const struct gossip *m)
 {
@@ -378,13 +408,23 @@ authority_got_state(struct authority *a, const struct gossip *m)
 		if (m->from != a->head)
 			return;
 	} else {
-		if (a->office != OFFICE_ASKING || k == NULL ||
-		    (a->synced && m->seq <= a->pos))
+		if (a->office != OFFICE_ASKING || k == NULL)
 			return;
 		in = &k->incoming;
+		k->pos = m->seq;
+		k->era = m->era;
+		if (a->synced && !authority_later(a, m)) {
+			incoming_drop(in);
+			return;
+		}
 	}
+	/* The rest of another one will not come any more. */
+	if (*in != NULL && ((*in)->pos != m->seq || (*in)->era != m->era))
+		incoming_drop(in);
 	if (*in == NULL && (*in = calloc(1, sizeof(**in))) == NULL)
 		return;
+	(*in)->pos = m->seq;
+	(*in)->era = m->era;
 	if (news_open(&n, m->payload.data, m->payload.len) == -1) {
 		log_warn("replica id=%" PRIu64 " error=\"bad state\"",
 		    a->r->id);
@@ -394,5 +434,5 @@ authority_got_state(struct authority *a, const struct gossip *m)
 	if (authority_take_part(*in, &n) == -1)
 		log_warn("group state lost=1 error=\"no memory\"");
 	if ((m->flags & GOSSIP_F_MORE) == 0)
-		authority_become(a, m->seq, n.durable, in);
+		authority_become(a, n.durable, in);
 }

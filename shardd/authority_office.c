@@ -99,6 +99,7 @@ static void
 authority_publish(struct authority *a)
 {
 	struct gossip	 m = { .type = GOSSIP_NEWS, .seq = a->pos + 1,
+			    .era = a->term,
 			    .payload = slice_of(a->bytes.data, a->bytes.len) };
 	struct buf	 bytes = a->bytes;
 	struct list	*e, *tmp;
@@ -111,6 +112,7 @@ authority_publish(struct authority *a)
 			continue;
 		authority_tell(a, k->id, &m);
 		k->pos = m.seq;
+		k->era = m.era;
 	}
 	list_each(e, tmp, &a->batch) {
 		p = list_entry(e, struct proposal, at);
@@ -121,7 +123,7 @@ authority_publish(struct authority *a)
 	FREE_ALL(&a->batch, struct proposal);
 	a->nbatch = 0;
 	memset(&a->bytes, 0, sizeof(a->bytes));
-	authority_apply(a, bytes.data, bytes.len);
+	authority_apply(a, a->term, bytes.data, bytes.len);
 	buf_clear(&bytes);
 	authority_settle(a);
 }
@@ -499,6 +501,7 @@ authority_take_all(struct authority *a, const struct store_answer *s)
 	authority_read_marks(a, &log);
 	a->durable = s->seq;
 	a->pos++;			/* nobody else has this */
+	a->era = a->term;
 	authority_forget_news(a);
 	n = map_find(&a->marks, &a->r->id, sizeof(a->r->id));
 	if (n != NULL)
@@ -515,7 +518,7 @@ authority_take_logged(struct authority *a, const struct store_answer *s)
 	for (size_t i = 0; i < s->values.n; i++) {
 		v = redis_at(&s->values, i);
 		if (v.kind == REDIS_STRING)
-			authority_apply(a, v.str, v.len);
+			authority_apply(a, a->term, v.str, v.len);
 	}
 	a->durable = s->seq;
 }
@@ -624,6 +627,7 @@ void
 authority_ask(struct authority *a, uint64_t neighbour)
 {
 	struct gossip	 m = { .type = GOSSIP_REIGN, .seq = a->pos,
+			    .era = a->era,
 			    .flags = a->synced ? 0 : GOSSIP_F_EMPTY };
 	struct member	*k = authority_member(a, neighbour);
 
@@ -634,6 +638,10 @@ authority_ask(struct authority *a, uint64_t neighbour)
 		k->stale = a->office != OFFICE_ASKING;
 		list_push(&a->members, &k->at);
 	}
+	k->pos = a->pos;		/* from there on it answers */
+	k->era = a->era;
+	if (k->urged)
+		m.flags |= GOSSIP_F_EMPTY;
 	authority_tell(a, neighbour, &m);
 }
 

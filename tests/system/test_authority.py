@@ -263,3 +263,28 @@ def test_who_sleeps_is_waited_for_once(start, steps):
         for n in range(1, 50):
             assert (a, b)[n % 2].do(f"put ~m 1 {n}") == [0]
             assert c.do("count ~m") == [1, n]
+
+
+def test_two_successions_and_one_who_slept(start, steps):
+    """It heard what the first decided, the others what the second did."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=4)
+    with Steps(k, "g") as a, Steps(k, "g") as b, Steps(k, "g") as c, \
+            Steps(k, "g") as d:
+        first, second, third, last = (shard_of(k, "g", i) for i in range(4))
+        assert a.do("add ~v") == [0, 1]
+        os.kill(second, signal.SIGSTOP)
+        os.kill(third, signal.SIGSTOP)
+        assert a.do("put ~one 1 1000000") == [0]    # more than sockets hold
+        assert d.do("count ~one") == [1, 1000000]
+        os.kill(last, signal.SIGSTOP)
+        k.kill_shard(pid=first)
+        os.kill(second, signal.SIGCONT)
+        os.kill(third, signal.SIGCONT)
+        assert b.do("put ~two 1 10") == [0]
+        assert c.do("count ~two") == [1, 10]
+        k.kill_shard(pid=second)
+        os.kill(last, signal.SIGCONT)
+        assert c.do("add ~v") == [0, 2]
+        assert d.do("add ~v") == [0, 3]
+        for m in "~one", "~two", "~v":
+            assert c.do(f"count {m}") == d.do(f"count {m}"), m
