@@ -167,6 +167,27 @@ authority_answered(struct authority *a, uint64_t number, int err)
 	}
 }
 
+/*
+ * How far our steps have come, as a state tells it: of those that were refused it
+ * knows the last only.  What became of those before that one is not known.
+ */
+void
+authority_recalled(struct authority *a, const struct mark *k)
+{
+	uint64_t	 refused = k->refused, done = k->done;
+	uint32_t	 err = k->err;
+	struct step	*s;
+
+	while (!list_empty(&a->steps)) {
+		s = list_entry(a->steps.next, struct step, at);
+		if (s->number >= refused)
+			break;
+		step_done(s, ETIMEDOUT);
+	}
+	authority_answered(a, refused, (int)err);
+	authority_answered(a, done, 0);
+}
+
 /* All replicas have what stands up to pos. */
 void
 authority_settled(struct authority *a, uint64_t pos)

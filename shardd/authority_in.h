@@ -70,6 +70,8 @@ struct mark {			/* how far an origin's steps have come */
 	uint64_t	 origin;
 	uint64_t	 done;		/* took effect, or were refused */
 	uint64_t	 seen;		/* are being decided */
+	uint64_t	 refused;	/* the last one that was; 0: none */
+	uint32_t	 err;		/* why */
 };
 
 /* A state that comes in parts. */
@@ -154,7 +156,8 @@ void	 authority_forget_news(struct authority *a);
 void	 marks_forget(struct map *marks);
 void	 incoming_drop(struct incoming **in);
 struct mark *authority_mark(struct authority *a, uint64_t origin);
-void	 marks_set(struct map *marks, uint64_t origin, uint64_t number);
+void	 marks_set(struct map *marks, uint64_t origin, uint64_t number,
+	    uint32_t err);
 int	 authority_apply(struct authority *a, uint64_t era, const char *data,
 	    size_t len);
 int	 authority_passed(const struct authority *a, uint64_t pos, uint64_t era);
@@ -185,6 +188,7 @@ void	 authority_restless(struct authority *a);
 void	 authority_get_ready(struct authority *a);
 int	 authority_tell(struct authority *a, uint64_t to, struct gossip *m);
 void	 authority_answered(struct authority *a, uint64_t number, int err);
+void	 authority_recalled(struct authority *a, const struct mark *k);
 void	 authority_settled(struct authority *a, uint64_t pos);
 void	 authority_acknowledge(struct authority *a);
 void	 authority_resend(struct authority *a);

@@ -73,7 +73,7 @@ authority_mark(struct authority *a, uint64_t origin)
 }
 
 void
-marks_set(struct map *marks, uint64_t origin, uint64_t number)
+marks_set(struct map *marks, uint64_t origin, uint64_t number, uint32_t err)
 {
 	struct mark	*k = marks_get(marks, origin);
 
@@ -81,6 +81,10 @@ marks_set(struct map *marks, uint64_t origin, uint64_t number)
 		return;
 	if (number > k->done)
 		k->done = number;
+	if (err != 0 && number > k->refused) {
+		k->refused = number;
+		k->err = err;
+	}
 	if (k->done > k->seen)
 		k->seen = k->done;
 }
@@ -144,7 +148,7 @@ authority_apply_step(struct authority *a, struct news_step *s)
 	if (s->number == 0)
 		authority_departed_said(a, s->origin);
 	else
-		marks_set(&a->marks, s->origin, s->number);
+		marks_set(&a->marks, s->origin, s->number, s->err);
 	if (s->err == 0)
 		authority_announce(a, s);
 	if (s->origin == a->r->id)
@@ -229,6 +233,14 @@ authority_send_news(struct authority *a, uint64_t to, const struct item *i)
 	authority_tell(a, to, &m);
 }
 
+/* How many steps of a batch tell of a mark: the last that was refused, and the
+ * last. */
+static size_t
+mark_steps(const struct mark *k)
+{
+	return ((k->refused != 0) + (k->refused != k->done));
+}
+
 /* A part: changes, and marks from *mark on, as many as fit in a message. */
 static void
 authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
@@ -243,7 +255,7 @@ authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
 
 	for (end = n; !more && end != NULL && nmarks < NEWS_CHANGES_MAX / 2;
 	    end = map_next(&a->marks, end))
-		nmarks++;
+		nmarks += mark_steps(container_of(end, struct mark, by_origin));
 	if (!more)
 		*mark = end;
 	m.flags = more || *mark != NULL ? GOSSIP_F_MORE : 0;
@@ -251,9 +263,14 @@ authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
 	news_add_step(&b, 0, 0, 0, slice_of(NULL, 0), nchanges);
 	if (changes->len > 0)
 		buf_add(&b, changes->data, changes->len);
-	for (; nmarks > 0; nmarks--, n = map_next(&a->marks, n)) {
+	for (; !more && n != end; n = map_next(&a->marks, n)) {
 		k = container_of(n, struct mark, by_origin);
-		news_add_step(&b, k->origin, k->done, 0, slice_of(NULL, 0), 0);
+		if (k->refused != 0)
+			news_add_step(&b, k->origin, k->refused, k->err,
+			    slice_of(NULL, 0), 0);
+		if (k->refused != k->done)
+			news_add_step(&b, k->origin, k->done, 0,
+			    slice_of(NULL, 0), 0);
 	}
 	m.payload = slice_of(b.data, b.len);
 	if (b.failed || changes->failed)
@@ -364,7 +381,7 @@ authority_become(struct authority *a, uint64_t durable, struct incoming **in)
 	authority_forget_news(a);
 	if ((k = authority_mark(a, a->r->id)) != NULL) {
 		authority_unapply(a, k->done);
-		authority_answered(a, k->done, 0);
+		authority_recalled(a, k);
 	}
 	if (a->office == OFFICE_NONE)
 		authority_acknowledge(a);
@@ -381,7 +398,7 @@ authority_take_part(struct incoming *in, struct news *n)
 
 	while (news_step(n, &s)) {
 		if (s.number != 0)
-			marks_set(&in->marks, s.origin, s.number);
+			marks_set(&in->marks, s.origin, s.number, s.err);
 		while (news_change(&s, &c))
 			rv |= maps_put(&in->maps, c.map, c.key, c.value);
 	}

@@ -483,7 +483,8 @@ authority_read_marks(struct authority *a, const struct redis_value *log)
 			continue;
 		while (news_step(&n, &s))
 			if (s.number != 0)
-				marks_set(&a->marks, s.origin, s.number);
+				marks_set(&a->marks, s.origin, s.number,
+				    s.err);
 	}
 }
 
@@ -505,8 +506,8 @@ authority_take_all(struct authority *a, const struct store_answer *s)
 	authority_forget_news(a);
 	n = map_find(&a->marks, &a->r->id, sizeof(a->r->id));
 	if (n != NULL)
-		authority_answered(a, container_of(n, struct mark,
-		    by_origin)->done, 0);
+		authority_recalled(a, container_of(n, struct mark,
+		    by_origin));
 	authority_reset(a);
 }
 

@@ -3,6 +3,7 @@ Who decides in a group, when much is lost at once, or in an unlucky order.
 What Pact's users see of it otherwise is in test_pact_faults.py.
 """
 
+import errno
 import os
 import signal
 import subprocess
@@ -288,3 +289,31 @@ def test_two_successions_and_one_who_slept(start, steps):
         assert d.do("add ~v") == [0, 3]
         for m in "~one", "~two", "~v":
             assert c.do(f"count {m}") == d.do(f"count {m}"), m
+
+
+def test_a_step_that_was_refused_while_its_origin_slept(start, steps):
+    """It has no news of that, only the state of the next who decides."""
+    k = start(worker=steps, config=CONFIG % 2 + PATIENT, shards=3)
+    with Steps(k, "g") as a, Steps(k, "g"), Steps(k, "g") as b, \
+            Steps(k, "g") as b2, Steps(k, "g") as c, Steps(k, "g") as c2:
+        def ask(asker, other, command):
+            """Its shard has passed it on when the other has answers."""
+            asker.send(command)
+            other.do("id")
+            other.do("id")
+
+        first, last = shard_of(k, "g", 0), shard_of(k, "g", 2)
+        assert a.do("add ~v") == [0, 1]
+        os.kill(first, signal.SIGSTOP)
+        ask(c, c2, "put ~m 1 2000000")
+        os.kill(last, signal.SIGSTOP)
+        ask(b, b2, "put ~big 1 1000000")        # more than a socket holds
+        os.kill(first, signal.SIGCONT)
+        wait.until(lambda: b2.do("count ~big") == [1, 1000000])
+        k.kill_shard(pid=first)
+        assert b2.do("add ~v") == [0, 2]
+        os.kill(last, signal.SIGCONT)
+        assert c.recv() == str(errno.EMSGSIZE)
+        assert c.do("add ~v") == [0, 3]
+        assert c.do("count ~m") == [0, 0]
+        assert b.recv() == "0"
