@@ -317,3 +317,39 @@ def test_a_step_that_was_refused_while_its_origin_slept(start, steps):
         assert c.do("add ~v") == [0, 3]
         assert c.do("count ~m") == [0, 0]
         assert b.recv() == "0"
+
+
+def test_a_state_is_written_again_all_or_nothing(start, steps, server):
+    """Redis came back with an older one, and in the middle all is lost."""
+    server.start()
+    key, path = "kennel:store:g:steps", server.path + ".cut"
+    cut = redis.Cut(server.path, path, b"$5\r\nfirst\r\n", 1 << 20)
+    k = start(worker=steps, config=CONFIG % 1, redis="unix:" + path)
+    with redis.Redis(server.path) as r:
+        def whole(p):
+            for n in range(4):
+                assert p.do(f"count m{n}") == [1900, 1900 * 500]
+                assert r("HLEN", f"{key}:m{n}") == 1900
+
+        with Steps(k, "g") as a:
+            for n in range(4):
+                assert a.do(f"put m{n} 1900 500") == [0]
+            whole(a)
+            r("HSET", key, "seq", 1)
+            a.send("add n")
+            wait.until(cut.over.is_set)
+            for pid in k.pids():
+                os.kill(pid, signal.SIGKILL)
+            k.kill_gateway()
+        cut.close()
+        k.options["redis"] = "unix:" + server.path
+        k.start()
+        with Steps(k, "g") as a:
+            whole(a)
+            assert a.do("add n") == [0, 1]
+            r("HSET", key, "seq", 1)
+            assert a.do("add n") == [0, 2]
+            whole(a)
+            assert int(r("HGET", key, "seq")) > 1
+            assert r.keys("*.new*") == []
+            assert {r("TTL", name) for name in r.keys(key + "*")} == {-1}
