@@ -260,19 +260,21 @@ void
 authority_parted(struct authority *a, uint64_t neighbour)
 {
 	struct member	*m = authority_member(a, neighbour);
-	struct departed	*d;
+	struct departed	*d = authority_departed(a, neighbour);
 
 	if (m != NULL) {
 		member_free(m);
 		if (a->office > OFFICE_ASKING)
 			authority_settle(a);
 	}
-	if ((d = malloc(sizeof(*d))) != NULL) {
-		d->id = neighbour;
-		list_push(&a->departed, &d->at);
+	if (d != NULL) {		/* said already */
+		list_remove(&d->at);
+		free(d);
+	} else {
+		authority_remember(a, neighbour, 0);
+		if (a->office > OFFICE_ASKING)
+			authority_propose_end(a, neighbour);
 	}
-	if (a->office > OFFICE_ASKING)
-		authority_propose(a, neighbour, 0, 0, slice_of(NULL, 0));
 	authority_heard(a, 0);
 }
 

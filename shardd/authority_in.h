@@ -6,6 +6,7 @@
 
 #include "common/list.h"
 #include "common/turn.h"
+#include "proto/limits.h"
 #include "proto/news.h"
 #include "shardd/authority.h"
 #include "shardd/kennel.h"
@@ -26,6 +27,7 @@
 #define AUTHORITY_TAKE_MAX_MS	8000
 #define AUTHORITY_BATCH		(256 << 10)	/* bytes of steps */
 #define AUTHORITY_INBOX		(16 << 20)	/* bytes of steps that wait */
+#define AUTHORITY_DEPARTED	(2 * SLOTS_MAX)	/* remembered, not in the news */
 
 enum office {
 	OFFICE_NONE,		/* another one decides */
@@ -98,9 +100,10 @@ struct member {			/* a neighbour, as the authority sees it */
 	struct incoming	*incoming;	/* its state; several may be on their way */
 };
 
-struct departed {		/* neighbours that ended, not yet in the news */
+struct departed {		/* neighbours that ended, for the news or for us */
 	struct list	 at;
 	uint64_t	 id;
+	int		 said;		/* in the news only: its farewell is to come */
 };
 
 struct authority {
@@ -161,6 +164,8 @@ void	 marks_set(struct map *marks, uint64_t origin, uint64_t number,
 int	 authority_apply(struct authority *a, uint64_t era, const char *data,
 	    size_t len);
 int	 authority_passed(const struct authority *a, uint64_t pos, uint64_t era);
+struct departed *authority_departed(struct authority *a, uint64_t id);
+void	 authority_remember(struct authority *a, uint64_t id, int said);
 void	 authority_send_state(struct authority *a, uint64_t to);
 void	 authority_send_since(struct authority *a, uint64_t to, uint64_t pos);
 void	 authority_bring_up(struct authority *a, struct member *m);
@@ -175,6 +180,7 @@ void	 authority_unbatch(struct authority *a);
 void	 authority_work(void *arg);
 int	 authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 	    uint64_t after, struct slice data);
+void	 authority_propose_end(struct authority *a, uint64_t origin);
 void	 authority_inaugurate(struct authority *a);
 void	 authority_reset(struct authority *a);
 void	 authority_taken_cb(const struct store_answer *s, void *arg);

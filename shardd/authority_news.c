@@ -123,17 +123,47 @@ authority_announce(struct authority *a, const struct news_step *s)
 	    s->data.len == 0 ? "" : s->data.data, s->data.len);
 }
 
-static void
-authority_departed_said(struct authority *a, uint64_t id)
+struct departed *
+authority_departed(struct authority *a, uint64_t id)
 {
 	struct list	*e, *tmp;
 
-	authority_unmark(a, id);
 	list_each(e, tmp, &a->departed)
-		if (list_entry(e, struct departed, at)->id == id) {
-			list_remove(e);
-			free(list_entry(e, struct departed, at));
-		}
+		if (list_entry(e, struct departed, at)->id == id)
+			return (list_entry(e, struct departed, at));
+	return (NULL);
+}
+
+/* The latest, for a state that comes may have had some of the others in it. */
+void
+authority_remember(struct authority *a, uint64_t id, int said)
+{
+	struct departed	*d;
+
+	if ((d = malloc(sizeof(*d))) == NULL)
+		return;
+	d->id = id;
+	d->said = said;
+	list_push(&a->departed, &d->at);
+	if (list_count(&a->departed) <= AUTHORITY_DEPARTED)
+		return;
+	d = list_entry(a->departed.next, struct departed, at);
+	list_remove(&d->at);
+	free(d);
+}
+
+/* The news say that it ended; perhaps before the gateway does. */
+static void
+authority_departed_said(struct authority *a, uint64_t id)
+{
+	struct departed	*d = authority_departed(a, id);
+
+	authority_unmark(a, id);
+	if (d != NULL && !d->said) {
+		list_remove(&d->at);
+		free(d);
+	} else if (d == NULL && neighbours_has(a->r->neighbours, id))
+		authority_remember(a, id, 1);
 }
 
 static void

@@ -374,6 +374,21 @@ authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 	return (0);
 }
 
+/* Once, whatever it was that brought us to it. */
+void
+authority_propose_end(struct authority *a, uint64_t origin)
+{
+	struct list	*e, *tmp;
+	struct proposal	*p;
+
+	list_each(e, tmp, &a->inbox) {
+		p = list_entry(e, struct proposal, at);
+		if (p->number == 0 && p->origin == origin)
+			return;
+	}
+	authority_propose(a, origin, 0, 0, slice_of(NULL, 0));
+}
+
 /* ---- taking office ---- */
 
 /* What was found is known: the others get it, then steps are decided. */
@@ -381,6 +396,7 @@ void
 authority_inaugurate(struct authority *a)
 {
 	struct list	*e, *tmp;
+	struct departed	*d;
 	struct member	*m;
 
 	a->office = OFFICE_READY;
@@ -396,9 +412,11 @@ authority_inaugurate(struct authority *a)
 		else
 			m->stale = 1;
 	}
-	list_each(e, tmp, &a->departed)
-		authority_propose(a, list_entry(e, struct departed, at)->id, 0,
-		    0, slice_of(NULL, 0));
+	list_each(e, tmp, &a->departed) {
+		d = list_entry(e, struct departed, at);
+		if (!d->said)
+			authority_propose_end(a, d->id);
+	}
 	authority_resend(a);
 	authority_settle(a);
 	turn_add(&a->work, TURN_CLIENTS);

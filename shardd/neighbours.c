@@ -174,6 +174,12 @@ neighbours_id(const struct neighbours *n, size_t i)
 }
 
 int
+neighbours_has(const struct neighbours *n, uint64_t neighbour)
+{
+	return (neighbours_find(n, neighbour) != NULL);
+}
+
+int
 neighbours_tell(struct neighbours *n, uint64_t neighbour, struct gossip *m)
 {
 	struct neighbour	*nb = neighbours_find(n, neighbour);

@@ -26,6 +26,7 @@ struct neighbours *neighbours_new(struct replica *r);
 void	 neighbours_free(struct neighbours *n);
 size_t	 neighbours_count(const struct neighbours *n);
 uint64_t neighbours_id(const struct neighbours *n, size_t i);
+int	 neighbours_has(const struct neighbours *n, uint64_t neighbour);
 /* authority.c: the state is here.  The replica is ready (replica_set_ready) when
  * nobody is being waited for any more. */
 void	 neighbours_ready(struct neighbours *n);

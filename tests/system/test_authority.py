@@ -353,3 +353,20 @@ def test_a_state_is_written_again_all_or_nothing(start, steps, server):
             assert int(r("HGET", key, "seq")) > 1
             assert r.keys("*.new*") == []
             assert {r("TTL", name) for name in r.keys(key + "*")} == {-1}
+
+
+def test_an_end_is_told_once(start, steps):
+    """Whoever hears of it from who decides before the gateway says so, too."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=3)
+    with Steps(k, "g") as a, Steps(k, "g") as b:
+        second = shard_of(k, "g", 1)
+        for n in range(1, 21):
+            with Steps(k, "g") as c:
+                assert c.do("get ~gone") == [n - 1]
+                os.kill(second, signal.SIGSTOP)
+            wait.until(lambda: a.do("get ~gone") == [n])
+            os.kill(second, signal.SIGCONT)
+            wait.until(lambda: b.do("get ~gone") == [n])
+        k.kill_shard(pid=shard_of(k, "g", 0))
+        assert b.do("add ~v") == [0, 1]
+        assert b.do("get ~gone") == [21]
