@@ -467,7 +467,8 @@ neighbours_whisper(struct neighbours *n, struct slice uid, struct payload *p,
 	    .uid_len = uid.len };
 	if (uid.len > 0)
 		memcpy(wh->uid, uid.data, uid.len);
-	if (lookup_find(w->lookup, n->r, uid, neighbours_found_cb, wh) == -1) {
+	if (lookup_find(w->lookup, n->r, uid, n->n + 1, neighbours_found_cb,
+	    wh) == -1) {
 		free(wh);
 		return (neighbours_fan(n, &m, NULL, done, arg));
 	}

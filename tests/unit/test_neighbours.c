@@ -163,9 +163,9 @@ lookup_usable(const struct lookup *l)
 
 int
 lookup_find(struct lookup *l, struct replica *r, struct slice uid,
-    lookup_found_cb *cb, void *arg)
+    size_t listed, lookup_found_cb *cb, void *arg)
 {
-	(void)l, (void)r, (void)uid;
+	(void)l, (void)r, (void)uid, (void)listed;
 	look.cb = cb;
 	look.arg = arg;
 	look.asked++;
