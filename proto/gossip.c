@@ -57,7 +57,7 @@ static const struct row {
 	    { F_ASK, F_TO, F_FROM, F_SEQ, F_FLAGS, F_UID, F_TOPICS,
 	      F_PAYLOAD } },
 	[GOSSIP_STEP]	= { "step", 0,
-	    { F_TO, F_FROM, F_SEQ, F_AFTER, F_PAYLOAD } },
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_AFTER, F_PAYLOAD } },
 	[GOSSIP_REIGN]	= { "reign", 0,
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA } },
 	[GOSSIP_AT]	= { "at", 0,

@@ -35,9 +35,11 @@ enum gossip_type {
 	/* Between the replicas of a group and its authority (shardd/authority.h);
 	 * term: of office; seq: the sender's position in the group's news; era:
 	 * the term in which the news there were decided. */
-	GOSSIP_STEP,		/* to from seq after payload: the sender's step number
-				   seq; after: its last one that was not answered (0:
-				   none), without which this one is not taken */
+	GOSSIP_STEP,		/* to from term seq after payload: the sender's step
+				   number seq; after: its last one that was not
+				   answered (0: none), without which this one is not
+				   taken; term: in which the receiver decides, as far
+				   as the sender knows */
 	GOSSIP_REIGN,		/* to from term seq flags era: I decide now; answered
 				   with the NEWS beyond that (all STATE, if they do not
 				   follow from it, or GOSSIP_F_EMPTY), then AT */

@@ -280,6 +280,20 @@ authority_parted(struct authority *a, uint64_t neighbour)
 
 /* ---- messages ---- */
 
+/*
+ * One of an office that is over goes to the successor, too, and has perhaps been
+ * decided there; one of an office that is to come waits for it.
+ */
+static void
+authority_got_step(struct authority *a, const struct gossip *m)
+{
+	if (m->term < a->term ||
+	    (m->term == a->term && a->office == OFFICE_NONE) ||
+	    m->seq == 0 || m->payload.len > STEP_MAX)
+		return;
+	authority_propose(a, m->from, m->seq, m->after, m->payload);
+}
+
 static void
 authority_got_reign(struct authority *a, const struct gossip *m)
 {
@@ -402,9 +416,7 @@ authority_message(struct authority *a, const struct gossip *m)
 {
 	switch (m->type) {
 	case GOSSIP_STEP:
-		if (m->seq != 0 && m->payload.len <= STEP_MAX)
-			authority_propose(a, m->from, m->seq, m->after,
-			    m->payload);
+		authority_got_step(a, m);
 		break;
 	case GOSSIP_REIGN:
 		authority_got_reign(a, m);

@@ -370,3 +370,23 @@ def test_an_end_is_told_once(start, steps):
         k.kill_shard(pid=shard_of(k, "g", 0))
         assert b.do("add ~v") == [0, 1]
         assert b.do("get ~gone") == [21]
+
+
+def test_a_step_for_who_was_deposed_is_nothing_to_come_back_to(start, steps):
+    """It was decided by another, its origin is gone, and then it reigns again."""
+    k = start(worker=steps, config=CONFIG % 1 + "[gateway]\nwatchdog = 6s\n",
+              shards=4)
+    with Steps(k, "g") as a, Steps(k, "g") as b, Steps(k, "g") as c:
+        assert a.do("add ~v") == [0, 1]
+        pid = k.kill_shard(pid=shard_of(k, "g", 0), signo=signal.SIGSTOP)
+        with Steps(k, "g") as d:        # what the gateway says is read first
+            d.do("id")
+            c.send("add ~v")
+            assert b.do("add ~v")[0] == 0
+            assert c.recv()[0] == "0"
+        os.kill(pid, signal.SIGCONT)
+        wait.until(lambda: a.do("get ~v") == [3])
+        c.close()
+        wait.until(lambda: a.do("get ~gone") == [2])
+        k.kill_shard(pid=shard_of(k, "g", 1))
+        assert a.do("add ~v") == [0, 4]
