@@ -257,6 +257,18 @@ authority_met(struct authority *a, uint64_t neighbour)
 }
 
 void
+authority_missed(struct authority *a, uint64_t neighbour)
+{
+	struct member	*m = authority_member(a, neighbour);
+
+	if (a->office == OFFICE_NONE)
+		return;
+	if (m != NULL)
+		m->heard = 0;		/* no news before it has answered */
+	authority_ask(a, neighbour);
+}
+
+void
 authority_parted(struct authority *a, uint64_t neighbour)
 {
 	struct member	*m = authority_member(a, neighbour);

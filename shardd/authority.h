@@ -63,6 +63,8 @@ int	 authority_reigns(const struct authority *a, uint64_t *term);
 /* neighbours.c: one more neighbour, one less, a message from one. */
 void	 authority_met(struct authority *a, uint64_t neighbour);
 void	 authority_parted(struct authority *a, uint64_t neighbour);
+/* Something between us may have been lost. */
+void	 authority_missed(struct authority *a, uint64_t neighbour);
 void	 authority_message(struct authority *a, const struct gossip *m);
 /* worker.c: each 100 ms. */
 void	 authority_tick_all(struct worker *w);

@@ -316,6 +316,24 @@ neighbours_link_lost(struct link *l)
 	}
 }
 
+void
+neighbours_link_back(struct link *l)
+{
+	struct map	*replicas = &link_worker(l)->replicas;
+	struct map_node	*e;
+	struct replica	*r;
+
+	for (e = map_first(replicas); e != NULL; e = map_next(replicas, e)) {
+		r = container_of(e, struct replica, by_id);
+		for (size_t i = 0; r->authority != NULL &&
+		    i < r->neighbours->n; i++)
+			if (neighbour_link(r->neighbours,
+			    &r->neighbours->at[i]) == l)
+				authority_missed(r->authority,
+				    r->neighbours->at[i].id);
+	}
+}
+
 /* ---- to the neighbours ---- */
 
 static int

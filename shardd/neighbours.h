@@ -88,5 +88,7 @@ int	 neighbours_message(struct link *l, const struct gossip *m);
 /* m is for a replica that is not here: answer, so that nobody waits. */
 void	 neighbours_absent(struct link *l, const struct gossip *m);
 void	 neighbours_link_lost(struct link *l);
+/* It is up again, after something was lost: who decides asks who is there. */
+void	 neighbours_link_back(struct link *l);
 
 #endif

@@ -390,3 +390,17 @@ def test_a_step_for_who_was_deposed_is_nothing_to_come_back_to(start, steps):
         wait.until(lambda: a.do("get ~gone") == [2])
         k.kill_shard(pid=shard_of(k, "g", 1))
         assert a.do("add ~v") == [0, 4]
+
+
+def test_news_lost_with_a_link_come_when_it_is_back(start, steps):
+    """More waited than a link holds; nothing happens afterwards."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=2)
+    with Steps(k, "g") as a, Steps(k, "g") as b:
+        assert b.do("add ~v") == [0, 1]
+        pid = k.kill_shard(pid=shard_of(k, "g", 1), signo=signal.SIGSTOP)
+        while "64 MiB are queued" not in k.log():
+            assert a.do("put ~big 7 1000000") == [0]
+        os.kill(pid, signal.SIGCONT)
+        wait.until(lambda: b.do("count ~big") == [7, 7000000])
+        assert b.do("add ~v") == [0, 2]
+        assert shard_of(k, "g", 1) == pid

@@ -137,6 +137,12 @@ authority_parted(struct authority *a, uint64_t neighbour)
 }
 
 void
+authority_missed(struct authority *a, uint64_t neighbour)
+{
+	(void)a, (void)neighbour;
+}
+
+void
 authority_message(struct authority *a, const struct gossip *m)
 {
 	(void)a, (void)m;
