@@ -377,7 +377,10 @@ store_take_answer(struct store_answer *a, const struct redis_value *v)
 		a->result = STORE_OLDER;
 	if (v->n < 4 || (a->values = redis_at(v, 3)).kind != REDIS_ARRAY)
 		return;
-	a->result = strcmp(kind.str, "log") == 0 ? STORE_LOGGED : STORE_ALL;
+	if (strcmp(kind.str, "log") == 0)
+		a->result = STORE_LOGGED;
+	else if (a->values.n % 2 == 1)		/* pairs, and the log */
+		a->result = STORE_ALL;
 }
 
 static enum store_result

@@ -6,7 +6,9 @@ What Pact's users see of it otherwise is in test_pact_faults.py.
 import errno
 import os
 import signal
+import socketserver
 import subprocess
+import threading
 import time
 
 import pytest
@@ -404,3 +406,47 @@ def test_news_lost_with_a_link_come_when_it_is_back(start, steps):
         wait.until(lambda: b.do("count ~big") == [7, 7000000])
         assert b.do("add ~v") == [0, 2]
         assert shard_of(k, "g", 1) == pid
+
+
+class Liar(socketserver.StreamRequestHandler):
+    """A Redis that runs no script and answers something else."""
+    answers = {b"PING": b"+PONG\r\n", b"SCRIPT": b"$40\r\n%s\r\n" % (b"0" * 40),
+               b"HKEYS": b"*0\r\n", b"SMEMBERS": b"*0\r\n"}
+
+    def handle(self):
+        for line in iter(self.rfile.readline, b""):
+            words = []
+            for _ in range(int(line[1:])):
+                size = int(self.rfile.readline()[1:])
+                words.append(self.rfile.read(size + 2)[:-2])
+            if words[0] == b"EVALSHA":
+                self.server.asked += 1
+                self.wfile.write(self.server.lie)
+            else:
+                self.wfile.write(self.answers.get(words[0], b":1\r\n"))
+
+
+@pytest.mark.parametrize("lie", [
+    "*4 :1 :1 $3 all *0", "*4 :1 :1 $3 all *2 $1 m *0", "*4 :1 :1 $3 log *1 :7",
+    "*4 :1 :1 $3 all *3 $1 m *3 :1 :1 :1 :7", "*3 $1 x :1 :1", "*0", "*-1", "$-1",
+    "$2 ok", ":5", "+ok", "-ERR no", "*4 :-1 :-1 $3 log *2 $1 x *-1",
+    "*4 :1 :1 $3 all *3 $1 m *4 $1 k *-1 *0 $1 v $1 x",
+])
+def test_a_redis_that_answers_anything(start, steps, tmp_path, lie):
+    """Whoever believes it, if anybody, is none the worse for it."""
+    path = str(tmp_path / "redis.sock")
+    with socketserver.ThreadingUnixStreamServer(path, Liar) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        server.asked, server.lie = 0, lie.replace(" ", "\r\n").encode() + b"\r\n"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        k = start(worker=steps, config=CONFIG % 1, redis="unix:" + path)
+        pids = [s["pid"] for s in k.shards()]
+        with Steps(k, "g") as a, Steps(k, "g") as b:
+            assert a.do("add ~v") == [0, 1]
+            assert b.do("add ~v") == [0, 2]
+            a.send("add n")
+            wait.until(lambda: server.asked > 1)
+        assert [s["pid"] for s in k.shards()] == pids
+        k.stop()
+        server.shutdown()
