@@ -6,7 +6,7 @@
 enum field {
 	F_END,
 	F_ASK, F_TO, F_FROM, F_SEQ, F_INCARNATION, F_SLOT, F_LOW, F_HIGH,
-	F_FLAGS, F_UID, F_PAYLOAD, F_TERM, F_TOPICS, F_AFTER
+	F_FLAGS, F_UID, F_PAYLOAD, F_TERM, F_TOPICS, F_AFTER, F_ERA
 };
 
 #define U32(m, max)	{ PACK_U32, offsetof(struct gossip, m), max }
@@ -27,6 +27,7 @@ static const struct pack_field fields[] = {
 	[F_PAYLOAD]	= STR(payload, LINK_FRAME_MAX),
 	[F_TERM]	= U64(term),
 	[F_AFTER]	= U64(after),
+	[F_ERA]		= U64(era),
 	[F_TOPICS]	= STR(topics, TOPICS_MAX),
 };
 
@@ -56,16 +57,16 @@ static const struct row {
 	    { F_ASK, F_TO, F_FROM, F_SEQ, F_FLAGS, F_UID, F_TOPICS,
 	      F_PAYLOAD } },
 	[GOSSIP_STEP]	= { "step", 0,
-	    { F_TO, F_FROM, F_SEQ, F_AFTER, F_PAYLOAD } },
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_AFTER, F_PAYLOAD } },
 	[GOSSIP_REIGN]	= { "reign", 0,
-	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS } },
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA } },
 	[GOSSIP_AT]	= { "at", 0,
-	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS } },
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA } },
 	[GOSSIP_NEWS]	= { "news", 0,
-	    { F_TO, F_FROM, F_TERM, F_SEQ, F_PAYLOAD } },
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_ERA, F_PAYLOAD } },
 	[GOSSIP_ACK]	= { "ack", 0, { F_TO, F_FROM, F_TERM, F_SEQ } },
 	[GOSSIP_STATE]	= { "state", 0,
-	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_PAYLOAD } },
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA, F_PAYLOAD } },
 };
 
 const char *

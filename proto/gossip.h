@@ -33,20 +33,23 @@ enum gossip_type {
 	GOSSIP_PUBLISH,		/* ask to from seq flags uid topics payload: as CAST,
 				   to the subscribers of the topics */
 	/* Between the replicas of a group and its authority (shardd/authority.h);
-	 * term: of office; seq: the sender's position in the group's news. */
-	GOSSIP_STEP,		/* to from seq after payload: the sender's step number
-				   seq; after: its last one that was not answered (0:
-				   none), without which this one is not taken */
-	GOSSIP_REIGN,		/* to from term seq flags: I decide now; answered with
-				   the NEWS beyond seq (all STATE, if GOSSIP_F_EMPTY),
-				   then AT */
-	GOSSIP_AT,		/* to from term seq flags: that is what I have
+	 * term: of office; seq: the sender's position in the group's news; era:
+	 * the term in which the news there were decided. */
+	GOSSIP_STEP,		/* to from term seq after payload: the sender's step
+				   number seq; after: its last one that was not
+				   answered (0: none), without which this one is not
+				   taken; term: in which the receiver decides, as far
+				   as the sender knows */
+	GOSSIP_REIGN,		/* to from term seq flags era: I decide now; answered
+				   with the NEWS beyond that (all STATE, if they do not
+				   follow from it, or GOSSIP_F_EMPTY), then AT */
+	GOSSIP_AT,		/* to from term seq flags era: that is what I have
 				   (GOSSIP_F_EMPTY: nothing) */
-	GOSSIP_NEWS,		/* to from term seq payload (proto/news.h) */
+	GOSSIP_NEWS,		/* to from term seq era payload (proto/news.h) */
 	GOSSIP_ACK,		/* to from term seq: to the authority, I have that; from
 				   it: all have */
-	GOSSIP_STATE,		/* to from term seq flags payload: a part of all there
-				   is; GOSSIP_F_MORE: not the last */
+	GOSSIP_STATE,		/* to from term seq flags era payload: a part of all
+				   there is; GOSSIP_F_MORE: not the last */
 	GOSSIP_NTYPES
 };
 
@@ -63,7 +66,7 @@ struct gossip {
 	uint64_t	 to, from;	/* replicas */
 	uint64_t	 seq;
 	uint64_t	 incarnation;
-	uint64_t	 term;
+	uint64_t	 term, era;
 	uint64_t	 after;
 	uint32_t	 slot, low, high;
 	uint32_t	 flags;

@@ -167,6 +167,27 @@ authority_answered(struct authority *a, uint64_t number, int err)
 	}
 }
 
+/*
+ * How far our steps have come, as a state tells it: of those that were refused it
+ * knows the last only.  What became of those before that one is not known.
+ */
+void
+authority_recalled(struct authority *a, const struct mark *k)
+{
+	uint64_t	 refused = k->refused, done = k->done;
+	uint32_t	 err = k->err;
+	struct step	*s;
+
+	while (!list_empty(&a->steps)) {
+		s = list_entry(a->steps.next, struct step, at);
+		if (s->number >= refused)
+			break;
+		step_done(s, ETIMEDOUT);
+	}
+	authority_answered(a, refused, (int)err);
+	authority_answered(a, done, 0);
+}
+
 /* All replicas have what stands up to pos. */
 void
 authority_settled(struct authority *a, uint64_t pos)
@@ -236,26 +257,54 @@ authority_met(struct authority *a, uint64_t neighbour)
 }
 
 void
+authority_missed(struct authority *a, uint64_t neighbour)
+{
+	struct member	*m = authority_member(a, neighbour);
+
+	if (a->office == OFFICE_NONE)
+		return;
+	if (m != NULL)
+		m->heard = 0;		/* no news before it has answered */
+	authority_ask(a, neighbour);
+}
+
+void
 authority_parted(struct authority *a, uint64_t neighbour)
 {
 	struct member	*m = authority_member(a, neighbour);
-	struct departed	*d;
+	struct departed	*d = authority_departed(a, neighbour);
 
 	if (m != NULL) {
 		member_free(m);
 		if (a->office > OFFICE_ASKING)
 			authority_settle(a);
 	}
-	if ((d = malloc(sizeof(*d))) != NULL) {
-		d->id = neighbour;
-		list_push(&a->departed, &d->at);
+	if (d != NULL) {		/* said already */
+		list_remove(&d->at);
+		free(d);
+	} else {
+		authority_remember(a, neighbour, 0);
+		if (a->office > OFFICE_ASKING)
+			authority_propose_end(a, neighbour);
 	}
-	if (a->office > OFFICE_ASKING)
-		authority_propose(a, neighbour, 0, 0, slice_of(NULL, 0));
 	authority_heard(a, 0);
 }
 
 /* ---- messages ---- */
+
+/*
+ * One of an office that is over goes to the successor, too, and has perhaps been
+ * decided there; one of an office that is to come waits for it.
+ */
+static void
+authority_got_step(struct authority *a, const struct gossip *m)
+{
+	if (m->term < a->term ||
+	    (m->term == a->term && a->office == OFFICE_NONE) ||
+	    m->seq == 0 || m->payload.len > STEP_MAX)
+		return;
+	authority_propose(a, m->from, m->seq, m->after, m->payload);
+}
 
 static void
 authority_got_reign(struct authority *a, const struct gossip *m)
@@ -266,11 +315,14 @@ authority_got_reign(struct authority *a, const struct gossip *m)
 		return;
 	if (m->term > a->term || m->from != a->head)
 		authority_follow(a, m->term, m->from);
-	if (a->synced && (m->flags & GOSSIP_F_EMPTY) != 0)
-		authority_send_state(a, m->from);
-	else if (a->synced && a->pos > m->seq)
+	if (a->synced && (m->flags & GOSSIP_F_EMPTY) == 0 &&
+	    authority_passed(a, m->seq, m->era))
 		authority_send_since(a, m->from, m->seq);
+	else if (a->synced && ((m->flags & GOSSIP_F_EMPTY) != 0 ||
+	    a->era > m->era || (a->era == m->era && a->pos > m->seq)))
+		authority_send_state(a, m->from);
 	at.seq = a->pos;
+	at.era = a->era;
 	at.flags = a->synced ? 0 : GOSSIP_F_EMPTY;
 	authority_tell(a, m->from, &at);
 }
@@ -286,8 +338,17 @@ authority_got_at(struct authority *a, const struct gossip *m)
 		authority_ask(a, m->from);	/* it answers, then it is one */
 		return;
 	}
+	k->pos = m->seq;
+	k->era = m->era;
+	/* It has something that does not follow from what we have. */
+	if (a->office == OFFICE_ASKING && (m->flags & GOSSIP_F_EMPTY) == 0 &&
+	    authority_later(a, m) && !k->urged) {
+		k->urged = 1;
+		authority_ask(a, m->from);
+		return;
+	}
 	k->heard = 1;
-	k->pos = k->acked = m->seq;
+	authority_heard_ack(a, k, m->seq);
 	k->stale |= (m->flags & GOSSIP_F_EMPTY) != 0;
 	if (a->office == OFFICE_ASKING)
 		authority_heard(a, 0);
@@ -315,26 +376,46 @@ authority_got_ack(struct authority *a, const struct gossip *m)
 		if (m->from == a->head)
 			authority_settled(a, m->seq);
 	} else if (k != NULL && m->seq > k->acked) {
-		k->acked = m->seq;
+		authority_heard_ack(a, k, m->seq);
 		authority_settle(a);
 	}
+}
+
+/* A neighbour has what we missed.  It counts if it follows from what we have now,
+ * for another one may have been faster with something else. */
+static void
+authority_catch_up(struct authority *a, const struct gossip *m)
+{
+	struct member	*k = authority_member(a, m->from);
+
+	if (k == NULL)
+		return;
+	if (k->pos == a->pos && k->era == a->era && m->seq == a->pos + 1)
+		authority_apply(a, m->era, m->payload.data, m->payload.len);
+	k->pos = m->seq;
+	k->era = m->era;
 }
 
 static void
 authority_got_news(struct authority *a, const struct gossip *m)
 {
-	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->pos };
+	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->pos,
+			    .era = a->era };
 
-	if (m->term != a->term || !a->synced || m->seq <= a->pos ||
-	    (a->office != OFFICE_ASKING && m->from != a->head))
+	if (m->term != a->term || !a->synced)
 		return;
-	if (m->seq == a->pos + 1) {
-		authority_apply(a, m->payload.data, m->payload.len);
-		if (a->office == OFFICE_NONE)
-			authority_acknowledge(a);
+	if (a->office == OFFICE_ASKING) {
+		authority_catch_up(a, m);
 		return;
 	}
-	if (a->office == OFFICE_ASKING || clock_ms() - a->asked < 100)
+	if (a->office != OFFICE_NONE || m->from != a->head || m->seq <= a->pos)
+		return;
+	if (m->seq == a->pos + 1) {
+		authority_apply(a, m->era, m->payload.data, m->payload.len);
+		authority_acknowledge(a);
+		return;
+	}
+	if (clock_ms() - a->asked < 100)
 		return;
 	log_warn("replica id=%" PRIu64 " missed news=%" PRIu64, a->r->id,
 	    m->seq - a->pos - 1);
@@ -347,9 +428,7 @@ authority_message(struct authority *a, const struct gossip *m)
 {
 	switch (m->type) {
 	case GOSSIP_STEP:
-		if (m->seq != 0 && m->payload.len <= STEP_MAX)
-			authority_propose(a, m->from, m->seq, m->after,
-			    m->payload);
+		authority_got_step(a, m);
 		break;
 	case GOSSIP_REIGN:
 		authority_got_reign(a, m);
@@ -441,6 +520,7 @@ authority_tick(struct authority *a)
 {
 	struct step	*s;
 	uint64_t	 now = clock_ms();
+	int		 waits;
 
 	if (a->office == OFFICE_ASKING && now - a->since > AUTHORITY_ASK_MS)
 		authority_heard(a, 1);
@@ -459,6 +539,7 @@ authority_tick(struct authority *a)
 		authority_take(a);
 	if (a->born != 0 && now - a->born > AUTHORITY_READY_MS)
 		authority_get_ready(a);
+	waits = a->office >= OFFICE_READY && authority_settle(a);
 	while (!list_empty(&a->steps)) {
 		s = list_entry(a->steps.next, struct step, at);
 		if (now - s->since < AUTHORITY_STEP_MS)
@@ -473,7 +554,7 @@ authority_tick(struct authority *a)
 	}
 	if (!list_empty(&a->steps) && now - a->sent > AUTHORITY_AGAIN_MS)
 		authority_resend(a);
-	if (a->born == 0 && list_empty(&a->steps) &&
+	if (!waits && a->born == 0 && list_empty(&a->steps) &&
 	    list_empty(&a->applied) && (a->office == OFFICE_NONE ||
 	    (a->office == OFFICE_READY && !a->away)))
 		list_remove(&a->restless);

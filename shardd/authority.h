@@ -9,10 +9,16 @@
  * same stages.
  *
  * Positions count the news since the group woke up.  Terms of office rise: news
- * of an earlier term are dropped.  A new authority first asks its neighbours
- * where they are (REIGN, answered with what it has missed, and AT), then takes
- * office in Redis, where it finds what was written and perhaps told to nobody;
- * then it brings the others up to its position, and goes on.  Origins send steps
+ * of an earlier term are dropped.  One position may have been reached in two ways,
+ * when somebody decided who was deposed meanwhile; it is the same one if it is of
+ * the same era, the term in which the news there were decided, and then all before
+ * it are the same.  Of two that differ, the later era's counts, and who has the
+ * other one gets all of the state.
+ *
+ * A new authority first asks its neighbours where they are (REIGN, answered with
+ * what it has missed, and AT), then takes office in Redis, where it finds what was
+ * written and perhaps told to nobody; then it brings the others up to its
+ * position, and goes on.  Origins send steps
  * that were not answered again, to whoever decides; numbers tell repeats.
  */
 #ifndef SHARDD_AUTHORITY_H
@@ -37,10 +43,11 @@ void	 authority_free(struct authority *a);
 const struct maps *authority_maps(const struct authority *a);
 
 /*
- * err: 0 (it has taken effect, and every replica knows it; one that is slow is
- * waited for for a second), or what decide() returned; EAGAIN (it would have to be written, and
- * Redis is away), ETIMEDOUT (10 s: nobody decided, or who did fell silent),
- * ECANCELED.  Never from within authority_step().
+ * err: 0 (it has taken effect, and every replica knows it; one that is silent is
+ * waited for for a second, and then no more until it has caught up), or what
+ * decide() returned; EAGAIN (it would have to be written, and Redis is away),
+ * ETIMEDOUT (10 s: nobody decided, or who did fell silent), ECANCELED.  Never from
+ * within authority_step().
  */
 typedef void	authority_done_cb(int err, void *arg);
 /* data is copied; done may be NULL.  0, or -1 with errno EMSGSIZE, ENOMEM. */
@@ -56,6 +63,8 @@ int	 authority_reigns(const struct authority *a, uint64_t *term);
 /* neighbours.c: one more neighbour, one less, a message from one. */
 void	 authority_met(struct authority *a, uint64_t neighbour);
 void	 authority_parted(struct authority *a, uint64_t neighbour);
+/* Something between us may have been lost. */
+void	 authority_missed(struct authority *a, uint64_t neighbour);
 void	 authority_message(struct authority *a, const struct gossip *m);
 /* worker.c: each 100 ms. */
 void	 authority_tick_all(struct worker *w);

@@ -6,6 +6,7 @@
 
 #include "common/list.h"
 #include "common/turn.h"
+#include "proto/limits.h"
 #include "proto/news.h"
 #include "shardd/authority.h"
 #include "shardd/kennel.h"
@@ -26,6 +27,7 @@
 #define AUTHORITY_TAKE_MAX_MS	8000
 #define AUTHORITY_BATCH		(256 << 10)	/* bytes of steps */
 #define AUTHORITY_INBOX		(16 << 20)	/* bytes of steps that wait */
+#define AUTHORITY_DEPARTED	(2 * SLOTS_MAX)	/* remembered, not in the news */
 
 enum office {
 	OFFICE_NONE,		/* another one decides */
@@ -60,7 +62,7 @@ struct proposal {		/* to be decided */
 
 struct item {			/* news that others may have missed */
 	struct list	 at;
-	uint64_t	 pos;
+	uint64_t	 pos, era;
 	size_t		 len;
 	char		 data[];
 };
@@ -70,10 +72,13 @@ struct mark {			/* how far an origin's steps have come */
 	uint64_t	 origin;
 	uint64_t	 done;		/* took effect, or were refused */
 	uint64_t	 seen;		/* are being decided */
+	uint64_t	 refused;	/* the last one that was; 0: none */
+	uint32_t	 err;		/* why */
 };
 
 /* A state that comes in parts. */
 struct incoming {
+	uint64_t	 pos, era;
 	struct maps	 maps;
 	struct map	 marks;
 };
@@ -81,18 +86,24 @@ struct incoming {
 struct member {			/* a neighbour, as the authority sees it */
 	struct list	 at;
 	uint64_t	 id;
-	uint64_t	 pos;		/* has been sent */
+	uint64_t	 pos, era;	/* has been sent; ASKING: has sent */
 	uint64_t	 acked;		/* has said that it has */
 	uint64_t	 asked;		/* wants to know that all have */
 	uint64_t	 told;		/* was told */
+	uint64_t	 since;		/* clock_ms: acked is behind, and says no
+					   more; 0: it is not */
+	uint64_t	 slow;		/* nobody waits for it until it has acked
+					   that; 0: it is waited for */
 	int		 heard;		/* it has said where it is, and gets news */
 	int		 stale;		/* whatever it says, it gets the state */
+	int		 urged;		/* it was asked for all of its state */
 	struct incoming	*incoming;	/* its state; several may be on their way */
 };
 
-struct departed {		/* neighbours that ended, not yet in the news */
+struct departed {		/* neighbours that ended, for the news or for us */
 	struct list	 at;
 	uint64_t	 id;
+	int		 said;		/* in the news only: its farewell is to come */
 };
 
 struct authority {
@@ -103,11 +114,12 @@ struct authority {
 	struct maps	 maps;
 	int		 synced;	/* maps, pos and marks are the group's */
 	uint64_t	 born;		/* clock_ms; 0: need not wait for them */
-	uint64_t	 pos;
+	uint64_t	 pos, era;
 	uint64_t	 durable;	/* last batch in Redis that maps have */
 	struct map	 marks;
 	struct list	 news;		/* struct item, oldest first */
 	size_t		 nnews, news_bytes;
+	uint64_t	 base;		/* era of what stands before them */
 	struct list	 departed;
 	struct incoming	*incoming;	/* the head's state */
 	uint64_t	 asked;		/* clock_ms: told the head what is missing */
@@ -147,20 +159,28 @@ void	 authority_forget_news(struct authority *a);
 void	 marks_forget(struct map *marks);
 void	 incoming_drop(struct incoming **in);
 struct mark *authority_mark(struct authority *a, uint64_t origin);
-void	 marks_set(struct map *marks, uint64_t origin, uint64_t number);
-int	 authority_apply(struct authority *a, const char *data, size_t len);
+void	 marks_set(struct map *marks, uint64_t origin, uint64_t number,
+	    uint32_t err);
+int	 authority_apply(struct authority *a, uint64_t era, const char *data,
+	    size_t len);
+int	 authority_passed(const struct authority *a, uint64_t pos, uint64_t era);
+struct departed *authority_departed(struct authority *a, uint64_t id);
+void	 authority_remember(struct authority *a, uint64_t id, int said);
 void	 authority_send_state(struct authority *a, uint64_t to);
 void	 authority_send_since(struct authority *a, uint64_t to, uint64_t pos);
 void	 authority_bring_up(struct authority *a, struct member *m);
+int	 authority_later(const struct authority *a, const struct gossip *m);
 void	 authority_got_state(struct authority *a, const struct gossip *m);
 
 /* ---- authority_office.c ---- */
-void	 authority_settle(struct authority *a);
+int	 authority_settle(struct authority *a);
+void	 authority_heard_ack(struct authority *a, struct member *k, uint64_t pos);
 struct member *authority_member(struct authority *a, uint64_t id);
 void	 authority_unbatch(struct authority *a);
 void	 authority_work(void *arg);
 int	 authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 	    uint64_t after, struct slice data);
+void	 authority_propose_end(struct authority *a, uint64_t origin);
 void	 authority_inaugurate(struct authority *a);
 void	 authority_reset(struct authority *a);
 void	 authority_taken_cb(const struct store_answer *s, void *arg);
@@ -174,6 +194,7 @@ void	 authority_restless(struct authority *a);
 void	 authority_get_ready(struct authority *a);
 int	 authority_tell(struct authority *a, uint64_t to, struct gossip *m);
 void	 authority_answered(struct authority *a, uint64_t number, int err);
+void	 authority_recalled(struct authority *a, const struct mark *k);
 void	 authority_settled(struct authority *a, uint64_t pos);
 void	 authority_acknowledge(struct authority *a);
 void	 authority_resend(struct authority *a);

@@ -20,6 +20,7 @@ authority_forget_news(struct authority *a)
 {
 	FREE_ALL(&a->news, struct item);
 	a->nnews = a->news_bytes = 0;
+	a->base = a->era;
 }
 
 void
@@ -72,7 +73,7 @@ authority_mark(struct authority *a, uint64_t origin)
 }
 
 void
-marks_set(struct map *marks, uint64_t origin, uint64_t number)
+marks_set(struct map *marks, uint64_t origin, uint64_t number, uint32_t err)
 {
 	struct mark	*k = marks_get(marks, origin);
 
@@ -80,6 +81,10 @@ marks_set(struct map *marks, uint64_t origin, uint64_t number)
 		return;
 	if (number > k->done)
 		k->done = number;
+	if (err != 0 && number > k->refused) {
+		k->refused = number;
+		k->err = err;
+	}
 	if (k->done > k->seen)
 		k->seen = k->done;
 }
@@ -118,17 +123,47 @@ authority_announce(struct authority *a, const struct news_step *s)
 	    s->data.len == 0 ? "" : s->data.data, s->data.len);
 }
 
-static void
-authority_departed_said(struct authority *a, uint64_t id)
+struct departed *
+authority_departed(struct authority *a, uint64_t id)
 {
 	struct list	*e, *tmp;
 
-	authority_unmark(a, id);
 	list_each(e, tmp, &a->departed)
-		if (list_entry(e, struct departed, at)->id == id) {
-			list_remove(e);
-			free(list_entry(e, struct departed, at));
-		}
+		if (list_entry(e, struct departed, at)->id == id)
+			return (list_entry(e, struct departed, at));
+	return (NULL);
+}
+
+/* The latest, for a state that comes may have had some of the others in it. */
+void
+authority_remember(struct authority *a, uint64_t id, int said)
+{
+	struct departed	*d;
+
+	if ((d = malloc(sizeof(*d))) == NULL)
+		return;
+	d->id = id;
+	d->said = said;
+	list_push(&a->departed, &d->at);
+	if (list_count(&a->departed) <= AUTHORITY_DEPARTED)
+		return;
+	d = list_entry(a->departed.next, struct departed, at);
+	list_remove(&d->at);
+	free(d);
+}
+
+/* The news say that it ended; perhaps before the gateway does. */
+static void
+authority_departed_said(struct authority *a, uint64_t id)
+{
+	struct departed	*d = authority_departed(a, id);
+
+	authority_unmark(a, id);
+	if (d != NULL && !d->said) {
+		list_remove(&d->at);
+		free(d);
+	} else if (d == NULL && neighbours_has(a->r->neighbours, id))
+		authority_remember(a, id, 1);
 }
 
 static void
@@ -143,7 +178,7 @@ authority_apply_step(struct authority *a, struct news_step *s)
 	if (s->number == 0)
 		authority_departed_said(a, s->origin);
 	else
-		marks_set(&a->marks, s->origin, s->number);
+		marks_set(&a->marks, s->origin, s->number, s->err);
 	if (s->err == 0)
 		authority_announce(a, s);
 	if (s->origin == a->r->id)
@@ -160,6 +195,7 @@ authority_keep(struct authority *a, const char *data, size_t len)
 		return;
 	}
 	i->pos = a->pos;
+	i->era = a->era;
 	i->len = len;
 	memcpy(i->data, data, len);
 	list_push(&a->news, &i->at);
@@ -171,13 +207,15 @@ authority_keep(struct authority *a, const char *data, size_t len)
 		list_remove(&i->at);
 		a->nnews--;
 		a->news_bytes -= i->len;
+		a->base = i->era;
 		free(i);
 	}
 }
 
 /* The next news.  0, or -1: it is none. */
 int
-authority_apply(struct authority *a, const char *data, size_t len)
+authority_apply(struct authority *a, uint64_t era, const char *data,
+    size_t len)
 {
 	struct news_step	 s;
 	struct news		 n;
@@ -187,6 +225,7 @@ authority_apply(struct authority *a, const char *data, size_t len)
 		return (-1);
 	}
 	a->pos++;
+	a->era = era;
 	if (n.durable != 0)
 		a->durable = n.durable;
 	authority_keep(a, data, len);
@@ -195,15 +234,41 @@ authority_apply(struct authority *a, const char *data, size_t len)
 	return (0);
 }
 
+/* Is that where we are, or were, as far as it is remembered? */
+int
+authority_passed(const struct authority *a, uint64_t pos, uint64_t era)
+{
+	struct list	*e;
+	struct item	*i;
+
+	if (pos > a->pos || pos < a->pos - a->nnews)
+		return (0);
+	for (e = a->news.prev; e != &a->news; e = e->prev) {
+		i = list_entry(e, struct item, at);
+		if (i->pos == pos)
+			return (i->era == era);
+	}
+	return (a->base == era);
+}
+
 /* ---- bringing others up ---- */
 
 static void
 authority_send_news(struct authority *a, uint64_t to, const struct item *i)
 {
 	struct gossip	 m = { .type = GOSSIP_NEWS, .seq = i->pos,
+			    .era = i->era,
 			    .payload = slice_of(i->data, i->len) };
 
 	authority_tell(a, to, &m);
+}
+
+/* How many steps of a batch tell of a mark: the last that was refused, and the
+ * last. */
+static size_t
+mark_steps(const struct mark *k)
+{
+	return ((k->refused != 0) + (k->refused != k->done));
 }
 
 /* A part: changes, and marks from *mark on, as many as fit in a message. */
@@ -211,7 +276,8 @@ static void
 authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
     size_t nchanges, struct map_node **mark, int more)
 {
-	struct gossip		 m = { .type = GOSSIP_STATE, .seq = a->pos };
+	struct gossip		 m = { .type = GOSSIP_STATE, .seq = a->pos,
+				    .era = a->era };
 	struct buf		 b = { 0 };
 	struct map_node		*n = *mark, *end;
 	struct mark		*k;
@@ -219,7 +285,7 @@ authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
 
 	for (end = n; !more && end != NULL && nmarks < NEWS_CHANGES_MAX / 2;
 	    end = map_next(&a->marks, end))
-		nmarks++;
+		nmarks += mark_steps(container_of(end, struct mark, by_origin));
 	if (!more)
 		*mark = end;
 	m.flags = more || *mark != NULL ? GOSSIP_F_MORE : 0;
@@ -227,9 +293,14 @@ authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
 	news_add_step(&b, 0, 0, 0, slice_of(NULL, 0), nchanges);
 	if (changes->len > 0)
 		buf_add(&b, changes->data, changes->len);
-	for (; nmarks > 0; nmarks--, n = map_next(&a->marks, n)) {
+	for (; !more && n != end; n = map_next(&a->marks, n)) {
 		k = container_of(n, struct mark, by_origin);
-		news_add_step(&b, k->origin, k->done, 0, slice_of(NULL, 0), 0);
+		if (k->refused != 0)
+			news_add_step(&b, k->origin, k->refused, k->err,
+			    slice_of(NULL, 0), 0);
+		if (k->refused != k->done)
+			news_add_step(&b, k->origin, k->done, 0,
+			    slice_of(NULL, 0), 0);
 	}
 	m.payload = slice_of(b.data, b.len);
 	if (b.failed || changes->failed)
@@ -277,16 +348,12 @@ authority_send_state(struct authority *a, uint64_t to)
 	buf_clear(&changes);
 }
 
-/* What is behind pos, or all if that is not known any more. */
+/* What is behind pos, which we passed. */
 void
 authority_send_since(struct authority *a, uint64_t to, uint64_t pos)
 {
 	struct list	*e, *tmp;
 
-	if (pos < a->pos - a->nnews) {
-		authority_send_state(a, to);
-		return;
-	}
 	list_each(e, tmp, &a->news)
 		if (list_entry(e, struct item, at)->pos > pos)
 			authority_send_news(a, to, list_entry(e, struct item,
@@ -296,12 +363,15 @@ authority_send_since(struct authority *a, uint64_t to, uint64_t pos)
 void
 authority_bring_up(struct authority *a, struct member *m)
 {
-	if (m->stale || m->pos > a->pos)
-		authority_send_state(a, m->id);
-	else if (m->pos < a->pos)
+	if (!m->stale && authority_passed(a, m->pos, m->era))
 		authority_send_since(a, m->id, m->pos);
+	else {
+		authority_send_state(a, m->id);
+		m->acked = 0;		/* whatever it had */
+	}
 	m->stale = 0;
 	m->pos = a->pos;
+	m->era = a->era;
 	m->asked = a->pos;
 }
 
@@ -323,8 +393,7 @@ authority_unapply(struct authority *a, uint64_t number)
 
 /* The last part has come: that is the state. */
 static void
-authority_become(struct authority *a, uint64_t pos, uint64_t durable,
-    struct incoming **in)
+authority_become(struct authority *a, uint64_t durable, struct incoming **in)
 {
 	struct mark	*k;
 
@@ -332,16 +401,17 @@ authority_become(struct authority *a, uint64_t pos, uint64_t durable,
 	marks_forget(&a->marks);
 	a->maps = (*in)->maps;
 	a->marks = (*in)->marks;
+	a->pos = (*in)->pos;
+	a->era = (*in)->era;
 	free(*in);
 	*in = NULL;
-	a->pos = pos;
 	a->durable = durable;
 	a->synced = 1;
 	authority_get_ready(a);
 	authority_forget_news(a);
 	if ((k = authority_mark(a, a->r->id)) != NULL) {
 		authority_unapply(a, k->done);
-		authority_answered(a, k->done, 0);
+		authority_recalled(a, k);
 	}
 	if (a->office == OFFICE_NONE)
 		authority_acknowledge(a);
@@ -358,11 +428,18 @@ authority_take_part(struct incoming *in, struct news *n)
 
 	while (news_step(n, &s)) {
 		if (s.number != 0)
-			marks_set(&in->marks, s.origin, s.number);
+			marks_set(&in->marks, s.origin, s.number, s.err);
 		while (news_change(&s, &c))
 			rv |= maps_put(&in->maps, c.map, c.key, c.value);
 	}
 	return (rv);
+}
+
+/* Does m say where somebody is who is further than we are? */
+int
+authority_later(const struct authority *a, const struct gossip *m)
+{
+	return (m->era > a->era || (m->era == a->era && m->seq > a->pos));
 }
 
 void
@@ -378,13 +455,23 @@ authority_got_state(struct authority *a, const struct gossip *m)
 		if (m->from != a->head)
 			return;
 	} else {
-		if (a->office != OFFICE_ASKING || k == NULL ||
-		    (a->synced && m->seq <= a->pos))
+		if (a->office != OFFICE_ASKING || k == NULL)
 			return;
 		in = &k->incoming;
+		k->pos = m->seq;
+		k->era = m->era;
+		if (a->synced && !authority_later(a, m)) {
+			incoming_drop(in);
+			return;
+		}
 	}
+	/* The rest of another one will not come any more. */
+	if (*in != NULL && ((*in)->pos != m->seq || (*in)->era != m->era))
+		incoming_drop(in);
 	if (*in == NULL && (*in = calloc(1, sizeof(**in))) == NULL)
 		return;
+	(*in)->pos = m->seq;
+	(*in)->era = m->era;
 	if (news_open(&n, m->payload.data, m->payload.len) == -1) {
 		log_warn("replica id=%" PRIu64 " error=\"bad state\"",
 		    a->r->id);
@@ -394,5 +481,5 @@ authority_got_state(struct authority *a, const struct gossip *m)
 	if (authority_take_part(*in, &n) == -1)
 		log_warn("group state lost=1 error=\"no memory\"");
 	if ((m->flags & GOSSIP_F_MORE) == 0)
-		authority_become(a, m->seq, n.durable, in);
+		authority_become(a, n.durable, in);
 }

@@ -17,18 +17,55 @@
 
 static void	 authority_committed_cb(const struct store_answer *, void *);
 
-/* As the authority: how far have all come?  Who asked is told. */
+/* Is it waited for?  Who is silent for too long is not, until it has caught up:
+ * one step is slow for it, not each. */
+static int
+authority_waits(const struct authority *a, struct member *k)
+{
+	uint64_t	 now = clock_ms();
+
+	if (!k->heard)
+		return (0);
+	if (k->acked >= a->pos) {
+		k->since = k->slow = 0;
+		return (0);
+	}
+	if (k->since == 0)
+		k->since = now;
+	if (k->slow == 0 && now - k->since >= AUTHORITY_SLOW_MS) {
+		log_info("replica id=%" PRIu64 " neighbour=%" PRIu64
+		    " is silent, steps do not wait for it", a->r->id, k->id);
+		k->slow = UINT64_MAX;
+	}
+	return (k->slow == 0);
+}
+
+/* It has said that it has more than before. */
 void
+authority_heard_ack(struct authority *a, struct member *k, uint64_t pos)
+{
+	k->acked = pos;
+	k->since = 0;
+	if (k->slow == UINT64_MAX)
+		k->slow = a->pos;
+	if (pos >= k->slow)
+		k->slow = 0;
+}
+
+/* As the authority: how far have all come?  Who asked is told.  Returns whether
+ * somebody is waited for. */
+int
 authority_settle(struct authority *a)
 {
 	struct gossip	 m = { .type = GOSSIP_ACK };
 	struct list	*e, *tmp;
 	struct member	*k;
 	uint64_t	 pos = a->pos;
+	int		 waits;
 
 	list_each(e, tmp, &a->members) {
 		k = list_entry(e, struct member, at);
-		if (k->heard && k->acked < pos)
+		if (authority_waits(a, k) && k->acked < pos)
 			pos = k->acked;
 	}
 	list_each(e, tmp, &a->members) {
@@ -38,7 +75,10 @@ authority_settle(struct authority *a)
 		k->told = m.seq = pos;
 		authority_tell(a, k->id, &m);
 	}
+	if ((waits = pos < a->pos))
+		authority_restless(a);
 	authority_settled(a, pos);
+	return (waits);
 }
 
 /* ---- deciding ---- */
@@ -59,6 +99,7 @@ static void
 authority_publish(struct authority *a)
 {
 	struct gossip	 m = { .type = GOSSIP_NEWS, .seq = a->pos + 1,
+			    .era = a->term,
 			    .payload = slice_of(a->bytes.data, a->bytes.len) };
 	struct buf	 bytes = a->bytes;
 	struct list	*e, *tmp;
@@ -71,6 +112,7 @@ authority_publish(struct authority *a)
 			continue;
 		authority_tell(a, k->id, &m);
 		k->pos = m.seq;
+		k->era = m.era;
 	}
 	list_each(e, tmp, &a->batch) {
 		p = list_entry(e, struct proposal, at);
@@ -81,7 +123,7 @@ authority_publish(struct authority *a)
 	FREE_ALL(&a->batch, struct proposal);
 	a->nbatch = 0;
 	memset(&a->bytes, 0, sizeof(a->bytes));
-	authority_apply(a, bytes.data, bytes.len);
+	authority_apply(a, a->term, bytes.data, bytes.len);
 	buf_clear(&bytes);
 	authority_settle(a);
 }
@@ -332,6 +374,21 @@ authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 	return (0);
 }
 
+/* Once, whatever it was that brought us to it. */
+void
+authority_propose_end(struct authority *a, uint64_t origin)
+{
+	struct list	*e, *tmp;
+	struct proposal	*p;
+
+	list_each(e, tmp, &a->inbox) {
+		p = list_entry(e, struct proposal, at);
+		if (p->number == 0 && p->origin == origin)
+			return;
+	}
+	authority_propose(a, origin, 0, 0, slice_of(NULL, 0));
+}
+
 /* ---- taking office ---- */
 
 /* What was found is known: the others get it, then steps are decided. */
@@ -339,6 +396,7 @@ void
 authority_inaugurate(struct authority *a)
 {
 	struct list	*e, *tmp;
+	struct departed	*d;
 	struct member	*m;
 
 	a->office = OFFICE_READY;
@@ -354,9 +412,11 @@ authority_inaugurate(struct authority *a)
 		else
 			m->stale = 1;
 	}
-	list_each(e, tmp, &a->departed)
-		authority_propose(a, list_entry(e, struct departed, at)->id, 0,
-		    0, slice_of(NULL, 0));
+	list_each(e, tmp, &a->departed) {
+		d = list_entry(e, struct departed, at);
+		if (!d->said)
+			authority_propose_end(a, d->id);
+	}
 	authority_resend(a);
 	authority_settle(a);
 	turn_add(&a->work, TURN_CLIENTS);
@@ -441,7 +501,8 @@ authority_read_marks(struct authority *a, const struct redis_value *log)
 			continue;
 		while (news_step(&n, &s))
 			if (s.number != 0)
-				marks_set(&a->marks, s.origin, s.number);
+				marks_set(&a->marks, s.origin, s.number,
+				    s.err);
 	}
 }
 
@@ -459,11 +520,12 @@ authority_take_all(struct authority *a, const struct store_answer *s)
 	authority_read_marks(a, &log);
 	a->durable = s->seq;
 	a->pos++;			/* nobody else has this */
+	a->era = a->term;
 	authority_forget_news(a);
 	n = map_find(&a->marks, &a->r->id, sizeof(a->r->id));
 	if (n != NULL)
-		authority_answered(a, container_of(n, struct mark,
-		    by_origin)->done, 0);
+		authority_recalled(a, container_of(n, struct mark,
+		    by_origin));
 	authority_reset(a);
 }
 
@@ -475,7 +537,7 @@ authority_take_logged(struct authority *a, const struct store_answer *s)
 	for (size_t i = 0; i < s->values.n; i++) {
 		v = redis_at(&s->values, i);
 		if (v.kind == REDIS_STRING)
-			authority_apply(a, v.str, v.len);
+			authority_apply(a, a->term, v.str, v.len);
 	}
 	a->durable = s->seq;
 }
@@ -584,6 +646,7 @@ void
 authority_ask(struct authority *a, uint64_t neighbour)
 {
 	struct gossip	 m = { .type = GOSSIP_REIGN, .seq = a->pos,
+			    .era = a->era,
 			    .flags = a->synced ? 0 : GOSSIP_F_EMPTY };
 	struct member	*k = authority_member(a, neighbour);
 
@@ -594,6 +657,10 @@ authority_ask(struct authority *a, uint64_t neighbour)
 		k->stale = a->office != OFFICE_ASKING;
 		list_push(&a->members, &k->at);
 	}
+	k->pos = a->pos;		/* from there on it answers */
+	k->era = a->era;
+	if (k->urged)
+		m.flags |= GOSSIP_F_EMPTY;
 	authority_tell(a, neighbour, &m);
 }
 

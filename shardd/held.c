@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <event2/event.h>
 
@@ -79,13 +80,24 @@ held_tick_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* What s borrows goes to *p; returns the end of it. */
+static char *
+held_own(struct slice *s, char *p)
+{
+	if (s->len > 0)
+		memcpy(p, s->data, s->len);
+	s->data = p;
+	return (p + s->len);
+}
+
 int
 held_add(struct link *l, const struct gossip *m)
 {
 	struct held	*h;
 	size_t		 bytes;
+	char		*p;
 
-	bytes = sizeof(*h) + m->uid.len + m->payload.len;
+	bytes = sizeof(*h) + m->uid.len + m->topics.len + m->payload.len;
 	if (bytes > HELD_MAX - held_bytes) {
 		errno = ENOBUFS;
 		return (-1);
@@ -103,12 +115,9 @@ held_add(struct link *l, const struct gossip *m)
 	h->until = clock_ms() + HELD_MS;
 	h->bytes = bytes;
 	h->m = *m;
-	h->m.uid.data = h->data;
-	h->m.payload.data = h->data + m->uid.len;
-	if (m->uid.len > 0)
-		memcpy(h->data, m->uid.data, m->uid.len);
-	if (m->payload.len > 0)
-		memcpy(h->data + m->uid.len, m->payload.data, m->payload.len);
+	p = held_own(&h->m.uid, h->data);
+	p = held_own(&h->m.topics, p);
+	held_own(&h->m.payload, p);
 	held_bytes += bytes;
 	list_push(&held_list, &h->at);
 	return (0);

@@ -48,6 +48,7 @@ struct link {
 	int		 up;		/* wire has said HELLO */
 	int		 given_up;	/* since it was up: sending is EPIPE */
 	int		 overran;	/* is to be given up */
+	int		 lossy;		/* something was lost since it was up */
 	int		 askme;
 	uint64_t	 since;		/* clock_ms: not up from then on */
 	struct buf	 queue;		/* until it is up: length, frame, ... */
@@ -215,6 +216,9 @@ link_up(struct link *l, struct wire *wire)
 			    strerror(errno));
 	}
 	buf_clear(&l->queue);
+	if (l->lossy)
+		neighbours_link_back(l);
+	l->lossy = 0;
 }
 
 /* Its wire ended, or none came in time. */
@@ -245,6 +249,7 @@ link_lost(struct link *l, const char *why)
 		    l->incarnation, queued, l->nqueue, why);
 		buf_clear(&l->queue);
 		l->nqueue = 0;
+		l->lossy = 1;
 		m.text = slice_str(why);
 		worker_tell(w, &m);
 		neighbours_link_lost(l);

@@ -75,8 +75,10 @@ struct lookup_ticket {
 
 struct find {
 	struct lookup	*lookup;
-	lookup_found_cb	*cb;
+	lookup_found_cb	*cb;		/* NULL: it could not be asked */
 	void		*arg;
+	size_t		 listed;	/* shards, at least */
+	int		 unsure;	/* they are not */
 };
 
 struct lookup {
@@ -911,6 +913,8 @@ lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 
 	if (err == ETIMEDOUT)
 		f->lookup->slow_until = clock_ms() + LOOKUP_SLOW_MS;
+	if (err == 0 && f->unsure)
+		err = EAGAIN;
 	if (err == 0 && (v->kind != REDIS_ARRAY ||
 	    (v->n > 0 && (found = calloc(v->n, sizeof(*found))) == NULL)))
 		err = EAGAIN;
@@ -926,13 +930,26 @@ lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 	free(f);
 }
 
+/* Answered before what was asked after it. */
+static void
+lookup_counted_cb(const struct redis_value *v, int err, void *arg)
+{
+	struct find	*f = arg;
+
+	f->unsure = err != 0 || v->kind != REDIS_INTEGER || v->integer < 0 ||
+	    (uint64_t)v->integer < f->listed;
+	if (f->cb == NULL)
+		free(f);
+}
+
 int
 lookup_find(struct lookup *l, struct replica *r, struct slice uid,
-    lookup_found_cb *cb, void *arg)
+    size_t listed, lookup_found_cb *cb, void *arg)
 {
+	struct slice	 name = slice_of(r->group, r->group_len);
 	struct find	*f;
-	char		*key;
-	int		 rv;
+	char		*key, *group;
+	int		 rv = -1;
 
 	if (l->redis == NULL) {
 		errno = ENOTCONN;
@@ -940,17 +957,17 @@ lookup_find(struct lookup *l, struct replica *r, struct slice uid,
 	}
 	if ((f = malloc(sizeof(*f))) == NULL)
 		return (-1);
-	*f = (struct find){ l, cb, arg };
-	if ((key = keys_client(l->prefix, slice_of(r->group,
-	    r->group_len), uid)) == NULL) {
+	*f = (struct find){ .lookup = l, .arg = arg, .listed = listed };
+	key = keys_client(l->prefix, name, uid);
+	group = keys_group(l->prefix, name);
+	if (key == NULL || group == NULL || redis_do(l->redis, LOOKUP_FIND_MS,
+	    lookup_counted_cb, f, "SCARD", group, NULL) == -1)
 		free(f);
-		return (-1);
-	}
-	rv = redis_do(l->redis, LOOKUP_FIND_MS, lookup_found_reply_cb, f,
-	    "HKEYS", key, NULL);
-	if (rv == -1)
-		free(f);
+	else if ((rv = redis_do(l->redis, LOOKUP_FIND_MS,
+	    lookup_found_reply_cb, f, "HKEYS", key, NULL)) == 0)
+		f->cb = cb;
 	free(key);
+	free(group);
 	return (rv);
 }
 

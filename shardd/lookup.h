@@ -50,13 +50,16 @@ void	 lookup_replica_free(struct lookup *l, struct replica *r);
 
 /*
  * Where is uid?  cb comes once, never from within: n addresses of other shards,
- * or err (ETIMEDOUT after 100 ms, ENOTCONN).  0, or -1 and cb is not called:
+ * or err (ETIMEDOUT after 100 ms, ENOTCONN, EAGAIN).  0, or -1 and cb is not called:
  * ENOTCONN, EAGAIN, ENOMEM.
+ *
+ * listed: shards that the group is known to have.  When Redis lists fewer, it has
+ * forgotten some, who will find that out themselves: EAGAIN.
  */
 typedef void	lookup_found_cb(const struct slice *addresses, size_t n,
 		    int err, void *arg);
 int	 lookup_find(struct lookup *l, struct replica *r, struct slice uid,
-	    lookup_found_cb *cb, void *arg);
+	    size_t listed, lookup_found_cb *cb, void *arg);
 /* link.c: it is up; tells it "ask me", if need be, before all else. */
 void	 lookup_link_up(struct lookup *l, struct link *link);
 /* Is Redis usable for finding others at all? */

@@ -174,6 +174,12 @@ neighbours_id(const struct neighbours *n, size_t i)
 }
 
 int
+neighbours_has(const struct neighbours *n, uint64_t neighbour)
+{
+	return (neighbours_find(n, neighbour) != NULL);
+}
+
+int
 neighbours_tell(struct neighbours *n, uint64_t neighbour, struct gossip *m)
 {
 	struct neighbour	*nb = neighbours_find(n, neighbour);
@@ -307,6 +313,24 @@ neighbours_link_lost(struct link *l)
 		for (size_t i = 0; n != NULL && i < n->n; i++)
 			if (n->at[i].link == l)
 				n->at[i].link = NULL;
+	}
+}
+
+void
+neighbours_link_back(struct link *l)
+{
+	struct map	*replicas = &link_worker(l)->replicas;
+	struct map_node	*e;
+	struct replica	*r;
+
+	for (e = map_first(replicas); e != NULL; e = map_next(replicas, e)) {
+		r = container_of(e, struct replica, by_id);
+		for (size_t i = 0; r->authority != NULL &&
+		    i < r->neighbours->n; i++)
+			if (neighbour_link(r->neighbours,
+			    &r->neighbours->at[i]) == l)
+				authority_missed(r->authority,
+				    r->neighbours->at[i].id);
 	}
 }
 
@@ -461,7 +485,8 @@ neighbours_whisper(struct neighbours *n, struct slice uid, struct payload *p,
 	    .uid_len = uid.len };
 	if (uid.len > 0)
 		memcpy(wh->uid, uid.data, uid.len);
-	if (lookup_find(w->lookup, n->r, uid, neighbours_found_cb, wh) == -1) {
+	if (lookup_find(w->lookup, n->r, uid, n->n + 1, neighbours_found_cb,
+	    wh) == -1) {
 		free(wh);
 		return (neighbours_fan(n, &m, NULL, done, arg));
 	}

@@ -26,6 +26,7 @@ struct neighbours *neighbours_new(struct replica *r);
 void	 neighbours_free(struct neighbours *n);
 size_t	 neighbours_count(const struct neighbours *n);
 uint64_t neighbours_id(const struct neighbours *n, size_t i);
+int	 neighbours_has(const struct neighbours *n, uint64_t neighbour);
 /* authority.c: the state is here.  The replica is ready (replica_set_ready) when
  * nobody is being waited for any more. */
 void	 neighbours_ready(struct neighbours *n);
@@ -87,5 +88,7 @@ int	 neighbours_message(struct link *l, const struct gossip *m);
 /* m is for a replica that is not here: answer, so that nobody waits. */
 void	 neighbours_absent(struct link *l, const struct gossip *m);
 void	 neighbours_link_lost(struct link *l);
+/* It is up again, after something was lost: who decides asks who is there. */
+void	 neighbours_link_back(struct link *l);
 
 #endif

@@ -88,36 +88,54 @@ static const char *const	 scripts[NSCRIPTS] = {
 	"  end\n"
 	"end\n"
 	"return 'ok'\n",
-	/* epoch, seq ("-": more follows), "first" or not, prefix, then map key
-	 * value for each entry.  seq stands only when all is there. */
+	/* epoch, seq ("-": more follows), "first" or not, prefix, entries in all,
+	 * seconds, then map key value for each entry.  What is there stands until
+	 * the last command finds all entries beside it, under .new, and puts them in
+	 * its place; if that does not come, they expire. */
 	[SCRIPT_RESTORE] =
 	"if redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[1] then\n"
 	"  return 'deposed'\n"
 	"end\n"
-	"if ARGV[3] == 'first' then\n"
-	"  local maps = {}\n"
-	"  if redis.call('TYPE', KEYS[4]).ok == 'set' then\n"
-	"    maps = redis.call('SMEMBERS', KEYS[4])\n"
+	"local function drop(set, prefix)\n"
+	"  if redis.call('TYPE', set).ok == 'set' then\n"
+	"    for _, m in ipairs(redis.call('SMEMBERS', set)) do\n"
+	"      redis.call('DEL', prefix .. m)\n"
+	"    end\n"
 	"  end\n"
-	"  for _, m in ipairs(maps) do redis.call('DEL', ARGV[4] .. m) end\n"
-	"  redis.call('DEL', KEYS[3], KEYS[4])\n"
-	"  redis.call('HDEL', KEYS[2], 'seq', 'logged')\n"
+	"  redis.call('DEL', set)\n"
 	"end\n"
+	"local new = ARGV[4] .. '.new'\n"
+	"if ARGV[3] == 'first' then drop(new, new .. ':') end\n"
 	"local last\n"
-	"for i = 5, #ARGV, 3 do\n"
-	"  local m = ARGV[4] .. ARGV[i]\n"
-	"  if m ~= last and redis.call('TYPE', m).ok ~= 'hash' then\n"
-	"    redis.call('DEL', m)\n"
+	"for i = 7, #ARGV, 3 do\n"
+	"  local m = new .. ':' .. ARGV[i]\n"
+	"  if m ~= last then\n"
+	"    if redis.call('TYPE', m).ok ~= 'hash' then redis.call('DEL', m) end\n"
+	"    redis.call('SADD', new, ARGV[i])\n"
+	"    redis.call('EXPIRE', new, ARGV[6])\n"
 	"  end\n"
-	"  last = m\n"
 	"  redis.call('HSET', m, ARGV[i + 1], ARGV[i + 2])\n"
-	"  redis.call('SADD', KEYS[4], ARGV[i])\n"
+	"  if m ~= last then redis.call('EXPIRE', m, ARGV[6]) end\n"
+	"  last = m\n"
 	"end\n"
-	"if ARGV[2] ~= '-' then\n"
-	"  redis.call('HSET', KEYS[2], 'seq', ARGV[2])\n"
-	"  redis.call('PERSIST', KEYS[1])\n"
-	"  redis.call('PERSIST', KEYS[2])\n"
+	"if ARGV[2] == '-' then return 'ok' end\n"
+	"local maps, n = redis.call('SMEMBERS', new), 0\n"
+	"for _, m in ipairs(maps) do\n"
+	"  n = n + redis.call('HLEN', new .. ':' .. m)\n"
 	"end\n"
+	"if n ~= tonumber(ARGV[5]) then return 'short' end\n"
+	"drop(KEYS[4], ARGV[4])\n"
+	"redis.call('DEL', KEYS[3])\n"
+	"for _, m in ipairs(maps) do\n"
+	"  redis.call('RENAME', new .. ':' .. m, ARGV[4] .. m)\n"
+	"  redis.call('PERSIST', ARGV[4] .. m)\n"
+	"  redis.call('SADD', KEYS[4], m)\n"
+	"end\n"
+	"redis.call('DEL', new)\n"
+	"redis.call('HDEL', KEYS[2], 'logged')\n"
+	"redis.call('HSET', KEYS[2], 'seq', ARGV[2])\n"
+	"redis.call('PERSIST', KEYS[1])\n"
+	"redis.call('PERSIST', KEYS[2])\n"
 	"return 'ok'\n",
 };
 
@@ -359,7 +377,10 @@ store_take_answer(struct store_answer *a, const struct redis_value *v)
 		a->result = STORE_OLDER;
 	if (v->n < 4 || (a->values = redis_at(v, 3)).kind != REDIS_ARRAY)
 		return;
-	a->result = strcmp(kind.str, "log") == 0 ? STORE_LOGGED : STORE_ALL;
+	if (strcmp(kind.str, "log") == 0)
+		a->result = STORE_LOGGED;
+	else if (a->values.n % 2 == 1)		/* pairs, and the log */
+		a->result = STORE_ALL;
 }
 
 static enum store_result
@@ -505,13 +526,16 @@ store_commit(struct store *s, const struct store_keys *k, uint64_t epoch,
 /* A command of a restoration: its beginning. */
 static void
 store_restore_begin(struct store_args *a, const struct store *s,
-    const struct store_keys *k, const char *epoch, const char *seq, int first)
+    const struct store_keys *k, const char *epoch, const char *seq,
+    const char *count, int first)
 {
 	store_args_script(a, s, k, SCRIPT_RESTORE);
 	store_arg(a, slice_str(epoch));
 	store_arg(a, slice_str(seq));
 	store_arg(a, slice_str(first ? "first" : "then"));
 	store_arg(a, slice_str(k->maps));
+	store_arg(a, slice_str(count));
+	store_arg(a, slice_str(STORE_FRESH_S));
 }
 
 struct store_call *
@@ -523,14 +547,14 @@ store_restore(struct store *s, const struct store_keys *k, uint64_t epoch,
 	struct map_node		*n, *e;
 	struct maps_one		*one;
 	struct maps_entry	*entry;
-	char			 es[24], qs[24];
-	size_t			 left = STORE_RESTORE;
+	char			 es[24], qs[24], ns[24];
+	size_t			 left = STORE_RESTORE, count = 0;
 
 	if (c == NULL)
 		return (NULL);
 	snprintf(es, sizeof(es), "%" PRIu64, epoch);
 	snprintf(qs, sizeof(qs), "%" PRIu64, seq);
-	store_restore_begin(&a, s, k, es, "-", 1);
+	store_restore_begin(&a, s, k, es, "-", "", 1);
 	for (n = map_first(&m->by_name); n != NULL;
 	    n = map_next(&m->by_name, n)) {
 		one = container_of(n, struct maps_one, by_name);
@@ -544,18 +568,19 @@ store_restore(struct store *s, const struct store_keys *k, uint64_t epoch,
 			store_arg(&a, slice_of(entry->key,
 			    entry->key_len));
 			store_arg(&a, slice_of(entry->value, entry->len));
+			count++;
 			if (--left > 0)
 				continue;
 			if (store_ask(c, &a, STORE_RESTORE_MS) == -1)
 				c->failed = 1;
 			left = STORE_RESTORE;
-			store_restore_begin(&a, s, k, es, "-", 0);
+			store_restore_begin(&a, s, k, es, "-", "", 0);
 		}
 	}
 	if (store_ask(c, &a, STORE_RESTORE_MS) == -1)
 		c->failed = 1;
-	/* Its number stands there when everything else does. */
-	store_restore_begin(&a, s, k, es, c->failed ? "-" : qs, 0);
+	snprintf(ns, sizeof(ns), "%zu", count);
+	store_restore_begin(&a, s, k, es, c->failed ? "-" : qs, ns, 0);
 	if (store_ask(c, &a, STORE_RESTORE_MS) == -1)
 		c->failed = 1;
 	if (c->failed)

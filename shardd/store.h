@@ -7,6 +7,8 @@
  *	store:<group>:<app>:<map>	hash: a map of the state
  *	store:<group>:<app>:.maps	set of the maps' names
  *	store:<group>:<app>:.log	list: the latest batches (proto/news.h)
+ *	store:<group>:<app>:.new	set of the maps that are being written again,
+ *					with the maps behind it
  *
  * Every write is one script that checks the epoch first, so that an authority
  * that was deposed writes nothing.
@@ -72,7 +74,8 @@ struct store_call *store_take(struct store *s, const struct store_keys *k,
 struct store_call *store_commit(struct store *s, const struct store_keys *k,
 	    uint64_t epoch, uint64_t seq, struct slice batch, store_cb *cb,
 	    void *arg);
-/* Write the whole durable state, as of seq, in place of what is there. */
+/* Write the whole durable state, as of seq, in place of what is there: all of it,
+ * or (unless STORE_OK) perhaps nothing. */
 struct store_call *store_restore(struct store *s, const struct store_keys *k,
 	    uint64_t epoch, uint64_t seq, const struct maps *m, store_cb *cb,
 	    void *arg);

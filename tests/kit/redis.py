@@ -1,8 +1,10 @@
 """Enough of Redis' protocol to look and to kill, and a Redis of one's own."""
+import selectors
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 
 from kit import wait
 
@@ -59,6 +61,75 @@ class Redis:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Cut:
+    """
+    Stands before a Redis, at path, until somebody has said word to it and then
+    so many bytes more: all connections end, and there is none any more.
+    """
+
+    def __init__(self, target, path, word, after):
+        self.target, self.word, self.after = target, word, after
+        self.seen = b""
+        self.over = threading.Event()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(100)
+        self.peers = {self.listener: None}
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        with selectors.DefaultSelector() as loop:
+            loop.register(self.listener, selectors.EVENT_READ)
+            while self.after > 0 and not self.over.is_set():
+                for key, _ in loop.select(0.1):
+                    if key.fileobj is self.listener:
+                        self.accept(loop)
+                    elif key.fileobj in self.peers:
+                        self.relay(loop, key.fileobj, key.data)
+        for s in self.peers:
+            s.close()
+        self.over.set()
+
+    def accept(self, loop):
+        client = self.listener.accept()[0]
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self.target)
+        self.peers[client], self.peers[server] = server, client
+        loop.register(client, selectors.EVENT_READ, True)
+        loop.register(server, selectors.EVENT_READ, False)
+
+    def relay(self, loop, s, is_client):
+        try:
+            data = s.recv(1 << 16)
+        except OSError:
+            data = b""
+        if is_client and data:
+            data = self.count(data)
+        try:
+            self.peers[s].sendall(data)
+        except OSError:
+            data = b""
+        if not data:
+            for one in s, self.peers[s]:
+                loop.unregister(one)
+                del self.peers[one]
+                one.close()
+
+    def count(self, data):
+        """Returns what may still pass."""
+        if self.word in self.seen:
+            data = data[:self.after]
+            self.after -= len(data)
+        else:
+            self.seen = self.seen[-len(self.word):] + data
+        return data
+
+    def close(self):
+        self.over.set()
+        self.thread.join()
 
 
 class Server:

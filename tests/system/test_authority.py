@@ -3,9 +3,13 @@ Who decides in a group, when much is lost at once, or in an unlucky order.
 What Pact's users see of it otherwise is in test_pact_faults.py.
 """
 
+import errno
 import os
 import signal
+import socketserver
 import subprocess
+import threading
+import time
 
 import pytest
 from kit import redis, wait
@@ -19,6 +23,12 @@ app = steps
 group = path:group
 uid = query:u uuid
 limit = %d
+"""
+
+# Nobody is doubted because a test made it sleep.
+PATIENT = """
+[gateway]
+watchdog = 60s
 """
 
 
@@ -239,3 +249,204 @@ def test_a_state_in_many_parts(start, steps):
                     assert p.do("count ~m0") == [2000, 19991]
                     assert p.do("count ~m3") == [2000, 20000]
                     assert p.do("count d3") == [40, 1200000]
+
+
+def test_who_sleeps_is_waited_for_once(start, steps):
+    """Not at each step; and again, when it has heard what it missed."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=3)
+    with Steps(k, "g") as a, Steps(k, "g") as b, Steps(k, "g") as c:
+        pid = k.kill_shard(pid=shard_of(k, "g", 2), signo=signal.SIGSTOP)
+        began = time.monotonic()
+        for n in range(10):
+            assert a.do("add ~v") == [0, 2 * n + 1]
+            assert b.do("add ~v") == [0, 2 * n + 2]
+        assert time.monotonic() - began < 4 * wait.SLOW
+        os.kill(pid, signal.SIGCONT)
+        assert c.do("add ~v") == [0, 21]
+        for n in range(1, 50):
+            assert (a, b)[n % 2].do(f"put ~m 1 {n}") == [0]
+            assert c.do("count ~m") == [1, n]
+
+
+def test_two_successions_and_one_who_slept(start, steps):
+    """It heard what the first decided, the others what the second did."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=4)
+    with Steps(k, "g") as a, Steps(k, "g") as b, Steps(k, "g") as c, \
+            Steps(k, "g") as d:
+        first, second, third, last = (shard_of(k, "g", i) for i in range(4))
+        assert a.do("add ~v") == [0, 1]
+        os.kill(second, signal.SIGSTOP)
+        os.kill(third, signal.SIGSTOP)
+        assert a.do("put ~one 1 1000000") == [0]    # more than sockets hold
+        assert d.do("count ~one") == [1, 1000000]
+        os.kill(last, signal.SIGSTOP)
+        k.kill_shard(pid=first)
+        os.kill(second, signal.SIGCONT)
+        os.kill(third, signal.SIGCONT)
+        assert b.do("put ~two 1 10") == [0]
+        assert c.do("count ~two") == [1, 10]
+        k.kill_shard(pid=second)
+        os.kill(last, signal.SIGCONT)
+        assert c.do("add ~v") == [0, 2]
+        assert d.do("add ~v") == [0, 3]
+        for m in "~one", "~two", "~v":
+            assert c.do(f"count {m}") == d.do(f"count {m}"), m
+
+
+def test_a_step_that_was_refused_while_its_origin_slept(start, steps):
+    """It has no news of that, only the state of the next who decides."""
+    k = start(worker=steps, config=CONFIG % 2 + PATIENT, shards=3)
+    with Steps(k, "g") as a, Steps(k, "g"), Steps(k, "g") as b, \
+            Steps(k, "g") as b2, Steps(k, "g") as c, Steps(k, "g") as c2:
+        def ask(asker, other, command):
+            """Its shard has passed it on when the other has answers."""
+            asker.send(command)
+            other.do("id")
+            other.do("id")
+
+        first, last = shard_of(k, "g", 0), shard_of(k, "g", 2)
+        assert a.do("add ~v") == [0, 1]
+        os.kill(first, signal.SIGSTOP)
+        ask(c, c2, "put ~m 1 2000000")
+        os.kill(last, signal.SIGSTOP)
+        ask(b, b2, "put ~big 1 1000000")        # more than a socket holds
+        os.kill(first, signal.SIGCONT)
+        wait.until(lambda: b2.do("count ~big") == [1, 1000000])
+        k.kill_shard(pid=first)
+        assert b2.do("add ~v") == [0, 2]
+        os.kill(last, signal.SIGCONT)
+        assert c.recv() == str(errno.EMSGSIZE)
+        assert c.do("add ~v") == [0, 3]
+        assert c.do("count ~m") == [0, 0]
+        assert b.recv() == "0"
+
+
+def test_a_state_is_written_again_all_or_nothing(start, steps, server):
+    """Redis came back with an older one, and in the middle all is lost."""
+    server.start()
+    key, path = "kennel:store:g:steps", server.path + ".cut"
+    cut = redis.Cut(server.path, path, b"$5\r\nfirst\r\n", 1 << 20)
+    k = start(worker=steps, config=CONFIG % 1, redis="unix:" + path)
+    with redis.Redis(server.path) as r:
+        def whole(p):
+            for n in range(4):
+                assert p.do(f"count m{n}") == [1900, 1900 * 500]
+                assert r("HLEN", f"{key}:m{n}") == 1900
+
+        with Steps(k, "g") as a:
+            for n in range(4):
+                assert a.do(f"put m{n} 1900 500") == [0]
+            whole(a)
+            r("HSET", key, "seq", 1)
+            a.send("add n")
+            wait.until(cut.over.is_set)
+            for pid in k.pids():
+                os.kill(pid, signal.SIGKILL)
+            k.kill_gateway()
+        cut.close()
+        k.options["redis"] = "unix:" + server.path
+        k.start()
+        with Steps(k, "g") as a:
+            whole(a)
+            assert a.do("add n") == [0, 1]
+            r("HSET", key, "seq", 1)
+            assert a.do("add n") == [0, 2]
+            whole(a)
+            assert int(r("HGET", key, "seq")) > 1
+            assert r.keys("*.new*") == []
+            assert {r("TTL", name) for name in r.keys(key + "*")} == {-1}
+
+
+def test_an_end_is_told_once(start, steps):
+    """Whoever hears of it from who decides before the gateway says so, too."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=3)
+    with Steps(k, "g") as a, Steps(k, "g") as b:
+        second = shard_of(k, "g", 1)
+        for n in range(1, 21):
+            with Steps(k, "g") as c:
+                assert c.do("get ~gone") == [n - 1]
+                os.kill(second, signal.SIGSTOP)
+            wait.until(lambda: a.do("get ~gone") == [n])
+            os.kill(second, signal.SIGCONT)
+            wait.until(lambda: b.do("get ~gone") == [n])
+        k.kill_shard(pid=shard_of(k, "g", 0))
+        assert b.do("add ~v") == [0, 1]
+        assert b.do("get ~gone") == [21]
+
+
+def test_a_step_for_who_was_deposed_is_nothing_to_come_back_to(start, steps):
+    """It was decided by another, its origin is gone, and then it reigns again."""
+    k = start(worker=steps, config=CONFIG % 1 + "[gateway]\nwatchdog = 6s\n",
+              shards=4)
+    with Steps(k, "g") as a, Steps(k, "g") as b, Steps(k, "g") as c:
+        assert a.do("add ~v") == [0, 1]
+        pid = k.kill_shard(pid=shard_of(k, "g", 0), signo=signal.SIGSTOP)
+        with Steps(k, "g") as d:        # what the gateway says is read first
+            d.do("id")
+            c.send("add ~v")
+            assert b.do("add ~v")[0] == 0
+            assert c.recv()[0] == "0"
+        os.kill(pid, signal.SIGCONT)
+        wait.until(lambda: a.do("get ~v") == [3])
+        c.close()
+        wait.until(lambda: a.do("get ~gone") == [2])
+        k.kill_shard(pid=shard_of(k, "g", 1))
+        assert a.do("add ~v") == [0, 4]
+
+
+def test_news_lost_with_a_link_come_when_it_is_back(start, steps):
+    """More waited than a link holds; nothing happens afterwards."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=2)
+    with Steps(k, "g") as a, Steps(k, "g") as b:
+        assert b.do("add ~v") == [0, 1]
+        pid = k.kill_shard(pid=shard_of(k, "g", 1), signo=signal.SIGSTOP)
+        while "64 MiB are queued" not in k.log():
+            assert a.do("put ~big 7 1000000") == [0]
+        os.kill(pid, signal.SIGCONT)
+        wait.until(lambda: b.do("count ~big") == [7, 7000000])
+        assert b.do("add ~v") == [0, 2]
+        assert shard_of(k, "g", 1) == pid
+
+
+class Liar(socketserver.StreamRequestHandler):
+    """A Redis that runs no script and answers something else."""
+    answers = {b"PING": b"+PONG\r\n", b"SCRIPT": b"$40\r\n%s\r\n" % (b"0" * 40),
+               b"HKEYS": b"*0\r\n", b"SMEMBERS": b"*0\r\n"}
+
+    def handle(self):
+        for line in iter(self.rfile.readline, b""):
+            words = []
+            for _ in range(int(line[1:])):
+                size = int(self.rfile.readline()[1:])
+                words.append(self.rfile.read(size + 2)[:-2])
+            if words[0] == b"EVALSHA":
+                self.server.asked += 1
+                self.wfile.write(self.server.lie)
+            else:
+                self.wfile.write(self.answers.get(words[0], b":1\r\n"))
+
+
+@pytest.mark.parametrize("lie", [
+    "*4 :1 :1 $3 all *0", "*4 :1 :1 $3 all *2 $1 m *0", "*4 :1 :1 $3 log *1 :7",
+    "*4 :1 :1 $3 all *3 $1 m *3 :1 :1 :1 :7", "*3 $1 x :1 :1", "*0", "*-1", "$-1",
+    "$2 ok", ":5", "+ok", "-ERR no", "*4 :-1 :-1 $3 log *2 $1 x *-1",
+    "*4 :1 :1 $3 all *3 $1 m *4 $1 k *-1 *0 $1 v $1 x",
+])
+def test_a_redis_that_answers_anything(start, steps, tmp_path, lie):
+    """Whoever believes it, if anybody, is none the worse for it."""
+    path = str(tmp_path / "redis.sock")
+    with socketserver.ThreadingUnixStreamServer(path, Liar) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        server.asked, server.lie = 0, lie.replace(" ", "\r\n").encode() + b"\r\n"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        k = start(worker=steps, config=CONFIG % 1, redis="unix:" + path)
+        pids = [s["pid"] for s in k.shards()]
+        with Steps(k, "g") as a, Steps(k, "g") as b:
+            assert a.do("add ~v") == [0, 1]
+            assert b.do("add ~v") == [0, 2]
+            a.send("add n")
+            wait.until(lambda: server.asked > 1)
+        assert [s["pid"] for s in k.shards()] == pids
+        k.stop()
+        server.shutdown()

@@ -176,7 +176,13 @@ def test_redis_that_comes_back_empty(start, server, ask):
         wait.until(lambda: clients(r) == before, 5,
                    "table complete within 5 s")
         r("FLUSHALL")
-        wait.until(lambda: clients(r) == before, 10)
+
+        def complete():
+            people[0].say("/w e z")
+            assert people[4].next(type="user:msg")["text"] == "z"
+            assert people[0].next(type="user:msg")["text"] == "z"
+            return clients(r) == before
+        wait.until(complete, 10)
         people[1].say("/w d y")
         assert people[3].next(type="user:msg")["text"] == "y"
     people.append(late)

@@ -7,6 +7,7 @@
 static const struct gossip	full = {
 	.ask = 1, .to = 2, .from = UINT64_MAX, .seq = 4, .incarnation = 5,
 	.slot = 6, .low = 7, .high = 8, .flags = GOSSIP_F_BINARY,
+	.term = 9, .era = 10, .after = 11, .topics = { "t\0u", 4 },
 	.uid = { "uid", 3 }, .payload = { "p\0yload", 7 },
 };
 

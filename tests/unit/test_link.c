@@ -19,7 +19,7 @@
 struct side {
 	struct worker	 w;
 	uint64_t	 next;		/* seq that comes next */
-	size_t		 messages, lost, told, eased;
+	size_t		 messages, lost, back, told, eased;
 	char		 why[128];
 };
 
@@ -54,6 +54,13 @@ void
 neighbours_absent(struct link *l, const struct gossip *m)
 {
 	(void)l, (void)m;
+}
+
+void
+neighbours_link_back(struct link *l)
+{
+	ck_assert(link_is_up(l));
+	container_of(link_worker(l), struct side, w)->back++;
 }
 
 void
@@ -273,8 +280,10 @@ START_TEST(a_lost_link_is_reported_by_both_and_dialled_again)
 	ck_assert_uint_eq(left.lost, 1);
 	ck_assert_uint_eq(right.lost, 1);
 	ck_assert_str_eq(right.why, "a message was refused");
+	ck_assert_uint_eq(left.back + right.back, 0);
 	refuse = 0;
 	until(link_is_up(l) && link_is_up(r), 3000);
+	ck_assert(left.back == 1 && right.back == 1);
 	ck_assert(!link_askme(r));	/* what it said before is void */
 	ck_assert_int_eq(cast(l, 1, 10), 0);
 	until(right.messages == 1, 3000);

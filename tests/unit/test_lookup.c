@@ -436,21 +436,43 @@ START_TEST(finds_other_shards_but_us)
 	begin();
 	enter("ann");
 	redis_says("HSET", "kennel:client:lobby:ann", THEM, "3");
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), found_cb,
-	    NULL), 0);
+	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 0,
+	    found_cb, NULL), 0);
 	ck_assert_uint_eq(nfound, 0);
 	until(nfound == 1, 500);
 	ck_assert_int_eq(found_err, 0);
 	ck_assert_str_eq(found, THEM);
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("bob"), found_cb,
-	    NULL), 0);
+	ck_assert_int_eq(lookup_find(l, &room, slice_str("bob"), 0,
+	    found_cb, NULL), 0);
 	until(nfound == 2, 500);
 	ck_assert_str_eq(found, "");
 	redis_says("SET", "kennel:client:lobby:eve", "nonsense");
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("eve"), found_cb,
-	    NULL), 0);
+	ck_assert_int_eq(lookup_find(l, &room, slice_str("eve"), 0,
+	    found_cb, NULL), 0);
 	until(nfound == 3, 500);
 	ck_assert_int_ne(found_err, 0);
+}
+END_TEST
+
+START_TEST(what_redis_has_forgotten_is_not_taken_for_nothing)
+{
+	begin();
+	redis_says("SADD", "kennel:group:lobby", US, THEM);
+	redis_says("HSET", "kennel:client:lobby:ann", THEM, "3");
+	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 2,
+	    found_cb, NULL), 0);
+	until(nfound == 1, 500);
+	ck_assert_int_eq(found_err, 0);
+	ck_assert_str_eq(found, THEM);
+	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 3,
+	    found_cb, NULL), 0);
+	until(nfound == 2, 500);
+	ck_assert_int_eq(found_err, EAGAIN);
+	redis_says("FLUSHALL");
+	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 2,
+	    found_cb, NULL), 0);
+	until(nfound == 3, 500);
+	ck_assert_int_eq(found_err, EAGAIN);
 }
 END_TEST
 
@@ -462,8 +484,8 @@ START_TEST(a_slow_redis_is_not_waited_for)
 	begin();
 	kill(server, SIGSTOP);
 	start = clock_ms();
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), found_cb,
-	    NULL), 0);
+	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 0,
+	    found_cb, NULL), 0);
 	enter("ann");
 	until(nfound == 1, 300);
 	ck_assert_int_eq(found_err, ETIMEDOUT);
@@ -518,8 +540,8 @@ START_TEST(redis_that_comes_back_empty_is_written_again)
 	leave("u0");
 	leave("u1");
 	enter("u1");
-	ck_assert_int_ne(lookup_find(l, &room, slice_str("u3"), found_cb,
-	    NULL), 0);
+	ck_assert_int_ne(lookup_find(l, &room, slice_str("u3"), 0,
+	    found_cb, NULL), 0);
 	start_server();
 	until(off == 1, 5000);
 	until(redis_up(probe), 5000);
@@ -647,8 +669,8 @@ START_TEST(without_redis_all_is_confirmed_and_nothing_found)
 	leave("bob");
 	ck_assert(!lookup_usable(l));
 	ck_assert(lookup_listed(l));
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("bob"), found_cb,
-	    NULL), -1);
+	ck_assert_int_eq(lookup_find(l, &room, slice_str("bob"), 0,
+	    found_cb, NULL), -1);
 	lookup_link_up(l, (struct link *)&links[0]);
 	ck_assert_uint_eq(on, 0);
 	lookup_group_leave(l, &room);
@@ -829,6 +851,8 @@ main(void)
 	tcase_add_test(tc, cancelled_is_not_confirmed);
 	tcase_add_test(tc, group_and_heart_beat);
 	tcase_add_test(tc, finds_other_shards_but_us);
+	tcase_add_test(tc,
+	    what_redis_has_forgotten_is_not_taken_for_nothing);
 	tcase_add_test(tc, a_slow_redis_is_not_waited_for);
 	tcase_add_test(tc, mute_neighbours_cost_half_a_second);
 	tcase_add_test(tc, redis_that_comes_back_empty_is_written_again);

@@ -7,8 +7,11 @@
  *	put MAP N SIZE	one step that writes N values: its error's number
  *	again MAP N SIZE	the same, to one key
  *	add MAP		adds 1 to a number: error, value
+ *	get MAP		that number
  *	count MAP	keys, and the sum of their values' lengths
  *	id		of this replica
+ *
+ * The number in ~gone grows by 1 for each replica that has ended.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
@@ -77,6 +80,13 @@ decide(struct kennel_replica *r, struct kennel_step *t, const char *data,
 		put(t, words, *data == 'w');
 	free(words);
 	return (0);
+}
+
+static int
+ongone(struct kennel_replica *r, struct kennel_step *t, uint64_t replica)
+{
+	(void)r, (void)replica;
+	return (add(t, "~gone") == -1);
 }
 
 /* ---- commands ---- */
@@ -170,6 +180,7 @@ onmessage(struct kennel_socket *s, const struct kennel_message *m)
 {
 	struct kennel_replica	*r = kennel_socket_replica(s);
 	struct sum		 sum = { 0, 0 };
+	const char		*v;
 	char			 text[128];
 	unsigned		 n;
 	size_t			 size;
@@ -183,7 +194,10 @@ onmessage(struct kennel_socket *s, const struct kennel_message *m)
 		step(s, 'w', text + 6, put_cb, NULL);
 	else if (strncmp(text, "add ", 4) == 0)
 		step(s, 'a', text + 4, add_cb, strdup(text + 4));
-	else if (strncmp(text, "count ", 6) == 0) {
+	else if (strncmp(text, "get ", 4) == 0) {
+		v = kennel_get(r, text + 4, "n", 1, NULL);
+		say(s, v == NULL ? "0" : v);
+	} else if (strncmp(text, "count ", 6) == 0) {
 		kennel_each(r, text + 6, count_cb, &sum);
 		snprintf(text, sizeof(text), "%zu %zu", sum.keys, sum.bytes);
 		say(s, text);
@@ -208,6 +222,7 @@ main(int argc, char **argv)
 		.receive = receive,
 		.onmessage = onmessage,
 		.decide = decide,
+		.ongone = ongone,
 	};
 
 	return (kennel_worker_main(argc, argv, &app, 1));
