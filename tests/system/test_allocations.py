@@ -85,9 +85,9 @@ def test_the_counter_counts(counted):
     assert k.allocs.least([k.shard(0)["pid"]], connect)["calloc"] > 0
 
 
-@pytest.mark.parametrize("outstanding, size, each", (
-    (1, 16, 1), (20, 16, 1.1), (20, 1000, 1.1), (1, 16000, 1)))
-def test_echo(counted, outstanding, size, each):
+@pytest.mark.parametrize("outstanding, size", (
+    (1, 16), (20, 16), (20, 1000), (1, 16000)))
+def test_echo(counted, outstanding, size):
     k = bench(counted)
     c = WebSocket(k.address)
     data = frame(TEXT, "x" * size) * outstanding
@@ -97,7 +97,7 @@ def test_echo(counted, outstanding, size, each):
             c.write(data)
             for _ in range(outstanding):
                 assert len(c.recv()) == size
-    assert cost(k, run) == each
+    assert cost(k, run) == 0
     c.close()
 
 
@@ -109,7 +109,7 @@ def test_ping(counted):
         for _ in range(N):
             c.send_frame(PING, b"here")
             assert c.recv_frame() == (PONG, True, b"here")
-    assert cost(k, run) == 1
+    assert cost(k, run) == 0
     c.close()
 
 
@@ -128,7 +128,7 @@ def test_broadcast(counted, shards):
     k = bench(counted, shards=shards, limit=12 // shards)
     people = [WebSocket(k.address, f"/fan/x?u={i}") for i in range(11)]
     assert len(k.group("x")) == shards
-    assert fan(k, people) == shards
+    assert fan(k, people) == 0
     for p in people:
         p.close()
 
@@ -151,18 +151,18 @@ def whisper(k):
 
 
 def test_whisper_in_a_shard(counted):
-    assert whisper(bench(counted)) == 2
+    assert whisper(bench(counted)) == 1
 
 
 def test_whisper_to_another_shard(counted):
-    assert whisper(bench(counted, shards=2, limit=1)) == 3
+    assert whisper(bench(counted, shards=2, limit=1)) == 1
 
 
 def test_whisper_by_lookup(counted):
-    assert whisper(bench(counted, shards=2, limit=1, ask=0)) == 12
+    assert whisper(bench(counted, shards=2, limit=1, ask=0)) == 10
 
 
-@pytest.mark.parametrize("redis, each", ((None, 63), ("none", 56)))
+@pytest.mark.parametrize("redis, each", ((None, 61), ("none", 54)))
 def test_step_of_a_room(counted, redis, each):
     """A counter in Pact, which somebody hears of."""
     k = counted(shards=1, redis=redis)
