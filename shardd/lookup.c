@@ -27,6 +27,7 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "common/redis.h"
+#include "common/spare.h"
 #include "common/turn.h"
 #include "proto/keys.h"
 #include "shardd/ask.h"
@@ -907,12 +908,14 @@ lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 	const char		*us = f->lookup->worker->address;
 	struct slice		*found = NULL;
 	struct redis_value	 field;
-	size_t			 n = 0;
+	size_t			 n = 0, size = 0;
 
 	if (err == ETIMEDOUT)
 		f->lookup->slow_until = clock_ms() + LOOKUP_SLOW_MS;
+	if (err == 0 && v->kind == REDIS_ARRAY)
+		size = v->n * sizeof(*found);
 	if (err == 0 && (v->kind != REDIS_ARRAY ||
-	    (v->n > 0 && (found = calloc(v->n, sizeof(*found))) == NULL)))
+	    (found = spare_get(size)) == NULL))
 		err = EAGAIN;
 	for (size_t i = 0; err == 0 && i < v->n; i++) {
 		field = redis_at(v, i);
@@ -922,36 +925,36 @@ lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 		found[n++] = slice_of(field.str, field.len);
 	}
 	f->cb(found, n, err, f->arg);
-	free(found);
-	free(f);
+	spare_put(found, size);
+	spare_put(f, sizeof(*f));
 }
 
 int
 lookup_find(struct lookup *l, struct replica *r, struct slice uid,
     lookup_found_cb *cb, void *arg)
 {
-	struct find	*f;
-	char		*key;
-	int		 rv;
+	static struct buf	 key;
+	struct find		*f;
 
 	if (l->redis == NULL) {
 		errno = ENOTCONN;
 		return (-1);
 	}
-	if ((f = malloc(sizeof(*f))) == NULL)
-		return (-1);
-	*f = (struct find){ l, cb, arg };
-	if ((key = keys_client(l->prefix, slice_of(r->group,
-	    r->group_len), uid)) == NULL) {
-		free(f);
+	key.len = 0;
+	keys_add_client(&key, l->prefix, slice_of(r->group, r->group_len),
+	    uid);
+	buf_add(&key, "", 1);
+	if (key.failed || (f = spare_get(sizeof(*f))) == NULL) {
+		buf_clear(&key);
+		errno = ENOMEM;
 		return (-1);
 	}
-	rv = redis_do(l->redis, LOOKUP_FIND_MS, lookup_found_reply_cb, f,
-	    "HKEYS", key, NULL);
-	if (rv == -1)
-		free(f);
-	free(key);
-	return (rv);
+	*f = (struct find){ l, cb, arg };
+	if (redis_do(l->redis, LOOKUP_FIND_MS, lookup_found_reply_cb, f,
+	    "HKEYS", key.data, NULL) == 0)
+		return (0);
+	spare_put(f, sizeof(*f));
+	return (-1);
 }
 
 const char *

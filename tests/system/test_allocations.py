@@ -151,18 +151,19 @@ def whisper(k):
 
 
 def test_whisper_in_a_shard(counted):
-    assert whisper(bench(counted)) == 1
+    assert whisper(bench(counted)) == 0
 
 
 def test_whisper_to_another_shard(counted):
-    assert whisper(bench(counted, shards=2, limit=1)) == 1
+    assert whisper(bench(counted, shards=2, limit=1)) == 0
 
 
 def test_whisper_by_lookup(counted):
-    assert whisper(bench(counted, shards=2, limit=1, ask=0)) == 10
+    """The 4 are hiredis': an array of one string, and each one's room."""
+    assert whisper(bench(counted, shards=2, limit=1, ask=0)) == 4
 
 
-@pytest.mark.parametrize("redis, each", ((None, 61), ("none", 54)))
+@pytest.mark.parametrize("redis, each", ((None, 58), ("none", 52)))
 def test_step_of_a_room(counted, redis, each):
     """A counter in Pact, which somebody hears of."""
     k = counted(shards=1, redis=redis)
