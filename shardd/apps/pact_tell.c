@@ -18,7 +18,7 @@ pact_send(struct pact_socket *ps, struct js_text *t)
 	if (js_end(t) == -1)
 		return;
 	kennel_send(ps->socket, t->data, t->len, 0);
-	free(t->data);
+	js_clear(t);
 }
 
 void
@@ -73,7 +73,8 @@ pact_public(struct pact_socket *ps)
 	if (o != NULL && js_begin(&t) == 0) {
 		js_write(t.f, o);
 		if (js_end(&t) == 0)
-			ps->public = t.data;
+			ps->public = strdup(t.data);
+		js_clear(&t);
 	}
 	json_decref(o);
 	return (ps->public == NULL ? "{}" : ps->public);
@@ -211,7 +212,7 @@ pact_publish(struct kennel_replica *r, const char *event, const char *id,
 		kennel_replica_publish(r, t.at, text->data, text->len, 0);
 		pact_topics_free(&t);
 	}
-	free(text->data);
+	js_clear(text);
 }
 
 /* ---- what has changed ---- */
@@ -253,7 +254,7 @@ pact_tell_config(struct kennel_replica *r)
 		    ps = ps->next)
 			if (ps->joined)
 				kennel_send(ps->socket, t.data, t.len, 0);
-	free(t.data);
+	js_clear(&t);
 }
 
 static void

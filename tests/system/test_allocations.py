@@ -163,7 +163,7 @@ def test_whisper_by_lookup(counted):
     assert whisper(bench(counted, shards=2, limit=1, ask=0)) == 4
 
 
-@pytest.mark.parametrize("redis, each", ((None, 58), ("none", 52)))
+@pytest.mark.parametrize("redis, each", ((None, 49), ("none", 43)))
 def test_step_of_a_room(counted, redis, each):
     """A counter in Pact, which somebody hears of."""
     k = counted(shards=1, redis=redis)
