@@ -5,8 +5,9 @@
 
 #include "common/spare.h"
 
+#define SPARE_HEAD	8		/* of each piece is glibc's own */
 #define SPARE_SMALLEST	64
-#define SPARE_CLASSES	41		/* 64, 80, 96, 112, 128, 160, ... 64 KiB */
+#define SPARE_CLASSES	42		/* with it: 64, 80, 96, 112, 128, 160 ... */
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SPARE_OFF	1
@@ -30,10 +31,11 @@ static struct {
 static size_t
 spare_class(size_t *size)
 {
-	size_t	 n = (*size < SPARE_SMALLEST ? SPARE_SMALLEST : *size) - 1;
+	size_t	 n = *size + SPARE_HEAD < SPARE_SMALLEST ? SPARE_SMALLEST - 1 :
+		    *size + SPARE_HEAD - 1;
 	size_t	 shift = 61 - (size_t)__builtin_clzll(n);
 
-	*size = ((n >> shift) + 1) << shift;
+	*size = (((n >> shift) + 1) << shift) - SPARE_HEAD;
 	return ((shift - 3) * 4 + (n >> shift) - 7);
 }
 
@@ -72,7 +74,8 @@ spare_put(void *p, size_t size)
 
 	if (p != NULL && size <= SPARE_LARGEST) {
 		k = spare_class(&size);
-		if (size <= SPARE_KEEP - spares[k].bytes) {
+		if (spares[k].bytes == 0 ||
+		    spares[k].bytes + size <= SPARE_KEEP) {
 			s->next = spares[k].first;
 			spares[k].first = s;
 			spares[k].bytes += size;

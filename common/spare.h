@@ -3,8 +3,9 @@
  * is kept for the next of about its size, so that once warm nothing of it is
  * asked of malloc.
  *
- * Sizes are rounded up by less than a quarter, to 64 bytes at least.  Of each
- * no more than SPARE_KEEP bytes are kept, those above SPARE_LARGEST are malloc's.
+ * Sizes are rounded up by less than a quarter, the small ones to what malloc
+ * would take as well.  Of each no more than SPARE_KEEP bytes are kept, at least
+ * one piece; those above SPARE_LARGEST are malloc's.
  * With an address sanitizer nothing is kept: it is to see who uses what has ended.
  */
 #ifndef COMMON_SPARE_H

@@ -5,6 +5,7 @@
 #define SHARDD_AUTHORITY_IN_H
 
 #include "common/list.h"
+#include "common/spare.h"
 #include "common/turn.h"
 #include "proto/news.h"
 #include "shardd/authority.h"
@@ -158,6 +159,7 @@ void	 authority_got_state(struct authority *a, const struct gossip *m);
 void	 authority_settle(struct authority *a);
 struct member *authority_member(struct authority *a, uint64_t id);
 void	 authority_unbatch(struct authority *a);
+void	 proposals_free(struct list *proposals);
 void	 authority_work(void *arg);
 int	 authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 	    uint64_t after, struct slice data);

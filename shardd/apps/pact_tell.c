@@ -184,21 +184,22 @@ int
 pact_topics(struct pact_topics *t, const char *event, const char *id,
     size_t id_len)
 {
+	size_t	 n = strlen(event), one = n + id_len + 3, all = n + 6;
+
 	memset(t, 0, sizeof(*t));
-	if (asprintf(&t->one, "s%s:%.*s", event, (int)id_len, id) == -1)
-		t->one = NULL;
-	if (asprintf(&t->all, "s%s:all", event) == -1)
-		t->all = NULL;
-	t->at[0] = t->one;
-	t->at[1] = t->all;
-	return (t->one == NULL || t->all == NULL ? -1 : 0);
+	if ((t->names = malloc(one + all)) == NULL)
+		return (-1);
+	t->at[0] = t->names;
+	t->at[1] = t->names + one;
+	snprintf(t->names, one, "s%s:%.*s", event, (int)id_len, id);
+	snprintf(t->names + one, all, "s%s:all", event);
+	return (0);
 }
 
 void
 pact_topics_free(struct pact_topics *t)
 {
-	free(t->one);
-	free(t->all);
+	free(t->names);
 }
 
 /* To those here who have subscribed; ends text. */
