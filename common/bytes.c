@@ -88,6 +88,27 @@ buf_clear(struct buf *b)
 	b->failed = 0;
 }
 
+struct buf
+buf_take(struct buf *kept)
+{
+	struct buf	 b = *kept;
+
+	memset(kept, 0, sizeof(*kept));
+	b.len = 0;
+	return (b);
+}
+
+void
+buf_give(struct buf *kept, struct buf *b)
+{
+	if (kept->data != NULL || b->cap > BUF_KEEP || b->failed) {
+		buf_clear(b);
+		return;
+	}
+	*kept = *b;
+	memset(b, 0, sizeof(*b));
+}
+
 char *
 buf_reserve(struct buf *b, size_t n)
 {

@@ -74,6 +74,11 @@ struct buf {
 };
 
 void	 buf_clear(struct buf *b);		/* frees, back to empty */
+/* One that is needed again and again, but may be in use when it is: the kept
+ * one's memory, if that is there, and back, if it is no more than BUF_KEEP. */
+#define BUF_KEEP	(64 << 10)
+struct buf buf_take(struct buf *kept);
+void	 buf_give(struct buf *kept, struct buf *b);	/* b is empty then */
 /* Room for n more bytes behind len; NULL with errno and failed set. */
 char	*buf_reserve(struct buf *b, size_t n);
 int	 buf_grow_add(struct buf *b, const void *p, size_t n);

@@ -32,6 +32,7 @@
 #include "common/map.h"
 #include "common/redis.h"
 #include "common/sock.h"
+#include "common/spare.h"
 
 #define REDIS_GREET_MS		2000	/* connect, AUTH, SELECT, PING */
 #define REDIS_STALLED_MS	5000	/* and 4 deadlines: a new connection */
@@ -294,7 +295,7 @@ redis_cmd_free(struct redis *r, struct redis_cmd *cmd)
 	list_remove(&cmd->at);
 	r->noutstanding--;
 	r->bytes -= cmd->bytes;
-	free(cmd);
+	spare_put(cmd, sizeof(*cmd));
 }
 
 /* Look at the deadlines at this time, or earlier. */
@@ -344,10 +345,10 @@ redis_ask(struct redis_conn *c, unsigned deadline_ms, size_t bytes, int argc,
 {
 	struct redis_cmd	*cmd;
 
-	if ((cmd = calloc(1, sizeof(*cmd))) == NULL)
+	if ((cmd = spare_zero(sizeof(*cmd))) == NULL)
 		return (NULL);
 	if (redis_write(c, argc, argv, argvlen) == -1) {
-		free(cmd);
+		spare_put(cmd, sizeof(*cmd));
 		return (NULL);
 	}
 	cmd->since = clock_ms();

@@ -53,16 +53,23 @@ bad:
 	return (-1);
 }
 
+void
+keys_add_client(struct buf *b, const char *prefix, struct slice group,
+    struct slice uid)
+{
+	buf_adds(b, prefix);
+	buf_adds(b, "client:");
+	keys_name(b, group);
+	buf_adds(b, ":");
+	keys_name(b, uid);
+}
+
 char *
 keys_client(const char *prefix, struct slice group, struct slice uid)
 {
 	struct buf	b = { 0 };
 
-	buf_adds(&b, prefix);
-	buf_adds(&b, "client:");
-	keys_name(&b, group);
-	buf_adds(&b, ":");
-	keys_name(&b, uid);
+	keys_add_client(&b, prefix, group, uid);
 	return (keys_string(&b));
 }
 
@@ -78,14 +85,20 @@ keys_shard_clients(const char *prefix, const char *address)
 	return (keys_string(&b));
 }
 
+void
+keys_add_group(struct buf *b, const char *prefix, struct slice group)
+{
+	buf_adds(b, prefix);
+	buf_adds(b, "group:");
+	keys_name(b, group);
+}
+
 char *
 keys_group(const char *prefix, struct slice group)
 {
 	struct buf	b = { 0 };
 
-	buf_adds(&b, prefix);
-	buf_adds(&b, "group:");
-	keys_name(&b, group);
+	keys_add_group(&b, prefix, group);
 	return (keys_string(&b));
 }
 

@@ -20,10 +20,15 @@ int	 keys_address_parse(struct slice a, size_t *node_len, uint32_t *slot,
 	    uint64_t *incarnation);
 /* prefix "client:" group ":" uid: hash, shard address -> open connections */
 char	*keys_client(const char *prefix, struct slice group, struct slice uid);
+/* The same, appended to b and not terminated. */
+void	 keys_add_client(struct buf *b, const char *prefix, struct slice group,
+	    struct slice uid);
 /* prefix "shard:" address ":clients": set of client keys */
 char	*keys_shard_clients(const char *prefix, const char *address);
 /* prefix "group:" group: set of shard addresses */
 char	*keys_group(const char *prefix, struct slice group);
+/* The same, appended to b and not terminated. */
+void	 keys_add_group(struct buf *b, const char *prefix, struct slice group);
 /* prefix "shard:" address: hash with TTL */
 char	*keys_shard(const char *prefix, const char *address);
 /* prefix "node:" node: hash with TTL */

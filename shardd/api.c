@@ -19,6 +19,8 @@
 #include "shardd/request.h"
 #include "shardd/topics.h"
 
+static struct buf	 api_names;	/* for the next one's topics */
+
 struct worker	*worker_self;
 
 static struct conn *
@@ -287,14 +289,14 @@ kennel_publish(struct kennel_socket *s, const char *const *topics,
 {
 	struct verb	 v = { .kind = VERB_PUBLISH, .flags = flags,
 			    .done = done, .arg = arg };
-	struct buf	 names = { 0 };
+	struct buf	 names = buf_take(&api_names);
 	int		 r = -1;
 
 	if (topics_pack(&names, topics) == 0) {
 		v.uid = slice_of(names.data, names.len);
 		r = api_call(s, &v, data, len);
 	}
-	buf_clear(&names);
+	buf_give(&api_names, &names);
 	return (r);
 }
 
@@ -570,7 +572,7 @@ int
 kennel_replica_publish(struct kennel_replica *r, const char *const *topics,
     const char *data, size_t len, int flags)
 {
-	struct buf	 names = { 0 };
+	struct buf	 names = buf_take(&api_names);
 	struct payload	*p = NULL;
 
 	if (topics_pack(&names, topics) == 0 &&
@@ -579,7 +581,7 @@ kennel_replica_publish(struct kennel_replica *r, const char *const *topics,
 		    (struct slice){ NULL, 0 });
 		payload_unref(p);
 	}
-	buf_clear(&names);
+	buf_give(&api_names, &names);
 	return (p == NULL ? -1 : 0);
 }
 

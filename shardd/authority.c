@@ -77,7 +77,7 @@ step_done(struct step *s, int err)
 	list_remove(&s->at);
 	if (s->done != NULL)
 		s->done(err, s->arg);
-	free(s);
+	spare_put(s, sizeof(*s) + s->len);
 }
 
 void
@@ -95,8 +95,8 @@ authority_free(struct authority *a)
 		    ECANCELED);
 	FREE_ALL(&a->departed, struct departed);
 	authority_forget_members(a);
-	FREE_ALL(&a->inbox, struct proposal);
-	FREE_ALL(&a->batch, struct proposal);
+	proposals_free(&a->inbox);
+	proposals_free(&a->batch);
 	authority_forget_news(a);
 	marks_forget(&a->marks);
 	incoming_drop(&a->incoming);
@@ -224,7 +224,7 @@ authority_follow(struct authority *a, uint64_t term, uint64_t head)
 	authority_step_down(a);
 	a->term = term;
 	a->head = head;
-	FREE_ALL(&a->inbox, struct proposal);	/* they are sent to it, too */
+	proposals_free(&a->inbox);	/* they are sent to it, too */
 	a->inbox_bytes = 0;
 	if (!a->synced)
 		authority_tell(a, head, &m);
@@ -495,7 +495,7 @@ authority_step(struct authority *a, struct slice data,
 		errno = EMSGSIZE;
 		return (-1);
 	}
-	if ((s = malloc(sizeof(*s) + data.len)) == NULL)
+	if ((s = spare_get(sizeof(*s) + data.len)) == NULL)
 		return (-1);
 	s->number = ++a->number;
 	s->since = clock_ms();

@@ -5,6 +5,7 @@
 #define SHARDD_AUTHORITY_IN_H
 
 #include "common/list.h"
+#include "common/spare.h"
 #include "common/turn.h"
 #include "proto/limits.h"
 #include "proto/news.h"
@@ -177,6 +178,7 @@ int	 authority_settle(struct authority *a);
 void	 authority_heard_ack(struct authority *a, struct member *k, uint64_t pos);
 struct member *authority_member(struct authority *a, uint64_t id);
 void	 authority_unbatch(struct authority *a);
+void	 proposals_free(struct list *proposals);
 void	 authority_work(void *arg);
 int	 authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 	    uint64_t after, struct slice data);

@@ -15,10 +15,18 @@
 #include "shardd/store.h"
 #include "shardd/worker.h"
 
+static void
+item_free(struct item *i)
+{
+	list_remove(&i->at);
+	spare_put(i, sizeof(*i) + i->len);
+}
+
 void
 authority_forget_news(struct authority *a)
 {
-	FREE_ALL(&a->news, struct item);
+	while (!list_empty(&a->news))
+		item_free(list_entry(a->news.next, struct item, at));
 	a->nnews = a->news_bytes = 0;
 	a->base = a->era;
 }
@@ -190,7 +198,7 @@ authority_keep(struct authority *a, const char *data, size_t len)
 {
 	struct item	*i;
 
-	if ((i = malloc(sizeof(*i) + len)) == NULL) {
+	if ((i = spare_get(sizeof(*i) + len)) == NULL) {
 		authority_forget_news(a);	/* others get all of it */
 		return;
 	}
@@ -204,11 +212,10 @@ authority_keep(struct authority *a, const char *data, size_t len)
 	while (a->nnews > AUTHORITY_NEWS ||
 	    a->news_bytes > AUTHORITY_NEWS_BYTES) {
 		i = list_entry(a->news.next, struct item, at);
-		list_remove(&i->at);
 		a->nnews--;
 		a->news_bytes -= i->len;
 		a->base = i->era;
-		free(i);
+		item_free(i);
 	}
 }
 

@@ -15,6 +15,8 @@
 #include "shardd/store.h"
 #include "shardd/worker.h"
 
+static struct buf	 authority_kept;	/* for the next batch */
+
 static void	 authority_committed_cb(const struct store_answer *, void *);
 
 /* Is it waited for?  Who is silent for too long is not, until it has caught up:
@@ -94,6 +96,21 @@ authority_member(struct authority *a, uint64_t id)
 	return (NULL);
 }
 
+static void
+proposal_free(struct proposal *p)
+{
+	list_remove(&p->at);
+	spare_put(p, sizeof(*p) + p->len);
+}
+
+void
+proposals_free(struct list *proposals)
+{
+	while (!list_empty(proposals))
+		proposal_free(list_entry(proposals->next, struct proposal,
+		    at));
+}
+
 /* The batch took effect: tell everybody, then us. */
 static void
 authority_publish(struct authority *a)
@@ -120,11 +137,11 @@ authority_publish(struct authority *a)
 		    (k = authority_member(a, p->origin)) != NULL)
 			k->asked = m.seq;
 	}
-	FREE_ALL(&a->batch, struct proposal);
+	proposals_free(&a->batch);
 	a->nbatch = 0;
 	memset(&a->bytes, 0, sizeof(a->bytes));
 	authority_apply(a, a->term, bytes.data, bytes.len);
-	buf_clear(&bytes);
+	buf_give(&authority_kept, &bytes);
 	authority_settle(a);
 }
 
@@ -183,7 +200,8 @@ static int
 authority_make_batch(struct authority *a)
 {
 	struct maps		 batch = { 0 };
-	struct buf		 steps = { 0 };
+	static struct buf	 kept;
+	struct buf		 steps = buf_take(&kept);
 	struct kennel_step	 t;
 	struct proposal		*p;
 	struct mark		*k;
@@ -199,9 +217,8 @@ authority_make_batch(struct authority *a)
 		k = p->number == 0 ? NULL : authority_mark(a, p->origin);
 		/* It came again; or one before it was lost, and both will. */
 		if (k != NULL && (p->number <= k->seen || p->after > k->seen)) {
-			list_remove(&p->at);
 			a->inbox_bytes -= sizeof(*p) + p->len;
-			free(p);
+			proposal_free(p);
 			continue;
 		}
 		decide_begin(&t, &a->maps, &batch, NEWS_CHANGES_MAX - changes,
@@ -214,9 +231,8 @@ authority_make_batch(struct authority *a)
 		more = more && err == 0;	/* p is decided again */
 		if (p->number == 0 && err == EAGAIN) {
 			/* Its end stays to be told until Redis is back. */
-			list_remove(&p->at);
 			a->inbox_bytes -= sizeof(*p);
-			free(p);
+			proposal_free(p);
 			decide_end(&t);
 			continue;
 		}
@@ -244,12 +260,14 @@ authority_make_batch(struct authority *a)
 	}
 	durable = durable && a->keys != NULL;
 	a->nbatch = n;
+	if (a->bytes.data == NULL)
+		a->bytes = buf_take(&authority_kept);
 	a->bytes.len = 0;
 	news_begin(&a->bytes, durable ? a->durable + 1 : 0, n);
 	if (steps.len > 0)
 		buf_add(&a->bytes, steps.data, steps.len);
 	a->bytes.failed |= steps.failed;
-	buf_clear(&steps);
+	buf_give(&kept, &steps);
 	maps_clear(&batch);
 	return (durable);
 }
@@ -356,7 +374,7 @@ authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 
 	/* What ends is a few, and is said once only. */
 	if ((number != 0 && a->inbox_bytes + data.len > AUTHORITY_INBOX) ||
-	    (p = malloc(sizeof(*p) + data.len)) == NULL) {
+	    (p = spare_get(sizeof(*p) + data.len)) == NULL) {
 		log_warn("replica id=%" PRIu64 " step of replica=%" PRIu64
 		    " dropped: too many wait", a->r->id, origin);
 		return (-1);

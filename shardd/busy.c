@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/spare.h"
 #include "shardd/authority.h"
 #include "shardd/busy.h"
 #include "shardd/conn.h"
@@ -38,7 +39,7 @@ busy_get(struct conn *c)
 {
 	if (c->busy != NULL)
 		return (c->busy);
-	if ((c->busy = calloc(1, sizeof(*c->busy))) == NULL)
+	if ((c->busy = spare_zero(sizeof(*c->busy))) == NULL)
 		return (NULL);
 	c->busy->conn = c;
 	list_init(&c->busy->pending);
@@ -60,7 +61,7 @@ busy_settle(struct busy *b)
 			conn_ws_join(c);
 		conn_resume(c, PAUSE_HELD);
 	}
-	free(b);
+	spare_put(b, sizeof(*b));
 }
 
 static struct completion *
@@ -69,7 +70,8 @@ busy_promise(struct conn *c, const struct verb *v)
 	struct completion	*p;
 	struct busy		*b;
 
-	if ((b = busy_get(c)) == NULL || (p = calloc(1, sizeof(*p))) == NULL)
+	if ((b = busy_get(c)) == NULL ||
+	    (p = spare_zero(sizeof(*p))) == NULL)
 		return (NULL);
 	p->busy = b;
 	p->done = v->done;
@@ -103,7 +105,7 @@ busy_break(struct completion *p)
 	struct busy	*b = p->busy;
 
 	busy_take(p);
-	free(p);
+	spare_put(p, sizeof(*p));
 	busy_release(b);
 }
 
@@ -118,7 +120,7 @@ busy_done_cb(int err, void *arg)
 		p->done(conn_socket(b->conn), err, p->arg);
 		busy_release(b);
 	}
-	free(p);
+	spare_put(p, sizeof(*p));
 }
 
 static void
@@ -132,7 +134,7 @@ busy_gossip_cb(const struct kennel_slot *slots, size_t n, void *arg)
 		p->gossip(conn_socket(b->conn), slots, n, p->arg);
 		busy_release(b);
 	}
-	free(p);
+	spare_put(p, sizeof(*p));
 }
 
 /* It was promised when it was queued, and will not be done. */

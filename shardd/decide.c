@@ -1,17 +1,20 @@
 /* One step being decided. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "common/spare.h"
 #include "proto/limits.h"
 #include "proto/news.h"
 #include "shardd/decide.h"
+
+static struct buf	 decide_kept;	/* for the next one's changes */
 
 void
 decide_begin(struct kennel_step *t, const struct maps *state,
     const struct maps *batch, size_t max_changes, size_t max_bytes)
 {
 	memset(t, 0, sizeof(*t));
+	t->changes = buf_take(&decide_kept);
 	t->state = state;
 	t->batch = batch;
 	t->max_changes = max_changes;
@@ -22,7 +25,7 @@ void
 decide_end(struct kennel_step *t)
 {
 	maps_clear(&t->own);
-	buf_clear(&t->changes);
+	buf_give(&decide_kept, &t->changes);
 }
 
 /* ---- layers ---- */
@@ -61,12 +64,12 @@ decide_layer_put(struct maps *m, struct slice map, struct slice key,
 
 	if (value.data == NULL)
 		return (maps_put(m, map, key, slice_str("-")));
-	if ((tagged = malloc(value.len + 1)) == NULL)
+	if ((tagged = spare_get(value.len + 1)) == NULL)
 		return (-1);
 	tagged[0] = '+';
 	memcpy(tagged + 1, value.data, value.len);
 	rv = maps_put(m, map, key, slice_of(tagged, value.len + 1));
-	free(tagged);
+	spare_put(tagged, value.len + 1);
 	return (rv);
 }
 
@@ -196,6 +199,12 @@ decide_accept(struct kennel_step *t, struct maps *batch)
 	struct maps_one		*one;
 	struct maps_entry	*e;
 
+	if (batch->by_name.count == 0) {	/* nearly always */
+		maps_clear(batch);
+		*batch = t->own;
+		memset(&t->own, 0, sizeof(t->own));
+		return (0);
+	}
 	for (n = map_first(&t->own.by_name); n != NULL;
 	    n = map_next(&t->own.by_name, n)) {
 		one = container_of(n, struct maps_one, by_name);

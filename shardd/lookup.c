@@ -27,6 +27,7 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "common/redis.h"
+#include "common/spare.h"
 #include "common/turn.h"
 #include "proto/keys.h"
 #include "shardd/ask.h"
@@ -909,14 +910,16 @@ lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 	const char		*us = f->lookup->worker->address;
 	struct slice		*found = NULL;
 	struct redis_value	 field;
-	size_t			 n = 0;
+	size_t			 n = 0, size = 0;
 
 	if (err == ETIMEDOUT)
 		f->lookup->slow_until = clock_ms() + LOOKUP_SLOW_MS;
 	if (err == 0 && f->unsure)
 		err = EAGAIN;
+	if (err == 0 && v->kind == REDIS_ARRAY)
+		size = v->n * sizeof(*found);
 	if (err == 0 && (v->kind != REDIS_ARRAY ||
-	    (v->n > 0 && (found = calloc(v->n, sizeof(*found))) == NULL)))
+	    (found = spare_get(size)) == NULL))
 		err = EAGAIN;
 	for (size_t i = 0; err == 0 && i < v->n; i++) {
 		field = redis_at(v, i);
@@ -926,8 +929,8 @@ lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 		found[n++] = slice_of(field.str, field.len);
 	}
 	f->cb(found, n, err, f->arg);
-	free(found);
-	free(f);
+	spare_put(found, size);
+	spare_put(f, sizeof(*f));
 }
 
 /* Answered before what was asked after it. */
@@ -939,36 +942,45 @@ lookup_counted_cb(const struct redis_value *v, int err, void *arg)
 	f->unsure = err != 0 || v->kind != REDIS_INTEGER || v->integer < 0 ||
 	    (uint64_t)v->integer < f->listed;
 	if (f->cb == NULL)
-		free(f);
+		spare_put(f, sizeof(*f));
 }
 
 int
 lookup_find(struct lookup *l, struct replica *r, struct slice uid,
     size_t listed, lookup_found_cb *cb, void *arg)
 {
-	struct slice	 name = slice_of(r->group, r->group_len);
-	struct find	*f;
-	char		*key, *group;
-	int		 rv = -1;
+	static struct buf	 keys;
+	struct slice		 name = slice_of(r->group, r->group_len);
+	struct find		*f;
+	size_t			 group;
 
 	if (l->redis == NULL) {
 		errno = ENOTCONN;
 		return (-1);
 	}
-	if ((f = malloc(sizeof(*f))) == NULL)
+	keys.len = 0;
+	keys.failed = 0;
+	keys_add_client(&keys, l->prefix, name, uid);
+	buf_add(&keys, "", 1);
+	group = keys.len;
+	keys_add_group(&keys, l->prefix, name);
+	buf_add(&keys, "", 1);
+	if (keys.failed || (f = spare_get(sizeof(*f))) == NULL) {
+		errno = ENOMEM;
 		return (-1);
+	}
 	*f = (struct find){ .lookup = l, .arg = arg, .listed = listed };
-	key = keys_client(l->prefix, name, uid);
-	group = keys_group(l->prefix, name);
-	if (key == NULL || group == NULL || redis_do(l->redis, LOOKUP_FIND_MS,
-	    lookup_counted_cb, f, "SCARD", group, NULL) == -1)
-		free(f);
-	else if ((rv = redis_do(l->redis, LOOKUP_FIND_MS,
-	    lookup_found_reply_cb, f, "HKEYS", key, NULL)) == 0)
-		f->cb = cb;
-	free(key);
-	free(group);
-	return (rv);
+	if (redis_do(l->redis, LOOKUP_FIND_MS, lookup_counted_cb, f, "SCARD",
+	    keys.data + group, NULL) == -1) {
+		spare_put(f, sizeof(*f));
+		return (-1);
+	}
+	/* Without this one lookup_counted_cb frees f. */
+	if (redis_do(l->redis, LOOKUP_FIND_MS, lookup_found_reply_cb, f,
+	    "HKEYS", keys.data, NULL) == -1)
+		return (-1);
+	f->cb = cb;
+	return (0);
 }
 
 const char *

@@ -123,6 +123,10 @@ maps_put(struct maps *m, struct slice name, struct slice key,
 			maps_one_free(m, one);
 		return (0);
 	}
+	if (e != NULL && e->len == value.len) {
+		memmove(e->value, value.data, value.len);
+		return (0);
+	}
 	if ((copy = slice_dup(value)) == NULL)
 		return (-1);
 	if (e != NULL) {

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/spare.h"
 #include "proto/keys.h"
 #include "shardd/ask.h"
 #include "shardd/authority.h"
@@ -460,7 +461,7 @@ neighbours_found_cb(const struct slice *addresses, size_t count, int err,
 	}
 	payload_unref(wh->p);
 	wh->settled(wh->settled_arg);
-	free(wh);
+	spare_put(wh, sizeof(*wh) + wh->uid_len);
 }
 
 int
@@ -478,7 +479,7 @@ neighbours_whisper(struct neighbours *n, struct slice uid, struct payload *p,
 	if (n->n <= w->opt.whisper_ask || w->lookup == NULL ||
 	    !lookup_usable(w->lookup))
 		return (neighbours_fan(n, &m, NULL, done, arg));
-	if ((wh = malloc(sizeof(*wh) + uid.len)) == NULL)
+	if ((wh = spare_get(sizeof(*wh) + uid.len)) == NULL)
 		return (-1);
 	*wh = (struct whisper){ .n = n, .p = p, .settled = settled,
 	    .settled_arg = settled_arg, .done = done, .arg = arg,
@@ -487,7 +488,7 @@ neighbours_whisper(struct neighbours *n, struct slice uid, struct payload *p,
 		memcpy(wh->uid, uid.data, uid.len);
 	if (lookup_find(w->lookup, n->r, uid, n->n + 1, neighbours_found_cb,
 	    wh) == -1) {
-		free(wh);
+		spare_put(wh, sizeof(*wh) + uid.len);
 		return (neighbours_fan(n, &m, NULL, done, arg));
 	}
 	payload_ref(p);

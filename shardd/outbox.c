@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "common/spare.h"
 #include "shardd/outbox.h"
 #include "shardd/payload.h"
 
@@ -21,6 +21,18 @@ struct outq {
 };
 
 static char	 outbox_scratch[OUTBOX_SCRATCH];
+
+static size_t
+outq_size(uint32_t cap)
+{
+	return (sizeof(struct outq) + cap * sizeof(struct payload *));
+}
+
+static void
+outq_free(struct outq *q)
+{
+	spare_put(q, outq_size(q->cap));
+}
 
 static struct outq *
 outq_room(struct outq *q)
@@ -38,11 +50,14 @@ outq_room(struct outq *q)
 		return (q);
 	}
 	cap = q == NULL ? OUTBOX_MIN : q->cap * 2;
-	n = realloc(q, sizeof(*q) + cap * sizeof(q->items[0]));
-	if (n == NULL)
+	if ((n = spare_get(outq_size(cap))) == NULL)
 		return (NULL);
 	if (q == NULL)
 		memset(n, 0, sizeof(*n));
+	else {
+		memcpy(n, q, outq_size(q->cap));
+		outq_free(q);
+	}
 	n->cap = cap;
 	return (n);
 }
@@ -167,7 +182,7 @@ outbox_sent(struct outbox *o, ssize_t n, size_t len)
 		return (1);
 	if (o->q->head < o->q->tail)
 		return (2);
-	free(o->q);
+	outq_free(o->q);
 	o->q = NULL;
 	return (0);
 }
@@ -184,7 +199,7 @@ outbox_flush(struct outbox *o, int fd)
 	}
 	/* What was dropped may have left nothing behind. */
 	if (rv == 0 && o->q != NULL) {
-		free(o->q);
+		outq_free(o->q);
 		o->q = NULL;
 	}
 	return (rv);
@@ -251,7 +266,7 @@ outbox_clear(struct outbox *o)
 		return;
 	for (uint32_t i = o->q->head; i < o->q->tail; i++)
 		payload_unref(o->q->items[i]);
-	free(o->q);
+	outq_free(o->q);
 	o->q = NULL;
 }
 

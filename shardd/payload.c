@@ -1,8 +1,8 @@
 /* Shared counted bytes. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "common/spare.h"
 #include "proto/ws_deflate.h"
 #include "shardd/payload.h"
 
@@ -15,12 +15,19 @@ payload_new(size_t len)
 		errno = ENOMEM;
 		return (NULL);
 	}
-	if ((p = malloc(sizeof(*p) + WS_HEAD_MAX + len)) == NULL)
+	if ((p = spare_get(sizeof(*p) + WS_HEAD_MAX + len)) == NULL)
 		return (NULL);
 	memset(p, 0, sizeof(*p));
 	p->refs = 1;
 	p->len = len;
 	return (p);
+}
+
+/* len: which it was made with. */
+static void
+payload_free(struct payload *p, size_t len)
+{
+	spare_put(p, sizeof(*p) + WS_HEAD_MAX + len);
 }
 
 static void
@@ -62,21 +69,19 @@ payload_raw(struct slice data)
 static struct payload *
 payload_deflate(const struct payload *p, unsigned bits)
 {
-	struct payload	*z, *small;
+	struct payload	*z, *small = NULL;
+	size_t		 n;
 
 	if ((z = payload_new(p->len)) == NULL)
 		return (NULL);
-	z->len = ws_deflate(z->bytes + WS_HEAD_MAX, p->len, bits,
-	    payload_data(p));
-	if (z->len == 0) {
-		free(z);
-		return (NULL);
+	n = ws_deflate(z->bytes + WS_HEAD_MAX, p->len, bits, payload_data(p));
+	if (n > 0 && (small = payload_new(n)) != NULL) {
+		memcpy(small->bytes + WS_HEAD_MAX, z->bytes + WS_HEAD_MAX, n);
+		small->bits = (uint8_t)bits;
+		payload_head(small, (enum ws_opcode)p->opcode, 1);
 	}
-	if ((small = realloc(z, sizeof(*z) + WS_HEAD_MAX + z->len)) != NULL)
-		z = small;
-	z->bits = (uint8_t)bits;
-	payload_head(z, (enum ws_opcode)p->opcode, 1);
-	return (z);
+	payload_free(z, p->len);
+	return (small);
 }
 
 struct payload *
@@ -120,7 +125,7 @@ payload_unref(struct payload *p)
 		z->twin = NULL;		/* it may outlive p in some outbox */
 		payload_unref(z);
 	}
-	free(p);
+	payload_free(p, p->len);
 }
 
 struct slice

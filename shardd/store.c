@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/spare.h"
 #include "proto/keys.h"
 #include "proto/news.h"
 #include "shardd/maps.h"
@@ -12,6 +13,7 @@
 
 #define STORE_MS	1000		/* deadline of a call */
 #define STORE_RESTORE_MS 10000		/* of each command of a restoration */
+#define STORE_ARGS_KEEP	1024		/* arguments, of which the room is kept */
 #define STORE_RESTORE	500		/* entries a command */
 #define STORE_QUEUED	(256 << 20)	/* bytes: a few states, restored at once */
 #define STORE_LOG_BYTES	"4194304"	/* of the log, or one batch */
@@ -159,16 +161,28 @@ struct store_call {
 	struct store_answer answer;
 };
 
-/* The arguments of a command; those in text are found when all are there. */
-struct store_args {
+/*
+ * The arguments of a command; those in text are found when all are there.  It is
+ * sent before the next one begins, so that there is one, and its memory is kept.
+ */
+static struct store_args {
 	const char	**at;
 	size_t		*len;
 	size_t		 n, cap;
 	struct buf	 text;
 	int		 failed;
-};
+} store_args;
 
 /* ---- arguments ---- */
+
+static void
+store_args_clear(struct store_args *a)
+{
+	free(a->at);
+	free(a->len);
+	buf_clear(&a->text);
+	memset(a, 0, sizeof(*a));
+}
 
 static void
 store_arg(struct store_args *a, struct slice s)
@@ -214,6 +228,8 @@ static void
 store_args_script(struct store_args *a, const struct store *s,
     const struct store_keys *k, enum script script)
 {
+	a->n = a->text.len = 0;
+	a->failed = 0;
 	store_arg(a, slice_str("EVALSHA"));
 	store_arg(a, slice_str(s->sha[script]));
 	store_arg(a, slice_str("4"));
@@ -340,7 +356,7 @@ store_call_new(struct store *s, store_cb *cb, void *arg)
 {
 	struct store_call	*c;
 
-	if (!store_usable(s) || (c = calloc(1, sizeof(*c))) == NULL)
+	if (!store_usable(s) || (c = spare_zero(sizeof(*c))) == NULL)
 		return (NULL);
 	c->store = s;
 	c->cb = cb;
@@ -426,7 +442,7 @@ store_reply_cb(const struct redis_value *v, int err, void *arg)
 		return;
 	if (c->cb != NULL)
 		c->cb(a, c->arg);
-	free(c);
+	spare_put(c, sizeof(*c));
 }
 
 /* 0, or -1: it was not sent.  Clears the arguments. */
@@ -447,10 +463,9 @@ store_ask(struct store_call *c, struct store_args *a, unsigned ms)
 		    (int)a->n, a->at, a->len);
 	if (rv == 0)
 		c->pending++;
-	free(a->at);
-	free(a->len);
-	buf_clear(&a->text);
-	memset(a, 0, sizeof(*a));
+	if (a->cap > STORE_ARGS_KEEP || a->text.cap > BUF_KEEP ||
+	    a->text.failed)
+		store_args_clear(a);
 	return (rv);
 }
 
@@ -460,7 +475,7 @@ store_asked(struct store_call *c, struct store_args *a, unsigned ms)
 {
 	if (store_ask(c, a, ms) == 0)
 		return (c);
-	free(c);
+	spare_put(c, sizeof(*c));
 	return (NULL);
 }
 
@@ -469,19 +484,19 @@ store_take(struct store *s, const struct store_keys *k, uint64_t have,
     unsigned ms, store_cb *cb, void *arg)
 {
 	struct store_call	*c = store_call_new(s, cb, arg);
-	struct store_args	 a = { 0 };
+	struct store_args	*a = &store_args;
 	char			 text[24];
 
 	if (c == NULL)
 		return (NULL);
-	store_args_script(&a, s, k, SCRIPT_TAKE);
+	store_args_script(a, s, k, SCRIPT_TAKE);
 	if (have == STORE_UNKNOWN)
-		store_arg(&a, slice_str("-"));
+		store_arg(a, slice_str("-"));
 	else
-		store_arg_u64(&a, have, text);
-	store_arg(&a, slice_str(k->maps));
-	store_arg(&a, slice_str(STORE_FRESH_S));
-	return (store_asked(c, &a, ms));
+		store_arg_u64(a, have, text);
+	store_arg(a, slice_str(k->maps));
+	store_arg(a, slice_str(STORE_FRESH_S));
+	return (store_asked(c, a, ms));
 }
 
 struct store_call *
@@ -489,7 +504,7 @@ store_commit(struct store *s, const struct store_keys *k, uint64_t epoch,
     uint64_t seq, struct slice batch, store_cb *cb, void *arg)
 {
 	struct store_call	*c = store_call_new(s, cb, arg);
-	struct store_args	 a = { 0 };
+	struct store_args	*a = &store_args;
 	struct news_change	 change;
 	struct news_step	 step;
 	struct news		 n;
@@ -498,29 +513,29 @@ store_commit(struct store *s, const struct store_keys *k, uint64_t epoch,
 	if (c == NULL)
 		return (NULL);
 	if (news_open(&n, batch.data, batch.len) == -1) {
-		free(c);
+		spare_put(c, sizeof(*c));
 		return (NULL);
 	}
-	store_args_script(&a, s, k, SCRIPT_COMMIT);
-	store_arg_u64(&a, epoch, e);
-	store_arg_u64(&a, seq - 1, q);
-	store_arg(&a, batch);
-	store_arg_u64(&a, STORE_LOG, l);
-	store_arg(&a, slice_str(STORE_LOG_BYTES));
-	store_arg(&a, slice_str(k->maps));
+	store_args_script(a, s, k, SCRIPT_COMMIT);
+	store_arg_u64(a, epoch, e);
+	store_arg_u64(a, seq - 1, q);
+	store_arg(a, batch);
+	store_arg_u64(a, STORE_LOG, l);
+	store_arg(a, slice_str(STORE_LOG_BYTES));
+	store_arg(a, slice_str(k->maps));
 	while (news_step(&n, &step))
 		while (news_change(&step, &change)) {
 			if (maps_volatile(change.map))
 				continue;
-			store_arg(&a, slice_str(change.kind == NEWS_PUT ?
+			store_arg(a, slice_str(change.kind == NEWS_PUT ?
 			    "1" : "0"));
-			store_arg_map(&a, change.map);
-			store_arg(&a, change.key.len == 0 ? slice_str("") :
+			store_arg_map(a, change.map);
+			store_arg(a, change.key.len == 0 ? slice_str("") :
 			    change.key);
-			store_arg(&a, change.kind == NEWS_PUT ? change.value :
+			store_arg(a, change.kind == NEWS_PUT ? change.value :
 			    slice_str(""));
 		}
-	return (store_asked(c, &a, STORE_MS));
+	return (store_asked(c, a, STORE_MS));
 }
 
 /* A command of a restoration: its beginning. */
@@ -543,7 +558,7 @@ store_restore(struct store *s, const struct store_keys *k, uint64_t epoch,
     uint64_t seq, const struct maps *m, store_cb *cb, void *arg)
 {
 	struct store_call	*c = store_call_new(s, cb, arg);
-	struct store_args	 a = { 0 };
+	struct store_args	*a = &store_args;
 	struct map_node		*n, *e;
 	struct maps_one		*one;
 	struct maps_entry	*entry;
@@ -554,7 +569,7 @@ store_restore(struct store *s, const struct store_keys *k, uint64_t epoch,
 		return (NULL);
 	snprintf(es, sizeof(es), "%" PRIu64, epoch);
 	snprintf(qs, sizeof(qs), "%" PRIu64, seq);
-	store_restore_begin(&a, s, k, es, "-", "", 1);
+	store_restore_begin(a, s, k, es, "-", "", 1);
 	for (n = map_first(&m->by_name); n != NULL;
 	    n = map_next(&m->by_name, n)) {
 		one = container_of(n, struct maps_one, by_name);
@@ -563,30 +578,30 @@ store_restore(struct store *s, const struct store_keys *k, uint64_t epoch,
 		for (e = map_first(&one->entries); e != NULL;
 		    e = map_next(&one->entries, e)) {
 			entry = container_of(e, struct maps_entry, by_key);
-			store_arg_map(&a, slice_of(one->name,
+			store_arg_map(a, slice_of(one->name,
 			    one->name_len));
-			store_arg(&a, slice_of(entry->key,
+			store_arg(a, slice_of(entry->key,
 			    entry->key_len));
-			store_arg(&a, slice_of(entry->value, entry->len));
+			store_arg(a, slice_of(entry->value, entry->len));
 			count++;
 			if (--left > 0)
 				continue;
-			if (store_ask(c, &a, STORE_RESTORE_MS) == -1)
+			if (store_ask(c, a, STORE_RESTORE_MS) == -1)
 				c->failed = 1;
 			left = STORE_RESTORE;
-			store_restore_begin(&a, s, k, es, "-", "", 0);
+			store_restore_begin(a, s, k, es, "-", "", 0);
 		}
 	}
-	if (store_ask(c, &a, STORE_RESTORE_MS) == -1)
+	if (store_ask(c, a, STORE_RESTORE_MS) == -1)
 		c->failed = 1;
 	snprintf(ns, sizeof(ns), "%zu", count);
-	store_restore_begin(&a, s, k, es, c->failed ? "-" : qs, ns, 0);
-	if (store_ask(c, &a, STORE_RESTORE_MS) == -1)
+	store_restore_begin(a, s, k, es, c->failed ? "-" : qs, ns, 0);
+	if (store_ask(c, a, STORE_RESTORE_MS) == -1)
 		c->failed = 1;
 	if (c->failed)
 		c->answer.result = STORE_FAILED;
 	if (c->pending > 0)
 		return (c);
-	free(c);
+	spare_put(c, sizeof(*c));
 	return (NULL);
 }

@@ -8,6 +8,8 @@
 
 #include "shardd/apps/js.h"
 
+#define JS_KEEP	(64 << 10)	/* bytes of a stream that is kept */
+
 /* ---- reading ---- */
 
 /* Brackets outside of strings: jansson would go deeper than we want to.  Those
@@ -282,12 +284,39 @@ js_write_plain(FILE *f, const json_t *v)
 		}
 }
 
+/*
+ * One stream is kept: to make one is three calls of malloc and 8 KiB cleared.  A
+ * text that is begun within another has a stream of its own.
+ */
+static struct {
+	FILE	*f;
+	char	*data;
+	size_t	 len;		/* with the terminator */
+	int	 used;
+} js_kept;
+
+static void
+js_forget(void)
+{
+	fclose(js_kept.f);
+	free(js_kept.data);
+	memset(&js_kept, 0, sizeof(js_kept));
+}
+
 int
 js_begin(struct js_text *t)
 {
 	t->data = NULL;
 	t->len = 0;
-	t->f = open_memstream(&t->data, &t->len);
+	t->kept = !js_kept.used;
+	if (!t->kept) {
+		t->f = open_memstream(&t->data, &t->len);
+		return (t->f == NULL ? -1 : 0);
+	}
+	if (js_kept.f == NULL)
+		js_kept.f = open_memstream(&js_kept.data, &js_kept.len);
+	t->f = js_kept.f;
+	js_kept.used = t->f != NULL;
 	return (t->f == NULL ? -1 : 0);
 }
 
@@ -296,9 +325,35 @@ js_end(struct js_text *t)
 {
 	int	 bad = ferror(t->f);
 
-	if (fclose(t->f) == 0 && !bad)
-		return (0);
-	free(t->data);
+	if (!t->kept) {
+		if (fclose(t->f) == 0 && !bad)
+			return (0);
+		free(t->data);
+		t->data = NULL;
+		return (-1);
+	}
+	/* A longer text may have stood there before. */
+	if (putc('\0', t->f) == EOF || fflush(t->f) == EOF || bad) {
+		js_forget();
+		return (-1);
+	}
+	t->data = js_kept.data;
+	t->len = js_kept.len - 1;
+	return (0);
+}
+
+void
+js_clear(struct js_text *t)
+{
+	if (t->data == NULL)
+		return;
+	if (!t->kept)
+		free(t->data);
+	else if (js_kept.len > JS_KEEP)
+		js_forget();
+	else {
+		rewind(js_kept.f);
+		js_kept.used = 0;
+	}
 	t->data = NULL;
-	return (-1);
 }

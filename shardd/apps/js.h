@@ -20,14 +20,17 @@ void	 js_number(char dst[JS_NUMBER], double v);
 /* Number(s), ECMA-262 7.1.4.1.1: NaN if it is none. */
 double	 js_to_number(const char *s, size_t len);
 
-/* A growing text: js_begin, write to the FILE, js_end.  NULL without memory. */
+/* A growing text: js_begin, write to the FILE, js_end, js_clear.  It may not be
+ * moved. */
 struct js_text {
 	FILE	*f;
-	char	*data;		/* after js_end: to be freed */
+	char	*data;		/* after js_end: terminated, until js_clear */
 	size_t	 len;
+	int	 kept;		/* f is used again */
 };
 int	 js_begin(struct js_text *t);		/* 0, or -1 */
 int	 js_end(struct js_text *t);		/* 0, or -1: data is NULL */
+void	 js_clear(struct js_text *t);		/* also where one failed */
 /* String(v) of what JSON can say; NULL (a missing member) is "undefined". */
 void	 js_write_plain(FILE *f, const json_t *v);
 

@@ -87,7 +87,7 @@ pact_do(struct pact_socket *ps, kennel_done_cb *done, void *arg,
 	else
 		rv = kennel_replica_step(kennel_socket_replica(ps->socket),
 		    t.data, t.len, NULL, NULL);
-	free(t.data);
+	js_clear(&t);
 	return (rv);
 }
 

@@ -134,7 +134,7 @@ void	 pact_write_users(FILE *f, struct kennel_replica *r);
 /* The topics that hear of event with this id: two names in one allocation. */
 struct pact_topics {
 	const char	*at[3];
-	char		*one, *all;
+	char		*names;
 };
 
 /* 0, or -1 without memory; to be freed in both cases. */

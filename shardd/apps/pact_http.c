@@ -276,7 +276,7 @@ pact_respond_text(struct kennel_request *q, struct js_text *t)
 	}
 	kennel_header(q, "Cache-Control", "no-store");
 	kennel_respond(q, 200, "application/json", t->data, t->len);
-	free(t->data);
+	js_clear(t);
 }
 
 static void
@@ -326,7 +326,7 @@ pact_gossip(struct kennel_replica *r, struct kennel_answer *a,
 		pact_write_users(t.f, r);
 		if (js_end(&t) == 0) {
 			kennel_answer(a, t.data, t.len);
-			free(t.data);
+			js_clear(&t);
 			return;
 		}
 	}
@@ -352,7 +352,7 @@ pact_users_cb(struct kennel_replica *r, const struct kennel_slot *slots,
 			fwrite(here.data, 1, here.len, t.f);
 	}
 	more = here.len > 0;
-	free(here.data);
+	js_clear(&here);
 	for (size_t i = 0; i < n; i++)
 		if (slots[i].data != NULL && slots[i].len > 0) {
 			if (more++)

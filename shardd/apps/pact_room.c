@@ -216,7 +216,7 @@ room_forget_votes(struct kennel_step *t, const char *session)
 /* ---- the steps ---- */
 
 static int
-room_join(struct kennel_step *t, char **w)
+room_join(struct kennel_step *t, const char **w)
 {
 	const char	*session = w[1];
 	char		*here = pact_map(w[2], session, strlen(session));
@@ -261,7 +261,7 @@ room_leave_n(struct kennel_step *t, const char *here, const char *session,
 }
 
 static int
-room_leave(struct kennel_step *t, char **w)
+room_leave(struct kennel_step *t, const char **w)
 {
 	char	*here = pact_map(w[2], w[1], strlen(w[1]));
 	int	 err = here == NULL ? ENOMEM : 0;
@@ -274,14 +274,14 @@ room_leave(struct kennel_step *t, char **w)
 }
 
 static int
-room_login(struct kennel_step *t, char **w)
+room_login(struct kennel_step *t, const char **w)
 {
 	room_put(t, "profiles", w[1], w[2]);
 	return (0);
 }
 
 static int
-room_count(struct kennel_step *t, char **w)
+room_count(struct kennel_step *t, const char **w)
 {
 	double	 v = room_number(t, "counters", w[1]) + strtod(w[2], NULL);
 
@@ -295,13 +295,13 @@ room_count(struct kennel_step *t, char **w)
 }
 
 static int
-room_poll(struct kennel_step *t, char **w)
+room_poll(struct kennel_step *t, const char **w)
 {
 	return (room_vote(t, &pact_poll, w[2], w[1], w[3]));
 }
 
 static int
-room_ephemeral(struct kennel_step *t, char **w)
+room_ephemeral(struct kennel_step *t, const char **w)
 {
 	/* Who has gone meanwhile leaves nothing behind. */
 	if (room_get(t, "~online", w[1]) == NULL)
@@ -310,14 +310,14 @@ room_ephemeral(struct kennel_step *t, char **w)
 }
 
 static int
-room_config(struct kennel_step *t, char **w)
+room_config(struct kennel_step *t, const char **w)
 {
 	room_put(t, "room", "config", w[1]);
 	return (0);
 }
 
 static int
-room_relay(struct kennel_step *t, char **w)
+room_relay(struct kennel_step *t, const char **w)
 {
 	char	*here = pact_map(w[1], w[2], strlen(w[2]));
 	double	 by = strtod(w[3], NULL);
@@ -331,7 +331,7 @@ room_relay(struct kennel_step *t, char **w)
 }
 
 static int
-room_sync(struct kennel_step *t, char **w)
+room_sync(struct kennel_step *t, const char **w)
 {
 	(void)t, (void)w;
 	return (0);
@@ -340,7 +340,7 @@ room_sync(struct kennel_step *t, char **w)
 static const struct {
 	const char	*verb;
 	size_t		 words;		/* with the verb */
-	int		(*run)(struct kennel_step *, char **);
+	int		(*run)(struct kennel_step *, const char **);
 } room_steps[] = {
 	{ "join",	3, room_join },		/* session, replica */
 	{ "leave",	3, room_leave },
@@ -357,25 +357,21 @@ int
 pact_decide(struct kennel_replica *r, struct kennel_step *t,
     const char *data, size_t len)
 {
-	char	*copy, *w[PACT_WORDS], *end;
-	size_t	 n = 0;
-	int	 err = EINVAL;
+	const char	*w[PACT_WORDS], *end;
+	size_t		 n = 0;
+	int		 err = EINVAL;
 
 	(void)r;
 	if (len == 0 || data[len - 1] != '\0')
 		return (EINVAL);
-	if ((copy = malloc(len)) == NULL)
-		return (ENOMEM);
-	memcpy(copy, data, len);
-	for (end = copy; end < copy + len && n < PACT_WORDS;
+	for (end = data; end < data + len && n < PACT_WORDS;
 	    end += strlen(end) + 1)
 		w[n++] = end;
-	for (size_t i = 0; end == copy + len &&
+	for (size_t i = 0; end == data + len &&
 	    i < sizeof(room_steps) / sizeof(room_steps[0]); i++)
 		if (n == room_steps[i].words &&
 		    strcmp(w[0], room_steps[i].verb) == 0)
 			err = room_steps[i].run(t, w);
-	free(copy);
 	return (err);
 }
 

@@ -80,7 +80,7 @@ pact_string(struct pact_in *in, const json_t *v)
 	js_write_plain(t.f, v);
 	if (js_end(&t) == 0)
 		name = pact_take_name(in, t.data, t.len);
-	free(t.data);
+	js_clear(&t);
 	return (name);
 }
 
@@ -119,7 +119,7 @@ in_login(struct pact_in *in)
 		    pact_limits()->properties);
 	else
 		pact_change(in, pact_login_cb, words);
-	free(t.data);
+	js_clear(&t);
 }
 
 /* "event:id", split at the first colon; without id it is "all". */
@@ -146,7 +146,7 @@ pact_event(struct pact_in *in, const json_t *v, struct pact_event *e)
 	if (n > 0 && (e->event = pact_take_name(in, t.data, n)) != NULL)
 		e->id = n + 1 >= t.len ? strdup("all") :
 		    pact_take_name(in, colon + 1, t.len - n - 1);
-	free(t.data);
+	js_clear(&t);
 	if (e->id != NULL)
 		return (0);
 	free(e->event);
@@ -250,7 +250,7 @@ in_chat(struct pact_in *in)
 	if (js_end(&t) == 0)
 		kennel_publish(in->s, topics, t.data, t.len, KENNEL_SELF,
 		    NULL, NULL);
-	free(t.data);
+	js_clear(&t);
 }
 
 static int
@@ -279,7 +279,7 @@ pact_to_number(const json_t *v)
 	js_write_plain(t.f, v);
 	if (js_end(&t) == 0)
 		n = js_to_number(t.data, t.len);
-	free(t.data);
+	js_clear(&t);
 	return (n);
 }
 
@@ -372,7 +372,7 @@ in_authenticate(struct pact_in *in)
 		in->ps->admin = 1;
 		pact_profile(in->ps);
 	}
-	free(t.data);
+	js_clear(&t);
 }
 
 static void
@@ -392,7 +392,7 @@ in_config(struct pact_in *in)
 		    pact_limits()->config);
 	else if (strlen(t.data) == t.len)
 		pact_change(in, pact_done_cb, words);
-	free(t.data);
+	js_clear(&t);
 }
 
 static void
@@ -426,7 +426,7 @@ in_broadcast(struct pact_in *in)
 		    strlen(e.id)) == 0)
 			kennel_publish(in->s, topics.at, t.data, t.len,
 			    KENNEL_SELF, NULL, NULL);
-		free(t.data);
+		js_clear(&t);
 	}
 	pact_topics_free(&topics);
 	pact_event_free(&e);
@@ -534,7 +534,7 @@ pact_relay(struct pact_socket *ps, const json_t *message)
 	if (js_end(&t) == 0)
 		kennel_publish(ps->socket, topics, t.data, t.len, KENNEL_SELF,
 		    NULL, NULL);
-	free(t.data);
+	js_clear(&t);
 out:
 	free(name);
 	free(topic);

@@ -18,7 +18,7 @@ pact_send(struct pact_socket *ps, struct js_text *t)
 	if (js_end(t) == -1)
 		return;
 	kennel_send(ps->socket, t->data, t->len, 0);
-	free(t->data);
+	js_clear(t);
 }
 
 void
@@ -73,7 +73,8 @@ pact_public(struct pact_socket *ps)
 	if (o != NULL && js_begin(&t) == 0) {
 		js_write(t.f, o);
 		if (js_end(&t) == 0)
-			ps->public = t.data;
+			ps->public = strdup(t.data);
+		js_clear(&t);
 	}
 	json_decref(o);
 	return (ps->public == NULL ? "{}" : ps->public);
@@ -183,21 +184,22 @@ int
 pact_topics(struct pact_topics *t, const char *event, const char *id,
     size_t id_len)
 {
+	size_t	 n = strlen(event), one = n + id_len + 3, all = n + 6;
+
 	memset(t, 0, sizeof(*t));
-	if (asprintf(&t->one, "s%s:%.*s", event, (int)id_len, id) == -1)
-		t->one = NULL;
-	if (asprintf(&t->all, "s%s:all", event) == -1)
-		t->all = NULL;
-	t->at[0] = t->one;
-	t->at[1] = t->all;
-	return (t->one == NULL || t->all == NULL ? -1 : 0);
+	if ((t->names = malloc(one + all)) == NULL)
+		return (-1);
+	t->at[0] = t->names;
+	t->at[1] = t->names + one;
+	snprintf(t->names, one, "s%s:%.*s", event, (int)id_len, id);
+	snprintf(t->names + one, all, "s%s:all", event);
+	return (0);
 }
 
 void
 pact_topics_free(struct pact_topics *t)
 {
-	free(t->one);
-	free(t->all);
+	free(t->names);
 }
 
 /* To those here who have subscribed; ends text. */
@@ -211,7 +213,7 @@ pact_publish(struct kennel_replica *r, const char *event, const char *id,
 		kennel_replica_publish(r, t.at, text->data, text->len, 0);
 		pact_topics_free(&t);
 	}
-	free(text->data);
+	js_clear(text);
 }
 
 /* ---- what has changed ---- */
@@ -253,7 +255,7 @@ pact_tell_config(struct kennel_replica *r)
 		    ps = ps->next)
 			if (ps->joined)
 				kennel_send(ps->socket, t.data, t.len, 0);
-	free(t.data);
+	js_clear(&t);
 }
 
 static void

@@ -39,14 +39,14 @@ as_json(const char *data, size_t size)
 	if (first.len != second.len ||
 	    memcmp(first.data, second.data, first.len) != 0)
 		abort();
-	free(first.data);
-	free(second.data);
+	js_clear(&first);
+	js_clear(&second);
 	if (js_begin(&first) == -1)
 		abort();
 	js_write_plain(first.f, v);
 	if (js_end(&first) == -1)
 		abort();
-	free(first.data);
+	js_clear(&first);
 	json_decref(v);
 	json_decref(again);
 }

@@ -236,6 +236,34 @@ START_TEST(random_numbers_differ)
 }
 END_TEST
 
+START_TEST(a_kept_buffer_is_taken_and_given_back)
+{
+	struct buf	 kept = { 0 }, a = buf_take(&kept), b;
+	char		*p;
+
+	buf_adds(&a, "some");
+	p = a.data;
+	buf_give(&kept, &a);
+	ck_assert_ptr_null(a.data);
+	a = buf_take(&kept);
+	ck_assert_ptr_eq(a.data, p);
+	ck_assert_uint_eq(a.len, 0);
+	b = buf_take(&kept);		/* while it is in use */
+	ck_assert_ptr_null(b.data);
+	buf_adds(&b, "other");
+	buf_give(&kept, &a);
+	buf_give(&kept, &b);		/* one is enough */
+	ck_assert_ptr_eq(kept.data, p);
+	a = buf_take(&kept);
+	ck_assert_ptr_nonnull(buf_reserve(&a, BUF_KEEP + 1));
+	buf_give(&kept, &a);
+	ck_assert_ptr_null(kept.data);
+	a.failed = 1;
+	buf_give(&kept, &a);
+	ck_assert_int_eq(kept.failed, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -260,6 +288,7 @@ main(void)
 	tcase_add_test(t, html_is_escaped);
 	tcase_add_test(t, hex_is_lower_case_and_terminated);
 	tcase_add_test(t, random_numbers_differ);
+	tcase_add_test(t, a_kept_buffer_is_taken_and_given_back);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -251,7 +251,7 @@ START_TEST(json_is_written_shortest)
 	js_write(t.f, v);
 	ck_assert_int_eq(js_end(&t), 0);
 	ck_assert_str_eq(t.data, texts[_i].out);
-	free(t.data);
+	js_clear(&t);
 	json_decref(v);
 }
 END_TEST
@@ -276,8 +276,34 @@ START_TEST(values_become_strings_as_javascript_does)
 	js_write_plain(t.f, v);
 	ck_assert_int_eq(js_end(&t), 0);
 	ck_assert_str_eq(t.data, plains[_i].out);
-	free(t.data);
+	js_clear(&t);
 	json_decref(v);
+}
+END_TEST
+
+START_TEST(texts_may_be_within_each_other_and_follow_longer_ones)
+{
+	static const size_t	 sizes[] = { 0, 5, 100000, 1, 70000, 3, 0, 9000 };
+	struct js_text		 outer, inner;
+
+	for (size_t k = 0; k < nitems(sizes); k++) {
+		ck_assert_int_eq(js_begin(&outer), 0);
+		for (size_t i = 0; i < sizes[k]; i++)
+			putc('o', outer.f);
+		ck_assert_int_eq(js_begin(&inner), 0);
+		fputs("inner", inner.f);
+		ck_assert_int_eq(js_end(&inner), 0);
+		ck_assert_str_eq(inner.data, "inner");
+		ck_assert_uint_eq(inner.len, 5);
+		fwrite(inner.data, 1, inner.len, outer.f);
+		js_clear(&inner);
+		ck_assert_int_eq(js_end(&outer), 0);
+		ck_assert_uint_eq(outer.len, sizes[k] + 5);
+		ck_assert_uint_eq(strspn(outer.data, "o"), sizes[k]);
+		ck_assert_str_eq(outer.data + sizes[k], "inner");
+		js_clear(&outer);
+		js_clear(&outer);
+	}
 }
 END_TEST
 
@@ -298,6 +324,7 @@ main(void)
 	    nitems(strings));
 	tcase_add_test(t, a_nul_makes_it_no_number);
 	tcase_add_test(t, depth_is_bounded);
+	tcase_add_test(t, texts_may_be_within_each_other_and_follow_longer_ones);
 	tcase_add_loop_test(t, json_is_written_shortest, 0, nitems(texts));
 	tcase_add_loop_test(t, values_become_strings_as_javascript_does, 0,
 	    nitems(plains));

@@ -1,0 +1,183 @@
+"""What a message costs in calls of malloc, once a shard is warm."""
+import os
+
+import pytest
+from kit import allocs, wait
+from kit import kennel as kits
+from kit.pact import Pact, room
+from kit.ws import PING, PONG, TEXT, WebSocket, frame
+
+pytestmark = pytest.mark.skipif(
+    wait.SLOW > 1, reason="a sanitizer has a malloc of its own")
+
+WORKER = os.path.join(kits.BUILD, "tests", "bench", "bench_worker")
+WARM = 3000             # messages before anything is counted
+N = 1000                # messages in a round
+ROUTES = """
+[route echo]
+path = /echo
+app = echo
+group = none
+
+[route fan]
+path = /fan/{group}
+app = fan
+group = path:group
+uid = query:u uuid
+limit = %(limit)d
+
+[route whisper]
+path = /whisper
+app = whisper
+group = const:whisper
+uid = query:u uuid
+limit = %(limit)d
+
+[worker]
+whisper_ask = %(ask)d
+"""
+
+
+@pytest.fixture
+def counted(start, server, tmp_path):
+    """
+    counted(...) is a kennel whose shards' calls of malloc are counted.  Its
+    Redis is not started by it, for that has a malloc of its own.
+    """
+    def counter(**kw):
+        a = allocs.Allocs(str(tmp_path))
+        if kw["redis"] is None:
+            kw["redis"] = f"unix:{server.start().path}"
+        k = start(env=a.env, **kw)
+        k.allocs = a
+        return k
+    return counter
+
+
+def bench(counted, shards=1, limit=1000, ask=8):
+    return counted(shards=shards, worker=WORKER, redis="none" if ask else None,
+                   config=ROUTES % {"limit": limit, "ask": ask})
+
+
+def cost(k, run):
+    """Allocations in all shards for one of run()'s messages, after many."""
+    pids = [s["pid"] for s in k.shards()]
+    for _ in range(WARM // N):
+        run()
+    found = k.allocs.least(pids, run)
+    if any(found.values()):
+        mark = len(k.log())
+        for p in pids:
+            k.allocs.trace(p, 200)
+        run()
+        for p in pids:
+            k.allocs.trace(p, 0)
+        print(*allocs.who(k.log(mark)), sep="\n")
+    return sum(found[k] for k in allocs.KINDS if k != "free") / N
+
+
+def test_the_counter_counts(counted):
+    """A connection costs something: these tests are able to fail."""
+    k = bench(counted)
+
+    def connect():
+        WebSocket(k.address).goodbye()
+    assert k.allocs.least([k.shard(0)["pid"]], connect)["calloc"] > 0
+
+
+@pytest.mark.parametrize("outstanding, size", (
+    (1, 16), (20, 16), (20, 1000), (1, 16000)))
+def test_echo(counted, outstanding, size):
+    k = bench(counted)
+    c = WebSocket(k.address)
+    data = frame(TEXT, "x" * size) * outstanding
+
+    def run():
+        for _ in range(0, N, outstanding):
+            c.write(data)
+            for _ in range(outstanding):
+                assert len(c.recv()) == size
+    assert cost(k, run) == 0
+    c.close()
+
+
+def test_ping(counted):
+    k = bench(counted)
+    c = WebSocket(k.address)
+
+    def run():
+        for _ in range(N):
+            c.send_frame(PING, b"here")
+            assert c.recv_frame() == (PONG, True, b"here")
+    assert cost(k, run) == 0
+    c.close()
+
+
+def fan(k, people):
+    def run():
+        for i in range(N):
+            people[0].send(f"{i:08} to all of you")
+            for p in people[1:]:
+                p.recv()
+    return cost(k, run)
+
+
+@pytest.mark.parametrize("shards", (1, 2, 3))
+def test_broadcast(counted, shards):
+    """Ten hear it, in as many shards."""
+    k = bench(counted, shards=shards, limit=12 // shards)
+    people = [WebSocket(k.address, f"/fan/x?u={i}") for i in range(11)]
+    assert len(k.group("x")) == shards
+    assert fan(k, people) == 0
+    for p in people:
+        p.close()
+
+
+def whisper(k):
+    """Both send, both hear."""
+    a, b = (WebSocket(k.address, f"/whisper?u={u}") for u in "ab")
+    k.wait_group("whisper", [2] if len(k.shards()) == 1 else [1, 1])
+
+    def run():
+        for _ in range(0, N, 2):
+            a.send("b a word")
+            assert b.recv() == "b a word"
+            b.send("a another")
+            assert a.recv() == "a another"
+    found = cost(k, run)
+    a.close()
+    b.close()
+    return found
+
+
+def test_whisper_in_a_shard(counted):
+    assert whisper(bench(counted)) == 0
+
+
+def test_whisper_to_another_shard(counted):
+    assert whisper(bench(counted, shards=2, limit=1)) == 0
+
+
+def test_whisper_by_lookup(counted):
+    """The 4 are hiredis': an array of one string, and each one's room."""
+    assert whisper(bench(counted, shards=2, limit=1, ask=0)) == 4
+
+
+@pytest.mark.parametrize("redis, each", ((None, 27), ("none", 25)))
+def test_step_of_a_room(counted, redis, each):
+    """
+    A counter in Pact, which somebody hears of.  18 are jansson's for the JSON
+    that came, 5 the map with what the step changes, 2 names with no bound; with
+    Redis 2 are hiredis', for its answer.
+    """
+    k = counted(shards=1, redis=redis)
+    p = Pact(k, room())
+    p.tell("subscribe", "counter:likes")
+    p.barrier()
+
+    def run():
+        for _ in range(N):
+            p.count("likes")
+            p.recv()
+    assert cost(k, run) == each
+    p.close()
