@@ -79,13 +79,25 @@ held_tick_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* The bytes of s are at from now on; what is behind them. */
+static char *
+held_copy(struct slice *s, char *at)
+{
+	if (s->len > 0)
+		memcpy(at, s->data, s->len);
+	if (s->data != NULL)		/* NULL says more than none */
+		s->data = at;
+	return (at + s->len);
+}
+
 int
 held_add(struct link *l, const struct gossip *m)
 {
 	struct held	*h;
 	size_t		 bytes;
+	char		*at;
 
-	bytes = sizeof(*h) + m->uid.len + m->payload.len;
+	bytes = sizeof(*h) + m->uid.len + m->topics.len + m->payload.len;
 	if (bytes > HELD_MAX - held_bytes) {
 		errno = ENOBUFS;
 		return (-1);
@@ -103,12 +115,9 @@ held_add(struct link *l, const struct gossip *m)
 	h->until = clock_ms() + HELD_MS;
 	h->bytes = bytes;
 	h->m = *m;
-	h->m.uid.data = h->data;
-	h->m.payload.data = h->data + m->uid.len;
-	if (m->uid.len > 0)
-		memcpy(h->data, m->uid.data, m->uid.len);
-	if (m->payload.len > 0)
-		memcpy(h->data + m->uid.len, m->payload.data, m->payload.len);
+	at = held_copy(&h->m.uid, h->data);
+	at = held_copy(&h->m.topics, at);
+	held_copy(&h->m.payload, at);
 	held_bytes += bytes;
 	list_push(&held_list, &h->at);
 	return (0);
