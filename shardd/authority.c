@@ -515,44 +515,54 @@ authority_step(struct authority *a, struct slice data,
 
 /* ---- time ---- */
 
+/*
+ * How long ago since was.  Looked up each time: what a tick leads to (an answer, a
+ * replica that is ready) makes steps that are younger than its beginning.
+ */
+static uint64_t
+authority_age(uint64_t since)
+{
+	return (clock_ms() - since);
+}
+
 static void
 authority_tick(struct authority *a)
 {
 	struct step	*s;
-	uint64_t	 now = clock_ms();
 	int		 waits;
 
-	if (a->office == OFFICE_ASKING && now - a->since > AUTHORITY_ASK_MS)
+	if (a->office == OFFICE_ASKING &&
+	    authority_age(a->since) > AUTHORITY_ASK_MS)
 		authority_heard(a, 1);
 	else if (a->office == OFFICE_WAITING) {
 		a->call = store_take(worker_store(a->r->worker), a->keys,
 		    a->durable, a->take_ms, authority_taken_cb, a);
 		if (a->call != NULL)
 			a->office = OFFICE_TAKING;
-		else if (now - a->since > AUTHORITY_WAIT_MS) {
+		else if (authority_age(a->since) > AUTHORITY_WAIT_MS) {
 			a->away = 1;
 			authority_inaugurate(a);
 		}
 	} else if (a->office == OFFICE_READY && a->away &&
-	    now - a->since >= AUTHORITY_RETRY_MS &&
+	    authority_age(a->since) >= AUTHORITY_RETRY_MS &&
 	    store_usable(worker_store(a->r->worker)))
 		authority_take(a);
-	if (a->born != 0 && now - a->born > AUTHORITY_READY_MS)
+	if (a->born != 0 && authority_age(a->born) > AUTHORITY_READY_MS)
 		authority_get_ready(a);
 	waits = a->office >= OFFICE_READY && authority_settle(a);
 	while (!list_empty(&a->steps)) {
 		s = list_entry(a->steps.next, struct step, at);
-		if (now - s->since < AUTHORITY_STEP_MS)
+		if (authority_age(s->since) < AUTHORITY_STEP_MS)
 			break;
 		step_done(s, ETIMEDOUT);
 	}
 	while (!list_empty(&a->applied)) {
 		s = list_entry(a->applied.next, struct step, at);
-		if (now - s->since < AUTHORITY_SLOW_MS)
+		if (authority_age(s->since) < AUTHORITY_SLOW_MS)
 			break;
 		step_done(s, 0);
 	}
-	if (!list_empty(&a->steps) && now - a->sent > AUTHORITY_AGAIN_MS)
+	if (!list_empty(&a->steps) && authority_age(a->sent) > AUTHORITY_AGAIN_MS)
 		authority_resend(a);
 	if (!waits && a->born == 0 && list_empty(&a->steps) &&
 	    list_empty(&a->applied) && (a->office == OFFICE_NONE ||

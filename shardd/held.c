@@ -80,14 +80,15 @@ held_tick_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* What s borrows goes to *p; returns the end of it. */
+/* The bytes of s are at from now on; what is behind them. */
 static char *
-held_own(struct slice *s, char *p)
+held_copy(struct slice *s, char *at)
 {
 	if (s->len > 0)
-		memcpy(p, s->data, s->len);
-	s->data = p;
-	return (p + s->len);
+		memcpy(at, s->data, s->len);
+	if (s->data != NULL)		/* NULL says more than none */
+		s->data = at;
+	return (at + s->len);
 }
 
 int
@@ -95,7 +96,7 @@ held_add(struct link *l, const struct gossip *m)
 {
 	struct held	*h;
 	size_t		 bytes;
-	char		*p;
+	char		*at;
 
 	bytes = sizeof(*h) + m->uid.len + m->topics.len + m->payload.len;
 	if (bytes > HELD_MAX - held_bytes) {
@@ -115,9 +116,9 @@ held_add(struct link *l, const struct gossip *m)
 	h->until = clock_ms() + HELD_MS;
 	h->bytes = bytes;
 	h->m = *m;
-	p = held_own(&h->m.uid, h->data);
-	p = held_own(&h->m.topics, p);
-	held_own(&h->m.payload, p);
+	at = held_copy(&h->m.uid, h->data);
+	at = held_copy(&h->m.topics, at);
+	held_copy(&h->m.payload, at);
 	held_bytes += bytes;
 	list_push(&held_list, &h->at);
 	return (0);

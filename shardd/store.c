@@ -12,6 +12,7 @@
 #include "shardd/store.h"
 
 #define STORE_MS	1000		/* deadline of a call */
+#define STORE_PACE	4096		/* bytes of a batch: 1 ms more */
 #define STORE_RESTORE_MS 10000		/* of each command of a restoration */
 #define STORE_ARGS_KEEP	1024		/* arguments, of which the room is kept */
 #define STORE_RESTORE	500		/* entries a command */
@@ -535,7 +536,8 @@ store_commit(struct store *s, const struct store_keys *k, uint64_t epoch,
 			store_arg(a, change.kind == NEWS_PUT ? change.value :
 			    slice_str(""));
 		}
-	return (store_asked(c, a, STORE_MS));
+	return (store_asked(c, a, STORE_MS + (unsigned)(batch.len /
+	    STORE_PACE)));
 }
 
 /* A command of a restoration: its beginning. */

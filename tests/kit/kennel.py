@@ -23,20 +23,44 @@ LIVE = []               # for the logs of a failed test
 
 
 class Ports:
-    """Free ports below the ephemeral range; each test process has its own."""
-    first = 12000 + os.getpid() * 37 % 15000
-    next = first
+    """
+    Free ports below the ephemeral range.  They are this process's until it
+    ends, even while nobody listens there: what is killed can start again.
+    """
+    BEGIN, SIZE, BLOCKS = 12000, 50, 400
+    held = []               # a socket for each block of ours
+    left = []               # ports of the last one
+
+    @classmethod
+    def hold(cls):
+        """
+        Another block.  An abstract name is its mark: it is seen wherever the
+        ports are, has one owner, and ends with it.
+        """
+        for i in range(cls.BLOCKS):
+            n = (os.getpid() * 37 + i) % cls.BLOCKS
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                s.bind(f"\0kennel-test-ports-{n}")
+            except OSError:
+                s.close()
+                continue
+            cls.held.append(s)
+            begin = cls.BEGIN + n * cls.SIZE
+            cls.left = list(range(begin, begin + cls.SIZE))
+            return
+        raise AssertionError("all ports are taken")
 
     @classmethod
     def take(cls):
         while True:
-            cls.next += 1
-            if cls.next > 32000:
-                cls.next = 12000
+            if not cls.left:
+                cls.hold()
+            port = cls.left.pop(0)
             with socket.socket() as s:
                 try:
-                    s.bind(("127.0.0.1", cls.next))
-                    return cls.next
+                    s.bind(("127.0.0.1", port))
+                    return port
                 except OSError:
                     continue
 

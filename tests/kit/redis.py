@@ -143,12 +143,20 @@ class Server:
         self.args = []
 
     def start(self):
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
-             "--unixsocket", self.path, "--save", "", "--dir", self.dir,
-             *self.args], stdout=subprocess.DEVNULL)
-        wait.until(self.answers, 10, "Redis answers")
+        with open(self.dir + "/out", "w+") as out:
+            self.process = subprocess.Popen(
+                ["redis-server", "--port", str(self.port),
+                 "--bind", "127.0.0.1", "--unixsocket", self.path,
+                 "--save", "", "--dir", self.dir, *self.args], stdout=out)
+            wait.until(lambda: self.answers() or self.ended(), 10,
+                       "Redis answers")
+            if self.ended():
+                out.seek(0)
+                raise AssertionError("Redis did not start:\n" + out.read())
         return self
+
+    def ended(self):
+        return self.process.poll() is not None
 
     def answers(self):
         try:

@@ -193,7 +193,7 @@ def test_who_wakes_up_deposed_has_decided_nothing(start, steps):
         assert a.do("add ~v") == [0, 7]
 
 
-BACK = """
+CLOCK = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <time.h>
@@ -206,29 +206,54 @@ clock_gettime(clockid_t id, struct timespec *ts)
 
 	*(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
 	rv = real(id, ts);
-	if (id == CLOCK_REALTIME)
-		ts->tv_sec -= 3600;
+	%s
 	return (rv);
 }
 """
 
 
+def clock(directory, change):
+    """A library with a clock that shows something else."""
+    (directory / "clock.c").write_text(CLOCK % change)
+    library = str(directory / "clock.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library,
+                    str(directory / "clock.c"), "-ldl"], check=True)
+    return library
+
+
 def test_the_clock_goes_back(start, steps, tmp_path):
     """Terms rise, although the gateway that makes them knows no better."""
     k = start(worker=steps, config=CONFIG % 1, shards=3)
-    (tmp_path / "back.c").write_text(BACK)
-    library = str(tmp_path / "back.so")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library,
-                    str(tmp_path / "back.c"), "-ldl"], check=True)
     with Steps(k, "g"), Steps(k, "g") as b, Steps(k, "g") as c:
         assert b.do("add ~v") == [0, 1]
         first = shard_of(k, "g", 0)
         k.kill_gateway()
         k.kill_shard(pid=first)
-        k.env["LD_PRELOAD"] = library
+        k.env["LD_PRELOAD"] = clock(
+            tmp_path, "if (id == CLOCK_REALTIME) ts->tv_sec -= 3600;")
         k.start()
         assert b.do("add ~v") == [0, 2]
         assert c.do("add ~v") == [0, 3]
+
+
+def test_time_passes_amid_a_turn(start, server, tmp_path):
+    """What begins later than the look at the clock is not old."""
+    library = clock(tmp_path, """
+	static long reads;              /* each takes a millisecond */
+	if (id == CLOCK_MONOTONIC) {
+		ts->tv_nsec += ++reads * 1000000;
+		ts->tv_sec += ts->tv_nsec / 1000000000;
+		ts->tv_nsec %= 1000000000;
+	}""")
+    server.start()
+    k = start(shards=1, redis=f"unix:{server.path}",
+              env={"LD_PRELOAD": library})
+    server.stop()
+    p = Pact(k, "r", greet=False)
+    assert "unavailable" in p.error()
+    server.start()
+    p.greeted()
+    p.close()
 
 
 def test_a_state_in_many_parts(start, steps):

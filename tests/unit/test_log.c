@@ -208,6 +208,7 @@ main(void)
 	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, 30);	/* sanitized it takes three seconds */
 	tcase_add_test(t, a_line_has_time_level_process_id_and_text);
 	tcase_add_test(t, the_level_silences_what_is_below_it);
 	tcase_add_test(t, errno_is_kept_even_when_nobody_reads);
