@@ -6,22 +6,11 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define nitems(a)	(sizeof(a) / sizeof((a)[0]))
 #define container_of(p, type, member)					\
 	((type *)(void *)((char *)(p) - offsetof(type, member)))
-
-/* calloc() of one, for what comes and goes with each connection: glibc's own
- * does not look where its free() puts things first. */
-static inline void *
-zeroed(size_t size)
-{
-	void	*p = malloc(size);
-
-	return (p == NULL ? NULL : memset(p, 0, size));
-}
 
 /* A borrowed run of bytes; data may be NULL when len is 0. */
 struct slice {

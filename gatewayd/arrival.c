@@ -13,6 +13,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "common/sock.h"
+#include "common/spare.h"
 #include "gatewayd/address.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/gateway.h"
@@ -241,6 +242,12 @@ arrival_refuse(struct gateway *g, int fd, int status, const char *why,
 
 /* ---- records ---- */
 
+static void
+arrival_free(struct arrival *a)
+{
+	spare_put(a, sizeof(*a) + strlen(a->peer) + 1);
+}
+
 /* In no state yet.  fd is taken only on success. */
 static struct arrival *
 arrival_new(struct gateway *g, int fd, struct slice peer, uint32_t flags)
@@ -248,15 +255,15 @@ arrival_new(struct gateway *g, int fd, struct slice peer, uint32_t flags)
 	struct arrival	*a;
 	size_t		 len = peer.len < PEER_MAX ? peer.len : PEER_MAX - 1;
 
-	if ((a = zeroed(sizeof(*a) + len + 1)) == NULL)
+	if ((a = spare_zero(sizeof(*a) + len + 1)) == NULL)
 		return (NULL);
-	if (event_assign(&a->ev, g->base, fd, EV_READ | EV_PERSIST,
-	    arrival_event_cb, a) == -1) {
-		free(a);
-		return (NULL);
-	}
 	if (len > 0)
 		memcpy(a->peer, peer.data, len);
+	if (event_assign(&a->ev, g->base, fd, EV_READ | EV_PERSIST,
+	    arrival_event_cb, a) == -1) {
+		arrival_free(a);
+		return (NULL);
+	}
 	if (g->settings.per_address > 0)
 		a->address = address_ref(&g->addresses, slice_str(a->peer));
 	list_init(&a->at);
@@ -307,7 +314,7 @@ arrival_detach(struct arrival *a)
 	arrival_leave(a);
 	address_unref(a->address);
 	buf_clear(&a->in);
-	free(a);
+	arrival_free(a);
 	return (fd);
 }
 
@@ -495,7 +502,7 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	arrival_leave(a);
 	handoff_start(g, &ask, a->fd);
 	buf_clear(&in);
-	free(a);
+	arrival_free(a);
 }
 
 /* A lingerer sent more, or has gone.  May free a. */

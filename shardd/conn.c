@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/poller.h"
 #include "common/sock.h"
+#include "common/spare.h"
 #include "proto/control.h"
 #include "shardd/burst.h"
 #include "shardd/conn.h"
@@ -119,14 +120,14 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	struct conn	*c;
 	struct buf	*early;
 
-	if ((c = zeroed(sizeof(*c) + conn_text_len(cap))) == NULL)
+	if ((c = calloc(1, sizeof(*c) + conn_text_len(cap))) == NULL)
 		return (NULL);
 	conn_text_set(c, cap);
 	if (meter_new(w, cap->route, &c->meter) == -1 ||
-	    (early = zeroed(sizeof(*early))) == NULL)
+	    (early = spare_zero(sizeof(*early))) == NULL)
 		goto fail;
 	if (buf_add(early, cap->early.data, cap->early.len) == -1) {
-		free(early);
+		spare_put(early, sizeof(*early));
 		goto fail;
 	}
 	c->worker = w;
@@ -158,7 +159,7 @@ conn_start(struct conn *c)
 	c->flags |= CONN_F_BEGUN;
 	conn_set_state(c, CONN_HTTP);
 	why = conn_http_start(c, early);
-	free(early);
+	spare_put(early, sizeof(*early));
 	if (why != CLOSE_NONE)
 		conn_doom(c, why);
 	else if ((c->flags & CONN_F_DOOMED) == 0)
@@ -171,7 +172,7 @@ conn_drop(struct conn *c)
 	struct buf	*early = c->proto;
 
 	buf_clear(early);
-	free(early);
+	spare_put(early, sizeof(*early));
 	c->proto = NULL;
 	close(c->fd);			/* it is somebody else's: no shutdown */
 	c->fd = -1;

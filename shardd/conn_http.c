@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/spare.h"
 #include "proto/channel.h"
 #include "proto/http_body.h"
 #include "proto/http_reply.h"
@@ -116,7 +117,7 @@ conn_http_clear(struct conn *c)
 	else if (http->q != NULL)
 		request_free(http->q);
 	buf_clear(&http->in);
-	free(http);
+	spare_put(http, sizeof(*http));
 }
 
 /* ---- answers ---- */
@@ -454,7 +455,7 @@ conn_http_start(struct conn *c, struct buf *early)
 {
 	struct http	*http;
 
-	if ((http = zeroed(sizeof(*http))) == NULL) {
+	if ((http = spare_zero(sizeof(*http))) == NULL) {
 		buf_clear(early);
 		return (CLOSE_NO_MEMORY);
 	}

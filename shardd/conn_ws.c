@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/spare.h"
 #include "proto/utf8.h"
 #include "proto/ws_deflate.h"
 #include "shardd/conn.h"
@@ -29,7 +30,7 @@ static struct ws *
 conn_ws_keep(struct conn *c)
 {
 	if (c->proto == NULL)
-		c->proto = zeroed(sizeof(struct ws));
+		c->proto = spare_zero(sizeof(struct ws));
 	return (c->proto);
 }
 
@@ -41,7 +42,7 @@ opening_free(struct opening *o)
 		lookup_cancel(o->ticket);
 	if (o->hello != NULL)
 		payload_unref(o->hello);
-	free(o);
+	spare_put(o, sizeof(*o));
 }
 
 static void
@@ -54,7 +55,7 @@ conn_ws_clear(struct conn *c)
 	buf_clear(&ws->rest);
 	if (ws->opening != NULL)
 		opening_free(ws->opening);
-	free(ws);
+	spare_put(ws, sizeof(*ws));
 }
 
 /* ---- opening ---- */
@@ -91,7 +92,7 @@ conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest)
 		return;
 	}
 	if ((ws = conn_ws_keep(c)) == NULL ||
-	    (o = zeroed(sizeof(*o))) == NULL)
+	    (o = spare_zero(sizeof(*o))) == NULL)
 		goto no_memory;
 	list_init(&o->at);
 	o->conn = c;
@@ -407,7 +408,7 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 	else {
 		/* Callbacks may end the conversation: c->proto is ours now. */
 		fresh = *ws;
-		free(ws);
+		spare_put(ws, sizeof(*ws));
 		c->proto = NULL;
 	}
 	while (len > 0 && more &&
