@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -36,6 +37,10 @@ def children(pid):
         new = {p for p, parent in parents.items() if parent in new}
         found.update((p, names[p]) for p in new)
     return found
+
+
+class NotStarted(Exception):
+    """A server ended, or was not ready in time; what it said is on stderr."""
 
 
 class Server:
@@ -72,8 +77,8 @@ class Server:
         end = time.monotonic() + 60
         while not condition():
             if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"{self.kind} did not start:\n" +
-                                   self.said()[-2000:])
+                print(self.said()[-2000:], file=sys.stderr)
+                raise NotStarted(f"{self.kind} did not start")
             time.sleep(0.02)
 
     def said(self):

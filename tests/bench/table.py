@@ -3,6 +3,8 @@ import json
 import statistics
 import subprocess
 
+from servers import NotStarted
+
 PEERS_NOT = ("floor", "kennel")
 
 
@@ -51,14 +53,16 @@ def rounds(row, pool, count, args, missing=lambda kind, why: None):
         for kind in got:
             if not isinstance(got[kind], list):
                 continue
-            server = pool.get(kind, row.servers.get(kind, {}))
+            server = None
             try:
+                server = pool.get(kind, row.servers.get(kind, {}))
                 result = load(server, args)
                 if number > 0:
                     got[kind].append(result)
-            except Wrong as e:
+            except (Wrong, NotStarted) as e:
                 got[kind] = str(e)
-                pool.forget(server)
+                if server:
+                    pool.forget(server)
                 continue
             if row.fresh:
                 pool.forget(server)
