@@ -40,9 +40,12 @@ struct http {
 
 /* ---- requests ---- */
 
-/* The last one's memory is the next one's, most often: it is large. */
-#define REQUEST_SPARE	256		/* bytes of text, at least */
-static struct kennel_request	*request_spare;
+static size_t
+request_size(struct slice uid, struct slice group, struct slice peer)
+{
+	return (sizeof(struct kennel_request) + uid.len + group.len + peer.len +
+	    3);
+}
 
 /* Copy s, terminated, to *at. */
 static struct slice
@@ -65,16 +68,11 @@ request_new(struct conn *c)
 	struct slice		 uid = conn_uid(c);
 	struct slice		 peer = slice_str(conn_peer(c));
 	struct slice		 group = { NULL, 0 };
-	size_t			 len;
 	char			*at;
 
 	if (r != NULL)
 		group = slice_of(r->group, r->group_len);
-	len = uid.len + group.len + peer.len + 3;
-	if ((q = request_spare) != NULL && len <= REQUEST_SPARE)
-		request_spare = NULL;
-	else if ((q = malloc(sizeof(*q) + (len > REQUEST_SPARE ? len :
-	    REQUEST_SPARE))) == NULL)
+	if ((q = spare_get(request_size(uid, group, peer))) == NULL)
 		return (NULL);
 	memset(q, 0, offsetof(struct kennel_request, h.headers));
 	q->conn = c;
@@ -99,11 +97,7 @@ request_free(struct kennel_request *q)
 	buf_clear(&q->bytes);
 	buf_clear(&q->body);
 	buf_clear(&q->extra);
-	if (request_spare == NULL && q->uid.len + q->group.len + q->peer.len +
-	    3 <= REQUEST_SPARE)
-		request_spare = q;
-	else
-		free(q);
+	spare_put(q, request_size(q->uid, q->group, q->peer));
 }
 
 static void
