@@ -67,6 +67,13 @@ ROWS = {row.name: row for row in (
 )}
 
 
+# Rooms over four processes: 64 clients say the steps of one, 1000 hear those of
+# another.
+STEPS = {"steps": dict(shards=4, redis="auto", limit=20),
+         "steps, no Redis": dict(shards=4, limit=20),
+         "latency": dict(shards=4, redis="auto", limit=300)}
+
+
 def crowd(conns, whispers):
     """
     The row idle-200k: as many shards as conns need descriptors, and the load's

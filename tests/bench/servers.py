@@ -130,8 +130,11 @@ class Floor(Server):
 class Kennel(Server):
     kind = "kennel"
 
+    worker = "tests/bench/bench_worker"
+    config = "bench.ini"
+
     def command(self, shards=1, redis="none", limit=None, extra=""):
-        with open(f"{HERE}/bench.ini") as f:
+        with open(f"{HERE}/{self.config}") as f:
             text = f.read()
         if limit:
             text = text.replace("limit = 100000", f"limit = {limit}")
@@ -141,7 +144,7 @@ class Kennel(Server):
         self.run = f"{self.directory}/run"
         return [f"{self.build}/gatewayd/gatewayd",
                 "--config", f"{self.directory}/bench.ini",
-                "--worker", f"{self.build}/tests/bench/bench_worker",
+                "--worker", f"{self.build}/{self.worker}",
                 "--listen", f"127.0.0.1:{self.port}",
                 "--shards", str(shards), "--max-shards", str(shards),
                 "--redis", redis, "--run-dir", self.run,
@@ -166,6 +169,16 @@ class Kennel(Server):
         redis = [p for p, name in below.items() if name == "redis-server"]
         return {"pids": [p for p in below if p not in redis],
                 "gateway": [self.process.pid], "redis": redis}
+
+
+class Rooms(Kennel):
+    """With the worker of the product, for rooms that remember."""
+    worker = "shardd/shardd"
+    config = "rooms.ini"
+
+    @classmethod
+    def missing(cls, build):
+        return NodeWs.missing(build)    # who plays the clients
 
 
 def not_installed(*modules):
@@ -277,6 +290,9 @@ class Command(Server):
 KINDS = {c.kind: c for c in (Floor, Kennel, Bun, NodeWs, NodeCluster, Nchan)}
 
 
+ALL = {**KINDS, "rooms": Rooms}     # Kennel again, for a row of its own
+
+
 class Pool:
     """
     Servers by kind and options, started when first asked for and kept, so that
@@ -297,7 +313,7 @@ class Pool:
             self.stop(key)
 
     def missing(self, kind):
-        return None if kind in self.own else KINDS[kind].missing(self.build)
+        return None if kind in self.own else ALL[kind].missing(self.build)
 
     def get(self, kind, options):
         key = (kind, *sorted(options.items()))
@@ -308,7 +324,7 @@ class Pool:
             if kind in self.own:
                 server = Command(self.build, directory, argv=self.own[kind])
             else:
-                server = KINDS[kind](self.build, directory, **options)
+                server = ALL[kind](self.build, directory, **options)
             self.live[key] = server
         return self.live[key]
 

@@ -135,3 +135,18 @@ def test_plots_in_the_repository_are_those_of_its_figures(tmp_path):
     for name in kept:
         with open(f"{PLOTS}/{name}") as f:
             assert f.read() == (tmp_path / name).read_text(), name
+
+
+def test_steps_of_a_room():
+    """What a step costs, or why that cannot be measured here."""
+    status, out = bench("pact-steps")
+    assert status == 0, out
+    if "is left out" in out:
+        assert re.search(r"\(pact-steps is left out: (node|npm's ws) is not "
+                         r"installed; --install gets it\)", out)
+        return
+    for name in "steps", "steps, no Redis":
+        assert re.search(rf"(?m)^  {name} +[1-9][0-9]* steps/s, CPU a step: "
+                         r"gateway [0-9.]+ us, shards [0-9.]+ us", out)
+    assert re.search(r"(?m)^  latency +step to the last of 1000 subscribers: "
+                     r"median [0-9.]+ ms$", out)
