@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,9 +22,26 @@ struct child_fault {
 	pid_t	 holder;
 };
 
+static int		 child_is_first;
+
 static void	 child_run(const char *, char *const *, const char *,
 		    const struct sock_fprog *, int)
 		    __attribute__((noreturn));
+
+static int
+child_schedule(int policy)
+{
+	const struct sched_param	 none = { 0 };
+
+	return (sched_setscheduler(0, policy, &none));
+}
+
+void
+child_first(void)
+{
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		child_is_first = child_schedule(SCHED_BATCH) == 0;
+}
 
 pid_t
 child_spawn(const char *path, char *const *argv, const char *lock_path,
@@ -115,6 +133,8 @@ child_run(const char *path, char *const *argv, const char *lock_path,
 	for (int i = 1; i < NSIG; i++)
 		(void)sigaction(i, &dfl, NULL);
 	setpgid(0, 0);
+	if (child_is_first && child_schedule(SCHED_OTHER) == -1)
+		goto fail;
 
 	if ((fd = open("/dev/null", O_RDWR)) == -1)
 		goto fail;

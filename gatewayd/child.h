@@ -12,6 +12,13 @@
 struct sock_fprog;
 
 /*
+ * Let those who run go on when we wake (SCHED_BATCH, sched(7)): a newcomer does
+ * not interrupt the shard that serves others, and more are taken at a time.
+ * Children are scheduled as we were before.  Nothing happens if somebody has
+ * chosen a policy for us, or the system does not allow it.
+ */
+void	 child_first(void);
+/*
  * Start path with argv.  Its standard input is /dev/null, output and error are
  * ours; descriptor 3 is lock_path (NULL: closed), created and locked by the new
  * process itself, which holds the lock until it ends; no other descriptor is

@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "common/proc.h"
+#include "gatewayd/child.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/paths.h"
 
@@ -34,6 +35,7 @@ main(int argc, char **argv)
 		main_dir(&g.settings, "state", "--state-dir",
 		    g.settings.state_dir);
 	lock = main_lock_as_user(&g.settings);
+	child_first();
 	status = gateway_run(&g);
 	unlink(lock);
 	free(lock);

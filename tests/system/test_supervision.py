@@ -294,3 +294,35 @@ def test_any_death_of_a_shard_is_answered(start, signo):
     wait.until(lambda: len(k.shards()) == 2, 15)
     k.wait_places(0)
     k.exact()
+
+
+def policies(k):
+    """{name of a process: how it is scheduled}"""
+    found = {}
+    for pid in kits.processes(k.dir):
+        with open(f"/proc/{pid}/comm") as f:
+            found[f.read().strip()] = os.sched_getscheduler(pid)
+    return found
+
+
+def test_a_newcomer_does_not_interrupt_who_serves(start):
+    """The gateway lets others go on; they are scheduled as ever."""
+    assert policies(start(shards=2, redis="auto")) == {
+        "gatewayd": os.SCHED_BATCH, "shardd": os.SCHED_OTHER,
+        "redis-server": os.SCHED_OTHER}
+
+
+def test_a_policy_that_somebody_chose_stays(start):
+    def choose(policy):
+        os.sched_setscheduler(0, policy, os.sched_param(0))
+
+    choose(os.SCHED_IDLE)
+    try:
+        k = start(shards=1, redis="none")
+    finally:
+        try:
+            choose(os.SCHED_OTHER)
+        except PermissionError:
+            pytest.skip("who is SCHED_IDLE may not come back here")
+    assert policies(k) == {"gatewayd": os.SCHED_IDLE,
+                           "shardd": os.SCHED_IDLE}
