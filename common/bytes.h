@@ -63,6 +63,13 @@ struct buf {
 };
 
 void	 buf_clear(struct buf *b);		/* frees, back to empty */
+/* Empty, with the room it has: for one that is kept. */
+static inline void
+buf_reset(struct buf *b)
+{
+	b->len = 0;
+	b->failed = 0;
+}
 /* One that is needed again and again, but may be in use when it is: the kept
  * one's memory, if that is there, and back, if it is no more than BUF_KEEP. */
 #define BUF_KEEP	(64 << 10)

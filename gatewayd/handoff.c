@@ -394,8 +394,7 @@ handoff_send(struct gateway *g, struct handoff *h)
 	c.early = ask->early;
 	memcpy(c.headers, h->headers, ask->nheaders * sizeof(c.headers[0]));
 	c.nheaders = ask->nheaders;
-	record.len = 0;
-	record.failed = 0;
+	buf_reset(&record);
 	if (capsule_encode(&record, &c) == -1)
 		goto fail;
 	m.replica = c.replica;

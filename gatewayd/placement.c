@@ -55,7 +55,8 @@ static struct replica *replica_new(struct placement *, struct group *,
 static void	 replica_free(struct placement *, struct replica *, int);
 static int	 replica_room(const struct replica *);
 static uint32_t	 member_hash(const void *);
-static struct member *member_find(const struct group *, struct slice);
+static struct member *member_find(const struct group *, struct slice,
+	    uint32_t);
 static struct seat *member_seat(struct member *, const struct replica *);
 static struct member *member_sit(struct group *, struct slice,
 	    struct replica *);
@@ -333,7 +334,8 @@ placement_count(const struct placement *p)
 static struct replica *
 placement_choose(const struct group *g, struct slice uid)
 {
-	struct member	*m = member_find(g, uid);
+	struct member	*m = member_find(g, uid, bag_hash(uid.data,
+			    uid.len));
 	struct seat	*seat;
 
 	for (seat = m == NULL ? NULL : &m->seats; seat != NULL;
@@ -577,10 +579,10 @@ member_hash(const void *member)
 	return (((const struct member *)member)->hash);
 }
 
+/* hash: that of uid. */
 static struct member *
-member_find(const struct group *g, struct slice uid)
+member_find(const struct group *g, struct slice uid, uint32_t hash)
 {
-	uint32_t	 hash = bag_hash(uid.data, uid.len);
 	struct member	*m;
 	size_t		 at;
 
@@ -607,7 +609,8 @@ member_seat(struct member *m, const struct replica *r)
 static struct member *
 member_sit(struct group *g, struct slice uid, struct replica *r)
 {
-	struct member	*m = member_find(g, uid);
+	uint32_t	 hash = bag_hash(uid.data, uid.len);
+	struct member	*m = member_find(g, uid, hash);
 	struct seat	*seat, *before, swap;
 
 	if (m == NULL) {
@@ -617,7 +620,7 @@ member_sit(struct group *g, struct slice uid, struct replica *r)
 		if (uid.len > 0)
 			memcpy(m->uid, uid.data, uid.len);
 		m->uid_len = (uint32_t)uid.len;
-		m->hash = bag_hash(uid.data, uid.len);
+		m->hash = hash;
 		if (set_insert(&g->members, m) == -1) {
 			free(m);
 			return (NULL);

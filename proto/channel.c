@@ -121,8 +121,7 @@ control_send(struct control *c, const struct ctl *m, const int *fds)
 	static struct buf	 b;	/* kept from message to message */
 	struct control_out	*o;
 
-	b.len = 0;
-	b.failed = 0;
+	buf_reset(&b);
 	b.max = PACKET_MAX;
 	ctl_encode(&b, m);
 	if (b.failed || b.len > PACKET_MAX - CONTROL_HEAD) {
@@ -349,8 +348,7 @@ control_write(struct control *c)
 			return (-1);
 		}
 		n = control_batch(c, fds, &nfds);
-		b.len = 0;
-		b.failed = 0;
+		buf_reset(&b);
 		pack_array(&b, n);
 		l = c->out.next;
 		for (size_t i = 0; i < n; i++, l = l->next) {

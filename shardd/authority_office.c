@@ -24,7 +24,7 @@ static void	 authority_committed_cb(const struct store_answer *, void *);
 static int
 authority_waits(const struct authority *a, struct member *k)
 {
-	uint64_t	 now = clock_ms();
+	uint64_t	 now;
 
 	if (!k->heard)
 		return (0);
@@ -32,6 +32,7 @@ authority_waits(const struct authority *a, struct member *k)
 		k->since = k->slow = 0;
 		return (0);
 	}
+	now = clock_ms();
 	if (k->since == 0)
 		k->since = now;
 	if (k->slow == 0 && now - k->since >= AUTHORITY_SLOW_MS) {

@@ -209,8 +209,7 @@ conn_http_hello(const struct kennel_request *q)
 	const struct http_header *key;
 	char			 accept[WS_ACCEPT_LEN + 1];
 
-	b.len = 0;
-	b.failed = 0;
+	buf_reset(&b);
 	key = http_head_find(&q->h, "Sec-WebSocket-Key");
 	if (ws_accept(accept, key->value) == -1)
 		return (NULL);

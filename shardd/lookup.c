@@ -958,8 +958,7 @@ lookup_find(struct lookup *l, struct replica *r, struct slice uid,
 		errno = ENOTCONN;
 		return (-1);
 	}
-	keys.len = 0;
-	keys.failed = 0;
+	buf_reset(&keys);
 	keys_add_client(&keys, l->prefix, name, uid);
 	buf_add(&keys, "", 1);
 	group = keys.len;

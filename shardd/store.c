@@ -229,7 +229,8 @@ static void
 store_args_script(struct store_args *a, const struct store *s,
     const struct store_keys *k, enum script script)
 {
-	a->n = a->text.len = 0;
+	a->n = 0;
+	buf_reset(&a->text);
 	a->failed = 0;
 	store_arg(a, slice_str("EVALSHA"));
 	store_arg(a, slice_str(s->sha[script]));
