@@ -114,3 +114,17 @@ http_field_ok(struct slice name, struct slice value)
 			return (0);
 	return (name.len > 0);
 }
+
+int
+http_field_ours(struct slice name)
+{
+	static const char *const	 ours[] = { "Connection",
+	    "Content-Length", "Date", "Keep-Alive", "Proxy-Connection",
+	    "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions", "TE",
+	    "Trailer", "Transfer-Encoding", "Upgrade" };
+
+	for (size_t i = 0; i < nitems(ours); i++)
+		if (slice_isis(name, ours[i]))
+			return (1);
+	return (0);
+}

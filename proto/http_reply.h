@@ -37,5 +37,10 @@ int	 http_reply_error(struct buf *out, int status, const char *why,
  * characters but HTAB?  For lines that applications add.
  */
 int	 http_field_ok(struct slice name, struct slice value);
+/*
+ * Does this field say where a message ends, what the connection is, or else what
+ * is said here already?  An application that adds one makes two messages of one.
+ */
+int	 http_field_ours(struct slice name);
 
 #endif

@@ -70,10 +70,17 @@ ws_check(const struct ws_in *in, const struct ws_limits *limits, uint8_t b0,
 }
 
 static int
-ws_code_ok(unsigned code)
+ws_code_ok(int code)
 {
 	return ((code >= 1000 && code <= 1003) ||
 	    (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999));
+}
+
+int
+ws_close_ok(int code, struct slice reason)
+{
+	return (ws_code_ok(code) && reason.len <= WS_REASON_MAX &&
+	    utf8_valid(reason.data, reason.len));
 }
 
 static enum ws_verdict

@@ -84,6 +84,9 @@ void	 ws_in_clear(struct ws_in *in);		/* frees, back to fresh */
 /* Header of an unmasked frame, FIN set; returns its length, 2, 4 or 10. */
 size_t	 ws_head(uint8_t dst[WS_HEAD_MAX], enum ws_opcode opcode,
 	    uint64_t len, int compressed);
+#define WS_REASON_MAX	123
+/* May a close frame have this code and reason (RFC 6455 7.4, 5.5.1, 8.1)? */
+int	 ws_close_ok(int code, struct slice reason);
 /* Payload of a close frame: code and as much of reason as fits, cut at a
  * character.  Returns the length, at most 125.  Code 1005: empty. */
 size_t	 ws_close_payload(uint8_t dst[125], uint16_t code,

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "proto/http_reply.h"
 #include "proto/utf8.h"
+#include "proto/ws_frame.h"
 #include "shardd/authority.h"
 #include "shardd/busy.h"
 #include "shardd/conn.h"
@@ -166,7 +167,8 @@ kennel_request_upgrades(const struct kennel_request *q)
 int
 kennel_header(struct kennel_request *q, const char *name, const char *value)
 {
-	if (!http_field_ok(slice_str(name), slice_str(value))) {
+	if (!http_field_ok(slice_str(name), slice_str(value)) ||
+	    http_field_ours(slice_str(name))) {
 		errno = EINVAL;
 		return (-1);
 	}
@@ -310,20 +312,24 @@ kennel_step(struct kennel_socket *s, const char *data, size_t len,
 	return (api_call(s, &v, data, len));
 }
 
-void
+int
 kennel_close(struct kennel_socket *s, int code, const char *reason)
 {
 	struct conn	*c = conn_of(s);
 	struct verb	*v;
 	size_t		 n = reason == NULL ? 0 : strlen(reason);
 
-	if (c->state != CONN_OPEN)
-		return;
-	if (code < 1000 || code > 4999 || code == 1005 || code == 1006)
-		code = 1000;
+	if (!ws_close_ok(code, slice_of(reason, n))) {
+		errno = EINVAL;
+		return (-1);
+	}
+	if (c->state != CONN_OPEN) {
+		errno = EPIPE;
+		return (-1);
+	}
 	if ((v = calloc(1, sizeof(*v) + n + 1)) == NULL) {
 		conn_doom(c, CLOSE_NO_MEMORY);
-		return;
+		return (0);
 	}
 	v->kind = VERB_CLOSE;
 	v->code = code;
@@ -331,6 +337,7 @@ kennel_close(struct kennel_socket *s, int code, const char *reason)
 		memcpy(v->text, reason, n);
 	busy_call(c, v);
 	free(v);
+	return (0);
 }
 
 const char *

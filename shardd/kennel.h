@@ -145,7 +145,7 @@ struct kennel_app {
 /*
  * The whole program: reads the arguments that gatewayd gives, connects to it, and
  * serves until told to leave.  apps: n of them (by pointer to the first).
- * Returns the exit status.
+ * Descriptors that the program has opened stay open.  Returns the exit status.
  */
 int	 kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	    size_t n);
@@ -172,8 +172,12 @@ struct kennel_replica *kennel_request_replica(const struct kennel_request *);
 /* Does it ask for an upgrade to WebSocket (rightly or not)? */
 int	 kennel_request_upgrades(const struct kennel_request *);
 
-/* A header field for the response or the 101 to come.  0, or -1 with errno EINVAL
- * (not a field), ENOMEM. */
+/*
+ * A header field for the response or the 101 to come.  0, or -1 with errno ENOMEM
+ * or EINVAL: not a field, or one that the library writes itself (Connection,
+ * Content-Length, Date, Keep-Alive, Proxy-Connection, Sec-WebSocket-Accept,
+ * Sec-WebSocket-Extensions, TE, Trailer, Transfer-Encoding, Upgrade).
+ */
 int	 kennel_header(struct kennel_request *, const char *name,
 	    const char *value);
 /*
@@ -220,8 +224,12 @@ int	 kennel_broadcast(struct kennel_socket *, const char *data, size_t len,
 int	 kennel_whisper(struct kennel_socket *, const char *uid, size_t uid_len,
 	    const char *data, size_t len, int flags, kennel_done_cb *done,
 	    void *arg);
-/* Close with this code (1000, 3000..4999, ...) and reason (may be NULL). */
-void	 kennel_close(struct kennel_socket *, int code, const char *reason);
+/*
+ * Close with this code (1000..1003, 1007..1014, 3000..4999; RFC 6455 7.4) and
+ * reason (UTF-8 of at most 123 bytes; may be NULL).  0, or -1 with errno, and
+ * nothing has happened: EINVAL (another code or reason), EPIPE (closing).
+ */
+int	 kennel_close(struct kennel_socket *, int code, const char *reason);
 
 const char *kennel_socket_uid(const struct kennel_socket *, size_t *len);
 const char *kennel_socket_peer(const struct kennel_socket *);
