@@ -412,14 +412,6 @@ worker_init(struct worker *w)
 	turn_work_init(&w->reap, conn_reap, w);
 }
 
-/* Only what the gateway meant for us: 0 to 2, and the slot's lock. */
-static void
-worker_descriptors(void)
-{
-	proc_close_from(WORKER_LOCK_FD + 1);
-	fcntl(WORKER_LOCK_FD, F_SETFD, FD_CLOEXEC);
-}
-
 int
 kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
     size_t n)
@@ -435,7 +427,8 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 		worker_usage(argv[0]);
 		return (2);
 	}
-	worker_descriptors();
+	/* The slot's lock; what follows it is the application's. */
+	fcntl(WORKER_LOCK_FD, F_SETFD, FD_CLOEXEC);
 	worker_init(&w);
 	if ((w.base = event_base_new()) == NULL ||
 	    (w.poller = poller_new(w.base, conn_ready)) == NULL ||
