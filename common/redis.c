@@ -63,7 +63,7 @@ struct redis_cmd {
 	struct list	 at;
 	redis_reply_cb	*cb;		/* NULL: nobody waits, or any more */
 	void		*arg;
-	enum { GREET_NONE, GREET_STEP, GREET_LAST } greet;
+	enum { GREET_NONE, GREET_AUTH, GREET_STEP, GREET_LAST } greet;
 	uint64_t	 since;		/* clock_ms */
 	unsigned	 deadline_ms;
 	size_t		 bytes;
@@ -447,7 +447,7 @@ redis_lose(struct redis *r, const char *why)
 
 /* A command of our own: an error or silence ends the connection. */
 static int
-redis_greet(struct redis_conn *c, int last, const char *a, const char *b,
+redis_greet(struct redis_conn *c, int greet, const char *a, const char *b,
     const char *d)
 {
 	const char		*argv[] = { a, b, d };
@@ -457,7 +457,7 @@ redis_greet(struct redis_conn *c, int last, const char *a, const char *b,
 	    argv, NULL);
 	if (cmd == NULL)
 		return (-1);
-	cmd->greet = last ? GREET_LAST : GREET_STEP;
+	cmd->greet = greet;
 	return (0);
 }
 
@@ -479,13 +479,13 @@ redis_greet_all(struct redis_conn *c)
 	char			 db[16];
 
 	if (u->user != NULL) {
-		if (redis_greet(c, 0, "AUTH", u->user, u->password) == -1)
+		if (redis_greet(c, GREET_AUTH, "AUTH", u->user, u->password) == -1)
 			return (-1);
 	} else if (u->password != NULL &&
-	    redis_greet(c, 0, "AUTH", u->password, NULL) == -1)
+	    redis_greet(c, GREET_AUTH, "AUTH", u->password, NULL) == -1)
 		return (-1);
 	snprintf(db, sizeof(db), "%d", u->db);
-	if (u->db != 0 && redis_greet(c, 0, "SELECT", db, NULL) == -1)
+	if (u->db != 0 && redis_greet(c, GREET_STEP, "SELECT", db, NULL) == -1)
 		return (-1);
 	if (c == &r->channels)
 		for (n = map_first(&r->subscribed); n != NULL;
@@ -493,7 +493,7 @@ redis_greet_all(struct redis_conn *c)
 			if (redis_channel_send(c, "SUBSCRIBE", container_of(n,
 			    struct redis_channel, node)) == -1)
 				return (-1);
-	return (redis_greet(c, 1, "PING", NULL, NULL));
+	return (redis_greet(c, GREET_LAST, "PING", NULL, NULL));
 }
 
 /* NULL, or why not, and c is to be closed. */
@@ -591,6 +591,11 @@ redis_answer(struct redis_conn *c, const redisReply *raw)
 	cmd = list_entry(c->owed.next, struct redis_cmd, at);
 	keep = *cmd;
 	redis_cmd_free(c->redis, cmd);
+	/* Some servers repeat what they did not like: the password. */
+	if (keep.greet == GREET_AUTH && v.kind == REDIS_ERROR)
+		return (strncmp(v.str, "WRONGPASS", 9) == 0 ?
+		    "WRONGPASS: the user or the password is wrong" :
+		    "AUTH is refused: does it want a password at all?");
 	if (keep.greet != GREET_NONE && v.kind == REDIS_ERROR)
 		return (v.str);
 	if (keep.greet == GREET_LAST)

@@ -13,6 +13,7 @@
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/proc.h"
+#include "common/secret.h"
 #include "common/sock.h"
 #include "common/turn.h"
 #include "gatewayd/arrival.h"
@@ -173,9 +174,12 @@ gateway_start(struct gateway *g)
 static void
 gateway_shards(struct gateway *g)
 {
+	char	 shown[256];
+
 	if (g->redis_url[0] != '\0' &&
 	    (g->registry = registry_new(g)) == NULL)
-		fatal("redis %s", g->redis_url);
+		fatal("redis %s", secret_shown(shown, sizeof(shown),
+		    g->redis_url));
 	if ((g->door = door_new(g)) == NULL)
 		fatal("%s/control.sock", g->settings.run_dir);
 	if (roster_new(g, gateway_ready) == NULL)

@@ -19,6 +19,7 @@
 #include "common/config.h"
 #include "common/proc.h"
 #include "common/redis.h"
+#include "common/secret.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/route.h"
 #include "gatewayd/settings.h"
@@ -141,6 +142,7 @@ struct load {
 static void	 settings_init(struct settings *);
 static void	 settings_flags(struct load *, int, char **);
 static int	 settings_read(struct load *, char *, size_t);
+static void	 settings_secrets(struct settings *);
 static void	 settings_complete(struct load *);
 static void	 settings_routes(struct settings *);
 static void	 settings_find_user(struct settings *);
@@ -171,6 +173,7 @@ settings_load(struct settings *s, int argc, char **argv)
 	s->limit_flag = s->limit != 0;
 	if (settings_read(&l, err, sizeof(err)) == -1)
 		settings_die(EXIT_CONFIG, "%s", err);
+	settings_secrets(s);
 	settings_complete(&l);
 	settings_find_user(s);
 	settings_find_worker(&l);
@@ -275,6 +278,7 @@ settings_flags(struct load *l, int argc, char **argv)
 		{ "help",	no_argument, NULL, FLAG_HELP },
 		{ NULL, 0, NULL, 0 }
 	};
+	char		 shown[256];
 	const char	*why;
 	int		 flag, which;
 
@@ -309,17 +313,23 @@ settings_flags(struct load *l, int argc, char **argv)
 				settings_die(EXIT_USAGE, "unknown option -%c; "
 				    "try gatewayd --help", optopt);
 			settings_die(EXIT_USAGE, "unknown option %s; try "
-			    "gatewayd --help", argv[optind - 1]);
+			    "gatewayd --help", secret_shown(shown,
+			    sizeof(shown), argv[optind - 1]));
 		default:
 			if (settings_set(l, settings_rows[flag].key, optarg,
 			    &why) == -1)
 				settings_die(EXIT_USAGE, "--%s %s: %s",
-				    longs[which].name, optarg, why);
+				    longs[which].name, secret_shown(shown,
+				    sizeof(shown), optarg), why);
+			/* ps shows the arguments to everybody. */
+			if (flag == ROW_REDIS)
+				secret_hide(optarg);
 		}
 	}
 	if (optind < argc)
 		settings_die(EXIT_USAGE, "unexpected argument \"%s\"; try "
-		    "gatewayd --help", argv[optind]);
+		    "gatewayd --help", secret_shown(shown, sizeof(shown),
+		    argv[optind]));
 }
 
 static void
@@ -753,6 +763,38 @@ settings_complete(struct load *l)
 	snprintf(text, sizeof(text), "%u", s->shards);
 	settings_option(s, "shards", text);
 	settings_routes(s);
+}
+
+/* What the environment has for us, and children need not. */
+static void
+settings_secrets(struct settings *s)
+{
+	static const char	 scheme[] = "redis://";
+	const size_t		 n = sizeof(scheme) - 1;
+	char			*key = secret_take("KENNEL_SIGNING_KEY");
+	char			*password = secret_take(
+				    "KENNEL_REDIS_PASSWORD");
+	struct buf		 url = { 0 };
+
+	if (key != NULL && strlen(key) > SIGNING_KEY_MAX)
+		settings_die(EXIT_CONFIG, "KENNEL_SIGNING_KEY is longer than "
+		    "%d bytes", SIGNING_KEY_MAX);
+	if (key != NULL)
+		settings_option(s, "signing_key", key);
+	free(key);
+	if (password != NULL && s->redis != NULL &&
+	    strncmp(s->redis, scheme, n) == 0 &&
+	    strchr(s->redis, '@') == NULL) {
+		buf_adds(&url, "redis://:");
+		bytes_percent(&url, slice_str(password));
+		buf_addf(&url, "@%s", s->redis + n);
+		if (url.failed)
+			settings_die(EXIT_CONFIG, "out of memory");
+		free(s->redis);
+		s->redis = settings_strdup(url.data);
+		buf_clear(&url);
+	}
+	free(password);
 }
 
 static void

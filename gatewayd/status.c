@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gatewayd/arrival.h"
+#include "common/secret.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/placement.h"
@@ -89,17 +90,13 @@ status_json(struct gateway *g, int check)
 static json_t *
 status_redis(const struct gateway *g)
 {
-	const char	*mode = g->settings.redis, *url = g->redis_url, *at;
+	const char	*mode = g->settings.redis;
 	char		 text[256];
 
 	if (strcmp(mode, "auto") != 0 && strcmp(mode, "none") != 0)
 		mode = "url";
-	at = strncmp(url, "redis://", 8) == 0 ? strrchr(url, '@') : NULL;
-	if (at == NULL)
-		snprintf(text, sizeof(text), "%s", url);
-	else
-		snprintf(text, sizeof(text), "redis://***%s", at);
-	return (json_pack("{s:s, s:s, s:b}", "mode", mode, "url", text,
+	return (json_pack("{s:s, s:s, s:b}", "mode", mode, "url",
+	    secret_shown(text, sizeof(text), g->redis_url),
 	    "up", g->registry != NULL && registry_up(g->registry)));
 }
 

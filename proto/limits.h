@@ -17,6 +17,7 @@
 #define TOPIC_MAX	1024		/* bytes of a topic's name */
 #define TOPICS_MAX	4096		/* bytes of all topics of a message */
 #define STEP_MAX	(1 << 20)	/* bytes of a step */
+#define SIGNING_KEY_MAX	4096		/* bytes; [worker]'s signing_key */
 #define MAPS_NAME_MAX	1024		/* bytes of the name of a group's map */
 #define MAPS_KEY_MAX	4096
 #define MAPS_VALUE_MAX	(1 << 20)

@@ -48,15 +48,15 @@ pact_room_id(char dst[PACT_ID + 1], const char *group, size_t len)
 	dst[PACT_ID] = '\0';
 }
 
-/* From the file that signing_key_file names, without its last newline, or from
- * the environment.  NULL: nobody becomes admin. */
+/* From the file that signing_key_file names, without its last newline, or what
+ * the gateway had in its environment.  NULL: nobody becomes admin. */
 static const char *
 pact_signing_key(void)
 {
 	static char	 key[PACT_KEY_MAX + 1];
 	static int	 read;
 	const char	*path = kennel_option("signing_key_file");
-	const char	*env = getenv("KENNEL_SIGNING_KEY");
+	const char	*env = kennel_option("signing_key");
 	FILE		*f;
 	size_t		 n;
 

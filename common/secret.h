@@ -1,0 +1,24 @@
+/*
+ * A secret in the environment or the arguments of this process, where others
+ * may look (ps, /proc/PID/environ): taken once, and wiped where it stood.
+ */
+#ifndef COMMON_SECRET_H
+#define COMMON_SECRET_H
+
+#include <stddef.h>
+
+/*
+ * The value of this variable, which is wiped and no longer there afterwards, for
+ * children neither.  The caller's, to be freed.  NULL: there is none, or it is
+ * empty (errno 0), or ENOMEM.
+ */
+char	*secret_take(const char *name);
+/*
+ * url (also "--flag=url") with "***" for what stands before its last '@', into
+ * dst: for people.  What begins with "unix:" has none.
+ */
+char	*secret_shown(char *dst, size_t size, const char *url);
+/* The same in place, for an argument; what is left of it is wiped. */
+void	 secret_hide(char *url);
+
+#endif

@@ -1,0 +1,136 @@
+"""Passwords, keys and tokens: where they are not to be seen."""
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+from kit import kennel as kits
+from kit import pact, wait
+
+WORD = "t0psecret"
+
+
+def seen(k):
+    """Where the word is to be seen: processes, logs, what is said of them."""
+    places = {"log": k.log(), "json": k.ctl("status", "--json"),
+              "status": k.ctl("status")}
+    for pid in k.pids():
+        for name in "cmdline", "environ":
+            try:
+                with open(f"/proc/{pid}/{name}", "rb") as f:
+                    places[f"{name} of {pid}"] = f.read().decode(
+                        errors="replace")
+            except PermissionError:
+                pass
+    return [p for p, text in places.items() if WORD in text]
+
+
+GIVEN = {
+    "flag": lambda at: (dict(redis=f"redis://:{WORD}@{at}"), {}),
+    "flag=": lambda at: (dict(redis=None), {}),
+    "file": lambda at: (dict(redis=None, config="[gateway]\nredis = "
+                             f"redis://:{WORD}@{at}\n"), {}),
+    "environment": lambda at: (dict(redis=f"redis://{at}/1"),
+                               {"KENNEL_REDIS_PASSWORD": WORD}),
+}
+
+
+@pytest.mark.parametrize("how", GIVEN)
+def test_the_password_of_redis_is_not_to_be_seen(start, server, how):
+    server.args = ["--requirepass", WORD]
+    server.start()
+    at = f"127.0.0.1:{server.port}"
+    kw, env = GIVEN[how](at)
+    args = [f"--redis=redis://:{WORD}@{at}"] if how == "flag=" else []
+    k = start("--log-level", "debug", *args, env=env, **kw)
+    wait.until(lambda: k.status()["redis"]["up"], 10, "Redis is up")
+    assert k.status()["redis"]["url"].startswith(f"redis://***@{at}")
+    assert seen(k) == []
+
+
+def test_a_server_that_repeats_the_password_is_not_quoted(start, server):
+    server.args = ["--rename-command", "AUTH", "X"]
+    server.start()
+    k = start("--log-level", "debug",
+              redis=f"redis://:{WORD}@127.0.0.1:{server.port}")
+    k.wait_log("AUTH is refused")
+    assert seen(k) == []
+
+
+@pytest.mark.parametrize("args", [
+    ("--redis", f"redis://:{WORD}@host:x"), (f"--redis=http://:{WORD}@host",),
+    (f"redis://:{WORD}@host",), (f"--rediss=redis://:{WORD}@host",),
+    ("--redis", f"redis://:{WORD}/@host")])
+def test_mistakes_do_not_repeat_it(args):
+    p = subprocess.run([kits.GATEWAYD, *args], capture_output=True, text=True,
+                       timeout=30)
+    assert p.returncode == 2
+    assert "***@host" in p.stderr
+    assert WORD not in p.stdout + p.stderr
+
+
+def test_nor_does_a_file_with_a_mistake(tmp_path):
+    ini = tmp_path / "kennel.ini"
+    ini.write_text(f"[gateway]\nredis = redis://:{WORD}@host:x\n")
+    p = subprocess.run([kits.GATEWAYD, "--config", ini], capture_output=True,
+                       text=True, timeout=30)
+    assert p.returncode == 1
+    assert "redis" in p.stderr and WORD not in p.stdout + p.stderr
+
+
+def test_the_signing_key_is_in_no_environment(start):
+    k = start(shards=2, env={"KENNEL_SIGNING_KEY": WORD})
+    assert seen(k) == []
+    # Nor in those of shards that come later, which know the key.
+    old = k.kill_shard(0)
+    wait.until(lambda: k.shard(0)["pid"] != old and
+               k.shard(0)["state"] == "ready", 15, "another shard")
+    assert seen(k) == []
+    with pact.Pact(k, "r") as p:
+        p.authenticate(WORD, int(time.time() * 1000))
+
+
+def test_a_signing_key_that_is_too_long_is_refused():
+    p = subprocess.run([kits.GATEWAYD, "--check"], capture_output=True,
+                       text=True, timeout=30,
+                       env={**os.environ, "KENNEL_SIGNING_KEY": "x" * 4097})
+    assert p.returncode == 1 and "4096" in p.stderr
+
+
+# ---- scripts/run ----
+
+class Script:
+    """scripts/run in a tree of its own, where nothing is built or started."""
+
+    def __init__(self, top):
+        self.top = top
+        for name in "scripts", "build/gatewayd", "bin":
+            os.makedirs(f"{top}/{name}")
+        shutil.copy(f"{kits.TOP}/scripts/run", f"{top}/scripts/run")
+        open(f"{top}/build/build.ninja", "w").close()
+        self.write("scripts/deps", "")
+        self.write("bin/ninja", "")
+        self.write("build/gatewayd/gatewayd",
+                   'for a; do echo "arg $a"; done\n')
+
+    def write(self, name, text):
+        with open(f"{self.top}/{name}", "w") as f:
+            f.write("#!/bin/sh\n" + text)
+        os.chmod(f"{self.top}/{name}", 0o755)
+
+    def run(self, *args, **env):
+        p = subprocess.run(
+            [f"{self.top}/scripts/run", *args], capture_output=True, text=True,
+            timeout=30, env={**os.environ, **env, "PATH":
+                             f"{self.top}/bin:{os.environ['PATH']}"})
+        assert p.returncode == 0, p.stderr
+        said, _, given = p.stdout.partition("arg ")
+        return said, given.replace("arg ", "").split("\n")
+
+
+def test_the_script_does_not_print_it(tmp_path):
+    said, given = Script(tmp_path).run(
+        "--redis", f"redis://me:{WORD}@host:1/2")
+    assert f"redis://me:{WORD}@host:1/2" in given
+    assert "host" in said and WORD not in said
