@@ -22,6 +22,7 @@
 
 #include "common/bytes.h"
 #include "common/proc.h"
+#include "common/sanitized.h"
 
 #define PROC_SIGNALS_MAX	8
 
@@ -129,8 +130,20 @@ proc_become(const char *name, uid_t uid, gid_t gid)
 		errno = EPERM;
 		return (-1);
 	}
-	/* Or nobody but root could look at us, nor would a core be left. */
-	return (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+	return (0);
+}
+
+int
+proc_open_to_debuggers(int yes)
+{
+	struct rlimit	 r;
+
+	if (prctl(PR_SET_DUMPABLE, yes || SANITIZED, 0, 0, 0) == -1)
+		return (-1);
+	if (!yes || getrlimit(RLIMIT_CORE, &r) == -1)
+		return (0);
+	r.rlim_cur = r.rlim_max;
+	return (setrlimit(RLIMIT_CORE, &r));
 }
 
 int

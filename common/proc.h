@@ -23,6 +23,14 @@ int	 proc_dir(const char *dir, uid_t uid, gid_t gid);
  * for who is.  0, or -1 with errno, and then to go on would be wrong. */
 int	 proc_become(const char *name, uid_t uid, gid_t gid);
 /*
+ * May others of this user look at this process (its memory, environment and
+ * descriptors), and does it leave a core file?  With 0 only root may (prctl(2),
+ * PR_SET_DUMPABLE), and its files in /proc are root's; with 1 the limit on core
+ * files is raised, too.  exec and proc_become() undo it.  Sanitized builds always
+ * are open.  0, or -1 with errno.
+ */
+int	 proc_open_to_debuggers(int yes);
+/*
  * Exclusive lock on path (created 0600) for this process's life: fcntl(2)
  * record lock, which exec keeps and death releases, and whose holder can be
  * asked for.  Returns the descriptor (keep it; close-on-exec if cloexec), or

@@ -139,7 +139,8 @@ gateway_become(const struct gateway *g)
 		    lchown(un->sun_path, s->uid, s->gid) == -1)
 			fatal("%s", un->sun_path);
 	}
-	if (proc_become(s->user, s->uid, s->gid) == -1)
+	if (proc_become(s->user, s->uid, s->gid) == -1 ||
+	    proc_open_to_debuggers(s->core) == -1)
 		fatal("cannot become user %s", s->user);
 	log_info("user=%s", s->user);
 }
@@ -152,6 +153,9 @@ gateway_start(struct gateway *g)
 	if (g->settings.seccomp && (g->filter = jail_filter()) == NULL)
 		log_warn("workers run without a filter of system calls: %s",
 		    strerror(errno));
+	if (g->filter != NULL && !jail_has_domains())
+		log_info("this kernel has no landlock, which would keep "
+		    "workers out of each other");
 	g->placement = placement_new(&gateway_placement_ops, g);
 	g->arrivals = arrivals_new(g);
 	g->handoffs = handoffs_new(g);

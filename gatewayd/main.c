@@ -29,6 +29,8 @@ main(int argc, char **argv)
 	main_streams();
 	settings_load(&g.settings, argc, argv);
 	log_init("gatewayd", g.settings.log_level);
+	if (proc_open_to_debuggers(g.settings.core) == -1)
+		fatal("core");
 	proc_nofile();
 	main_dir(&g.settings, "run", "--run-dir", g.settings.run_dir);
 	if (strcmp(g.settings.redis, "auto") == 0)

@@ -741,7 +741,8 @@ shard_start(struct shard *s)
 	const char	*argv[] = { set->worker, "--control", NULL, "--slot",
 			    slot, "--incarnation", incarnation, "--run-dir",
 			    set->run_dir, "--log-level",
-			    levels[set->log_level], NULL };
+			    levels[set->log_level],
+			    set->core ? "--core" : NULL, NULL };
 	struct timeval	 tv = roster_tv(ROSTER_START_MS);
 	size_t		 nofile = proc_nofile();
 	pid_t		 holder = 0;

@@ -49,7 +49,7 @@ enum row {
 	ROW_REDIS_PREFIX = ROW_NFLAGS, ROW_CAPACITY, ROW_HEAD_TIMEOUT,
 	ROW_LINE_MAX, ROW_HEAD_MAX, ROW_HEADERS_MAX, ROW_HANDSHAKES_MAX,
 	ROW_HOME_MAX, ROW_HOME_TIMEOUT, ROW_WAITING_MAX, ROW_WATCHDOG,
-	ROW_DRAIN, ROW_BACKLOG, ROW_SECCOMP, ROW_PER_ADDRESS,
+	ROW_DRAIN, ROW_BACKLOG, ROW_SECCOMP, ROW_CORE, ROW_PER_ADDRESS,
 	ROW_ACCEPT_RATE,
 	ROW_N
 };
@@ -97,6 +97,7 @@ static const struct settings_row {
 	[ROW_ACCEPT_RATE] = { "accept_rate", UINT, AT(accept_rate), 0,
 	    10000000 },
 	[ROW_SECCOMP]	= { "seccomp", YESNO, AT(seccomp), 0, 0 },
+	[ROW_CORE]	= { "core", YESNO, AT(core), 0, 0 },
 };
 
 /* [worker]: what the built-in keys are called when the worker hears of them. */

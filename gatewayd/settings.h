@@ -47,6 +47,7 @@ struct settings {
 	uid_t		 uid;			/* to be from the start on */
 	gid_t		 gid;
 	int		 seccomp;		/* 1 for shardd, else 0 */
+	int		 core;			/* 0; files, and debuggers */
 	/* Handed to the workers: [worker], in bytes and milliseconds, and drain_ms,
 	 * shards, links (a line each: "<path> <about>"), route.LABEL.KEY. */
 	struct settings_option *options;

@@ -338,7 +338,8 @@ worker_arguments(struct worker *w, int argc, char **argv)
 	static const struct option	 longs[] = {
 		{ "control", 1, NULL, 'c' }, { "slot", 1, NULL, 's' },
 		{ "incarnation", 1, NULL, 'i' }, { "run-dir", 1, NULL, 'r' },
-		{ "log-level", 1, NULL, 'l' }, { "help", 0, NULL, 'h' },
+		{ "log-level", 1, NULL, 'l' }, { "core", 0, NULL, 'd' },
+		{ "help", 0, NULL, 'h' },
 		{ "version", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
 	};
 	enum log_level	 level = LOG_LEVEL_INFO;
@@ -346,7 +347,7 @@ worker_arguments(struct worker *w, int argc, char **argv)
 	const char	*run_dir = NULL;
 	char		*end;
 	uint64_t	 slot = SLOTS_MAX;
-	int		 o;
+	int		 o, core = 0;
 
 	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		switch (o) {
@@ -370,6 +371,9 @@ worker_arguments(struct worker *w, int argc, char **argv)
 			if (log_level_parse(optarg, &level) == -1)
 				return (-1);
 			break;
+		case 'd':
+			core = 1;
+			break;
 		case 'h':
 			worker_usage(argv[0]);
 			exit(0);
@@ -388,6 +392,8 @@ worker_arguments(struct worker *w, int argc, char **argv)
 		fatal("start");
 	snprintf(ident, sizeof(ident), "shardd/%u", w->slot);
 	log_init(ident, level);
+	if (proc_open_to_debuggers(core) == -1)
+		fatal("core");
 	return (0);
 }
 

@@ -115,6 +115,9 @@ class Kennel:
         self.launcher = launcher
         self.fds = fds
         self.config = None
+        if os.geteuid() != 0 and "core =" not in config:
+            # Tests look at descriptors, which else is for root only.
+            config = "[gateway]\ncore = yes\n" + config
         if config:
             self.config = os.path.join(self.dir, "kennel.ini")
             with open(self.config, "w") as f:

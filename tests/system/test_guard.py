@@ -1,5 +1,7 @@
 """What a worker has of its own, what it may not see, what it may not say."""
+import ctypes
 import errno
+import os
 
 import pytest
 from kit.http import get
@@ -25,6 +27,7 @@ class Guard(WebSocket):
 
 @pytest.fixture(scope="module")
 def guard(installed):
+    os.chmod(installed.dir, 0o755)      # other users run it, too
     return installed.worker("guard.c")
 
 
@@ -41,6 +44,70 @@ def test_files_of_the_application_stay_open(start, guard, tmp_path):
             assert o.do("env NOBODY") == "(none)"
             o.close()
 
+
+# ---- other processes ----
+
+SANITIZED = pytest.mark.skipif(
+    "KENNEL_SANITIZED" in os.environ,
+    reason="processes of sanitized builds stay open to debuggers")
+USERS = [None, pytest.param("nobody", marks=pytest.mark.skipif(
+    os.geteuid() != 0, reason="needs root"))]
+
+
+def landlock():
+    """The version of the kernel's landlock, 0 for none."""
+    r = ctypes.CDLL(None).syscall(444, None, 0, 1)
+    return max(r, 0)
+
+
+def others(k, mine):
+    """Pids of the gateway, of another shard, of the private Redis."""
+    with k.redis() as r:
+        redis = r("INFO", "server").split("process_id:")[1].split()[0]
+    return {"gateway": k.pid, "redis": int(redis),
+            "shard": next(s["pid"] for s in k.shards() if s["pid"] != mine)}
+
+
+def pried(k):
+    """What a client's shard may do to each of the others."""
+    with Guard(k) as a:
+        mine = k.replicas("g")[0]["shard"]
+        mine = next(s["pid"] for s in k.shards() if s["address"] == mine)
+        return {who: a.do(f"pry {pid}").split()
+                for who, pid in others(k, mine).items()}
+
+
+@pytest.mark.skipif(not landlock(), reason="this kernel has no landlock")
+@pytest.mark.parametrize("user", USERS)
+def test_filtered_workers_see_no_other_process(start, guard, user):
+    k = start(shards=2, worker=guard, user=user,
+              config="[gateway]\nseccomp = yes\n" + ROUTES)
+    kill = [] if landlock() >= 6 else ["kill"]
+    assert pried(k) == {"gateway": kill, "redis": kill, "shard": kill}
+
+
+@SANITIZED
+@pytest.mark.parametrize("user", USERS)
+def test_without_a_filter_gateway_and_shards_are_closed(start, guard, user):
+    k = start(shards=2, worker=guard, user=user,
+              config="[gateway]\nseccomp = no\ncore = no\n" + ROUTES)
+    p = pried(k)
+    assert (p["gateway"], p["shard"]) == (["kill"], ["kill"])
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_open_to_debuggers_when_asked_to(start, guard, user):
+    k = start(shards=2, worker=guard, user=user,
+              config="[gateway]\nseccomp = no\ncore = yes\n" + ROUTES)
+    assert {"mem", "environ", "fd"} <= set(pried(k)["shard"])
+    for pid in k.pid, *[s["pid"] for s in k.shards()]:
+        with open(f"/proc/{pid}/limits") as f:
+            soft, hard = next(line for line in f if "core file" in line
+                              ).split()[4:6]
+        assert soft == hard
+
+
+# ---- what it says ----
 
 @pytest.fixture(scope="module")
 def kennel(start_shared, guard):
