@@ -335,6 +335,36 @@ config_uint(const char *value, unsigned min, unsigned max, unsigned *out,
 	return (0);
 }
 
+/* *why, and what would be right. */
+static int
+config_limit_bad(const char **why)
+{
+	static char	 text[128];
+
+	snprintf(text, sizeof(text), "%s (\"none\" is no limit)", *why);
+	*why = text;
+	return (-1);
+}
+
+int
+config_limit(const char *value, unsigned max, unsigned *out, const char **why)
+{
+	if (strcmp(value, "none") == 0)
+		return (*out = 0, 0);
+	return (config_uint(value, 1, max, out, why) == 0 ? 0 :
+	    config_limit_bad(why));
+}
+
+int
+config_limit_size(const char *value, size_t max, size_t *out,
+    const char **why)
+{
+	if (strcmp(value, "none") == 0)
+		return (*out = 0, 0);
+	return (config_size(value, 1, max, out, why) == 0 ? 0 :
+	    config_limit_bad(why));
+}
+
 int
 config_duration(const char *value, unsigned min_ms, unsigned max_ms,
     unsigned *out_ms, const char **why)

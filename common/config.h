@@ -55,6 +55,11 @@ int	 config_size(const char *value, size_t min, size_t max, size_t *out,
 	    const char **why);
 int	 config_uint(const char *value, unsigned min, unsigned max,
 	    unsigned *out, const char **why);
+/* A limit: "none" is no limit, *out 0, and 0 is refused; else as above, from 1. */
+int	 config_limit(const char *value, unsigned max, unsigned *out,
+	    const char **why);
+int	 config_limit_size(const char *value, size_t max, size_t *out,
+	    const char **why);
 /* "500ms", "10s", "2m", "1h"; a bare number is seconds. */
 int	 config_duration(const char *value, unsigned min_ms, unsigned max_ms,
 	    unsigned *out_ms, const char **why);

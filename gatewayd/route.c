@@ -60,8 +60,9 @@ struct route {
 	size_t		 norigins;
 	char		*link, *about;
 	const char	*slow;			/* one of route_slows */
-	unsigned	 message_rate, message_burst;	/* 0: any */
-	size_t		 byte_rate;
+	unsigned	 message_rate;		/* 0: any */
+	unsigned	 message_burst;		/* 0: two seconds' worth */
+	size_t		 byte_rate;		/* 0: any */
 };
 
 struct routes {
@@ -677,7 +678,7 @@ static int
 route_set_message_rate(struct route *route, const char *value,
     const char **why)
 {
-	return (config_uint(value, 0, ROUTE_RATE_MAX, &route->message_rate,
+	return (config_limit(value, ROUTE_RATE_MAX, &route->message_rate,
 	    why));
 }
 
@@ -685,14 +686,14 @@ static int
 route_set_message_burst(struct route *route, const char *value,
     const char **why)
 {
-	return (config_uint(value, 0, ROUTE_RATE_MAX, &route->message_burst,
+	return (config_uint(value, 1, ROUTE_RATE_MAX, &route->message_burst,
 	    why));
 }
 
 static int
 route_set_byte_rate(struct route *route, const char *value, const char **why)
 {
-	return (config_size(value, 0, 1 << 30, &route->byte_rate, why));
+	return (config_limit_size(value, 1 << 30, &route->byte_rate, why));
 }
 
 /* ---- is it complete ---- */

@@ -39,7 +39,8 @@ static const char settings_default_ini[] = {
 
 enum origin { BUILT_IN, FROM_FILE, FROM_FLAG };	/* the later wins */
 
-enum kind { TEXT, PATH, FILE_PATH, NETWORKS, UINT, SIZE, DURATION, LEVEL, LISTEN, YESNO };
+enum kind { TEXT, PATH, FILE_PATH, NETWORKS, UINT, LIMIT, SIZE, DURATION, LEVEL,
+    LISTEN, YESNO };
 
 /* Also the flags' table: --log-level is log_level. */
 enum row {
@@ -92,9 +93,9 @@ static const struct settings_row {
 	    3600000 },
 	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000 },
 	[ROW_BACKLOG]	= { "backlog", UINT, AT(backlog), 1, 65535 },
-	[ROW_PER_ADDRESS] = { "per_address", UINT, AT(per_address), 0,
+	[ROW_PER_ADDRESS] = { "per_address", LIMIT, AT(per_address), 1,
 	    10000000 },
-	[ROW_ACCEPT_RATE] = { "accept_rate", UINT, AT(accept_rate), 0,
+	[ROW_ACCEPT_RATE] = { "accept_rate", LIMIT, AT(accept_rate), 1,
 	    10000000 },
 	[ROW_SECCOMP]	= { "seccomp", YESNO, AT(seccomp), 0, 0 },
 	[ROW_CORE]	= { "core", YESNO, AT(core), 0, 0 },
@@ -553,6 +554,9 @@ settings_set(struct load *l, const char *key, const char *value,
 		return (0);
 	case UINT:
 		return (config_uint(value, row->min, row->max,
+		    (unsigned *)(void *)field, why));
+	case LIMIT:
+		return (config_limit(value, row->max,
 		    (unsigned *)(void *)field, why));
 	case SIZE:
 		return (config_size(value, row->min, row->max,

@@ -20,9 +20,10 @@ http_body_bad(struct http_body *b, int status, const char *why)
 }
 
 void
-http_body_init(struct http_body *b, const struct http_head *h)
+http_body_init(struct http_body *b, const struct http_head *h, size_t max)
 {
 	memset(b, 0, sizeof(*b));
+	b->room = max;
 	b->left = h->length;
 	b->state = h->chunked ? BODY_SIZE : h->length > 0 ? BODY_LENGTH :
 	    BODY_DONE;
@@ -120,7 +121,7 @@ http_body_feed(struct http_body *b, const char *data, size_t len,
 	while (b->state != BODY_DONE) {
 		if (b->state == BODY_LENGTH || b->state == BODY_DATA) {
 			/* Refused at its announcement. */
-			if (out->max != 0 && b->left > out->max - out->len)
+			if (b->left > b->room)
 				return (http_body_bad(b, 413,
 				    "request body is too large"));
 			n = len - at < b->left ? len - at : (size_t)b->left;
@@ -129,6 +130,7 @@ http_body_feed(struct http_body *b, const char *data, size_t len,
 				    "no memory for the request body"));
 			at += n;
 			b->left -= n;
+			b->room -= n;
 			if (b->left == 0)
 				b->state = b->state == BODY_DATA ?
 				    BODY_DATA_CR : BODY_DONE;

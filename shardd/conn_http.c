@@ -419,8 +419,7 @@ conn_http_process(struct conn *c)
 			conn_doom(c, CLOSE_NO_MEMORY);
 			return;
 		}
-		q->body.max = c->worker->opt.body_max;
-		http_body_init(&http->body, &q->h);
+		http_body_init(&http->body, &q->h, c->worker->opt.body_max);
 		http->phase = HTTP_BODY;
 	}
 	/* What follows a handshake is frames, whatever it says of a body: the

@@ -39,7 +39,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct http_head	 h;
 	struct http_body	 a, b;
-	struct buf		 whole = { .max = MAX }, cut = { .max = MAX };
+	struct buf		 whole = { 0 }, cut = { 0 };
 	size_t			 used_a, used_b;
 	enum parse		 r;
 
@@ -48,8 +48,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	h.chunked = data[0] == 'c';
 	h.has_length = !h.chunked;
 	h.length = h.chunked ? 0 : (uint64_t)data[0] * 64;
-	http_body_init(&a, &h);
-	http_body_init(&b, &h);
+	http_body_init(&a, &h, MAX);
+	http_body_init(&b, &h, MAX);
 	r = feed(&a, (const char *)data + 2, size - 2, 0, &used_a, &whole);
 	if (feed(&b, (const char *)data + 2, size - 2, data[1], &used_b,
 	    &cut) != r)

@@ -159,3 +159,13 @@ def test_closing_with_what_is_allowed(kennel, code, reason):
     assert e.value.code == code
     assert e.value.reason in (reason, reason.decode())
     a.close()
+
+
+# ---- nothing at all ----
+
+def test_no_body_at_all(start):
+    k = start(shards=1, config="[worker]\nbody_max = 0\n[route e]\n"
+              "path = /e\napp = echo\n")
+    assert get(k, "/e", method="POST").status == 200
+    assert get(k, "/e", method="POST", body=b"x").status == 413
+    assert get(k, "/e").status == 200

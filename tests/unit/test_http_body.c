@@ -6,12 +6,12 @@
 #define MAX	10000
 
 static struct buf	 out;
+static size_t		 max = MAX;
 
 static void
 clear(void)
 {
 	buf_clear(&out);
-	out.max = MAX;
 }
 
 /* Feed len bytes in pieces of at most `piece`; all that is used is counted. */
@@ -42,7 +42,7 @@ chunked(void)
 	static struct http_head	 h;
 
 	h.chunked = 1;
-	http_body_init(&b, &h);
+	http_body_init(&b, &h, max);
 	clear();
 	return (b);
 }
@@ -55,7 +55,7 @@ of_length(uint64_t n)
 
 	h.has_length = 1;
 	h.length = n;
-	http_body_init(&b, &h);
+	http_body_init(&b, &h, max);
 	clear();
 	return (b);
 }
@@ -90,7 +90,7 @@ START_TEST(no_body_is_done_at_once)
 	ck_assert_int_eq(http_body_feed(&b, "GET", 3, &used, &out),
 	    PARSE_DONE);
 	ck_assert_uint_eq(used, 0);
-	http_body_init(&b, &h);
+	http_body_init(&b, &h, max);
 	ck_assert_int_eq(http_body_feed(&b, NULL, 0, &used, &out), PARSE_DONE);
 	ck_assert_uint_eq(used, 0);
 }
@@ -212,15 +212,23 @@ START_TEST(what_is_dropped_is_bounded)
 }
 END_TEST
 
-START_TEST(no_bound_is_none)
+START_TEST(a_bound_of_zero_lets_nothing_in)
 {
-	struct http_body	 b = of_length(MAX * 2);
-	static char		 data[MAX * 2];
+	struct http_body	 b;
 	size_t			 used;
 
-	out.max = 0;
-	ck_assert_int_eq(feed(&b, data, sizeof(data), 999, &used), PARSE_DONE);
-	ck_assert_uint_eq(out.len, sizeof(data));
+	max = 0;
+	b = of_length(0);
+	ck_assert_int_eq(http_body_feed(&b, "GET", 3, &used, &out),
+	    PARSE_DONE);
+	b = of_length(1);
+	ck_assert_int_eq(http_body_feed(&b, "x", 1, &used, &out), PARSE_BAD);
+	ck_assert_int_eq(b.status, 413);
+	b = chunked();
+	ck_assert_int_eq(feed(&b, "0\r\n\r\n", 5, 5, &used), PARSE_DONE);
+	b = chunked();
+	ck_assert_int_eq(feed(&b, "1\r\nx", 4, 4, &used), PARSE_BAD);
+	ck_assert_int_eq(b.status, 413);
 }
 END_TEST
 
@@ -239,7 +247,7 @@ main(void)
 	tcase_add_test(t, chunks_are_joined_at_any_cut);
 	tcase_add_test(t, chunks_are_read_strictly);
 	tcase_add_test(t, what_is_dropped_is_bounded);
-	tcase_add_test(t, no_bound_is_none);
+	tcase_add_test(t, a_bound_of_zero_lets_nothing_in);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -370,6 +370,74 @@ START_TEST(worker_options_are_plain_numbers)
 }
 END_TEST
 
+/* Zero is no way to say "as much as you like": each is refused, or means zero. */
+static const struct {
+	const char	*section, *key, *taken;	/* NULL: refused */
+} zeros[] = {
+	{ "gateway", "limit", NULL }, { "gateway", "shards", NULL },
+	{ "gateway", "max_shards", NULL }, { "gateway", "capacity", NULL },
+	{ "gateway", "head_timeout", NULL }, { "gateway", "line_max", NULL },
+	{ "gateway", "head_max", NULL }, { "gateway", "headers_max", NULL },
+	{ "gateway", "handshakes_max", NULL }, { "gateway", "home_max", "" },
+	{ "gateway", "home_timeout", NULL }, { "gateway", "waiting_max", "" },
+	{ "gateway", "watchdog", NULL }, { "gateway", "drain", "" },
+	{ "gateway", "backlog", NULL }, { "gateway", "per_address", NULL },
+	{ "gateway", "accept_rate", NULL },
+	{ "worker", "message_max", NULL }, { "worker", "body_max", "body_max" },
+	{ "worker", "out_max", NULL }, { "worker", "request_timeout", NULL },
+	{ "worker", "closing_timeout", NULL },
+	{ "worker", "ping_interval", NULL },
+	{ "worker", "whisper_ask", "whisper_ask" },
+	{ "worker", "store_max", NULL }, { "worker", "pact_rooms", NULL },
+	{ "worker", "pact_sessions", NULL },
+	{ "worker", "pact_counters", "pact_counters" },
+	{ "worker", "pact_polls", "pact_polls" },
+	{ "worker", "pact_answers", NULL }, { "worker", "pact_name", NULL },
+	{ "worker", "pact_properties", NULL },
+	{ "worker", "pact_config", "pact_config" },
+	{ "worker", "pact_subscriptions", "pact_subscriptions" },
+	{ "worker", "pact_relays", "pact_relays" },
+	{ "route x", "limit", NULL }, { "route x", "message_rate", NULL },
+	{ "route x", "message_burst", NULL }, { "route x", "byte_rate", NULL },
+};
+
+START_TEST(zero_is_refused_or_means_zero)
+{
+	char	 text[256], word[64];
+
+	snprintf(text, sizeof(text), "[%s]\n%s = 0\n%s", zeros[_i].section,
+	    zeros[_i].key, zeros[_i].section[0] == 'r' ?
+	    "path = /\napp = x\n" : "");
+	make(file, text, 0644);
+	if (zeros[_i].taken == NULL) {
+		snprintf(word, sizeof(word), "[%s] %s: must be ",
+		    zeros[_i].section, zeros[_i].key);
+		FAILS(1, word, "--config", file);
+		return;
+	}
+	LOAD("--config", file);
+	if (zeros[_i].taken[0] != '\0')
+		ck_assert_str_eq(option(zeros[_i].taken), "0");
+	settings_free(&s);
+}
+END_TEST
+
+START_TEST(no_limit_is_none)
+{
+	make(file, "[gateway]\nper_address = 5\nper_address = none\n"
+	    "accept_rate = none\n[route x]\npath = /\napp = x\n"
+	    "message_rate = none\nbyte_rate = none\n", 0644);
+	LOAD("--config", file);
+	ck_assert_uint_eq(s.per_address, 0);
+	ck_assert_uint_eq(s.accept_rate, 0);
+	ck_assert_str_eq(option("route.x.message_rate"), "0");
+	ck_assert_str_eq(option("route.x.byte_rate"), "0");
+	settings_free(&s);
+	make(file, "[gateway]\nper_address = 0\n", 0644);
+	FAILS(1, "\"none\" is no limit", "--config", file);
+}
+END_TEST
+
 START_TEST(wrong_flags_are_named)
 {
 	FAILS(2, "unknown option --frob; try gatewayd --help", "--frob");
@@ -525,6 +593,7 @@ main(void)
 		a_file_with_routes_replaces_the_built_in_ones,
 		routes_may_be_read_again,
 		worker_options_are_plain_numbers,
+		no_limit_is_none,
 		wrong_flags_are_named,
 		wrong_files_are_named_with_line_and_key,
 		the_worker_must_be_a_program,
@@ -542,6 +611,8 @@ main(void)
 	tcase_set_timeout(t, 30);
 	for (size_t i = 0; i < nitems(tests); i++)
 		tcase_add_test(t, tests[i]);
+	tcase_add_loop_test(t, zero_is_refused_or_means_zero, 0,
+	    nitems(zeros));
 	suite_add_tcase(suite, t);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_ENV);
