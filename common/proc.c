@@ -78,40 +78,109 @@ proc_signals_free(struct proc_signals *s)
 	free(s);
 }
 
+/* Without a change of errno. */
+static void
+proc_close(int fd)
+{
+	int	 keep = errno;
+
+	close(fd);
+	errno = keep;
+}
+
+/*
+ * The directory name in at, made if it is missing, as an O_PATH descriptor.  A
+ * link leads on if it is root's, ours or that user's.  -1 with errno.
+ */
+static int
+proc_dir_enter(int at, const char *name, uid_t uid)
+{
+	struct stat	 st;
+	int		 link;
+
+	if (mkdirat(at, name, 0755) == -1 && errno != EEXIST &&
+	    errno != EROFS && errno != EACCES)
+		return (-1);
+	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return (-1);
+	link = S_ISLNK(st.st_mode);
+	if (link && st.st_uid != 0 && st.st_uid != geteuid() &&
+	    st.st_uid != uid) {
+		errno = ELOOP;
+		return (-1);
+	}
+	return (openat(at, name, O_PATH | O_DIRECTORY | O_CLOEXEC |
+	    (link ? 0 : O_NOFOLLOW)));
+}
+
+/* The same for the last name, with mode 0700 and for that user; no link. */
+static int
+proc_dir_last(int at, const char *name, uid_t uid, gid_t gid)
+{
+	struct stat	 st;
+	int		 made;
+
+	if (!(made = mkdirat(at, name, 0700) == 0) && errno != EEXIST)
+		return (-1);
+	if (made && uid != geteuid() &&
+	    fchownat(at, name, uid, gid, AT_SYMLINK_NOFOLLOW) == -1)
+		return (-1);
+	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return (-1);
+	if (S_ISLNK(st.st_mode)) {
+		errno = ELOOP;
+		return (-1);
+	}
+	return (openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW |
+	    O_CLOEXEC));
+}
+
 int
 proc_dir(const char *dir, uid_t uid, gid_t gid)
 {
-	char		 path[PATH_MAX];
+	char		 path[PATH_MAX], *rest = path, *name, *next;
 	struct stat	 st;
-	int		 made;
+	int		 at, fd, r;
 
 	if (snprintf(path, sizeof(path), "%s", dir) >= (int)sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return (-1);
 	}
-	for (char *p = path + 1; *p != '\0'; p++)
-		if (*p == '/') {
-			*p = '\0';
-			if (mkdir(path, 0755) == -1 && errno != EEXIST &&
-			    errno != EROFS && errno != EACCES)
-				return (-1);
-			*p = '/';
-		}
-	if (!(made = mkdir(path, 0700) == 0) && errno != EEXIST)
-		return (-1);
-	if (made && uid != geteuid() && lchown(path, uid, gid) == -1)
-		return (-1);
-	if (stat(path, &st) == -1)
-		return (-1);
-	if (!S_ISDIR(st.st_mode)) {
-		errno = ENOTDIR;
-		return (-1);
+	at = open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (name = strtok_r(path, "/", &rest); at != -1 && name != NULL;
+	    name = next) {
+		next = strtok_r(NULL, "/", &rest);
+		fd = next != NULL ? proc_dir_enter(at, name, uid) :
+		    proc_dir_last(at, name, uid, gid);
+		proc_close(at);
+		at = fd;
 	}
-	if (st.st_uid != uid || (st.st_mode & 077) != 0) {
+	if (at == -1)
+		return (-1);
+	r = fstat(at, &st);
+	proc_close(at);
+	if (r == 0 && (st.st_uid != uid || (st.st_mode & 077) != 0)) {
 		errno = EPERM;
 		return (-1);
 	}
-	return (0);
+	return (r);
+}
+
+int
+proc_dir_open(const char *dir)
+{
+	struct stat	 st;
+	int		 fd;
+
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd == -1)
+		return (-1);
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	    (st.st_mode & 077) == 0)
+		return (fd);
+	close(fd);
+	errno = EPERM;
+	return (-1);
 }
 
 int

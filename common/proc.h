@@ -16,9 +16,15 @@ struct proc_signals *proc_signals_new(struct event_base *base,
 	    const int *signos, proc_signal_cb *cb, void *arg);
 void	 proc_signals_free(struct proc_signals *s);
 
-/* Make dir (and parents) with mode 0700 for that user and check that it is his
- * and not open to others.  0, or -1 with errno (EPERM: wrong owner or mode). */
+/*
+ * Make dir (and parents) with mode 0700 for that user and check that it is his
+ * and not open to others.  0, or -1 with errno: EPERM (wrong owner or mode), ELOOP
+ * (it is a symbolic link, or behind one of somebody else).
+ */
 int	 proc_dir(const char *dir, uid_t uid, gid_t gid);
+/* Such a directory of our own, for openat and unlinkat: a descriptor, or -1 with
+ * errno, if it has been replaced meanwhile (EPERM, ELOOP, ENOTDIR). */
+int	 proc_dir_open(const char *dir);
 /* Be that user, known as name, for good and without capabilities; of no effect
  * for who is.  0, or -1 with errno, and then to go on would be wrong. */
 int	 proc_become(const char *name, uid_t uid, gid_t gid);

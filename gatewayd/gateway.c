@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,13 +319,13 @@ gateway_unlink(const struct gateway *g)
 {
 	static const char *const	 names[] = { "control.sock",
 					    "redis.sock", "redis.pid" };
-	char				*path;
+	int				 fd;
 
-	for (size_t i = 0; i < nitems(names); i++)
-		if ((path = paths_in(g->settings.run_dir, names[i])) != NULL) {
-			unlink(path);
-			free(path);
-		}
+	if ((fd = proc_dir_open(g->settings.run_dir)) != -1) {
+		for (size_t i = 0; i < nitems(names); i++)
+			unlinkat(fd, names[i], 0);
+		close(fd);
+	}
 	if (!g->activated)
 		gateway_unlink_bound(g, g->settings.nlisten);
 }

@@ -70,6 +70,10 @@ main_dir(const struct settings *s, const char *what, const char *flag,
 	if (errno == EPERM)
 		fatalx("the %s directory %s must be ours and closed to others "
 		    "(chmod 700); or give another with %s", what, dir, flag);
+	if (errno == ELOOP)
+		fatalx("the %s directory %s is a symbolic link, or behind one "
+		    "of another user; give the directory itself with %s", what,
+		    dir, flag);
 	fatalx("the %s directory %s: %s; give another with %s", what, dir,
 	    strerror(errno), flag);
 }

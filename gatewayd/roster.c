@@ -1168,10 +1168,15 @@ roster_clean(struct roster *r)
 {
 	const char	*run_dir = r->gateway->settings.run_dir;
 	struct ctl	 dead = { .type = CTL_DEAD };
-	DIR		*dir = opendir(run_dir);
+	DIR		*dir = NULL;
 	struct dirent	*d;
-	char		*path;
-	int		 end;
+	int		 end, fd = proc_dir_open(run_dir);
+
+	if (fd == -1 || (dir = fdopendir(fd)) == NULL) {
+		log_warn("run directory %s: %s", run_dir, strerror(errno));
+		if (fd != -1)
+			close(fd);
+	}
 
 	while (dir != NULL && (d = readdir(dir)) != NULL) {
 		end = 0;
@@ -1180,9 +1185,7 @@ roster_clean(struct roster *r)
 		    d->d_name[end] != '\0' || dead.slot >= SLOTS_MAX ||
 		    roster_knows(r, dead.incarnation))
 			continue;
-		if ((path = paths_in(run_dir, d->d_name)) != NULL)
-			unlink(path);
-		free(path);
+		unlinkat(fd, d->d_name, 0);
 		for (size_t i = 0; i < r->nslots; i++)
 			if (shard_open(&r->slots[i]))
 				roster_tell(&r->slots[i], &dead, NULL);

@@ -2,6 +2,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -134,3 +135,52 @@ def test_the_script_does_not_print_it(tmp_path):
         "--redis", f"redis://me:{WORD}@host:1/2")
     assert f"redis://me:{WORD}@host:1/2" in given
     assert "host" in said and WORD not in said
+
+
+def test_where_the_sockets_are_cannot_be_foretold(tmp_path):
+    """A tree whose path is too long for sockets in it."""
+    deep = tmp_path / ("d" * 90)
+    deep.mkdir()
+    script = Script(deep)
+    dirs = []
+    for _ in range(2):
+        said, given = script.run()
+        dirs.append(given[given.index("--run-dir") + 1])
+        assert dirs[-1] in said
+    run = dirs[0]
+    try:
+        assert dirs == [run] * 2
+        assert os.stat(run).st_mode & 0o777 == 0o700
+        assert os.listdir(run) == []
+        # One that somebody else has put there is not taken.
+        os.rmdir(run)
+        os.symlink(tmp_path, run)
+        said, given = script.run()
+        dirs.append(given[given.index("--run-dir") + 1])
+        assert dirs[-1] != run
+        os.unlink(run)
+    finally:
+        for d in set(dirs):
+            if os.path.isdir(d) and not os.path.islink(d):
+                os.rmdir(d)
+
+
+@pytest.mark.parametrize("what", ["run", "state"])
+def test_a_directory_that_is_a_link_is_refused(request, what):
+    top = tempfile.mkdtemp(prefix="link.")      # short: it would hold sockets
+    request.addfinalizer(lambda: shutil.rmtree(top))
+    files = ["control.sock", "link-0-0123456789abcdef.sock", "redis.sock"]
+    os.mkdir(f"{top}/theirs", 0o700)
+    for name in files:
+        with open(f"{top}/theirs/{name}", "w") as f:
+            f.write("precious")
+    os.symlink(f"{top}/theirs", f"{top}/link")
+    for path in f"{top}/link", f"{top}/link/":
+        dirs = {"run": f"{top}/run", "state": f"{top}/state", what: path}
+        p = subprocess.run(
+            [kits.GATEWAYD, "--run-dir", dirs["run"], "--state-dir",
+             dirs["state"], "--listen", f"127.0.0.1:{kits.Ports.take()}"],
+            capture_output=True, text=True, timeout=30)
+        assert p.returncode == 1
+        assert "symbolic link" in p.stderr and path in p.stderr
+    assert sorted(os.listdir(f"{top}/theirs")) == files

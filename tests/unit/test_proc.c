@@ -114,6 +114,47 @@ START_TEST(a_file_in_the_way_and_a_path_too_long_are_errors)
 }
 END_TEST
 
+/* Links that somebody else made lead nowhere, the last name is never one. */
+START_TEST(a_link_is_not_followed)
+{
+	char	 link[128], behind[160], with_slash[130];
+
+	snprintf(link, sizeof(link), "%s/link", dir);
+	snprintf(behind, sizeof(behind), "%s/link/run", dir);
+	snprintf(with_slash, sizeof(with_slash), "%s/", link);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(symlink(path, link), 0);
+	errno = 0;
+	ck_assert_int_eq(proc_dir(link, geteuid(), getegid()), -1);
+	ck_assert_int_eq(errno, ELOOP);
+	ck_assert_int_eq(proc_dir(with_slash, geteuid(), getegid()), -1);
+	ck_assert_int_eq(errno, ELOOP);
+	ck_assert_int_eq(proc_dir_open(link), -1);
+	/* One of ours on the way is no danger. */
+	ck_assert_int_eq(proc_dir(behind, geteuid(), getegid()), 0);
+	if (geteuid() == 0) {
+		ck_assert_int_eq(lchown(link, 65534, 65534), 0);
+		ck_assert_int_eq(proc_dir(behind, geteuid(), getegid()), -1);
+		ck_assert_int_eq(errno, ELOOP);
+	}
+	ck_assert_int_eq(rmdir(behind) == 0 || geteuid() == 0, 1);
+	unlink(link);
+}
+END_TEST
+
+START_TEST(a_directory_is_opened_while_it_is_ours_alone)
+{
+	int	 fd;
+
+	ck_assert_int_eq(proc_dir(path, geteuid(), getegid()), 0);
+	ck_assert_int_ne(fd = proc_dir_open(path), -1);
+	close(fd);
+	ck_assert_int_eq(chmod(path, 0755), 0);
+	ck_assert_int_eq(proc_dir_open(path), -1);
+	ck_assert_int_eq(errno, EPERM);
+}
+END_TEST
+
 /* A child that holds the lock until *end is closed. */
 static pid_t
 child_with_lock(int *end, int cloexec)
@@ -351,6 +392,8 @@ main(void)
 	tcase_add_test(t,
 	    directories_are_made_with_parents_and_are_ours_alone);
 	tcase_add_test(t, a_directory_open_to_others_is_eperm);
+	tcase_add_test(t, a_link_is_not_followed);
+	tcase_add_test(t, a_directory_is_opened_while_it_is_ours_alone);
 	tcase_add_test(t, a_directory_of_somebody_else_is_eperm);
 	tcase_add_test(t, a_file_in_the_way_and_a_path_too_long_are_errors);
 	tcase_add_test(t,
