@@ -12,12 +12,14 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/networks.h"
 #include "common/sock.h"
 #include "common/spare.h"
 #include "gatewayd/address.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
+#include "gatewayd/kept.h"
 #include "gatewayd/route.h"
 #include "proto/http_head.h"
 #include "proto/http_reply.h"
@@ -471,6 +473,13 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	if (!route_allows(m.route, h)) {
 		arrival_turn_away(a, 403, "Forbidden: pages of this origin may "
 		    "not use it", 0, head_only);
+		return;
+	}
+	if (kept_check(m.headers, &m.nheaders, networks_have(
+	    g->settings.proxies, slice_str(a->peer)), settings_find(
+	    &g->settings, "pact_details"), g->settings.keep_max) == -1) {
+		arrival_turn_away(a, 431, "Request Header Fields Too Large: "
+		    "those that the connection keeps", 0, head_only);
 		return;
 	}
 	if (g->leaving) {

@@ -9,6 +9,7 @@
 #include "common/config.h"
 #include "common/list.h"
 #include "gatewayd/route.h"
+#include "proto/digest.h"
 #include "proto/ws_accept.h"
 
 #define PATHS_MAX	16		/* of a route */
@@ -25,19 +26,21 @@ enum source_kind {
 static const struct source_row {
 	const char	*word;
 	int		 named;		/* ":NAME" follows */
+	int		 sent;		/* by the client */
 } source_rows[] = {
-	[SOURCE_PATH]		= { "path", 1 },
-	[SOURCE_QUERY]		= { "query", 1 },
-	[SOURCE_COOKIE]		= { "cookie", 1 },
-	[SOURCE_HEADER]		= { "header", 1 },
-	[SOURCE_BEARER]		= { "bearer", 0 },
-	[SOURCE_CONST]		= { "const", 1 },
-	[SOURCE_UUID]		= { "uuid", 0 },
-	[SOURCE_RANDOM20]	= { "random20", 0 },
+	[SOURCE_PATH]		= { "path", 1, 1 },
+	[SOURCE_QUERY]		= { "query", 1, 1 },
+	[SOURCE_COOKIE]		= { "cookie", 1, 1 },
+	[SOURCE_HEADER]		= { "header", 1, 1 },
+	[SOURCE_BEARER]		= { "bearer", 0, 1 },
+	[SOURCE_CONST]		= { "const", 1, 0 },
+	[SOURCE_UUID]		= { "uuid", 0, 0 },
+	[SOURCE_RANDOM20]	= { "random20", 0, 0 },
 };
 
 struct source {
 	enum source_kind kind;
+	int		 digest;	/* its value is a credential */
 	char		*name;
 };
 
@@ -243,7 +246,7 @@ route_find(const struct routes *r, const struct http_head *h,
 {
 	static char		 no_name[1];
 	static const struct sources uid_default = {
-		.list = { { SOURCE_UUID, no_name } }, .n = 1
+		.list = { { SOURCE_UUID, 0, no_name } }, .n = 1
 	};
 	const struct sources	*uid;
 	const struct route	*route;
@@ -790,11 +793,17 @@ path_match(const char *pattern, struct slice path, struct taken *taken)
 static int
 source_parse(struct source *src, struct slice word, const char **why)
 {
-	const char	*colon = memchr(word.data, ':', word.len);
-	struct slice	 kind = word, name = slice_of(NULL, 0);
-	size_t		 i;
+	static const char	 digest[] = "digest:";
+	const size_t		 skip = sizeof(digest) - 1;
+	const char		*colon;
+	struct slice		 kind, name = slice_of(NULL, 0);
+	size_t			 i;
 
-	if (colon != NULL) {
+	src->digest = word.len > skip && memcmp(word.data, digest, skip) == 0;
+	if (src->digest)
+		word = slice_of(word.data + skip, word.len - skip);
+	kind = word;
+	if ((colon = memchr(word.data, ':', word.len)) != NULL) {
 		kind.len = (size_t)(colon - word.data);
 		name = slice_of(colon + 1, word.len - kind.len - 1);
 	}
@@ -803,7 +812,8 @@ source_parse(struct source *src, struct slice word, const char **why)
 			break;
 	if (i == nitems(source_rows)) {
 		*why = "a source is one of path:NAME query:NAME cookie:NAME "
-		    "header:NAME bearer const:TEXT uuid random20";
+		    "header:NAME bearer const:TEXT uuid random20, or digest: "
+		    "and one of the first five";
 		return (-1);
 	}
 	if (source_rows[i].named != (name.len > 0) ||
@@ -814,6 +824,13 @@ source_parse(struct source *src, struct slice word, const char **why)
 		return (-1);
 	}
 	src->kind = (enum source_kind)i;
+	if (src->digest && !source_rows[i].sent) {
+		*why = "digest: stands before path, query, cookie, header and "
+		    "bearer";
+		return (-1);
+	}
+	src->digest |= src->kind == SOURCE_BEARER ||
+	    (src->kind == SOURCE_HEADER && digest_is_secret(name));
 	if ((src->name = slice_dup(name)) == NULL) {
 		*why = "out of memory";
 		return (-1);
@@ -913,42 +930,99 @@ source_uuid(char dst[36])
 	memcpy(dst, text, 36);
 }
 
+/*
+ * What the client sent there, raw, in v; *query is to be freed.  Percent signs are
+ * still to be decoded in a path and a cookie: encodeURIComponent() is how pages
+ * write both.  Returns whether they are.
+ */
+static int
+source_sent(const struct source *src, const struct lookup *l, const char *name,
+    struct slice *v, char **query)
+{
+	const struct http_header	*field;
+
+	switch (src->kind) {
+	case SOURCE_PATH:
+		for (size_t i = 0; i < l->taken.n; i++)
+			if (slice_is(l->taken.name[i], name)) {
+				*v = l->taken.value[i];
+				break;
+			}
+		return (1);
+	case SOURCE_QUERY:
+		*query = http_query_get(l->head->query, name, &v->len);
+		v->data = *query;
+		return (0);
+	case SOURCE_COOKIE:
+		*v = http_cookie_get(l->head, name);
+		return (1);
+	case SOURCE_HEADER:
+		if ((field = http_head_find(l->head, name)) != NULL)
+			*v = field->value;
+		return (0);
+	case SOURCE_BEARER:
+		*v = http_bearer_get(l->head);
+		return (0);
+	default:
+		return (0);
+	}
+}
+
+/*
+ * Length of the value that a client sent, put into dst of max bytes; 0: none; -1:
+ * too long.  A name that says that it is a digest is none: it would be that of
+ * whoever has the credential.
+ */
+static ssize_t
+source_client(const struct source *src, const struct lookup *l,
+    const char *name, char *dst, size_t max)
+{
+	char		 digest[DIGEST_LEN + 1];
+	struct slice	 v = { NULL, 0 };
+	char		*query = NULL;
+	ssize_t		 n = 0;
+	int		 escaped = source_sent(src, l, name, &v, &query);
+
+	if (v.data == NULL || v.len == 0)
+		goto out;
+	if (src->digest) {
+		n = -1;
+		if (max >= DIGEST_LEN && digest_name(digest, v) == 0) {
+			memcpy(dst, digest, DIGEST_LEN);
+			n = DIGEST_LEN;
+		}
+		goto out;
+	}
+	if (escaped)
+		n = segment_decode(dst, max, v);
+	else if (v.len > max)
+		n = -1;
+	else {
+		memcpy(dst, v.data, v.len);
+		n = (ssize_t)v.len;
+	}
+	if (n > 0 && digest_is_one(slice_of(dst, (size_t)n)))
+		n = 0;
+out:
+	free(query);
+	return (n);
+}
+
 /* Length of src's value, put into dst of max bytes; 0: none; -1: too long. */
 static ssize_t
 source_get(const struct source *src, struct lookup *l, char *dst, size_t max)
 {
-	char			 name[GROUP_MAX + SEGMENT_MAX];
-	const struct http_header *field;
-	struct slice		 v = { NULL, 0 };
-	char			*query = NULL;
+	char	 name[GROUP_MAX + SEGMENT_MAX];
+	size_t	 n;
 
 	if (source_name(name, sizeof(name), src->name, l->group) == -1)
 		return (0);
 	switch (src->kind) {
-	case SOURCE_PATH:
-		for (size_t i = 0; i < l->taken.n; i++)
-			if (slice_is(l->taken.name[i], name))
-				return (segment_decode(dst, max,
-				    l->taken.value[i]));
-		return (0);
-	case SOURCE_QUERY:
-		query = http_query_get(l->head->query, name, &v.len);
-		v.data = query;
-		break;
-	case SOURCE_COOKIE:
-		/* encodeURIComponent() is how pages write them. */
-		return (segment_decode(dst, max, http_cookie_get(l->head,
-		    name)));
-	case SOURCE_HEADER:
-		if ((field = http_head_find(l->head, name)) != NULL)
-			v = field->value;
-		break;
-	case SOURCE_BEARER:
-		v = http_bearer_get(l->head);
-		break;
 	case SOURCE_CONST:
-		v = slice_str(name);
-		break;
+		if ((n = strlen(name)) > max)
+			return (-1);
+		memcpy(dst, name, n);
+		return ((ssize_t)n);
 	case SOURCE_UUID:
 		source_uuid(dst);
 		l->made = 1;
@@ -957,13 +1031,9 @@ source_get(const struct source *src, struct lookup *l, char *dst, size_t max)
 		source_random(dst);
 		l->made = 1;
 		return (20);
+	default:
+		return (source_client(src, l, name, dst, max));
 	}
-	if (v.data != NULL && v.len > 0 && v.len <= max)
-		memcpy(dst, v.data, v.len);
-	free(query);
-	if (v.data == NULL)
-		return (0);
-	return (v.len <= max ? (ssize_t)v.len : -1);
 }
 
 /* The first that has a value.  0, or -1 with errno ENOENT or EMSGSIZE. */

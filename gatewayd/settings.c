@@ -2,8 +2,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include <arpa/inet.h>
-
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -17,6 +15,7 @@
 
 #include "common/bytes.h"
 #include "common/config.h"
+#include "common/networks.h"
 #include "common/proc.h"
 #include "common/redis.h"
 #include "common/secret.h"
@@ -48,7 +47,8 @@ enum row {
 	ROW_REDIS, ROW_NODE, ROW_RUN_DIR, ROW_STATE_DIR, ROW_USER, ROW_LOG_LEVEL,
 	ROW_NFLAGS,
 	ROW_REDIS_PREFIX = ROW_NFLAGS, ROW_CAPACITY, ROW_HEAD_TIMEOUT,
-	ROW_LINE_MAX, ROW_HEAD_MAX, ROW_HEADERS_MAX, ROW_HANDSHAKES_MAX,
+	ROW_LINE_MAX, ROW_HEAD_MAX, ROW_HEADERS_MAX, ROW_KEEP_MAX,
+	ROW_HANDSHAKES_MAX,
 	ROW_HOME_MAX, ROW_HOME_TIMEOUT, ROW_WAITING_MAX, ROW_WATCHDOG,
 	ROW_DRAIN, ROW_BACKLOG, ROW_SECCOMP, ROW_CORE, ROW_PER_ADDRESS,
 	ROW_ACCEPT_RATE,
@@ -82,6 +82,7 @@ static const struct settings_row {
 	[ROW_HEAD_MAX]	= { "head_max", SIZE, AT(head_max), 256, 1 << 20 },
 	[ROW_HEADERS_MAX] = { "headers_max", SIZE, AT(headers_max), 1,
 	    HTTP_HEADERS_MAX },
+	[ROW_KEEP_MAX]	= { "keep_max", SIZE, AT(keep_max), 1, 1 << 20 },
 	[ROW_HANDSHAKES_MAX] = { "handshakes_max", UINT, AT(handshakes_max), 1,
 	    10000000 },
 	[ROW_HOME_MAX]	= { "home_max", UINT, AT(home_max), 0, 10000000 },
@@ -154,7 +155,7 @@ static int	 settings_set(struct load *, const char *, const char *,
 	    const char **);
 static int	 settings_worker_set(struct settings *, const char *,
 	    const char *, const char **);
-static int	 settings_networks(const char *);
+static int	 settings_proxies(struct settings *, const char *);
 static void	 settings_option(struct settings *, const char *, const char *);
 static void	 settings_help(void);
 static void	 settings_die(int, const char *, ...)
@@ -227,6 +228,7 @@ settings_free(struct settings *s)
 	}
 	free(s->options);
 	free(s->config);
+	networks_free(s->proxies);
 	routes_free(s->routes);
 	memset(s, 0, sizeof(*s));
 }
@@ -240,6 +242,7 @@ settings_init(struct settings *s)
 	s->line_max = http_limits_default.line_max;
 	s->head_max = http_limits_default.head_max;
 	s->headers_max = http_limits_default.headers_max;
+	s->keep_max = 4096;
 	s->handshakes_max = 10000;
 	s->home_max = 10000;
 	s->home_ms = 15000;
@@ -604,7 +607,7 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 		    "with \"app.\" or \"x-\"";
 		return (-1);
 	}
-	if (row->kind == NETWORKS && !settings_networks(value)) {
+	if (row->kind == NETWORKS && settings_proxies(s, value) == -1) {
 		*why = "must be addresses and networks: 127.0.0.1 10.0.0.0/8 "
 		    "fd00::/8";
 		return (-1);
@@ -642,33 +645,25 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 	return (0);
 }
 
-/* Are they all addresses, or networks with the length of their prefix? */
 static int
-settings_networks(const char *list)
+settings_proxies(struct settings *s, const char *list)
 {
-	char		 text[64], *slash;
-	unsigned char	 a[16];
-	uint64_t	 bits;
-	size_t		 n;
-	int		 v6;
+	struct networks	*n = networks_new(list);
 
-	for (list += strspn(list, " \t,"); *list != '\0';
-	    list += strspn(list, " \t,")) {
-		n = strcspn(list, " \t,");
-		if (n >= sizeof(text))
-			return (0);
-		memcpy(text, list, n);
-		text[n] = '\0';
-		list += n;
-		if ((slash = strchr(text, '/')) != NULL)
-			*slash++ = '\0';
-		v6 = inet_pton(AF_INET6, text, a) == 1;
-		if ((!v6 && inet_pton(AF_INET, text, a) != 1) ||
-		    (slash != NULL && slice_u64(slice_str(slash),
-		    v6 ? 128 : 32, &bits) == -1))
-			return (0);
-	}
-	return (1);
+	if (n == NULL)
+		return (-1);
+	networks_free(s->proxies);
+	s->proxies = n;
+	return (0);
+}
+
+const char *
+settings_find(const struct settings *s, const char *key)
+{
+	for (size_t i = 0; i < s->noptions; i++)
+		if (strcmp(s->options[i].key, key) == 0)
+			return (s->options[i].value);
+	return (NULL);
 }
 
 /* The last value of a key counts. */

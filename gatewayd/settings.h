@@ -12,6 +12,7 @@
 #define LISTEN_MAX	32
 #define RUN_DIR_MAX	80	/* bytes; a socket's path has at most 107 */
 
+struct networks;
 struct routes;
 
 struct settings_option { char *key, *value; };	/* [worker] */
@@ -34,6 +35,7 @@ struct settings {
 	/* [gateway] */
 	unsigned	 head_ms;		/* 10 000: request head */
 	size_t		 line_max, head_max, headers_max;
+	size_t		 keep_max;		/* 4 KiB of header fields */
 	unsigned	 handshakes_max;	/* 10 000 in progress */
 	unsigned	 home_max;		/* 10 000 idle at home */
 	unsigned	 home_ms;		/* 15 000 */
@@ -52,6 +54,7 @@ struct settings {
 	 * shards, links (a line each: "<path> <about>"), route.LABEL.KEY. */
 	struct settings_option *options;
 	size_t		 noptions;
+	struct networks	*proxies;	/* trusted_proxies; NULL: none */
 	struct routes	*routes;
 };
 
@@ -64,6 +67,8 @@ struct settings {
  */
 void	 settings_load(struct settings *s, int argc, char **argv);
 void	 settings_free(struct settings *s);
+/* A key of [worker], as the workers are told it, or NULL. */
+const char *settings_find(const struct settings *s, const char *key);
 /*
  * Read the routes again, and the limit for all of them; other keys count at the
  * next start, but must be right.  0, or -1 with a sentence in err and nothing

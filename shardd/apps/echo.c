@@ -1,12 +1,27 @@
 /*
  * echo: every WebSocket message and every HTTP body comes back as it is.  GET
- * without a body answers with the request's own head.
+ * without a body answers with the request's own head, but not with what a page may
+ * not read (RFC 9110 9.3.8 says the same of TRACE): cookies and credentials.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "shardd/apps/apps.h"
+
+/* Fields that a script in the page has no other way to read. */
+static int
+echo_hides(const char *name)
+{
+	static const char *const	 fields[] = { "Authorization",
+	    "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Auth-Token" };
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (strcasecmp(name, fields[i]) == 0)
+			return (1);
+	return (0);
+}
 
 static void
 echo_head(struct kennel_request *q)
@@ -24,7 +39,8 @@ echo_head(struct kennel_request *q)
 	    kennel_request_path(q));
 	for (size_t i = 0;
 	    (name = kennel_request_header_at(q, i, &value)) != NULL; i++)
-		fprintf(f, "%s: %s\n", name, value);
+		if (!echo_hides(name))
+			fprintf(f, "%s: %s\n", name, value);
 	if (fclose(f) != 0) {
 		free(text);
 		kennel_respond(q, 503, NULL, NULL, 0);

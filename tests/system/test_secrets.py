@@ -1,4 +1,5 @@
 """Passwords, keys and tokens: where they are not to be seen."""
+import hashlib
 import os
 import shutil
 import subprocess
@@ -8,6 +9,10 @@ import time
 import pytest
 from kit import kennel as kits
 from kit import pact, wait
+from kit.chat import Chat
+from kit.http import get
+from kit.probe import Probe
+from kit.ws import Refused, WebSocket
 
 WORD = "t0psecret"
 
@@ -97,6 +102,84 @@ def test_a_signing_key_that_is_too_long_is_refused():
                        text=True, timeout=30,
                        env={**os.environ, "KENNEL_SIGNING_KEY": "x" * 4097})
     assert p.returncode == 1 and "4096" in p.stderr
+
+
+# ---- what clients know ----
+
+TOKENS = """
+[route tokens]
+path = /lobby/{group}/ws
+app = chat
+group = path:group
+uid = bearer query:u
+"""
+
+
+def test_a_token_is_shown_to_nobody(start):
+    """Not in lists, in what others read, in Redis' keys, in the log."""
+    name = "sha256-" + hashlib.sha256(WORD.encode()).hexdigest()
+    k = start("--log-level", "debug", shards=2, config=TOKENS)
+    with Chat(k, "t", "bob") as bob, Chat(k, "t", name, query="", fields=[
+            ("Authorization", f"Bearer {WORD}")]) as alice:
+        alice.say("hello")
+        heard = bob.next(type="user:msg")
+        assert (heard["from"], heard["text"]) == (name, "hello")
+        assert sorted(bob.users()["list"]) == sorted(["bob", name])
+        with k.redis() as r:
+            keys = r.keys()
+            assert f"kennel:client:t:{name}" in keys
+            assert WORD not in repr(keys)
+        assert seen(k) == []
+        # To know her name is not to be her.
+        with pytest.raises(Refused) as e:
+            WebSocket(k.address, f"/lobby/t/ws?u={name}")
+        assert e.value.response.status == 400
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_echo_keeps_credentials_for_itself(start, method):
+    k = start(shards=1)
+    r = get(k, "/echo", method=method, fields=[
+        ("Cookie", f"a={WORD}"), ("cookie", f"b={WORD}"),
+        ("Authorization", f"Bearer {WORD}"), ("X-Api-Key", WORD),
+        ("Proxy-Authorization", WORD), ("X-Auth-Token", WORD),
+        ("X-Other", "seen")])
+    assert r.status == 200 and WORD not in repr(r)
+    assert method == "HEAD" or "X-Other: seen" in r.text
+
+
+KEEP = """
+[gateway]
+keep_max = 1000
+[worker]
+%s
+[route probe]
+path = /p/{group}/*
+app = probe
+group = path:group
+keep = CF-IPCity X-Town User-Agent
+"""
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_what_only_proxies_know_is_kept_from_them(start, installed, trusted):
+    k = start(shards=1, worker=installed.worker("probe.c"), config=KEEP % (
+        "trusted_proxies = 127.0.0.1\n" * trusted +
+        "pact_details = town=X-Town"))
+    with Probe(k, "g", fields=[("CF-IPCity", "Bern"), ("X-Town", "Thun"),
+                               ("User-Agent", "me")]) as p:
+        assert p.do("keep User-Agent") == "me"
+        assert p.do("keep CF-IPCity") == ("Bern" if trusted else "(none)")
+        assert p.do("keep X-Town") == ("Thun" if trusted else "(none)")
+    # What is kept is bounded, what is not may be as long as a head may be.
+    for field, bad in ("User-Agent", True), ("CF-IPCity", trusted):
+        fields = [(field, "x" * 1000)]
+        if bad:
+            with pytest.raises(Refused) as e:
+                Probe(k, "g", fields=fields)
+            assert e.value.response.status == 431
+        else:
+            Probe(k, "g", fields=fields).close()
 
 
 # ---- scripts/run ----

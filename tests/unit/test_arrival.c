@@ -99,6 +99,7 @@ setup(void)
 	g.settings.line_max = 1000;
 	g.settings.head_max = 6000;
 	g.settings.headers_max = 20;
+	g.settings.keep_max = 4096;
 	g.settings.handshakes_max = 100;
 	g.settings.home_max = 100;
 	g.settings.routes = routes_new();

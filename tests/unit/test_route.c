@@ -159,7 +159,65 @@ START_TEST(sources_are_tried_in_order_and_empty_is_missing)
 	ck_assert_int_eq(find_with("/r?x&g=q+%26", "X-G: h\r\n"
 	    "Cookie: g=c\r\nAuthorization: Bearer tok\r\n"), 0);
 	ck_assert_slice(match.group, "q &");
-	ck_assert_slice(match.uid, "tok");
+	/* printf tok | sha256sum */
+	ck_assert_slice(match.uid, "sha256-"
+	    "1a7674eb4ee78df7e1ac439a93c3fa8e3c945784d4dec9fd8e3011738b2f1d62");
+}
+END_TEST
+
+#define WOOF	"sha256-" /* printf woof | sha256sum */			\
+    "1811bdd29f2cfe95e6e23402e2390fa1012708fc52ef8b8a29ee540b1c481534"
+
+static const struct { const char *uid, *lines; int digest; } credentials[] = {
+	{ "bearer", "Authorization: Bearer woof\r\n", 1 },
+	{ "header:Authorization", "Authorization: woof\r\n", 1 },
+	{ "header:proxy-authorization", "Proxy-Authorization: woof\r\n", 1 },
+	{ "header:Cookie", "Cookie: woof\r\n", 1 },
+	{ "header:X-User", "X-User: woof\r\n", 0 },
+	{ "cookie:c", "Cookie: c=woof\r\n", 0 },
+	{ "digest:cookie:c", "Cookie: c=woof\r\n", 1 },
+	{ "digest:header:X-User", "X-User: woof\r\n", 1 },
+	{ "digest:query:w", "", 1 }, { "query:w", "", 0 },
+	{ "digest:path:p", "", 1 }, { "path:p", "", 0 },
+};
+
+START_TEST(a_credential_is_no_name)
+{
+	ROUTE("r", "path", "/{p}", "app", "a", "group", "const:g", "uid",
+	    credentials[_i].uid);
+	ck_assert_int_eq(find_with("/woof?w=woof", credentials[_i].lines), 0);
+	ck_assert_slice(match.uid, credentials[_i].digest ? WOOF : "woof");
+	ck_assert_int_eq(match.uid_made, 0);
+}
+END_TEST
+
+START_TEST(a_digest_is_not_what_a_client_says)
+{
+	ROUTE("r", "path", "/{p}", "app", "a", "group", "const:g", "uid",
+	    "query:u cookie:u header:X-U path:p bearer");
+	ck_assert_int_eq(find_with("/" WOOF "?u=" WOOF, "Cookie: u=" WOOF
+	    "\r\nX-U: " WOOF "\r\n"), -1);
+	ck_assert_int_eq(errno, EBADMSG);
+	ck_assert_int_eq(find("/%73ha256-x?u=s%68a256-"), -1);
+	ck_assert_int_eq(find_with("/" WOOF "?u=" WOOF, "Cookie: u=" WOOF
+	    "\r\nAuthorization: Bearer woof\r\n"), 0);
+	ck_assert_slice(match.uid, WOOF);
+	ck_assert_int_eq(find("/SHA256-x"), 0);
+	ck_assert_slice(match.uid, "SHA256-x");
+}
+END_TEST
+
+/* Of a credential only the digest has to be short. */
+START_TEST(a_long_credential_is_as_good)
+{
+	char	 lines[2100] = "Authorization: Bearer ";
+
+	memset(lines + strlen(lines), 'x', 2000);
+	strcat(lines, "\r\n");
+	ROUTE("r", "path", "/r", "app", "a", "group", "const:g", "uid",
+	    "bearer");
+	ck_assert_int_eq(find_with("/r", lines), 0);
+	ck_assert_uint_eq(match.uid.len, 71);
 }
 END_TEST
 
@@ -307,8 +365,16 @@ START_TEST(mistakes_are_explained)
 	refused("group", "uuid:", "no name");
 	refused("group", "cookie:{group}", "only in uid");
 	refused("uid", "cookies:x", "source");
+	refused("uid", "digest", "source");
+	refused("uid", "digest:", "source");
+	refused("uid", "digest:digest:bearer", "source");
+	refused("uid", "digest:uuid", "digest: stands before");
+	refused("uid", "digest:const:x", "digest: stands before");
 	refused("limit", "0", "");
 	refused("limit", "x", "");
+	refused("message_rate", "0", "none");
+	refused("byte_rate", "0", "none");
+	refused("message_burst", "0", "must be from 1");
 	refused("link", "/a b", "spaces");
 }
 END_TEST
@@ -443,6 +509,8 @@ main(void)
 		paths_match_by_segments,
 		a_path_gives_decoded_bytes,
 		sources_are_tried_in_order_and_empty_is_missing,
+		a_digest_is_not_what_a_client_says,
+		a_long_credential_is_as_good,
 		without_a_value_the_request_is_bad,
 		too_long_is_bad_whatever_follows,
 		made_uids_have_their_forms_and_differ,
@@ -464,6 +532,8 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	for (size_t i = 0; i < nitems(tests); i++)
 		tcase_add_test(t, tests[i]);
+	tcase_add_loop_test(t, a_credential_is_no_name, 0,
+	    nitems(credentials));
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -1,0 +1,40 @@
+/* Names made of credentials. */
+#include <string.h>
+
+#include <openssl/sha.h>
+
+#include "proto/digest.h"
+
+int
+digest_name(char dst[DIGEST_LEN + 1], struct slice credential)
+{
+	unsigned char	 sha[SHA256_DIGEST_LENGTH];
+	const size_t	 n = sizeof(DIGEST_PREFIX) - 1;
+
+	if (SHA256((const unsigned char *)(credential.len > 0 ?
+	    credential.data : ""), credential.len, sha) == NULL)
+		return (-1);
+	memcpy(dst, DIGEST_PREFIX, n);
+	bytes_hex(dst + n, sha, sizeof(sha));
+	return (0);
+}
+
+int
+digest_is_one(struct slice name)
+{
+	const size_t	 n = sizeof(DIGEST_PREFIX) - 1;
+
+	return (name.len >= n && memcmp(name.data, DIGEST_PREFIX, n) == 0);
+}
+
+int
+digest_is_secret(struct slice field)
+{
+	static const char *const	 fields[] = { "Authorization",
+	    "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Auth-Token" };
+
+	for (size_t i = 0; i < nitems(fields); i++)
+		if (slice_isis(field, fields[i]))
+			return (1);
+	return (0);
+}

@@ -1,0 +1,49 @@
+/* Names made of credentials. */
+#include <check.h>
+
+#include "proto/digest.h"
+
+START_TEST(a_name_is_the_digest_and_says_so)
+{
+	char	 name[DIGEST_LEN + 1];
+
+	/* FIPS 180-2, appendix B.1 */
+	ck_assert_int_eq(digest_name(name, slice_str("abc")), 0);
+	ck_assert_str_eq(name, "sha256-ba7816bf8f01cfea414140de5dae2223"
+	    "b00361a396177a9cb410ff61f20015ad");
+	ck_assert_uint_eq(strlen(name), DIGEST_LEN);
+	ck_assert_int_eq(digest_name(name, slice_of(NULL, 0)), 0);
+	ck_assert(digest_is_one(slice_str(name)));
+	ck_assert(digest_is_one(slice_str("sha256-")));
+	ck_assert(!digest_is_one(slice_str("sha256")));
+	ck_assert(!digest_is_one(slice_str("SHA256-x")));
+	ck_assert(!digest_is_one(slice_of(NULL, 0)));
+}
+END_TEST
+
+START_TEST(fields_that_are_credentials_are_known)
+{
+	ck_assert(digest_is_secret(slice_str("authorization")));
+	ck_assert(digest_is_secret(slice_str("COOKIE")));
+	ck_assert(!digest_is_secret(slice_str("X-User")));
+	ck_assert(!digest_is_secret(slice_str("Authorization2")));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("digest");
+	TCase	*tc = tcase_create("digest");
+	SRunner	*sr;
+	int	 failed;
+
+	tcase_add_test(tc, a_name_is_the_digest_and_says_so);
+	tcase_add_test(tc, fields_that_are_credentials_are_known);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return (failed != 0);
+}
