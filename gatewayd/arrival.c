@@ -475,9 +475,10 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 		    "not use it", 0, head_only);
 		return;
 	}
-	if (kept_check(m.headers, &m.nheaders, networks_have(
-	    g->settings.proxies, slice_str(a->peer)), settings_find(
-	    &g->settings, "pact_details"), g->settings.keep_max) == -1) {
+	if (m.nheaders > 0 && kept_check(m.headers, &m.nheaders,
+	    networks_have(g->settings.proxies, slice_str(a->peer)),
+	    settings_find(&g->settings, "pact_details"),
+	    g->settings.keep_max) == -1) {
 		arrival_turn_away(a, 431, "Request Header Fields Too Large: "
 		    "those that the connection keeps", 0, head_only);
 		return;
