@@ -16,6 +16,8 @@
  *
  * group, uid: sources, tried in order; an empty value counts as missing:
  * path:NAME query:NAME cookie:NAME header:NAME bearer const:TEXT uuid random20.
+ * What is a credential, or has digest: before it, gives its digest (digest.h); what
+ * a client says that looks like one counts as missing.
  * {group} and {group_id} may stand in the names of uid's.  "group = none", the
  * default: any shard.  uid by default: uuid in a group, else nothing.
  */
