@@ -19,6 +19,15 @@ clock_ms(void)
 }
 
 uint64_t
+clock_ns(void)
+{
+	struct timespec	 t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return ((uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec);
+}
+
+uint64_t
 clock_wall_ms(void)
 {
 	return (clock_read(CLOCK_REALTIME));

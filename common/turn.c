@@ -1,13 +1,14 @@
 /* The loop, and the work at the end of each turn. */
 #include <event2/event.h>
 
+#include "common/budget.h"
 #include "common/clock.h"
 #include "common/turn.h"
 
 #define TURN_ROW	4	/* turns without the loop */
 #define TURN_REST	63	/* turns of the loop without trying */
 
-static struct list	 turn_ranks[TURN_NRANKS];
+static struct list	 turn_ranks[TURN_NRANKS], turn_laters;
 static int		 turn_ready, turn_stopping;
 static uint64_t		 turn_now;	/* clock_ms; 0: not asked yet */
 
@@ -26,6 +27,7 @@ turn_setup(void)
 		return;
 	for (size_t i = 0; i < TURN_NRANKS; i++)
 		list_init(&turn_ranks[i]);
+	list_init(&turn_laters);
 	turn_ready = 1;
 }
 
@@ -42,10 +44,20 @@ turn_work_init(struct turn_work *w, void (*run)(void *), void *arg)
 void
 turn_add(struct turn_work *w, enum turn_rank rank)
 {
+	if (w->queued == TURN_NOW)
+		return;
+	list_remove(&w->at);
+	w->queued = TURN_NOW;
+	list_push(&turn_ranks[rank], &w->at);
+}
+
+void
+turn_later(struct turn_work *w)
+{
 	if (w->queued)
 		return;
-	w->queued = 1;
-	list_push(&turn_ranks[rank], &w->at);
+	w->queued = TURN_LATER;
+	list_push(&turn_laters, &w->at);
 }
 
 void
@@ -116,6 +128,29 @@ turn_ms(void)
 	return (turn_now);
 }
 
+/* This turn is over. */
+static void
+turn_over(void)
+{
+	turn_end();
+	turn_now = 0;
+	budget_renew();
+}
+
+/* One piece of what was put off; what is put off again waits behind the rest. */
+static void
+turn_catch_up(void)
+{
+	struct turn_work	*w;
+
+	if (list_empty(&turn_laters))
+		return;
+	w = list_entry(turn_laters.next, struct turn_work, at);
+	turn_cancel(w);
+	w->run(w->arg);			/* may free w */
+	turn_over();
+}
+
 int
 turn_loop(struct event_base *base)
 {
@@ -123,10 +158,13 @@ turn_loop(struct event_base *base)
 	turn_stopping = 0;
 	turn_end();
 	while (!turn_stopping) {
-		if (!turn_try() && event_base_loop(base, EVLOOP_ONCE) == -1)
+		turn_catch_up();
+		if (turn_stopping)
+			break;
+		if (!turn_try() && event_base_loop(base, EVLOOP_ONCE |
+		    (list_empty(&turn_laters) ? 0 : EVLOOP_NONBLOCK)) == -1)
 			return (-1);
-		turn_end();
-		turn_now = 0;
+		turn_over();
 	}
 	return (0);
 }

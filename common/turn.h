@@ -1,7 +1,8 @@
 /*
  * One turn of the event loop: callbacks run, then what they left to be done
  * at the end of the turn, in order of rank: flush the clients, then links,
- * then control.
+ * then control.  Each turn has a budget (budget.h); what is left over when that
+ * is used up is done later, in a turn of its own, while the loop goes on.
  */
 #ifndef COMMON_TURN_H
 #define COMMON_TURN_H
@@ -19,13 +20,19 @@ struct turn_work {
 	struct list	 at;
 	void		(*run)(void *arg);
 	void		*arg;
-	int		 queued;
+	int		 queued;	/* 0, TURN_NOW, TURN_LATER */
 };
+
+#define TURN_NOW	1
+#define TURN_LATER	2
 
 void	 turn_work_init(struct turn_work *w, void (*run)(void *), void *arg);
 /* Run w once at the end of this turn; again is no-op while queued.  Work queued
  * by work runs in the same end of turn (earlier ranks first again). */
 void	 turn_add(struct turn_work *w, enum turn_rank rank);
+/* Run w once, but not in this turn: before the next one.  The loop does not wait
+ * meanwhile.  No-op while queued; turn_add() brings it forward. */
+void	 turn_later(struct turn_work *w);
 void	 turn_cancel(struct turn_work *w);
 /*
  * run(arg) does what can be done at once and returns how much: under load, the
