@@ -14,7 +14,7 @@
 
 /* ns, about. */
 #define BUDGET_MESSAGE	300		/* something decoded and acted upon */
-#define BUDGET_RECEIVER	200		/* a payload queued for somebody */
+#define BUDGET_RECEIVER	50		/* a payload queued for somebody */
 #define BUDGET_WRITE	3000		/* a socket that will be written to */
 #define BUDGET_ENTRY	50		/* an entry of a map that is walked */
 #define BUDGET_END	10000		/* a connection that ends */

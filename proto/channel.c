@@ -13,6 +13,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "common/budget.h"
 #include "common/fdpass.h"
 #include "common/list.h"
 #include "common/log.h"
@@ -207,6 +208,7 @@ control_read(struct control *c)
 	size_t		 nfds;
 	ssize_t		 n;
 
+	budget_begin();
 	for (int i = 0; i < CONTROL_READS; i++) {
 		n = fdpass_recv(c->fd, fds, &nfds, data, sizeof(data), &cut);
 		if (n == 0)
@@ -219,6 +221,8 @@ control_read(struct control *c)
 					close(fds[j]);
 			if (why != NULL)
 				return (why);
+			if (budget_over())
+				return (NULL);	/* it is read again */
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK)
 			return (NULL);
 		else if (errno == EMSGSIZE)

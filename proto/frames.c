@@ -13,6 +13,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "common/budget.h"
 #include "common/log.h"
 #include "common/turn.h"
 #include "proto/channel.h"
@@ -32,7 +33,9 @@ struct frames {
 	void		*arg;
 	struct event	 read, write;
 	struct turn_work flush;
+	struct turn_work more;		/* go on with kept */
 	struct buf	 in;		/* a frame of which a part is here */
+	struct buf	 kept;		/* read, not handed out: another turn's */
 	struct buf	 out;
 	size_t		 out_at;	/* bytes of out that the kernel has */
 	size_t		 mark;
@@ -44,6 +47,8 @@ struct frames {
 static void	 frames_read_cb(evutil_socket_t, short, void *);
 static void	 frames_write_cb(evutil_socket_t, short, void *);
 static void	 frames_flush_work(void *);
+static void	 frames_more_work(void *);
+static void	 frames_end(struct frames *f, const char *why);
 static const char *frames_read(struct frames *f);
 static const char *frames_feed(struct frames *f, const char *p, size_t n);
 static int	 frames_write(struct frames *f);
@@ -68,6 +73,7 @@ frames_new(struct event_base *base, int fd, const char *name,
 	f->mark = mark;
 	f->arg = arg;
 	turn_work_init(&f->flush, frames_flush_work, f);
+	turn_work_init(&f->more, frames_more_work, f);
 	if (event_assign(&f->read, base, fd, EV_READ | EV_PERSIST,
 	    frames_read_cb, f) == -1 ||
 	    event_assign(&f->write, base, fd, EV_WRITE, frames_write_cb, f)
@@ -91,6 +97,8 @@ frames_free(struct frames *f)
 	event_del(&f->read);
 	event_del(&f->write);
 	turn_cancel(&f->flush);
+	turn_cancel(&f->more);
+	buf_clear(&f->kept);
 	buf_clear(&f->in);
 	buf_clear(&f->out);
 	close(f->fd);
@@ -154,16 +162,36 @@ frames_queued(const struct frames *f)
 /* ---- reading ---- */
 
 static void
+frames_end(struct frames *f, const char *why)
+{
+	event_del(&f->read);
+	f->end_cb(f, f->broken != NULL ? f->broken : why, f->arg);
+}
+
+static void
 frames_read_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct frames	*f = arg;
 	const char	*why;
 
 	(void)fd, (void)what;
-	if ((why = frames_read(f)) == NULL)
-		return;
-	event_del(&f->read);
-	f->end_cb(f, f->broken != NULL ? f->broken : why, f->arg);
+	if ((why = frames_read(f)) != NULL)
+		frames_end(f, why);	/* may free f */
+}
+
+/* What was kept comes before what is read next. */
+static void
+frames_more_work(void *arg)
+{
+	struct frames	*f = arg;
+	struct buf	 kept = f->kept;
+	const char	*why;
+
+	memset(&f->kept, 0, sizeof(f->kept));
+	why = frames_feed(f, kept.data, kept.len);
+	buf_clear(&kept);
+	if (why != NULL)
+		frames_end(f, why);	/* may free f */
 }
 
 /* Hand out what is there.  NULL, or why it is over. */
@@ -174,18 +202,16 @@ frames_read(struct frames *f)
 	const char	*why;
 	ssize_t		 n;
 
-	for (int i = 0; i < FRAMES_READS; i++) {
+	budget_begin();
+	for (int i = 0; i < FRAMES_READS && f->kept.len == 0; i++) {
 		n = recv(f->fd, data, sizeof(data), MSG_DONTWAIT);
 		if (n == 0)
 			return (f->in.len == 0 ?
 			    "the other side closed the link" :
 			    "the other side closed the link amid a frame");
 		if (n > 0) {
-			if ((why = frames_feed(f, data, (size_t)n)) != NULL) {
-				log_warn("link peer=%s error=\"%s\"", f->name,
-				    why);
+			if ((why = frames_feed(f, data, (size_t)n)) != NULL)
 				return (why);
-			}
 			if ((size_t)n < sizeof(data))
 				return (NULL);
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -196,14 +222,34 @@ frames_read(struct frames *f)
 	return (NULL);
 }
 
+/* For another turn: the link is not read meanwhile, but it always goes on. */
+static const char *
+frames_keep(struct frames *f, const char *p, size_t n)
+{
+	if (buf_add(&f->kept, p, n) == -1)
+		return ("no memory for a frame");
+	turn_later(&f->more);
+	return (NULL);
+}
+
+static int
+frames_hand_out(struct frames *f, const char *frame, size_t len)
+{
+	budget_charge(BUDGET_MESSAGE);
+	budget_bytes(len);
+	return (f->message_cb(f, frame, len, f->arg));
+}
+
 /*
  * Take n bytes, which may begin and end anywhere.  Whole frames are handed out
- * from where they are; only what is cut by the end is copied.
+ * from where they are; only what is cut by the end is copied.  At least one is
+ * handed out, and no more than the turn has time for.
  */
 static const char *
 frames_feed(struct frames *f, const char *p, size_t n)
 {
 	struct buf	*in = &f->in;
+	const char	*why;
 	size_t		 len, want;
 
 	while (n > 0) {
@@ -214,10 +260,12 @@ frames_feed(struct frames *f, const char *p, size_t n)
 			if (len <= n - FRAMES_HEAD) {
 				p += FRAMES_HEAD;
 				n -= FRAMES_HEAD;
-				if (f->message_cb(f, p, len, f->arg) == -1)
+				if (frames_hand_out(f, p, len) == -1)
 					goto refused;
 				p += len;
 				n -= len;
+				if (n > 0 && budget_over())
+					return (frames_keep(f, p, n));
 				continue;
 			}
 		}
@@ -226,8 +274,10 @@ frames_feed(struct frames *f, const char *p, size_t n)
 			want += bytes_get_be32(in->data);
 		if ((want -= in->len) > n)
 			want = n;
-		if (buf_add(in, p, want) == -1)
-			return ("no memory for a frame");
+		if (buf_add(in, p, want) == -1) {
+			why = "no memory for a frame";
+			goto bad;
+		}
 		p += want;
 		n -= want;
 		if (in->len < FRAMES_HEAD)
@@ -236,15 +286,21 @@ frames_feed(struct frames *f, const char *p, size_t n)
 			goto too_long;
 		if (in->len - FRAMES_HEAD < len)
 			continue;
-		if (f->message_cb(f, in->data + FRAMES_HEAD, len, f->arg) == -1)
+		if (frames_hand_out(f, in->data + FRAMES_HEAD, len) == -1)
 			goto refused;
 		frames_reset(in);
+		if (n > 0 && budget_over())
+			return (frames_keep(f, p, n));
 	}
 	return (NULL);
 too_long:
-	return ("a frame was larger than allowed");
+	why = "a frame was larger than allowed";
+	goto bad;
 refused:
-	return ("a message was refused");
+	why = "a message was refused";
+bad:
+	log_warn("link peer=%s error=\"%s\"", f->name, why);
+	return (why);
 }
 
 /* ---- writing ---- */

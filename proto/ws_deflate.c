@@ -1,5 +1,7 @@
 /* permessage-deflate (RFC 7692). */
+#include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ZLIB_CONST
@@ -162,50 +164,112 @@ ws_deflate(char *dst, size_t max, unsigned bits, struct slice in)
 	return (max - sizeof(ws_deflate_tail));
 }
 
-/* Take all of in: 0, or the code to close with. */
-static uint16_t
-ws_inflate_part(z_stream *z, struct buf *out, size_t max, struct slice in)
-{
-	size_t	 room;
-	int	 rv;
+struct ws_inflater {
+	z_stream	 z;
+	struct slice	 tail;		/* what is left of it */
+	int		 at_tail;	/* the message has been read */
+};
+static struct ws_inflater *ws_inflater_kept;
 
-	z->next_in = (const Bytef *)in.data;
-	z->avail_in = (uInt)in.len;
+struct ws_inflater *
+ws_inflater_get(void)
+{
+	struct ws_inflater	*i = ws_inflater_kept;
+
+	ws_inflater_kept = NULL;
+	if (i != NULL && inflateReset(&i->z) != Z_OK) {
+		ws_inflater_put(i);
+		i = NULL;
+	}
+	if (i == NULL) {
+		if ((i = calloc(1, sizeof(*i))) == NULL ||
+		    inflateInit2(&i->z, -15) != Z_OK) {
+			free(i);
+			errno = ENOMEM;
+			return (NULL);
+		}
+	}
+	i->at_tail = 0;
+	i->tail = slice_of(ws_deflate_tail, sizeof(ws_deflate_tail));
+	return (i);
+}
+
+void
+ws_inflater_put(struct ws_inflater *i)
+{
+	if (i == NULL)
+		return;
+	if (ws_inflater_kept == NULL) {
+		ws_inflater_kept = i;
+		return;
+	}
+	inflateEnd(&i->z);
+	free(i);
+}
+
+/* Take of in what leads to a step: 0, more, or the code to close with. */
+static uint16_t
+ws_inflate_step(struct ws_inflater *i, struct buf *out, size_t max,
+    struct slice *in)
+{
+	z_stream	*z = &i->z;
+	size_t		 room;
+	int		 rv;
+
+	/* One byte more than may be, to see that it is too much. */
+	if ((room = max + 1 - out->len) > WS_INFLATE_STEP)
+		room = WS_INFLATE_STEP;
+	z->next_in = (const Bytef *)in->data;
+	z->avail_in = (uInt)in->len;
+	if ((z->next_out = (Bytef *)buf_reserve(out, room)) == NULL)
+		return (1009);
+	z->avail_out = (uInt)room;
+	rv = inflate(z, Z_SYNC_FLUSH);
+	out->len += room - z->avail_out;
+	*in = slice_of((const char *)z->next_in, z->avail_in);
+	if (out->len > max)
+		return (1009);
+	if (rv == Z_STREAM_END)			/* its own end: more may follow */
+		rv = inflateReset(z);
+	if (rv != Z_OK && rv != Z_BUF_ERROR)
+		return (rv == Z_MEM_ERROR ? 1009 : 1007);
+	return (z->avail_in > 0 || z->avail_out == 0 ? WS_INFLATE_MORE : 0);
+}
+
+uint16_t
+ws_inflate_some(struct ws_inflater *i, struct buf *out, size_t max,
+    struct slice *in, size_t step)
+{
+	size_t		 begin = out->len;
+	uint16_t	 code;
+
+	if (in->len > UINT_MAX)
+		return (1009);
 	do {
-		/* One byte more than may be, to see that it is too much. */
-		if ((room = max + 1 - out->len) > WS_INFLATE_STEP)
-			room = WS_INFLATE_STEP;
-		if ((z->next_out = (Bytef *)buf_reserve(out, room)) == NULL)
-			return (1009);
-		z->avail_out = (uInt)room;
-		rv = inflate(z, Z_SYNC_FLUSH);
-		out->len += room - z->avail_out;
-		if (out->len > max)
-			return (1009);
-		if (rv == Z_STREAM_END)		/* its own end: more may follow */
-			rv = inflateReset(z);
-		if (rv != Z_OK && rv != Z_BUF_ERROR)
-			return (rv == Z_MEM_ERROR ? 1009 : 1007);
-	} while (z->avail_in > 0 || z->avail_out == 0);
-	return (0);
+		code = ws_inflate_step(i, out, max,
+		    i->at_tail ? &i->tail : in);
+		/* Between two blocks, or it was cut short. */
+		if (code == 0 && i->at_tail)
+			return (i->z.data_type & 128 ? 0 : 1007);
+		if (code == 0)
+			i->at_tail = 1;
+		else if (code != WS_INFLATE_MORE)
+			return (code);
+	} while (out->len - begin < step);
+	return (WS_INFLATE_MORE);
 }
 
 uint16_t
 ws_inflate(struct buf *out, size_t max, struct slice in)
 {
-	static z_stream	 z;
-	static int	 made;
-	uint16_t	 code;
+	struct ws_inflater	*i;
+	uint16_t		 code;
 
-	if (in.len > UINT_MAX)
+	if ((i = ws_inflater_get()) == NULL)
 		return (1009);
-	if ((made ? inflateReset(&z) : inflateInit2(&z, -15)) != Z_OK)
-		return (1009);
-	made = 1;
-	if ((code = ws_inflate_part(&z, out, max, in)) != 0 ||
-	    (code = ws_inflate_part(&z, out, max, slice_of(ws_deflate_tail,
-	    sizeof(ws_deflate_tail)))) != 0)
-		return (code);
-	/* Between two blocks, or it was cut short. */
-	return (z.data_type & 128 ? 0 : 1007);
+	while ((code = ws_inflate_some(i, out, max, &in, SIZE_MAX)) ==
+	    WS_INFLATE_MORE)
+		continue;
+	ws_inflater_put(i);
+	return (code);
 }

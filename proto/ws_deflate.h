@@ -13,6 +13,9 @@
 #include "proto/http_head.h"
 
 #define WS_DEFLATE_MIN	64	/* a shorter message is sent as it is */
+#define WS_DEFLATE_MAX	(1 << 20)	/* and a longer one: it takes too long */
+
+struct ws_inflater;
 
 /*
  * Answer the offers in h's Sec-WebSocket-Extensions: the first acceptable one
@@ -35,5 +38,18 @@ size_t	 ws_deflate(char *dst, size_t max, unsigned bits, struct slice in);
  * close with: 1007 (damaged), 1009 (larger than max, or no memory).
  */
 uint16_t ws_inflate(struct buf *out, size_t max, struct slice in);
+/*
+ * The same in pieces, for a message that may become large.  An inflater is for
+ * one message; NULL with errno ENOMEM.  One is kept for the next.
+ */
+struct ws_inflater *ws_inflater_get(void);
+void	 ws_inflater_put(struct ws_inflater *i);	/* NULL is harmless */
+/*
+ * Append about `step` bytes to out, and advance *in, the rest of the message.
+ * Returns WS_INFLATE_MORE: call again, or as above.
+ */
+#define WS_INFLATE_MORE	1
+uint16_t ws_inflate_some(struct ws_inflater *i, struct buf *out, size_t max,
+	    struct slice *in, size_t step);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/budget.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/http_reply.h"
@@ -627,6 +628,7 @@ api_each_cb(struct slice key, struct slice value, void *arg)
 {
 	const struct api_each	*e = arg;
 
+	budget_charge(BUDGET_ENTRY);
 	e->cb(key.data, key.len, value.data, value.len, e->arg);
 }
 

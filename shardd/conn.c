@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "common/budget.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/poller.h"
@@ -21,6 +22,10 @@
 #include "shardd/replica.h"
 #include "shardd/topics.h"
 
+/* worker->lines */
+enum { LINE_FRESH, LINE_COSTLY };
+
+#define CONN_BURST	64		/* of a crowd, between looks at the clock */
 #define CONN_READS	4		/* of CONN_BUF, an event */
 #define CONN_BUF	(64 << 10)
 /* Bytes read after the end, for at most a second: a message that is refused for
@@ -38,6 +43,7 @@ struct parted {
 static char	 conn_buf[CONN_BUF];
 
 static void	 conn_free(struct conn *c);
+static void	 conn_queue_up(struct conn *c, int line);
 
 static uint32_t	 conn_now;
 
@@ -190,6 +196,11 @@ conn_free(struct conn *c)
 			for (size_t i = 0; i < lists[k]->n; i++)
 				if (lists[k]->at[i] == c)
 					lists[k]->at[i] = NULL;
+	if (c->turns & CONN_T_QUEUED)
+		for (size_t k = 0; k < nitems(w->lines); k++)
+			line_leave(&w->lines[k], c);
+	if (c->turns & CONN_T_CROWD)
+		line_leave(&w->crowd, c);
 	outbox_clear(&c->out);
 	if (c->reason != NULL)
 		payload_unref(c->reason);
@@ -224,11 +235,13 @@ conn_arm(struct conn *c)
 
 	if (c->fd == -1 || (c->flags & CONN_F_BEGUN) == 0)
 		return;
+	/* What is kept comes first. */
 	if (c->state != CONN_HOMING && c->state != CONN_OPENING &&
-	    c->pauses == 0 && (c->flags & CONN_F_DOOMED) == 0)
+	    c->pauses == 0 && (c->flags & (CONN_F_DOOMED | CONN_F_RESUME)) == 0 &&
+	    (c->turns & CONN_T_QUEUED) == 0)
 		want |= EV_READ;
 	if (!outbox_empty(&c->out) && (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
-	    CONN_F_DOOMED)) == 0)
+	    CONN_F_DOOMED)) == 0 && (c->turns & CONN_T_CROWD) == 0)
 		want |= EV_WRITE;
 	if (want != c->armed && poller_want(c->worker->poller, c->fd,
 	    &c->armed, want, c) == -1)
@@ -276,12 +289,36 @@ conn_dirty(struct conn *c, struct conns *list, unsigned flag)
 		list->at = at;
 		list->cap = cap;
 	}
+	budget_charge(BUDGET_WRITE);
 	list->at[list->n++] = c;
 	c->flags |= (uint16_t)flag;
 	if (flag == CONN_F_DIRTY)
 		turn_add(&w->flush, TURN_CLIENTS);
 	else
 		turn_add(&w->flush_late, TURN_LAST);
+}
+
+/* The same, when there is time for it. */
+static void
+conn_dirty_crowd(struct conn *c)
+{
+	struct worker	*w = c->worker;
+
+	if (c->turns & CONN_T_CROWD)
+		return;
+	if (line_push(&w->crowd, c) == -1) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	c->turns |= CONN_T_CROWD;
+	if (!w->flush_crowd.queued)
+		turn_add(&w->flush_crowd, TURN_CLIENTS);
+}
+
+void
+conn_crowd(struct worker *w, int on)
+{
+	w->crowding = on;
 }
 
 void
@@ -318,8 +355,14 @@ conn_queue(struct conn *c, struct payload *p)
 		errno = ENOMEM;
 		return (-1);
 	}
+	budget_charge(BUDGET_RECEIVER);
+	budget_bytes(payload_wire(p).len);
 	c->last = (uint32_t)turn_ms();
-	if ((c->flags & CONN_F_LATE) == 0)
+	if (c->flags & (CONN_F_LATE | CONN_F_DIRTY))
+		return (0);
+	if (c->worker->crowding)
+		conn_dirty_crowd(c);
+	else
 		conn_dirty(c, &c->worker->dirty, CONN_F_DIRTY);
 	return (0);
 }
@@ -439,11 +482,11 @@ conn_burst_send(struct worker *w)
 	w->burst_off = 1;
 }
 
-/* Are there enough to be written to?  Then this is how, unless NULL. */
+/* Are n enough to be written to at once?  Then this is how, unless NULL. */
 static struct burst *
-conn_burst(struct worker *w)
+conn_burst(struct worker *w, size_t n)
 {
-	if (w->dirty.n < BURST_MIN || w->burst_off || !w->opt.io_uring)
+	if (n < BURST_MIN || w->burst_off || !w->opt.io_uring)
 		return (NULL);
 	if (w->burst == NULL && (w->burst = burst_new()) == NULL) {
 		log_debug("no io_uring: %s", strerror(errno));
@@ -478,17 +521,36 @@ conn_go_on(struct conn *c)
 	enum close_why	 why;
 
 	c->flags &= (uint16_t)~CONN_F_RESUME;
-	if (c->pauses == 0 && c->state != CONN_LINGER &&
+	if (c->turns & CONN_T_QUEUED)
+		return;			/* it is its turn later */
+	if (c->pauses == 0 && c->state != CONN_LINGER && budget_over())
+		conn_wait(c);
+	else if (c->pauses == 0 && c->state != CONN_LINGER &&
 	    c->state != CONN_HOMING &&
 	    (why = conn_ops(c)->resume(c)) != CLOSE_NONE)
 		conn_doom(c, why);
+}
+
+/* With b, unless NULL: with others. */
+static void
+conn_flush_one(struct conn *c, struct burst *b)
+{
+	struct worker	*w = c->worker;
+
+	if (b != NULL && w->burst == b && c->state == CONN_OPEN &&
+	    !outbox_empty(&c->out))
+		conn_flush_burst(b, c);
+	else {
+		conn_burst_send(w);
+		conn_flush(c);
+	}
 }
 
 void
 conn_flush_all(void *worker)
 {
 	struct worker	*w = worker;
-	struct burst	*b = conn_burst(w);
+	struct burst	*b = conn_burst(w, w->dirty.n);
 	struct conn	*c;
 
 	for (size_t i = 0; ; i++) {
@@ -505,17 +567,38 @@ conn_flush_all(void *worker)
 			conn_burst_send(w);	/* it may say something to all */
 			conn_go_on(c);
 		}
-		if (c->flags & (CONN_F_LATE | CONN_F_DOOMED))
-			continue;
-		if (b != NULL && w->burst == b && c->state == CONN_OPEN &&
-		    !outbox_empty(&c->out))
-			conn_flush_burst(b, c);
-		else {
-			conn_burst_send(w);
-			conn_flush(c);
-		}
+		if ((c->flags & (CONN_F_LATE | CONN_F_DOOMED)) == 0)
+			conn_flush_one(c, b);
 	}
 	w->dirty.n = 0;
+}
+
+void
+conn_flush_crowd(void *worker)
+{
+	struct worker	*w = worker;
+	struct burst	*b = conn_burst(w, w->crowd.n);
+	struct conn	*c;
+
+	if (w->flush.queued) {		/* first those who are waited for */
+		turn_cancel(&w->flush);
+		conn_flush_all(w);
+	}
+	budget_begin();
+	for (unsigned i = 1; !budget_over() &&
+	    (c = line_pop(&w->crowd)) != NULL; i++) {
+		c->turns &= (uint8_t)~CONN_T_CROWD;
+		if (c->fd == -1 || outbox_empty(&c->out) || (c->flags &
+		    (CONN_F_DIRTY | CONN_F_LATE | CONN_F_DOOMED)))
+			continue;
+		budget_charge(BUDGET_WRITE);
+		conn_flush_one(c, b);
+		if (i % CONN_BURST == 0)
+			conn_burst_send(w);	/* the clock sees what it took */
+	}
+	conn_burst_send(w);
+	if (w->crowd.n > 0)
+		turn_later(&w->flush_crowd);
 }
 
 void
@@ -551,6 +634,15 @@ conn_discard(struct conn *c)
 	conn_end(c);
 }
 
+/* Is what it sends next to be read now? */
+static int
+conn_readable(const struct conn *c)
+{
+	return (c->pauses == 0 && (c->flags & (CONN_F_DOOMED | CONN_F_RESUME)) == 0 &&
+	    (c->turns & CONN_T_QUEUED) == 0 && c->state != CONN_LINGER &&
+	    c->state != CONN_HOMING && c->state != CONN_OPENING);
+}
+
 static enum close_why
 conn_input(struct conn *c)
 {
@@ -568,9 +660,8 @@ conn_input(struct conn *c)
 		if ((why = conn_ops(c)->input(c, conn_buf, (size_t)n)) !=
 		    CLOSE_NONE)
 			return (why);
-		if ((size_t)n < sizeof(conn_buf) || c->pauses != 0 ||
-		    (c->flags & CONN_F_DOOMED) || c->state == CONN_LINGER ||
-		    c->state == CONN_HOMING || c->state == CONN_OPENING)
+		if ((size_t)n < sizeof(conn_buf) || !conn_readable(c) ||
+		    budget_over())
 			return (CLOSE_NONE);
 	}
 	return (CLOSE_NONE);
@@ -598,10 +689,97 @@ conn_ready(void *arg, short what)
 		conn_discard(c);	/* may free c */
 		return;
 	}
+	budget_begin();
+	/* Others come first where the turn is used up, or will be. */
+	if ((c->turns & CONN_T_COSTLY) || budget_over()) {
+		conn_queue_up(c, c->turns & CONN_T_COSTLY ? LINE_COSTLY :
+		    LINE_FRESH);
+		conn_arm(c);
+		return;
+	}
 	if ((why = conn_input(c)) != CLOSE_NONE)
+		conn_doom(c, why);
+	else {
+		if (budget_over())
+			c->turns |= CONN_T_COSTLY;
+		conn_arm(c);
+	}
+}
+
+/* ---- turns ---- */
+
+static void
+conn_queue_up(struct conn *c, int line)
+{
+	struct worker	*w = c->worker;
+
+	if (c->turns & CONN_T_QUEUED)
+		return;
+	if (line_push(&w->lines[line], c) == -1) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	c->turns |= CONN_T_QUEUED;
+	turn_later(&w->next);
+}
+
+void
+conn_wait(struct conn *c)
+{
+	c->turns |= CONN_T_COSTLY;
+	conn_queue_up(c, LINE_COSTLY);
+}
+
+/* Its turn: what it has kept, then what it has sent. */
+static void
+conn_turn(struct conn *c)
+{
+	enum close_why	 why = CLOSE_NONE;
+
+	c->turns &= (uint8_t)~CONN_T_QUEUED;
+	if (c->fd == -1 || (c->flags & CONN_F_DOOMED))
+		return;
+	if (c->pauses == 0 && c->state != CONN_LINGER &&
+	    c->state != CONN_HOMING && c->state != CONN_OPENING) {
+		why = conn_ops(c)->resume(c);
+		if (why == CLOSE_NONE && conn_readable(c) && !budget_over())
+			why = conn_input(c);
+	}
+	if (budget_over())
+		c->turns |= CONN_T_COSTLY;
+	else if ((c->turns & CONN_T_QUEUED) == 0)
+		c->turns &= (uint8_t)~CONN_T_COSTLY;
+	if (why != CLOSE_NONE)
 		conn_doom(c, why);
 	else
 		conn_arm(c);
+}
+
+/*
+ * One turn for those in line: as many as it has time for, at least one.  The two
+ * lines are served in turns, so that who costs much delays who does not by no
+ * more than one of them.
+ */
+void
+conn_next(void *worker)
+{
+	struct worker	*w = worker;
+	struct line	*l;
+	struct conn	*c;
+
+	w->line = !w->line;
+	if (w->lines[w->line].n == 0)
+		w->line = !w->line;
+	l = &w->lines[w->line];
+	budget_begin();
+	/* Who queues up again meanwhile has had this turn. */
+	for (size_t n = l->n; n > 0 && (c = line_pop(l)) != NULL; n--) {
+		conn_turn(c);
+		if (budget_over())
+			break;
+	}
+	if (w->lines[LINE_FRESH].n > 0 || w->lines[LINE_COSTLY].n > 0)
+		turn_later(&w->next);
 }
 
 /* ---- the end ---- */
@@ -724,8 +902,14 @@ conn_reap(void *worker)
 	struct parted	*p;
 	struct list	*e, *tmp;
 
-	while (!list_empty(&w->doomed))
+	while (!list_empty(&w->doomed)) {
 		conn_reap_one(list_entry(w->doomed.next, struct conn, at));
+		budget_charge(BUDGET_END);
+		if (budget_over() && !list_empty(&w->doomed)) {
+			turn_later(&w->reap);
+			break;
+		}
+	}
 	/* Nobody will say PARTED for these. */
 	list_each(e, tmp, &w->parted) {
 		p = list_entry(e, struct parted, at);

@@ -59,6 +59,11 @@ enum conn_state {
 #define CONN_F_JOINING	0x1000	/* joins when what onopen began is done */
 #define CONN_F_BROKEN	0x2000	/* reset by the client */
 
+/* What it waits for in another turn. */
+#define CONN_T_QUEUED	0x1	/* in one of worker->lines: not read */
+#define CONN_T_COSTLY	0x2	/* used up a turn: it queues up to be read */
+#define CONN_T_CROWD	0x4	/* in worker->crowd: to be written to */
+
 struct conn {
 	struct bag_node	 by_uid;	/* a member: mine is its index in
 					   replica->members */
@@ -87,15 +92,17 @@ struct conn {
 	uint8_t		 armed;		/* EV_READ, EV_WRITE */
 	uint8_t		 secure;	/* the client came over https */
 	uint8_t		 nheaders;
+	uint8_t		 turns;		/* CONN_T_* */
 	uint16_t	 uid_len;
 	char		 text[];	/* uid, peer, names and values of nheaders
 					   headers; each terminated */
 };
 
 struct conn_ops {
-	/* len bytes, which it may change: what they lead to. */
+	/* len bytes, which it may change: what they lead to.  They stand behind
+	 * what is kept. */
 	enum close_why	(*input)(struct conn *c, char *data, size_t len);
-	/* Go on with what was kept, after a pause. */
+	/* Go on with what was kept, after a pause or in another turn. */
 	enum close_why	(*resume)(struct conn *c);
 	void		(*clear)(struct conn *c);	/* frees c->proto */
 };
@@ -122,6 +129,11 @@ void	 conn_ready(void *arg, short what);
 void	 conn_pause(struct conn *c, unsigned why);
 /* May process kept input, from the loop, at the end of this turn. */
 void	 conn_resume(struct conn *c, unsigned why);
+/*
+ * The turn has nothing left: c keeps the rest of its input, and goes on when all
+ * who wait already had theirs.
+ */
+void	 conn_wait(struct conn *c);
 
 /*
  * Queue p; flushed at the end of the turn.  0, or -1: it is closing (EPIPE), over
@@ -162,6 +174,14 @@ void	 conn_parted_late(struct worker *w);
 void	 conn_flush_all(void *worker);
 void	 conn_flush_late(void *worker);
 void	 conn_reap(void *worker);
+void	 conn_next(void *worker);	/* those in line */
+void	 conn_flush_crowd(void *worker);
+/*
+ * What is sent from now on is for so many that writing to all of them may take
+ * more than one turn: those who are answered come first.  0: no more.
+ */
+#define CONN_CROWD	256
+void	 conn_crowd(struct worker *w, int on);
 
 /* Who it is. */
 static inline struct slice

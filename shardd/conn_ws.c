@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/budget.h"
 #include "common/log.h"
 #include "common/spare.h"
 #include "proto/utf8.h"
@@ -14,11 +15,22 @@
 #include "shardd/replica.h"
 
 #define WS_PLAIN_KEEP	(64 << 10)	/* of the buffer to decompress into */
+#define WS_PLAIN_STEP	(64 << 10)	/* decompressed without asking the budget */
+
+/* A compressed message of which a part is decompressed: another turn's. */
+struct inflating {
+	struct ws_inflater *z;
+	struct buf	 plain;
+	struct buf	 bytes;		/* compressed */
+	size_t		 used;		/* of them */
+	enum ws_opcode	 opcode;
+};
 
 /* Kept only while there is something to keep: amid a message, held, opening. */
 struct ws {
 	struct ws_in	 in;
 	struct buf	 rest;		/* read, not decoded: it is held */
+	struct inflating *inflating;	/* before rest */
 	struct opening	*opening;
 };
 
@@ -46,13 +58,33 @@ opening_free(struct opening *o)
 }
 
 static void
+inflating_free(struct inflating *i)
+{
+	if (i == NULL)
+		return;
+	ws_inflater_put(i->z);
+	buf_clear(&i->plain);
+	buf_clear(&i->bytes);
+	free(i);
+}
+
+/* Everything but the opening. */
+static void
+ws_clear(struct ws *ws)
+{
+	ws_in_clear(&ws->in);
+	buf_clear(&ws->rest);
+	inflating_free(ws->inflating);
+	ws->inflating = NULL;
+}
+
+static void
 conn_ws_clear(struct conn *c)
 {
 	struct ws	*ws = c->proto;
 
 	c->proto = NULL;
-	ws_in_clear(&ws->in);
-	buf_clear(&ws->rest);
+	ws_clear(ws);
 	if (ws->opening != NULL)
 		opening_free(ws->opening);
 	spare_put(ws, sizeof(*ws));
@@ -297,29 +329,6 @@ conn_ws_failed(struct conn *c, const struct ws_message *m)
 		conn_linger(c);		/* it was closing anyway */
 }
 
-/* Compressed: the bytes it stands for, in out.  0, or the conversation ended. */
-static int
-conn_ws_inflate(struct conn *c, const struct ws_message *m, struct buf *out)
-{
-	switch (ws_inflate(out, c->worker->opt.message_max,
-	    slice_of(m->data, m->len))) {
-	case 0:
-		break;
-	case 1009:
-		conn_ws_close(c, CLOSE_TOO_BIG, 1009, "message is too big");
-		return (-1);
-	default:
-		conn_ws_close(c, CLOSE_PROTOCOL, 1007,
-		    "compressed message is damaged");
-		return (-1);
-	}
-	if (m->opcode == WS_TEXT && !utf8_valid(out->data, out->len)) {
-		conn_ws_close(c, CLOSE_UTF8, 1007, "text is not UTF-8");
-		return (-1);
-	}
-	return (0);
-}
-
 /* It sends more than its route allows. */
 static void
 conn_ws_rate(struct conn *c)
@@ -328,37 +337,153 @@ conn_ws_rate(struct conn *c)
 	    close_sentence(CLOSE_RATE));
 }
 
+/* Is there anything to be decoded of what it sends? */
+static int
+conn_ws_lives(const struct conn *c)
+{
+	return ((c->state == CONN_OPEN || c->state == CONN_CLOSING) &&
+	    (c->flags & CONN_F_DOOMED) == 0);
+}
+
+/* A message of the client's: it is whole, and as its application reads it. */
 static void
-conn_ws_message(struct conn *c, const struct ws_message *m)
+conn_ws_deliver(struct conn *c, enum ws_opcode opcode, const char *data,
+    size_t len)
+{
+	struct kennel_message	 msg = { .data = data, .len = len,
+				    .binary = opcode == WS_BINARY };
+
+	if (c->state == CONN_OPEN && c->app->onmessage != NULL)
+		c->app->onmessage(conn_socket(c), &msg);
+}
+
+/* The message is decompressed: it counts with what it has become. */
+static void
+conn_ws_inflated(struct conn *c, enum ws_opcode opcode,
+    const struct buf *plain, size_t compressed)
+{
+	if (plain->len > compressed &&
+	    !meter_bytes(c->meter, plain->len - compressed))
+		conn_ws_rate(c);
+	else if (opcode == WS_TEXT && !utf8_valid(plain->data, plain->len))
+		conn_ws_close(c, CLOSE_UTF8, 1007, "text is not UTF-8");
+	else
+		conn_ws_deliver(c, opcode, plain->data, plain->len);
+}
+
+/*
+ * Decompress as much of in as the turn has time for: 0 when it is done, 1 when
+ * there is more, or -1: the conversation ended.
+ */
+static int
+conn_ws_inflate(struct conn *c, struct ws_inflater *z, struct buf *plain,
+    struct slice *in)
+{
+	uint16_t	 code;
+	size_t		 before;
+
+	do {
+		before = plain->len;
+		code = ws_inflate_some(z, plain, worker_message_max(c->worker,
+		    c->app), in, WS_PLAIN_STEP);
+		budget_charge(2 * (plain->len - before));
+	} while (code == WS_INFLATE_MORE && !budget_over());
+	if (code == 0 || code == WS_INFLATE_MORE)
+		return (code == WS_INFLATE_MORE);
+	if (code == 1009)
+		conn_ws_close(c, CLOSE_TOO_BIG, 1009, "message is too big");
+	else
+		conn_ws_close(c, CLOSE_PROTOCOL, 1007,
+		    "compressed message is damaged");
+	return (-1);
+}
+
+/* What is left of in, and of its inflater, for another turn: 0 or -1. */
+static int
+conn_ws_park(struct ws *ws, enum ws_opcode opcode, struct ws_inflater *z,
+    struct buf *plain, struct slice in)
+{
+	struct inflating	*i;
+
+	if ((i = calloc(1, sizeof(*i))) == NULL)
+		return (-1);
+	if (buf_add(&i->bytes, in.data, in.len) == -1) {
+		buf_clear(&i->bytes);
+		free(i);
+		return (-1);
+	}
+	i->z = z;
+	i->plain = *plain;
+	memset(plain, 0, sizeof(*plain));
+	i->opcode = opcode;
+	ws->inflating = i;
+	return (0);
+}
+
+static void
+conn_ws_compressed(struct conn *c, struct ws *ws, const struct ws_message *m)
 {
 	static struct buf	 plain;		/* callbacks do not nest */
-	struct kennel_message	 msg = { .data = m->data, .len = m->len,
-				    .binary = m->opcode == WS_BINARY };
+	struct slice		 in = slice_of(m->data, m->len);
+	struct ws_inflater	*z;
 
-	if (c->state != CONN_OPEN)
+	if ((z = ws_inflater_get()) == NULL) {
+		conn_doom(c, CLOSE_NO_MEMORY);
 		return;
-	if (m->compressed) {
-		if (conn_ws_inflate(c, m, &plain) == -1)
-			goto out;
-		msg.data = plain.data;
-		msg.len = plain.len;
 	}
-	if (c->app->onmessage != NULL)
-		c->app->onmessage(conn_socket(c), &msg);
-out:
+	switch (conn_ws_inflate(c, z, &plain, &in)) {
+	case 1:
+		if (conn_ws_park(ws, m->opcode, z, &plain, in) == 0) {
+			conn_wait(c);
+			return;
+		}
+		conn_doom(c, CLOSE_NO_MEMORY);
+		break;
+	case 0:
+		conn_ws_inflated(c, m->opcode, &plain, m->len);
+		break;
+	}
+	ws_inflater_put(z);
 	plain.len = 0;
 	if (plain.cap > WS_PLAIN_KEEP || plain.failed)
 		buf_clear(&plain);
 }
 
+/* Go on with the message that was left.  Returns whether it is done. */
+static int
+conn_ws_go_on(struct conn *c, struct ws *ws)
+{
+	struct inflating	*i = ws->inflating;
+	struct slice		 in;
+	int			 more = 0;
+
+	in = slice_of(i->bytes.data + i->used, i->bytes.len - i->used);
+	if (c->state == CONN_OPEN)
+		more = conn_ws_inflate(c, i->z, &i->plain, &in);
+	if (more == 1) {
+		i->used = i->bytes.len - in.len;
+		conn_wait(c);
+		return (0);
+	}
+	ws->inflating = NULL;
+	if (more == 0 && c->state == CONN_OPEN) {
+		conn_ws_inflated(c, i->opcode, &i->plain, i->bytes.len);
+		conn_throttle(c);
+	}
+	inflating_free(i);
+	return (1);
+}
+
 /* One thing decoded; returns whether to go on. */
 static int
-conn_ws_got(struct conn *c, enum ws_verdict v, const struct ws_message *m)
+conn_ws_got(struct conn *c, struct ws *ws, enum ws_verdict v,
+    const struct ws_message *m)
 {
 	if (v == WS_BAD) {
 		conn_ws_failed(c, m);
 		return (0);
 	}
+	budget_charge(BUDGET_MESSAGE);
 	if (c->state == CONN_OPEN && m->opcode != WS_CLOSE &&
 	    !meter_message(c->meter)) {
 		conn_ws_rate(c);
@@ -367,7 +492,11 @@ conn_ws_got(struct conn *c, enum ws_verdict v, const struct ws_message *m)
 	switch (m->opcode) {
 	case WS_TEXT:
 	case WS_BINARY:
-		conn_ws_message(c, m);
+		budget_bytes(m->len);
+		if (!m->compressed)
+			conn_ws_deliver(c, m->opcode, m->data, m->len);
+		else if (c->state == CONN_OPEN)
+			conn_ws_compressed(c, ws, m);
 		break;
 	case WS_PING:
 		if (c->state == CONN_OPEN)
@@ -380,61 +509,101 @@ conn_ws_got(struct conn *c, enum ws_verdict v, const struct ws_message *m)
 		break;
 	}
 	conn_throttle(c);
-	return ((c->state == CONN_OPEN || c->state == CONN_CLOSING) &&
-	    (c->flags & CONN_F_DOOMED) == 0);
+	return (conn_ws_lives(c));
+}
+
+/* What came in now, or stands in ws->rest. */
+struct ws_bytes {
+	char		*data;
+	size_t		 len;
+};
+
+/* Decode until it is used up, or c is to be heard no more for now. */
+static int
+conn_ws_decode(struct conn *c, struct ws *ws, struct ws_bytes *b)
+{
+	struct ws_limits	 limits = { .message_max =
+				    worker_message_max(c->worker, c->app),
+				    .allow_rsv1 = c->deflate != 0 };
+	struct ws_message	 m;
+	enum ws_verdict		 v;
+	size_t			 used;
+	int			 more = 1;
+
+	while (b->len > 0 && more && (c->turns & CONN_T_QUEUED) == 0 &&
+	    (c->pauses & (PAUSE_HELD | PAUSE_OUT)) == 0) {
+		v = ws_in_next(&ws->in, &limits, b->data, b->len, &used, &m);
+		b->data += used;
+		b->len -= used;
+		budget_bytes(used);
+		if (c->state == CONN_OPEN &&
+		    !meter_bytes(c->meter, used)) {
+			conn_ws_rate(c);
+			more = 0;
+		} else if (v != WS_MORE)
+			more = conn_ws_got(c, ws, v, &m);
+		if (b->len > 0 && more && budget_over())
+			conn_wait(c);
+	}
+	return (more);
 }
 
 /*
- * Decode what was read.  The decoder is on the stack while nothing is kept;
- * afterwards it is kept if it is amid a message.
+ * The one way in: what is kept, then what came now.  The state is on the stack
+ * while nothing is kept; afterwards it is kept if there is something.
  */
 static enum close_why
 conn_ws_input(struct conn *c, char *data, size_t len)
 {
-	struct ws_limits	 limits = { .message_max =
-				    c->worker->opt.message_max,
-				    .allow_rsv1 = c->deflate != 0 };
-	struct ws		 fresh, *ws = c->proto;
-	struct ws_message	 m;
-	enum ws_verdict		 v;
-	size_t			 used;
+	struct ws		 now, *ws = c->proto;
+	struct buf		 rest = { 0 };
+	struct ws_bytes		 b = { data, len };
 	int			 more = 1;
 
 	c->since = conn_tick();
 	c->last = (uint32_t)turn_ms();
 	c->pings = 0;
 	if (ws == NULL)
-		memset(&fresh, 0, sizeof(fresh));
+		memset(&now, 0, sizeof(now));
 	else {
+		if ((ws->opening != NULL || ws->rest.len > 0 ||
+		    ws->inflating != NULL) && len > 0 &&
+		    buf_add(&ws->rest, data, len) == -1)
+			return (CLOSE_NO_MEMORY);
+		if (ws->opening != NULL)
+			return (CLOSE_NONE);
 		/* Callbacks may end the conversation: c->proto is ours now. */
-		fresh = *ws;
+		now = *ws;
 		spare_put(ws, sizeof(*ws));
 		c->proto = NULL;
+		if (now.rest.len > 0) {
+			rest = now.rest;
+			memset(&now.rest, 0, sizeof(now.rest));
+			b = (struct ws_bytes){ rest.data, rest.len };
+		}
 	}
-	while (len > 0 && more &&
-	    (c->pauses & (PAUSE_HELD | PAUSE_OUT)) == 0) {
-		v = ws_in_next(&fresh.in, &limits, data, len, &used, &m);
-		data += used;
-		len -= used;
-		if (c->state == CONN_OPEN &&
-		    !meter_bytes(c->meter, used)) {
-			conn_ws_rate(c);
-			more = 0;
-		} else if (v != WS_MORE)
-			more = conn_ws_got(c, v, &m);
-	}
-	if (!more || (len == 0 && ws_in_idle(&fresh.in))) {
-		ws_in_clear(&fresh.in);
+	if (now.inflating != NULL && conn_ws_go_on(c, &now))
+		more = conn_ws_lives(c);
+	if (now.inflating == NULL && more)
+		more = conn_ws_decode(c, &now, &b);
+	if (!more || (b.len == 0 && now.inflating == NULL &&
+	    ws_in_idle(&now.in))) {
+		ws_clear(&now);
+		buf_clear(&rest);
 		return (CLOSE_NONE);
 	}
-	if (len > 0)
-		buf_add(&fresh.rest, data, len);
-	if (fresh.rest.failed || (ws = conn_ws_keep(c)) == NULL) {
-		ws_in_clear(&fresh.in);
-		buf_clear(&fresh.rest);
+	if (rest.len > 0) {
+		buf_drain(&rest, rest.len - b.len);
+		now.rest = rest;
+		if (rest.len == 0)
+			buf_clear(&now.rest);
+	} else if (b.len > 0)
+		buf_add(&now.rest, b.data, b.len);
+	if (now.rest.failed || (ws = conn_ws_keep(c)) == NULL) {
+		ws_clear(&now);
 		return (CLOSE_NO_MEMORY);
 	}
-	*ws = fresh;
+	*ws = now;
 	return (CLOSE_NONE);
 }
 
@@ -442,16 +611,10 @@ static enum close_why
 conn_ws_resume(struct conn *c)
 {
 	struct ws	*ws = c->proto;
-	struct buf	 rest;
-	enum close_why	 why = CLOSE_NONE;
 
-	if (ws != NULL && ws->opening == NULL && ws->rest.len > 0) {
-		rest = ws->rest;
-		memset(&ws->rest, 0, sizeof(ws->rest));
-		why = conn_ws_input(c, rest.data, rest.len);
-		buf_clear(&rest);
-	}
-	return (why);		/* the flush that follows arms it */
+	if (ws == NULL || (ws->rest.len == 0 && ws->inflating == NULL))
+		return (CLOSE_NONE);
+	return (conn_ws_input(c, NULL, 0));	/* its caller arms it */
 }
 
 const struct conn_ops conn_ws_ops = {

@@ -90,6 +90,10 @@ struct kennel_change {
 struct kennel_app {
 	/* Routes name it (app = NAME).  NULL: serves every route. */
 	const char	*name;
+	/* Bytes of the largest message that it takes, where [worker]
+	 * <name>_message_max says nothing else; 0: as much as message_max
+	 * allows.  Beyond it, the client is closed with 1009. */
+	size_t	 message_max;
 
 	/* A replica begins (kennel_replica_set_data) or ends.  onstart returns
 	 * 0, or -1 to refuse: its clients get 503. */

@@ -15,6 +15,7 @@
 #include <event2/event.h>
 
 #include "common/backoff.h"
+#include "common/budget.h"
 #include "common/clock.h"
 #include "common/listener.h"
 #include "common/log.h"
@@ -303,6 +304,8 @@ link_send(struct link *l, const struct gossip *m)
 		errno = ENOMEM;
 		return (-1);
 	}
+	budget_charge(BUDGET_RECEIVER);
+	budget_bytes(head.len + m->payload.len);
 	queued = l->up ? frames_queued(l->wire->frames) : l->queue.len;
 	if (queued + head.len + m->payload.len > LINK_MAX) {
 		l->overran = 1;

@@ -90,7 +90,7 @@ payload_deflated(struct payload *p, unsigned bits)
 	struct payload	*z;
 
 	if ((p->opcode != WS_TEXT && p->opcode != WS_BINARY) ||
-	    p->len < WS_DEFLATE_MIN)
+	    p->len < WS_DEFLATE_MIN || p->len > WS_DEFLATE_MAX)
 		return (p);
 	for (z = p->twin; z != NULL; z = z->twin)
 		if (z->bits == bits)

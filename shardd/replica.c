@@ -198,6 +198,7 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 	struct conn	*c;
 	size_t		 n = 0;
 
+	conn_crowd(r->worker, r->nmembers > CONN_CROWD);
 	for (size_t i = 0; i < r->nmembers; i++) {
 		c = r->members[i];
 		if (but.data != NULL && c->by_uid.hash == hash &&
@@ -206,6 +207,7 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 		if (conn_send(c, p) == 0)
 			n++;
 	}
+	conn_crowd(r->worker, 0);
 	return (n);
 }
 
@@ -219,8 +221,10 @@ replica_whisper(struct replica *r, struct slice uid, struct payload *p)
 	for (e = bag_find(&r->uids, bag_hash(uid.data, uid.len)); e != NULL;
 	    e = bag_again(e)) {
 		c = replica_conn(e);
-		if (slice_eq(conn_uid(c), uid) && conn_send(c, p) == 0)
-			n++;
+		if (slice_eq(conn_uid(c), uid) && conn_send(c, p) == 0 &&
+		    ++n == CONN_CROWD)
+			conn_crowd(r->worker, 1);
 	}
+	conn_crowd(r->worker, 0);
 	return (n);
 }

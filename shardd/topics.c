@@ -190,12 +190,13 @@ topics_emit(struct replica *r, struct slice topics, struct payload *p,
 	struct topic	*t;
 	struct list	*e, *tmp;
 	struct conn	*c;
+	size_t		 n = 0;
 
 	publication++;
 	/* They come from another process: each must be terminated. */
 	for (const char *name = topics.data; name < end; name = stop + 1) {
 		if ((stop = memchr(name, '\0', (size_t)(end - name))) == NULL)
-			return;
+			break;
 		if ((t = topic_find(r, name)) == NULL)
 			continue;
 		list_each(e, tmp, &t->members) {
@@ -206,7 +207,9 @@ topics_emit(struct replica *r, struct slice topics, struct payload *p,
 			    (but.data != NULL && slice_eq(conn_uid(c), but)))
 				continue;
 			c->topics->heard = publication;
-			conn_send(c, p);
+			if (conn_send(c, p) == 0 && ++n == CONN_CROWD)
+				conn_crowd(r->worker, 1);
 		}
 	}
+	conn_crowd(r->worker, 0);
 }

@@ -10,6 +10,7 @@
 
 #include <event2/event.h>
 
+#include "common/budget.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/poller.h"
@@ -47,6 +48,7 @@ static const struct worker_options worker_defaults = {
 	.whisper_ask = 8,
 	.store_max = 16 << 20,
 	.io_uring = 1,
+	.turn_ms = 10,
 };
 
 /* Options that are numbers of ours. */
@@ -61,6 +63,7 @@ static const struct {
 	WORKER_UINT(request_ms), WORKER_UINT(closing_ms),
 	WORKER_UINT(ping_ms), WORKER_UINT(drain_ms), WORKER_UINT(whisper_ask),
 	WORKER_UINT(deflate), WORKER_SIZE(store_max), WORKER_UINT(io_uring),
+	WORKER_UINT(turn_ms),
 };
 
 int
@@ -137,6 +140,38 @@ worker_option_set(struct worker *w, struct slice key, struct slice value)
 	return (0);
 }
 
+/* Options are known: how large a message each application takes. */
+static int
+worker_message_maxima(struct worker *w)
+{
+	const char	*value;
+	char		 key[APP_MAX + sizeof("_message_max")];
+	uint64_t	 n;
+
+	free(w->message_max);
+	if ((w->message_max = calloc(w->napps, sizeof(*w->message_max))) ==
+	    NULL)
+		return (-1);
+	for (size_t i = 0; i < w->napps; i++) {
+		n = w->apps[i].message_max;
+		if (w->apps[i].name != NULL) {
+			snprintf(key, sizeof(key), "%s_message_max",
+			    w->apps[i].name);
+			if ((value = worker_option(w, key)) != NULL)
+				slice_u64(slice_str(value), UINT32_MAX, &n);
+		}
+		w->message_max[i] = n == 0 || n > w->opt.message_max ?
+		    w->opt.message_max : (size_t)n;
+	}
+	return (0);
+}
+
+size_t
+worker_message_max(const struct worker *w, const struct kennel_app *app)
+{
+	return (w->message_max[app - w->apps]);
+}
+
 const struct kennel_app *
 worker_app(const struct worker *w, struct slice name)
 {
@@ -159,7 +194,7 @@ worker_start(struct worker *w)
 		return (0);
 	w->lookup = lookup_new(w, url == NULL ? "" : url,
 	    prefix == NULL || *prefix == '\0' ? KEYS_PREFIX : prefix);
-	if (w->lookup == NULL) {
+	if (w->lookup == NULL || worker_message_maxima(w) == -1) {
 		log_warn("lookup: %s", strerror(errno));
 		return (-1);
 	}
@@ -171,6 +206,7 @@ worker_start(struct worker *w)
 			return (-1);
 		}
 	w->started_up = 1;
+	budget_set(w->opt.turn_ms);
 	return (0);
 }
 
@@ -414,8 +450,11 @@ worker_init(struct worker *w)
 	    nofile / 2;
 	backoff_init(&w->redial, 50, 1000);
 	turn_work_init(&w->flush, conn_flush_all, w);
+	turn_work_init(&w->flush_crowd, conn_flush_crowd, w);
 	turn_work_init(&w->flush_late, conn_flush_late, w);
 	turn_work_init(&w->reap, conn_reap, w);
+	turn_work_init(&w->next, conn_next, w);
+	budget_set(w->opt.turn_ms);
 }
 
 int
@@ -462,6 +501,7 @@ worker_end(struct worker *w)
 	struct worker_option	*o;
 	struct conn		*c;
 
+	budget_set(0);			/* nobody has to wait for us */
 	orders_drop_parked(w);
 	/* Who is still here was not fast enough.  Departed, they stand in timed
 	 * until their last callback. */
@@ -497,7 +537,11 @@ worker_end(struct worker *w)
 	map_clear(&w->options);
 	policies_free(w);
 	map_clear(&w->replicas);
+	line_clear(&w->crowd);
+	line_clear(&w->lines[0]);
+	line_clear(&w->lines[1]);
 	free(w->dirty.at);
 	free(w->late.at);
+	free(w->message_max);
 	free(w->link_path);
 }

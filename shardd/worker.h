@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "common/backoff.h"
+#include "common/line.h"
 #include "common/list.h"
 #include "common/map.h"
 #include "common/redis.h"
@@ -36,6 +37,7 @@ struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 	unsigned	 whisper_ask;		/* 8 neighbours */
 	unsigned	 deflate;		/* 0: no */
 	unsigned	 io_uring;		/* 1: where the kernel has it */
+	unsigned	 turn_ms;		/* 10; 0: any */
 	size_t		 store_max;		/* 16 MiB: a group's state */
 };
 
@@ -44,6 +46,7 @@ struct worker {
 	struct poller	*poller;		/* of the clients */
 	const struct kennel_app *apps;
 	size_t		 napps;
+	size_t		*message_max;		/* of each of them */
 	uint32_t	 slot;
 	uint64_t	 incarnation;
 	char		 node[NODE_MAX + 1];
@@ -80,7 +83,12 @@ struct worker {
 		struct conn	**at;
 		size_t		  n, cap;
 	}		 dirty, late;
-	struct turn_work flush, flush_late, reap;
+	/* Who waits for another turn: not begun yet, and used one up. */
+	struct line	 lines[2];
+	unsigned	 line;			/* that was served last */
+	struct line	 crowd;			/* to be flushed when there is time */
+	int		 crowding;		/* who is sent to goes there */
+	struct turn_work flush, flush_crowd, flush_late, reap, next;
 	struct burst	*burst;			/* many sends at once, or NULL */
 	int		 burst_off;		/* there is no such thing here */
 	struct event	*sweep_timer;
@@ -108,6 +116,9 @@ int	 worker_option_set(struct worker *w, struct slice key,
 /* A key of [worker], or NULL. */
 const char *worker_option(const struct worker *w, const char *key);
 struct store *worker_store(struct worker *w);
+/* The largest message that app takes of a client, in bytes. */
+size_t	 worker_message_max(const struct worker *w,
+	    const struct kennel_app *app);
 const struct kennel_app *worker_app(const struct worker *w, struct slice name);
 /* link.c: a link's queue went down again: sockets paused for it go on. */
 void	 worker_links_eased(struct worker *w);

@@ -519,6 +519,7 @@ chat_receive(struct kennel_request *q)
 
 const struct kennel_app chat_app = {
 	.name = "chat",
+	.message_max = 128 << 10,
 	.onstart = chat_start,
 	.onstop = chat_stop,
 	.receive = chat_receive,

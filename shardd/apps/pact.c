@@ -220,6 +220,7 @@ pact_stop(struct kennel_replica *r)
 
 const struct kennel_app pact_app = {
 	.name = "pact",
+	.message_max = 128 << 10,
 	.onstart = pact_start,
 	.onstop = pact_stop,
 	.receive = pact_receive,

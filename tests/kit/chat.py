@@ -23,7 +23,7 @@ class Chat(WebSocket):
 
     def tell(self, **message):
         """A message as the page sends it."""
-        self.send(json.dumps(message))
+        self.send(json.dumps(message, ensure_ascii=False))
 
     def say(self, text):
         self.tell(type="msg", text=text)

@@ -10,6 +10,7 @@ ECHO = """
 [worker]
 io_uring = %s
 out_max = 64M
+chat_message_max = 1M
 [route all]
 path = /all/ws
 app = chat

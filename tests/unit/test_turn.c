@@ -165,6 +165,57 @@ START_TEST(who_is_eager_in_vain_is_tried_rarely)
 }
 END_TEST
 
+static int	 left[2];
+
+/* One piece of its work; the rest is for other turns. */
+static void
+piecemeal(void *arg)
+{
+	int	*n = arg;
+
+	strncat(order, n == &left[0] ? "x" : "y", 2);
+	if (--*n > 0)
+		turn_later(&works[n - left]);
+}
+
+START_TEST(what_is_put_off_goes_on_piece_by_piece_while_the_loop_does)
+{
+	struct timeval	 now = { 0, 0 };
+
+	for (int i = 0; i < 2; i++) {
+		left[i] = 3;
+		turn_work_init(&works[i], piecemeal, &left[i]);
+		turn_later(&works[i]);
+		turn_later(&works[i]);		/* queued already */
+	}
+	turn_end();
+	ck_assert_str_eq(order, "");		/* not in this turn */
+	turns = 0;
+	last = 6;
+	base = event_base_new();
+	again = event_new(base, -1, 0, again_cb, NULL);
+	event_add(again, &now);
+	ck_assert_int_eq(turn_loop(base), 0);
+	ck_assert_str_eq(order, "xyxyxy");
+	event_free(again);
+	event_base_free(base);
+}
+END_TEST
+
+START_TEST(what_is_put_off_is_brought_forward_or_cancelled)
+{
+	left[0] = left[1] = 1;
+	for (int i = 0; i < 2; i++) {
+		turn_work_init(&works[i], piecemeal, &left[i]);
+		turn_later(&works[i]);
+	}
+	turn_add(&works[1], TURN_LAST);
+	turn_cancel(&works[0]);
+	turn_end();
+	ck_assert_str_eq(order, "y");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -181,6 +232,9 @@ main(void)
 	    the_loop_runs_callbacks_then_work_until_it_is_stopped);
 	tcase_add_test(t, the_eager_are_tried_first_and_leave_turns_to_the_loop);
 	tcase_add_test(t, who_is_eager_in_vain_is_tried_rarely);
+	tcase_add_test(t,
+	    what_is_put_off_goes_on_piece_by_piece_while_the_loop_does);
+	tcase_add_test(t, what_is_put_off_is_brought_forward_or_cancelled);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

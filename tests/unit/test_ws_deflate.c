@@ -212,6 +212,54 @@ START_TEST(every_window_comes_back_at_every_size)
 }
 END_TEST
 
+START_TEST(in_pieces_it_becomes_the_same)
+{
+	static char		 in[300000], z[300000];
+	struct ws_inflater	*i, *other;
+	struct slice		 rest;
+	struct buf		 a = { 0 }, b = { 0 };
+	unsigned		 n = 0;
+	uint16_t		 code;
+
+	text(in, sizeof(in));
+	rest = slice_of(z, ws_deflate(z, sizeof(z), 15,
+	    slice_of(in, sizeof(in))));
+	i = ws_inflater_get();
+	do {
+		code = ws_inflate_some(i, &a, sizeof(in), &rest, 1000);
+		/* Another message comes between. */
+		b.len = 0;
+		other = ws_inflater_get();
+		ck_assert_ptr_ne(other, i);
+		ck_assert_uint_eq(ws_inflate(&b, 100, slice_of("\x4a\x04\x00",
+		    3)), 0);
+		ws_inflater_put(other);
+		n++;
+	} while (code == WS_INFLATE_MORE);
+	ck_assert_uint_eq(code, 0);
+	ck_assert_uint_gt(n, 10);
+	ck_assert_uint_eq(a.len, sizeof(in));
+	ck_assert_mem_eq(a.data, in, sizeof(in));
+	ws_inflater_put(i);
+	/* Cut short, in pieces, too; and too large. */
+	for (int k = 0; k < 2; k++) {
+		size_t	 all = ws_deflate(z, sizeof(z), 15,
+			    slice_of(in, sizeof(in)));
+
+		rest = slice_of(z, k == 0 ? all - 9 : all);
+		a.len = 0;
+		i = ws_inflater_get();
+		while ((code = ws_inflate_some(i, &a, k == 0 ? sizeof(in) :
+		    sizeof(in) - 1, &rest, 1000)) == WS_INFLATE_MORE)
+			continue;
+		ck_assert_uint_eq(code, k == 0 ? 1007 : 1009);
+		ws_inflater_put(i);
+	}
+	buf_clear(&a);
+	buf_clear(&b);
+}
+END_TEST
+
 START_TEST(what_gets_no_smaller_stays)
 {
 	static char	 in[1000], small[2000];
@@ -247,6 +295,7 @@ main(void)
 	tcase_add_test(t, what_is_damaged_is_1007);
 	tcase_add_test(t, no_more_is_made_of_it_than_allowed);
 	tcase_add_loop_test(t, every_window_comes_back_at_every_size, 9, 16);
+	tcase_add_test(t, in_pieces_it_becomes_the_same);
 	tcase_add_test(t, what_gets_no_smaller_stays);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
