@@ -16,6 +16,7 @@
 #define BUDGET_MESSAGE	300		/* something decoded and acted upon */
 #define BUDGET_RECEIVER	50		/* a payload queued for somebody */
 #define BUDGET_WRITE	3000		/* a socket that will be written to */
+#define BUDGET_BYTES	4		/* this many take a nanosecond */
 #define BUDGET_ENTRY	50		/* an entry of a map that is walked */
 #define BUDGET_END	10000		/* a connection that ends */
 
@@ -45,7 +46,7 @@ budget_charge(uint64_t ns)
 static inline void
 budget_bytes(uint64_t n)
 {
-	budget.spent += n / 4;
+	budget.spent += n / BUDGET_BYTES;
 }
 /* Is nothing left in this turn? */
 int	 budget_over(void);

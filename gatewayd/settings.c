@@ -111,7 +111,7 @@ static const struct worker_row {
 	{ "message_max",	"message_max",	SIZE, 1, 1 << 30 },
 	{ "chat_message_max",	"chat_message_max", SIZE, 1, 1 << 30 },
 	{ "pact_message_max",	"pact_message_max", SIZE, 1, 1 << 30 },
-	{ "turn",		"turn_ms",	DURATION, 0, 10000 },
+	{ "turn",		"turn_ms",	DURATION, 1, 10000 },
 	{ "body_max",		"body_max",	SIZE, 0, 1 << 30 },
 	{ "out_max",		"out_max",	SIZE, 1024, 1 << 30 },
 	{ "request_timeout",	"request_ms",	DURATION, 100, 3600000 },

@@ -25,7 +25,7 @@
 /* worker->lines */
 enum { LINE_FRESH, LINE_COSTLY };
 
-#define CONN_BURST	64		/* of a crowd, between looks at the clock */
+#define CONN_BURST	BURST_MAX	/* of a crowd, between looks at the clock */
 #define CONN_READS	4		/* of CONN_BUF, an event */
 #define CONN_BUF	(64 << 10)
 /* Bytes read after the end, for at most a second: a message that is refused for
@@ -355,8 +355,7 @@ conn_queue(struct conn *c, struct payload *p)
 		errno = ENOMEM;
 		return (-1);
 	}
-	budget_charge(BUDGET_RECEIVER);
-	budget_bytes(payload_wire(p).len);
+	budget_charge(BUDGET_RECEIVER + p->len / BUDGET_BYTES);
 	c->last = (uint32_t)turn_ms();
 	if (c->flags & (CONN_F_LATE | CONN_F_DIRTY))
 		return (0);

@@ -90,9 +90,11 @@ struct kennel_change {
 struct kennel_app {
 	/* Routes name it (app = NAME).  NULL: serves every route. */
 	const char	*name;
-	/* Bytes of the largest message that it takes, where [worker]
-	 * <name>_message_max says nothing else; 0: as much as message_max
-	 * allows.  Beyond it, the client is closed with 1009. */
+	/* Bytes of the largest message that it takes (for shardd's own, [worker]
+	 * chat_message_max and pact_message_max say it), if message_max allows as
+	 * much; 0: whatever that allows.  Beyond it, the client is closed with
+	 * 1009.  The larger it is and the more onmessage does with each byte, the
+	 * longer all other clients of the shard wait. */
 	size_t	 message_max;
 
 	/* A replica begins (kennel_replica_set_data) or ends.  onstart returns

@@ -7,6 +7,7 @@
 
 #include <event2/event.h>
 
+#include "common/budget.h"
 #include "common/turn.h"
 #include "proto/channel.h"
 #include "proto/limits.h"
@@ -152,6 +153,45 @@ START_TEST(a_hundred_thousand_small_frames_coalesce)
 	ck_assert_uint_eq(frames_queued(left.f), 0);
 	ck_assert_uint_eq(left.drained, 1);
 	ck_assert_uint_eq(left.ends + right.ends, 0);
+}
+END_TEST
+
+static size_t		 burst_turns, burst_most, burst_seen;
+
+/* Once a round of the loop: how many came in it. */
+static void
+burst_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct timeval	 now = { 0, 0 };
+	size_t		 n = right.messages - burst_seen;
+
+	(void)fd, (void)what;
+	burst_seen = right.messages;
+	if (n > burst_most)
+		burst_most = n;
+	burst_turns++;
+	if (right.messages == 50000)
+		turn_stop();
+	else
+		event_add(arg, &now);
+}
+
+START_TEST(a_burst_is_handed_out_in_as_many_turns_as_it_needs)
+{
+	struct timeval	 now = { 0, 0 };
+	struct event	*ev = evtimer_new(base, burst_cb, event_self_cbarg());
+
+	budget_set(1);
+	event_add(ev, &now);
+	for (uint32_t i = 0; i < 50000; i++)
+		send_frame(left.f, i, 8, i % 9);
+	ck_assert_int_eq(turn_loop(base), 0);
+	/* One read's worth and one that was kept may fall between two looks. */
+	ck_assert_uint_le(burst_most, 2 * 1000000 / BUDGET_MESSAGE + 2);
+	ck_assert_uint_ge(burst_turns, 50000 / burst_most);
+	ck_assert_uint_eq(left.ends + right.ends, 0);
+	event_free(ev);
+	budget_set(0);
 }
 END_TEST
 
@@ -301,6 +341,8 @@ main(void)
 	tcase_set_timeout(t, 20);
 	tcase_add_loop_test(t, frames_cut_anywhere_are_put_together, 1, 40);
 	tcase_add_test(t, a_hundred_thousand_small_frames_coalesce);
+	tcase_add_test(t,
+	    a_burst_is_handed_out_in_as_many_turns_as_it_needs);
 	tcase_add_test(t, both_ways_at_once_with_large_frames);
 	tcase_add_test(t,
 	    the_largest_frame_passes_and_a_larger_one_is_not_sent);

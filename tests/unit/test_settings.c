@@ -342,6 +342,9 @@ START_TEST(worker_options_are_plain_numbers)
 	    "drain = 1500ms\n"
 	    "[worker]\n"
 	    "message_max = 2M\n"
+	    "chat_message_max = 5k\n"
+	    "pact_message_max = 1M\n"
+	    "turn = 20ms\n"
 	    "body_max = 4k\n"
 	    "out_max = 1M\n"
 	    "request_timeout = 3s\n"
@@ -355,6 +358,9 @@ START_TEST(worker_options_are_plain_numbers)
 	    "x-thing = 20s\n", 0644);
 	LOAD("--config", file);
 	ck_assert_str_eq(option("message_max"), "2097152");
+	ck_assert_str_eq(option("chat_message_max"), "5120");
+	ck_assert_str_eq(option("pact_message_max"), "1048576");
+	ck_assert_str_eq(option("turn_ms"), "20");
 	ck_assert_str_eq(option("body_max"), "4096");
 	ck_assert_str_eq(option("out_max"), "1048576");
 	ck_assert_str_eq(option("request_ms"), "3000");
