@@ -22,7 +22,7 @@
 #include "proto/pack.h"
 
 #define CONTROL_QUEUE_MAX	(64 << 20)	/* bytes */
-#define CONTROL_MESSAGES_MAX	256		/* in a packet */
+#define CONTROL_MESSAGES_MAX	64		/* in a packet */
 #define CONTROL_READS		32		/* packets in one go */
 #define CONTROL_RETRY_MS	10		/* ETOOMANYREFS, ENOMEM */
 #define CONTROL_HEAD		3		/* an array header of a packet */
