@@ -37,7 +37,7 @@ struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 	unsigned	 whisper_ask;		/* 8 neighbours */
 	unsigned	 deflate;		/* 0: no */
 	unsigned	 io_uring;		/* 1: where the kernel has it */
-	unsigned	 turn_ms;		/* 10; 0: any */
+	unsigned	 turn_ms;		/* 10: work at one go */
 	size_t		 store_max;		/* 16 MiB: a group's state */
 };
 

@@ -475,6 +475,8 @@ START_TEST(wrong_files_are_named_with_line_and_key)
 		{ "[gateway]\nline_max = 64k\n", "line_max (65536) is more" },
 		{ "[gate]\na = b\n", "gate" },
 		{ "[worker]\nmessage_max = 0\n", "message_max" },
+		{ "[worker]\nchat_message_max = 0\n", "chat_message_max" },
+		{ "[worker]\nturn = 0\n", "turn" },
 		{ "[worker]\ndeflate = 9\n", "deflate: must be yes or no" },
 		{ "[worker]\npages = /nowhere\n", "not a directory" },
 		{ "[worker]\ngreeting = x\n", "\"app.\"" },
