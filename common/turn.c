@@ -10,6 +10,8 @@
 static struct list	 turn_ranks[TURN_NRANKS];
 static int		 turn_ready, turn_stopping;
 static uint64_t		 turn_now;	/* clock_ms; 0: not asked yet */
+static volatile uint64_t turn_unwatched;
+volatile uint64_t	*turn_counter = &turn_unwatched;
 
 static struct {
 	int	(*run)(void *arg);
@@ -69,6 +71,7 @@ turn_end(void)
 		}
 		w = list_entry(turn_ranks[rank].next, struct turn_work, at);
 		turn_cancel(w);
+		turn_progress();
 		w->run(w->arg);		/* may free w */
 		rank = 0;
 	}
@@ -108,6 +111,12 @@ turn_try(void)
 	return (1);
 }
 
+void
+turn_count_at(volatile uint64_t *n)
+{
+	turn_counter = n;
+}
+
 uint64_t
 turn_ms(void)
 {
@@ -123,6 +132,7 @@ turn_loop(struct event_base *base)
 	turn_stopping = 0;
 	turn_end();
 	while (!turn_stopping) {
+		turn_progress();
 		if (!turn_try() && event_base_loop(base, EVLOOP_ONCE) == -1)
 			return (-1);
 		turn_end();

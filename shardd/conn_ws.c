@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "common/spare.h"
+#include "common/turn.h"
 #include "proto/utf8.h"
 #include "proto/ws_deflate.h"
 #include "shardd/conn.h"
@@ -337,6 +338,7 @@ conn_ws_message(struct conn *c, const struct ws_message *m)
 
 	if (c->state != CONN_OPEN)
 		return;
+	turn_progress();
 	if (m->compressed) {
 		if (conn_ws_inflate(c, m, &plain) == -1)
 			goto out;
