@@ -26,11 +26,13 @@
 #include "gatewayd/handoff.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/postmortem.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
 #include "proto/capsule.h"
 #include "proto/channel.h"
 #include "proto/keys.h"
+#include "proto/page.h"
 
 #define ROSTER_FOUND_MS		2000	/* a found shard's hello, at start */
 #define ROSTER_LOOK_MS		250	/* is the start over? */
@@ -57,6 +59,7 @@ struct roster {
 	struct event	*watch;
 	uint64_t	 watched;	/* clock_ms of the last tick */
 	struct list	*holding;	/* where orders wait, or NULL */
+	struct postmortem postmortem;
 	int		 leaving;	/* 1: draining, 2: killed */
 	void		(*left_cb)(struct gateway *);
 };
@@ -92,6 +95,9 @@ static int	 shard_has(const struct shard *, uint64_t);
 static int	 roster_elect(struct group *);
 static void	 roster_name(struct roster *, struct group *, struct replica *);
 static void	 roster_doubt(struct roster *, struct shard *);
+static void	 shard_examine(struct shard *, const char *);
+static void	 roster_warn_of(struct group *, struct replica *,
+		    const struct suspect *);
 static void	 shard_forget(struct shard *);
 static int	 shard_open(const struct shard *);
 static char	*shard_lock_path(const struct shard *);
@@ -133,6 +139,7 @@ roster_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 		return (NULL);
 	r->gateway = g;
 	r->ready_cb = ready_cb;
+	postmortem_init(&r->postmortem);
 	for (uint32_t i = 0; i < SLOTS_MAX; i++) {
 		s = &r->slots[i];
 		s->gateway = g;
@@ -182,6 +189,7 @@ roster_free(struct roster *r)
 		event_free(r->timer);
 	if (r->watch != NULL)
 		event_free(r->watch);
+	postmortem_clear(&r->postmortem);
 	free(r);
 }
 
@@ -840,6 +848,7 @@ shard_dead(struct shard *s)
 	int		 demand;
 
 	handoff_shard_dead(g, s);
+	shard_examine(s, "died");
 	if (s->site != NULL)
 		lost = placement_site_remove(g->placement, s->site);
 	s->site = NULL;
@@ -1032,11 +1041,15 @@ shard_introduce(struct shard *s, struct replica *rep)
 			    .limit = group->limit,
 			    .group = slice_of(group->name, group->name_len),
 			    .app = slice_str(group->app) };
+	const struct suspect *step = NULL;
 	struct list	*l, *tmp;
 	struct replica	*other;
 
 	if (map_find(&s->has, &rep->id, sizeof(rep->id)) == NULL)
 		roster_tell(s, &m, NULL);
+	while ((step = postmortem_next(&s->gateway->roster->postmortem, m.app,
+	    m.group, step)) != NULL)
+		roster_warn_of(group, rep, step);
 	list_each(l, tmp, &group->replicas) {
 		other = list_entry(l, struct replica, at);
 		if (other == rep || ((struct shard *)other->site->owner)->state
@@ -1267,8 +1280,12 @@ roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 			shard_kill(s, "it was busy for too long and did not "
 			    "answer");
 		else if (state == PULSE_DOUBTFUL && s->site != NULL &&
-		    s->site->usable)
+		    s->site->usable) {
+			/* The next one who decides gets what it hangs in. */
+			if (!pulse_moved(&s->pulse, s->pulse.asked, now))
+				shard_examine(s, "hangs");
 			roster_doubt(r, s);	/* nobody is to wait for it */
+		}
 	}
 }
 
@@ -1329,6 +1346,64 @@ roster_name(struct roster *r, struct group *group, struct replica *only)
 		m.replica = rep->id;
 		roster_order(r, rep->site->owner, &m);
 	}
+}
+
+/* Tell this replica, or all (NULL), of a step that shards do not survive. */
+static void
+roster_warn_of(struct group *group, struct replica *only,
+    const struct suspect *step)
+{
+	struct ctl	 m = { .type = CTL_POISON, .neighbour = step->origin,
+			    .id = step->number };
+	struct list	*l, *tmp;
+	struct replica	*rep;
+
+	list_each(l, tmp, &group->replicas) {
+		rep = list_entry(l, struct replica, at);
+		if ((only != NULL && rep != only) ||
+		    ((struct shard *)rep->site->owner)->state != SHARD_READY)
+			continue;
+		m.replica = rep->id;
+		roster_tell(rep->site->owner, &m, NULL);
+	}
+}
+
+/*
+ * It died or hangs: amid what?  Before its successors are named, for they will be
+ * given the same.  A page that accuses a group that is not there is not believed.
+ */
+static void
+shard_examine(struct shard *s, const char *how)
+{
+	struct postmortem	*p = &s->gateway->roster->postmortem;
+	const struct suspect	*step = NULL;
+	struct page_work	 w;
+	struct replica		*rep;
+	struct slice		 app, group;
+	char			 name[256];
+	unsigned		 deaths;
+
+	if (pulse_work(&s->pulse, &w) == -1 || w.what == PAGE_NOTHING ||
+	    (rep = placement_replica(s->gateway->placement, w.replica)) ==
+	    NULL || rep->site != s->site)
+		return;
+	app = slice_str(rep->group->app);
+	group = slice_of(rep->group->name, rep->group->name_len);
+	log_warn("shard slot=%" PRIu32 " %s amid=%s group=%s origin=%" PRIu64
+	    " number=%" PRIu64, s->slot, how, page_what_name(w.what),
+	    log_escape(name, sizeof(name), group.data, group.len), w.origin,
+	    w.number);
+	if (w.what == PAGE_ONRESET)		/* no step is to blame */
+		return;
+	deaths = postmortem_blame(p, app, group, w.origin, w.number,
+	    s->incarnation);
+	if (deaths < POSTMORTEM_DEATHS)
+		return;
+	log_warn("group=%s origin=%" PRIu64 " number=%" PRIu64 " shards=%u "
+	    "died or hung of this step, it is refused from now on", name,
+	    w.origin, w.number, deaths);
+	while ((step = postmortem_next(p, app, group, step)) != NULL)
+		roster_warn_of(rep->group, NULL, step);
 }
 
 /* Its groups need not wait for it. */
