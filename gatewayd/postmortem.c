@@ -91,6 +91,20 @@ postmortem_blame(struct postmortem *p, struct slice app, struct slice group,
 	return (++s->deaths);
 }
 
+void
+postmortem_absolve(struct postmortem *p, uint64_t incarnation)
+{
+	struct list	*l, *tmp;
+	struct suspect	*s;
+
+	list_each(l, tmp, &p->suspects) {
+		s = list_entry(l, struct suspect, at);
+		if (s->last == incarnation && s->deaths > 0 &&
+		    s->deaths < POSTMORTEM_DEATHS)
+			s->deaths--;
+	}
+}
+
 const struct suspect *
 postmortem_next(const struct postmortem *p, struct slice app,
     struct slice group, const struct suspect *after)

@@ -617,6 +617,7 @@ shard_pong(struct shard *s, const struct ctl *m, int *fds, int cut)
 	(void)fds, (void)cut;
 	if (!pulse_heard(&s->pulse, m->id, clock_ms()))
 		return (0);
+	postmortem_absolve(&s->gateway->roster->postmortem, s->incarnation);
 	if (s->state == SHARD_READY && !s->hopeless) {
 		evtimer_del(s->timer);		/* no accusation stands */
 		s->site->usable = 1;

@@ -134,6 +134,14 @@ def test_a_step_that_hangs_holds_up_two(room):
     check(k, clients, 2)
 
 
+def test_a_step_that_is_slow_is_not_refused(room):
+    """Others take over from who decides, and nobody dies of it."""
+    k, clients = room(2, config="[gateway]\nwatchdog = 4s\n")
+    assert clients[1].do("work 1500")[0] == 0
+    assert "is refused from now on" not in k.log()
+    check(k, clients, 0)
+
+
 def test_who_is_busy_is_not_hung(room):
     """For twice the watchdog's time with steps, each of which is far shorter."""
     k, clients = room(1, config="[gateway]\nwatchdog = 2s\n")

@@ -47,6 +47,19 @@ START_TEST(a_shard_that_hangs_and_then_dies_counts_once)
 }
 END_TEST
 
+START_TEST(who_was_slow_does_not_count)
+{
+	blame("g", 7, 3, 100);
+	postmortem_absolve(&p, 99);
+	postmortem_absolve(&p, 100);
+	postmortem_absolve(&p, 100);
+	ck_assert_uint_eq(blame("g", 7, 3, 101), 1);
+	ck_assert_uint_eq(blame("g", 7, 3, 100), 2);
+	postmortem_absolve(&p, 100);		/* too late */
+	ck_assert_uint_eq(condemned("app", "g"), 1);
+}
+END_TEST
+
 START_TEST(steps_groups_and_applications_are_told_apart)
 {
 	blame("g", 7, 3, 100);
@@ -99,6 +112,7 @@ main(void)
 	tcase_add_checked_fixture(t, begin, end);
 	tcase_add_test(t, the_second_death_condemns);
 	tcase_add_test(t, a_shard_that_hangs_and_then_dies_counts_once);
+	tcase_add_test(t, who_was_slow_does_not_count);
 	tcase_add_test(t, steps_groups_and_applications_are_told_apart);
 	tcase_add_test(t, only_the_latest_are_remembered);
 	suite_add_tcase(s, t);
