@@ -1,7 +1,8 @@
 /*
- * What shards died of: steps of a group's shared state (proto/page.h) amid which a
- * shard died or hung.  Whoever decides next gets the same step again; one that two
- * shards did not survive is condemned, and is not to be tried a third time.
+ * What shards died of: steps of a group's shared state (proto/page.h), or its
+ * resets, amid which a shard died or hung.  Whoever decides next gets the same
+ * again; one that two shards did not survive is condemned, and is not to be tried a
+ * third time.
  */
 #ifndef GATEWAYD_POSTMORTEM_H
 #define GATEWAYD_POSTMORTEM_H

@@ -1394,14 +1394,12 @@ shard_examine(struct shard *s, const char *how)
 	    " number=%" PRIu64, s->slot, how, page_what_name(w.what),
 	    log_escape(name, sizeof(name), group.data, group.len), w.origin,
 	    w.number);
-	if (w.what == PAGE_ONRESET)		/* no step is to blame */
-		return;
 	deaths = postmortem_blame(p, app, group, w.origin, w.number,
 	    s->incarnation);
 	if (deaths < POSTMORTEM_DEATHS)
 		return;
 	log_warn("group=%s origin=%" PRIu64 " number=%" PRIu64 " shards=%u "
-	    "died or hung of this step, it is refused from now on", name,
+	    "died or hung of this, it is refused from now on", name,
 	    w.origin, w.number, deaths);
 	while ((step = postmortem_next(p, app, group, step)) != NULL)
 		roster_warn_of(rep->group, NULL, step);

@@ -20,7 +20,7 @@
  *
  * POISON comes before the AUTHORITY that it matters to: a step of replica
  * `neighbour` with the number `id` (0: that replica's end) has killed one shard
- * after another.
+ * after another; or, with 0 and PAGE_RESETS (page.h), onreset has.
  *
  * First start and taking over after a gateway's death are the same.  HELLO, the
  * HAVE lists and HELD are absolute: they are all that the shard has.

@@ -32,9 +32,10 @@ enum page_what {		/* a callback that a successor may run again */
 	PAGE_NOTHING,
 	PAGE_DECIDE,		/* decide, or ongone when number is 0 */
 	PAGE_ONSTEP,
-	PAGE_ONRESET,		/* origin and number are 0 */
+	PAGE_ONRESET,		/* origin is 0, number PAGE_RESETS */
 	PAGE_NWHATS
 };
+#define PAGE_RESETS	UINT64_MAX	/* all of a group: no step is to blame */
 const char *page_what_name(enum page_what what);
 
 struct page_head {

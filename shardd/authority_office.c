@@ -461,7 +461,12 @@ authority_reset(struct authority *a)
 	turn_progress();
 	if (a->r->app->onreset == NULL)
 		return;
-	page_at(page, PAGE_ONRESET, a->r->id, 0, 0);
+	if (authority_is_poison(a, 0, PAGE_RESETS)) {
+		log_warn("replica id=%" PRIu64 " onreset not called: shards "
+		    "died of it", a->r->id);
+		return;
+	}
+	page_at(page, PAGE_ONRESET, a->r->id, 0, PAGE_RESETS);
 	a->r->app->onreset((struct kennel_replica *)a->r);
 	page_idle(page);
 }

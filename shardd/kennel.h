@@ -349,7 +349,7 @@ int	 kennel_replica_step(struct kennel_replica *r, const char *data,
  * in a row died or hung amid decide or onstep of this very step, so it is not tried
  * again.  Then it has written nothing; only if it was in Redis already when onstep
  * failed, the state has it and onstep is called for it nowhere.  An ongone of which
- * two processes die is not called again either.  A call fails
+ * two processes die is not called again either, nor, in that group, an onreset.  A call fails
  * with -1 and errno ENOTSUP (no decide), EMSGSIZE, ENOTCONN, ENOMEM.
  */
 

@@ -9,7 +9,8 @@ import signal
 import pytest
 from kit import kennel as kits
 from kit import wait
-from kit.ws import WebSocket
+from kit.wire import Closed
+from kit.ws import Ended, Refused, WebSocket
 
 CONFIG = """
 [route poison]
@@ -122,6 +123,32 @@ def test_an_end_that_kills_is_tried_twice(room):
     wait.until(lambda: len(k.shards()) == 5, 30)
     assert deaths(k) == 3
     for c in clients:
+        c.close()
+
+
+def test_a_state_that_kills_who_gets_it(start, worker):
+    """Newcomers in other shards do not kill those one after another."""
+    k = start(worker=worker, shards=4, max_shards=4, config=CONFIG)
+    first = Client(k)
+    assert first.do("tabu")[0] == 0
+    assert deaths(k) == 0
+
+    def newcomer():
+        try:
+            c = Client(k)
+            if c.do("add m")[0] == 0:
+                return c
+        except (Closed, Ended, Refused, OSError):
+            pass
+        wait.until(lambda: len(k.shards()) == 4, 30)
+        return None
+    second = wait.until(newcomer, 30)
+    third = wait.until(newcomer, 30)
+    assert deaths(k) == 2
+    assert k.log().count("died amid=onreset group=g ") == 2
+    assert first.do("add m")[0] == 0
+    k.exact()
+    for c in first, second, third:
         c.close()
 
 

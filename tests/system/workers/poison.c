@@ -6,6 +6,7 @@
  *	boom		decide aborts
  *	hang		decide never returns
  *	late MAP	adds 1 to a number; onstep aborts
+ *	tabu		from now on, onreset aborts
  *	curse		once this replica has ended, ongone of it aborts
  *	work MS		decide takes so long
  *	many N WORDS	N steps "add m", the step WORDS, N more, all at once
@@ -86,6 +87,8 @@ decide(struct kennel_replica *r, struct kennel_step *t, const char *data,
 			pause();
 	if (strncmp(words, "work ", 5) == 0)
 		work(strtoul(words + 5, NULL, 10));
+	if (strcmp(words, "tabu") == 0)
+		kennel_put(t, "~tabu", "n", 1, "1", 1);
 	if (strncmp(words, "curse ", 6) == 0)
 		kennel_put(t, "~curse", "n", 1, words + 6, strlen(words + 6));
 	if (sscanf(words, "add %63s", map) == 1 ||
@@ -106,6 +109,13 @@ ongone(struct kennel_replica *r, struct kennel_step *t, uint64_t replica)
 	if (cursed != NULL && strtoull(cursed, NULL, 10) == replica)
 		abort();
 	return (0);
+}
+
+static void
+onreset(struct kennel_replica *r)
+{
+	if (kennel_get(r, "~tabu", "n", 1, NULL) != NULL)
+		abort();
 }
 
 static void
@@ -226,6 +236,7 @@ main(int argc, char **argv)
 		.decide = decide,
 		.ongone = ongone,
 		.onstep = onstep,
+		.onreset = onreset,
 	};
 
 	return (kennel_worker_main(argc, argv, &app, 1));
