@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "common/poller.h"
+#include "common/turn.h"
 
 #define POLLER_BATCH	256
 
@@ -41,6 +42,7 @@ poller_run(void *arg)
 	p->n = n = epoll_wait(p->fd, p->batch, POLLER_BATCH, 0);
 	for (p->at = 0; p->at < p->n; p->at++) {
 		e = &p->batch[p->at];
+		turn_progress();
 		if (e->data.ptr != NULL)
 			p->ready(e->data.ptr, poller_what(e->events));
 	}

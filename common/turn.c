@@ -11,6 +11,8 @@
 static struct list	 turn_ranks[TURN_NRANKS], turn_laters;
 static int		 turn_ready, turn_stopping;
 static uint64_t		 turn_now;	/* clock_ms; 0: not asked yet */
+static volatile uint64_t turn_unwatched;
+volatile uint64_t	*turn_counter = &turn_unwatched;
 
 static struct {
 	int	(*run)(void *arg);
@@ -81,6 +83,7 @@ turn_end(void)
 		}
 		w = list_entry(turn_ranks[rank].next, struct turn_work, at);
 		turn_cancel(w);
+		turn_progress();
 		w->run(w->arg);		/* may free w */
 		rank = 0;
 	}
@@ -118,6 +121,12 @@ turn_try(void)
 	turn_eager.rest = 0;
 	turn_eager.row++;
 	return (1);
+}
+
+void
+turn_count_at(volatile uint64_t *n)
+{
+	turn_counter = n;
 }
 
 uint64_t
@@ -158,6 +167,7 @@ turn_loop(struct event_base *base)
 	turn_stopping = 0;
 	turn_end();
 	while (!turn_stopping) {
+		turn_progress();
 		turn_catch_up();
 		if (turn_stopping)
 			break;

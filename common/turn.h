@@ -39,6 +39,20 @@ void	 turn_cancel(struct turn_work *w);
  * loop is not asked for it.
  */
 void	 turn_set_eager(int (*run)(void *arg), void *arg);
+/*
+ * The number there grows with each turn and with each piece of work that says so
+ * by turn_progress(): whoever watches us sees that we get on.  What takes long in
+ * one turn says so between its pieces.
+ */
+void	 turn_count_at(volatile uint64_t *n);
+extern volatile uint64_t *turn_counter;
+
+static inline void
+turn_progress(void)
+{
+	++*turn_counter;
+}
+
 /* clock_ms() as of this turn, asked once. */
 uint64_t turn_ms(void);
 /* Loop until turn_stop() was called; 0, or -1 when the loop failed. */

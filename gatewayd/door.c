@@ -165,7 +165,8 @@ visitor_message_cb(struct control *c, const struct ctl *m, int *fds,
 		return (roster_message(v->shard, m, fds, nfds, cut));
 	switch (m->type) {
 	case CTL_HELLO:
-		v->shard = roster_hello(g->roster, c, m, v->pid);
+		v->shard = roster_hello(g->roster, c, m,
+		    nfds > 0 ? fds : NULL, v->pid);
 		if (v->shard == NULL)
 			return (-1);
 		evtimer_del(v->timer);

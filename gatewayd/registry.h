@@ -12,7 +12,8 @@ struct registry;
 struct registry *registry_new(struct gateway *g);	/* NULL with errno */
 void	 registry_free(struct registry *r);
 int	 registry_up(const struct registry *r);
-/* All found shards have said hello: what is not alive now is dead. */
+/* All found shards have said hello, or one more of them: what is not alive now is
+ * dead. */
 void	 registry_start(struct registry *r);
 /* This shard is dead: its entries go, now or when Redis is back. */
 void	 registry_sweep(struct registry *r, const char *address);

@@ -26,13 +26,18 @@
 #include "gatewayd/handoff.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/postmortem.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
 #include "proto/capsule.h"
 #include "proto/channel.h"
 #include "proto/keys.h"
+#include "proto/page.h"
 
-#define ROSTER_FOUND_MS		2000	/* a found shard's hello */
+#define ROSTER_FOUND_MS		2000	/* a found shard's hello, at start */
+#define ROSTER_LOOK_MS		250	/* is the start over? */
+#define ROSTER_WATCH		25	/* looks in the watchdog's time: so it is
+					   exact to less than a tenth */
 #define ROSTER_START_MS		10000	/* from fork to READY */
 #define ROSTER_ACCUSED_MS	1000	/* its PONG, when a link to it is lost */
 #define ROSTER_PROVEN_MS	30000	/* up that long: it is no crash loop */
@@ -48,11 +53,13 @@ struct roster {
 	size_t		 nslots;	/* used at some time */
 	void		(*ready_cb)(struct gateway *);
 	int		 settled;	/* ready_cb has been called */
+	int		 unnamed;	/* then, somebody was silent: see resolve */
 	struct event	*timer;		/* to settle; later, to leave */
 	uint64_t	 deadline;	/* clock_ms, of the timer */
 	struct event	*watch;
 	uint64_t	 watched;	/* clock_ms of the last tick */
 	struct list	*holding;	/* where orders wait, or NULL */
+	struct postmortem postmortem;
 	int		 leaving;	/* 1: draining, 2: killed */
 	void		(*left_cb)(struct gateway *);
 };
@@ -88,12 +95,16 @@ static int	 shard_has(const struct shard *, uint64_t);
 static int	 roster_elect(struct group *);
 static void	 roster_name(struct roster *, struct group *, struct replica *);
 static void	 roster_doubt(struct roster *, struct shard *);
+static void	 shard_examine(struct shard *, const char *);
+static void	 roster_warn_of(struct group *, struct replica *,
+		    const struct suspect *);
 static void	 shard_forget(struct shard *);
 static int	 shard_open(const struct shard *);
 static char	*shard_lock_path(const struct shard *);
 static void	 shard_unlink_lock(const struct shard *);
 static void	 roster_check(struct roster *);
 static void	 roster_clean(struct roster *);
+static void	 roster_resolve(struct roster *);
 static void	 roster_timer_cb(evutil_socket_t, short, void *);
 static void	 roster_watch_cb(evutil_socket_t, short, void *);
 static void	 roster_order(struct roster *, struct shard *,
@@ -122,17 +133,19 @@ roster_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 	struct roster	*r;
 	struct shard	*s;
 	struct timeval	 tv;
-	unsigned	 tick = g->settings.watchdog_ms / 4;
+	unsigned	 tick = g->settings.watchdog_ms / ROSTER_WATCH;
 
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return (NULL);
 	r->gateway = g;
 	r->ready_cb = ready_cb;
+	postmortem_init(&r->postmortem);
 	for (uint32_t i = 0; i < SLOTS_MAX; i++) {
 		s = &r->slots[i];
 		s->gateway = g;
 		s->slot = i;
 		s->pidfd = -1;
+		pulse_init(&s->pulse);
 		list_init(&s->handoffs);
 		list_init(&s->owed);
 		backoff_init(&s->backoff, ROSTER_BACKOFF_MIN_MS,
@@ -148,7 +161,7 @@ roster_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 	r->watched = clock_ms();
 	tv = roster_tv(tick < 25 ? 25 : tick);
 	event_add(r->watch, &tv);
-	tv = roster_tv(ROSTER_START_MS);
+	tv = roster_tv(ROSTER_LOOK_MS);
 	evtimer_add(r->timer, &tv);
 	r->deadline = clock_ms() + ROSTER_START_MS;
 
@@ -176,6 +189,7 @@ roster_free(struct roster *r)
 		event_free(r->timer);
 	if (r->watch != NULL)
 		event_free(r->watch);
+	postmortem_clear(&r->postmortem);
 	free(r);
 }
 
@@ -346,7 +360,7 @@ roster_replica_ended(struct replica *rep, void *gateway)
 
 struct shard *
 roster_hello(struct roster *r, struct control *c, const struct ctl *m,
-    pid_t peer)
+    int *page, pid_t peer)
 {
 	struct gateway	*g = r->gateway;
 	struct shard	*s = &r->slots[m->slot];
@@ -404,7 +418,12 @@ roster_hello(struct roster *r, struct control *c, const struct ctl *m,
 	s->site->capacity = capacity;
 	s->control = c;
 	s->hello = 1;
-	s->ping_sent = s->ping_answered = 0;
+	if (pulse_begin(&s->pulse, page == NULL ? -1 : *page,
+	    m->incarnation) == -1)
+		log_warn("shard slot=%" PRIu32 " has no page that can be read: "
+		    "%s", s->slot, strerror(errno));
+	if (page != NULL)
+		*page = -1;
 	shard_move(s, SHARD_STARTING);
 	evtimer_add(s->timer, &tv);
 	return (s);
@@ -495,6 +514,7 @@ shard_ready(struct shard *s, const struct ctl *m, int *fds, int cut)
 	list_each(l, tmp, &s->site->replicas)
 		shard_introduce(s, list_entry(l, struct replica, at_site));
 	shard_forget(s);
+	roster_resolve(s->gateway->roster);
 	handoff_shard_ready(s->gateway, s);
 	return (0);
 }
@@ -595,9 +615,9 @@ static int
 shard_pong(struct shard *s, const struct ctl *m, int *fds, int cut)
 {
 	(void)fds, (void)cut;
-	if (m->id != s->ping_id)
+	if (!pulse_heard(&s->pulse, m->id, clock_ms()))
 		return (0);
-	s->ping_answered = clock_ms();
+	postmortem_absolve(&s->gateway->roster->postmortem, s->incarnation);
 	if (s->state == SHARD_READY && !s->hopeless) {
 		evtimer_del(s->timer);		/* no accusation stands */
 		s->site->usable = 1;
@@ -702,7 +722,7 @@ static int
 shard_find(struct shard *s)
 {
 	char		*path = shard_lock_path(s);
-	struct timeval	 tv = roster_tv(ROSTER_FOUND_MS);
+	struct timeval	 tv = roster_tv(s->gateway->settings.watchdog_ms);
 	pid_t		 pid = 0;
 	int		 pidfd = -1;
 
@@ -829,6 +849,7 @@ shard_dead(struct shard *s)
 	int		 demand;
 
 	handoff_shard_dead(g, s);
+	shard_examine(s, "died");
 	if (s->site != NULL)
 		lost = placement_site_remove(g->placement, s->site);
 	s->site = NULL;
@@ -851,12 +872,14 @@ shard_dead(struct shard *s)
 		    " before it said hello", s->ended, lost);
 	free(s->link_path);
 	s->link_path = NULL;
+	pulse_end(&s->pulse);
 	close(s->pidfd);
 	s->pidfd = -1;
 	s->pid = 0;
 	s->exited = s->hopeless = s->ours = 0;
 	s->incarnation = 0;
 	evtimer_del(s->timer);
+	roster_resolve(r);
 	if (r->leaving) {
 		shard_move(s, SHARD_EMPTY);
 		return;
@@ -906,6 +929,7 @@ shard_free(struct shard *s)
 		event_free(s->pid_event);
 	if (s->pidfd != -1)
 		close(s->pidfd);
+	pulse_end(&s->pulse);
 	free(s->link_path);
 }
 
@@ -913,6 +937,8 @@ static void
 shard_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct shard	*s = arg;
+	struct timeval	 tv = roster_tv(ROSTER_ACCUSED_MS);
+	uint64_t	 now = clock_ms();
 
 	(void)fd, (void)what;
 	switch (s->state) {
@@ -923,7 +949,11 @@ shard_timer_cb(evutil_socket_t fd, short what, void *arg)
 		shard_kill(s, "it did not say hello in time");
 		break;
 	case SHARD_READY:
-		shard_kill(s, "a link to it was lost and it does not answer");
+		if (pulse_moved(&s->pulse, now - ROSTER_ACCUSED_MS, now))
+			evtimer_add(s->timer, &tv);	/* it is busy */
+		else
+			shard_kill(s, "a link to it was lost and it does not "
+			    "answer");
 		break;
 	case SHARD_WAITING:
 		if (s->slot < s->gateway->settings.shards)
@@ -969,14 +999,12 @@ shard_watch(struct shard *s)
 	return (-1);
 }
 
-/* ping_sent is the time of the oldest that was not answered. */
 static void
 shard_ping(struct shard *s)
 {
-	struct ctl	 m = { .type = CTL_PING, .id = ++s->ping_id };
+	struct ctl	 m = { .type = CTL_PING,
+			    .id = pulse_ask(&s->pulse, clock_ms()) };
 
-	if (s->ping_answered >= s->ping_sent)
-		s->ping_sent = clock_ms();
 	roster_tell(s, &m, NULL);
 }
 
@@ -1014,11 +1042,15 @@ shard_introduce(struct shard *s, struct replica *rep)
 			    .limit = group->limit,
 			    .group = slice_of(group->name, group->name_len),
 			    .app = slice_str(group->app) };
+	const struct suspect *step = NULL;
 	struct list	*l, *tmp;
 	struct replica	*other;
 
 	if (map_find(&s->has, &rep->id, sizeof(rep->id)) == NULL)
 		roster_tell(s, &m, NULL);
+	while ((step = postmortem_next(&s->gateway->roster->postmortem, m.app,
+	    m.group, step)) != NULL)
+		roster_warn_of(group, rep, step);
 	list_each(l, tmp, &group->replicas) {
 		other = list_entry(l, struct replica, at);
 		if (other == rep || ((struct shard *)other->site->owner)->state
@@ -1104,7 +1136,8 @@ roster_pending(const struct roster *r)
 		s = &r->slots[i];
 		if (r->leaving ? s->state != SHARD_EMPTY :
 		    /* The second failure is enough to go on without. */
-		    (s->state == SHARD_STARTING || s->state == SHARD_SILENT) &&
+		    (s->state == SHARD_STARTING || (s->state == SHARD_SILENT &&
+		    clock_ms() - s->since < ROSTER_FOUND_MS)) &&
 		    s->crashes_in_row < 2)
 			return (1);
 	}
@@ -1119,6 +1152,31 @@ roster_check(struct roster *r)
 		event_active(r->timer, EV_TIMEOUT, 1);
 }
 
+/* Is there one that we found and whose incarnation we do not know? */
+static int
+roster_unnamed(const struct roster *r)
+{
+	for (size_t i = 0; i < r->nslots; i++)
+		if (r->slots[i].pid != 0 && r->slots[i].incarnation == 0)
+			return (1);
+	return (0);
+}
+
+/*
+ * As long as one that we found was silent, anything could have been its own.  Now
+ * one of those has spoken, or died: what else is left by the dead goes.
+ */
+static void
+roster_resolve(struct roster *r)
+{
+	if (!r->unnamed || r->leaving)
+		return;
+	r->unnamed = roster_unnamed(r);
+	roster_clean(r);
+	if (r->gateway->registry != NULL)
+		registry_start(r->gateway->registry);
+}
+
 static void
 roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -1130,7 +1188,8 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (pending && now < r->deadline) {
 		/* The loop's clock may be a little ahead of ours. */
-		tv = roster_tv(r->deadline - now);
+		tv = roster_tv(r->leaving || r->deadline - now < ROSTER_LOOK_MS ?
+		    r->deadline - now : ROSTER_LOOK_MS);
 		evtimer_add(r->timer, &tv);
 		return;
 	}
@@ -1138,6 +1197,7 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 	if (!r->leaving) {
 		if (!r->settled) {
 			roster_clean(r);
+			r->unnamed = roster_unnamed(r);
 			r->ready_cb(r->gateway);
 		}
 		r->settled = 1;
@@ -1200,6 +1260,7 @@ roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 	struct roster	*r = arg;
 	struct shard	*s;
 	uint64_t	 now = clock_ms(), late = r->gateway->settings.watchdog_ms;
+	enum pulse_state state;
 	/* When it is us who slept, their answers may not have been read yet. */
 	int		 fair = now - r->watched < late / 2 + 1000;
 
@@ -1209,14 +1270,23 @@ roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 		s = &r->slots[i];
 		if (!shard_open(s) || s->hopeless)
 			continue;
-		if (s->ping_answered >= s->ping_sent)
+		state = pulse_feel(&s->pulse, now, late);
+		if (state == PULSE_ANSWERED)
 			shard_ping(s);
 		else if (!fair)
-			s->ping_sent = now;
-		else if (now - s->ping_sent >= late)
+			pulse_excuse(&s->pulse, now);
+		else if (state == PULSE_HUNG)
 			shard_kill(s, "it does not answer");
-		else if (s->site != NULL && s->site->usable)
+		else if (state == PULSE_ENDLESS)
+			shard_kill(s, "it was busy for too long and did not "
+			    "answer");
+		else if (state == PULSE_DOUBTFUL && s->site != NULL &&
+		    s->site->usable) {
+			/* The next one who decides gets what it hangs in. */
+			if (!pulse_moved(&s->pulse, s->pulse.asked, now))
+				shard_examine(s, "hangs");
 			roster_doubt(r, s);	/* nobody is to wait for it */
+		}
 	}
 }
 
@@ -1277,6 +1347,62 @@ roster_name(struct roster *r, struct group *group, struct replica *only)
 		m.replica = rep->id;
 		roster_order(r, rep->site->owner, &m);
 	}
+}
+
+/* Tell this replica, or all (NULL), of a step that shards do not survive. */
+static void
+roster_warn_of(struct group *group, struct replica *only,
+    const struct suspect *step)
+{
+	struct ctl	 m = { .type = CTL_POISON, .neighbour = step->origin,
+			    .id = step->number };
+	struct list	*l, *tmp;
+	struct replica	*rep;
+
+	list_each(l, tmp, &group->replicas) {
+		rep = list_entry(l, struct replica, at);
+		if ((only != NULL && rep != only) ||
+		    ((struct shard *)rep->site->owner)->state != SHARD_READY)
+			continue;
+		m.replica = rep->id;
+		roster_tell(rep->site->owner, &m, NULL);
+	}
+}
+
+/*
+ * It died or hangs: amid what?  Before its successors are named, for they will be
+ * given the same.  A page that accuses a group that is not there is not believed.
+ */
+static void
+shard_examine(struct shard *s, const char *how)
+{
+	struct postmortem	*p = &s->gateway->roster->postmortem;
+	const struct suspect	*step = NULL;
+	struct page_work	 w;
+	struct replica		*rep;
+	struct slice		 app, group;
+	char			 name[256];
+	unsigned		 deaths;
+
+	if (pulse_work(&s->pulse, &w) == -1 || w.what == PAGE_NOTHING ||
+	    (rep = placement_replica(s->gateway->placement, w.replica)) ==
+	    NULL || rep->site != s->site)
+		return;
+	app = slice_str(rep->group->app);
+	group = slice_of(rep->group->name, rep->group->name_len);
+	log_warn("shard slot=%" PRIu32 " %s amid=%s group=%s origin=%" PRIu64
+	    " number=%" PRIu64, s->slot, how, page_what_name(w.what),
+	    log_escape(name, sizeof(name), group.data, group.len), w.origin,
+	    w.number);
+	deaths = postmortem_blame(p, app, group, w.origin, w.number,
+	    s->incarnation);
+	if (deaths < POSTMORTEM_DEATHS)
+		return;
+	log_warn("group=%s origin=%" PRIu64 " number=%" PRIu64 " shards=%u "
+	    "died or hung of this, it is refused from now on", name,
+	    w.origin, w.number, deaths);
+	while ((step = postmortem_next(p, app, group, step)) != NULL)
+		roster_warn_of(rep->group, NULL, step);
 }
 
 /* Its groups need not wait for it. */

@@ -11,6 +11,7 @@
 #include "common/backoff.h"
 #include "common/list.h"
 #include "common/map.h"
+#include "gatewayd/pulse.h"
 #include "proto/control.h"
 #include "proto/limits.h"
 
@@ -51,7 +52,7 @@ struct shard {			/* one slot */
 	int		 hopeless;	/* killed; nothing it says counts */
 	int		 exited;	/* the process; its channel may have more */
 	char		 ended[32];	/* how: "signal=9" */
-	uint64_t	 ping_id, ping_sent, ping_answered;	/* clock_ms */
+	struct pulse	 pulse;		/* of this incarnation */
 	struct backoff	 backoff;
 	struct event	*timer, *pid_event;
 	struct list	 handoffs;	/* capsules on their way or waiting */
@@ -63,18 +64,20 @@ struct roster;
 
 /* First finds shards that an earlier gateway left (locks in the run dir), waits
  * for their hello, then starts what is missing up to settings->shards.  ready_cb
- * is called once, when every slot is READY or has failed (2 s at most for found
- * ones, 10 s for new ones).  NULL with errno. */
+ * is called once, when every slot is READY or has failed (10 s at most), or is
+ * silent: who is found and says nothing for 2 s is not waited for, but has the
+ * watchdog's time.  NULL with errno. */
 struct roster *roster_new(struct gateway *g, void (*ready_cb)(struct gateway *));
 void	 roster_free(struct roster *r);
 /*
- * A shard's first message on a fresh control connection was HELLO.  The shard whose
+ * A shard's first message on a fresh control connection was HELLO, with *page, which
+ * is taken (-1 is left there), or without (NULL).  The shard whose
  * channel it is now, or NULL: not one of ours, drop it.  The door passes on what
  * comes by it: messages (0, or -1: drop the channel), the end of each packet, that
  * more was sent after it had been stuck, and its end.
  */
 struct shard *roster_hello(struct roster *r, struct control *c,
-	    const struct ctl *m, pid_t peer);
+	    const struct ctl *m, int *page, pid_t peer);
 int	 roster_message(struct shard *s, const struct ctl *m, int *fds,
 	    size_t nfds, int cut);
 void	 roster_packet(struct shard *s);

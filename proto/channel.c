@@ -266,6 +266,7 @@ control_packet(struct control *c, const char *data, size_t len, int *fds,
 		goto bad;
 	}
 	for (i = 0; i < n; i++) {
+		turn_progress();
 		want = cut ? 0 : ctl_fds(&messages[i]);
 		if (c->message_cb(c, &messages[i], fds, want,
 		    cut && ctl_fds(&messages[i]) > 0, c->arg) == -1) {

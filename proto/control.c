@@ -86,6 +86,7 @@ static const struct row {
 	[CTL_STATUS]	= { "status", S | G, 0, { F_ID, F_FLAGS, F_TEXT } },
 	[CTL_AUTHORITY]	= { "authority", G, 0,
 	    { F_REPLICA, F_NEIGHBOUR, F_TIME } },
+	[CTL_POISON]	= { "poison", G, 0, { F_REPLICA, F_NEIGHBOUR, F_ID } },
 };
 
 #undef S
@@ -115,6 +116,8 @@ ctl_answer(enum ctl_type type)
 size_t
 ctl_fds(const struct ctl *m)
 {
+	if (m->type == CTL_HELLO)
+		return (m->flags & CTL_F_PAGE ? 1 : 0);
 	if (m->type != CTL_ADOPT)
 		return (0);
 	return (m->flags & CTL_F_MEMFD ? 2 : 1);

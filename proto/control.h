@@ -11,11 +11,16 @@
  *	HELD
  *					WELCOME OPTION* START
  *	READY
- *					REPLICA NEIGHBOUR* AUTHORITY ADOPT
+ *					REPLICA NEIGHBOUR* POISON*
+ *					AUTHORITY ADOPT
  *	ADOPTED
  *	GONE				PARTED
  *	ADOPT (going home)		ADOPTED
  *	PONG				PING
+ *
+ * POISON comes before the AUTHORITY that it matters to: a step of replica
+ * `neighbour` with the number `id` (0: that replica's end) has killed one shard
+ * after another; or, with 0 and PAGE_RESETS (page.h), onreset has.
  *
  * First start and taking over after a gateway's death are the same.  HELLO, the
  * HAVE lists and HELD are absolute: they are all that the shard has.
@@ -43,7 +48,7 @@ enum ctl_type {
 	CTL_PING,	CTL_PONG,
 	CTL_DEAD,	CTL_LINK_LOST,	CTL_DRAIN,
 	CTL_STATUS_ASK,	CTL_STATUS,
-	CTL_AUTHORITY,
+	CTL_AUTHORITY,	CTL_POISON,
 	CTL_NTYPES
 };
 
@@ -80,6 +85,7 @@ struct ctl {
 #define CTL_F_LEAVE	0x20	/* DRAIN: and exit */
 #define CTL_F_OPENED	0x40	/* GONE: it had been opened (onopen ran) */
 #define CTL_F_AUTHORITY	0x80	/* HAVE_REPLICA: it decides, for the term in time */
+#define CTL_F_PAGE	0x100	/* HELLO: the shard's page (page.h) is with it */
 
 #define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */
 #define CTL_VALUE_MAX	CAPSULE_INLINE	/* bytes */
@@ -91,7 +97,8 @@ enum {				/* who may send a message */
 const char *ctl_name(enum ctl_type type);
 unsigned ctl_from(enum ctl_type type);		/* CTL_SHARD | ... */
 enum ctl_type ctl_answer(enum ctl_type type);	/* 0: none */
-/* Descriptors that travel with m: ADOPT 1, or 2 with CTL_F_MEMFD; else 0. */
+/* Descriptors that travel with m: ADOPT 1, or 2 with CTL_F_MEMFD; HELLO 1 with
+ * CTL_F_PAGE; else 0. */
 size_t	 ctl_fds(const struct ctl *m);
 /* Append m to b (only the fields of its row).  Failure sticks in b. */
 void	 ctl_encode(struct buf *b, const struct ctl *m);

@@ -253,6 +253,7 @@ frames_feed(struct frames *f, const char *p, size_t n)
 	size_t		 len, want;
 
 	while (n > 0) {
+		turn_progress();
 		if (in->len == 0 && n >= FRAMES_HEAD) {
 			len = bytes_get_be32(p);
 			if (len > LINK_FRAME_MAX)

@@ -56,6 +56,13 @@ int	 authority_step(struct authority *a, struct slice data,
 
 /* orders.c: replica head decides, for this term. */
 void	 authority_named(struct authority *a, uint64_t term, uint64_t head);
+/*
+ * orders.c: that step (number 0: that replica's end) killed one shard after another
+ * that decided it.  It is refused with EBADMSG; where it was written already, it
+ * takes effect and onstep is not called for it.  0 and PAGE_RESETS: so did onreset,
+ * which is not called any more.
+ */
+void	 authority_poison(struct authority *a, uint64_t origin, uint64_t number);
 /* Is the group's state here, or was it waited for long enough (1 s)? */
 int	 authority_ready(const struct authority *a);
 /* Does this replica decide?  Its term. */

@@ -28,6 +28,7 @@
 #define AUTHORITY_TAKE_MAX_MS	8000
 #define AUTHORITY_BATCH		(256 << 10)	/* bytes of steps */
 #define AUTHORITY_INBOX		(16 << 20)	/* bytes of steps that wait */
+#define AUTHORITY_POISONS	16	/* remembered */
 #define AUTHORITY_DEPARTED	(2 * SLOTS_MAX)	/* remembered, not in the news */
 
 enum office {
@@ -107,6 +108,10 @@ struct departed {		/* neighbours that ended, for the news or for us */
 	int		 said;		/* in the news only: its farewell is to come */
 };
 
+struct poison {			/* a step that kills shards */
+	uint64_t	 origin, number;
+};
+
 struct authority {
 	struct replica	*r;
 	struct list	 restless;	/* worker->restless */
@@ -124,6 +129,9 @@ struct authority {
 	struct list	 departed;
 	struct incoming	*incoming;	/* the head's state */
 	uint64_t	 asked;		/* clock_ms: told the head what is missing */
+
+	struct poison	 poisons[AUTHORITY_POISONS];	/* the latest */
+	size_t		 npoisons;	/* ever */
 
 	struct list	 steps, applied;
 	uint64_t	 number;	/* of our latest */
@@ -166,6 +174,8 @@ int	 authority_apply(struct authority *a, uint64_t era, const char *data,
 	    size_t len);
 int	 authority_passed(const struct authority *a, uint64_t pos, uint64_t era);
 struct departed *authority_departed(struct authority *a, uint64_t id);
+int	 authority_is_poison(const struct authority *a, uint64_t origin,
+	    uint64_t number);
 void	 authority_remember(struct authority *a, uint64_t id, int said);
 void	 authority_send_state(struct authority *a, uint64_t to);
 void	 authority_send_since(struct authority *a, uint64_t to, uint64_t pos);

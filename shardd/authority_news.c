@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/news.h"
+#include "proto/page.h"
 #include "shardd/authority_in.h"
 #include "shardd/decide.h"
 #include "shardd/kennel.h"
@@ -108,7 +109,34 @@ authority_unmark(struct authority *a, uint64_t origin)
 	free(container_of(n, struct mark, by_origin));
 }
 
-/* The application hears of one step, its changes being made. */
+/* ---- steps that kill ---- */
+
+void
+authority_poison(struct authority *a, uint64_t origin, uint64_t number)
+{
+	if (!authority_is_poison(a, origin, number))
+		a->poisons[a->npoisons++ % AUTHORITY_POISONS] =
+		    (struct poison){ origin, number };
+}
+
+/* Has it killed those who decided it? */
+int
+authority_is_poison(const struct authority *a, uint64_t origin, uint64_t number)
+{
+	for (size_t i = 0; i < a->npoisons && i < AUTHORITY_POISONS; i++)
+		if (a->poisons[i].origin == origin &&
+		    a->poisons[i].number == number)
+			return (1);
+	return (0);
+}
+
+/* ---- taking effect ---- */
+
+/*
+ * The application hears of one step, its changes being made.  In the replica that
+ * decides this is before the news leave this process: a step whose onstep kills
+ * does so here, not everywhere at once.
+ */
 static void
 authority_announce(struct authority *a, const struct news_step *s)
 {
@@ -127,8 +155,11 @@ authority_announce(struct authority *a, const struct news_step *s)
 			.value = c.kind == NEWS_PUT ? c.value.data : NULL,
 			.value_len = c.value.len,
 		};
+	page_at(a->r->worker->page, PAGE_ONSTEP, a->r->id, s->origin,
+	    s->number);
 	a->r->app->onstep((struct kennel_replica *)a->r, changes, n,
 	    s->data.len == 0 ? "" : s->data.data, s->data.len);
+	page_idle(a->r->worker->page);
 }
 
 struct departed *
@@ -179,7 +210,10 @@ authority_apply_step(struct authority *a, struct news_step *s)
 {
 	struct news_step	 walk = *s;
 	struct news_change	 c;
+	int			 poison = authority_is_poison(a, s->origin,
+				    s->number);
 
+	turn_progress();
 	while (news_change(&walk, &c))
 		if (maps_put(&a->maps, c.map, c.key, c.value) == -1)
 			log_warn("group state lost=1 error=\"no memory\"");
@@ -187,10 +221,11 @@ authority_apply_step(struct authority *a, struct news_step *s)
 		authority_departed_said(a, s->origin);
 	else
 		marks_set(&a->marks, s->origin, s->number, s->err);
-	if (s->err == 0)
+	if (s->err == 0 && !poison)
 		authority_announce(a, s);
 	if (s->origin == a->r->id)
-		authority_answered(a, s->number, (int)s->err);
+		authority_answered(a, s->number, poison ? EBADMSG :
+		    (int)s->err);
 }
 
 static void

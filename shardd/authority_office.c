@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/news.h"
+#include "proto/page.h"
 #include "shardd/authority_in.h"
 #include "shardd/decide.h"
 #include "shardd/kennel.h"
@@ -178,12 +179,23 @@ authority_decide(struct authority *a, struct kennel_step *t,
 {
 	const struct kennel_app	*app = a->r->app;
 	struct kennel_replica	*r = (struct kennel_replica *)a->r;
+	struct page		*page = a->r->worker->page;
 	int			 err;
 
+	turn_progress();
+	if (authority_is_poison(a, p->origin, p->number)) {
+		log_warn("replica id=%" PRIu64 " step number=%" PRIu64
+		    " of replica=%" PRIu64 " refused: shards died of it",
+		    a->r->id, p->number, p->origin);
+		*more = 0;
+		return (EBADMSG);
+	}
+	page_at(page, PAGE_DECIDE, a->r->id, p->origin, p->number);
 	if (p->number == 0)
 		err = app->ongone == NULL ? 0 : app->ongone(r, t, p->origin);
 	else
 		err = app->decide(r, t, p->data, p->len);
+	page_idle(page);
 	*more = p->number == 0 && err == EAGAIN && t->nchanges > 0;
 	if (err == 0 || *more)
 		err = t->err;
@@ -444,8 +456,19 @@ authority_inaugurate(struct authority *a)
 void
 authority_reset(struct authority *a)
 {
-	if (a->r->app->onreset != NULL)
-		a->r->app->onreset((struct kennel_replica *)a->r);
+	struct page	*page = a->r->worker->page;
+
+	turn_progress();
+	if (a->r->app->onreset == NULL)
+		return;
+	if (authority_is_poison(a, 0, PAGE_RESETS)) {
+		log_warn("replica id=%" PRIu64 " onreset not called: shards "
+		    "died of it", a->r->id);
+		return;
+	}
+	page_at(page, PAGE_ONRESET, a->r->id, 0, PAGE_RESETS);
+	a->r->app->onreset((struct kennel_replica *)a->r);
+	page_idle(page);
 }
 
 /* The whole durable state, from Redis: it replaces ours. */

@@ -559,6 +559,7 @@ conn_flush_all(void *worker)
 			break;
 		if ((c = w->dirty.at[i]) == NULL)
 			continue;
+		turn_progress();
 		c->flags &= (uint16_t)~CONN_F_DIRTY;
 		if (c->fd == -1 || (c->flags & CONN_F_DOOMED))
 			continue;

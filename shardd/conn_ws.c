@@ -6,6 +6,7 @@
 #include "common/budget.h"
 #include "common/log.h"
 #include "common/spare.h"
+#include "common/turn.h"
 #include "proto/utf8.h"
 #include "proto/ws_deflate.h"
 #include "shardd/conn.h"
@@ -353,6 +354,7 @@ conn_ws_deliver(struct conn *c, enum ws_opcode opcode, const char *data,
 	struct kennel_message	 msg = { .data = data, .len = len,
 				    .binary = opcode == WS_BINARY };
 
+	turn_progress();
 	if (c->state == CONN_OPEN && c->app->onmessage != NULL)
 		c->app->onmessage(conn_socket(c), &msg);
 }

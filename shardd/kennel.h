@@ -351,7 +351,11 @@ int	 kennel_replica_step(struct kennel_replica *r, const char *data,
 /*
  * done comes after onstep here.  err: 0; what decide returned; EAGAIN: it has to be
  * written, and Redis is away; ENOSPC: the state would be too large; ETIMEDOUT:
- * no answer in 10 s, it may or may not take effect; ECANCELED.  A call fails
+ * no answer in 10 s, it may or may not take effect; ECANCELED; EBADMSG: two processes
+ * in a row died or hung amid decide or onstep of this very step, so it is not tried
+ * again.  Then it has written nothing; only if it was in Redis already when onstep
+ * failed, the state has it and onstep is called for it nowhere.  An ongone of which
+ * two processes die is not called again either, nor, in that group, an onreset.  A call fails
  * with -1 and errno ENOTSUP (no decide), EMSGSIZE, ENOTCONN, ENOMEM.
  */
 

@@ -89,10 +89,10 @@ orders_hello(struct worker *w, struct control *c)
 		.incarnation = w->incarnation, .pid = (uint32_t)getpid(),
 		.low = WIRE_VERSION, .high = WIRE_VERSION,
 		.limit = (uint32_t)w->capacity, .time = w->started,
-		.text = slice_str(w->link_path),
+		.text = slice_str(w->link_path), .flags = CTL_F_PAGE,
 	};
 
-	control_send(c, &m, NULL);
+	control_send(c, &m, &w->page_fd);
 	orders_have(w, c);
 	m = (struct ctl){ .type = CTL_HELD };
 	control_send(c, &m, NULL);
@@ -214,6 +214,16 @@ orders_authority(struct worker *w, struct order_in *o)
 
 	if (r != NULL && r->authority != NULL)
 		authority_named(r->authority, o->m->time, o->m->neighbour);
+	return (0);
+}
+
+static int
+orders_poison(struct worker *w, struct order_in *o)
+{
+	struct replica	*r = replica_find(w, o->m->replica);
+
+	if (r != NULL && r->authority != NULL)
+		authority_poison(r->authority, o->m->neighbour, o->m->id);
 	return (0);
 }
 
@@ -420,6 +430,7 @@ static const struct order {
 	[CTL_DEAD]	= { orders_dead },
 	[CTL_DRAIN]	= { orders_drain },
 	[CTL_AUTHORITY]	= { orders_authority },
+	[CTL_POISON]	= { orders_poison },
 };
 
 static int

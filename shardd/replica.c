@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/turn.h"
 #include "shardd/authority.h"
 #include "shardd/conn.h"
 #include "shardd/lookup.h"
@@ -199,6 +200,7 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 	size_t		 n = 0;
 
 	conn_crowd(r->worker, r->nmembers > CONN_CROWD);
+	turn_progress();
 	for (size_t i = 0; i < r->nmembers; i++) {
 		c = r->members[i];
 		if (but.data != NULL && c->by_uid.hash == hash &&

@@ -16,6 +16,7 @@
 #include "common/poller.h"
 #include "common/proc.h"
 #include "proto/channel.h"
+#include "proto/page.h"
 #include "shardd/authority.h"
 #include "shardd/burst.h"
 #include "shardd/conn.h"
@@ -475,6 +476,9 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	/* The slot's lock; what follows it is the application's. */
 	fcntl(WORKER_LOCK_FD, F_SETFD, FD_CLOEXEC);
 	worker_init(&w);
+	if ((w.page = page_new(w.incarnation, &w.page_fd)) == NULL)
+		fatal("memory that is shared with the gateway");
+	turn_count_at(&w.page->work.turns);
 	if ((w.base = event_base_new()) == NULL ||
 	    (w.poller = poller_new(w.base, conn_ready)) == NULL ||
 	    (signals = proc_signals_new(w.base, signos, worker_signal_cb,
@@ -525,6 +529,7 @@ worker_end(struct worker *w)
 		event_free(w->redial_timer);
 	if (w->gateway_pidfd != -1)
 		close(w->gateway_pidfd);
+	close(w->page_fd);
 	event_free(w->sweep_timer);
 	poller_free(w->poller);
 	while ((n = map_first(&w->options)) != NULL) {

@@ -23,6 +23,7 @@ struct kennel_app;
 struct link;
 struct listener;
 struct lookup;
+struct page;
 struct poller;
 struct store;
 
@@ -52,6 +53,8 @@ struct worker {
 	char		 node[NODE_MAX + 1];
 	char		 address[ADDRESS_MAX];	/* <node>/<slot>#<incarnation> */
 	char		*control_path, *link_path;
+	struct page	*page;			/* what we are at, for the gateway */
+	int		 page_fd;
 	size_t		 capacity;
 	uint64_t	 started;		/* ms since 1970 */
 	struct worker_options opt;

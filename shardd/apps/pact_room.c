@@ -29,6 +29,8 @@ pact_refusal(int err)
 	switch (err) {
 	case EAGAIN:
 		return ("the store is unavailable, try again later");
+	case EBADMSG:
+		return ("the server fails on this, and does not try again");
 	case ETIMEDOUT:
 	case ECANCELED:
 		return ("no answer, it may or may not have taken effect");

@@ -3,8 +3,8 @@
  * Loaded by LD_PRELOAD; obeys only in the process that it is meant for.
  *
  *	KILLAT_COMM	name of the program, as in /proc/self/comm
- *	KILLAT_STEP	send: a sendmsg(2) that carries descriptors
- *			recv: a recvmsg(2) that brings descriptors
+ *	KILLAT_STEP	send: a sendmsg(2) that carries connections
+ *			recv: a recvmsg(2) that brings connections
  *			answer: the next sendmsg(2) on a socket that brought some
  *	KILLAT_NTH	which of them: 1 is the first of this process
  *	KILLAT_WHEN	before, after: the call itself
@@ -15,6 +15,7 @@
  *			nothing happens again, in no process
  */
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -64,17 +65,22 @@ killat_meant(void)
 	return (0);
 }
 
+/* Descriptors of which the first is a socket: no page of a shard. */
 static int
 killat_carries(const struct msghdr *m)
 {
 	struct cmsghdr	*c;
+	struct stat	 st;
+	int		 fd;
 
 	if (m->msg_controllen < sizeof(*c))
 		return (0);
 	for (c = CMSG_FIRSTHDR(m); c != NULL;
 	    c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)m, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-			return (1);
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+			return (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode));
+		}
 	return (0);
 }
 

@@ -215,19 +215,61 @@ def test_shard_dies_while_there_is_no_gateway(start):
 
 
 def test_hung_shard_does_not_stop_a_take_over(start):
-    """A new gateway waits 2 s for its hello, then kills it."""
-    k = start(shards=2)
+    """A new gateway goes on without it, and kills it by the watchdog."""
+    k = start(shards=2, config="[gateway]\nwatchdog = 5s\n")
     a, b, c = crowd(k, "g", "abc")
     pid = by_shard(k, [c]).popitem()[0]
     k.kill_gateway()
     os.kill(pid, signal.SIGSTOP)
     k.start()
-    assert not kits.alive(pid)
+    assert [s["state"] for s in k.status()["shards"]
+            if s["pid"] == pid] == ["silent"]
+    settle(a, b)
+    wait.until(lambda: not kits.alive(pid), 15)
+    k.wait_log("it did not say hello in time")
     wait.until(lambda: len(k.shards()) == 2, 15)
+    # Its neighbours hear that it is gone, though nobody knew its name.
+    wait.until(lambda: sorted(a.users()["list"]) == ["a", "b"], 15)
+    assert len([f for f in os.listdir(k.run) if f.startswith("link-")]) == 2
+    with k.redis() as r:
+        wait.until(lambda: len(r.keys("kennel:client:g:*")) == 2, 15)
     assert k.group("g") == [2]
     settle(a, b)
     for p in a, b, c:
         p.close()
+
+
+def test_slow_shard_has_the_time_of_the_watchdog_at_a_take_over(start):
+    """Stopped for longer than a new gateway waits: nobody loses anything."""
+    k = start(shards=2, config="[gateway]\nwatchdog = 60s\n")
+    a, b, c = crowd(k, "g", "abc")
+    pid = by_shard(k, [c]).popitem()[0]
+    k.kill_gateway()
+    os.kill(pid, signal.SIGSTOP)
+    k.start()
+    time.sleep(1)                       # 3 s and more in all
+    os.kill(pid, signal.SIGCONT)
+    wait.until(lambda: len(k.shards()) == 2, 30)
+    assert pid in [s["pid"] for s in k.shards()]
+    assert k.group("g") == [2, 1]
+    settle(a, b, c)
+    c.say("here")
+    for p in a, b, c:
+        assert p.next(type="user:msg")["text"] == "here"
+    k.exact()
+    for p in a, b, c:
+        p.close()
+
+
+def test_the_watchdog_is_exact(start):
+    """A shard that is stopped is killed after its time, and a tenth of it."""
+    k = start(shards=2, config="[gateway]\nwatchdog = 4s\n")
+    pid = k.shard(0)["pid"]
+    begin = time.monotonic()
+    os.kill(pid, signal.SIGSTOP)
+    wait.until(lambda: not kits.alive(pid), 15)
+    assert 4 <= time.monotonic() - begin < 4.4 + wait.SLOW
+    wait.until(lambda: len(k.shards()) == 2, 15)
 
 
 def test_gateway_dies_again_and_again(start):
