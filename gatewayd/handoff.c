@@ -146,7 +146,6 @@ handoff_start(struct gateway *g, const struct handoff_ask *ask, int fd)
 void
 handoff_shard_ready(struct gateway *g, struct shard *s)
 {
-	struct handoffs	*hs = g->handoffs;
 	struct list	*l, *tmp;
 	struct handoff	*h;
 
@@ -155,7 +154,16 @@ handoff_shard_ready(struct gateway *g, struct shard *s)
 		if (!h->sent)
 			handoff_send(g, h);
 	}
-	/* Those who wait for any: one more may start now. */
+	handoff_retry(g);		/* one more may start now */
+}
+
+void
+handoff_retry(struct gateway *g)
+{
+	struct handoffs	*hs = g->handoffs;
+	struct list	*l, *tmp;
+	struct handoff	*h;
+
 	list_each(l, tmp, &hs->waiting) {
 		h = list_entry(l, struct handoff, at_wait);
 		if (h->shard == NULL && list_empty(&h->at)) {
@@ -195,7 +203,7 @@ handoff_adopted(struct gateway *g, struct shard *s, uint64_t id)
 
 void
 handoff_refused(struct gateway *g, struct shard *s, uint64_t id,
-    struct slice why)
+    struct slice why, int leaving)
 {
 	struct handoff	*h = handoff_find(g, s, id);
 	char		 text[128];
@@ -204,6 +212,8 @@ handoff_refused(struct gateway *g, struct shard *s, uint64_t id,
 		return;
 	log_info("shard slot=%" PRIu32 " id=%016" PRIx64 " refused: %s",
 	    s->slot, id, log_escape(text, sizeof(text), why.data, why.len));
+	if (leaving)
+		h->tries--;
 	handoff_again(g, h);
 }
 
@@ -353,7 +363,9 @@ handoff_place(struct gateway *g, struct handoff *h)
 		return;
 	}
 	answer = placement_take(g->placement, &ask, &place);
-	if (answer == PLACEMENT_NEED_SHARD && roster_grow(g->roster) == 0)
+	/* A plain request needs none of its own, but some. */
+	if ((answer == PLACEMENT_NEED_SHARD || (answer == PLACEMENT_FULL &&
+	    roster_serving(g->roster) == 0)) && roster_grow(g->roster) == 0)
 		answer = placement_take(g->placement, &ask, &place);
 	if (answer == PLACED) {
 		h->tries++;

@@ -39,6 +39,8 @@
 #define ROSTER_LEAVE_MS		2000	/* beyond the drain's deadline */
 #define ROSTER_BACKOFF_MIN_MS	100
 #define ROSTER_BACKOFF_MAX_MS	10000
+#define ROSTER_GROW_MIN_MS	100	/* from a crash to the next that grows */
+#define ROSTER_GROW_MAX_MS	1000	/* shorter than newcomers wait */
 #define ROSTER_RESERVE		256	/* descriptors of a shard, not clients */
 #define LINK_PATH_MAX		107	/* bytes of a Unix socket's path */
 
@@ -50,6 +52,8 @@ struct roster {
 	int		 settled;	/* ready_cb has been called */
 	struct event	*timer;		/* to settle; later, to leave */
 	uint64_t	 deadline;	/* clock_ms, of the timer */
+	struct backoff	 grow_backoff;
+	struct event	*grow_timer;	/* pending: none is started on demand */
 	struct event	*watch;
 	uint64_t	 watched;	/* clock_ms of the last tick */
 	struct list	*holding;	/* where orders wait, or NULL */
@@ -73,6 +77,10 @@ struct known {				/* a replica that a shard told of */
 static int	 shard_find(struct shard *);
 static void	 shard_start(struct shard *);
 static void	 shard_wait(struct shard *);
+static void	 shard_again(struct shard *, int);
+static void	 shard_leave(struct shard *);
+static int	 shard_serves(const struct shard *);
+static int	 shard_ended_well(const struct shard *);
 static void	 shard_kill(struct shard *, const char *);
 static void	 shard_dead(struct shard *);
 static void	 shard_move(struct shard *, enum shard_state);
@@ -94,6 +102,9 @@ static char	*shard_lock_path(const struct shard *);
 static void	 shard_unlink_lock(const struct shard *);
 static void	 roster_check(struct roster *);
 static void	 roster_clean(struct roster *);
+static size_t	 roster_active(const struct roster *);
+static void	 roster_grow_cb(evutil_socket_t, short, void *);
+static void	 roster_slow_growth(struct roster *);
 static void	 roster_timer_cb(evutil_socket_t, short, void *);
 static void	 roster_watch_cb(evutil_socket_t, short, void *);
 static void	 roster_order(struct roster *, struct shard *,
@@ -143,7 +154,9 @@ roster_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 	}
 	r->timer = evtimer_new(g->base, roster_timer_cb, r);
 	r->watch = event_new(g->base, -1, EV_PERSIST, roster_watch_cb, r);
-	if (r->timer == NULL || r->watch == NULL)
+	r->grow_timer = evtimer_new(g->base, roster_grow_cb, r);
+	backoff_init(&r->grow_backoff, ROSTER_GROW_MIN_MS, ROSTER_GROW_MAX_MS);
+	if (r->timer == NULL || r->watch == NULL || r->grow_timer == NULL)
 		goto fail;
 	r->watched = clock_ms();
 	tv = roster_tv(tick < 25 ? 25 : tick);
@@ -176,6 +189,8 @@ roster_free(struct roster *r)
 		event_free(r->timer);
 	if (r->watch != NULL)
 		event_free(r->watch);
+	if (r->grow_timer != NULL)
+		event_free(r->grow_timer);
 	free(r);
 }
 
@@ -183,7 +198,6 @@ int
 roster_grow(struct roster *r)
 {
 	struct shard	*s, *empty = NULL;
-	size_t		 used = 0;
 
 	if (r->leaving)
 		goto full;
@@ -191,15 +205,12 @@ roster_grow(struct roster *r)
 		s = &r->slots[i];
 		if (s->state == SHARD_STARTING)
 			return (0);
-		/* While one cannot be started, another would fare no better. */
-		if (s->state == SHARD_WAITING)
-			goto full;
-		if (s->state != SHARD_EMPTY)
-			used++;
-		else if (empty == NULL)
+		if (s->state == SHARD_EMPTY && empty == NULL)
 			empty = s;
 	}
-	if (used >= r->gateway->settings.max_shards || empty == NULL)
+	/* Who waits out a back-off, or leaves, is in nobody's way. */
+	if (roster_active(r) >= r->gateway->settings.max_shards ||
+	    empty == NULL || evtimer_pending(r->grow_timer, NULL))
 		goto full;
 	shard_start(empty);
 	if (empty->state == SHARD_STARTING)
@@ -207,6 +218,17 @@ roster_grow(struct roster *r)
 full:
 	errno = ENOSPC;
 	return (-1);
+}
+
+size_t
+roster_serving(const struct roster *r)
+{
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < r->nslots; i++)
+		n += r->slots[i].state == SHARD_STARTING ||
+		    r->slots[i].state == SHARD_READY;
+	return (n);
 }
 
 int
@@ -217,7 +239,8 @@ roster_starting(const struct roster *r)
 		if (r->slots[i].state == SHARD_STARTING ||
 		    r->slots[i].state == SHARD_SILENT)
 			return (1);
-	return (0);
+	return (evtimer_pending(r->grow_timer, NULL) &&
+	    roster_active(r) < r->gateway->settings.max_shards);
 }
 
 int
@@ -274,7 +297,7 @@ roster_leave(struct roster *r, unsigned deadline_ms,
 		s = &r->slots[i];
 		evtimer_del(s->timer);
 		if (s->site != NULL)
-			s->site->usable = 0;
+			s->site->leaving = 1;
 		switch (s->state) {
 		case SHARD_READY:
 			shard_move(s, SHARD_LEAVING);
@@ -368,7 +391,8 @@ roster_hello(struct roster *r, struct control *c, const struct ctl *m,
 		goto refuse;
 	why = "its earlier channel has not ended, or it is leaving";
 	if (s->control != NULL || s->hopeless ||
-	    (s->state != SHARD_STARTING && s->state != SHARD_SILENT))
+	    (s->state != SHARD_STARTING && s->state != SHARD_SILENT &&
+	    (s->state != SHARD_LEAVING || g->roster->leaving)))
 		goto refuse;
 	why = "no path of its link";
 	if (m->text.len == 0 || m->text.len > LINK_PATH_MAX ||
@@ -386,7 +410,7 @@ roster_hello(struct roster *r, struct control *c, const struct ctl *m,
 
 	capacity = g->settings.capacity != 0 &&
 	    g->settings.capacity < m->limit ? g->settings.capacity : m->limit;
-	if (s->state == SHARD_SILENT && s->site != NULL) {
+	if (s->state != SHARD_STARTING && s->site != NULL) {
 		/* What it will say is all that it has.  Farewells wait until
 		 * that is known. */
 		r->holding = &s->owed;
@@ -402,6 +426,7 @@ roster_hello(struct roster *r, struct control *c, const struct ctl *m,
 		s->site->usable = 0;
 	}
 	s->site->capacity = capacity;
+	s->site->leaving = (m->flags & CTL_F_LEAVE) != 0;
 	s->control = c;
 	s->hello = 1;
 	s->ping_sent = s->ping_answered = 0;
@@ -496,6 +521,19 @@ shard_ready(struct shard *s, const struct ctl *m, int *fds, int cut)
 		shard_introduce(s, list_entry(l, struct replica, at_site));
 	shard_forget(s);
 	handoff_shard_ready(s->gateway, s);
+	if (s->site->leaving)
+		shard_leave(s);
+	return (0);
+}
+
+/* It was told to leave, by us or by somebody else. */
+static int
+shard_leaving(struct shard *s, const struct ctl *m, int *fds, int cut)
+{
+	(void)m, (void)fds, (void)cut;
+	s->site->leaving = 1;
+	if (s->state == SHARD_READY)
+		shard_leave(s);
 	return (0);
 }
 
@@ -552,7 +590,9 @@ shard_refused(struct shard *s, const struct ctl *m, int *fds, int cut)
 	/* Full of something: others first, until its next PONG. */
 	if (m->why == CLOSE_NO_MEMORY)
 		s->site->usable = 0;
-	handoff_refused(s->gateway, s, m->id, m->text);
+	if (m->why == CLOSE_GOING)
+		s->site->leaving = 1;
+	handoff_refused(s->gateway, s, m->id, m->text, m->why == CLOSE_GOING);
 	return (0);
 }
 
@@ -598,10 +638,11 @@ shard_pong(struct shard *s, const struct ctl *m, int *fds, int cut)
 	if (m->id != s->ping_id)
 		return (0);
 	s->ping_answered = clock_ms();
-	if (s->state == SHARD_READY && !s->hopeless) {
+	if (!shard_serves(s) || s->hopeless)
+		return (0);
+	s->site->usable = 1;
+	if (s->state == SHARD_READY)
 		evtimer_del(s->timer);		/* no accusation stands */
-		s->site->usable = 1;
-	}
 	return (0);
 }
 
@@ -644,6 +685,7 @@ static const struct {
 	[CTL_GONE]	= { shard_gone, 0 },
 	[CTL_PONG]	= { shard_pong, 0 },
 	[CTL_LINK_LOST]	= { shard_link_lost, 0 },
+	[CTL_LEAVING]	= { shard_leaving, 0 },
 };
 
 int
@@ -786,13 +828,46 @@ shard_start(struct shard *s)
 			placement_site_remove(g->placement, s->site);
 		s->site = NULL;
 		s->crashes_in_row++;
-		shard_wait(s);
+		roster_slow_growth(g->roster);
+		shard_again(s, 0);
 	} else {
 		shard_move(s, SHARD_STARTING);
 		evtimer_add(s->timer, &tv);
 	}
 	free(lock);
 	free(control);
+}
+
+/* It is leaving: whom it has it keeps until then, and it decides for them. */
+static void
+shard_leave(struct shard *s)
+{
+	struct timeval	 tv = roster_tv((uint64_t)s->gateway->settings.drain_ms +
+			    ROSTER_LEAVE_MS);
+
+	shard_move(s, SHARD_LEAVING);
+	evtimer_add(s->timer, &tv);
+}
+
+/*
+ * Its slot is free.  Those up to `shards` are filled again, as long as max_shards
+ * allows it; others only as far as there are fewer than `shards` without them.
+ */
+static void
+shard_again(struct shard *s, int now)
+{
+	const struct settings	*set = &s->gateway->settings;
+	size_t			 others;
+
+	shard_move(s, SHARD_EMPTY);
+	others = roster_active(s->gateway->roster);
+	if (others >= set->max_shards ||
+	    (s->slot >= set->shards && others >= set->shards))
+		return;
+	if (now)
+		shard_start(s);
+	else
+		shard_wait(s);
 }
 
 /* Until its back-off is over. */
@@ -826,7 +901,7 @@ shard_dead(struct shard *s)
 	struct ctl	 dead = { .type = CTL_DEAD, .slot = s->slot,
 			    .incarnation = s->incarnation };
 	size_t		 lost = 0;
-	int		 demand;
+	int		 left;
 
 	handoff_shard_dead(g, s);
 	if (s->site != NULL)
@@ -842,7 +917,8 @@ shard_dead(struct shard *s)
 		registry_sweep(g->registry, s->address);
 	if (s->link_path != NULL)
 		unlink(s->link_path);
-	if (r->leaving)
+	left = r->leaving || shard_ended_well(s);
+	if (left)
 		log_info("shard slot=%" PRIu32 " pid=%d left %s lost=%zu",
 		    s->slot, (int)s->pid, s->ended, lost);
 	else
@@ -862,19 +938,15 @@ shard_dead(struct shard *s)
 		return;
 	}
 
-	if (clock_ms() - s->since >= ROSTER_PROVEN_MS) {
+	if (clock_ms() - s->since >= ROSTER_PROVEN_MS || left) {
 		s->crashes_in_row = 0;
 		backoff_reset(&s->backoff);
-	}
-	s->crashes_in_row++;
+		backoff_reset(&r->grow_backoff);
+	} else if (s->slot >= g->settings.shards)
+		roster_slow_growth(r);
+	s->crashes_in_row += !left;
 	s->restarts++;
-	demand = s->slot >= g->settings.shards;
-	if (demand && s->served)
-		shard_move(s, SHARD_EMPTY);
-	else if (!demand && s->crashes_in_row == 1)
-		shard_start(s);
-	else
-		shard_wait(s);
+	shard_again(s, s->crashes_in_row < 2);
 }
 
 static void
@@ -926,13 +998,12 @@ shard_timer_cb(evutil_socket_t fd, short what, void *arg)
 		shard_kill(s, "a link to it was lost and it does not answer");
 		break;
 	case SHARD_WAITING:
-		if (s->slot < s->gateway->settings.shards)
-			shard_start(s);
-		else
-			shard_move(s, SHARD_EMPTY);
+		shard_again(s, 1);
+		break;
+	case SHARD_LEAVING:
+		shard_kill(s, "it did not leave in time");
 		break;
 	case SHARD_EMPTY:
-	case SHARD_LEAVING:
 		break;
 	}
 }
@@ -1021,8 +1092,7 @@ shard_introduce(struct shard *s, struct replica *rep)
 		roster_tell(s, &m, NULL);
 	list_each(l, tmp, &group->replicas) {
 		other = list_entry(l, struct replica, at);
-		if (other == rep || ((struct shard *)other->site->owner)->state
-		    != SHARD_READY)
+		if (other == rep || !shard_serves(other->site->owner))
 			continue;
 		shard_neighbour(rep, other);
 		shard_neighbour(other, rep);
@@ -1050,8 +1120,7 @@ shard_has(const struct shard *s, uint64_t replica)
 {
 	if (s->control == NULL)
 		return (0);
-	return (s->state == SHARD_READY || s->state == SHARD_LEAVING ||
-	    map_find(&s->has, &replica, sizeof(replica)) != NULL);
+	return (shard_serves(s) || map_find(&s->has, &replica, sizeof(replica)) != NULL);
 }
 
 static void
@@ -1064,6 +1133,22 @@ shard_forget(struct shard *s)
 		free(container_of(n, struct known, by_id));
 	}
 	map_clear(&s->has);
+}
+
+/* Does it serve clients whom others are to be told of? */
+static int
+shard_serves(const struct shard *s)
+{
+	return ((s->state == SHARD_READY || s->state == SHARD_LEAVING) &&
+	    s->control != NULL);
+}
+
+/* Of one that has ended: had it been told to leave, and did it? */
+static int
+shard_ended_well(const struct shard *s)
+{
+	return (s->state == SHARD_LEAVING && !s->hopeless &&
+	    strcmp(s->ended, "status=0") == 0);
 }
 
 /* May it be sent more than what its hello is answered with? */
@@ -1093,6 +1178,37 @@ shard_unlink_lock(const struct shard *s)
 }
 
 /* ---- all of them ---- */
+
+/* Processes that serve, will, or may; leaving ones do not. */
+static size_t
+roster_active(const struct roster *r)
+{
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < r->nslots; i++)
+		n += r->slots[i].state == SHARD_STARTING ||
+		    r->slots[i].state == SHARD_READY ||
+		    r->slots[i].state == SHARD_SILENT;
+	return (n);
+}
+
+/* One that was started on demand came to nothing: not too fast. */
+static void
+roster_slow_growth(struct roster *r)
+{
+	struct timeval	 tv = roster_tv(backoff_next(&r->grow_backoff));
+
+	evtimer_add(r->grow_timer, &tv);
+}
+
+static void
+roster_grow_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct roster	*r = arg;
+
+	(void)fd, (void)what;
+	handoff_retry(r->gateway);
+}
 
 /* Have all come up, or all left? */
 static int
@@ -1221,33 +1337,32 @@ roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * Who decides in this group?  Whoever does, while its shard answers; else the
- * oldest replica that can be spoken with.  Returns whether it is another one.
+ * Who decides in this group?  Whoever does, while its shard answers, leaving or
+ * not; else the oldest replica that can be spoken with, rather of a shard that
+ * stays.  Returns whether it is another one.
  */
 static int
 roster_elect(struct group *group)
 {
 	struct list	*l, *tmp;
-	struct replica	*rep, *usable = NULL, *oldest = NULL;
-	struct shard	*s;
+	struct replica	*rep, *best = NULL;
 	struct timespec	 ts;
 	uint64_t	 now;
+	int		 rank, most = 0;
 
 	list_each(l, tmp, &group->replicas) {
 		rep = list_entry(l, struct replica, at);
-		s = rep->site->owner;
-		if (s->state != SHARD_READY || s->control == NULL)
+		if (!shard_serves(rep->site->owner))
 			continue;
-		if (oldest == NULL)
-			oldest = rep;
-		if (!rep->site->usable)
-			continue;
-		if (rep->id == group->authority)
+		if (rep->site->usable && rep->id == group->authority)
 			return (0);
-		if (usable == NULL)
-			usable = rep;
+		rank = !rep->site->usable ? 1 : rep->site->leaving ? 2 : 3;
+		if (rank > most) {
+			most = rank;
+			best = rep;
+		}
 	}
-	rep = usable != NULL ? usable : oldest;
+	rep = best;
 	if (rep == NULL || rep->id == group->authority)
 		return (0);
 	/* Terms rise over restarts of the gateway, too: microseconds do. */
@@ -1272,7 +1387,7 @@ roster_name(struct roster *r, struct group *group, struct replica *only)
 	list_each(l, tmp, &group->replicas) {
 		rep = list_entry(l, struct replica, at);
 		if ((only != NULL && rep != only) ||
-		    ((struct shard *)rep->site->owner)->state != SHARD_READY)
+		    !shard_serves(rep->site->owner))
 			continue;
 		m.replica = rep->id;
 		roster_order(r, rep->site->owner, &m);

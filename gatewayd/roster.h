@@ -26,7 +26,7 @@ enum shard_state {
 	SHARD_READY,
 	SHARD_SILENT,		/* its channel ended and the process lives: it may
 				   say hello again */
-	SHARD_LEAVING,		/* told to drain */
+	SHARD_LEAVING,		/* told to drain: takes nobody any more */
 	SHARD_WAITING		/* died; starts again when its back-off is over */
 };
 const char *shard_state_name(enum shard_state s);
@@ -80,10 +80,13 @@ int	 roster_message(struct shard *s, const struct ctl *m, int *fds,
 void	 roster_packet(struct shard *s);
 void	 roster_sent(struct shard *s);
 void	 roster_channel_end(struct shard *s, const char *why);
-/* Start one more, if none is starting and max_shards allows: 0 (one is starting
- * now or was already), or -1 with errno ENOSPC. */
+/* Start one more, if none is starting, max_shards allows it (who leaves does not
+ * count) and the last such one did not crash just now: 0 (one is starting now or
+ * was already), or -1 with errno ENOSPC. */
 int	 roster_grow(struct roster *r);
-/* May the placement wait for a shard that is starting? */
+/* How many take newcomers, or soon will. */
+size_t	 roster_serving(const struct roster *r);
+/* May the placement wait for a shard that is starting, or will be soon? */
 int	 roster_starting(const struct roster *r);
 /* Is a shard of this incarnation alive, or may it be? */
 int	 roster_knows(const struct roster *r, uint64_t incarnation);

@@ -86,6 +86,7 @@ static const struct row {
 	[CTL_STATUS]	= { "status", S | G, 0, { F_ID, F_FLAGS, F_TEXT } },
 	[CTL_AUTHORITY]	= { "authority", G, 0,
 	    { F_REPLICA, F_NEIGHBOUR, F_TIME } },
+	[CTL_LEAVING]	= { "leaving", S, 0, { F_END } },
 };
 
 #undef S

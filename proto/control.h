@@ -16,6 +16,7 @@
  *	GONE				PARTED
  *	ADOPT (going home)		ADOPTED
  *	PONG				PING
+ *	LEAVING			DRAIN
  *
  * First start and taking over after a gateway's death are the same.  HELLO, the
  * HAVE lists and HELD are absolute: they are all that the shard has.
@@ -44,6 +45,7 @@ enum ctl_type {
 	CTL_DEAD,	CTL_LINK_LOST,	CTL_DRAIN,
 	CTL_STATUS_ASK,	CTL_STATUS,
 	CTL_AUTHORITY,
+	CTL_LEAVING,
 	CTL_NTYPES
 };
 
@@ -77,7 +79,7 @@ struct ctl {
 				   the group (upgraded or about to be) */
 #define CTL_F_MORE	0x8	/* STATUS: another piece follows */
 #define CTL_F_MEMFD	0x10	/* ADOPT: the record is in a second descriptor */
-#define CTL_F_LEAVE	0x20	/* DRAIN: and exit */
+#define CTL_F_LEAVE	0x20	/* DRAIN: and exit; HELLO: it is leaving */
 #define CTL_F_OPENED	0x40	/* GONE: it had been opened (onopen ran) */
 #define CTL_F_AUTHORITY	0x80	/* HAVE_REPLICA: it decides, for the term in time */
 

@@ -90,6 +90,7 @@ orders_hello(struct worker *w, struct control *c)
 		.low = WIRE_VERSION, .high = WIRE_VERSION,
 		.limit = (uint32_t)w->capacity, .time = w->started,
 		.text = slice_str(w->link_path),
+		.flags = w->draining ? CTL_F_LEAVE : 0,
 	};
 
 	control_send(c, &m, NULL);
@@ -470,7 +471,8 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 	w->ready_since = 0;
 	orders_unpark_orphans(w);
 	conn_parted_all(w);
-	if (!w->draining)
+	/* Who leaves says so to the next gateway, too. */
+	if (w->draining < 2)
 		orders_dial(w);
 }
 

@@ -235,6 +235,8 @@ worker_retire(struct worker *w)
 void
 worker_drain(struct worker *w, unsigned ms)
 {
+	const struct ctl	 m = { .type = CTL_LEAVING };
+
 	if (w->draining)
 		return;
 	log_info("draining connections=%zu within_ms=%u", w->nconns, ms);
@@ -242,6 +244,7 @@ worker_drain(struct worker *w, unsigned ms)
 	w->drain_since = clock_ms();
 	w->drain_total = w->nconns;
 	w->drain_ms = ms == 0 ? 1 : ms;
+	worker_tell(w, &m);
 }
 
 /*
