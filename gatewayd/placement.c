@@ -397,6 +397,7 @@ placement_seat(struct placement *p, struct site *s, struct replica *r,
 		return (NULL);
 	}
 	s->count++;
+	s->taken++;
 	if (r != NULL && over)
 		r->over++;
 	else if (r != NULL)

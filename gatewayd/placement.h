@@ -27,6 +27,7 @@ struct site {			/* a shard, as placement sees it */
 	size_t		 capacity;	/* connections */
 	size_t		 count;		/* places here, groupless ones included */
 	size_t		 nreplicas;
+	uint64_t	 taken;		/* places, ever */
 	int		 usable;	/* 0: takes nobody for now (hung, starting) */
 	int		 leaving;	/* 1: takes nobody any more */
 	void		*owner;		/* the roster's struct shard */

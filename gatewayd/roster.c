@@ -41,6 +41,7 @@
 #define ROSTER_BACKOFF_MAX_MS	10000
 #define ROSTER_GROW_MIN_MS	100	/* from a crash to the next that grows */
 #define ROSTER_GROW_MAX_MS	1000	/* shorter than newcomers wait */
+#define ROSTER_SHRINK_MS	1000	/* from look to look, at most */
 #define ROSTER_RESERVE		256	/* descriptors of a shard, not clients */
 #define LINK_PATH_MAX		107	/* bytes of a Unix socket's path */
 
@@ -54,6 +55,7 @@ struct roster {
 	uint64_t	 deadline;	/* clock_ms, of the timer */
 	struct backoff	 grow_backoff;
 	struct event	*grow_timer;	/* pending: none is started on demand */
+	struct event	*shrink_timer;
 	struct event	*watch;
 	uint64_t	 watched;	/* clock_ms of the last tick */
 	struct list	*holding;	/* where orders wait, or NULL */
@@ -79,6 +81,7 @@ static void	 shard_start(struct shard *);
 static void	 shard_wait(struct shard *);
 static void	 shard_again(struct shard *, int);
 static void	 shard_leave(struct shard *);
+static void	 roster_drain(struct shard *, unsigned);
 static int	 shard_serves(const struct shard *);
 static int	 shard_ended_well(const struct shard *);
 static void	 shard_kill(struct shard *, const char *);
@@ -105,6 +108,7 @@ static void	 roster_clean(struct roster *);
 static size_t	 roster_active(const struct roster *);
 static void	 roster_grow_cb(evutil_socket_t, short, void *);
 static void	 roster_slow_growth(struct roster *);
+static void	 roster_shrink_cb(evutil_socket_t, short, void *);
 static void	 roster_timer_cb(evutil_socket_t, short, void *);
 static void	 roster_watch_cb(evutil_socket_t, short, void *);
 static void	 roster_order(struct roster *, struct shard *,
@@ -133,7 +137,7 @@ roster_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 	struct roster	*r;
 	struct shard	*s;
 	struct timeval	 tv;
-	unsigned	 tick = g->settings.watchdog_ms / 4;
+	unsigned	 tick = g->settings.watchdog_ms / 4, look;
 
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return (NULL);
@@ -156,8 +160,14 @@ roster_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 	r->watch = event_new(g->base, -1, EV_PERSIST, roster_watch_cb, r);
 	r->grow_timer = evtimer_new(g->base, roster_grow_cb, r);
 	backoff_init(&r->grow_backoff, ROSTER_GROW_MIN_MS, ROSTER_GROW_MAX_MS);
-	if (r->timer == NULL || r->watch == NULL || r->grow_timer == NULL)
+	r->shrink_timer = event_new(g->base, -1, EV_PERSIST, roster_shrink_cb,
+	    r);
+	if (r->timer == NULL || r->watch == NULL || r->grow_timer == NULL ||
+	    r->shrink_timer == NULL)
 		goto fail;
+	look = g->settings.idle_shard_ms / 4;
+	tv = roster_tv(look < ROSTER_SHRINK_MS ? look : ROSTER_SHRINK_MS);
+	event_add(r->shrink_timer, &tv);
 	r->watched = clock_ms();
 	tv = roster_tv(tick < 25 ? 25 : tick);
 	event_add(r->watch, &tv);
@@ -191,6 +201,8 @@ roster_free(struct roster *r)
 		event_free(r->watch);
 	if (r->grow_timer != NULL)
 		event_free(r->grow_timer);
+	if (r->shrink_timer != NULL)
+		event_free(r->shrink_timer);
 	free(r);
 }
 
@@ -280,12 +292,21 @@ roster_tell(struct shard *s, const struct ctl *m, const int *fds)
 	return (-1);
 }
 
+/* Tell it to leave. */
+static void
+roster_drain(struct shard *s, unsigned deadline_ms)
+{
+	struct ctl	 m = { .type = CTL_DRAIN, .flags = CTL_F_LEAVE,
+			    .why = CLOSE_GOING, .ms = deadline_ms,
+			    .slot = s->slot };
+
+	roster_tell(s, &m, NULL);
+}
+
 void
 roster_leave(struct roster *r, unsigned deadline_ms,
     void (*done_cb)(struct gateway *))
 {
-	struct ctl	 drain = { .type = CTL_DRAIN, .flags = CTL_F_LEAVE,
-			    .why = CLOSE_GOING, .ms = deadline_ms };
 	struct timeval	 tv = roster_tv(deadline_ms + ROSTER_LEAVE_MS);
 	struct shard	*s;
 
@@ -301,8 +322,7 @@ roster_leave(struct roster *r, unsigned deadline_ms,
 		switch (s->state) {
 		case SHARD_READY:
 			shard_move(s, SHARD_LEAVING);
-			drain.slot = s->slot;
-			roster_tell(s, &drain, NULL);
+			roster_drain(s, deadline_ms);
 			break;
 		case SHARD_STARTING:
 			/* It has served nobody, or it is not to be reached. */
@@ -516,6 +536,7 @@ shard_ready(struct shard *s, const struct ctl *m, int *fds, int cut)
 		return (s->state == SHARD_LEAVING ? 0 : -1);
 	evtimer_del(s->timer);
 	s->served = 1;
+	s->idle_since = clock_ms();
 	shard_move(s, SHARD_READY);
 	list_each(l, tmp, &s->site->replicas)
 		shard_introduce(s, list_entry(l, struct replica, at_site));
@@ -1190,6 +1211,41 @@ roster_active(const struct roster *r)
 		    r->slots[i].state == SHARD_READY ||
 		    r->slots[i].state == SHARD_SILENT;
 	return (n);
+}
+
+/*
+ * Those above `shards` were started when all were full.  The newest of them that
+ * nobody has used for a while leaves; the next one when it has left.
+ */
+static void
+roster_shrink_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct roster		*r = arg;
+	const struct settings	*set = &r->gateway->settings;
+	struct shard		*s, *newest = NULL;
+	uint64_t		 now = clock_ms();
+	int			 busy = r->leaving ||
+				    roster_active(r) <= set->shards;
+
+	(void)fd, (void)what;
+	for (size_t i = set->shards; i < r->nslots; i++) {
+		s = &r->slots[i];
+		busy |= s->state == SHARD_LEAVING;
+		if (s->state != SHARD_READY || s->site->count > 0 ||
+		    s->site->taken != s->taken) {
+			s->idle_since = now;
+			s->taken = s->site == NULL ? 0 : s->site->taken;
+		} else if (now - s->idle_since >= set->idle_shard_ms &&
+		    (newest == NULL || s->since >= newest->since))
+			newest = s;
+	}
+	if (busy || newest == NULL)
+		return;
+	log_info("shard slot=%" PRIu32 " served nobody for %u s and leaves",
+	    newest->slot, set->idle_shard_ms / 1000);
+	newest->site->leaving = 1;
+	shard_leave(newest);
+	roster_drain(newest, set->drain_ms);
 }
 
 /* One that was started on demand came to nothing: not too fast. */

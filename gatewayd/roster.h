@@ -46,6 +46,7 @@ struct shard {			/* one slot */
 	uint64_t	 started;	/* ms since 1970 */
 	uint64_t	 since;		/* clock_ms: forked or found */
 	unsigned	 restarts, crashes_in_row;
+	uint64_t	 idle_since, taken;	/* clock_ms; places until then */
 	int		 served;	/* READY since then */
 	int		 hello;		/* on this channel, until HELD */
 	int		 hopeless;	/* killed; nothing it says counts */

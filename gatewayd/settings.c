@@ -50,7 +50,8 @@ enum row {
 	ROW_LINE_MAX, ROW_HEAD_MAX, ROW_HEADERS_MAX, ROW_KEEP_MAX,
 	ROW_HANDSHAKES_MAX,
 	ROW_HOME_MAX, ROW_HOME_TIMEOUT, ROW_WAITING_MAX, ROW_WATCHDOG,
-	ROW_DRAIN, ROW_BACKLOG, ROW_SECCOMP, ROW_CORE, ROW_PER_ADDRESS,
+	ROW_DRAIN, ROW_IDLE_SHARD, ROW_BACKLOG, ROW_SECCOMP, ROW_CORE,
+	ROW_PER_ADDRESS,
 	ROW_ACCEPT_RATE,
 	ROW_N
 };
@@ -93,6 +94,8 @@ static const struct settings_row {
 	[ROW_WATCHDOG]	= { "watchdog", DURATION, AT(watchdog_ms), 100,
 	    3600000 },
 	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000 },
+	[ROW_IDLE_SHARD] = { "idle_shard", DURATION, AT(idle_shard_ms), 100,
+	    86400000 },
 	[ROW_BACKLOG]	= { "backlog", UINT, AT(backlog), 1, 65535 },
 	[ROW_PER_ADDRESS] = { "per_address", LIMIT, AT(per_address), 1,
 	    10000000 },
@@ -249,6 +252,7 @@ settings_init(struct settings *s)
 	s->waiting_max = 1000;
 	s->watchdog_ms = 10000;
 	s->drain_ms = 10000;
+	s->idle_shard_ms = 60000;
 	s->backlog = 4096;
 	if ((s->routes = routes_new()) == NULL)
 		settings_die(EXIT_CONFIG, "out of memory");

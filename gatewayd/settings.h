@@ -42,6 +42,7 @@ struct settings {
 	unsigned	 waiting_max;		/* 1 000 waiting for a shard */
 	unsigned	 watchdog_ms;		/* 10 000 */
 	unsigned	 drain_ms;		/* 10 000 */
+	unsigned	 idle_shard_ms;		/* 60 000: one above `shards` */
 	unsigned	 backlog;		/* 4096 */
 	unsigned	 per_address;		/* connections; 0: any number */
 	unsigned	 accept_rate;		/* a second; 0: any number */

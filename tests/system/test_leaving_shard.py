@@ -231,3 +231,45 @@ exec '{kits.SHARDD}' "$@"
     settle(a, b)
     for p in a, b:
         p.close()
+
+
+IDLE = "[gateway]\nidle_shard = 1s\n"
+
+
+def test_shards_on_demand_leave_when_idle(start):
+    """The newest first, one at a time, down to as many as there were."""
+    k = start(shards=1, max_shards=6, limit=1, redis="none", config=IDLE)
+    people = crowd(k, "g", "abcdef")
+    settle(*people)
+    for p in people:
+        p.close()
+    order = [5, 4, 3, 2, 1]
+    wait.until(lambda: [s["slot"] for s in k.status()["shards"]] == [0], 60)
+    left = [int(l.split("slot=")[1].split()[0]) for l in k.log().splitlines()
+            if "served nobody" in l]
+    assert left == order
+    # Each had left before the next one was told to.
+    lines = [l for l in k.log().splitlines()
+             if "served nobody" in l or " left status=0" in l]
+    assert ["left" in l for l in lines] == [False, True] * 5
+    knock(k)
+    b = crowd(k, "g", "ab")         # and they come again
+    settle(*b)
+    for p in b:
+        p.close()
+
+
+def test_one_that_serves_somebody_stays(start):
+    """Also one that was visited a moment ago; an idle one below leaves."""
+    k = start(shards=1, max_shards=3, limit=1, redis="none", config=IDLE)
+    a, b, c = crowd(k, "g", "abc")
+    newest = k.shard(2)["pid"]
+    last = next(p for p in (a, b, c) if p.shard() == k.shard(2)["address"])
+    settle(a, b, c)
+    for p in a, b, c:
+        if p is not last:
+            p.close()
+    wait.until(lambda: [s["slot"] for s in k.status()["shards"]] == [0, 2], 30)
+    assert k.shard(2)["pid"] == newest
+    last.close()
+    wait.until(lambda: [s["slot"] for s in k.status()["shards"]] == [0], 30)
