@@ -18,6 +18,7 @@
 #include "common/sock.h"
 #include "common/turn.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/child.h"
 #include "gatewayd/door.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
@@ -51,8 +52,8 @@ static const struct placement_ops gateway_placement_ops = {
 int
 gateway_run(struct gateway *g)
 {
-	static const int	 signos[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2,
-				    0 };
+	static const int	 signos[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1,
+				    SIGUSR2, SIGCHLD, 0 };
 	struct proc_signals	*signals;
 
 	g->incarnation = bytes_random64();
@@ -361,8 +362,15 @@ gateway_signal_cb(int signo, void *arg)
 			log_info("routes read again; the rest counts after a "
 			    "restart");
 		break;
+	case SIGUSR1:
+		log_info("signal=USR1 changes nothing: the log is standard "
+		    "error, and no file is opened again");
+		break;
 	case SIGUSR2:
 		log_info("signal=USR2 is not for this version");
+		break;
+	case SIGCHLD:
+		child_reap();
 		break;
 	default:
 		if (g->leaving)

@@ -1,6 +1,4 @@
 /* gatewayd: flags and the start, on one screen. */
-#include <sys/stat.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -27,11 +25,18 @@ main(int argc, char **argv)
 	int			 status;
 
 	main_streams();
+	proc_signals_ignore();
 	settings_load(&g.settings, argc, argv);
 	log_init("gatewayd", g.settings.log_level);
 	if (proc_open_to_debuggers(g.settings.core) == -1)
 		fatal("core");
 	proc_nofile();
+	if (child_possible() == -1)
+		fatalx("processes cannot be watched here: pidfd_open or "
+		    "pidfd_send_signal: %s; it takes Linux 5.3, and a container "
+		    "or sandbox that allows them (Docker 20.10.1, containerd "
+		    "1.5, or a seccomp profile with these two calls)",
+		    strerror(errno));
 	main_dir(&g.settings, "run", "--run-dir", g.settings.run_dir);
 	if (strcmp(g.settings.redis, "auto") == 0)
 		main_dir(&g.settings, "state", "--state-dir",
@@ -98,25 +103,15 @@ main_lock_as_user(const struct settings *s)
 static char *
 main_lock(const char *run_dir)
 {
-	struct stat	 held, there;
 	char		*path = paths_in(run_dir, "lock");
 	pid_t		 holder = 0;
-	int		 fd;
 
 	if (path == NULL)
 		fatal("lock");
-	for (;;) {
-		if ((fd = proc_lock(path, 1, &holder)) == -1) {
-			if (errno == EAGAIN)
-				fatalx("another gatewayd (pid %d) runs in %s; "
-				    "stop it, or give another --run-dir",
-				    (int)holder, run_dir);
-			fatal("%s", path);
-		}
-		/* Unless a gateway that ended just then has removed it. */
-		if (fstat(fd, &held) == 0 && stat(path, &there) == 0 &&
-		    held.st_dev == there.st_dev && held.st_ino == there.st_ino)
-			return (path);
-		close(fd);
-	}
+	if (proc_lock(path, 1, &holder) != -1)
+		return (path);
+	if (errno == EAGAIN)
+		fatalx("another gatewayd (pid %d) runs in %s; stop it, or give "
+		    "another --run-dir", (int)holder, run_dir);
+	fatal("%s", path);
 }

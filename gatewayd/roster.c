@@ -766,7 +766,7 @@ shard_find(struct shard *s)
 {
 	char		*path = shard_lock_path(s);
 	struct timeval	 tv = roster_tv(ROSTER_FOUND_MS);
-	pid_t		 pid = 0;
+	pid_t		 pid;
 	int		 pidfd = -1;
 
 	if (path != NULL && (pid = proc_lock_holder(path)) > 0) {
@@ -776,7 +776,8 @@ shard_find(struct shard *s)
 			close(pidfd);
 			pidfd = -1;
 		}
-	}
+	} else if (path != NULL && pid == 0)
+		unlink(path);		/* of one that was killed */
 	free(path);
 	if (pidfd == -1)
 		return (0);
@@ -938,6 +939,7 @@ shard_dead(struct shard *s)
 		registry_sweep(g->registry, s->address);
 	if (s->link_path != NULL)
 		unlink(s->link_path);
+	shard_unlink_lock(s);
 	left = r->leaving || shard_ended_well(s);
 	if (left)
 		log_info("shard slot=%" PRIu32 " pid=%d left %s lost=%zu",

@@ -18,6 +18,7 @@
 #include "shardd/authority.h"
 #include "shardd/burst.h"
 #include "shardd/conn.h"
+#include "shardd/leavings.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
 #include "shardd/orders.h"
@@ -347,7 +348,6 @@ worker_arguments(struct worker *w, int argc, char **argv)
 	};
 	enum log_level	 level = LOG_LEVEL_INFO;
 	static char	 ident[64];
-	const char	*run_dir = NULL;
 	char		*end;
 	uint64_t	 slot = SLOTS_MAX;
 	int		 o, core = 0;
@@ -368,7 +368,7 @@ worker_arguments(struct worker *w, int argc, char **argv)
 				return (-1);
 			break;
 		case 'r':
-			run_dir = optarg;
+			w->run_dir = optarg;
 			break;
 		case 'l':
 			if (log_level_parse(optarg, &level) == -1)
@@ -386,11 +386,11 @@ worker_arguments(struct worker *w, int argc, char **argv)
 		default:
 			return (-1);
 		}
-	if (optind < argc || w->control_path == NULL || run_dir == NULL ||
+	if (optind < argc || w->control_path == NULL || w->run_dir == NULL ||
 	    slot == SLOTS_MAX || w->incarnation == 0)
 		return (-1);
 	w->slot = (uint32_t)slot;
-	if (asprintf(&w->link_path, "%s/link-%u-%016llx.sock", run_dir,
+	if (asprintf(&w->link_path, "%s/link-%u-%016llx.sock", w->run_dir,
 	    w->slot, (unsigned long long)w->incarnation) == -1)
 		fatal("start");
 	snprintf(ident, sizeof(ident), "shardd/%u", w->slot);
@@ -436,6 +436,7 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 		worker_usage(argv[0]);
 		return (2);
 	}
+	proc_signals_ignore();
 	/* The slot's lock; what follows it is the application's. */
 	fcntl(WORKER_LOCK_FD, F_SETFD, FD_CLOEXEC);
 	worker_init(&w);
@@ -490,6 +491,8 @@ worker_end(struct worker *w)
 		close(w->gateway_pidfd);
 	event_free(w->sweep_timer);
 	poller_free(w->poller);
+	leavings_clear(w->run_dir, w->slot, WORKER_LOCK_FD,
+	    worker_option(w, "redis"));
 	while ((n = map_first(&w->options)) != NULL) {
 		o = container_of(n, struct worker_option, by_key);
 		map_remove(&w->options, n);

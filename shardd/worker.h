@@ -49,6 +49,7 @@ struct worker {
 	char		 node[NODE_MAX + 1];
 	char		 address[ADDRESS_MAX];	/* <node>/<slot>#<incarnation> */
 	char		*control_path, *link_path;
+	const char	*run_dir;
 	size_t		 capacity;
 	uint64_t	 started;		/* ms since 1970 */
 	struct worker_options opt;
