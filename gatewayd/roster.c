@@ -352,6 +352,18 @@ roster_kill(struct roster *r)
 	roster_clean(r);
 }
 
+void
+roster_suspect(struct shard *s)
+{
+	if (!shard_open(s) || s->site == NULL || s->hopeless)
+		return;
+	/* Its answer comes after those to all that was sent before. */
+	if (s->asked)
+		shard_ping(s);
+	if (s->site->usable)
+		roster_doubt(s->gateway->roster, s);
+}
+
 /* ---- what placement does ---- */
 
 void
@@ -1069,6 +1081,7 @@ shard_ping(struct shard *s)
 {
 	struct ctl	 m = { .type = CTL_PING, .id = ++s->ping_id };
 
+	s->asked = 0;
 	if (s->ping_answered >= s->ping_sent)
 		s->ping_sent = clock_ms();
 	roster_tell(s, &m, NULL);

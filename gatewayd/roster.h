@@ -53,6 +53,7 @@ struct shard {			/* one slot */
 	int		 exited;	/* the process; its channel may have more */
 	char		 ended[32];	/* how: "signal=9" */
 	uint64_t	 ping_id, ping_sent, ping_answered;	/* clock_ms */
+	int		 asked;		/* ADOPT was sent since the last PING */
 	struct backoff	 backoff;
 	struct event	*timer, *pid_event;
 	struct list	 handoffs;	/* capsules on their way or waiting */
@@ -91,6 +92,8 @@ size_t	 roster_serving(const struct roster *r);
 int	 roster_starting(const struct roster *r);
 /* Is a shard of this incarnation alive, or may it be? */
 int	 roster_knows(const struct roster *r, uint64_t incarnation);
+/* It has not answered for a while: nobody is to wait for it until it does. */
+void	 roster_suspect(struct shard *s);
 /* A message to a shard; dropped if it has no channel.  0 or -1 with errno. */
 int	 roster_tell(struct shard *s, const struct ctl *m, const int *fds);
 size_t	 roster_nslots(const struct roster *r);

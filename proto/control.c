@@ -66,7 +66,7 @@ static const struct row {
 	[CTL_FAREWELL]	= { "farewell", G, 0, { F_REPLICA, F_NEIGHBOUR } },
 	[CTL_DISMISS]	= { "dismiss", G, 0, { F_REPLICA } },
 	[CTL_ADOPT]	= { "adopt", S | G, CTL_ADOPTED,	/* or REFUSED */
-	    { F_ID, F_REPLICA, F_FLAGS, F_WHY, F_VALUE } },
+	    { F_ID, F_REPLICA, F_FLAGS, F_WHY, F_VALUE, F_TIME } },
 	[CTL_ADOPTED]	= { "adopted", S | G, 0, { F_ID, F_REPLICA } },
 	[CTL_REFUSED]	= { "refused", S | G, 0,
 	    { F_ID, F_REPLICA, F_WHY, F_TEXT } },

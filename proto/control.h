@@ -25,6 +25,11 @@
  * it and keeps its descriptor; the receiver hands ADOPTED (or REFUSED) to the
  * kernel before it reads or writes a byte of the connection.  When a channel has
  * been read to its end, what was not adopted is the sender's again.
+ *
+ * An ADOPT may hold until a time only (same machine, same clock).  The receiver
+ * looks at the clock after its ADOPTED is with the kernel; when it is later than
+ * that, the connection is not its own, and it says REFUSED.  So a sender that
+ * finds nothing to read after that time owns it again.
  */
 #ifndef PROTO_CONTROL_H
 #define PROTO_CONTROL_H
@@ -66,7 +71,8 @@ struct ctl {
 	uint32_t	 flags;		/* CTL_F_*, of this message */
 	uint32_t	 why;		/* enum close_why; DRAIN: the code */
 	uint32_t	 ms;		/* deadline */
-	uint64_t	 time;		/* started, ms since 1970; a term of office */
+	uint64_t	 time;		/* started, ms since 1970; a term of office;
+					   ADOPT: clock_ms until when it holds, or 0 */
 	struct slice	 group, uid, app;
 	struct slice	 text;		/* link's path, node, key, JSON, sentence */
 	struct slice	 value;		/* OPTION's value; WELCOME: Redis URL; ADOPT:

@@ -32,6 +32,7 @@ struct parked {
 	struct list	 at;
 	struct conn	*conn;
 	uint64_t	 number;	/* of the ADOPTED, control_queued() */
+	uint64_t	 until;		/* clock_ms; 0: for ever */
 };
 
 struct order_in {
@@ -285,6 +286,13 @@ out:
 	return (c);
 }
 
+/* Has the gateway given it to somebody else by now? */
+static int
+orders_late(uint64_t until)
+{
+	return (until != 0 && clock_ms() > until);
+}
+
 static int
 orders_adopt(struct worker *w, struct order_in *o)
 {
@@ -297,6 +305,8 @@ orders_adopt(struct worker *w, struct order_in *o)
 	if (o->cut)
 		return (orders_refuse(w, o->m, CLOSE_NO_MEMORY,
 		    "out of descriptors"));
+	if (orders_late(o->m->time))
+		return (orders_refuse(w, o->m, CLOSE_LOST, "too late"));
 	if (w->draining)
 		return (orders_refuse(w, o->m, CLOSE_GOING, "leaving"));
 	if ((p = malloc(sizeof(*p))) == NULL)
@@ -313,6 +323,7 @@ orders_adopt(struct worker *w, struct order_in *o)
 	}
 	p->conn = c;
 	p->number = control_queued(w->control);
+	p->until = o->m->time;
 	list_push(&w->parked, &p->at);
 	return (0);
 }
@@ -321,6 +332,8 @@ orders_adopt(struct worker *w, struct order_in *o)
 static void
 orders_unpark(struct worker *w, uint64_t sent)
 {
+	struct ctl	 m = { .type = CTL_REFUSED, .why = CLOSE_LOST,
+			    .text = slice_str("too late") };
 	struct parked	*p;
 	struct list	*e, *tmp;
 
@@ -329,7 +342,12 @@ orders_unpark(struct worker *w, uint64_t sent)
 		if (p->number > sent)
 			break;
 		list_remove(&p->at);
-		conn_start(p->conn);
+		if (orders_late(p->until)) {
+			m.id = p->conn->id;
+			worker_tell(w, &m);
+			conn_drop(p->conn);
+		} else
+			conn_start(p->conn);
 		free(p);
 	}
 }
