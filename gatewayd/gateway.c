@@ -56,6 +56,7 @@ gateway_run(struct gateway *g)
 				    SIGUSR2, SIGCHLD, 0 };
 	struct proc_signals	*signals;
 
+	list_init(&g->checks);
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
 	g->nbound = gateway_bind(g, g->bound);

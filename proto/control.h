@@ -17,6 +17,7 @@
  *	ADOPT (going home)		ADOPTED
  *	PONG				PING
  *	LEAVING			DRAIN
+ *	STATUS				STATUS_ASK
  *
  * First start and taking over after a gateway's death are the same.  HELLO, the
  * HAVE lists and HELD are absolute: they are all that the shard has.
@@ -67,7 +68,7 @@ struct ctl {
 	uint32_t	 slot;
 	uint32_t	 low, high;	/* versions; WELCOME: high is the one chosen */
 	uint32_t	 pid;
-	uint32_t	 limit;		/* HELLO: capacity */
+	uint32_t	 limit;		/* HELLO: capacity; STATUS: connections */
 	uint32_t	 flags;		/* CTL_F_*, of this message */
 	uint32_t	 why;		/* enum close_why; DRAIN: the code */
 	uint32_t	 ms;		/* deadline */

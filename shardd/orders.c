@@ -414,6 +414,20 @@ orders_ping(struct worker *w, struct order_in *o)
 	return (worker_tell(w, &m));
 }
 
+/* How many do we have, in the gateway's sense? */
+static int
+orders_status_ask(struct worker *w, struct order_in *o)
+{
+	struct list	*lists[] = { &w->conns, &w->timed, &w->doomed }, *e, *tmp;
+	struct ctl	 m = { .type = CTL_STATUS, .id = o->m->id };
+
+	for (size_t i = 0; i < nitems(lists); i++)
+		list_each(e, tmp, lists[i])
+			m.limit += (list_entry(e, struct conn, at)->flags &
+			    CONN_F_GONE) == 0;
+	return (worker_tell(w, &m));
+}
+
 static int
 orders_drain(struct worker *w, struct order_in *o)
 {
@@ -438,6 +452,7 @@ static const struct order {
 	[CTL_PING]	= { orders_ping },
 	[CTL_DEAD]	= { orders_dead },
 	[CTL_DRAIN]	= { orders_drain },
+	[CTL_STATUS_ASK] = { orders_status_ask },
 	[CTL_AUTHORITY]	= { orders_authority },
 };
 
