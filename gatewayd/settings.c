@@ -6,7 +6,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <pwd.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "common/proc.h"
 #include "common/redis.h"
 #include "common/secret.h"
+#include "gatewayd/cpus.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/route.h"
 #include "gatewayd/settings.h"
@@ -366,8 +366,8 @@ settings_help(void)
 "                       beside gatewayd, then in PATH (default: shardd)\n"
 "  --listen ADDRESS     8080, 127.0.0.1:8080, [::1]:8080 or unix:/path; may be\n"
 "                       repeated (default: 8080)\n"
-"  --shards N           workers to start with (default: one for each CPU, at\n"
-"                       least 2)\n"
+"  --shards N           workers to start with (default: one for each CPU that\n"
+"                       affinity and control group allow, at least 2)\n"
 "  --max-shards N       most workers, when all are full (default: 32)\n"
 "  --limit N            most connections of a group in one worker, for every\n"
 "                       route (default: as the routes say)\n"
@@ -701,13 +701,9 @@ settings_option(struct settings *s, const char *key, const char *value)
 static unsigned
 settings_cpus(void)
 {
-	cpu_set_t	 cpus;
-	int		 n;
+	unsigned	 n = cpus_allowed();
 
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) == -1)
-		return (2);
-	n = CPU_COUNT(&cpus);
-	return (n < 2 ? 2 : n > SLOTS_MAX ? SLOTS_MAX : (unsigned)n);
+	return (n < 2 ? 2 : n > SLOTS_MAX ? SLOTS_MAX : n);
 }
 
 static char *
