@@ -121,8 +121,10 @@ gateway_bind(struct gateway *g, int *fds)
 		keep = errno;
 		gateway_unlink_bound(g, i);
 		fatalx("cannot listen on %s: %s%s", s->listen_text[i],
-		    strerror(keep), keep != EADDRINUSE ? "" : "; is another "
-		    "server running? choose another with --listen");
+		    strerror(keep), keep == EPERM && s->listen[i].perms ?
+		    "; only root gives a file to another owner, or to a group "
+		    "that it is not in" : keep != EADDRINUSE ? "" : "; is "
+		    "another server running? choose another with --listen");
 	}
 	return (s->nlisten);
 }
@@ -133,13 +135,16 @@ gateway_become(const struct gateway *g)
 {
 	const struct settings		*s = &g->settings;
 	const struct sockaddr_un	*un;
+	unsigned			 perms;
 
 	if (s->uid == geteuid())
 		return;
 	for (size_t i = 0; i < s->nlisten && !g->activated; i++) {
 		un = (const void *)&s->listen[i].ss;
-		if (un->sun_family == AF_UNIX &&
-		    lchown(un->sun_path, s->uid, s->gid) == -1)
+		perms = s->listen[i].perms;
+		if (un->sun_family == AF_UNIX && lchown(un->sun_path,
+		    perms & SOCK_OWNER ? (uid_t)-1 : s->uid,
+		    perms & SOCK_GROUP ? (gid_t)-1 : s->gid) == -1)
 			fatal("%s", un->sun_path);
 	}
 	if (proc_become(s->user, s->uid, s->gid) == -1 ||
