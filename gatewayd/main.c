@@ -1,4 +1,6 @@
 /* gatewayd: flags and the start, on one screen. */
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 static void	 main_streams(void);
 static void	 main_dir(const struct settings *, const char *what,
 		    const char *flag, const char *dir);
+static void	 main_state_dir(struct settings *);
 static char	*main_lock_as_user(const struct settings *);
 static char	*main_lock(const char *run_dir);
 
@@ -39,8 +42,7 @@ main(int argc, char **argv)
 		    strerror(errno));
 	main_dir(&g.settings, "run", "--run-dir", g.settings.run_dir);
 	if (strcmp(g.settings.redis, "auto") == 0)
-		main_dir(&g.settings, "state", "--state-dir",
-		    g.settings.state_dir);
+		main_state_dir(&g.settings);
 	lock = main_lock_as_user(&g.settings);
 	child_first();
 	status = gateway_run(&g);
@@ -81,6 +83,54 @@ main_dir(const struct settings *s, const char *what, const char *flag,
 		    dir, flag);
 	fatalx("the %s directory %s: %s; give another with %s", what, dir,
 	    strerror(errno), flag);
+}
+
+/* Close a directory of that user's to others: who mounts a volume may open all
+ * that is in it.  0, or -1. */
+static int
+main_close_dir(const char *dir, uid_t uid)
+{
+	struct stat	 st;
+	int		 fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+			    O_CLOEXEC), rc = -1;
+
+	if (fd == -1)
+		return (-1);
+	if (fstat(fd, &st) == 0 && st.st_uid == uid)
+		rc = fchmod(fd, 0700);
+	close(fd);
+	return (rc);
+}
+
+/*
+ * The state directory.  A volume of a container is open to its group (2775) or to
+ * all, and not ours to close: then a directory of our own in it is the one.
+ */
+static void
+main_state_dir(struct settings *s)
+{
+	struct stat	 st;
+	char		*own;
+
+	if (proc_dir(s->state_dir, s->uid, s->gid) == 0)
+		return;
+	if (errno != EPERM || stat(s->state_dir, &st) == -1 ||
+	    (st.st_uid != 0 && st.st_uid != s->uid))
+		goto bad;
+	if ((own = paths_in(s->state_dir, "kennel")) == NULL)
+		fatal("state directory");
+	if (proc_dir(own, s->uid, s->gid) == 0 || (errno == EPERM &&
+	    main_close_dir(own, s->uid) == 0 &&
+	    proc_dir(own, s->uid, s->gid) == 0)) {
+		log_info("state directory=%s, for %s is open to others", own,
+		    s->state_dir);
+		free(s->state_dir);
+		s->state_dir = own;
+		return;
+	}
+	free(own);
+bad:
+	main_dir(s, "state", "--state-dir", s->state_dir);
 }
 
 /* What is in the user's directory is made by the user. */
