@@ -1184,7 +1184,8 @@ static int
 shard_ended_well(const struct shard *s)
 {
 	return (s->state == SHARD_LEAVING && !s->hopeless &&
-	    strcmp(s->ended, "status=0") == 0);
+	    /* Of one that is not our child nothing is known. */
+	    (strcmp(s->ended, "status=0") == 0 || !s->ours));
 }
 
 /* May it be sent more than what its hello is answered with? */

@@ -276,7 +276,8 @@ worker_drain_step(struct worker *w)
 		    close_sentence(CLOSE_GOING));
 	}
 	if (age >= w->drain_ms) {
-		log_warn("draining took too long, connections=%zu", w->nconns);
+		log_info("draining is over: cut off connections=%zu",
+		    w->nconns);
 		worker_retire(w);
 	}
 }
