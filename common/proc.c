@@ -78,6 +78,26 @@ proc_signals_free(struct proc_signals *s)
 	free(s);
 }
 
+void
+proc_signals_ignore(void)
+{
+	static const int	 idle[] = { SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2,
+				    SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR,
+				    SIGSTKFLT, SIGXFSZ };
+	struct sigaction	 now;
+	int			 signo;
+
+	for (size_t i = 0; i < nitems(idle) + (size_t)(SIGRTMAX - SIGRTMIN) + 1;
+	    i++) {
+		signo = i < nitems(idle) ? idle[i] :
+		    SIGRTMIN + (int)(i - nitems(idle));
+		if (sigaction(signo, NULL, &now) == 0 &&
+		    (now.sa_flags & SA_SIGINFO) == 0 &&
+		    now.sa_handler == SIG_DFL)
+			signal(signo, SIG_IGN);
+	}
+}
+
 /* Without a change of errno. */
 static void
 proc_close(int fd)
@@ -221,12 +241,18 @@ proc_lock(const char *path, int cloexec, pid_t *holder)
 	struct flock	 lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int		 fd, keep;
 
+again:
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW |
 	    (cloexec ? O_CLOEXEC : 0), 0600);
 	if (fd == -1)
 		return (-1);
-	if (fcntl(fd, F_SETLK, &lock) == 0)
-		return (fd);
+	if (fcntl(fd, F_SETLK, &lock) == 0) {
+		if (proc_lock_is(fd, path))
+			return (fd);
+		/* Whoever had it has removed the file and ended just then. */
+		close(fd);
+		goto again;
+	}
 	keep = errno == EACCES ? EAGAIN : errno;
 	if (keep == EAGAIN && holder != NULL) {
 		lock.l_type = F_WRLCK;
@@ -236,6 +262,15 @@ proc_lock(const char *path, int cloexec, pid_t *holder)
 	close(fd);
 	errno = keep;
 	return (-1);
+}
+
+int
+proc_lock_is(int fd, const char *path)
+{
+	struct stat	 held, there;
+
+	return (fstat(fd, &held) == 0 && stat(path, &there) == 0 &&
+	    held.st_dev == there.st_dev && held.st_ino == there.st_ino);
 }
 
 pid_t

@@ -15,6 +15,10 @@ typedef void	proc_signal_cb(int signo, void *arg);
 struct proc_signals *proc_signals_new(struct event_base *base,
 	    const int *signos, proc_signal_cb *cb, void *arg);
 void	 proc_signals_free(struct proc_signals *s);
+/* Signals that mean nothing to a daemon, but would end it (HUP of a terminal or of
+ * an orphaned process group, USR1, timers, real time ...), are ignored, unless
+ * somebody handles them already.  First thing in main(). */
+void	 proc_signals_ignore(void);
 
 /*
  * Make dir (and parents) with mode 0700 for that user and check that it is his
@@ -40,9 +44,12 @@ int	 proc_open_to_debuggers(int yes);
  * Exclusive lock on path (created 0600) for this process's life: fcntl(2)
  * record lock, which exec keeps and death releases, and whose holder can be
  * asked for.  Returns the descriptor (keep it; close-on-exec if cloexec), or
- * -1: EAGAIN (held: *holder is its pid, if not NULL), others.
+ * -1: EAGAIN (held: *holder is its pid, if not NULL), others.  The file is there
+ * then; who ends may remove it while the lock is held.
  */
 int	 proc_lock(const char *path, int cloexec, pid_t *holder);
+/* Is fd the file at path?  Before one's own lock is removed. */
+int	 proc_lock_is(int fd, const char *path);
 /* Who else holds the lock on path: pid, 0 if nobody, -1 with errno.  Never for
  * a lock of our own: asking would release it (fcntl(2)). */
 pid_t	 proc_lock_holder(const char *path);

@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,11 +20,75 @@
 #include "common/bytes.h"
 #include "common/sock.h"
 
+/* Who is that?  A name or a number.  0, or -1. */
 static int
-sock_parse_unix(const char *path, struct sock_addr *a, const char **why)
+sock_owner(const char *name, int group, uint32_t *id)
+{
+	const struct passwd	*pw = group ? NULL : getpwnam(name);
+	const struct group	*gr = group ? getgrnam(name) : NULL;
+	uint64_t		 n;
+
+	if (pw != NULL)
+		*id = pw->pw_uid;
+	else if (gr != NULL)
+		*id = gr->gr_gid;
+	else if (slice_u64(slice_str(name), UINT32_MAX - 1, &n) == 0)
+		*id = (uint32_t)n;
+	else
+		return (-1);
+	return (0);
+}
+
+/* One word behind a Unix path: 0, 1 (it is part of the path), or -1 with *why. */
+static int
+sock_perm(const char *word, struct sock_addr *a, const char **why)
+{
+	char	*end;
+	long	 mode;
+
+	if (strncmp(word, "mode=", 5) == 0) {
+		mode = strtol(word + 5, &end, 8);
+		*why = "mode is an octal number from 1 to 0777, as 0660";
+		if (word[5] < '0' || word[5] > '7' || *end != '\0' ||
+		    mode < 1 || mode > 0777)
+			return (-1);
+		a->mode = (mode_t)mode;
+		a->perms |= SOCK_MODE;
+		return (0);
+	}
+	if (strncmp(word, "owner=", 6) == 0) {
+		*why = "owner is no user here";
+		a->perms |= SOCK_OWNER;
+		return (sock_owner(word + 6, 0, &a->uid));
+	}
+	if (strncmp(word, "group=", 6) == 0) {
+		*why = "group is no group here";
+		a->perms |= SOCK_GROUP;
+		return (sock_owner(word + 6, 1, &a->gid));
+	}
+	return (1);
+}
+
+static int
+sock_parse_unix(const char *text, struct sock_addr *a, const char **why)
 {
 	struct sockaddr_un	*un = (struct sockaddr_un *)(void *)&a->ss;
+	char			 path[512], *word;
+	int			 rc;
 
+	*why = "the path is longer than 107 bytes";
+	if (snprintf(path, sizeof(path), "%s", text) >= (int)sizeof(path))
+		goto bad;
+	/* From the end: a path may have spaces. */
+	while ((word = strrchr(path, ' ')) != NULL) {
+		if ((rc = sock_perm(word + 1, a, why)) == -1)
+			goto bad;
+		if (rc == 1)
+			break;
+		while (word > path && word[-1] == ' ')
+			word--;
+		*word = '\0';
+	}
 	if (*path == '\0') {
 		*why = "no path behind unix:";
 		goto bad;
@@ -211,9 +277,23 @@ sock_clear_stale(const struct sock_addr *a, int type)
 	return (unlink(un->sun_path));
 }
 
+/* Give the file of a bound Unix socket its owner and mode. */
+static int
+sock_permit(const struct sock_addr *a)
+{
+	const struct sockaddr_un	*un = (const void *)&a->ss;
+
+	if ((a->perms & (SOCK_OWNER | SOCK_GROUP)) && lchown(un->sun_path,
+	    a->perms & SOCK_OWNER ? a->uid : (uid_t)-1,
+	    a->perms & SOCK_GROUP ? a->gid : (gid_t)-1) == -1)
+		return (-1);
+	return (a->perms & SOCK_MODE ? chmod(un->sun_path, a->mode) : 0);
+}
+
 int
 sock_listen(const struct sock_addr *a, int type, int backlog)
 {
+	const struct sockaddr_un	*un = (const void *)&a->ss;
 	int	 fd = -1, one = 1, zero = 0, keep;
 
 	if (a->ss.ss_family == AF_UNIX && sock_clear_stale(a, type) == -1)
@@ -241,9 +321,15 @@ sock_listen(const struct sock_addr *a, int type, int backlog)
 	if (a->ss.ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
 	    IPV6_V6ONLY, a->v6_and_v4 ? &zero : &one, sizeof(one)) == -1)
 		goto fail;
-	if (bind(fd, (const struct sockaddr *)&a->ss, a->len) == -1 ||
-	    listen(fd, backlog) == -1)
+	if (bind(fd, (const struct sockaddr *)&a->ss, a->len) == -1)
 		goto fail;
+	if (sock_permit(a) == -1 || listen(fd, backlog) == -1) {
+		keep = errno;
+		if (a->ss.ss_family == AF_UNIX)
+			unlink(un->sun_path);
+		errno = keep;
+		goto fail;
+	}
 	return (fd);
 fail:
 	keep = errno;

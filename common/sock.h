@@ -4,7 +4,9 @@
  *
  * An address is written "8080", ":8080", "127.0.0.1:8080", "[::1]:8080",
  * "*:8080", "localhost:8080" or "unix:/path".  A bare port means all
- * addresses, v6 and v4.
+ * addresses, v6 and v4.  Behind a Unix path may stand mode=0660, owner=USER and
+ * group=GROUP (names or numbers), which sock_listen gives to the socket's file
+ * before anybody can connect.
  */
 #ifndef COMMON_SOCK_H
 #define COMMON_SOCK_H
@@ -13,10 +15,18 @@
 #include <sys/un.h>
 #include <sys/types.h>
 
+#define SOCK_MODE	0x1u
+#define SOCK_OWNER	0x2u
+#define SOCK_GROUP	0x4u
+
 struct sock_addr {
 	struct sockaddr_storage	ss;
 	socklen_t		len;
 	int			v6_and_v4;	/* bare port: dual stack */
+	unsigned		perms;		/* SOCK_MODE ...: these are set */
+	mode_t			mode;
+	uid_t			uid;
+	gid_t			gid;
 };
 
 /* 0, or -1 with errno EINVAL and *why a sentence (static). */

@@ -28,7 +28,6 @@
 #define ARRIVAL_READ	4096
 #define LINGER_MS	1000
 #define LINGER_BYTES	(64 << 10)
-#define LINGER_MAX	1000		/* at a time; more are closed at once */
 #define PEER_MAX	128		/* bytes of "unix:/path" */
 #define EARLY_MAX	(1 << 20)	/* bytes that come home with a connection */
 
@@ -234,7 +233,8 @@ arrival_refuse(struct gateway *g, int fd, int status, const char *why,
 	buf_clear(&out);
 	(void)shutdown(fd, SHUT_WR);
 	if (!sent || as->leaving ||
-	    as->states[ARRIVAL_LINGER].count >= LINGER_MAX ||
+	    as->states[ARRIVAL_LINGER].count >=
+	    g->settings.linger_max ||
 	    (a = arrival_new(g, fd, slice_of(NULL, 0), 0)) == NULL) {
 		sock_end(fd, 0);
 		return;

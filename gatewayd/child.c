@@ -7,9 +7,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/list.h"
 #include "common/proc.h"
 #include "gatewayd/child.h"
 #include "gatewayd/jail.h"
@@ -22,7 +24,16 @@ struct child_fault {
 	pid_t	 holder;
 };
 
+struct child {			/* not ended, or nobody asked how yet */
+	struct list	 at;
+	pid_t		 pid;
+	int		 reaped, status;
+};
+
+static struct list	 children = { &children, &children };
 static int		 child_is_first;
+
+static struct child	*child_find(pid_t, int);
 
 static void	 child_run(const char *, char *const *, const char *,
 		    const struct sock_fprog *, int)
@@ -48,6 +59,7 @@ child_spawn(const char *path, char *const *argv, const char *lock_path,
     const struct sock_fprog *filter, int *pidfd, pid_t *holder)
 {
 	struct child_fault	 fault = { 0, 0 };
+	struct child		*c;
 	sigset_t		 all, before;
 	ssize_t			 n;
 	pid_t			 pid;
@@ -55,8 +67,12 @@ child_spawn(const char *path, char *const *argv, const char *lock_path,
 
 	*holder = 0;
 	*pidfd = -1;
-	if (pipe2(report, O_CLOEXEC) == -1)
+	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return (-1);
+	if (pipe2(report, O_CLOEXEC) == -1) {
+		free(c);
+		return (-1);
+	}
 	/* Our handlers must not run in the child: they write to our pipe. */
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
@@ -67,6 +83,7 @@ child_spawn(const char *path, char *const *argv, const char *lock_path,
 	close(report[1]);
 	if (pid == -1) {
 		close(report[0]);
+		free(c);
 		errno = save;
 		return (-1);
 	}
@@ -74,14 +91,18 @@ child_spawn(const char *path, char *const *argv, const char *lock_path,
 		n = read(report[0], &fault, sizeof(fault));
 	while (n == -1 && errno == EINTR);
 	close(report[0]);
-	if (n != sizeof(fault) && (*pidfd = pidfd_open(pid, 0)) != -1)
+	if (n != sizeof(fault) && (*pidfd = pidfd_open(pid, 0)) != -1) {
+		c->pid = pid;
+		list_push(&children, &c->at);
 		return (pid);
+	}
 	if (n != sizeof(fault)) {
 		fault.error = errno;
 		kill(pid, SIGKILL);
 	}
 	while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
 		;
+	free(c);
 	*holder = fault.holder;
 	errno = fault.error;
 	return (-1);
@@ -103,12 +124,19 @@ child_kill(int pidfd, int signo)
 char *
 child_ended(char *dst, size_t size, pid_t pid)
 {
-	int	 status;
-	pid_t	 r;
+	struct child	*c = child_find(pid, 0);
+	int		 status = 0;
+	pid_t		 r = pid;
 
-	do
+	if (c != NULL && c->reaped)
+		status = c->status;
+	else do
 		r = waitpid(pid, &status, WNOHANG);
 	while (r == -1 && errno == EINTR);
+	if (c != NULL) {
+		list_remove(&c->at);
+		free(c);
+	}
 	if (r != pid)
 		snprintf(dst, size, "status=?");
 	else if (WIFSIGNALED(status))
@@ -116,6 +144,50 @@ child_ended(char *dst, size_t size, pid_t pid)
 	else
 		snprintf(dst, size, "status=%d", WEXITSTATUS(status));
 	return (dst);
+}
+
+void
+child_reap(void)
+{
+	struct child	*c;
+	int		 status;
+	pid_t		 pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0 ||
+	    (pid == -1 && errno == EINTR))
+		if (pid > 0 && (c = child_find(pid, 1)) != NULL) {
+			c->reaped = 1;
+			c->status = status;
+		}
+}
+
+int
+child_possible(void)
+{
+	int	 fd = pidfd_open(getpid(), 0), rc, keep;
+
+	if (fd == -1)
+		return (-1);
+	rc = pidfd_send_signal(fd, 0, NULL, 0);
+	keep = errno;
+	close(fd);
+	errno = keep;
+	return (rc);
+}
+
+/* The oldest of this pid, or the one that lives. */
+static struct child *
+child_find(pid_t pid, int alive)
+{
+	struct list	*e, *tmp;
+	struct child	*c;
+
+	list_each(e, tmp, &children) {
+		c = list_entry(e, struct child, at);
+		if (c->pid == pid && !(alive && c->reaped))
+			return (c);
+	}
+	return (NULL);
 }
 
 /* Between fork and exec: system calls only.  All signals are blocked. */

@@ -32,6 +32,11 @@ void	 child_first(void);
 pid_t	 child_spawn(const char *path, char *const *argv,
 	    const char *lock_path, const struct sock_fprog *filter,
 	    int *pidfd, pid_t *holder);
+/* SIGCHLD: how those have ended is kept for child_ended(); whoever else has become
+ * our child, for we are process 1 or were executed by a parent, is buried. */
+void	 child_reap(void);
+/* Can processes be watched here?  0, or -1 with errno (ENOSYS, EPERM). */
+int	 child_possible(void);
 /* Watch a process that is not our child.  The pidfd, or -1 with errno. */
 int	 child_watch(pid_t pid);
 void	 child_kill(int pidfd, int signo);	/* pidfd may be -1 */

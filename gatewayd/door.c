@@ -14,6 +14,7 @@
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/sock.h"
+#include "gatewayd/check.h"
 #include "gatewayd/door.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/paths.h"
@@ -161,6 +162,10 @@ visitor_message_cb(struct control *c, const struct ctl *m, int *fds,
 	struct gateway	*g = v->door->gateway;
 	struct timeval	 tv = { DOOR_ANSWER_MS / 1000, 0 };
 
+	if (v->shard != NULL && m->type == CTL_STATUS) {
+		check_said(g, v->shard, m);
+		return (0);
+	}
 	if (v->shard != NULL)
 		return (roster_message(v->shard, m, fds, nfds, cut));
 	switch (m->type) {
@@ -173,7 +178,9 @@ visitor_message_cb(struct control *c, const struct ctl *m, int *fds,
 		return (0);
 	case CTL_STATUS_ASK:
 		evtimer_add(v->timer, &tv);
-		return (status_answer(g, c, m));
+		if (slice_is(m->text, "check"))
+			return (check_begin(g, c, m->id));
+		return (status_answer(g, c, m->id, NULL));
 	default:
 		log_warn("control pid=%d message=%s from nobody we know",
 		    (int)v->pid, ctl_name(m->type));
@@ -228,6 +235,7 @@ visitor_free(struct visitor *v)
 {
 	list_remove(&v->at);
 	v->door->nvisitors--;
+	check_cancel(v->door->gateway, v->control);
 	control_free(v->control);
 	if (v->timer != NULL)
 		event_free(v->timer);

@@ -18,6 +18,7 @@
 #include "common/sock.h"
 #include "common/turn.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/child.h"
 #include "gatewayd/door.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
@@ -51,10 +52,11 @@ static const struct placement_ops gateway_placement_ops = {
 int
 gateway_run(struct gateway *g)
 {
-	static const int	 signos[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2,
-				    0 };
+	static const int	 signos[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1,
+				    SIGUSR2, SIGCHLD, 0 };
 	struct proc_signals	*signals;
 
+	list_init(&g->checks);
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
 	g->nbound = gateway_bind(g, g->bound);
@@ -119,8 +121,10 @@ gateway_bind(struct gateway *g, int *fds)
 		keep = errno;
 		gateway_unlink_bound(g, i);
 		fatalx("cannot listen on %s: %s%s", s->listen_text[i],
-		    strerror(keep), keep != EADDRINUSE ? "" : "; is another "
-		    "server running? choose another with --listen");
+		    strerror(keep), keep == EPERM && s->listen[i].perms ?
+		    "; only root gives a file to another owner, or to a group "
+		    "that it is not in" : keep != EADDRINUSE ? "" : "; is "
+		    "another server running? choose another with --listen");
 	}
 	return (s->nlisten);
 }
@@ -131,13 +135,16 @@ gateway_become(const struct gateway *g)
 {
 	const struct settings		*s = &g->settings;
 	const struct sockaddr_un	*un;
+	unsigned			 perms;
 
 	if (s->uid == geteuid())
 		return;
 	for (size_t i = 0; i < s->nlisten && !g->activated; i++) {
 		un = (const void *)&s->listen[i].ss;
-		if (un->sun_family == AF_UNIX &&
-		    lchown(un->sun_path, s->uid, s->gid) == -1)
+		perms = s->listen[i].perms;
+		if (un->sun_family == AF_UNIX && lchown(un->sun_path,
+		    perms & SOCK_OWNER ? (uid_t)-1 : s->uid,
+		    perms & SOCK_GROUP ? (gid_t)-1 : s->gid) == -1)
 			fatal("%s", un->sun_path);
 	}
 	if (proc_become(s->user, s->uid, s->gid) == -1 ||
@@ -361,8 +368,15 @@ gateway_signal_cb(int signo, void *arg)
 			log_info("routes read again; the rest counts after a "
 			    "restart");
 		break;
+	case SIGUSR1:
+		log_info("signal=USR1 changes nothing: the log is standard "
+		    "error, and no file is opened again");
+		break;
 	case SIGUSR2:
 		log_info("signal=USR2 is not for this version");
+		break;
+	case SIGCHLD:
+		child_reap();
 		break;
 	default:
 		if (g->leaving)

@@ -50,6 +50,7 @@ struct gateway {
 	struct bucket	 accepts;
 	struct map	 addresses;	/* of clients, if they are counted */
 	struct handoffs	*handoffs;
+	struct list	 checks;	/* check.c */
 	struct redisd	*redisd;	/* NULL: not ours */
 	struct registry	*registry;	/* NULL: --redis none */
 	struct control_door *door;	/* control.sock */

@@ -1,6 +1,8 @@
 /* Capsules on their way. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +24,8 @@
 #include "proto/channel.h"
 
 #define HANDOFF_WAIT_MS		2000	/* for a shard to start */
+#define HANDOFF_LATE_MS		2000	/* that a shard may adopt it */
+#define HANDOFF_GRACE_MS	200	/* more, until it is somebody else's */
 #define HANDOFF_MANY		1024	/* unanswered: accept more slowly */
 #define HANDOFF_PAUSE_MS	10
 #define HANDOFF_PAUSE		0x2u	/* its bit of listener_pause() */
@@ -30,8 +34,10 @@ struct handoff {
 	struct map_node	 by_id;
 	struct list	 at;		/* of its shard, or of again */
 	struct list	 at_wait;	/* not sent: by deadline, and in order */
+	struct list	 at_sent;	/* sent: likewise */
 	struct shard	*shard;		/* NULL: no place */
-	uint64_t	 deadline;	/* clock_ms */
+	uint64_t	 deadline;	/* clock_ms; sent: to be taken back */
+	uint64_t	 number;	/* of ADOPT on the channel */
 	unsigned	 tries;
 	int		 sent;
 	int		 fd;
@@ -50,6 +56,15 @@ struct home {
 	char		 bytes[];
 };
 
+/* The descriptor of an ADOPT that waits in the channel of a shard that hangs, and
+ * that counts no more. */
+struct ghost {
+	struct list	 at;
+	struct shard	*shard;
+	uint64_t	 number;
+	int		 fd;
+};
+
 struct handoffs {
 	struct gateway	*gateway;
 	struct map	 by_id;
@@ -57,7 +72,10 @@ struct handoffs {
 	size_t		 nwaiting;
 	struct list	 again;		/* to be placed afresh, this turn */
 	struct list	 homes;
+	struct list	 sent;		/* at_sent */
+	struct list	 ghosts;
 	struct event	*timer;
+	struct event	*late;		/* for the first that was sent */
 	struct event	*pause;		/* pending: accepting rests */
 	struct turn_work work;
 };
@@ -75,6 +93,10 @@ static int	 handoff_detach(struct gateway *, struct handoff *);
 static struct handoff *handoff_find(struct gateway *, const struct shard *,
 	    uint64_t);
 static void	 handoff_homes(struct gateway *, struct shard *, int);
+static int	 handoff_disown(struct gateway *, struct handoff *);
+static void	 handoff_ghosts(struct gateway *, const struct shard *, int);
+static void	 handoff_late_cb(evutil_socket_t, short, void *);
+static void	 handoff_arm_late(struct handoffs *, uint64_t);
 static void	 handoff_again_work(void *);
 static void	 handoff_timer_cb(evutil_socket_t, short, void *);
 static void	 handoff_arm(struct handoffs *);
@@ -92,10 +114,13 @@ handoffs_new(struct gateway *g)
 	list_init(&hs->waiting);
 	list_init(&hs->again);
 	list_init(&hs->homes);
+	list_init(&hs->sent);
+	list_init(&hs->ghosts);
 	turn_work_init(&hs->work, handoff_again_work, hs);
 	hs->timer = evtimer_new(g->base, handoff_timer_cb, hs);
 	hs->pause = evtimer_new(g->base, handoff_pause_cb, hs);
-	if (hs->timer == NULL || hs->pause == NULL) {
+	hs->late = evtimer_new(g->base, handoff_late_cb, hs);
+	if (hs->timer == NULL || hs->pause == NULL || hs->late == NULL) {
 		handoffs_free(hs);
 		errno = ENOMEM;
 		return (NULL);
@@ -120,8 +145,11 @@ handoffs_free(struct handoffs *hs)
 		close(home->fd);
 		free(home);
 	}
+	handoff_ghosts(hs->gateway, NULL, 1);
 	map_clear(&hs->by_id);
 	turn_cancel(&hs->work);
+	if (hs->late != NULL)
+		event_free(hs->late);
 	if (hs->timer != NULL)
 		event_free(hs->timer);
 	if (hs->pause != NULL)
@@ -146,7 +174,6 @@ handoff_start(struct gateway *g, const struct handoff_ask *ask, int fd)
 void
 handoff_shard_ready(struct gateway *g, struct shard *s)
 {
-	struct handoffs	*hs = g->handoffs;
 	struct list	*l, *tmp;
 	struct handoff	*h;
 
@@ -155,7 +182,16 @@ handoff_shard_ready(struct gateway *g, struct shard *s)
 		if (!h->sent)
 			handoff_send(g, h);
 	}
-	/* Those who wait for any: one more may start now. */
+	handoff_retry(g);		/* one more may start now */
+}
+
+void
+handoff_retry(struct gateway *g)
+{
+	struct handoffs	*hs = g->handoffs;
+	struct list	*l, *tmp;
+	struct handoff	*h;
+
 	list_each(l, tmp, &hs->waiting) {
 		h = list_entry(l, struct handoff, at_wait);
 		if (h->shard == NULL && list_empty(&h->at)) {
@@ -173,6 +209,7 @@ handoff_shard_dead(struct gateway *g, struct shard *s)
 	list_each(l, tmp, &s->handoffs)
 		handoff_again(g, list_entry(l, struct handoff, at));
 	handoff_homes(g, s, 1);
+	handoff_ghosts(g, s, 1);
 }
 
 void
@@ -195,15 +232,25 @@ handoff_adopted(struct gateway *g, struct shard *s, uint64_t id)
 
 void
 handoff_refused(struct gateway *g, struct shard *s, uint64_t id,
-    struct slice why)
+    struct slice why, int leaving)
 {
 	struct handoff	*h = handoff_find(g, s, id);
+	struct place	*place;
 	char		 text[128];
 
-	if (h == NULL)
+	if (h == NULL) {
+		/* It said ADOPTED, and then saw that it was too late. */
+		place = placement_find(g->placement, id);
+		if (place != NULL && place_site(place) == s->site) {
+			g->totals.gone[CLOSE_LOST]++;
+			placement_release(g->placement, id, NULL);
+		}
 		return;
+	}
 	log_info("shard slot=%" PRIu32 " id=%016" PRIx64 " refused: %s",
 	    s->slot, id, log_escape(text, sizeof(text), why.data, why.len));
+	if (leaving)
+		h->tries--;
 	handoff_again(g, h);
 }
 
@@ -254,6 +301,7 @@ void
 handoff_sent(struct gateway *g, struct shard *s)
 {
 	handoff_homes(g, s, 0);
+	handoff_ghosts(g, s, 0);
 }
 
 void
@@ -304,12 +352,13 @@ handoff_new(struct gateway *g, const struct handoff_ask *ask, int fd)
 	if ((h = malloc(sizeof(*h) + size)) == NULL)
 		return (NULL);
 	h->shard = NULL;
-	h->deadline = 0;
+	h->deadline = h->number = 0;
 	h->tries = 0;
 	h->sent = 0;
 	h->fd = fd;
 	list_init(&h->at);
 	list_init(&h->at_wait);
+	list_init(&h->at_sent);
 	h->ask = *ask;
 	if (map_insert(&g->handoffs->by_id, &h->by_id, &h->ask.id,
 	    sizeof(h->ask.id)) == -1) {
@@ -353,7 +402,9 @@ handoff_place(struct gateway *g, struct handoff *h)
 		return;
 	}
 	answer = placement_take(g->placement, &ask, &place);
-	if (answer == PLACEMENT_NEED_SHARD && roster_grow(g->roster) == 0)
+	/* A plain request needs none of its own, but some. */
+	if ((answer == PLACEMENT_NEED_SHARD || (answer == PLACEMENT_FULL &&
+	    roster_serving(g->roster) == 0)) && roster_grow(g->roster) == 0)
 		answer = placement_take(g->placement, &ask, &place);
 	if (answer == PLACED) {
 		h->tries++;
@@ -377,7 +428,8 @@ handoff_send(struct gateway *g, struct handoff *h)
 				    h->ask.id);
 	const struct handoff_ask *ask = &h->ask;
 	struct capsule		 c;
-	struct ctl		 m = { .type = CTL_ADOPT, .id = ask->id };
+	struct ctl		 m = { .type = CTL_ADOPT, .id = ask->id,
+				    .time = clock_ms() + HANDOFF_LATE_MS };
 	int			 fds[2] = { h->fd, -1 };
 
 	handoff_unwait(g, h);
@@ -406,7 +458,13 @@ handoff_send(struct gateway *g, struct handoff *h)
 		m.value = slice_of(record.data, record.len);
 	if (roster_tell(h->shard, &m, fds) == -1)
 		goto fail;
-	h->sent = 1;
+	h->sent = h->shard->asked = 1;
+	h->number = control_queued(h->shard->control);
+	h->deadline = m.time + HANDOFF_GRACE_MS;
+	list_push(&g->handoffs->sent, &h->at_sent);
+	if (!evtimer_pending(g->handoffs->late, NULL))
+		handoff_arm_late(g->handoffs, HANDOFF_LATE_MS +
+		    HANDOFF_GRACE_MS);
 	return;
 fail:
 	log_warn("handoff id=%016" PRIx64 " slot=%" PRIu32 " error=\"%s\"",
@@ -452,6 +510,7 @@ handoff_again(struct gateway *g, struct handoff *h)
 	placement_release(g->placement, h->ask.id, NULL);
 	h->shard = NULL;
 	h->sent = 0;
+	list_remove(&h->at_sent);
 	list_remove(&h->at);
 	list_push(&hs->again, &h->at);
 	turn_add(&hs->work, TURN_LINKS);
@@ -494,6 +553,7 @@ handoff_detach(struct gateway *g, struct handoff *h)
 	int	 fd = h->fd;
 
 	handoff_unwait(g, h);
+	list_remove(&h->at_sent);
 	list_remove(&h->at);
 	map_remove(&g->handoffs->by_id, &h->by_id);
 	address_unref(h->ask.address);
@@ -511,8 +571,8 @@ handoff_find(struct gateway *g, const struct shard *s, uint64_t id)
 	h = n == NULL ? NULL : container_of(n, struct handoff, by_id);
 	if (h != NULL && h->shard == s && h->sent)
 		return (h);
-	log_warn("shard slot=%" PRIu32 " id=%016" PRIx64
-	    " answered, but was not sent there", s->slot, id);
+	log_debug("shard slot=%" PRIu32 " id=%016" PRIx64
+	    " answered too late", s->slot, id);
 	return (NULL);
 }
 
@@ -574,6 +634,96 @@ handoff_timer_cb(evutil_socket_t fd, short what, void *arg)
 		    "started in time");
 	}
 	handoff_arm(hs);
+}
+
+/* In ms. */
+static void
+handoff_arm_late(struct handoffs *hs, uint64_t ms)
+{
+	struct timeval	 tv = { (time_t)(ms / 1000),
+			    (suseconds_t)(ms % 1000 * 1000) };
+
+	evtimer_add(hs->late, &tv);
+}
+
+/*
+ * Those that a shard neither adopted nor refused in time are placed afresh.  What it
+ * said in time is there to be read, and is read first: reading a channel has the
+ * loop's highest priority.
+ */
+static void
+handoff_late_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct handoffs	*hs = arg;
+	struct gateway	*g = hs->gateway;
+	struct handoff	*h;
+	struct pollfd	 p = { .events = POLLIN };
+	uint64_t	 now = clock_ms();
+
+	(void)fd, (void)what;
+	while (!list_empty(&hs->sent)) {
+		h = list_entry(hs->sent.next, struct handoff, at_sent);
+		if (h->deadline > now) {
+			handoff_arm_late(hs, h->deadline - now);
+			return;
+		}
+		p.fd = control_fd(h->shard->control);
+		if (poll(&p, 1, 0) != 0 || handoff_disown(g, h) == -1) {
+			/* Not before the others, whose shards may be silent. */
+			list_remove(&h->at_sent);
+			h->deadline = now + HANDOFF_GRACE_MS;
+			list_push(&hs->sent, &h->at_sent);
+			continue;
+		}
+		log_info("shard slot=%" PRIu32 " id=%016" PRIx64
+		    " did not adopt it in time", h->shard->slot, h->ask.id);
+		roster_suspect(h->shard);
+		handoff_again(g, h);
+	}
+}
+
+/*
+ * The shard shall not have h.  If the kernel has its ADOPT, the shard will see that
+ * it is too late; else the descriptor stays as it is until then.  0, or -1.
+ */
+static int
+handoff_disown(struct gateway *g, struct handoff *h)
+{
+	struct ghost	*ghost;
+	int		 fd;
+
+	if (h->number <= control_sent(h->shard->control))
+		return (0);
+	if ((ghost = malloc(sizeof(*ghost))) == NULL)
+		return (-1);
+	if ((fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 0)) == -1) {
+		free(ghost);
+		return (-1);
+	}
+	ghost->shard = h->shard;
+	ghost->number = h->number;
+	ghost->fd = h->fd;
+	h->fd = fd;
+	list_push(&g->handoffs->ghosts, &ghost->at);
+	return (0);
+}
+
+/* Those of s (NULL: of all) whose ADOPT the kernel has, or never will (ended). */
+static void
+handoff_ghosts(struct gateway *g, const struct shard *s, int ended)
+{
+	struct list	*l, *tmp;
+	struct ghost	*ghost;
+
+	list_each(l, tmp, &g->handoffs->ghosts) {
+		ghost = list_entry(l, struct ghost, at);
+		if ((s != NULL && ghost->shard != s) ||
+		    (!ended && ghost->number > control_sent(s->control)))
+			continue;
+		list_remove(l);
+		close(ghost->fd);
+		free(ghost);
+	}
 }
 
 /* ---- overload ---- */

@@ -47,8 +47,11 @@ void	 handoff_start(struct gateway *g, const struct handoff_ask *ask,
 void	 handoff_shard_ready(struct gateway *g, struct shard *s);
 void	 handoff_shard_dead(struct gateway *g, struct shard *s); /* drained */
 void	 handoff_adopted(struct gateway *g, struct shard *s, uint64_t id);
+/* leaving: only because the shard is, which does not count as a try. */
 void	 handoff_refused(struct gateway *g, struct shard *s, uint64_t id,
-	    struct slice why);
+	    struct slice why, int leaving);
+/* A shard may be started now, or one has come up: those who wait for any. */
+void	 handoff_retry(struct gateway *g);
 /* A shard sends a connection home: takes fd, releases its place, answers ADOPTED,
  * and, when the kernel has the answer, gives it to arrival_home(). */
 void	 handoff_home(struct gateway *g, struct shard *s,

@@ -97,7 +97,8 @@ ctl_help(void)
 "\n"
 "Options:\n"
 "  --json           the same for programs\n"
-"  --check          count everything afresh; exit 1 if the books are not exact\n"
+"  --check          count everything afresh, and ask the shards; exit 1 if the\n"
+"                   books are not exact, or a shard does not say what it has\n"
 "  --run-dir DIR    gatewayd's run directory (default: /run/kennel for root, else\n"
 "                   $XDG_RUNTIME_DIR/kennel or /tmp/kennel-<uid>)\n"
 "  --version, --help\n";
@@ -109,9 +110,12 @@ static int
 ctl_status(const char *dir, int raw, int check)
 {
 	json_t	*json = ctl_ask(dir, check);
-	int	 exact;
+	json_t	*exact;
+	int	 fine, unknown;
 
-	exact = !check || json_is_true(json_object_get(json, "exact"));
+	exact = json_object_get(json, "exact");
+	fine = !check || json_is_true(exact);
+	unknown = json_is_null(exact);
 	if (raw) {
 		json_dumpf(json, stdout, JSON_INDENT(2));
 		putchar('\n');
@@ -120,9 +124,10 @@ ctl_status(const char *dir, int raw, int check)
 	json_decref(json);
 	if (fflush(stdout) == EOF)
 		ctl_die(EXIT_NONE, "cannot write: %s", strerror(errno));
-	if (!exact)
-		fprintf(stderr, "kennelctl: the books are not exact\n");
-	return (exact ? 0 : EXIT_NONE);
+	if (!fine)
+		fprintf(stderr, "kennelctl: %s\n", unknown ? "unknown: a shard "
+		    "does not say what it has" : "the books are not exact");
+	return (fine ? 0 : EXIT_NONE);
 }
 
 /* ---- asking ---- */
@@ -329,6 +334,24 @@ ctl_number(const json_t *object, const char *key)
 	return (json_integer_value(json_object_get(object, key)));
 }
 
+/* What --check has found. */
+static void
+ctl_show_check(const json_t *json)
+{
+	const json_t	*exact = json_object_get(json, "exact"), *slot;
+	size_t		 i;
+
+	if (!json_is_null(exact)) {
+		printf("the books are %sexact\n", json_is_true(exact) ? "" :
+		    "not ");
+		return;
+	}
+	printf("unknown: silent are shards");
+	json_array_foreach(json_object_get(json, "silent"), i, slot)
+		printf(" %" JSON_INTEGER_FORMAT, json_integer_value(slot));
+	putchar('\n');
+}
+
 static void
 ctl_show_shards(const json_t *shards)
 {
@@ -434,8 +457,7 @@ ctl_show(const json_t *json)
 	ctl_show_groups(json_object_get(json, "groups"));
 	ctl_show_totals(json_object_get(json, "totals"));
 	if (json_object_get(json, "exact") != NULL)
-		printf("the books are %sexact\n",
-		    json_is_true(json_object_get(json, "exact")) ? "" : "not ");
+		ctl_show_check(json);
 }
 
 static void

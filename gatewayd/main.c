@@ -16,6 +16,7 @@
 static void	 main_streams(void);
 static void	 main_dir(const struct settings *, const char *what,
 		    const char *flag, const char *dir);
+static void	 main_state_dir(struct settings *);
 static char	*main_lock_as_user(const struct settings *);
 static char	*main_lock(const char *run_dir);
 
@@ -27,15 +28,21 @@ main(int argc, char **argv)
 	int			 status;
 
 	main_streams();
+	proc_signals_ignore();
 	settings_load(&g.settings, argc, argv);
 	log_init("gatewayd", g.settings.log_level);
 	if (proc_open_to_debuggers(g.settings.core) == -1)
 		fatal("core");
 	proc_nofile();
+	if (child_possible() == -1)
+		fatalx("processes cannot be watched here: pidfd_open or "
+		    "pidfd_send_signal: %s; it takes Linux 5.3, and a container "
+		    "or sandbox that allows them (Docker 20.10.1, containerd "
+		    "1.5, or a seccomp profile with these two calls)",
+		    strerror(errno));
 	main_dir(&g.settings, "run", "--run-dir", g.settings.run_dir);
 	if (strcmp(g.settings.redis, "auto") == 0)
-		main_dir(&g.settings, "state", "--state-dir",
-		    g.settings.state_dir);
+		main_state_dir(&g.settings);
 	lock = main_lock_as_user(&g.settings);
 	child_first();
 	status = gateway_run(&g);
@@ -78,6 +85,54 @@ main_dir(const struct settings *s, const char *what, const char *flag,
 	    strerror(errno), flag);
 }
 
+/* Close a directory of that user's to others: who mounts a volume may open all
+ * that is in it.  0, or -1. */
+static int
+main_close_dir(const char *dir, uid_t uid)
+{
+	struct stat	 st;
+	int		 fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+			    O_CLOEXEC), rc = -1;
+
+	if (fd == -1)
+		return (-1);
+	if (fstat(fd, &st) == 0 && st.st_uid == uid)
+		rc = fchmod(fd, 0700);
+	close(fd);
+	return (rc);
+}
+
+/*
+ * The state directory.  A volume of a container is open to its group (2775) or to
+ * all, and not ours to close: then a directory of our own in it is the one.
+ */
+static void
+main_state_dir(struct settings *s)
+{
+	struct stat	 st;
+	char		*own;
+
+	if (proc_dir(s->state_dir, s->uid, s->gid) == 0)
+		return;
+	if (errno != EPERM || stat(s->state_dir, &st) == -1 ||
+	    (st.st_uid != 0 && st.st_uid != s->uid))
+		goto bad;
+	if ((own = paths_in(s->state_dir, "kennel")) == NULL)
+		fatal("state directory");
+	if (proc_dir(own, s->uid, s->gid) == 0 || (errno == EPERM &&
+	    main_close_dir(own, s->uid) == 0 &&
+	    proc_dir(own, s->uid, s->gid) == 0)) {
+		log_info("state directory=%s, for %s is open to others", own,
+		    s->state_dir);
+		free(s->state_dir);
+		s->state_dir = own;
+		return;
+	}
+	free(own);
+bad:
+	main_dir(s, "state", "--state-dir", s->state_dir);
+}
+
 /* What is in the user's directory is made by the user. */
 static char *
 main_lock_as_user(const struct settings *s)
@@ -98,25 +153,15 @@ main_lock_as_user(const struct settings *s)
 static char *
 main_lock(const char *run_dir)
 {
-	struct stat	 held, there;
 	char		*path = paths_in(run_dir, "lock");
 	pid_t		 holder = 0;
-	int		 fd;
 
 	if (path == NULL)
 		fatal("lock");
-	for (;;) {
-		if ((fd = proc_lock(path, 1, &holder)) == -1) {
-			if (errno == EAGAIN)
-				fatalx("another gatewayd (pid %d) runs in %s; "
-				    "stop it, or give another --run-dir",
-				    (int)holder, run_dir);
-			fatal("%s", path);
-		}
-		/* Unless a gateway that ended just then has removed it. */
-		if (fstat(fd, &held) == 0 && stat(path, &there) == 0 &&
-		    held.st_dev == there.st_dev && held.st_ino == there.st_ino)
-			return (path);
-		close(fd);
-	}
+	if (proc_lock(path, 1, &holder) != -1)
+		return (path);
+	if (errno == EAGAIN)
+		fatalx("another gatewayd (pid %d) runs in %s; stop it, or give "
+		    "another --run-dir", (int)holder, run_dir);
+	fatal("%s", path);
 }

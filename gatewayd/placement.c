@@ -54,6 +54,7 @@ static struct replica *replica_new(struct placement *, struct group *,
 	    struct site *, uint64_t);
 static void	 replica_free(struct placement *, struct replica *, int);
 static int	 replica_room(const struct replica *);
+static int	 site_room(const struct site *);
 static uint32_t	 member_hash(const void *);
 static struct member *member_find(const struct group *, struct slice,
 	    uint32_t);
@@ -361,7 +362,7 @@ placement_site_for(struct placement *p, const struct group *g)
 	}
 	list_each(e, tmp, &p->sites) {
 		s = list_entry(e, struct site, at);
-		if (s->mark == p->mark || !s->usable || s->count >= s->capacity)
+		if (s->mark == p->mark || !site_room(s))
 			continue;
 		if (best == NULL || s->count < best->count ||
 		    (s->count == best->count && s->nreplicas < best->nreplicas))
@@ -396,6 +397,7 @@ placement_seat(struct placement *p, struct site *s, struct replica *r,
 		return (NULL);
 	}
 	s->count++;
+	s->taken++;
 	if (r != NULL && over)
 		r->over++;
 	else if (r != NULL)
@@ -512,7 +514,7 @@ group_least(const struct group *g, int within)
 	list_each(e, tmp, &g->replicas) {
 		r = list_entry(e, struct replica, at);
 		if (within ? !replica_room(r) :
-		    !r->site->usable || r->site->count >= r->site->capacity)
+		    !site_room(r->site))
 			continue;
 		if (best == NULL ||
 		    r->count + r->over < best->count + best->over)
@@ -566,11 +568,17 @@ replica_free(struct placement *p, struct replica *r, int tell)
 	group_free(p, g);
 }
 
+/* May this shard take one more? */
+static int
+site_room(const struct site *s)
+{
+	return (s->usable && !s->leaving && s->count < s->capacity);
+}
+
 static int
 replica_room(const struct replica *r)
 {
-	return (r->count < r->group->limit && r->site->usable &&
-	    r->site->count < r->site->capacity);
+	return (r->count < r->group->limit && site_room(r->site));
 }
 
 static uint32_t

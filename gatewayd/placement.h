@@ -27,7 +27,9 @@ struct site {			/* a shard, as placement sees it */
 	size_t		 capacity;	/* connections */
 	size_t		 count;		/* places here, groupless ones included */
 	size_t		 nreplicas;
-	int		 usable;	/* 0: takes nobody (leaving, hung) */
+	uint64_t	 taken;		/* places, ever */
+	int		 usable;	/* 0: takes nobody for now (hung, starting) */
+	int		 leaving;	/* 1: takes nobody any more */
 	void		*owner;		/* the roster's struct shard */
 	struct list	 replicas;
 	uint64_t	 mark;		/* placement's own */

@@ -44,6 +44,9 @@
 #define ROSTER_LEAVE_MS		2000	/* beyond the drain's deadline */
 #define ROSTER_BACKOFF_MIN_MS	100
 #define ROSTER_BACKOFF_MAX_MS	10000
+#define ROSTER_GROW_MIN_MS	100	/* from a crash to the next that grows */
+#define ROSTER_GROW_MAX_MS	1000	/* shorter than newcomers wait */
+#define ROSTER_SHRINK_MS	1000	/* from look to look, at most */
 #define ROSTER_RESERVE		256	/* descriptors of a shard, not clients */
 #define LINK_PATH_MAX		107	/* bytes of a Unix socket's path */
 
@@ -56,6 +59,9 @@ struct roster {
 	int		 unnamed;	/* then, somebody was silent: see resolve */
 	struct event	*timer;		/* to settle; later, to leave */
 	uint64_t	 deadline;	/* clock_ms, of the timer */
+	struct backoff	 grow_backoff;
+	struct event	*grow_timer;	/* pending: none is started on demand */
+	struct event	*shrink_timer;
 	struct event	*watch;
 	uint64_t	 watched;	/* clock_ms of the last tick */
 	struct list	*holding;	/* where orders wait, or NULL */
@@ -80,6 +86,11 @@ struct known {				/* a replica that a shard told of */
 static int	 shard_find(struct shard *);
 static void	 shard_start(struct shard *);
 static void	 shard_wait(struct shard *);
+static void	 shard_again(struct shard *, int);
+static void	 shard_leave(struct shard *);
+static void	 roster_drain(struct shard *, unsigned);
+static int	 shard_serves(const struct shard *);
+static int	 shard_ended_well(const struct shard *);
 static void	 shard_kill(struct shard *, const char *);
 static void	 shard_dead(struct shard *);
 static void	 shard_move(struct shard *, enum shard_state);
@@ -105,6 +116,10 @@ static void	 shard_unlink_lock(const struct shard *);
 static void	 roster_check(struct roster *);
 static void	 roster_clean(struct roster *);
 static void	 roster_resolve(struct roster *);
+static size_t	 roster_active(const struct roster *);
+static void	 roster_grow_cb(evutil_socket_t, short, void *);
+static void	 roster_slow_growth(struct roster *);
+static void	 roster_shrink_cb(evutil_socket_t, short, void *);
 static void	 roster_timer_cb(evutil_socket_t, short, void *);
 static void	 roster_watch_cb(evutil_socket_t, short, void *);
 static void	 roster_order(struct roster *, struct shard *,
@@ -133,7 +148,7 @@ roster_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 	struct roster	*r;
 	struct shard	*s;
 	struct timeval	 tv;
-	unsigned	 tick = g->settings.watchdog_ms / ROSTER_WATCH;
+	unsigned	 tick = g->settings.watchdog_ms / ROSTER_WATCH, look;
 
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return (NULL);
@@ -156,8 +171,16 @@ roster_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 	}
 	r->timer = evtimer_new(g->base, roster_timer_cb, r);
 	r->watch = event_new(g->base, -1, EV_PERSIST, roster_watch_cb, r);
-	if (r->timer == NULL || r->watch == NULL)
+	r->grow_timer = evtimer_new(g->base, roster_grow_cb, r);
+	backoff_init(&r->grow_backoff, ROSTER_GROW_MIN_MS, ROSTER_GROW_MAX_MS);
+	r->shrink_timer = event_new(g->base, -1, EV_PERSIST, roster_shrink_cb,
+	    r);
+	if (r->timer == NULL || r->watch == NULL || r->grow_timer == NULL ||
+	    r->shrink_timer == NULL)
 		goto fail;
+	look = g->settings.idle_shard_ms / 4;
+	tv = roster_tv(look < ROSTER_SHRINK_MS ? look : ROSTER_SHRINK_MS);
+	event_add(r->shrink_timer, &tv);
 	r->watched = clock_ms();
 	tv = roster_tv(tick < 25 ? 25 : tick);
 	event_add(r->watch, &tv);
@@ -190,6 +213,10 @@ roster_free(struct roster *r)
 	if (r->watch != NULL)
 		event_free(r->watch);
 	postmortem_clear(&r->postmortem);
+	if (r->grow_timer != NULL)
+		event_free(r->grow_timer);
+	if (r->shrink_timer != NULL)
+		event_free(r->shrink_timer);
 	free(r);
 }
 
@@ -197,7 +224,6 @@ int
 roster_grow(struct roster *r)
 {
 	struct shard	*s, *empty = NULL;
-	size_t		 used = 0;
 
 	if (r->leaving)
 		goto full;
@@ -205,15 +231,12 @@ roster_grow(struct roster *r)
 		s = &r->slots[i];
 		if (s->state == SHARD_STARTING)
 			return (0);
-		/* While one cannot be started, another would fare no better. */
-		if (s->state == SHARD_WAITING)
-			goto full;
-		if (s->state != SHARD_EMPTY)
-			used++;
-		else if (empty == NULL)
+		if (s->state == SHARD_EMPTY && empty == NULL)
 			empty = s;
 	}
-	if (used >= r->gateway->settings.max_shards || empty == NULL)
+	/* Who waits out a back-off, or leaves, is in nobody's way. */
+	if (roster_active(r) >= r->gateway->settings.max_shards ||
+	    empty == NULL || evtimer_pending(r->grow_timer, NULL))
 		goto full;
 	shard_start(empty);
 	if (empty->state == SHARD_STARTING)
@@ -221,6 +244,17 @@ roster_grow(struct roster *r)
 full:
 	errno = ENOSPC;
 	return (-1);
+}
+
+size_t
+roster_serving(const struct roster *r)
+{
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < r->nslots; i++)
+		n += r->slots[i].state == SHARD_STARTING ||
+		    r->slots[i].state == SHARD_READY;
+	return (n);
 }
 
 int
@@ -231,7 +265,8 @@ roster_starting(const struct roster *r)
 		if (r->slots[i].state == SHARD_STARTING ||
 		    r->slots[i].state == SHARD_SILENT)
 			return (1);
-	return (0);
+	return (evtimer_pending(r->grow_timer, NULL) &&
+	    roster_active(r) < r->gateway->settings.max_shards);
 }
 
 int
@@ -271,12 +306,21 @@ roster_tell(struct shard *s, const struct ctl *m, const int *fds)
 	return (-1);
 }
 
+/* Tell it to leave. */
+static void
+roster_drain(struct shard *s, unsigned deadline_ms)
+{
+	struct ctl	 m = { .type = CTL_DRAIN, .flags = CTL_F_LEAVE,
+			    .why = CLOSE_GOING, .ms = deadline_ms,
+			    .slot = s->slot };
+
+	roster_tell(s, &m, NULL);
+}
+
 void
 roster_leave(struct roster *r, unsigned deadline_ms,
     void (*done_cb)(struct gateway *))
 {
-	struct ctl	 drain = { .type = CTL_DRAIN, .flags = CTL_F_LEAVE,
-			    .why = CLOSE_GOING, .ms = deadline_ms };
 	struct timeval	 tv = roster_tv(deadline_ms + ROSTER_LEAVE_MS);
 	struct shard	*s;
 
@@ -288,12 +332,11 @@ roster_leave(struct roster *r, unsigned deadline_ms,
 		s = &r->slots[i];
 		evtimer_del(s->timer);
 		if (s->site != NULL)
-			s->site->usable = 0;
+			s->site->leaving = 1;
 		switch (s->state) {
 		case SHARD_READY:
 			shard_move(s, SHARD_LEAVING);
-			drain.slot = s->slot;
-			roster_tell(s, &drain, NULL);
+			roster_drain(s, deadline_ms);
 			break;
 		case SHARD_STARTING:
 			/* It has served nobody, or it is not to be reached. */
@@ -321,6 +364,22 @@ roster_kill(struct roster *r)
 		shard_unlink_lock(&r->slots[i]);
 	}
 	roster_clean(r);
+}
+
+void
+roster_suspect(struct shard *s)
+{
+	if (!shard_open(s) || s->site == NULL || s->hopeless)
+		return;
+	/* Its answer comes after those to all that was sent before. */
+	if (s->asked)
+		shard_ping(s);
+	if (s->site->usable) {
+		/* The next one who decides gets what this one hangs in. */
+		if (!pulse_moved(&s->pulse, s->pulse.asked, clock_ms()))
+			shard_examine(s, "hangs");
+		roster_doubt(s->gateway->roster, s);
+	}
 }
 
 /* ---- what placement does ---- */
@@ -382,7 +441,8 @@ roster_hello(struct roster *r, struct control *c, const struct ctl *m,
 		goto refuse;
 	why = "its earlier channel has not ended, or it is leaving";
 	if (s->control != NULL || s->hopeless ||
-	    (s->state != SHARD_STARTING && s->state != SHARD_SILENT))
+	    (s->state != SHARD_STARTING && s->state != SHARD_SILENT &&
+	    (s->state != SHARD_LEAVING || g->roster->leaving)))
 		goto refuse;
 	why = "no path of its link";
 	if (m->text.len == 0 || m->text.len > LINK_PATH_MAX ||
@@ -400,7 +460,7 @@ roster_hello(struct roster *r, struct control *c, const struct ctl *m,
 
 	capacity = g->settings.capacity != 0 &&
 	    g->settings.capacity < m->limit ? g->settings.capacity : m->limit;
-	if (s->state == SHARD_SILENT && s->site != NULL) {
+	if (s->state != SHARD_STARTING && s->site != NULL) {
 		/* What it will say is all that it has.  Farewells wait until
 		 * that is known. */
 		r->holding = &s->owed;
@@ -416,6 +476,7 @@ roster_hello(struct roster *r, struct control *c, const struct ctl *m,
 		s->site->usable = 0;
 	}
 	s->site->capacity = capacity;
+	s->site->leaving = (m->flags & CTL_F_LEAVE) != 0;
 	s->control = c;
 	s->hello = 1;
 	if (pulse_begin(&s->pulse, page == NULL ? -1 : *page,
@@ -510,12 +571,26 @@ shard_ready(struct shard *s, const struct ctl *m, int *fds, int cut)
 		return (s->state == SHARD_LEAVING ? 0 : -1);
 	evtimer_del(s->timer);
 	s->served = 1;
+	s->idle_since = clock_ms();
 	shard_move(s, SHARD_READY);
 	list_each(l, tmp, &s->site->replicas)
 		shard_introduce(s, list_entry(l, struct replica, at_site));
 	shard_forget(s);
 	roster_resolve(s->gateway->roster);
 	handoff_shard_ready(s->gateway, s);
+	if (s->site->leaving)
+		shard_leave(s);
+	return (0);
+}
+
+/* It was told to leave, by us or by somebody else. */
+static int
+shard_leaving(struct shard *s, const struct ctl *m, int *fds, int cut)
+{
+	(void)m, (void)fds, (void)cut;
+	s->site->leaving = 1;
+	if (s->state == SHARD_READY)
+		shard_leave(s);
 	return (0);
 }
 
@@ -572,7 +647,9 @@ shard_refused(struct shard *s, const struct ctl *m, int *fds, int cut)
 	/* Full of something: others first, until its next PONG. */
 	if (m->why == CLOSE_NO_MEMORY)
 		s->site->usable = 0;
-	handoff_refused(s->gateway, s, m->id, m->text);
+	if (m->why == CLOSE_GOING)
+		s->site->leaving = 1;
+	handoff_refused(s->gateway, s, m->id, m->text, m->why == CLOSE_GOING);
 	return (0);
 }
 
@@ -618,10 +695,11 @@ shard_pong(struct shard *s, const struct ctl *m, int *fds, int cut)
 	if (!pulse_heard(&s->pulse, m->id, clock_ms()))
 		return (0);
 	postmortem_absolve(&s->gateway->roster->postmortem, s->incarnation);
-	if (s->state == SHARD_READY && !s->hopeless) {
+	if (!shard_serves(s) || s->hopeless)
+		return (0);
+	s->site->usable = 1;
+	if (s->state == SHARD_READY)
 		evtimer_del(s->timer);		/* no accusation stands */
-		s->site->usable = 1;
-	}
 	return (0);
 }
 
@@ -664,6 +742,7 @@ static const struct {
 	[CTL_GONE]	= { shard_gone, 0 },
 	[CTL_PONG]	= { shard_pong, 0 },
 	[CTL_LINK_LOST]	= { shard_link_lost, 0 },
+	[CTL_LEAVING]	= { shard_leaving, 0 },
 };
 
 int
@@ -733,7 +812,8 @@ shard_find(struct shard *s)
 			close(pidfd);
 			pidfd = -1;
 		}
-	}
+	} else if (path != NULL && pid == 0)
+		unlink(path);		/* of one that was killed */
 	free(path);
 	if (pidfd == -1)
 		return (0);
@@ -806,13 +886,46 @@ shard_start(struct shard *s)
 			placement_site_remove(g->placement, s->site);
 		s->site = NULL;
 		s->crashes_in_row++;
-		shard_wait(s);
+		roster_slow_growth(g->roster);
+		shard_again(s, 0);
 	} else {
 		shard_move(s, SHARD_STARTING);
 		evtimer_add(s->timer, &tv);
 	}
 	free(lock);
 	free(control);
+}
+
+/* It is leaving: whom it has it keeps until then, and it decides for them. */
+static void
+shard_leave(struct shard *s)
+{
+	struct timeval	 tv = roster_tv((uint64_t)s->gateway->settings.drain_ms +
+			    ROSTER_LEAVE_MS);
+
+	shard_move(s, SHARD_LEAVING);
+	evtimer_add(s->timer, &tv);
+}
+
+/*
+ * Its slot is free.  Those up to `shards` are filled again, as long as max_shards
+ * allows it; others only as far as there are fewer than `shards` without them.
+ */
+static void
+shard_again(struct shard *s, int now)
+{
+	const struct settings	*set = &s->gateway->settings;
+	size_t			 others;
+
+	shard_move(s, SHARD_EMPTY);
+	others = roster_active(s->gateway->roster);
+	if (others >= set->max_shards ||
+	    (s->slot >= set->shards && others >= set->shards))
+		return;
+	if (now)
+		shard_start(s);
+	else
+		shard_wait(s);
 }
 
 /* Until its back-off is over. */
@@ -846,7 +959,7 @@ shard_dead(struct shard *s)
 	struct ctl	 dead = { .type = CTL_DEAD, .slot = s->slot,
 			    .incarnation = s->incarnation };
 	size_t		 lost = 0;
-	int		 demand;
+	int		 left;
 
 	handoff_shard_dead(g, s);
 	shard_examine(s, "died");
@@ -863,7 +976,9 @@ shard_dead(struct shard *s)
 		registry_sweep(g->registry, s->address);
 	if (s->link_path != NULL)
 		unlink(s->link_path);
-	if (r->leaving)
+	shard_unlink_lock(s);
+	left = r->leaving || shard_ended_well(s);
+	if (left)
 		log_info("shard slot=%" PRIu32 " pid=%d left %s lost=%zu",
 		    s->slot, (int)s->pid, s->ended, lost);
 	else
@@ -885,19 +1000,15 @@ shard_dead(struct shard *s)
 		return;
 	}
 
-	if (clock_ms() - s->since >= ROSTER_PROVEN_MS) {
+	if (clock_ms() - s->since >= ROSTER_PROVEN_MS || left) {
 		s->crashes_in_row = 0;
 		backoff_reset(&s->backoff);
-	}
-	s->crashes_in_row++;
+		backoff_reset(&r->grow_backoff);
+	} else if (s->slot >= g->settings.shards)
+		roster_slow_growth(r);
+	s->crashes_in_row += !left;
 	s->restarts++;
-	demand = s->slot >= g->settings.shards;
-	if (demand && s->served)
-		shard_move(s, SHARD_EMPTY);
-	else if (!demand && s->crashes_in_row == 1)
-		shard_start(s);
-	else
-		shard_wait(s);
+	shard_again(s, s->crashes_in_row < 2);
 }
 
 static void
@@ -956,13 +1067,12 @@ shard_timer_cb(evutil_socket_t fd, short what, void *arg)
 			    "answer");
 		break;
 	case SHARD_WAITING:
-		if (s->slot < s->gateway->settings.shards)
-			shard_start(s);
-		else
-			shard_move(s, SHARD_EMPTY);
+		shard_again(s, 1);
+		break;
+	case SHARD_LEAVING:
+		shard_kill(s, "it did not leave in time");
 		break;
 	case SHARD_EMPTY:
-	case SHARD_LEAVING:
 		break;
 	}
 }
@@ -1005,6 +1115,7 @@ shard_ping(struct shard *s)
 	struct ctl	 m = { .type = CTL_PING,
 			    .id = pulse_ask(&s->pulse, clock_ms()) };
 
+	s->asked = 0;
 	roster_tell(s, &m, NULL);
 }
 
@@ -1053,8 +1164,7 @@ shard_introduce(struct shard *s, struct replica *rep)
 		roster_warn_of(group, rep, step);
 	list_each(l, tmp, &group->replicas) {
 		other = list_entry(l, struct replica, at);
-		if (other == rep || ((struct shard *)other->site->owner)->state
-		    != SHARD_READY)
+		if (other == rep || !shard_serves(other->site->owner))
 			continue;
 		shard_neighbour(rep, other);
 		shard_neighbour(other, rep);
@@ -1082,8 +1192,7 @@ shard_has(const struct shard *s, uint64_t replica)
 {
 	if (s->control == NULL)
 		return (0);
-	return (s->state == SHARD_READY || s->state == SHARD_LEAVING ||
-	    map_find(&s->has, &replica, sizeof(replica)) != NULL);
+	return (shard_serves(s) || map_find(&s->has, &replica, sizeof(replica)) != NULL);
 }
 
 static void
@@ -1096,6 +1205,23 @@ shard_forget(struct shard *s)
 		free(container_of(n, struct known, by_id));
 	}
 	map_clear(&s->has);
+}
+
+/* Does it serve clients whom others are to be told of? */
+static int
+shard_serves(const struct shard *s)
+{
+	return ((s->state == SHARD_READY || s->state == SHARD_LEAVING) &&
+	    s->control != NULL);
+}
+
+/* Of one that has ended: had it been told to leave, and did it? */
+static int
+shard_ended_well(const struct shard *s)
+{
+	return (s->state == SHARD_LEAVING && !s->hopeless &&
+	    /* Of one that is not our child nothing is known. */
+	    (strcmp(s->ended, "status=0") == 0 || !s->ours));
 }
 
 /* May it be sent more than what its hello is answered with? */
@@ -1125,6 +1251,72 @@ shard_unlink_lock(const struct shard *s)
 }
 
 /* ---- all of them ---- */
+
+/* Processes that serve, will, or may; leaving ones do not. */
+static size_t
+roster_active(const struct roster *r)
+{
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < r->nslots; i++)
+		n += r->slots[i].state == SHARD_STARTING ||
+		    r->slots[i].state == SHARD_READY ||
+		    r->slots[i].state == SHARD_SILENT;
+	return (n);
+}
+
+/*
+ * Those above `shards` were started when all were full.  The newest of them that
+ * nobody has used for a while leaves; the next one when it has left.
+ */
+static void
+roster_shrink_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct roster		*r = arg;
+	const struct settings	*set = &r->gateway->settings;
+	struct shard		*s, *newest = NULL;
+	uint64_t		 now = clock_ms();
+	int			 busy = r->leaving ||
+				    roster_active(r) <= set->shards;
+
+	(void)fd, (void)what;
+	for (size_t i = set->shards; i < r->nslots; i++) {
+		s = &r->slots[i];
+		busy |= s->state == SHARD_LEAVING;
+		if (s->state != SHARD_READY || s->site->count > 0 ||
+		    s->site->taken != s->taken) {
+			s->idle_since = now;
+			s->taken = s->site == NULL ? 0 : s->site->taken;
+		} else if (now - s->idle_since >= set->idle_shard_ms &&
+		    (newest == NULL || s->since >= newest->since))
+			newest = s;
+	}
+	if (busy || newest == NULL)
+		return;
+	log_info("shard slot=%" PRIu32 " served nobody for %u s and leaves",
+	    newest->slot, set->idle_shard_ms / 1000);
+	newest->site->leaving = 1;
+	shard_leave(newest);
+	roster_drain(newest, set->drain_ms);
+}
+
+/* One that was started on demand came to nothing: not too fast. */
+static void
+roster_slow_growth(struct roster *r)
+{
+	struct timeval	 tv = roster_tv(backoff_next(&r->grow_backoff));
+
+	evtimer_add(r->grow_timer, &tv);
+}
+
+static void
+roster_grow_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct roster	*r = arg;
+
+	(void)fd, (void)what;
+	handoff_retry(r->gateway);
+}
 
 /* Have all come up, or all left? */
 static int
@@ -1291,33 +1483,32 @@ roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * Who decides in this group?  Whoever does, while its shard answers; else the
- * oldest replica that can be spoken with.  Returns whether it is another one.
+ * Who decides in this group?  Whoever does, while its shard answers, leaving or
+ * not; else the oldest replica that can be spoken with, rather of a shard that
+ * stays.  Returns whether it is another one.
  */
 static int
 roster_elect(struct group *group)
 {
 	struct list	*l, *tmp;
-	struct replica	*rep, *usable = NULL, *oldest = NULL;
-	struct shard	*s;
+	struct replica	*rep, *best = NULL;
 	struct timespec	 ts;
 	uint64_t	 now;
+	int		 rank, most = 0;
 
 	list_each(l, tmp, &group->replicas) {
 		rep = list_entry(l, struct replica, at);
-		s = rep->site->owner;
-		if (s->state != SHARD_READY || s->control == NULL)
+		if (!shard_serves(rep->site->owner))
 			continue;
-		if (oldest == NULL)
-			oldest = rep;
-		if (!rep->site->usable)
-			continue;
-		if (rep->id == group->authority)
+		if (rep->site->usable && rep->id == group->authority)
 			return (0);
-		if (usable == NULL)
-			usable = rep;
+		rank = !rep->site->usable ? 1 : rep->site->leaving ? 2 : 3;
+		if (rank > most) {
+			most = rank;
+			best = rep;
+		}
 	}
-	rep = usable != NULL ? usable : oldest;
+	rep = best;
 	if (rep == NULL || rep->id == group->authority)
 		return (0);
 	/* Terms rise over restarts of the gateway, too: microseconds do. */
@@ -1342,7 +1533,7 @@ roster_name(struct roster *r, struct group *group, struct replica *only)
 	list_each(l, tmp, &group->replicas) {
 		rep = list_entry(l, struct replica, at);
 		if ((only != NULL && rep != only) ||
-		    ((struct shard *)rep->site->owner)->state != SHARD_READY)
+		    !shard_serves(rep->site->owner))
 			continue;
 		m.replica = rep->id;
 		roster_order(r, rep->site->owner, &m);

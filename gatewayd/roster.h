@@ -27,7 +27,7 @@ enum shard_state {
 	SHARD_READY,
 	SHARD_SILENT,		/* its channel ended and the process lives: it may
 				   say hello again */
-	SHARD_LEAVING,		/* told to drain */
+	SHARD_LEAVING,		/* told to drain: takes nobody any more */
 	SHARD_WAITING		/* died; starts again when its back-off is over */
 };
 const char *shard_state_name(enum shard_state s);
@@ -47,12 +47,14 @@ struct shard {			/* one slot */
 	uint64_t	 started;	/* ms since 1970 */
 	uint64_t	 since;		/* clock_ms: forked or found */
 	unsigned	 restarts, crashes_in_row;
+	uint64_t	 idle_since, taken;	/* clock_ms; places until then */
 	int		 served;	/* READY since then */
 	int		 hello;		/* on this channel, until HELD */
 	int		 hopeless;	/* killed; nothing it says counts */
 	int		 exited;	/* the process; its channel may have more */
 	char		 ended[32];	/* how: "signal=9" */
 	struct pulse	 pulse;		/* of this incarnation */
+	int		 asked;		/* ADOPT was sent since the last PING */
 	struct backoff	 backoff;
 	struct event	*timer, *pid_event;
 	struct list	 handoffs;	/* capsules on their way or waiting */
@@ -83,13 +85,18 @@ int	 roster_message(struct shard *s, const struct ctl *m, int *fds,
 void	 roster_packet(struct shard *s);
 void	 roster_sent(struct shard *s);
 void	 roster_channel_end(struct shard *s, const char *why);
-/* Start one more, if none is starting and max_shards allows: 0 (one is starting
- * now or was already), or -1 with errno ENOSPC. */
+/* Start one more, if none is starting, max_shards allows it (who leaves does not
+ * count) and the last such one did not crash just now: 0 (one is starting now or
+ * was already), or -1 with errno ENOSPC. */
 int	 roster_grow(struct roster *r);
-/* May the placement wait for a shard that is starting? */
+/* How many take newcomers, or soon will. */
+size_t	 roster_serving(const struct roster *r);
+/* May the placement wait for a shard that is starting, or will be soon? */
 int	 roster_starting(const struct roster *r);
 /* Is a shard of this incarnation alive, or may it be? */
 int	 roster_knows(const struct roster *r, uint64_t incarnation);
+/* It has not answered for a while: nobody is to wait for it until it does. */
+void	 roster_suspect(struct shard *s);
 /* A message to a shard; dropped if it has no channel.  0 or -1 with errno. */
 int	 roster_tell(struct shard *s, const struct ctl *m, const int *fds);
 size_t	 roster_nslots(const struct roster *r);

@@ -6,7 +6,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <pwd.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "common/proc.h"
 #include "common/redis.h"
 #include "common/secret.h"
+#include "gatewayd/cpus.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/route.h"
 #include "gatewayd/settings.h"
@@ -50,8 +50,9 @@ enum row {
 	ROW_LINE_MAX, ROW_HEAD_MAX, ROW_HEADERS_MAX, ROW_KEEP_MAX,
 	ROW_HANDSHAKES_MAX,
 	ROW_HOME_MAX, ROW_HOME_TIMEOUT, ROW_WAITING_MAX, ROW_WATCHDOG,
-	ROW_DRAIN, ROW_BACKLOG, ROW_SECCOMP, ROW_CORE, ROW_PER_ADDRESS,
-	ROW_ACCEPT_RATE,
+	ROW_DRAIN, ROW_IDLE_SHARD, ROW_BACKLOG, ROW_SECCOMP, ROW_CORE,
+	ROW_PER_ADDRESS,
+	ROW_ACCEPT_RATE, ROW_LINGER_MAX,
 	ROW_N
 };
 
@@ -90,9 +91,13 @@ static const struct settings_row {
 	    3600000 },
 	[ROW_WAITING_MAX] = { "waiting_max", UINT, AT(waiting_max), 0,
 	    10000000 },
+	[ROW_LINGER_MAX] = { "linger_max", UINT, AT(linger_max), 0,
+	    10000000 },
 	[ROW_WATCHDOG]	= { "watchdog", DURATION, AT(watchdog_ms), 100,
 	    3600000 },
 	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000 },
+	[ROW_IDLE_SHARD] = { "idle_shard", DURATION, AT(idle_shard_ms), 100,
+	    86400000 },
 	[ROW_BACKLOG]	= { "backlog", UINT, AT(backlog), 1, 65535 },
 	[ROW_PER_ADDRESS] = { "per_address", LIMIT, AT(per_address), 1,
 	    10000000 },
@@ -153,6 +158,8 @@ static void	 settings_complete(struct load *);
 static void	 settings_routes(struct settings *);
 static void	 settings_find_user(struct settings *);
 static void	 settings_find_worker(struct load *);
+static void	 settings_too_many(struct load *, size_t, size_t)
+		    __attribute__((noreturn));
 static void	 settings_fit(struct load *);
 static int	 settings_set(struct load *, const char *, const char *,
 	    const char **);
@@ -250,8 +257,10 @@ settings_init(struct settings *s)
 	s->home_max = 10000;
 	s->home_ms = 15000;
 	s->waiting_max = 1000;
+	s->linger_max = 1000;
 	s->watchdog_ms = 10000;
 	s->drain_ms = 10000;
+	s->idle_shard_ms = 60000;
 	s->backlog = 4096;
 	if ((s->routes = routes_new()) == NULL)
 		settings_die(EXIT_CONFIG, "out of memory");
@@ -360,8 +369,8 @@ settings_help(void)
 "                       beside gatewayd, then in PATH (default: shardd)\n"
 "  --listen ADDRESS     8080, 127.0.0.1:8080, [::1]:8080 or unix:/path; may be\n"
 "                       repeated (default: 8080)\n"
-"  --shards N           workers to start with (default: one for each CPU, at\n"
-"                       least 2)\n"
+"  --shards N           workers to start with (default: one for each CPU that\n"
+"                       affinity and control group allow, at least 2)\n"
 "  --max-shards N       most workers, when all are full (default: 32)\n"
 "  --limit N            most connections of a group in one worker, for every\n"
 "                       route (default: as the routes say)\n"
@@ -695,13 +704,9 @@ settings_option(struct settings *s, const char *key, const char *value)
 static unsigned
 settings_cpus(void)
 {
-	cpu_set_t	 cpus;
-	int		 n;
+	unsigned	 n = cpus_allowed();
 
-	if (sched_getaffinity(0, sizeof(cpus), &cpus) == -1)
-		return (2);
-	n = CPU_COUNT(&cpus);
-	return (n < 2 ? 2 : n > SLOTS_MAX ? SLOTS_MAX : (unsigned)n);
+	return (n < 2 ? 2 : n > SLOTS_MAX ? SLOTS_MAX : n);
 }
 
 static char *
@@ -899,6 +904,68 @@ settings_find_worker(struct load *l)
 	free(path);
 }
 
+/* Bounds on connections that the gateway itself has. */
+static const enum row settings_bounds[] = { ROW_HANDSHAKES_MAX, ROW_HOME_MAX,
+    ROW_WAITING_MAX, ROW_LINGER_MAX };
+
+static unsigned *
+settings_bound(struct settings *s, size_t i)
+{
+	return ((unsigned *)(void *)((char *)s +
+	    settings_rows[settings_bounds[i]].at));
+}
+
+/*
+ * need is more than hard: say what must be raised, or which keys must be lowered,
+ * the largest first, if that is enough.
+ */
+static void
+settings_too_many(struct load *l, size_t need, size_t hard)
+{
+	struct {
+		const char	*key;
+		size_t		 takes;
+	}		 keys[nitems(settings_bounds) + 3], *most;
+	struct settings	*s = l->s;
+	struct buf	 text = { .max = 1024 };
+	size_t		 n = 0, left = need;
+
+	if (s->capacity != 0 && need == (size_t)s->capacity + DESCRIPTORS) {
+		keys[n].key = "capacity";
+		keys[n++].takes = s->capacity;
+	} else if (s->limit != 0 && need == (size_t)s->limit + DESCRIPTORS) {
+		keys[n].key = "limit";
+		keys[n++].takes = s->limit;
+	} else {
+		keys[n].key = "max_shards";
+		keys[n++].takes = 4 * (size_t)s->max_shards;
+		for (size_t i = 0; i < nitems(settings_bounds); i++) {
+			if (l->given[settings_bounds[i]] == BUILT_IN)
+				continue;
+			keys[n].key = settings_rows[settings_bounds[i]].key;
+			keys[n++].takes = *settings_bound(s, i);
+		}
+	}
+	while (left > hard) {
+		most = &keys[0];
+		for (size_t i = 1; i < n; i++)
+			if (keys[i].takes > most->takes)
+				most = &keys[i];
+		if (most->takes == 0) {
+			buf_reset(&text);
+			break;
+		}
+		(void)buf_addf(&text, "%s %s, which takes %zu", text.len > 0 ?
+		    " and" : " or lower", most->key, most->takes);
+		left -= most->takes;
+		most->takes = 0;
+	}
+	(void)buf_add(&text, "", 1);
+	settings_die(EXIT_CONFIG, "this needs %zu file descriptors, but %zu are "
+	    "allowed; raise that (ulimit -Hn %zu, or LimitNOFILE=%zu in the "
+	    "unit)%s", need, hard, need, need, text.data);
+}
+
 /*
  * Into the descriptors that this process may have.  Bounds that nobody asked
  * for are lowered until they fit; those asked for are an error.
@@ -906,8 +973,6 @@ settings_find_worker(struct load *l)
 static void
 settings_fit(struct load *l)
 {
-	static const enum row	 rows[] = { ROW_HANDSHAKES_MAX, ROW_HOME_MAX,
-	    ROW_WAITING_MAX };
 	struct settings	*s = l->s;
 	struct rlimit	 rl;
 	unsigned	*field;
@@ -917,36 +982,26 @@ settings_fit(struct load *l)
 	    rl.rlim_max == RLIM_INFINITY)
 		return;
 	hard = (size_t)rl.rlim_max;
-	need = DESCRIPTORS + 4 * (size_t)s->max_shards;
-	for (size_t i = 0; i < nitems(rows); i++) {
-		field = (unsigned *)(void *)((char *)s +
-		    settings_rows[rows[i]].at);
-		if (l->given[rows[i]] == BUILT_IN)
-			free_rows++, need += 16;
+	left = DESCRIPTORS + 4 * (size_t)s->max_shards;
+	for (size_t i = 0; i < nitems(settings_bounds); i++) {
+		if (l->given[settings_bounds[i]] == BUILT_IN)
+			free_rows++;
 		else
-			need += *field;
+			left += *settings_bound(s, i);
 	}
+	need = left + 16 * free_rows;
 	/* A shard, too, must bear what is asked of it. */
 	if (s->capacity != 0 && need < (size_t)s->capacity + DESCRIPTORS)
 		need = (size_t)s->capacity + DESCRIPTORS;
 	if (s->limit != 0 && need < (size_t)s->limit + DESCRIPTORS)
 		need = (size_t)s->limit + DESCRIPTORS;
 	if (need > hard)
-		settings_die(EXIT_CONFIG, "this needs %zu file descriptors, but "
-		    "%zu are allowed; raise that (ulimit -Hn %zu, or "
-		    "LimitNOFILE=%zu in the unit) or lower limit, capacity, "
-		    "handshakes_max, home_max", need, hard, need, need);
-	left = DESCRIPTORS + 4 * (size_t)s->max_shards;
-	for (size_t i = 0; i < nitems(rows); i++)
-		if (l->given[rows[i]] != BUILT_IN)
-			left += *(unsigned *)(void *)((char *)s +
-			    settings_rows[rows[i]].at);
+		settings_too_many(l, need, hard);
 	left = hard - left;
-	for (size_t i = 0; i < nitems(rows); i++) {
-		if (l->given[rows[i]] != BUILT_IN)
+	for (size_t i = 0; i < nitems(settings_bounds); i++) {
+		if (l->given[settings_bounds[i]] != BUILT_IN)
 			continue;
-		field = (unsigned *)(void *)((char *)s +
-		    settings_rows[rows[i]].at);
+		field = settings_bound(s, i);
 		share = left / free_rows;
 		if (*field > share)
 			*field = (unsigned)share;

@@ -40,8 +40,10 @@ struct settings {
 	unsigned	 home_max;		/* 10 000 idle at home */
 	unsigned	 home_ms;		/* 15 000 */
 	unsigned	 waiting_max;		/* 1 000 waiting for a shard */
+	unsigned	 linger_max;		/* 1 000 refused, not yet closed */
 	unsigned	 watchdog_ms;		/* 10 000 */
 	unsigned	 drain_ms;		/* 10 000 */
+	unsigned	 idle_shard_ms;		/* 60 000: one above `shards` */
 	unsigned	 backlog;		/* 4096 */
 	unsigned	 per_address;		/* connections; 0: any number */
 	unsigned	 accept_rate;		/* a second; 0: any number */

@@ -21,7 +21,7 @@
 
 #define STATUS_MAX	(48 << 20)	/* bytes; a channel queues a little more */
 
-static json_t	*status_json(struct gateway *, int);
+static json_t	*status_json(struct gateway *, const struct status_check *);
 static json_t	*status_redis(const struct gateway *);
 static json_t	*status_shards(struct gateway *);
 static json_t	*status_groups(struct gateway *);
@@ -29,11 +29,12 @@ static json_t	*status_totals(const struct totals *);
 static int	 status_write_cb(const char *, size_t, void *);
 
 int
-status_answer(struct gateway *g, struct control *c, const struct ctl *ask)
+status_answer(struct gateway *g, struct control *c, uint64_t id,
+    const struct status_check *check)
 {
-	struct ctl	 m = { .type = CTL_STATUS, .id = ask->id };
+	struct ctl	 m = { .type = CTL_STATUS, .id = id };
 	struct buf	 text = { .max = STATUS_MAX };
-	json_t		*json = status_json(g, slice_is(ask->text, "check"));
+	json_t		*json = status_json(g, check);
 	size_t		 at = 0;
 	int		 rc = -1;
 
@@ -60,9 +61,9 @@ out:
 
 /* NULL: no memory.  A NULL among the values makes the whole pack fail. */
 static json_t *
-status_json(struct gateway *g, int check)
+status_json(struct gateway *g, const struct status_check *check)
 {
-	json_t	*json;
+	json_t	*json, *silent;
 
 	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
 	    "s:I, s:I, s:I, s:o}",
@@ -80,9 +81,16 @@ status_json(struct gateway *g, int check)
 	    "handing_over", (json_int_t)handoff_count(g),
 	    "places", (json_int_t)placement_count(g->placement),
 	    "totals", status_totals(&g->totals));
-	if (json != NULL && check)
-		json_object_set_new(json, "exact",
-		    json_boolean(placement_verify(g->placement) == 0));
+	if (json == NULL || check == NULL)
+		return (json);
+	silent = json_array();
+	for (size_t i = 0; i < check->nsilent; i++)
+		json_array_append_new(silent,
+		    json_integer((json_int_t)check->silent[i]));
+	/* What is wrong is wrong, whatever the others would have said. */
+	json_object_set_new(json, "exact", check->wrong ? json_false() :
+	    check->nsilent > 0 ? json_null() : json_true());
+	json_object_set_new(json, "silent", silent);
 	return (json);
 }
 

@@ -2,12 +2,23 @@
 #ifndef GATEWAYD_STATUS_H
 #define GATEWAYD_STATUS_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/limits.h"
+
 struct control;
-struct ctl;
 struct gateway;
 
-/* ask: STATUS_ASK; text "check": count everything afresh.  0, or -1: drop c. */
-int	 status_answer(struct gateway *g, struct control *c,
-	    const struct ctl *ask);
+/* What counting afresh has found. */
+struct status_check {
+	int		 wrong;		/* two numbers differ */
+	size_t		 nsilent;
+	uint32_t	 silent[SLOTS_MAX];	/* slots that said nothing */
+};
+
+/* The answer to STATUS_ASK id; check may be NULL.  0, or -1: drop c. */
+int	 status_answer(struct gateway *g, struct control *c, uint64_t id,
+	    const struct status_check *check);
 
 #endif

@@ -66,7 +66,7 @@ static const struct row {
 	[CTL_FAREWELL]	= { "farewell", G, 0, { F_REPLICA, F_NEIGHBOUR } },
 	[CTL_DISMISS]	= { "dismiss", G, 0, { F_REPLICA } },
 	[CTL_ADOPT]	= { "adopt", S | G, CTL_ADOPTED,	/* or REFUSED */
-	    { F_ID, F_REPLICA, F_FLAGS, F_WHY, F_VALUE } },
+	    { F_ID, F_REPLICA, F_FLAGS, F_WHY, F_VALUE, F_TIME } },
 	[CTL_ADOPTED]	= { "adopted", S | G, 0, { F_ID, F_REPLICA } },
 	[CTL_REFUSED]	= { "refused", S | G, 0,
 	    { F_ID, F_REPLICA, F_WHY, F_TEXT } },
@@ -83,10 +83,12 @@ static const struct row {
 	    { F_FLAGS, F_WHY, F_MS, F_SLOT, F_TEXT } },
 	[CTL_STATUS_ASK] = { "status-ask", G | K, CTL_STATUS,
 	    { F_ID, F_FLAGS, F_TEXT } },
-	[CTL_STATUS]	= { "status", S | G, 0, { F_ID, F_FLAGS, F_TEXT } },
+	[CTL_STATUS]	= { "status", S | G, 0,
+	    { F_ID, F_FLAGS, F_TEXT, F_LIMIT } },
 	[CTL_AUTHORITY]	= { "authority", G, 0,
 	    { F_REPLICA, F_NEIGHBOUR, F_TIME } },
 	[CTL_POISON]	= { "poison", G, 0, { F_REPLICA, F_NEIGHBOUR, F_ID } },
+	[CTL_LEAVING]	= { "leaving", S, 0, { F_END } },
 };
 
 #undef S

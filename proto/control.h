@@ -17,6 +17,8 @@
  *	GONE				PARTED
  *	ADOPT (going home)		ADOPTED
  *	PONG				PING
+ *	LEAVING			DRAIN
+ *	STATUS				STATUS_ASK
  *
  * POISON comes before the AUTHORITY that it matters to: a step of replica
  * `neighbour` with the number `id` (0: that replica's end) has killed one shard
@@ -29,6 +31,11 @@
  * it and keeps its descriptor; the receiver hands ADOPTED (or REFUSED) to the
  * kernel before it reads or writes a byte of the connection.  When a channel has
  * been read to its end, what was not adopted is the sender's again.
+ *
+ * An ADOPT may hold until a time only (same machine, same clock).  The receiver
+ * looks at the clock after its ADOPTED is with the kernel; when it is later than
+ * that, the connection is not its own, and it says REFUSED.  So a sender that
+ * finds nothing to read after that time owns it again.
  */
 #ifndef PROTO_CONTROL_H
 #define PROTO_CONTROL_H
@@ -49,6 +56,7 @@ enum ctl_type {
 	CTL_DEAD,	CTL_LINK_LOST,	CTL_DRAIN,
 	CTL_STATUS_ASK,	CTL_STATUS,
 	CTL_AUTHORITY,	CTL_POISON,
+	CTL_LEAVING,
 	CTL_NTYPES
 };
 
@@ -65,11 +73,12 @@ struct ctl {
 	uint32_t	 slot;
 	uint32_t	 low, high;	/* versions; WELCOME: high is the one chosen */
 	uint32_t	 pid;
-	uint32_t	 limit;		/* HELLO: capacity */
+	uint32_t	 limit;		/* HELLO: capacity; STATUS: connections */
 	uint32_t	 flags;		/* CTL_F_*, of this message */
 	uint32_t	 why;		/* enum close_why; DRAIN: the code */
 	uint32_t	 ms;		/* deadline */
-	uint64_t	 time;		/* started, ms since 1970; a term of office */
+	uint64_t	 time;		/* started, ms since 1970; a term of office;
+					   ADOPT: clock_ms until when it holds, or 0 */
 	struct slice	 group, uid, app;
 	struct slice	 text;		/* link's path, node, key, JSON, sentence */
 	struct slice	 value;		/* OPTION's value; WELCOME: Redis URL; ADOPT:
@@ -82,7 +91,7 @@ struct ctl {
 				   the group (upgraded or about to be) */
 #define CTL_F_MORE	0x8	/* STATUS: another piece follows */
 #define CTL_F_MEMFD	0x10	/* ADOPT: the record is in a second descriptor */
-#define CTL_F_LEAVE	0x20	/* DRAIN: and exit */
+#define CTL_F_LEAVE	0x20	/* DRAIN: and exit; HELLO: it is leaving */
 #define CTL_F_OPENED	0x40	/* GONE: it had been opened (onopen ran) */
 #define CTL_F_AUTHORITY	0x80	/* HAVE_REPLICA: it decides, for the term in time */
 #define CTL_F_PAGE	0x100	/* HELLO: the shard's page (page.h) is with it */

@@ -245,9 +245,15 @@ link_lost(struct link *l, const char *why)
 	if (was_up)
 		l->since = clock_ms();
 	if (report) {
-		log_warn("link slot=%u incarnation=%016" PRIx64
-		    " lost_bytes=%zu lost_messages=%zu why=\"%s\"", l->slot,
-		    l->incarnation, queued, l->nqueue, why);
+		/* One that leaves, as we or the other, loses nothing; of one
+		 * that died the gateway warns. */
+		if (w->draining || (queued == 0 && l->nqueue == 0))
+			log_info("link slot=%u incarnation=%016" PRIx64
+			    " ended why=\"%s\"", l->slot, l->incarnation, why);
+		else
+			log_warn("link slot=%u incarnation=%016" PRIx64
+			    " lost_bytes=%zu lost_messages=%zu why=\"%s\"",
+			    l->slot, l->incarnation, queued, l->nqueue, why);
 		buf_clear(&l->queue);
 		l->nqueue = 0;
 		l->lossy = 1;

@@ -32,6 +32,7 @@ struct parked {
 	struct list	 at;
 	struct conn	*conn;
 	uint64_t	 number;	/* of the ADOPTED, control_queued() */
+	uint64_t	 until;		/* clock_ms; 0: for ever */
 };
 
 struct order_in {
@@ -89,7 +90,8 @@ orders_hello(struct worker *w, struct control *c)
 		.incarnation = w->incarnation, .pid = (uint32_t)getpid(),
 		.low = WIRE_VERSION, .high = WIRE_VERSION,
 		.limit = (uint32_t)w->capacity, .time = w->started,
-		.text = slice_str(w->link_path), .flags = CTL_F_PAGE,
+		.text = slice_str(w->link_path),
+		.flags = CTL_F_PAGE | (w->draining ? CTL_F_LEAVE : 0),
 	};
 
 	control_send(c, &m, &w->page_fd);
@@ -294,6 +296,13 @@ out:
 	return (c);
 }
 
+/* Has the gateway given it to somebody else by now? */
+static int
+orders_late(uint64_t until)
+{
+	return (until != 0 && clock_ms() > until);
+}
+
 static int
 orders_adopt(struct worker *w, struct order_in *o)
 {
@@ -306,6 +315,8 @@ orders_adopt(struct worker *w, struct order_in *o)
 	if (o->cut)
 		return (orders_refuse(w, o->m, CLOSE_NO_MEMORY,
 		    "out of descriptors"));
+	if (orders_late(o->m->time))
+		return (orders_refuse(w, o->m, CLOSE_LOST, "too late"));
 	if (w->draining)
 		return (orders_refuse(w, o->m, CLOSE_GOING, "leaving"));
 	if ((p = malloc(sizeof(*p))) == NULL)
@@ -322,6 +333,7 @@ orders_adopt(struct worker *w, struct order_in *o)
 	}
 	p->conn = c;
 	p->number = control_queued(w->control);
+	p->until = o->m->time;
 	list_push(&w->parked, &p->at);
 	return (0);
 }
@@ -330,6 +342,8 @@ orders_adopt(struct worker *w, struct order_in *o)
 static void
 orders_unpark(struct worker *w, uint64_t sent)
 {
+	struct ctl	 m = { .type = CTL_REFUSED, .why = CLOSE_LOST,
+			    .text = slice_str("too late") };
 	struct parked	*p;
 	struct list	*e, *tmp;
 
@@ -338,7 +352,12 @@ orders_unpark(struct worker *w, uint64_t sent)
 		if (p->number > sent)
 			break;
 		list_remove(&p->at);
-		conn_start(p->conn);
+		if (orders_late(p->until)) {
+			m.id = p->conn->id;
+			worker_tell(w, &m);
+			conn_drop(p->conn);
+		} else
+			conn_start(p->conn);
 		free(p);
 	}
 }
@@ -405,6 +424,20 @@ orders_ping(struct worker *w, struct order_in *o)
 	return (worker_tell(w, &m));
 }
 
+/* How many do we have, in the gateway's sense? */
+static int
+orders_status_ask(struct worker *w, struct order_in *o)
+{
+	struct list	*lists[] = { &w->conns, &w->timed, &w->doomed }, *e, *tmp;
+	struct ctl	 m = { .type = CTL_STATUS, .id = o->m->id };
+
+	for (size_t i = 0; i < nitems(lists); i++)
+		list_each(e, tmp, lists[i])
+			m.limit += (list_entry(e, struct conn, at)->flags &
+			    CONN_F_GONE) == 0;
+	return (worker_tell(w, &m));
+}
+
 static int
 orders_drain(struct worker *w, struct order_in *o)
 {
@@ -429,6 +462,7 @@ static const struct order {
 	[CTL_PING]	= { orders_ping },
 	[CTL_DEAD]	= { orders_dead },
 	[CTL_DRAIN]	= { orders_drain },
+	[CTL_STATUS_ASK] = { orders_status_ask },
 	[CTL_AUTHORITY]	= { orders_authority },
 	[CTL_POISON]	= { orders_poison },
 };
@@ -481,7 +515,8 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 	w->ready_since = 0;
 	orders_unpark_orphans(w);
 	conn_parted_all(w);
-	if (!w->draining)
+	/* Who leaves says so to the next gateway, too. */
+	if (w->draining < 2)
 		orders_dial(w);
 }
 

@@ -20,6 +20,7 @@
 #include "shardd/authority.h"
 #include "shardd/burst.h"
 #include "shardd/conn.h"
+#include "shardd/leavings.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
 #include "shardd/orders.h"
@@ -272,6 +273,8 @@ worker_retire(struct worker *w)
 void
 worker_drain(struct worker *w, unsigned ms)
 {
+	const struct ctl	 m = { .type = CTL_LEAVING };
+
 	if (w->draining)
 		return;
 	log_info("draining connections=%zu within_ms=%u", w->nconns, ms);
@@ -279,6 +282,7 @@ worker_drain(struct worker *w, unsigned ms)
 	w->drain_since = clock_ms();
 	w->drain_total = w->nconns;
 	w->drain_ms = ms == 0 ? 1 : ms;
+	worker_tell(w, &m);
 }
 
 /*
@@ -309,7 +313,8 @@ worker_drain_step(struct worker *w)
 		    close_sentence(CLOSE_GOING));
 	}
 	if (age >= w->drain_ms) {
-		log_warn("draining took too long, connections=%zu", w->nconns);
+		log_info("draining is over: cut off connections=%zu",
+		    w->nconns);
 		worker_retire(w);
 	}
 }
@@ -381,7 +386,6 @@ worker_arguments(struct worker *w, int argc, char **argv)
 	};
 	enum log_level	 level = LOG_LEVEL_INFO;
 	static char	 ident[64];
-	const char	*run_dir = NULL;
 	char		*end;
 	uint64_t	 slot = SLOTS_MAX;
 	int		 o, core = 0;
@@ -402,7 +406,7 @@ worker_arguments(struct worker *w, int argc, char **argv)
 				return (-1);
 			break;
 		case 'r':
-			run_dir = optarg;
+			w->run_dir = optarg;
 			break;
 		case 'l':
 			if (log_level_parse(optarg, &level) == -1)
@@ -420,11 +424,11 @@ worker_arguments(struct worker *w, int argc, char **argv)
 		default:
 			return (-1);
 		}
-	if (optind < argc || w->control_path == NULL || run_dir == NULL ||
+	if (optind < argc || w->control_path == NULL || w->run_dir == NULL ||
 	    slot == SLOTS_MAX || w->incarnation == 0)
 		return (-1);
 	w->slot = (uint32_t)slot;
-	if (asprintf(&w->link_path, "%s/link-%u-%016llx.sock", run_dir,
+	if (asprintf(&w->link_path, "%s/link-%u-%016llx.sock", w->run_dir,
 	    w->slot, (unsigned long long)w->incarnation) == -1)
 		fatal("start");
 	snprintf(ident, sizeof(ident), "shardd/%u", w->slot);
@@ -473,6 +477,7 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 		worker_usage(argv[0]);
 		return (2);
 	}
+	proc_signals_ignore();
 	/* The slot's lock; what follows it is the application's. */
 	fcntl(WORKER_LOCK_FD, F_SETFD, FD_CLOEXEC);
 	worker_init(&w);
@@ -532,6 +537,8 @@ worker_end(struct worker *w)
 	close(w->page_fd);
 	event_free(w->sweep_timer);
 	poller_free(w->poller);
+	leavings_clear(w->run_dir, w->slot, WORKER_LOCK_FD,
+	    worker_option(w, "redis"));
 	while ((n = map_first(&w->options)) != NULL) {
 		o = container_of(n, struct worker_option, by_key);
 		map_remove(&w->options, n);

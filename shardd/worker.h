@@ -55,6 +55,7 @@ struct worker {
 	char		*control_path, *link_path;
 	struct page	*page;			/* what we are at, for the gateway */
 	int		 page_fd;
+	const char	*run_dir;
 	size_t		 capacity;
 	uint64_t	 started;		/* ms since 1970 */
 	struct worker_options opt;

@@ -201,6 +201,7 @@ class Kennel:
     def kill_shard(self, slot=None, pid=None, signo=signal.SIGKILL):
         """Kills one and returns its pid."""
         pid = pid or self.shard(slot)["pid"]
+        assert pid > 0, f"slot {slot} is empty"    # 0 would be ourselves
         os.kill(pid, signo)
         return pid
 

@@ -9,7 +9,7 @@ import time
 import pytest
 from kit import kennel as kits
 from kit import redis, wait
-from kit.chat import Chat, crowd
+from kit.chat import Chat, crowd, settle
 from kit.http import Http, request
 from kit.probe import CONFIG, Probe
 from kit.wire import Closed
@@ -32,6 +32,23 @@ def test_clients_are_closed_with_1001(start, signo):
     for p in people:
         p.close()
     k.check_gone()
+    k.stop()
+
+
+@pytest.mark.parametrize("redis", ["auto", "none"])
+def test_a_clean_exit_warns_of_nothing(start, redis):
+    """Shards that end their links, slow clients, a shard that left before."""
+    k = start(shards=4, redis=redis, limit=2,
+              config="[gateway]\ndrain = 1s\n")
+    people = crowd(k, "g", "abcdefgh")
+    settle(*people)
+    pid = k.shard(0)["pid"]
+    os.kill(pid, signal.SIGTERM)
+    wait.until(lambda: k.shard(0)["pid"] != pid and len(k.shards()) == 4, 20)
+    assert k.term() == 0
+    assert [l for l in k.log().splitlines() if " warn " in l] == []
+    for p in people:
+        p.close()
     k.stop()
 
 

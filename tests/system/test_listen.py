@@ -1,7 +1,9 @@
 """Where clients can come in: IPv4, IPv6, Unix, systemd's sockets."""
 import fcntl
 import os
+import pwd
 import socket
+import stat
 
 import pytest
 from kit.http import Http
@@ -45,6 +47,41 @@ def test_forms(start, form):
     served(("127.0.0.1", k.port))
     if has_v6() and form in ("PORT", ":PORT", "*:PORT"):
         served(("::1", k.port))
+
+
+def test_unix_socket_has_mode_and_owner(start, tmp_path):
+    """Said behind its path, in a flag or in the file; each on its own."""
+    a, b, c = (str(tmp_path / n) for n in "abc")
+    mine = os.getegid()
+    start("--listen", f"unix:{a} mode=0660 group={mine}",
+          listen=[f"unix:{c}"])
+    for path in a, c:
+        served(path)
+    assert stat.S_IMODE(os.stat(a).st_mode) == 0o660
+    start(listen=[], config=f"[gateway]\nlisten = unix:{b} mode=0666\n")
+    served(b)
+    assert stat.S_IMODE(os.stat(b).st_mode) == 0o666
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_unix_socket_of_somebody_else(start, tmp_path):
+    """Whoever the gateway becomes."""
+    os.chmod(tmp_path, 0o755)
+    path = str(tmp_path / "s")
+    start(listen=[f"unix:{path} mode=0600 owner=nobody group=1"])
+    st = os.stat(path)
+    assert (st.st_uid, st.st_gid) == (pwd.getpwnam("nobody").pw_uid, 1)
+    assert stat.S_IMODE(st.st_mode) == 0o600
+    served(path)
+
+
+def test_unix_socket_that_cannot_be_given_away(start, tmp_path):
+    k = start(listen=[f"unix:{tmp_path}/s mode=0999"], ready=False)
+    assert k.process.wait(30) == 2 and "octal" in k.log()
+    k.destroy()
+    k = start(listen=[f"unix:{tmp_path}/s owner=nobody-here"], ready=False)
+    assert k.process.wait(30) == 2 and "no user" in k.log()
+    k.destroy()
 
 
 def test_stale_unix_socket_is_replaced(start, tmp_path):

@@ -3,6 +3,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 
@@ -172,3 +173,46 @@ def test_other_workers_are_filtered_when_asked_to(start, tmp_path, seccomp,
 def test_shardd_without_a_filter(start):
     k = start(shards=1, config="[gateway]\nseccomp = no\n")
     assert status(k.shard(0)["pid"])["Seccomp"] == status("self")["Seccomp"]
+
+
+def state_of(k):
+    """The directory that its Redis works in."""
+    with k.redis() as r:
+        return r("CONFIG", "GET", "dir")[1]
+
+
+@pytest.mark.parametrize("mode", [0o2775, 0o777])
+def test_volume_of_a_container(start, tmp_path, mode):
+    """Open to a group or to all, and opened again at each mount: what lasts is
+    in a closed directory in it."""
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    os.chmod(volume, mode)
+    k = start("--state-dir", str(volume))
+    own = str(volume / "kennel")
+    assert state_of(k) == own
+    assert stat.S_IMODE(os.stat(own).st_mode) & 0o777 == 0o700
+    assert stat.S_IMODE(os.stat(volume).st_mode) == mode
+    with k.redis() as r:
+        r("SET", "kennel:store:g:x", "kept")
+    assert k.term() == 0
+    os.chmod(own, 0o2775)
+    k.start()
+    with k.redis() as r:
+        assert r("GET", "kennel:store:g:x") == "kept"
+    assert stat.S_IMODE(os.stat(own).st_mode) & 0o777 == 0o700
+
+
+def test_volume_with_somebody_elses_directory(start, tmp_path):
+    """A link, or a directory that is not ours, is not taken for it."""
+    volume, other = tmp_path / "volume", tmp_path / "other"
+    volume.mkdir()
+    other.mkdir()
+    os.chmod(other, 0o755)
+    os.chmod(volume, 0o777)
+    (volume / "kennel").symlink_to(other)
+    k = start("--state-dir", str(volume), ready=False)
+    assert k.process.wait(30) == 1
+    assert "state directory" in k.log()
+    assert stat.S_IMODE(os.stat(other).st_mode) == 0o755
+    k.destroy()

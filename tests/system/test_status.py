@@ -1,6 +1,8 @@
 """kennelctl status: for people and for programs."""
 import json
+import os
 import re
+import signal
 import threading
 import time
 
@@ -129,3 +131,73 @@ def test_asking_a_hundred_times_at_once(start):
     for t in ts:
         t.join()
     assert answers == [k.pid] * 40
+
+
+def checked(k):
+    p = k.ctl("status", "--check", "--json", check=False)
+    return p.returncode, json.loads(p.stdout), p.stderr
+
+
+def test_check_asks_the_shards(start):
+    """While one is silent, what it serves is unknown; also to a new gateway."""
+    k = start(shards=2, redis="none", config="[gateway]\nwatchdog = 60s\n")
+    cs = [ws.WebSocket(k.address) for _ in range(60)]
+    code, s, _ = checked(k)
+    assert (code, s["exact"], s["silent"], s["places"]) == (0, True, [], 60)
+    pid = k.shard(1)["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    code, s, err = checked(k)
+    assert (code, s["exact"], s["silent"]) == (1, None, [1])
+    assert "unknown" in err
+    p = k.ctl("status", "--check", check=False)
+    assert p.returncode == 1 and "unknown: silent are shards 1\n" in p.stdout
+    os.kill(pid, signal.SIGCONT)
+    k.exact()
+    for c in cs:
+        c.close()
+
+
+def test_check_before_the_shards_have_said_hello(start):
+    """A new gateway that has not heard of them knows nothing."""
+    k = start(shards=2, redis="none")
+    cs = [ws.WebSocket(k.address) for _ in range(60)]
+    pids = [s["pid"] for s in k.shards()]
+    k.kill_gateway()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    k.start(ready=False)
+    wait.until(lambda: os.path.exists(k.run + "/control.sock") and
+               k.ctl("status", check=False).returncode == 0)
+    t = threading.Timer(0.5, lambda: [os.kill(p, signal.SIGCONT)
+                                      for p in pids])
+    t.start()
+    code, s, _ = checked(k)     # asked when they could be, and then right
+    assert (code, s["exact"], s["places"]) in ((0, True, 60), (1, None, 0))
+    t.join()
+    wait.until(k.ready, 20)
+    if code == 0:
+        k.exact()
+    for c in cs:
+        c.close()
+
+
+def test_a_shard_that_miscounts_is_found(start):
+    """Between a place and its parting everything agrees, however busy."""
+    k = start(shards=3, redis="none")
+    stop = threading.Event()
+
+    def churn():
+        while not stop.is_set():
+            with ws.WebSocket(k.address) as c:
+                c.send("x")
+                c.recv()
+            get(k, "/healthz")
+    ts = [threading.Thread(target=churn) for _ in range(3)]
+    for t in ts:
+        t.start()
+    for _ in range(30):
+        k.exact()
+    stop.set()
+    for t in ts:
+        t.join()
+    assert "counts=wrong" not in k.log()

@@ -9,6 +9,7 @@ from kit import kennel as kits
 from kit import wait
 from kit.chat import Chat, barrier, crowd, said, settle
 from kit.http import get
+from kit.ws import WebSocket, handshake
 
 
 def by_shard(k, people):
@@ -133,6 +134,68 @@ def test_watchdog_kills_what_hangs(start):
     k.exact()
     for p in rest:
         p.close()
+
+
+def visits(k, n, timeout):
+    """Newcomers at once: who they are when each has had its echo."""
+    cs = [WebSocket(k.address, open=False) for _ in range(n)]
+    for c in cs:
+        c.write(handshake("/echo", c.key))
+    end = time.monotonic() + timeout * wait.SLOW
+    for c in cs:
+        c.sock.settimeout(max(0.1, end - time.monotonic()))
+        c.opened()
+        c.sock.settimeout(30)
+        c.send("x")
+        assert c.recv() == "x"
+    return cs
+
+
+def test_newcomers_do_not_wait_for_a_hung_shard(start):
+    """They are placed afresh, long before the watchdog; one owner each."""
+    k = start(shards=2, redis="none", config="[gateway]\nwatchdog = 60s\n")
+    hung = k.shard(0)["pid"]
+    os.kill(hung, signal.SIGSTOP)
+    cs = visits(k, 60, 15)
+    assert k.shard(0)["connections"] == 0
+    assert k.shard(1)["connections"] == 60
+    os.kill(hung, signal.SIGCONT)
+    wait.until(lambda: k.status()["handing_over"] == 0)
+    more = visits(k, 4, 20)
+    for c in cs + more:                 # nobody else answers or closes
+        c.send("again")
+        assert c.recv() == "again"
+    k.wait_places(64)
+    assert k.status()["totals"]["second_release"] == 0
+    assert k.status()["totals"]["refused"] == 0
+    k.exact()
+    for c in cs + more:
+        c.close()
+    k.wait_places(0)
+
+
+def test_more_newcomers_than_a_hung_shard_has_room_for(start):
+    """What still waits in the channel goes nowhere when the shard wakes up."""
+    k = start(shards=2, redis="none", config="[gateway]\nwatchdog = 60s\n")
+    hung = k.shard(0)["pid"]
+    os.kill(hung, signal.SIGSTOP)
+    pad = "/echo?" + "x" * 3000         # 3 KiB each in its channel
+    cs = [WebSocket(k.address, open=False) for _ in range(400)]
+    for c in cs:
+        c.write(handshake(pad, c.key))
+    for c in cs:
+        c.sock.settimeout(20 * wait.SLOW)
+        c.opened()
+    assert k.shard(0)["connections"] == 0
+    os.kill(hung, signal.SIGCONT)
+    more = visits(k, 4, 20)
+    for c in cs + more:
+        c.send("again")
+        assert c.recv() == "again"
+    k.wait_places(404)
+    k.exact()
+    for c in cs + more:
+        c.close()
 
 
 def test_short_pause_is_no_hang(start):

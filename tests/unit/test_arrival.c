@@ -102,6 +102,7 @@ setup(void)
 	g.settings.keep_max = 4096;
 	g.settings.handshakes_max = 100;
 	g.settings.home_max = 100;
+	g.settings.linger_max = 100;
 	g.settings.routes = routes_new();
 	ck_assert_int_eq(route_section(g.settings.routes, "room", &why), 0);
 	option("path", "/room/{g}");

@@ -74,6 +74,26 @@ START_TEST(how_it_ended_is_told)
 }
 END_TEST
 
+/* Children that nobody here started are those of a process 1. */
+START_TEST(others_are_buried_and_how_ours_ended_is_kept)
+{
+	struct pollfd	 p = { .events = POLLIN };
+	pid_t		 pid, other;
+
+	ck_assert_int_eq(child_possible(), 0);
+	if ((other = fork()) == 0)
+		_exit(7);
+	ck_assert_int_eq(waitid(P_PID, (id_t)other, &(siginfo_t){ 0 },
+	    WEXITED | WNOWAIT), 0);
+	pid = start("exit 3", &p.fd);
+	ck_assert_int_eq(poll(&p, 1, 10000), 1);
+	child_reap();
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	ck_assert_int_eq(errno, ECHILD);
+	end(pid, p.fd, "status=3");
+}
+END_TEST
+
 START_TEST(it_has_only_its_own_descriptors)
 {
 	char	 text[256] = "";
@@ -164,6 +184,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, how_it_ended_is_told);
+	tcase_add_test(tc, others_are_buried_and_how_ours_ended_is_kept);
 	tcase_add_test(tc, it_has_only_its_own_descriptors);
 	tcase_add_test(tc, its_lock_lives_as_long_as_it_does);
 	tcase_add_test(tc, what_cannot_be_executed_says_why);

@@ -437,6 +437,24 @@ START_TEST(a_leaving_site_takes_nobody)
 }
 END_TEST
 
+START_TEST(a_site_that_leaves_takes_nobody_though_it_answers)
+{
+	struct place	*a;
+
+	add_sites(2, 100);
+	a = placed("room", "a", 10, 0);
+	place_site(a)->leaving = 1;
+	place_site(a)->usable = 0;
+	place_site(a)->usable = 1;	/* a PONG */
+	for (int http = 0; http < 2; http++) {
+		ck_assert_ptr_ne(place_site(placed("room", "a", 10, http)),
+		    place_site(a));
+		ck_assert_ptr_ne(place_site(placed(NULL, "b", 10, http)),
+		    place_site(a));
+	}
+}
+END_TEST
+
 START_TEST(removing_a_site_releases_all_that_was_there)
 {
 	struct place	*a, *b;
@@ -832,6 +850,7 @@ main(void)
 		a_new_replica_goes_to_the_least_loaded_site,
 		capacity_bounds_replicas_with_room,
 		a_leaving_site_takes_nobody,
+		a_site_that_leaves_takes_nobody_though_it_answers,
 		removing_a_site_releases_all_that_was_there,
 		what_a_shard_says_it_has_is_taken_over,
 	};

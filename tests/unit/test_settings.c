@@ -537,8 +537,8 @@ START_TEST(bounds_fit_the_descriptors)
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &rl), 0);
 	LOAD("--max-shards", "4");
 	ck_assert_uint_le(s.handshakes_max + s.home_max + s.waiting_max +
-	    256 + 16, 2000);
-	ck_assert_uint_ge(s.handshakes_max, 500);
+	    s.linger_max + 256 + 16, 2000);
+	ck_assert_uint_ge(s.handshakes_max, 400);
 	settings_free(&s);
 	make(file, "[gateway]\nhandshakes_max = 1200\n", 0644);
 	LOAD("--config", file);
@@ -546,13 +546,20 @@ START_TEST(bounds_fit_the_descriptors)
 	ck_assert_uint_le(s.home_max, 250);
 	settings_free(&s);
 	make(file, "[gateway]\nhandshakes_max = 3000\n", 0644);
-	FAILS(1, "LimitNOFILE=3416", "--config", file);
+	FAILS(1, "LimitNOFILE=3432", "--config", file);
+	FAILS(1, "or lower handshakes_max, which takes 3000\n", "--config",
+	    file);
 	FAILS(1, "needs 5256 file descriptors", "--limit", "5000");
 	make(file, "[gateway]\ncapacity = 1745\n", 0644);
 	FAILS(1, "needs 2001 file descriptors, but 2000", "--config", file);
+	rl.rlim_cur = rl.rlim_max = 400;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &rl), 0);
+	FAILS(1, "or lower max_shards, which takes 128\n", "--node", "a");
+	FAILS(1, "or lower limit, which takes 1000\n", "--limit", "1000");
 	rl.rlim_cur = rl.rlim_max = 300;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &rl), 0);
-	FAILS(1, "file descriptors", "--node", "a");
+	/* All of them together are not enough. */
+	FAILS(1, "in the unit)\n", "--node", "a");
 }
 END_TEST
 

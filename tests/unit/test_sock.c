@@ -56,6 +56,20 @@ static const struct {
 	{ "[::1]", NULL, 0 },
 	{ "[::1]80", NULL, 0 },
 	{ "[::1:80", NULL, 0 },
+	{ "unix:/a b/c", "unix:/a b/c", 0 },
+	{ "unix:/run/x mode=0660", "unix:/run/x", 0 },
+	{ "unix:/run/x  owner=0  group=root mode=7", "unix:/run/x", 0 },
+	{ "unix:/run/x mode=", NULL, 0 },
+	{ "unix:/run/x mode=0", NULL, 0 },
+	{ "unix:/run/x mode=8", NULL, 0 },
+	{ "unix:/run/x mode=-1", NULL, 0 },
+	{ "unix:/run/x mode=1777", NULL, 0 },
+	{ "unix:/run/x mode=660,", NULL, 0 },
+	{ "unix:/run/x owner=", NULL, 0 },
+	{ "unix:/run/x owner=no-such-user", NULL, 0 },
+	{ "unix:/run/x group=no-such-group", NULL, 0 },
+	{ "unix:/run/x group=4294967295", NULL, 0 },
+	{ "unix: mode=0660", NULL, 0 },
 	{ "unix:", NULL, 0 },
 	{ "300.1.1.1.:80", NULL, 0 },
 };
@@ -169,6 +183,26 @@ START_TEST(what_is_made_is_non_blocking_and_close_on_exec)
 	close(s);
 	close(c);
 	close(l);
+}
+END_TEST
+
+START_TEST(a_unix_socket_has_its_mode_before_it_listens)
+{
+	struct sock_addr	 a;
+	struct stat		 st;
+	const char		*why;
+	char			 address[128];
+	mode_t			 before = umask(0077);
+	int			 fd;
+
+	snprintf(address, sizeof(address), "unix:%s mode=0666 group=%u", path,
+	    (unsigned)getegid());
+	ck_assert_int_eq(sock_parse(address, &a, &why), 0);
+	ck_assert_int_ge(fd = sock_listen(&a, SOCK_STREAM, 5), 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 0777, 0666);
+	close(fd);
+	umask(before);
 }
 END_TEST
 
@@ -399,6 +433,7 @@ main(void)
 	tcase_add_test(t, a_unix_path_has_at_most_107_bytes);
 	tcase_add_test(t, unnamed_and_foreign_addresses_are_shown_too);
 	tcase_add_test(t, what_is_made_is_non_blocking_and_close_on_exec);
+	tcase_add_test(t, a_unix_socket_has_its_mode_before_it_listens);
 	tcase_add_test(t, a_stale_socket_file_is_replaced);
 	tcase_add_test(t, one_that_answers_is_eaddrinuse_and_stays);
 	tcase_add_test(t, a_busy_one_is_eagain_and_not_stale);

@@ -1,0 +1,148 @@
+/* Books and shards compared. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/list.h"
+#include "common/log.h"
+#include "gatewayd/check.h"
+#include "gatewayd/gateway.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/roster.h"
+#include "gatewayd/status.h"
+#include "proto/channel.h"
+
+#define CHECK_LOOK_MS	50
+
+struct check {
+	struct list	 at;
+	struct gateway	*g;
+	struct control	*asker;
+	uint64_t	 id;		/* the asker's */
+	uint64_t	 deadline;	/* clock_ms */
+	struct event	*timer;
+	int		 wrong;
+	struct {
+		const struct control *control;	/* that it was asked by */
+		int		 said;
+	}		 shards[SLOTS_MAX];
+};
+
+static void	 check_look_cb(evutil_socket_t, short, void *);
+static void	 check_free(struct check *);
+
+int
+check_begin(struct gateway *g, struct control *asker, uint64_t id)
+{
+	struct check	*c;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return (-1);
+	list_init(&c->at);
+	c->g = g;
+	c->asker = asker;
+	c->id = id;
+	c->deadline = clock_ms() + CHECK_MS;
+	if ((c->timer = evtimer_new(g->base, check_look_cb, c)) == NULL) {
+		free(c);
+		errno = ENOMEM;
+		return (-1);
+	}
+	list_push(&g->checks, &c->at);
+	event_active(c->timer, EV_TIMEOUT, 1);
+	return (0);
+}
+
+/*
+ * The channel has brought what the shard said before, so that only those on their
+ * way to it are in the books and not with it.
+ */
+void
+check_said(struct gateway *g, const struct shard *s, const struct ctl *m)
+{
+	struct list	*l, *tmp;
+	struct check	*c;
+	size_t		 books;
+
+	if (s->site == NULL)
+		return;
+	books = s->site->count - list_count(&s->handoffs);
+	list_each(l, tmp, &g->checks) {
+		c = list_entry(l, struct check, at);
+		if (c->shards[s->slot].control != s->control ||
+		    c->id != m->id || c->shards[s->slot].said)
+			continue;
+		c->shards[s->slot].said = 1;
+		c->wrong |= m->limit != books;
+		event_active(c->timer, EV_TIMEOUT, 1);
+	}
+	if (m->limit != books)
+		log_warn("shard slot=%" PRIu32 " counts=wrong books=%zu "
+		    "shard=%" PRIu32, s->slot, books, m->limit);
+}
+
+void
+check_cancel(struct gateway *g, const struct control *asker)
+{
+	struct list	*l, *tmp;
+
+	list_each(l, tmp, &g->checks)
+		if (list_entry(l, struct check, at)->asker == asker)
+			check_free(list_entry(l, struct check, at));
+}
+
+/* Ask those that can be asked by now.  Is this one still to be heard? */
+static int
+check_awaits(struct check *c, struct shard *s)
+{
+	const struct ctl	 m = { .type = CTL_STATUS_ASK, .id = c->id };
+
+	/* Not there, or a fresh one that has nobody. */
+	if (s->pid == 0 || (s->ours && !s->served && s->control == NULL))
+		return (0);
+	if (s->control == NULL || s->hello || s->hopeless)
+		return (1);
+	if (c->shards[s->slot].control != s->control) {
+		c->shards[s->slot].control = s->control;
+		c->shards[s->slot].said = 0;
+		(void)roster_tell(s, &m, NULL);
+	}
+	return (!c->shards[s->slot].said);
+}
+
+/* Have all answered?  Then, or when the time is over, the asker hears of it. */
+static void
+check_look_cb(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval	 again = { 0, CHECK_LOOK_MS * 1000 };
+	struct check			*c = arg;
+	struct status_check		 result = { .nsilent = 0 };
+	struct shard			*s;
+
+	(void)fd, (void)what;
+	for (size_t i = 0; c->g->roster != NULL &&
+	    i < roster_nslots(c->g->roster); i++) {
+		s = roster_slot(c->g->roster, i);
+		if (check_awaits(c, s))
+			result.silent[result.nsilent++] = s->slot;
+	}
+	if (result.nsilent > 0 && clock_ms() < c->deadline) {
+		evtimer_add(c->timer, &again);
+		return;
+	}
+	result.wrong = c->wrong || placement_verify(c->g->placement) == -1;
+	/* A channel that cannot take the answer ends by itself. */
+	(void)status_answer(c->g, c->asker, c->id, &result);
+	check_free(c);
+}
+
+static void
+check_free(struct check *c)
+{
+	list_remove(&c->at);
+	event_free(c->timer);
+	free(c);
+}
