@@ -55,6 +55,7 @@ struct redis_conn {
 	size_t		 unfinished;	/* bytes of the reply that is coming */
 	uint64_t	 heard;		/* clock_ms of the last bytes */
 	struct buf	 out;
+	size_t		 out_at;	/* of it, with the kernel */
 	struct list	 owed;		/* struct redis_cmd, oldest first */
 	struct event	*ev_read, *ev_write;
 };
@@ -411,6 +412,7 @@ redis_conn_close(struct redis_conn *c)
 		close(c->fd);
 	c->fd = -1;
 	buf_clear(&c->out);
+	c->out_at = 0;
 	c->ready = 0;
 	c->unfinished = 0;
 }
@@ -680,7 +682,8 @@ redis_write_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (c->out.len == 0)
 		return;
-	n = send((int)fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	n = send((int)fd, c->out.data + c->out_at, c->out.len - c->out_at,
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n == -1 && errno != EAGAIN && errno != EINTR) {
 		redis_enter(r);
 		redis_lose(r, strerror(errno));
@@ -688,7 +691,7 @@ redis_write_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (n > 0)
-		buf_drain(&c->out, (size_t)n);
+		buf_pass(&c->out, &c->out_at, (size_t)n);
 	if (c->out.len > 0)
 		event_add(c->ev_write, NULL);
 	else if (c->out.cap > 1 << 16)

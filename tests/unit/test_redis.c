@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -414,6 +415,50 @@ START_TEST(eight_mib_are_queued_and_no_more)
 	ck_assert_int_eq(redis_do(r, 9000, count_cb, NULL, "SET", "k", big,
 	    NULL), 0);
 	until(&answered, n + 1);
+}
+END_TEST
+
+/* The kernel takes as little of what goes to the server as can be. */
+static void
+narrow(void)
+{
+	struct sockaddr_un	 un;
+	socklen_t		 len;
+	int			 least = 1, n = 0;
+
+	for (int fd = 3; fd < 64; fd++) {
+		len = sizeof(un);
+		if (getpeername(fd, (struct sockaddr *)&un, &len) == 0 &&
+		    un.sun_family == AF_UNIX && strcmp(un.sun_path, path) ==
+		    0) {
+			ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF,
+			    &least, sizeof(least)), 0);
+			n++;
+		}
+	}
+	ck_assert_int_eq(n, 1);
+}
+
+/* Of the process, not the clock's: neighbours on this machine do not count. */
+START_TEST(what_is_queued_is_not_moved_for_each_write)
+{
+	static char	 big[1 << 20];
+	struct answer	 a;
+	clock_t		 before;
+
+	memset(big, 'x', sizeof(big) - 1);
+	start_server(NULL, NULL);
+	connect_up();
+	redis_set_bound(r, 80 << 20);
+	narrow();
+	before = clock();
+	for (int i = 0; i < 64; i++)
+		ck_assert_int_eq(redis_do(r, 20000, count_cb, NULL, "APPEND",
+		    "k", big, NULL), 0);
+	until(&answered, 64);
+	ck_assert_int_lt((clock() - before) / CLOCKS_PER_SEC, 5);
+	ASK(a, "STRLEN", "k");
+	ck_assert_int_eq(a.integer, 64 * ((1 << 20) - 1));
 }
 END_TEST
 
@@ -997,6 +1042,7 @@ main(void)
 	tcase_add_test(t, a_server_that_stalls_is_left_and_met_again);
 	tcase_add_test(t, ten_thousand_commands_are_outstanding_and_no_more);
 	tcase_add_test(t, eight_mib_are_queued_and_no_more);
+	tcase_add_test(t, what_is_queued_is_not_moved_for_each_write);
 	tcase_add_test(t, messages_come_by_channel_until_unsubscribed);
 	tcase_add_test(t, up_means_subscribed_also_after_each_reconnect);
 	tcase_add_test(t, a_lost_channel_connection_is_told_and_repaired);
