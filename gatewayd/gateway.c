@@ -42,6 +42,7 @@ static void	 gateway_free(struct gateway *);
 static void	 gateway_unlink(const struct gateway *);
 static void	 gateway_unlink_bound(const struct gateway *, size_t);
 static void	 gateway_signal_cb(int, void *);
+static void	 gateway_tick_cb(evutil_socket_t, short, void *);
 
 static const struct placement_ops gateway_placement_ops = {
 	.replica_made = roster_replica_made,
@@ -53,7 +54,9 @@ gateway_run(struct gateway *g)
 {
 	static const int	 signos[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR2,
 				    0 };
+	const struct timeval	 second = { 1, 0 };
 	struct proc_signals	*signals;
+	struct event		*tick;
 
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
@@ -65,10 +68,14 @@ gateway_run(struct gateway *g)
 	signals = proc_signals_new(g->base, signos, gateway_signal_cb, g);
 	if (signals == NULL)
 		fatal("signals");
+	tick = event_new(g->base, -1, EV_PERSIST, gateway_tick_cb, NULL);
+	if (tick == NULL || event_add(tick, &second) == -1)
+		fatalx("no memory");
 	gateway_start(g);
 	if (turn_loop(g->base) == -1)
 		fatalx("the event loop failed");
 	gateway_free(g);
+	event_free(tick);
 	proc_signals_free(signals);
 	event_base_free(g->base);
 	log_info("left");
@@ -341,6 +348,14 @@ gateway_unlink_bound(const struct gateway *g, size_t n)
 		if (un->sun_family == AF_UNIX)
 			unlink(un->sun_path);
 	}
+}
+
+/* What nothing else brings up. */
+static void
+gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	log_catch_up();
 }
 
 static void
