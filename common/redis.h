@@ -2,11 +2,13 @@
  * One Redis server over hiredis' reader, on a libevent loop.
  *
  * Reconnects by itself with back-off (50 ms .. 2 s), also when the server has
- * answered nothing for 4 deadlines of the oldest command (at least 5 s).  Every
+ * answered nothing for 4 deadlines of the oldest command (at least 5 s), and when
+ * it is no master, or none any more (READONLY, LOADING, MASTERDOWN): whoever asked
+ * it is told of the loss, with all others.  The host's name is looked up for each
+ * connection, beside the loop; one that is unknown is a server that is away.  Every
  * command has a deadline of its own; a reply that comes later is discarded.
  * Channels (SUBSCRIBE) live on a connection of their own; both are lost and
- * come back together, so that what is up hears all its channels.  Never blocks:
- * a host name in the URL is resolved once, in redis_new().
+ * come back together, so that what is up hears all its channels.  Never blocks.
  *
  * Any callback may call any function here, redis_free() too.
  */
