@@ -916,6 +916,9 @@ lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 		f->lookup->slow_until = clock_ms() + LOOKUP_SLOW_MS;
 	if (err == 0 && f->unsure)
 		err = EAGAIN;
+	/* Nobody, or evicted: who is asked knows. */
+	if (err == 0 && v->kind == REDIS_ARRAY && v->n == 0)
+		err = EAGAIN;
 	if (err == 0 && v->kind == REDIS_ARRAY)
 		size = v->n * sizeof(*found);
 	if (err == 0 && (v->kind != REDIS_ARRAY ||

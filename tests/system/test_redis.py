@@ -219,6 +219,23 @@ def test_redis_that_hangs(start, server):
         p.close()
 
 
+def test_a_whisper_finds_whom_redis_has_evicted(start, server):
+    """An LRU takes entries of the living: whisperers ask before they give up."""
+    server.start()
+    k = start(shards=3, redis=f"unix:{server.path}",
+              config="[worker]\nwhisper_ask = 0\n")
+    people = crowd(k, "g", "abcde")
+    with redis.Redis(server.path) as r:
+        wait.until(lambda: len(clients(r)) == 5, 5)
+        assert r("DEL", *[f"kennel:client:g:{n}" for n in "abcde"]) == 5
+    for target in people[1:]:
+        people[0].say(f"/w {target.name} psst")
+        assert target.next(type="user:msg")["text"] == "psst"
+        people[0].next(type="user:msg")
+    for p in people:
+        p.close()
+
+
 @pytest.mark.parametrize("form", ["redis://127.0.0.1:{port}",
                                   "redis://127.0.0.1:{port}/3",
                                   "redis://localhost:{port}/0",
