@@ -67,8 +67,8 @@ struct redis_cmd {
 	struct list	 at;
 	redis_reply_cb	*cb;		/* NULL: nobody waits, or any more */
 	void		*arg;
-	enum greet { GREET_NONE, GREET_AUTH, GREET_STEP, GREET_ROLE,
-	    GREET_LAST } greet;
+	enum greet { GREET_NONE, GREET_AUTH, GREET_STEP, GREET_CLUSTER,
+	    GREET_ROLE, GREET_LAST } greet;
 	uint64_t	 since;		/* clock_ms */
 	unsigned	 deadline_ms;
 	size_t		 bytes;
@@ -93,6 +93,7 @@ struct redis {
 	void		*arg;
 	int		 up;
 	uint64_t	 up_since;	/* clock_ms */
+	const char	*refusal;	/* it will never do */
 	int		 complained;	/* since it was up, and stayed so */
 	size_t		 noutstanding, bytes, max_bytes;
 	struct list	 lost;		/* struct redis_cmd, to be told so */
@@ -284,6 +285,22 @@ struct redis_value
 redis_at(const struct redis_value *v, size_t i)
 {
 	return (redis_value(v->raw->element[i]));
+}
+
+int
+redis_cursor(char cursor[REDIS_CURSOR], const struct redis_value *v)
+{
+	struct redis_value	 c;
+
+	if (v->kind != REDIS_ARRAY || v->n != 2 ||
+	    redis_at(v, 1).kind != REDIS_ARRAY)
+		return (-1);
+	c = redis_at(v, 0);
+	if (c.kind != REDIS_STRING || c.len >= REDIS_CURSOR)
+		return (-1);
+	memcpy(cursor, c.str, c.len);
+	cursor[c.len] = '\0';
+	return (0);
 }
 
 /* ---- what is owed ---- */
@@ -491,8 +508,9 @@ redis_greet_all(struct redis_conn *c)
 	snprintf(db, sizeof(db), "%d", u->db);
 	if (u->db != 0 && redis_greet(c, GREET_STEP, "SELECT", db, NULL) == -1)
 		return (-1);
-	if (c == &r->commands &&
-	    redis_greet(c, GREET_ROLE, "ROLE", NULL, NULL) == -1)
+	if (c == &r->commands && (redis_greet(c, GREET_CLUSTER, "INFO",
+	    "cluster", NULL) == -1 || redis_greet(c, GREET_ROLE, "ROLE", NULL,
+	    NULL) == -1))
 		return (-1);
 	if (c == &r->channels)
 		for (n = map_first(&r->subscribed); n != NULL;
@@ -554,6 +572,7 @@ redis_greeted(struct redis_conn *c)
 		return;
 	r->up = 1;
 	r->up_since = clock_ms();
+	r->refusal = NULL;
 	log_info("redis up");
 	if (r->state_cb != NULL)
 		r->state_cb(1, r->arg);
@@ -603,19 +622,27 @@ redis_no_master(const struct redis_value *v)
 }
 
 /* What a command of the greeting brought: NULL, or why it will not do.  A proxy
- * may know no ROLE, and not everybody may ask for it. */
+ * may know no ROLE or INFO, and not everybody may ask for them. */
 static const char *
-redis_check_greeting(const struct redis_value *v, int is_role)
+redis_check_greeting(struct redis *r, const struct redis_value *v,
+    enum greet greet)
 {
 	struct redis_value	 role;
 
-	if (v->kind == REDIS_ERROR && is_role &&
+	if (v->kind == REDIS_ERROR && (greet == GREET_ROLE ||
+	    greet == GREET_CLUSTER) &&
 	    (strncmp(v->str, "NOPERM ", 7) == 0 ||
 	    strncmp(v->str, "ERR unknown command", 19) == 0))
 		return (NULL);
 	if (v->kind == REDIS_ERROR)
 		return (v->str);
-	if (!is_role || v->kind != REDIS_ARRAY || v->n == 0)
+	if (greet == GREET_CLUSTER && v->kind == REDIS_STRING &&
+	    strstr(v->str, "cluster_enabled:1") != NULL) {
+		r->refusal = "this is a Redis Cluster, which is not supported; "
+		    "give one Redis that is not part of a cluster";
+		return (r->refusal);
+	}
+	if (greet != GREET_ROLE || v->kind != REDIS_ARRAY || v->n == 0)
 		return (NULL);
 	role = redis_at(v, 0);
 	if (role.kind != REDIS_STRING || strcmp(role.str, "master") == 0)
@@ -648,7 +675,7 @@ redis_answer(struct redis_conn *c, const redisReply *raw)
 	keep = *cmd;
 	redis_cmd_free(c->redis, cmd);
 	if (keep.greet != GREET_NONE && (why = redis_check_greeting(
-	    &v, keep.greet == GREET_ROLE)) != NULL)
+	    c->redis, &v, keep.greet)) != NULL)
 		return (why);
 	if (keep.greet == GREET_LAST)
 		redis_greeted(c);
@@ -1049,4 +1076,16 @@ int
 redis_up(const struct redis *r)
 {
 	return (r->up);
+}
+
+int
+redis_failed(const struct redis *r)
+{
+	return (!r->up && r->complained);
+}
+
+const char *
+redis_refusal(const struct redis *r)
+{
+	return (r->refusal);
 }

@@ -39,6 +39,11 @@ struct redis_value {
 /* Element i of an array, i < v->n. */
 struct redis_value redis_at(const struct redis_value *v, size_t i);
 
+/* The cursor of an answer to SCAN or SSCAN, whose element 1 is an array then: 0,
+ * or -1 when v is no such answer. */
+#define REDIS_CURSOR	24
+int	 redis_cursor(char cursor[REDIS_CURSOR], const struct redis_value *v);
+
 /*
  * Called once for each accepted command, never from within redis_command().
  * v is NULL with err set: ETIMEDOUT, ENOTCONN (lost or never up), ECANCELED
@@ -61,6 +66,11 @@ struct redis *redis_new(struct event_base *base, const char *url,
  * it returns, and nothing afterwards. */
 void	 redis_free(struct redis *r);
 int	 redis_up(const struct redis *r);
+/* It is down, and to come up was tried in vain. */
+int	 redis_failed(const struct redis *r);
+/* What answers is no Redis that we can use, and will not become one: a
+ * sentence; else NULL. */
+const char *redis_refusal(const struct redis *r);
 void	 redis_set_bound(struct redis *r, size_t bytes);	/* queued at most */
 /*
  * Queue a command of argc binary-safe arguments; pipelined, sent at the end of

@@ -913,9 +913,9 @@ fake_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	client = accept((int)fd, NULL, NULL);
 	ck_assert_int_gt(recv(client, buf, sizeof(buf), 0), 0);
-	/* To ROLE, as a proxy may, and to PING. */
-	ck_assert_int_eq(send(client, "-ERR unknown command\r\n+PONG\r\n",
-	    29, 0), 29);
+	/* To INFO and ROLE, as a proxy may, and to PING. */
+	ck_assert_int_eq(send(client, "-NOPERM\x20\r\n-ERR unknown command\r\n"
+	    "+PONG\r\n", 39, 0), 39);
 	if (n != NULL)
 		ck_assert_int_eq(send(client, n->bytes, n->len, 0), n->len);
 	close(client);
@@ -999,6 +999,31 @@ START_TEST(a_master_that_was_demoted_is_left_and_met_again)
 	ASK(a, "SET", "k", "v");
 	ck_assert_str_eq(a.str, "OK");
 	ck_assert_int_eq(downs, 1);
+}
+END_TEST
+
+START_TEST(a_cluster_is_away_for_good)
+{
+	char	 conf[80];
+	FILE	*f;
+	int	 port = free_port(), bus = free_port();
+
+	snprintf(conf, sizeof(conf), "%s/conf", dir);
+	f = fopen(conf, "w");
+	fprintf(f, "cluster-enabled yes\nport %d\ncluster-port %d\n"
+	    "bind 127.0.0.1\n", port, bus);
+	fclose(f);
+	start_server("--include", conf);
+	connect_to(url);
+	ck_assert_ptr_null(redis_refusal(r));
+	for (int i = 0; redis_refusal(r) == NULL; i++) {
+		ck_assert_int_lt(i, 1000);
+		turn_for(10);
+	}
+	ck_assert_ptr_nonnull(strstr(redis_refusal(r), "Redis Cluster"));
+	ck_assert_int_eq(redis_failed(r), 1);
+	turn_for(300);
+	ck_assert_int_eq(ups + downs, 0);
 }
 END_TEST
 
@@ -1154,7 +1179,7 @@ END_TEST
 START_TEST(replies_resume_at_every_byte)
 {
 	static const char	 text[] =
-	    "-NOPERM\x20this\r\n+PONG\r\n*2\r\n$1\r\nx\r\n:-5\r\n$-1\r\n";
+	    "-NOPERM\x20this\r\n$2\r\n# \r\n+PONG\r\n*2\r\n$1\r\nx\r\n:-5\r\n$-1\r\n";
 	int			 one = 1, flags = 0;
 	struct answer		 a = { 0 }, b = { 0 };
 
@@ -1218,6 +1243,7 @@ main(void)
 	tcase_add_loop_test(t,
 	    a_master_that_was_demoted_is_left_and_met_again, 0,
 	    (int)nitems(demoted));
+	tcase_add_test(t, a_cluster_is_away_for_good);
 	tcase_add_test(t, an_error_that_only_quotes_it_is_an_answer);
 	tcase_add_test(t, who_may_not_ask_for_the_role_gets_in);
 	tcase_add_test(t, until_everything_is_loaded_it_is_down);
