@@ -31,6 +31,8 @@
 static size_t	 gateway_bind(struct gateway *, int *);
 static void	 gateway_become(const struct gateway *);
 static void	 gateway_start(struct gateway *);
+static void	 gateway_claim(struct gateway *);
+static void	 gateway_refused(struct gateway *, const char *);
 static void	 gateway_shards(struct gateway *);
 static void	 gateway_ready(struct gateway *);
 static void	 gateway_leave(struct gateway *);
@@ -38,6 +40,7 @@ static void	 gateway_left(struct gateway *);
 static void	 gateway_unlisted(struct gateway *);
 static void	 gateway_done(struct gateway *);
 static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
+static void	 gateway_end(struct gateway *) __attribute__((noreturn));
 static void	 gateway_free(struct gateway *);
 static void	 gateway_unlink(const struct gateway *);
 static void	 gateway_unlink_bound(const struct gateway *, size_t);
@@ -171,7 +174,7 @@ gateway_start(struct gateway *g)
 	    g->handoffs == NULL)
 		fatal("start");
 	if (strcmp(mode, "auto") == 0) {
-		if ((g->redisd = redisd_new(g, gateway_shards)) == NULL)
+		if ((g->redisd = redisd_new(g, gateway_claim)) == NULL)
 			fatalx("no redis-server");
 		mode = redisd_url(g->redisd);
 	}
@@ -179,19 +182,35 @@ gateway_start(struct gateway *g)
 	if (g->redis_url == NULL)
 		fatal("start");
 	if (g->redisd == NULL)
-		gateway_shards(g);
+		gateway_claim(g);
 }
 
-/* Redis is there, or is not to be waited for. */
+/* Redis is there, or is not to be waited for: whose is the node's name? */
 static void
-gateway_shards(struct gateway *g)
+gateway_claim(struct gateway *g)
 {
 	char	 shown[256];
 
-	if (g->redis_url[0] != '\0' &&
-	    (g->registry = registry_new(g)) == NULL)
+	if (g->redis_url[0] == '\0')
+		gateway_shards(g);
+	else if ((g->registry = registry_new(g, gateway_shards,
+	    gateway_refused)) == NULL)
 		fatal("redis %s", secret_shown(shown, sizeof(shown),
 		    g->redis_url));
+}
+
+/* Nothing was started yet but, perhaps, a Redis of our own. */
+static void
+gateway_refused(struct gateway *g, const char *why)
+{
+	log_warn("%s", why);
+	gateway_end(g);
+}
+
+/* The name is ours, or nobody can say. */
+static void
+gateway_shards(struct gateway *g)
+{
 	if ((g->door = door_new(g)) == NULL)
 		fatal("%s/control.sock", g->settings.run_dir);
 	if (roster_new(g, gateway_ready) == NULL)
@@ -293,9 +312,16 @@ gateway_done(struct gateway *g)
 static void
 gateway_at_once(struct gateway *g)
 {
+	log_warn("leaving at once");
+	gateway_end(g);
+}
+
+/* Not a moment longer. */
+static void
+gateway_end(struct gateway *g)
+{
 	char	*lock = paths_in(g->settings.run_dir, "lock");
 
-	log_warn("leaving at once");
 	if (g->roster != NULL)
 		roster_kill(g->roster);
 	if (g->redisd != NULL)

@@ -36,6 +36,10 @@ main(int argc, char **argv)
 	if (strcmp(g.settings.redis, "auto") == 0)
 		main_dir(&g.settings, "state", "--state-dir",
 		    g.settings.state_dir);
+	else if (strcmp(g.settings.redis, "none") != 0)
+		/* For a token; the registry says what it means without one. */
+		(void)proc_dir(g.settings.state_dir, g.settings.uid,
+		    g.settings.gid);
 	lock = main_lock_as_user(&g.settings);
 	child_first();
 	status = gateway_run(&g);

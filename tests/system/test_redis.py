@@ -41,7 +41,9 @@ def test_keys_as_documented(start):
         assert 0 < r("PTTL", "kennel:node:alpha") <= 30000
         for name in r.keys():
             assert name.split(":")[1] in ("client", "group", "shard", "node",
-                                          "epoch")
+                                          "shards", "sweeper", "epoch")
+        assert set(r("SMEMBERS", "kennel:shards")) == \
+            {s["address"] for s in k.shards()}
     for p in people:
         p.close()
 
