@@ -190,6 +190,16 @@ buf_drain(struct buf *b, size_t n)
 		memmove(b->data, b->data + n, b->len);
 }
 
+void
+buf_pass(struct buf *b, size_t *at, size_t n)
+{
+	*at += n;
+	if (*at <= b->len / 2)
+		return;
+	buf_drain(b, *at);
+	*at = 0;
+}
+
 static int
 bytes_unhex(char c)
 {

@@ -93,6 +93,10 @@ int	 buf_adds(struct buf *b, const char *s);
 int	 buf_addf(struct buf *b, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 buf_drain(struct buf *b, size_t n);	/* drop n from the front */
+/* For a queue, whose first *at bytes are through: n more are.  They are dropped
+ * when they are most of b, so that moving the rest costs no more than adding
+ * did, however little is taken at a time. */
+void	 buf_pass(struct buf *b, size_t *at, size_t n);
 
 /* Big endian, as the network has it. */
 static inline uint16_t

@@ -1,5 +1,19 @@
-/* One line an event, to stderr, in one write. */
+/*
+ * One line an event, to stderr, in one write, which never waits.
+ *
+ * Whoever started us may read stderr by the same file description (a terminal,
+ * a pipe of a shell), and shards write to it: to set O_NONBLOCK there would
+ * change it for all.  RWF_NOWAIT asks for one write only; where the kernel has
+ * not got it for this kind of file, stderr is opened once more through /proc, and
+ * where that is forbidden, it is asked whether there is room.
+ */
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +28,9 @@
 
 static const char	*log_ident = "kennel";
 static enum log_level	 log_max = LOG_LEVEL_INFO;
+static unsigned long	 log_dropped;	/* lines, since it was said */
+static int		 log_cut;	/* the last line has no end */
+static int		 log_again = -1;	/* stderr, opened once more */
 
 static const char *const log_names[] = {
 	[LOG_LEVEL_WARN] = "warn",
@@ -46,30 +63,125 @@ log_level_get(void)
 	return (log_max);
 }
 
-static void
-log_write(enum log_level level, int err, const char *fmt, va_list ap)
+/* Is it fd that st tells of?  Somebody may have closed what we opened. */
+static int
+log_is(int fd, const struct stat *st)
 {
-	char		 line[LOG_LINE], when[32];
+	struct stat	 other;
+
+	return (fd != -1 && fstat(fd, &other) == 0 &&
+	    other.st_dev == st->st_dev && other.st_ino == st->st_ino);
+}
+
+/* A pipe or a terminal of which the kernel does not know RWF_NOWAIT. */
+static ssize_t
+log_put_again(const struct stat *st, const char *p, size_t n)
+{
+	struct pollfd	 room = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	if (!log_is(log_again, st))
+		log_again = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK |
+		    O_NOCTTY | O_CLOEXEC);
+	if (log_again != -1)
+		return (write(log_again, p, n));
+	if (poll(&room, 1, 0) == 1 && (room.revents & POLLOUT) == 0)
+		room.revents = 0;
+	if (room.revents == 0) {
+		errno = EAGAIN;
+		return (-1);
+	}
+	return (write(STDERR_FILENO, p, n));
+}
+
+/* What write(2) returns; EAGAIN where it would wait. */
+static ssize_t
+log_put_some(const char *p, size_t n)
+{
+	struct iovec	 iov = { (void *)(uintptr_t)p, n };
+	struct stat	 st;
+	ssize_t		 w;
+
+	if (fstat(STDERR_FILENO, &st) == -1)
+		return (-1);
+	if (S_ISREG(st.st_mode))
+		return (write(STDERR_FILENO, p, n));
+	if (S_ISSOCK(st.st_mode))
+		return (send(STDERR_FILENO, p, n, MSG_DONTWAIT |
+		    MSG_NOSIGNAL));
+	w = pwritev2(STDERR_FILENO, &iov, 1, -1, RWF_NOWAIT);
+	if (w == -1 && errno != EAGAIN && errno != EINTR && errno != EPIPE)
+		w = log_put_again(&st, p, n);
+	return (w);
+}
+
+/* A line, or nothing: 0, or -1 when there is no room. */
+static int
+log_put(const char *line, size_t n)
+{
+	ssize_t	 w;
+
+	if (log_cut && log_put_some("\n", 1) != 1)
+		return (-1);
+	log_cut = 0;
+	do
+		w = log_put_some(line, n);
+	while (w == -1 && errno == EINTR);
+	log_cut = w > 0 && (size_t)w < n;
+	return (w == -1 ? -1 : 0);
+}
+
+/* When, how bad, who: the length. */
+static size_t
+log_head(char *line, size_t size, enum log_level level)
+{
+	char		 when[32];
 	struct timespec	 t;
 	struct tm	 tm;
-	size_t		 n;
-	int		 keep = errno;
-	ssize_t		 w;
 
 	clock_gettime(CLOCK_REALTIME, &t);
 	gmtime_r(&t.tv_sec, &tm);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-	n = (size_t)snprintf(line, sizeof(line) - 1, "%s.%03ldZ %s %s[%ld] ",
-	    when, t.tv_nsec / 1000000, log_names[level], log_ident,
-	    (long)getpid());
+	return ((size_t)snprintf(line, size, "%s.%03ldZ %s %s[%ld] ", when,
+	    t.tv_nsec / 1000000, log_names[level], log_ident,
+	    (long)getpid()));
+}
+
+void
+log_catch_up(void)
+{
+	char	 line[256];
+	size_t	 n;
+	int	 keep = errno;
+
+	if (log_dropped == 0)
+		return;
+	n = log_head(line, sizeof(line), LOG_LEVEL_WARN);
+	n += (size_t)snprintf(line + n, sizeof(line) - n, "log dropped=%lu "
+	    "lines: nobody had read stderr, and its pipe was full\n",
+	    log_dropped);
+	if (log_put(line, n) == 0)
+		log_dropped = 0;
+	errno = keep;
+}
+
+static void
+log_write(enum log_level level, int err, const char *fmt, va_list ap)
+{
+	char		 line[LOG_LINE];
+	size_t		 n;
+	int		 keep = errno;
+
+	n = log_head(line, sizeof(line) - 1, level);
 	vsnprintf(line + n, sizeof(line) - 1 - n, fmt, ap);
 	n += strlen(line + n);
 	if (err != 0)
 		snprintf(line + n, sizeof(line) - 1 - n, ": %s", strerror(err));
 	n += strlen(line + n);
 	line[n++] = '\n';
-	w = write(STDERR_FILENO, line, n);
-	(void)w;		/* there is nobody left to tell */
+	log_catch_up();
+	/* The order of lines is theirs: none before what is missing is said. */
+	if (log_dropped > 0 || (log_put(line, n) == -1 && errno == EAGAIN))
+		log_dropped++;
 	errno = keep;
 }
 

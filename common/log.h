@@ -3,6 +3,9 @@
  *
  *	2026-11-21T05:19:16.123Z info gatewayd[812] shard slot=3 state=ready
  *
+ * Never waits: lines for which there is no room, because nobody reads stderr, are
+ * dropped and counted, and how many were is the first line when there is room again.
+ *
  * errno is kept across every call.  Peer bytes go through log_escape().
  * Not for use in signal handlers.
  */
@@ -18,6 +21,10 @@ void	 log_init(const char *ident, enum log_level level);
 /* "warn", "info", "debug" -> level.  0, or -1 with errno EINVAL. */
 int	 log_level_parse(const char *name, enum log_level *level);
 enum log_level log_level_get(void);
+
+/* Say how many lines were dropped, if some were and there is room: for a timer of
+ * a process that may have nothing else to say. */
+void	 log_catch_up(void);
 
 /* warn: somebody should act.  info: life of a process or peer, no client
  * data.  debug: life of a connection. */

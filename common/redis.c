@@ -31,10 +31,13 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "common/redis.h"
+#include "common/resolve.h"
 #include "common/sock.h"
 #include "common/spare.h"
 
 #define REDIS_GREET_MS		2000	/* connect, AUTH, SELECT, PING */
+#define REDIS_RESOLVE_MS	5000	/* a name that takes longer is said */
+#define REDIS_PROVEN_MS		2000	/* up that long: no more back-off */
 #define REDIS_STALLED_MS	5000	/* and 4 deadlines: a new connection */
 #define REDIS_SCAN_MS		10	/* between two looks at deadlines */
 #define REDIS_REPLY_MAX		(64 << 20)	/* bytes of one reply */
@@ -55,6 +58,7 @@ struct redis_conn {
 	size_t		 unfinished;	/* bytes of the reply that is coming */
 	uint64_t	 heard;		/* clock_ms of the last bytes */
 	struct buf	 out;
+	size_t		 out_at;	/* of it, with the kernel */
 	struct list	 owed;		/* struct redis_cmd, oldest first */
 	struct event	*ev_read, *ev_write;
 };
@@ -63,7 +67,8 @@ struct redis_cmd {
 	struct list	 at;
 	redis_reply_cb	*cb;		/* NULL: nobody waits, or any more */
 	void		*arg;
-	enum { GREET_NONE, GREET_AUTH, GREET_STEP, GREET_LAST } greet;
+	enum greet { GREET_NONE, GREET_AUTH, GREET_STEP, GREET_CLUSTER,
+	    GREET_ROLE, GREET_LAST } greet;
 	uint64_t	 since;		/* clock_ms */
 	unsigned	 deadline_ms;
 	size_t		 bytes;
@@ -79,14 +84,17 @@ struct redis_channel {
 struct redis {
 	struct event_base *base;
 	struct redis_url url;
+	struct resolve	*resolve;	/* before a new connection */
 	struct sock_addr addrs[REDIS_ADDRS];
-	size_t		 naddrs, addr;
+	size_t		 naddrs, addr;	/* the next one, modulo naddrs */
 	struct redis_conn commands, channels;
 	struct map	 subscribed;	/* struct redis_channel */
 	redis_state_cb	*state_cb;
 	void		*arg;
 	int		 up;
-	int		 complained;	/* since it was up */
+	uint64_t	 up_since;	/* clock_ms */
+	const char	*refusal;	/* it will never do */
+	int		 complained;	/* since it was up, and stayed so */
 	size_t		 noutstanding, bytes, max_bytes;
 	struct list	 lost;		/* struct redis_cmd, to be told so */
 	struct backoff	 backoff;
@@ -219,35 +227,27 @@ redis_url_check(const char *url, const char **why)
 	return (*why == NULL ? 0 : -1);
 }
 
-/* Host names are looked up here and never again: it may block. */
-static int
-redis_resolve(struct redis *r)
+/* The only address of a Unix socket. */
+static void
+redis_addr_unix(struct redis *r)
 {
 	struct sockaddr_un	*un = (void *)&r->addrs[0].ss;
-	struct addrinfo		 hints = { .ai_socktype = SOCK_STREAM };
-	struct addrinfo		*res, *ai;
-	char			 port[8];
 
-	if (r->url.path != NULL) {
-		un->sun_family = AF_UNIX;
-		strncpy(un->sun_path, r->url.path, sizeof(un->sun_path) - 1);
-		r->addrs[0].len = sizeof(*un);
-		r->naddrs = 1;
-		return (0);
-	}
-	snprintf(port, sizeof(port), "%d", r->url.port);
-	hints.ai_flags = AI_NUMERICSERV;
-	if (getaddrinfo(r->url.host, port, &hints, &res) != 0) {
-		log_warn("redis host=%s no such host", r->url.host);
-		return (-1);
-	}
-	for (ai = res; ai != NULL && r->naddrs < REDIS_ADDRS;
+	un->sun_family = AF_UNIX;
+	strncpy(un->sun_path, r->url.path, sizeof(un->sun_path) - 1);
+	r->addrs[0].len = sizeof(*un);
+	r->naddrs = 1;
+}
+
+/* Those that the name has now. */
+static void
+redis_addrs_inet(struct redis *r, const struct addrinfo *ai)
+{
+	for (r->naddrs = 0; ai != NULL && r->naddrs < REDIS_ADDRS;
 	    ai = ai->ai_next) {
 		memcpy(&r->addrs[r->naddrs].ss, ai->ai_addr, ai->ai_addrlen);
 		r->addrs[r->naddrs++].len = ai->ai_addrlen;
 	}
-	freeaddrinfo(res);
-	return (0);
 }
 
 /* ---- values ---- */
@@ -285,6 +285,22 @@ struct redis_value
 redis_at(const struct redis_value *v, size_t i)
 {
 	return (redis_value(v->raw->element[i]));
+}
+
+int
+redis_cursor(char cursor[REDIS_CURSOR], const struct redis_value *v)
+{
+	struct redis_value	 c;
+
+	if (v->kind != REDIS_ARRAY || v->n != 2 ||
+	    redis_at(v, 1).kind != REDIS_ARRAY)
+		return (-1);
+	c = redis_at(v, 0);
+	if (c.kind != REDIS_STRING || c.len >= REDIS_CURSOR)
+		return (-1);
+	memcpy(cursor, c.str, c.len);
+	cursor[c.len] = '\0';
+	return (0);
 }
 
 /* ---- what is owed ---- */
@@ -411,6 +427,7 @@ redis_conn_close(struct redis_conn *c)
 		close(c->fd);
 	c->fd = -1;
 	buf_clear(&c->out);
+	c->out_at = 0;
 	c->ready = 0;
 	c->unfinished = 0;
 }
@@ -425,6 +442,10 @@ redis_lose(struct redis *r, const char *why)
 	uint32_t	 ms;
 	struct timeval	 tv;
 
+	if (was_up && clock_ms() - r->up_since >= REDIS_PROVEN_MS) {
+		r->complained = 0;
+		backoff_reset(&r->backoff);
+	}
 	log_escape(text, sizeof(text), why, strlen(why));
 	if (!r->complained)
 		log_warn("redis %s why=\"%s\"", was_up ? "lost" : "away", text);
@@ -433,7 +454,7 @@ redis_lose(struct redis *r, const char *why)
 	r->complained = 1;
 	r->up = 0;
 	if (!was_up)
-		r->addr = (r->addr + 1) % r->naddrs;
+		r->addr++;
 	redis_conn_close(&r->commands);
 	redis_conn_close(&r->channels);
 	ms = backoff_next(&r->backoff);
@@ -447,7 +468,7 @@ redis_lose(struct redis *r, const char *why)
 
 /* A command of our own: an error or silence ends the connection. */
 static int
-redis_greet(struct redis_conn *c, int greet, const char *a, const char *b,
+redis_greet(struct redis_conn *c, enum greet step, const char *a, const char *b,
     const char *d)
 {
 	const char		*argv[] = { a, b, d };
@@ -457,7 +478,7 @@ redis_greet(struct redis_conn *c, int greet, const char *a, const char *b,
 	    argv, NULL);
 	if (cmd == NULL)
 		return (-1);
-	cmd->greet = greet;
+	cmd->greet = step;
 	return (0);
 }
 
@@ -487,12 +508,17 @@ redis_greet_all(struct redis_conn *c)
 	snprintf(db, sizeof(db), "%d", u->db);
 	if (u->db != 0 && redis_greet(c, GREET_STEP, "SELECT", db, NULL) == -1)
 		return (-1);
+	if (c == &r->commands && (redis_greet(c, GREET_CLUSTER, "INFO",
+	    "cluster", NULL) == -1 || redis_greet(c, GREET_ROLE, "ROLE", NULL,
+	    NULL) == -1))
+		return (-1);
 	if (c == &r->channels)
 		for (n = map_first(&r->subscribed); n != NULL;
 		    n = map_next(&r->subscribed, n))
 			if (redis_channel_send(c, "SUBSCRIBE", container_of(n,
 			    struct redis_channel, node)) == -1)
 				return (-1);
+	/* Not before all is loaded. */
 	return (redis_greet(c, GREET_LAST, "PING", NULL, NULL));
 }
 
@@ -501,7 +527,7 @@ static const char *
 redis_open(struct redis_conn *c)
 {
 	struct redis		*r = c->redis;
-	const struct sock_addr	*a = &r->addrs[r->addr];
+	const struct sock_addr	*a = &r->addrs[r->addr % r->naddrs];
 	int			 one = 1, idle = 10, each = 5, ms = 15000;
 
 	c->fd = socket(a->ss.ss_family,
@@ -545,8 +571,8 @@ redis_greeted(struct redis_conn *c)
 	    (r->subscribed.count > 0 && !r->channels.ready))
 		return;
 	r->up = 1;
-	r->complained = 0;
-	backoff_reset(&r->backoff);
+	r->up_since = clock_ms();
+	r->refusal = NULL;
 	log_info("redis up");
 	if (r->state_cb != NULL)
 		r->state_cb(1, r->arg);
@@ -577,27 +603,80 @@ redis_pushed(struct redis_conn *c, const redisReply *raw)
 	return (1);
 }
 
+/*
+ * Is it an error that says: the master is elsewhere now, or not yet here?  Older
+ * servers put it behind words of their own when it comes from a script.
+ */
+static int
+redis_no_master(const struct redis_value *v)
+{
+	static const char *const	 words[] = { "READONLY ", "LOADING ",
+					    "MASTERDOWN " };
+	const char			*p;
+
+	for (size_t i = 0; v->kind == REDIS_ERROR && i < nitems(words); i++)
+		if ((p = strstr(v->str, words[i])) != NULL && (p == v->str ||
+		    p[-1] == '-'))
+			return (1);
+	return (0);
+}
+
+/* What a command of the greeting brought: NULL, or why it will not do.  A proxy
+ * may know no ROLE or INFO, and not everybody may ask for them. */
+static const char *
+redis_check_greeting(struct redis *r, const struct redis_value *v,
+    enum greet greet)
+{
+	struct redis_value	 role;
+
+	if (v->kind == REDIS_ERROR && (greet == GREET_ROLE ||
+	    greet == GREET_CLUSTER) &&
+	    (strncmp(v->str, "NOPERM ", 7) == 0 ||
+	    strncmp(v->str, "ERR unknown command", 19) == 0))
+		return (NULL);
+	if (v->kind == REDIS_ERROR)
+		return (v->str);
+	if (greet == GREET_CLUSTER && v->kind == REDIS_STRING &&
+	    strstr(v->str, "cluster_enabled:1") != NULL) {
+		r->refusal = "this is a Redis Cluster, which is not supported; "
+		    "give one Redis that is not part of a cluster";
+		return (r->refusal);
+	}
+	if (greet != GREET_ROLE || v->kind != REDIS_ARRAY || v->n == 0)
+		return (NULL);
+	role = redis_at(v, 0);
+	if (role.kind != REDIS_STRING || strcmp(role.str, "master") == 0)
+		return (NULL);
+	return (strcmp(role.str, "sentinel") == 0 ? "this is a Sentinel; give "
+	    "the address of the Redis that it watches" :
+	    "this is a replica, not the master");
+}
+
 /* NULL, or why the connection must end. */
 static const char *
 redis_answer(struct redis_conn *c, const redisReply *raw)
 {
 	struct redis_value	 v = redis_value(raw);
 	struct redis_cmd	*cmd, keep;
+	const char		*why;
 
 	if (c == &c->redis->channels && redis_pushed(c, raw))
 		return (NULL);
 	if (list_empty(&c->owed))
 		return (v.kind == REDIS_ERROR ? v.str : "answers unasked");
 	cmd = list_entry(c->owed.next, struct redis_cmd, at);
-	keep = *cmd;
-	redis_cmd_free(c->redis, cmd);
 	/* Some servers repeat what they did not like: the password. */
-	if (keep.greet == GREET_AUTH && v.kind == REDIS_ERROR)
+	if (cmd->greet == GREET_AUTH && v.kind == REDIS_ERROR)
 		return (strncmp(v.str, "WRONGPASS", 9) == 0 ?
 		    "WRONGPASS: the user or the password is wrong" :
 		    "AUTH is refused: does it want a password at all?");
-	if (keep.greet != GREET_NONE && v.kind == REDIS_ERROR)
-		return (v.str);
+	if (redis_no_master(&v))
+		return (v.str);		/* who asked is told of the loss */
+	keep = *cmd;
+	redis_cmd_free(c->redis, cmd);
+	if (keep.greet != GREET_NONE && (why = redis_check_greeting(
+	    c->redis, &v, keep.greet)) != NULL)
+		return (why);
 	if (keep.greet == GREET_LAST)
 		redis_greeted(c);
 	if (keep.cb != NULL)
@@ -680,7 +759,8 @@ redis_write_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (c->out.len == 0)
 		return;
-	n = send((int)fd, c->out.data, c->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	n = send((int)fd, c->out.data + c->out_at, c->out.len - c->out_at,
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n == -1 && errno != EAGAIN && errno != EINTR) {
 		redis_enter(r);
 		redis_lose(r, strerror(errno));
@@ -688,29 +768,78 @@ redis_write_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (n > 0)
-		buf_drain(&c->out, (size_t)n);
+		buf_pass(&c->out, &c->out_at, (size_t)n);
 	if (c->out.len > 0)
 		event_add(c->ev_write, NULL);
 	else if (c->out.cap > 1 << 16)
 		buf_clear(&c->out);
 }
 
+/* An event found that it does not work. */
 static void
-redis_dial_cb(evutil_socket_t fd, short what, void *arg)
+redis_away(struct redis *r, const char *why)
 {
-	struct redis	*r = arg;
+	redis_enter(r);
+	redis_lose(r, why);
+	redis_leave(r);
+}
+
+/* Whatever connection is missing, to the same server. */
+static void
+redis_connect(struct redis *r)
+{
 	const char	*why = NULL;
 
-	(void)fd, (void)what;
 	if (r->commands.fd == -1)
 		why = redis_open(&r->commands);
 	if (why == NULL && r->channels.fd == -1 && r->subscribed.count > 0)
 		why = redis_open(&r->channels);
-	if (why == NULL)
+	if (why != NULL)
+		redis_away(r, why);
+}
+
+static void
+redis_resolved_cb(const struct addrinfo *found, const char *why, void *arg)
+{
+	struct redis	*r = arg;
+	char		 text[512];
+
+	r->resolve = NULL;
+	evtimer_del(r->dial);
+	if (why != NULL) {
+		snprintf(text, sizeof(text), "%s: %s", r->url.host, why);
+		redis_away(r, text);
 		return;
-	redis_enter(r);
-	redis_lose(r, why);
-	redis_leave(r);
+	}
+	redis_addrs_inet(r, found);
+	redis_connect(r);
+}
+
+/* Names are looked up for each connection: a failover may move them. */
+static void
+redis_dial_cb(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval	 slow = { REDIS_RESOLVE_MS / 1000, 0 };
+	struct redis		*r = arg;
+
+	(void)fd, (void)what;
+	if (r->resolve != NULL) {	/* one at a time, however slow */
+		if (!r->complained)
+			log_warn("redis away why=\"%s: the name is still being "
+			    "looked up\"", r->url.host);
+		r->complained = 1;
+		return;
+	}
+	if (r->commands.fd != -1 || r->url.host == NULL) {
+		redis_connect(r);
+		return;
+	}
+	r->resolve = resolve_new(r->base, r->url.host, r->url.port,
+	    redis_resolved_cb, r);
+	if (r->resolve == NULL)
+		redis_away(r, strerror(errno));
+	else
+		evtimer_add(r->dial, &slow);
 }
 
 /*
@@ -893,8 +1022,10 @@ redis_new(struct event_base *base, const char *url, redis_state_cb *state_cb,
 	list_init(&r->lost);
 	r->max_bytes = REDIS_MAX_QUEUED;
 	backoff_init(&r->backoff, 50, 2000);
-	if (redis_url_parse(&r->url, url) != NULL || redis_resolve(r) == -1)
+	if (redis_url_parse(&r->url, url) != NULL)
 		goto fail;
+	if (r->url.path != NULL)
+		redis_addr_unix(r);
 	keep = ENOMEM;
 	r->tick = evtimer_new(base, redis_tick_cb, r);
 	r->dial = evtimer_new(base, redis_dial_cb, r);
@@ -920,6 +1051,7 @@ redis_free(struct redis *r)
 	r->up = 0;
 	redis_conn_close(&r->commands);
 	redis_conn_close(&r->channels);
+	resolve_cancel(r->resolve);
 	redis_tell_lost(r, ECANCELED);
 	for (n = map_first(&r->subscribed); n != NULL; n = next) {
 		next = map_next(&r->subscribed, n);
@@ -944,4 +1076,16 @@ int
 redis_up(const struct redis *r)
 {
 	return (r->up);
+}
+
+int
+redis_failed(const struct redis *r)
+{
+	return (!r->up && r->complained);
+}
+
+const char *
+redis_refusal(const struct redis *r)
+{
+	return (r->refusal);
 }

@@ -2,11 +2,13 @@
  * One Redis server over hiredis' reader, on a libevent loop.
  *
  * Reconnects by itself with back-off (50 ms .. 2 s), also when the server has
- * answered nothing for 4 deadlines of the oldest command (at least 5 s).  Every
+ * answered nothing for 4 deadlines of the oldest command (at least 5 s), and when
+ * it is no master, or none any more (READONLY, LOADING, MASTERDOWN): whoever asked
+ * it is told of the loss, with all others.  The host's name is looked up for each
+ * connection, beside the loop; one that is unknown is a server that is away.  Every
  * command has a deadline of its own; a reply that comes later is discarded.
  * Channels (SUBSCRIBE) live on a connection of their own; both are lost and
- * come back together, so that what is up hears all its channels.  Never blocks:
- * a host name in the URL is resolved once, in redis_new().
+ * come back together, so that what is up hears all its channels.  Never blocks.
  *
  * Any callback may call any function here, redis_free() too.
  */
@@ -37,6 +39,11 @@ struct redis_value {
 /* Element i of an array, i < v->n. */
 struct redis_value redis_at(const struct redis_value *v, size_t i);
 
+/* The cursor of an answer to SCAN or SSCAN, whose element 1 is an array then: 0,
+ * or -1 when v is no such answer. */
+#define REDIS_CURSOR	24
+int	 redis_cursor(char cursor[REDIS_CURSOR], const struct redis_value *v);
+
 /*
  * Called once for each accepted command, never from within redis_command().
  * v is NULL with err set: ETIMEDOUT, ENOTCONN (lost or never up), ECANCELED
@@ -59,6 +66,11 @@ struct redis *redis_new(struct event_base *base, const char *url,
  * it returns, and nothing afterwards. */
 void	 redis_free(struct redis *r);
 int	 redis_up(const struct redis *r);
+/* It is down, and to come up was tried in vain. */
+int	 redis_failed(const struct redis *r);
+/* What answers is no Redis that we can use, and will not become one: a
+ * sentence; else NULL. */
+const char *redis_refusal(const struct redis *r);
 void	 redis_set_bound(struct redis *r, size_t bytes);	/* queued at most */
 /*
  * Queue a command of argc binary-safe arguments; pipelined, sent at the end of

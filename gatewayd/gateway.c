@@ -32,6 +32,8 @@
 static size_t	 gateway_bind(struct gateway *, int *);
 static void	 gateway_become(const struct gateway *);
 static void	 gateway_start(struct gateway *);
+static void	 gateway_claim(struct gateway *);
+static void	 gateway_refused(struct gateway *, const char *);
 static void	 gateway_shards(struct gateway *);
 static void	 gateway_ready(struct gateway *);
 static void	 gateway_leave(struct gateway *);
@@ -39,10 +41,12 @@ static void	 gateway_left(struct gateway *);
 static void	 gateway_unlisted(struct gateway *);
 static void	 gateway_done(struct gateway *);
 static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
+static void	 gateway_end(struct gateway *) __attribute__((noreturn));
 static void	 gateway_free(struct gateway *);
 static void	 gateway_unlink(const struct gateway *);
 static void	 gateway_unlink_bound(const struct gateway *, size_t);
 static void	 gateway_signal_cb(int, void *);
+static void	 gateway_tick_cb(evutil_socket_t, short, void *);
 
 static const struct placement_ops gateway_placement_ops = {
 	.replica_made = roster_replica_made,
@@ -54,7 +58,9 @@ gateway_run(struct gateway *g)
 {
 	static const int	 signos[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1,
 				    SIGUSR2, SIGCHLD, 0 };
+	const struct timeval	 second = { 1, 0 };
 	struct proc_signals	*signals;
+	struct event		*tick;
 
 	list_init(&g->checks);
 	g->incarnation = bytes_random64();
@@ -67,10 +73,14 @@ gateway_run(struct gateway *g)
 	signals = proc_signals_new(g->base, signos, gateway_signal_cb, g);
 	if (signals == NULL)
 		fatal("signals");
+	tick = event_new(g->base, -1, EV_PERSIST, gateway_tick_cb, NULL);
+	if (tick == NULL || event_add(tick, &second) == -1)
+		fatalx("no memory");
 	gateway_start(g);
 	if (turn_loop(g->base) == -1)
 		fatalx("the event loop failed");
 	gateway_free(g);
+	event_free(tick);
 	proc_signals_free(signals);
 	event_base_free(g->base);
 	log_info("left");
@@ -171,7 +181,7 @@ gateway_start(struct gateway *g)
 	    g->handoffs == NULL)
 		fatal("start");
 	if (strcmp(mode, "auto") == 0) {
-		if ((g->redisd = redisd_new(g, gateway_shards)) == NULL)
+		if ((g->redisd = redisd_new(g, gateway_claim)) == NULL)
 			fatalx("no redis-server");
 		mode = redisd_url(g->redisd);
 	}
@@ -179,19 +189,35 @@ gateway_start(struct gateway *g)
 	if (g->redis_url == NULL)
 		fatal("start");
 	if (g->redisd == NULL)
-		gateway_shards(g);
+		gateway_claim(g);
 }
 
-/* Redis is there, or is not to be waited for. */
+/* Redis is there, or is not to be waited for: whose is the node's name? */
 static void
-gateway_shards(struct gateway *g)
+gateway_claim(struct gateway *g)
 {
 	char	 shown[256];
 
-	if (g->redis_url[0] != '\0' &&
-	    (g->registry = registry_new(g)) == NULL)
+	if (g->redis_url[0] == '\0')
+		gateway_shards(g);
+	else if ((g->registry = registry_new(g, gateway_shards,
+	    gateway_refused)) == NULL)
 		fatal("redis %s", secret_shown(shown, sizeof(shown),
 		    g->redis_url));
+}
+
+/* Nothing was started yet but, perhaps, a Redis of our own. */
+static void
+gateway_refused(struct gateway *g, const char *why)
+{
+	log_warn("%s", why);
+	gateway_end(g);
+}
+
+/* The name is ours, or nobody can say. */
+static void
+gateway_shards(struct gateway *g)
+{
 	if ((g->door = door_new(g)) == NULL)
 		fatal("%s/control.sock", g->settings.run_dir);
 	if (roster_new(g, gateway_ready) == NULL)
@@ -293,9 +319,16 @@ gateway_done(struct gateway *g)
 static void
 gateway_at_once(struct gateway *g)
 {
+	log_warn("leaving at once");
+	gateway_end(g);
+}
+
+/* Not a moment longer. */
+static void
+gateway_end(struct gateway *g)
+{
 	char	*lock = paths_in(g->settings.run_dir, "lock");
 
-	log_warn("leaving at once");
 	if (g->roster != NULL)
 		roster_kill(g->roster);
 	if (g->redisd != NULL)
@@ -348,6 +381,14 @@ gateway_unlink_bound(const struct gateway *g, size_t n)
 		if (un->sun_family == AF_UNIX)
 			unlink(un->sun_path);
 	}
+}
+
+/* What nothing else brings up. */
+static void
+gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	log_catch_up();
 }
 
 static void

@@ -16,7 +16,7 @@
 static void	 main_streams(void);
 static void	 main_dir(const struct settings *, const char *what,
 		    const char *flag, const char *dir);
-static void	 main_state_dir(struct settings *);
+static void	 main_state_dir(struct settings *, int);
 static char	*main_lock_as_user(const struct settings *);
 static char	*main_lock(const char *run_dir);
 
@@ -42,7 +42,10 @@ main(int argc, char **argv)
 		    strerror(errno));
 	main_dir(&g.settings, "run", "--run-dir", g.settings.run_dir);
 	if (strcmp(g.settings.redis, "auto") == 0)
-		main_state_dir(&g.settings);
+		main_state_dir(&g.settings, 1);
+	else if (strcmp(g.settings.redis, "none") != 0)
+		/* For a token; the registry says what it means without one. */
+		main_state_dir(&g.settings, 0);
 	lock = main_lock_as_user(&g.settings);
 	child_first();
 	status = gateway_run(&g);
@@ -107,7 +110,7 @@ main_close_dir(const char *dir, uid_t uid)
  * all, and not ours to close: then a directory of our own in it is the one.
  */
 static void
-main_state_dir(struct settings *s)
+main_state_dir(struct settings *s, int must)
 {
 	struct stat	 st;
 	char		*own;
@@ -130,7 +133,8 @@ main_state_dir(struct settings *s)
 	}
 	free(own);
 bad:
-	main_dir(s, "state", "--state-dir", s->state_dir);
+	if (must)
+		main_dir(s, "state", "--state-dir", s->state_dir);
 }
 
 /* What is in the user's directory is made by the user. */

@@ -10,8 +10,11 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/proc.h"
 #include "common/redis.h"
+#include "gatewayd/claim.h"
 #include "gatewayd/gateway.h"
+#include "gatewayd/ghosts.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
 #include "proto/keys.h"
@@ -21,23 +24,32 @@
 #define REGISTRY_STEP_TEXT	"500"
 #define REGISTRY_TICK_MS	1000	/* what failed is tried again */
 #define REGISTRY_BEAT_MS	5000
-#define REGISTRY_TTL_TEXT	"30000"
+#define REGISTRY_START_MS	5000	/* for Redis to say whose the name is */
+#define REGISTRY_START_LOOK_MS	20
 #define REGISTRY_LEAVE_MS	2000
 #define REGISTRY_COMMAND_MS	2000
-#define REGISTRY_CURSOR		24
 
 /* The entries of one dead shard on their way out. */
 struct sweep {
 	struct list	 at;
 	struct registry	*r;
 	char		 address[ADDRESS_MAX];
-	char		 cursor[REGISTRY_CURSOR];
+	char		 cursor[REDIS_CURSOR];
 };
 
 struct registry {
 	struct gateway	*g;
 	struct redis	*redis;
-	struct event	*timer, *deadline;
+	struct claim	*claim;
+	struct ghosts	*ghosts;
+	char		*token;
+	char		 id[17];	/* of this process */
+	char		 me[NODE_MAX + sizeof(": ") + 17];
+	void		(*ready)(struct gateway *);	/* not yet called */
+	void		(*refused)(struct gateway *, const char *why);
+	uint64_t	 start_by;	/* clock_ms */
+	int		 warned;	/* of keys that may be evicted */
+	struct event	*timer, *deadline, *start;
 	uint64_t	 beat;		/* clock_ms of the last one */
 	int		 started;	/* who is not alive is dead */
 	int		 freeing;
@@ -46,19 +58,24 @@ struct registry {
 	int		 scanning;	/* for addresses of this node */
 	int		 rescan;	/* once more, from the start */
 	int		 scanned, removed;	/* leaving */
-	char		 cursor[REGISTRY_CURSOR];
+	char		 cursor[REDIS_CURSOR];
 	void		(*done_cb)(struct gateway *);	/* leaving */
 };
 
 static void	 registry_state_cb(int, void *);
 static void	 registry_tick_cb(evutil_socket_t, short, void *);
 static void	 registry_deadline_cb(evutil_socket_t, short, void *);
+static void	 registry_start_cb(evutil_socket_t, short, void *);
+static void	 registry_claim_cb(enum claim_state, void *);
+static int	 registry_ghosts_knows(struct slice, void *);
+static void	 registry_ghosts_found(const char *, void *);
+static int	 registry_ghosts_busy(void *);
 static void	 registry_beat(struct registry *);
 static void	 registry_next(struct registry *);
 static void	 registry_scan(struct registry *);
 static void	 registry_scan_cb(const struct redis_value *, int, void *);
 static void	 registry_found(struct registry *, struct slice);
-static void	 registry_gone_cb(const struct redis_value *, int, void *);
+static void	 registry_gone_cb(void *);
 static void	 sweep_groups(struct sweep *);
 static void	 sweep_groups_cb(const struct redis_value *, int, void *);
 static void	 sweep_clients(struct sweep *);
@@ -68,34 +85,73 @@ static void	 sweep_delete(struct sweep *);
 static void	 sweep_deleted_cb(const struct redis_value *, int, void *);
 static void	 sweep_fail(struct sweep *);
 
+static const struct claim_ops registry_claim_ops = {
+	.changed = registry_claim_cb,
+};
+static const struct ghosts_ops registry_ghosts_ops = {
+	.knows = registry_ghosts_knows,
+	.found = registry_ghosts_found,
+	.busy = registry_ghosts_busy,
+};
+
+/* The token that is kept, or one for this life. */
+static char *
+registry_token(const struct settings *s)
+{
+	char	*token = NULL;
+
+	if (proc_dir(s->state_dir, s->uid, s->gid) == 0)
+		token = claim_token(s->state_dir, s->run_dir);
+	if (token != NULL)
+		return (token);
+	log_warn("the state directory %s cannot be used: %s; when this "
+	    "gateway is killed, the name %s is free after 30 s only; give a "
+	    "directory that is ours with --state-dir", s->state_dir,
+	    strerror(errno), s->node);
+	return (asprintf(&token, "%016llx", (unsigned long long)
+	    bytes_random64()) == -1 ? NULL : token);
+}
+
 struct registry *
-registry_new(struct gateway *g)
+registry_new(struct gateway *g, void (*ready)(struct gateway *),
+    void (*refused)(struct gateway *, const char *why))
 {
 	const struct timeval	 tick = { REGISTRY_TICK_MS / 1000,
 	    REGISTRY_TICK_MS % 1000 * 1000 };
 	struct registry		*r;
+	int			 keep;
 
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return (NULL);
 	r->g = g;
+	r->ready = ready;
+	r->refused = refused;
+	r->start_by = clock_ms() + REGISTRY_START_MS;
+	snprintf(r->id, sizeof(r->id), "%016llx",
+	    (unsigned long long)g->incarnation);
+	snprintf(r->me, sizeof(r->me), "%s: %s", g->settings.node, r->id);
 	list_init(&r->sweeps);
+	r->token = registry_token(&g->settings);
+	r->start = evtimer_new(g->base, registry_start_cb, r);
 	r->timer = event_new(g->base, -1, EV_PERSIST, registry_tick_cb, r);
 	r->deadline = evtimer_new(g->base, registry_deadline_cb, r);
-	if (r->timer == NULL || r->deadline == NULL ||
-	    event_add(r->timer, &tick) == -1) {
-		registry_free(r);
-		errno = ENOMEM;
-		return (NULL);
-	}
-	r->redis = redis_new(g->base, g->redis_url, registry_state_cb, r);
-	if (r->redis == NULL) {
-		int	 keep = errno;
-
-		registry_free(r);
-		errno = keep;
-		return (NULL);
-	}
+	errno = ENOMEM;
+	if (r->timer == NULL || r->deadline == NULL || r->start == NULL ||
+	    r->token == NULL || event_add(r->timer, &tick) == -1 ||
+	    (r->redis = redis_new(g->base, g->redis_url, registry_state_cb,
+	    r)) == NULL ||
+	    (r->claim = claim_new(r->redis, &g->settings, r->token, r->id,
+	    g->started, &registry_claim_ops, r)) == NULL ||
+	    (r->ghosts = ghosts_new(r->redis, g->settings.redis_prefix, r->me,
+	    &registry_ghosts_ops, r)) == NULL)
+		goto fail;
+	event_active(r->start, EV_TIMEOUT, 1);
 	return (r);
+fail:
+	keep = errno;
+	registry_free(r);
+	errno = keep;
+	return (NULL);
 }
 
 void
@@ -107,6 +163,11 @@ registry_free(struct registry *r)
 		return;
 	r->freeing = 1;
 	redis_free(r->redis);		/* cancels; nothing starts anew */
+	claim_free(r->claim);
+	ghosts_free(r->ghosts);
+	free(r->token);
+	if (r->start != NULL)
+		event_free(r->start);
 	list_each(e, tmp, &r->sweeps)
 		free(list_entry(e, struct sweep, at));
 	if (r->timer != NULL)
@@ -156,16 +217,101 @@ registry_leave(struct registry *r, void (*done_cb)(struct gateway *))
 	    REGISTRY_LEAVE_MS % 1000 * 1000 };
 
 	r->done_cb = done_cb;
+	r->ready = NULL;
+	ghosts_leave(r->ghosts);
 	event_add(r->deadline, &most);
 	if (!redis_up(r->redis)) {
 		event_active(r->deadline, EV_TIMEOUT, 1);
 		return;
 	}
-	r->scanned = 0;
-	registry_scan(r);
+	/* Who bears our name now keeps its own. */
+	r->scanned = claim_state(r->claim) != CLAIM_HELD;
+	if (r->scanned)
+		registry_next(r);
+	else
+		registry_scan(r);
 }
 
 /* ---- who we are ---- */
+
+/* Redis has said whose the name is, or there is nothing to wait for. */
+static void
+registry_begin(struct registry *r)
+{
+	void	(*ready)(struct gateway *) = r->ready;
+
+	r->ready = NULL;
+	event_del(r->start);
+	ready(r->g);
+}
+
+static void
+registry_start_cb(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval	 tv = { 0, REGISTRY_START_LOOK_MS * 1000 };
+	struct registry		*r = arg;
+	const char		*why = redis_refusal(r->redis);
+
+	(void)fd, (void)what;
+	if (r->ready == NULL)
+		return;
+	if (why != NULL)
+		r->refused(r->g, why);
+	if (!redis_failed(r->redis) && clock_ms() < r->start_by) {
+		evtimer_add(r->start, &tv);
+		return;
+	}
+	registry_begin(r);
+}
+
+/* The name is ours, or another's, or cannot be asked for. */
+static void
+registry_claim_cb(enum claim_state state, void *arg)
+{
+	struct registry	*r = arg;
+	const char	*node = r->g->settings.node;
+	char		 why[1024];
+
+	if (r->freeing)
+		return;
+	if (state == CLAIM_TAKEN) {
+		snprintf(why, sizeof(why), "the node name %s is in use in this "
+		    "Redis, by %s: give this one another name with --node, or "
+		    "another --redis (if that one was killed, its name is free "
+		    "after 30 s)", node, claim_holder(r->claim));
+		if (r->ready != NULL)
+			r->refused(r->g, why);
+		log_warn("%s; goes on without it, and looks after its own "
+		    "shards' entries only", why);
+	} else if (state == CLAIM_HELD) {
+		log_info("node=%s is ours", node);
+		registry_scan(r);
+	}
+	if (r->ready != NULL)
+		registry_begin(r);
+}
+
+/* What may be evicted is missing when it is needed: say so to who runs Redis. */
+static void
+registry_policy_cb(const struct redis_value *v, int err, void *arg)
+{
+	static const char	 field[] = "maxmemory_policy:";
+	struct registry		*r = arg;
+	const char		*p;
+	int			 n;
+
+	if (err != 0 || v->kind != REDIS_STRING || r->warned ||
+	    (p = strstr(v->str, field)) == NULL)
+		return;
+	p += strlen(field);
+	n = (int)strcspn(p, "\r\n");
+	if (n > 32 || slice_is(slice_of(p, (size_t)n), "noeviction"))
+		return;
+	r->warned = 1;
+	log_warn("redis maxmemory-policy=%.*s: when it is full, it forgets who "
+	    "is where, and rooms' states; set maxmemory-policy noeviction", n,
+	    p);
+}
 
 static void
 registry_state_cb(int up, void *arg)
@@ -177,6 +323,9 @@ registry_state_cb(int up, void *arg)
 			event_active(r->deadline, EV_TIMEOUT, 1);
 		return;
 	}
+	ghosts_up(r->ghosts);
+	redis_do(r->redis, REGISTRY_COMMAND_MS, registry_policy_cb, r, "INFO",
+	    "memory", NULL);
 	registry_beat(r);
 	registry_scan(r);
 	registry_next(r);
@@ -192,30 +341,17 @@ registry_tick_cb(evutil_socket_t fd, short what, void *arg)
 		registry_beat(r);
 	if (r->done_cb != NULL && !r->scanned)
 		registry_scan(r);
+	if (r->started && r->done_cb == NULL)
+		ghosts_tick(r->ghosts);
 	registry_next(r);
 }
 
 static void
 registry_beat(struct registry *r)
 {
-	const struct gateway	*g = r->g;
-	char			*key, shards[24], started[24], pid[24];
-
-	if (!redis_up(r->redis) || r->done_cb != NULL ||
-	    (key = keys_node(g->settings.redis_prefix, g->settings.node)) ==
-	    NULL)
+	if (!redis_up(r->redis) || r->done_cb != NULL)
 		return;
-	snprintf(shards, sizeof(shards), "%u", g->settings.shards);
-	snprintf(started, sizeof(started), "%llu",
-	    (unsigned long long)g->started);
-	snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	redis_do(r->redis, REGISTRY_COMMAND_MS, NULL, NULL, "HSET", key,
-	    "version", KENNEL_VERSION, "gateway", g->settings.nlisten > 0 ?
-	    g->settings.listen_text[0] : "", "pid", pid, "shards", shards,
-	    "started", started, NULL);
-	redis_do(r->redis, REGISTRY_COMMAND_MS, NULL, NULL, "PEXPIRE", key,
-	    REGISTRY_TTL_TEXT, NULL);
-	free(key);
+	claim_beat(r->claim);
 	r->beat = clock_ms();
 }
 
@@ -224,7 +360,8 @@ registry_beat(struct registry *r)
 static void
 registry_scan(struct registry *r)
 {
-	if ((!r->started && r->done_cb == NULL) || !redis_up(r->redis))
+	if ((!r->started && r->done_cb == NULL) || !redis_up(r->redis) ||
+	    claim_state(r->claim) != CLAIM_HELD)
 		return;
 	if (r->scanning) {
 		r->rescan = 1;
@@ -233,23 +370,6 @@ registry_scan(struct registry *r)
 	snprintf(r->cursor, sizeof(r->cursor), "0");
 	r->scanning = 1;
 	registry_scan_cb(NULL, 0, r);
-}
-
-/* The cursor of a reply to SCAN; 0, or -1 when it is none. */
-static int
-registry_cursor(char *cursor, const struct redis_value *v)
-{
-	struct redis_value	 c;
-
-	if (v->kind != REDIS_ARRAY || v->n != 2 ||
-	    redis_at(v, 1).kind != REDIS_ARRAY)
-		return (-1);
-	c = redis_at(v, 0);
-	if (c.kind != REDIS_STRING || c.len >= REGISTRY_CURSOR)
-		return (-1);
-	memcpy(cursor, c.str, c.len);
-	cursor[c.len] = '\0';
-	return (0);
 }
 
 /* v NULL with err 0: the first step. */
@@ -263,7 +383,7 @@ registry_scan_cb(const struct redis_value *v, int err, void *arg)
 
 	if (r->freeing)
 		return;
-	if (err != 0 || (v != NULL && registry_cursor(r->cursor, v) == -1))
+	if (err != 0 || (v != NULL && redis_cursor(r->cursor, v) == -1))
 		goto fail;
 	if (v != NULL) {
 		keys = redis_at(v, 1);
@@ -299,19 +419,12 @@ static void
 registry_found(struct registry *r, struct slice key)
 {
 	char		 address[ADDRESS_MAX];
-	size_t		 skip, node_len;
+	size_t		 node_len;
 	uint32_t	 slot;
 	uint64_t	 incarnation;
-	const char	*colon;
 
-	skip = strlen(r->g->settings.redis_prefix) + strlen("shard:");
-	if (key.len <= skip)
-		return;
-	key.data += skip;
-	key.len -= skip;
-	if ((colon = memchr(key.data, ':', key.len)) != NULL)
-		key.len = (size_t)(colon - key.data);
-	if (key.len >= sizeof(address) || keys_address_parse(key, &node_len,
+	if (keys_shard_address(r->g->settings.redis_prefix, &key) == -1 ||
+	    key.len >= sizeof(address) || keys_address_parse(key, &node_len,
 	    &slot, &incarnation) == -1 ||
 	    !slice_is(slice_of(key.data, node_len), r->g->settings.node))
 		return;
@@ -328,7 +441,6 @@ static void
 registry_next(struct registry *r)
 {
 	struct sweep	*s;
-	char		*key;
 
 	if (r->freeing || r->sweeping || !redis_up(r->redis))
 		return;
@@ -342,21 +454,47 @@ registry_next(struct registry *r)
 	if (r->done_cb == NULL || !r->scanned || r->removed)
 		return;
 	r->removed = 1;
-	key = keys_node(r->g->settings.redis_prefix, r->g->settings.node);
-	if (key == NULL || redis_do(r->redis, REGISTRY_COMMAND_MS,
-	    registry_gone_cb, r, "DEL", key, NULL) == -1)
+	if (claim_release(r->claim, registry_gone_cb, r) == -1)
 		event_active(r->deadline, EV_TIMEOUT, 1);
-	free(key);
 }
 
 static void
-registry_gone_cb(const struct redis_value *v, int err, void *arg)
+registry_gone_cb(void *arg)
 {
 	struct registry	*r = arg;
 
-	(void)v, (void)err;
-	if (!r->freeing)
-		event_active(r->deadline, EV_TIMEOUT, 1);
+	event_active(r->deadline, EV_TIMEOUT, 1);
+}
+
+/* ---- what other nodes left ---- */
+
+/* What bears our name is ours, or of the gateway that has it now. */
+static int
+registry_ghosts_knows(struct slice address, void *arg)
+{
+	struct registry	*r = arg;
+	size_t		 node_len;
+	uint32_t	 slot;
+	uint64_t	 incarnation;
+
+	return (keys_address_parse(address, &node_len, &slot, &incarnation) ==
+	    0 && (slice_is(slice_of(address.data, node_len),
+	    r->g->settings.node) || roster_knows(r->g->roster, incarnation)));
+}
+
+static void
+registry_ghosts_found(const char *address, void *arg)
+{
+	log_info("registry address=%s has no heart-beat", address);
+	registry_sweep(arg, address);
+}
+
+static int
+registry_ghosts_busy(void *arg)
+{
+	const struct registry	*r = arg;
+
+	return (!list_empty(&r->sweeps));
 }
 
 /* Everything is removed, or enough time has passed. */
@@ -399,7 +537,7 @@ sweep_groups_cb(const struct redis_value *v, int err, void *arg)
 
 	if (s->r->freeing)
 		return;
-	if (err != 0 || registry_cursor(s->cursor, v) == -1) {
+	if (err != 0 || redis_cursor(s->cursor, v) == -1) {
 		sweep_fail(s);
 		return;
 	}
@@ -498,11 +636,15 @@ sweep_delete(struct sweep *s)
 	const char	*prefix = s->r->g->settings.redis_prefix;
 	char		*set = keys_shard_clients(prefix, s->address);
 	char		*hash = keys_shard(prefix, s->address);
+	char		*list = keys_shards(prefix);
 
-	if (set == NULL || hash == NULL || redis_do(s->r->redis,
+	if (set == NULL || hash == NULL || list == NULL ||
+	    redis_do(s->r->redis, REGISTRY_COMMAND_MS, NULL, NULL, "SREM",
+	    list, s->address, NULL) == -1 || redis_do(s->r->redis,
 	    REGISTRY_COMMAND_MS, sweep_deleted_cb, s, "DEL", hash, set,
 	    NULL) == -1)
 		sweep_fail(s);
+	free(list);
 	free(set);
 	free(hash);
 }

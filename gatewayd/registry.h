@@ -1,7 +1,8 @@
 /*
- * This node in Redis: who we are, every 5 s, and the entries of dead shards, which
- * are swept in steps of 500, at once when one dies, and at start (and whenever Redis
- * is back) those of every address of this node that is not alive.
+ * This node in Redis: its name, claimed every 5 s, and the entries of dead shards,
+ * which are swept in steps of 500: at once when one dies; at start (and whenever
+ * Redis is back) those of every address of this node that is not alive; and those
+ * that nodes left which are not there any more.
  */
 #ifndef GATEWAYD_REGISTRY_H
 #define GATEWAYD_REGISTRY_H
@@ -9,7 +10,13 @@
 struct gateway;
 struct registry;
 
-struct registry *registry_new(struct gateway *g);	/* NULL with errno */
+/*
+ * ready comes once, from the loop: the name is ours, or Redis is away, which is
+ * nothing to wait for.  Instead of it refused may come: the name is another's, or
+ * what answers is no Redis for us; why is a sentence.  NULL with errno.
+ */
+struct registry *registry_new(struct gateway *g, void (*ready)(struct gateway *),
+	    void (*refused)(struct gateway *, const char *why));
 void	 registry_free(struct registry *r);
 int	 registry_up(const struct registry *r);
 /* All found shards have said hello, or one more of them: what is not alive now is

@@ -113,6 +113,46 @@ keys_shard(const char *prefix, const char *address)
 	return (keys_string(&b));
 }
 
+/* A name of which there is one. */
+static char *
+keys_one(const char *prefix, const char *name)
+{
+	struct buf	b = { 0 };
+
+	buf_adds(&b, prefix);
+	buf_adds(&b, name);
+	return (keys_string(&b));
+}
+
+char *
+keys_shards(const char *prefix)
+{
+	return (keys_one(prefix, "shards"));
+}
+
+char *
+keys_sweeper(const char *prefix)
+{
+	return (keys_one(prefix, "sweeper"));
+}
+
+int
+keys_shard_address(const char *prefix, struct slice *key)
+{
+	static const char	 kind[] = "shard:";
+	size_t			 skip = strlen(prefix) + strlen(kind);
+	const char		*colon;
+
+	if (key->len <= skip || memcmp(key->data, prefix, strlen(prefix)) !=
+	    0 || memcmp(key->data + strlen(prefix), kind, strlen(kind)) != 0)
+		return (-1);
+	key->data += skip;
+	key->len -= skip;
+	if ((colon = memchr(key->data, ':', key->len)) != NULL)
+		key->len = (size_t)(colon - key->data);
+	return (0);
+}
+
 char *
 keys_node(const char *prefix, const char *node)
 {

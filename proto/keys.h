@@ -33,6 +33,13 @@ void	 keys_add_group(struct buf *b, const char *prefix, struct slice group);
 char	*keys_shard(const char *prefix, const char *address);
 /* prefix "node:" node: hash with TTL */
 char	*keys_node(const char *prefix, const char *node);
+/* prefix "shards": set of the addresses of shards that beat, or did */
+char	*keys_shards(const char *prefix);
+/* prefix "sweeper": who looks for dead shards now; expires */
+char	*keys_sweeper(const char *prefix);
+/* prefix "shard:" address, maybe ":clients": key becomes the address, borrowed.
+ * 0, or -1: it is not such a key. */
+int	 keys_shard_address(const char *prefix, struct slice *key);
 /* prefix "epoch:" group */
 char	*keys_epoch(const char *prefix, struct slice group);
 /* prefix "store:" group ":" app: hash, the state's epoch and number */

@@ -85,7 +85,7 @@ struct find {
 struct lookup {
 	struct worker	*worker;
 	struct redis	*redis;		/* NULL: none, by configuration */
-	char		*prefix, *shard_key, *clients_key;
+	char		*prefix, *shard_key, *clients_key, *shards_key;
 	struct map	 entries;	/* those not settled */
 	struct bag	 replicas;	/* by group, until they are freed */
 	struct list	 dirty;		/* entries */
@@ -495,6 +495,8 @@ lookup_pump(struct lookup *l)
 	}
 	if (l->retiring && !l->deleting && l->entries.count == 0) {
 		l->deleting = 1;
+		redis_do(l->redis, LOOKUP_RETIRE_MS, NULL, NULL, "SREM",
+		    l->shards_key, l->worker->address, NULL);
 		if (redis_do(l->redis, LOOKUP_RETIRE_MS, lookup_deleted_cb, l,
 		    "DEL", l->shard_key, l->clients_key, NULL) == -1)
 			lookup_retire_cb(-1, 0, l);
@@ -639,6 +641,8 @@ lookup_beat_cb(evutil_socket_t fd, short what, void *arg)
 	    NULL);
 	redis_do(l->redis, LOOKUP_BEAT_MS, NULL, NULL, "PEXPIRE", l->shard_key,
 	    LOOKUP_TTL_MS, NULL);
+	redis_do(l->redis, LOOKUP_BEAT_MS, NULL, NULL, "SADD", l->shards_key,
+	    w->address, NULL);
 }
 
 /* ---- life ---- */
@@ -666,10 +670,12 @@ lookup_new(struct worker *w, const char *url, const char *prefix)
 	l->prefix = strdup(prefix);
 	l->shard_key = keys_shard(prefix, w->address);
 	l->clients_key = keys_shard_clients(prefix, w->address);
+	l->shards_key = keys_shards(prefix);
 	l->retry = evtimer_new(w->base, lookup_retry_cb, l);
 	l->beat = event_new(w->base, -1, EV_PERSIST, lookup_beat_cb, l);
 	if (l->prefix == NULL || l->shard_key == NULL ||
-	    l->clients_key == NULL || l->retry == NULL || l->beat == NULL ||
+	    l->clients_key == NULL || l->shards_key == NULL ||
+	    l->retry == NULL || l->beat == NULL ||
 	    event_add(l->beat, &tv) == -1)
 		goto fail;
 	if ((l->redis = redis_new(w->base, url, lookup_state_cb, l)) == NULL)
@@ -716,6 +722,7 @@ lookup_free(struct lookup *l)
 	free(l->prefix);
 	free(l->shard_key);
 	free(l->clients_key);
+	free(l->shards_key);
 	free(l);
 }
 
@@ -915,6 +922,9 @@ lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 	if (err == ETIMEDOUT)
 		f->lookup->slow_until = clock_ms() + LOOKUP_SLOW_MS;
 	if (err == 0 && f->unsure)
+		err = EAGAIN;
+	/* Nobody, or evicted: who is asked knows. */
+	if (err == 0 && v->kind == REDIS_ARRAY && v->n == 0)
 		err = EAGAIN;
 	if (err == 0 && v->kind == REDIS_ARRAY)
 		size = v->n * sizeof(*found);

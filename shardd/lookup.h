@@ -54,7 +54,8 @@ void	 lookup_replica_free(struct lookup *l, struct replica *r);
  * ENOTCONN, EAGAIN, ENOMEM.
  *
  * listed: shards that the group is known to have.  When Redis lists fewer, it has
- * forgotten some, who will find that out themselves: EAGAIN.
+ * forgotten some, who will find that out themselves: EAGAIN.  The same when it knows
+ * nothing of uid at all, for it may have been told to evict keys.
  */
 typedef void	lookup_found_cb(const struct slice *addresses, size_t n,
 		    int err, void *arg);

@@ -342,6 +342,7 @@ worker_tick(struct worker *w)
 	    clock_ms() - w->ready_since > WORKER_LISTED_MS)
 		worker_listed(w);
 	worker_say_dropped(w);
+	log_catch_up();
 	authority_tick_all(w);
 	if (w->draining == 1)
 		worker_drain_step(w);

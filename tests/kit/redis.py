@@ -135,7 +135,8 @@ class Cut:
 class Server:
     """On a port and on a Unix socket; keeps nothing when it ends."""
 
-    def __init__(self, port):
+    def __init__(self, port, host="127.0.0.1"):
+        self.host = host
         self.dir = tempfile.mkdtemp(prefix="redis.")
         self.port = port
         self.path = self.dir + "/sock"
@@ -146,7 +147,7 @@ class Server:
         with open(self.dir + "/out", "w+") as out:
             self.process = subprocess.Popen(
                 ["redis-server", "--port", str(self.port),
-                 "--bind", "127.0.0.1", "--unixsocket", self.path,
+                 "--bind", self.host, "--unixsocket", self.path,
                  "--save", "", "--dir", self.dir, *self.args], stdout=out)
             wait.until(lambda: self.answers() or self.ended(), 10,
                        "Redis answers")

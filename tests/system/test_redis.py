@@ -41,7 +41,9 @@ def test_keys_as_documented(start):
         assert 0 < r("PTTL", "kennel:node:alpha") <= 30000
         for name in r.keys():
             assert name.split(":")[1] in ("client", "group", "shard", "node",
-                                          "epoch")
+                                          "shards", "sweeper", "epoch")
+        assert set(r("SMEMBERS", "kennel:shards")) == \
+            {s["address"] for s in k.shards()}
     for p in people:
         p.close()
 
@@ -216,6 +218,23 @@ def test_redis_that_hangs(start, server):
         wait.until(lambda: len(clients(r)) == 6, 10)
     settle(*people, new)
     for p in (*people, new):
+        p.close()
+
+
+def test_a_whisper_finds_whom_redis_has_evicted(start, server):
+    """An LRU takes entries of the living: whisperers ask before they give up."""
+    server.start()
+    k = start(shards=3, redis=f"unix:{server.path}",
+              config="[worker]\nwhisper_ask = 0\n")
+    people = crowd(k, "g", "abcde")
+    with redis.Redis(server.path) as r:
+        wait.until(lambda: len(clients(r)) == 5, 5)
+        assert r("DEL", *[f"kennel:client:g:{n}" for n in "abcde"]) == 5
+    for target in people[1:]:
+        people[0].say(f"/w {target.name} psst")
+        assert target.next(type="user:msg")["text"] == "psst"
+        people[0].next(type="user:msg")
+    for p in people:
         p.close()
 
 

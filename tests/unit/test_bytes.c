@@ -79,6 +79,28 @@ START_TEST(numbers_are_digits_within_a_range)
 }
 END_TEST
 
+START_TEST(a_queue_passes_in_order_and_keeps_less_than_it_has)
+{
+	struct buf	 b = { 0 };
+	char		 text[16];
+	size_t		 at = 0;
+
+	for (int i = 0, out = 0; out < 10000; out++) {
+		for (; i < 10000 && i < 3 * out + 3; i++)
+			ck_assert_int_eq(buf_addf(&b, "%05d", i), 0);
+		snprintf(text, sizeof(text), "%05d", out);
+		ck_assert_mem_eq(b.data + at, text, 5);
+		buf_pass(&b, &at, 2);
+		ck_assert_mem_eq(b.data + at, text + 2, 3);
+		buf_pass(&b, &at, 3);
+		ck_assert_uint_le(at, b.len / 2);
+	}
+	ck_assert_uint_eq(b.len, 0);
+	ck_assert_uint_eq(at, 0);
+	buf_clear(&b);
+}
+END_TEST
+
 START_TEST(a_buffer_grows_and_drains)
 {
 	struct buf	 b = { 0 };
@@ -278,6 +300,8 @@ main(void)
 	tcase_add_test(t, dup_terminates);
 	tcase_add_loop_test(t, numbers_are_digits_within_a_range, 0,
 	    (int)nitems(numbers));
+	tcase_add_test(t,
+	    a_queue_passes_in_order_and_keeps_less_than_it_has);
 	tcase_add_test(t, a_buffer_grows_and_drains);
 	tcase_add_test(t, a_bound_is_reached_and_not_passed);
 	tcase_add_test(t, a_failure_sticks);

@@ -1,5 +1,9 @@
+#include <sys/socket.h>
+
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <pty.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,12 +39,125 @@ logged(void)
 	static char	 text[8192];
 	ssize_t		 n;
 
-	close(STDERR_FILENO);
+	fcntl(out, F_SETFL, O_NONBLOCK);
 	n = read(out, text, sizeof(text) - 1);
-	ck_assert_int_ge(n, 0);
-	text[n] = '\0';
+	ck_assert(n >= 0 || errno == EAGAIN);
+	text[n > 0 ? n : 0] = '\0';
 	return (text);
 }
+
+/* ---- nobody reads ---- */
+
+enum reader { READS_PIPE, READS_SOCKET, READS_TERMINAL, NREADERS };
+
+/* stderr is one of these now, which others write to by the same description. */
+static int
+stderr_to(enum reader what)
+{
+	int	 fds[2], slave;
+
+	close(out);
+	if (what == READS_PIPE)
+		ck_assert_int_eq(pipe(fds), 0);
+	else if (what == READS_SOCKET)
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	else {
+		ck_assert_int_eq(openpty(&fds[0], &slave, NULL, NULL, NULL),
+		    0);
+		fds[1] = slave;
+	}
+	out = fds[0];
+	dup2(fds[1], STDERR_FILENO);
+	close(fds[1]);
+	return (fcntl(STDERR_FILENO, F_GETFL));
+}
+
+/* Everything up to the line that has want in it, into text. */
+static void
+read_until(struct buf *text, const char *want)
+{
+	char	 part[65536];
+	ssize_t	 n;
+
+	fcntl(out, F_SETFL, O_NONBLOCK);
+	do {
+		n = read(out, part, sizeof(part));
+		ck_assert(n > 0 || errno == EAGAIN);
+		if (n > 0)
+			ck_assert_int_eq(buf_add(text, part, (size_t)n), 0);
+		else
+			log_catch_up();
+		ck_assert_int_eq(buf_add(text, "", 1), 0);
+		text->len--;
+	} while (strstr(text->data, want) == NULL);
+}
+
+/* Lines that came, and those that are said to be missing. */
+static unsigned long
+accounted(const char *text, unsigned long *dropped)
+{
+	static const char	 said[] = "log dropped=";
+	unsigned long		 lines = 0;
+
+	*dropped = 0;
+	for (const char *p = text; (p = strstr(p, "enough")) != NULL; p++)
+		lines++;
+	for (const char *p = text; (p = strstr(p, said)) != NULL; p++)
+		*dropped += strtoul(p + strlen(said), NULL, 10);
+	return (lines + *dropped);
+}
+
+START_TEST(a_full_reader_costs_lines_and_no_time)
+{
+	struct buf	 text = { 0 };
+	unsigned long	 n, dropped;
+	int		 flags = stderr_to((enum reader)_i);
+
+	log_init("x", LOG_LEVEL_INFO);
+	for (int i = 0; i < 20000; i++) {	/* waits for ever, or goes on */
+		errno = EXDEV;
+		log_info("line=%d of some length, so that there are enough", i);
+		ck_assert_int_eq(errno, EXDEV);
+	}
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFL), flags);
+	/* A terminal's own buffers may move meanwhile, and let some through.
+	 * Each time a line may be cut in the middle. */
+	do {
+		read_until(&text, "\n");
+		log_catch_up();
+		n = accounted(text.data, &dropped);
+	} while (n < 19990 || dropped == 0);
+	ck_assert_uint_le(n, 20000);
+	ck_assert_uint_lt(dropped, 19995);
+	log_info("line=last");
+	read_until(&text, "line=last");
+	buf_clear(&text);
+}
+END_TEST
+
+START_TEST(stderr_may_become_another_at_any_time)
+{
+	struct buf	 text = { 0 };
+	int		 again;
+
+	stderr_to(READS_TERMINAL);
+	log_init("x", LOG_LEVEL_INFO);
+	log_info("one");
+	read_until(&text, "one");
+	/* Somebody closes what is not theirs, and opens something else. */
+	for (again = 3; again < 20; again++)
+		if (again != out)
+			close(again);
+	again = socket(AF_INET, SOCK_DGRAM, 0);
+	log_info("two");
+	read_until(&text, "two");
+	stderr_to(READS_PIPE);
+	log_info("three");
+	read_until(&text, "three");
+	close(again);
+	buf_clear(&text);
+}
+END_TEST
 
 START_TEST(a_line_has_time_level_process_id_and_text)
 {
@@ -210,6 +327,9 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 30);	/* sanitized it takes three seconds */
 	tcase_add_test(t, a_line_has_time_level_process_id_and_text);
+	tcase_add_loop_test(t, a_full_reader_costs_lines_and_no_time, 0,
+	    NREADERS);
+	tcase_add_test(t, stderr_may_become_another_at_any_time);
 	tcase_add_test(t, the_level_silences_what_is_below_it);
 	tcase_add_test(t, errno_is_kept_even_when_nobody_reads);
 	tcase_add_test(t, a_long_line_is_cut_and_still_ends);

@@ -476,6 +476,26 @@ START_TEST(what_redis_has_forgotten_is_not_taken_for_nothing)
 }
 END_TEST
 
+START_TEST(an_entry_that_is_missing_says_nothing)
+{
+	begin();
+	enter("ann");
+	turns(30);
+	redis_says("SADD", "kennel:group:lobby", US, THEM);
+	/* Evicted: whoever is asked knows better. */
+	ck_assert_int_eq(lookup_find(l, &room, slice_str("bob"), 2,
+	    found_cb, NULL), 0);
+	until(nfound == 1, 500);
+	ck_assert_int_eq(found_err, EAGAIN);
+	/* One that is here, and nowhere else, is not missing. */
+	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 2,
+	    found_cb, NULL), 0);
+	until(nfound == 2, 500);
+	ck_assert_int_eq(found_err, 0);
+	ck_assert_str_eq(found, "");
+}
+END_TEST
+
 START_TEST(a_slow_redis_is_not_waited_for)
 {
 	uint64_t	 start;
@@ -853,6 +873,7 @@ main(void)
 	tcase_add_test(tc, finds_other_shards_but_us);
 	tcase_add_test(tc,
 	    what_redis_has_forgotten_is_not_taken_for_nothing);
+	tcase_add_test(tc, an_entry_that_is_missing_says_nothing);
 	tcase_add_test(tc, a_slow_redis_is_not_waited_for);
 	tcase_add_test(tc, mute_neighbours_cost_half_a_second);
 	tcase_add_test(tc, redis_that_comes_back_empty_is_written_again);

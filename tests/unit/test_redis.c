@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -139,11 +140,17 @@ connect_to(const char *to)
 }
 
 static void
-connect_up(void)
+connect_up_to(const char *to)
 {
-	connect_to(url);
+	connect_to(to);
 	until(&ups, 1);
 	ck_assert_int_eq(redis_up(r), 1);
+}
+
+static void
+connect_up(void)
+{
+	connect_up_to(url);
 }
 
 /* ---- answers ---- */
@@ -414,6 +421,50 @@ START_TEST(eight_mib_are_queued_and_no_more)
 	ck_assert_int_eq(redis_do(r, 9000, count_cb, NULL, "SET", "k", big,
 	    NULL), 0);
 	until(&answered, n + 1);
+}
+END_TEST
+
+/* The kernel takes as little of what goes to the server as can be. */
+static void
+narrow(void)
+{
+	struct sockaddr_un	 un;
+	socklen_t		 len;
+	int			 least = 1, n = 0;
+
+	for (int fd = 3; fd < 64; fd++) {
+		len = sizeof(un);
+		if (getpeername(fd, (struct sockaddr *)&un, &len) == 0 &&
+		    un.sun_family == AF_UNIX && strcmp(un.sun_path, path) ==
+		    0) {
+			ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDBUF,
+			    &least, sizeof(least)), 0);
+			n++;
+		}
+	}
+	ck_assert_int_eq(n, 1);
+}
+
+/* Of the process, not the clock's: neighbours on this machine do not count. */
+START_TEST(what_is_queued_is_not_moved_for_each_write)
+{
+	static char	 big[1 << 20];
+	struct answer	 a;
+	clock_t		 before;
+
+	memset(big, 'x', sizeof(big) - 1);
+	start_server(NULL, NULL);
+	connect_up();
+	redis_set_bound(r, 80 << 20);
+	narrow();
+	before = clock();
+	for (int i = 0; i < 64; i++)
+		ck_assert_int_eq(redis_do(r, 20000, count_cb, NULL, "APPEND",
+		    "k", big, NULL), 0);
+	until(&answered, 64);
+	ck_assert_int_lt((clock() - before) / CLOCKS_PER_SEC, 5);
+	ASK(a, "STRLEN", "k");
+	ck_assert_int_eq(a.integer, 64 * ((1 << 20) - 1));
 }
 END_TEST
 
@@ -862,7 +913,9 @@ fake_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	client = accept((int)fd, NULL, NULL);
 	ck_assert_int_gt(recv(client, buf, sizeof(buf), 0), 0);
-	ck_assert_int_eq(send(client, "+PONG\r\n", 7, 0), 7);
+	/* To INFO and ROLE, as a proxy may, and to PING. */
+	ck_assert_int_eq(send(client, "-NOPERM\x20\r\n-ERR unknown command\r\n"
+	    "+PONG\r\n", 39, 0), 39);
 	if (n != NULL)
 		ck_assert_int_eq(send(client, n->bytes, n->len, 0), n->len);
 	close(client);
@@ -891,6 +944,182 @@ START_TEST(a_server_that_talks_nonsense_is_left)
 	ck_assert_int_eq(ups, 1);
 	event_free(fake_ev);
 	close(fake);
+}
+END_TEST
+
+/* ---- who is not the master ---- */
+
+/* One inline command, by a connection of its own, and its answer. */
+static void
+tell_server(const char *command)
+{
+	char	 answer[64];
+	int	 fd = sock_connect_unix(path, SOCK_STREAM);
+
+	ck_assert_int_ne(fd, -1);
+	fcntl(fd, F_SETFL, 0);
+	ck_assert_int_gt(dprintf(fd, "%s\r\n", command), 0);
+	ck_assert_int_gt(recv(fd, answer, sizeof(answer), 0), 0);
+	ck_assert_msg(answer[0] == '+', "%s: %s", command, answer);
+	close(fd);
+}
+
+static const struct {
+	const char	*stale, *command, *one, *two, *three;
+} demoted[] = {
+	{ "yes", "SET", "k", "v", NULL },
+	{ "yes", "EVAL", "return redis.call('SET', KEYS[1], 'v')", "1", "k" },
+	{ "yes", "EVAL", "return redis.error_reply('ERR Error running script "
+	    "(call to f_1): @user_script:1: -READONLY You can not write')", "0",
+	    NULL },		/* as before version 7 */
+	{ "no", "GET", "k", NULL, NULL },
+};
+
+START_TEST(a_master_that_was_demoted_is_left_and_met_again)
+{
+	struct answer	 a, first = { 0 }, second = { 0 };
+
+	start_server("--replica-serve-stale-data", demoted[_i].stale);
+	connect_to(url);
+	redis_subscribe(r, "a", message_cb, heard);
+	until(&ups, 1);
+	tell_server("REPLICAOF 127.0.0.1 1");
+	redis_do(r, 5000, answer_cb, &first, demoted[_i].command,
+	    demoted[_i].one, demoted[_i].two, demoted[_i].three, NULL);
+	redis_do(r, 5000, answer_cb, &second, "ECHO", "behind it", NULL);
+	until(&downs, 1);
+	ck_assert_int_eq(first.n, 1);
+	ck_assert_int_eq(first.err, ENOTCONN);
+	ck_assert_int_eq(second.n, 1);
+	ck_assert_int_eq(second.err, ENOTCONN);
+	turn_for(500);			/* dialled, and a replica still */
+	ck_assert_int_eq(ups, 1);
+	tell_server("REPLICAOF NO ONE");
+	until(&ups, 2);
+	ASK(a, "SET", "k", "v");
+	ck_assert_str_eq(a.str, "OK");
+	ck_assert_int_eq(downs, 1);
+}
+END_TEST
+
+START_TEST(a_cluster_is_away_for_good)
+{
+	char	 conf[80];
+	FILE	*f;
+	int	 port = free_port(), bus = free_port();
+
+	snprintf(conf, sizeof(conf), "%s/conf", dir);
+	f = fopen(conf, "w");
+	fprintf(f, "cluster-enabled yes\nport %d\ncluster-port %d\n"
+	    "bind 127.0.0.1\n", port, bus);
+	fclose(f);
+	start_server("--include", conf);
+	connect_to(url);
+	ck_assert_ptr_null(redis_refusal(r));
+	for (int i = 0; redis_refusal(r) == NULL; i++) {
+		ck_assert_int_lt(i, 1000);
+		turn_for(10);
+	}
+	ck_assert_ptr_nonnull(strstr(redis_refusal(r), "Redis Cluster"));
+	ck_assert_int_eq(redis_failed(r), 1);
+	turn_for(300);
+	ck_assert_int_eq(ups + downs, 0);
+}
+END_TEST
+
+START_TEST(an_error_that_only_quotes_it_is_an_answer)
+{
+	struct answer	 a;
+
+	start_server(NULL, NULL);
+	connect_up();
+	ASK(a, "EVAL", "return redis.error_reply('ERR the READONLY mode')",
+	    "0");
+	ck_assert_int_eq(a.kind, REDIS_ERROR);
+	turn_for(50);
+	ck_assert_int_eq(downs, 0);
+}
+END_TEST
+
+START_TEST(who_may_not_ask_for_the_role_gets_in)
+{
+	struct answer	 a;
+	char		 text[128];
+	int		 port = free_port();
+
+	snprintf(text, sizeof(text), "%d", port);
+	start_server("--port", text);
+	connect_up();
+	ASK(a, "ACL", "SETUSER", "user", "on", ">pw", "~*", "&*", "+@all",
+	    "-role");
+	redis_free(r);
+	snprintf(text, sizeof(text), "redis://user:pw@127.0.0.1:%d", port);
+	ups = 0;
+	r = NULL;
+	connect_up_to(text);
+	/* What the role would have told, the first write does. */
+	tell_server("REPLICAOF 127.0.0.1 1");
+	redis_do(r, 5000, NULL, NULL, "SET", "k", "v", NULL);
+	until(&downs, 1);
+	until(&ups, 2);
+}
+END_TEST
+
+START_TEST(until_everything_is_loaded_it_is_down)
+{
+	struct answer	 a;
+	char		 conf[80];
+	FILE		*f;
+
+	snprintf(conf, sizeof(conf), "%s/conf", dir);
+	f = fopen(conf, "w");
+	fputs("key-load-delay 2000\n"
+	    "loading-process-events-interval-bytes 1024\n", f);
+	fclose(f);
+	start_server(NULL, NULL);
+	connect_up();
+	ASK(a, "EVAL", "for i = 1, 500 do redis.call('SET', i, "
+	    "string.rep('x', 100)) end", "0");
+	ASK(a, "SAVE");
+	stop_server();
+	until(&downs, 1);
+	start_server("--include", conf);
+	until(&ups, 2);
+	ASK(a, "DBSIZE");
+	ck_assert_int_eq(a.integer, 500);
+	ck_assert_int_eq(downs, 1);
+}
+END_TEST
+
+/* ---- names ---- */
+
+START_TEST(a_name_that_is_unknown_is_a_server_that_is_away)
+{
+	uint64_t	 before = clock_ms();
+
+	connect_to("redis://redis-not-yet.invalid:6379");
+	/* However long the look-up takes, the loop goes on. */
+	ck_assert_uint_lt(clock_ms() - before, 2000);
+	turn_for(300);
+	ck_assert_int_eq(redis_do(r, 100, count_cb, NULL, "PING", NULL), -1);
+	ck_assert_int_eq(errno, ENOTCONN);
+	ck_assert_int_eq(ups + downs, 0);
+	redis_free(r);
+	r = NULL;
+	ck_assert_int_eq(event_base_get_num_events(base,
+	    EVENT_BASE_COUNT_ADDED), 0);
+}
+END_TEST
+
+START_TEST(a_look_up_can_be_cancelled_at_any_time)
+{
+	for (int i = 0; i < 100; i++) {
+		connect_to("redis://localhost:1");
+		if (i % 2 == 0)
+			event_base_loop(base, EVLOOP_NONBLOCK);
+		redis_free(r);
+		r = NULL;
+	}
 }
 END_TEST
 
@@ -950,7 +1179,7 @@ END_TEST
 START_TEST(replies_resume_at_every_byte)
 {
 	static const char	 text[] =
-	    "+PONG\r\n*2\r\n$1\r\nx\r\n:-5\r\n$-1\r\n";
+	    "-NOPERM\x20this\r\n$2\r\n# \r\n+PONG\r\n*2\r\n$1\r\nx\r\n:-5\r\n$-1\r\n";
 	int			 one = 1, flags = 0;
 	struct answer		 a = { 0 }, b = { 0 };
 
@@ -997,6 +1226,7 @@ main(void)
 	tcase_add_test(t, a_server_that_stalls_is_left_and_met_again);
 	tcase_add_test(t, ten_thousand_commands_are_outstanding_and_no_more);
 	tcase_add_test(t, eight_mib_are_queued_and_no_more);
+	tcase_add_test(t, what_is_queued_is_not_moved_for_each_write);
 	tcase_add_test(t, messages_come_by_channel_until_unsubscribed);
 	tcase_add_test(t, up_means_subscribed_also_after_each_reconnect);
 	tcase_add_test(t, a_lost_channel_connection_is_told_and_repaired);
@@ -1010,6 +1240,15 @@ main(void)
 	tcase_add_test(t, callbacks_may_ask_again);
 	tcase_add_loop_test(t, a_server_that_talks_nonsense_is_left, 0,
 	    (int)nitems(nonsense));
+	tcase_add_loop_test(t,
+	    a_master_that_was_demoted_is_left_and_met_again, 0,
+	    (int)nitems(demoted));
+	tcase_add_test(t, a_cluster_is_away_for_good);
+	tcase_add_test(t, an_error_that_only_quotes_it_is_an_answer);
+	tcase_add_test(t, who_may_not_ask_for_the_role_gets_in);
+	tcase_add_test(t, until_everything_is_loaded_it_is_down);
+	tcase_add_test(t, a_name_that_is_unknown_is_a_server_that_is_away);
+	tcase_add_test(t, a_look_up_can_be_cancelled_at_any_time);
 	tcase_add_test(t, a_server_that_refuses_is_asked_again_with_pauses);
 	tcase_add_test(t,
 	    a_server_that_never_greets_is_left_after_two_seconds);
