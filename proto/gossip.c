@@ -66,7 +66,8 @@ static const struct row {
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_ERA, F_PAYLOAD } },
 	[GOSSIP_ACK]	= { "ack", 0, { F_TO, F_FROM, F_TERM, F_SEQ } },
 	[GOSSIP_STATE]	= { "state", 0,
-	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA, F_PAYLOAD } },
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA, F_AFTER,
+	      F_PAYLOAD } },
 };
 
 const char *

@@ -48,8 +48,9 @@ enum gossip_type {
 	GOSSIP_NEWS,		/* to from term seq era payload (proto/news.h) */
 	GOSSIP_ACK,		/* to from term seq: to the authority, I have that; from
 				   it: all have */
-	GOSSIP_STATE,		/* to from term seq flags era payload: a part of all
-				   there is; GOSSIP_F_MORE: not the last */
+	GOSSIP_STATE,		/* to from term seq flags era after payload: a part of
+				   all there is, number `after` from 0;
+				   GOSSIP_F_MORE: not the last */
 	GOSSIP_NTYPES
 };
 

@@ -56,7 +56,7 @@ int	 authority_step(struct authority *a, struct slice data,
 
 /* orders.c: replica head decides, for this term. */
 void	 authority_named(struct authority *a, uint64_t term, uint64_t head);
-/* Is the group's state here, or was it waited for long enough (1 s)? */
+/* Is the group's state here?  Nobody is opened before, however long it takes. */
 int	 authority_ready(const struct authority *a);
 /* Does this replica decide?  Its term. */
 int	 authority_reigns(const struct authority *a, uint64_t *term);

@@ -205,6 +205,8 @@ struct opening {
 void	 conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest);
 /* Its replica is ready, or its entry confirmed: open it if nothing is missing. */
 void	 conn_ws_try_open(struct opening *o);
+/* What it waits for has not come in time: 503, it is to come again. */
+void	 conn_ws_come_again(struct conn *c);
 /* Nothing that onopen began is outstanding: it hears its group from now on. */
 void	 conn_ws_join(struct conn *c);
 /* Send a close frame and end the conversation. */
