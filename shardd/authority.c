@@ -269,10 +269,19 @@ authority_met(struct authority *a, uint64_t neighbour)
 void
 authority_missed(struct authority *a, uint64_t neighbour)
 {
+	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->pos,
+			    .era = a->era };
 	struct member	*m = authority_member(a, neighbour);
 
-	if (a->office == OFFICE_NONE)
+	if (a->office == OFFICE_NONE) {
+		if (neighbour != a->head)
+			return;
+		if (a->synced)
+			authority_tell(a, a->head, &at);
+		else
+			authority_ask_state(a);
 		return;
+	}
 	if (m != NULL)
 		m->heard = 0;		/* no news before it has answered */
 	authority_ask(a, neighbour);

@@ -63,7 +63,7 @@ int	 authority_reigns(const struct authority *a, uint64_t *term);
 /* neighbours.c: one more neighbour, one less, a message from one. */
 void	 authority_met(struct authority *a, uint64_t neighbour);
 void	 authority_parted(struct authority *a, uint64_t neighbour);
-/* Something between us may have been lost. */
+/* Something between us was lost, or may have been: who has what is compared. */
 void	 authority_missed(struct authority *a, uint64_t neighbour);
 void	 authority_message(struct authority *a, const struct gossip *m);
 /* worker.c: each 100 ms. */

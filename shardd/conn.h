@@ -39,7 +39,7 @@ enum conn_state {
 
 /* Why it is not read, a bit a reason. */
 #define PAUSE_HELD	0x1	/* a completion or a lookup is outstanding */
-#define PAUSE_LINK	0x2	/* it feeds a link that is over its mark */
+#define PAUSE_LINK	0x2	/* too much of its group waits for a link */
 #define PAUSE_BUSY	0x4	/* a request is being answered */
 #define PAUSE_OUT	0x8	/* it does not read what its messages led to */
 

@@ -432,7 +432,7 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 		c->proto = NULL;
 	}
 	while (len > 0 && more &&
-	    (c->pauses & (PAUSE_HELD | PAUSE_OUT)) == 0) {
+	    (c->pauses & (PAUSE_HELD | PAUSE_OUT | PAUSE_LINK)) == 0) {
 		v = ws_in_next(&fresh.in, &limits, data, len, &used, &m);
 		data += used;
 		len -= used;

@@ -181,8 +181,12 @@ topics_pack(struct buf *dst, const char *const *topics)
 	return (-1);
 }
 
-void
-topics_emit(struct replica *r, struct slice topics, struct payload *p,
+/*
+ * p, or (NULL) word that one did not get here, for each subscriber of the topics
+ * but those of that uid.  Returns how many.
+ */
+static size_t
+topics_reach(struct replica *r, struct slice topics, struct payload *p,
     struct slice but)
 {
 	static uint64_t	 publication;
@@ -190,12 +194,13 @@ topics_emit(struct replica *r, struct slice topics, struct payload *p,
 	struct topic	*t;
 	struct list	*e, *tmp;
 	struct conn	*c;
+	size_t		 n = 0;
 
 	publication++;
 	/* They come from another process: each must be terminated. */
 	for (const char *name = topics.data; name < end; name = stop + 1) {
 		if ((stop = memchr(name, '\0', (size_t)(end - name))) == NULL)
-			return;
+			break;
 		if ((t = topic_find(r, name)) == NULL)
 			continue;
 		list_each(e, tmp, &t->members) {
@@ -206,7 +211,25 @@ topics_emit(struct replica *r, struct slice topics, struct payload *p,
 			    (but.data != NULL && slice_eq(conn_uid(c), but)))
 				continue;
 			c->topics->heard = publication;
-			conn_send(c, p);
+			if (p != NULL)
+				conn_send(c, p);
+			else
+				conn_doom(c, CLOSE_MISSED);
+			n++;
 		}
 	}
+	return (n);
+}
+
+void
+topics_emit(struct replica *r, struct slice topics, struct payload *p,
+    struct slice but)
+{
+	topics_reach(r, topics, p, but);
+}
+
+size_t
+topics_missed(struct replica *r, struct slice topics, struct slice but)
+{
+	return (topics_reach(r, topics, NULL, but));
 }
