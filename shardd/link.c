@@ -31,6 +31,7 @@
 #include "shardd/worker.h"
 
 #define LINK_HELLO_MS	2000		/* for the other side's HELLO */
+#define LINK_RETRY_MS	100		/* without memory */
 #define LINK_GIVE_UP_MS	10000		/* without a wire */
 #define LINK_CALLERS	SLOTS_MAX
 #define LINK_FEED	(256 << 10)	/* bytes in a wire's queue: no more yet */
@@ -170,7 +171,9 @@ link_timer_cb(evutil_socket_t fd, short what, void *arg)
 	struct link	*l = arg;
 
 	(void)fd, (void)what;
-	if (!l->given_up && clock_ms() - l->since >= LINK_GIVE_UP_MS)
+	if (l->up)
+		link_feed(l);
+	else if (!l->given_up && clock_ms() - l->since >= LINK_GIVE_UP_MS)
 		link_lost(l, "no link within 10 s");
 	else
 		link_dial(l);
@@ -296,34 +299,40 @@ link_eased(void *arg, uint64_t replica)
 	neighbours_link_eased(l, replica);
 }
 
-/* Give m to the wire.  0, or -1 with errno ENOMEM, EMSGSIZE. */
-static int
-link_write(struct link *l, const struct gossip *m)
+/* All of m but its payload, as it is sent; valid until the next.  Its data is NULL
+ * when m is no message that could be sent. */
+static struct slice
+link_encode(const struct gossip *m)
 {
 	static struct buf	 head;
 
 	head.len = 0;
 	gossip_encode(&head, m);
-	if (head.failed) {
-		head.failed = 0;
-		errno = m->payload.len > LINK_FRAME_MAX ? EMSGSIZE : ENOMEM;
-		return (-1);
-	}
-	return (frames_send(l->wire->frames, slice_of(head.data, head.len),
-	    m->payload));
+	if (!head.failed && m->payload.len <= LINK_FRAME_MAX - head.len)
+		return (slice_of(head.data, head.len));
+	head.failed = 0;
+	return (slice_of(NULL, 0));
 }
 
 /* The wire has room: what waits goes there, the groups in turns. */
 static void
 link_feed(void *arg)
 {
+	struct timeval		 tv = { 0, LINK_RETRY_MS * 1000 };
 	const struct gossip	*m;
 	struct link		*l = arg;
+	struct slice		 head;
 
 	while (l->up && frames_queued(l->wire->frames) <= LINK_FEED &&
-	    (m = backlog_next(&l->backlog)) != NULL &&
-	    link_write(l, m) == 0)
+	    (m = backlog_next(&l->backlog)) != NULL) {
+		head = link_encode(m);
+		if (head.data == NULL || frames_send(l->wire->frames, head,
+		    m->payload) == -1) {
+			evtimer_add(l->timer, &tv);	/* no memory */
+			return;
+		}
 		backlog_sent(&l->backlog);
+	}
 	if (l->dropped == 0 || !backlog_is_empty(&l->backlog))
 		return;
 	log_warn("link slot=%u incarnation=%016" PRIx64
@@ -336,21 +345,19 @@ link_feed(void *arg)
 int
 link_send(struct link *l, const struct gossip *m)
 {
-	int	rv;
+	struct slice	head = link_encode(m);
+	int		rv = -1;
 
 	/* Of no group: it is short, and nothing need be before it. */
-	if (l->up && (m->from == 0 || (backlog_is_empty(&l->backlog) &&
-	    frames_queued(l->wire->frames) <= LINK_FEED))) {
-		if (link_write(l, m) == 0)
-			return (0);
-		if (errno == EMSGSIZE) {
-			backlog_refuse(&l->backlog, m->from, m);
-			rv = -1;
-			goto feed;
-		}
-	}
-	rv = backlog_add(&l->backlog, m->from, m);
-feed:
+	if (head.data != NULL && l->up && (m->from == 0 ||
+	    (backlog_is_empty(&l->backlog) &&
+	    frames_queued(l->wire->frames) <= LINK_FEED)) &&
+	    frames_send(l->wire->frames, head, m->payload) == 0)
+		return (0);
+	if (head.data != NULL)
+		rv = backlog_add(&l->backlog, m->from, m);
+	else
+		backlog_refuse(&l->backlog, m->from, m);
 	if (l->up && frames_queued(l->wire->frames) <= LINK_FEED)
 		turn_add(&l->feed, TURN_LINKS);
 	if (rv == -1)

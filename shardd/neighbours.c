@@ -468,7 +468,8 @@ neighbours_fan(struct neighbours *n, struct gossip *m,
 	for (size_t i = 0; i < n->n; i++) {
 		nb = &n->at[i];
 		l = neighbour_link(n, nb);
-		if (where != NULL && (l == NULL || !link_askme(l)) &&
+		if (where != NULL && (l == NULL || !link_askme(l) ||
+		    m->uid.len > UID_MAX) &&
 		    !neighbour_is_at(n, nb, where))
 			continue;
 		if (a != NULL)
@@ -569,9 +570,12 @@ neighbours_whisper(struct neighbours *n, struct slice uid, struct payload *p,
 	struct gossip		 m = { .type = GOSSIP_WHISPER, .uid = uid,
 				    .flags = neighbours_flags(p),
 				    .payload = payload_data(p) };
+	const struct where	 nowhere = { NULL, 0 };
 	struct whisper		*wh;
 
 	*waiting = 0;
+	if (uid.len > UID_MAX)		/* nobody's */
+		return (neighbours_fan(n, &m, &nowhere, done, arg));
 	if (n->n <= w->opt.whisper_ask || w->lookup == NULL ||
 	    !lookup_usable(w->lookup))
 		return (neighbours_fan(n, &m, NULL, done, arg));

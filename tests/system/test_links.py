@@ -208,3 +208,17 @@ def test_who_leaves_says_first_what_waits(start, talk):
     wait.until(lambda: all(t.got == [LARGE, LARGE] for t in there), 20,
                [(t.got, t.end) for t in there])
     assert all(t.end is None for t in there)
+
+
+def test_a_whisper_to_a_name_that_nobody_can_have(start):
+    """It is too long for a uid: it reaches nobody, and nothing waits behind it."""
+    k = start(shards=2, max_shards=2, limit=1)
+    with WebSocket(k.address, "/lobby/g/ws?u=a") as a, \
+            WebSocket(k.address, "/lobby/g/ws?u=b") as b:
+        k.wait_group("g", [1, 1])
+        long = "z" * 600
+        assert http.get(k, f"/lobby/g/whisper?target={long}").text == "DONE"
+        a.send('{"type": "msg", "text": "/w %s hi"}' % long)
+        a.send('{"type": "msg", "text": "and on"}')
+        while '"and on"' not in b.recv().replace(": ", ":"):
+            pass
