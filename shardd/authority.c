@@ -357,6 +357,10 @@ authority_got_at(struct authority *a, const struct gossip *m)
 		authority_ask(a, m->from);	/* it answers, then it is one */
 		return;
 	}
+	/* It slept, and asked more than once: the state is on its way. */
+	if (k->heard && (m->flags & GOSSIP_F_EMPTY) != 0 &&
+	    clock_ms() - k->stated < AUTHORITY_ONCE_MS)
+		return;
 	k->pos = m->seq;
 	k->era = m->era;
 	/* It has something that does not follow from what we have. */

@@ -20,6 +20,7 @@
 #define AUTHORITY_STEP_MS	10000	/* an origin, for its answer */
 #define AUTHORITY_SLOW_MS	1000	/* for a replica that does not say it knows */
 #define AUTHORITY_LOST_MS	2000	/* for a part of a state, then it is asked for */
+#define AUTHORITY_ONCE_MS	1000	/* who asks more than once is answered once */
 #define AUTHORITY_AGAIN_MS	2000	/* it sends its steps again */
 #define AUTHORITY_NEWS_BYTES	(2 << 20)	/* of them */
 #define AUTHORITY_RETRY_MS	500	/* until Redis is asked again */
@@ -95,6 +96,7 @@ struct member {			/* a neighbour, as the authority sees it */
 					   more; 0: it is not */
 	uint64_t	 slow;		/* nobody waits for it until it has acked
 					   that; 0: it is waited for */
+	uint64_t	 stated;	/* clock_ms: it was sent the state */
 	int		 heard;		/* it has said where it is, and gets news */
 	int		 stale;		/* whatever it says, it gets the state */
 	int		 urged;		/* it was asked for all of its state */

@@ -376,6 +376,7 @@ authority_bring_up(struct authority *a, struct member *m)
 		authority_send_since(a, m->id, m->pos);
 	else {
 		authority_send_state(a, m->id);
+		m->stated = clock_ms();
 		m->acked = 0;		/* whatever it had */
 	}
 	m->stale = 0;

@@ -664,6 +664,8 @@ authority_ask_again(struct authority *a)
 	struct member	*k;
 
 	a->since = clock_ms();
+	log_info("replica id=%" PRIu64 " waits for its neighbours' state",
+	    a->r->id);
 	list_each(e, tmp, &a->members) {
 		k = list_entry(e, struct member, at);
 		if (!k->heard && k->incoming == NULL)
@@ -686,7 +688,7 @@ authority_heard(struct authority *a, int late)
 		if (list_entry(e, struct member, at)->heard ||
 		    (late && a->synced))
 			continue;
-		if (late)
+		if (late && clock_ms() - a->since > AUTHORITY_LOST_MS)
 			authority_ask_again(a);
 		return;
 	}

@@ -537,3 +537,31 @@ def test_a_slow_redis_does_not_open_a_group_without_its_state(start, steps,
         b.opened()
         assert b.do("count m") == [2000, 20000]
         assert b.do("add n") == [0, 1]
+
+
+def test_who_knows_nothing_does_not_decide_over_who_is_late(start, steps):
+    """It is the eldest when the first dies; the third has the state, and sleeps."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=3)
+    with Steps(k, "g") as a:
+        assert a.do("put ~m 2000 10") == [0]
+        first = shard_of(k, "g", 0)
+        rest = {s["pid"] for s in k.shards()} - {first}
+        for pid in rest:
+            os.kill(pid, signal.SIGSTOP)
+        with newcomer(k, "g") as b:
+            k.wait_group("g", [1, 1])
+            second = shard_of(k, "g", 1)
+            third, = rest - {second}
+            os.kill(third, signal.SIGCONT)
+            with Steps(k, "g") as c:
+                assert c.do("count ~m") == [2000, 20000]
+                os.kill(third, signal.SIGSTOP)
+                k.kill_shard(pid=first)
+                k.wait_group("g", [1, 1])
+                os.kill(second, signal.SIGCONT)
+                k.wait_log("waits for its neighbours' state")
+                os.kill(third, signal.SIGCONT)
+                b.opened()
+                for p in b, c:
+                    assert p.do("count ~m") == [2000, 20000]
+                    assert p.do("add ~v")[0] == 0
