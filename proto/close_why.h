@@ -30,7 +30,9 @@
 	X(SHARD_DIED,	1006,	"shard-died",	"Its shard died.")		\
 	X(NO_PLACE,	1013,	"no-place",	"No shard has room; try again later.") \
 	X(LOST,		1012,	"lost",		"It could not be handed over.") \
-	X(RATE,		1008,	"rate",		"The client sent more than its route allows.")
+	X(RATE,		1008,	"rate",		"The client sent more than its route allows.") \
+	X(NOT_READY,	1013,	"not-ready",	"What its group knows was not here in time; come back.") \
+	X(MISSED,	1013,	"missed",	"A message for it was lost between two processes; come back.")
 
 enum close_why {
 #define CLOSE_ENUM(sym, code, label, sentence) CLOSE_##sym,

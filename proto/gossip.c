@@ -6,7 +6,7 @@
 enum field {
 	F_END,
 	F_ASK, F_TO, F_FROM, F_SEQ, F_INCARNATION, F_SLOT, F_LOW, F_HIGH,
-	F_FLAGS, F_UID, F_PAYLOAD, F_TERM, F_TOPICS, F_AFTER, F_ERA
+	F_FLAGS, F_UID, F_PAYLOAD, F_TERM, F_TOPICS, F_AFTER, F_ERA, F_OF
 };
 
 #define U32(m, max)	{ PACK_U32, offsetof(struct gossip, m), max }
@@ -28,6 +28,7 @@ static const struct pack_field fields[] = {
 	[F_TERM]	= U64(term),
 	[F_AFTER]	= U64(after),
 	[F_ERA]		= U64(era),
+	[F_OF]		= U32(of, GOSSIP_NTYPES - 1),
 	[F_TOPICS]	= STR(topics, TOPICS_MAX),
 };
 
@@ -66,7 +67,10 @@ static const struct row {
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_ERA, F_PAYLOAD } },
 	[GOSSIP_ACK]	= { "ack", 0, { F_TO, F_FROM, F_TERM, F_SEQ } },
 	[GOSSIP_STATE]	= { "state", 0,
-	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA, F_PAYLOAD } },
+	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA, F_AFTER,
+	      F_PAYLOAD } },
+	[GOSSIP_LOST]	= { "lost", 0,
+	    { F_TO, F_FROM, F_AFTER, F_SEQ, F_OF, F_FLAGS, F_UID, F_TOPICS } },
 };
 
 const char *

@@ -4,7 +4,7 @@
  *
  * Everything that reaches clients carries its origin replica and that
  * replica's sequence number towards this neighbour (from 1, without gaps): a
- * repeat is dropped, a gap is logged and counted as lost.
+ * repeat is dropped; at a gap those who have missed something are closed.
  *
  * ask: when not 0, the receiver answers DONE (or ANSWER) with the same number
  * after it has acted.
@@ -48,8 +48,14 @@ enum gossip_type {
 	GOSSIP_NEWS,		/* to from term seq era payload (proto/news.h) */
 	GOSSIP_ACK,		/* to from term seq: to the authority, I have that; from
 				   it: all have */
-	GOSSIP_STATE,		/* to from term seq flags era payload: a part of all
-				   there is; GOSSIP_F_MORE: not the last */
+	GOSSIP_STATE,		/* to from term seq flags era after payload: a part of
+				   all there is, number `after` from 0;
+				   GOSSIP_F_MORE: not the last */
+	GOSSIP_LOST,		/* to from after seq of flags uid topics: those behind
+				   `after` up to seq, like CAST, WHISPER or PUBLISH
+				   (of), did not get through; of NEWS: something
+				   of the authority's did not; of 0: seq is the last
+				   that was sent, whoever has less has lost it */
 	GOSSIP_NTYPES
 };
 
@@ -69,6 +75,7 @@ struct gossip {
 	uint64_t	 term, era;
 	uint64_t	 after;
 	uint32_t	 slot, low, high;
+	uint32_t	 of;		/* enum gossip_type */
 	uint32_t	 flags;
 	struct slice	 uid;
 	struct slice	 topics;	/* terminated names, one after another */

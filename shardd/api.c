@@ -430,9 +430,9 @@ api_gossip_cb(const struct kennel_slot *slots, size_t n, void *arg)
 }
 
 static void
-api_settled_cb(void *arg)
+api_settled_cb(int over, void *arg)
 {
-	(void)arg;	/* what a replica does next need not wait */
+	(void)over, (void)arg;	/* what a replica does next need not wait */
 }
 
 static struct api_done *
@@ -475,6 +475,10 @@ api_replica_call(struct replica *r, const struct slice *uid, const char *data,
 
 	if (r == NULL || r->neighbours == NULL) {
 		errno = ENOTCONN;
+		return (-1);
+	}
+	if (neighbours_over(r->neighbours)) {
+		errno = EAGAIN;		/* no client can be paused for it */
 		return (-1);
 	}
 	if ((p = api_payload(data, len, flags)) == NULL)

@@ -142,8 +142,11 @@ ask_settle(struct ask *a, struct ask_part *part, const char *error)
 void
 ask_unsent(struct ask *a)
 {
+	struct ask_part	*part = &a->parts[a->nparts - 1];
+
 	a->err = ETIMEDOUT;
-	ask_settle(a, &a->parts[a->nparts - 1], "gone");
+	if (part->link != NULL)
+		ask_settle(a, part, "gone");
 }
 
 void
@@ -178,6 +181,23 @@ ask_answer(uint64_t id, const struct link *link, struct slice data,
 		}
 		return;
 	}
+}
+
+void
+ask_missed(uint64_t id, const struct link *link)
+{
+	struct map_node	*n = map_find(&asks, &id, sizeof(id));
+	struct ask	*a;
+
+	if (n == NULL)
+		return;
+	a = container_of(n, struct ask, by_id);
+	for (size_t i = 0; i < a->nparts; i++)
+		if (a->parts[i].link == link) {
+			a->err = ETIMEDOUT;
+			ask_settle(a, &a->parts[i], "overloaded");
+			return;
+		}
 }
 
 /* Nobody answers any more: done comes at the end of the turn. */

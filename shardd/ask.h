@@ -19,7 +19,7 @@ struct ask_part {			/* one that was asked */
 	uint64_t	 neighbour;	/* its replica; 0: the shard itself */
 	char		*data;		/* the answer, terminated, or NULL */
 	size_t		 len;
-	const char	*error;		/* NULL, "timeout", "gone", or data */
+	const char	*error;		/* NULL, "timeout", "gone", "overloaded", data */
 };
 
 struct ask {
@@ -48,7 +48,8 @@ struct ask *ask_new(struct event_base *base, const void *owner,
 	    void (*done)(const struct ask *a, int err, void *arg), void *arg);
 /* One more is asked; link NULL: nobody is there ("gone"). */
 void	 ask_add(struct ask *a, struct link *link, uint64_t neighbour);
-/* It could not be sent to the one that was added last. */
+/* It could not be sent to the one that was added last (harmless after
+ * ask_missed()). */
 void	 ask_unsent(struct ask *a);
 /* All that are to be asked were added. */
 void	 ask_go(struct ask *a);
@@ -57,6 +58,8 @@ void	 ask_go(struct ask *a);
  * ignored. */
 void	 ask_answer(uint64_t id, const struct link *link, struct slice data,
 	    int is_error);
+/* What was asked over link, or to be asked, did not get through. */
+void	 ask_missed(uint64_t id, const struct link *link);
 /* The link ended; its shard is dead: nobody is there who could have acted. */
 void	 ask_link_lost(const struct link *link, int dead);
 /* That neighbour of owner has ended. */

@@ -34,7 +34,6 @@ authority_new(struct replica *r)
 		return (NULL);
 	a->r = r;
 	a->durable = STORE_UNKNOWN;
-	a->born = clock_ms();
 	a->take_ms = AUTHORITY_TAKE_MS;
 	list_init(&a->restless);
 	list_init(&a->news);
@@ -115,14 +114,13 @@ authority_maps(const struct authority *a)
 int
 authority_ready(const struct authority *a)
 {
-	return (a->synced || a->born == 0);
+	return (a->synced);
 }
 
-/* Clients of a new replica see the state it has. */
+/* The state is here: clients of a new replica may see it. */
 void
 authority_get_ready(struct authority *a)
 {
-	a->born = 0;
 	neighbours_ready(a->r->neighbours);
 }
 
@@ -214,20 +212,29 @@ authority_step_down(struct authority *a)
 	incoming_drop(&a->incoming);
 }
 
+/* Tell who decides that nothing is here.  It answers with the state. */
+void
+authority_ask_state(struct authority *a)
+{
+	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->pos,
+			    .flags = GOSSIP_F_EMPTY };
+
+	a->asked = clock_ms();
+	authority_restless(a);
+	authority_tell(a, a->head, &at);
+}
+
 /* Another one decides, as of term. */
 static void
 authority_follow(struct authority *a, uint64_t term, uint64_t head)
 {
-	struct gossip	 m = { .type = GOSSIP_AT, .seq = a->pos,
-			    .flags = GOSSIP_F_EMPTY };
-
 	authority_step_down(a);
 	a->term = term;
 	a->head = head;
 	proposals_free(&a->inbox);	/* they are sent to it, too */
 	a->inbox_bytes = 0;
 	if (!a->synced)
-		authority_tell(a, head, &m);
+		authority_ask_state(a);
 	authority_resend(a);
 }
 
@@ -251,18 +258,30 @@ authority_met(struct authority *a, uint64_t neighbour)
 {
 	if (a->office != OFFICE_NONE && authority_member(a, neighbour) == NULL)
 		authority_ask(a, neighbour);
+	if (a->head != neighbour)
+		return;
 	/* It could not be told before it was known. */
-	if (a->head == neighbour)
-		a->sent = 0;
+	a->sent = 0;
+	if (!a->synced)
+		authority_ask_state(a);
 }
 
 void
 authority_missed(struct authority *a, uint64_t neighbour)
 {
+	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->pos,
+			    .era = a->era };
 	struct member	*m = authority_member(a, neighbour);
 
-	if (a->office == OFFICE_NONE)
+	if (a->office == OFFICE_NONE) {
+		if (neighbour != a->head)
+			return;
+		if (a->synced)
+			authority_tell(a, a->head, &at);
+		else
+			authority_ask_state(a);
 		return;
+	}
 	if (m != NULL)
 		m->heard = 0;		/* no news before it has answered */
 	authority_ask(a, neighbour);
@@ -338,6 +357,10 @@ authority_got_at(struct authority *a, const struct gossip *m)
 		authority_ask(a, m->from);	/* it answers, then it is one */
 		return;
 	}
+	/* It slept, and asked more than once: the state is on its way. */
+	if (k->heard && (m->flags & GOSSIP_F_EMPTY) != 0 &&
+	    clock_ms() - k->stated < AUTHORITY_ONCE_MS)
+		return;
 	k->pos = m->seq;
 	k->era = m->era;
 	/* It has something that does not follow from what we have. */
@@ -470,15 +493,9 @@ authority_send_step(struct authority *a, const struct step *s)
 void
 authority_resend(struct authority *a)
 {
-	struct gossip	 at = { .type = GOSSIP_AT, .flags = GOSSIP_F_EMPTY };
 	struct list	*e, *tmp;
 
 	a->sent = clock_ms();
-	if (!a->synced && a->office == OFFICE_NONE && a->head != 0 &&
-	    a->sent - a->asked > AUTHORITY_LOST_MS) {
-		a->asked = a->sent;	/* its state has not come */
-		authority_tell(a, a->head, &at);
-	}
 	if (a->head == 0 || !a->synced)
 		return;
 	list_each(e, tmp, &a->steps)
@@ -547,8 +564,9 @@ authority_tick(struct authority *a)
 	    authority_age(a->since) >= AUTHORITY_RETRY_MS &&
 	    store_usable(worker_store(a->r->worker)))
 		authority_take(a);
-	if (a->born != 0 && authority_age(a->born) > AUTHORITY_READY_MS)
-		authority_get_ready(a);
+	if (!a->synced && a->office == OFFICE_NONE && a->head != 0 &&
+	    authority_age(a->asked) > AUTHORITY_LOST_MS)
+		authority_ask_state(a);
 	waits = a->office >= OFFICE_READY && authority_settle(a);
 	while (!list_empty(&a->steps)) {
 		s = list_entry(a->steps.next, struct step, at);
@@ -564,7 +582,7 @@ authority_tick(struct authority *a)
 	}
 	if (!list_empty(&a->steps) && authority_age(a->sent) > AUTHORITY_AGAIN_MS)
 		authority_resend(a);
-	if (!waits && a->born == 0 && list_empty(&a->steps) &&
+	if (!waits && a->synced && list_empty(&a->steps) &&
 	    list_empty(&a->applied) && (a->office == OFFICE_NONE ||
 	    (a->office == OFFICE_READY && !a->away)))
 		list_remove(&a->restless);

@@ -63,14 +63,14 @@ void	 authority_named(struct authority *a, uint64_t term, uint64_t head);
  * which is not called any more.
  */
 void	 authority_poison(struct authority *a, uint64_t origin, uint64_t number);
-/* Is the group's state here, or was it waited for long enough (1 s)? */
+/* Is the group's state here?  Nobody is opened before, however long it takes. */
 int	 authority_ready(const struct authority *a);
 /* Does this replica decide?  Its term. */
 int	 authority_reigns(const struct authority *a, uint64_t *term);
 /* neighbours.c: one more neighbour, one less, a message from one. */
 void	 authority_met(struct authority *a, uint64_t neighbour);
 void	 authority_parted(struct authority *a, uint64_t neighbour);
-/* Something between us may have been lost. */
+/* Something between us was lost, or may have been: who has what is compared. */
 void	 authority_missed(struct authority *a, uint64_t neighbour);
 void	 authority_message(struct authority *a, const struct gossip *m);
 /* worker.c: each 100 ms. */

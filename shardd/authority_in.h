@@ -18,9 +18,9 @@
 #define AUTHORITY_ASK_MS	500	/* neighbours, where they are */
 #define AUTHORITY_WAIT_MS	1000	/* for Redis, with steps unanswered */
 #define AUTHORITY_STEP_MS	10000	/* an origin, for its answer */
-#define AUTHORITY_READY_MS	1000	/* clients of a new replica, for its state */
 #define AUTHORITY_SLOW_MS	1000	/* for a replica that does not say it knows */
-#define AUTHORITY_LOST_MS	5000	/* for the head's state */
+#define AUTHORITY_LOST_MS	2000	/* for a part of a state, then it is asked for */
+#define AUTHORITY_ONCE_MS	1000	/* who asks more than once is answered once */
 #define AUTHORITY_AGAIN_MS	2000	/* it sends its steps again */
 #define AUTHORITY_NEWS_BYTES	(2 << 20)	/* of them */
 #define AUTHORITY_RETRY_MS	500	/* until Redis is asked again */
@@ -81,6 +81,7 @@ struct mark {			/* how far an origin's steps have come */
 /* A state that comes in parts. */
 struct incoming {
 	uint64_t	 pos, era;
+	uint64_t	 parts;		/* that have come */
 	struct maps	 maps;
 	struct map	 marks;
 };
@@ -96,6 +97,7 @@ struct member {			/* a neighbour, as the authority sees it */
 					   more; 0: it is not */
 	uint64_t	 slow;		/* nobody waits for it until it has acked
 					   that; 0: it is waited for */
+	uint64_t	 stated;	/* clock_ms: it was sent the state */
 	int		 heard;		/* it has said where it is, and gets news */
 	int		 stale;		/* whatever it says, it gets the state */
 	int		 urged;		/* it was asked for all of its state */
@@ -119,7 +121,6 @@ struct authority {
 
 	struct maps	 maps;
 	int		 synced;	/* maps, pos and marks are the group's */
-	uint64_t	 born;		/* clock_ms; 0: need not wait for them */
 	uint64_t	 pos, era;
 	uint64_t	 durable;	/* last batch in Redis that maps have */
 	struct map	 marks;
@@ -128,7 +129,8 @@ struct authority {
 	uint64_t	 base;		/* era of what stands before them */
 	struct list	 departed;
 	struct incoming	*incoming;	/* the head's state */
-	uint64_t	 asked;		/* clock_ms: told the head what is missing */
+	uint64_t	 asked;		/* clock_ms: told the head what is missing, or
+					   a part of that came */
 
 	struct poison	 poisons[AUTHORITY_POISONS];	/* the latest */
 	size_t		 npoisons;	/* ever */
@@ -204,6 +206,7 @@ void	 authority_begin(struct authority *a);
 /* ---- authority.c ---- */
 void	 authority_restless(struct authority *a);
 void	 authority_get_ready(struct authority *a);
+void	 authority_ask_state(struct authority *a);
 int	 authority_tell(struct authority *a, uint64_t to, struct gossip *m);
 void	 authority_answered(struct authority *a, uint64_t number, int err);
 void	 authority_recalled(struct authority *a, const struct mark *k);

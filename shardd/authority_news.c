@@ -316,10 +316,10 @@ mark_steps(const struct mark *k)
 /* A part: changes, and marks from *mark on, as many as fit in a message. */
 static void
 authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
-    size_t nchanges, struct map_node **mark, int more)
+    size_t nchanges, struct map_node **mark, int more, uint64_t *parts)
 {
 	struct gossip		 m = { .type = GOSSIP_STATE, .seq = a->pos,
-				    .era = a->era };
+				    .era = a->era, .after = (*parts)++ };
 	struct buf		 b = { 0 };
 	struct map_node		*n = *mark, *end;
 	struct mark		*k;
@@ -364,6 +364,7 @@ authority_send_state(struct authority *a, uint64_t to)
 	struct map_node		*n, *k;
 	struct maps_one		*one;
 	struct maps_entry	*e;
+	uint64_t		 parts = 0;
 	size_t			 count = 0;
 
 	for (n = map_first(&a->maps.by_name); n != NULL;
@@ -379,12 +380,13 @@ authority_send_state(struct authority *a, uint64_t to)
 			if (++count < NEWS_CHANGES_MAX / 2 &&
 			    changes.len < AUTHORITY_BATCH)
 				continue;
-			authority_send_part(a, to, &changes, count, &mark, 1);
+			authority_send_part(a, to, &changes, count, &mark, 1,
+			    &parts);
 			count = 0;
 		}
 	}
 	do {
-		authority_send_part(a, to, &changes, count, &mark, 0);
+		authority_send_part(a, to, &changes, count, &mark, 0, &parts);
 		count = 0;
 	} while (mark != NULL);
 	buf_clear(&changes);
@@ -409,6 +411,7 @@ authority_bring_up(struct authority *a, struct member *m)
 		authority_send_since(a, m->id, m->pos);
 	else {
 		authority_send_state(a, m->id);
+		m->stated = clock_ms();
 		m->acked = 0;		/* whatever it had */
 	}
 	m->stale = 0;
@@ -496,6 +499,7 @@ authority_got_state(struct authority *a, const struct gossip *m)
 	if (a->office == OFFICE_NONE) {
 		if (m->from != a->head)
 			return;
+		a->asked = clock_ms();
 	} else {
 		if (a->office != OFFICE_ASKING || k == NULL)
 			return;
@@ -507,11 +511,15 @@ authority_got_state(struct authority *a, const struct gossip *m)
 			return;
 		}
 	}
-	/* The rest of another one will not come any more. */
-	if (*in != NULL && ((*in)->pos != m->seq || (*in)->era != m->era))
+	/* The rest of another one will not come any more; and of one whose
+	 * beginning did not come, the rest is no state. */
+	if (m->after == 0 || (*in != NULL && ((*in)->pos != m->seq ||
+	    (*in)->era != m->era || (*in)->parts != m->after)))
 		incoming_drop(in);
-	if (*in == NULL && (*in = calloc(1, sizeof(**in))) == NULL)
+	if (*in == NULL && (m->after != 0 ||
+	    (*in = calloc(1, sizeof(**in))) == NULL))
 		return;
+	(*in)->parts++;
 	(*in)->pos = m->seq;
 	(*in)->era = m->era;
 	if (news_open(&n, m->payload.data, m->payload.len) == -1) {
@@ -520,8 +528,12 @@ authority_got_state(struct authority *a, const struct gossip *m)
 		incoming_drop(in);
 		return;
 	}
-	if (authority_take_part(*in, &n) == -1)
-		log_warn("group state lost=1 error=\"no memory\"");
+	if (authority_take_part(*in, &n) == -1) {
+		log_warn("replica id=%" PRIu64 " no memory for the state, "
+		    "which is asked for again", a->r->id);
+		incoming_drop(in);
+		return;
+	}
 	if ((m->flags & GOSSIP_F_MORE) == 0)
 		authority_become(a, n.durable, in);
 }

@@ -614,7 +614,7 @@ authority_taken_cb(const struct store_answer *s, void *arg)
 	struct authority	*a = arg;
 
 	a->call = NULL;
-	a->away = s->result == STORE_FAILED;
+	a->away = s->result == STORE_FAILED || s->result == STORE_LATE;
 	a->epoch = s->epoch;
 	/* Those who were told that it was refused are not to be wrong. */
 	if (a->refused && s->result == STORE_LOGGED &&
@@ -624,12 +624,21 @@ authority_taken_cb(const struct store_answer *s, void *arg)
 		authority_restore(a);
 		return;
 	}
-	if (s->result != STORE_FAILED) {
+	if (!a->away) {
 		a->refused = a->unknown = 0;
 		a->take_ms = AUTHORITY_TAKE_MS;
-	} else if (a->durable == STORE_UNKNOWN &&
-	    a->take_ms < AUTHORITY_TAKE_MAX_MS)
-		a->take_ms *= 2;	/* there may be much to be read */
+	} else if (a->durable == STORE_UNKNOWN) {
+		if (a->take_ms < AUTHORITY_TAKE_MAX_MS)
+			a->take_ms *= 2;	/* there may be much to be read */
+		if (s->result == STORE_LATE) {
+			log_info("replica id=%" PRIu64 " waits for its state: "
+			    "Redis has not answered", a->r->id);
+			a->office = OFFICE_WAITING;	/* not without it */
+			a->since = clock_ms();
+			authority_restless(a);
+			return;
+		}
+	}
 	switch (s->result) {
 	case STORE_OK:
 		a->durable = s->seq;
@@ -670,7 +679,27 @@ authority_take(struct authority *a)
 	authority_restless(a);
 }
 
-/* Have all said where they are? */
+/* Ask those again who have not said anything. */
+static void
+authority_ask_again(struct authority *a)
+{
+	struct list	*e, *tmp;
+	struct member	*k;
+
+	a->since = clock_ms();
+	log_info("replica id=%" PRIu64 " waits for its neighbours' state",
+	    a->r->id);
+	list_each(e, tmp, &a->members) {
+		k = list_entry(e, struct member, at);
+		if (!k->heard && k->incoming == NULL)
+			authority_ask(a, k->id);
+	}
+}
+
+/*
+ * Have all said where they are?  Whoever is late is not waited for by one who has
+ * a state; one who has none would put nothing in its place.
+ */
 void
 authority_heard(struct authority *a, int late)
 {
@@ -678,9 +707,14 @@ authority_heard(struct authority *a, int late)
 
 	if (a->office != OFFICE_ASKING)
 		return;
-	list_each(e, tmp, &a->members)
-		if (!late && !list_entry(e, struct member, at)->heard)
-			return;
+	list_each(e, tmp, &a->members) {
+		if (list_entry(e, struct member, at)->heard ||
+		    (late && a->synced))
+			continue;
+		if (late && clock_ms() - a->since > AUTHORITY_LOST_MS)
+			authority_ask_again(a);
+		return;
+	}
 	authority_take(a);
 }
 

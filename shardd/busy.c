@@ -149,12 +149,14 @@ busy_fail(struct conn *c, const struct verb *v, int err)
 
 /* The lookup is over: what waited behind it, in order. */
 static void
-busy_settled_cb(void *arg)
+busy_settled_cb(int over, void *arg)
 {
 	struct busy	*b = arg;
 	struct verb	*v;
 
 	b->waiting = 0;
+	if (over && b->conn != NULL)
+		conn_pause(b->conn, PAUSE_LINK);
 	b->holds++;
 	while (!b->waiting && !list_empty(&b->pending)) {
 		v = list_entry(b->pending.next, struct verb, at);
@@ -313,8 +315,11 @@ busy_step(struct conn *c, const struct verb *v)
 	if (v->done != NULL && (promise = busy_promise(c, v)) == NULL)
 		return (-1);
 	if (authority_step(c->replica->authority, payload_data(v->p),
-	    promise != NULL ? busy_done_cb : NULL, promise) == 0)
+	    promise != NULL ? busy_done_cb : NULL, promise) == 0) {
+		if (neighbours_over(c->replica->neighbours))
+			conn_pause(c, PAUSE_LINK);
 		return (0);
+	}
 	if (promise != NULL)
 		busy_break(promise);
 	return (-1);

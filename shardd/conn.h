@@ -39,7 +39,7 @@ enum conn_state {
 
 /* Why it is not read, a bit a reason. */
 #define PAUSE_HELD	0x1	/* a completion or a lookup is outstanding */
-#define PAUSE_LINK	0x2	/* it feeds a link that is over its mark */
+#define PAUSE_LINK	0x2	/* too much of its group waits for a link */
 #define PAUSE_BUSY	0x4	/* a request is being answered */
 #define PAUSE_OUT	0x8	/* it does not read what its messages led to */
 
@@ -225,6 +225,8 @@ struct opening {
 void	 conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest);
 /* Its replica is ready, or its entry confirmed: open it if nothing is missing. */
 void	 conn_ws_try_open(struct opening *o);
+/* What it waits for has not come in time: 503, it is to come again. */
+void	 conn_ws_come_again(struct conn *c);
 /* Nothing that onopen began is outstanding: it hears its group from now on. */
 void	 conn_ws_join(struct conn *c);
 /* Send a close frame and end the conversation. */

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/spare.h"
 #include "common/turn.h"
+#include "proto/http_reply.h"
 #include "proto/utf8.h"
 #include "proto/ws_deflate.h"
 #include "shardd/conn.h"
@@ -156,6 +157,25 @@ conn_ws_try_open(struct opening *o)
 	opening_free(o);
 	((struct ws *)c->proto)->opening = NULL;
 	conn_ws_open(c, hello);
+}
+
+void
+conn_ws_come_again(struct conn *c)
+{
+	enum close_why	 why = CLOSE_NOT_READY;
+	struct buf	 b = { 0 };
+
+	log_debug("conn id=%llx refused: %s", (unsigned long long)c->id,
+	    close_sentence(why));
+	conn_depart(c, why, close_code(why));
+	if (http_reply_error(&b, 503, close_sentence(why), 1, 0) == -1 ||
+	    conn_queue_bytes(c, slice_of(b.data, b.len)) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+	else {
+		conn_late(c);
+		conn_linger(c);
+	}
+	buf_clear(&b);
 }
 
 /* onopen said no: nothing of it may be seen but the refusal. */
@@ -533,7 +553,7 @@ conn_ws_decode(struct conn *c, struct ws *ws, struct ws_bytes *b)
 	int			 more = 1;
 
 	while (b->len > 0 && more && (c->turns & CONN_T_QUEUED) == 0 &&
-	    (c->pauses & (PAUSE_HELD | PAUSE_OUT)) == 0) {
+	    (c->pauses & (PAUSE_HELD | PAUSE_OUT | PAUSE_LINK)) == 0) {
 		v = ws_in_next(&ws->in, &limits, b->data, b->len, &used, &m);
 		b->data += used;
 		b->len -= used;

@@ -24,6 +24,7 @@ struct held {
 	uint64_t	 incarnation;
 	uint64_t	 until;		/* clock_ms */
 	size_t		 bytes;
+	int		 note;		/* of a message that was not kept */
 	struct gossip	 m;		/* slices into data */
 	char		 data[];
 };
@@ -34,6 +35,7 @@ static int		 held_ticking;
 static uint64_t		 ended[HELD_ENDED];
 static size_t		 nended;
 
+static int	 held_keep(struct link *l, const struct gossip *m, int note);
 static void	 held_tick_cb(evutil_socket_t fd, short what, void *arg);
 
 /* Once more, while something waits. */
@@ -56,28 +58,63 @@ held_free(struct held *h)
 	free(h);
 }
 
+/* m is not kept: what is to be known of it when its replica comes.  1 if there is. */
+static int
+held_note(const struct gossip *m, struct gossip *note)
+{
+	*note = (struct gossip){ .type = GOSSIP_LOST, .to = m->to,
+	    .from = m->from };
+	switch (m->type) {
+	case GOSSIP_CAST:
+	case GOSSIP_WHISPER:
+	case GOSSIP_PUBLISH:
+		note->seq = m->seq;
+		return (1);
+	case GOSSIP_STEP:
+	case GOSSIP_REIGN:
+	case GOSSIP_AT:
+	case GOSSIP_NEWS:
+	case GOSSIP_ACK:
+	case GOSSIP_STATE:
+		note->of = GOSSIP_NEWS;
+		return (1);
+	case GOSSIP_LOST:
+		*note = *m;
+		return (1);
+	default:
+		return (0);
+	}
+}
+
 /* Those whose replica did not come: nobody is here who could act. */
 static void
 held_tick_cb(evutil_socket_t fd, short what, void *arg)
 {
+	uint64_t	 now = clock_ms();
+	struct list	*e, *tmp;
+	struct gossip	 note;
 	struct held	*h;
 	struct link	*l;
 
 	(void)fd, (void)what;
 	held_ticking = 0;
-	while (!list_empty(&held_list)) {
-		h = list_entry(held_list.next, struct held, at);
-		if (h->until > clock_ms()) {
-			held_tick(arg);
-			return;
-		}
-		log_debug("held %s for replica=%" PRIu64 " which did not come",
-		    gossip_name(h->m.type), h->m.to);
+	list_each(e, tmp, &held_list) {
+		h = list_entry(e, struct held, at);
+		if (h->until > now)
+			continue;
 		l = link_find(h->worker, h->slot, h->incarnation);
-		if (l != NULL)
+		if (l != NULL && !h->note) {
+			log_debug("held %s for replica=%" PRIu64
+			    " which did not come", gossip_name(h->m.type),
+			    h->m.to);
 			neighbours_absent(l, &h->m);
+			if (held_note(&h->m, &note))
+				held_keep(l, &note, 1);
+		}
 		held_free(h);
 	}
+	if (!list_empty(&held_list))
+		held_tick(arg);
 }
 
 /* The bytes of s are at from now on; what is behind them. */
@@ -91,15 +128,16 @@ held_copy(struct slice *s, char *at)
 	return (at + s->len);
 }
 
-int
-held_add(struct link *l, const struct gossip *m)
+/* A copy of m, or (note) the note of one.  0, or -1 with errno ENOBUFS, ENOMEM. */
+static int
+held_keep(struct link *l, const struct gossip *m, int note)
 {
+	size_t		 max = note ? 2 * HELD_MAX : HELD_MAX, bytes;
 	struct held	*h;
-	size_t		 bytes;
 	char		*at;
 
 	bytes = sizeof(*h) + m->uid.len + m->topics.len + m->payload.len;
-	if (bytes > HELD_MAX - held_bytes) {
+	if (held_bytes > max || bytes > max - held_bytes) {
 		errno = ENOBUFS;
 		return (-1);
 	}
@@ -113,7 +151,8 @@ held_add(struct link *l, const struct gossip *m)
 	h->worker = link_worker(l);
 	h->slot = link_slot(l);
 	h->incarnation = link_incarnation(l);
-	h->until = clock_ms() + HELD_MS;
+	h->note = note;
+	h->until = clock_ms() + (note ? HELD_NOTE_MS : HELD_MS);
 	h->bytes = bytes;
 	h->m = *m;
 	at = held_copy(&h->m.uid, h->data);
@@ -122,6 +161,20 @@ held_add(struct link *l, const struct gossip *m)
 	held_bytes += bytes;
 	list_push(&held_list, &h->at);
 	return (0);
+}
+
+void
+held_add(struct link *l, const struct gossip *m)
+{
+	struct gossip	 note;
+
+	if (held_keep(l, m, 0) == 0)
+		return;
+	neighbours_absent(l, m);
+	if (held_note(m, &note) && held_keep(l, &note, 1) == -1)
+		log_warn("link slot=%u lost=1 %s for replica=%" PRIu64 ": %s",
+		    link_slot(l), gossip_name(m->type), m->to,
+		    strerror(errno));
 }
 
 void

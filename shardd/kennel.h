@@ -41,7 +41,8 @@
  * uids are bytes with a length; those given as const char * are terminated too.
  *
  * What is promised about messages: everything one socket sends reaches each
- * receiver in the order sent, whatever mix of calls it was, at most once.
+ * receiver in the order sent, whatever mix of calls it was, at most once.  Who
+ * misses one that was lost between two processes is closed (1013, "missed").
  */
 #ifndef KENNEL_H
 #define KENNEL_H
@@ -255,7 +256,12 @@ void	*kennel_socket_data(const struct kennel_socket *);
 typedef void	kennel_replica_done_cb(struct kennel_replica *, int err,
 		    void *arg);
 
-/* As above, from nobody in particular: no one is left out. */
+/*
+ * As above, from nobody in particular: no one is left out.  Broadcast and whisper
+ * return -1 with errno EAGAIN, and nothing is said to anybody, while more than 8 MiB
+ * of the group wait for another process: no client can be paused for them, so
+ * whoever asked for it is to come again (over HTTP: 503).
+ */
 int	 kennel_replica_emit(struct kennel_replica *, const char *data,
 	    size_t len, int flags);
 int	 kennel_replica_broadcast(struct kennel_replica *, const char *data,
@@ -277,7 +283,8 @@ struct kennel_slot {
 	uint64_t	 neighbour;	/* its replica id */
 	const char	*data;		/* NULL when there is an error */
 	size_t		 len;
-	const char	*error;		/* "timeout", "gone", or its own words */
+	const char	*error;		/* "timeout", "gone", "overloaded", or its own
+					   words */
 };
 
 /* n slots, one a neighbour; 0 and not an error without neighbours. */

@@ -5,6 +5,9 @@
  * connection: it belongs to a link as soon as its HELLO says which one.  A link
  * outlives its wires until the gateway says that the shard is dead; whenever it
  * has none, the dialer dials again.
+ *
+ * A wire is given only as much as keeps it busy.  What is more stays in the link's
+ * backlog: there each group waits for itself, and a new wire finds it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,14 +25,17 @@
 #include "common/sock.h"
 #include "proto/channel.h"
 #include "shardd/ask.h"
+#include "shardd/backlog.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
 #include "shardd/neighbours.h"
 #include "shardd/worker.h"
 
 #define LINK_HELLO_MS	2000		/* for the other side's HELLO */
+#define LINK_RETRY_MS	100		/* without memory */
 #define LINK_GIVE_UP_MS	10000		/* without a wire */
-#define LINK_BACKLOG	SLOTS_MAX
+#define LINK_CALLERS	SLOTS_MAX
+#define LINK_FEED	(256 << 10)	/* bytes in a wire's queue: no more yet */
 
 struct wire {
 	struct list	 at;		/* wires, until it belongs to a link */
@@ -47,29 +53,33 @@ struct link {
 	char		*path;		/* NULL: not known, we do not dial */
 	struct wire	*wire;
 	int		 up;		/* wire has said HELLO */
-	int		 given_up;	/* since it was up: sending is EPIPE */
-	int		 overran;	/* is to be given up */
-	int		 lossy;		/* something was lost since it was up */
+	int		 given_up;	/* since it was up: only notes wait */
+	int		 lossy;		/* a wire was lost since it was up */
+	int		 full;		/* something did not fit, and some waits */
 	int		 askme;
 	uint64_t	 since;		/* clock_ms: not up from then on */
-	struct buf	 queue;		/* until it is up: length, frame, ... */
-	size_t		 nqueue;	/* messages in it */
+	struct backlog	 backlog;
+	size_t		 dropped;	/* messages that did not fit, not logged */
+	struct turn_work feed;
 	struct backoff	 backoff;
 	struct event	*timer;		/* dial again, give up */
-	struct turn_work overrun;	/* beyond LINK_MAX */
 };
 
 static struct list	 wires = { &wires, &wires };
 
 static void	 link_dial(struct link *l);
+static enum backlog_fate link_drop(void *arg, struct gossip *m, int many);
+static void	 link_eased(void *arg, uint64_t replica);
+static void	 link_feed(void *arg);
 static void	 link_free(struct link *l);
 static void	 link_lost(struct link *l, const char *why);
-static void	 link_overrun(void *arg);
 static void	 link_timer_cb(evutil_socket_t fd, short what, void *arg);
 static void	 link_up(struct link *l, struct wire *wire);
 static struct wire *wire_new(struct worker *w, struct link *l, int fd);
 static void	 wire_free(struct wire *wire);
 static int	 wire_say_hello(struct wire *wire);
+
+static const struct backlog_ops link_backlog_ops = { link_drop, link_eased };
 
 /* ---- links ---- */
 
@@ -119,7 +129,8 @@ link_get(struct worker *w, uint32_t slot, uint64_t incarnation,
 	l->incarnation = incarnation;
 	l->since = clock_ms();
 	backoff_init(&l->backoff, 20, 500);
-	turn_work_init(&l->overrun, link_overrun, l);
+	backlog_init(&l->backlog, &link_backlog_ops, l);
+	turn_work_init(&l->feed, link_feed, l);
 	if ((path != NULL && (l->path = strdup(path)) == NULL) ||
 	    (l->timer = evtimer_new(w->base, link_timer_cb, l)) == NULL) {
 		link_free(l);
@@ -139,8 +150,8 @@ link_free(struct link *l)
 		wire_free(l->wire);
 	if (l->timer != NULL)
 		event_free(l->timer);
-	turn_cancel(&l->overrun);
-	buf_clear(&l->queue);
+	turn_cancel(&l->feed);
+	backlog_clear(&l->backlog);
 	free(l->path);
 	free(l);
 }
@@ -161,7 +172,9 @@ link_timer_cb(evutil_socket_t fd, short what, void *arg)
 	struct link	*l = arg;
 
 	(void)fd, (void)what;
-	if (!l->given_up && clock_ms() - l->since >= LINK_GIVE_UP_MS)
+	if (l->up)
+		link_feed(l);
+	else if (!l->given_up && clock_ms() - l->since >= LINK_GIVE_UP_MS)
 		link_lost(l, "no link within 10 s");
 	else
 		link_dial(l);
@@ -196,27 +209,16 @@ link_dial(struct link *l)
 static void
 link_up(struct link *l, struct wire *wire)
 {
-	const char	*p = l->queue.data;
-	uint32_t	 len;
-
 	log_info("link slot=%u incarnation=%016" PRIx64 " up", l->slot,
 	    l->incarnation);
 	l->wire = wire;
 	l->up = 1;
-	l->given_up = 0;
+	l->given_up = l->backlog.closed = 0;
 	backoff_reset(&l->backoff);
 	event_del(l->timer);
 	if (l->worker->lookup != NULL)
 		lookup_link_up(l->worker->lookup, l);
-	for (; l->nqueue > 0; l->nqueue--, p += len) {
-		len = bytes_get_be32(p);
-		p += sizeof(len);
-		if (frames_send(wire->frames, slice_of(p, len),
-		    slice_of(NULL, 0)) == -1)
-			log_warn("link slot=%u lost=1 error=\"%s\"", l->slot,
-			    strerror(errno));
-	}
-	buf_clear(&l->queue);
+	link_feed(l);
 	if (l->lossy)
 		neighbours_link_back(l);
 	l->lossy = 0;
@@ -229,15 +231,13 @@ link_lost(struct link *l, const char *why)
 	struct worker	*w = l->worker;
 	struct ctl	 m = { .type = CTL_LINK_LOST, .slot = l->slot,
 			    .incarnation = l->incarnation };
-	size_t		 queued = l->queue.len;
+	size_t		 queued = 0;
 	int		 was_up = l->up, late, report;
 
 	late = !was_up && clock_ms() - l->since >= LINK_GIVE_UP_MS;
-	report = was_up || (!l->given_up && (late || l->overran));
-	l->given_up |= late | l->overran;
-	l->overran = 0;
+	report = was_up || (!l->given_up && late);
 	if (l->wire != NULL) {
-		queued += frames_queued(l->wire->frames);
+		queued = frames_queued(l->wire->frames);
 		wire_free(l->wire);
 	}
 	l->wire = NULL;
@@ -247,89 +247,153 @@ link_lost(struct link *l, const char *why)
 	if (report) {
 		/* One that leaves, as we or the other, loses nothing; of one
 		 * that died the gateway warns. */
-		if (w->draining || (queued == 0 && l->nqueue == 0))
+		if (w->draining || queued == 0)
 			log_info("link slot=%u incarnation=%016" PRIx64
 			    " ended why=\"%s\"", l->slot, l->incarnation, why);
 		else
 			log_warn("link slot=%u incarnation=%016" PRIx64
-			    " lost_bytes=%zu lost_messages=%zu why=\"%s\"",
-			    l->slot, l->incarnation, queued, l->nqueue, why);
-		buf_clear(&l->queue);
-		l->nqueue = 0;
+			    " lost_bytes=%zu waiting_bytes=%zu why=\"%s\"",
+			    l->slot, l->incarnation, queued,
+			    backlog_bytes(&l->backlog), why);
 		l->lossy = 1;
 		m.text = slice_str(why);
 		worker_tell(w, &m);
+		if (late) {
+			l->given_up = l->backlog.closed = 1;
+			backlog_drop(&l->backlog);
+		}
 		neighbours_link_lost(l);
-		worker_links_eased(w);
+		neighbours_link_mark(l);
 	} else
 		log_debug("link slot=%u failed: %s", l->slot, why);
 	link_again(l);
 }
 
-/* More than LINK_MAX is queued: somebody there does not read. */
+/* ---- sending ---- */
+
+/* Something does not fit any more: somebody there does not read.  Whether it hangs,
+ * the gateway's watchdog finds out. */
 static void
-link_overrun(void *arg)
+link_is_full(struct link *l)
 {
-	link_lost(arg, "64 MiB are queued");
+	if (l->full || l->given_up)
+		return;
+	l->full = 1;
+	log_warn("link slot=%u incarnation=%016" PRIx64 " full: 64 MiB are "
+	    "queued, the groups with the most lose messages", l->slot,
+	    l->incarnation);
 }
 
-static int
-link_enqueue(struct link *l, struct slice head, struct slice body)
+/* Of the backlog: m does not fit. */
+static enum backlog_fate
+link_drop(void *arg, struct gossip *m, int many)
 {
-	char	*p;
+	struct link		*l = arg;
+	enum backlog_fate	 fate = neighbours_drop(l, m, many);
 
-	if ((p = buf_reserve(&l->queue, sizeof(uint32_t) + head.len +
-	    body.len)) == NULL) {
-		l->queue.failed = 0;
-		return (-1);
+	if (fate != BACKLOG_KEEP) {
+		l->dropped++;
+		link_is_full(l);
 	}
-	bytes_put_be32(p, (uint32_t)(head.len + body.len));
-	p += sizeof(uint32_t);
-	memcpy(p, head.data, head.len);
-	if (body.len > 0)
-		memcpy(p + head.len, body.data, body.len);
-	l->queue.len += sizeof(uint32_t) + head.len + body.len;
-	l->nqueue++;
-	return (0);
+	return (fate);
+}
+
+/* Of the backlog: that replica's group may go on. */
+static void
+link_eased(void *arg, uint64_t replica)
+{
+	struct link	*l = arg;
+
+	neighbours_link_eased(l, replica);
+}
+
+/* All of m but its payload, as it is sent; valid until the next.  Its data is NULL
+ * when m is no message that could be sent. */
+static struct slice
+link_encode(const struct gossip *m)
+{
+	static struct buf	 head;
+
+	head.len = 0;
+	gossip_encode(&head, m);
+	if (!head.failed && m->payload.len <= LINK_FRAME_MAX - head.len)
+		return (slice_of(head.data, head.len));
+	head.failed = 0;
+	return (slice_of(NULL, 0));
+}
+
+/* The wire has room: what waits goes there, the groups in turns. */
+static void
+link_feed(void *arg)
+{
+	struct timeval		 tv = { 0, LINK_RETRY_MS * 1000 };
+	const struct gossip	*m;
+	struct link		*l = arg;
+	struct slice		 head;
+
+	while (l->up && frames_queued(l->wire->frames) <= LINK_FEED &&
+	    (m = backlog_next(&l->backlog)) != NULL) {
+		head = link_encode(m);
+		if (head.data == NULL || frames_send(l->wire->frames, head,
+		    m->payload) == -1) {
+			evtimer_add(l->timer, &tv);	/* no memory */
+			return;
+		}
+		backlog_sent(&l->backlog);
+	}
+	if (l->dropped == 0 || !backlog_is_empty(&l->backlog))
+		return;
+	log_warn("link slot=%u incarnation=%016" PRIx64
+	    " has sent what waited, lost_messages=%zu", l->slot,
+	    l->incarnation, l->dropped);
+	l->dropped = 0;
+	l->full = 0;
 }
 
 int
 link_send(struct link *l, const struct gossip *m)
 {
-	static struct buf	 head;
-	size_t			 queued;
+	struct slice	head = link_encode(m);
+	int		rv = -1;
 
-	if (l->given_up || l->overran) {
-		errno = EPIPE;
-		return (-1);
-	}
-	head.len = 0;
-	gossip_encode(&head, m);
-	if (head.failed || m->payload.len > LINK_FRAME_MAX - head.len) {
-		head.failed = 0;
-		errno = ENOMEM;
-		return (-1);
-	}
 	budget_charge(BUDGET_RECEIVER);
 	budget_bytes(head.len + m->payload.len);
-	queued = l->up ? frames_queued(l->wire->frames) : l->queue.len;
-	if (queued + head.len + m->payload.len > LINK_MAX) {
-		l->overran = 1;
-		turn_add(&l->overrun, TURN_LINKS);
-		errno = EPIPE;
-		return (-1);
-	}
-	if (l->up)
-		return (frames_send(l->wire->frames,
-		    slice_of(head.data, head.len), m->payload));
-	return (link_enqueue(l, slice_of(head.data, head.len), m->payload));
+	/* Of no group: it is short, and nothing need be before it. */
+	if (head.data != NULL && l->up && (m->from == 0 ||
+	    (backlog_is_empty(&l->backlog) &&
+	    frames_queued(l->wire->frames) <= LINK_FEED)) &&
+	    frames_send(l->wire->frames, head, m->payload) == 0)
+		return (0);
+	if (head.data != NULL)
+		rv = backlog_add(&l->backlog, m->from, m);
+	else
+		backlog_refuse(&l->backlog, m->from, m);
+	if (l->up && frames_queued(l->wire->frames) <= LINK_FEED)
+		turn_add(&l->feed, TURN_LINKS);
+	if (rv == -1)
+		errno = l->given_up ? EPIPE : ENOBUFS;
+	return (rv);
 }
 
 int
-link_is_over(const struct link *l)
+link_is_over(const struct link *l, uint64_t replica)
 {
-	return ((l->up ? frames_queued(l->wire->frames) : l->queue.len) >
-	    LINK_MARK);
+	return (backlog_is_over(&l->backlog, replica));
+}
+
+int
+link_any_waits(const struct worker *w)
+{
+	const struct link	*l;
+	struct list		*e;
+
+	for (e = w->links.next; e != &w->links; e = e->next) {
+		l = list_entry(e, struct link, at);
+		if (l->up && (!backlog_is_empty(&l->backlog) ||
+		    frames_queued(l->wire->frames) > 0))
+			return (1);
+	}
+	return (0);
 }
 
 int
@@ -434,7 +498,8 @@ wire_drained_cb(struct frames *f, void *arg)
 	struct wire	*wire = arg;
 
 	(void)f;
-	worker_links_eased(wire->worker);
+	if (wire->link != NULL && wire->link->up)
+		link_feed(wire->link);
 }
 
 static int
@@ -539,7 +604,7 @@ wire_new(struct worker *w, struct link *l, int fd)
 	    evtimer_add(wire->timer, &tv) == -1)
 		goto fail;
 	wire->frames = frames_new(w->base, fd, name, wire_message_cb,
-	    wire_end_cb, wire_drained_cb, LINK_MARK, wire);
+	    wire_end_cb, wire_drained_cb, LINK_FEED, wire);
 	if (wire->frames == NULL)
 		goto fail;
 	if (l == NULL)
@@ -583,7 +648,7 @@ link_listen(struct worker *w)
 	rv = sock_parse(text.data, &a, &why);
 	buf_clear(&text);
 	if (rv == -1 ||
-	    (fd = sock_listen(&a, SOCK_STREAM, LINK_BACKLOG)) == -1)
+	    (fd = sock_listen(&a, SOCK_STREAM, LINK_CALLERS)) == -1)
 		return (-1);
 	w->link_listener = listener_new(w->base, fd, link_accept_cb,
 	    link_refuse_cb, w);

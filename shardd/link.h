@@ -1,7 +1,7 @@
 /*
  * One other shard of this node: one connection, shared by all groups the two
- * have in common.  The lower slot dials; until the link is up, messages wait
- * in its queue.
+ * have in common.  The lower slot dials; until the link is up, and while the other
+ * side reads too slowly, messages wait in its backlog, each group's for itself.
  */
 #ifndef SHARDD_LINK_H
 #define SHARDD_LINK_H
@@ -13,9 +13,6 @@
 struct link;
 struct worker;
 
-#define LINK_MARK	(8 << 20)	/* queued bytes: senders pause */
-#define LINK_MAX	(64 << 20)	/* queued bytes: it is given up */
-
 /* Listen at w->link_path; 0 or -1 with errno. */
 int	 link_listen(struct worker *w);
 void	 link_shutdown(struct worker *w);	/* all links, and the listener */
@@ -24,12 +21,16 @@ struct link *link_get(struct worker *w, uint32_t slot, uint64_t incarnation,
 	    const char *path);
 struct link *link_find(struct worker *w, uint32_t slot, uint64_t incarnation);
 /*
- * Queue m; its payload is m->payload.  Flushed at the end of the turn.  0, or -1
- * with errno (ENOMEM; EPIPE: given up).  Beyond LINK_MAX the link is given up:
- * the gateway is told (LINK_LOST), neighbours_link_lost() is called from the loop.
+ * Send m, whose group is that of our replica m->from (0: none), or let it wait.
+ * Flushed at the end of the turn.  0, or -1 with errno ENOBUFS (it does not fit) or
+ * EPIPE (the link was given up); then neighbours_drop() has said what stands in its
+ * place.
  */
 int	 link_send(struct link *l, const struct gossip *m);
-int	 link_is_over(const struct link *l);	/* queue is beyond LINK_MARK */
+/* Is what waits for that replica's group beyond its mark? */
+int	 link_is_over(const struct link *l, uint64_t replica);
+/* Does something still wait for a link that is up? */
+int	 link_any_waits(const struct worker *w);
 int	 link_is_up(const struct link *l);
 struct worker *link_worker(const struct link *l);
 uint32_t link_slot(const struct link *l);

@@ -24,6 +24,7 @@
 #define MEET_LATE_MS	10000	/* of an introduction when it is ready */
 #define DONE_MS		10000
 #define GOSSIP_MS	2000	/* when the caller names none */
+#define DROP_KEEP	1024	/* bytes of an answer that is an error */
 
 enum neighbour_state { NEIGHBOUR_MEETING, NEIGHBOUR_MET, NEIGHBOUR_SILENT };
 
@@ -50,7 +51,7 @@ struct whisper {			/* waits for a lookup */
 	struct list	 at;
 	struct neighbours *n;		/* NULL: ended meanwhile */
 	struct payload	*p;
-	void		(*settled)(void *arg);
+	neighbours_settled_cb *settled;
 	void		*settled_arg;
 	neighbours_done_cb *done;
 	void		*arg;
@@ -64,6 +65,7 @@ struct kennel_answer {			/* a neighbour waits for it */
 	uint32_t	 slot;		/* of the link: it may have ended */
 	uint64_t	 incarnation;
 	uint64_t	 ask;
+	uint64_t	 replica;	/* ours, which answers */
 };
 
 struct round {				/* a gossip of ours */
@@ -318,6 +320,87 @@ neighbours_link_lost(struct link *l)
 }
 
 void
+neighbours_link_mark(struct link *l)
+{
+	struct map	*replicas = &link_worker(l)->replicas;
+	struct map_node	*e;
+	struct replica	*r;
+
+	for (e = map_first(replicas); e != NULL; e = map_next(replicas, e)) {
+		r = container_of(e, struct replica, by_id);
+		for (size_t i = 0; i < r->neighbours->n; i++) {
+			struct neighbour *nb = &r->neighbours->at[i];
+			struct gossip	  m = { .type = GOSSIP_LOST,
+					    .to = nb->id, .from = r->id,
+					    .seq = nb->out };
+
+			if (nb->out > 0 &&
+			    neighbour_link(r->neighbours, nb) == l)
+				link_send(l, &m);
+		}
+	}
+}
+
+void
+neighbours_link_eased(struct link *l, uint64_t replica)
+{
+	struct replica	*r = replica_find(link_worker(l), replica);
+
+	if (r != NULL)
+		replica_eased(r);
+}
+
+/*
+ * Who asked is told that nobody acted.  What clients were to have becomes a note for
+ * whom it was; what an authority says, one that both are to compare what they
+ * have.  What is small and waited for is sent all the same.
+ */
+enum backlog_fate
+neighbours_drop(struct link *l, struct gossip *m, int many)
+{
+	switch (m->type) {
+	case GOSSIP_CAST:
+	case GOSSIP_WHISPER:
+	case GOSSIP_PUBLISH:
+		m->of = many ? GOSSIP_CAST : m->type;
+		m->after = m->seq - 1;
+		if (many) {
+			m->uid = m->topics = slice_of(NULL, 0);
+			m->flags = 0;
+		}
+		m->flags &= GOSSIP_F_NOT_UID;
+		break;
+	case GOSSIP_STEP:
+	case GOSSIP_REIGN:
+	case GOSSIP_AT:
+	case GOSSIP_NEWS:
+	case GOSSIP_ACK:
+	case GOSSIP_STATE:
+		*m = (struct gossip){ .of = GOSSIP_NEWS, .to = m->to,
+		    .from = m->from };
+		break;
+	case GOSSIP_ASK:
+		ask_missed(m->ask, l);
+		return (BACKLOG_GONE);
+	case GOSSIP_ANSWER:
+		if ((m->flags & GOSSIP_F_ERROR) != 0 &&
+		    m->payload.len <= DROP_KEEP)
+			return (BACKLOG_KEEP);
+		m->flags = GOSSIP_F_ERROR;
+		m->payload = slice_str("the answer could not be sent");
+		return (BACKLOG_NOTE);
+	default:
+		return (BACKLOG_KEEP);
+	}
+	if (m->ask != 0)
+		ask_missed(m->ask, l);
+	m->type = GOSSIP_LOST;
+	m->ask = 0;
+	m->payload = slice_of(NULL, 0);
+	return (BACKLOG_NOTE);
+}
+
+void
 neighbours_link_back(struct link *l)
 {
 	struct map	*replicas = &link_worker(l)->replicas;
@@ -385,7 +468,8 @@ neighbours_fan(struct neighbours *n, struct gossip *m,
 	for (size_t i = 0; i < n->n; i++) {
 		nb = &n->at[i];
 		l = neighbour_link(n, nb);
-		if (where != NULL && (l == NULL || !link_askme(l)) &&
+		if (where != NULL && (l == NULL || !link_askme(l) ||
+		    m->uid.len > UID_MAX) &&
 		    !neighbour_is_at(n, nb, where))
 			continue;
 		if (a != NULL)
@@ -395,16 +479,28 @@ neighbours_fan(struct neighbours *n, struct gossip *m,
 		m->to = nb->id;
 		m->seq = ++nb->out;
 		if (link_send(l, m) == -1) {
-			log_debug("link slot=%u lost=1 error=\"%s\"", nb->slot,
-			    strerror(errno));
+			over |= errno == ENOBUFS;
 			if (a != NULL)
 				ask_unsent(a);
 		} else
-			over |= link_is_over(l);
+			over |= link_is_over(l, n->r->id);
 	}
 	if (a != NULL)
 		ask_go(a);
 	return (over);
+}
+
+int
+neighbours_over(struct neighbours *n)
+{
+	struct link	*l;
+
+	for (size_t i = 0; i < n->n; i++) {
+		l = neighbour_link(n, &n->at[i]);
+		if (l != NULL && link_is_over(l, n->r->id))
+			return (1);
+	}
+	return (0);
 }
 
 static uint32_t
@@ -450,32 +546,36 @@ neighbours_found_cb(const struct slice *addresses, size_t count, int err,
 			    .uid = slice_of(wh->uid, wh->uid_len),
 			    .flags = neighbours_flags(wh->p),
 			    .payload = payload_data(wh->p) };
+	int		 over = 0;
 
 	list_remove(&wh->at);
-	if (wh->n != NULL && neighbours_fan(wh->n, &m,
-	    err == 0 ? &where : NULL, wh->done, wh->arg) == -1) {
+	if (wh->n != NULL && (over = neighbours_fan(wh->n, &m,
+	    err == 0 ? &where : NULL, wh->done, wh->arg)) == -1) {
 		log_warn("replica id=%" PRIu64 " whisper lost: %s",
 		    wh->n->r->id, strerror(errno));
 		if (wh->done != NULL)
 			wh->done(ETIMEDOUT, wh->arg);
 	}
 	payload_unref(wh->p);
-	wh->settled(wh->settled_arg);
+	wh->settled(over == 1, wh->settled_arg);
 	spare_put(wh, sizeof(*wh) + wh->uid_len);
 }
 
 int
 neighbours_whisper(struct neighbours *n, struct slice uid, struct payload *p,
-    int *waiting, void (*settled)(void *arg), void *settled_arg,
+    int *waiting, neighbours_settled_cb *settled, void *settled_arg,
     neighbours_done_cb *done, void *arg)
 {
 	const struct worker	*w = n->r->worker;
 	struct gossip		 m = { .type = GOSSIP_WHISPER, .uid = uid,
 				    .flags = neighbours_flags(p),
 				    .payload = payload_data(p) };
+	const struct where	 nowhere = { NULL, 0 };
 	struct whisper		*wh;
 
 	*waiting = 0;
+	if (uid.len > UID_MAX)		/* nobody's */
+		return (neighbours_fan(n, &m, &nowhere, done, arg));
 	if (n->n <= w->opt.whisper_ask || w->lookup == NULL ||
 	    !lookup_usable(w->lookup))
 		return (neighbours_fan(n, &m, NULL, done, arg));
@@ -555,50 +655,107 @@ neighbours_gossip(struct neighbours *n, struct slice msg,
 
 /* ---- from the neighbours ---- */
 
-/* An answer that cannot be sent is one that comes too late. */
+/* Answers stand behind what replica (0: none) has said before. */
 static void
-neighbours_reply(struct link *l, uint64_t ask)
+neighbours_reply(struct link *l, uint64_t replica, uint64_t ask)
 {
-	struct gossip	 m = { .type = GOSSIP_DONE, .ask = ask };
+	struct gossip	 m = { .type = GOSSIP_DONE, .from = replica,
+			    .ask = ask };
 
 	if (ask != 0 && link_send(l, &m) == -1)
-		log_debug("link slot=%u answer lost: %s", link_slot(l),
-		    strerror(errno));
+		log_debug("link slot=%u answer lost", link_slot(l));
 }
 
 static void
-neighbours_reply_error(struct link *l, uint64_t ask, const char *text)
+neighbours_reply_error(struct link *l, uint64_t replica, uint64_t ask,
+    const char *text)
 {
-	struct gossip	 m = { .type = GOSSIP_ANSWER, .ask = ask,
-			    .flags = GOSSIP_F_ERROR,
+	struct gossip	 m = { .type = GOSSIP_ANSWER, .from = replica,
+			    .ask = ask, .flags = GOSSIP_F_ERROR,
 			    .payload = slice_str(text) };
 
 	if (link_send(l, &m) == -1)
-		log_debug("link slot=%u answer lost: %s", link_slot(l),
-		    strerror(errno));
+		log_debug("link slot=%u answer lost", link_slot(l));
 }
 
 void
 neighbours_absent(struct link *l, const struct gossip *m)
 {
 	if (gossip_answer(m->type) == GOSSIP_ANSWER)
-		neighbours_reply_error(l, m->ask, "gone");
+		neighbours_reply_error(l, 0, m->ask, "gone");
 	else
-		neighbours_reply(l, m->ask);
+		neighbours_reply(l, 0, m->ask);
+}
+
+/* One like m, of type `of`, did not get here: they miss it, and come back. */
+static void
+neighbours_missed(struct neighbours *n, const struct gossip *m,
+    enum gossip_type of, const char *why)
+{
+	struct slice	 but = { NULL, 0 };
+	size_t		 closed;
+
+	if ((m->flags & GOSSIP_F_NOT_UID) != 0)
+		but = m->uid;
+	if (of == GOSSIP_WHISPER)
+		closed = replica_missed_uid(n->r, m->uid);
+	else if (of == GOSSIP_PUBLISH)
+		closed = topics_missed(n->r, m->topics, but);
+	else
+		closed = replica_missed(n->r, but);
+	log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64 " lost=%" PRIu64
+	    " closed=%zu why=\"%s\"", n->r->id, m->from, m->seq - m->after,
+	    closed, why);
+}
+
+/* All up to seq should be here.  Of what is not, nobody knows whom it was for. */
+static void
+neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t seq)
+{
+	struct gossip	 m = { .from = nb->id, .after = nb->in, .seq = seq };
+
+	if (seq <= nb->in)
+		return;
+	nb->in = seq;
+	neighbours_missed(n, &m, GOSSIP_CAST, "lost with a link");
+}
+
+/* nb, NULL if it has ended, says that something did not get through. */
+static void
+neighbours_got_lost(struct neighbours *n, struct neighbour *nb,
+    const struct gossip *m)
+{
+	switch (m->of) {
+	case 0:
+		if (nb != NULL)
+			neighbours_gap(n, nb, m->seq);
+		break;
+	case GOSSIP_CAST:
+	case GOSSIP_WHISPER:
+	case GOSSIP_PUBLISH:
+		if (nb != NULL)
+			neighbours_gap(n, nb, m->after);
+		if (nb != NULL && m->seq > nb->in)
+			nb->in = m->seq;
+		neighbours_missed(n, m, m->of, "too much waited for its link");
+		break;
+	default:
+		if (nb != NULL && n->r->authority != NULL)
+			authority_missed(n->r->authority, nb->id);
+		break;
+	}
 }
 
 /* Is it the next one?  0: it was here already. */
 static int
-neighbours_next(const struct neighbours *n, struct neighbour *nb, uint64_t seq)
+neighbours_next(struct neighbours *n, struct neighbour *nb, uint64_t seq)
 {
 	if (seq <= nb->in) {
 		log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
 		    " repeated=%" PRIu64, n->r->id, nb->id, seq);
 		return (0);
 	}
-	if (seq != nb->in + 1)
-		log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
-		    " lost=%" PRIu64, n->r->id, nb->id, seq - nb->in - 1);
+	neighbours_gap(n, nb, seq - 1);
 	nb->in = seq;
 	return (1);
 }
@@ -612,8 +769,7 @@ neighbours_deliver(struct neighbours *n, const struct gossip *m)
 	p = payload_frame((m->flags & GOSSIP_F_BINARY) != 0 ? WS_BINARY :
 	    WS_TEXT, m->payload);
 	if (p == NULL) {
-		log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
-		    " lost=1 error=\"no memory\"", n->r->id, m->from);
+		neighbours_missed(n, m, m->type, "no memory");
 		return;
 	}
 	if (m->type == GOSSIP_WHISPER)
@@ -636,17 +792,19 @@ neighbours_asked(struct neighbours *n, struct link *l, const struct gossip *m)
 	struct kennel_answer	*a;
 
 	if (app->ongossip == NULL) {
-		neighbours_reply_error(l, m->ask, "Missing: ongossip handler");
+		neighbours_reply_error(l, n->r->id, m->ask,
+		    "Missing: ongossip handler");
 		return;
 	}
 	if ((a = calloc(1, sizeof(*a))) == NULL) {
-		neighbours_reply_error(l, m->ask, "out of memory");
+		neighbours_reply_error(l, n->r->id, m->ask, "out of memory");
 		return;
 	}
 	a->worker = n->r->worker;
 	a->slot = link_slot(l);
 	a->incarnation = link_incarnation(l);
 	a->ask = m->ask;
+	a->replica = n->r->id;
 	list_push(&n->answers, &a->at);
 	app->ongossip((struct kennel_replica *)n->r, a, m->payload.data,
 	    m->payload.len);
@@ -673,7 +831,10 @@ neighbours_take(struct link *l, const struct gossip *m, void *arg)
 		/* The last words of one that has ended are in order, too. */
 		if (nb == NULL || neighbours_next(n, nb, m->seq))
 			neighbours_deliver(n, m);
-		neighbours_reply(l, m->ask);
+		neighbours_reply(l, n->r->id, m->ask);
+		break;
+	case GOSSIP_LOST:
+		neighbours_got_lost(n, nb, m);
 		break;
 	case GOSSIP_ASK:
 		neighbours_asked(n, l, m);
@@ -690,7 +851,7 @@ neighbours_take(struct link *l, const struct gossip *m, void *arg)
 			authority_message(n->r->authority, m);
 		break;
 	default:
-		neighbours_reply(l, m->ask);
+		neighbours_reply(l, n->r->id, m->ask);
 		break;
 	}
 }
@@ -715,12 +876,9 @@ neighbours_for_replica(struct link *l, const struct gossip *m)
 		    link_slot(l), gossip_name(m->type));
 		return (-1);
 	}
-	if (r == NULL && !held_ended(m->to)) {
-		if (held_add(l, m) == -1)
-			log_warn("link slot=%u lost=1 %s for replica=%" PRIu64
-			    ": %s", link_slot(l), gossip_name(m->type), m->to,
-			    strerror(errno));
-	} else if (r == NULL || r->neighbours == NULL)
+	if (r == NULL && !held_ended(m->to))
+		held_add(l, m);
+	else if (r == NULL || r->neighbours == NULL)
 		neighbours_absent(l, m);
 	else {
 		/* Not before those that waited. */
@@ -747,6 +905,7 @@ neighbours_message(struct link *l, const struct gossip *m)
 	case GOSSIP_NEWS:
 	case GOSSIP_ACK:
 	case GOSSIP_STATE:
+	case GOSSIP_LOST:
 		return (neighbours_for_replica(l, m));
 	case GOSSIP_DONE:
 		ask_answer(m->ask, l, slice_of(NULL, 0), 0);
@@ -758,7 +917,7 @@ neighbours_message(struct link *l, const struct gossip *m)
 		return (0);
 	case GOSSIP_ASKME:
 		link_set_askme(l, (m->flags & GOSSIP_F_ON) != 0);
-		neighbours_reply(l, m->ask);
+		neighbours_reply(l, 0, m->ask);
 		return (0);
 	default:
 		log_warn("link slot=%u error=\"unexpected %s\"", link_slot(l),
@@ -770,14 +929,14 @@ neighbours_message(struct link *l, const struct gossip *m)
 void
 neighbours_answer(struct kennel_answer *a, struct slice data, int is_error)
 {
-	struct gossip	 m = { .type = GOSSIP_ANSWER, .ask = a->ask,
+	struct gossip	 m = { .type = GOSSIP_ANSWER, .from = a->replica,
+			    .ask = a->ask,
 			    .flags = is_error ? GOSSIP_F_ERROR : 0,
 			    .payload = data };
 	struct link	*l = link_find(a->worker, a->slot, a->incarnation);
 
 	if (l != NULL && link_send(l, &m) == -1)
-		neighbours_reply_error(l, a->ask,
-		    "the answer could not be sent");
+		log_debug("link slot=%u answer lost", link_slot(l));
 	list_remove(&a->at);
 	free(a);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
+#include "shardd/backlog.h"
 #include "proto/gossip.h"
 
 struct kennel_answer;
@@ -51,8 +52,8 @@ typedef void	neighbours_gossip_cb(const struct kennel_slot *slots, size_t n,
 /*
  * To all neighbours: p for all their members but uid `but` (data NULL: all).
  * done may be NULL; it is never called from within.  0, or -1 with errno ENOMEM.
- * Returns 1 if a link that it fed is over its mark (8 MiB): the caller pauses
- * the socket until worker_links_eased() or 2 s have passed.
+ * Returns 1 if what waits of this group for a shard that it fed is over its mark
+ * (8 MiB): the caller pauses the socket until replica_eased() or 2 s have passed.
  */
 int	 neighbours_cast(struct neighbours *n, struct payload *p,
 	    struct slice but, neighbours_done_cb *done, void *arg);
@@ -64,12 +65,16 @@ int	 neighbours_publish(struct neighbours *n, struct slice topics,
  * To the sockets of uid on neighbours.  With at most whisper_ask (option, 8)
  * neighbours, or without Redis, all are asked; else the shard is looked up in Redis.
  * *waiting is set when a lookup is outstanding: then what the same sender does
- * next must wait until settled(arg) is called (100 ms at most, then all are
- * asked).  done as above.  settled is never called from within.
+ * next must wait until settled() is called (100 ms at most, then all are asked; over:
+ * as neighbours_cast() returns 1).  done as above.  settled is never called from
+ * within.
  */
+typedef void	neighbours_settled_cb(int over, void *arg);
 int	 neighbours_whisper(struct neighbours *n, struct slice uid,
-	    struct payload *p, int *waiting, void (*settled)(void *arg),
+	    struct payload *p, int *waiting, neighbours_settled_cb *settled,
 	    void *settled_arg, neighbours_done_cb *done, void *arg);
+/* Is what waits of this group over its mark?  Who cannot be paused must come again. */
+int	 neighbours_over(struct neighbours *n);
 /* cb comes once, never from within.  0, or -1 with errno ENOMEM. */
 int	 neighbours_gossip(struct neighbours *n, struct slice msg,
 	    unsigned deadline_ms, neighbours_gossip_cb *cb, void *arg);
@@ -88,7 +93,13 @@ int	 neighbours_message(struct link *l, const struct gossip *m);
 /* m is for a replica that is not here: answer, so that nobody waits. */
 void	 neighbours_absent(struct link *l, const struct gossip *m);
 void	 neighbours_link_lost(struct link *l);
+/* Behind what waits for it: how much was sent, so that they know what was lost. */
+void	 neighbours_link_mark(struct link *l);
 /* It is up again, after something was lost: who decides asks who is there. */
 void	 neighbours_link_back(struct link *l);
+/* What waited of that replica's group is down to half of its mark. */
+void	 neighbours_link_eased(struct link *l, uint64_t replica);
+/* m does not fit into what waits for l: what stands in its place (backlog.h). */
+enum backlog_fate neighbours_drop(struct link *l, struct gossip *m, int many);
 
 #endif

@@ -230,3 +230,43 @@ replica_whisper(struct replica *r, struct slice uid, struct payload *p)
 	conn_crowd(r->worker, 0);
 	return (n);
 }
+
+size_t
+replica_missed(struct replica *r, struct slice but)
+{
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < r->nmembers; i++) {
+		if (but.data != NULL && slice_eq(conn_uid(r->members[i]), but))
+			continue;
+		conn_doom(r->members[i], CLOSE_MISSED);
+		n++;
+	}
+	return (n);
+}
+
+size_t
+replica_missed_uid(struct replica *r, struct slice uid)
+{
+	struct bag_node	*e;
+	struct conn	*c;
+	size_t		 n = 0;
+
+	for (e = bag_find(&r->uids, bag_hash(uid.data, uid.len)); e != NULL;
+	    e = bag_again(e)) {
+		c = replica_conn(e);
+		if (!slice_eq(conn_uid(c), uid))
+			continue;
+		conn_doom(c, CLOSE_MISSED);
+		n++;
+	}
+	return (n);
+}
+
+void
+replica_eased(struct replica *r)
+{
+	for (size_t i = 0; i < r->nmembers; i++)
+		if (r->members[i]->pauses & PAUSE_LINK)
+			conn_resume(r->members[i], PAUSE_LINK);
+}

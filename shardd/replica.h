@@ -67,6 +67,13 @@ size_t	 replica_emit(struct replica *r, struct payload *p, struct slice but);
 /* The same to the members of one uid. */
 size_t	 replica_whisper(struct replica *r, struct slice uid,
 	    struct payload *p);
+/* A message for all, but those of that uid (data NULL: for all), did not get here:
+ * they are closed, to come back.  Returns how many. */
+size_t	 replica_missed(struct replica *r, struct slice but);
+/* The same of a message for one uid. */
+size_t	 replica_missed_uid(struct replica *r, struct slice uid);
+/* Members who were paused because too much of this group waited go on. */
+void	 replica_eased(struct replica *r);
 /* Is there a member with this uid? */
 int	 replica_has(const struct replica *r, struct slice uid);
 /* Of every member its uid, in any order. */

@@ -1,4 +1,5 @@
 /* The durable state of groups in Redis. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -427,7 +428,7 @@ store_reply_cb(const struct redis_value *v, int err, void *arg)
 	char			 text[200];
 
 	if (err != 0)
-		a->result = STORE_FAILED;
+		a->result = err == ETIMEDOUT ? STORE_LATE : STORE_FAILED;
 	else if (v->kind == REDIS_ERROR) {
 		a->result = STORE_FAILED;
 		log_warn("store error=\"%s\"", log_escape(text, sizeof(text),

@@ -50,7 +50,8 @@ enum store_result {
 	STORE_DEPOSED,	/* commit: not our epoch, or not our seq.  Likewise */
 	STORE_REFUSED,	/* commit: what is in Redis is no state of ours (a key is
 			   of another type).  Nothing was written */
-	STORE_FAILED	/* Redis is away, slow or says no: perhaps written */
+	STORE_LATE,	/* Redis is there and has not answered: perhaps written */
+	STORE_FAILED	/* Redis is away or says no: perhaps written */
 };
 
 struct store_answer {

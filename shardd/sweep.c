@@ -8,6 +8,7 @@
 
 #define SWEEP_MS	100
 #define SWEEP_PINGS	2		/* unanswered, then it is idle */
+#define SWEEP_OPENING	50		/* upgraded, and what it waits for has not come */
 #define SWEEP_LINGER	10		/* ticks, of 100 ms */
 #define SWEEP_HOMING	50
 #define SWEEP_STALLED	100		/* over its bound, and reads nothing */
@@ -25,8 +26,8 @@ sweep_timed(struct conn *c, uint32_t now)
 			conn_http_timeout(c);
 		break;
 	case CONN_OPENING:
-		if (age > o->request_ms / 100)
-			conn_doom(c, CLOSE_TIMEOUT);
+		if (age > SWEEP_OPENING)
+			conn_ws_come_again(c);
 		break;
 	case CONN_CLOSING:
 		if (age > o->closing_ms / 100)

@@ -181,8 +181,12 @@ topics_pack(struct buf *dst, const char *const *topics)
 	return (-1);
 }
 
-void
-topics_emit(struct replica *r, struct slice topics, struct payload *p,
+/*
+ * p, or (NULL) word that one did not get here, for each subscriber of the topics
+ * but those of that uid.  Returns how many.
+ */
+static size_t
+topics_reach(struct replica *r, struct slice topics, struct payload *p,
     struct slice but)
 {
 	static uint64_t	 publication;
@@ -207,9 +211,27 @@ topics_emit(struct replica *r, struct slice topics, struct payload *p,
 			    (but.data != NULL && slice_eq(conn_uid(c), but)))
 				continue;
 			c->topics->heard = publication;
-			if (conn_send(c, p) == 0 && ++n == CONN_CROWD)
+			if (p == NULL)
+				conn_doom(c, CLOSE_MISSED);
+			else
+				conn_send(c, p);
+			if (++n == CONN_CROWD)
 				conn_crowd(r->worker, 1);
 		}
 	}
 	conn_crowd(r->worker, 0);
+	return (n);
+}
+
+void
+topics_emit(struct replica *r, struct slice topics, struct payload *p,
+    struct slice but)
+{
+	topics_reach(r, topics, p, but);
+}
+
+size_t
+topics_missed(struct replica *r, struct slice topics, struct slice but)
+{
+	return (topics_reach(r, topics, NULL, but));
 }

@@ -300,7 +300,8 @@ worker_drain_step(struct worker *w)
 
 	if (list_empty(&w->conns) && list_empty(&w->timed) &&
 	    list_empty(&w->homing) && list_empty(&w->doomed) &&
-	    list_empty(&w->parted)) {
+	    list_empty(&w->parted) &&
+	    (!link_any_waits(w) || age >= w->drain_ms)) {
 		worker_retire(w);
 		return;
 	}

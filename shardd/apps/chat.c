@@ -4,6 +4,7 @@
  *
  * Messages are JSON objects with a "type"; README, "The chat room", lists them.
  */
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -423,8 +424,26 @@ chat_close(struct kennel_socket *s, const struct kennel_close *why)
 static void
 chat_done_cb(struct kennel_replica *r, int err, void *arg)
 {
-	(void)r, (void)err;
+	static const char	 late[] = "Not every process has answered: some "
+				    "may not have heard it.\n";
+
+	(void)r;
+	if (err != 0) {
+		kennel_respond(arg, 504, "text/plain", late, sizeof(late) - 1);
+		return;
+	}
 	kennel_respond(arg, 200, "text/plain;charset=utf-8", "DONE", 4);
+}
+
+/* Nothing was said: another process is too far behind. */
+static void
+chat_again(struct kennel_request *q)
+{
+	static const char	 text[] = "Too much in this room still waits to "
+				    "be said: try again.\n";
+
+	kennel_header(q, "Retry-After", "1");
+	kennel_respond(q, 503, "text/plain", text, sizeof(text) - 1);
 }
 
 /* {"type":"user:msg","from":"HTTP","text":"SENT VIA "/x" HTTP route",...} */
@@ -475,7 +494,9 @@ chat_http(struct kennel_request *q, const char *verb)
 		    q);
 	else if (kennel_replica_emit(r, text, len, 0) == 0)
 		chat_done_cb(r, sent = 0, q);
-	if (sent == -1)
+	if (sent == -1 && errno == EAGAIN)
+		chat_again(q);
+	else if (sent == -1)
 		kennel_respond(q, 503, NULL, NULL, 0);
 	free(text);
 }

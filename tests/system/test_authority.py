@@ -14,7 +14,7 @@ import time
 import pytest
 from kit import redis, wait
 from kit.pact import Pact, crowd, details, leave, settle
-from kit.ws import WebSocket
+from kit.ws import WebSocket, handshake
 
 CONFIG = """
 [route steps]
@@ -475,3 +475,93 @@ def test_a_redis_that_answers_anything(start, steps, tmp_path, lie):
         assert [s["pid"] for s in k.shards()] == pids
         k.stop()
         server.shutdown()
+
+
+def newcomer(k, group):
+    """Somebody who has asked to be opened, and has not read the answer."""
+    s = Steps.__new__(Steps)
+    WebSocket.__init__(s, k.address, open=False)
+    s.write(handshake(f"/s/{group}", s.key))
+    return s
+
+
+def test_nobody_is_opened_before_the_state_is_here(start, steps):
+    """Who has it sleeps when a newcomer needs it: it is waited for."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=2)
+    with Steps(k, "g") as a:
+        assert a.do("put ~m 2000 10") == [0]
+        pid = k.kill_shard(pid=shard_of(k, "g", 0), signo=signal.SIGSTOP)
+        with newcomer(k, "g") as b:
+            k.wait_log("neighbour=.* is silent")    # a second has passed
+            os.kill(pid, signal.SIGCONT)
+            b.opened()
+            assert b.do("count ~m") == [2000, 20000]
+            assert a.do("count ~m") == [2000, 20000]
+
+
+def test_whom_the_state_does_not_reach_is_told_to_come_again(start, steps):
+    """In words, before anything was opened; then it is as if nothing was."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=2)
+    with Steps(k, "g") as a:
+        assert a.do("put ~m 2000 10") == [0]
+        pid = k.kill_shard(pid=shard_of(k, "g", 0), signo=signal.SIGSTOP)
+        with newcomer(k, "g") as b:
+            r = b.response()
+            assert r.status == 503
+            assert r["Retry-After"] == "1"
+            assert b"was not here in time" in r.body
+            assert b.ended()
+        wait.until(lambda: k.status()["totals"]["gone"].get("not-ready") == 1)
+        os.kill(pid, signal.SIGCONT)
+        k.wait_group("g", [1])
+        with Steps(k, "g") as b:
+            assert b.do("count ~m") == [2000, 20000]
+            assert a.do("add ~v") == [0, 1]
+
+
+def test_a_slow_redis_does_not_open_a_group_without_its_state(start, steps,
+                                                             server):
+    """What is in there is waited for, not taken for nothing."""
+    server.start()
+    k = start(worker=steps, config=CONFIG % 1, redis="unix:" + server.path)
+    with Steps(k, "g") as a:
+        assert a.do("put m 2000 10") == [0]
+    k.wait_group("g", [])
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        b = newcomer(k, "g")
+        k.wait_log("waits for its state")
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    with b:
+        b.opened()
+        assert b.do("count m") == [2000, 20000]
+        assert b.do("add n") == [0, 1]
+
+
+def test_who_knows_nothing_does_not_decide_over_who_is_late(start, steps):
+    """It is the eldest when the first dies; the third has the state, and sleeps."""
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=3)
+    with Steps(k, "g") as a:
+        assert a.do("put ~m 2000 10") == [0]
+        first = shard_of(k, "g", 0)
+        rest = {s["pid"] for s in k.shards()} - {first}
+        for pid in rest:
+            os.kill(pid, signal.SIGSTOP)
+        with newcomer(k, "g") as b:
+            k.wait_group("g", [1, 1])
+            second = shard_of(k, "g", 1)
+            third, = rest - {second}
+            os.kill(third, signal.SIGCONT)
+            with Steps(k, "g") as c:
+                assert c.do("count ~m") == [2000, 20000]
+                os.kill(third, signal.SIGSTOP)
+                k.kill_shard(pid=first)
+                k.wait_group("g", [1, 1])
+                os.kill(second, signal.SIGCONT)
+                k.wait_log("waits for its neighbours' state")
+                os.kill(third, signal.SIGCONT)
+                b.opened()
+                for p in b, c:
+                    assert p.do("count ~m") == [2000, 20000]
+                    assert p.do("add ~v")[0] == 0

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/sock.h"
 #include "common/turn.h"
+#include "shardd/backlog.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
 #include "shardd/neighbours.h"
@@ -19,7 +20,7 @@
 struct side {
 	struct worker	 w;
 	uint64_t	 next;		/* seq that comes next */
-	size_t		 messages, lost, back, told, eased;
+	size_t		 messages, lost, back, told, eased, marks, missed;
 	char		 why[128];
 };
 
@@ -43,9 +44,19 @@ neighbours_message(struct link *l, const struct gossip *m)
 		link_set_askme(l, 1);
 		return (0);
 	}
+	if (m->from != 2) {		/* of another group */
+		s->messages++;
+		return (0);
+	}
+	if (s->next != 0)
+		ck_assert_uint_eq((m->type == GOSSIP_LOST ? m->after + 1 :
+		    m->seq), s->next);
+	s->next = m->seq + 1;
+	if (m->type == GOSSIP_LOST) {
+		s->missed += m->seq - m->after;
+		return (0);
+	}
 	ck_assert_int_eq(m->type, GOSSIP_CAST);
-	ck_assert_uint_eq(m->seq, s->next);
-	s->next++;
 	s->messages++;
 	return (0);
 }
@@ -95,7 +106,32 @@ worker_tell(struct worker *w, const struct ctl *m)
 void
 worker_links_eased(struct worker *w)
 {
-	container_of(w, struct side, w)->eased++;
+	(void)w;
+}
+
+void
+neighbours_link_mark(struct link *l)
+{
+	container_of(link_worker(l), struct side, w)->marks++;
+}
+
+void
+neighbours_link_eased(struct link *l, uint64_t replica)
+{
+	ck_assert_uint_eq(replica, 2);
+	container_of(link_worker(l), struct side, w)->eased++;
+}
+
+/* A note says which numbers are missing. */
+enum backlog_fate
+neighbours_drop(struct link *l, struct gossip *m, int many)
+{
+	(void)l, (void)many;
+	ck_assert_int_eq(m->type, GOSSIP_CAST);
+	m->type = GOSSIP_LOST;
+	m->after = m->seq - 1;
+	m->payload = slice_of(NULL, 0);
+	return (BACKLOG_NOTE);
 }
 
 /* ---- fixture ---- */
@@ -310,36 +346,38 @@ START_TEST(over_its_mark_it_says_so_and_eases)
 	struct link	*l = get(&left, &right);
 
 	until(link_is_up(l), 3000);
-	ck_assert(!link_is_over(l));
-	ck_assert_int_eq(cast(l, 1, 6 << 20), 0);
-	ck_assert(!link_is_over(l));
-	ck_assert_int_eq(cast(l, 2, 6 << 20), 0);
-	ck_assert(link_is_over(l));
-	until(right.messages == 2, 5000);
+	ck_assert(!link_is_over(l, 2));
+	for (uint64_t i = 1; i <= 2; i++)	/* the first is with the wire */
+		ck_assert_int_eq(cast(l, i, 6 << 20), 0);
+	ck_assert(!link_is_over(l, 2));
+	ck_assert_int_eq(cast(l, 3, 6 << 20), 0);
+	ck_assert(link_is_over(l, 2));
+	ck_assert(!link_is_over(l, 3));		/* another group */
+	ck_assert(link_any_waits(&left.w));
+	until(right.messages == 3, 5000);
 	until(left.eased == 1, 3000);
-	ck_assert(!link_is_over(l));
+	ck_assert(!link_is_over(l, 2));
+	until(!link_any_waits(&left.w), 3000);
 }
 END_TEST
 
-START_TEST(beyond_its_bound_it_is_given_up_and_heals)
+START_TEST(what_does_not_fit_is_told_and_nothing_else_is_lost)
 {
+	struct gossip	 other = { .type = GOSSIP_CAST, .to = 5, .from = 6,
+			    .seq = 1, .payload = slice_str("x") };
 	struct link	*l = get(&left, &right);
 
 	until(link_is_up(l), 3000);
-	for (uint64_t i = 1; i <= 3; i++)
+	for (uint64_t i = 1; i <= 5; i++)	/* one is with the wire */
 		ck_assert_int_eq(cast(l, i, 15 << 20), 0);
-	ck_assert_int_eq(cast(l, 4, 15 << 20), 0);
-	ck_assert_int_eq(cast(l, 5, 15 << 20), -1);
-	ck_assert_int_eq(errno, EPIPE);
-	ck_assert_uint_eq(left.lost, 0);	/* only from the loop */
-	/* Nothing was flushed yet; what there was of it is lost. */
-	until(left.lost == 1 && left.told == 1, 3000);
-	ck_assert_str_eq(left.why, "64 MiB are queued");
-	until(right.lost == 1, 3000);
-	right.next = 6;
-	until(link_is_up(l), 3000);
-	ck_assert_int_eq(cast(l, 6, 10), 0);
-	until(right.next == 7, 3000);
+	ck_assert_int_eq(cast(l, 6, 15 << 20), -1);
+	ck_assert_int_eq(errno, ENOBUFS);
+	ck_assert_int_eq(cast(l, 7, 15 << 20), -1);
+	ck_assert_int_eq(link_send(l, &other), 0);
+	ck_assert_int_eq(cast(l, 8, 10), 0);
+	until(right.messages == 7 && right.next == 9, 10000);
+	ck_assert_uint_eq(right.missed, 2);
+	ck_assert_uint_eq(left.lost + right.lost + left.told + right.told, 0);
 }
 END_TEST
 
@@ -350,20 +388,38 @@ START_TEST(never_up_it_is_given_up_after_its_time)
 	side_clear(&right);
 	side_init(&right, 2, 0x22);
 	l = get(&left, &right);
-	for (int i = 1; i <= 4; i++)
-		ck_assert_int_eq(cast(l, 1, 15 << 20), 0);
-	ck_assert(link_is_over(l));
-	ck_assert_int_eq(cast(l, 1, 15 << 20), -1);
-	until(left.told == 1, 3000);
-	ck_assert_int_eq(cast(l, 1, 15), -1);
+	for (uint64_t i = 1; i <= 4; i++)
+		ck_assert_int_eq(cast(l, i, 15 << 20), 0);
+	ck_assert(link_is_over(l, 2));
+	until(left.lost == 1, 15000);
+	ck_assert_str_eq(left.why, "no link within 10 s");
+	ck_assert_uint_eq(left.marks, 1);
+	ck_assert_int_eq(cast(l, 5, 15), -1);
 	ck_assert_int_eq(errno, EPIPE);
-	for (int i = 0; i < 700; i++)
-		turn();
-	ck_assert_uint_eq(left.told, 1);	/* once */
+	ck_assert_uint_eq(left.told, 1);
 	ck_assert_int_eq(link_listen(&right.w), 0);
 	until(link_is_up(l), 3000);
-	ck_assert_int_eq(cast(l, 1, 15), 0);
+	ck_assert_int_eq(cast(l, 6, 15), 0);
 	until(right.messages == 1, 3000);
+	ck_assert_uint_eq(right.missed, 5);
+}
+END_TEST
+
+START_TEST(what_waits_outlives_a_wire)
+{
+	struct link	*l = get(&left, &right);
+
+	until(link_is_up(l), 3000);
+	for (uint64_t i = 1; i <= 4; i++)
+		ck_assert_int_eq(cast(l, i, 10 << 20), 0);
+	refuse = 1;			/* the receiver ends the wire at the first */
+	until(left.lost == 1 && right.lost == 1, 5000);
+	ck_assert_uint_eq(left.marks, 1);
+	refuse = 0;
+	right.next = 0;			/* one or two were with the wire */
+	until(right.next == 5, 10000);
+	ck_assert_uint_ge(right.messages, 2);
+	ck_assert_uint_eq(right.missed, 0);
 }
 END_TEST
 
@@ -427,7 +483,8 @@ main(void)
 	tcase_add_test(tc, a_lost_link_is_reported_by_both_and_dialled_again);
 	tcase_add_test(tc, dead_is_forgotten_and_not_dialled);
 	tcase_add_test(tc, over_its_mark_it_says_so_and_eases);
-	tcase_add_test(tc, beyond_its_bound_it_is_given_up_and_heals);
+	tcase_add_test(tc, what_does_not_fit_is_told_and_nothing_else_is_lost);
+	tcase_add_test(tc, what_waits_outlives_a_wire);
 	tcase_add_test(tc, never_up_it_is_given_up_after_its_time);
 	tcase_add_test(tc, strangers_are_refused);
 	tcase_add_test(tc, a_second_link_replaces_nothing);

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/turn.h"
 #include "proto/keys.h"
+#include "shardd/backlog.h"
 #include "shardd/kennel.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
@@ -91,6 +92,43 @@ size_t
 replica_whisper(struct replica *r, struct slice uid, struct payload *p)
 {
 	return (hear(r, "to ", uid, p));
+}
+
+size_t
+replica_missed(struct replica *r, struct slice but)
+{
+	struct payload	*p = payload_frame(WS_TEXT, slice_str(""));
+
+	hear(r, but.data == NULL ? "missed all" : "missed but ", but, p);
+	payload_unref(p);
+	return (0);
+}
+
+size_t
+replica_missed_uid(struct replica *r, struct slice uid)
+{
+	struct payload	*p = payload_frame(WS_TEXT, slice_str(""));
+
+	hear(r, "missed to ", uid, p);
+	payload_unref(p);
+	return (0);
+}
+
+size_t
+topics_missed(struct replica *r, struct slice topics, struct slice but)
+{
+	struct payload	*p = payload_frame(WS_TEXT, slice_str(""));
+
+	(void)but;
+	hear(r, "missed on ", slice_str(topics.data), p);
+	payload_unref(p);
+	return (0);
+}
+
+void
+replica_eased(struct replica *r)
+{
+	(void)r;
 }
 
 void
@@ -217,17 +255,23 @@ setup(void)
 }
 
 static void
-begin(size_t i)
+begin_as(size_t i, uint64_t id)
 {
 	struct replica	*r = &replicas[i];
 
 	r->worker = &workers[i];
-	r->id = 100 + i;
+	r->id = id;
 	r->app = &app;
 	r->neighbours = neighbours_new(r);
 	ck_assert_ptr_nonnull(r->neighbours);
 	ck_assert_int_eq(map_insert(&r->worker->replicas, &r->by_id, &r->id,
 	    sizeof(r->id)), 0);
+}
+
+static void
+begin(size_t i)
+{
+	begin_as(i, 100 + i);
 }
 
 static void
@@ -288,8 +332,9 @@ done(int err, void *arg)
 }
 
 static void
-settled(void *arg)
+settled(int over, void *arg)
 {
+	ck_assert_int_eq(over, 0);
 	ck_assert_ptr_eq(arg, &nsettled);
 	nsettled++;
 }
@@ -479,7 +524,7 @@ START_TEST(a_mix_stays_in_order)
 }
 END_TEST
 
-START_TEST(a_repeat_is_dropped_and_a_gap_is_gone_on_from)
+START_TEST(a_repeat_is_dropped_and_at_a_gap_all_are_told)
 {
 	struct link	*l;
 	struct gossip	 m = { .type = GOSSIP_CAST, .from = 100, .to = 101,
@@ -497,7 +542,83 @@ START_TEST(a_repeat_is_dropped_and_a_gap_is_gone_on_from)
 	ck_assert_int_eq(neighbours_message(l, &m), 0);
 	m.seq = 6;
 	ck_assert_int_eq(neighbours_message(l, &m), 0);
-	ck_assert_uint_eq(heard[1].n, 3);
+	ck_assert_uint_eq(heard[1].n, 4);
+	ck_assert_str_eq(heard[1].text[1], "missed all: ");
+	ck_assert_str_eq(heard[1].text[2], "all: x");
+	ck_assert_str_eq(heard[1].text[3], "all: x");
+}
+END_TEST
+
+START_TEST(who_misses_something_is_told_exactly)
+{
+	static const struct {
+		struct gossip	 m;
+		const char	*said;		/* NULL: nothing */
+	} rows[] = {
+		{ { .of = GOSSIP_CAST, .after = 0, .seq = 2 }, "missed all: " },
+		{ { .of = GOSSIP_CAST, .after = 2, .seq = 3, .uid = { "u", 1 },
+		    .flags = GOSSIP_F_NOT_UID }, "missed but u: " },
+		{ { .of = GOSSIP_WHISPER, .after = 3, .seq = 4,
+		    .uid = { "v", 1 } }, "missed to v: " },
+		{ { .of = GOSSIP_PUBLISH, .after = 4, .seq = 5,
+		    .topics = { "news", 5 } }, "missed on news: " },
+		{ { .of = GOSSIP_NEWS }, NULL },
+		{ { .of = 0, .seq = 5 }, NULL },
+		{ { .of = 0, .seq = 6 }, "missed all: " },
+		{ { .of = 0, .seq = 3 }, NULL },
+	};
+	struct gossip	 m;
+	struct link	*l;
+	size_t		 n = 0;
+
+	begin_all();
+	l = link_find(&workers[1], 0, 0x100);
+	for (size_t i = 0; i < nitems(rows); i++) {
+		m = rows[i].m;
+		m.type = GOSSIP_LOST;
+		m.from = 100;
+		m.to = 101;
+		ck_assert_int_eq(neighbours_message(l, &m), 0);
+		if (rows[i].said != NULL)
+			ck_assert_str_eq(heard[1].text[n++], rows[i].said);
+		ck_assert_uint_eq(heard[1].n, n);
+	}
+	m = (struct gossip){ .type = GOSSIP_CAST, .from = 100, .to = 101,
+	    .seq = 7, .payload = slice_str("x") };
+	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_str_eq(heard[1].text[n++], "all: x");
+	ck_assert_uint_eq(heard[1].n, n);
+}
+END_TEST
+
+START_TEST(a_note_of_what_does_not_fit_is_for_the_same_receivers)
+{
+	struct gossip	 m = { .type = GOSSIP_WHISPER, .from = 100, .to = 101,
+			    .seq = 9, .uid = slice_str("u"),
+			    .flags = GOSSIP_F_BINARY,
+			    .payload = slice_str("x") };
+	struct link	*l;
+
+	begin_all();
+	l = link_find(&workers[0], 1, 0x101);
+	ck_assert_int_eq(neighbours_drop(l, &m, 0), BACKLOG_NOTE);
+	ck_assert(m.type == GOSSIP_LOST && m.of == GOSSIP_WHISPER &&
+	    m.after == 8 && m.seq == 9 && m.flags == 0 &&
+	    slice_is(m.uid, "u") && m.payload.len == 0);
+	m.type = GOSSIP_WHISPER;	/* one of too many */
+	ck_assert_int_eq(neighbours_drop(l, &m, 1), BACKLOG_NOTE);
+	ck_assert(m.of == GOSSIP_CAST && m.uid.data == NULL);
+	m.type = GOSSIP_STATE;
+	ck_assert_int_eq(neighbours_drop(l, &m, 0), BACKLOG_NOTE);
+	ck_assert(m.type == GOSSIP_LOST && m.of == GOSSIP_NEWS && m.seq == 0);
+	m.type = GOSSIP_ASK;
+	ck_assert_int_eq(neighbours_drop(l, &m, 0), BACKLOG_GONE);
+	m.type = GOSSIP_DONE;
+	ck_assert_int_eq(neighbours_drop(l, &m, 0), BACKLOG_KEEP);
+	m = (struct gossip){ .type = GOSSIP_ANSWER, .ask = 7,
+	    .payload = slice_str("yes") };
+	ck_assert_int_eq(neighbours_drop(l, &m, 0), BACKLOG_NOTE);
+	ck_assert(m.ask == 7 && (m.flags & GOSSIP_F_ERROR) != 0);
 }
 END_TEST
 
@@ -538,6 +659,16 @@ START_TEST(what_is_held_is_bounded)
 	for (m.seq = 1; m.seq <= 20; m.seq++)
 		ck_assert_int_eq(neighbours_message(l, &m), 0);
 	until(clock_ms() > start + 2300, 3000);	/* they go */
+	/* Their replica comes late, and nobody has missed the next. */
+	end(1);
+	memset(&replicas[1], 0, sizeof(replicas[1]));
+	begin_as(1, 555);
+	turn_end();
+	m.payload = slice_str("x");
+	heard[1].n = 0;
+	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_uint_eq(heard[1].n, 1);
+	ck_assert_str_eq(heard[1].text[0], "all: x");
 }
 END_TEST
 
@@ -639,7 +770,10 @@ START_TEST(a_lost_link_fails_what_was_asked_over_it)
 	cast(0, "two", NULL, 1);
 	until(ndone == 2, 500);
 	ck_assert_int_eq(done_err, 0);
-	ck_assert_str_eq(heard[1].text[heard[1].n - 1], "all: two");
+	/* Who missed the first was told before it heard the next. */
+	ck_assert_uint_eq(heard[1].n, 2);
+	ck_assert_str_eq(heard[1].text[0], "missed all: ");
+	ck_assert_str_eq(heard[1].text[1], "all: two");
 }
 END_TEST
 
@@ -786,7 +920,9 @@ main(void)
 	tcase_add_test(tc, who_has_ended_answers_at_once);
 	tcase_add_test(tc, last_words_are_heard_after_the_farewell);
 	tcase_add_test(tc, a_mix_stays_in_order);
-	tcase_add_test(tc, a_repeat_is_dropped_and_a_gap_is_gone_on_from);
+	tcase_add_test(tc, a_repeat_is_dropped_and_at_a_gap_all_are_told);
+	tcase_add_test(tc, who_misses_something_is_told_exactly);
+	tcase_add_test(tc, a_note_of_what_does_not_fit_is_for_the_same_receivers);
 	tcase_add_test(tc, nonsense_ends_the_link);
 	tcase_add_test(tc, what_is_held_is_bounded);
 	tcase_add_test(tc, whisper_looks_up_when_there_are_many);
