@@ -383,6 +383,19 @@ def test_absolute_form(kennel):
     assert (r.status, r.text) == (200, "ok\n")
 
 
+@pytest.mark.parametrize("status, start", [
+    (400, b"EHLO x\r\n"),
+    (505, b"GET / HTTP/9.9\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a b\r\n"),
+    (400, b"GET / HTTP/1.1\r\nA : b\r\n"),
+    (501, b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n"),
+])
+def test_a_wrong_line_is_refused_when_it_has_ended(kennel, status, start):
+    """Not after head_timeout, here 10 s, with 408; in one piece or by bytes."""
+    for cuts in (), range(1, len(start)):
+        assert raw(kennel, start, cuts).status == status
+
+
 def test_slow_head_is_408(hurried):
     with Http(hurried.address) as c:
         c.write(b"GET / HT")
