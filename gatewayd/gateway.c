@@ -27,6 +27,7 @@
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
+#include "gatewayd/route.h"
 
 static size_t	 gateway_bind(struct gateway *, int *);
 static void	 gateway_become(const struct gateway *);
@@ -191,6 +192,13 @@ gateway_shards(struct gateway *g)
 		fatal("shards");
 }
 
+static void
+gateway_route_cb(const char *label, const char *text, void *arg)
+{
+	(void)arg;
+	log_info("default route=%s %s", label, text);
+}
+
 /* All shards have come up, or failed: those who knock are let in. */
 static void
 gateway_ready(struct gateway *g)
@@ -221,6 +229,8 @@ gateway_ready(struct gateway *g)
 	if (g->registry != NULL)
 		registry_start(g->registry);
 	buf_add(&where, "", 1);
+	if (g->settings.own_routes)
+		routes_describe(g->settings.routes, gateway_route_cb, NULL);
 	log_info("ready node=%s listen=%s shards=%zu", g->settings.node,
 	    where.data, up);
 	if (up == 0)

@@ -335,6 +335,42 @@ routes_links(const struct routes *r, void (*cb)(const char *, const char *,
 	}
 }
 
+/* " key=source source", or nothing without sources. */
+static void
+sources_describe(struct buf *b, const char *key, const struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		buf_addf(b, "%s%s%s%s", i == 0 ? key : " ",
+		    source_rows[s->list[i].kind].word,
+		    source_rows[s->list[i].kind].named ? ":" : "",
+		    s->list[i].name);
+	if (s->n > 0)
+		buf_adds(b, "\"");
+}
+
+void
+routes_describe(const struct routes *r, void (*cb)(const char *, const char *,
+    void *), void *arg)
+{
+	struct list		*e;
+	const struct route	*route;
+	struct buf		 b = { 0 };
+
+	for (e = r->list.next; e != &r->list; e = e->next) {
+		route = list_entry(e, struct route, at);
+		buf_reset(&b);
+		for (size_t i = 0; i < route->npaths; i++)
+			buf_addf(&b, "%s%s", i == 0 ? "path=\"" : " ",
+			    route->paths[i]);
+		buf_addf(&b, "\" app=%s", route->app);
+		sources_describe(&b, " group=\"", &route->group);
+		sources_describe(&b, " uid=\"", &route->uid);
+		if (buf_add(&b, "", 1) == 0)
+			cb(route->label, b.data, arg);
+	}
+	buf_clear(&b);
+}
+
 void
 routes_policies(const struct routes *r, void (*cb)(const char *, const char *,
     const char *, void *), void *arg)

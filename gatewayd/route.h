@@ -80,6 +80,9 @@ int	 route_allows(const struct route *route, const struct http_head *h);
 /* The front page's links: calls cb for each route with a `link`. */
 void	 routes_links(const struct routes *r, void (*cb)(const char *link,
 	    const char *about, void *arg), void *arg);
+/* In words, as the file has them: calls cb for each route. */
+void	 routes_describe(const struct routes *r, void (*cb)(const char *label,
+	    const char *text, void *arg), void *arg);
 /* For the workers: calls cb for each key of each route that they are to know. */
 void	 routes_policies(const struct routes *r, void (*cb)(const char *label,
 	    const char *key, const char *value, void *arg), void *arg);

@@ -36,6 +36,12 @@ static const char settings_default_ini[] = {
 	0
 };
 
+/* gatewayd/own.ini, for a worker that is not ours. */
+static const char settings_own_ini[] = {
+#include "own_ini.inc"
+	0
+};
+
 enum origin { BUILT_IN, FROM_FILE, FROM_FLAG };	/* the later wins */
 
 enum kind { TEXT, PATH, FILE_PATH, NETWORKS, UINT, LIMIT, SIZE, DURATION, LEVEL,
@@ -200,6 +206,8 @@ settings_reload(struct settings *s, char *err, size_t size)
 		fresh.limit = s->limit;
 		l.given[ROW_LIMIT] = FROM_FLAG;
 	}
+	fresh.worker = settings_strdup(s->worker);
+	l.given[ROW_WORKER] = FROM_FLAG;	/* another one counts later */
 	if (settings_read(&l, err, size) == -1) {
 		settings_free(&fresh);
 		return (-1);
@@ -432,6 +440,18 @@ settings_route_cb(void *arg, const char *key, const char *value,
 	return (route_option(l->s->routes, key, value, why));
 }
 
+/* Is it the worker that comes along?  NULL: nobody asked for another. */
+static int
+settings_is_ours(const char *worker)
+{
+	const char	*slash;
+
+	if (worker == NULL)
+		return (1);
+	slash = strrchr(worker, '/');
+	return (strcmp(slash == NULL ? worker : slash + 1, "shardd") == 0);
+}
+
 /* Both files; the routes are then complete. */
 static int
 settings_read(struct load *l, char *text, size_t size)
@@ -452,6 +472,12 @@ settings_read(struct load *l, char *text, size_t size)
 	l->origin = FROM_FILE;
 	if (s->config != NULL && config_file(s->config, sections,
 	    nitems(sections), settings_section_cb, l, &err) == -1)
+		goto bad;
+	/* A file without routes keeps those that are built in. */
+	s->own_routes = l->routes == BUILT_IN && !settings_is_ours(s->worker);
+	if (s->own_routes && config_text("built-in configuration",
+	    settings_own_ini, sections, nitems(sections), settings_section_cb,
+	    l, &err) == -1)
 		goto bad;
 	if (s->limit != 0)
 		routes_set_limit(s->routes, s->limit);
@@ -885,7 +911,7 @@ settings_find_worker(struct load *l)
 	s->worker = path;
 	/* Of ours we know what it needs. */
 	if (l->given[ROW_SECCOMP] == BUILT_IN)
-		s->seccomp = strcmp(strrchr(path, '/') + 1, "shardd") == 0;
+		s->seccomp = settings_is_ours(path);
 
 	if (strcmp(s->redis, "auto") != 0)
 		return;

@@ -56,6 +56,7 @@ struct settings {
 	size_t		 noptions;
 	struct networks	*proxies;	/* trusted_proxies; NULL: none */
 	struct routes	*routes;
+	int		 own_routes;	/* built in, for a worker not ours */
 };
 
 /*

@@ -368,7 +368,11 @@ conn_http_receive(struct conn *c)
 	c->since = conn_tick();
 	http->q->received = 1;
 	/* May free http: nothing follows. */
-	c->app->receive(http->q);
+	if (c->app->receive != NULL)
+		c->app->receive(http->q);
+	else
+		conn_http_answer(http->q, 404, "text/plain",
+		    slice_str("Not Found\n"));
 }
 
 static void

@@ -40,6 +40,11 @@
  * call returns; data passed to a callback is valid until it returns.  Names and
  * uids are bytes with a length; those given as const char * are terminated too.
  *
+ * Every call takes NULL for the object that it is about, as
+ * kennel_socket_replica() gives it where a route has no group: what can fail returns
+ * -1 with errno ENOTCONN (EINVAL for another NULL that it needs), what gives
+ * something gives NULL, 0 or "", and the rest does nothing.
+ *
  * What is promised about messages: everything one socket sends reaches each
  * receiver in the order sent, whatever mix of calls it was, at most once.
  */
@@ -88,7 +93,8 @@ struct kennel_change {
 };
 
 struct kennel_app {
-	/* Routes name it (app = NAME).  NULL: serves every route. */
+	/* Routes name it (app = NAME).  NULL: serves every route.  The first one
+	 * is also "main", unless another has that name. */
 	const char	*name;
 
 	/* A replica begins (kennel_replica_set_data) or ends.  onstart returns
@@ -97,7 +103,7 @@ struct kennel_app {
 	void	(*onstop)(struct kennel_replica *);
 
 	/*
-	 * An HTTP request, its body read.  Must lead to exactly one
+	 * An HTTP request, its body read.  NULL: 404 for all.  Must lead to exactly one
 	 * kennel_respond() or kennel_connect(), now or later.  The place of a
 	 * plain request is given back when the response is sent.
 	 */

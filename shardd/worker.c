@@ -144,7 +144,8 @@ worker_app(const struct worker *w, struct slice name)
 		if (w->apps[i].name == NULL ||
 		    slice_is(name, w->apps[i].name))
 			return (&w->apps[i]);
-	return (NULL);
+	/* What routes say who do not know the names. */
+	return (slice_is(name, "main") && w->napps > 0 ? &w->apps[0] : NULL);
 }
 
 /* ---- the gateway's START ---- */
