@@ -20,6 +20,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/proc.h"
 #include "gatewayd/child.h"
 #include "gatewayd/gateway.h"
@@ -1205,6 +1206,7 @@ roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	r->watched = now;
+	memory_tidy(now);
 	for (size_t i = 0; i < r->nslots; i++) {
 		s = &r->slots[i];
 		if (!shard_open(s) || s->hopeless)

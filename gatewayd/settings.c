@@ -15,6 +15,7 @@
 
 #include "common/bytes.h"
 #include "common/config.h"
+#include "common/memory.h"
 #include "common/networks.h"
 #include "common/proc.h"
 #include "common/redis.h"
@@ -28,6 +29,7 @@
 
 #define EXIT_CONFIG	1
 #define EXIT_USAGE	2
+#define UNFINISHED_LEAST ((size_t)32 << 20)	/* two large messages */
 #define DESCRIPTORS	256	/* kept for other than client connections */
 
 /* gatewayd/default.ini, byte by byte. */
@@ -116,6 +118,7 @@ static const struct worker_row {
 } worker_rows[] = {
 	{ "message_max",	"message_max",	SIZE, 1, 1 << 30 },
 	{ "body_max",		"body_max",	SIZE, 0, 1 << 30 },
+	{ "unfinished_max",	"unfinished_max", SIZE, 1 << 16, UINT_MAX },
 	{ "out_max",		"out_max",	SIZE, 1024, 1 << 30 },
 	{ "request_timeout",	"request_ms",	DURATION, 100, 3600000 },
 	{ "closing_timeout",	"closing_ms",	DURATION, 100, 3600000 },
@@ -754,6 +757,7 @@ settings_complete(struct load *l)
 	char		 text[32];
 	int		 shards = l->given[ROW_SHARDS] != BUILT_IN;
 	int		 most = l->given[ROW_MAX_SHARDS] != BUILT_IN;
+	size_t		 unfinished;
 
 	if (!shards)
 		s->shards = settings_cpus();
@@ -784,6 +788,12 @@ settings_complete(struct load *l)
 		    "most %d with --run-dir", s->run_dir, strlen(s->run_dir),
 		    RUN_DIR_MAX);
 
+	if (settings_find(s, "unfinished_max") == NULL) {
+		unfinished = memory_allowed("") / 4 / s->shards;
+		snprintf(text, sizeof(text), "%zu", unfinished <
+		    UNFINISHED_LEAST ? UNFINISHED_LEAST : unfinished);
+		settings_option(s, "unfinished_max", text);
+	}
 	snprintf(text, sizeof(text), "%u", s->drain_ms);
 	settings_option(s, "drain_ms", text);
 	snprintf(text, sizeof(text), "%u", s->shards);

@@ -30,7 +30,8 @@
 	X(SHARD_DIED,	1006,	"shard-died",	"Its shard died.")		\
 	X(NO_PLACE,	1013,	"no-place",	"No shard has room; try again later.") \
 	X(LOST,		1012,	"lost",		"It could not be handed over.") \
-	X(RATE,		1008,	"rate",		"The client sent more than its route allows.")
+	X(RATE,		1008,	"rate",		"The client sent more than its route allows.") \
+	X(CROWDED,	1013,	"crowded",	"Too much was unfinished at once, and this was of the largest; try again later.")
 
 enum close_why {
 #define CLOSE_ENUM(sym, code, label, sentence) CLOSE_##sym,

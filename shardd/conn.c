@@ -624,6 +624,12 @@ conn_doom(struct conn *c, enum close_why why)
 }
 
 void
+conn_crowded(void *c)
+{
+	conn_doom(c, CLOSE_CROWDED);
+}
+
+void
 conn_depart(struct conn *c, enum close_why why, uint16_t code)
 {
 	struct worker	*w = c->worker;
@@ -714,6 +720,11 @@ conn_reap_one(struct conn *c)
 		conn_ws_close(c, why, close_code(why), close_sentence(why));
 		return;
 	}
+	if (c->state == CONN_HTTP && why == CLOSE_CROWDED) {
+		conn_set_state(c, CONN_HTTP);
+		if (conn_http_crowded(c))
+			return;
+	}
 	conn_end(c);
 }
 
@@ -754,6 +765,7 @@ conn_is_error(enum close_why why)
 	case CLOSE_NO_MEMORY:
 	case CLOSE_ERROR:
 	case CLOSE_RATE:
+	case CLOSE_CROWDED:
 		return (1);
 	default:
 		return (0);

@@ -140,6 +140,9 @@ void	 conn_throttle(struct conn *c);
 /* Flush after the control channel has been flushed (CONN_F_LATE). */
 void	 conn_late(struct conn *c);
 
+/* unfinished.c's: the connection c holds more than all others of what is unfinished,
+ * and that is too much. */
+void	 conn_crowded(void *c);
 /* End it at the end of this turn; it hears nothing more.  From anywhere. */
 void	 conn_doom(struct conn *c, enum close_why why);
 /*
@@ -184,6 +187,8 @@ void	 conn_http_homed(struct worker *w, uint64_t id, int adopted);
 void	 conn_http_rehome(struct worker *w);
 /* The request's deadline passed. */
 void	 conn_http_timeout(struct conn *c);
+/* A request that is not whole is ended for that reason; 0 if there is none such. */
+int	 conn_http_crowded(struct conn *c);
 /* Refuse with an error response, and end. */
 void	 conn_http_refuse(struct conn *c, int status, const char *why);
 

@@ -15,6 +15,7 @@
 #include "shardd/payload.h"
 #include "shardd/replica.h"
 #include "shardd/request.h"
+#include "shardd/unfinished.h"
 
 /* A response up to this size is promised to the gateway as done before it is
  * written, so that a client that has read it finds its place free. */
@@ -35,6 +36,7 @@ struct http {
 	struct http_body body;
 	int		 continued;	/* 100 was sent */
 	int		 keep;
+	struct unfinished_part *part;	/* in and the body, until it is whole */
 	struct kennel_request *q;	/* NULL once answered */
 };
 
@@ -100,6 +102,15 @@ request_free(struct kennel_request *q)
 	spare_put(q, request_size(q->uid, q->group, q->peer));
 }
 
+/* c's request is not whole, and holds n bytes; 0: it is, or is no more. */
+static void
+conn_http_hold(struct conn *c, struct http *http, size_t n)
+{
+	if (unfinished_set(c->worker->unfinished, &http->part, c, n,
+	    c->worker->opt.unfinished_max) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+}
+
 static void
 conn_http_clear(struct conn *c)
 {
@@ -110,6 +121,7 @@ conn_http_clear(struct conn *c)
 		http->q->conn = NULL;	/* the application frees it */
 	else if (http->q != NULL)
 		request_free(http->q);
+	conn_http_hold(c, http, 0);
 	buf_clear(&http->in);
 	spare_put(http, sizeof(*http));
 }
@@ -128,8 +140,9 @@ conn_http_done(struct conn *c)
 	}
 }
 
-void
-conn_http_refuse(struct conn *c, int status, const char *why)
+static void
+conn_http_refuse_as(struct conn *c, enum close_why as, int status,
+    const char *why)
 {
 	struct http	*http = c->proto;
 	struct buf	 b = { 0 };
@@ -142,11 +155,30 @@ conn_http_refuse(struct conn *c, int status, const char *why)
 		conn_doom(c, CLOSE_NO_MEMORY);
 	else {
 		http->keep = 0;
-		conn_depart(c, CLOSE_REFUSED, 1002);
+		conn_depart(c, as, 1002);
 		conn_late(c);
 		conn_linger(c);
 	}
 	buf_clear(&b);
+}
+
+void
+conn_http_refuse(struct conn *c, int status, const char *why)
+{
+	conn_http_refuse_as(c, CLOSE_REFUSED, status, why);
+}
+
+int
+conn_http_crowded(struct conn *c)
+{
+	struct http	*http = c->proto;
+
+	if (http == NULL || (http->phase != HTTP_HEAD &&
+	    http->phase != HTTP_BODY))
+		return (0);
+	conn_http_refuse_as(c, CLOSE_CROWDED, 503,
+	    close_sentence(CLOSE_CROWDED));
+	return (1);
 }
 
 /* May its next request be routed afresh?  Not behind a handshake's body: that
@@ -364,6 +396,7 @@ conn_http_receive(struct conn *c)
 	struct http	*http = c->proto;
 
 	http->phase = HTTP_ANSWERING;
+	conn_http_hold(c, http, 0);
 	c->pauses |= PAUSE_BUSY;
 	c->since = conn_tick();
 	http->q->received = 1;
@@ -392,6 +425,7 @@ conn_http_take_body(struct conn *c)
 		return;
 	case PARSE_MORE:
 		buf_drain(&http->in, used);
+		conn_http_hold(c, http, http->in.cap + http->q->body.cap);
 		if (http->q->h.expect_continue && !http->continued &&
 		    used == 0) {
 			http->continued = 1;
@@ -412,6 +446,7 @@ conn_http_process(struct conn *c)
 		switch (http_head_parse(&q->h, http->in.data, http->in.len,
 		    &http->scanned, &conn_http_limits)) {
 		case PARSE_MORE:
+			conn_http_hold(c, http, http->in.cap);
 			return;
 		case PARSE_BAD:
 			conn_http_refuse(c, q->h.status, q->h.why);

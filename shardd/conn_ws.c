@@ -12,6 +12,7 @@
 #include "shardd/payload.h"
 #include "shardd/policy.h"
 #include "shardd/replica.h"
+#include "shardd/unfinished.h"
 
 #define WS_PLAIN_KEEP	(64 << 10)	/* of the buffer to decompress into */
 
@@ -20,6 +21,7 @@ struct ws {
 	struct ws_in	 in;
 	struct buf	 rest;		/* read, not decoded: it is held */
 	struct opening	*opening;
+	struct unfinished_part *part;	/* in and rest */
 };
 
 static void	 conn_ws_open(struct conn *c, struct payload *hello);
@@ -32,6 +34,15 @@ conn_ws_keep(struct conn *c)
 	if (c->proto == NULL)
 		c->proto = spare_zero(sizeof(struct ws));
 	return (c->proto);
+}
+
+/* c has n bytes that are no whole message. */
+static void
+conn_ws_hold(struct conn *c, struct ws *ws, size_t n)
+{
+	if (unfinished_set(c->worker->unfinished, &ws->part, c, n,
+	    c->worker->opt.unfinished_max) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
 }
 
 static void
@@ -51,6 +62,7 @@ conn_ws_clear(struct conn *c)
 	struct ws	*ws = c->proto;
 
 	c->proto = NULL;
+	conn_ws_hold(c, ws, 0);
 	ws_in_clear(&ws->in);
 	buf_clear(&ws->rest);
 	if (ws->opening != NULL)
@@ -81,9 +93,14 @@ conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	conn_set_state(c, CONN_OPENING);
 	if (rest->len == 0)
 		buf_clear(rest);
-	else if ((ws = conn_ws_keep(c)) != NULL)
+	else if ((ws = conn_ws_keep(c)) != NULL) {
 		ws->rest = *rest;
-	else {
+		conn_ws_hold(c, ws, rest->cap);
+		if (c->flags & CONN_F_DOOMED) {
+			payload_unref(hello);
+			return;
+		}
+	} else {
 		buf_clear(rest);
 		goto no_memory;
 	}
@@ -206,7 +223,7 @@ conn_ws_is_failure(enum close_why why)
 {
 	return (why == CLOSE_PROTOCOL || why == CLOSE_UTF8 ||
 	    why == CLOSE_TOO_BIG || why == CLOSE_SLOW || why == CLOSE_IDLE ||
-	    why == CLOSE_RATE);
+	    why == CLOSE_RATE || why == CLOSE_CROWDED);
 }
 
 void
@@ -424,17 +441,20 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 			more = conn_ws_got(c, v, &m);
 	}
 	if (!more || (len == 0 && ws_in_idle(&fresh.in))) {
+		conn_ws_hold(c, &fresh, 0);
 		ws_in_clear(&fresh.in);
 		return (CLOSE_NONE);
 	}
 	if (len > 0)
 		buf_add(&fresh.rest, data, len);
 	if (fresh.rest.failed || (ws = conn_ws_keep(c)) == NULL) {
+		conn_ws_hold(c, &fresh, 0);
 		ws_in_clear(&fresh.in);
 		buf_clear(&fresh.rest);
 		return (CLOSE_NO_MEMORY);
 	}
 	*ws = fresh;
+	conn_ws_hold(c, ws, ws->in.part.cap + ws->rest.cap);
 	return (CLOSE_NONE);
 }
 

@@ -24,11 +24,13 @@ struct listener;
 struct lookup;
 struct poller;
 struct store;
+struct unfinished;
 
 struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 	size_t		 message_max;		/* 16 MiB */
 	size_t		 body_max;		/* 1 MiB */
 	size_t		 out_max;		/* 1 MiB already queued */
+	size_t		 unfinished_max;	/* 64 MiB: of all clients */
 	unsigned	 request_ms;		/* 30 000: head and body */
 	unsigned	 closing_ms;		/* 5 000: close handshake */
 	unsigned	 ping_ms;		/* 30 000 */
@@ -81,6 +83,7 @@ struct worker {
 		size_t		  n, cap;
 	}		 dirty, late;
 	struct turn_work flush, flush_late, reap;
+	struct unfinished *unfinished;		/* input of all clients */
 	struct burst	*burst;			/* many sends at once, or NULL */
 	int		 burst_off;		/* there is no such thing here */
 	struct event	*sweep_timer;
