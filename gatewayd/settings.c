@@ -637,7 +637,7 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 		return (-1);
 	}
 	if (row->kind == NETWORKS && settings_proxies(s, value) == -1) {
-		*why = "must be addresses and networks: 127.0.0.1 10.0.0.0/8 "
+		*why = "must be addresses and networks, or \"unix\": 127.0.0.1 10.0.0.0/8 "
 		    "fd00::/8";
 		return (-1);
 	}

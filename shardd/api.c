@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/networks.h"
 #include "proto/http_reply.h"
 #include "proto/utf8.h"
 #include "proto/ws_frame.h"
@@ -186,6 +188,13 @@ kennel_header(struct kennel_request *q, const char *name, const char *value)
 		errno = ENOTCONN;
 		return (-1);
 	}
+	/* The route has said it. */
+	if (q->conn != NULL && name != NULL &&
+	    ((strcasecmp(name, "Access-Control-Allow-Origin") == 0 &&
+	    (q->conn->told & CAPSULE_F_CORS)) ||
+	    (strcasecmp(name, "Sec-WebSocket-Protocol") == 0 &&
+	    (q->conn->told & CAPSULE_F_PROTOCOL))))
+		return (0);
 	if (name == NULL || value == NULL ||
 	    !http_field_ok(slice_str(name), slice_str(value)) ||
 	    http_field_ours(slice_str(name))) {
@@ -905,6 +914,17 @@ const char *
 kennel_option(const char *key)
 {
 	return (key == NULL ? NULL : worker_option(worker_self, key));
+}
+
+int
+kennel_trusts(const char *peer)
+{
+	static struct networks	*proxies;
+	const char		*list = kennel_option("trusted_proxies");
+
+	if (proxies == NULL && list != NULL)
+		proxies = networks_new(list);	/* it stays as it is */
+	return (peer != NULL && networks_have(proxies, slice_str(peer)));
 }
 
 void

@@ -87,7 +87,7 @@ conn_text_set(struct conn *c, const struct capsule *cap)
 	}
 	c->uid_len = (uint16_t)cap->uid.len;
 	c->nheaders = (uint8_t)cap->nheaders;
-	c->secure = (cap->flags & CAPSULE_F_SECURE) != 0;
+	c->told = (uint8_t)cap->flags;
 }
 
 const char *

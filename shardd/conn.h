@@ -85,7 +85,7 @@ struct conn {
 	uint8_t		 pings;		/* unanswered */
 	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
 	uint8_t		 armed;		/* EV_READ, EV_WRITE */
-	uint8_t		 secure;	/* the client came over https */
+	uint8_t		 told;		/* CAPSULE_F_* of how it came */
 	uint8_t		 nheaders;
 	uint16_t	 uid_len;
 	char		 text[];	/* uid, peer, names and values of nheaders

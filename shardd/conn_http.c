@@ -193,6 +193,15 @@ conn_http_may_keep(const struct conn *c, const struct kennel_request *q)
 	    !c->worker->draining);
 }
 
+/* Does a browser ask, before a page of another origin may use the route? */
+static int
+conn_http_preflight(const struct conn *c, const struct kennel_request *q)
+{
+	return ((c->told & CAPSULE_F_CORS) && slice_is(q->h.method, "OPTIONS") &&
+	    http_head_find(&q->h, "Origin") != NULL &&
+	    http_head_find(&q->h, "Access-Control-Request-Method") != NULL);
+}
+
 /* q is answered: c forgets it. */
 static struct conn *
 conn_http_take(struct kennel_request *q)
@@ -202,6 +211,33 @@ conn_http_take(struct kennel_request *q)
 	if (c != NULL)
 		((struct http *)c->proto)->q = NULL;
 	return (c);
+}
+
+/* What pages of other origins must be told, where the route says which may. */
+static void
+conn_http_cors(const struct conn *c, struct kennel_request *q)
+{
+	const struct http_header	*origin, *wanted;
+
+	if ((c->told & CAPSULE_F_CORS) == 0)
+		return;
+	buf_adds(&q->extra, "Vary: Origin\r\n");
+	if ((origin = http_head_find(&q->h, "Origin")) == NULL)
+		return;
+	buf_adds(&q->extra, "Access-Control-Allow-Origin: ");
+	buf_add(&q->extra, origin->value.data, origin->value.len);
+	buf_adds(&q->extra, "\r\n");
+	if (!conn_http_preflight(c, q))
+		return;
+	wanted = http_head_find(&q->h, "Access-Control-Request-Method");
+	buf_adds(&q->extra, "Access-Control-Allow-Methods: ");
+	buf_add(&q->extra, wanted->value.data, wanted->value.len);
+	wanted = http_head_find(&q->h, "Access-Control-Request-Headers");
+	if (wanted != NULL) {
+		buf_adds(&q->extra, "\r\nAccess-Control-Allow-Headers: ");
+		buf_add(&q->extra, wanted->value.data, wanted->value.len);
+	}
+	buf_adds(&q->extra, "\r\nAccess-Control-Max-Age: 600\r\n");
 }
 
 void
@@ -214,12 +250,13 @@ conn_http_answer(struct kennel_request *q, int status, const char *type,
 		.status = status, .type = type, .body = body,
 		.head_only = slice_is(q->h.method, "HEAD"),
 		.minor = q->h.minor,
-		.extra = slice_of(q->extra.data, q->extra.len),
 	};
 	struct buf		 b = { 0 };
 
 	if (c == NULL)
 		goto out;
+	conn_http_cors(c, q);
+	r.extra = slice_of(q->extra.data, q->extra.len);
 	http = c->proto;
 	http->keep = conn_http_may_keep(c, q);
 	r.close = !http->keep;
@@ -252,6 +289,9 @@ conn_http_hello(const struct kennel_request *q)
 	buf_adds(&b, "\r\n");
 	if (q->worker->opt.deflate)
 		q->conn->deflate = (uint8_t)ws_deflate_answer(&q->h, &b);
+	if (q->conn->told & CAPSULE_F_PROTOCOL)
+		buf_addf(&b, "Sec-WebSocket-Protocol: %s\r\n",
+		    conn_header(q->conn, "Sec-WebSocket-Protocol"));
 	buf_add(&b, q->extra.data, q->extra.len);
 	buf_adds(&b, "\r\n");
 	return (b.failed ? NULL : payload_raw(slice_of(b.data, b.len)));
@@ -269,6 +309,11 @@ conn_http_upgrade(struct kennel_request *q)
 
 	if (c == NULL) {
 		request_free(q);
+		return;
+	}
+	if (slice_is(q->h.method, "OPTIONS")) {
+		buf_adds(&q->extra, "Allow: GET, OPTIONS\r\n");
+		conn_http_answer(q, 204, NULL, slice_of(NULL, 0));
 		return;
 	}
 	http = c->proto;
@@ -298,7 +343,7 @@ conn_http_go_home(struct conn *c)
 	struct http	*http = c->proto;
 	struct capsule	 cap = {
 		.id = c->id, .protocol = CAPSULE_HTTP,
-		.flags = c->secure ? CAPSULE_F_SECURE : 0,
+		.flags = c->told & CAPSULE_F_SECURE,
 		.peer = slice_str(conn_peer(c)),
 		.early = slice_of(http->in.data, http->in.len),
 	};
@@ -401,7 +446,9 @@ conn_http_receive(struct conn *c)
 	c->since = conn_tick();
 	http->q->received = 1;
 	/* May free http: nothing follows. */
-	if (c->app->receive != NULL)
+	if (conn_http_preflight(c, http->q))
+		conn_http_answer(http->q, 204, NULL, slice_of(NULL, 0));
+	else if (c->app->receive != NULL)
 		c->app->receive(http->q);
 	else
 		conn_http_answer(http->q, 404, "text/plain",

@@ -182,7 +182,10 @@ int	 kennel_request_upgrades(const struct kennel_request *);
  * A header field for the response or the 101 to come.  0, or -1 with errno ENOMEM
  * or EINVAL: not a field, or one that the library writes itself (Connection,
  * Content-Length, Date, Keep-Alive, Proxy-Connection, Sec-WebSocket-Accept,
- * Sec-WebSocket-Extensions, TE, Trailer, Transfer-Encoding, Upgrade).
+ * Sec-WebSocket-Extensions, TE, Trailer, Transfer-Encoding, Upgrade).  Where the
+ * route has the key origin or protocols, what it says stands in place of
+ * Access-Control-Allow-Origin and Sec-WebSocket-Protocol; kennel_socket_header()
+ * tells the subprotocol that was chosen.
  */
 int	 kennel_header(struct kennel_request *, const char *name,
 	    const char *value);
@@ -395,6 +398,9 @@ unsigned kennel_slot(void);		/* its number on the node */
 const char *kennel_version(void);
 /* A key of [worker] in the configuration, or NULL. */
 const char *kennel_option(const char *key);
+/* Is this peer, as kennel_request_peer() or kennel_socket_peer() gives it, one of
+ * trusted_proxies?  Then what it says in X-Forwarded-Proto and its like is true. */
+int	 kennel_trusts(const char *peer);
 /* One line to the log, at info. */
 void	 kennel_log(const char *fmt, ...)
 #ifdef __GNUC__

@@ -356,8 +356,7 @@ H = b"Host: x\r\n"
     (b"DELETE /echo HTTP/1.1\r\n" + H + b"\r\n", 405),
     (b"BREW /lobby/x HTTP/1.1\r\n" + H + b"\r\n", 405),
     (b"GET /nowhere HTTP/1.1\r\n" + H + b"\r\n", 404),
-    (b"OPTIONS * HTTP/1.1\r\n" + H + b"\r\n", 404),
-    (b"GET /lobby/x/ws HTTP/1.1\r\n" + H + b"\r\n", 426)], ids=range(46))
+    (b"GET /lobby/x/ws HTTP/1.1\r\n" + H + b"\r\n", 426)], ids=range(45))
 def test_refusals(kennel, data, status):
     """The right status, as text with its length; then a clean end."""
     with Http(kennel.address) as c:
