@@ -353,6 +353,17 @@ gateway_unlink_bound(const struct gateway *g, size_t n)
 	}
 }
 
+/* left: what counts only after a restart. */
+static void
+gateway_reloaded(struct gateway *g, const char *left)
+{
+	if (g->roster != NULL)
+		roster_tell_options(g->roster);
+	if (left[0] != '\0')
+		log_warn("changed, but counts after a restart: %s", left);
+	log_info("configuration read again");
+}
+
 static void
 gateway_signal_cb(int signo, void *arg)
 {
@@ -368,8 +379,7 @@ gateway_signal_cb(int signo, void *arg)
 			    errno == EACCES ?
 			    "; restart to read it as root" : "");
 		else
-			log_info("routes read again; the rest counts after a "
-			    "restart");
+			gateway_reloaded(g, err);
 		break;
 	case SIGUSR2:
 		log_info("signal=USR2 is not for this version");

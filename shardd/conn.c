@@ -123,8 +123,8 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	if ((c = calloc(1, sizeof(*c) + conn_text_len(cap))) == NULL)
 		return (NULL);
 	conn_text_set(c, cap);
-	if (meter_new(w, cap->route, &c->meter) == -1 ||
-	    (early = spare_zero(sizeof(*early))) == NULL)
+	c->meter = meter_new(w, cap->route);
+	if ((early = spare_zero(sizeof(*early))) == NULL)
 		goto fail;
 	if (buf_add(early, cap->early.data, cap->early.len) == -1) {
 		spare_put(early, sizeof(*early));
@@ -143,7 +143,6 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	w->nconns++;
 	return (c);
 fail:
-	free(c->meter);
 	free(c);
 	errno = ENOMEM;
 	return (NULL);
@@ -198,7 +197,7 @@ conn_free(struct conn *c)
 	topics_leave_all(c);
 	if (c->replica != NULL)
 		replica_unref(c->replica);
-	free(c->meter);
+	meter_free(c->meter);
 	free(c);
 }
 

@@ -71,7 +71,7 @@ struct conn {
 	struct busy	*busy;		/* outstanding calls, or NULL */
 	struct payload	*reason;	/* the client's, for onclose, or NULL */
 	struct conn_topics *topics;	/* topics.c, or NULL: none */
-	struct meter	*meter;		/* what its route allows, or NULL */
+	struct meter	*meter;		/* what its route allows */
 	struct outbox	 out;
 	uint64_t	 id;
 	int		 fd;		/* -1: none */

@@ -377,7 +377,7 @@ conn_ws_got(struct conn *c, enum ws_verdict v, const struct ws_message *m)
 		return (0);
 	}
 	if (c->state == CONN_OPEN && m->opcode != WS_CLOSE &&
-	    !meter_message(c->meter)) {
+	    !meter_message(&c->meter)) {
 		conn_ws_rate(c);
 		return (0);
 	}
@@ -434,7 +434,7 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 		data += used;
 		len -= used;
 		if (c->state == CONN_OPEN &&
-		    !meter_bytes(c->meter, used)) {
+		    !meter_bytes(&c->meter, used)) {
 			conn_ws_rate(c);
 			more = 0;
 		} else if (v != WS_MORE)
