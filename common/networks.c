@@ -16,6 +16,7 @@ struct network {
 };
 
 struct networks {
+	int		 local;		/* "unix" */
 	size_t		 n;
 	struct network	 list[];
 };
@@ -70,7 +71,9 @@ networks_new(const char *list)
 		list += strspn(list, " \t,");
 		if ((len = strcspn(list, " \t,")) == 0)
 			return (n);
-		if (networks_parse(&n->list[n->n++], slice_of(list, len)) ==
+		if (slice_is(slice_of(list, len), "unix"))
+			n->local = 1;
+		else if (networks_parse(&n->list[n->n++], slice_of(list, len)) ==
 		    -1) {
 			free(n);
 			errno = EINVAL;
@@ -103,6 +106,8 @@ networks_have(const struct networks *n, struct slice peer)
 
 	if (n == NULL || peer.len == 0)
 		return (0);
+	if (peer.len >= 5 && memcmp(peer.data, "unix:", 5) == 0)
+		return (n->local);
 	if (peer.data[0] == '[') {
 		if ((end = memchr(peer.data, ']', peer.len)) == NULL)
 			return (0);

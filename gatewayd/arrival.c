@@ -73,6 +73,7 @@ static int	 arrival_detach(struct arrival *);
 static void	 arrival_close(struct arrival *);
 static void	 arrival_turn_away(struct arrival *, int, const char *,
 	    unsigned, int);
+static void	 arrival_answer(struct gateway *, int, struct buf *);
 static void	 arrival_read(struct arrival *);
 static void	 arrival_input(struct arrival *, const char *, size_t);
 static void	 arrival_discard(struct arrival *);
@@ -221,16 +222,24 @@ void
 arrival_refuse(struct gateway *g, int fd, int status, const char *why,
     unsigned retry_after_s, int head_only)
 {
-	struct arrivals	*as = g->arrivals;
-	struct arrival	*a;
 	struct buf	 out = { .max = 4096 };
-	int		 sent;
 
 	g->totals.refused++;
-	sent = http_reply_error(&out, status, why, retry_after_s,
-	    head_only) == 0 && send(fd, out.data, out.len,
-	    MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)out.len;
-	buf_clear(&out);
+	http_reply_error(&out, status, why, retry_after_s, head_only);
+	arrival_answer(g, fd, &out);
+}
+
+/* The whole answer and the end: it is to be read.  Takes fd, and what is in out. */
+static void
+arrival_answer(struct gateway *g, int fd, struct buf *out)
+{
+	struct arrivals	*as = g->arrivals;
+	struct arrival	*a;
+	int		 sent;
+
+	sent = !out->failed && send(fd, out->data, out->len,
+	    MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)out->len;
+	buf_clear(out);
 	(void)shutdown(fd, SHUT_WR);
 	if (!sent || as->leaving ||
 	    as->states[ARRIVAL_LINGER].count >=
@@ -452,6 +461,53 @@ no_memory:
 	arrival_turn_away(a, 503, NULL, 1, 0);
 }
 
+/* "OPTIONS *" is about the server, whatever its routes.  Frees a. */
+static void
+arrival_options(struct arrival *a, const struct http_head *h)
+{
+	struct gateway		*g = a->g;
+	struct buf		 out = { .max = 4096 };
+	struct http_reply	 r = {
+		.status = 204, .close = 1, .minor = h->minor,
+		.extra = slice_str("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, "
+		    "OPTIONS\r\n"),
+	};
+
+	http_reply_write(&out, &r);
+	arrival_answer(g, arrival_detach(a), &out);
+}
+
+/*
+ * No route has the path, but one has it with a '/' more or less at its end: that is
+ * what the client is told.  Returns 1, and a is freed; else 0.
+ */
+static int
+arrival_slash(struct arrival *a, const struct http_head *h, int head_only)
+{
+	struct gateway		*g = a->g;
+	struct buf		 to = { .max = 8192 }, out = { .max = 16384 };
+	struct buf		 field = { .max = 8192 };
+	struct http_reply	 r = {
+		.status = 308, .type = "text/plain", .close = 1,
+		.minor = h->minor, .head_only = head_only,
+		.body = slice_str("Permanent Redirect\n"),
+	};
+	int			 found;
+
+	if ((found = routes_slash(g->settings.routes, h, &to) == 0)) {
+		buf_addf(&field, "Location: %.*s\r\n", (int)to.len, to.data);
+		r.extra = slice_of(field.data, field.len);
+		http_reply_write(&out, &r);
+		found = !field.failed && !out.failed;
+	}
+	if (found)
+		arrival_answer(g, arrival_detach(a), &out);
+	buf_clear(&to);
+	buf_clear(&field);
+	buf_clear(&out);
+	return (found);
+}
+
 /* all: every byte read, the head at its start.  Frees a. */
 static void
 arrival_hand_over(struct arrival *a, const struct http_head *h,
@@ -463,20 +519,28 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	const char		*why;
 	struct buf		 in = a->in;
 	int			 head_only = slice_is(h->method, "HEAD");
+	int			 trusted;
 
 	g->totals.requests++;
+	if (slice_is(h->path, "*")) {
+		arrival_options(a, h);
+		return;
+	}
 	if (route_find(g->settings.routes, h, &m, &why) == -1) {
+		if (errno == ENOENT && arrival_slash(a, h, head_only))
+			return;
 		arrival_turn_away(a, errno == ENOENT ? 404 : 400, why, 0,
 		    head_only);
 		return;
 	}
-	if (!route_allows(m.route, h)) {
+	trusted = networks_have(g->settings.proxies, slice_str(a->peer));
+	if (!route_allows(m.route, h, trusted)) {
 		arrival_turn_away(a, 403, "Forbidden: pages of this origin may "
 		    "not use it", 0, head_only);
 		return;
 	}
 	if (m.nheaders > 0 && kept_check(m.headers, &m.nheaders,
-	    networks_have(g->settings.proxies, slice_str(a->peer)),
+	    trusted,
 	    settings_find(&g->settings, "pact_details"),
 	    g->settings.keep_max) == -1) {
 		arrival_turn_away(a, 431, "Request Header Fields Too Large: "
@@ -497,7 +561,9 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	ask.peer = slice_str(a->peer);
 	ask.early = all;
 	ask.limit = m.limit;
-	ask.flags = a->flags | (m.uid_made ? CAPSULE_F_UID_MADE : 0);
+	ask.flags = a->flags | (m.uid_made ? CAPSULE_F_UID_MADE : 0) |
+	    (m.cors ? CAPSULE_F_CORS : 0) |
+	    (m.protocol ? CAPSULE_F_PROTOCOL : 0);
 	if (http_head_websocket(h, &why) == 0)
 		ask.flags |= CAPSULE_F_UPGRADE;
 	else

@@ -28,6 +28,7 @@
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
+#include "gatewayd/route.h"
 
 static size_t	 gateway_bind(struct gateway *, int *);
 static void	 gateway_become(const struct gateway *);
@@ -224,6 +225,13 @@ gateway_shards(struct gateway *g)
 		fatal("shards");
 }
 
+static void
+gateway_route_cb(const char *label, const char *text, void *arg)
+{
+	(void)arg;
+	log_info("default route=%s %s", label, text);
+}
+
 /* All shards have come up, or failed: those who knock are let in. */
 static void
 gateway_ready(struct gateway *g)
@@ -254,6 +262,8 @@ gateway_ready(struct gateway *g)
 	if (g->registry != NULL)
 		registry_start(g->registry);
 	buf_add(&where, "", 1);
+	if (g->settings.own_routes)
+		routes_describe(g->settings.routes, gateway_route_cb, NULL);
 	log_info("ready node=%s listen=%s shards=%zu", g->settings.node,
 	    where.data, up);
 	if (up == 0)
@@ -391,6 +401,17 @@ gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
 	log_catch_up();
 }
 
+/* left: what counts only after a restart. */
+static void
+gateway_reloaded(struct gateway *g, const char *left)
+{
+	if (g->roster != NULL)
+		roster_tell_options(g->roster);
+	if (left[0] != '\0')
+		log_warn("changed, but counts after a restart: %s", left);
+	log_info("configuration read again");
+}
+
 static void
 gateway_signal_cb(int signo, void *arg)
 {
@@ -406,8 +427,7 @@ gateway_signal_cb(int signo, void *arg)
 			    errno == EACCES ?
 			    "; restart to read it as root" : "");
 		else
-			log_info("routes read again; the rest counts after a "
-			    "restart");
+			gateway_reloaded(g, err);
 		break;
 	case SIGUSR1:
 		log_info("signal=USR1 changes nothing: the log is standard "

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/proc.h"
 #include "gatewayd/child.h"
 #include "gatewayd/gateway.h"
@@ -27,6 +28,7 @@ main(int argc, char **argv)
 	char			*lock;
 	int			 status;
 
+	memory_steady();
 	main_streams();
 	proc_signals_ignore();
 	settings_load(&g.settings, argc, argv);

@@ -20,6 +20,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/proc.h"
 #include "gatewayd/child.h"
 #include "gatewayd/gateway.h"
@@ -1119,6 +1120,30 @@ shard_ping(struct shard *s)
 	roster_tell(s, &m, NULL);
 }
 
+/* All that workers are told of the configuration, or what may change meanwhile. */
+static void
+shard_tell_options(struct shard *s, int live)
+{
+	const struct settings	*set = &s->gateway->settings;
+	struct ctl		 m = { .type = CTL_OPTION };
+
+	for (size_t i = 0; i < set->noptions; i++) {
+		if (live && !set->options[i].live)
+			continue;
+		m.text = slice_str(set->options[i].key);
+		m.value = slice_str(set->options[i].value);
+		roster_tell(s, &m, NULL);
+	}
+}
+
+void
+roster_tell_options(struct roster *r)
+{
+	for (size_t i = 0; i < r->nslots; i++)
+		if (r->slots[i].state == SHARD_READY)
+			shard_tell_options(&r->slots[i], 1);
+}
+
 static void
 shard_welcome(struct shard *s)
 {
@@ -1135,11 +1160,7 @@ shard_welcome(struct shard *s)
 	    .text = slice_str("redis_prefix"),
 	    .value = slice_str(set->redis_prefix) };
 	roster_tell(s, &m, NULL);
-	for (size_t i = 0; i < set->noptions; i++) {
-		m.text = slice_str(set->options[i].key);
-		m.value = slice_str(set->options[i].value);
-		roster_tell(s, &m, NULL);
-	}
+	shard_tell_options(s, 0);
 	m = (struct ctl){ .type = CTL_START };
 	roster_tell(s, &m, NULL);
 }
@@ -1458,6 +1479,7 @@ roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	r->watched = now;
+	memory_tidy(now);
 	for (size_t i = 0; i < r->nslots; i++) {
 		s = &r->slots[i];
 		if (!shard_open(s) || s->hopeless)

@@ -98,6 +98,8 @@ int	 roster_knows(const struct roster *r, uint64_t incarnation);
 /* It has not answered for a while: nobody is to wait for it until it does. */
 void	 roster_suspect(struct shard *s);
 /* A message to a shard; dropped if it has no channel.  0 or -1 with errno. */
+/* What has changed with the configuration, to all shards. */
+void	 roster_tell_options(struct roster *r);
 int	 roster_tell(struct shard *s, const struct ctl *m, const int *fds);
 size_t	 roster_nslots(const struct roster *r);
 struct shard *roster_slot(struct roster *r, size_t i);

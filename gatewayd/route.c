@@ -8,13 +8,14 @@
 
 #include "common/config.h"
 #include "common/list.h"
+#include "gatewayd/origin.h"
+#include "gatewayd/protocols.h"
 #include "gatewayd/route.h"
 #include "proto/digest.h"
 #include "proto/ws_accept.h"
 
 #define PATHS_MAX	16		/* of a route */
 #define SOURCES_MAX	8		/* of a group or a uid */
-#define ORIGINS_MAX	32
 #define SEGMENT_MAX	256		/* bytes of a segment in the configuration */
 #define VARS_MAX	8		/* {name}s in a path */
 
@@ -59,8 +60,8 @@ struct route {
 	uint32_t	 limit;
 	char		*keep[CAPSULE_HEADERS_MAX];
 	size_t		 nkeep;
-	char		*origins[ORIGINS_MAX];	/* none: any */
-	size_t		 norigins;
+	struct origins	 origins;		/* none: any */
+	struct protocols protocols;
 	char		*link, *about;
 	const char	*slow;			/* one of route_slows */
 	unsigned	 message_rate;		/* 0: any */
@@ -95,6 +96,8 @@ static int	 route_set_uid(struct route *, const char *, const char **);
 static int	 route_set_limit(struct route *, const char *, const char **);
 static int	 route_set_keep(struct route *, const char *, const char **);
 static int	 route_set_origin(struct route *, const char *, const char **);
+static int	 route_set_protocols(struct route *, const char *,
+	    const char **);
 static int	 route_set_link(struct route *, const char *, const char **);
 static int	 route_set_about(struct route *, const char *, const char **);
 static int	 route_set_slow(struct route *, const char *, const char **);
@@ -105,10 +108,7 @@ static int	 route_set_message_burst(struct route *, const char *,
 static int	 route_set_byte_rate(struct route *, const char *, const char **);
 static int	 route_check(const struct route *, char *, size_t);
 static int	 route_disagree(const struct route *, const struct route *);
-static int	 origin_listed(const struct route *, const struct http_head *,
-	    struct slice);
 static int	 path_match(const char *, struct slice, struct taken *);
-static struct slice origin_host(struct slice);
 static int	 sources_parse(struct sources *, const char *, int,
 	    const char **);
 static void	 sources_clear(struct sources *);
@@ -126,6 +126,7 @@ static const struct {
 	{ "limit",	route_set_limit },
 	{ "keep",	route_set_keep },
 	{ "origin",	route_set_origin },
+	{ "protocols",	route_set_protocols },
 	{ "link",	route_set_link },
 	{ "about",	route_set_about },
 	{ "slow",	route_set_slow },
@@ -252,6 +253,8 @@ route_find(const struct routes *r, const struct http_head *h,
 	const struct route	*route;
 	struct list		*e;
 	struct lookup		 lookup = { .head = h };
+	struct slice		 protocol_field =
+				    slice_str("Sec-WebSocket-Protocol");
 
 	for (e = r->list.next; e != &r->list; e = e->next) {
 		route = list_entry(e, struct route, at);
@@ -270,6 +273,8 @@ found:
 	m->has_group = route->group.n > 0;
 	m->group = m->uid = slice_of(NULL, 0);
 	m->nheaders = 0;
+	m->cors = route->origins.n > 0;
+	m->protocol = protocols_choose(&route->protocols, h).data != NULL;
 	if (m->has_group && sources_get(&route->group, &lookup, m->text,
 	    GROUP_MAX, &m->group) == -1) {
 		*why = errno == EMSGSIZE ?
@@ -288,7 +293,16 @@ found:
 		goto bad;
 	}
 	m->uid_made = lookup.made;
+	/* The one that was chosen stands for all that were offered. */
+	if (m->protocol) {
+		m->headers[0].name = protocol_field;
+		m->headers[m->nheaders++].value =
+		    protocols_choose(&route->protocols, h);
+	}
 	for (size_t i = 0; i < h->nheaders; i++) {
+		if (m->protocol && slice_iseq(h->headers[i].name,
+		    protocol_field))
+			continue;
 		for (size_t k = 0; k < route->nkeep; k++) {
 			if (m->nheaders == CAPSULE_HEADERS_MAX ||
 			    !slice_isis(h->headers[i].name, route->keep[k]))
@@ -304,20 +318,79 @@ bad:
 	return (-1);
 }
 
+/* The last of a field's comma list: what the nearest proxy has added. */
+static struct slice
+field_last(const struct http_head *h, const char *name)
+{
+	const struct http_header	*field = http_head_find(h, name);
+	const char			*comma;
+	struct slice			 s = { NULL, 0 };
+
+	if (field != NULL) {
+		s = field->value;
+		if ((comma = memrchr(s.data, ',', s.len)) != NULL)
+			s = slice_of(comma + 1, (size_t)(s.data + s.len -
+			    comma - 1));
+		s = slice_trim(s);
+	}
+	return (s);
+}
+
 int
-route_allows(const struct route *route, const struct http_head *h)
+route_allows(const struct route *route, const struct http_head *h,
+    int trusted)
 {
 	const struct http_header	*field;
+	struct origin_here		 here = { .host = h->host };
 
-	if (route->norigins == 0)
+	if (route->origins.n == 0)
 		return (1);
+	if (trusted) {
+		here.scheme = field_last(h, "X-Forwarded-Proto");
+		if (field_last(h, "X-Forwarded-Host").len > 0)
+			here.host = field_last(h, "X-Forwarded-Host");
+	}
 	for (size_t i = 0; i < h->nheaders; i++) {
 		field = &h->headers[i];
 		if (slice_isis(field->name, "Origin") &&
-		    !origin_listed(route, h, field->value))
+		    !origins_have(&route->origins, field->value, &here))
 			return (0);
 	}
 	return (1);
+}
+
+int
+routes_slash(const struct routes *r, const struct http_head *h,
+    struct buf *location)
+{
+	struct slice	 path = h->path;
+	struct taken	 taken;
+	struct list	*e;
+	const struct route *route;
+
+	/* "//host" and "/\\host" are other sites to a browser. */
+	if (path.len < 2 || path.data[0] != '/' || path.data[1] == '/' ||
+	    path.data[1] == '\\')
+		return (-1);
+	buf_add(location, path.data, path.len);
+	if (path.data[path.len - 1] == '/')
+		location->len--;
+	else
+		buf_adds(location, "/");
+	path = slice_of(location->data, location->failed ? 0 : location->len);
+	for (e = r->list.next; e != &r->list; e = e->next) {
+		route = list_entry(e, struct route, at);
+		for (size_t i = 0; i < route->npaths; i++)
+			if (path_match(route->paths[i], path, &taken))
+				goto found;
+	}
+	return (-1);
+found:
+	if (h->query.data != NULL) {
+		buf_adds(location, "?");
+		buf_add(location, h->query.data, h->query.len);
+	}
+	return (location->failed ? -1 : 0);
 }
 
 void
@@ -333,6 +406,42 @@ routes_links(const struct routes *r, void (*cb)(const char *, const char *,
 			cb(route->link, route->about == NULL ? route->label :
 			    route->about, arg);
 	}
+}
+
+/* " key=source source", or nothing without sources. */
+static void
+sources_describe(struct buf *b, const char *key, const struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		buf_addf(b, "%s%s%s%s", i == 0 ? key : " ",
+		    source_rows[s->list[i].kind].word,
+		    source_rows[s->list[i].kind].named ? ":" : "",
+		    s->list[i].name);
+	if (s->n > 0)
+		buf_adds(b, "\"");
+}
+
+void
+routes_describe(const struct routes *r, void (*cb)(const char *, const char *,
+    void *), void *arg)
+{
+	struct list		*e;
+	const struct route	*route;
+	struct buf		 b = { 0 };
+
+	for (e = r->list.next; e != &r->list; e = e->next) {
+		route = list_entry(e, struct route, at);
+		buf_reset(&b);
+		for (size_t i = 0; i < route->npaths; i++)
+			buf_addf(&b, "%s%s", i == 0 ? "path=\"" : " ",
+			    route->paths[i]);
+		buf_addf(&b, "\" app=%s", route->app);
+		sources_describe(&b, " group=\"", &route->group);
+		sources_describe(&b, " uid=\"", &route->uid);
+		if (buf_add(&b, "", 1) == 0)
+			cb(route->label, b.data, arg);
+	}
+	buf_clear(&b);
 }
 
 void
@@ -362,8 +471,8 @@ route_free(struct route *route)
 		free(route->paths[i]);
 	for (size_t i = 0; i < route->nkeep; i++)
 		free(route->keep[i]);
-	for (size_t i = 0; i < route->norigins; i++)
-		free(route->origins[i]);
+	origins_clear(&route->origins);
+	protocols_clear(&route->protocols);
 	sources_clear(&route->group);
 	sources_clear(&route->uid);
 	free(route->label);
@@ -562,41 +671,33 @@ route_set_keep(struct route *route, const char *value, const char **why)
 	return (0);
 }
 
-/* Why w is no origin as a browser sends it, or NULL. */
-static const char *
-origin_fault(struct slice w)
-{
-	struct slice	 host = origin_host(w);
-
-	if (slice_is(w, "self") || (host.len > 0 &&
-	    strcspn(host.data, "/?#@*") >= host.len))
-		return (NULL);
-	return ("an origin is \"self\", http://HOST[:PORT] or "
-	    "https://HOST[:PORT], with nothing behind it");
-}
-
 static int
 route_set_origin(struct route *route, const char *value, const char **why)
 {
+	size_t		 before = route->origins.n;
 	struct slice	 w;
 
-	while ((w = word_next(&value)).len > 0) {
-		if ((*why = origin_fault(w)) != NULL)
+	while ((w = word_next(&value)).len > 0)
+		if (origins_add(&route->origins, w, why) == -1)
 			return (-1);
-		if (route->norigins == ORIGINS_MAX) {
-			*why = "too many origins for one route";
-			return (-1);
-		}
-		route->origins[route->norigins] = slice_dup(w);
-		if (route->origins[route->norigins] == NULL) {
-			*why = "out of memory";
-			return (-1);
-		}
-		route->norigins++;
-	}
-	if (route->norigins > 0)
+	if (route->origins.n > before)
 		return (0);
 	*why = "needs at least one origin";
+	return (-1);
+}
+
+static int
+route_set_protocols(struct route *route, const char *value, const char **why)
+{
+	size_t		 before = route->protocols.n;
+	struct slice	 w;
+
+	while ((w = word_next(&value)).len > 0)
+		if (protocols_add(&route->protocols, w, why) == -1)
+			return (-1);
+	if (route->protocols.n > before)
+		return (0);
+	*why = "needs at least one subprotocol";
 	return (-1);
 }
 
@@ -622,43 +723,6 @@ route_set_about(struct route *route, const char *value, const char **why)
 	if ((route->about = strdup(value)) == NULL) {
 		*why = "out of memory";
 		return (-1);
-	}
-	return (0);
-}
-
-/* ---- origins ---- */
-
-/* What follows the scheme; nothing if that is another one. */
-static struct slice
-origin_host(struct slice origin)
-{
-	static const char *const	 schemes[] = { "https://", "http://" };
-	size_t				 n;
-
-	for (size_t i = 0; i < nitems(schemes); i++) {
-		n = strlen(schemes[i]);
-		if (origin.len > n &&
-		    slice_isis(slice_of(origin.data, n), schemes[i]))
-			return (slice_of(origin.data + n, origin.len - n));
-	}
-	return (slice_of(NULL, 0));
-}
-
-static int
-origin_listed(const struct route *route, const struct http_head *h,
-    struct slice origin)
-{
-	const struct http_header	*host = http_head_find(h, "Host");
-	struct slice			 here = origin_host(origin);
-
-	if (here.len == 0)
-		return (0);
-	for (size_t i = 0; i < route->norigins; i++) {
-		if (slice_isis(origin, route->origins[i]))
-			return (1);
-		if (strcmp(route->origins[i], "self") == 0 && host != NULL &&
-		    slice_iseq(here, host->value))
-			return (1);
 	}
 	return (0);
 }

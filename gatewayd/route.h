@@ -9,6 +9,7 @@
  *	limit = 2
  *	keep = User-Agent
  *	origin = self https://other.example
+ *	protocols = chat.v2 chat
  *
  * path: one or more, each of segments; {name} takes one segment that is not
  * empty, percent-decoded; a last segment "*" takes the rest, also nothing.
@@ -41,7 +42,7 @@ struct routes;
 struct routes *routes_new(void);
 void	 routes_free(struct routes *r);
 /* For config.h's sections "route": key is one of path app group uid limit keep
- * origin link about slow message_rate message_burst byte_rate, and belongs to the
+ * origin protocols link about slow message_rate message_burst byte_rate, and belongs to the
  * section that began last.  0, or -1 with *why. */
 int	 route_option(struct routes *r, const char *key, const char *value,
 	    const char **why);
@@ -60,6 +61,8 @@ struct route_match {
 	int		 has_group;
 	struct slice	 group, uid;	/* in `text` */
 	int		 uid_made;	/* drawn here (uuid, random20) */
+	int		 cors;		/* its origin was checked */
+	int		 protocol;	/* headers[0] is the one chosen */
 	struct capsule_header headers[CAPSULE_HEADERS_MAX];	/* kept; they
 					   borrow from the head */
 	size_t		 nheaders;
@@ -75,11 +78,22 @@ int	 route_find(const struct routes *r, const struct http_head *h,
 /*
  * May a page of this request's origin use the route?  Without the key `origin`
  * all may; a request without the header is not from a page of another site.
+ * trusted: it came through a proxy whose X-Forwarded-Host and -Proto are believed.
  */
-int	 route_allows(const struct route *route, const struct http_head *h);
+int	 route_allows(const struct route *route, const struct http_head *h,
+	    int trusted);
+/*
+ * Where no route was found: would there be one with a '/' more at the path's end, or
+ * one less?  Then 0, and that path and the query in location; else -1.
+ */
+int	 routes_slash(const struct routes *r, const struct http_head *h,
+	    struct buf *location);
 /* The front page's links: calls cb for each route with a `link`. */
 void	 routes_links(const struct routes *r, void (*cb)(const char *link,
 	    const char *about, void *arg), void *arg);
+/* In words, as the file has them: calls cb for each route. */
+void	 routes_describe(const struct routes *r, void (*cb)(const char *label,
+	    const char *text, void *arg), void *arg);
 /* For the workers: calls cb for each key of each route that they are to know. */
 void	 routes_policies(const struct routes *r, void (*cb)(const char *label,
 	    const char *key, const char *value, void *arg), void *arg);

@@ -14,6 +14,7 @@
 
 #include "common/bytes.h"
 #include "common/config.h"
+#include "common/memory.h"
 #include "common/networks.h"
 #include "common/proc.h"
 #include "common/redis.h"
@@ -28,11 +29,18 @@
 
 #define EXIT_CONFIG	1
 #define EXIT_USAGE	2
+#define UNFINISHED_LEAST ((size_t)32 << 20)	/* two large messages */
 #define DESCRIPTORS	256	/* kept for other than client connections */
 
 /* gatewayd/default.ini, byte by byte. */
 static const char settings_default_ini[] = {
 #include "default_ini.inc"
+	0
+};
+
+/* gatewayd/own.ini, for a worker that is not ours. */
+static const char settings_own_ini[] = {
+#include "own_ini.inc"
 	0
 };
 
@@ -55,6 +63,8 @@ enum row {
 	ROW_ACCEPT_RATE, ROW_LINGER_MAX,
 	ROW_N
 };
+
+_Static_assert(ROW_N <= SETTINGS_ROWS && ROW_N <= 64, "a bit a key");
 
 #define AT(field)	offsetof(struct settings, field)
 
@@ -107,6 +117,13 @@ static const struct settings_row {
 	[ROW_CORE]	= { "core", YESNO, AT(core), 0, 0 },
 };
 
+/* Of these keys the value is asked for at each use. */
+static const enum row	 settings_live[] = {
+	ROW_LIMIT, ROW_HEAD_TIMEOUT, ROW_LINE_MAX, ROW_HEAD_MAX,
+	ROW_HEADERS_MAX, ROW_KEEP_MAX, ROW_HOME_TIMEOUT, ROW_PER_ADDRESS,
+	ROW_ACCEPT_RATE,
+};
+
 /* [worker]: what the built-in keys are called when the worker hears of them. */
 static const struct worker_row {
 	const char	*key, *option;
@@ -118,6 +135,7 @@ static const struct worker_row {
 	{ "pact_message_max",	"pact_message_max", SIZE, 1, 1 << 30 },
 	{ "turn",		"turn_ms",	DURATION, 1, 10000 },
 	{ "body_max",		"body_max",	SIZE, 0, 1 << 30 },
+	{ "unfinished_max",	"unfinished_max", SIZE, 1 << 16, UINT_MAX },
 	{ "out_max",		"out_max",	SIZE, 1024, 1 << 30 },
 	{ "request_timeout",	"request_ms",	DURATION, 100, 3600000 },
 	{ "closing_timeout",	"closing_ms",	DURATION, 100, 3600000 },
@@ -152,7 +170,8 @@ struct load {
 
 static void	 settings_init(struct settings *);
 static void	 settings_flags(struct load *, int, char **);
-static int	 settings_read(struct load *, char *, size_t);
+static int	 settings_read(struct load *, const char *, char *, size_t);
+static char	*settings_say(const struct settings *, enum row);
 static void	 settings_secrets(struct settings *);
 static void	 settings_complete(struct load *);
 static void	 settings_routes(struct settings *);
@@ -166,7 +185,8 @@ static int	 settings_set(struct load *, const char *, const char *,
 static int	 settings_worker_set(struct settings *, const char *,
 	    const char *, const char **);
 static int	 settings_proxies(struct settings *, const char *);
-static void	 settings_option(struct settings *, const char *, const char *);
+static struct settings_option *settings_option(struct settings *, const char *,
+	    const char *);
 static void	 settings_help(void);
 static void	 settings_die(int, const char *, ...)
 	    __attribute__((format(printf, 2, 3), noreturn));
@@ -183,9 +203,13 @@ settings_load(struct settings *s, int argc, char **argv)
 
 	settings_init(s);
 	settings_flags(&l, argc, argv);
-	s->limit_flag = s->limit != 0;
-	if (settings_read(&l, err, sizeof(err)) == -1)
+	for (size_t i = 0; i < ROW_N; i++)
+		if (l.given[i] == FROM_FLAG)
+			s->flags |= UINT64_C(1) << i;
+	if (settings_read(&l, NULL, err, sizeof(err)) == -1)
 		settings_die(EXIT_CONFIG, "%s", err);
+	for (size_t i = 0; i < ROW_N; i++)
+		s->read[i] = settings_say(s, (enum row)i);
 	settings_secrets(s);
 	settings_complete(&l);
 	settings_find_user(s);
@@ -197,31 +221,6 @@ settings_load(struct settings *s, int argc, char **argv)
 	}
 }
 
-int
-settings_reload(struct settings *s, char *err, size_t size)
-{
-	struct settings	 fresh;
-	struct load	 l = { .s = &fresh };
-	struct routes	*old = s->routes;
-
-	settings_init(&fresh);
-	fresh.config = s->config == NULL ? NULL : settings_strdup(s->config);
-	if (s->limit_flag) {
-		fresh.limit = s->limit;
-		l.given[ROW_LIMIT] = FROM_FLAG;
-	}
-	if (settings_read(&l, err, size) == -1) {
-		settings_free(&fresh);
-		return (-1);
-	}
-	s->routes = fresh.routes;
-	s->limit = fresh.limit;
-	fresh.routes = old;
-	settings_free(&fresh);
-	settings_routes(s);
-	return (0);
-}
-
 void
 settings_free(struct settings *s)
 {
@@ -230,6 +229,8 @@ settings_free(struct settings *s)
 		    settings_rows[i].kind == PATH)
 			free(*(char **)(void *)((char *)s +
 			    settings_rows[i].at));
+	for (size_t i = 0; i < ROW_N; i++)
+		free(s->read[i]);
 	for (size_t i = 0; i < s->nlisten; i++)
 		free(s->listen_text[i]);
 	for (size_t i = 0; i < s->noptions; i++) {
@@ -262,6 +263,7 @@ settings_init(struct settings *s)
 	s->drain_ms = 10000;
 	s->idle_shard_ms = 60000;
 	s->backlog = 4096;
+	s->seccomp = -1;		/* as the worker is */
 	if ((s->routes = routes_new()) == NULL)
 		settings_die(EXIT_CONFIG, "out of memory");
 }
@@ -445,9 +447,21 @@ settings_route_cb(void *arg, const char *key, const char *value,
 	return (route_option(l->s->routes, key, value, why));
 }
 
-/* Both files; the routes are then complete. */
+/* Is it the worker that comes along?  NULL: nobody asked for another. */
 static int
-settings_read(struct load *l, char *text, size_t size)
+settings_is_ours(const char *worker)
+{
+	const char	*slash;
+
+	if (worker == NULL)
+		return (1);
+	slash = strrchr(worker, '/');
+	return (strcmp(slash == NULL ? worker : slash + 1, "shardd") == 0);
+}
+
+/* Both files; the routes are then complete.  worker: the one that runs, or NULL. */
+static int
+settings_read(struct load *l, const char *worker, char *text, size_t size)
 {
 	static const struct config_option	 sections[] = {
 		{ "gateway", "*", settings_gateway_cb, NULL },
@@ -465,6 +479,12 @@ settings_read(struct load *l, char *text, size_t size)
 	l->origin = FROM_FILE;
 	if (s->config != NULL && config_file(s->config, sections,
 	    nitems(sections), settings_section_cb, l, &err) == -1)
+		goto bad;
+	/* A file without routes keeps those that are built in. */
+	s->own_routes = l->routes == BUILT_IN && !settings_is_ours(worker == NULL ? s->worker : worker);
+	if (s->own_routes && config_text("built-in configuration",
+	    settings_own_ini, sections, nitems(sections), settings_section_cb,
+	    l, &err) == -1)
 		goto bad;
 	if (s->limit != 0)
 		routes_set_limit(s->routes, s->limit);
@@ -609,7 +629,7 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 	int			 rc, yes = 0;
 
 	if (strncmp(key, "x-", 2) == 0 || strncmp(key, "app.", 4) == 0) {
-		settings_option(s, key, value);
+		settings_option(s, key, value)->said = 1;
 		return (0);
 	}
 	for (size_t i = 0; i < nitems(worker_rows) && row == NULL; i++)
@@ -621,12 +641,12 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 		return (-1);
 	}
 	if (row->kind == NETWORKS && settings_proxies(s, value) == -1) {
-		*why = "must be addresses and networks: 127.0.0.1 10.0.0.0/8 "
-		    "fd00::/8";
+		*why = "must be addresses and networks, or \"unix\": "
+		    "127.0.0.1 10.0.0.0/8 fd00::/8 unix";
 		return (-1);
 	}
 	if (row->kind == TEXT || row->kind == NETWORKS) {
-		settings_option(s, row->option, value);
+		settings_option(s, row->option, value)->said = 1;
 		return (0);
 	}
 	if (row->kind == PATH || row->kind == FILE_PATH) {
@@ -637,7 +657,7 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 			return (-1);
 		}
 		path = settings_absolute(value);
-		settings_option(s, row->option, path);
+		settings_option(s, row->option, path)->said = 1;
 		free(path);
 		return (0);
 	}
@@ -654,7 +674,7 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 	if (rc == -1)
 		return (-1);
 	snprintf(text, sizeof(text), "%u", number);
-	settings_option(s, row->option, text);
+	settings_option(s, row->option, text)->said = 1;
 	return (0);
 }
 
@@ -670,17 +690,25 @@ settings_proxies(struct settings *s, const char *list)
 	return (0);
 }
 
-const char *
-settings_find(const struct settings *s, const char *key)
+static const struct settings_option *
+settings_find_option(const struct settings *s, const char *key)
 {
 	for (size_t i = 0; i < s->noptions; i++)
 		if (strcmp(s->options[i].key, key) == 0)
-			return (s->options[i].value);
+			return (&s->options[i]);
 	return (NULL);
 }
 
+const char *
+settings_find(const struct settings *s, const char *key)
+{
+	const struct settings_option	*o = settings_find_option(s, key);
+
+	return (o == NULL ? NULL : o->value);
+}
+
 /* The last value of a key counts. */
-static void
+static struct settings_option *
 settings_option(struct settings *s, const char *key, const char *value)
 {
 	struct settings_option	*o;
@@ -689,15 +717,18 @@ settings_option(struct settings *s, const char *key, const char *value)
 		if (strcmp(s->options[i].key, key) == 0) {
 			free(s->options[i].value);
 			s->options[i].value = settings_strdup(value);
-			return;
+			return (&s->options[i]);
 		}
 	}
 	o = realloc(s->options, (s->noptions + 1) * sizeof(*o));
 	if (o == NULL)
 		settings_die(EXIT_CONFIG, "out of memory");
 	s->options = o;
-	o[s->noptions].key = settings_strdup(key);
-	o[s->noptions++].value = settings_strdup(value);
+	o += s->noptions++;
+	memset(o, 0, sizeof(*o));
+	o->key = settings_strdup(key);
+	o->value = settings_strdup(value);
+	return (o);
 }
 
 /* ---- what nobody said, and what does not go together ---- */
@@ -737,6 +768,7 @@ settings_complete(struct load *l)
 	char		 text[32];
 	int		 shards = l->given[ROW_SHARDS] != BUILT_IN;
 	int		 most = l->given[ROW_MAX_SHARDS] != BUILT_IN;
+	size_t		 unfinished;
 
 	if (!shards)
 		s->shards = settings_cpus();
@@ -767,6 +799,12 @@ settings_complete(struct load *l)
 		    "most %d with --run-dir", s->run_dir, strlen(s->run_dir),
 		    RUN_DIR_MAX);
 
+	if (settings_find(s, "unfinished_max") == NULL) {
+		unfinished = memory_allowed("") / 4 / s->shards;
+		snprintf(text, sizeof(text), "%zu", unfinished <
+		    UNFINISHED_LEAST ? UNFINISHED_LEAST : unfinished);
+		settings_option(s, "unfinished_max", text);
+	}
 	snprintf(text, sizeof(text), "%u", s->drain_ms);
 	settings_option(s, "drain_ms", text);
 	snprintf(text, sizeof(text), "%u", s->shards);
@@ -812,7 +850,7 @@ settings_policy_cb(const char *label, const char *key, const char *value,
 {
 	char	*option = settings_printf("route.%s.%s", label, key);
 
-	settings_option(arg, option, value);
+	settings_option(arg, option, value)->live = 1;
 	free(option);
 }
 
@@ -826,7 +864,7 @@ settings_routes(struct settings *s)
 
 	routes_links(s->routes, settings_link_cb, &links);
 	settings_option(s, "links", buf_add(&links, "", 1) == -1 ? "" :
-	    links.data);
+	    links.data)->live = 1;
 	buf_clear(&links);
 }
 
@@ -894,7 +932,7 @@ settings_find_worker(struct load *l)
 	s->worker = path;
 	/* Of ours we know what it needs. */
 	if (l->given[ROW_SECCOMP] == BUILT_IN)
-		s->seccomp = strcmp(strrchr(path, '/') + 1, "shardd") == 0;
+		s->seccomp = settings_is_ours(path);
 
 	if (strcmp(s->redis, "auto") != 0)
 		return;
@@ -1007,6 +1045,160 @@ settings_fit(struct load *l)
 		if (*field > share)
 			*field = (unsigned)share;
 	}
+}
+
+/* ---- reading it again ---- */
+
+/* The value of a key of [gateway] in words, malloc'd. */
+static char *
+settings_say(const struct settings *s, enum row row)
+{
+	const char	*field = (const char *)s + settings_rows[row].at;
+	const char	*text;
+	struct buf	 b = { 0 };
+
+	switch (settings_rows[row].kind) {
+	case TEXT:
+	case PATH:
+		text = *(char *const *)(const void *)field;
+		buf_adds(&b, text == NULL ? "" : text);
+		break;
+	case SIZE:
+		buf_addf(&b, "%zu", *(const size_t *)(const void *)field);
+		break;
+	case LISTEN:
+		for (size_t i = 0; i < s->nlisten; i++)
+			buf_addf(&b, "%s ", s->listen_text[i]);
+		break;
+	default:
+		buf_addf(&b, "%u", *(const unsigned *)(const void *)field);
+	}
+	buf_add(&b, "", 1);
+	if (b.failed)
+		settings_die(EXIT_CONFIG, "out of memory");
+	return (b.data);
+}
+
+/* A key that has changed, to the list of them. */
+static void
+settings_name(struct buf *names, const char *section, const char *key)
+{
+	buf_addf(names, "%s[%s] %s", names->len > 0 ? ", " : "", section, key);
+}
+
+static int
+settings_is_live(enum row row)
+{
+	for (size_t i = 0; i < nitems(settings_live); i++)
+		if (settings_live[i] == row)
+			return (1);
+	return (0);
+}
+
+/* [gateway]: take what is asked at each use, name the rest. */
+static void
+settings_take_rows(struct settings *s, struct settings *fresh,
+    struct buf *names)
+{
+	const struct settings_row	*row;
+	char				*now;
+
+	for (size_t i = 0; i < ROW_N; i++) {
+		row = &settings_rows[i];
+		now = settings_say(fresh, (enum row)i);
+		if (s->flags & UINT64_C(1) << i || strcmp(now, s->read[i]) == 0) {
+			free(now);
+			continue;
+		}
+		if (!settings_is_live((enum row)i)) {
+			settings_name(names, "gateway", row->key);
+			free(now);
+			continue;
+		}
+		memcpy((char *)s + row->at, (char *)fresh + row->at,
+		    row->kind == SIZE ? sizeof(size_t) : sizeof(unsigned));
+		free(s->read[i]);
+		s->read[i] = now;
+	}
+}
+
+/* Of [worker]: what a has and b has not, or (same) has otherwise. */
+static void
+settings_name_options(const struct settings *a, const struct settings *b,
+    int same, struct buf *names)
+{
+	const struct settings_option	*x, *y;
+	const char			*key;
+
+	for (size_t i = 0; i < a->noptions; i++) {
+		x = &a->options[i];
+		y = settings_find_option(b, x->key);
+		if (!x->said || (y != NULL && y->said &&
+		    (!same || strcmp(x->value, y->value) == 0)))
+			continue;
+		key = x->key;
+		for (size_t k = 0; k < nitems(worker_rows); k++)
+			if (strcmp(worker_rows[k].option, key) == 0)
+				key = worker_rows[k].key;
+		settings_name(names, "worker", key);
+	}
+}
+
+/* What workers are told of routes that there are no more. */
+static void
+settings_forget_routes(struct settings *s)
+{
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < s->noptions; i++) {
+		if (!s->options[i].live) {
+			s->options[n++] = s->options[i];
+			continue;
+		}
+		free(s->options[i].key);
+		free(s->options[i].value);
+	}
+	s->noptions = n;
+}
+
+int
+settings_reload(struct settings *s, char *text, size_t size)
+{
+	struct settings	 fresh;
+	struct load	 l = { .s = &fresh };
+	struct routes	*old = s->routes;
+	struct buf	 names = { .max = size };
+
+	settings_init(&fresh);
+	fresh.config = s->config == NULL ? NULL : settings_strdup(s->config);
+	for (size_t i = 0; i < ROW_N; i++)
+		if (s->flags & UINT64_C(1) << i)
+			l.given[i] = FROM_FLAG;
+	if (l.given[ROW_LIMIT] == FROM_FLAG)
+		fresh.limit = s->limit;
+	/* Whose routes are the default: those of the worker that runs. */
+	if (settings_read(&l, s->worker, text, size) == -1)
+		goto bad;
+	if (fresh.line_max > fresh.head_max) {
+		snprintf(text, size, "line_max (%zu) is more than head_max (%zu), "
+		    "of which it is a part", fresh.line_max, fresh.head_max);
+		goto bad;
+	}
+	settings_take_rows(s, &fresh, &names);
+	settings_name_options(&fresh, s, 1, &names);
+	settings_name_options(s, &fresh, 0, &names);
+	snprintf(text, size, "%.*s", (int)names.len, names.len > 0 ?
+	    names.data : "");
+	buf_clear(&names);
+	s->routes = fresh.routes;
+	fresh.routes = old;
+	settings_free(&fresh);
+	settings_forget_routes(s);
+	settings_routes(s);
+	return (0);
+bad:
+	settings_free(&fresh);
+	return (-1);
 }
 
 /* ---- helpers ---- */

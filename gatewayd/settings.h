@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/log.h"
 #include "common/sock.h"
@@ -15,7 +16,13 @@
 struct networks;
 struct routes;
 
-struct settings_option { char *key, *value; };	/* [worker] */
+struct settings_option {		/* what workers are told */
+	char	*key, *value;
+	int	 said;			/* in [worker] */
+	int	 live;			/* counts for those that run, too */
+};
+
+#define SETTINGS_ROWS	64		/* at least so many keys of [gateway] */
 
 struct settings {
 	char		*worker;		/* path, resolved */
@@ -24,7 +31,8 @@ struct settings {
 	size_t		 nlisten;
 	unsigned	 shards, max_shards;
 	unsigned	 limit;			/* 0: as the routes say */
-	int		 limit_flag;		/* --limit: whatever the file says */
+	uint64_t	 flags;			/* keys that flags gave, a bit each */
+	char		*read[SETTINGS_ROWS];	/* each as it was read, in words */
 	unsigned	 capacity;		/* 0: by RLIMIT_NOFILE */
 	char		*run_dir, *state_dir, *config;
 	char		*redis;			/* "auto", "none" or a URL */
@@ -58,6 +66,7 @@ struct settings {
 	size_t		 noptions;
 	struct networks	*proxies;	/* trusted_proxies; NULL: none */
 	struct routes	*routes;
+	int		 own_routes;	/* built in, for a worker not ours */
 };
 
 /*
@@ -72,10 +81,12 @@ void	 settings_free(struct settings *s);
 /* A key of [worker], as the workers are told it, or NULL. */
 const char *settings_find(const struct settings *s, const char *key);
 /*
- * Read the routes again, and the limit for all of them; other keys count at the
- * next start, but must be right.  0, or -1 with a sentence in err and nothing
- * changed.
+ * Read the file again: routes, and of [gateway] what is asked at each use (limit,
+ * head_timeout, line_max, head_max, headers_max, keep_max, home_timeout, per_address,
+ * accept_rate).  Other keys count at the next start, but must be right.  0, and text
+ * names those that have changed ("[gateway] shards, [worker] deflate"; cut if
+ * there is no room); or -1 with a sentence in text and nothing changed.
  */
-int	 settings_reload(struct settings *s, char *err, size_t size);
+int	 settings_reload(struct settings *s, char *text, size_t size);
 
 #endif

@@ -26,6 +26,9 @@ enum capsule_protocol {		/* what its next byte will be */
 #define CAPSULE_F_UID_MADE	0x1	/* the gateway drew the uid */
 #define CAPSULE_F_SECURE	0x2	/* the client came over https */
 #define CAPSULE_F_UPGRADE	0x4	/* a right WebSocket handshake begins early */
+#define CAPSULE_F_CORS		0x8	/* its route names origins; this one may */
+#define CAPSULE_F_PROTOCOL	0x10	/* the subprotocol was chosen: it stands in
+					   the header of that name */
 
 struct capsule_header { struct slice name, value; };
 struct capsule_mark { uint64_t origin, seq; };

@@ -32,7 +32,8 @@
 	X(LOST,		1012,	"lost",		"It could not be handed over.") \
 	X(RATE,		1008,	"rate",		"The client sent more than its route allows.") \
 	X(NOT_READY,	1013,	"not-ready",	"What its group knows was not here in time; come back.") \
-	X(MISSED,	1013,	"missed",	"A message for it was lost between two processes; come back.")
+	X(MISSED,	1013,	"missed",	"A message for it was lost between two processes; come back.") \
+	X(CROWDED,	1013,	"crowded",	"Too much was unfinished at once, and this was of the largest; try again later.")
 
 enum close_why {
 #define CLOSE_ENUM(sym, code, label, sentence) CLOSE_##sym,

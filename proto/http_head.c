@@ -55,7 +55,7 @@ http_token(struct slice s)
 	return (s.len > 0);
 }
 
-/* ---- finding the end, byte rules on the way ---- */
+/* ---- bytes ---- */
 
 /* No rule is about it, or about what follows it. */
 static int
@@ -82,56 +82,6 @@ http_skip_plain(const char *buf, size_t i, size_t bound)
 	while (i < bound && http_plain(buf[i]))
 		i++;
 	return (i);
-}
-
-/*
- * Look at the bytes behind *scanned, each once.  DONE: head_len is set.  What
- * stands before a byte tells where in a line it is, except whether that is the
- * request line, which ends within line_max.
- */
-static enum parse
-http_scan(struct http_head *h, const char *buf, size_t len, size_t start,
-    size_t *scanned, const struct http_limits *limits)
-{
-	size_t	 i = *scanned < start ? start : *scanned, bound;
-	int	 first;
-
-	first = i - start <= limits->line_max + 1 &&
-	    memchr(buf + start, '\n', i - start) == NULL;
-	for (; i < len; i++) {
-		unsigned char	 c = (unsigned char)buf[i];
-		char		 before = i > start ? buf[i - 1] : '\n';
-
-		/* Amid a line, up to where a limit may be: most of a head. */
-		bound = limits->head_max - 1 < len ? limits->head_max - 1 : len;
-		if (first && start + limits->line_max < bound)
-			bound = start + limits->line_max;
-		if (http_plain(before) && i + 1 < bound) {
-			i = http_skip_plain(buf, i, bound - 1);
-			c = (unsigned char)buf[i];
-			before = buf[i - 1];
-		}
-		if (c == '\n') {
-			if (before != '\r')
-				return (http_bad(h, 400, "bare LF"));
-			if (buf[i - 2] == '\n') {
-				h->head_len = i + 1;
-				return (PARSE_DONE);
-			}
-			first = 0;
-		} else if (before == '\r')
-			return (http_bad(h, 400, "bare CR"));
-		else if ((c < 0x20 && c != '\t' && c != '\r') || c == 0x7f)
-			return (http_bad(h, 400, "control character"));
-		else if (before == '\n' && (c == ' ' || c == '\t'))
-			return (http_bad(h, 400, "folded header field"));
-		else if (first && i - start >= limits->line_max && c != '\r')
-			return (http_bad(h, 414, "request line is too long"));
-		if (i + 1 >= limits->head_max)
-			return (http_bad(h, 431, "request head is too large"));
-	}
-	*scanned = len;
-	return (PARSE_MORE);
 }
 
 /* Can these first bytes still be a request line?  TLS and noise are told apart
@@ -262,6 +212,7 @@ http_field(struct http_head *h, struct slice line,
 {
 	const char	*colon = memchr(line.data, ':', line.len);
 	struct slice	 name, value;
+	uint64_t	 length;
 
 	if (colon == NULL)
 		return (http_bad(h, 400, "header field without a colon"));
@@ -272,12 +223,134 @@ http_field(struct http_head *h, struct slice line,
 	if (h->nheaders >= limits->headers_max ||
 	    h->nheaders >= HTTP_HEADERS_MAX)
 		return (http_bad(h, 431, "too many header fields"));
+	value = slice_trim(value);
 	h->headers[h->nheaders].name = name;
-	h->headers[h->nheaders++].value = slice_trim(value);
+	h->headers[h->nheaders++].value = value;
+	/* What is wrong whatever else the head says. */
+	if (slice_isis(name, "Host") && !http_host_ok(value))
+		return (http_bad(h, 400, "Host is malformed"));
+	if (slice_isis(name, "Content-Length") &&
+	    slice_u64(value, INT64_MAX, &length) == -1)
+		return (http_bad(h, 400, "Content-Length is not a number"));
+	if (slice_isis(name, "Transfer-Encoding") &&
+	    !slice_isis(value, "chunked"))
+		return (http_bad(h, 501, "Transfer-Encoding other than chunked"));
 	return (PARSE_DONE);
 }
 
-/* Host: exactly one, well formed. */
+/* ---- lines, one after the other ---- */
+
+/* The line that ends with the CRLF before end; every byte of it was looked at. */
+static struct slice
+http_line_before(const char *begin, const char *end)
+{
+	const char	*lf;
+
+	end -= 2;
+	lf = memrchr(begin, '\n', (size_t)(end - begin));
+	begin = lf == NULL ? begin : lf + 1;
+	return (slice_of(begin, (size_t)(end - begin)));
+}
+
+/* How many lines have ended in len bytes? */
+static size_t
+http_lines(const char *p, size_t len)
+{
+	const char	*end = p + len;
+	size_t		 n = 0;
+
+	while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL)
+		p++, n++;
+	return (n);
+}
+
+/*
+ * Look at the bytes behind *scanned, each once, and at each line once it has
+ * ended: a wrong one is refused without waiting for the rest.  DONE: head_len is
+ * set.  What stands before a byte tells where in a line it is, except whether that
+ * is the request line, which ends within line_max.
+ */
+static enum parse
+http_scan(struct http_head *h, const char *buf, size_t len, size_t start,
+    size_t *scanned, const struct http_limits *limits)
+{
+	size_t		 i = *scanned < start ? start : *scanned, bound;
+	size_t		 begun = i;
+	int		 first;
+	struct slice	 line;
+	enum parse	 r;
+
+	first = i - start <= limits->line_max + 1 &&
+	    memchr(buf + start, '\n', i - start) == NULL;
+	for (; i < len; i++) {
+		unsigned char	 c = (unsigned char)buf[i];
+		char		 before = i > start ? buf[i - 1] : '\n';
+
+		/* Amid a line, up to where a limit may be: most of a head. */
+		bound = limits->head_max - 1 < len ? limits->head_max - 1 : len;
+		if (first && start + limits->line_max < bound)
+			bound = start + limits->line_max;
+		if (http_plain(before) && i + 1 < bound) {
+			i = http_skip_plain(buf, i, bound - 1);
+			c = (unsigned char)buf[i];
+			before = buf[i - 1];
+		}
+		if (c == '\n') {
+			if (before != '\r')
+				return (http_bad(h, 400, "bare LF"));
+			if (buf[i - 2] == '\n') {
+				h->head_len = i + 1;
+				return (PARSE_DONE);
+			}
+			line = http_line_before(buf + start, buf + i + 1);
+			/* Of those in earlier bytes only the number counts. */
+			if (begun > start) {
+				h->nheaders = http_lines(buf + start, i - start);
+				h->nheaders -= h->nheaders > 0;
+			}
+			begun = start;
+			r = first ? http_request_line(h, line) :
+			    http_field(h, line, limits);
+			if (r != PARSE_DONE)
+				return (r);
+			first = 0;
+		} else if (before == '\r')
+			return (http_bad(h, 400, "bare CR"));
+		else if ((c < 0x20 && c != '\t' && c != '\r') || c == 0x7f)
+			return (http_bad(h, 400, "control character"));
+		else if (before == '\n' && (c == ' ' || c == '\t'))
+			return (http_bad(h, 400, "folded header field"));
+		else if (first && i - start >= limits->line_max && c != '\r')
+			return (http_bad(h, 414, "request line is too long"));
+		if (i + 1 >= limits->head_max)
+			return (http_bad(h, 431, "request head is too large"));
+	}
+	*scanned = len;
+	return (PARSE_MORE);
+}
+
+/* The lines of a head that came in parts: all were found right, one by one. */
+static enum parse
+http_read_lines(struct http_head *h, const char *p, const char *end,
+    const struct http_limits *limits)
+{
+	const char	*eol;
+	enum parse	 r;
+
+	h->nheaders = 0;
+	for (int first = 1; p < end; first = 0, p = eol + 2) {
+		eol = memchr(p, '\r', (size_t)(end - p));
+		r = first ? http_request_line(h, slice_of(p, (size_t)(eol - p))) :
+		    http_field(h, slice_of(p, (size_t)(eol - p)), limits);
+		if (r != PARSE_DONE)
+			return (r);
+	}
+	return (PARSE_DONE);
+}
+
+/* ---- all fields together ---- */
+
+/* Host: exactly one. */
 static enum parse
 http_take_host(struct http_head *h)
 {
@@ -292,8 +365,6 @@ http_take_host(struct http_head *h)
 	}
 	if (host == NULL && h->minor > 0)
 		return (http_bad(h, 400, "Host is missing"));
-	if (host != NULL && !http_host_ok(host->value))
-		return (http_bad(h, 400, "Host is malformed"));
 	if (host != NULL && h->host.data == NULL)
 		h->host = host->value;
 	return (PARSE_DONE);
@@ -312,11 +383,10 @@ http_take_framing(struct http_head *h)
 		if (slice_isis(name, "Content-Length")) {
 			if (h->has_length)
 				return (http_bad(h, 400, "more than one Content-Length"));
-			if (slice_u64(value, INT64_MAX, &h->length) == -1)
-				return (http_bad(h, 400, "Content-Length is not a number"));
+			(void)slice_u64(value, INT64_MAX, &h->length);
 			h->has_length = 1;
 		} else if (slice_isis(name, "Transfer-Encoding")) {
-			if (encoded++ || !slice_isis(value, "chunked"))
+			if (encoded++)
 				return (http_bad(h, 501, "Transfer-Encoding other than chunked"));
 			h->chunked = 1;
 		}
@@ -352,8 +422,8 @@ enum parse
 http_head_parse(struct http_head *h, const char *buf, size_t len,
     size_t *scanned, const struct http_limits *limits)
 {
-	const char	*p, *end, *eol;
 	size_t		 start = 0;
+	int		 whole;
 	enum parse	 r;
 
 	memset(h, 0, offsetof(struct http_head, headers));
@@ -364,17 +434,12 @@ http_head_parse(struct http_head *h, const char *buf, size_t len,
 		return (PARSE_MORE);
 	if (!http_plausible(buf + start, len - start))
 		return (http_bad(h, 400, "this is not HTTP"));
+	whole = *scanned <= start;
 	if ((r = http_scan(h, buf, len, start, scanned, limits)) != PARSE_DONE)
 		return (r);
-	p = buf + start;
-	end = buf + h->head_len - 2;
-	for (int first = 1; p < end; first = 0, p = eol + 2) {
-		eol = memchr(p, '\r', (size_t)(end - p));
-		r = first ? http_request_line(h, slice_of(p, (size_t)(eol - p))) :
-		    http_field(h, slice_of(p, (size_t)(eol - p)), limits);
-		if (r != PARSE_DONE)
-			return (r);
-	}
+	if (!whole && (r = http_read_lines(h, buf + start, buf + h->head_len -
+	    2, limits)) != PARSE_DONE)
+		return (r);
 	return (http_finish(h));
 }
 

@@ -53,7 +53,8 @@ struct http_head {
  * a fast one.  Slices point into buf.  Leading CRLFs before the request line
  * (at most 2) are skipped and counted in head_len (RFC 9112 2.2).
  *
- * BAD, status and why: no or several Host, or a malformed one (400; HTTP/1.0 may
+ * A line that is wrong is refused as soon as it has ended, and a byte that can
+ * be part of none at once.  BAD, status and why: no or several Host, or a malformed one (400; HTTP/1.0 may
  * lack it); Content-Length malformed, repeated with another value, or beside
  * Transfer-Encoding (400); Transfer-Encoding in HTTP/1.0 (400), or other than
  * one "chunked" (501); a version HTTP/x.y that is not 1 (505); not HTTP at all

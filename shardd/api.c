@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/budget.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/networks.h"
 #include "proto/http_reply.h"
 #include "proto/utf8.h"
 #include "proto/ws_frame.h"
@@ -45,6 +47,13 @@ api_slice(struct slice s, size_t *len)
 	return (s.data);
 }
 
+/* What may be NULL is then empty. */
+static struct slice
+api_text(const char *s, size_t len)
+{
+	return (s == NULL ? slice_str("") : slice_of(s, len));
+}
+
 /* ---- requests ---- */
 
 /* A terminated copy that lives as long as q; NULL without memory. */
@@ -53,7 +62,7 @@ request_text(struct kennel_request *q, struct slice s)
 {
 	struct request_text	*t;
 
-	if ((t = malloc(sizeof(*t) + s.len + 1)) == NULL)
+	if (q == NULL || (t = malloc(sizeof(*t) + s.len + 1)) == NULL)
 		return (NULL);
 	if (s.len > 0)
 		memcpy(t->s, s.data, s.len);
@@ -75,13 +84,13 @@ request_text_or_empty(const struct kennel_request *q, struct slice s)
 const char *
 kennel_request_method(const struct kennel_request *q)
 {
-	return (request_text_or_empty(q, q->h.method));
+	return (q == NULL ? "" : request_text_or_empty(q, q->h.method));
 }
 
 const char *
 kennel_request_path(const struct kennel_request *q)
 {
-	return (request_text_or_empty(q, q->h.path));
+	return (q == NULL ? "" : request_text_or_empty(q, q->h.path));
 }
 
 const char *
@@ -91,7 +100,8 @@ kennel_request_query(struct kennel_request *q, const char *key, size_t *len)
 	size_t			 n;
 	char			*value;
 
-	if ((value = http_query_get(q->h.query, key, &n)) == NULL)
+	if (q == NULL || key == NULL ||
+	    (value = http_query_get(q->h.query, key, &n)) == NULL)
 		return (NULL);
 	if ((t = malloc(sizeof(*t) + n + 1)) == NULL) {
 		free(value);
@@ -109,8 +119,10 @@ kennel_request_query(struct kennel_request *q, const char *key, size_t *len)
 const char *
 kennel_request_header(struct kennel_request *q, const char *name)
 {
-	const struct http_header	*h = http_head_find(&q->h, name);
+	const struct http_header	*h = NULL;
 
+	if (q != NULL && name != NULL)
+		h = http_head_find(&q->h, name);
 	return (h == NULL ? NULL : request_text(q, h->value));
 }
 
@@ -118,43 +130,48 @@ const char *
 kennel_request_header_at(struct kennel_request *q, size_t i,
     const char **value)
 {
-	if (i >= q->h.nheaders)
+	const char	*text;
+
+	if (q == NULL || i >= q->h.nheaders ||
+	    (text = request_text(q, q->h.headers[i].value)) == NULL)
 		return (NULL);
-	if ((*value = request_text(q, q->h.headers[i].value)) == NULL)
-		return (NULL);
+	if (value != NULL)
+		*value = text;
 	return (request_text(q, q->h.headers[i].name));
 }
 
 const char *
 kennel_request_body(const struct kennel_request *q, size_t *len)
 {
+	size_t	 n = q == NULL ? 0 : q->body.len;
+
 	if (len != NULL)
-		*len = q->body.len;
-	return (q->body.len > 0 ? q->body.data : "");
+		*len = n;
+	return (n > 0 ? q->body.data : "");
 }
 
 const char *
 kennel_request_uid(const struct kennel_request *q, size_t *len)
 {
-	return (api_slice(q->uid, len));
+	return (api_slice(q == NULL ? slice_str("") : q->uid, len));
 }
 
 const char *
 kennel_request_group(const struct kennel_request *q, size_t *len)
 {
-	return (api_slice(q->group, len));
+	return (api_slice(q == NULL ? slice_str("") : q->group, len));
 }
 
 const char *
 kennel_request_peer(const struct kennel_request *q)
 {
-	return (q->peer.data);
+	return (q == NULL ? "" : q->peer.data);
 }
 
 struct kennel_replica *
 kennel_request_replica(const struct kennel_request *q)
 {
-	if (q->replica == 0)
+	if (q == NULL || q->replica == 0)
 		return (NULL);
 	return ((struct kennel_replica *)replica_find(q->worker, q->replica));
 }
@@ -162,13 +179,25 @@ kennel_request_replica(const struct kennel_request *q)
 int
 kennel_request_upgrades(const struct kennel_request *q)
 {
-	return (http_head_lists(&q->h, "Upgrade", "websocket"));
+	return (q != NULL && http_head_lists(&q->h, "Upgrade", "websocket"));
 }
 
 int
 kennel_header(struct kennel_request *q, const char *name, const char *value)
 {
-	if (!http_field_ok(slice_str(name), slice_str(value)) ||
+	if (q == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	/* The route has said it. */
+	if (q->conn != NULL && name != NULL &&
+	    ((strcasecmp(name, "Access-Control-Allow-Origin") == 0 &&
+	    (q->conn->told & CAPSULE_F_CORS)) ||
+	    (strcasecmp(name, "Sec-WebSocket-Protocol") == 0 &&
+	    (q->conn->told & CAPSULE_F_PROTOCOL))))
+		return (0);
+	if (name == NULL || value == NULL ||
+	    !http_field_ok(slice_str(name), slice_str(value)) ||
 	    http_field_ours(slice_str(name))) {
 		errno = EINVAL;
 		return (-1);
@@ -182,6 +211,10 @@ kennel_respond(struct kennel_request *q, int status, const char *type,
 {
 	char	 text[64];
 
+	if (q == NULL)
+		return;
+	if (body == NULL)
+		len = 0;
 	if (status < 200 || status > 599 ||
 	    (type != NULL && !http_field_ok(slice_str("t"), slice_str(type)))) {
 		log_warn("respond status=%d is not a response", status);
@@ -202,7 +235,8 @@ kennel_respond(struct kennel_request *q, int status, const char *type,
 void
 kennel_connect(struct kennel_request *q)
 {
-	conn_http_upgrade(q);
+	if (q != NULL)
+		conn_http_upgrade(q);
 }
 
 /* ---- sockets ---- */
@@ -211,6 +245,10 @@ kennel_connect(struct kennel_request *q)
 static struct payload *
 api_payload(const char *data, size_t len, int flags)
 {
+	if (data == NULL && len > 0) {
+		errno = EINVAL;
+		return (NULL);
+	}
 	if ((flags & KENNEL_BINARY) == 0 && !utf8_valid(data, len)) {
 		errno = EILSEQ;
 		return (NULL);
@@ -226,6 +264,10 @@ api_call(struct kennel_socket *s, struct verb *v, const char *data,
 	struct conn	*c = conn_of(s);
 	int		 r;
 
+	if (c == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
 	/* Send and close are for the open; the group hears farewells too. */
 	if ((v->kind == VERB_SEND && c->state != CONN_OPEN) ||
 	    (c->flags & CONN_F_DOOMED)) {
@@ -270,7 +312,8 @@ kennel_whisper(struct kennel_socket *s, const char *uid, size_t uid_len,
     const char *data, size_t len, int flags, kennel_done_cb *done, void *arg)
 {
 	struct verb	 v = { .kind = VERB_WHISPER, .flags = flags,
-			    .uid = { uid, uid_len }, .done = done, .arg = arg };
+			    .uid = api_text(uid, uid_len), .done = done,
+			    .arg = arg };
 
 	return (api_call(s, &v, data, len));
 }
@@ -283,6 +326,10 @@ kennel_gossip(struct kennel_socket *s, const char *msg, size_t len,
 			    .deadline_ms = deadline_ms, .gossip = cb,
 			    .arg = arg };
 
+	if (s != NULL && cb == NULL) {
+		errno = EINVAL;
+		return (-1);
+	}
 	return (api_call(s, &v, msg, len));
 }
 
@@ -292,9 +339,14 @@ kennel_publish(struct kennel_socket *s, const char *const *topics,
 {
 	struct verb	 v = { .kind = VERB_PUBLISH, .flags = flags,
 			    .done = done, .arg = arg };
-	struct buf	 names = buf_take(&api_names);
+	struct buf	 names;
 	int		 r = -1;
 
+	if (s == NULL || topics == NULL) {
+		errno = s == NULL ? ENOTCONN : EINVAL;
+		return (-1);
+	}
+	names = buf_take(&api_names);
 	if (topics_pack(&names, topics) == 0) {
 		v.uid = slice_of(names.data, names.len);
 		r = api_call(s, &v, data, len);
@@ -320,6 +372,10 @@ kennel_close(struct kennel_socket *s, int code, const char *reason)
 	struct verb	*v;
 	size_t		 n = reason == NULL ? 0 : strlen(reason);
 
+	if (c == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
 	if (!ws_close_ok(code, slice_of(reason, n))) {
 		errno = EINVAL;
 		return (-1);
@@ -344,25 +400,27 @@ kennel_close(struct kennel_socket *s, int code, const char *reason)
 const char *
 kennel_socket_uid(const struct kennel_socket *s, size_t *len)
 {
-	return (api_slice(conn_uid(conn_of(s)), len));
+	return (api_slice(s == NULL ? slice_str("") : conn_uid(conn_of(s)),
+	    len));
 }
 
 const char *
 kennel_socket_peer(const struct kennel_socket *s)
 {
-	return (conn_peer(conn_of(s)));
+	return (s == NULL ? "" : conn_peer(conn_of(s)));
 }
 
 const char *
 kennel_socket_header(const struct kennel_socket *s, const char *name)
 {
-	return (conn_header(conn_of(s), name));
+	return (s == NULL || name == NULL ? NULL :
+	    conn_header(conn_of(s), name));
 }
 
 uint64_t
 kennel_socket_id(const struct kennel_socket *s)
 {
-	return (conn_of(s)->id);
+	return (s == NULL ? 0 : conn_of(s)->id);
 }
 
 uint64_t
@@ -371,6 +429,8 @@ kennel_socket_last(const struct kennel_socket *s)
 	static uint64_t	 epoch;		/* of clock_ms; one, or it would jitter */
 	uint64_t	 now = clock_ms();
 
+	if (s == NULL)
+		return (0);
 	if (epoch == 0)
 		epoch = clock_wall_ms() - now;
 	return (epoch + now - (uint32_t)((uint32_t)now - conn_of(s)->last));
@@ -379,19 +439,21 @@ kennel_socket_last(const struct kennel_socket *s)
 struct kennel_replica *
 kennel_socket_replica(const struct kennel_socket *s)
 {
-	return ((struct kennel_replica *)conn_of(s)->replica);
+	return (s == NULL ? NULL :
+	    (struct kennel_replica *)conn_of(s)->replica);
 }
 
 void
 kennel_socket_set_data(struct kennel_socket *s, void *data)
 {
-	conn_of(s)->data = data;
+	if (s != NULL)
+		conn_of(s)->data = data;
 }
 
 void *
 kennel_socket_data(const struct kennel_socket *s)
 {
-	return (conn_of(s)->data);
+	return (s == NULL ? NULL : conn_of(s)->data);
 }
 
 /* ---- replicas ---- */
@@ -456,6 +518,10 @@ kennel_replica_emit(struct kennel_replica *r, const char *data, size_t len,
 {
 	struct payload	*p;
 
+	if (r == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
 	if ((p = api_payload(data, len, flags)) == NULL)
 		return (-1);
 	replica_emit(replica_of(r), p, (struct slice){ NULL, 0 });
@@ -514,7 +580,7 @@ kennel_replica_whisper(struct kennel_replica *r, const char *uid,
     size_t uid_len, const char *data, size_t len, int flags,
     kennel_replica_done_cb *done, void *arg)
 {
-	struct slice	 to = { uid, uid_len };
+	struct slice	 to = api_text(uid, uid_len);
 
 	return (api_replica_call(replica_of(r), &to, data, len, flags, done,
 	    arg));
@@ -529,6 +595,10 @@ kennel_replica_gossip(struct kennel_replica *kr, const char *msg, size_t len,
 
 	if (r == NULL || r->neighbours == NULL) {
 		errno = ENOTCONN;
+		return (-1);
+	}
+	if (cb == NULL || (msg == NULL && len > 0)) {
+		errno = EINVAL;
 		return (-1);
 	}
 	if ((d = api_promise(r, NULL, cb, arg)) == NULL)
@@ -551,6 +621,10 @@ kennel_replica_step(struct kennel_replica *kr, const char *data, size_t len,
 		errno = r == NULL || r->neighbours == NULL ? ENOTCONN : ENOTSUP;
 		return (-1);
 	}
+	if (data == NULL && len > 0) {
+		errno = EINVAL;
+		return (-1);
+	}
 	if (done != NULL && (d = api_promise(r, done, NULL, arg)) == NULL)
 		return (-1);
 	if (authority_step(r->authority, slice_of(data, len),
@@ -562,31 +636,48 @@ kennel_replica_step(struct kennel_replica *kr, const char *data, size_t len,
 
 /* ---- topics ---- */
 
+/* Is there a socket, and a name?  Else errno says which is missing. */
+static int
+api_may_subscribe(const struct kennel_socket *s, const char *topic)
+{
+	errno = s == NULL ? ENOTCONN : EINVAL;
+	return (s != NULL && topic != NULL);
+}
+
 int
 kennel_subscribe(struct kennel_socket *s, const char *topic)
 {
+	if (!api_may_subscribe(s, topic))
+		return (-1);
 	return (topics_join(conn_of(s), topic));
 }
 
 int
 kennel_unsubscribe(struct kennel_socket *s, const char *topic)
 {
+	if (!api_may_subscribe(s, topic))
+		return (-1);
 	return (topics_leave(conn_of(s), topic));
 }
 
 const char *
 kennel_topic(const struct kennel_socket *s, size_t i)
 {
-	return (topics_at(conn_of(s), i));
+	return (s == NULL ? NULL : topics_at(conn_of(s), i));
 }
 
 int
 kennel_replica_publish(struct kennel_replica *r, const char *const *topics,
     const char *data, size_t len, int flags)
 {
-	struct buf	 names = buf_take(&api_names);
+	struct buf	 names;
 	struct payload	*p = NULL;
 
+	if (r == NULL || topics == NULL) {
+		errno = r == NULL ? ENOTCONN : EINVAL;
+		return (-1);
+	}
+	names = buf_take(&api_names);
 	if (topics_pack(&names, topics) == 0 &&
 	    (p = api_payload(data, len, flags)) != NULL) {
 		topics_emit(replica_of(r), slice_of(names.data, names.len), p,
@@ -603,8 +694,9 @@ static const struct maps *
 api_maps(const struct kennel_replica *r)
 {
 	static const struct maps	 none;
-	const struct authority		*a = replica_of(r)->authority;
+	const struct authority		*a;
 
+	a = r == NULL ? NULL : replica_of(r)->authority;
 	return (a == NULL ? &none : authority_maps(a));
 }
 
@@ -613,7 +705,7 @@ kennel_get(const struct kennel_replica *r, const char *map, const char *key,
     size_t key_len, size_t *len)
 {
 	return (api_slice(maps_get(api_maps(r), slice_str(map),
-	    slice_of(key, key_len)), len));
+	    api_text(key, key_len)), len));
 }
 
 size_t
@@ -642,21 +734,22 @@ kennel_each(const struct kennel_replica *r, const char *map,
 {
 	struct api_each	 e = { cb, arg };
 
-	maps_each(api_maps(r), slice_str(map), api_each_cb, &e);
+	if (cb != NULL)
+		maps_each(api_maps(r), slice_str(map), api_each_cb, &e);
 }
 
 const char *
 kennel_get_in(const struct kennel_step *t, const char *map, const char *key,
     size_t key_len, size_t *len)
 {
-	return (api_slice(decide_get(t, slice_str(map),
-	    slice_of(key, key_len)), len));
+	return (api_slice(t == NULL ? slice_of(NULL, 0) :
+	    decide_get(t, slice_str(map), api_text(key, key_len)), len));
 }
 
 size_t
 kennel_count_in(const struct kennel_step *t, const char *map)
 {
-	return (decide_count(t, slice_str(map)));
+	return (t == NULL ? 0 : decide_count(t, slice_str(map)));
 }
 
 void
@@ -665,71 +758,79 @@ kennel_each_in(const struct kennel_step *t, const char *map,
 {
 	struct api_each	 e = { cb, arg };
 
-	decide_each(t, slice_str(map), api_each_cb, &e);
+	if (t != NULL && cb != NULL)
+		decide_each(t, slice_str(map), api_each_cb, &e);
 }
 
 int
 kennel_put(struct kennel_step *t, const char *map, const char *key,
     size_t key_len, const char *value, size_t len)
 {
-	return (decide_put(t, slice_str(map), slice_of(key, key_len),
+	if (t == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	return (decide_put(t, slice_str(map), api_text(key, key_len),
 	    slice_of(value, len)));
 }
 
 size_t
 kennel_put_left(const struct kennel_step *t)
 {
-	return (decide_left(t));
+	return (t == NULL ? 0 : decide_left(t));
 }
 
 const char *
 kennel_replica_group(const struct kennel_replica *r, size_t *len)
 {
-	return (api_slice(slice_of(replica_of(r)->group,
-	    replica_of(r)->group_len), len));
+	return (api_slice(r == NULL ? slice_str("") : slice_of(
+	    replica_of(r)->group, replica_of(r)->group_len), len));
 }
 
 uint64_t
 kennel_replica_id(const struct kennel_replica *r)
 {
-	return (replica_of(r)->id);
+	return (r == NULL ? 0 : replica_of(r)->id);
 }
 
 size_t
 kennel_replica_count(const struct kennel_replica *r)
 {
-	return (replica_of(r)->nmembers);
+	return (r == NULL ? 0 : replica_of(r)->nmembers);
 }
 
 size_t
 kennel_replica_neighbours(const struct kennel_replica *r)
 {
-	return (replica_of(r)->neighbours == NULL ? 0 :
+	return (r == NULL || replica_of(r)->neighbours == NULL ? 0 :
 	    neighbours_count(replica_of(r)->neighbours));
 }
 
 void
 kennel_replica_set_data(struct kennel_replica *r, void *data)
 {
-	replica_of(r)->data = data;
+	if (r != NULL)
+		replica_of(r)->data = data;
 }
 
 void *
 kennel_replica_data(const struct kennel_replica *r)
 {
-	return (replica_of(r)->data);
+	return (r == NULL ? NULL : replica_of(r)->data);
 }
 
 void
 kennel_answer(struct kennel_answer *a, const char *data, size_t len)
 {
-	neighbours_answer(a, slice_of(data, len), 0);
+	if (a != NULL)
+		neighbours_answer(a, api_text(data, len), 0);
 }
 
 void
 kennel_answer_error(struct kennel_answer *a, const char *text)
 {
-	neighbours_answer(a, slice_str(text), 1);
+	if (a != NULL)
+		neighbours_answer(a, slice_str(text == NULL ? "" : text), 1);
 }
 
 /* ---- timers ---- */
@@ -755,6 +856,10 @@ kennel_timer_new(unsigned ms, int repeat, kennel_timer_cb *cb, void *arg)
 	struct timeval		 tv = { ms / 1000, (ms % 1000) * 1000 };
 	struct kennel_timer	*t;
 
+	if (cb == NULL) {
+		errno = EINVAL;
+		return (NULL);
+	}
 	if ((t = malloc(sizeof(*t))) == NULL)
 		return (NULL);
 	t->cb = cb;
@@ -814,7 +919,18 @@ kennel_version(void)
 const char *
 kennel_option(const char *key)
 {
-	return (worker_option(worker_self, key));
+	return (key == NULL ? NULL : worker_option(worker_self, key));
+}
+
+int
+kennel_trusts(const char *peer)
+{
+	static struct networks	*proxies;
+	const char		*list = kennel_option("trusted_proxies");
+
+	if (proxies == NULL && list != NULL)
+		proxies = networks_new(list);	/* it stays as it is */
+	return (peer != NULL && networks_have(proxies, slice_str(peer)));
 }
 
 void
@@ -823,6 +939,8 @@ kennel_log(const char *fmt, ...)
 	char	 text[1024];
 	va_list	 ap;
 
+	if (fmt == NULL)
+		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);

@@ -93,7 +93,7 @@ conn_text_set(struct conn *c, const struct capsule *cap)
 	}
 	c->uid_len = (uint16_t)cap->uid.len;
 	c->nheaders = (uint8_t)cap->nheaders;
-	c->secure = (cap->flags & CAPSULE_F_SECURE) != 0;
+	c->told = (uint8_t)cap->flags;
 }
 
 const char *
@@ -129,8 +129,8 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	if ((c = calloc(1, sizeof(*c) + conn_text_len(cap))) == NULL)
 		return (NULL);
 	conn_text_set(c, cap);
-	if (meter_new(w, cap->route, &c->meter) == -1 ||
-	    (early = spare_zero(sizeof(*early))) == NULL)
+	c->meter = meter_new(w, cap->route);
+	if ((early = spare_zero(sizeof(*early))) == NULL)
 		goto fail;
 	if (buf_add(early, cap->early.data, cap->early.len) == -1) {
 		spare_put(early, sizeof(*early));
@@ -149,7 +149,6 @@ conn_adopt(struct worker *w, const struct capsule *cap,
 	w->nconns++;
 	return (c);
 fail:
-	free(c->meter);
 	free(c);
 	errno = ENOMEM;
 	return (NULL);
@@ -209,7 +208,7 @@ conn_free(struct conn *c)
 	topics_leave_all(c);
 	if (c->replica != NULL)
 		replica_unref(c->replica);
-	free(c->meter);
+	meter_free(c->meter);
 	free(c);
 }
 
@@ -802,6 +801,12 @@ conn_doom(struct conn *c, enum close_why why)
 }
 
 void
+conn_crowded(void *c)
+{
+	conn_doom(c, CLOSE_CROWDED);
+}
+
+void
 conn_depart(struct conn *c, enum close_why why, uint16_t code)
 {
 	struct worker	*w = c->worker;
@@ -892,6 +897,11 @@ conn_reap_one(struct conn *c)
 		conn_ws_close(c, why, close_code(why), close_sentence(why));
 		return;
 	}
+	if (c->state == CONN_HTTP && why == CLOSE_CROWDED) {
+		conn_set_state(c, CONN_HTTP);
+		if (conn_http_crowded(c))
+			return;
+	}
 	conn_end(c);
 }
 
@@ -938,6 +948,7 @@ conn_is_error(enum close_why why)
 	case CLOSE_NO_MEMORY:
 	case CLOSE_ERROR:
 	case CLOSE_RATE:
+	case CLOSE_CROWDED:
 		return (1);
 	default:
 		return (0);

@@ -76,7 +76,7 @@ struct conn {
 	struct busy	*busy;		/* outstanding calls, or NULL */
 	struct payload	*reason;	/* the client's, for onclose, or NULL */
 	struct conn_topics *topics;	/* topics.c, or NULL: none */
-	struct meter	*meter;		/* what its route allows, or NULL */
+	struct meter	*meter;		/* what its route allows */
 	struct outbox	 out;
 	uint64_t	 id;
 	int		 fd;		/* -1: none */
@@ -90,7 +90,7 @@ struct conn {
 	uint8_t		 pings;		/* unanswered */
 	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
 	uint8_t		 armed;		/* EV_READ, EV_WRITE */
-	uint8_t		 secure;	/* the client came over https */
+	uint8_t		 told;		/* CAPSULE_F_* of how it came */
 	uint8_t		 nheaders;
 	uint8_t		 turns;		/* CONN_T_* */
 	uint16_t	 uid_len;
@@ -152,6 +152,9 @@ void	 conn_throttle(struct conn *c);
 /* Flush after the control channel has been flushed (CONN_F_LATE). */
 void	 conn_late(struct conn *c);
 
+/* unfinished.c's: the connection c holds more than all others of what is unfinished,
+ * and that is too much. */
+void	 conn_crowded(void *c);
 /* End it at the end of this turn; it hears nothing more.  From anywhere. */
 void	 conn_doom(struct conn *c, enum close_why why);
 /*
@@ -204,6 +207,8 @@ void	 conn_http_homed(struct worker *w, uint64_t id, int adopted);
 void	 conn_http_rehome(struct worker *w);
 /* The request's deadline passed. */
 void	 conn_http_timeout(struct conn *c);
+/* A request that is not whole is ended for that reason; 0 if there is none such. */
+int	 conn_http_crowded(struct conn *c);
 /* Refuse with an error response, and end. */
 void	 conn_http_refuse(struct conn *c, int status, const char *why);
 

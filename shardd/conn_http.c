@@ -15,6 +15,7 @@
 #include "shardd/payload.h"
 #include "shardd/replica.h"
 #include "shardd/request.h"
+#include "shardd/unfinished.h"
 
 /* A response up to this size is promised to the gateway as done before it is
  * written, so that a client that has read it finds its place free. */
@@ -35,6 +36,7 @@ struct http {
 	struct http_body body;
 	int		 continued;	/* 100 was sent */
 	int		 keep;
+	struct unfinished_part *part;	/* in and the body, until it is whole */
 	struct kennel_request *q;	/* NULL once answered */
 };
 
@@ -100,6 +102,15 @@ request_free(struct kennel_request *q)
 	spare_put(q, request_size(q->uid, q->group, q->peer));
 }
 
+/* c's request is not whole, and holds n bytes; 0: it is, or is no more. */
+static void
+conn_http_hold(struct conn *c, struct http *http, size_t n)
+{
+	if (unfinished_set(c->worker->unfinished, &http->part, c, n,
+	    c->worker->opt.unfinished_max) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+}
+
 static void
 conn_http_clear(struct conn *c)
 {
@@ -110,6 +121,7 @@ conn_http_clear(struct conn *c)
 		http->q->conn = NULL;	/* the application frees it */
 	else if (http->q != NULL)
 		request_free(http->q);
+	conn_http_hold(c, http, 0);
 	buf_clear(&http->in);
 	spare_put(http, sizeof(*http));
 }
@@ -128,8 +140,9 @@ conn_http_done(struct conn *c)
 	}
 }
 
-void
-conn_http_refuse(struct conn *c, int status, const char *why)
+static void
+conn_http_refuse_as(struct conn *c, enum close_why as, int status,
+    const char *why)
 {
 	struct http	*http = c->proto;
 	struct buf	 b = { 0 };
@@ -142,11 +155,30 @@ conn_http_refuse(struct conn *c, int status, const char *why)
 		conn_doom(c, CLOSE_NO_MEMORY);
 	else {
 		http->keep = 0;
-		conn_depart(c, CLOSE_REFUSED, 1002);
+		conn_depart(c, as, 1002);
 		conn_late(c);
 		conn_linger(c);
 	}
 	buf_clear(&b);
+}
+
+void
+conn_http_refuse(struct conn *c, int status, const char *why)
+{
+	conn_http_refuse_as(c, CLOSE_REFUSED, status, why);
+}
+
+int
+conn_http_crowded(struct conn *c)
+{
+	struct http	*http = c->proto;
+
+	if (http == NULL || (http->phase != HTTP_HEAD &&
+	    http->phase != HTTP_BODY))
+		return (0);
+	conn_http_refuse_as(c, CLOSE_CROWDED, 503,
+	    close_sentence(CLOSE_CROWDED));
+	return (1);
 }
 
 /* May its next request be routed afresh?  Not behind a handshake's body: that
@@ -161,6 +193,15 @@ conn_http_may_keep(const struct conn *c, const struct kennel_request *q)
 	    !c->worker->draining);
 }
 
+/* Does a browser ask, before a page of another origin may use the route? */
+static int
+conn_http_preflight(const struct conn *c, const struct kennel_request *q)
+{
+	return ((c->told & CAPSULE_F_CORS) && slice_is(q->h.method, "OPTIONS") &&
+	    http_head_find(&q->h, "Origin") != NULL &&
+	    http_head_find(&q->h, "Access-Control-Request-Method") != NULL);
+}
+
 /* q is answered: c forgets it. */
 static struct conn *
 conn_http_take(struct kennel_request *q)
@@ -170,6 +211,33 @@ conn_http_take(struct kennel_request *q)
 	if (c != NULL)
 		((struct http *)c->proto)->q = NULL;
 	return (c);
+}
+
+/* What pages of other origins must be told, where the route says which may. */
+static void
+conn_http_cors(const struct conn *c, struct kennel_request *q)
+{
+	const struct http_header	*origin, *wanted;
+
+	if ((c->told & CAPSULE_F_CORS) == 0)
+		return;
+	buf_adds(&q->extra, "Vary: Origin\r\n");
+	if ((origin = http_head_find(&q->h, "Origin")) == NULL)
+		return;
+	buf_adds(&q->extra, "Access-Control-Allow-Origin: ");
+	buf_add(&q->extra, origin->value.data, origin->value.len);
+	buf_adds(&q->extra, "\r\n");
+	if (!conn_http_preflight(c, q))
+		return;
+	wanted = http_head_find(&q->h, "Access-Control-Request-Method");
+	buf_adds(&q->extra, "Access-Control-Allow-Methods: ");
+	buf_add(&q->extra, wanted->value.data, wanted->value.len);
+	wanted = http_head_find(&q->h, "Access-Control-Request-Headers");
+	if (wanted != NULL) {
+		buf_adds(&q->extra, "\r\nAccess-Control-Allow-Headers: ");
+		buf_add(&q->extra, wanted->value.data, wanted->value.len);
+	}
+	buf_adds(&q->extra, "\r\nAccess-Control-Max-Age: 600\r\n");
 }
 
 void
@@ -182,12 +250,13 @@ conn_http_answer(struct kennel_request *q, int status, const char *type,
 		.status = status, .type = type, .body = body,
 		.head_only = slice_is(q->h.method, "HEAD"),
 		.minor = q->h.minor,
-		.extra = slice_of(q->extra.data, q->extra.len),
 	};
 	struct buf		 b = { 0 };
 
 	if (c == NULL)
 		goto out;
+	conn_http_cors(c, q);
+	r.extra = slice_of(q->extra.data, q->extra.len);
 	http = c->proto;
 	http->keep = conn_http_may_keep(c, q);
 	r.close = !http->keep;
@@ -220,6 +289,9 @@ conn_http_hello(const struct kennel_request *q)
 	buf_adds(&b, "\r\n");
 	if (q->worker->opt.deflate)
 		q->conn->deflate = (uint8_t)ws_deflate_answer(&q->h, &b);
+	if (q->conn->told & CAPSULE_F_PROTOCOL)
+		buf_addf(&b, "Sec-WebSocket-Protocol: %s\r\n",
+		    conn_header(q->conn, "Sec-WebSocket-Protocol"));
 	buf_add(&b, q->extra.data, q->extra.len);
 	buf_adds(&b, "\r\n");
 	return (b.failed ? NULL : payload_raw(slice_of(b.data, b.len)));
@@ -237,6 +309,11 @@ conn_http_upgrade(struct kennel_request *q)
 
 	if (c == NULL) {
 		request_free(q);
+		return;
+	}
+	if (slice_is(q->h.method, "OPTIONS")) {
+		buf_adds(&q->extra, "Allow: GET, OPTIONS\r\n");
+		conn_http_answer(q, 204, NULL, slice_of(NULL, 0));
 		return;
 	}
 	http = c->proto;
@@ -266,7 +343,7 @@ conn_http_go_home(struct conn *c)
 	struct http	*http = c->proto;
 	struct capsule	 cap = {
 		.id = c->id, .protocol = CAPSULE_HTTP,
-		.flags = c->secure ? CAPSULE_F_SECURE : 0,
+		.flags = c->told & CAPSULE_F_SECURE,
 		.peer = slice_str(conn_peer(c)),
 		.early = slice_of(http->in.data, http->in.len),
 	};
@@ -364,11 +441,18 @@ conn_http_receive(struct conn *c)
 	struct http	*http = c->proto;
 
 	http->phase = HTTP_ANSWERING;
+	conn_http_hold(c, http, 0);
 	c->pauses |= PAUSE_BUSY;
 	c->since = conn_tick();
 	http->q->received = 1;
 	/* May free http: nothing follows. */
-	c->app->receive(http->q);
+	if (conn_http_preflight(c, http->q))
+		conn_http_answer(http->q, 204, NULL, slice_of(NULL, 0));
+	else if (c->app->receive != NULL)
+		c->app->receive(http->q);
+	else
+		conn_http_answer(http->q, 404, "text/plain",
+		    slice_str("Not Found\n"));
 }
 
 static void
@@ -388,6 +472,7 @@ conn_http_take_body(struct conn *c)
 		return;
 	case PARSE_MORE:
 		buf_drain(&http->in, used);
+		conn_http_hold(c, http, http->in.cap + http->q->body.cap);
 		if (http->q->h.expect_continue && !http->continued &&
 		    used == 0) {
 			http->continued = 1;
@@ -408,6 +493,7 @@ conn_http_process(struct conn *c)
 		switch (http_head_parse(&q->h, http->in.data, http->in.len,
 		    &http->scanned, &conn_http_limits)) {
 		case PARSE_MORE:
+			conn_http_hold(c, http, http->in.cap);
 			return;
 		case PARSE_BAD:
 			conn_http_refuse(c, q->h.status, q->h.why);

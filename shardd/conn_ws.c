@@ -15,6 +15,7 @@
 #include "shardd/payload.h"
 #include "shardd/policy.h"
 #include "shardd/replica.h"
+#include "shardd/unfinished.h"
 
 #define WS_PLAIN_KEEP	(64 << 10)	/* of the buffer to decompress into */
 #define WS_PLAIN_STEP	(64 << 10)	/* decompressed without asking the budget */
@@ -34,6 +35,7 @@ struct ws {
 	struct buf	 rest;		/* read, not decoded: it is held */
 	struct inflating *inflating;	/* before rest */
 	struct opening	*opening;
+	struct unfinished_part *part;	/* in and rest */
 };
 
 static void	 conn_ws_open(struct conn *c, struct payload *hello);
@@ -46,6 +48,15 @@ conn_ws_keep(struct conn *c)
 	if (c->proto == NULL)
 		c->proto = spare_zero(sizeof(struct ws));
 	return (c->proto);
+}
+
+/* c has n bytes that are no whole message. */
+static void
+conn_ws_hold(struct conn *c, struct ws *ws, size_t n)
+{
+	if (unfinished_set(c->worker->unfinished, &ws->part, c, n,
+	    c->worker->opt.unfinished_max) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
 }
 
 static void
@@ -86,6 +97,7 @@ conn_ws_clear(struct conn *c)
 	struct ws	*ws = c->proto;
 
 	c->proto = NULL;
+	conn_ws_hold(c, ws, 0);
 	ws_clear(ws);
 	if (ws->opening != NULL)
 		opening_free(ws->opening);
@@ -115,9 +127,14 @@ conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	conn_set_state(c, CONN_OPENING);
 	if (rest->len == 0)
 		buf_clear(rest);
-	else if ((ws = conn_ws_keep(c)) != NULL)
+	else if ((ws = conn_ws_keep(c)) != NULL) {
 		ws->rest = *rest;
-	else {
+		conn_ws_hold(c, ws, rest->cap);
+		if (c->flags & CONN_F_DOOMED) {
+			payload_unref(hello);
+			return;
+		}
+	} else {
 		buf_clear(rest);
 		goto no_memory;
 	}
@@ -259,7 +276,7 @@ conn_ws_is_failure(enum close_why why)
 {
 	return (why == CLOSE_PROTOCOL || why == CLOSE_UTF8 ||
 	    why == CLOSE_TOO_BIG || why == CLOSE_SLOW || why == CLOSE_IDLE ||
-	    why == CLOSE_RATE);
+	    why == CLOSE_RATE || why == CLOSE_CROWDED);
 }
 
 void
@@ -385,7 +402,7 @@ conn_ws_inflated(struct conn *c, enum ws_opcode opcode,
     const struct buf *plain, size_t compressed)
 {
 	if (plain->len > compressed &&
-	    !meter_bytes(c->meter, plain->len - compressed))
+	    !meter_bytes(&c->meter, plain->len - compressed))
 		conn_ws_rate(c);
 	else if (opcode == WS_TEXT && !utf8_valid(plain->data, plain->len))
 		conn_ws_close(c, CLOSE_UTF8, 1007, "text is not UTF-8");
@@ -507,7 +524,7 @@ conn_ws_got(struct conn *c, struct ws *ws, enum ws_verdict v,
 	}
 	budget_charge(BUDGET_MESSAGE);
 	if (c->state == CONN_OPEN && m->opcode != WS_CLOSE &&
-	    !meter_message(c->meter)) {
+	    !meter_message(&c->meter)) {
 		conn_ws_rate(c);
 		return (0);
 	}
@@ -559,7 +576,7 @@ conn_ws_decode(struct conn *c, struct ws *ws, struct ws_bytes *b)
 		b->len -= used;
 		budget_bytes(used);
 		if (c->state == CONN_OPEN &&
-		    !meter_bytes(c->meter, used)) {
+		    !meter_bytes(&c->meter, used)) {
 			conn_ws_rate(c);
 			more = 0;
 		} else if (v != WS_MORE)
@@ -610,6 +627,7 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 		more = conn_ws_decode(c, &now, &b);
 	if (!more || (b.len == 0 && now.inflating == NULL &&
 	    ws_in_idle(&now.in))) {
+		conn_ws_hold(c, &now, 0);
 		ws_clear(&now);
 		buf_clear(&rest);
 		return (CLOSE_NONE);
@@ -622,10 +640,14 @@ conn_ws_input(struct conn *c, char *data, size_t len)
 	} else if (b.len > 0)
 		buf_add(&now.rest, b.data, b.len);
 	if (now.rest.failed || (ws = conn_ws_keep(c)) == NULL) {
+		conn_ws_hold(c, &now, 0);
 		ws_clear(&now);
 		return (CLOSE_NO_MEMORY);
 	}
 	*ws = now;
+	conn_ws_hold(c, ws, ws->in.part.cap + ws->rest.cap +
+	    (ws->inflating == NULL ? 0 :
+	    ws->inflating->bytes.cap + ws->inflating->plain.cap));
 	return (CLOSE_NONE);
 }
 

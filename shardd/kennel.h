@@ -40,6 +40,11 @@
  * call returns; data passed to a callback is valid until it returns.  Names and
  * uids are bytes with a length; those given as const char * are terminated too.
  *
+ * Every call takes NULL for the object that it is about, as
+ * kennel_socket_replica() gives it where a route has no group: what can fail returns
+ * -1 with errno ENOTCONN (EINVAL for another NULL that it needs), what gives
+ * something gives NULL, 0 or "", and the rest does nothing.
+ *
  * What is promised about messages: everything one socket sends reaches each
  * receiver in the order sent, whatever mix of calls it was, at most once.  Who
  * misses one that was lost between two processes is closed (1013, "missed").
@@ -89,7 +94,8 @@ struct kennel_change {
 };
 
 struct kennel_app {
-	/* Routes name it (app = NAME).  NULL: serves every route. */
+	/* Routes name it (app = NAME).  NULL: serves every route.  The first one
+	 * is also "main", unless another has that name. */
 	const char	*name;
 	/* Bytes of the largest message that it takes (for shardd's own, [worker]
 	 * chat_message_max and pact_message_max say it), if message_max allows as
@@ -104,7 +110,7 @@ struct kennel_app {
 	void	(*onstop)(struct kennel_replica *);
 
 	/*
-	 * An HTTP request, its body read.  Must lead to exactly one
+	 * An HTTP request, its body read.  NULL: 404 for all.  Must lead to exactly one
 	 * kennel_respond() or kennel_connect(), now or later.  The place of a
 	 * plain request is given back when the response is sent.
 	 */
@@ -183,7 +189,10 @@ int	 kennel_request_upgrades(const struct kennel_request *);
  * A header field for the response or the 101 to come.  0, or -1 with errno ENOMEM
  * or EINVAL: not a field, or one that the library writes itself (Connection,
  * Content-Length, Date, Keep-Alive, Proxy-Connection, Sec-WebSocket-Accept,
- * Sec-WebSocket-Extensions, TE, Trailer, Transfer-Encoding, Upgrade).
+ * Sec-WebSocket-Extensions, TE, Trailer, Transfer-Encoding, Upgrade).  Where the
+ * route has the key origin or protocols, what it says stands in place of
+ * Access-Control-Allow-Origin and Sec-WebSocket-Protocol; kennel_socket_header()
+ * tells the subprotocol that was chosen.
  */
 int	 kennel_header(struct kennel_request *, const char *name,
 	    const char *value);
@@ -406,6 +415,9 @@ unsigned kennel_slot(void);		/* its number on the node */
 const char *kennel_version(void);
 /* A key of [worker] in the configuration, or NULL. */
 const char *kennel_option(const char *key);
+/* Is this peer, as kennel_request_peer() or kennel_socket_peer() gives it, one of
+ * trusted_proxies?  Then what it says in X-Forwarded-Proto and its like is true. */
+int	 kennel_trusts(const char *peer);
 /* One line to the log, at info. */
 void	 kennel_log(const char *fmt, ...)
 #ifdef __GNUC__

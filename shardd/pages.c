@@ -159,7 +159,7 @@ page_typed(const struct kennel_request *q)
 void
 kennel_respond_page(struct kennel_request *q, const char *name)
 {
-	struct page	*p = page_get(name);
+	struct page	*p = name == NULL ? NULL : page_get(name);
 
 	if (p == NULL) {
 		kennel_respond(q, 404, NULL, NULL, 0);

@@ -30,6 +30,7 @@ policy_new(struct worker *w, struct slice label)
 
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return (NULL);
+	p->common.policy = p;
 	if ((p->label = slice_dup(label)) == NULL || map_insert(&w->policies,
 	    &p->by_label, p->label, label.len) == -1) {
 		free(p->label);
@@ -105,41 +106,60 @@ policies_free(struct worker *w)
 	map_clear(&w->policies);
 }
 
-int
-meter_new(const struct worker *w, struct slice label, struct meter **out)
+struct meter *
+meter_new(struct worker *w, struct slice label)
 {
-	const struct policy	*p = policy_find(w, label);
+	struct policy	*p = policy_find(w, label);
 
-	*out = NULL;
-	if (p == NULL || (p->slow == SLOW_CLOSE && p->message_rate == 0 &&
-	    p->byte_rate == 0))
-		return (0);
-	if ((*out = calloc(1, sizeof(**out))) == NULL)
-		return (-1);
-	(*out)->policy = p;
-	return (0);
+	return (p == NULL ? NULL : &p->common);
+}
+
+void
+meter_free(struct meter *m)
+{
+	if (m != NULL && m != &m->policy->common)
+		free(m);
+}
+
+/* One of the connection's own; NULL without memory: this once nothing is measured. */
+static struct meter *
+meter_own(struct meter **m)
+{
+	struct meter	*own;
+
+	if (*m != &(*m)->policy->common)
+		return (*m);
+	if ((own = calloc(1, sizeof(*own))) == NULL)
+		return (NULL);
+	own->policy = (*m)->policy;
+	*m = own;
+	return (own);
 }
 
 int
-meter_bytes(struct meter *m, size_t n)
+meter_bytes(struct meter **m, size_t n)
 {
 	const struct policy	*p;
+	struct meter		*own;
 
-	if (m == NULL || (p = m->policy)->byte_rate == 0)
+	if (*m == NULL || (p = (*m)->policy)->byte_rate == 0 ||
+	    (own = meter_own(m)) == NULL)
 		return (1);
-	return (bucket_take(&m->bytes, clock_ms(), p->byte_rate,
+	return (bucket_take(&own->bytes, clock_ms(), p->byte_rate,
 	    p->byte_rate > UINT32_MAX / 2 ? UINT32_MAX : 2 * p->byte_rate,
 	    n > UINT32_MAX ? UINT32_MAX : (uint32_t)n));
 }
 
 int
-meter_message(struct meter *m)
+meter_message(struct meter **m)
 {
 	const struct policy	*p;
+	struct meter		*own;
 
-	if (m == NULL || (p = m->policy)->message_rate == 0)
+	if (*m == NULL || (p = (*m)->policy)->message_rate == 0 ||
+	    (own = meter_own(m)) == NULL)
 		return (1);
-	return (bucket_take(&m->messages, clock_ms(), p->message_rate,
+	return (bucket_take(&own->messages, clock_ms(), p->message_rate,
 	    p->message_burst != 0 ? p->message_burst :
 	    p->message_rate > UINT32_MAX / 2 ? UINT32_MAX :
 	    2 * p->message_rate, 1));

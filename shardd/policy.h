@@ -1,7 +1,7 @@
 /*
- * What a route allows its WebSocket clients: the gateway says it before START
- * and the connections of the route share it.  Only those of a route that asks
- * for something keep a meter.
+ * What a route allows its WebSocket clients: the gateway says it before START, and
+ * again when its configuration has changed; the connections of the route share it.
+ * Only those of a route that asks for something keep a meter of their own.
  */
 #ifndef SHARDD_POLICY_H
 #define SHARDD_POLICY_H
@@ -21,29 +21,32 @@ enum policy_slow {
 	SLOW_DROP_OLD		/* drop what waits longest, to make room */
 };
 
+struct policy;
+
+struct meter {
+	const struct policy *policy;
+	struct bucket	 messages, bytes;
+};
+
 struct policy {
 	struct map_node	 by_label;	/* of the route */
 	char		*label;
 	enum policy_slow slow;
 	uint32_t	 message_rate, message_burst;	/* a second; 0: any */
 	uint32_t	 byte_rate;
-};
-
-struct meter {			/* of one connection */
-	const struct policy *policy;
-	struct bucket	 messages, bytes;
+	struct meter	 common;	/* of all that have measured nothing yet */
 };
 
 /* "route.<label>.<key>": 0, or -1 with errno EINVAL or ENOMEM. */
 int	 policy_option(struct worker *w, struct slice key, struct slice value);
 void	 policies_free(struct worker *w);
-/* For a connection of this route: 0 and *out, NULL if it needs none; or -1 with
- * errno ENOMEM.  The caller frees it. */
-int	 meter_new(const struct worker *w, struct slice label,
-	    struct meter **out);
-/* What a client sent; m may be NULL.  0: more than its route allows. */
-int	 meter_bytes(struct meter *m, size_t n);
-int	 meter_message(struct meter *m);
+/* For a connection of this route; NULL if the route is not known. */
+struct meter *meter_new(struct worker *w, struct slice label);
+void	 meter_free(struct meter *m);
+/* What a client sent; *m may be NULL.  0: more than its route allows, as of now.
+ * *m becomes one of its own once there is something to measure. */
+int	 meter_bytes(struct meter **m, size_t n);
+int	 meter_message(struct meter **m);
 enum policy_slow meter_slow(const struct meter *m);
 
 #endif

@@ -13,6 +13,7 @@
 #include "common/budget.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "common/poller.h"
 #include "common/proc.h"
 #include "proto/channel.h"
@@ -28,6 +29,7 @@
 #include "shardd/replica.h"
 #include "shardd/store.h"
 #include "shardd/sweep.h"
+#include "shardd/unfinished.h"
 
 #define WORKER_LOCK_FD		3
 #define WORKER_RESERVE		256	/* descriptors that are not clients' */
@@ -43,6 +45,7 @@ static const struct worker_options worker_defaults = {
 	.message_max = 16 << 20,
 	.body_max = 1 << 20,
 	.out_max = 1 << 20,
+	.unfinished_max = 64 << 20,
 	.request_ms = 30000,
 	.closing_ms = 5000,
 	.ping_ms = 30000,
@@ -62,6 +65,7 @@ static const struct {
 #define WORKER_SIZE(f)	{ #f, offsetof(struct worker_options, f), 1 }
 #define WORKER_UINT(f)	{ #f, offsetof(struct worker_options, f), 0 }
 	WORKER_SIZE(message_max), WORKER_SIZE(body_max), WORKER_SIZE(out_max),
+	WORKER_SIZE(unfinished_max),
 	WORKER_UINT(request_ms), WORKER_UINT(closing_ms),
 	WORKER_UINT(ping_ms), WORKER_UINT(drain_ms), WORKER_UINT(whisper_ask),
 	WORKER_UINT(deflate), WORKER_SIZE(store_max), WORKER_UINT(io_uring),
@@ -106,7 +110,8 @@ worker_number_set(struct worker *w, struct slice key, struct slice value)
 		void	*at = (char *)&w->opt + worker_numbers[i].offset;
 
 		if (!slice_is(key, worker_numbers[i].key) ||
-		    slice_u64(value, UINT32_MAX, &n) == -1)
+		    slice_u64(value, worker_numbers[i].is_size ? SIZE_MAX :
+		    UINT32_MAX, &n) == -1)
 			continue;
 		if (worker_numbers[i].is_size)
 			*(size_t *)at = (size_t)n;
@@ -181,7 +186,8 @@ worker_app(const struct worker *w, struct slice name)
 		if (w->apps[i].name == NULL ||
 		    slice_is(name, w->apps[i].name))
 			return (&w->apps[i]);
-	return (NULL);
+	/* What routes say who do not know the names. */
+	return (slice_is(name, "main") && w->napps > 0 ? &w->apps[0] : NULL);
 }
 
 /* ---- the gateway's START ---- */
@@ -344,6 +350,7 @@ worker_tick(struct worker *w)
 		worker_listed(w);
 	worker_say_dropped(w);
 	log_catch_up();
+	memory_tidy(clock_ms());
 	authority_tick_all(w);
 	if (w->draining == 1)
 		worker_drain_step(w);
@@ -472,6 +479,7 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	static struct worker	 w;
 	struct proc_signals	*signals;
 
+	memory_steady();
 	w.apps = apps;
 	w.napps = n;
 	worker_self = &w;
@@ -487,6 +495,7 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 		fatal("memory that is shared with the gateway");
 	turn_count_at(&w.page->work.turns);
 	if ((w.base = event_base_new()) == NULL ||
+	    (w.unfinished = unfinished_new(conn_crowded)) == NULL ||
 	    (w.poller = poller_new(w.base, conn_ready)) == NULL ||
 	    (signals = proc_signals_new(w.base, signos, worker_signal_cb,
 	    &w)) == NULL || sweep_start(&w) == -1)
@@ -529,6 +538,7 @@ worker_end(struct worker *w)
 		lookup_free(w->lookup);
 	store_free(w->store);
 	burst_free(w->burst);
+	unfinished_free(w->unfinished);
 	w->lookup = NULL;
 	if (w->control != NULL)
 		control_free(w->control);

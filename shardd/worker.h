@@ -26,11 +26,13 @@ struct lookup;
 struct page;
 struct poller;
 struct store;
+struct unfinished;
 
 struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 	size_t		 message_max;		/* 16 MiB */
 	size_t		 body_max;		/* 1 MiB */
 	size_t		 out_max;		/* 1 MiB already queued */
+	size_t		 unfinished_max;	/* 64 MiB: of all clients */
 	unsigned	 request_ms;		/* 30 000: head and body */
 	unsigned	 closing_ms;		/* 5 000: close handshake */
 	unsigned	 ping_ms;		/* 30 000 */
@@ -93,6 +95,7 @@ struct worker {
 	struct line	 crowd;			/* to be flushed when there is time */
 	int		 crowding;		/* who is sent to goes there */
 	struct turn_work flush, flush_crowd, flush_late, reap, next;
+	struct unfinished *unfinished;		/* input of all clients */
 	struct burst	*burst;			/* many sends at once, or NULL */
 	int		 burst_off;		/* there is no such thing here */
 	struct event	*sweep_timer;

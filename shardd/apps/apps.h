@@ -9,4 +9,14 @@ extern const struct kennel_app echo_app;	/* what you send, you get */
 extern const struct kennel_app front_app;	/* front page, assets, health */
 extern const struct kennel_app pact_app;	/* rooms that remember */
 
+/*
+ * What pages of any origin may read: says so in the answer to come, unless the
+ * route's key origin does.
+ */
+void	 app_for_all_origins(struct kennel_request *q);
+/* Answers OPTIONS, allow being the methods ("GET, HEAD"), and ends q: 1.  Else 0.  A
+ * browser that asks for a page of another origin (after app_for_all_origins()) is
+ * told that it may. */
+int	 app_options(struct kennel_request *q, const char *allow);
+
 #endif

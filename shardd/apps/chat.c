@@ -526,6 +526,8 @@ chat_receive(struct kennel_request *q)
 		verb = "";		/* the page's route has no group */
 	if (strcmp(verb, "/ws") == 0)
 		chat_connect(q);
+	else if (app_options(q, "GET, HEAD"))
+		return;
 	else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
 		kennel_header(q, "Allow", "GET, HEAD");
 		kennel_respond(q, 405, "text/plain", "Method not allowed\n", 19);

@@ -61,6 +61,8 @@ echo_receive(struct kennel_request *q)
 		kennel_connect(q);
 		return;
 	}
+	if (app_options(q, "GET, HEAD, POST, PUT"))
+		return;
 	body = kennel_request_body(q, &len);
 	if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
 		echo_head(q);

@@ -64,6 +64,10 @@ front_receive(struct kennel_request *q)
 	const char		*method = kennel_request_method(q);
 	const char		*path = kennel_request_path(q);
 
+	if (strcmp(path, "/info") == 0)
+		app_for_all_origins(q);
+	if (app_options(q, "GET, HEAD"))
+		return;
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
 		kennel_header(q, "Allow", "GET, HEAD");
 		kennel_respond(q, 405, "text/plain", "Method Not Allowed\n", 19);

@@ -1,6 +1,4 @@
 /* pact: requests: pages, details, users, and the headers of an upgrade. */
-#include <arpa/inet.h>
-
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +7,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include "shardd/apps/apps.h"
 #include "shardd/apps/pact.h"
 
 #define PACT_KEY_MAX	4096		/* bytes of a signing key */
@@ -97,62 +96,7 @@ pact_signed(const char *room, size_t room_len, const char *ts,
 	return (CRYPTO_memcmp(want, have, 64) == 0);
 }
 
-/* ---- proxies ---- */
-
-/* An address, v4 as v6 has it, from "1.2.3.4:80" or "[::1]:80" or without port. */
-static int
-pact_address(unsigned char dst[16], const char *s, size_t len)
-{
-	char		 text[64];
-	const char	*end = s + len, *colon;
-	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-			    0xff, 0xff };
-
-	if (len > 0 && *s == '[') {
-		s++;
-		end = memchr(s, ']', len - 1);
-	} else if ((colon = memchr(s, ':', len)) != NULL &&
-	    memchr(colon + 1, ':', (size_t)(end - colon - 1)) == NULL)
-		end = colon;
-	if (end == NULL || (size_t)(end - s) >= sizeof(text))
-		return (-1);
-	memcpy(text, s, (size_t)(end - s));
-	text[end - s] = '\0';
-	if (inet_pton(AF_INET6, text, dst) == 1)
-		return (0);
-	memcpy(dst, mapped, sizeof(mapped));
-	return (inet_pton(AF_INET, text, dst + 12) == 1 ? 0 : -1);
-}
-
-/* Is the peer one of trusted_proxies, a list of addresses and networks? */
-static int
-pact_trusts(const char *peer)
-{
-	const char	*list = kennel_option("trusted_proxies"), *slash;
-	unsigned char	 a[16], b[16];
-	size_t		 n, bits;
-
-	if (list == NULL || pact_address(a, peer, strlen(peer)) == -1)
-		return (0);
-	for (; *list != '\0'; list += n) {
-		list += strspn(list, " \t,");
-		n = strcspn(list, " \t,");
-		slash = memchr(list, '/', n);
-		if (n == 0 || pact_address(b, list,
-		    slash == NULL ? n : (size_t)(slash - list)) == -1)
-			continue;
-		bits = 128;
-		if (slash != NULL)
-			bits = (size_t)atoi(slash + 1) +
-			    (memchr(list, ':', n) == NULL ? 96 : 0);
-		if (bits > 128 || memcmp(a, b, bits / 8) != 0)
-			continue;
-		if (bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >>
-		    (8 - bits % 8) == 0)
-			return (1);
-	}
-	return (0);
-}
+/* ---- what is known of a client ---- */
 
 void
 pact_write_details(FILE *f, const struct kennel_socket *s)
@@ -166,7 +110,7 @@ pact_write_details(FILE *f, const struct kennel_socket *s)
 	putc('{', f);
 	if (list == NULL || *list == '\0')
 		list = pact_details_default;
-	if (!pact_trusts(kennel_socket_peer(s)))
+	if (!kennel_trusts(kennel_socket_peer(s)))
 		list = "";
 	for (; *list != '\0'; list += n) {
 		list += strspn(list, " \t,");
@@ -222,7 +166,7 @@ pact_session_headers(struct kennel_request *q)
 	int		 https;
 
 	https = proto != NULL && strcasecmp(proto, "https") == 0 &&
-	    pact_trusts(kennel_request_peer(q));
+	    kennel_trusts(kennel_request_peer(q));
 	uid = kennel_request_uid(q, &uid_len);
 	group = kennel_request_group(q, &group_len);
 	pact_room_id(room, group, group_len);
@@ -412,6 +356,11 @@ pact_receive(struct kennel_request *q)
 		pact_connect(q);
 		return;
 	}
+	if (r != NULL && (strcmp(last, "/details") == 0 ||
+	    strcmp(last, "/users") == 0))
+		app_for_all_origins(q);
+	if (app_options(q, "GET, HEAD"))
+		return;
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
 		kennel_header(q, "Allow", "GET, HEAD");
 		kennel_respond(q, 405, "text/plain", "Method not allowed\n", 19);

@@ -48,7 +48,7 @@ def readme_examples():
 def test_first_example_of_the_readme(start, installed):
     """Complete: it compiles without a warning, and does what is said."""
     k = start(shards=3, limit=1, worker=installed.worker(readme_examples()[0]))
-    a, b, c = (WebSocket(k.address, f"/lobby/g/ws?u={u}") for u in "abc")
+    a, b, c = (WebSocket(k.address, f"/g?u={u}") for u in "abc")
     assert k.group("g") == [1, 1, 1]
     a.send("hello")
     b.send(b"\0binary\xff")
@@ -62,7 +62,7 @@ def test_first_example_of_the_readme(start, installed):
 def test_second_example_of_the_readme(start, installed):
     """It counts, in one order, on three shards, and over a restart."""
     k = start(shards=3, limit=1, worker=installed.worker(readme_examples()[1]))
-    people = [WebSocket(k.address, f"/lobby/g/ws?u={u}") for u in "abc"]
+    people = [WebSocket(k.address, f"/g/any?u={u}") for u in "abc"]
     assert [p.recv() for p in people] == ["0"] * 3
     for i in range(20):
         for p in people:
@@ -73,8 +73,81 @@ def test_second_example_of_the_readme(start, installed):
         p.goodbye()
     assert k.term() == 0
     k.start()
-    with WebSocket(k.address, "/lobby/g/ws?u=d") as p:
+    with WebSocket(k.address, "/g?u=d") as p:
         assert p.recv() == "60"
+
+
+PATHS = ["/", "/g", "/g/", "/g/h", "//", "/lobby/x", "/lobby/x/ws",
+         "/websocket?room=x", "/echo", "/info", "/healthz", "/pages/a.js"]
+
+
+@pytest.mark.parametrize("example", [0, 1])
+@pytest.mark.parametrize("ours", [False, True])
+def test_examples_of_the_readme_on_every_default_route(start, installed,
+                                                       example, ours):
+    """With the routes that an own worker gets, and with those of shardd's
+    applications, where some have no group: they serve, and no shard dies."""
+    config = ""
+    if ours:
+        with open(os.path.join(kits.TOP, "gatewayd", "default.ini")) as f:
+            config = re.sub(r"(?m)^app = .*", "app = main", f.read())
+        config = config.replace("limit = 2\n", "")     # one application now
+    k = start(shards=1, worker=installed.worker(readme_examples()[example]),
+              config=config)
+    pid = k.shard(0)["pid"]
+    for path in PATHS:
+        if ours and get(k, path).status == 404:
+            continue
+        assert get(k, path).status == 426
+        with WebSocket(k.address, path) as p:
+            p.send("hello")
+            p.send_frame(ws.PING, b"x")
+            while (got := p.recv_frame())[0] != ws.PONG:
+                assert got[0] == ws.TEXT
+    assert k.shard(0)["pid"] == pid
+
+
+def test_default_routes_of_an_own_worker_are_printed(start, installed):
+    k = start(shards=1, worker=installed.worker(readme_examples()[0]))
+    assert re.search(r' default route=group path="/{group} /{group}/\*" '
+                     r'app=main group="path:group" uid="query:u uuid"\n',
+                     k.log())
+    assert re.search(r' default route=rest path="/\*" app=main '
+                     r'group="const:main" uid="query:u uuid"\n', k.log())
+    with WebSocket(k.address, "/a/b/c") as a, WebSocket(k.address, "/") as b:
+        assert (k.group("a"), k.group("main")) == ([1], [1])
+        a.goodbye()
+        b.goodbye()
+
+
+NULLS = """
+[route nulls]
+path = /nulls /page
+app = nulls
+[route deaf]
+path = /deaf
+app = deaf
+group = const:g
+"""
+
+
+def test_every_call_takes_null(start, installed):
+    k = start(shards=1, worker=installed.worker("nulls.c"), config=NULLS)
+    assert get(k, "/nulls").text == "ok"
+    assert get(k, "/page").status == 404
+    with WebSocket(k.address, "/nulls") as p:
+        p.send("x")
+        assert p.recv() == "ok"
+
+
+def test_an_application_without_receive_answers_404(start, installed):
+    k = start(shards=1, worker=installed.worker("nulls.c"), config=NULLS)
+    pid = k.shard(0)["pid"]
+    assert get(k, "/deaf").status == 404
+    with pytest.raises(Refused) as e:
+        WebSocket(k.address, "/deaf")
+    assert e.value.response.status == 404
+    assert k.shard(0)["pid"] == pid
 
 
 def test_header_compiles_alone_and_as_cpp(installed, tmp_path):

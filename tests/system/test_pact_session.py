@@ -55,7 +55,8 @@ def test_pages(plain, path):
     assert (head.status, head.body) == (200, b"")
     assert get(plain, path + "?room=x").status == 200
     assert get(plain, path, "POST", body=b"x").status == 405
-    for other in path + "/", path + "x", path + "/x":
+    assert get(plain, path + "/")["Location"] == path
+    for other in path + "x", path + "/x", path + "//":
         assert get(plain, other).status == 404, other
 
 
@@ -70,7 +71,7 @@ def test_index_links_to_the_demos(plain):
 
 def test_unknown_paths(plain):
     """1"""
-    for path in "/nothing", "/websocket/", "/details/x", "/Chat", "/users/":
+    for path in "/nothing", "/websocket/x", "/details/x", "/Chat", "/users//":
         r = get(plain, path)
         assert r.status == 404 and len(r.body) < 2000, path
 

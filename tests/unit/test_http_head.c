@@ -184,7 +184,7 @@ static const struct row {
 	    END),
 	R(400, "GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n" END),
 	R(400, GET HOST "Transfer-Encoding : chunked\r\n" END),
-	R(400, GET HOST "Transfer-Encoding:\r\n chunked\r\n" END),
+	R(501, GET HOST "Transfer-Encoding:\r\n chunked\r\n" END),
 	R(400, GET HOST "Transfer-Encoding: \x0b" "chunked\r\n" END),
 	R(501, GET HOST "Transfer-Encoding:\r\n" END),
 	R(501, GET HOST "Transfer-Encoding: xchunked\r\n" END),
@@ -258,6 +258,54 @@ START_TEST(a_head_cut_short_is_not_whole)
 		ck_assert_msg(parse(row->text, n, &keep) == PARSE_MORE,
 		    "%s, %zu", row->text, n);
 		free(keep);
+	}
+}
+END_TEST
+
+/* Nobody sends the rest: each is refused for what is there. */
+START_TEST(a_wrong_line_is_refused_when_it_has_ended)
+{
+	static const struct row	 starts[] = {
+#define R(status, s)	{ s, sizeof(s) - 1, status }
+		R(400, "EHLO x\r\n"),
+		R(400, "GET /\r\n"),
+		R(505, "GET / HTTP/9.9\r\n"),
+		R(400, "GET / HTTP/1.1 \r\n"),
+		R(400, "GET a HTTP/1.1\r\n"),
+		R(400, "GET * HTTP/1.1\r\n"),
+		R(501, "CONNECT a:1 HTTP/1.1\r\n"),
+		R(400, GET "A\r\n"),
+		R(400, GET HOST "A : b\r\n"),
+		R(400, GET HOST "A B: c\r\n"),
+		R(400, GET ": b\r\n"),
+		R(400, GET "Host: a b\r\n"),
+		R(400, GET HOST "Content-Length: x\r\n"),
+		R(501, GET HOST "Transfer-Encoding: gzip\r\n"),
+		R(431, GET "A:\r\nB:\r\nC:\r\nD:\r\n"),
+#undef R
+	};
+	static const struct http_limits	 three = { 8192, 8192, 3 };
+	const struct row	*row;
+	enum parse		 r;
+	size_t			 scanned;
+
+	for (size_t i = 0; i < nitems(starts); i++) {
+		row = &starts[i];
+		for (size_t step = 1; step <= row->len; step++) {
+			scanned = 0;
+			r = PARSE_MORE;
+			for (size_t len = step; r == PARSE_MORE; len += step) {
+				len = len > row->len ? row->len : len;
+				r = http_head_parse(&h, row->text, len,
+				    &scanned, &three);
+				if (len == row->len)
+					break;
+				ck_assert_msg(r == PARSE_MORE, "%s at %zu",
+				    row->text, len);
+			}
+			ck_assert_msg(r == PARSE_BAD && h.status == row->status,
+			    "%s by %zu: %d", row->text, step, r);
+		}
 	}
 }
 END_TEST
@@ -543,6 +591,7 @@ main(void)
 	SRunner	*r;
 	int	 failed;
 
+	tcase_add_test(t, a_wrong_line_is_refused_when_it_has_ended);
 	tcase_add_loop_test(t,
 	    a_head_is_read_or_refused_and_resumes_at_every_byte, 0,
 	    (int)nitems(rows));

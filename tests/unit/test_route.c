@@ -458,12 +458,14 @@ START_TEST(the_star_target_has_no_route)
 }
 END_TEST
 
+static int	 trusted;
+
 /* May a request with these header lines use /x? */
 static int
 allowed(const char *lines)
 {
 	ck_assert_int_eq(find_with("/x", lines), 0);
-	return (route_allows(match.route, &head));
+	return (route_allows(match.route, &head, trusted));
 }
 
 START_TEST(other_origins_are_kept_out)
@@ -489,6 +491,145 @@ START_TEST(other_origins_are_kept_out)
 }
 END_TEST
 
+START_TEST(origins_of_any_kind)
+{
+	ROUTE("x", "path", "/x", "app", "a", "origin", "null https://a:443 "
+	    "http://b https://*.c.example app://local "
+	    "chrome-extension://abcdef http://[::1]:8080 https://*.d:81");
+	ck_assert(allowed("Origin: null\r\n"));
+	ck_assert(!allowed("Origin: NULL\r\n"));
+	/* A port that is the scheme's is as good as none. */
+	ck_assert(allowed("Origin: https://a\r\n"));
+	ck_assert(allowed("Origin: https://a:443\r\n"));
+	ck_assert(!allowed("Origin: https://a:80\r\n"));
+	ck_assert(allowed("Origin: http://b:80\r\n"));
+	ck_assert(!allowed("Origin: http://b:443\r\n"));
+	/* Below a host, at any depth, but not itself. */
+	ck_assert(allowed("Origin: https://x.c.example\r\n"));
+	ck_assert(allowed("Origin: https://X.y.C.example:443\r\n"));
+	ck_assert(!allowed("Origin: https://c.example\r\n"));
+	ck_assert(!allowed("Origin: https://.c.example\r\n"));
+	ck_assert(!allowed("Origin: https://xc.example\r\n"));
+	ck_assert(!allowed("Origin: http://x.c.example\r\n"));
+	ck_assert(!allowed("Origin: https://x.c.example.evil\r\n"));
+	ck_assert(!allowed("Origin: https://evil/.c.example\r\n"));
+	ck_assert(!allowed("Origin: https://evil#.c.example\r\n"));
+	ck_assert(!allowed("Origin: https://evil\\.c.example\r\n"));
+	ck_assert(!allowed("Origin: https://evil:1.c.example\r\n"));
+	ck_assert(!allowed("Origin: https://u@x.c.example\r\n"));
+	ck_assert(!allowed("Origin: https://x.d\r\n"));
+	ck_assert(allowed("Origin: https://x.d:81\r\n"));
+	/* Schemes that are nobody's. */
+	ck_assert(allowed("Origin: app://local\r\n"));
+	ck_assert(!allowed("Origin: app://local:1\r\n"));
+	ck_assert(allowed("Origin: chrome-extension://abcdef\r\n"));
+	ck_assert(!allowed("Origin: moz-extension://abcdef\r\n"));
+	ck_assert(allowed("Origin: http://[::1]:8080\r\n"));
+	ck_assert(!allowed("Origin: http://[::1]\r\n"));
+	ck_assert(!allowed("Origin: https://h\r\n"));	/* no self here */
+}
+END_TEST
+
+START_TEST(self_is_the_host_as_the_client_knows_it)
+{
+	ROUTE("x", "path", "/x", "app", "a", "origin", "self");
+	ck_assert(allowed("Origin: http://h:80\r\n"));
+	ck_assert(allowed("Origin: https://h:443\r\n"));
+	ck_assert(!allowed("Origin: app://h\r\n"));
+	/* What anybody may send is not believed. */
+	ck_assert(!allowed("X-Forwarded-Host: www\r\nOrigin: http://www\r\n"));
+	trusted = 1;
+	ck_assert(allowed("X-Forwarded-Host: www\r\nOrigin: http://www\r\n"));
+	ck_assert(!allowed("X-Forwarded-Host: www\r\nOrigin: http://h\r\n"));
+	ck_assert(allowed("X-Forwarded-Proto: https\r\n"
+	    "Origin: https://h\r\n"));
+	ck_assert(!allowed("X-Forwarded-Proto: https\r\n"
+	    "Origin: http://h\r\n"));
+	ck_assert(allowed("X-Forwarded-Host: www:443\r\nX-Forwarded-Proto: "
+	    "https\r\nOrigin: https://www\r\n"));
+	/* The nearest proxy's word is the last. */
+	ck_assert(!allowed("X-Forwarded-Host: evil, www\r\n"
+	    "Origin: http://evil\r\n"));
+	ck_assert(allowed("X-Forwarded-Host: evil, www\r\n"
+	    "Origin: http://www\r\n"));
+	trusted = 0;
+}
+END_TEST
+
+/* The subprotocol that is chosen, or NULL. */
+static const char *
+chosen(const char *lines)
+{
+	static char	 text[80];
+
+	ck_assert_int_eq(find_with("/x", lines), 0);
+	if (!match.protocol)
+		return (NULL);
+	ck_assert(slice_is(match.headers[0].name, "Sec-WebSocket-Protocol"));
+	for (size_t i = 1; i < match.nheaders; i++)
+		ck_assert(!slice_isis(match.headers[i].name,
+		    "Sec-WebSocket-Protocol"));
+	snprintf(text, sizeof(text), "%.*s", (int)match.headers[0].value.len,
+	    match.headers[0].value.data);
+	return (text);
+}
+
+START_TEST(the_first_subprotocol_that_is_offered_is_chosen)
+{
+	ROUTE("x", "path", "/x", "app", "a", "protocols", "v2 v1",
+	    "protocols", "json", "keep", "Sec-WebSocket-Protocol A");
+	ck_assert_ptr_null(chosen(""));
+	ck_assert_ptr_null(chosen("Sec-WebSocket-Protocol: v3, V2\r\n"));
+	ck_assert_ptr_null(chosen("Sec-WebSocket-Protocol:\r\n"));
+	ck_assert_ptr_null(chosen("Sec-WebSocket-Protocol: ,,v\r\n"));
+	ck_assert_str_eq(chosen("Sec-WebSocket-Protocol: v1, v2\r\n"), "v2");
+	ck_assert_str_eq(chosen("Sec-WebSocket-Protocol: json\r\nA: b\r\n"
+	    "sec-websocket-protocol: x ,v1\r\n"), "v1");
+	ck_assert_uint_eq(match.nheaders, 2);
+	refused("protocols", "", "at least one");
+	refused("protocols", "a,b", "letters");
+	refused("protocols", "a\"b", "letters");
+}
+END_TEST
+
+/* Where a request for target is sent instead, or NULL. */
+static const char *
+moved(const char *target)
+{
+	static char		 text[200];
+	static struct http_head	 h;
+	struct buf		 to = { 0 };
+	size_t			 scanned = 0;
+	int			 n, rc;
+
+	n = snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: h\r\n\r\n",
+	    target);
+	ck_assert_int_eq(http_head_parse(&h, text, (size_t)n, &scanned,
+	    &http_limits_default), PARSE_DONE);
+	rc = routes_slash(routes, &h, &to);
+	if (rc == 0)
+		snprintf(text, sizeof(text), "%.*s", (int)to.len, to.data);
+	buf_clear(&to);
+	return (rc == 0 ? text : NULL);
+}
+
+START_TEST(a_slash_too_many_or_too_few_is_moved)
+{
+	ROUTE("x", "path", "/x /y/ /a/{b} /{h}", "app", "a");
+	ck_assert_str_eq(moved("/x/"), "/x");
+	ck_assert_str_eq(moved("/x/?a=b/&c"), "/x?a=b/&c");
+	ck_assert_str_eq(moved("/a/b/"), "/a/b");
+	ck_assert_str_eq(moved("/a%2fb/"), "/a%2fb");
+	ck_assert_str_eq(moved("/y"), "/y/");
+	ck_assert_ptr_null(moved("/a/b/c"));
+	ck_assert_ptr_null(moved("/x//"));
+	/* Never to another site. */
+	ck_assert_ptr_null(moved("//evil.example/"));
+	ck_assert_ptr_null(moved("/\\evil.example/"));
+	ck_assert_ptr_null(moved("/"));
+}
+END_TEST
+
 START_TEST(any_origin_may_when_none_is_named)
 {
 	ROUTE("x", "path", "/x", "app", "a");
@@ -496,7 +637,12 @@ START_TEST(any_origin_may_when_none_is_named)
 	refused("origin", "a.example", "HOST");
 	refused("origin", "https://", "HOST");
 	refused("origin", "https://a/", "HOST");
-	refused("origin", "https://*.a", "HOST");
+	refused("origin", "https://a*.b", "HOST");
+	refused("origin", "https://*", "HOST");
+	refused("origin", "https://a.*", "HOST");
+	refused("origin", "https://a:99999", "HOST");
+	refused("origin", "1x://a", "HOST");
+	refused("origin", "://a", "HOST");
 	refused("origin", "", "at least one");
 }
 END_TEST
@@ -522,6 +668,10 @@ main(void)
 		links_are_listed,
 		the_star_target_has_no_route,
 		other_origins_are_kept_out,
+		origins_of_any_kind,
+		self_is_the_host_as_the_client_knows_it,
+		the_first_subprotocol_that_is_offered_is_chosen,
+		a_slash_too_many_or_too_few_is_moved,
 		any_origin_may_when_none_is_named,
 	};
 	Suite	*s = suite_create("route");

@@ -37,7 +37,7 @@ setup(void)
 {
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(file, sizeof(file), "%s/kennel.ini", dir);
-	snprintf(worker, sizeof(worker), "%s/worker", dir);
+	snprintf(worker, sizeof(worker), "%s/shardd", dir);
 	make(worker, "#!/bin/sh\n", 0755);
 }
 
@@ -296,6 +296,26 @@ START_TEST(a_file_with_routes_replaces_the_built_in_ones)
 }
 END_TEST
 
+START_TEST(another_worker_has_every_path)
+{
+	char			 theirs[80];
+	struct route_match	 m;
+
+	snprintf(theirs, sizeof(theirs), "%s/theirs", dir);
+	make(theirs, "#!/bin/sh\n", 0755);
+	LOAD("--worker", theirs);
+	ck_assert(s.own_routes);
+	ck_assert_int_eq(routed("/a/b?u=ann", &m), 0);
+	ck_assert_str_eq(m.app, "main");
+	ck_assert(slice_is(m.group, "a") && slice_is(m.uid, "ann"));
+	ck_assert_int_eq(routed("/", &m), 0);
+	ck_assert(slice_is(m.group, "main") && m.uid.len == 36);
+	ck_assert_int_eq(routed("//x", &m), 0);
+	ck_assert(slice_is(m.group, "main"));
+	settings_free(&s);
+}
+END_TEST
+
 START_TEST(routes_may_be_read_again)
 {
 	static const char	 one[] = "[route a]\npath = /a\napp = x\n";
@@ -506,11 +526,11 @@ START_TEST(the_worker_must_be_a_program)
 	FAILS(1, "no such program", "--worker", "no-such-worker");
 	/* Found by name, made absolute. */
 	setenv("PATH", dir, 1);
-	LOAD("--worker", "worker");
+	LOAD("--worker", "shardd");
 	ck_assert_str_eq(s.worker, worker);
 	settings_free(&s);
 	ck_assert_int_eq(chdir(dir), 0);
-	LOAD("--worker", "./worker", "--run-dir", "run");
+	LOAD("--worker", "./shardd", "--run-dir", "run");
 	ck_assert_int_eq(s.worker[0], '/');
 	snprintf(path, sizeof(path), "%s/run", dir);
 	ck_assert_str_eq(s.run_dir, path);
@@ -606,6 +626,7 @@ main(void)
 		flags_win_over_the_file,
 		a_limit_is_for_every_route,
 		a_file_with_routes_replaces_the_built_in_ones,
+		another_worker_has_every_path,
 		routes_may_be_read_again,
 		worker_options_are_plain_numbers,
 		no_limit_is_none,

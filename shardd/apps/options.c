@@ -1,0 +1,35 @@
+/* Answers that all applications give alike: OPTIONS, and to pages of others. */
+#include <stdio.h>
+#include <string.h>
+
+#include "shardd/apps/apps.h"
+
+void
+app_for_all_origins(struct kennel_request *q)
+{
+	const char	*wanted;
+
+	kennel_header(q, "Access-Control-Allow-Origin", "*");
+	kennel_header(q, "Vary", "Origin");
+	if (strcmp(kennel_request_method(q), "OPTIONS") != 0 ||
+	    kennel_request_header(q, "Access-Control-Request-Method") == NULL)
+		return;
+	kennel_header(q, "Access-Control-Allow-Methods", "GET, HEAD");
+	wanted = kennel_request_header(q, "Access-Control-Request-Headers");
+	if (wanted != NULL)
+		kennel_header(q, "Access-Control-Allow-Headers", wanted);
+	kennel_header(q, "Access-Control-Max-Age", "600");
+}
+
+int
+app_options(struct kennel_request *q, const char *allow)
+{
+	char	 all[128];
+
+	if (strcmp(kennel_request_method(q), "OPTIONS") != 0)
+		return (0);
+	snprintf(all, sizeof(all), "%s, OPTIONS", allow);
+	kennel_header(q, "Allow", all);
+	kennel_respond(q, 204, NULL, NULL, 0);
+	return (1);
+}
