@@ -156,8 +156,9 @@ void	 pact_gossip(struct kennel_replica *r, struct kennel_answer *a,
 void	 pact_write_details(FILE *f, const struct kennel_socket *s);
 /* 16 hex digits that stand for a group. */
 void	 pact_room_id(char dst[PACT_ID + 1], const char *group, size_t len);
-/* Is key the signature over the room, ts and the signing key? */
+/* Is key (NULL: was not sent) the signature over the room, ts, which is digits
+ * without a leading zero, and the signing key? */
 int	 pact_signed(const char *room, size_t room_len, const char *ts,
-	    const char *key);
+	    const json_t *key);
 
 #endif

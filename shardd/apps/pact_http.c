@@ -81,19 +81,20 @@ pact_signing_key(void)
 
 int
 pact_signed(const char *room, size_t room_len, const char *ts,
-    const char *key)
+    const json_t *key)
 {
 	const char	*secret = pact_signing_key();
+	const char	*given = json_string_value(key);
 	const char	*parts[3] = { room, ts, secret };
 	size_t		 lens[3] = { room_len, strlen(ts), 0 };
 	char		 want[65], have[65];
 
-	if (secret == NULL || strlen(key) != 64)
+	if (secret == NULL || json_string_length(key) != 64)
 		return (0);
 	lens[2] = strlen(secret);
 	pact_sha256(want, parts, lens, 3);
 	for (size_t i = 0; i < 64; i++)
-		have[i] = (char)tolower((unsigned char)key[i]);
+		have[i] = (char)tolower((unsigned char)given[i]);
 	return (CRYPTO_memcmp(want, have, 64) == 0);
 }
 
