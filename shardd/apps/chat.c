@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "shardd/apps/apps.h"
+#include "shardd/apps/js.h"
 
 #define CHAT_FLAGS	(JSON_COMPACT)
 
@@ -341,62 +342,89 @@ chat_say(struct kennel_socket *s, const char *said, size_t said_len)
 	free(text);
 }
 
-/* A type we do not know goes to everybody as it came, signed with its uid. */
+/* To the sender: why its message led to nothing. */
 static void
-chat_pass(struct kennel_socket *s, json_t *o, const struct kennel_message *m)
+chat_error(struct kennel_socket *s, const char *why)
 {
-	json_t		*uid = chat_uid(s);
-	const char	*end;
-	char		*text, *name;
-	size_t		 len;
+	char	*text;
+	size_t	 len;
 
-	if (json_object_get(o, "uid") != NULL) {
-		json_object_set_new(o, "uid", uid);
-		chat_broadcast(s, json_incref(o), KENNEL_SELF);
+	if ((text = chat_dump(json_pack("{s:s, s:s, s:I}", "type", "error",
+	    "text", why, "time", (json_int_t)kennel_time()), &len)) != NULL)
+		kennel_send(s, text, len, 0);
+	free(text);
+}
+
+/*
+ * A type we do not know goes to everybody as it came, signed with its uid.  Its own
+ * spelling of numbers and strings is kept, unless it said who it is.
+ */
+static void
+chat_pass(struct kennel_socket *s, json_t *o, const char *data, size_t len)
+{
+	struct js_text	 t;
+	json_t		*uid = chat_uid(s);
+	char		*mended = NULL;
+
+	if (js_begin(&t) == -1) {
+		json_decref(uid);
 		return;
 	}
-	/* Its own spelling of numbers and strings is kept. */
-	if ((name = json_dumps(uid, JSON_ENCODE_ANY)) == NULL)
-		goto out;
-	for (end = m->data + m->len - 1; end > m->data && *end != '}'; end--)
-		;
-	len = (size_t)(end - m->data);
-	if ((text = malloc(len + strlen(name) + 16)) != NULL) {
-		memcpy(text, m->data, len);
-		len += (size_t)sprintf(text + len, "%s\"uid\":%s}",
-		    json_object_size(o) > 0 ? "," : "", name);
-		kennel_broadcast(s, text, len, KENNEL_SELF, NULL, NULL);
+	if (json_object_get(o, "uid") != NULL) {
+		json_object_set(o, "uid", uid);
+		js_write(t.f, o);
+	} else {
+		if ((mended = js_mend(data, len)) != NULL)
+			data = mended;
+		while (len > 0 && data[len - 1] != '}')
+			len--;
+		fwrite(data, 1, len - 1, t.f);
+		if (json_object_size(o) > 0)
+			putc(',', t.f);
+		fputs("\"uid\":", t.f);
+		js_write(t.f, uid);
+		putc('}', t.f);
 	}
-	free(text);
-	free(name);
-out:
+	if (js_end(&t) == 0)
+		kennel_broadcast(s, t.data, t.len, KENNEL_SELF, NULL, NULL);
+	js_clear(&t);
+	free(mended);
 	json_decref(uid);
+}
+
+static int
+chat_is(const json_t *type, const char *name)
+{
+	return (json_is_string(type) &&
+	    json_string_length(type) == strlen(name) &&
+	    strcmp(json_string_value(type), name) == 0);
 }
 
 static void
 chat_message(struct kennel_socket *s, const struct kennel_message *m)
 {
-	json_t		*o, *said;
-	const char	*type;
+	json_t		*o, *said, *type;
+	const char	*why;
 
 	if (m->binary)
 		return;
-	o = json_loadb(m->data, m->len, JSON_ALLOW_NUL, NULL);
+	o = js_parse(m->data, m->len, JS_DEPTH_MAX, &why);
+	if (o == NULL && why != NULL)
+		chat_error(s, why);
 	if (!json_is_object(o))
 		goto out;
-	if ((type = json_string_value(json_object_get(o, "type"))) == NULL)
-		type = "";
-	if (strcmp(type, "req:connected") == 0)
+	type = json_object_get(o, "type");
+	if (chat_is(type, "req:connected"))
 		chat_broadcast(s, chat_user_event(s, "user:connected"),
 		    KENNEL_SELF);
-	else if (strcmp(type, "req:user:list") == 0)
+	else if (chat_is(type, "req:user:list"))
 		kennel_gossip(s, "{}", 2, 0, chat_list_cb, NULL);
-	else if (strcmp(type, "msg") == 0) {
+	else if (chat_is(type, "msg")) {
 		if (json_is_string(said = json_object_get(o, "text")))
 			chat_say(s, json_string_value(said),
 			    json_string_length(said));
 	} else
-		chat_pass(s, o, m);
+		chat_pass(s, o, m->data, m->len);
 out:
 	json_decref(o);
 }

@@ -312,7 +312,14 @@ room_ephemeral(struct kennel_step *t, const char **w)
 static int
 room_config(struct kennel_step *t, const char **w)
 {
-	room_put(t, "room", "config", w[1]);
+	char	*text = strdup(w[1]);
+	size_t	 len;
+
+	if (text == NULL)
+		return (ENOMEM);
+	len = pact_unname(text);
+	kennel_put(t, "room", "config", 6, text, len);
+	free(text);
 	return (0);
 }
 
@@ -348,7 +355,7 @@ static const struct {
 	{ "counter",	3, room_count },	/* id, number */
 	{ "poll",	4, room_poll },		/* session, poll, answer */
 	{ "ephemeralPoll", 4, room_ephemeral },
-	{ "config",	2, room_config },
+	{ "config",	2, room_config },	/* as a name */
 	{ "relay",	4, room_relay },	/* replica, type, 1 or -1 */
 	{ "sync",	1, room_sync },		/* what was before it is known */
 };

@@ -62,11 +62,11 @@ pact_public(struct pact_socket *ps)
 	struct js_text	 t;
 	json_t		*o, *v;
 	void		*tmp;
-	int		 deep;
+	const char	*why;
 
 	if (ps->public != NULL)
 		return (ps->public);
-	o = js_parse(all, strlen(all), &deep);
+	o = js_parse(all, strlen(all), JS_DEPTH_MAX, &why);
 	json_object_foreach_safe(o, tmp, key, v)
 		if (*key == '_' || strcmp(key, "subscriptions") == 0)
 			json_object_del(o, key);
