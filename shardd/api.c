@@ -639,6 +639,15 @@ kennel_each(const struct kennel_replica *r, const char *map,
 	maps_each(api_maps(r), slice_str(map), api_each_cb, &e);
 }
 
+void
+kennel_some(const struct kennel_replica *r, const char *map, uint64_t *cursor,
+    size_t max, kennel_each_cb *cb, void *arg)
+{
+	struct api_each	 e = { cb, arg };
+
+	maps_some(api_maps(r), slice_str(map), cursor, max, api_each_cb, &e);
+}
+
 const char *
 kennel_get_in(const struct kennel_step *t, const char *map, const char *key,
     size_t key_len, size_t *len)
@@ -660,6 +669,15 @@ kennel_each_in(const struct kennel_step *t, const char *map,
 	struct api_each	 e = { cb, arg };
 
 	decide_each(t, slice_str(map), api_each_cb, &e);
+}
+
+void
+kennel_some_in(const struct kennel_step *t, const char *map, uint64_t *cursor,
+    size_t max, kennel_each_cb *cb, void *arg)
+{
+	struct api_each	 e = { cb, arg };
+
+	decide_some(t, slice_str(map), cursor, max, api_each_cb, &e);
 }
 
 int

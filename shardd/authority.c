@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/event.h>
+
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/news.h"
@@ -87,6 +89,8 @@ authority_free(struct authority *a)
 		return;
 	store_forget(a->call);
 	turn_cancel(&a->work);
+	if (a->later != NULL)
+		event_free(a->later);
 	list_remove(&a->restless);
 	while (!list_empty(&a->applied))
 		step_done(list_entry(a->applied.next, struct step, at), 0);

@@ -135,6 +135,7 @@ struct authority {
 	struct list	 inbox;
 	size_t		 inbox_bytes;
 	struct turn_work work;
+	struct event	*later;		/* the rest of the work; or NULL */
 	struct store_keys *keys;
 	struct store_call *call;
 	uint64_t	 epoch;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/event.h>
+
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/news.h"
@@ -14,6 +16,8 @@
 #include "shardd/replica.h"
 #include "shardd/store.h"
 #include "shardd/worker.h"
+
+#define AUTHORITY_TURN_MS	5	/* of deciding, then others have a turn */
 
 static struct buf	 authority_kept;	/* for the next batch */
 
@@ -344,13 +348,37 @@ authority_committed_cb(const struct store_answer *s, void *arg)
 	}
 }
 
+static void
+authority_later_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	authority_work(arg);
+}
+
+/* Others have a turn first.  0, or -1: it is to be done now. */
+static int
+authority_work_later(struct authority *a)
+{
+	static const struct timeval	 now = { 0, 0 };
+
+	if (a->later == NULL)
+		a->later = evtimer_new(a->r->worker->base, authority_later_cb,
+		    a);
+	return (a->later == NULL ? -1 : evtimer_add(a->later, &now));
+}
+
+/* Turn work: decides what waits, a while long. */
 void
 authority_work(void *arg)
 {
 	struct authority	*a = arg;
+	uint64_t		 since = clock_ms();
 	int			 durable;
 
 	while (a->office == OFFICE_READY && !list_empty(&a->inbox)) {
+		if (clock_ms() - since >= AUTHORITY_TURN_MS &&
+		    authority_work_later(a) == 0)
+			break;
 		durable = authority_make_batch(a);
 		if (a->nbatch == 0)
 			continue;

@@ -10,7 +10,8 @@
 
 struct kennel_step {
 	const struct maps *state;
-	const struct maps *batch;	/* values behind '+', or "-": removed */
+	const struct maps *batch;	/* values behind '+', or "-": removed; each
+					   map's net is counted */
 	struct maps	 own;		/* likewise */
 	struct buf	 changes;	/* proto/news.h, nchanges of them */
 	size_t		 nchanges;
@@ -35,6 +36,11 @@ size_t	 decide_left(const struct kennel_step *t);	/* changes */
 size_t	 decide_count(const struct kennel_step *t, struct slice map);
 /* cb may not write. */
 void	 decide_each(const struct kennel_step *t, struct slice map,
+	    void (*cb)(struct slice key, struct slice value, void *arg),
+	    void *arg);
+/* About max of them, as maps_some(); cb may not write. */
+void	 decide_some(const struct kennel_step *t, struct slice map,
+	    uint64_t *cursor, size_t max,
 	    void (*cb)(struct slice key, struct slice value, void *arg),
 	    void *arg);
 

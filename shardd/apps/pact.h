@@ -18,9 +18,9 @@
  * and in memory, while anybody is there:
  *
  *	~room		sockets, connections, boot (ms since 1970)
- *	~sockets	replica (16 hex digits) and session -> sockets there
+ *	~sockets/<replica>	session -> sockets there
  *	~online		session -> sockets
- *	~relays		replica and type -> sockets that relay it there
+ *	~relays/<replica>	type -> sockets that relay it there
  *	~relayed	type -> sockets
  *	~polls, ~votes/<poll>, ~tally/<poll>	ephemeral polls
  */
