@@ -432,6 +432,9 @@ ctl_show(const json_t *json)
 	    ctl_number(json, "home"), ctl_number(json, "handing_over"));
 	ctl_show_shards(json_object_get(json, "shards"));
 	ctl_show_groups(json_object_get(json, "groups"));
+	if (ctl_number(json, "groups_left") > 0)
+		printf("and %" JSON_INTEGER_FORMAT " groups more\n",
+		    ctl_number(json, "groups_left"));
 	ctl_show_totals(json_object_get(json, "totals"));
 	if (json_object_get(json, "exact") != NULL)
 		printf("the books are %sexact\n",

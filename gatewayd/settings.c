@@ -132,6 +132,7 @@ static const struct worker_row {
 	{ "pact_config",	"pact_config",	SIZE, 0, 1 << 19 },
 	{ "pact_subscriptions",	"pact_subscriptions", UINT, 0, 100000 },
 	{ "pact_relays",	"pact_relays",	UINT, 0, 100000 },
+	{ "pact_page",		"pact_page",	SIZE, 1000, 1 << 20 },
 };
 
 /* While loading. */
