@@ -694,6 +694,18 @@ kennel_put_left(const struct kennel_step *t)
 	return (decide_left(t));
 }
 
+size_t
+kennel_room_left(const struct kennel_step *t)
+{
+	return (decide_room(t));
+}
+
+void
+kennel_passing(struct kennel_step *t)
+{
+	t->passing = 1;
+}
+
 const char *
 kennel_replica_group(const struct kennel_replica *r, size_t *len)
 {

@@ -212,6 +212,7 @@ authority_make_batch(struct authority *a)
 	struct mark		*k;
 	size_t			 n = 0, changes = 0;
 	int			 err, durable = 0, more = 0, alone = 0;
+	int			 lasting = 0;
 
 	while (!list_empty(&a->inbox) && n < NEWS_STEPS_MAX &&
 	    steps.len < AUTHORITY_BATCH && !more) {
@@ -257,6 +258,7 @@ authority_make_batch(struct authority *a)
 				buf_add(&steps, t.changes.data, t.changes.len);
 			changes += t.nchanges;
 			durable |= t.durable;
+			lasting |= t.durable && !t.passing;
 		}
 		if (k != NULL)
 			k->seen = p->number;
@@ -264,6 +266,7 @@ authority_make_batch(struct authority *a)
 		n++;
 	}
 	durable = durable && a->keys != NULL;
+	a->passing = !lasting;
 	a->nbatch = n;
 	if (a->bytes.data == NULL)
 		a->bytes = buf_take(&authority_kept);
@@ -310,12 +313,21 @@ authority_sift(struct authority *a)
 	turn_add(&a->work, TURN_CLIENTS);
 }
 
+/* Redis has just heard that the state is used. */
+static void
+authority_touched(struct authority *a)
+{
+	a->touched = clock_ms();
+	list_remove(&a->keeping);
+	list_push(&a->r->worker->keeping, &a->keeping);
+}
+
 static void
 authority_commit(struct authority *a)
 {
 	a->office = OFFICE_COMMITTING;
 	a->call = store_commit(worker_store(a->r->worker), a->keys, a->epoch,
-	    a->durable + 1, slice_of(a->bytes.data, a->bytes.len),
+	    a->durable + 1, slice_of(a->bytes.data, a->bytes.len), a->passing,
 	    authority_committed_cb, a);
 	if (a->call == NULL)
 		authority_lost(a);
@@ -330,6 +342,7 @@ authority_committed_cb(const struct store_answer *s, void *arg)
 	switch (s->result) {
 	case STORE_OK:
 		a->office = OFFICE_READY;
+		authority_touched(a);
 		authority_publish(a);
 		turn_add(&a->work, TURN_CLIENTS);
 		break;
@@ -630,6 +643,7 @@ authority_taken_cb(const struct store_answer *s, void *arg)
 		return;
 	}
 	if (s->result != STORE_FAILED) {
+		authority_touched(a);
 		a->refused = a->unknown = 0;
 		a->take_ms = AUTHORITY_TAKE_MS;
 	} else if (a->durable == STORE_UNKNOWN &&

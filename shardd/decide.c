@@ -123,6 +123,14 @@ decide_left(const struct kennel_step *t)
 	return (t->max_changes - t->nchanges);
 }
 
+size_t
+decide_room(const struct kennel_step *t)
+{
+	size_t	 bytes = t->state->bytes + t->batch->bytes + t->own.bytes;
+
+	return (bytes < t->max_bytes ? t->max_bytes - bytes : 0);
+}
+
 /* ---- all keys of a map ---- */
 
 struct decide_walk {

@@ -17,6 +17,7 @@ struct kennel_step {
 	size_t		 nchanges;
 	size_t		 max_changes, max_bytes;
 	int		 durable;	/* something is to be written to Redis */
+	int		 passing;	/* and that is worth no more than a visit */
 	int		 err;		/* the first failure */
 };
 
@@ -33,6 +34,9 @@ struct slice decide_get(const struct kennel_step *t, struct slice map,
 int	 decide_put(struct kennel_step *t, struct slice map, struct slice key,
 	    struct slice value);
 size_t	 decide_left(const struct kennel_step *t);	/* changes */
+/* How much the state may grow, in bytes; what is removed counts when the batch has
+ * taken effect. */
+size_t	 decide_room(const struct kennel_step *t);
 size_t	 decide_count(const struct kennel_step *t, struct slice map);
 /* cb may not write. */
 void	 decide_each(const struct kennel_step *t, struct slice map,

@@ -382,6 +382,16 @@ int	 kennel_put(struct kennel_step *, const char *map, const char *key,
 	    size_t key_len, const char *value, size_t len);
 /* How often the step may still write. */
 size_t	 kennel_put_left(const struct kennel_step *);
+/* How many bytes the group's state may still grow (`store_max`); what the step
+ * removes counts from the next steps on. */
+size_t	 kennel_room_left(const struct kennel_step *);
+/*
+ * What this step writes is worth no more than a visit: a state to which no other
+ * steps have written is forgotten a day (`store_visit_ttl` of [worker]) after its
+ * last use.  The first step that does not say so keeps all of it, for ever or for
+ * `store_ttl` after its last use.  In use is a state while its group has sockets.
+ */
+void	 kennel_passing(struct kennel_step *);
 
 /* ---- timers, surroundings ---- */
 

@@ -70,12 +70,16 @@ int	 pact_decide(struct kennel_replica *r, struct kennel_step *t,
 	    const char *data, size_t len);
 int	 pact_gone(struct kennel_replica *r, struct kennel_step *t,
 	    uint64_t replica);
+/* pact_place.c: before another session comes: others end, if there are as many as
+ * there may be.  *hand: where to look next, a hint. */
+void	 pact_make_place(struct kennel_step *t, uint64_t *hand);
 /* What a refusal means to who asked; never NULL. */
 const char *pact_refusal(int err);
 
 struct pact_room {
 	struct pact_roll roll;		/* of sockets here */
 	size_t		 strangers;	/* of them, that have not joined */
+	uint64_t	 hand;		/* of pact_make_place() */
 };
 
 struct pact_socket {

@@ -227,6 +227,7 @@ room_join(struct kennel_step *t, const char **w)
 
 	if (here == NULL)
 		return (err);
+	kennel_passing(t);
 	increment = room_number(t, "room", "increment") + 1;
 	room_put_number(t, "room", "increment", increment);
 	err = PACT_E_SESSIONS;
@@ -365,16 +366,19 @@ int
 pact_decide(struct kennel_replica *r, struct kennel_step *t,
     const char *data, size_t len)
 {
-	const char	*w[PACT_WORDS], *end;
-	size_t		 n = 0;
-	int		 err = EINVAL;
+	struct pact_room	*room = kennel_replica_data(r);
+	const char		*w[PACT_WORDS], *end;
+	size_t			 n = 0;
+	int			 err = EINVAL;
 
-	(void)r;
 	if (len == 0 || data[len - 1] != '\0')
 		return (EINVAL);
 	for (end = data; end < data + len && n < PACT_WORDS;
 	    end += strlen(end) + 1)
 		w[n++] = end;
+	if (n == 3 && strcmp(w[0], "join") == 0 &&
+	    room_get(t, "suffixes", w[1]) == NULL)
+		pact_make_place(t, &room->hand);
 	for (size_t i = 0; end == data + len &&
 	    i < sizeof(room_steps) / sizeof(room_steps[0]); i++)
 		if (n == room_steps[i].words &&
