@@ -7,11 +7,14 @@
 #define GATEWAYD_REGISTRY_H
 
 struct gateway;
+struct redis;
 struct registry;
 
 struct registry *registry_new(struct gateway *g);	/* NULL with errno */
 void	 registry_free(struct registry *r);
 int	 registry_up(const struct registry *r);
+/* Its connection, for a command of another's. */
+struct redis *registry_redis(struct registry *r);
 /* All found shards have said hello: what is not alive now is dead. */
 void	 registry_start(struct registry *r);
 /* This shard is dead: its entries go, now or when Redis is back. */

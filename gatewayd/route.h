@@ -80,6 +80,9 @@ int	 route_allows(const struct route *route, const struct http_head *h);
 /* The front page's links: calls cb for each route with a `link`. */
 void	 routes_links(const struct routes *r, void (*cb)(const char *link,
 	    const char *about, void *arg), void *arg);
+/* Calls cb for each application that routes with a group name, once. */
+void	 routes_apps(const struct routes *r, void (*cb)(const char *app,
+	    void *arg), void *arg);
 /* For the workers: calls cb for each key of each route that they are to know. */
 void	 routes_policies(const struct routes *r, void (*cb)(const char *label,
 	    const char *key, const char *value, void *arg), void *arg);

@@ -200,3 +200,63 @@ def test_whoever_holds_something_is_not_in_the_way_of_others(start):
         visit(k, g, f"visits{i}")
     assert [visit(k, g, f"holds{i}") for i in range(147)] == \
         list(range(1, 148))
+
+
+# ---- kennelctl room rm ----
+
+def rm(k, *words):
+    """(exit status, what it says)."""
+    r = k.ctl("room", "rm", *words, check=False)
+    return r.returncode, r.stdout + r.stderr
+
+
+def test_a_room_is_removed(plain):
+    g, other = room(), room()
+    for name in g, other:
+        with Pact(plain, name, "s") as p:
+            said(p)
+            p.goodbye()
+    with plain.redis() as r:
+        assert keys(r, g) and keys(r, other)
+        wait.until(lambda: plain.group(g) == [] and
+                   r("SCARD", f"kennel:group:{g}") == 0, 30, "all have left")
+        code, text = rm(plain, g)
+        assert code == 0 and f'room "{g}" removed' in text
+        assert keys(r, g) == {} and len(keys(r, other)) >= 6
+    code, text = rm(plain, g)
+    assert code == 3 and "nothing is kept" in text
+    assert visit(plain, g, "s") == 1
+    assert visit(plain, other, "s") == 1
+    assert details(plain, other)["increment"] == 2
+
+
+def test_a_room_with_somebody_in_it_is_not_removed(plain):
+    g = room()
+    with Pact(plain, g) as a, Pact(plain, g) as b, plain.redis() as r:
+        said(a)
+        before = keys(r, g)
+        code, text = rm(plain, g)
+        assert code == 1 and "2 connections" in text and "left" in text
+        assert keys(r, g) == before
+        said(b)
+
+
+def test_a_room_that_another_machine_serves_is_not_removed(plain):
+    g = room()
+    visit(plain, g)
+    with plain.redis() as r:
+        wait.until(lambda: r("SCARD", f"kennel:group:{g}") == 0, 30)
+        r("SADD", f"kennel:group:{g}", "elsewhere/0#1")
+        code, text = rm(plain, g)
+        assert code == 1 and "another machine" in text
+        assert len(keys(r, g)) == 6
+        r("DEL", f"kennel:group:{g}")
+    assert rm(plain, g)[0] == 0
+
+
+def test_room_rm_says_what_is_wrong(start, plain):
+    for words in [], ["a", "b"], [""], ["x" * 513], ["a", "--json"]:
+        assert rm(plain, *words)[0] == 2
+    k = start(shards=1, redis="none")
+    code, text = rm(k, "a")
+    assert code == 1 and "no Redis" in text
