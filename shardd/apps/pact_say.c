@@ -346,8 +346,8 @@ in_close(struct pact_in *in)
  * Is this a time as a signature has it: digits, no sign, no leading zero?  Room, ts
  * and key are hashed without anything between, so that the end of another room's
  * name could pass for the beginning of ts ("lobby0" + "17...", "lobby" + "017...").
- * Of two such ts that are the room's and the other's, one ends with the other and is
- * at least ten times of it or the same: they cannot both be near to now.
+ * Of two ts of this form that end alike and are not the same, one is many times the
+ * other, so that only one of them is near to now.
  */
 static int
 pact_is_ts(const char *s, size_t len)
