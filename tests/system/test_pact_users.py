@@ -2,6 +2,7 @@
 Pact: who is there, in pages; responses that nobody reads.
 """
 import json
+import os
 import socket
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ import pytest
 from kit.http import get
 from kit.pact import Pact, leave, room, users
 
+SANITIZED = "KENNEL_SANITIZED" in os.environ
 ROW = {"pad": "x" * 400}
 
 
@@ -114,7 +116,8 @@ def test_answers_that_nobody_reads_do_not_pile_up(start):
     # 20 times 200 answers of 256 KiB were a gigabyte.
     for _ in range(50):
         assert len(users(k, g)) >= 17
-    assert rss(pid) - before < 64 << 10
+    # A sanitizer keeps what was freed for a while.
+    assert rss(pid) - before < (512 if SANITIZED else 64) << 10
     for s in hoarders:
         s.close()
     leave(*people)
