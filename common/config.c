@@ -392,3 +392,31 @@ bad:
 	*why = "must be a duration like 500ms, 10s, 2m or 1h";
 	return (-1);
 }
+
+int
+config_lifetime(const char *value, unsigned min_s, unsigned max_s,
+    unsigned *out_s, const char **why)
+{
+	static const struct {
+		const char	*name;
+		unsigned	 s;
+	} units[] = { { "", 1 }, { "s", 1 }, { "m", 60 }, { "h", 3600 },
+	    { "d", 86400 } };
+	const char	*rest;
+	uint64_t	 n;
+
+	if (config_number(value, &n, &rest) == -1)
+		goto bad;
+	for (size_t i = 0; i < nitems(units); i++) {
+		if (strcmp(rest, units[i].name) != 0)
+			continue;
+		n *= units[i].s;
+		if (config_range(n, min_s, max_s, " s", why) == -1)
+			return (-1);
+		*out_s = (unsigned)n;
+		return (0);
+	}
+bad:
+	*why = "must be a time like 10m, 12h or 30d";
+	return (-1);
+}

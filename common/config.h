@@ -63,5 +63,8 @@ int	 config_limit_size(const char *value, size_t max, size_t *out,
 /* "500ms", "10s", "2m", "1h"; a bare number is seconds. */
 int	 config_duration(const char *value, unsigned min_ms, unsigned max_ms,
 	    unsigned *out_ms, const char **why);
+/* "30d", "12h", "10m", "20s"; a bare number is seconds. */
+int	 config_lifetime(const char *value, unsigned min_s, unsigned max_s,
+	    unsigned *out_s, const char **why);
 
 #endif

@@ -64,3 +64,15 @@ map_next(const struct map *m, const struct map_node *n)
 {
 	return (map_node_of(bag_next(&m->bag, &n->at)));
 }
+
+struct map_node *
+map_slot(const struct map *m, size_t i)
+{
+	return (map_node_of(m->bag.slots[i]));
+}
+
+struct map_node *
+map_beside(const struct map_node *n)
+{
+	return (map_node_of(n->at.next));
+}

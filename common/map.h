@@ -33,5 +33,17 @@ void	 map_remove(struct map *m, struct map_node *n);	/* n is in m */
  * while walking, fetch the next one first. */
 struct map_node *map_first(const struct map *m);
 struct map_node *map_next(const struct map *m, const struct map_node *n);
+/*
+ * Walk in portions: the entries of slot i, below map_slots(m).  An entry stays in
+ * its slot until m grows to twice as many; then it is there or in slot i + the
+ * former number, so that who goes on from i leaves none out.
+ */
+static inline size_t
+map_slots(const struct map *m)
+{
+	return (m->bag.nslots);
+}
+struct map_node *map_slot(const struct map *m, size_t i);	/* its first */
+struct map_node *map_beside(const struct map_node *n);	/* the next in its slot */
 
 #endif

@@ -16,6 +16,7 @@
 #include "common/sock.h"
 #include "gatewayd/check.h"
 #include "gatewayd/door.h"
+#include "gatewayd/forget.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/roster.h"
@@ -40,6 +41,7 @@ struct visitor {
 	struct control_door *door;
 	struct control	*control;
 	struct shard	*shard;		/* NULL: not a shard, or not yet */
+	struct forget	*forget;	/* NULL: kennelctl waits for no such thing */
 	struct event	*timer;
 	pid_t		 pid;
 };
@@ -181,6 +183,11 @@ visitor_message_cb(struct control *c, const struct ctl *m, int *fds,
 		if (slice_is(m->text, "check"))
 			return (check_begin(g, c, m->id));
 		return (status_answer(g, c, m->id, NULL));
+	case CTL_FORGET:
+		if (v->forget != NULL)
+			return (-1);
+		evtimer_add(v->timer, &tv);
+		return (forget_begin(g, c, m, &v->forget));
 	default:
 		log_warn("control pid=%d message=%s from nobody we know",
 		    (int)v->pid, ctl_name(m->type));
@@ -234,6 +241,7 @@ static void
 visitor_free(struct visitor *v)
 {
 	list_remove(&v->at);
+	forget_cancel(v->forget);
 	v->door->nvisitors--;
 	check_cancel(v->door->gateway, v->control);
 	control_free(v->control);

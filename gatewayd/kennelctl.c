@@ -1,4 +1,4 @@
-/* kennelctl: what a running gatewayd says of itself. */
+/* kennelctl: what a running gatewayd says of itself, and removing a room. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -18,8 +18,9 @@
 #include "gatewayd/paths.h"
 #include "proto/control.h"
 
-#define EXIT_NONE	1		/* nobody answers; not exact */
+#define EXIT_NONE	1		/* nobody answers; not exact; refused */
 #define EXIT_USAGE	2
+#define EXIT_NOTHING	3		/* there was nothing to be removed */
 #define ANSWER_MS	10000
 #define ANSWER_MAX	(64 << 20)	/* bytes */
 #define CELL_MAX	64
@@ -27,7 +28,8 @@
 
 static void	 ctl_help(void);
 static int	 ctl_status(const char *dir, int raw, int check);
-static json_t	*ctl_ask(const char *dir, int check);
+static int	 ctl_room(const char *dir, const char *group);
+static json_t	*ctl_ask(const char *dir, const struct ctl *ask);
 static void	 ctl_show(const json_t *json);
 static void	 ctl_die(int status, const char *fmt, ...)
 		    __attribute__((format(printf, 2, 3), noreturn));
@@ -45,7 +47,7 @@ main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 }
 	};
 	const char	*dir = NULL;
-	int		 flag, raw = 0, check = 0;
+	int		 flag, raw = 0, check = 0, room;
 
 	opterr = 0;
 	while ((flag = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
@@ -76,15 +78,23 @@ main(int argc, char **argv)
 	if (optind == argc)
 		ctl_die(EXIT_USAGE, "what shall it do? try kennelctl status, "
 		    "or kennelctl --help");
-	if (strcmp(argv[optind], "status") != 0)
+	room = strcmp(argv[optind], "room") == 0;
+	if (!room && strcmp(argv[optind], "status") != 0)
 		ctl_die(EXIT_USAGE, "unknown command \"%s\"; try kennelctl "
 		    "--help", argv[optind]);
-	if (optind + 1 < argc)
+	if (room && (argc - optind < 3 || strcmp(argv[optind + 1], "rm") != 0))
+		ctl_die(EXIT_USAGE, "what shall it do with which room? try "
+		    "kennelctl room rm NAME, or kennelctl --help");
+	if (room && (raw || check))
+		ctl_die(EXIT_USAGE, "--json and --check belong to kennelctl "
+		    "status");
+	if (optind + (room ? 3 : 1) < argc)
 		ctl_die(EXIT_USAGE, "unexpected argument \"%s\"; try kennelctl "
-		    "--help", argv[optind + 1]);
+		    "--help", argv[optind + (room ? 3 : 1)]);
 	if (dir == NULL && (dir = paths_run_dir()) == NULL)
 		ctl_die(EXIT_NONE, "out of memory");
-	return (ctl_status(dir, raw, check));
+	return (room ? ctl_room(dir, argv[optind + 2]) :
+	    ctl_status(dir, raw, check));
 }
 
 static void
@@ -92,8 +102,12 @@ ctl_help(void)
 {
 	static const char	 text[] =
 "Usage: kennelctl status [options]\n"
+"       kennelctl room rm NAME [--run-dir DIR]\n"
 "\n"
-"Shows the node, its shards, its groups and their connections, and totals.\n"
+"status shows the node, its shards, its groups and their connections, and totals.\n"
+"room rm removes what a room (a group) has kept in Redis, for good; it is refused,\n"
+"with exit status 1, while anybody is in the room, and 3 says that there was\n"
+"nothing.\n"
 "\n"
 "Options:\n"
 "  --json           the same for programs\n"
@@ -109,9 +123,11 @@ ctl_help(void)
 static int
 ctl_status(const char *dir, int raw, int check)
 {
-	json_t	*json = ctl_ask(dir, check);
-	json_t	*exact;
-	int	 fine, unknown;
+	struct ctl	 ask = { .type = CTL_STATUS_ASK, .id = 1,
+			    .text = slice_str(check ? "check" : "") };
+	json_t		*json = ctl_ask(dir, &ask);
+	json_t		*exact;
+	int		 fine, unknown;
 
 	exact = json_object_get(json, "exact");
 	fine = !check || json_is_true(exact);
@@ -128,6 +144,34 @@ ctl_status(const char *dir, int raw, int check)
 		fprintf(stderr, "kennelctl: %s\n", unknown ? "unknown: a shard "
 		    "does not say what it has" : "the books are not exact");
 	return (fine ? 0 : EXIT_NONE);
+}
+
+/* Names on the terminal are as status shows them. */
+static int
+ctl_room(const char *dir, const char *group)
+{
+	struct ctl	 ask = { .type = CTL_FORGET, .id = 1,
+			    .group = slice_str(group) };
+	char		 name[4 * GROUP_MAX + 8];
+	const char	*why;
+	json_int_t	 n;
+	json_t		*json;
+
+	if (ask.group.len == 0 || ask.group.len > GROUP_MAX)
+		ctl_die(EXIT_USAGE, "the name of a room has 1 to %d bytes",
+		    GROUP_MAX);
+	json = ctl_ask(dir, &ask);
+	log_escape(name, sizeof(name), group, ask.group.len);
+	why = json_string_value(json_object_get(json, "error"));
+	if (why != NULL)
+		ctl_die(EXIT_NONE, "room \"%s\" was not removed: %s", name, why);
+	n = json_integer_value(json_object_get(json, "removed"));
+	json_decref(json);
+	if (n == 0)
+		ctl_die(EXIT_NOTHING, "nothing is kept of a room \"%s\"", name);
+	printf("room \"%s\" removed: %" JSON_INTEGER_FORMAT " keys in Redis\n",
+	    name, n);
+	return (0);
 }
 
 /* ---- asking ---- */
@@ -189,10 +233,9 @@ bad:
 }
 
 static json_t *
-ctl_ask(const char *dir, int check)
+ctl_ask(const char *dir, const struct ctl *ask)
 {
 	static char	 data[PACKET_MAX];
-	struct ctl	 ask = { .type = CTL_STATUS_ASK, .id = 1 };
 	struct buf	 out = { 0 }, text = { .max = ANSWER_MAX };
 	uint64_t	 deadline = clock_ms() + ANSWER_MS;
 	json_t		*json;
@@ -201,9 +244,8 @@ ctl_ask(const char *dir, int check)
 	int		 fds[FDPASS_MAX], cut, fd, more = 1;
 
 	fd = ctl_connect(dir, deadline);
-	ask.text = slice_str(check ? "check" : "");
 	pack_array(&out, 1);
-	ctl_encode(&out, &ask);
+	ctl_encode(&out, ask);
 	if (out.failed || fdpass_send(fd, NULL, 0, out.data, out.len) == -1)
 		ctl_die(EXIT_NONE, "cannot ask gatewayd: %s", strerror(errno));
 	buf_clear(&out);
@@ -455,6 +497,9 @@ ctl_show(const json_t *json)
 	    ctl_number(json, "home"), ctl_number(json, "handing_over"));
 	ctl_show_shards(json_object_get(json, "shards"));
 	ctl_show_groups(json_object_get(json, "groups"));
+	if (ctl_number(json, "groups_left") > 0)
+		printf("and %" JSON_INTEGER_FORMAT " groups more\n",
+		    ctl_number(json, "groups_left"));
 	ctl_show_totals(json_object_get(json, "totals"));
 	if (json_object_get(json, "exact") != NULL)
 		ctl_show_check(json);

@@ -183,6 +183,12 @@ registry_up(const struct registry *r)
 	return (redis_up(r->redis));
 }
 
+struct redis *
+registry_redis(struct registry *r)
+{
+	return (r->redis);
+}
+
 void
 registry_start(struct registry *r)
 {

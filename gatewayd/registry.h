@@ -8,6 +8,7 @@
 #define GATEWAYD_REGISTRY_H
 
 struct gateway;
+struct redis;
 struct registry;
 
 /*
@@ -19,6 +20,8 @@ struct registry *registry_new(struct gateway *g, void (*ready)(struct gateway *)
 	    void (*refused)(struct gateway *, const char *why));
 void	 registry_free(struct registry *r);
 int	 registry_up(const struct registry *r);
+/* Its connection, for a command of another's. */
+struct redis *registry_redis(struct registry *r);
 /* All found shards have said hello, or one more of them: what is not alive now is
  * dead. */
 void	 registry_start(struct registry *r);

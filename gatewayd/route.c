@@ -444,6 +444,33 @@ routes_describe(const struct routes *r, void (*cb)(const char *, const char *,
 	buf_clear(&b);
 }
 
+/* Does a route before this one, with a group, name the same application? */
+static int
+routes_named_app(const struct routes *r, const struct route *route)
+{
+	const struct route	*before;
+
+	for (struct list *e = r->list.next; e != &route->at; e = e->next) {
+		before = list_entry(e, struct route, at);
+		if (before->group.n > 0 && strcmp(before->app, route->app) == 0)
+			return (1);
+	}
+	return (0);
+}
+
+void
+routes_apps(const struct routes *r, void (*cb)(const char *, void *),
+    void *arg)
+{
+	const struct route	*route;
+
+	for (struct list *e = r->list.next; e != &r->list; e = e->next) {
+		route = list_entry(e, struct route, at);
+		if (route->group.n > 0 && !routes_named_app(r, route))
+			cb(route->app, arg);
+	}
+}
+
 void
 routes_policies(const struct routes *r, void (*cb)(const char *, const char *,
     const char *, void *), void *arg)

@@ -94,6 +94,9 @@ void	 routes_links(const struct routes *r, void (*cb)(const char *link,
 /* In words, as the file has them: calls cb for each route. */
 void	 routes_describe(const struct routes *r, void (*cb)(const char *label,
 	    const char *text, void *arg), void *arg);
+/* Calls cb for each application that routes with a group name, once. */
+void	 routes_apps(const struct routes *r, void (*cb)(const char *app,
+	    void *arg), void *arg);
 /* For the workers: calls cb for each key of each route that they are to know. */
 void	 routes_policies(const struct routes *r, void (*cb)(const char *label,
 	    const char *key, const char *value, void *arg), void *arg);

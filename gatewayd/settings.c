@@ -46,8 +46,8 @@ static const char settings_own_ini[] = {
 
 enum origin { BUILT_IN, FROM_FILE, FROM_FLAG };	/* the later wins */
 
-enum kind { TEXT, PATH, FILE_PATH, NETWORKS, UINT, LIMIT, SIZE, DURATION, LEVEL,
-    LISTEN, YESNO };
+enum kind { TEXT, PATH, FILE_PATH, NETWORKS, UINT, LIMIT, SIZE, DURATION,
+    LIFETIME, LEVEL, LISTEN, YESNO };
 
 /* Also the flags' table: --log-level is log_level. */
 enum row {
@@ -145,6 +145,9 @@ static const struct worker_row {
 	{ "pages",		"pages",	PATH, 0, 0 },
 	{ "io_uring",		"io_uring",	YESNO, 0, 0 },
 	{ "store_max",		"store_max",	SIZE, 1 << 16, 24 << 20 },
+	{ "store_ttl",		"store_ttl",	LIFETIME, 1, 10 * 365 * 86400 },
+	{ "store_visit_ttl",	"store_visit_ttl", LIFETIME, 1,
+	    10 * 365 * 86400 },
 	{ "trusted_proxies",	"trusted_proxies", NETWORKS, 0, 0 },
 	{ "signing_key_file",	"signing_key_file", FILE_PATH, 0, 0 },
 	{ "pact_details",	"pact_details",	TEXT, 0, 0 },
@@ -158,6 +161,7 @@ static const struct worker_row {
 	{ "pact_config",	"pact_config",	SIZE, 0, 1 << 19 },
 	{ "pact_subscriptions",	"pact_subscriptions", UINT, 0, 100000 },
 	{ "pact_relays",	"pact_relays",	UINT, 0, 100000 },
+	{ "pact_page",		"pact_page",	SIZE, 1000, 1 << 20 },
 };
 
 /* While loading. */
@@ -612,6 +616,7 @@ settings_set(struct load *l, const char *key, const char *value,
 		return (config_bool(value, (int *)(void *)field, why));
 	case FILE_PATH:
 	case NETWORKS:
+	case LIFETIME:
 		break;			/* of [worker] only */
 	}
 	return (-1);
@@ -666,6 +671,8 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 		number = rc == 0 ? (unsigned)size : 0;
 	} else if (row->kind == DURATION)
 		rc = config_duration(value, row->min, row->max, &number, why);
+	else if (row->kind == LIFETIME)
+		rc = config_lifetime(value, row->min, row->max, &number, why);
 	else if (row->kind == YESNO) {
 		rc = config_bool(value, &yes, why);
 		number = (unsigned)yes;

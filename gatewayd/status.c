@@ -19,12 +19,13 @@
 #include "proto/channel.h"
 #include "proto/utf8.h"
 
+#define STATUS_GROUPS	1000		/* groups that are listed */
 #define STATUS_MAX	(48 << 20)	/* bytes; a channel queues a little more */
 
 static json_t	*status_json(struct gateway *, const struct status_check *);
 static json_t	*status_redis(const struct gateway *);
 static json_t	*status_shards(struct gateway *);
-static json_t	*status_groups(struct gateway *);
+static json_t	*status_groups(struct gateway *, json_int_t *);
 static json_t	*status_totals(const struct totals *);
 static int	 status_write_cb(const char *, size_t, void *);
 
@@ -63,10 +64,11 @@ out:
 static json_t *
 status_json(struct gateway *g, const struct status_check *check)
 {
-	json_t	*json, *silent;
+	json_int_t	 left;
+	json_t		*groups = status_groups(g, &left), *json, *silent;
 
 	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
-	    "s:I, s:I, s:I, s:o}",
+	    "s:I, s:I, s:I, s:I, s:o}",
 	    "version", KENNEL_VERSION,
 	    "node", g->settings.node,
 	    "pid", (json_int_t)getpid(),
@@ -75,7 +77,8 @@ status_json(struct gateway *g, const struct status_check *check)
 	    "leaving", g->leaving,
 	    "redis", status_redis(g),
 	    "shards", status_shards(g),
-	    "groups", status_groups(g),
+	    "groups", groups,
+	    "groups_left", left,
 	    "handshakes", (json_int_t)arrivals_count(g->arrivals),
 	    "home", (json_int_t)arrivals_home(g->arrivals),
 	    "handing_over", (json_int_t)handoff_count(g),
@@ -178,14 +181,20 @@ status_replicas(const struct group *group)
 	return (list);
 }
 
+/* The groups, for clients make them: STATUS_GROUPS at most; *left: the others. */
 static json_t *
-status_groups(struct gateway *g)
+status_groups(struct gateway *g, json_int_t *left)
 {
 	json_t			*list = json_array();
 	const struct group	*group;
 	const struct list	*head = placement_groups(g->placement);
 
+	*left = 0;
 	for (struct list *e = head->next; e != head; e = e->next) {
+		if (json_array_size(list) >= STATUS_GROUPS) {
+			++*left;
+			continue;
+		}
 		group = list_entry(e, struct group, at);
 		json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:o}",
 		    "group", status_name(group->name, group->name_len),

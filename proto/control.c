@@ -85,6 +85,7 @@ static const struct row {
 	    { F_ID, F_FLAGS, F_TEXT } },
 	[CTL_STATUS]	= { "status", S | G, 0,
 	    { F_ID, F_FLAGS, F_TEXT, F_LIMIT } },
+	[CTL_FORGET]	= { "forget", K, CTL_STATUS, { F_ID, F_GROUP } },
 	[CTL_AUTHORITY]	= { "authority", G, 0,
 	    { F_REPLICA, F_NEIGHBOUR, F_TIME } },
 	[CTL_POISON]	= { "poison", G, 0, { F_REPLICA, F_NEIGHBOUR, F_ID } },

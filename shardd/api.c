@@ -738,6 +738,15 @@ kennel_each(const struct kennel_replica *r, const char *map,
 		maps_each(api_maps(r), slice_str(map), api_each_cb, &e);
 }
 
+void
+kennel_some(const struct kennel_replica *r, const char *map, uint64_t *cursor,
+    size_t max, kennel_each_cb *cb, void *arg)
+{
+	struct api_each	 e = { cb, arg };
+
+	maps_some(api_maps(r), slice_str(map), cursor, max, api_each_cb, &e);
+}
+
 const char *
 kennel_get_in(const struct kennel_step *t, const char *map, const char *key,
     size_t key_len, size_t *len)
@@ -762,6 +771,15 @@ kennel_each_in(const struct kennel_step *t, const char *map,
 		decide_each(t, slice_str(map), api_each_cb, &e);
 }
 
+void
+kennel_some_in(const struct kennel_step *t, const char *map, uint64_t *cursor,
+    size_t max, kennel_each_cb *cb, void *arg)
+{
+	struct api_each	 e = { cb, arg };
+
+	decide_some(t, slice_str(map), cursor, max, api_each_cb, &e);
+}
+
 int
 kennel_put(struct kennel_step *t, const char *map, const char *key,
     size_t key_len, const char *value, size_t len)
@@ -778,6 +796,18 @@ size_t
 kennel_put_left(const struct kennel_step *t)
 {
 	return (t == NULL ? 0 : decide_left(t));
+}
+
+size_t
+kennel_room_left(const struct kennel_step *t)
+{
+	return (decide_room(t));
+}
+
+void
+kennel_passing(struct kennel_step *t)
+{
+	t->passing = 1;
 }
 
 const char *

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/event.h>
+
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/news.h"
@@ -14,6 +16,8 @@
 #include "shardd/replica.h"
 #include "shardd/store.h"
 #include "shardd/worker.h"
+
+#define AUTHORITY_KEEP	100	/* states a tick that Redis hears are used */
 
 void
 authority_restless(struct authority *a)
@@ -36,6 +40,7 @@ authority_new(struct replica *r)
 	a->durable = STORE_UNKNOWN;
 	a->take_ms = AUTHORITY_TAKE_MS;
 	list_init(&a->restless);
+	list_init(&a->keeping);
 	list_init(&a->news);
 	list_init(&a->departed);
 	list_init(&a->steps);
@@ -86,7 +91,10 @@ authority_free(struct authority *a)
 		return;
 	store_forget(a->call);
 	turn_cancel(&a->work);
+	if (a->later != NULL)
+		event_free(a->later);
 	list_remove(&a->restless);
+	list_remove(&a->keeping);
 	while (!list_empty(&a->applied))
 		step_done(list_entry(a->applied.next, struct step, at), 0);
 	while (!list_empty(&a->steps))
@@ -206,6 +214,7 @@ authority_step_down(struct authority *a)
 {
 	store_forget(a->call);
 	a->call = NULL;
+	list_remove(&a->keeping);
 	authority_unbatch(a);
 	authority_forget_members(a);
 	a->office = OFFICE_NONE;
@@ -588,11 +597,32 @@ authority_tick(struct authority *a)
 		list_remove(&a->restless);
 }
 
+/* States in use do not expire: a few at a time, those that wait longest. */
+static void
+authority_keep_all(struct worker *w)
+{
+	struct authority	*a;
+	struct store		*s = worker_store(w);
+	uint64_t		 every = s == NULL ? 0 : store_touch_ms(s);
+
+	for (int n = 0; n < AUTHORITY_KEEP && every != 0 &&
+	    !list_empty(&w->keeping); n++) {
+		a = list_entry(w->keeping.next, struct authority, keeping);
+		if (authority_age(a->touched) < every)
+			break;
+		store_touch(s, a->keys);
+		a->touched = clock_ms();
+		list_remove(&a->keeping);
+		list_push(&w->keeping, &a->keeping);
+	}
+}
+
 void
 authority_tick_all(struct worker *w)
 {
 	struct list	*e, *tmp;
 
+	authority_keep_all(w);
 	list_each(e, tmp, &w->restless)
 		authority_tick(list_entry(e, struct authority, restless));
 }

@@ -145,11 +145,15 @@ struct authority {
 	struct list	 inbox;
 	size_t		 inbox_bytes;
 	struct turn_work work;
+	struct event	*later;		/* the rest of the work; or NULL */
 	struct store_keys *keys;
 	struct store_call *call;
 	uint64_t	 epoch;
 	unsigned	 take_ms;
 	int		 away;		/* Redis is: what needs it is refused */
+	struct list	 keeping;	/* worker->keeping, while it decides */
+	uint64_t	 touched;	/* clock_ms: Redis heard that it is used */
+	int		 passing;	/* all of the batch is */
 	int		 unknown;	/* a batch may have been written or not */
 	int		 refused;	/* it was refused since */
 	struct list	 batch;		/* struct proposal, being committed */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/event.h>
+
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/news.h"
@@ -15,6 +17,8 @@
 #include "shardd/replica.h"
 #include "shardd/store.h"
 #include "shardd/worker.h"
+
+#define AUTHORITY_TURN_MS	5	/* of deciding, then others have a turn */
 
 static struct buf	 authority_kept;	/* for the next batch */
 
@@ -220,6 +224,7 @@ authority_make_batch(struct authority *a)
 	struct mark		*k;
 	size_t			 n = 0, changes = 0;
 	int			 err, durable = 0, more = 0, alone = 0;
+	int			 lasting = 0;
 
 	while (!list_empty(&a->inbox) && n < NEWS_STEPS_MAX &&
 	    steps.len < AUTHORITY_BATCH && !more) {
@@ -265,6 +270,7 @@ authority_make_batch(struct authority *a)
 				buf_add(&steps, t.changes.data, t.changes.len);
 			changes += t.nchanges;
 			durable |= t.durable;
+			lasting |= t.durable && !t.passing;
 		}
 		if (k != NULL)
 			k->seen = p->number;
@@ -272,6 +278,7 @@ authority_make_batch(struct authority *a)
 		n++;
 	}
 	durable = durable && a->keys != NULL;
+	a->passing = !lasting;
 	a->nbatch = n;
 	if (a->bytes.data == NULL)
 		a->bytes = buf_take(&authority_kept);
@@ -318,12 +325,21 @@ authority_sift(struct authority *a)
 	turn_add(&a->work, TURN_CLIENTS);
 }
 
+/* Redis has just heard that the state is used. */
+static void
+authority_touched(struct authority *a)
+{
+	a->touched = clock_ms();
+	list_remove(&a->keeping);
+	list_push(&a->r->worker->keeping, &a->keeping);
+}
+
 static void
 authority_commit(struct authority *a)
 {
 	a->office = OFFICE_COMMITTING;
 	a->call = store_commit(worker_store(a->r->worker), a->keys, a->epoch,
-	    a->durable + 1, slice_of(a->bytes.data, a->bytes.len),
+	    a->durable + 1, slice_of(a->bytes.data, a->bytes.len), a->passing,
 	    authority_committed_cb, a);
 	if (a->call == NULL)
 		authority_lost(a);
@@ -338,6 +354,7 @@ authority_committed_cb(const struct store_answer *s, void *arg)
 	switch (s->result) {
 	case STORE_OK:
 		a->office = OFFICE_READY;
+		authority_touched(a);
 		authority_publish(a);
 		turn_add(&a->work, TURN_CLIENTS);
 		break;
@@ -356,13 +373,37 @@ authority_committed_cb(const struct store_answer *s, void *arg)
 	}
 }
 
+static void
+authority_later_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	authority_work(arg);
+}
+
+/* Others have a turn first.  0, or -1: it is to be done now. */
+static int
+authority_work_later(struct authority *a)
+{
+	static const struct timeval	 now = { 0, 0 };
+
+	if (a->later == NULL)
+		a->later = evtimer_new(a->r->worker->base, authority_later_cb,
+		    a);
+	return (a->later == NULL ? -1 : evtimer_add(a->later, &now));
+}
+
+/* Turn work: decides what waits, a while long. */
 void
 authority_work(void *arg)
 {
 	struct authority	*a = arg;
+	uint64_t		 since = clock_ms();
 	int			 durable;
 
 	while (a->office == OFFICE_READY && !list_empty(&a->inbox)) {
+		if (clock_ms() - since >= AUTHORITY_TURN_MS &&
+		    authority_work_later(a) == 0)
+			break;
 		durable = authority_make_batch(a);
 		if (a->nbatch == 0)
 			continue;
@@ -625,6 +666,7 @@ authority_taken_cb(const struct store_answer *s, void *arg)
 		return;
 	}
 	if (!a->away) {
+		authority_touched(a);
 		a->refused = a->unknown = 0;
 		a->take_ms = AUTHORITY_TAKE_MS;
 	} else if (a->durable == STORE_UNKNOWN) {

@@ -97,11 +97,13 @@ decide_put(struct kennel_step *t, struct slice map, struct slice key,
 	struct news_change	 c = { .map = map, .key = key, .value = value,
 				    .kind = value.data == NULL ? NEWS_REMOVE :
 				    NEWS_PUT };
+	int			 had = decide_get(t, map, key).data != NULL;
 	int			 err = decide_allowed(t, map, key, value);
 
 	if (err == 0 && decide_layer_put(&t->own, map, key, value) == -1)
 		err = ENOMEM;
 	if (err == 0) {
+		maps_find(&t->own, map)->net += (value.data != NULL) - had;
 		news_add_change(&t->changes, &c);
 		t->nchanges++;
 		t->durable |= !maps_volatile(map);
@@ -121,6 +123,14 @@ decide_left(const struct kennel_step *t)
 	return (t->max_changes - t->nchanges);
 }
 
+size_t
+decide_room(const struct kennel_step *t)
+{
+	size_t	 bytes = t->state->bytes + t->batch->bytes + t->own.bytes;
+
+	return (bytes < t->max_bytes ? t->max_bytes - bytes : 0);
+}
+
 /* ---- all keys of a map ---- */
 
 struct decide_walk {
@@ -131,65 +141,87 @@ struct decide_walk {
 	void		*arg;
 };
 
-/* Entries of one layer that no layer above speaks of. */
+/* An entry of a layer, if no layer above speaks of it. */
 static void
-decide_walk_layer(struct decide_walk *w, const struct maps *m, int level)
+decide_visit(struct decide_walk *w, const struct maps_entry *e, int level)
 {
-	struct maps_one		*one = maps_find(m, w->map);
-	struct maps_entry	*e;
-	struct map_node		*n;
-	struct slice		 key, value, above;
+	struct slice	 key = slice_of(e->key, e->key_len), above;
+	struct slice	 value = slice_of(e->value, e->len);
 
-	for (n = one == NULL ? NULL : map_first(&one->entries); n != NULL;
-	    n = map_next(&one->entries, n)) {
-		e = container_of(n, struct maps_entry, by_key);
-		key = slice_of(e->key, e->key_len);
-		value = slice_of(e->value, e->len);
-		if (level < 2 && decide_layer(&w->t->own, w->map, key, &above))
-			continue;
-		if (level < 1 && decide_layer(w->t->batch, w->map, key, &above))
-			continue;
-		if (level > 0) {
-			if (value.data[0] == '-')
-				continue;
-			value.data++;
-			value.len--;
-		}
-		w->count++;
-		if (w->cb != NULL)
-			w->cb(key, value, w->arg);
+	if (level < 2 && decide_layer(&w->t->own, w->map, key, &above))
+		return;
+	if (level < 1 && decide_layer(w->t->batch, w->map, key, &above))
+		return;
+	if (level > 0) {
+		if (value.data[0] == '-')
+			return;
+		value.data++;
+		value.len--;
 	}
+	w->count++;
+	w->cb(key, value, w->arg);
 }
 
+/* From slot i of the layer on, until max have come: where to go on; 0: nowhere. */
 static size_t
-decide_walk(struct decide_walk *w)
+decide_walk_layer(struct decide_walk *w, const struct maps *m, int level,
+    size_t i, size_t max)
 {
-	decide_walk_layer(w, w->t->state, 0);
-	decide_walk_layer(w, w->t->batch, 1);
-	decide_walk_layer(w, &w->t->own, 2);
-	return (w->count);
+	struct maps_one	*one = maps_find(m, w->map);
+	struct map_node	*n;
+	size_t		 slots = one == NULL ? 0 : map_slots(&one->entries);
+
+	for (; i < slots && w->count < max; i++)
+		for (n = map_slot(&one->entries, i); n != NULL;
+		    n = map_beside(n))
+			decide_visit(w, container_of(n, struct maps_entry,
+			    by_key), level);
+	return (i < slots ? i : 0);
 }
 
 size_t
 decide_count(const struct kennel_step *t, struct slice map)
 {
-	struct decide_walk	 w = { .t = t, .map = map };
+	struct maps_one	*own = maps_find(&t->own, map);
+	struct maps_one	*batch = maps_find(t->batch, map);
+	long		 net = 0;
 
-	/* Nearly always nothing above has touched it. */
-	if (maps_find(&t->own, map) == NULL &&
-	    maps_find(t->batch, map) == NULL)
-		return (maps_count(t->state, map));
-	return (decide_walk(&w));
+	net += own == NULL ? 0 : own->net;
+	net += batch == NULL ? 0 : batch->net;
+	return (maps_count(t->state, map) + (size_t)net);
+}
+
+void
+decide_some(const struct kennel_step *t, struct slice map, uint64_t *cursor,
+    size_t max, void (*cb)(struct slice key, struct slice value, void *arg),
+    void *arg)
+{
+	const struct maps	*layers[] = { t->state, t->batch, &t->own };
+	struct decide_walk	 w = { .t = t, .map = map, .cb = cb,
+				    .arg = arg };
+	/* The layer stands above the slot. */
+	size_t			 slot = (size_t)(*cursor & UINT32_MAX);
+	int			 level = (int)(*cursor >> 32);
+
+	for (; level < 3; level++, slot = 0) {
+		slot = decide_walk_layer(&w, layers[level], level, slot, max);
+		if (slot != 0)
+			break;
+		if (w.count >= max) {
+			level++;
+			break;
+		}
+	}
+	*cursor = level < 3 ? (uint64_t)level << 32 | slot : 0;
 }
 
 void
 decide_each(const struct kennel_step *t, struct slice map,
     void (*cb)(struct slice key, struct slice value, void *arg), void *arg)
 {
-	struct decide_walk	 w = { .t = t, .map = map, .cb = cb,
-				    .arg = arg };
+	uint64_t	 cursor = 0;
 
-	decide_walk(&w);
+	decide_some(t, map, &cursor, SIZE_MAX, cb, arg);
 }
 
 int
@@ -216,6 +248,8 @@ decide_accept(struct kennel_step *t, struct maps *batch)
 			    e->key_len), slice_of(e->value, e->len)) == -1)
 				return (-1);
 		}
+		maps_find(batch, slice_of(one->name, one->name_len))->net +=
+		    one->net;
 	}
 	return (0);
 }

@@ -379,12 +379,20 @@ int	 kennel_replica_step(struct kennel_replica *r, const char *data,
  * valid until the callback returns. */
 const char *kennel_get(const struct kennel_replica *, const char *map,
 	    const char *key, size_t key_len, size_t *len);
+/* Keys of the map; takes the same time for any number of them. */
 size_t	 kennel_count(const struct kennel_replica *, const char *map);
 typedef void	kennel_each_cb(const char *key, size_t key_len,
 		    const char *value, size_t len, void *arg);
 /* In no order.  cb may not call kennel_put(). */
 void	 kennel_each(const struct kennel_replica *, const char *map,
 	    kennel_each_cb *cb, void *arg);
+/*
+ * Some of them, about max, for maps that may be long: those from *cursor on, which
+ * is 0 at first and 0 again behind the last.  A key that came may come again if the
+ * map has grown meanwhile; none that was there all along is left out.
+ */
+void	 kennel_some(const struct kennel_replica *, const char *map,
+	    uint64_t *cursor, size_t max, kennel_each_cb *cb, void *arg);
 
 /* The same within decide and ongone: with what was written meanwhile. */
 const char *kennel_get_in(const struct kennel_step *, const char *map,
@@ -392,12 +400,24 @@ const char *kennel_get_in(const struct kennel_step *, const char *map,
 size_t	 kennel_count_in(const struct kennel_step *, const char *map);
 void	 kennel_each_in(const struct kennel_step *, const char *map,
 	    kennel_each_cb *cb, void *arg);
+void	 kennel_some_in(const struct kennel_step *, const char *map,
+	    uint64_t *cursor, size_t max, kennel_each_cb *cb, void *arg);
 /* Write; value NULL: remove.  0, or -1 with errno (EINVAL: no name of a map, they
  * do not begin with '.'; EMSGSIZE, E2BIG, ENOSPC, ENOMEM): the step is refused. */
 int	 kennel_put(struct kennel_step *, const char *map, const char *key,
 	    size_t key_len, const char *value, size_t len);
 /* How often the step may still write. */
 size_t	 kennel_put_left(const struct kennel_step *);
+/* How many bytes the group's state may still grow (`store_max`); what the step
+ * removes counts from the next steps on. */
+size_t	 kennel_room_left(const struct kennel_step *);
+/*
+ * What this step writes is worth no more than a visit: a state to which no other
+ * steps have written is forgotten a day (`store_visit_ttl` of [worker]) after its
+ * last use.  The first step that does not say so keeps all of it, for ever or for
+ * `store_ttl` after its last use.  In use is a state while its group has sockets.
+ */
+void	 kennel_passing(struct kennel_step *);
 
 /* ---- timers, surroundings ---- */
 

@@ -167,3 +167,23 @@ maps_each(const struct maps *m, struct slice name, maps_each_cb *cb, void *arg)
 		    slice_of(e->value, e->len), arg);
 	}
 }
+
+void
+maps_some(const struct maps *m, struct slice name, uint64_t *cursor, size_t max,
+    maps_each_cb *cb, void *arg)
+{
+	struct maps_one		*one = maps_find(m, name);
+	struct maps_entry	*e;
+	struct map_node		*n;
+	size_t			 slots, count = 0, i = (size_t)*cursor;
+
+	slots = one == NULL ? 0 : map_slots(&one->entries);
+	for (; i < slots && count < max; i++)
+		for (n = map_slot(&one->entries, i); n != NULL;
+		    n = map_beside(n), count++) {
+			e = container_of(n, struct maps_entry, by_key);
+			cb(slice_of(e->key, e->key_len),
+			    slice_of(e->value, e->len), arg);
+		}
+	*cursor = i < slots ? i : 0;
+}

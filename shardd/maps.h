@@ -28,6 +28,7 @@ struct maps_one {
 	struct map_node	 by_name;
 	struct map	 entries;
 	size_t		 name_len;
+	long		 net;		/* decide.c: keys more than below */
 	char		 name[];	/* terminated */
 };
 
@@ -53,5 +54,12 @@ typedef void	maps_each_cb(struct slice key, struct slice value, void *arg);
 /* In no order; cb may not change m. */
 void	 maps_each(const struct maps *m, struct slice name, maps_each_cb *cb,
 	    void *arg);
+/*
+ * About max entries, from *cursor on, which is 0 at first and 0 again behind the
+ * last.  One that came may come again if the map has grown meanwhile; none that
+ * was there all along is left out.
+ */
+void	 maps_some(const struct maps *m, struct slice name, uint64_t *cursor,
+	    size_t max, maps_each_cb *cb, void *arg);
 
 #endif

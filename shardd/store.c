@@ -21,15 +21,46 @@
 #define STORE_LOG_BYTES	"4194304"	/* of the log, or one batch */
 #define STORE_FRESH_S	"3600"		/* a group that nothing was written for */
 
-enum script { SCRIPT_TAKE, SCRIPT_COMMIT, SCRIPT_RESTORE, NSCRIPTS };
+enum script { SCRIPT_TAKE, SCRIPT_COMMIT, SCRIPT_RESTORE, SCRIPT_TOUCH,
+    NSCRIPTS };
+
+/*
+ * All keys of the state live for its time from now, and an eighth more, so that few
+ * uses have to say so; or for ever.
+ */
+#define STORE_KEEP							\
+	"local function keep(passing, prefix, store, visit)\n"		\
+	"  local ms = tonumber(store)\n"				\
+	"  local v = tonumber(visit)\n"				\
+	"  if passing and v > 0 and (ms == 0 or v < ms) then ms = v end\n" \
+	"  local left = redis.call('PTTL', KEYS[2])\n"			\
+	"  if ms == 0 and left < 0 and redis.call('PTTL', KEYS[1]) < 0 or\n" \
+	"      ms > 0 and left >= ms and left <= ms + ms / 8 then\n"	\
+	"    return ms\n"						\
+	"  end\n"							\
+	"  local all = {KEYS[1], KEYS[2], KEYS[3], KEYS[4]}\n"		\
+	"  if redis.call('TYPE', KEYS[4]).ok == 'set' then\n"		\
+	"    for _, m in ipairs(redis.call('SMEMBERS', KEYS[4])) do\n"	\
+	"      all[#all + 1] = prefix .. m\n"				\
+	"    end\n"							\
+	"  end\n"							\
+	"  for _, key in ipairs(all) do\n"				\
+	"    if ms > 0 then\n"						\
+	"      redis.call('PEXPIRE', key, ms + math.floor(ms / 8))\n"	\
+	"    else\n"							\
+	"      redis.call('PERSIST', key)\n"				\
+	"    end\n"							\
+	"  end\n"							\
+	"  return ms\n"						\
+	"end\n"
 
 /*
  * KEYS: epoch, store, .log, .maps.  Whoever only looks at a group leaves nothing
  * behind for ever: until the first write its keys expire.
  */
 static const char *const	 scripts[NSCRIPTS] = {
-	/* have ("-": nothing), prefix of maps, seconds */
-	[SCRIPT_TAKE] =
+	/* have ("-": nothing), prefix of maps, seconds, store_ttl, visit_ttl */
+	[SCRIPT_TAKE] = STORE_KEEP
 	"local e = redis.call('INCR', KEYS[1])\n"
 	"redis.call('HSET', KEYS[2], 'epoch', e)\n"
 	"local had = redis.call('HGET', KEYS[2], 'seq')\n"
@@ -37,6 +68,9 @@ static const char *const	 scripts[NSCRIPTS] = {
 	"if not had then\n"
 	"  redis.call('EXPIRE', KEYS[1], ARGV[3])\n"
 	"  redis.call('EXPIRE', KEYS[2], ARGV[3])\n"
+	"else\n"
+	"  keep(redis.call('HEXISTS', KEYS[2], 'passing') == 1, ARGV[2],\n"
+	"      ARGV[4], ARGV[5])\n"
 	"end\n"
 	"local have = tonumber(ARGV[1])\n"
 	"if have and seq == have then return {e, seq, 'same'} end\n"
@@ -51,11 +85,13 @@ static const char *const	 scripts[NSCRIPTS] = {
 	"end\n"
 	"all[#all + 1] = redis.call('LRANGE', KEYS[3], 0, -1)\n"
 	"return {e, seq, 'all', all}\n",
-	/* epoch, seq before, batch, length and bytes of log, prefix, then kind
-	 * map key value for each change.  Keys that others have made something
-	 * else are found before anything is written. */
-	[SCRIPT_COMMIT] =
-	"local now = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'logged')\n"
+	/* epoch, seq before, batch, length and bytes of log, prefix, "passing" or
+	 * not, store_ttl, visit_ttl, then kind map key value for each change.  Keys
+	 * that others have made something else are found before anything is
+	 * written. */
+	[SCRIPT_COMMIT] = STORE_KEEP
+	"local now = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'logged',\n"
+	"    'passing')\n"
 	"if not now[1] then return 'empty' end\n"
 	"if now[1] ~= ARGV[1] or (now[2] or '0') ~= ARGV[2] then\n"
 	"  return 'deposed'\n"
@@ -66,14 +102,10 @@ static const char *const	 scripts[NSCRIPTS] = {
 	"  return seen[key] == want or seen[key] == 'none'\n"
 	"end\n"
 	"local good = is(KEYS[3], 'list') and is(KEYS[4], 'set')\n"
-	"for i = 8, #ARGV, 4 do\n"
+	"for i = 11, #ARGV, 4 do\n"
 	"  good = good and is(ARGV[6] .. ARGV[i], 'hash')\n"
 	"end\n"
 	"if not good then return 'refused' end\n"
-	"if not now[2] then\n"
-	"  redis.call('PERSIST', KEYS[1])\n"
-	"  redis.call('PERSIST', KEYS[2])\n"
-	"end\n"
 	"redis.call('HINCRBY', KEYS[2], 'seq', 1)\n"
 	"local n = redis.call('RPUSH', KEYS[3], ARGV[3])\n"
 	"local bytes = (tonumber(now[3] or '0') or 0) + #ARGV[3]\n"
@@ -82,7 +114,13 @@ static const char *const	 scripts[NSCRIPTS] = {
 	"  n = n - 1\n"
 	"end\n"
 	"redis.call('HSET', KEYS[2], 'logged', bytes)\n"
-	"for i = 7, #ARGV, 4 do\n"
+	"local passing = ARGV[7] == 'passing' and (now[4] or not now[2])\n"
+	"if passing and not now[4] then\n"
+	"  redis.call('HSET', KEYS[2], 'passing', 1)\n"
+	"elseif now[4] and not passing then\n"
+	"  redis.call('HDEL', KEYS[2], 'passing')\n"
+	"end\n"
+	"for i = 10, #ARGV, 4 do\n"
 	"  local m = ARGV[6] .. ARGV[i + 1]\n"
 	"  if ARGV[i] == '1' then\n"
 	"    redis.call('HSET', m, ARGV[i + 2], ARGV[i + 3])\n"
@@ -91,12 +129,20 @@ static const char *const	 scripts[NSCRIPTS] = {
 	"    redis.call('HDEL', m, ARGV[i + 2])\n"
 	"  end\n"
 	"end\n"
+	"local ms = keep(passing, ARGV[6], ARGV[8], ARGV[9])\n"
+	"if ms > 0 then\n"
+	"  for key, was in pairs(seen) do\n"
+	"    if was == 'none' then\n"
+	"      redis.call('PEXPIRE', key, ms + math.floor(ms / 8))\n"
+	"    end\n"
+	"  end\n"
+	"end\n"
 	"return 'ok'\n",
 	/* epoch, seq ("-": more follows), "first" or not, prefix, entries in all,
-	 * seconds, then map key value for each entry.  What is there stands until
+	 * seconds, store_ttl, then map key value for each entry.  What is there stands until
 	 * the last command finds all entries beside it, under .new, and puts them in
 	 * its place; if that does not come, they expire. */
-	[SCRIPT_RESTORE] =
+	[SCRIPT_RESTORE] = STORE_KEEP
 	"if redis.call('HGET', KEYS[2], 'epoch') ~= ARGV[1] then\n"
 	"  return 'deposed'\n"
 	"end\n"
@@ -111,7 +157,7 @@ static const char *const	 scripts[NSCRIPTS] = {
 	"local new = ARGV[4] .. '.new'\n"
 	"if ARGV[3] == 'first' then drop(new, new .. ':') end\n"
 	"local last\n"
-	"for i = 7, #ARGV, 3 do\n"
+	"for i = 8, #ARGV, 3 do\n"
 	"  local m = new .. ':' .. ARGV[i]\n"
 	"  if m ~= last then\n"
 	"    if redis.call('TYPE', m).ok ~= 'hash' then redis.call('DEL', m) end\n"
@@ -138,8 +184,17 @@ static const char *const	 scripts[NSCRIPTS] = {
 	"redis.call('DEL', new)\n"
 	"redis.call('HDEL', KEYS[2], 'logged')\n"
 	"redis.call('HSET', KEYS[2], 'seq', ARGV[2])\n"
+	"redis.call('HDEL', KEYS[2], 'passing')\n"
 	"redis.call('PERSIST', KEYS[1])\n"
 	"redis.call('PERSIST', KEYS[2])\n"
+	"keep(false, ARGV[4], ARGV[7], '0')\n"
+	"return 'ok'\n",
+	/* prefix, store_ttl, visit_ttl */
+	[SCRIPT_TOUCH] = STORE_KEEP
+	"if redis.call('HEXISTS', KEYS[2], 'seq') == 1 then\n"
+	"  keep(redis.call('HEXISTS', KEYS[2], 'passing') == 1, ARGV[1],\n"
+	"      ARGV[2], ARGV[3])\n"
+	"end\n"
 	"return 'ok'\n",
 };
 
@@ -147,6 +202,7 @@ struct store {
 	struct redis	*redis;
 	char		*prefix;
 	char		 sha[NSCRIPTS][41];	/* "" until it was loaded */
+	char		 ttl[24], visit_ttl[24];	/* ms */
 };
 
 struct store_keys {
@@ -280,7 +336,8 @@ store_state_cb(int up, void *arg)
 /* ---- life ---- */
 
 struct store *
-store_new(struct event_base *base, const char *url, const char *prefix)
+store_new(struct event_base *base, const char *url, const char *prefix,
+    unsigned ttl_s, unsigned visit_ttl_s)
 {
 	struct store	*s;
 
@@ -292,6 +349,9 @@ store_new(struct event_base *base, const char *url, const char *prefix)
 		free(s);
 		return (NULL);
 	}
+	snprintf(s->ttl, sizeof(s->ttl), "%" PRIu64, 1000 * (uint64_t)ttl_s);
+	snprintf(s->visit_ttl, sizeof(s->visit_ttl), "%" PRIu64,
+	    1000 * (uint64_t)visit_ttl_s);
 	redis_set_bound(s->redis, STORE_QUEUED);
 	return (s);
 }
@@ -499,12 +559,38 @@ store_take(struct store *s, const struct store_keys *k, uint64_t have,
 		store_arg_u64(a, have, text);
 	store_arg(a, slice_str(k->maps));
 	store_arg(a, slice_str(STORE_FRESH_S));
+	store_arg(a, slice_str(s->ttl));
+	store_arg(a, slice_str(s->visit_ttl));
 	return (store_asked(c, a, ms));
+}
+
+void
+store_touch(struct store *s, const struct store_keys *k)
+{
+	struct store_call	*c = store_call_new(s, NULL, NULL);
+	struct store_args	*a = &store_args;
+
+	if (c == NULL)
+		return;
+	store_args_script(a, s, k, SCRIPT_TOUCH);
+	store_arg(a, slice_str(k->maps));
+	store_arg(a, slice_str(s->ttl));
+	store_arg(a, slice_str(s->visit_ttl));
+	store_asked(c, a, STORE_MS);
+}
+
+uint64_t
+store_touch_ms(const struct store *s)
+{
+	uint64_t	 ttl = strtoull(s->ttl, NULL, 10);
+	uint64_t	 visit = strtoull(s->visit_ttl, NULL, 10);
+
+	return ((ttl == 0 || (visit != 0 && visit < ttl) ? visit : ttl) / 2);
 }
 
 struct store_call *
 store_commit(struct store *s, const struct store_keys *k, uint64_t epoch,
-    uint64_t seq, struct slice batch, store_cb *cb, void *arg)
+    uint64_t seq, struct slice batch, int passing, store_cb *cb, void *arg)
 {
 	struct store_call	*c = store_call_new(s, cb, arg);
 	struct store_args	*a = &store_args;
@@ -526,6 +612,9 @@ store_commit(struct store *s, const struct store_keys *k, uint64_t epoch,
 	store_arg_u64(a, STORE_LOG, l);
 	store_arg(a, slice_str(STORE_LOG_BYTES));
 	store_arg(a, slice_str(k->maps));
+	store_arg(a, slice_str(passing ? "passing" : "lasting"));
+	store_arg(a, slice_str(s->ttl));
+	store_arg(a, slice_str(s->visit_ttl));
 	while (news_step(&n, &step))
 		while (news_change(&step, &change)) {
 			if (maps_volatile(change.map))
@@ -555,6 +644,7 @@ store_restore_begin(struct store_args *a, const struct store *s,
 	store_arg(a, slice_str(k->maps));
 	store_arg(a, slice_str(count));
 	store_arg(a, slice_str(STORE_FRESH_S));
+	store_arg(a, slice_str(s->ttl));
 }
 
 struct store_call *

@@ -3,7 +3,8 @@
  *
  *	epoch:<group>			counts authorities
  *	store:<group>:<app>		hash: epoch (of who may write), seq (last
- *					batch), logged (bytes of the log)
+ *					batch), logged (bytes of the log), passing
+ *					(only visits have written)
  *	store:<group>:<app>:<map>	hash: a map of the state
  *	store:<group>:<app>:.maps	set of the maps' names
  *	store:<group>:<app>:.log	list: the latest batches (proto/news.h)
@@ -11,7 +12,9 @@
  *					with the maps behind it
  *
  * Every write is one script that checks the epoch first, so that an authority
- * that was deposed writes nothing.
+ * that was deposed writes nothing.  The keys of a state to which only passing
+ * batches wrote expire together, the time of a visit after its last use; all others
+ * the time of the store after that, or never.
  */
 #ifndef SHARDD_STORE_H
 #define SHARDD_STORE_H
@@ -30,8 +33,9 @@ struct store_keys;
 #define STORE_LOG	256		/* batches in the log */
 #define STORE_UNKNOWN	UINT64_MAX	/* a sequence number: nothing is known */
 
+/* ttl_s, visit_ttl_s: as above; 0: for ever. */
 struct store *store_new(struct event_base *base, const char *url,
-	    const char *prefix);
+	    const char *prefix, unsigned ttl_s, unsigned visit_ttl_s);
 void	 store_free(struct store *s);
 int	 store_usable(const struct store *s);
 
@@ -71,10 +75,15 @@ typedef void	store_cb(const struct store_answer *a, void *arg);
  * STORE_UNKNOWN; ms: the deadline. */
 struct store_call *store_take(struct store *s, const struct store_keys *k,
 	    uint64_t have, unsigned ms, store_cb *cb, void *arg);
-/* Write the durable changes of a batch (proto/news.h), which becomes seq. */
+/* Write the durable changes of a batch (proto/news.h), which becomes seq.
+ * passing: it is not worth more than a visit. */
 struct store_call *store_commit(struct store *s, const struct store_keys *k,
-	    uint64_t epoch, uint64_t seq, struct slice batch, store_cb *cb,
-	    void *arg);
+	    uint64_t epoch, uint64_t seq, struct slice batch, int passing,
+	    store_cb *cb, void *arg);
+/* It is in use: its time begins again.  Nothing comes of it if it fails. */
+void	 store_touch(struct store *s, const struct store_keys *k);
+/* How often store_touch() keeps all from expiring, in ms; 0: none would. */
+uint64_t store_touch_ms(const struct store *s);
 /* Write the whole durable state, as of seq, in place of what is there: all of it,
  * or (unless STORE_OK) perhaps nothing. */
 struct store_call *store_restore(struct store *s, const struct store_keys *k,

@@ -52,6 +52,7 @@ static const struct worker_options worker_defaults = {
 	.drain_ms = 10000,
 	.whisper_ask = 8,
 	.store_max = 16 << 20,
+	.store_visit_ttl = 86400,
 	.io_uring = 1,
 	.turn_ms = 10,
 };
@@ -70,6 +71,7 @@ static const struct {
 	WORKER_UINT(ping_ms), WORKER_UINT(drain_ms), WORKER_UINT(whisper_ask),
 	WORKER_UINT(deflate), WORKER_SIZE(store_max), WORKER_UINT(io_uring),
 	WORKER_UINT(turn_ms),
+	WORKER_UINT(store_ttl), WORKER_UINT(store_visit_ttl),
 };
 
 int
@@ -209,7 +211,8 @@ worker_start(struct worker *w)
 	for (size_t i = 0; i < w->napps && url != NULL && *url != '\0'; i++)
 		if (w->apps[i].decide != NULL && w->store == NULL &&
 		    (w->store = store_new(w->base, url, lookup_prefix(
-		    w->lookup))) == NULL) {
+		    w->lookup), w->opt.store_ttl, w->opt.store_visit_ttl)) ==
+		    NULL) {
 			log_warn("store: %s", strerror(errno));
 			return (-1);
 		}
@@ -452,7 +455,7 @@ worker_init(struct worker *w)
 {
 	struct list	*lists[] = { &w->conns, &w->timed, &w->homing,
 			    &w->doomed, &w->parted, &w->parked, &w->links,
-			    &w->restless };
+			    &w->restless, &w->keeping };
 	size_t		 nofile = proc_nofile();
 
 	for (size_t i = 0; i < nitems(lists); i++)

@@ -42,6 +42,8 @@ struct worker_options {		/* CTL_OPTION; defaults in worker.c */
 	unsigned	 io_uring;		/* 1: where the kernel has it */
 	unsigned	 turn_ms;		/* 10: work at one go */
 	size_t		 store_max;		/* 16 MiB: a group's state */
+	unsigned	 store_ttl;		/* s after its last use; 0: for ever */
+	unsigned	 store_visit_ttl;	/* a day: if only visits wrote to it */
 };
 
 struct worker {
@@ -105,6 +107,8 @@ struct worker {
 	struct lookup	*lookup;		/* NULL until START */
 	struct store	*store;			/* NULL: nothing decides, no Redis */
 	struct list	 restless;		/* struct authority */
+	struct list	 keeping;		/* the same: whose state in Redis is
+						   used, the longest untouched first */
 };
 
 /* A message to the gateway; dropped without one.  0 or -1. */

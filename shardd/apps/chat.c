@@ -12,8 +12,11 @@
 #include <jansson.h>
 
 #include "shardd/apps/apps.h"
+#include "shardd/apps/js.h"
 
 #define CHAT_FLAGS	(JSON_COMPACT)
+#define CHAT_PART	(64 << 10)	/* bytes of names that a replica lists */
+#define CHAT_LIST	(128 << 10)	/* and of all of them */
 
 struct chat_word {
 	const char	*at;
@@ -122,56 +125,72 @@ chat_count(struct kennel_socket *s, int step)
 		json_object_deln(users, uid, len);
 }
 
-/* ["name", ...] of those here. */
+/*
+ * {"shard":address,"names":["name", ...],"more":n} of those here: those who came
+ * first, as many as fit, and how many others there are.  NULL without memory.
+ */
 static json_t *
-chat_names(struct kennel_replica *r)
+chat_part(struct kennel_replica *r)
 {
-	json_t		*names = json_array(), *n;
+	json_t		*names = json_array(), *users, *n;
 	const char	*key;
-	size_t		 len;
+	size_t		 len, bytes = 0, told = 0;
 
-	json_object_keylen_foreach(kennel_replica_data(r), key, len, n)
+	users = kennel_replica_data(r);
+	json_object_keylen_foreach(users, key, len, n) {
+		if ((bytes += len) > CHAT_PART)
+			break;
 		json_array_append_new(names, chat_string(key, len));
-	return (names);
+		told++;
+	}
+	return (json_pack("{s:s, s:o, s:I}", "shard", kennel_address(), "names",
+	    names, "more", (json_int_t)(json_object_size(users) - told)));
 }
 
 static void
 chat_gossip(struct kennel_replica *r, struct kennel_answer *a,
     const char *msg, size_t msg_len)
 {
-	json_t	*o;
 	char	*text;
 	size_t	 len;
 
 	(void)msg, (void)msg_len;	/* there is one question only */
-	o = json_pack("{s:s, s:o}", "shard", kennel_address(), "names",
-	    chat_names(r));
-	if ((text = chat_dump(o, &len)) == NULL)
+	if ((text = chat_dump(chat_part(r), &len)) == NULL)
 		kennel_answer_error(a, "out of memory");
 	else
 		kennel_answer(a, text, len);
 	free(text);
 }
 
-/*
- * Add {"shard":address,"names":[...]} to the list of distinct names, and to
- * "where": name -> its shards' addresses.
- */
+struct chat_list {
+	json_t		*list;		/* distinct names */
+	json_t		*where;		/* name -> its shards' addresses */
+	json_int_t	 more;		/* that did not fit */
+	size_t		 bytes;		/* of names */
+};
+
+/* Add a replica's part. */
 static void
-chat_merge(json_t *list, json_t *where, const json_t *part)
+chat_merge(struct chat_list *l, const json_t *part)
 {
 	json_t		*shard = json_object_get(part, "shard"), *name, *at;
 	size_t		 i, len;
 	const char	*s;
 
+	l->more += json_integer_value(json_object_get(part, "more"));
 	json_array_foreach(json_object_get(part, "names"), i, name) {
 		if ((s = json_string_value(name)) == NULL)
 			continue;
 		len = json_string_length(name);
-		if ((at = json_object_getn(where, s, len)) == NULL) {
-			json_array_append(list, name);
+		if ((at = json_object_getn(l->where, s, len)) == NULL) {
+			if (l->bytes + len > CHAT_LIST) {
+				l->more++;
+				continue;
+			}
+			l->bytes += len;
+			json_array_append(l->list, name);
 			at = json_array();
-			json_object_setn_new(where, s, len, at);
+			json_object_setn_new(l->where, s, len, at);
 		}
 		json_array_append(at, shard);
 	}
@@ -181,9 +200,11 @@ static void
 chat_list_cb(struct kennel_socket *s, const struct kennel_slot *slots,
     size_t n, void *arg)
 {
-	json_t	*list = json_array(), *where = json_object(), *part, *o;
-	char	*text;
-	size_t	 len;
+	struct chat_list	 l = { .list = json_array(),
+				    .where = json_object() };
+	json_t			*part, *o;
+	char			*text;
+	size_t			 len;
 
 	(void)arg;
 	for (size_t i = 0; i < n; i++) {
@@ -191,15 +212,16 @@ chat_list_cb(struct kennel_socket *s, const struct kennel_slot *slots,
 			continue;
 		part = json_loadb(slots[i].data, slots[i].len, JSON_ALLOW_NUL,
 		    NULL);
-		chat_merge(list, where, part);
+		chat_merge(&l, part);
 		json_decref(part);
 	}
-	part = json_pack("{s:s, s:o}", "shard", kennel_address(), "names",
-	    chat_names(kennel_socket_replica(s)));
-	chat_merge(list, where, part);
+	part = chat_part(kennel_socket_replica(s));
+	chat_merge(&l, part);
 	json_decref(part);
-	o = json_pack("{s:s, s:o, s:o, s:I}", "type", "user:list", "list", list,
-	    "shards", where, "time", (json_int_t)kennel_time());
+	o = json_pack("{s:s, s:o, s:o, s:I}", "type", "user:list", "list",
+	    l.list, "shards", l.where, "time", (json_int_t)kennel_time());
+	if (l.more > 0)
+		json_object_set_new(o, "more", json_integer(l.more));
 	if ((text = chat_dump(o, &len)) != NULL)
 		kennel_send(s, text, len, 0);
 	free(text);
@@ -342,62 +364,89 @@ chat_say(struct kennel_socket *s, const char *said, size_t said_len)
 	free(text);
 }
 
-/* A type we do not know goes to everybody as it came, signed with its uid. */
+/* To the sender: why its message led to nothing. */
 static void
-chat_pass(struct kennel_socket *s, json_t *o, const struct kennel_message *m)
+chat_error(struct kennel_socket *s, const char *why)
 {
-	json_t		*uid = chat_uid(s);
-	const char	*end;
-	char		*text, *name;
-	size_t		 len;
+	char	*text;
+	size_t	 len;
 
-	if (json_object_get(o, "uid") != NULL) {
-		json_object_set_new(o, "uid", uid);
-		chat_broadcast(s, json_incref(o), KENNEL_SELF);
+	if ((text = chat_dump(json_pack("{s:s, s:s, s:I}", "type", "error",
+	    "text", why, "time", (json_int_t)kennel_time()), &len)) != NULL)
+		kennel_send(s, text, len, 0);
+	free(text);
+}
+
+/*
+ * A type we do not know goes to everybody as it came, signed with its uid.  Its own
+ * spelling of numbers and strings is kept, unless it said who it is.
+ */
+static void
+chat_pass(struct kennel_socket *s, json_t *o, const char *data, size_t len)
+{
+	struct js_text	 t;
+	json_t		*uid = chat_uid(s);
+	char		*mended = NULL;
+
+	if (js_begin(&t) == -1) {
+		json_decref(uid);
 		return;
 	}
-	/* Its own spelling of numbers and strings is kept. */
-	if ((name = json_dumps(uid, JSON_ENCODE_ANY)) == NULL)
-		goto out;
-	for (end = m->data + m->len - 1; end > m->data && *end != '}'; end--)
-		;
-	len = (size_t)(end - m->data);
-	if ((text = malloc(len + strlen(name) + 16)) != NULL) {
-		memcpy(text, m->data, len);
-		len += (size_t)sprintf(text + len, "%s\"uid\":%s}",
-		    json_object_size(o) > 0 ? "," : "", name);
-		kennel_broadcast(s, text, len, KENNEL_SELF, NULL, NULL);
+	if (json_object_get(o, "uid") != NULL) {
+		json_object_set(o, "uid", uid);
+		js_write(t.f, o);
+	} else {
+		if ((mended = js_mend(data, len)) != NULL)
+			data = mended;
+		while (len > 0 && data[len - 1] != '}')
+			len--;
+		fwrite(data, 1, len - 1, t.f);
+		if (json_object_size(o) > 0)
+			putc(',', t.f);
+		fputs("\"uid\":", t.f);
+		js_write(t.f, uid);
+		putc('}', t.f);
 	}
-	free(text);
-	free(name);
-out:
+	if (js_end(&t) == 0)
+		kennel_broadcast(s, t.data, t.len, KENNEL_SELF, NULL, NULL);
+	js_clear(&t);
+	free(mended);
 	json_decref(uid);
+}
+
+static int
+chat_is(const json_t *type, const char *name)
+{
+	return (json_is_string(type) &&
+	    json_string_length(type) == strlen(name) &&
+	    strcmp(json_string_value(type), name) == 0);
 }
 
 static void
 chat_message(struct kennel_socket *s, const struct kennel_message *m)
 {
-	json_t		*o, *said;
-	const char	*type;
+	json_t		*o, *said, *type;
+	const char	*why;
 
 	if (m->binary)
 		return;
-	o = json_loadb(m->data, m->len, JSON_ALLOW_NUL, NULL);
+	o = js_parse(m->data, m->len, JS_DEPTH_MAX, &why);
+	if (o == NULL && why != NULL)
+		chat_error(s, why);
 	if (!json_is_object(o))
 		goto out;
-	if ((type = json_string_value(json_object_get(o, "type"))) == NULL)
-		type = "";
-	if (strcmp(type, "req:connected") == 0)
+	type = json_object_get(o, "type");
+	if (chat_is(type, "req:connected"))
 		chat_broadcast(s, chat_user_event(s, "user:connected"),
 		    KENNEL_SELF);
-	else if (strcmp(type, "req:user:list") == 0)
+	else if (chat_is(type, "req:user:list"))
 		kennel_gossip(s, "{}", 2, 0, chat_list_cb, NULL);
-	else if (strcmp(type, "msg") == 0) {
+	else if (chat_is(type, "msg")) {
 		if (json_is_string(said = json_object_get(o, "text")))
 			chat_say(s, json_string_value(said),
 			    json_string_length(said));
 	} else
-		chat_pass(s, o, m);
+		chat_pass(s, o, m->data, m->len);
 out:
 	json_decref(o);
 }

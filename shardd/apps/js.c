@@ -15,7 +15,7 @@
 /* Brackets outside of strings: jansson would go deeper than we want to.  Those
  * that are never closed are not deep, but wrong. */
 static int
-js_too_deep(const char *data, size_t len)
+js_too_deep(const char *data, size_t len, int max)
 {
 	int	 depth = 0, deepest = 0, quoted = 0;
 
@@ -32,19 +32,94 @@ js_too_deep(const char *data, size_t len)
 		else if (data[i] == ']' || data[i] == '}')
 			depth--;
 	}
-	return (deepest <= JS_DEPTH ? 0 : depth == 0 ? 1 : -1);
+	return (deepest <= max ? 0 : depth == 0 ? 1 : -1);
+}
+
+/* The UTF-16 unit of the \uXXXX that stands at s; -1: there is none. */
+static int
+js_unit(const char *s, const char *end)
+{
+	int	 v = 0;
+
+	if (end - s < 6 || s[0] != '\\' || s[1] != 'u')
+		return (-1);
+	for (int i = 2; i < 6; i++) {
+		if (!isxdigit((unsigned char)s[i]))
+			return (-1);
+		v = v * 16 + (isdigit((unsigned char)s[i]) ? s[i] - '0' :
+		    (s[i] | 0x20) - 'a' + 10);
+	}
+	return (v);
+}
+
+char *
+js_mend(const char *data, size_t len)
+{
+	const char	*end = data + len, *s = data;
+	char		*copy = NULL;
+	int		 unit;
+
+	while ((s = memchr(s, '\\', (size_t)(end - s))) != NULL) {
+		unit = js_unit(s, end);
+		if (unit == -1)
+			s += end - s < 2 ? 1 : 2;
+		else if (unit < 0xd800 || unit > 0xdfff)
+			s += 6;
+		else if (unit < 0xdc00 && js_unit(s + 6, end) >= 0xdc00 &&
+		    js_unit(s + 6, end) <= 0xdfff)
+			s += 12;
+		else {
+			if (copy == NULL) {
+				if ((copy = malloc(len)) == NULL)
+					return (NULL);
+				memcpy(copy, data, len);
+			}
+			memcpy(copy + (s - data), "\\ufffd", 6);
+			s += 6;
+		}
+	}
+	return (copy);
+}
+
+/* What cannot be carried, of all that jansson refuses; NULL: it is not JSON. */
+static const char *
+js_why(const json_error_t *e)
+{
+	switch (json_error_code(e)) {
+	case json_error_null_byte_in_key:
+		return ("the name of a member may not have \\u0000 in it");
+	case json_error_numeric_overflow:
+		return ("a number is too large, they end at 1.8e308");
+	case json_error_out_of_memory:
+		return ("no memory for this message");
+	default:
+		return (NULL);
+	}
 }
 
 json_t *
-js_parse(const char *data, size_t len, int *deep)
+js_parse(const char *data, size_t len, int depth, const char **why)
 {
-	int	 too = js_too_deep(data, len);
+	static char	 text[64];
+	json_error_t	 e;
+	json_t		*v;
+	char		*mended;
+	int		 too = js_too_deep(data, len, depth);
 
-	*deep = too == 1;
-	if (too != 0)
+	*why = NULL;
+	if (too != 0) {
+		snprintf(text, sizeof(text), "too deeply nested a message, at "
+		    "most %d", depth);
+		*why = too == 1 ? text : NULL;
 		return (NULL);
-	return (json_loadb(data, len, JSON_ALLOW_NUL | JSON_DECODE_ANY |
-	    JSON_DECODE_INT_AS_REAL, NULL));
+	}
+	mended = js_mend(data, len);
+	v = json_loadb(mended == NULL ? data : mended, len, JSON_ALLOW_NUL |
+	    JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &e);
+	free(mended);
+	if (v == NULL)
+		*why = js_why(&e);
+	return (v);
 }
 
 /* Bytes of the white space (ECMA-262 12.2, 12.3) that stands at s; 0: none. */
@@ -181,12 +256,11 @@ js_number(char dst[JS_NUMBER], double v)
 }
 
 void
-js_write_string(FILE *f, const char *s, size_t len)
+js_write_chars(FILE *f, const char *s, size_t len)
 {
 	static const char	 hex[] = "0123456789abcdef";
 	const char		*names = "\b\f\n\r\t", *letters = "bfnrt", *at;
 
-	putc_unlocked('"', f);
 	for (size_t i = 0; i < len; i++) {
 		unsigned char	c = (unsigned char)s[i];
 
@@ -204,6 +278,13 @@ js_write_string(FILE *f, const char *s, size_t len)
 			putc_unlocked(hex[c & 15], f);
 		}
 	}
+}
+
+void
+js_write_string(FILE *f, const char *s, size_t len)
+{
+	putc_unlocked('"', f);
+	js_write_chars(f, s, len);
 	putc_unlocked('"', f);
 }
 

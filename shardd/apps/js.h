@@ -6,15 +6,23 @@
 
 #include <jansson.h>
 
-#define JS_DEPTH	32	/* objects and arrays within each other */
+#define JS_DEPTH_MAX	2000	/* objects and arrays within each other */
 #define JS_NUMBER	48	/* bytes that a number takes, terminated */
 
-/* NULL: not JSON; *deep is set if it is only nested deeper than JS_DEPTH.  Numbers
- * are doubles.  The caller's. */
-json_t	*js_parse(const char *data, size_t len, int *deep);
+/*
+ * What JSON.stringify() writes, and other JSON; the caller's.  Numbers are doubles.
+ * Half a surrogate pair, which is no UTF-8, becomes U+FFFD.  NULL: it is not JSON,
+ * or, with *why, words for who sent it: what in it cannot be carried.  depth:
+ * objects and arrays within each other, at most JS_DEPTH_MAX.
+ */
+json_t	*js_parse(const char *data, size_t len, int depth, const char **why);
+/* A copy of JSON in which half surrogate pairs are U+FFFD, of the same length,
+ * malloc'd; NULL if there are none. */
+char	*js_mend(const char *data, size_t len);
 /* JSON.stringify(): shortest numbers that read back the same, UTF-8 as it is. */
 void	 js_write(FILE *f, const json_t *v);
 void	 js_write_string(FILE *f, const char *s, size_t len);
+void	 js_write_chars(FILE *f, const char *s, size_t len);	/* not quoted */
 /* String(v), ECMA-262 6.1.6.1.20: shortest, 1e+21, 2.5e-7. */
 void	 js_number(char dst[JS_NUMBER], double v);
 /* Number(s), ECMA-262 7.1.4.1.1: NaN if it is none. */

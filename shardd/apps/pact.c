@@ -10,7 +10,12 @@
 #define PACT_RETRY_MS	1000		/* until joining is tried again */
 #define PACT_TICK_MS	250
 
-static struct pact_socket	*due_first, *due_last;
+/* What is due, for each delay a queue: who comes is the last of it. */
+static struct pact_due {
+	unsigned	 ms;
+	struct pact_socket *first, *last;
+}				 due_pings = { .ms = PACT_PING_MS },
+				 due_joins = { .ms = PACT_RETRY_MS };
 static struct kennel_timer	*due_timer;
 static size_t			 nrooms;
 
@@ -21,48 +26,52 @@ static void	 pact_join(struct pact_socket *ps);
 static void
 due_remove(struct pact_socket *ps)
 {
-	if (ps->due == 0)
+	struct pact_due	*q = ps->queue;
+
+	if (q == NULL)
 		return;
-	ps->due = 0;
-	*(ps->before == NULL ? &due_first : &ps->before->after) = ps->after;
-	*(ps->after == NULL ? &due_last : &ps->after->before) = ps->before;
+	ps->queue = NULL;
+	*(ps->before == NULL ? &q->first : &ps->before->after) = ps->after;
+	*(ps->after == NULL ? &q->last : &ps->after->before) = ps->before;
 }
 
-/* Nearly always behind all others. */
 static void
-due_add(struct pact_socket *ps, unsigned ms)
+due_add(struct pact_socket *ps, struct pact_due *q)
 {
-	struct pact_socket	*at;
-
 	due_remove(ps);
-	ps->due = kennel_time() + ms;
-	for (at = due_last; at != NULL && at->due > ps->due; at = at->before)
-		;
-	ps->before = at;
-	ps->after = at == NULL ? due_first : at->after;
-	*(ps->before == NULL ? &due_first : &ps->before->after) = ps;
-	*(ps->after == NULL ? &due_last : &ps->after->before) = ps;
+	ps->queue = q;
+	ps->due = kennel_time() + q->ms;
+	ps->before = q->last;
+	ps->after = NULL;
+	*(q->last == NULL ? &q->first : &q->last->after) = ps;
+	q->last = ps;
+}
+
+static void
+due_ping(struct pact_socket *ps, uint64_t now)
+{
+	struct js_text	 t;
+
+	due_add(ps, &due_pings);
+	if (js_begin(&t) == -1)
+		return;
+	fprintf(t.f, "{\"type\":\"ping\",\"data\":%.0f}", (double)now);
+	pact_send(ps, &t);
 }
 
 static void
 due_cb(void *arg)
 {
 	struct pact_socket	*ps;
-	struct js_text		 t;
 	uint64_t		 now = kennel_time();
 
 	(void)arg;
-	while ((ps = due_first) != NULL && ps->due <= now) {
-		due_add(ps, PACT_PING_MS);
-		if (!ps->joined) {
-			pact_join(ps);
-			continue;
-		}
-		if (js_begin(&t) == -1)
-			continue;
-		fprintf(t.f, "{\"type\":\"ping\",\"data\":%.0f}", (double)now);
-		pact_send(ps, &t);
+	while ((ps = due_joins.first) != NULL && ps->due <= now) {
+		due_remove(ps);
+		pact_join(ps);
 	}
+	while ((ps = due_pings.first) != NULL && ps->due <= now)
+		due_ping(ps, now);
 }
 
 /* ---- steps ---- */
@@ -112,13 +121,13 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 		if (err == ETIMEDOUT)
 			kennel_close(s, 1013, "try again later");
 		if (err == EAGAIN)
-			due_add(ps, PACT_RETRY_MS);
+			due_add(ps, &due_joins);
 		return;
 	}
 	ps->joined = 1;
 	ps->room->strangers--;
 	ps->suffix = pact_number(r, "suffixes", ps->session);
-	due_add(ps, PACT_PING_MS);
+	due_add(ps, &due_pings);
 	if (js_begin(&t) == 0) {
 		pact_write_config(t.f, r);
 		pact_send(ps, &t);
@@ -137,7 +146,7 @@ pact_join(struct pact_socket *ps)
 	ps->asked = 1;
 	if (pact_do(ps, pact_joined_cb, NULL, words) == -1) {
 		ps->asked = 0;
-		due_add(ps, PACT_RETRY_MS);
+		due_add(ps, &due_joins);
 	}
 }
 
@@ -153,18 +162,17 @@ pact_open(struct kennel_socket *s)
 	    (ps = calloc(1, sizeof(*ps))) == NULL)
 		return (-1);
 	uid = kennel_socket_uid(s, &len);
-	if ((ps->session = pact_name(uid, len)) == NULL) {
+	room = kennel_replica_data(kennel_socket_replica(s));
+	ps->on_roll.session = ps->session = pact_name(uid, len);
+	if (ps->session == NULL ||
+	    pact_roll_add(&room->roll, &ps->on_roll) == -1) {
+		free(ps->session);
 		free(ps);
 		return (-1);
 	}
-	room = kennel_replica_data(kennel_socket_replica(s));
 	ps->socket = s;
 	ps->room = room;
 	room->strangers++;
-	ps->next = room->first;
-	if (room->first != NULL)
-		room->first->prev = ps;
-	room->first = ps;
 	kennel_socket_set_data(s, ps);
 	if (due_timer == NULL)
 		due_timer = kennel_timer_new(PACT_TICK_MS, 1, due_cb, NULL);
@@ -187,9 +195,7 @@ pact_close(struct kennel_socket *s, const struct kennel_close *why)
 	due_remove(ps);
 	if (!ps->joined)
 		ps->room->strangers--;
-	*(ps->prev == NULL ? &ps->room->first : &ps->prev->next) = ps->next;
-	if (ps->next != NULL)
-		ps->next->prev = ps->prev;
+	pact_roll_remove(&ps->room->roll, &ps->on_roll);
 	json_decref(ps->waiting);
 	free(ps->session);
 	free(ps->public);
@@ -214,7 +220,10 @@ pact_start(struct kennel_replica *r)
 static void
 pact_stop(struct kennel_replica *r)
 {
-	free(kennel_replica_data(r));
+	struct pact_room	*room = kennel_replica_data(r);
+
+	pact_roll_clear(&room->roll);
+	free(room);
 	nrooms--;
 }
 

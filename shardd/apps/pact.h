@@ -1,8 +1,8 @@
 /*
  * pact: rooms with profiles, chat, polls, counters and a configuration.  pact.c
  * has the rooms and their sockets, pact_say.c is what clients say, pact_room.c
- * what a room's state becomes of it, pact_tell.c what others hear of that, and
- * pact_http.c answers requests.
+ * what a room's state becomes of it, pact_tell.c what others hear of that,
+ * pact_http.c answers requests, and pact_users.c tells who is there.
  *
  * A room is a group.  Its state, in maps of the group (kennel.h, "shared
  * state"); names in keys are as pact_name() makes them:
@@ -18,9 +18,9 @@
  * and in memory, while anybody is there:
  *
  *	~room		sockets, connections, boot (ms since 1970)
- *	~sockets	replica (16 hex digits) and session -> sockets there
+ *	~sockets/<replica>	session -> sockets there
  *	~online		session -> sockets
- *	~relays		replica and type -> sockets that relay it there
+ *	~relays/<replica>	type -> sockets that relay it there
  *	~relayed	type -> sockets
  *	~polls, ~votes/<poll>, ~tally/<poll>	ephemeral polls
  */
@@ -28,6 +28,7 @@
 #define SHARDD_APPS_PACT_H
 
 #include "shardd/apps/js.h"
+#include "shardd/apps/pact_roll.h"
 #include "shardd/kennel.h"
 
 #define PACT_REPLICA	16		/* hex digits */
@@ -35,7 +36,7 @@
 
 struct pact_limits {
 	size_t		 counters, polls, answers, sessions, properties, name,
-			 config, subscriptions, relays, rooms;
+			 config, subscriptions, relays, rooms, page;
 };
 const struct pact_limits *pact_limits(void);
 
@@ -69,19 +70,24 @@ int	 pact_decide(struct kennel_replica *r, struct kennel_step *t,
 	    const char *data, size_t len);
 int	 pact_gone(struct kennel_replica *r, struct kennel_step *t,
 	    uint64_t replica);
+/* pact_place.c: before another session comes: others end, if there are as many as
+ * there may be.  *hand: where to look next, a hint. */
+void	 pact_make_place(struct kennel_step *t, uint64_t *hand);
 /* What a refusal means to who asked; never NULL. */
 const char *pact_refusal(int err);
 
 struct pact_room {
-	struct pact_socket *first;	/* of this replica */
+	struct pact_roll roll;		/* of sockets here */
 	size_t		 strangers;	/* of them, that have not joined */
+	uint64_t	 hand;		/* of pact_make_place() */
 };
 
 struct pact_socket {
+	struct pact_roll_node on_roll;	/* stands first */
 	struct kennel_socket *socket;
 	struct pact_room *room;
-	struct pact_socket *next, *prev;	/* in the room */
-	struct pact_socket *after, *before;	/* in the queue of what is due */
+	struct pact_due	*queue;		/* NULL: nothing is due */
+	struct pact_socket *after, *before;	/* in it */
 	uint64_t	 due;		/* ms since 1970: ping, or join again */
 	char		*session;	/* pact_name() of the uid */
 	char		*public;	/* properties for all, JSON; NULL: to be
@@ -96,6 +102,12 @@ struct pact_socket {
 	int		 admin;
 	unsigned	 subscriptions, relays;
 };
+
+static inline struct pact_socket *
+pact_on_roll(struct pact_roll_node *n)
+{
+	return ((struct pact_socket *)n);	/* where it stands first */
+}
 
 /* ---- pact.c ---- */
 
@@ -128,8 +140,6 @@ void	 pact_tell_state(struct pact_socket *ps, const char *event,
 void	 pact_write_public(FILE *f, struct pact_socket *ps);
 void	 pact_write_private(FILE *f, const struct pact_socket *ps);
 void	 pact_write_config(FILE *f, const struct kennel_replica *r);
-/* {"suffix":n,"properties":{public},...}, for all sockets here. */
-void	 pact_write_users(FILE *f, struct kennel_replica *r);
 
 /* The topics that hear of event with this id: two names in one allocation. */
 struct pact_topics {
@@ -148,16 +158,23 @@ void	 pact_step(struct kennel_replica *r,
 	    size_t len);
 void	 pact_reset(struct kennel_replica *r);
 
-/* ---- pact_http.c ---- */
-void	 pact_receive(struct kennel_request *q);
+/* ---- pact_users.c ---- */
+/* Answers /users, when what was before it is known. */
+void	 pact_users(struct kennel_request *q, struct kennel_replica *r);
 void	 pact_gossip(struct kennel_replica *r, struct kennel_answer *a,
 	    const char *msg, size_t len);
+
+/* ---- pact_http.c ---- */
+void	 pact_receive(struct kennel_request *q);
+/* Ends t and answers with it, which is JSON. */
+void	 pact_respond_text(struct kennel_request *q, struct js_text *t);
 /* What is known about a connection, from a trusted proxy: a JSON object. */
 void	 pact_write_details(FILE *f, const struct kennel_socket *s);
 /* 16 hex digits that stand for a group. */
 void	 pact_room_id(char dst[PACT_ID + 1], const char *group, size_t len);
-/* Is key the signature over the room, ts and the signing key? */
+/* Is key (NULL: was not sent) the signature over the room, ts, which is digits
+ * without a leading zero, and the signing key? */
 int	 pact_signed(const char *room, size_t room_len, const char *ts,
-	    const char *key);
+	    const json_t *key);
 
 #endif

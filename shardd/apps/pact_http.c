@@ -80,19 +80,20 @@ pact_signing_key(void)
 
 int
 pact_signed(const char *room, size_t room_len, const char *ts,
-    const char *key)
+    const json_t *key)
 {
 	const char	*secret = pact_signing_key();
+	const char	*given = json_string_value(key);
 	const char	*parts[3] = { room, ts, secret };
 	size_t		 lens[3] = { room_len, strlen(ts), 0 };
 	char		 want[65], have[65];
 
-	if (secret == NULL || strlen(key) != 64)
+	if (secret == NULL || json_string_length(key) != 64)
 		return (0);
 	lens[2] = strlen(secret);
 	pact_sha256(want, parts, lens, 3);
 	for (size_t i = 0; i < 64; i++)
-		have[i] = (char)tolower((unsigned char)key[i]);
+		have[i] = (char)tolower((unsigned char)given[i]);
 	return (CRYPTO_memcmp(want, have, 64) == 0);
 }
 
@@ -211,7 +212,7 @@ pact_connect(struct kennel_request *q)
 
 /* ---- JSON ---- */
 
-static void
+void
 pact_respond_text(struct kennel_request *q, struct js_text *t)
 {
 	if (js_end(t) == -1) {
@@ -257,63 +258,6 @@ pact_details_cb(struct kennel_replica *r, int err, void *arg)
 	fprintf(t.f, ",\"bootupTime\":%.0f,\"uptime\":%.0f}", boot,
 	    now > boot ? now - boot : 0);
 	pact_respond_text(q, &t);
-}
-
-void
-pact_gossip(struct kennel_replica *r, struct kennel_answer *a,
-    const char *msg, size_t len)
-{
-	struct js_text	 t;
-
-	(void)msg, (void)len;
-	if (js_begin(&t) == 0) {
-		pact_write_users(t.f, r);
-		if (js_end(&t) == 0) {
-			kennel_answer(a, t.data, t.len);
-			js_clear(&t);
-			return;
-		}
-	}
-	kennel_answer_error(a, "no memory");
-}
-
-static void
-pact_users_cb(struct kennel_replica *r, const struct kennel_slot *slots,
-    size_t n, void *arg)
-{
-	struct kennel_request	*q = arg;
-	struct js_text		 t, here;
-	int			 more;
-
-	if (r == NULL || js_begin(&t) == -1) {
-		kennel_respond(q, 503, NULL, NULL, 0);
-		return;
-	}
-	fprintf(t.f, "{\"ts\":%.0f,\"users\":[", (double)kennel_time());
-	if (js_begin(&here) == 0) {
-		pact_write_users(here.f, r);
-		if (js_end(&here) == 0)
-			fwrite(here.data, 1, here.len, t.f);
-	}
-	more = here.len > 0;
-	js_clear(&here);
-	for (size_t i = 0; i < n; i++)
-		if (slots[i].data != NULL && slots[i].len > 0) {
-			if (more++)
-				putc(',', t.f);
-			fwrite(slots[i].data, 1, slots[i].len, t.f);
-		}
-	fputs("]}", t.f);
-	pact_respond_text(q, &t);
-}
-
-static void
-pact_users_synced_cb(struct kennel_replica *r, int err, void *arg)
-{
-	(void)err;
-	if (r == NULL || kennel_replica_gossip(r, "users", 5, 0,
-	    pact_users_cb, arg) == -1)
-		kennel_respond(arg, 503, NULL, NULL, 0);
 }
 
 /* ---- requests ---- */
@@ -373,9 +317,10 @@ pact_receive(struct kennel_request *q)
 	/* Whatever anybody has been told is known when a step of ours is. */
 	if (strcmp(last, "/details") == 0)
 		rv = kennel_replica_step(r, "sync", 5, pact_details_cb, q);
-	else if (strcmp(last, "/users") == 0)
-		rv = kennel_replica_step(r, "sync", 5, pact_users_synced_cb, q);
-	else {
+	else if (strcmp(last, "/users") == 0) {
+		pact_users(q, r);
+		return;
+	} else {
 		kennel_respond(q, 404, NULL, NULL, 0);
 		return;
 	}

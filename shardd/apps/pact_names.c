@@ -18,7 +18,7 @@ pact_limits(void)
 		ROW(counters, 1000), ROW(polls, 100), ROW(answers, 100),
 		ROW(sessions, 100000), ROW(properties, 16384), ROW(name, 256),
 		ROW(config, 65536), ROW(subscriptions, 100), ROW(relays, 100),
-		ROW(rooms, 10000),
+		ROW(rooms, 10000), ROW(page, 262144),
 #undef ROW
 	};
 	const char	*set;

@@ -9,6 +9,9 @@
 
 #define PACT_WORDS	5		/* of a step, at most */
 #define PACT_LEFT	1000		/* writes to go on with another session */
+#define PACT_PORTION	256		/* sessions or relays that end in a step */
+
+static const char	 room_sockets[] = "~sockets/", room_relays[] = "~relays/";
 
 const struct pact_kind	 pact_poll = {
 	"poll", "polls", "votes/", "tally/"
@@ -103,7 +106,6 @@ room_add(struct kennel_step *t, const char *map, const char *key, double by)
 struct keys {
 	char		**at;
 	size_t		  n, cap;
-	const char	 *begins;	/* with this, or NULL */
 	int		  failed;
 };
 
@@ -115,9 +117,6 @@ keys_cb(const char *key, size_t key_len, const char *value, size_t len,
 	char		**at;
 
 	(void)value, (void)len;
-	if (k->begins != NULL && strncmp(key, k->begins,
-	    strlen(k->begins)) != 0)
-		return;
 	if (k->n == k->cap) {
 		k->cap = k->cap == 0 ? 16 : k->cap * 2;
 		if ((at = realloc(k->at, k->cap * sizeof(*at))) == NULL) {
@@ -132,13 +131,15 @@ keys_cb(const char *key, size_t key_len, const char *value, size_t len,
 		k->n++;
 }
 
+/* About max of a map's keys, of those at its beginning. */
 static void
 keys_list(struct keys *k, const struct kennel_step *t, const char *map,
-    const char *begins)
+    size_t max)
 {
+	uint64_t	 cursor = 0;
+
 	memset(k, 0, sizeof(*k));
-	k->begins = begins;
-	kennel_each_in(t, map, keys_cb, k);
+	kennel_some_in(t, map, &cursor, max, keys_cb, k);
 }
 
 static void
@@ -199,7 +200,7 @@ room_forget_votes(struct kennel_step *t, const char *session)
 	char		*votes;
 	int		 err;
 
-	keys_list(&polls, t, pact_ephemeral.polls, NULL);
+	keys_list(&polls, t, pact_ephemeral.polls, SIZE_MAX);
 	err = polls.failed ? ENOMEM : 0;
 	for (size_t i = 0; err == 0 && i < polls.n; i++) {
 		votes = pact_map(pact_ephemeral.votes, polls.at[i],
@@ -221,13 +222,14 @@ static int
 room_join(struct kennel_step *t, const char **w)
 {
 	const char	*session = w[1];
-	char		*here = pact_map(w[2], session, strlen(session));
+	char		*here = pact_map(room_sockets, w[2], strlen(w[2]));
 	double		 increment;
 	char		 boot[JS_NUMBER];
 	int		 err = ENOMEM;
 
 	if (here == NULL)
 		return (err);
+	kennel_passing(t);
 	increment = room_number(t, "room", "increment") + 1;
 	room_put_number(t, "room", "increment", increment);
 	err = PACT_E_SESSIONS;
@@ -242,7 +244,7 @@ room_join(struct kennel_step *t, const char **w)
 	}
 	room_add(t, "~room", "connections", 1);
 	room_add(t, "~room", "sockets", 1);
-	room_add(t, "~sockets", here, 1);
+	room_add(t, here, session, 1);
 	room_add(t, "~online", session, 1);
 	err = 0;
 out:
@@ -250,12 +252,12 @@ out:
 	return (err);
 }
 
-/* n sockets of the session at here (replica and session) have gone. */
+/* n sockets of the session have gone from a replica, whose map here is. */
 static int
 room_leave_n(struct kennel_step *t, const char *here, const char *session,
     double n)
 {
-	room_add(t, "~sockets", here, -n);
+	room_add(t, here, session, -n);
 	room_add(t, "~room", "sockets", -n);
 	if (room_add(t, "~online", session, -n) > 0)
 		return (0);
@@ -265,11 +267,11 @@ room_leave_n(struct kennel_step *t, const char *here, const char *session,
 static int
 room_leave(struct kennel_step *t, const char **w)
 {
-	char	*here = pact_map(w[2], w[1], strlen(w[1]));
+	char	*here = pact_map(room_sockets, w[2], strlen(w[2]));
 	int	 err = here == NULL ? ENOMEM : 0;
 
 	/* Unless its joining was refused. */
-	if (here != NULL && room_get(t, "~sockets", here) != NULL)
+	if (here != NULL && room_get(t, here, w[1]) != NULL)
 		err = room_leave_n(t, here, w[1], 1);
 	free(here);
 	return (err);
@@ -314,19 +316,26 @@ room_ephemeral(struct kennel_step *t, const char **w)
 static int
 room_config(struct kennel_step *t, const char **w)
 {
-	room_put(t, "room", "config", w[1]);
+	char	*text = strdup(w[1]);
+	size_t	 len;
+
+	if (text == NULL)
+		return (ENOMEM);
+	len = pact_unname(text);
+	kennel_put(t, "room", "config", 6, text, len);
+	free(text);
 	return (0);
 }
 
 static int
 room_relay(struct kennel_step *t, const char **w)
 {
-	char	*here = pact_map(w[1], w[2], strlen(w[2]));
+	char	*here = pact_map(room_relays, w[1], strlen(w[1]));
 	double	 by = strtod(w[3], NULL);
 
 	if (here == NULL)
 		return (ENOMEM);
-	room_add(t, "~relays", here, by);
+	room_add(t, here, w[2], by);
 	room_add(t, "~relayed", w[2], by);
 	free(here);
 	return (0);
@@ -350,7 +359,7 @@ static const struct {
 	{ "counter",	3, room_count },	/* id, number */
 	{ "poll",	4, room_poll },		/* session, poll, answer */
 	{ "ephemeralPoll", 4, room_ephemeral },
-	{ "config",	2, room_config },
+	{ "config",	2, room_config },	/* as a name */
 	{ "relay",	4, room_relay },	/* replica, type, 1 or -1 */
 	{ "sync",	1, room_sync },		/* what was before it is known */
 };
@@ -359,16 +368,19 @@ int
 pact_decide(struct kennel_replica *r, struct kennel_step *t,
     const char *data, size_t len)
 {
-	const char	*w[PACT_WORDS], *end;
-	size_t		 n = 0;
-	int		 err = EINVAL;
+	struct pact_room	*room = kennel_replica_data(r);
+	const char		*w[PACT_WORDS], *end;
+	size_t			 n = 0;
+	int			 err = EINVAL;
 
-	(void)r;
 	if (len == 0 || data[len - 1] != '\0')
 		return (EINVAL);
 	for (end = data; end < data + len && n < PACT_WORDS;
 	    end += strlen(end) + 1)
 		w[n++] = end;
+	if (n == 3 && strcmp(w[0], "join") == 0 &&
+	    room_get(t, "suffixes", w[1]) == NULL)
+		pact_make_place(t, &room->hand);
 	for (size_t i = 0; end == data + len &&
 	    i < sizeof(room_steps) / sizeof(room_steps[0]); i++)
 		if (n == room_steps[i].words &&
@@ -377,47 +389,54 @@ pact_decide(struct kennel_replica *r, struct kennel_step *t,
 	return (err);
 }
 
-/* All relays there, as if each had ended. */
+/* n relays of a type have ended in a replica, whose map here is. */
 static int
-room_end_relays(struct kennel_step *t, const char *hex)
+room_end_relays(struct kennel_step *t, const char *here, const char *type,
+    double n)
 {
-	struct keys	 here;
-	double		 n;
-	int		 err;
+	room_add(t, here, type, -n);
+	room_add(t, "~relayed", type, -n);
+	return (0);
+}
 
-	keys_list(&here, t, "~relays", hex);
-	err = here.failed ? ENOMEM : 0;
-	for (size_t i = 0; err == 0 && i < here.n; i++) {
-		n = room_number(t, "~relays", here.at[i]);
-		room_add(t, "~relays", here.at[i], -n);
-		room_add(t, "~relayed", here.at[i] + PACT_REPLICA, -n);
-		if (i + 1 < here.n && kennel_put_left(t) < PACT_LEFT)
-			err = EAGAIN;
-	}
-	keys_free(&here);
+/*
+ * All of what a replica had in its map ends, as much as fits in a step.  EAGAIN:
+ * there is more.
+ */
+static int
+room_end_all(struct kennel_step *t, const char *beginning, const char *hex,
+    int (*end)(struct kennel_step *, const char *, const char *, double))
+{
+	struct keys	 keys;
+	char		*here = pact_map(beginning, hex, strlen(hex));
+	int		 err = 0;
+
+	if (here == NULL)
+		return (ENOMEM);
+	keys_list(&keys, t, here, PACT_PORTION);
+	if (keys.failed)
+		err = ENOMEM;
+	for (size_t i = 0; err == 0 && i < keys.n &&
+	    (i == 0 || kennel_put_left(t) >= PACT_LEFT); i++)
+		err = end(t, here, keys.at[i], room_number(t, here,
+		    keys.at[i]));
+	if (err == 0 && kennel_count_in(t, here) > 0)
+		err = EAGAIN;
+	keys_free(&keys);
+	free(here);
 	return (err);
 }
 
-/* All that was there, as if each had left; in portions that fit in a step. */
+/* All that was there, as if each had left. */
 int
 pact_gone(struct kennel_replica *r, struct kennel_step *t, uint64_t replica)
 {
-	struct keys	 here;
-	char		 hex[PACT_REPLICA + 1];
-	double		 n;
-	int		 err;
+	char	 hex[PACT_REPLICA + 1];
+	int	 err;
 
 	(void)r;
 	pact_replica_hex(hex, replica);
-	keys_list(&here, t, "~sockets", hex);
-	err = here.failed ? ENOMEM : 0;
-	for (size_t i = 0; err == 0 && i < here.n; i++) {
-		n = room_number(t, "~sockets", here.at[i]);
-		err = room_leave_n(t, here.at[i], here.at[i] + PACT_REPLICA,
-		    n);
-		if (err == 0 && kennel_put_left(t) < PACT_LEFT)
-			err = EAGAIN;	/* perhaps for the relays only */
-	}
-	keys_free(&here);
-	return (err != 0 ? err : room_end_relays(t, hex));
+	err = room_end_all(t, room_sockets, hex, room_leave_n);
+	return (err != 0 ? err : room_end_all(t, room_relays, hex,
+	    room_end_relays));
 }

@@ -7,6 +7,7 @@
 #include "shardd/apps/pact.h"
 
 #define PACT_TS_MS	300000		/* that a signature may be off */
+#define PACT_DEPTH	32		/* objects and arrays within each other */
 
 /* A message of a client. */
 struct pact_in {
@@ -341,6 +342,19 @@ in_close(struct pact_in *in)
 
 /* ---- admins ---- */
 
+/*
+ * Is this a time as a signature has it: digits, no sign, no leading zero?  Room, ts
+ * and key are hashed without anything between, so that the end of another room's
+ * name could pass for the beginning of ts ("lobby0" + "17...", "lobby" + "017...").
+ * Of two ts of this form that end alike and are not the same, one is many times the
+ * other, so that only one of them is near to now.
+ */
+static int
+pact_is_ts(const char *s, size_t len)
+{
+	return (len > 0 && *s != '0' && strspn(s, "0123456789") == len);
+}
+
 static void
 in_authenticate(struct pact_in *in)
 {
@@ -367,8 +381,10 @@ in_authenticate(struct pact_in *in)
 		snprintf(text, sizeof(text), "Wrong timestamp. Received %s but "
 		    "now is %.0f Diff is %s", t.data, now, number);
 		pact_error(in->ps, text);
-	} else if (json_string_length(key) == 64 && pact_signed(room, len,
-	    t.data, json_string_value(key))) {
+	} else if (!pact_is_ts(t.data, t.len)) {
+		pact_error(in->ps, "Wrong timestamp. It is written as digits "
+		    "only, without a sign, zeros before it, or spaces");
+	} else if (pact_signed(room, len, t.data, key)) {
 		in->ps->admin = 1;
 		pact_profile(in->ps);
 	}
@@ -379,6 +395,7 @@ static void
 in_config(struct pact_in *in)
 {
 	struct js_text	 t;
+	char		*text = NULL;
 	const char	*words[] = { "config", NULL, NULL };
 
 	if (js_begin(&t) == -1)
@@ -386,13 +403,17 @@ in_config(struct pact_in *in)
 	js_write_plain(t.f, in->data);
 	if (js_end(&t) == -1)
 		return;
-	words[1] = t.data;
 	if (t.len > pact_limits()->config)
 		pact_limit_error(in->ps, "long a config, in bytes",
 		    pact_limits()->config);
-	else if (strlen(t.data) == t.len)
+	else if ((text = pact_name(t.data, t.len)) == NULL)
+		pact_error(in->ps, pact_refusal(ENOMEM));
+	else {
+		words[1] = text;
 		pact_change(in, pact_done_cb, words);
+	}
 	js_clear(&t);
+	free(text);
 }
 
 static void
@@ -509,20 +530,19 @@ pact_relay(struct pact_socket *ps, const json_t *message)
 	size_t			 len = json_string_length(of);
 	struct js_text		 t;
 	const char		*topics[2] = { NULL, NULL };
-	char			*name, *topic = NULL, *type = NULL;
+	char			*name, *topic = NULL;
 
 	if (kennel_count(r, "~relayed") == 0)
 		return;
 	if ((name = pact_name(plain, len)) == NULL ||
 	    kennel_get(r, "~relayed", name, strlen(name), NULL) == NULL ||
 	    (topic = pact_map("r", name, strlen(name))) == NULL ||
-	    (type = pact_map("relay:", plain, len)) == NULL ||
 	    js_begin(&t) == -1)
 		goto out;
 	topics[0] = topic;
-	fputs("{\"type\":", t.f);
-	js_write_string(t.f, type, strlen(type));
-	fputs(",\"data\":{\"type\":", t.f);
+	fputs("{\"type\":\"relay:", t.f);
+	js_write_chars(t.f, plain, len);
+	fputs("\",\"data\":{\"type\":", t.f);
 	js_write_string(t.f, plain, len);
 	if (data != NULL) {
 		fputs(",\"data\":", t.f);
@@ -538,7 +558,6 @@ pact_relay(struct pact_socket *ps, const json_t *message)
 out:
 	free(name);
 	free(topic);
-	free(type);
 }
 
 static const struct {
@@ -581,12 +600,13 @@ pact_message(struct kennel_socket *s, const struct kennel_message *m)
 {
 	struct pact_in	 in = { .s = s, .ps = kennel_socket_data(s) };
 	json_t		*o, *type;
-	int		 deep;
+	const char	*why;
 
 	if (m->binary)
 		return;
-	if ((o = js_parse(m->data, m->len, &deep)) == NULL && deep)
-		pact_limit_error(in.ps, "deeply nested a message", JS_DEPTH);
+	if ((o = js_parse(m->data, m->len, PACT_DEPTH, &why)) == NULL &&
+	    why != NULL)
+		pact_error(in.ps, why);
 	type = json_object_get(o, "type");
 	if (json_is_string(type)) {
 		in.message = o;

@@ -62,11 +62,11 @@ pact_public(struct pact_socket *ps)
 	struct js_text	 t;
 	json_t		*o, *v;
 	void		*tmp;
-	int		 deep;
+	const char	*why;
 
 	if (ps->public != NULL)
 		return (ps->public);
-	o = js_parse(all, strlen(all), &deep);
+	o = js_parse(all, strlen(all), JS_DEPTH_MAX, &why);
 	json_object_foreach_safe(o, tmp, key, v)
 		if (*key == '_' || strcmp(key, "subscriptions") == 0)
 			json_object_del(o, key);
@@ -242,6 +242,7 @@ static void
 pact_tell_config(struct kennel_replica *r)
 {
 	struct pact_room	*room = kennel_replica_data(r);
+	struct pact_socket	*ps;
 	struct js_text		 t;
 
 	if (js_begin(&t) == -1)
@@ -251,25 +252,31 @@ pact_tell_config(struct kennel_replica *r)
 		kennel_replica_emit(r, t.data, t.len, 0);
 	else if (t.data != NULL)
 		/* Who has not joined gets it then. */
-		for (struct pact_socket *ps = room->first; ps != NULL;
-		    ps = ps->next)
-			if (ps->joined)
+		for (size_t i = 0; i < room->roll.n; i++) {
+			ps = pact_on_roll(room->roll.at[i].node);
+			if (ps != NULL && ps->joined)
 				kennel_send(ps->socket, t.data, t.len, 0);
+		}
 	js_clear(&t);
 }
 
+/* What all may see of the session is to be looked up again. */
 static void
 pact_properties_changed(struct kennel_replica *r, const char *session,
     size_t len)
 {
 	struct pact_room	*room = kennel_replica_data(r);
+	struct pact_roll_node	*n;
+	struct pact_socket	*ps;
+	char			*name = strndup(session, len);
 
-	for (struct pact_socket *ps = room->first; ps != NULL; ps = ps->next)
-		if (strlen(ps->session) == len &&
-		    memcmp(ps->session, session, len) == 0) {
-			free(ps->public);
-			ps->public = NULL;
-		}
+	n = name == NULL ? NULL : pact_roll_session(&room->roll, name);
+	for (; n != NULL; n = n->twin) {
+		ps = pact_on_roll(n);
+		free(ps->public);
+		ps->public = NULL;
+	}
+	free(name);
 }
 
 static int
@@ -363,11 +370,13 @@ pact_reset(struct kennel_replica *r)
 {
 	struct pact_room	*room = kennel_replica_data(r);
 	struct pact_walk	 w = { .r = r };
+	struct pact_socket	*ps;
 
-	for (struct pact_socket *ps = room->first; ps != NULL; ps = ps->next) {
-		free(ps->public);
-		ps->public = NULL;
-	}
+	for (size_t i = 0; i < room->roll.n; i++)
+		if ((ps = pact_on_roll(room->roll.at[i].node)) != NULL) {
+			free(ps->public);
+			ps->public = NULL;
+		}
 	pact_tell_config(r);
 	kennel_each(r, "counters", pact_walk_counters_cb, &w);
 	w.kind = &pact_poll;
@@ -406,20 +415,4 @@ pact_tell_state(struct pact_socket *ps, const char *event, const char *id)
 	else if ((value = kennel_get(w.r, "counters", id, strlen(id),
 	    NULL)) != NULL)
 		pact_walk_counters_cb(id, strlen(id), value, 0, &w);
-}
-
-void
-pact_write_users(FILE *f, struct kennel_replica *r)
-{
-	struct pact_room	*room = kennel_replica_data(r);
-	int			 more = 0;
-
-	for (struct pact_socket *ps = room->first; ps != NULL; ps = ps->next) {
-		if (!ps->joined)
-			continue;
-		if (more++)
-			putc(',', f);
-		pact_write_public(f, ps);
-		fprintf(f, ",\"lastCommunication\":%.0f}", (double)kennel_socket_last(ps->socket));
-	}
 }

@@ -26,14 +26,14 @@ as_json(const char *data, size_t size)
 {
 	struct js_text	 first, second;
 	json_t		*v, *again;
-	int		 deep;
+	const char	*why;
 
-	if ((v = js_parse(data, size, &deep)) == NULL)
+	if ((v = js_parse(data, size, 32, &why)) == NULL)
 		return;
-	if (deep)
+	if (why != NULL)
 		abort();
 	write_text(&first, v);
-	if ((again = js_parse(first.data, first.len, &deep)) == NULL)
+	if ((again = js_parse(first.data, first.len, 32, &why)) == NULL)
 		abort();
 	write_text(&second, again);
 	if (first.len != second.len ||

@@ -565,3 +565,38 @@ def test_who_knows_nothing_does_not_decide_over_who_is_late(start, steps):
                 for p in b, c:
                     assert p.do("count ~m") == [2000, 20000]
                     assert p.do("add ~v")[0] == 0
+
+
+# ---- maps that are long, states that pass ----
+
+def test_portions_of_a_map_have_all_of_it(start, steps):
+    k = start(config=CONFIG % 2, worker=steps, shards=2)
+    with Steps(k, "g") as a, Steps(k, "g") as b, Steps(k, "g") as c:
+        assert a.do("put m 1000 5") == [0]
+        for p in a, b, c:
+            wait.until(lambda: p.do("count m") == [1000, 5000])
+            keys, size, portions = p.do("some m 50")
+            assert (keys, size) == (1000, 5000) and portions > 10
+            assert p.do("some none 50") == [0, 0, 1]
+        for n in range(12):
+            assert c.do("drop m 90") == [0]
+        wait.until(lambda: a.do("count m") == [0, 0])
+
+
+def test_a_state_that_only_passing_steps_wrote_expires(start, steps):
+    k = start(config=CONFIG % 2, worker=steps, shards=1)
+    base = "kennel:store:g:steps"
+
+    def ttls(r):
+        return [r("PTTL", n) for n in (base, base + ":.log", base + ":m")]
+    with Steps(k, "g") as a, k.redis() as r:
+        assert a.do("pass m 3 5") == [0]
+        assert all(ms > 80000000 for ms in ttls(r))
+        assert a.do("pass other 1 5") == [0]
+        assert r("PTTL", base + ":other") > 80000000
+        assert a.do("put ~m 3 5") == [0]        # is in memory only
+        assert all(ms > 80000000 for ms in ttls(r))
+        assert a.do("put m 1 5") == [0]
+        assert ttls(r) == [-1] * 3
+        assert a.do("pass m 3 5") == [0]
+        assert ttls(r) == [-1] * 3

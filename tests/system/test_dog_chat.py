@@ -355,8 +355,7 @@ def test_unknown_types_go_to_everyone_signed(five):
     "{", "}", '{"type":', "{'type':'msg'}", '{"type":"msg"}',
     '{"type":"msg","text":1}', '{"type":"msg","text":null}',
     '{"type":"msg","text":{}}', "\0", "[" * 100000, '{"a":' * 5000,
-    '{"type":"msg","text":"\\ud800"}', "NaN", "{}x"],
-    ids=range(23))
+    "NaN", "{}x", "\\ud800"], ids=range(23))
 def test_malformed_messages_are_ignored(five, text):
     """34"""
     c = five[2]

@@ -136,14 +136,57 @@ def test_ts_that_is_no_number_is_refused(pact, ts):
         assert a.expect("profile")["role"] == "user"
 
 
-def test_ts_is_signed_as_sent(pact):
-    """39: a string that is not how the number prints."""
+@pytest.mark.parametrize("write", ["0{}", "00{}", "+{}", " {}", "{} ", "{}.0",
+                                   "{}e0", "\t{}", "{}\0", "0x{:x}"])
+def test_ts_in_another_spelling_is_refused(pact, write):
+    """A time, and near, but not written as one: the client is told."""
     with Pact(pact, room()) as a:
-        ts = "0" + str(now())
-        a.tell("authenticate", {"ts": ts, "key": sign(a.room, now(), KEY)})
-        quiet(a)
-        a.tell("authenticate", {"ts": ts, "key": sign(a.room, ts, KEY)})
-        assert a.expect("profile")["role"] == "admin"
+        text = write.format(now())
+        a.tell("authenticate", {"ts": text, "key": sign(a.room, text, KEY)})
+        assert all(m["type"] == "error" for m in settle(a)[a])
+        a.tell("profile")
+        assert a.expect("profile")["role"] == "user"
+
+
+@pytest.mark.parametrize("tail", ["0", "00", "1", "17", "-", "+", " "])
+def test_admin_of_a_longer_name_is_not_ours(pact, tail):
+    """What was signed for "lobby0" is nothing in "lobby", wherever ts is cut."""
+    with Pact(pact, room() + "x") as a, Pact(pact, a.room + tail) as other:
+        ts = now()
+        key = sign(other.room, ts, KEY)
+        a.tell("authenticate", {"ts": f"{tail}{ts}", "key": key})
+        if (tail + str(ts)).isdigit():
+            a.send(f'{{"type":"authenticate","data":{{"ts":{int(tail)}{ts},'
+                   f'"key":"{key}"}}}}')
+        assert all(m["type"] == "error" for m in settle(a)[a])
+        a.tell("profile")
+        assert a.expect("profile")["role"] == "user"
+        other.tell("authenticate", {"ts": str(ts), "key": key})
+        assert other.expect("profile")["role"] == "admin"
+
+
+def test_a_shorter_name_cannot_take_digits_of_the_time(pact):
+    """The other way: what was signed for "lobby" is nothing in "lobby1"."""
+    with Pact(pact, room() + "x") as a:
+        ts = str(now())
+        key = sign(a.room, ts, KEY)
+        with Pact(pact, a.room + ts[0]) as b, Pact(pact, a.room + ts[:9]) as c:
+            for p in b, c:
+                rest = ts[len(p.room) - len(a.room):]
+                p.tell("authenticate", {"ts": rest, "key": key})
+                p.tell("authenticate", {"ts": int(rest), "key": key})
+                assert all(m["type"] == "error" for m in settle(p)[p])
+                p.tell("profile")
+                assert p.expect("profile")["role"] == "user"
+
+
+def test_key_is_sent_again_after_reconnecting(pact):
+    """As Pact's client does, with the ts and key it had."""
+    g, ts = room(), now()
+    for _ in range(2):
+        with Pact(pact, g, "s") as a:
+            a.tell("authenticate", {"ts": ts, "key": sign(g, ts, KEY)})
+            assert a.expect("profile")["role"] == "admin"
 
 
 def test_role_is_the_sockets(pact):

@@ -347,6 +347,7 @@ def test_nul_is_a_character(four):
     assert a.login({"n": "\0"})["properties"] == {"n": "\0"}
     quiet(a)
     a.tell("login", {"n\0": 1})         # a name that our JSON cannot have
+    assert "u0000" in a.error()
     assert a.barrier() == []
 
 

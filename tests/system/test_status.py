@@ -115,6 +115,13 @@ def test_thousand_groups(start):
     assert len(s["groups"]) == 1000
     assert {g["group"][:-101] for g in s["groups"]} == \
         {f"g{i}" for i in range(1000)}
+    assert s["groups_left"] == 0
+    k.exact()
+    # Clients make them: of more than that, the others are counted.
+    cs += [Chat(k, f"more{i}", "a") for i in range(5)]
+    s = k.status()
+    assert len(s["groups"]) == 1000 and s["groups_left"] == 5
+    assert "\nand 5 groups more\n" in k.ctl("status")
     k.exact()
     for c in cs:
         c.close()

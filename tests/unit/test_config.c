@@ -303,6 +303,33 @@ static const struct {
 	{ "5124095576030h", 0, UINT_MAX, 0, 0 },
 };
 
+START_TEST(lifetimes_have_units_and_a_range)
+{
+	static const struct {
+		const char	*text;
+		int		 ok;
+		unsigned	 s;
+	} rows[] = {
+		{ "30d", 1, 30 * 86400 }, { "12h", 1, 12 * 3600 },
+		{ "10m", 1, 600 }, { "20s", 1, 20 }, { "7", 1, 7 },
+		{ "500ms", 0, 0 }, { "0", 0, 0 }, { "31d", 0, 0 },
+		{ "-1", 0, 0 }, { "", 0, 0 }, { "d", 0, 0 }, { "1dd", 0, 0 },
+		{ "99999999999999999999d", 0, 0 },
+		{ "213503982334602d", 0, 0 },
+	};
+	const char	*why = NULL;
+	unsigned	 v = 77;
+
+	for (size_t i = 0; i < nitems(rows); i++) {
+		v = 77;
+		ck_assert_int_eq(config_lifetime(rows[i].text, 1, 30 * 86400,
+		    &v, &why), rows[i].ok ? 0 : -1);
+		ck_assert_uint_eq(v, rows[i].ok ? rows[i].s : 77);
+	}
+	ck_assert_ptr_nonnull(why);
+}
+END_TEST
+
 START_TEST(durations_have_units_and_a_range)
 {
 	const char	*why = NULL;
@@ -354,6 +381,7 @@ main(void)
 	tcase_add_test(t, yes_and_no_have_four_spellings);
 	tcase_add_loop_test(t, sizes_are_powers_of_1024_within_a_range, 0,
 	    (int)nitems(sizes));
+	tcase_add_test(t, lifetimes_have_units_and_a_range);
 	tcase_add_loop_test(t, durations_have_units_and_a_range, 0,
 	    (int)nitems(durations));
 	tcase_add_test(t, numbers_are_plain_and_within_a_range);

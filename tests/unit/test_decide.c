@@ -1,5 +1,6 @@
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,6 +227,119 @@ START_TEST(a_step_writes_so_often_and_so_much)
 }
 END_TEST
 
+START_TEST(counts_are_those_of_a_walk)
+{
+	static const char	*keys[] = { "old", "both", "a", "b", "c" };
+	char			 all[500];
+	size_t			 walked;
+
+	srand(1);
+	for (int i = 0; i < 2000; i++) {
+		put(keys[rand() % 5], rand() % 2 ? "x" : NULL);
+		if (rand() % 3 == 0)
+			next();
+		if (t.nchanges > 90)
+			next();
+		*all = '\0';
+		decide_each(&t, slice_str("m"), list_cb, all);
+		walked = 0;
+		for (char *p = all; (p = strchr(p, ';')) != NULL; p++)
+			walked++;
+		ck_assert_uint_eq(decide_count(&t, slice_str("m")), walked);
+	}
+	ck_assert_uint_eq(decide_count(&t, slice_str("none")), 0);
+}
+END_TEST
+
+struct seen {
+	int	 times[1000], n;
+};
+
+static void
+seen_cb(struct slice key, struct slice value, void *arg)
+{
+	struct seen	*seen = arg;
+
+	(void)value;
+	seen->times[atoi(key.data + 1)]++;
+	seen->n++;
+}
+
+/* Keys k0 .. k999: of the state, the batch and the step; some are removed. */
+static void
+three_layers(void)
+{
+	char	 key[16];
+
+	decide_end(&t);
+	maps_clear(&state);
+	for (int i = 0; i < 400; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		ck_assert_int_eq(maps_put(&state, slice_str("m"),
+		    slice_str(key), slice_str("v")), 0);
+	}
+	decide_begin(&t, &state, &batch, 2000, 1 << 20);
+	for (int i = 300; i < 700; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		ck_assert_int_eq(put(key, "v"), 0);
+	}
+	ck_assert_int_eq(put("k5", NULL), 0);
+	ck_assert_int_eq(decide_accept(&t, &batch), 0);
+	decide_end(&t);
+	decide_begin(&t, &state, &batch, 2000, 1 << 20);
+	for (int i = 600; i < 1000; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		ck_assert_int_eq(put(key, "v"), 0);
+	}
+	ck_assert_int_eq(put("k6", NULL), 0);
+	ck_assert_int_eq(put("k650", NULL), 0);
+}
+
+START_TEST(portions_are_of_about_that_size_and_leave_none_out)
+{
+	struct seen	 seen = { 0 };
+	uint64_t	 cursor = 0;
+	int		 before;
+
+	three_layers();
+	ck_assert_uint_eq(decide_count(&t, slice_str("m")), 997);
+	do {
+		before = seen.n;
+		decide_some(&t, slice_str("m"), &cursor, 10, seen_cb, &seen);
+		ck_assert_int_le(seen.n - before, 30);
+	} while (cursor != 0);
+	for (int i = 0; i < 1000; i++)
+		ck_assert_int_eq(seen.times[i], i != 5 && i != 6 && i != 650);
+}
+END_TEST
+
+START_TEST(portions_of_a_map_that_grows_leave_none_out)
+{
+	struct seen	 seen = { 0 };
+	uint64_t	 cursor = 0;
+	char		 key[16];
+	int		 n = 100;
+
+	for (int i = 0; i < n; i++) {
+		snprintf(key, sizeof(key), "k%d", i);
+		maps_put(&batch, slice_str("g"), slice_str(key),
+		    slice_str("v"));
+	}
+	do {
+		maps_some(&batch, slice_str("g"), &cursor, 7, seen_cb, &seen);
+		for (int i = 0; i < 30 && n < 1000; i++) {
+			snprintf(key, sizeof(key), "k%d", n++);
+			maps_put(&batch, slice_str("g"), slice_str(key),
+			    slice_str("v"));
+		}
+	} while (cursor != 0);
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_ge(seen.times[i], 1);
+	maps_some(&batch, slice_str("none"), &cursor, 7, seen_cb, &seen);
+	ck_assert_uint_eq(cursor, 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -244,6 +358,10 @@ main(void)
 	    nitems(bounds));
 	tcase_add_test(c, the_first_failure_is_the_steps);
 	tcase_add_test(c, a_step_writes_so_often_and_so_much);
+	tcase_add_test(c, counts_are_those_of_a_walk);
+	tcase_add_test(c,
+	    portions_are_of_about_that_size_and_leave_none_out);
+	tcase_add_test(c, portions_of_a_map_that_grows_leave_none_out);
 	suite_add_tcase(s, c);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

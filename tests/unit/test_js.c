@@ -9,6 +9,8 @@
 #include "common/bytes.h"
 #include "shardd/apps/js.h"
 
+#define DEPTH	32
+
 #define NODE_NUMBERS	5000
 
 static double
@@ -185,13 +187,13 @@ START_TEST(a_nul_makes_it_no_number)
 END_TEST
 
 static json_t *
-nested(int depth, char open, char close, int *deep)
+nested(int depth, char open, char close, const char **why)
 {
 	static char	 text[4096];
 
 	memset(text, open, (size_t)depth);
 	memset(text + depth, close, (size_t)depth);
-	return (js_parse(text, (size_t)depth * 2, deep));
+	return (js_parse(text, (size_t)depth * 2, DEPTH, why));
 }
 
 START_TEST(depth_is_bounded)
@@ -199,21 +201,21 @@ START_TEST(depth_is_bounded)
 	static const char	 string[] = "\"[[[[[[[[[[[[[[[[[[[[[[[["
 				    "[[[[[[[[[[[\\\"[[[[\"";
 	json_t			*v;
-	int			 deep;
+	const char		*why;
 
-	ck_assert_ptr_nonnull(v = nested(JS_DEPTH, '[', ']', &deep));
+	ck_assert_ptr_nonnull(v = nested(DEPTH, '[', ']', &why));
 	json_decref(v);
-	ck_assert_int_eq(deep, 0);
-	ck_assert_ptr_null(nested(JS_DEPTH + 1, '[', ']', &deep));
-	ck_assert_int_ne(deep, 0);
-	ck_assert_ptr_null(nested(2000, '[', ']', &deep));
-	ck_assert_int_ne(deep, 0);
+	ck_assert_ptr_null(why);
+	ck_assert_ptr_null(nested(DEPTH + 1, '[', ']', &why));
+	ck_assert_ptr_nonnull(why);
+	ck_assert_ptr_null(nested(2000, '[', ']', &why));
+	ck_assert_ptr_nonnull(why);
 	/* Never closed, it is no JSON; brackets in a string are none. */
-	ck_assert_ptr_null(nested(2000, '[', ' ', &deep));
-	ck_assert_int_eq(deep, 0);
-	ck_assert_ptr_nonnull(v = js_parse(string, sizeof(string) - 1, &deep));
+	ck_assert_ptr_null(nested(2000, '[', ' ', &why));
+	ck_assert_ptr_null(why);
+	ck_assert_ptr_nonnull(v = js_parse(string, sizeof(string) - 1, DEPTH, &why));
 	json_decref(v);
-	ck_assert_int_eq(deep, 0);
+	ck_assert_ptr_null(why);
 }
 END_TEST
 
@@ -225,6 +227,16 @@ static const struct {
 	{ "\"\\u0000\\u001f\\b\\f\\n\\r\\t\\\"\\\\\\/\\u00fc\\ud83d\\ude00\"",
 	"\"\\u0000\\u001f\\b\\f\\n\\r\\t\\\"\\\\/\xc3\xbc\xf0\x9f\x98\x80\"" },
 	{ "12345678901234567890123", "1.2345678901234568e+22" },
+	{ "[18446744073709552000,9223372036854775808,-9223372036854775809]",
+	"[18446744073709552000,9223372036854776000,-9223372036854776000]" },
+	/* Half a surrogate pair; a backslash before u is no escape. */
+	{ "\"\\ud83d\"", "\"\xef\xbf\xbd\"" },
+	{ "\"\\uDe00x\\ud83d\\ud83d\\ude00\"",
+	"\"\xef\xbf\xbdx\xef\xbf\xbd\xf0\x9f\x98\x80\"" },
+	{ "\"\\\\ud83d\\\\\\udc00\"",
+	"\"\\\\ud83d\\\\\xef\xbf\xbd\"" },
+	{ "{\"\\ud83d\":\"\\ud83d\\u0041\"}",
+	"{\"\xef\xbf\xbd\":\"\xef\xbf\xbd" "A\"}" },
 	{ "9007199254740993", "9007199254740992" },
 	{ "true", "true" }, { "[]", "[]" }, { "{}", "{}" },
 	{ "{\"__proto__\":{\"constructor\":1}}",
@@ -232,27 +244,62 @@ static const struct {
 	{ "{\"a\":1,\"a\":2}", "{\"a\":2}" },
 	{ "", NULL }, { "{", NULL }, { "[1,]", NULL }, { "01", NULL },
 	{ "NaN", NULL }, { "'a'", NULL }, { "\"\xff\"", NULL },
-	{ "1 2", NULL }, { "{\"a\":1}x", NULL },
+	{ "1 2", NULL }, { "{\"a\":1}x", NULL }, { "\"\\ud83", NULL },
+	{ "\"\\ud83d", NULL }, { "\"\\ud83d\\", NULL }, { "\\", NULL },
 };
 
 START_TEST(json_is_written_shortest)
 {
 	json_t		*v;
 	struct js_text	 t;
-	int		 deep;
+	const char	*why;
 
-	v = js_parse(texts[_i].in, strlen(texts[_i].in), &deep);
+	v = js_parse(texts[_i].in, strlen(texts[_i].in), DEPTH, &why);
 	if (texts[_i].out == NULL) {
 		ck_assert_ptr_null(v);
 		return;
 	}
 	ck_assert_ptr_nonnull(v);
+	ck_assert_ptr_null(why);
 	ck_assert_int_eq(js_begin(&t), 0);
 	js_write(t.f, v);
 	ck_assert_int_eq(js_end(&t), 0);
 	ck_assert_str_eq(t.data, texts[_i].out);
 	js_clear(&t);
 	json_decref(v);
+}
+END_TEST
+
+/* JSON, but more than we can carry: words say what. */
+static const char *const	 refused[] = {
+	"{\"a\\u0000b\":1}", "[1e999]", "{\"a\":{\"\\u0000\":[]}}",
+};
+
+START_TEST(what_cannot_be_carried_is_named)
+{
+	const char	*why = NULL;
+
+	ck_assert_ptr_null(js_parse(refused[_i], strlen(refused[_i]), DEPTH,
+	    &why));
+	ck_assert_ptr_nonnull(why);
+}
+END_TEST
+
+START_TEST(the_deepest_can_be_read)
+{
+	static char	 text[20000];
+	const char	*why;
+	json_t		*v;
+
+	memset(text, '[', JS_DEPTH_MAX);
+	memset(text + JS_DEPTH_MAX, ']', JS_DEPTH_MAX);
+	ck_assert_ptr_nonnull(v = js_parse(text, 2 * JS_DEPTH_MAX,
+	    JS_DEPTH_MAX, &why));
+	json_decref(v);
+	memset(text, '[', 10000);
+	memset(text + 10000, ']', 10000);
+	ck_assert_ptr_null(js_parse(text, 20000, JS_DEPTH_MAX, &why));
+	ck_assert_ptr_nonnull(why);
 }
 END_TEST
 
@@ -268,9 +315,9 @@ START_TEST(values_become_strings_as_javascript_does)
 {
 	json_t		*v;
 	struct js_text	 t;
-	int		 deep;
+	const char	*why;
 
-	v = js_parse(plains[_i].in, strlen(plains[_i].in), &deep);
+	v = js_parse(plains[_i].in, strlen(plains[_i].in), DEPTH, &why);
 	ck_assert_ptr_nonnull(v);
 	ck_assert_int_eq(js_begin(&t), 0);
 	js_write_plain(t.f, v);
@@ -324,6 +371,9 @@ main(void)
 	    nitems(strings));
 	tcase_add_test(t, a_nul_makes_it_no_number);
 	tcase_add_test(t, depth_is_bounded);
+	tcase_add_test(t, the_deepest_can_be_read);
+	tcase_add_loop_test(t, what_cannot_be_carried_is_named, 0,
+	    nitems(refused));
 	tcase_add_test(t, texts_may_be_within_each_other_and_follow_longer_ones);
 	tcase_add_loop_test(t, json_is_written_shortest, 0, nitems(texts));
 	tcase_add_loop_test(t, values_become_strings_as_javascript_does, 0,

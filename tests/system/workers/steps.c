@@ -6,9 +6,12 @@
  *			of which adds 1: "good bad value"
  *	put MAP N SIZE	one step that writes N values: its error's number
  *	again MAP N SIZE	the same, to one key
+ *	pass MAP N SIZE	as put, in a step that is worth a visit only
  *	add MAP		adds 1 to a number: error, value
  *	get MAP		that number
  *	count MAP	keys, and the sum of their values' lengths
+ *	some MAP N	the same, N keys at a time, and how many portions there were
+ *	drop MAP N	a step that removes about N keys: its error's number
  *	id		of this replica
  *
  * The number in ~gone grows by 1 for each replica that has ended.
@@ -63,23 +66,63 @@ put(struct kennel_step *t, const char *words, int again)
 	return (0);
 }
 
+struct drop {
+	char	 keys[100][32];
+	size_t	 n;
+};
+
+static void
+drop_cb(const char *key, size_t key_len, const char *value, size_t len,
+    void *arg)
+{
+	struct drop	*d = arg;
+
+	(void)value, (void)len;
+	if (d->n < 100)
+		snprintf(d->keys[d->n++], 32, "%.*s", (int)key_len, key);
+}
+
+static int
+drop(struct kennel_step *t, const char *words)
+{
+	struct drop	 d = { .n = 0 };
+	char		 map[64];
+	uint64_t	 cursor = 0;
+	unsigned	 n;
+	size_t		 before;
+
+	if (sscanf(words, "%63s %u", map, &n) != 2)
+		return (1);
+	before = kennel_count_in(t, map);
+	kennel_some_in(t, map, &cursor, n, drop_cb, &d);
+	for (size_t i = 0; i < d.n; i++)
+		kennel_put(t, map, d.keys[i], strlen(d.keys[i]), NULL, 0);
+	return (kennel_count_in(t, map) + d.n == before &&
+	    kennel_room_left(t) > 0 ? 0 : 2);
+}
+
 static int
 decide(struct kennel_replica *r, struct kennel_step *t, const char *data,
     size_t len)
 {
 	char	*words = strndup(data + 1, len - 1);
+	int	 err = 0;
 
 	(void)r;
 	if (words == NULL)
 		return (1);
+	if (*data == 'v')
+		kennel_passing(t);
 	if (*data == 'a')
 		add(t, words);
 	else if (*data == 'f')
 		add(t, "~flood");
+	else if (*data == 'd')
+		err = drop(t, words);
 	else
 		put(t, words, *data == 'w');
 	free(words);
-	return (0);
+	return (err);
 }
 
 static int
@@ -181,15 +224,20 @@ onmessage(struct kennel_socket *s, const struct kennel_message *m)
 	struct kennel_replica	*r = kennel_socket_replica(s);
 	struct sum		 sum = { 0, 0 };
 	const char		*v;
-	char			 text[128];
+	char			 text[128], map[64];
+	uint64_t		 cursor = 0;
 	unsigned		 n;
-	size_t			 size;
+	size_t			 size, portions = 0;
 
 	snprintf(text, sizeof(text), "%.*s", (int)m->len, m->data);
 	if (sscanf(text, "flood %u %zu", &n, &size) == 2)
 		flood(s, n, size);
 	else if (strncmp(text, "put ", 4) == 0)
 		step(s, 'p', text + 4, put_cb, NULL);
+	else if (strncmp(text, "pass ", 5) == 0)
+		step(s, 'v', text + 5, put_cb, NULL);
+	else if (strncmp(text, "drop ", 5) == 0)
+		step(s, 'd', text + 5, put_cb, NULL);
 	else if (strncmp(text, "again ", 6) == 0)
 		step(s, 'w', text + 6, put_cb, NULL);
 	else if (strncmp(text, "add ", 4) == 0)
@@ -200,6 +248,14 @@ onmessage(struct kennel_socket *s, const struct kennel_message *m)
 	} else if (strncmp(text, "count ", 6) == 0) {
 		kennel_each(r, text + 6, count_cb, &sum);
 		snprintf(text, sizeof(text), "%zu %zu", sum.keys, sum.bytes);
+		say(s, text);
+	} else if (sscanf(text, "some %63s %u", map, &n) == 2) {
+		do {
+			kennel_some(r, map, &cursor, n, count_cb, &sum);
+			portions++;
+		} while (cursor != 0);
+		snprintf(text, sizeof(text), "%zu %zu %zu", sum.keys,
+		    sum.bytes, portions);
 		say(s, text);
 	} else if (strcmp(text, "id") == 0) {
 		snprintf(text, sizeof(text), "%" PRIu64, kennel_replica_id(r));
