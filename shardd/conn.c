@@ -637,7 +637,8 @@ conn_discard(struct conn *c)
 static int
 conn_readable(const struct conn *c)
 {
-	return (c->pauses == 0 && (c->flags & (CONN_F_DOOMED | CONN_F_RESUME)) == 0 &&
+	return (c->pauses == 0 &&
+	    (c->flags & (CONN_F_DOOMED | CONN_F_RESUME)) == 0 &&
 	    (c->turns & CONN_T_QUEUED) == 0 && c->state != CONN_LINGER &&
 	    c->state != CONN_HOMING && c->state != CONN_OPENING);
 }
@@ -738,8 +739,8 @@ conn_turn(struct conn *c)
 	c->turns &= (uint8_t)~CONN_T_QUEUED;
 	if (c->fd == -1 || (c->flags & CONN_F_DOOMED))
 		return;
-	if (c->pauses == 0 && c->state != CONN_LINGER &&
-	    c->state != CONN_HOMING && c->state != CONN_OPENING) {
+	c->flags &= (uint16_t)~CONN_F_RESUME;	/* this is it */
+	if (conn_readable(c)) {
 		why = conn_ops(c)->resume(c);
 		if (why == CLOSE_NONE && conn_readable(c) && !budget_over())
 			why = conn_input(c);
