@@ -42,6 +42,7 @@
 #define ROSTER_START_MS		10000	/* from fork to READY */
 #define ROSTER_ACCUSED_MS	1000	/* its PONG, when a link to it is lost */
 #define ROSTER_PROVEN_MS	30000	/* up that long: it is no crash loop */
+#define ROSTER_USEFUL_MS	1000	/* nor if it leaves after that long */
 #define ROSTER_LEAVE_MS		2000	/* beyond the drain's deadline */
 #define ROSTER_BACKOFF_MIN_MS	100
 #define ROSTER_BACKOFF_MAX_MS	10000
@@ -960,7 +961,7 @@ shard_dead(struct shard *s)
 	struct ctl	 dead = { .type = CTL_DEAD, .slot = s->slot,
 			    .incarnation = s->incarnation };
 	size_t		 lost = 0;
-	int		 left;
+	int		 left, well;
 
 	handoff_shard_dead(g, s);
 	shard_examine(s, "died");
@@ -1001,13 +1002,14 @@ shard_dead(struct shard *s)
 		return;
 	}
 
-	if (clock_ms() - s->since >= ROSTER_PROVEN_MS || left) {
+	well = left && clock_ms() - s->since >= ROSTER_USEFUL_MS;
+	if (clock_ms() - s->since >= ROSTER_PROVEN_MS || well) {
 		s->crashes_in_row = 0;
 		backoff_reset(&s->backoff);
 		backoff_reset(&r->grow_backoff);
 	} else if (s->slot >= g->settings.shards)
 		roster_slow_growth(r);
-	s->crashes_in_row += !left;
+	s->crashes_in_row += !well;
 	s->restarts++;
 	shard_again(s, s->crashes_in_row < 2);
 }
@@ -1314,8 +1316,8 @@ roster_shrink_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	if (busy || newest == NULL)
 		return;
-	log_info("shard slot=%" PRIu32 " served nobody for %u s and leaves",
-	    newest->slot, set->idle_shard_ms / 1000);
+	log_info("shard slot=%" PRIu32 " served nobody for %u ms and leaves",
+	    newest->slot, set->idle_shard_ms);
 	newest->site->leaving = 1;
 	shard_leave(newest);
 	roster_drain(newest, set->drain_ms);

@@ -280,3 +280,20 @@ def test_one_that_serves_somebody_stays(start):
     assert k.shard(2)["pid"] == newest
     last.close()
     wait.until(lambda: [s["slot"] for s in k.status()["shards"]] == [0], 30)
+
+
+def test_a_worker_that_leaves_at_once_is_slowed_down(start, tmp_path):
+    """Leaving in order is no crash, but so soon it is no use either."""
+    quick, worker = tmp_path / "quick", tmp_path / "worker"
+    worker.write_text(f"""#!/bin/sh
+[ -e '{quick}' ] && (sleep 0.2; kill $$) &
+exec '{kits.SHARDD}' "$@"
+""")
+    worker.chmod(0o755)
+    k = start(shards=1, redis="none", worker=str(worker))
+    quick.touch()
+    k.kill_shard(0)
+    wait.until(lambda: k.shard(0)["state"] == "waiting", 30)
+    quick.unlink()
+    wait.until(lambda: len(k.shards()) == 1 and
+               k.shard(0)["uptime_ms"] > 1500, 30)
