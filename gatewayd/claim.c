@@ -20,8 +20,9 @@
 
 /*
  * KEYS: node.  ARGV: token, id, ms to live, "first" or "again", then fields and
- * values.  1, or who has the name: gateway, pid, host.  A successor of the same
- * token takes the name at its first beat; whoever had it before finds out.
+ * values.  2: it was ours; 1: nobody's; or who has the name: gateway, pid, host.
+ * A successor of the same token takes the name at its first beat; whoever had it
+ * before finds out.
  */
 static const char	 claim_take[] =
 	"local k = KEYS[1]\n"
@@ -35,7 +36,7 @@ static const char	 claim_take[] =
 	"redis.call('HSET', k, 'token', ARGV[1], 'id', ARGV[2],\n"
 	"    unpack(ARGV, 5))\n"
 	"redis.call('PEXPIRE', k, ARGV[3])\n"
-	"return 1\n";
+	"return t and 2 or 1\n";
 /* KEYS: node.  ARGV: token, id. */
 static const char	 claim_give[] =
 	"local h = redis.call('HMGET', KEYS[1], 'token', 'id')\n"
@@ -52,6 +53,7 @@ struct claim {
 	char		 started[24], host[65], holder[512];
 	enum claim_state state;
 	int		 ever;		/* had the name */
+	int		 heir;		/* of one of our token, without a gap */
 	int		 complained;	/* that it cannot be asked for */
 	const struct claim_ops *ops;
 	void		*arg;
@@ -160,6 +162,12 @@ claim_state(const struct claim *c)
 	return (c->state);
 }
 
+int
+claim_heir(const struct claim *c)
+{
+	return (c->state == CLAIM_HELD && c->heir);
+}
+
 const char *
 claim_holder(const struct claim *c)
 {
@@ -198,6 +206,8 @@ claim_beat_cb(const struct redis_value *v, int err, void *arg)
 		c->state = CLAIM_TAKEN;
 	} else if (v->kind == REDIS_INTEGER) {
 		c->state = CLAIM_HELD;
+		if (!c->ever)
+			c->heir = v->integer == 2;
 		c->ever = 1;
 	} else if (!c->complained) {
 		c->complained = news = 1;

@@ -44,6 +44,12 @@ void	 claim_free(struct claim *c);
 /* Take the name, or say that we still have it: to be called every few seconds. */
 void	 claim_beat(struct claim *c);
 enum claim_state claim_state(const struct claim *c);
+/*
+ * The name is ours, and was when we first asked: all that bears it is, or was,
+ * ours, too.  Else there may be shards of somebody who had it before and has
+ * lost its gateway only.
+ */
+int	 claim_heir(const struct claim *c);
 /* "gatewayd pid=12 on HOST, listening on ADDRESS" */
 const char *claim_holder(const struct claim *c);
 /* Give the name back, if it is ours: done comes once, from the loop, unless

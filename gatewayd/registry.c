@@ -230,8 +230,8 @@ registry_leave(struct registry *r, void (*done_cb)(struct gateway *))
 		event_active(r->deadline, EV_TIMEOUT, 1);
 		return;
 	}
-	/* Who bears our name now keeps its own. */
-	r->scanned = claim_state(r->claim) != CLAIM_HELD;
+	/* Who bears our name now, or did before, keeps its own. */
+	r->scanned = !claim_heir(r->claim);
 	if (r->scanned)
 		registry_next(r);
 	else
@@ -367,7 +367,7 @@ static void
 registry_scan(struct registry *r)
 {
 	if ((!r->started && r->done_cb == NULL) || !redis_up(r->redis) ||
-	    claim_state(r->claim) != CLAIM_HELD)
+	    !claim_heir(r->claim))
 		return;
 	if (r->scanning) {
 		r->rescan = 1;
@@ -474,7 +474,8 @@ registry_gone_cb(void *arg)
 
 /* ---- what other nodes left ---- */
 
-/* What bears our name is ours, or of the gateway that has it now. */
+/* What bears our name is known, or of the gateway that has it now; unless we came
+ * to the name when it was nobody's. */
 static int
 registry_ghosts_knows(struct slice address, void *arg)
 {
@@ -484,8 +485,9 @@ registry_ghosts_knows(struct slice address, void *arg)
 	uint64_t	 incarnation;
 
 	return (keys_address_parse(address, &node_len, &slot, &incarnation) ==
-	    0 && (slice_is(slice_of(address.data, node_len),
-	    r->g->settings.node) || roster_knows(r->g->roster, incarnation)));
+	    0 && (roster_knows(r->g->roster, incarnation) ||
+	    (slice_is(slice_of(address.data, node_len), r->g->settings.node) &&
+	    (claim_state(r->claim) != CLAIM_HELD || claim_heir(r->claim)))));
 }
 
 static void

@@ -90,14 +90,15 @@ def test_a_name_that_is_lost_is_noticed(start, server):
         r("HSET", "kennel:client:g:z", "web/0#00000000000000aa", "1")
         r("SADD", "kennel:shard:web/0#00000000000000aa:clients",
           "kennel:client:g:z")
+        r("SADD", "kennel:shards", "web/0#00000000000000aa")
         people[0].say("still here")
         assert people[1].next(type="user:msg")["text"] == "still here"
         assert len(clients(r)) == 3
         mark = len(k.log())
         r("DEL", "kennel:node:web")
         k.wait_log("node=web is ours", 20, mark)
-        # What bears our name again, and is none of ours, goes.
-        wait.until(lambda: len(clients(r)) == 2, 10)
+        # What bears our name again, and does not live, goes.
+        wait.until(lambda: len(clients(r)) == 2, 60)
         r("HSET", "kennel:node:web", "token", "other", "id", "other")
         k.wait_log("in use in this Redis", 20, len(k.log()))
         r("HSET", "kennel:client:g:z", "web/0#00000000000000aa", "1")
@@ -108,6 +109,33 @@ def test_a_name_that_is_lost_is_noticed(start, server):
         k.stop()
         assert r.hash("kennel:node:web")["token"] == "other"
         assert list(clients(r)) == ["kennel:client:g:z"]
+
+
+def test_shards_of_who_had_the_name_before_are_left(start, server):
+    """They lost their gateway and its claim, and live: that is no ghost."""
+    server.start()
+    url = f"unix:{server.path}"
+    one = start("--node", "web", redis=url)
+    a = Chat(one, "g", "a")
+    with redis.Redis(server.path) as r:
+        one.kill_gateway()
+        r("DEL", "kennel:node:web")     # as after 30 s
+        two = start("--node", "web", redis=url)
+        b = Chat(two, "g", "b")
+        r("SADD", "kennel:shards", "gone/0#00000000000000aa")
+        # Somebody has looked, twice, when this one is gone twice.
+        for _ in range(2):
+            r("SADD", "kennel:shards", "gone/0#00000000000000aa")
+            wait.until(lambda: not r("SISMEMBER", "kennel:shards",
+                                     "gone/0#00000000000000aa"), 60)
+        two.kill_shard(0)
+        wait.until(lambda: len(two.shards()) == 2, 20)
+        assert "kennel:client:g:a" in clients(r)
+        two.stop()
+        assert list(clients(r)) == ["kennel:client:g:a"]
+    a.close()
+    b.close()
+    one.destroy()
 
 
 def test_ghosts_of_another_name_are_swept(start, server):
@@ -174,7 +202,8 @@ def test_a_token_that_is_none_is_made_anew(start, server, text):
 
 def test_a_cluster_is_refused(server):
     """With a sentence, instead of CROSSSLOT twice a second."""
-    server.args = ["--cluster-enabled", "yes"]
+    server.args = ["--cluster-enabled", "yes",
+                   "--cluster-port", str(kits.Ports.take())]
     server.start()
     text = refused(kits.Kennel(redis=f"redis://127.0.0.1:{server.port}",
                                ready=False))
