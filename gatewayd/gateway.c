@@ -22,6 +22,7 @@
 #include "gatewayd/door.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
+#include "gatewayd/linger.h"
 #include "gatewayd/jail.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
@@ -46,12 +47,21 @@ static void	 gateway_end(struct gateway *) __attribute__((noreturn));
 static void	 gateway_free(struct gateway *);
 static void	 gateway_unlink(const struct gateway *);
 static void	 gateway_unlink_bound(const struct gateway *, size_t);
+static void	 gateway_home(const struct capsule *, int, void *);
+static void	 gateway_pause(int, void *);
 static void	 gateway_signal_cb(int, void *);
 static void	 gateway_tick_cb(evutil_socket_t, short, void *);
+
+#define GATEWAY_PAUSE	0x2u	/* handoff's bit of listener_pause() */
 
 static const struct placement_ops gateway_placement_ops = {
 	.replica_made = roster_replica_made,
 	.replica_ended = roster_replica_ended,
+};
+
+static const struct handoff_ops gateway_handoff_ops = {
+	.home = gateway_home,
+	.pause = gateway_pause,
 };
 
 int
@@ -86,18 +96,6 @@ gateway_run(struct gateway *g)
 	event_base_free(g->base);
 	log_info("left");
 	return (0);
-}
-
-uint64_t
-gateway_next_id(struct gateway *g)
-{
-	uint64_t	 high = g->incarnation << 32;
-
-	/* 0 is nobody's. */
-	do
-		g->counter++;
-	while ((high | (g->counter & UINT32_MAX)) == 0);
-	return (high | (g->counter & UINT32_MAX));
 }
 
 /* ---- start ---- */
@@ -175,11 +173,9 @@ gateway_start(struct gateway *g)
 	if (g->filter != NULL && !jail_has_domains())
 		log_info("this kernel has no landlock, which would keep "
 		    "workers out of each other");
-	g->placement = placement_new(&gateway_placement_ops, g);
-	g->arrivals = arrivals_new(g);
-	g->handoffs = handoffs_new(g);
-	if (g->placement == NULL || g->arrivals == NULL ||
-	    g->handoffs == NULL)
+	g->placement = placement_new(g->incarnation, &gateway_placement_ops, g);
+	g->linger = linger_new(g->base, g->settings.linger_max, &g->totals);
+	if (g->placement == NULL || g->linger == NULL)
 		fatal("start");
 	if (strcmp(mode, "auto") == 0) {
 		if ((g->redisd = redisd_new(g, gateway_claim)) == NULL)
@@ -223,6 +219,13 @@ gateway_shards(struct gateway *g)
 		fatal("%s/control.sock", g->settings.run_dir);
 	if (roster_new(g, gateway_ready) == NULL)
 		fatal("shards");
+	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
+	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
+	if (g->handoffs != NULL)
+		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
+		    g->placement, g->linger, g->handoffs);
+	if (g->arrivals == NULL)
+		fatal("start");
 }
 
 static void
@@ -253,7 +256,7 @@ gateway_ready(struct gateway *g)
 			    sock_format(text, sizeof(text),
 			    (struct sockaddr *)&ss, len));
 		g->listeners[i] = listener_new(g->base, fd, arrival_accept_cb,
-		    arrival_refuse_cb, g);
+		    arrival_refuse_cb, g->arrivals);
 		if (g->listeners[i] == NULL)
 			fatal("listen");
 		g->nlisteners++;
@@ -273,6 +276,30 @@ gateway_ready(struct gateway *g)
 	proc_notify("READY=1");
 }
 
+/* ---- what is handed from the lower to the upper ---- */
+
+/* A connection came home. */
+static void
+gateway_home(const struct capsule *c, int fd, void *arg)
+{
+	struct gateway	*g = arg;
+
+	arrival_home(g->arrivals, c, fd);
+}
+
+/* Many connections are on their way to shards: accept more slowly, or go on. */
+static void
+gateway_pause(int on, void *arg)
+{
+	struct gateway	*g = arg;
+
+	for (size_t i = 0; i < g->nlisteners; i++)
+		if (on)
+			listener_pause(g->listeners[i], GATEWAY_PAUSE);
+		else
+			listener_resume(g->listeners[i], GATEWAY_PAUSE);
+}
+
 /* ---- stop ---- */
 
 static void
@@ -285,15 +312,13 @@ gateway_leave(struct gateway *g)
 		close(g->bound[--g->nbound]);
 	while (g->nlisteners > 0)
 		listener_free(g->listeners[--g->nlisteners]);
-	/* Whoever is refused from here on still is to read why. */
-	arrivals_free(g->arrivals);
-	if ((g->arrivals = arrivals_new(g)) == NULL)
-		gateway_at_once(g);
-	handoff_leave(g);
-	if (g->roster != NULL)
-		roster_leave(g->roster, g->settings.drain_ms, gateway_left);
-	else
+	if (g->roster == NULL) {
 		gateway_left(g);
+		return;
+	}
+	arrivals_leave(g->arrivals);
+	handoff_leave(g->handoffs);
+	roster_leave(g->roster, g->settings.drain_ms, gateway_left);
 }
 
 /* The shards have. */
@@ -357,7 +382,7 @@ gateway_free(struct gateway *g)
 	placement_free(g->placement);
 	roster_free(g->roster);
 	arrivals_free(g->arrivals);
-	map_clear(&g->addresses);
+	linger_free(g->linger);
 	redisd_free(g->redisd);
 	gateway_unlink(g);
 	jail_free(g->filter);

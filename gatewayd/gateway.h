@@ -4,16 +4,15 @@
 
 #include <stdint.h>
 
-#include "common/bucket.h"
 #include "common/list.h"
-#include "common/map.h"
 #include "gatewayd/settings.h"
-#include "proto/close_why.h"
+#include "gatewayd/totals.h"
 
 struct arrivals;
 struct control_door;
 struct event_base;
 struct handoffs;
+struct lingerers;
 struct listener;
 struct placement;
 struct redisd;
@@ -21,22 +20,10 @@ struct registry;
 struct roster;
 struct sock_fprog;
 
-struct totals {			/* since this gateway started */
-	uint64_t accepted;		/* connections */
-	uint64_t requests;		/* heads read, at home too */
-	uint64_t handed;		/* adopted by shards */
-	uint64_t home;			/* came home */
-	uint64_t refused;		/* answered with an error by the gateway */
-	uint64_t gone[CLOSE_NWHYS];	/* as the shards say */
-	uint64_t second_release;	/* should be 0 */
-};
-
 struct gateway {
 	struct event_base *base;
 	struct settings	 settings;
 	uint64_t	 incarnation;
-	uint64_t	 counter;	/* connections; ids are unique per node */
-	uint64_t	 replica_counter;
 	uint64_t	 started;	/* ms since 1970 */
 	int		 leaving;
 	int		 bound[LISTEN_MAX];	/* until there are listeners */
@@ -46,10 +33,9 @@ struct gateway {
 	size_t		 nlisteners;
 	struct placement *placement;
 	struct roster	*roster;
-	struct arrivals	*arrivals;
-	struct bucket	 accepts;
-	struct map	 addresses;	/* of clients, if they are counted */
-	struct handoffs	*handoffs;
+	struct lingerers	*linger;
+	struct handoffs	*handoffs;	/* with the roster */
+	struct arrivals	*arrivals;	/* likewise */
 	struct list	 checks;	/* check.c */
 	struct redisd	*redisd;	/* NULL: not ours */
 	struct registry	*registry;	/* NULL: --redis none */
@@ -62,7 +48,5 @@ struct gateway {
 /* settings are loaded, the run directory is ours.  From start to end; the exit
  * status. */
 int	 gateway_run(struct gateway *g);
-/* A connection id: 32 bits of the incarnation, 32 of the counter; never 0. */
-uint64_t gateway_next_id(struct gateway *g);
 
 #endif

@@ -11,16 +11,16 @@
 
 #include "common/clock.h"
 #include "common/list.h"
-#include "common/listener.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/turn.h"
 #include "gatewayd/address.h"
-#include "gatewayd/arrival.h"
-#include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
+#include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/roster.h"
+#include "gatewayd/settings.h"
+#include "gatewayd/totals.h"
 #include "proto/channel.h"
 
 #define HANDOFF_WAIT_MS		2000	/* for a shard to start */
@@ -28,7 +28,6 @@
 #define HANDOFF_GRACE_MS	200	/* more, until it is somebody else's */
 #define HANDOFF_MANY		1024	/* unanswered: accept more slowly */
 #define HANDOFF_PAUSE_MS	10
-#define HANDOFF_PAUSE		0x2u	/* its bit of listener_pause() */
 
 struct handoff {
 	struct map_node	 by_id;
@@ -66,7 +65,14 @@ struct ghost {
 };
 
 struct handoffs {
-	struct gateway	*gateway;
+	const struct settings *settings;
+	struct totals	*totals;
+	struct placement *placement;
+	struct roster	*roster;
+	struct lingerers	*linger;
+	const struct handoff_ops *ops;
+	void		*arg;
+	int		 leaving;
 	struct map	 by_id;
 	struct list	 waiting;	/* at_wait */
 	size_t		 nwaiting;
@@ -80,46 +86,54 @@ struct handoffs {
 	struct turn_work work;
 };
 
-static struct handoff *handoff_new(struct gateway *,
+static struct handoff *handoff_new(struct handoffs *,
 	    const struct handoff_ask *, int);
-static void	 handoff_place(struct gateway *, struct handoff *);
-static void	 handoff_send(struct gateway *, struct handoff *);
-static int	 handoff_wait(struct gateway *, struct handoff *);
-static void	 handoff_unwait(struct gateway *, struct handoff *);
-static void	 handoff_again(struct gateway *, struct handoff *);
-static void	 handoff_refuse(struct gateway *, struct handoff *,
+static void	 handoff_place(struct handoffs *, struct handoff *);
+static void	 handoff_send(struct handoffs *, struct handoff *);
+static int	 handoff_wait(struct handoffs *, struct handoff *);
+static void	 handoff_unwait(struct handoffs *, struct handoff *);
+static void	 handoff_again(struct handoffs *, struct handoff *);
+static void	 handoff_refuse(struct handoffs *, struct handoff *,
 	    const char *);
-static int	 handoff_detach(struct gateway *, struct handoff *);
-static struct handoff *handoff_find(struct gateway *, const struct shard *,
+static int	 handoff_detach(struct handoffs *, struct handoff *);
+static struct handoff *handoff_find(struct handoffs *, const struct shard *,
 	    uint64_t);
-static void	 handoff_homes(struct gateway *, struct shard *, int);
-static int	 handoff_disown(struct gateway *, struct handoff *);
-static void	 handoff_ghosts(struct gateway *, const struct shard *, int);
+static void	 handoff_homes(struct handoffs *, struct shard *, int);
+static int	 handoff_disown(struct handoffs *, struct handoff *);
+static void	 handoff_ghosts(struct handoffs *, const struct shard *, int);
 static void	 handoff_late_cb(evutil_socket_t, short, void *);
 static void	 handoff_arm_late(struct handoffs *, uint64_t);
 static void	 handoff_again_work(void *);
 static void	 handoff_timer_cb(evutil_socket_t, short, void *);
 static void	 handoff_arm(struct handoffs *);
-static void	 handoff_ease(struct gateway *);
+static void	 handoff_ease(struct handoffs *);
 static void	 handoff_pause_cb(evutil_socket_t, short, void *);
 
 struct handoffs *
-handoffs_new(struct gateway *g)
+handoffs_new(struct event_base *base, const struct settings *settings,
+    struct totals *totals, struct placement *placement, struct roster *roster,
+    struct lingerers *linger, const struct handoff_ops *ops, void *arg)
 {
 	struct handoffs	*hs;
 
 	if ((hs = calloc(1, sizeof(*hs))) == NULL)
 		return (NULL);
-	hs->gateway = g;
+	hs->settings = settings;
+	hs->totals = totals;
+	hs->placement = placement;
+	hs->roster = roster;
+	hs->linger = linger;
+	hs->ops = ops;
+	hs->arg = arg;
 	list_init(&hs->waiting);
 	list_init(&hs->again);
 	list_init(&hs->homes);
 	list_init(&hs->sent);
 	list_init(&hs->ghosts);
 	turn_work_init(&hs->work, handoff_again_work, hs);
-	hs->timer = evtimer_new(g->base, handoff_timer_cb, hs);
-	hs->pause = evtimer_new(g->base, handoff_pause_cb, hs);
-	hs->late = evtimer_new(g->base, handoff_late_cb, hs);
+	hs->timer = evtimer_new(base, handoff_timer_cb, hs);
+	hs->pause = evtimer_new(base, handoff_pause_cb, hs);
+	hs->late = evtimer_new(base, handoff_late_cb, hs);
 	if (hs->timer == NULL || hs->pause == NULL || hs->late == NULL) {
 		handoffs_free(hs);
 		errno = ENOMEM;
@@ -138,14 +152,14 @@ handoffs_free(struct handoffs *hs)
 	if (hs == NULL)
 		return;
 	while ((n = map_first(&hs->by_id)) != NULL)
-		close(handoff_detach(hs->gateway, container_of(n,
+		close(handoff_detach(hs, container_of(n,
 		    struct handoff, by_id)));
 	list_each(l, tmp, &hs->homes) {
 		home = list_entry(l, struct home, at);
 		close(home->fd);
 		free(home);
 	}
-	handoff_ghosts(hs->gateway, NULL, 1);
+	handoff_ghosts(hs, NULL, 1);
 	map_clear(&hs->by_id);
 	turn_cancel(&hs->work);
 	if (hs->late != NULL)
@@ -158,21 +172,21 @@ handoffs_free(struct handoffs *hs)
 }
 
 void
-handoff_start(struct gateway *g, const struct handoff_ask *ask, int fd)
+handoff_start(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 {
 	struct handoff	*h;
 
-	if ((h = handoff_new(g, ask, fd)) == NULL) {
+	if ((h = handoff_new(hs, ask, fd)) == NULL) {
 		address_unref(ask->address);
-		arrival_refuse(g, fd, 503, NULL, 1, ask->head_only);
+		linger_refuse(hs->linger, fd, 503, NULL, 1, ask->head_only);
 		return;
 	}
-	handoff_place(g, h);
-	handoff_ease(g);
+	handoff_place(hs, h);
+	handoff_ease(hs);
 }
 
 void
-handoff_shard_ready(struct gateway *g, struct shard *s)
+handoff_shard_ready(struct handoffs *hs, struct shard *s)
 {
 	struct list	*l, *tmp;
 	struct handoff	*h;
@@ -180,15 +194,14 @@ handoff_shard_ready(struct gateway *g, struct shard *s)
 	list_each(l, tmp, &s->handoffs) {
 		h = list_entry(l, struct handoff, at);
 		if (!h->sent)
-			handoff_send(g, h);
+			handoff_send(hs, h);
 	}
-	handoff_retry(g);		/* one more may start now */
+	handoff_retry(hs);		/* one more may start now */
 }
 
 void
-handoff_retry(struct gateway *g)
+handoff_retry(struct handoffs *hs)
 {
-	struct handoffs	*hs = g->handoffs;
 	struct list	*l, *tmp;
 	struct handoff	*h;
 
@@ -202,48 +215,48 @@ handoff_retry(struct gateway *g)
 }
 
 void
-handoff_shard_dead(struct gateway *g, struct shard *s)
+handoff_shard_dead(struct handoffs *hs, struct shard *s)
 {
 	struct list	*l, *tmp;
 
 	list_each(l, tmp, &s->handoffs)
-		handoff_again(g, list_entry(l, struct handoff, at));
-	handoff_homes(g, s, 1);
-	handoff_ghosts(g, s, 1);
+		handoff_again(hs, list_entry(l, struct handoff, at));
+	handoff_homes(hs, s, 1);
+	handoff_ghosts(hs, s, 1);
 }
 
 void
-handoff_adopted(struct gateway *g, struct shard *s, uint64_t id)
+handoff_adopted(struct handoffs *hs, struct shard *s, uint64_t id)
 {
-	struct handoff	*h = handoff_find(g, s, id);
-	struct place	*place = placement_find(g->placement, id);
+	struct handoff	*h = handoff_find(hs, s, id);
+	struct place	*place = placement_find(hs->placement, id);
 
 	if (h == NULL)
 		return;
-	g->totals.handed++;
+	hs->totals->handed++;
 	if (place != NULL) {
 		place->address = h->ask.address;
 		h->ask.address = NULL;
 	}
 	log_debug("handoff id=%016" PRIx64 " slot=%" PRIu32 " adopted", id,
 	    s->slot);
-	close(handoff_detach(g, h));
+	close(handoff_detach(hs, h));
 }
 
 void
-handoff_refused(struct gateway *g, struct shard *s, uint64_t id,
+handoff_refused(struct handoffs *hs, struct shard *s, uint64_t id,
     struct slice why, int leaving)
 {
-	struct handoff	*h = handoff_find(g, s, id);
+	struct handoff	*h = handoff_find(hs, s, id);
 	struct place	*place;
 	char		 text[128];
 
 	if (h == NULL) {
 		/* It said ADOPTED, and then saw that it was too late. */
-		place = placement_find(g->placement, id);
+		place = placement_find(hs->placement, id);
 		if (place != NULL && place_site(place) == s->site) {
-			g->totals.gone[CLOSE_LOST]++;
-			placement_release(g->placement, id, NULL);
+			hs->totals->gone[CLOSE_LOST]++;
+			placement_release(hs->placement, id, NULL);
 		}
 		return;
 	}
@@ -251,16 +264,16 @@ handoff_refused(struct gateway *g, struct shard *s, uint64_t id,
 	    s->slot, id, log_escape(text, sizeof(text), why.data, why.len));
 	if (leaving)
 		h->tries--;
-	handoff_again(g, h);
+	handoff_again(hs, h);
 }
 
 void
-handoff_home(struct gateway *g, struct shard *s, const struct capsule *c,
+handoff_home(struct handoffs *hs, struct shard *s, const struct capsule *c,
     int fd)
 {
 	struct ctl	 m = { .type = CTL_ADOPTED, .id = c->id,
 			    .replica = c->replica };
-	struct place	*place = placement_find(g->placement, c->id);
+	struct place	*place = placement_find(hs->placement, c->id);
 	struct home	*home;
 
 	home = malloc(sizeof(*home) + c->early.len + c->peer.len);
@@ -272,8 +285,8 @@ handoff_home(struct gateway *g, struct shard *s, const struct capsule *c,
 	}
 	/* One that was on its way home when a gateway died has none. */
 	if (place != NULL && place_site(place) == s->site)
-		placement_release(g->placement, c->id, NULL);
-	g->totals.home++;
+		placement_release(hs->placement, c->id, NULL);
+	hs->totals->home++;
 	home->shard = s;
 	home->number = control_queued(s->control);
 	home->fd = fd;
@@ -285,40 +298,40 @@ handoff_home(struct gateway *g, struct shard *s, const struct capsule *c,
 		memcpy(home->bytes, c->early.data, c->early.len);
 	if (c->peer.len > 0)
 		memcpy(home->bytes + c->early.len, c->peer.data, c->peer.len);
-	list_push(&g->handoffs->homes, &home->at);
+	list_push(&hs->homes, &home->at);
 }
 
 void
-handoff_packet(struct gateway *g, struct shard *s)
+handoff_packet(struct handoffs *hs, struct shard *s)
 {
-	if (list_empty(&g->handoffs->homes))
+	if (list_empty(&hs->homes))
 		return;
 	control_flush(s->control);
-	handoff_homes(g, s, 0);
+	handoff_homes(hs, s, 0);
 }
 
 void
-handoff_sent(struct gateway *g, struct shard *s)
+handoff_sent(struct handoffs *hs, struct shard *s)
 {
-	handoff_homes(g, s, 0);
-	handoff_ghosts(g, s, 0);
+	handoff_homes(hs, s, 0);
+	handoff_ghosts(hs, s, 0);
 }
 
 void
-handoff_leave(struct gateway *g)
+handoff_leave(struct handoffs *hs)
 {
-	struct handoffs	*hs = g->handoffs;
 
+	hs->leaving = 1;
 	/* What is sent may have been adopted: that is for the shard to say. */
 	while (!list_empty(&hs->waiting))
-		handoff_refuse(g, list_entry(hs->waiting.next, struct handoff,
+		handoff_refuse(hs, list_entry(hs->waiting.next, struct handoff,
 		    at_wait), "Service Unavailable: shutting down");
 }
 
 size_t
-handoff_count(const struct gateway *g)
+handoff_count(const struct handoffs *hs)
 {
-	return (g->handoffs->by_id.count);
+	return (hs->by_id.count);
 }
 
 /* ---- one ---- */
@@ -337,7 +350,7 @@ handoff_copy(char **to, struct slice s)
 
 /* Keeps all of ask.  fd is taken only on success. */
 static struct handoff *
-handoff_new(struct gateway *g, const struct handoff_ask *ask, int fd)
+handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 {
 	struct handoff	*h;
 	char		*p;
@@ -360,7 +373,7 @@ handoff_new(struct gateway *g, const struct handoff_ask *ask, int fd)
 	list_init(&h->at_wait);
 	list_init(&h->at_sent);
 	h->ask = *ask;
-	if (map_insert(&g->handoffs->by_id, &h->by_id, &h->ask.id,
+	if (map_insert(&hs->by_id, &h->by_id, &h->ask.id,
 	    sizeof(h->ask.id)) == -1) {
 		free(h);
 		return (NULL);
@@ -383,7 +396,7 @@ handoff_new(struct gateway *g, const struct handoff_ask *ask, int fd)
 
 /* It has no place: find one, or wait for one, or refuse.  May free h. */
 static void
-handoff_place(struct gateway *g, struct handoff *h)
+handoff_place(struct handoffs *hs, struct handoff *h)
 {
 	const struct placement_ask	 ask = {
 		.id = h->ask.id, .group = h->ask.group, .uid = h->ask.uid,
@@ -392,39 +405,39 @@ handoff_place(struct gateway *g, struct handoff *h)
 	enum placement_answer		 answer;
 	struct place			*place;
 
-	if (g->leaving) {
-		handoff_refuse(g, h, "Service Unavailable: shutting down");
+	if (hs->leaving) {
+		handoff_refuse(hs, h, "Service Unavailable: shutting down");
 		return;
 	}
 	if (h->tries == HANDOFF_TRIES) {
-		handoff_refuse(g, h,
+		handoff_refuse(hs, h,
 		    "Service Unavailable: it could not be handed over");
 		return;
 	}
-	answer = placement_take(g->placement, &ask, &place);
+	answer = placement_take(hs->placement, &ask, &place);
 	/* A plain request needs none of its own, but some. */
 	if ((answer == PLACEMENT_NEED_SHARD || (answer == PLACEMENT_FULL &&
-	    roster_serving(g->roster) == 0)) && roster_grow(g->roster) == 0)
-		answer = placement_take(g->placement, &ask, &place);
+	    roster_serving(hs->roster) == 0)) && roster_grow(hs->roster) == 0)
+		answer = placement_take(hs->placement, &ask, &place);
 	if (answer == PLACED) {
 		h->tries++;
 		h->shard = place_site(place)->owner;
 		list_push(&h->shard->handoffs, &h->at);
 		if (h->shard->state == SHARD_READY)
-			handoff_send(g, h);
-		else if (handoff_wait(g, h) == -1)
-			handoff_refuse(g, h, "Service Unavailable: too many "
+			handoff_send(hs, h);
+		else if (handoff_wait(hs, h) == -1)
+			handoff_refuse(hs, h, "Service Unavailable: too many "
 			    "are waiting");
-	} else if (!roster_starting(g->roster) || handoff_wait(g, h) == -1)
-		handoff_refuse(g, h, "Service Unavailable: all is full");
+	} else if (!roster_starting(hs->roster) || handoff_wait(hs, h) == -1)
+		handoff_refuse(hs, h, "Service Unavailable: all is full");
 }
 
 /* May free h. */
 static void
-handoff_send(struct gateway *g, struct handoff *h)
+handoff_send(struct handoffs *hs, struct handoff *h)
 {
 	static struct buf	 record;	/* kept from one to the next */
-	const struct place	*place = placement_find(g->placement,
+	const struct place	*place = placement_find(hs->placement,
 				    h->ask.id);
 	const struct handoff_ask *ask = &h->ask;
 	struct capsule		 c;
@@ -432,7 +445,7 @@ handoff_send(struct gateway *g, struct handoff *h)
 				    .time = clock_ms() + HANDOFF_LATE_MS };
 	int			 fds[2] = { h->fd, -1 };
 
-	handoff_unwait(g, h);
+	handoff_unwait(hs, h);
 	memset(&c, 0, sizeof(c));
 	c.id = ask->id;
 	c.protocol = CAPSULE_HTTP;
@@ -461,9 +474,9 @@ handoff_send(struct gateway *g, struct handoff *h)
 	h->sent = h->shard->asked = 1;
 	h->number = control_queued(h->shard->control);
 	h->deadline = m.time + HANDOFF_GRACE_MS;
-	list_push(&g->handoffs->sent, &h->at_sent);
-	if (!evtimer_pending(g->handoffs->late, NULL))
-		handoff_arm_late(g->handoffs, HANDOFF_LATE_MS +
+	list_push(&hs->sent, &h->at_sent);
+	if (!evtimer_pending(hs->late, NULL))
+		handoff_arm_late(hs, HANDOFF_LATE_MS +
 		    HANDOFF_GRACE_MS);
 	return;
 fail:
@@ -471,18 +484,17 @@ fail:
 	    ask->id, h->shard->slot, strerror(errno));
 	if (fds[1] != -1)
 		close(fds[1]);
-	handoff_refuse(g, h, NULL);
+	handoff_refuse(hs, h, NULL);
 }
 
 /* For a shard to get ready.  0, or -1: too many do. */
 static int
-handoff_wait(struct gateway *g, struct handoff *h)
+handoff_wait(struct handoffs *hs, struct handoff *h)
 {
-	struct handoffs	*hs = g->handoffs;
 
 	if (!list_empty(&h->at_wait))
 		return (0);
-	if (hs->nwaiting >= g->settings.waiting_max)
+	if (hs->nwaiting >= hs->settings->waiting_max)
 		return (-1);
 	h->deadline = clock_ms() + HANDOFF_WAIT_MS;
 	list_push(&hs->waiting, &h->at_wait);
@@ -493,21 +505,20 @@ handoff_wait(struct gateway *g, struct handoff *h)
 }
 
 static void
-handoff_unwait(struct gateway *g, struct handoff *h)
+handoff_unwait(struct handoffs *hs, struct handoff *h)
 {
 	if (list_empty(&h->at_wait))
 		return;
 	list_remove(&h->at_wait);
-	g->handoffs->nwaiting--;
+	hs->nwaiting--;
 }
 
 /* Its place is given up; at the end of this turn it gets another. */
 static void
-handoff_again(struct gateway *g, struct handoff *h)
+handoff_again(struct handoffs *hs, struct handoff *h)
 {
-	struct handoffs	*hs = g->handoffs;
 
-	placement_release(g->placement, h->ask.id, NULL);
+	placement_release(hs->placement, h->ask.id, NULL);
 	h->shard = NULL;
 	h->sent = 0;
 	list_remove(&h->at_sent);
@@ -531,31 +542,31 @@ handoff_again_work(void *arg)
 	while (!list_empty(&now)) {
 		h = list_entry(now.next, struct handoff, at);
 		list_remove(&h->at);
-		handoff_place(hs->gateway, h);
+		handoff_place(hs, h);
 	}
 }
 
 /* Frees h. */
 static void
-handoff_refuse(struct gateway *g, struct handoff *h, const char *why)
+handoff_refuse(struct handoffs *hs, struct handoff *h, const char *why)
 {
 	int	 head_only = h->ask.head_only;
 
 	if (h->shard != NULL)
-		placement_release(g->placement, h->ask.id, NULL);
-	arrival_refuse(g, handoff_detach(g, h), 503, why, 1, head_only);
+		placement_release(hs->placement, h->ask.id, NULL);
+	linger_refuse(hs->linger, handoff_detach(hs, h), 503, why, 1, head_only);
 }
 
 /* Frees h; its descriptor is the caller's. */
 static int
-handoff_detach(struct gateway *g, struct handoff *h)
+handoff_detach(struct handoffs *hs, struct handoff *h)
 {
 	int	 fd = h->fd;
 
-	handoff_unwait(g, h);
+	handoff_unwait(hs, h);
 	list_remove(&h->at_sent);
 	list_remove(&h->at);
-	map_remove(&g->handoffs->by_id, &h->by_id);
+	map_remove(&hs->by_id, &h->by_id);
 	address_unref(h->ask.address);
 	free(h);
 	return (fd);
@@ -563,9 +574,9 @@ handoff_detach(struct gateway *g, struct handoff *h)
 
 /* One that was sent to s. */
 static struct handoff *
-handoff_find(struct gateway *g, const struct shard *s, uint64_t id)
+handoff_find(struct handoffs *hs, const struct shard *s, uint64_t id)
 {
-	struct map_node	*n = map_find(&g->handoffs->by_id, &id, sizeof(id));
+	struct map_node	*n = map_find(&hs->by_id, &id, sizeof(id));
 	struct handoff	*h;
 
 	h = n == NULL ? NULL : container_of(n, struct handoff, by_id);
@@ -581,12 +592,12 @@ handoff_find(struct gateway *g, const struct shard *s, uint64_t id)
  * and the others stay the shard's.
  */
 static void
-handoff_homes(struct gateway *g, struct shard *s, int ended)
+handoff_homes(struct handoffs *hs, struct shard *s, int ended)
 {
 	struct list	*l, *tmp;
 	struct home	*home;
 
-	list_each(l, tmp, &g->handoffs->homes) {
+	list_each(l, tmp, &hs->homes) {
 		home = list_entry(l, struct home, at);
 		if (home->shard != s ||
 		    (!ended && home->number > control_sent(s->control)))
@@ -595,7 +606,7 @@ handoff_homes(struct gateway *g, struct shard *s, int ended)
 		if (ended)
 			close(home->fd);
 		else
-			arrival_home(g, &home->c, home->fd);
+			hs->ops->home(&home->c, home->fd, hs->arg);
 		free(home);
 	}
 }
@@ -630,7 +641,7 @@ handoff_timer_cb(evutil_socket_t fd, short what, void *arg)
 		h = list_entry(hs->waiting.next, struct handoff, at_wait);
 		if (h->deadline > now)
 			break;
-		handoff_refuse(hs->gateway, h, "Service Unavailable: no shard "
+		handoff_refuse(hs, h, "Service Unavailable: no shard "
 		    "started in time");
 	}
 	handoff_arm(hs);
@@ -655,7 +666,6 @@ static void
 handoff_late_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct handoffs	*hs = arg;
-	struct gateway	*g = hs->gateway;
 	struct handoff	*h;
 	struct pollfd	 p = { .events = POLLIN };
 	uint64_t	 now = clock_ms();
@@ -668,7 +678,7 @@ handoff_late_cb(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		p.fd = control_fd(h->shard->control);
-		if (poll(&p, 1, 0) != 0 || handoff_disown(g, h) == -1) {
+		if (poll(&p, 1, 0) != 0 || handoff_disown(hs, h) == -1) {
 			/* Not before the others, whose shards may be silent. */
 			list_remove(&h->at_sent);
 			h->deadline = now + HANDOFF_GRACE_MS;
@@ -678,7 +688,7 @@ handoff_late_cb(evutil_socket_t fd, short what, void *arg)
 		log_info("shard slot=%" PRIu32 " id=%016" PRIx64
 		    " did not adopt it in time", h->shard->slot, h->ask.id);
 		roster_suspect(h->shard);
-		handoff_again(g, h);
+		handoff_again(hs, h);
 	}
 }
 
@@ -687,7 +697,7 @@ handoff_late_cb(evutil_socket_t fd, short what, void *arg)
  * it is too late; else the descriptor stays as it is until then.  0, or -1.
  */
 static int
-handoff_disown(struct gateway *g, struct handoff *h)
+handoff_disown(struct handoffs *hs, struct handoff *h)
 {
 	struct ghost	*ghost;
 	int		 fd;
@@ -704,18 +714,18 @@ handoff_disown(struct gateway *g, struct handoff *h)
 	ghost->number = h->number;
 	ghost->fd = h->fd;
 	h->fd = fd;
-	list_push(&g->handoffs->ghosts, &ghost->at);
+	list_push(&hs->ghosts, &ghost->at);
 	return (0);
 }
 
 /* Those of s (NULL: of all) whose ADOPT the kernel has, or never will (ended). */
 static void
-handoff_ghosts(struct gateway *g, const struct shard *s, int ended)
+handoff_ghosts(struct handoffs *hs, const struct shard *s, int ended)
 {
 	struct list	*l, *tmp;
 	struct ghost	*ghost;
 
-	list_each(l, tmp, &g->handoffs->ghosts) {
+	list_each(l, tmp, &hs->ghosts) {
 		ghost = list_entry(l, struct ghost, at);
 		if ((s != NULL && ghost->shard != s) ||
 		    (!ended && ghost->number > control_sent(s->control)))
@@ -733,16 +743,14 @@ handoff_ghosts(struct gateway *g, const struct shard *s, int ended)
  * wait for may hang, and the others are not to suffer.
  */
 static void
-handoff_ease(struct gateway *g)
+handoff_ease(struct handoffs *hs)
 {
 	const struct timeval	 tv = { 0, HANDOFF_PAUSE_MS * 1000 };
-	struct handoffs		*hs = g->handoffs;
 
 	if (hs->by_id.count - hs->nwaiting < HANDOFF_MANY ||
 	    evtimer_pending(hs->pause, NULL))
 		return;
-	for (size_t i = 0; i < g->nlisteners; i++)
-		listener_pause(g->listeners[i], HANDOFF_PAUSE);
+	hs->ops->pause(1, hs->arg);
 	evtimer_add(hs->pause, &tv);
 }
 
@@ -750,9 +758,7 @@ static void
 handoff_pause_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct handoffs	*hs = arg;
-	struct gateway	*g = hs->gateway;
 
 	(void)fd, (void)what;
-	for (size_t i = 0; i < g->nlisteners; i++)
-		listener_resume(g->listeners[i], HANDOFF_PAUSE);
+	hs->ops->pause(0, hs->arg);
 }

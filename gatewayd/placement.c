@@ -29,6 +29,7 @@ struct placement {
 	struct map	 replicas, by_name;
 	const struct placement_ops *ops;
 	void		*arg;
+	uint64_t	 incarnation, counter;	/* ids of connections */
 	uint64_t	 next_replica;
 	uint64_t	 mark;
 };
@@ -65,7 +66,7 @@ static void	 member_rise(struct group *, struct member *,
 	    struct replica *);
 
 struct placement *
-placement_new(const struct placement_ops *ops, void *arg)
+placement_new(uint64_t incarnation, const struct placement_ops *ops, void *arg)
 {
 	static const struct placement_ops	 deaf;
 	struct placement			*p;
@@ -77,6 +78,7 @@ placement_new(const struct placement_ops *ops, void *arg)
 	p->places.hash = place_hash;
 	p->ops = ops == NULL ? &deaf : ops;
 	p->arg = arg;
+	p->incarnation = incarnation;
 	/* Counted up from a random point: not reused after a restart either. */
 	p->next_replica = bytes_random64();
 	return (p);
@@ -97,6 +99,18 @@ placement_free(struct placement *p)
 	map_clear(&p->replicas);
 	map_clear(&p->by_name);
 	free(p);
+}
+
+uint64_t
+placement_next_id(struct placement *p)
+{
+	uint64_t	 high = p->incarnation << 32;
+
+	/* 0 is nobody's. */
+	do
+		p->counter++;
+	while ((high | (p->counter & UINT32_MAX)) == 0);
+	return (high | (p->counter & UINT32_MAX));
 }
 
 struct site *

@@ -87,8 +87,14 @@ struct placement_ops {
 	void	(*replica_ended)(struct replica *r, void *arg);
 };
 
-struct placement *placement_new(const struct placement_ops *ops, void *arg);
+/* incarnation: of this gateway. */
+struct placement *placement_new(uint64_t incarnation,
+	    const struct placement_ops *ops, void *arg);
 void	 placement_free(struct placement *p);
+
+/* The id of a connection, unique on this node: 32 bits of the incarnation, 32 of a
+ * counter; never 0. */
+uint64_t placement_next_id(struct placement *p);
 
 /* sites.  NULL with errno. */
 struct site *placement_site_add(struct placement *p, uint32_t slot,

@@ -579,7 +579,7 @@ shard_ready(struct shard *s, const struct ctl *m, int *fds, int cut)
 		shard_introduce(s, list_entry(l, struct replica, at_site));
 	shard_forget(s);
 	roster_resolve(s->gateway->roster);
-	handoff_shard_ready(s->gateway, s);
+	handoff_shard_ready(s->gateway->handoffs, s);
 	if (s->site->leaving)
 		shard_leave(s);
 	return (0);
@@ -623,7 +623,7 @@ shard_adopt(struct shard *s, const struct ctl *m, int *fds, int cut)
 	}
 	fd = fds[0];
 	fds[0] = -1;
-	handoff_home(g, s, &c, fd);
+	handoff_home(g->handoffs, s, &c, fd);
 	free(record);
 	return (0);
 refuse:
@@ -638,7 +638,7 @@ static int
 shard_adopted(struct shard *s, const struct ctl *m, int *fds, int cut)
 {
 	(void)fds, (void)cut;
-	handoff_adopted(s->gateway, s, m->id);
+	handoff_adopted(s->gateway->handoffs, s, m->id);
 	return (0);
 }
 
@@ -651,7 +651,7 @@ shard_refused(struct shard *s, const struct ctl *m, int *fds, int cut)
 		s->site->usable = 0;
 	if (m->why == CLOSE_GOING)
 		s->site->leaving = 1;
-	handoff_refused(s->gateway, s, m->id, m->text, m->why == CLOSE_GOING);
+	handoff_refused(s->gateway->handoffs, s, m->id, m->text, m->why == CLOSE_GOING);
 	return (0);
 }
 
@@ -766,13 +766,13 @@ roster_message(struct shard *s, const struct ctl *m, int *fds, size_t nfds,
 void
 roster_packet(struct shard *s)
 {
-	handoff_packet(s->gateway, s);
+	handoff_packet(s->gateway->handoffs, s);
 }
 
 void
 roster_sent(struct shard *s)
 {
-	handoff_sent(s->gateway, s);
+	handoff_sent(s->gateway->handoffs, s);
 }
 
 void
@@ -784,7 +784,7 @@ roster_channel_end(struct shard *s, const char *why)
 	s->hello = 0;
 	if (s->site != NULL)
 		s->site->usable = 0;
-	handoff_shard_dead(s->gateway, s);
+	handoff_shard_dead(s->gateway->handoffs, s);
 	if (s->exited) {
 		shard_dead(s);
 		return;
@@ -963,7 +963,7 @@ shard_dead(struct shard *s)
 	size_t		 lost = 0;
 	int		 left, well;
 
-	handoff_shard_dead(g, s);
+	handoff_shard_dead(g->handoffs, s);
 	shard_examine(s, "died");
 	if (s->site != NULL)
 		lost = placement_site_remove(g->placement, s->site);
@@ -1338,7 +1338,7 @@ roster_grow_cb(evutil_socket_t fd, short what, void *arg)
 	struct roster	*r = arg;
 
 	(void)fd, (void)what;
-	handoff_retry(r->gateway);
+	handoff_retry(r->gateway->handoffs);
 }
 
 /* Have all come up, or all left? */

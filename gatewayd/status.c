@@ -81,7 +81,7 @@ status_json(struct gateway *g, const struct status_check *check)
 	    "groups_left", left,
 	    "handshakes", (json_int_t)arrivals_count(g->arrivals),
 	    "home", (json_int_t)arrivals_home(g->arrivals),
-	    "handing_over", (json_int_t)handoff_count(g),
+	    "handing_over", (json_int_t)handoff_count(g->handoffs),
 	    "places", (json_int_t)placement_count(g->placement),
 	    "totals", status_totals(&g->totals));
 	if (json == NULL || check == NULL)

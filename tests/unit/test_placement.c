@@ -41,7 +41,7 @@ static const struct placement_ops ops = { made_cb, ended_cb };
 static void
 setup(void)
 {
-	p = placement_new(&ops, &made);
+	p = placement_new(7, &ops, &made);
 	ck_assert_ptr_nonnull(p);
 	next_id = 1;
 	made = ended = 0;
