@@ -34,14 +34,15 @@
 static size_t	 gateway_bind(struct gateway *, int *);
 static void	 gateway_become(const struct gateway *);
 static void	 gateway_start(struct gateway *);
-static void	 gateway_claim(struct gateway *);
-static void	 gateway_refused(struct gateway *, const char *);
-static void	 gateway_shards(struct gateway *);
+static void	 gateway_claim(void *);
+static void	 gateway_refused(const char *, void *);
+static int	 gateway_alive(uint64_t, void *);
+static void	 gateway_shards(void *);
 static void	 gateway_ready(struct gateway *);
 static void	 gateway_leave(struct gateway *);
-static void	 gateway_left(struct gateway *);
-static void	 gateway_unlisted(struct gateway *);
-static void	 gateway_done(struct gateway *);
+static void	 gateway_left(void *);
+static void	 gateway_unlisted(void *);
+static void	 gateway_done(void *);
 static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
 static void	 gateway_end(struct gateway *) __attribute__((noreturn));
 static void	 gateway_free(struct gateway *);
@@ -62,6 +63,12 @@ static const struct placement_ops gateway_placement_ops = {
 static const struct handoff_ops gateway_handoff_ops = {
 	.home = gateway_home,
 	.pause = gateway_pause,
+};
+
+static const struct registry_ops gateway_registry_ops = {
+	.ready = gateway_shards,
+	.refused = gateway_refused,
+	.alive = gateway_alive,
 };
 
 int
@@ -178,7 +185,8 @@ gateway_start(struct gateway *g)
 	if (g->placement == NULL || g->linger == NULL)
 		fatal("start");
 	if (strcmp(mode, "auto") == 0) {
-		if ((g->redisd = redisd_new(g, gateway_claim)) == NULL)
+		if ((g->redisd = redisd_new(g->base, &g->settings,
+		    gateway_claim, g)) == NULL)
 			fatalx("no redis-server");
 		mode = redisd_url(g->redisd);
 	}
@@ -191,30 +199,34 @@ gateway_start(struct gateway *g)
 
 /* Redis is there, or is not to be waited for: whose is the node's name? */
 static void
-gateway_claim(struct gateway *g)
+gateway_claim(void *arg)
 {
-	char	 shown[256];
+	struct gateway	*g = arg;
+	char		 shown[256];
 
 	if (g->redis_url[0] == '\0')
 		gateway_shards(g);
-	else if ((g->registry = registry_new(g, gateway_shards,
-	    gateway_refused)) == NULL)
+	else if ((g->registry = registry_new(g->base, &g->settings,
+	    g->redis_url, g->incarnation, g->started, &gateway_registry_ops,
+	    g)) == NULL)
 		fatal("redis %s", secret_shown(shown, sizeof(shown),
 		    g->redis_url));
 }
 
 /* Nothing was started yet but, perhaps, a Redis of our own. */
 static void
-gateway_refused(struct gateway *g, const char *why)
+gateway_refused(const char *why, void *arg)
 {
 	log_warn("%s", why);
-	gateway_end(g);
+	gateway_end(arg);
 }
 
 /* The name is ours, or nobody can say. */
 static void
-gateway_shards(struct gateway *g)
+gateway_shards(void *arg)
 {
+	struct gateway	*g = arg;
+
 	if ((g->door = door_new(g)) == NULL)
 		fatal("%s/control.sock", g->settings.run_dir);
 	if (roster_new(g, gateway_ready) == NULL)
@@ -278,6 +290,15 @@ gateway_ready(struct gateway *g)
 
 /* ---- what is handed from the lower to the upper ---- */
 
+/* May a shard of this incarnation be alive? */
+static int
+gateway_alive(uint64_t incarnation, void *arg)
+{
+	const struct gateway	*g = arg;
+
+	return (g->roster != NULL && roster_knows(g->roster, incarnation));
+}
+
 /* A connection came home. */
 static void
 gateway_home(const struct capsule *c, int fd, void *arg)
@@ -323,8 +344,10 @@ gateway_leave(struct gateway *g)
 
 /* The shards have. */
 static void
-gateway_left(struct gateway *g)
+gateway_left(void *arg)
 {
+	struct gateway	*g = arg;
+
 	if (g->registry != NULL)
 		registry_leave(g->registry, gateway_unlisted);
 	else
@@ -333,8 +356,10 @@ gateway_left(struct gateway *g)
 
 /* Nothing of ours is in Redis any more. */
 static void
-gateway_unlisted(struct gateway *g)
+gateway_unlisted(void *arg)
 {
+	struct gateway	*g = arg;
+
 	registry_free(g->registry);
 	g->registry = NULL;
 	if (g->redisd != NULL)
@@ -344,9 +369,9 @@ gateway_unlisted(struct gateway *g)
 }
 
 static void
-gateway_done(struct gateway *g)
+gateway_done(void *arg)
 {
-	(void)g;
+	(void)arg;
 	turn_stop();
 }
 

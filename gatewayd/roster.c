@@ -69,7 +69,7 @@ struct roster {
 	struct list	*holding;	/* where orders wait, or NULL */
 	struct postmortem postmortem;
 	int		 leaving;	/* 1: draining, 2: killed */
-	void		(*left_cb)(struct gateway *);
+	void		(*left_cb)(void *);
 };
 
 /* An order that waits until something else has been said. */
@@ -321,7 +321,7 @@ roster_drain(struct shard *s, unsigned deadline_ms)
 
 void
 roster_leave(struct roster *r, unsigned deadline_ms,
-    void (*done_cb)(struct gateway *))
+    void (*done_cb)(void *))
 {
 	struct timeval	 tv = roster_tv(deadline_ms + ROSTER_LEAVE_MS);
 	struct shard	*s;

@@ -109,7 +109,7 @@ void	 roster_replica_ended(struct replica *rep, void *gateway);
 /* Drain all shards and wait; done_cb when the last has left or the deadline has
  * passed (then they are killed first). */
 void	 roster_leave(struct roster *r, unsigned deadline_ms,
-	    void (*done_cb)(struct gateway *));
+	    void (*done_cb)(void *));
 void	 roster_kill(struct roster *r);	/* at once, SIGKILL */
 
 #endif
