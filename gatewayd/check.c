@@ -12,6 +12,7 @@
 #include "gatewayd/gateway.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/roster.h"
+#include "gatewayd/shard.h"
 #include "gatewayd/status.h"
 #include "proto/channel.h"
 
@@ -108,7 +109,7 @@ check_awaits(struct check *c, struct shard *s)
 	if (c->shards[s->slot].control != s->control) {
 		c->shards[s->slot].control = s->control;
 		c->shards[s->slot].said = 0;
-		(void)roster_tell(s, &m, NULL);
+		(void)shard_tell(s, &m, NULL);
 	}
 	return (!c->shards[s->slot].said);
 }

@@ -19,6 +19,7 @@
 #include "gatewayd/forget.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/paths.h"
+#include "gatewayd/handoff.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/status.h"
 #include "proto/channel.h"
@@ -169,7 +170,7 @@ visitor_message_cb(struct control *c, const struct ctl *m, int *fds,
 		return (0);
 	}
 	if (v->shard != NULL)
-		return (roster_message(v->shard, m, fds, nfds, cut));
+		return (roster_message(g->roster, v->shard, m, fds, nfds, cut));
 	switch (m->type) {
 	case CTL_HELLO:
 		v->shard = roster_hello(g->roster, c, m,
@@ -202,7 +203,7 @@ visitor_packet_cb(struct control *c, void *arg)
 
 	(void)c;
 	if (v->shard != NULL)
-		roster_packet(v->shard);
+		handoff_packet(v->door->gateway->handoffs, v->shard);
 }
 
 static void
@@ -212,7 +213,7 @@ visitor_sent_cb(struct control *c, void *arg)
 
 	(void)c;
 	if (v->shard != NULL)
-		roster_sent(v->shard);
+		handoff_sent(v->door->gateway->handoffs, v->shard);
 }
 
 static void
@@ -223,7 +224,7 @@ visitor_end_cb(struct control *c, const char *why, void *arg)
 
 	(void)c;
 	if (s != NULL)
-		roster_channel_end(s, why);
+		roster_channel_end(v->door->gateway->roster, s, why);
 	visitor_free(v);
 }
 

@@ -30,6 +30,7 @@
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/route.h"
+#include "gatewayd/shard.h"
 
 static size_t	 gateway_bind(struct gateway *, int *);
 static void	 gateway_become(const struct gateway *);
@@ -38,7 +39,7 @@ static void	 gateway_claim(void *);
 static void	 gateway_refused(const char *, void *);
 static int	 gateway_alive(uint64_t, void *);
 static void	 gateway_shards(void *);
-static void	 gateway_ready(struct gateway *);
+static void	 gateway_ready(void *);
 static void	 gateway_leave(struct gateway *);
 static void	 gateway_left(void *);
 static void	 gateway_unlisted(void *);
@@ -48,6 +49,18 @@ static void	 gateway_end(struct gateway *) __attribute__((noreturn));
 static void	 gateway_free(struct gateway *);
 static void	 gateway_unlink(const struct gateway *);
 static void	 gateway_unlink_bound(const struct gateway *, size_t);
+static void	 gateway_replica_made(struct replica *, void *);
+static void	 gateway_replica_ended(struct replica *, void *);
+static void	 gateway_resolved(void *);
+static void	 gateway_shard_ready(struct shard *, void *);
+static void	 gateway_shard_dead(struct shard *, void *);
+static void	 gateway_shard_buried(const char *, void *);
+static void	 gateway_room(void *);
+static void	 gateway_adopted(struct shard *, uint64_t, void *);
+static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
+		    int, void *);
+static void	 gateway_going_home(struct shard *, const struct capsule *,
+		    int, void *);
 static void	 gateway_home(const struct capsule *, int, void *);
 static void	 gateway_pause(int, void *);
 static void	 gateway_signal_cb(int, void *);
@@ -56,8 +69,20 @@ static void	 gateway_tick_cb(evutil_socket_t, short, void *);
 #define GATEWAY_PAUSE	0x2u	/* handoff's bit of listener_pause() */
 
 static const struct placement_ops gateway_placement_ops = {
-	.replica_made = roster_replica_made,
-	.replica_ended = roster_replica_ended,
+	.replica_made = gateway_replica_made,
+	.replica_ended = gateway_replica_ended,
+};
+static const struct roster_ops gateway_roster_ops = {
+	.settled = gateway_ready,
+	.resolved = gateway_resolved,
+	.ready = gateway_shard_ready,
+	.dead = gateway_shard_dead,
+	.buried = gateway_shard_buried,
+	.room = gateway_room,
+	.adopted = gateway_adopted,
+	.refused = gateway_not_adopted,
+	.home = gateway_going_home,
+	.left = gateway_left,
 };
 
 static const struct handoff_ops gateway_handoff_ops = {
@@ -229,7 +254,9 @@ gateway_shards(void *arg)
 
 	if ((g->door = door_new(g)) == NULL)
 		fatal("%s/control.sock", g->settings.run_dir);
-	if (roster_new(g, gateway_ready) == NULL)
+	g->roster = roster_new(g->base, &g->settings, g->placement, &g->totals,
+	    g->filter, g->redis_url, g->incarnation, &gateway_roster_ops, g);
+	if (g->roster == NULL)
 		fatal("shards");
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
 	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
@@ -249,8 +276,9 @@ gateway_route_cb(const char *label, const char *text, void *arg)
 
 /* All shards have come up, or failed: those who knock are let in. */
 static void
-gateway_ready(struct gateway *g)
+gateway_ready(void *arg)
 {
+	struct gateway		*g = arg;
 	struct sockaddr_storage	 ss;
 	socklen_t		 len;
 	struct buf		 where = { .max = 4096 };
@@ -299,6 +327,92 @@ gateway_alive(uint64_t incarnation, void *arg)
 	return (g->roster != NULL && roster_knows(g->roster, incarnation));
 }
 
+/* Placement has a new replica, or none any more. */
+static void
+gateway_replica_made(struct replica *rep, void *arg)
+{
+	struct gateway	*g = arg;
+
+	roster_replica_made(g->roster, rep);
+}
+
+static void
+gateway_replica_ended(struct replica *rep, void *arg)
+{
+	struct gateway	*g = arg;
+
+	roster_replica_ended(g->roster, rep);
+}
+
+/* Found shards have spoken: what is in Redis and not alive is dead. */
+static void
+gateway_resolved(void *arg)
+{
+	struct gateway	*g = arg;
+
+	if (g->registry != NULL)
+		registry_start(g->registry);
+}
+
+static void
+gateway_shard_ready(struct shard *s, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_shard_ready(g->handoffs, s);
+}
+
+static void
+gateway_shard_dead(struct shard *s, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_shard_dead(g->handoffs, s);
+}
+
+static void
+gateway_shard_buried(const char *address, void *arg)
+{
+	struct gateway	*g = arg;
+
+	if (g->registry != NULL)
+		registry_sweep(g->registry, address);
+}
+
+/* A shard may be started for those who wait. */
+static void
+gateway_room(void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_retry(g->handoffs);
+}
+
+static void
+gateway_adopted(struct shard *s, uint64_t id, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_adopted(g->handoffs, s, id);
+}
+
+static void
+gateway_not_adopted(struct shard *s, uint64_t id, struct slice why, int leaving,
+    void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_refused(g->handoffs, s, id, why, leaving);
+}
+
+static void
+gateway_going_home(struct shard *s, const struct capsule *c, int fd, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_home(g->handoffs, s, c, fd);
+}
+
 /* A connection came home. */
 static void
 gateway_home(const struct capsule *c, int fd, void *arg)
@@ -339,7 +453,7 @@ gateway_leave(struct gateway *g)
 	}
 	arrivals_leave(g->arrivals);
 	handoff_leave(g->handoffs);
-	roster_leave(g->roster, g->settings.drain_ms, gateway_left);
+	roster_leave(g->roster, g->settings.drain_ms);
 }
 
 /* The shards have. */

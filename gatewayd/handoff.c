@@ -18,8 +18,10 @@
 #include "gatewayd/handoff.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/rest.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/settings.h"
+#include "gatewayd/shard.h"
 #include "gatewayd/totals.h"
 #include "proto/channel.h"
 
@@ -44,26 +46,6 @@ struct handoff {
 	struct capsule_header headers[];	/* then the bytes */
 };
 
-/* A connection that came home and is not touched before the shard's ADOPTED is
- * with the kernel. */
-struct home {
-	struct list	 at;
-	struct shard	*shard;
-	uint64_t	 number;	/* of ADOPTED on the channel */
-	int		 fd;
-	struct capsule	 c;		/* early, peer and flags only */
-	char		 bytes[];
-};
-
-/* The descriptor of an ADOPT that waits in the channel of a shard that hangs, and
- * that counts no more. */
-struct ghost {
-	struct list	 at;
-	struct shard	*shard;
-	uint64_t	 number;
-	int		 fd;
-};
-
 struct handoffs {
 	const struct settings *settings;
 	struct totals	*totals;
@@ -77,9 +59,8 @@ struct handoffs {
 	struct list	 waiting;	/* at_wait */
 	size_t		 nwaiting;
 	struct list	 again;		/* to be placed afresh, this turn */
-	struct list	 homes;
 	struct list	 sent;		/* at_sent */
-	struct list	 ghosts;
+	struct list	 rests;		/* rest.h */
 	struct event	*timer;
 	struct event	*late;		/* for the first that was sent */
 	struct event	*pause;		/* pending: accepting rests */
@@ -98,9 +79,7 @@ static void	 handoff_refuse(struct handoffs *, struct handoff *,
 static int	 handoff_detach(struct handoffs *, struct handoff *);
 static struct handoff *handoff_find(struct handoffs *, const struct shard *,
 	    uint64_t);
-static void	 handoff_homes(struct handoffs *, struct shard *, int);
 static int	 handoff_disown(struct handoffs *, struct handoff *);
-static void	 handoff_ghosts(struct handoffs *, const struct shard *, int);
 static void	 handoff_late_cb(evutil_socket_t, short, void *);
 static void	 handoff_arm_late(struct handoffs *, uint64_t);
 static void	 handoff_again_work(void *);
@@ -127,9 +106,8 @@ handoffs_new(struct event_base *base, const struct settings *settings,
 	hs->arg = arg;
 	list_init(&hs->waiting);
 	list_init(&hs->again);
-	list_init(&hs->homes);
 	list_init(&hs->sent);
-	list_init(&hs->ghosts);
+	list_init(&hs->rests);
 	turn_work_init(&hs->work, handoff_again_work, hs);
 	hs->timer = evtimer_new(base, handoff_timer_cb, hs);
 	hs->pause = evtimer_new(base, handoff_pause_cb, hs);
@@ -146,20 +124,13 @@ void
 handoffs_free(struct handoffs *hs)
 {
 	struct map_node	*n;
-	struct list	*l, *tmp;
-	struct home	*home;
 
 	if (hs == NULL)
 		return;
 	while ((n = map_first(&hs->by_id)) != NULL)
 		close(handoff_detach(hs, container_of(n,
 		    struct handoff, by_id)));
-	list_each(l, tmp, &hs->homes) {
-		home = list_entry(l, struct home, at);
-		close(home->fd);
-		free(home);
-	}
-	handoff_ghosts(hs, NULL, 1);
+	rest_clear(&hs->rests);
 	map_clear(&hs->by_id);
 	turn_cancel(&hs->work);
 	if (hs->late != NULL)
@@ -221,8 +192,7 @@ handoff_shard_dead(struct handoffs *hs, struct shard *s)
 
 	list_each(l, tmp, &s->handoffs)
 		handoff_again(hs, list_entry(l, struct handoff, at));
-	handoff_homes(hs, s, 1);
-	handoff_ghosts(hs, s, 1);
+	rest_wake(&hs->rests, s, 1, hs->ops->home, hs->arg);
 }
 
 void
@@ -274,12 +244,11 @@ handoff_home(struct handoffs *hs, struct shard *s, const struct capsule *c,
 	struct ctl	 m = { .type = CTL_ADOPTED, .id = c->id,
 			    .replica = c->replica };
 	struct place	*place = placement_find(hs->placement, c->id);
-	struct home	*home;
+	struct rest	*rest = rest_new(c);
 
-	home = malloc(sizeof(*home) + c->early.len + c->peer.len);
-	if (home == NULL || roster_tell(s, &m, NULL) == -1) {
+	if (rest == NULL || shard_tell(s, &m, NULL) == -1) {
 		/* Not answered, it stays the shard's. */
-		free(home);
+		rest_free(rest);
 		close(fd);
 		return;
 	}
@@ -287,34 +256,22 @@ handoff_home(struct handoffs *hs, struct shard *s, const struct capsule *c,
 	if (place != NULL && place_site(place) == s->site)
 		placement_release(hs->placement, c->id, NULL);
 	hs->totals->home++;
-	home->shard = s;
-	home->number = control_queued(s->control);
-	home->fd = fd;
-	memset(&home->c, 0, sizeof(home->c));
-	home->c.flags = c->flags;
-	home->c.early = slice_of(home->bytes, c->early.len);
-	home->c.peer = slice_of(home->bytes + c->early.len, c->peer.len);
-	if (c->early.len > 0)
-		memcpy(home->bytes, c->early.data, c->early.len);
-	if (c->peer.len > 0)
-		memcpy(home->bytes + c->early.len, c->peer.data, c->peer.len);
-	list_push(&hs->homes, &home->at);
+	rest_put(&hs->rests, rest, s, control_queued(s->control), fd);
 }
 
 void
 handoff_packet(struct handoffs *hs, struct shard *s)
 {
-	if (list_empty(&hs->homes))
+	if (list_empty(&hs->rests))
 		return;
 	control_flush(s->control);
-	handoff_homes(hs, s, 0);
+	rest_wake(&hs->rests, s, 0, hs->ops->home, hs->arg);
 }
 
 void
 handoff_sent(struct handoffs *hs, struct shard *s)
 {
-	handoff_homes(hs, s, 0);
-	handoff_ghosts(hs, s, 0);
+	rest_wake(&hs->rests, s, 0, hs->ops->home, hs->arg);
 }
 
 void
@@ -336,34 +293,67 @@ handoff_count(const struct handoffs *hs)
 
 /* ---- one ---- */
 
-static struct slice
-handoff_copy(char **to, struct slice s)
-{
-	char	*at = *to;
+/* What is copied, one slice after another: with bytes NULL it is measured only. */
+struct copy {
+	char		*bytes;
+	size_t		 len;
+};
 
-	if (s.len > 0)
-		memcpy(at, s.data, s.len);
-	*to += s.len;
-	/* An empty group is a group. */
-	return (slice_of(s.data == NULL ? NULL : at, s.len));
+static void
+handoff_copy(struct copy *c, struct slice *s)
+{
+	char	*at;
+
+	if (c->bytes != NULL) {
+		at = c->bytes + c->len;
+		if (s->len > 0)
+			memcpy(at, s->data, s->len);
+		/* An empty group is a group. */
+		*s = slice_of(s->data == NULL ? NULL : at, s->len);
+	}
+	c->len += s->len;
+}
+
+/* All slices of a handoff: each is one line here, and nowhere else. */
+static void
+handoff_walk(struct handoff_ask *ask, struct capsule_header *headers,
+    struct copy *c)
+{
+	handoff_copy(c, &ask->group);
+	handoff_copy(c, &ask->uid);
+	handoff_copy(c, &ask->app);
+	handoff_copy(c, &ask->route);
+	handoff_copy(c, &ask->peer);
+	handoff_copy(c, &ask->early);
+	for (size_t i = 0; i < ask->nheaders; i++) {
+		handoff_copy(c, &headers[i].name);
+		handoff_copy(c, &headers[i].value);
+	}
 }
 
 /* Keeps all of ask.  fd is taken only on success. */
 static struct handoff *
 handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 {
-	struct handoff	*h;
-	char		*p;
-	size_t		 size, n;
+	static struct capsule_header	 headers[CAPSULE_HEADERS_MAX];
+	struct handoff_ask		 mine = *ask;
+	struct copy			 c = { .bytes = NULL };
+	struct handoff			*h;
+	size_t				 n;
 
 	n = ask->nheaders < CAPSULE_HEADERS_MAX ? ask->nheaders :
 	    CAPSULE_HEADERS_MAX;
-	size = n * sizeof(h->headers[0]) + ask->group.len + ask->uid.len +
-	    ask->app.len + ask->route.len + ask->peer.len + ask->early.len;
-	for (size_t i = 0; i < n; i++)
-		size += ask->headers[i].name.len + ask->headers[i].value.len;
-	if ((h = malloc(sizeof(*h) + size)) == NULL)
+	mine.nheaders = n;
+	if (n > 0)
+		memcpy(headers, ask->headers, n * sizeof(headers[0]));
+	handoff_walk(&mine, headers, &c);
+	if ((h = malloc(sizeof(*h) + n * sizeof(h->headers[0]) +
+	    c.len)) == NULL)
 		return (NULL);
+	c = (struct copy){ .bytes = (char *)&h->headers[n] };
+	handoff_walk(&mine, headers, &c);
+	if (n > 0)
+		memcpy(h->headers, headers, n * sizeof(headers[0]));
 	h->shard = NULL;
 	h->deadline = h->number = 0;
 	h->tries = 0;
@@ -372,25 +362,13 @@ handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 	list_init(&h->at);
 	list_init(&h->at_wait);
 	list_init(&h->at_sent);
-	h->ask = *ask;
+	h->ask = mine;
+	h->ask.headers = h->headers;
 	if (map_insert(&hs->by_id, &h->by_id, &h->ask.id,
 	    sizeof(h->ask.id)) == -1) {
 		free(h);
 		return (NULL);
 	}
-	p = (char *)&h->headers[n];
-	h->ask.group = handoff_copy(&p, ask->group);
-	h->ask.uid = handoff_copy(&p, ask->uid);
-	h->ask.app = handoff_copy(&p, ask->app);
-	h->ask.route = handoff_copy(&p, ask->route);
-	h->ask.peer = handoff_copy(&p, ask->peer);
-	h->ask.early = handoff_copy(&p, ask->early);
-	for (size_t i = 0; i < n; i++) {
-		h->headers[i].name = handoff_copy(&p, ask->headers[i].name);
-		h->headers[i].value = handoff_copy(&p, ask->headers[i].value);
-	}
-	h->ask.headers = h->headers;
-	h->ask.nheaders = n;
 	return (h);
 }
 
@@ -469,7 +447,7 @@ handoff_send(struct handoffs *hs, struct handoff *h)
 			goto fail;
 	} else
 		m.value = slice_of(record.data, record.len);
-	if (roster_tell(h->shard, &m, fds) == -1)
+	if (shard_tell(h->shard, &m, fds) == -1)
 		goto fail;
 	h->sent = h->shard->asked = 1;
 	h->number = control_queued(h->shard->control);
@@ -554,7 +532,8 @@ handoff_refuse(struct handoffs *hs, struct handoff *h, const char *why)
 
 	if (h->shard != NULL)
 		placement_release(hs->placement, h->ask.id, NULL);
-	linger_refuse(hs->linger, handoff_detach(hs, h), 503, why, 1, head_only);
+	linger_refuse(hs->linger, handoff_detach(hs, h), 503, why, 1,
+	    head_only);
 }
 
 /* Frees h; its descriptor is the caller's. */
@@ -587,30 +566,6 @@ handoff_find(struct handoffs *hs, const struct shard *s, uint64_t id)
 	return (NULL);
 }
 
-/*
- * Those from s whose ADOPTED the kernel has are ours.  ended: the channel is,
- * and the others stay the shard's.
- */
-static void
-handoff_homes(struct handoffs *hs, struct shard *s, int ended)
-{
-	struct list	*l, *tmp;
-	struct home	*home;
-
-	list_each(l, tmp, &hs->homes) {
-		home = list_entry(l, struct home, at);
-		if (home->shard != s ||
-		    (!ended && home->number > control_sent(s->control)))
-			continue;
-		list_remove(l);
-		if (ended)
-			close(home->fd);
-		else
-			hs->ops->home(&home->c, home->fd, hs->arg);
-		free(home);
-	}
-}
-
 /* ---- time ---- */
 
 static void
@@ -624,8 +579,7 @@ handoff_arm(struct handoffs *hs)
 		return;
 	h = list_entry(hs->waiting.next, struct handoff, at_wait);
 	ms = h->deadline <= now ? 1 : h->deadline - now;
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	tv = clock_tv(ms);
 	evtimer_add(hs->timer, &tv);
 }
 
@@ -651,8 +605,7 @@ handoff_timer_cb(evutil_socket_t fd, short what, void *arg)
 static void
 handoff_arm_late(struct handoffs *hs, uint64_t ms)
 {
-	struct timeval	 tv = { (time_t)(ms / 1000),
-			    (suseconds_t)(ms % 1000 * 1000) };
+	struct timeval	 tv = clock_tv(ms);
 
 	evtimer_add(hs->late, &tv);
 }
@@ -687,7 +640,7 @@ handoff_late_cb(evutil_socket_t fd, short what, void *arg)
 		}
 		log_info("shard slot=%" PRIu32 " id=%016" PRIx64
 		    " did not adopt it in time", h->shard->slot, h->ask.id);
-		roster_suspect(h->shard);
+		roster_suspect(hs->roster, h->shard);
 		handoff_again(hs, h);
 	}
 }
@@ -699,41 +652,20 @@ handoff_late_cb(evutil_socket_t fd, short what, void *arg)
 static int
 handoff_disown(struct handoffs *hs, struct handoff *h)
 {
-	struct ghost	*ghost;
+	struct rest	*rest;
 	int		 fd;
 
 	if (h->number <= control_sent(h->shard->control))
 		return (0);
-	if ((ghost = malloc(sizeof(*ghost))) == NULL)
+	if ((rest = rest_new(NULL)) == NULL)
 		return (-1);
 	if ((fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 0)) == -1) {
-		free(ghost);
+		rest_free(rest);
 		return (-1);
 	}
-	ghost->shard = h->shard;
-	ghost->number = h->number;
-	ghost->fd = h->fd;
+	rest_put(&hs->rests, rest, h->shard, h->number, h->fd);
 	h->fd = fd;
-	list_push(&hs->ghosts, &ghost->at);
 	return (0);
-}
-
-/* Those of s (NULL: of all) whose ADOPT the kernel has, or never will (ended). */
-static void
-handoff_ghosts(struct handoffs *hs, const struct shard *s, int ended)
-{
-	struct list	*l, *tmp;
-	struct ghost	*ghost;
-
-	list_each(l, tmp, &hs->ghosts) {
-		ghost = list_entry(l, struct ghost, at);
-		if ((s != NULL && ghost->shard != s) ||
-		    (!ended && ghost->number > control_sent(s->control)))
-			continue;
-		list_remove(l);
-		close(ghost->fd);
-		free(ghost);
-	}
 }
 
 /* ---- overload ---- */

@@ -15,6 +15,7 @@
 #include "gatewayd/placement.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
+#include "gatewayd/shard.h"
 #include "gatewayd/status.h"
 #include "proto/channel.h"
 #include "proto/utf8.h"
