@@ -18,8 +18,10 @@
 #include "common/sock.h"
 #include "common/turn.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/check.h"
 #include "gatewayd/child.h"
 #include "gatewayd/door.h"
+#include "gatewayd/forget.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/linger.h"
@@ -31,6 +33,7 @@
 #include "gatewayd/roster.h"
 #include "gatewayd/route.h"
 #include "gatewayd/shard.h"
+#include "gatewayd/status.h"
 
 static size_t	 gateway_bind(struct gateway *, int *);
 static void	 gateway_become(const struct gateway *);
@@ -61,6 +64,17 @@ static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
 		    int, void *);
 static void	 gateway_going_home(struct shard *, const struct capsule *,
 		    int, void *);
+static struct shard *gateway_hello(struct control *, const struct ctl *,
+		    int *, pid_t, void *);
+static int	 gateway_message(struct shard *, const struct ctl *, int *,
+		    size_t, int, void *);
+static void	 gateway_packet(struct shard *, void *);
+static void	 gateway_sent(struct shard *, void *);
+static void	 gateway_channel_end(struct shard *, const char *, void *);
+static int	 gateway_ask(struct control *, const struct ctl *, void *);
+static void	 gateway_asker_gone(struct control *, void *);
+static void	 gateway_checked(struct control *, uint64_t,
+		    const struct check_result *, void *);
 static void	 gateway_home(const struct capsule *, int, void *);
 static void	 gateway_pause(int, void *);
 static void	 gateway_signal_cb(int, void *);
@@ -90,6 +104,15 @@ static const struct handoff_ops gateway_handoff_ops = {
 	.pause = gateway_pause,
 };
 
+static const struct door_ops gateway_door_ops = {
+	.hello = gateway_hello,
+	.message = gateway_message,
+	.packet = gateway_packet,
+	.sent = gateway_sent,
+	.end = gateway_channel_end,
+	.ask = gateway_ask,
+	.gone = gateway_asker_gone,
+};
 static const struct registry_ops gateway_registry_ops = {
 	.ready = gateway_shards,
 	.refused = gateway_refused,
@@ -105,7 +128,6 @@ gateway_run(struct gateway *g)
 	struct proc_signals	*signals;
 	struct event		*tick;
 
-	list_init(&g->checks);
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
 	g->nbound = gateway_bind(g, g->bound);
@@ -252,7 +274,8 @@ gateway_shards(void *arg)
 {
 	struct gateway	*g = arg;
 
-	if ((g->door = door_new(g)) == NULL)
+	if ((g->door = door_new(g->base, g->settings.run_dir,
+	    &gateway_door_ops, g)) == NULL)
 		fatal("%s/control.sock", g->settings.run_dir);
 	g->roster = roster_new(g->base, &g->settings, g->placement, &g->totals,
 	    g->filter, g->redis_url, g->incarnation, &gateway_roster_ops, g);
@@ -260,10 +283,13 @@ gateway_shards(void *arg)
 		fatal("shards");
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
 	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
+	g->checks = checks_new(g->base, g->roster, g->placement,
+	    gateway_checked, g);
+	g->forgets = forgets_new(&g->settings, g->placement);
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
 		    g->placement, g->linger, g->handoffs);
-	if (g->arrivals == NULL)
+	if (g->arrivals == NULL || g->checks == NULL || g->forgets == NULL)
 		fatal("start");
 }
 
@@ -435,6 +461,105 @@ gateway_pause(int on, void *arg)
 			listener_resume(g->listeners[i], GATEWAY_PAUSE);
 }
 
+/* A shard says hello at the door. */
+static struct shard *
+gateway_hello(struct control *c, const struct ctl *m, int *page, pid_t peer,
+    void *arg)
+{
+	struct gateway	*g = arg;
+
+	return (roster_hello(g->roster, c, m, page, peer));
+}
+
+static int
+gateway_message(struct shard *s, const struct ctl *m, int *fds, size_t nfds,
+    int cut, void *arg)
+{
+	struct gateway	*g = arg;
+
+	if (m->type != CTL_STATUS)
+		return (roster_message(g->roster, s, m, fds, nfds, cut));
+	check_said(g->checks, s, m);
+	return (0);
+}
+
+static void
+gateway_packet(struct shard *s, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_packet(g->handoffs, s);
+}
+
+static void
+gateway_sent(struct shard *s, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_sent(g->handoffs, s);
+}
+
+static void
+gateway_channel_end(struct shard *s, const char *why, void *arg)
+{
+	struct gateway	*g = arg;
+
+	roster_channel_end(g->roster, s, why);
+}
+
+/* Tell kennelctl everything, with what a check has found (may be NULL). */
+static int
+gateway_status(struct gateway *g, struct control *c, uint64_t id,
+    const struct check_result *check)
+{
+	const struct status	 st = {
+		.settings = &g->settings,
+		.totals = &g->totals,
+		.placement = g->placement,
+		.roster = g->roster,
+		.started = g->started,
+		.leaving = g->leaving,
+		.redis_url = g->redis_url,
+		.redis_up = g->registry != NULL && registry_up(g->registry),
+		.handshakes = arrivals_count(g->arrivals),
+		.home = arrivals_home(g->arrivals),
+		.handing_over = handoff_count(g->handoffs),
+	};
+
+	return (status_answer(&st, c, id, check));
+}
+
+/* A check is done.  A channel that cannot take the answer ends by itself. */
+static void
+gateway_checked(struct control *asker, uint64_t id,
+    const struct check_result *check, void *arg)
+{
+	(void)gateway_status(arg, asker, id, check);
+}
+
+/* kennelctl asks. */
+static int
+gateway_ask(struct control *c, const struct ctl *m, void *arg)
+{
+	struct gateway	*g = arg;
+
+	if (m->type == CTL_FORGET)
+		return (forget_begin(g->forgets, c, m, g->registry == NULL ?
+		    NULL : registry_redis(g->registry)));
+	if (slice_is(m->text, "check"))
+		return (check_begin(g->checks, c, m->id));
+	return (gateway_status(g, c, m->id, NULL));
+}
+
+static void
+gateway_asker_gone(struct control *c, void *arg)
+{
+	struct gateway	*g = arg;
+
+	check_cancel(g->checks, c);
+	forget_cancel(g->forgets, c);
+}
+
 /* ---- stop ---- */
 
 static void
@@ -517,6 +642,8 @@ static void
 gateway_free(struct gateway *g)
 {
 	door_free(g->door);
+	checks_free(g->checks);
+	forgets_free(g->forgets);
 	handoffs_free(g->handoffs);
 	placement_free(g->placement);
 	roster_free(g->roster);

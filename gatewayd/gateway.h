@@ -4,13 +4,14 @@
 
 #include <stdint.h>
 
-#include "common/list.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/totals.h"
 
 struct arrivals;
+struct checks;
 struct control_door;
 struct event_base;
+struct forgets;
 struct handoffs;
 struct lingerers;
 struct listener;
@@ -36,7 +37,8 @@ struct gateway {
 	struct lingerers	*linger;
 	struct handoffs	*handoffs;	/* with the roster */
 	struct arrivals	*arrivals;	/* likewise */
-	struct list	 checks;	/* check.c */
+	struct checks	*checks;
+	struct forgets	*forgets;
 	struct redisd	*redisd;	/* NULL: not ours */
 	struct registry	*registry;	/* NULL: --redis none */
 	struct control_door *door;	/* control.sock */
