@@ -60,7 +60,7 @@ struct arrivals {
 	const struct settings *settings;
 	struct totals	*totals;
 	struct placement *placement;
-	struct lingerers	*linger;
+	struct lingerers *linger;
 	struct handoffs	*handoffs;
 	struct bucket	 accepts;
 	struct map	 addresses;	/* of clients, if they are counted */

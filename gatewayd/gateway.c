@@ -1,6 +1,4 @@
 /* Start and stop, in order. */
-#include <sys/socket.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,11 +9,9 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
-#include "common/listener.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/secret.h"
-#include "common/sock.h"
 #include "common/turn.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/check.h"
@@ -35,7 +31,6 @@
 #include "gatewayd/shard.h"
 #include "gatewayd/status.h"
 
-static size_t	 gateway_bind(struct gateway *, int *);
 static void	 gateway_become(const struct gateway *);
 static void	 gateway_start(struct gateway *);
 static void	 gateway_claim(void *);
@@ -51,7 +46,6 @@ static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
 static void	 gateway_end(struct gateway *) __attribute__((noreturn));
 static void	 gateway_free(struct gateway *);
 static void	 gateway_unlink(const struct gateway *);
-static void	 gateway_unlink_bound(const struct gateway *, size_t);
 static void	 gateway_replica_made(struct replica *, void *);
 static void	 gateway_replica_ended(struct replica *, void *);
 static void	 gateway_resolved(void *);
@@ -79,8 +73,6 @@ static void	 gateway_home(const struct capsule *, int, void *);
 static void	 gateway_pause(int, void *);
 static void	 gateway_signal_cb(int, void *);
 static void	 gateway_tick_cb(evutil_socket_t, short, void *);
-
-#define GATEWAY_PAUSE	0x2u	/* handoff's bit of listener_pause() */
 
 static const struct placement_ops gateway_placement_ops = {
 	.replica_made = gateway_replica_made,
@@ -130,7 +122,7 @@ gateway_run(struct gateway *g)
 
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
-	g->nbound = gateway_bind(g, g->bound);
+	sockets_bind(&g->sockets, &g->settings);
 	gateway_become(g);
 	if ((g->base = event_base_new()) == NULL ||
 	    event_base_priority_init(g->base, 2) == -1)
@@ -154,62 +146,17 @@ gateway_run(struct gateway *g)
 
 /* ---- start ---- */
 
-/* Before anything is started: what cannot be listened on ends it here. */
-static size_t
-gateway_bind(struct gateway *g, int *fds)
-{
-	const struct settings	*s = &g->settings;
-	socklen_t		 len = sizeof(int);
-	size_t			 n = (size_t)proc_listen_fds();
-	int			 listening, keep;
-
-	if (n > LISTEN_MAX)
-		fatalx("%zu sockets were passed; at most %d are possible", n,
-		    LISTEN_MAX);
-	g->activated = n > 0;
-	for (size_t i = 0; i < n; i++) {
-		fds[i] = 3 + (int)i;
-		if (getsockopt(fds[i], SOL_SOCKET, SO_ACCEPTCONN, &listening,
-		    &len) == -1 || !listening)
-			fatalx("the socket passed as descriptor %d does not "
-			    "listen", fds[i]);
-	}
-	if (g->activated)
-		return (n);
-	for (size_t i = 0; i < s->nlisten; i++) {
-		fds[i] = sock_listen(&s->listen[i], SOCK_STREAM,
-		    (int)s->backlog);
-		if (fds[i] != -1)
-			continue;
-		keep = errno;
-		gateway_unlink_bound(g, i);
-		fatalx("cannot listen on %s: %s%s", s->listen_text[i],
-		    strerror(keep), keep == EPERM && s->listen[i].perms ?
-		    "; only root gives a file to another owner, or to a group "
-		    "that it is not in" : keep != EADDRINUSE ? "" : "; is "
-		    "another server running? choose another with --listen");
-	}
-	return (s->nlisten);
-}
-
 /* The last that is done as root. */
 static void
 gateway_become(const struct gateway *g)
 {
-	const struct settings		*s = &g->settings;
-	const struct sockaddr_un	*un;
-	unsigned			 perms;
+	const struct settings	*s = &g->settings;
+	const char		*path;
 
 	if (s->uid == geteuid())
 		return;
-	for (size_t i = 0; i < s->nlisten && !g->activated; i++) {
-		un = (const void *)&s->listen[i].ss;
-		perms = s->listen[i].perms;
-		if (un->sun_family == AF_UNIX && lchown(un->sun_path,
-		    perms & SOCK_OWNER ? (uid_t)-1 : s->uid,
-		    perms & SOCK_GROUP ? (gid_t)-1 : s->gid) == -1)
-			fatal("%s", un->sun_path);
-	}
+	if (sockets_give(&g->sockets, &path) == -1)
+		fatal("%s", path);
 	if (proc_become(s->user, s->uid, s->gid) == -1 ||
 	    proc_open_to_debuggers(s->core) == -1)
 		fatal("cannot become user %s", s->user);
@@ -305,29 +252,14 @@ static void
 gateway_ready(void *arg)
 {
 	struct gateway		*g = arg;
-	struct sockaddr_storage	 ss;
-	socklen_t		 len;
 	struct buf		 where = { .max = 4096 };
-	char			 text[128];
 	size_t			 up = 0;
-	int			 fd;
 
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
 		up += roster_slot(g->roster, i)->state == SHARD_READY;
-	for (size_t i = 0; i < g->nbound; i++) {
-		fd = g->bound[i];
-		len = sizeof(ss);
-		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
-			buf_addf(&where, "%s%s", i > 0 ? "," : "",
-			    sock_format(text, sizeof(text),
-			    (struct sockaddr *)&ss, len));
-		g->listeners[i] = listener_new(g->base, fd, arrival_accept_cb,
-		    arrival_refuse_cb, g->arrivals);
-		if (g->listeners[i] == NULL)
-			fatal("listen");
-		g->nlisteners++;
-	}
-	g->nbound = 0;
+	if (sockets_listen(&g->sockets, g->base, arrival_accept_cb,
+	    arrival_refuse_cb, g->arrivals, &where) == -1)
+		fatal("listen");
 	if (g->registry != NULL)
 		registry_start(g->registry);
 	buf_add(&where, "", 1);
@@ -454,11 +386,7 @@ gateway_pause(int on, void *arg)
 {
 	struct gateway	*g = arg;
 
-	for (size_t i = 0; i < g->nlisteners; i++)
-		if (on)
-			listener_pause(g->listeners[i], GATEWAY_PAUSE);
-		else
-			listener_resume(g->listeners[i], GATEWAY_PAUSE);
+	sockets_pause(&g->sockets, on);
 }
 
 /* A shard says hello at the door. */
@@ -568,10 +496,7 @@ gateway_leave(struct gateway *g)
 	log_info("leaving");
 	proc_notify("STOPPING=1");
 	g->leaving = 1;
-	while (g->nbound > 0)
-		close(g->bound[--g->nbound]);
-	while (g->nlisteners > 0)
-		listener_free(g->listeners[--g->nlisteners]);
+	sockets_close(&g->sockets);
 	if (g->roster == NULL) {
 		gateway_left(g);
 		return;
@@ -667,21 +592,7 @@ gateway_unlink(const struct gateway *g)
 			unlinkat(fd, names[i], 0);
 		close(fd);
 	}
-	if (!g->activated)
-		gateway_unlink_bound(g, g->settings.nlisten);
-}
-
-/* The Unix sockets among the first n that we listen on. */
-static void
-gateway_unlink_bound(const struct gateway *g, size_t n)
-{
-	const struct sockaddr_un	*un;
-
-	for (size_t i = 0; i < n; i++) {
-		un = (const void *)&g->settings.listen[i].ss;
-		if (un->sun_family == AF_UNIX)
-			unlink(un->sun_path);
-	}
+	sockets_unlink(&g->sockets);
 }
 
 /* What nothing else brings up. */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "gatewayd/settings.h"
+#include "gatewayd/sockets.h"
 #include "gatewayd/totals.h"
 
 struct arrivals;
@@ -14,7 +15,6 @@ struct event_base;
 struct forgets;
 struct handoffs;
 struct lingerers;
-struct listener;
 struct placement;
 struct redisd;
 struct registry;
@@ -27,14 +27,10 @@ struct gateway {
 	uint64_t	 incarnation;
 	uint64_t	 started;	/* ms since 1970 */
 	int		 leaving;
-	int		 bound[LISTEN_MAX];	/* until there are listeners */
-	size_t		 nbound;
-	int		 activated;	/* they were passed to us */
-	struct listener	*listeners[LISTEN_MAX];
-	size_t		 nlisteners;
+	struct sockets	 sockets;
 	struct placement *placement;
 	struct roster	*roster;
-	struct lingerers	*linger;
+	struct lingerers *linger;
 	struct handoffs	*handoffs;	/* with the roster */
 	struct arrivals	*arrivals;	/* likewise */
 	struct checks	*checks;

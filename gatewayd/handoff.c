@@ -51,7 +51,7 @@ struct handoffs {
 	struct totals	*totals;
 	struct placement *placement;
 	struct roster	*roster;
-	struct lingerers	*linger;
+	struct lingerers *linger;
 	const struct handoff_ops *ops;
 	void		*arg;
 	int		 leaving;

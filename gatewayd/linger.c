@@ -22,7 +22,7 @@
 struct lingerer {
 	struct list	 at;		/* earliest deadline first */
 	struct event	 ev;
-	struct lingerers	*all;
+	struct lingerers *all;
 	int		 fd;
 	uint64_t	 deadline;	/* clock_ms */
 	size_t		 discarded;	/* bytes */
@@ -45,7 +45,7 @@ static void	 linger_timer_cb(evutil_socket_t, short, void *);
 struct lingerers *
 linger_new(struct event_base *base, unsigned max, struct totals *totals)
 {
-	struct lingerers	*l;
+	struct lingerers *l;
 
 	if ((l = calloc(1, sizeof(*l))) == NULL)
 		return (NULL);
@@ -177,7 +177,7 @@ linger_arm(struct lingerers *l)
 static void
 linger_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct lingerers	*l = arg;
+	struct lingerers *l = arg;
 	struct lingerer	*one;
 	uint64_t	 now = clock_ms();
 

@@ -30,7 +30,7 @@ static struct {
 	struct settings	 settings;
 	struct totals	 totals;
 	struct placement *placement;
-	struct lingerers	*linger;
+	struct lingerers *linger;
 	struct arrivals	*arrivals;
 } g;
 static int		 client = -1;
