@@ -24,6 +24,7 @@
 #include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/route.h"
+#include "gatewayd/routes.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/totals.h"
 #include "proto/http_head.h"
@@ -511,7 +512,7 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 		arrival_options(a, h);
 		return;
 	}
-	if (route_find(s->routes, h, &m, &why) == -1) {
+	if (routes_find(s->routes, h, &m, &why) == -1) {
 		if (errno == ENOENT && arrival_slash(a, h, head_only))
 			return;
 		arrival_turn_away(a, errno == ENOENT ? 404 : 400, why, 0,

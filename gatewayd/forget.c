@@ -10,7 +10,7 @@
 #include "common/redis.h"
 #include "gatewayd/forget.h"
 #include "gatewayd/placement.h"
-#include "gatewayd/route.h"
+#include "gatewayd/routes.h"
 #include "gatewayd/settings.h"
 #include "proto/channel.h"
 #include "proto/keys.h"

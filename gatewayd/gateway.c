@@ -27,7 +27,7 @@
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
-#include "gatewayd/route.h"
+#include "gatewayd/routes.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/status.h"
 

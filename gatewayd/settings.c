@@ -22,6 +22,7 @@
 #include "gatewayd/cpus.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/route.h"
+#include "gatewayd/routes.h"
 #include "gatewayd/settings.h"
 #include "proto/http_head.h"
 #include "proto/keys.h"
@@ -44,7 +45,7 @@ static const char settings_own_ini[] = {
 	0
 };
 
-enum origin { BUILT_IN, FROM_FILE, FROM_FLAG };	/* the later wins */
+enum said { BUILT_IN, FROM_FILE, FROM_FLAG };	/* the later wins */
 
 enum kind { TEXT, PATH, FILE_PATH, NETWORKS, UINT, LIMIT, SIZE, DURATION,
     LIFETIME, LEVEL, LISTEN, YESNO };
@@ -167,9 +168,9 @@ static const struct worker_row {
 /* While loading. */
 struct load {
 	struct settings	*s;
-	enum origin	 origin;	/* of what is being read */
-	enum origin	 given[ROW_N];
-	enum origin	 routes;
+	enum said	 origin;	/* of what is being read */
+	enum said	 given[ROW_N];
+	enum said	 routes;
 };
 
 static void	 settings_init(struct settings *);
@@ -423,7 +424,7 @@ settings_section_cb(void *arg, const char *section, const char *label,
 		}
 		l->routes = l->origin;
 	}
-	return (route_section(l->s->routes, label, why));
+	return (routes_section(l->s->routes, label, why));
 }
 
 static int
@@ -448,7 +449,7 @@ settings_route_cb(void *arg, const char *key, const char *value,
 {
 	struct load	*l = arg;
 
-	return (route_option(l->s->routes, key, value, why));
+	return (routes_option(l->s->routes, key, value, why));
 }
 
 /* Is it the worker that comes along?  NULL: nobody asked for another. */

@@ -20,7 +20,7 @@
 #include "gatewayd/handoff.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
-#include "gatewayd/route.h"
+#include "gatewayd/routes.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/totals.h"
 #include "proto/capsule.h"
@@ -87,7 +87,7 @@ option(const char *key, const char *value)
 {
 	const char	*why;
 
-	ck_assert_int_eq(route_option(g.settings.routes, key, value, &why), 0);
+	ck_assert_int_eq(routes_option(g.settings.routes, key, value, &why), 0);
 }
 
 static void
@@ -109,18 +109,18 @@ setup(void)
 	g.settings.home_max = 100;
 	g.settings.linger_max = 100;
 	g.settings.routes = routes_new();
-	ck_assert_int_eq(route_section(g.settings.routes, "room", &why), 0);
+	ck_assert_int_eq(routes_section(g.settings.routes, "room", &why), 0);
 	option("path", "/room/{g}");
 	option("app", "chat");
 	option("group", "path:g");
 	option("uid", "query:u const:anon");
 	option("limit", "2");
 	option("keep", "X-Keep");
-	ck_assert_int_eq(route_section(g.settings.routes, "who", &why), 0);
+	ck_assert_int_eq(routes_section(g.settings.routes, "who", &why), 0);
 	option("path", "/who");
 	option("app", "chat");
 	option("group", "query:g");
-	ck_assert_int_eq(route_section(g.settings.routes, "front", &why), 0);
+	ck_assert_int_eq(routes_section(g.settings.routes, "front", &why), 0);
 	option("path", "/");
 	option("app", "front");
 	g.placement = placement_new(0, NULL, NULL);

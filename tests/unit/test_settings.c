@@ -12,7 +12,7 @@
 #include <check.h>
 
 #include "common/bytes.h"
-#include "gatewayd/route.h"
+#include "gatewayd/routes.h"
 #include "gatewayd/settings.h"
 #include "proto/limits.h"
 
@@ -147,7 +147,7 @@ routed(const char *target, struct route_match *m)
 	    target);
 	ck_assert_int_eq(http_head_parse(&h, text, (size_t)n, &scanned,
 	    &http_limits_default), PARSE_DONE);
-	return (route_find(s.routes, &h, m, &why));
+	return (routes_find(s.routes, &h, m, &why));
 }
 
 START_TEST(nothing_need_be_said)
