@@ -16,6 +16,7 @@
 #include "gatewayd/arrival.h"
 #include "gatewayd/check.h"
 #include "gatewayd/child.h"
+#include "gatewayd/configuration.h"
 #include "gatewayd/door.h"
 #include "gatewayd/forget.h"
 #include "gatewayd/gateway.h"
@@ -622,7 +623,7 @@ gateway_signal_cb(int signo, void *arg)
 
 	switch (signo) {
 	case SIGHUP:
-		if (settings_reload(&g->settings, err, sizeof(err)) == -1)
+		if (configuration_reload(&g->settings, err, sizeof(err)) == -1)
 			log_warn("configuration not changed: %s%s", err,
 			    g->settings.user != NULL &&
 			    access(g->settings.config, R_OK) == -1 &&

@@ -1,4 +1,4 @@
-/* Flags and the INI file, as one struct.  Flags win. */
+/* The settings are all that flags and the INI file say, as one struct. */
 #ifndef GATEWAYD_SETTINGS_H
 #define GATEWAYD_SETTINGS_H
 
@@ -69,24 +69,8 @@ struct settings {
 	int		 own_routes;	/* built in, for a worker not ours */
 };
 
-/*
- * Parse argv and the file.  Exits by itself for --help and --version (0), and
- * for errors (a sentence to stderr that says what to do; status 2 for usage, 1
- * for configuration).  With --check it validates everything that can be known
- * without starting (worker executable, addresses, Redis URL, descriptor limit),
- * prints "configuration ok" and exits 0.
- */
-void	 settings_load(struct settings *s, int argc, char **argv);
 void	 settings_free(struct settings *s);
 /* A key of [worker], as the workers are told it, or NULL. */
 const char *settings_find(const struct settings *s, const char *key);
-/*
- * Read the file again: routes, and of [gateway] what is asked at each use (limit,
- * head_timeout, line_max, head_max, headers_max, keep_max, home_timeout, per_address,
- * accept_rate).  Other keys count at the next start, but must be right.  0, and text
- * names those that have changed ("[gateway] shards, [worker] deflate"; cut if
- * there is no room); or -1 with a sentence in text and nothing changed.
- */
-int	 settings_reload(struct settings *s, char *text, size_t size);
 
 #endif

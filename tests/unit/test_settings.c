@@ -13,6 +13,7 @@
 
 #include "common/bytes.h"
 #include "gatewayd/routes.h"
+#include "gatewayd/configuration.h"
 #include "gatewayd/settings.h"
 #include "proto/limits.h"
 
@@ -73,7 +74,7 @@ load(const char *const *words)
 	char	*argv[ARGS_MAX];
 	int	 argc = arguments(argv, words);
 
-	settings_load(&s, argc, argv);
+	configuration_load(&s, argc, argv);
 }
 #define LOAD(...)							\
 	load((const char *const []){ "--worker", worker, "--redis", "none",	\
@@ -96,7 +97,7 @@ run(const char *const *words)
 		dup2(fds[1], 2);
 		close(fds[0]);
 		close(fds[1]);
-		settings_load(&s, argc, argv);
+		configuration_load(&s, argc, argv);
 		settings_free(&s);
 		exit(99);
 	}
@@ -326,7 +327,7 @@ START_TEST(routes_may_be_read_again)
 	LOAD("--config", file, "--shards", "3");
 	make(file, "[gateway]\nlimit = 5\nshards = 9\n[route b]\npath = /b\n"
 	    "app = x\nlink = /b\n", 0644);
-	ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), 0);
+	ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), 0);
 	ck_assert_int_eq(routed("/a", &m), -1);
 	ck_assert_int_eq(routed("/b", &m), 0);
 	ck_assert_uint_eq(m.limit, 5);
@@ -339,16 +340,16 @@ START_TEST(routes_may_be_read_again)
 			"nonsense" };
 
 		make(file, texts[i], 0644);
-		ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), -1);
+		ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), -1);
 		ck_assert_ptr_nonnull(strstr(err, "kennel.ini:"));
 		ck_assert_int_eq(routed("/b", &m), 0);
 	}
 	ck_assert_int_eq(unlink(file), 0);
-	ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), -1);
+	ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), -1);
 	settings_free(&s);
 
 	LOAD("--limit", "7");
-	ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), 0);
+	ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), 0);
 	ck_assert_int_eq(routed("/ws", &m), 0);
 	ck_assert_uint_eq(m.limit, 7);
 	settings_free(&s);
