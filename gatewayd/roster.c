@@ -34,6 +34,7 @@
 #include "proto/channel.h"
 #include "proto/keys.h"
 #include "proto/page.h"
+#include "proto/uids.h"
 
 #define ROSTER_FOUND_MS		2000	/* a found shard's hello, at start */
 #define ROSTER_LOOK_MS		250	/* is the start over? */
@@ -107,6 +108,7 @@ static void	 shard_neighbour(struct replica *, struct replica *);
 static int	 shard_has(const struct shard *, uint64_t);
 static int	 roster_elect(struct group *);
 static void	 roster_name(struct roster *, struct group *, struct replica *);
+static void	 roster_mourn(struct replica *, struct replica *);
 static void	 roster_doubt(struct roster *, struct shard *);
 static void	 shard_examine(struct shard *, const char *);
 static void	 roster_warn_of(struct group *, struct replica *,
@@ -413,6 +415,9 @@ roster_replica_ended(struct replica *rep, void *gateway)
 	m = (struct ctl){ .type = CTL_DISMISS, .replica = rep->id };
 	if (shard_has(rep->site->owner, rep->id))
 		roster_order(g->roster, rep->site->owner, &m);
+	if (rep->site->dead)
+		list_each(l, tmp, &rep->group->replicas)
+			roster_mourn(rep, list_entry(l, struct replica, at));
 	if (roster_elect(rep->group))
 		roster_name(g->roster, rep->group, NULL);
 }
@@ -965,8 +970,10 @@ shard_dead(struct shard *s)
 
 	handoff_shard_dead(g, s);
 	shard_examine(s, "died");
-	if (s->site != NULL)
+	if (s->site != NULL) {
+		s->site->dead = 1;
 		lost = placement_site_remove(g->placement, s->site);
+	}
 	s->site = NULL;
 	roster_pay(&s->owed, s);
 	shard_forget(s);
@@ -1618,6 +1625,28 @@ shard_examine(struct shard *s, const char *how)
 	    w.origin, w.number, deaths);
 	while ((step = postmortem_next(p, app, group, step)) != NULL)
 		roster_warn_of(rep->group, NULL, step);
+}
+
+/*
+ * Tell `other` that `dead` was lost with its shard, and whom it took along.  It is
+ * with the kernel before anybody of these is handed to a shard again.
+ */
+static void
+roster_mourn(struct replica *dead, struct replica *other)
+{
+	struct shard	*s = other->site->owner;
+	struct slice	 left = slice_of(dead->lost.data, dead->lost.len);
+	struct ctl	 m = { .type = CTL_LOST, .replica = other->id,
+			    .neighbour = dead->id };
+
+	if (!shard_has(s, other->id))
+		return;
+	do {
+		m.text = uids_cut(&left, CTL_TEXT_MAX, CTL_LOST_MAX);
+		m.flags = left.len > 0 ? CTL_F_MORE : 0;
+		roster_tell(s, &m, NULL);
+	} while (left.len > 0);
+	control_flush(s->control);
 }
 
 /* Its groups need not wait for it. */
