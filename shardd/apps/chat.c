@@ -468,6 +468,24 @@ chat_close(struct kennel_socket *s, const struct kennel_close *why)
 		chat_broadcast(s, chat_user_event(s, "user:exit"), 0);
 }
 
+/* A shard died.  Each replica tells its own. */
+static void
+chat_lost(struct kennel_replica *r, uint64_t neighbour,
+    const struct kennel_uid *uids, size_t n, int flags)
+{
+	char	*text;
+	size_t	 len;
+
+	(void)neighbour, (void)flags;
+	for (size_t i = 0; i < n; i++) {
+		text = chat_dump(chat_event("user:exit",
+		    chat_string(uids[i].data, uids[i].len)), &len);
+		if (text != NULL)
+			kennel_replica_emit(r, text, len, 0);
+		free(text);
+	}
+}
+
 /* ---- HTTP ---- */
 
 static void
@@ -599,4 +617,5 @@ const struct kennel_app chat_app = {
 	.onmessage = chat_message,
 	.onclose = chat_close,
 	.ongossip = chat_gossip,
+	.onlost = chat_lost,
 };

@@ -1,18 +1,128 @@
 """A shard dies: whoever is left in its groups hears who went with it, once."""
 import os
+import signal
 import subprocess
 
 import pytest
 from kit import kennel as kits
 from kit import wait
-from kit.chat import room
+from kit.chat import Chat, crowd, room, settle
 from kit.ws import WebSocket
+
+
+def exits(messages):
+    return sorted(m["from"] for m in messages if m["type"] == "user:exit")
 
 
 def pids(k, group):
     """The pid of each replica's shard, oldest first."""
     at = {s["address"]: s["pid"] for s in k.shards()}
     return [at[r["shard"]] for r in k.replicas(group)]
+
+
+def wait_exits(people, names):
+    """Everybody hears of exactly these, in whatever order."""
+    heard = {p: [] for p in people}
+    for p in people:
+        while len(exits(heard[p])) < len(names):
+            heard[p].append(p.hear())
+    for p, more in settle(*people).items():
+        assert exits(heard[p] + more) == sorted(names), p.name
+
+
+@pytest.mark.parametrize("redis", ["auto", "none"])
+def test_all_that_are_left_hear_of_all_that_are_lost(start, redis):
+    k = start(shards=3, redis=redis)
+    g = room()
+    people = crowd(k, g, "abcdef")
+    a, b, c, d, e, f = people
+    k.kill_shard(pid=pids(k, g)[1])
+    rest = [a, b, e, f]
+    wait_exits(rest, "cd")
+    for p in rest:
+        assert sorted(p.users()["list"]) == list("abef")
+    k.exact()
+    # They come back, and leave as everybody does.
+    c = Chat(k, g, "c")
+    settle(*rest, c)
+    c.goodbye()
+    wait_exits(rest, "c")
+    for p in people:
+        p.close()
+
+
+def test_who_is_elsewhere_too_is_not_lost(start):
+    """And is, with the last; one who left before is not lost again."""
+    k = start(shards=3)
+    g = room()
+    a, x1, x2, b, x3, c = crowd(k, g, ["a", "x", "x", "b", "x", "c"])
+    assert k.group(g) == [2, 2, 2]
+    first, second, third = pids(k, g)
+    b.goodbye()
+    wait_exits([a, x1, x3, c, x2], "b")
+    k.kill_shard(pid=second)
+    wait.until(lambda: len(k.replicas(g)) == 2, 10)
+    for heard in settle(a, c, x1, x3).values():
+        assert exits(heard) == []
+    x1.goodbye()
+    k.wait_group(g, [1, 2])
+    assert [exits(h) for h in settle(a, c, x3).values()] == [[], [], []]
+    k.kill_shard(pid=third)
+    wait_exits([a], "xc")
+    assert a.users()["list"] == ["a"]
+    k.exact()
+    for p in a, x2, x3, c:
+        p.close()
+
+
+def test_who_came_back_before_the_loss_was_noticed_is_not_lost(start):
+    """The gateway finds a connection elsewhere when it hears of the death."""
+    k = start(shards=3)
+    g = room()
+    a, b, c, d = crowd(k, g, "abcd")
+    pid = pids(k, g)[1]
+    os.kill(pid, signal.SIGSTOP)        # it serves nobody, and is not dead yet
+    wait.until(lambda: Chat(k, room(), "z").goodbye(), 10)
+    back = Chat(k, g, "c")              # where there is room
+    settle(a, b, back)
+    os.kill(pid, signal.SIGKILL)
+    wait_exits([a, b, back], "d")
+    assert sorted(a.users()["list"]) == list("abc")
+    k.exact()
+    for p in a, b, c, d, back:
+        p.close()
+
+
+def test_many_with_long_names(start):
+    """More than one packet, and more than are named at once."""
+    k = start(shards=2, limit=1500)
+    g = room()
+    tail = "x" * 200
+    names = [f"{i}{tail}" for i in range(1500)]
+    flock = []
+    for n in names:
+        flock.append(WebSocket(k.address, f"/lobby/{g}/ws?u={n}"))
+    stays = Chat(k, g, "stays")
+    k.wait_group(g, [1500, 1])
+    k.kill_shard(pid=pids(k, g)[0])
+    wait_exits([stays], names)
+    assert stays.users()["list"] == ["stays"]
+    k.exact()
+    for p in (*flock, stays):
+        p.close()
+
+
+def test_two_shards_at_once(start):
+    k = start(shards=3)
+    g = room()
+    people = crowd(k, g, "abcdef")
+    gone = pids(k, g)[:2]
+    for pid in gone:
+        os.kill(pid, signal.SIGKILL)
+    wait_exits(people[4:], "abcd")
+    k.exact()
+    for p in people:
+        p.close()
 
 
 # ---- the callback ----
