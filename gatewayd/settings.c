@@ -60,7 +60,7 @@ enum row {
 	ROW_HOME_MAX, ROW_HOME_TIMEOUT, ROW_WAITING_MAX, ROW_WATCHDOG,
 	ROW_DRAIN, ROW_IDLE_SHARD, ROW_BACKLOG, ROW_SECCOMP, ROW_CORE,
 	ROW_PER_ADDRESS,
-	ROW_ACCEPT_RATE, ROW_LINGER_MAX,
+	ROW_ACCEPT_RATE, ROW_LINGER_MAX, ROW_ORPHAN,
 	ROW_N
 };
 
@@ -108,6 +108,7 @@ static const struct settings_row {
 	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000 },
 	[ROW_IDLE_SHARD] = { "idle_shard", DURATION, AT(idle_shard_ms), 100,
 	    86400000 },
+	[ROW_ORPHAN]	= { "orphan", DURATION, AT(orphan_ms), 0, 86400000 },
 	[ROW_BACKLOG]	= { "backlog", UINT, AT(backlog), 1, 65535 },
 	[ROW_PER_ADDRESS] = { "per_address", LIMIT, AT(per_address), 1,
 	    10000000 },
@@ -266,6 +267,7 @@ settings_init(struct settings *s)
 	s->watchdog_ms = 10000;
 	s->drain_ms = 10000;
 	s->idle_shard_ms = 60000;
+	s->orphan_ms = 60000;
 	s->backlog = 4096;
 	s->seccomp = -1;		/* as the worker is */
 	if ((s->routes = routes_new()) == NULL)
@@ -814,6 +816,8 @@ settings_complete(struct load *l)
 	}
 	snprintf(text, sizeof(text), "%u", s->drain_ms);
 	settings_option(s, "drain_ms", text);
+	snprintf(text, sizeof(text), "%u", s->orphan_ms);
+	settings_option(s, "orphan_ms", text);
 	snprintf(text, sizeof(text), "%u", s->shards);
 	settings_option(s, "shards", text);
 	settings_routes(s);
