@@ -20,6 +20,7 @@
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/kept.h"
+#include "gatewayd/missing.h"
 #include "gatewayd/route.h"
 #include "proto/http_head.h"
 #include "proto/http_reply.h"
@@ -508,6 +509,19 @@ arrival_slash(struct arrival *a, const struct http_head *h, int head_only)
 	return (found);
 }
 
+/* No route has what a browser asks for.  Frees a. */
+static void
+arrival_missing(struct arrival *a, const struct http_head *h)
+{
+	struct gateway	*g = a->g;
+	struct buf	 out = { .max = 8192 };
+
+	log_debug("arrival peer=%s refused status=404", a->peer);
+	g->totals.refused++;
+	missing_page(&out, h);
+	arrival_answer(g, arrival_detach(a), &out);
+}
+
 /* all: every byte read, the head at its start.  Frees a. */
 static void
 arrival_hand_over(struct arrival *a, const struct http_head *h,
@@ -519,7 +533,7 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	const char		*why;
 	struct buf		 in = a->in;
 	int			 head_only = slice_is(h->method, "HEAD");
-	int			 trusted;
+	int			 trusted, missing;
 
 	g->totals.requests++;
 	if (slice_is(h->path, "*")) {
@@ -527,10 +541,14 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 		return;
 	}
 	if (route_find(g->settings.routes, h, &m, &why) == -1) {
-		if (errno == ENOENT && arrival_slash(a, h, head_only))
+		missing = errno == ENOENT;
+		if (missing && arrival_slash(a, h, head_only))
 			return;
-		arrival_turn_away(a, errno == ENOENT ? 404 : 400, why, 0,
-		    head_only);
+		if (missing && missing_wants_page(h))
+			arrival_missing(a, h);
+		else
+			arrival_turn_away(a, missing ? 404 : 400, why, 0,
+			    head_only);
 		return;
 	}
 	trusted = networks_have(g->settings.proxies, slice_str(a->peer));

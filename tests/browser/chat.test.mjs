@@ -375,6 +375,18 @@ test("the front page says what is running and links to everything", async () => 
 	await page.close();
 });
 
+test("what is not there is a page with a way to the front page", async () => {
+	const page = await b.page({ size: { width: 360, height: 640 }, console: false });
+	const r = await page.goto(k.url("/lobbby/<b>x</b>"));
+	assert.equal(r.status(), 404);
+	assert.equal(await page.locator("code").textContent(), new URL(page.url()).pathname);
+	assert.equal(await page.locator("b").count(), 0);
+	assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 360);
+	await page.locator("a").click();
+	await page.locator("#links a").first().waitFor();
+	await page.close();
+});
+
 test("the cluster is empty again", async () => {
 	await until(() => k.status().places === 0, "no places");
 });
