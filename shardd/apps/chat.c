@@ -443,6 +443,19 @@ chat_close(struct kennel_socket *s, const struct kennel_close *why)
 		chat_broadcast(s, chat_user_event(s, "user:exit"), 0);
 }
 
+/* Somebody was lost, and nobody knows who: the list says who is left. */
+static void
+chat_lost_unknown(struct kennel_replica *r)
+{
+	size_t	 len;
+	char	*text = chat_dump(json_pack("{s:s, s:I}", "type", "user:lost",
+		    "time", (json_int_t)kennel_time()), &len);
+
+	if (text != NULL)
+		kennel_replica_emit(r, text, len, 0);
+	free(text);
+}
+
 /* A shard died.  Each replica tells its own. */
 static void
 chat_lost(struct kennel_replica *r, uint64_t neighbour,
@@ -451,7 +464,9 @@ chat_lost(struct kennel_replica *r, uint64_t neighbour,
 	char	*text;
 	size_t	 len;
 
-	(void)neighbour, (void)flags;
+	(void)neighbour;
+	if ((flags & KENNEL_LOST_UNKNOWN) != 0)
+		chat_lost_unknown(r);
 	for (size_t i = 0; i < n; i++) {
 		text = chat_dump(chat_event("user:exit",
 		    chat_string(uids[i].data, uids[i].len)), &len);

@@ -8,6 +8,7 @@
 const DELAY_MIN = 500, DELAY_MAX = 20000;
 const NAME_MAX = 64;			/* characters */
 const LINES_MAX = 1000, GONE_MAX = 50;	/* that are shown */
+const LOST_MS = 1000;			/* not all pages ask at once */
 const GATHER_MS = 60000, GATHER_NAMES = 5;
 const $ = (id) => document.getElementById(id);
 const base = location.pathname.replace(/\/+$/, "");
@@ -264,6 +265,11 @@ const handlers = {
 		countUsers();
 		gather(name, false, m.time);
 	},
+	/* The gateway died with a shard: only the list knows who is left. */
+	"user:lost": () => {
+		const s = socket;
+		setTimeout(() => { if (socket === s) askList(); }, Math.random() * LOST_MS);
+	},
 	"user:msg": (m) => {
 		const who = m.meta === "whisper" ? `${m.from} ↦ ${m.to}` : String(m.from);
 		line(["whisper", "group"].includes(m.meta) ? m.meta : "",
@@ -278,6 +284,11 @@ function state(className, text) {
 	$("state").className = className;
 	$("state").textContent = text;
 	document.querySelector("#say button").disabled = className !== "up";
+}
+
+function askList() {
+	if (socket?.readyState === WebSocket.OPEN)
+		socket.send(JSON.stringify({ type: "req:user:list", user }));
 }
 
 function lost() {
@@ -313,7 +324,7 @@ function connect() {
 			return;
 		failures = 0;
 		state("up", "connected");
-		s.send(JSON.stringify({ type: "req:user:list", user }));
+		askList();
 		s.send(JSON.stringify({ type: "req:connected", user }));
 	};
 	s.onmessage = (e) => {

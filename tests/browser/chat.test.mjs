@@ -335,6 +335,33 @@ test("a killed shard: its window comes back by itself, the other goes on", async
 	await b.close();
 });
 
+test("a shard dies while there is no gateway: its users do not stay in the list", async () => {
+	const own = await Kennel.start("--shards", "2", "--limit", "1");
+	try {
+		const window = async (name) => {
+			const page = await b.page({ console: false });
+			await page.goto(own.url(`/lobby/both?u=${name}`));
+			await page.locator("#state.up").waitFor();
+			return page;
+		};
+		const a = await window("ann"), c = await window("bob");
+		await online(c, "ann");
+		const slot = Number(/\d+/.exec(await c.locator(`${figure("ann")} small`).textContent())[0]);
+		const { pid } = own.shards().find((s) => s.slot === slot);
+		own.process.kill("SIGKILL");
+		await own.ended;
+		process.kill(pid, "SIGKILL");
+		await a.close();
+		await online(c, "ann");			/* nobody has said otherwise */
+		await own.launch();
+		await c.locator(`${figure("ann")}:not(.online)`).waitFor();
+		assert.equal(await c.locator("#state.up").count(), 1);
+		await c.close();
+	} finally {
+		await own.stop();
+	}
+});
+
 test("a phone: nothing sticks out, and it works", async () => {
 	const a = await enter("phone", "ann", { size: { width: 360, height: 640 } });
 	await say(a, "x".repeat(500));

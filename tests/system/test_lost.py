@@ -125,6 +125,27 @@ def test_two_shards_at_once(start):
         p.close()
 
 
+def test_when_the_gateway_dies_too_the_list_is_to_be_asked_for(start):
+    k = start(shards=3, redis="none")
+    g = room()
+    people = crowd(k, g, "abcdef")
+    a, b, c, d, e, f = people
+    gone = pids(k, g)[1]
+    k.kill_gateway()
+    k.kill_shard(pid=gone)
+    wait.until(lambda: not kits.alive(gone), 10)
+    k.start()
+    for p in a, b, e, f:
+        before, _ = p.until(type="user:lost")
+        assert exits(before) == []
+        assert sorted(p.users()["list"]) == list("abef")
+    for heard in settle(a, b, e, f).values():
+        assert [m for m in heard if m["type"] == "user:lost"] == []
+    k.exact()
+    for p in people:
+        p.close()
+
+
 # ---- the callback ----
 
 WORKER = r"""
