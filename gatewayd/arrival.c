@@ -22,6 +22,7 @@
 #include "gatewayd/handoff.h"
 #include "gatewayd/kept.h"
 #include "gatewayd/linger.h"
+#include "gatewayd/missing.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/route.h"
 #include "gatewayd/routes.h"
@@ -493,6 +494,19 @@ arrival_slash(struct arrival *a, const struct http_head *h, int head_only)
 	return (found);
 }
 
+/* No route has what a browser asks for.  Frees a. */
+static void
+arrival_missing(struct arrival *a, const struct http_head *h)
+{
+	struct arrivals	*as = a->all;
+	struct buf	 out = { .max = 8192 };
+
+	log_debug("arrival peer=%s refused status=404", a->peer);
+	as->totals->refused++;
+	missing_page(&out, h);
+	linger_answer(as->linger, arrival_detach(a), &out);
+}
+
 /* all: every byte read, the head at its start.  Frees a. */
 static void
 arrival_hand_over(struct arrival *a, const struct http_head *h,
@@ -505,7 +519,7 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	const char		*why;
 	struct buf		 in = a->in;
 	int			 head_only = slice_is(h->method, "HEAD");
-	int			 trusted;
+	int			 trusted, missing;
 
 	as->totals->requests++;
 	if (slice_is(h->path, "*")) {
@@ -513,10 +527,14 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 		return;
 	}
 	if (routes_find(s->routes, h, &m, &why) == -1) {
-		if (errno == ENOENT && arrival_slash(a, h, head_only))
+		missing = errno == ENOENT;
+		if (missing && arrival_slash(a, h, head_only))
 			return;
-		arrival_turn_away(a, errno == ENOENT ? 404 : 400, why, 0,
-		    head_only);
+		if (missing && missing_wants_page(h))
+			arrival_missing(a, h);
+		else
+			arrival_turn_away(a, missing ? 404 : 400, why, 0,
+			    head_only);
 		return;
 	}
 	trusted = networks_have(s->proxies, slice_str(a->peer));

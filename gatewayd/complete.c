@@ -93,6 +93,8 @@ complete_settings(struct load *l)
 	}
 	snprintf(text, sizeof(text), "%u", s->drain_ms);
 	settings_option(s, "drain_ms", text);
+	snprintf(text, sizeof(text), "%u", s->orphan_ms);
+	settings_option(s, "orphan_ms", text);
 	snprintf(text, sizeof(text), "%u", s->shards);
 	settings_option(s, "shards", text);
 	complete_routes(s);

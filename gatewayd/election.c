@@ -10,9 +10,12 @@
 #include "gatewayd/order.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/shard.h"
+#include "proto/channel.h"
 #include "proto/control.h"
 #include "proto/page.h"
+#include "proto/uids.h"
 
+static void	 election_mourn(struct replica *, struct replica *);
 static void	 election_neighbour(struct replica *, struct replica *);
 static int	 election_elect(struct group *);
 static void	 election_name(struct election *, struct group *,
@@ -61,8 +64,33 @@ election_replica_ended(struct election *e, struct replica *rep)
 	m = (struct ctl){ .type = CTL_DISMISS, .replica = rep->id };
 	if (shard_has(rep->site->owner, rep->id))
 		order_give(e->holding, rep->site->owner, &m);
+	if (rep->site->dead)
+		list_each(l, tmp, &rep->group->replicas)
+			election_mourn(rep, list_entry(l, struct replica, at));
 	if (election_elect(rep->group))
 		election_name(e, rep->group, NULL);
+}
+
+/*
+ * Tell `other` that `dead` was lost with its shard, and whom it took along.  It is
+ * with the kernel before anybody of these is handed to a shard again.
+ */
+static void
+election_mourn(struct replica *dead, struct replica *other)
+{
+	struct shard	*s = other->site->owner;
+	struct slice	 left = slice_of(dead->lost.data, dead->lost.len);
+	struct ctl	 m = { .type = CTL_LOST, .replica = other->id,
+			    .neighbour = dead->id };
+
+	if (!shard_has(s, other->id))
+		return;
+	do {
+		m.text = uids_cut(&left, CTL_TEXT_MAX, CTL_LOST_MAX);
+		m.flags = left.len > 0 ? CTL_F_MORE : 0;
+		shard_tell(s, &m, NULL);
+	} while (left.len > 0);
+	control_flush(s->control);
 }
 
 void

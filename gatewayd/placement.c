@@ -1,5 +1,6 @@
 /* (group, uid) to a shard, and the exact counts. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "gatewayd/address.h"
 #include "gatewayd/member.h"
 #include "gatewayd/placement.h"
+#include "proto/uids.h"
 
 struct placement {
 	struct list	 sites, groups;
@@ -28,6 +30,7 @@ static struct site *placement_site_for(struct placement *,
 static struct place *placement_seat(struct placement *, struct site *,
 	    struct replica *, uint64_t, struct slice, int, int);
 static void	 placement_drop(struct placement *, struct place *, int *);
+static void	 placement_mourn(struct place *);
 static uint32_t	 place_hash(const void *);
 static struct group *group_find(const struct placement *, struct slice,
 	    struct slice);
@@ -117,6 +120,8 @@ placement_site_remove(struct placement *p, struct site *s)
 	s->usable = 0;
 	while (s->count > 0 && (place = set_next(&p->places, &at)) != NULL)
 		if (place_site(place) == s) {
+			if (s->dead)
+				placement_mourn(place);
 			placement_drop(p, place, NULL);
 			at--;
 		}
@@ -421,6 +426,19 @@ placement_drop(struct placement *p, struct place *place, int *last)
 	free(place);
 }
 
+/* Before it is dropped with its shard: is nothing left of its uid in the group? */
+static void
+placement_mourn(struct place *place)
+{
+	const struct member	*m = place->member;
+
+	if (place->replica == NULL || m == NULL || m->seats.next != NULL ||
+	    m->seats.count > 1)
+		return;
+	/* Without memory the list ends here: replica_free says so. */
+	uids_add(&place->replica->lost, slice_of(m->uid, m->uid_len));
+}
+
 static size_t
 group_key(char *key, struct slice app, struct slice name)
 {
@@ -552,8 +570,12 @@ replica_free(struct placement *p, struct replica *r, int tell)
 	list_remove(&r->at_site);
 	r->site->nreplicas--;
 	group_refresh(g);
+	if (r->lost.failed)
+		log_warn("replica id=%016" PRIx64 " who was lost is not known "
+		    "in full: no memory", r->id);
 	if (tell && p->ops->replica_ended != NULL)
 		p->ops->replica_ended(r, p->arg);
+	buf_clear(&r->lost);
 	free(r);
 	group_free(p, g);
 }

@@ -422,8 +422,10 @@ roster_dead(struct shard *s, void *arg)
 
 	r->ops->dead(s, r->arg);
 	election_examine(&r->election, s, "died");
-	if (s->site != NULL)
+	if (s->site != NULL) {
+		s->site->dead = 1;
 		lost = placement_site_remove(r->placement, s->site);
+	}
 	s->site = NULL;
 	order_pay(&s->owed, s);
 	shard_forget(s);

@@ -60,6 +60,7 @@ const struct settings_row settings_rows[ROW_N] = {
 	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000, 0 },
 	[ROW_IDLE_SHARD] = { "idle_shard", DURATION, AT(idle_shard_ms), 100,
 	    86400000, 0 },
+	[ROW_ORPHAN]	= { "orphan", DURATION, AT(orphan_ms), 0, 86400000, 0 },
 	[ROW_BACKLOG]	= { "backlog", UINT, AT(backlog), 1, 65535, 0 },
 	[ROW_PER_ADDRESS] = { "per_address", LIMIT, AT(per_address), 1,
 	    10000000, 1 },
@@ -132,6 +133,7 @@ settings_init(struct settings *s)
 	s->watchdog_ms = 10000;
 	s->drain_ms = 10000;
 	s->idle_shard_ms = 60000;
+	s->orphan_ms = 60000;
 	s->backlog = 4096;
 	s->seccomp = -1;		/* as the worker is */
 	if ((s->routes = routes_new()) == NULL)

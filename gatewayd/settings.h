@@ -52,6 +52,7 @@ struct settings {
 	unsigned	 watchdog_ms;		/* 10 000 */
 	unsigned	 drain_ms;		/* 10 000 */
 	unsigned	 idle_shard_ms;		/* 60 000: one above `shards` */
+	unsigned	 orphan_ms;		/* 60 000: shards without a gateway */
 	unsigned	 backlog;		/* 4096 */
 	unsigned	 per_address;		/* connections; 0: any number */
 	unsigned	 accept_rate;		/* a second; 0: any number */
@@ -61,7 +62,8 @@ struct settings {
 	int		 seccomp;		/* 1 for shardd, else 0 */
 	int		 core;			/* 0; files, and debuggers */
 	/* Handed to the workers: [worker], in bytes and milliseconds, and drain_ms,
-	 * shards, links (a line each: "<path> <about>"), route.LABEL.KEY. */
+	 * orphan_ms, shards, links (a line each: "<path> <about>"),
+	 * route.LABEL.KEY. */
 	struct settings_option *options;
 	size_t		 noptions;
 	struct networks	*proxies;	/* trusted_proxies; NULL: none */

@@ -287,6 +287,18 @@ neighbours_farewell(struct neighbours *n, uint64_t neighbour)
 		authority_parted(n->r->authority, neighbour);
 }
 
+/* It was lost, and nobody is left who knows whom it had. */
+static void
+neighbours_mourn(struct neighbours *n, uint64_t neighbour)
+{
+	const struct replica	*r = n->r;
+
+	neighbours_farewell(n, neighbour);
+	if (!r->dismissed && r->app->onlost != NULL)
+		r->app->onlost((struct kennel_replica *)n->r, neighbour, NULL,
+		    0, KENNEL_LOST_UNKNOWN);
+}
+
 void
 neighbours_shard_dead(struct worker *w, uint32_t slot, uint64_t incarnation)
 {
@@ -299,7 +311,7 @@ neighbours_shard_dead(struct worker *w, uint32_t slot, uint64_t incarnation)
 		for (size_t i = n->n; i-- > 0; )
 			if (n->at[i].slot == slot &&
 			    n->at[i].incarnation == incarnation)
-				neighbours_farewell(n, n->at[i].id);
+				neighbours_mourn(n, n->at[i].id);
 	}
 }
 

@@ -15,8 +15,10 @@
 #include "common/sock.h"
 #include "proto/capsule.h"
 #include "proto/channel.h"
+#include "proto/uids.h"
 #include "shardd/authority.h"
 #include "shardd/conn.h"
+#include "shardd/kennel.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
 #include "shardd/neighbours.h"
@@ -234,6 +236,32 @@ orders_dead(struct worker *w, struct order_in *o)
 {
 	link_dead(w, o->m->slot, o->m->incarnation);
 	neighbours_shard_dead(w, o->m->slot, o->m->incarnation);
+	return (0);
+}
+
+/* Tell the application; uids were counted against CTL_LOST_MAX. */
+static int
+orders_lost(struct worker *w, struct order_in *o)
+{
+	static struct kennel_uid	 uids[CTL_LOST_MAX];
+	struct replica			*r = replica_find(w, o->m->replica);
+	struct slice			 list = o->m->text, uid;
+	size_t				 n = 0;
+	int				 rv;
+
+	while ((rv = uids_next(&list, &uid)) == 1) {
+		if (n == CTL_LOST_MAX) {
+			errno = EPROTO;
+			return (-1);
+		}
+		uids[n++] = (struct kennel_uid){ uid.data, uid.len };
+	}
+	if (rv == -1)
+		return (-1);
+	if (r != NULL && !r->dismissed && r->app->onlost != NULL)
+		r->app->onlost((struct kennel_replica *)r, o->m->neighbour,
+		    uids, n, (o->m->flags & CTL_F_MORE) != 0 ?
+		    KENNEL_LOST_MORE : 0);
 	return (0);
 }
 
@@ -465,6 +493,7 @@ static const struct order {
 	[CTL_STATUS_ASK] = { orders_status_ask },
 	[CTL_AUTHORITY]	= { orders_authority },
 	[CTL_POISON]	= { orders_poison },
+	[CTL_LOST]	= { orders_lost },
 };
 
 static int

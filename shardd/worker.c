@@ -33,7 +33,6 @@
 
 #define WORKER_LOCK_FD		3
 #define WORKER_RESERVE		256	/* descriptors that are not clients' */
-#define WORKER_ORPHAN_MS	60000
 #define WORKER_LISTED_MS	500	/* that READY waits for Redis */
 
 struct worker_option {
@@ -50,6 +49,7 @@ static const struct worker_options worker_defaults = {
 	.closing_ms = 5000,
 	.ping_ms = 30000,
 	.drain_ms = 10000,
+	.orphan_ms = 60000,
 	.whisper_ask = 8,
 	.store_max = 16 << 20,
 	.store_visit_ttl = 86400,
@@ -72,6 +72,7 @@ static const struct {
 	WORKER_UINT(deflate), WORKER_SIZE(store_max), WORKER_UINT(io_uring),
 	WORKER_UINT(turn_ms),
 	WORKER_UINT(store_ttl), WORKER_UINT(store_visit_ttl),
+	WORKER_UINT(orphan_ms),
 };
 
 int
@@ -358,9 +359,8 @@ worker_tick(struct worker *w)
 	if (w->draining == 1)
 		worker_drain_step(w);
 	else if (!w->draining && w->orphan_since != 0 &&
-	    clock_ms() - w->orphan_since > WORKER_ORPHAN_MS) {
-		log_warn("no gateway for %d s, leaving",
-		    WORKER_ORPHAN_MS / 1000);
+	    clock_ms() - w->orphan_since > w->opt.orphan_ms) {
+		log_warn("no gateway for %u ms, leaving", w->opt.orphan_ms);
 		worker_drain(w, w->opt.drain_ms);
 	}
 }

@@ -252,6 +252,26 @@ def test_gateway_dies_and_another_takes_over(start):
     k.exact()
 
 
+def test_shards_without_a_gateway_leave_after_a_while(start):
+    """[gateway] orphan: until then they serve, then all is given back."""
+    k = start(shards=2, redis="none", config="[gateway]\norphan = 2s\n")
+    a, b = crowd(k, "g", "ab")
+    pids = [s["pid"] for s in k.shards()]
+    begin = time.monotonic()
+    k.kill_gateway()
+    a.say("no gateway")
+    for p in a, b:
+        assert p.next(type="user:msg")["text"] == "no gateway"
+    for p in a, b:
+        assert p.end() == 1001
+    assert time.monotonic() - begin >= 2
+    wait.until(lambda: not any(kits.alive(p) for p in pids), 15)
+    assert "no gateway for 2000 ms, leaving" in k.log()
+    a.close(), b.close()
+    k.start()
+    k.wait_places(0)
+
+
 def test_shard_dies_while_there_is_no_gateway(start):
     k = start(shards=3)
     people = crowd(k, "g", "abcde")

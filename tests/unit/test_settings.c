@@ -174,6 +174,7 @@ START_TEST(nothing_need_be_said)
 	ck_assert_int_eq(s.state_dir[0], '/');
 	ck_assert_uint_gt(strlen(s.node), 0);
 	ck_assert_str_eq(option("drain_ms"), "10000");
+	ck_assert_str_eq(option("orphan_ms"), "60000");
 	ck_assert_ptr_nonnull(strstr(option("links"),
 	    "/lobby/kennel Chat room"));
 	ck_assert_ptr_nonnull(strstr(option("links"), "\n/echo Echo"));
@@ -361,6 +362,7 @@ START_TEST(worker_options_are_plain_numbers)
 	make(file,
 	    "[gateway]\n"
 	    "drain = 1500ms\n"
+	    "orphan = 5m\n"
 	    "[worker]\n"
 	    "message_max = 2M\n"
 	    "chat_message_max = 5k\n"
@@ -390,6 +392,7 @@ START_TEST(worker_options_are_plain_numbers)
 	ck_assert_str_eq(option("whisper_ask"), "0");
 	ck_assert_str_eq(option("deflate"), "1");
 	ck_assert_str_eq(option("drain_ms"), "1500");
+	ck_assert_str_eq(option("orphan_ms"), "300000");
 	ck_assert_str_eq(option("pages"), "/tmp");
 	ck_assert_str_eq(option("app.greeting"), "hello, world");
 	ck_assert_str_eq(option("x-thing"), "20s");
