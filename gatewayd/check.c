@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "gatewayd/check.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/verify.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/shard.h"
 #include "proto/channel.h"
@@ -171,7 +172,7 @@ check_look_cb(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(c->timer, &again);
 		return;
 	}
-	result.wrong = c->wrong || placement_verify(c->all->placement) == -1;
+	result.wrong = c->wrong || verify_placement(c->all->placement) == -1;
 	/* A channel that cannot take the answer ends by itself. */
 	c->all->answer(c->asker, c->id, &result, c->all->arg);
 	check_free(c);
