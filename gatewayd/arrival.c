@@ -242,6 +242,7 @@ arrival_home(struct arrivals *as, const struct capsule *c, int fd)
 
 /* ---- records ---- */
 
+/* Free the record only. */
 static void
 arrival_free(struct arrival *a)
 {
@@ -274,6 +275,7 @@ arrival_new(struct arrivals *as, int fd, struct slice peer, uint32_t flags)
 	return (a);
 }
 
+/* Take a record off the list of its state. */
 static void
 arrival_leave(struct arrival *a)
 {
@@ -317,12 +319,14 @@ arrival_detach(struct arrival *a)
 	return (fd);
 }
 
+/* End a connection without an answer.  Frees a. */
 static void
 arrival_close(struct arrival *a)
 {
 	sock_end(arrival_detach(a), 0);
 }
 
+/* End a connection with an error.  Frees a. */
 static void
 arrival_turn_away(struct arrival *a, int status, const char *why,
     unsigned retry_after_s, int head_only)
@@ -336,6 +340,7 @@ arrival_turn_away(struct arrival *a, int status, const char *why,
 
 /* ---- time ---- */
 
+/* Wake when the first deadline is over. */
 static void
 arrivals_arm(struct arrivals *as)
 {
@@ -360,6 +365,7 @@ arrivals_arm(struct arrivals *as)
 	evtimer_add(as->timer, &tv);
 }
 
+/* End those whose deadline is over. */
 static void
 arrival_sweep_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -387,6 +393,7 @@ arrival_sweep_cb(evutil_socket_t fd, short what, void *arg)
 
 /* ---- input ---- */
 
+/* There is something to read, or early bytes came home with a connection. */
 static void
 arrival_event_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -399,6 +406,7 @@ arrival_event_cb(evutil_socket_t fd, short what, void *arg)
 		arrival_read(a);			/* may free a */
 }
 
+/* Read once.  May free a. */
 static void
 arrival_read(struct arrival *a)
 {

@@ -178,6 +178,7 @@ check_look_cb(evutil_socket_t fd, short what, void *arg)
 	check_free(c);
 }
 
+/* End a check, answered or not. */
 static void
 check_free(struct check *c)
 {

@@ -299,6 +299,7 @@ struct copy {
 	size_t		 len;
 };
 
+/* Copy a slice, which then is the copy. */
 static void
 handoff_copy(struct copy *c, struct slice *s)
 {
@@ -482,6 +483,7 @@ handoff_wait(struct handoffs *hs, struct handoff *h)
 	return (0);
 }
 
+/* A handoff waits no more. */
 static void
 handoff_unwait(struct handoffs *hs, struct handoff *h)
 {
@@ -505,6 +507,7 @@ handoff_again(struct handoffs *hs, struct handoff *h)
 	turn_add(&hs->work, TURN_LINKS);
 }
 
+/* Place those afresh that lost their places in this turn. */
 static void
 handoff_again_work(void *arg)
 {
@@ -568,6 +571,7 @@ handoff_find(struct handoffs *hs, const struct shard *s, uint64_t id)
 
 /* ---- time ---- */
 
+/* Wake when the first of those who wait has waited long enough. */
 static void
 handoff_arm(struct handoffs *hs)
 {
@@ -583,6 +587,7 @@ handoff_arm(struct handoffs *hs)
 	evtimer_add(hs->timer, &tv);
 }
 
+/* Refuse those who have waited long enough. */
 static void
 handoff_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -686,6 +691,7 @@ handoff_ease(struct handoffs *hs)
 	evtimer_add(hs->pause, &tv);
 }
 
+/* The pause is over: accept. */
 static void
 handoff_pause_cb(evutil_socket_t fd, short what, void *arg)
 {

@@ -1,5 +1,5 @@
 /*
- * Capsules on their way: from the decision until the receiver says adopted.
+ * A handoff is a capsule on its way: from the decision until the receiver says adopted.
  * The gateway keeps its copy of the descriptor that long.  When the shard
  * refuses, dies or does not start in time, the connection is placed afresh, at
  * most HANDOFF_TRIES times, else refused with 503: never two answers, never

@@ -28,6 +28,7 @@ kept_is_detail(struct slice name, const char *details)
 	return (0);
 }
 
+/* Is it a field that only a proxy can know? */
 static int
 kept_is_proxied(struct slice name, const char *details)
 {

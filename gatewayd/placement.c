@@ -189,6 +189,7 @@ place_site(const struct place *place)
 	return (place->replica != NULL ? place->replica->site : place->site);
 }
 
+/* For set.h. */
 static uint32_t
 place_hash(const void *place)
 {
@@ -416,7 +417,7 @@ placement_drop(struct placement *p, struct place *place, int *last)
 	free(place);
 }
 
-/* Before it is dropped with its shard: is nothing left of its uid in the group? */
+/* Before a place is dropped with its shard: was it the last of its uid here? */
 static void
 placement_mourn(struct place *place)
 {
@@ -429,6 +430,7 @@ placement_mourn(struct place *place)
 	uids_add(&place->replica->lost, slice_of(m->uid, m->uid_len));
 }
 
+/* The key of a group: application, NUL, name.  Its length. */
 static size_t
 group_key(char *key, struct slice app, struct slice name)
 {
@@ -440,6 +442,7 @@ group_key(char *key, struct slice app, struct slice name)
 	return (app.len + 1 + name.len);
 }
 
+/* The group of that name, or NULL. */
 static struct group *
 group_find(const struct placement *p, struct slice app, struct slice name)
 {
@@ -577,6 +580,7 @@ site_room(const struct site *s)
 	return (s->usable && !s->leaving && s->count < s->capacity);
 }
 
+/* Is there room in a replica? */
 static int
 replica_room(const struct replica *r)
 {

@@ -126,9 +126,10 @@ enum placement_answer {
 };
 
 /*
- * Where a newcomer goes, the first that has room: the replica that the uid was placed
- * in last; the current one of the group; the one with the fewest places; a new one at the
- * least loaded site without one.  On PLACED *out is set.  ENOMEM reads as PLACEMENT_FULL.
+ * Where a newcomer goes, the first that has room: the replica that the uid was
+ * placed in last; the current one of the group; the one with the fewest places; a
+ * new one at the least loaded site without one.  On PLACED *out is set.  ENOMEM
+ * reads as PLACEMENT_FULL.
  */
 enum placement_answer placement_take(struct placement *p,
 	    const struct placement_ask *ask, struct place **out);

@@ -11,6 +11,7 @@ postmortem_init(struct postmortem *p)
 	p->n = 0;
 }
 
+/* Forget a step. */
 static void
 suspect_free(struct postmortem *p, struct suspect *s)
 {

@@ -336,6 +336,7 @@ roster_channel_end(struct roster *r, struct shard *s, const char *why)
 	evtimer_add(s->timer, &tv);
 }
 
+/* A shard takes connections. */
 static void
 roster_ready(struct shard *s, void *arg)
 {
@@ -345,6 +346,7 @@ roster_ready(struct shard *s, void *arg)
 	r->ops->ready(s, r->arg);
 }
 
+/* A shard has a connection. */
 static void
 roster_adopted(struct shard *s, uint64_t id, void *arg)
 {
@@ -353,6 +355,7 @@ roster_adopted(struct shard *s, uint64_t id, void *arg)
 	r->ops->adopted(s, id, r->arg);
 }
 
+/* A shard does not take a connection. */
 static void
 roster_refused(struct shard *s, uint64_t id, struct slice why, int leaving,
     void *arg)
@@ -362,6 +365,7 @@ roster_refused(struct shard *s, uint64_t id, struct slice why, int leaving,
 	r->ops->refused(s, id, why, leaving, r->arg);
 }
 
+/* A shard sends a connection home. */
 static void
 roster_home(struct shard *s, const struct capsule *c, int fd, void *arg)
 {
@@ -524,6 +528,7 @@ roster_slow_growth(struct roster *r)
 	evtimer_add(r->grow_timer, &tv);
 }
 
+/* One more may be started now. */
 static void
 roster_grow_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -585,6 +590,7 @@ roster_resolve(struct roster *r)
 	r->ops->resolved(r->arg);
 }
 
+/* Is the start, or the end, over; or is its time? */
 static void
 roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -628,6 +634,7 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* Feel the pulse of all shards. */
 static void
 roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 {
