@@ -36,7 +36,7 @@ def test_everything_is_installed(installed):
 def test_installed_gatewayd_finds_its_worker_and_pages(start, installed):
     """--help needs nothing; --check finds shardd beside it."""
     p = subprocess.run([installed.find("gatewayd"), "--check"],
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=wait.limit(30))
     assert (p.returncode, p.stdout) == (0, "configuration ok\n"), p.stderr
 
 

@@ -220,7 +220,9 @@ echo x >> '{starts}'
 exec '{kits.SHARDD}' "$@"
 """)
     worker.chmod(0o755)
-    k = start(shards=1, limit=1, redis="none", worker=str(worker))
+    with open(os.path.join(kits.TOP, "gatewayd", "default.ini")) as f:
+        k = start(shards=1, limit=1, redis="none", worker=str(worker),
+                  config=f.read(), deaths=True)
     a = Chat(k, "g", "a")
     broken.touch()
     end = time.monotonic() + 3

@@ -45,7 +45,7 @@ def worker(installed):
 def room(start, worker):
     """Starts a gateway with as many clients, each in a shard of its own."""
     def make(n, config="", **options):
-        k = start(worker=worker, shards=n, max_shards=n,
+        k = start(worker=worker, shards=n, max_shards=n, deaths=True,
                   config=CONFIG + config, **options)
         clients = [Client(k) for _ in range(n)]
         for c in clients:
