@@ -419,7 +419,8 @@ def test_a_step_for_who_was_deposed_is_nothing_to_come_back_to(start, steps):
 
 def test_news_lost_with_a_link_come_when_it_is_back(start, steps):
     """More waited than a link holds; nothing happens afterwards."""
-    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=2)
+    k = start(worker=steps, config=CONFIG % 1 + PATIENT, shards=2,
+              faults="missed news")
     with Steps(k, "g") as a, Steps(k, "g") as b:
         assert b.do("add ~v") == [0, 1]
         pid = k.stop_shard(pid=shard_of(k, "g", 1))
@@ -463,7 +464,8 @@ def test_a_redis_that_answers_anything(start, steps, tmp_path, lie):
         server.block_on_close = False
         server.asked, server.lie = 0, lie.replace(" ", "\r\n").encode() + b"\r\n"
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        k = start(worker=steps, config=CONFIG % 1, redis="unix:" + path)
+        k = start(worker=steps, config=CONFIG % 1, redis="unix:" + path,
+                  faults="bad news")
         pids = [s["pid"] for s in k.shards()]
         with Steps(k, "g") as a, Steps(k, "g") as b:
             assert a.do("add ~v") == [0, 1]

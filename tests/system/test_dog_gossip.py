@@ -4,6 +4,7 @@ import signal
 import time
 
 import pytest
+from kit import wait
 from kit.chat import room
 from kit.http import get
 from kit.probe import CONFIG, Probe
@@ -75,10 +76,11 @@ def test_silence_lasts_until_the_deadline_only(four):
         ["error timeout"] * 3 + ["end 3", "hello"]
 
 
-def test_dead_neighbour_is_an_error_slot(four):
+def test_dead_neighbour_is_an_error_slot(kennel, four):
     """47: it dies while it is asked; not a hang until the deadline."""
     a, b, c, d = four
     pids = [b.who()["pid"], d.who()["pid"]]
+    kennel.dies(c.who()["pid"])
     c.do("mode die")
     begin = time.monotonic()
     assert sorted(a.ask(60000)) == sorted(values(pids) + ["error gone"])

@@ -303,7 +303,7 @@ def test_the_shard_that_decides_hangs(start):
     people, where = meet(k)
     with Counting(people) as c:
         c.more(40)
-        os.kill(where[0], signal.SIGSTOP)
+        k.kill_shard(pid=where[0], signo=signal.SIGSTOP)
         wait.until(lambda: not kits.alive(where[0]), 10)
         c.more(40)
         final = c.finish(people[:3])

@@ -83,7 +83,7 @@ def test_crash_loop_is_slowed_down(start, tmp_path):
 [ -e '{broken}' ] && exit 1
 exec '{kits.SHARDD}' "$@"
 """)
-    k = start(shards=2, worker=worker)
+    k = start(shards=2, worker=worker, deaths=True)
     broken.touch()
     begin = starts.stat().st_size // 2
     for s in k.shards():
@@ -102,7 +102,7 @@ exec '{kits.SHARDD}' "$@"
 
 def test_worker_that_is_none(start):
     """A worker that never says hello: gatewayd does not hang or spin."""
-    k = start(shards=2, worker="/bin/false", ready=False)
+    k = start(shards=2, worker="/bin/false", ready=False, deaths=True)
     wait.until(lambda: k.process.poll() is not None or
                os.path.exists(k.run + "/control.sock"), 15)
     if k.process.poll() is None:
