@@ -142,7 +142,7 @@ test("a killed shard: its window comes back by itself, the other goes on", async
 	await online(a, "bob");
 	await online(b, "ann");
 	const slot = Number(/\d+/.exec(await a.locator(`${figure("ann")} small`).textContent())[0]);
-	process.kill(k.shards().find((s) => s.slot === slot).pid, "SIGKILL");
+	k.killShard(k.shards().find((s) => s.slot === slot).pid);
 	/* On loss everybody is shown as left; then it is back. */
 	await a.locator("#state.down").waitFor();
 	await say(b, "still here");
