@@ -319,9 +319,13 @@ test("a killed shard: its window comes back by itself, the other goes on", async
 	await online(a, "bob");
 	await online(b, "ann");
 	const slot = Number(/\d+/.exec(await a.locator(`${figure("ann")} small`).textContent())[0]);
+<<<<<<< HEAD
 	await say(a, "before");
 	await line(b, "before");
 	process.kill(k.shards().find((s) => s.slot === slot).pid, "SIGKILL");
+=======
+	k.killShard(k.shards().find((s) => s.slot === slot).pid);
+>>>>>>> suite
 	/* On loss everybody is shown as left; then it is back. */
 	await a.locator("#state.down").waitFor();
 	await say(b, "still here");
