@@ -100,8 +100,13 @@ dialogue_hello(struct dialogue *d, struct control *c, const struct ctl *m,
 	evtimer_add(s->timer, &tv);
 	return (s);
 refuse:
-	log_warn("shard slot=%" PRIu32 " peer=%d hello refused: %s", m->slot,
-	    (int)peer, why);
+	/* A shard that was just started knows not yet that all leave. */
+	if (d->shards->leaving)
+		log_debug("shard slot=%" PRIu32 " peer=%d hello refused: the "
+		    "gateway leaves", m->slot, (int)peer);
+	else
+		log_warn("shard slot=%" PRIu32 " peer=%d hello refused: %s",
+		    m->slot, (int)peer, why);
 	return (NULL);
 }
 

@@ -321,7 +321,7 @@ test("a killed shard: its window comes back by itself, the other goes on", async
 	const slot = Number(/\d+/.exec(await a.locator(`${figure("ann")} small`).textContent())[0]);
 	await say(a, "before");
 	await line(b, "before");
-	process.kill(k.shards().find((s) => s.slot === slot).pid, "SIGKILL");
+	k.killShard(k.shards().find((s) => s.slot === slot).pid);
 	/* On loss everybody is shown as left; then it is back. */
 	await a.locator("#state.down").waitFor();
 	await say(b, "still here");
@@ -350,7 +350,7 @@ test("a shard dies while there is no gateway: its users do not stay in the list"
 		const { pid } = own.shards().find((s) => s.slot === slot);
 		own.process.kill("SIGKILL");
 		await own.ended;
-		process.kill(pid, "SIGKILL");
+		own.killShard(pid);
 		await a.close();
 		await online(c, "ann");			/* nobody has said otherwise */
 		await own.launch();

@@ -132,8 +132,7 @@ def test_a_new_gateway_lets_it_leave(start):
 def test_one_that_does_not_leave_is_killed(start):
     k = start(shards=2, redis="none", config="[gateway]\ndrain = 100ms\n")
     held = stubborn(k, 2)
-    pid = k.shard(0)["pid"]
-    os.kill(pid, signal.SIGTERM)
+    pid = k.kill_shard(0, signo=signal.SIGTERM)
     wait.until(lambda: k.shard(0)["pid"] != pid or
                k.shard(0)["state"] == "leaving")
     if kits.alive(pid):
@@ -213,15 +212,16 @@ def test_two_deaths_of_all_refuse_nobody(start):
 def test_growth_that_crashes_is_slowed_down(start, tmp_path):
     """A worker that is broken is not started with each newcomer."""
     broken, starts = tmp_path / "broken", tmp_path / "starts"
-    worker = tmp_path / "shardd"    # its routes are those of shardd
+    worker = tmp_path / "worker"
     worker.write_text(f"""#!/bin/sh
 echo x >> '{starts}'
 [ -e '{broken}' ] && exit 1
 exec '{kits.SHARDD}' "$@"
 """)
     worker.chmod(0o755)
-    k = start(shards=1, limit=1, redis="none", worker=str(worker),
-              config="[gateway]\nseccomp = no\n")
+    with open(os.path.join(kits.TOP, "gatewayd", "default.ini")) as f:
+        k = start(shards=1, limit=1, redis="none", worker=str(worker),
+                  config=f.read(), deaths=True)
     a = Chat(k, "g", "a")
     broken.touch()
     end = time.monotonic() + 3
