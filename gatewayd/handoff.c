@@ -293,68 +293,15 @@ handoff_count(const struct handoffs *hs)
 
 /* ---- one ---- */
 
-/* What is copied, one slice after another: with bytes NULL it is measured only. */
-struct copy {
-	char		*bytes;
-	size_t		 len;
-};
-
-/* Copy a slice, which then is the copy. */
-static void
-handoff_copy(struct copy *c, struct slice *s)
-{
-	char	*at;
-
-	if (c->bytes != NULL) {
-		at = c->bytes + c->len;
-		if (s->len > 0)
-			memcpy(at, s->data, s->len);
-		/* An empty group is a group. */
-		*s = slice_of(s->data == NULL ? NULL : at, s->len);
-	}
-	c->len += s->len;
-}
-
-/* All slices of a handoff: each is one line here, and nowhere else. */
-static void
-handoff_walk(struct handoff_ask *ask, struct capsule_header *headers,
-    struct copy *c)
-{
-	handoff_copy(c, &ask->group);
-	handoff_copy(c, &ask->uid);
-	handoff_copy(c, &ask->app);
-	handoff_copy(c, &ask->route);
-	handoff_copy(c, &ask->peer);
-	handoff_copy(c, &ask->early);
-	for (size_t i = 0; i < ask->nheaders; i++) {
-		handoff_copy(c, &headers[i].name);
-		handoff_copy(c, &headers[i].value);
-	}
-}
-
 /* Keeps all of ask.  fd is taken only on success. */
 static struct handoff *
 handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 {
-	static struct capsule_header	 headers[CAPSULE_HEADERS_MAX];
-	struct handoff_ask		 mine = *ask;
-	struct copy			 c = { .bytes = NULL };
-	struct handoff			*h;
-	size_t				 n;
+	struct handoff	*h;
 
-	n = ask->nheaders < CAPSULE_HEADERS_MAX ? ask->nheaders :
-	    CAPSULE_HEADERS_MAX;
-	mine.nheaders = n;
-	if (n > 0)
-		memcpy(headers, ask->headers, n * sizeof(headers[0]));
-	handoff_walk(&mine, headers, &c);
-	if ((h = malloc(sizeof(*h) + n * sizeof(h->headers[0]) +
-	    c.len)) == NULL)
+	if ((h = malloc(sizeof(*h) + handoff_ask_size(ask))) == NULL)
 		return (NULL);
-	c = (struct copy){ .bytes = (char *)&h->headers[n] };
-	handoff_walk(&mine, headers, &c);
-	if (n > 0)
-		memcpy(h->headers, headers, n * sizeof(headers[0]));
+	handoff_ask_copy(&h->ask, ask, h->headers);
 	h->shard = NULL;
 	h->deadline = h->number = 0;
 	h->tries = 0;
@@ -363,8 +310,6 @@ handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 	list_init(&h->at);
 	list_init(&h->at_wait);
 	list_init(&h->at_sent);
-	h->ask = mine;
-	h->ask.headers = h->headers;
 	if (map_insert(&hs->by_id, &h->by_id, &h->ask.id,
 	    sizeof(h->ask.id)) == -1) {
 		free(h);
