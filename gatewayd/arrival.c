@@ -229,7 +229,7 @@ arrival_home(struct arrivals *as, const struct capsule *c, int fd)
 			arrival_close(a);
 			return;
 		}
-		/* Not from within the caller, who is amid a packet. */
+		/* Later, for the caller is amid a packet. */
 		arrival_enter(a, ARRIVAL_HEAD);
 		event_active(&a->ev, EV_TIMEOUT, 1);
 		return;
@@ -249,7 +249,7 @@ arrival_free(struct arrival *a)
 	spare_put(a, sizeof(*a) + strlen(a->peer) + 1);
 }
 
-/* In no state yet.  fd is taken only on success. */
+/* A record in no state yet.  fd is taken only on success. */
 static struct arrival *
 arrival_new(struct arrivals *as, int fd, struct slice peer, uint32_t flags)
 {
@@ -286,7 +286,8 @@ arrival_leave(struct arrival *a)
 	a->state = ARRIVAL_NSTATES;
 }
 
-/* Its deadline runs from now; all of one state wait equally long. */
+/* Put an arrival in a state.  The deadline runs from now; all of one state wait
+ * equally long. */
 static void
 arrival_enter(struct arrival *a, enum arrival_state state)
 {

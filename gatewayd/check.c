@@ -140,7 +140,7 @@ check_awaits(struct check *c, struct shard *s)
 {
 	const struct ctl	 m = { .type = CTL_STATUS_ASK, .id = c->id };
 
-	/* Not there, or a fresh one that has nobody. */
+	/* No process, or a fresh one that has nobody. */
 	if (s->pid == 0 || (s->ours && !s->served && s->control == NULL))
 		return (0);
 	if (s->control == NULL || s->hello || s->hopeless)

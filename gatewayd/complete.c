@@ -228,7 +228,7 @@ complete_worker(struct load *l)
 	} else if (proc_exe_dir(exe, sizeof(exe)) == 0) {
 		path = paths_program(exe, name);
 		if (path == NULL && s->worker == NULL) {
-			/* Not installed: the build's own. */
+			/* gatewayd is not installed: the worker of the build. */
 			built = settings_printf("%s/../shardd", exe);
 			path = paths_program(built, name);
 			free(built);

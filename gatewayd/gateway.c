@@ -493,7 +493,7 @@ gateway_ask(struct control *c, const struct ctl *m, void *arg)
 	return (gateway_status(g, c, m->id, NULL));
 }
 
-/* Whoever asked has gone. */
+/* A visitor of the door has gone, perhaps one that asked. */
 static void
 gateway_asker_gone(struct control *c, void *arg)
 {
@@ -564,7 +564,7 @@ gateway_at_once(struct gateway *g)
 	gateway_end(g);
 }
 
-/* Not a moment longer. */
+/* End at once: kill what runs, remove what is ours. */
 static void
 gateway_end(struct gateway *g)
 {

@@ -222,7 +222,7 @@ handoff_refused(struct handoffs *hs, struct shard *s, uint64_t id,
 	char		 text[128];
 
 	if (h == NULL) {
-		/* It said ADOPTED, and then saw that it was too late. */
+		/* The shard said ADOPTED, and then saw that it was too late. */
 		place = placement_find(hs->placement, id);
 		if (place != NULL && place_site(place) == s->site) {
 			hs->totals->gone[CLOSE_LOST]++;
@@ -247,12 +247,12 @@ handoff_home(struct handoffs *hs, struct shard *s, const struct capsule *c,
 	struct rest	*rest = rest_new(c);
 
 	if (rest == NULL || shard_tell(s, &m, NULL) == -1) {
-		/* Not answered, it stays the shard's. */
+		/* Without an answer, the connection stays the shard's. */
 		rest_free(rest);
 		close(fd);
 		return;
 	}
-	/* One that was on its way home when a gateway died has none. */
+	/* A connection on its way home when a gateway died has no place. */
 	if (place != NULL && place_site(place) == s->site)
 		placement_release(hs->placement, c->id, NULL);
 	hs->totals->home++;
@@ -318,7 +318,7 @@ handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 	return (h);
 }
 
-/* It has no place: find one, or wait for one, or refuse.  May free h. */
+/* h has no place: find one, or wait for one, or refuse.  May free h. */
 static void
 handoff_place(struct handoffs *hs, struct handoff *h)
 {
@@ -438,7 +438,7 @@ handoff_unwait(struct handoffs *hs, struct handoff *h)
 	hs->nwaiting--;
 }
 
-/* Its place is given up; at the end of this turn it gets another. */
+/* The place of h is given up; at the end of this turn h gets another. */
 static void
 handoff_again(struct handoffs *hs, struct handoff *h)
 {
@@ -499,7 +499,7 @@ handoff_detach(struct handoffs *hs, struct handoff *h)
 	return (fd);
 }
 
-/* One that was sent to s. */
+/* A handoff that was sent to s, or NULL. */
 static struct handoff *
 handoff_find(struct handoffs *hs, const struct shard *s, uint64_t id)
 {
@@ -582,7 +582,7 @@ handoff_late_cb(evutil_socket_t fd, short what, void *arg)
 		}
 		p.fd = control_fd(h->shard->control);
 		if (poll(&p, 1, 0) != 0 || handoff_disown(hs, h) == -1) {
-			/* Not before the others, whose shards may be silent. */
+			/* Behind the others, whose shards may be silent. */
 			list_remove(&h->at_sent);
 			h->deadline = now + HANDOFF_GRACE_MS;
 			list_push(&hs->sent, &h->at_sent);

@@ -551,7 +551,7 @@ replica_new(struct placement *p, struct group *g, struct site *s, uint64_t id)
 	return (r);
 }
 
-/* Its last place has gone.  tell: others know it. */
+/* The last place of a replica has gone.  tell: others know the replica. */
 static void
 replica_free(struct placement *p, struct replica *r, int tell)
 {

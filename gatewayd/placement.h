@@ -102,7 +102,7 @@ uint64_t placement_next_id(struct placement *p);
 struct site *placement_site_add(struct placement *p, uint32_t slot,
 	    uint64_t incarnation, size_t capacity, void *owner);
 /*
- * Its shard is dead and its channel drained: releases every place, ends every
+ * The shard is dead and its channel drained: releases every place, ends every
  * replica, frees it.  With s->dead, a replica that ends lists in `lost` the uids
  * whose last upgraded place in the group went with it.  Returns the number of places
  * released.

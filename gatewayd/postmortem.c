@@ -28,7 +28,7 @@ postmortem_clear(struct postmortem *p)
 		    at));
 }
 
-/* Is it a step of that group? */
+/* Is s a step of that group? */
 static int
 suspect_of(const struct suspect *s, struct slice app, struct slice group)
 {

@@ -155,7 +155,7 @@ redisd_url(const struct redisd *d)
 
 /* ---- its process ---- */
 
-/* One that is there, else a new one, else later. */
+/* Take the redis-server that is there, else start one, else later. */
 static void
 redisd_start(struct redisd *d)
 {
@@ -279,7 +279,7 @@ redisd_exit_cb(evutil_socket_t fd, short what, void *arg)
 		redisd_again(d, 0);
 		return;
 	}
-	/* It removes them itself, unless it was killed. */
+	/* redis-server removes these itself, unless it was killed. */
 	(void)unlink(d->sock);
 	(void)unlink(d->pidfile);
 	evtimer_del(d->timer);

@@ -203,7 +203,7 @@ registry_leave(struct registry *r, void (*done_cb)(void *))
 		event_active(r->deadline, EV_TIMEOUT, 1);
 		return;
 	}
-	/* Who bears our name now, or did before, keeps its own. */
+	/* A gateway that has our name now, or had it before, keeps its entries. */
 	r->scanned = !claim_heir(r->claim);
 	if (r->scanned)
 		registry_next(r);

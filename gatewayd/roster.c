@@ -176,7 +176,7 @@ roster_grow(struct roster *r)
 		if (s->state == SHARD_EMPTY && empty == NULL)
 			empty = s;
 	}
-	/* Who waits out a back-off, or leaves, is in nobody's way. */
+	/* A shard that waits out a back-off, or leaves, is in nobody's way. */
 	if (roster_active(r) >= r->settings->max_shards ||
 	    empty == NULL || evtimer_pending(r->grow_timer, NULL))
 		goto full;
@@ -249,7 +249,7 @@ roster_leave(struct roster *r, unsigned deadline_ms)
 			shard_drain(s, deadline_ms);
 			break;
 		case SHARD_STARTING:
-			/* It has served nobody, or it is not to be reached. */
+			/* The shard has served nobody, or is not to be reached. */
 		case SHARD_SILENT:
 			shard_move(s, SHARD_LEAVING);
 			child_kill(s->pidfd, SIGTERM);
@@ -387,7 +387,7 @@ roster_start(struct roster *r, struct shard *s)
 }
 
 /*
- * Its slot is free.  Those up to `shards` are filled again, as long as max_shards
+ * The slot is free.  Those up to `shards` are filled again, as long as max_shards
  * allows it; others only as far as there are fewer than `shards` without them.
  */
 static void
@@ -519,7 +519,7 @@ roster_shrink_cb(evutil_socket_t fd, short what, void *arg)
 	shard_drain(newest, set->drain_ms);
 }
 
-/* One that was started on demand came to nothing: not too fast. */
+/* A shard that was started on demand came to nothing: the next not too fast. */
 static void
 roster_slow_growth(struct roster *r)
 {
@@ -556,7 +556,8 @@ roster_pending(const struct roster *r)
 	return (0);
 }
 
-/* The rest is done from the loop, for the callers are amid something. */
+/* A state has changed: is the start, or the end, over?  Then from the loop, for the
+ * callers are amid something. */
 static void
 roster_moved(void *arg)
 {
