@@ -1,10 +1,23 @@
-/* pact: rooms and their sockets, coming and going; pings. */
+/*
+ * pact: rooms with profiles, chat, polls, counters and a configuration.
+ *
+ * This file has the rooms and their sockets, coming and going, and the pings.  The
+ * others, from above: pact_http answers requests, pact_users tells who is there,
+ * pact_say takes what clients say, pact_tell has what sockets hear of that; below
+ * them pact_room is what a room's state becomes of a step, and pact_place makes
+ * place in it; pact_socket, pact_roll, pact_sign and pact_names know none of them.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "shardd/apps/apps.h"
-#include "shardd/apps/pact.h"
+#include "shardd/apps/pact_http.h"
+#include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_room.h"
+#include "shardd/apps/pact_say.h"
+#include "shardd/apps/pact_tell.h"
+#include "shardd/apps/pact_users.h"
 
 #define PACT_PING_MS	25000		/* between two pings */
 #define PACT_RETRY_MS	1000		/* until joining is tried again */
@@ -72,32 +85,6 @@ due_cb(void *arg)
 	}
 	while ((ps = due_pings.first) != NULL && ps->due <= now)
 		due_ping(ps, now);
-}
-
-/* ---- steps ---- */
-
-/* A step of the socket: words, the last NULL.  done may be NULL. */
-int
-pact_do(struct pact_socket *ps, kennel_done_cb *done, void *arg,
-    const char *const *words)
-{
-	struct js_text	 t;
-	int		 rv = -1;
-
-	if (js_begin(&t) == -1)
-		return (-1);
-	for (; *words != NULL; words++)
-		fwrite(*words, 1, strlen(*words) + 1, t.f);
-	if (js_end(&t) == -1)
-		return (-1);
-	/* What is said in parting is the replica's to say. */
-	if (done != NULL)
-		rv = kennel_step(ps->socket, t.data, t.len, done, arg);
-	else
-		rv = kennel_replica_step(kennel_socket_replica(ps->socket),
-		    t.data, t.len, NULL, NULL);
-	js_clear(&t);
-	return (rv);
 }
 
 /* ---- coming and going ---- */

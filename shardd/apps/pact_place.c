@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/apps/pact.h"
+#include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_place.h"
 
 #define PLACE_LOOK	64		/* sessions that are looked at together */
 #define PLACE_TRIES	4		/* times that, a join */

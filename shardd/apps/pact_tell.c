@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/apps/pact.h"
+#include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_tell.h"
 
 /* ---- messages to clients ---- */
 
