@@ -4,7 +4,7 @@
  * asked of malloc.
  *
  * That saves no time: built without (-DSPARE_OFF) connecting, echoing and whispering
- * cost the same within 1 %, for malloc's own caches are as near.  What it buys is that
+ * cost the same within the noise, for malloc's own caches are as near.  What it buys is that
  * a warm shard cannot run out of memory over a message of an ordinary size, and that
  * malloc's arenas are not fragmented by what lives for one turn beside what lives for
  * days.
