@@ -67,7 +67,7 @@ struct redis {
 	void		*arg;
 	int		 up;
 	uint64_t	 up_since;	/* clock_ms */
-	const char	*refusal;	/* it will never do */
+	const char	*refusal;	/* why what answers will never do */
 	int		 complained;	/* since it was up, and stayed so */
 	size_t		 noutstanding, bytes, max_bytes;
 	struct list	 lost;		/* struct redis_cmd, to be told so */
@@ -103,7 +103,7 @@ redis_addr_unix(struct redis *r)
 	r->naddrs = 1;
 }
 
-/* Those that the name has now. */
+/* The addresses that the name has now. */
 static void
 redis_addrs_inet(struct redis *r, const struct addrinfo *ai)
 {
@@ -164,7 +164,8 @@ redis_ask(struct redis_side *c, unsigned deadline_ms, size_t bytes, int argc,
 	return (cmd);
 }
 
-/* Tell those on r->lost.  The list is r's, for a callback may free r. */
+/* Tell the askers of the commands on r->lost.  The list is r's, for a callback may
+ * free r. */
 static void
 redis_tell_lost(struct redis *r, int err)
 {
@@ -212,8 +213,8 @@ redis_side_close(struct redis_side *c)
 	c->ready = 0;
 }
 
-/* Both connections end; why may belong to one of them.  Tells everybody, so
- * that only events call it, never what a caller called. */
+/* Both connections end; why may belong to one of them.  All askers are
+ * told, so that only events call this, never a function that a caller called. */
 static void
 redis_lose(struct redis *r, const char *why)
 {
@@ -387,7 +388,7 @@ redis_side_lost(struct redis_conn *conn, const char *why)
 	redis_lose(redis_side_of(conn)->redis, why);
 }
 
-/* An event found that it does not work. */
+/* An event found that the server does not work. */
 static void
 redis_away(struct redis *r, const char *why)
 {
@@ -455,7 +456,7 @@ redis_dial_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * Tell who has waited long enough; their answers will be discarded.  NULL, or
+ * Tell askers that have waited long enough; their answers will be discarded.  NULL, or
  * why the connection must end.  *next: look again no later.
  */
 static const char *

@@ -3,8 +3,8 @@
  *
  * Reconnects by itself with back-off (50 ms .. 2 s), also when the server has
  * answered nothing for 4 deadlines of the oldest command (at least 5 s), and when
- * it is no master, or none any more (READONLY, LOADING, MASTERDOWN): whoever asked
- * it is told of the loss, with all others.  The host's name is looked up for each
+ * it is no master, or none any more (READONLY, LOADING, MASTERDOWN): all askers
+ * are told of the loss.  The host's name is looked up for each
  * connection, beside the loop; one that is unknown is a server that is away.  Every
  * command has a deadline of its own; a reply that comes later is discarded.
  * Channels (SUBSCRIBE) live on a connection of their own; both are lost and
@@ -44,7 +44,7 @@ struct redis *redis_new(struct event_base *base, const char *url,
  * it returns, and nothing afterwards. */
 void	 redis_free(struct redis *r);
 int	 redis_up(const struct redis *r);
-/* It is down, and to come up was tried in vain. */
+/* Is the server down, and was to come up tried in vain? */
 int	 redis_failed(const struct redis *r);
 /* What answers is no Redis that we can use, and will not become one: a
  * sentence; else NULL. */

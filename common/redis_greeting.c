@@ -3,7 +3,7 @@
 
 #include "common/redis_greeting.h"
 
-/* May an error be passed over?  A proxy may know no ROLE or INFO, and not everybody
+/* May an error be passed over?  A proxy may know no ROLE or INFO, and not every user
  * may ask for them. */
 static int
 redis_greeting_optional(enum redis_greet greet, const struct redis_value *v)

@@ -1,4 +1,4 @@
-/* What Redis has answered, for those who do not know hiredis. */
+/* What Redis has answered, for code that does not know hiredis. */
 #ifndef COMMON_REDIS_VALUE_H
 #define COMMON_REDIS_VALUE_H
 

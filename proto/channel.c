@@ -199,7 +199,7 @@ control_read_cb(evutil_socket_t fd, short what, void *arg)
 	c->end_cb(c, c->broken != NULL ? c->broken : why, c->arg);
 }
 
-/* Hand out what is there.  NULL, or why it is over. */
+/* Hand out what the socket has: NULL, or why the channel is over. */
 static const char *
 control_read(struct control *c)
 {

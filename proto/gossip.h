@@ -5,7 +5,7 @@
  *
  * Everything that reaches clients carries its origin replica and that
  * replica's sequence number towards this neighbour (from 1, without gaps): a
- * repeat is dropped; at a gap those who have missed something are closed.
+ * repeat is dropped; at a gap the sockets that have missed something are closed.
  *
  * ask: when not 0, the receiver answers DONE (or ANSWER) with the same number
  * after it has acted.
@@ -56,7 +56,7 @@ enum gossip_type {
 				   `after` up to seq, like CAST, WHISPER or PUBLISH
 				   (of), did not get through; of NEWS: something
 				   of the authority's did not; of 0: seq is the last
-				   that was sent, whoever has less has lost it */
+				   that was sent, a replica with less has lost it */
 	GOSSIP_NTYPES
 };
 

@@ -72,8 +72,8 @@ enum { PACK_END, PACK_LATER, PACK_FIRST };	/* FIRST: of the fields */
 /* One array: type, and the fields of the row. */
 void	 pack_row(struct buf *b, uint64_t type, const uint8_t row[PACK_ROW],
 	    const struct pack_field *fields, const void *from);
-/* What follows the type.  Fields that an older sender does not know stay as they
- * are in *to, which was cleared. */
+/* Read what follows the type into *to, which is cleared.  Fields that an older sender
+ * does not know are left alone. */
 void	 pack_in_row(struct pack_in *in, const uint8_t row[PACK_ROW],
 	    const struct pack_field *fields, void *to);
 

@@ -23,7 +23,8 @@
 #define PACT_RETRY_MS	1000		/* until joining is tried again */
 #define PACT_TICK_MS	250
 
-/* What is due, for each delay a queue: who comes is the last of it. */
+/* The sockets for which something is due, a queue for each delay: a socket that comes
+ * is the last of its queue. */
 static struct pact_due {
 	unsigned	 ms;
 	struct pact_socket *first, *last;
@@ -36,6 +37,7 @@ static void	 pact_join(struct pact_socket *ps);
 
 /* ---- what is due ---- */
 
+/* Nothing is due for ps. */
 static void
 due_remove(struct pact_socket *ps)
 {
@@ -48,6 +50,7 @@ due_remove(struct pact_socket *ps)
 	*(ps->after == NULL ? &q->last : &ps->after->before) = ps->before;
 }
 
+/* Something is due for ps when the delay of q has passed. */
 static void
 due_add(struct pact_socket *ps, struct pact_due *q)
 {
@@ -60,6 +63,7 @@ due_add(struct pact_socket *ps, struct pact_due *q)
 	q->last = ps;
 }
 
+/* Ping the client, and again later. */
 static void
 due_ping(struct pact_socket *ps, uint64_t now)
 {
@@ -72,6 +76,7 @@ due_ping(struct pact_socket *ps, uint64_t now)
 	pact_send(ps, &t);
 }
 
+/* Time has passed: join, ping. */
 static void
 due_cb(void *arg)
 {
@@ -89,6 +94,7 @@ due_cb(void *arg)
 
 /* ---- coming and going ---- */
 
+/* The step that joins was decided: the client hears of its room. */
 static void
 pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 {
@@ -104,7 +110,7 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 			pact_error(ps, pact_refusal(err));
 		ps->told = 1;
 		ps->asked = err == ETIMEDOUT;
-		/* It may have joined yet: another try would count twice. */
+		/* The socket may have joined yet: another try would count twice. */
 		if (err == ETIMEDOUT)
 			kennel_close(s, 1013, "try again later");
 		if (err == EAGAIN)
@@ -122,6 +128,7 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 	pact_profile(ps);
 }
 
+/* Ask to join the room. */
 static void
 pact_join(struct pact_socket *ps)
 {
@@ -137,6 +144,7 @@ pact_join(struct pact_socket *ps)
 	}
 }
 
+/* kennel_app's onopen. */
 static int
 pact_open(struct kennel_socket *s)
 {
@@ -167,6 +175,7 @@ pact_open(struct kennel_socket *s)
 	return (0);
 }
 
+/* kennel_app's onclose. */
 static void
 pact_close(struct kennel_socket *s, const struct kennel_close *why)
 {
@@ -191,6 +200,7 @@ pact_close(struct kennel_socket *s, const struct kennel_close *why)
 
 /* ---- rooms ---- */
 
+/* kennel_app's onstart: a room. */
 static int
 pact_start(struct kennel_replica *r)
 {
@@ -204,6 +214,7 @@ pact_start(struct kennel_replica *r)
 	return (0);
 }
 
+/* kennel_app's onstop. */
 static void
 pact_stop(struct kennel_replica *r)
 {

@@ -29,6 +29,7 @@ pact_encode(const char *s, size_t len)
 	return (dst);
 }
 
+/* What an upgrade is answered with: the session, for cookies. */
 static void
 pact_session_headers(struct kennel_request *q)
 {
@@ -58,6 +59,7 @@ pact_session_headers(struct kennel_request *q)
 	free(cookie);
 }
 
+/* A room's socket begins, if its names can stand in JSON. */
 static void
 pact_connect(struct kennel_request *q)
 {
@@ -69,7 +71,7 @@ pact_connect(struct kennel_request *q)
 	group = kennel_request_group(q, &group_len);
 	a = json_stringn(uid, uid_len);
 	b = json_stringn(group, group_len);
-	/* They will stand in JSON, which is UTF-8. */
+	/* Both will stand in JSON, which is UTF-8. */
 	if (a == NULL || b == NULL)
 		kennel_respond(q, 400, "text/plain",
 		    "room and session must be UTF-8\n", 31);
@@ -133,6 +135,7 @@ static const struct {
 	{ "/livemap", "livemap.html" },
 };
 
+/* A page by its path, or 404. */
 static void
 pact_page(struct kennel_request *q, const char *path)
 {

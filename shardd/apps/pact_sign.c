@@ -13,6 +13,7 @@
 
 #define PACT_KEY_MAX	4096		/* bytes of a signing key */
 
+/* SHA-256 of all parts together, in hex. */
 static void
 pact_sha256(char dst[65], const char *const *parts, const size_t *lens,
     size_t n)
@@ -41,7 +42,7 @@ pact_room_id(char dst[PACT_ID + 1], const char *group, size_t len)
 	dst[PACT_ID] = '\0';
 }
 
-/* From the file that signing_key_file names, without its last newline, or what
+/* The key: from the file that signing_key_file names, without its last newline, or what
  * the gateway had in its environment.  NULL: nobody becomes admin. */
 static const char *
 pact_signing_key(void)
