@@ -32,7 +32,7 @@ void
 configuration_load(struct settings *s, int argc, char **argv)
 {
 	struct load	 l = { .s = s };
-	char		 err[1024];
+	char		 err[sizeof(struct config_error)];
 
 	settings_init(s);
 	configuration_flags(&l, argc, argv);

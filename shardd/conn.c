@@ -935,27 +935,6 @@ conn_reap(void *worker)
 
 /* ---- the last callback ---- */
 
-static int
-conn_is_error(enum close_why why)
-{
-	switch (why) {
-	case CLOSE_RESET:
-	case CLOSE_PROTOCOL:
-	case CLOSE_UTF8:
-	case CLOSE_TOO_BIG:
-	case CLOSE_SLOW:
-	case CLOSE_IDLE:
-	case CLOSE_TIMEOUT:
-	case CLOSE_NO_MEMORY:
-	case CLOSE_ERROR:
-	case CLOSE_RATE:
-	case CLOSE_CROWDED:
-		return (1);
-	default:
-		return (0);
-	}
-}
-
 void
 conn_parted(struct conn *c, int last)
 {
@@ -972,7 +951,7 @@ conn_parted(struct conn *c, int last)
 	busy_cancel(c);
 	if ((c->flags & CONN_F_OPENED) && (c->flags & CONN_F_PARTED) == 0) {
 		c->flags |= CONN_F_PARTED;
-		if (c->app->onerror != NULL && conn_is_error(c->why))
+		if (c->app->onerror != NULL && close_is_error(c->why))
 			c->app->onerror(conn_socket(c), &close);
 		else if (c->app->onclose != NULL)
 			c->app->onclose(conn_socket(c), &close);
