@@ -18,6 +18,7 @@
 #include "gatewayd/cpus.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/routes.h"
+#include "gatewayd/settings.h"
 #include "gatewayd/settings_in.h"
 #include "proto/keys.h"
 #include "proto/limits.h"

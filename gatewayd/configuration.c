@@ -10,6 +10,7 @@
 #include "gatewayd/complete.h"
 #include "gatewayd/configuration.h"
 #include "gatewayd/routes.h"
+#include "gatewayd/settings.h"
 #include "gatewayd/settings_in.h"
 
 /* gatewayd/default.ini, byte by byte. */

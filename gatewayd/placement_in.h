@@ -2,7 +2,13 @@
 #ifndef GATEWAYD_PLACEMENT_IN_H
 #define GATEWAYD_PLACEMENT_IN_H
 
-#include "gatewayd/placement.h"
+#include <stdint.h>
+
+#include "common/list.h"
+#include "common/map.h"
+#include "common/set.h"
+
+struct placement_ops;
 
 struct placement {
 	struct list	 sites, groups;

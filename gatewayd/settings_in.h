@@ -5,7 +5,10 @@
 #ifndef GATEWAYD_SETTINGS_IN_H
 #define GATEWAYD_SETTINGS_IN_H
 
-#include "gatewayd/settings.h"
+#include <stddef.h>
+
+struct settings;
+struct settings_option;
 
 #define EXIT_CONFIG	1
 #define EXIT_USAGE	2
