@@ -17,8 +17,9 @@ GOOD = {
     "common/low.c": '#include "common/low.h"\nint\nlow_is(void)\n{\n'
                     "\treturn (1);\n}\n",
     "proto/mid.h": "int mid_is(void);\n",
-    "proto/mid.c": '#include "common/low.h"\n#include "proto/mid.h"\n'
+    "proto/mid.c": '#include "common/low.h"\n#include "proto/mid_in.h"\n'
                    "int\nmid_is(void)\n{\n\treturn (low_is());\n}\n",
+    "proto/mid_in.h": '#include "proto/mid.h"\n',
     "gatewayd/top.c": '#include "proto/mid.h"\nint top_is(void);\n'
                       "int\ntop_is(void)\n{\n\treturn (mid_is());\n}\n",
     "shardd/kennel.h": "int kennel_say(void);\n",
