@@ -13,15 +13,15 @@
 #include "proto/http_reply.h"
 #include "proto/utf8.h"
 #include "proto/ws_frame.h"
-#include "shardd/authority.h"
+#include "shardd/state/authority.h"
 #include "shardd/busy.h"
 #include "shardd/conn.h"
-#include "shardd/decide.h"
-#include "shardd/neighbours.h"
+#include "shardd/state/decide.h"
+#include "shardd/group/neighbours.h"
 #include "shardd/payload.h"
-#include "shardd/replica.h"
+#include "shardd/group/replica.h"
 #include "shardd/request.h"
-#include "shardd/topics.h"
+#include "shardd/group/topics.h"
 
 static struct buf	 api_names;	/* for the next one's topics */
 

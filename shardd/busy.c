@@ -5,13 +5,13 @@
 
 #include "common/log.h"
 #include "common/spare.h"
-#include "shardd/authority.h"
+#include "shardd/state/authority.h"
 #include "shardd/busy.h"
 #include "shardd/conn.h"
-#include "shardd/neighbours.h"
+#include "shardd/group/neighbours.h"
 #include "shardd/payload.h"
-#include "shardd/replica.h"
-#include "shardd/topics.h"
+#include "shardd/group/replica.h"
+#include "shardd/group/topics.h"
 
 struct busy {
 	struct conn	*conn;		/* NULL: it has departed */

@@ -16,11 +16,11 @@
 #include "proto/control.h"
 #include "shardd/burst.h"
 #include "shardd/conn.h"
-#include "shardd/lookup.h"
+#include "shardd/group/lookup.h"
 #include "shardd/payload.h"
 #include "shardd/policy.h"
-#include "shardd/replica.h"
-#include "shardd/topics.h"
+#include "shardd/group/replica.h"
+#include "shardd/group/topics.h"
 
 /* worker->lines */
 enum { LINE_FRESH, LINE_COSTLY };

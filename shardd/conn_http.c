@@ -13,7 +13,7 @@
 #include "proto/ws_deflate.h"
 #include "shardd/conn.h"
 #include "shardd/payload.h"
-#include "shardd/replica.h"
+#include "shardd/group/replica.h"
 #include "shardd/request.h"
 #include "shardd/unfinished.h"
 

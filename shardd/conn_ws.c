@@ -11,10 +11,10 @@
 #include "proto/utf8.h"
 #include "proto/ws_deflate.h"
 #include "shardd/conn.h"
-#include "shardd/lookup.h"
+#include "shardd/group/lookup.h"
 #include "shardd/payload.h"
 #include "shardd/policy.h"
-#include "shardd/replica.h"
+#include "shardd/group/replica.h"
 #include "shardd/unfinished.h"
 
 #define WS_PLAIN_KEEP	(64 << 10)	/* of the buffer to decompress into */

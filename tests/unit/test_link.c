@@ -11,10 +11,10 @@
 #include "common/clock.h"
 #include "common/sock.h"
 #include "common/turn.h"
-#include "shardd/backlog.h"
-#include "shardd/link.h"
-#include "shardd/lookup.h"
-#include "shardd/neighbours.h"
+#include "shardd/peers/backlog.h"
+#include "shardd/peers/link.h"
+#include "shardd/group/lookup.h"
+#include "shardd/group/neighbours.h"
 #include "shardd/worker.h"
 
 struct side {

@@ -17,10 +17,10 @@
 #include "common/sock.h"
 #include "common/turn.h"
 #include "proto/gossip.h"
-#include "shardd/ask.h"
-#include "shardd/link.h"
-#include "shardd/lookup.h"
-#include "shardd/replica.h"
+#include "shardd/group/ask.h"
+#include "shardd/peers/link.h"
+#include "shardd/group/lookup.h"
+#include "shardd/group/replica.h"
 #include "shardd/worker.h"
 
 #define PATIENCE_MS	15000

@@ -6,7 +6,7 @@
 #define SHARDD_DECIDE_H
 
 #include "common/bytes.h"
-#include "shardd/maps.h"
+#include "shardd/state/maps.h"
 
 struct kennel_step {
 	const struct maps *state;

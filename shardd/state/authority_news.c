@@ -8,12 +8,12 @@
 #include "common/log.h"
 #include "proto/news.h"
 #include "proto/page.h"
-#include "shardd/authority_in.h"
-#include "shardd/decide.h"
+#include "shardd/state/authority_in.h"
+#include "shardd/state/decide.h"
 #include "shardd/kennel.h"
-#include "shardd/neighbours.h"
-#include "shardd/replica.h"
-#include "shardd/store.h"
+#include "shardd/group/neighbours.h"
+#include "shardd/group/replica.h"
+#include "shardd/state/store.h"
 #include "shardd/worker.h"
 
 static void

@@ -9,8 +9,8 @@
 #include "common/spare.h"
 #include "proto/keys.h"
 #include "proto/news.h"
-#include "shardd/maps.h"
-#include "shardd/store.h"
+#include "shardd/state/maps.h"
+#include "shardd/state/store.h"
 
 #define STORE_MS	1000		/* deadline of a call */
 #define STORE_PACE	4096		/* bytes of a batch: 1 ms more */

@@ -5,8 +5,8 @@
 
 #include "common/list.h"
 #include "shardd/conn.h"
-#include "shardd/replica.h"
-#include "shardd/topics.h"
+#include "shardd/group/replica.h"
+#include "shardd/group/topics.h"
 
 struct topic {
 	struct map_node	 by_name;	/* replica->topics */

@@ -30,10 +30,10 @@
 #include "common/spare.h"
 #include "common/turn.h"
 #include "proto/keys.h"
-#include "shardd/ask.h"
-#include "shardd/link.h"
-#include "shardd/lookup.h"
-#include "shardd/replica.h"
+#include "shardd/group/ask.h"
+#include "shardd/peers/link.h"
+#include "shardd/group/lookup.h"
+#include "shardd/group/replica.h"
 #include "shardd/worker.h"
 
 #define LOOKUP_FIND_MS		100

@@ -9,7 +9,7 @@
 
 #include "common/list.h"
 #include "common/map.h"
-#include "shardd/neighbours.h"
+#include "shardd/group/neighbours.h"
 
 struct event_base;
 struct link;

@@ -5,12 +5,12 @@
 
 #include "common/log.h"
 #include "common/turn.h"
-#include "shardd/authority.h"
+#include "shardd/state/authority.h"
 #include "shardd/conn.h"
-#include "shardd/lookup.h"
-#include "shardd/neighbours.h"
+#include "shardd/group/lookup.h"
+#include "shardd/group/neighbours.h"
 #include "shardd/payload.h"
-#include "shardd/replica.h"
+#include "shardd/group/replica.h"
 
 struct replica *
 replica_new(struct worker *w, uint64_t id, struct slice group,

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
-#include "shardd/backlog.h"
+#include "shardd/peers/backlog.h"
 #include "proto/gossip.h"
 
 struct kennel_answer;

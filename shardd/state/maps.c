@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/maps.h"
+#include "shardd/state/maps.h"
 
 struct maps_one *
 maps_find(const struct maps *m, struct slice name)

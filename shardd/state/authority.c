@@ -9,12 +9,12 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/news.h"
-#include "shardd/authority_in.h"
-#include "shardd/decide.h"
+#include "shardd/state/authority_in.h"
+#include "shardd/state/decide.h"
 #include "shardd/kennel.h"
-#include "shardd/neighbours.h"
-#include "shardd/replica.h"
-#include "shardd/store.h"
+#include "shardd/group/neighbours.h"
+#include "shardd/group/replica.h"
+#include "shardd/state/store.h"
 #include "shardd/worker.h"
 
 #define AUTHORITY_KEEP	100	/* states a tick that Redis hears are used */

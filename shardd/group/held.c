@@ -9,9 +9,9 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
-#include "shardd/held.h"
-#include "shardd/link.h"
-#include "shardd/neighbours.h"
+#include "shardd/group/held.h"
+#include "shardd/peers/link.h"
+#include "shardd/group/neighbours.h"
 #include "shardd/worker.h"
 
 #define HELD_TICK_MS	100

@@ -5,7 +5,7 @@
 #include "common/spare.h"
 #include "proto/limits.h"
 #include "proto/news.h"
-#include "shardd/decide.h"
+#include "shardd/state/decide.h"
 
 static struct buf	 decide_kept;	/* for the next one's changes */
 

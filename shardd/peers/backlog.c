@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/backlog.h"
+#include "shardd/peers/backlog.h"
 
 #define BACKLOG_QUANTUM	(64 << 10)	/* bytes of a queue's turn */
 

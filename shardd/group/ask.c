@@ -7,7 +7,7 @@
 
 #include "common/clock.h"
 #include "common/turn.h"
-#include "shardd/ask.h"
+#include "shardd/group/ask.h"
 
 #define ASK_TICK_MS	20
 #define ASK_SPARES	64		/* kept for the next */

@@ -24,11 +24,11 @@
 #include "common/log.h"
 #include "common/sock.h"
 #include "proto/channel.h"
-#include "shardd/ask.h"
-#include "shardd/backlog.h"
-#include "shardd/link.h"
-#include "shardd/lookup.h"
-#include "shardd/neighbours.h"
+#include "shardd/group/ask.h"
+#include "shardd/peers/backlog.h"
+#include "shardd/peers/link.h"
+#include "shardd/group/lookup.h"
+#include "shardd/group/neighbours.h"
 #include "shardd/worker.h"
 
 #define LINK_HELLO_MS	2000		/* for the other side's HELLO */

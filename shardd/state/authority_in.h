@@ -9,10 +9,10 @@
 #include "common/turn.h"
 #include "proto/limits.h"
 #include "proto/news.h"
-#include "shardd/authority.h"
+#include "shardd/state/authority.h"
 #include "shardd/kennel.h"
-#include "shardd/maps.h"
-#include "shardd/store.h"
+#include "shardd/state/maps.h"
+#include "shardd/state/store.h"
 
 #define AUTHORITY_NEWS		STORE_LOG	/* batches kept for others */
 #define AUTHORITY_ASK_MS	500	/* neighbours, where they are */
