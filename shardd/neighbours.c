@@ -15,7 +15,7 @@
 #include "shardd/link.h"
 #include "shardd/lookup.h"
 #include "shardd/neighbours.h"
-#include "shardd/payload.h"
+#include "shardd/client/payload.h"
 #include "shardd/replica.h"
 #include "shardd/topics.h"
 #include "shardd/worker.h"

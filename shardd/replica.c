@@ -6,10 +6,10 @@
 #include "common/log.h"
 #include "common/turn.h"
 #include "shardd/authority.h"
-#include "shardd/conn.h"
+#include "shardd/client/conn.h"
 #include "shardd/lookup.h"
 #include "shardd/neighbours.h"
-#include "shardd/payload.h"
+#include "shardd/client/payload.h"
 #include "shardd/replica.h"
 
 struct replica *

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/list.h"
-#include "shardd/conn.h"
+#include "shardd/client/conn.h"
 #include "shardd/replica.h"
 #include "shardd/topics.h"
 

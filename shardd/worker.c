@@ -19,17 +19,17 @@
 #include "proto/channel.h"
 #include "proto/page.h"
 #include "shardd/authority.h"
-#include "shardd/burst.h"
-#include "shardd/conn.h"
+#include "shardd/client/burst.h"
+#include "shardd/client/conn.h"
 #include "shardd/leavings.h"
 #include "shardd/link.h"
 #include "shardd/lookup.h"
 #include "shardd/orders.h"
-#include "shardd/policy.h"
+#include "shardd/client/policy.h"
 #include "shardd/replica.h"
 #include "shardd/store.h"
-#include "shardd/sweep.h"
-#include "shardd/unfinished.h"
+#include "shardd/client/sweep.h"
+#include "shardd/client/unfinished.h"
 
 #define WORKER_LOCK_FD		3
 #define WORKER_RESERVE		256	/* descriptors that are not clients' */

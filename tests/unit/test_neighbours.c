@@ -17,7 +17,7 @@
 #include "shardd/lookup.h"
 #include "shardd/authority.h"
 #include "shardd/neighbours.h"
-#include "shardd/payload.h"
+#include "shardd/client/payload.h"
 #include "shardd/replica.h"
 #include "shardd/topics.h"
 #include "shardd/worker.h"

@@ -14,13 +14,13 @@
 #include "proto/utf8.h"
 #include "proto/ws_frame.h"
 #include "shardd/authority.h"
-#include "shardd/busy.h"
-#include "shardd/conn.h"
+#include "shardd/session/verbs.h"
+#include "shardd/client/conn.h"
 #include "shardd/decide.h"
 #include "shardd/neighbours.h"
-#include "shardd/payload.h"
+#include "shardd/client/payload.h"
 #include "shardd/replica.h"
-#include "shardd/request.h"
+#include "shardd/client/request.h"
 #include "shardd/topics.h"
 
 static struct buf	 api_names;	/* for the next one's topics */

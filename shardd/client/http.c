@@ -11,11 +11,11 @@
 #include "proto/http_reply.h"
 #include "proto/ws_accept.h"
 #include "proto/ws_deflate.h"
-#include "shardd/conn.h"
-#include "shardd/payload.h"
+#include "shardd/client/conn.h"
+#include "shardd/client/payload.h"
 #include "shardd/replica.h"
-#include "shardd/request.h"
-#include "shardd/unfinished.h"
+#include "shardd/client/request.h"
+#include "shardd/client/unfinished.h"
 
 /* A response up to this size is promised to the gateway as done before it is
  * written, so that a client that has read it finds its place free. */

@@ -3,8 +3,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "shardd/conn.h"
-#include "shardd/sweep.h"
+#include "shardd/client/conn.h"
+#include "shardd/client/sweep.h"
 
 #define SWEEP_MS	100
 #define SWEEP_PINGS	2		/* unanswered, then it is idle */
