@@ -949,7 +949,7 @@ kennel_version(void)
 const char *
 kennel_option(const char *key)
 {
-	return (key == NULL ? NULL : worker_option(worker_self, key));
+	return (key == NULL ? NULL : options_get(&worker_self->opt, key));
 }
 
 int

@@ -845,7 +845,7 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 	}
 	p->conn = c;
 	p->since = m.flags & CTL_F_OPENED && c->replica != NULL &&
-	    w->control != NULL ? clock_ms() : 0;
+	    w->gate.control != NULL ? clock_ms() : 0;
 	c->flags |= CONN_F_AWAITED;
 	list_push(&w->parted, &p->at);
 	if (p->since == 0)

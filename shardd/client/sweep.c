@@ -17,7 +17,7 @@
 static void
 sweep_timed(struct conn *c, uint32_t now)
 {
-	const struct worker_options	*o = &c->worker->opt;
+	const struct options	*o = &c->worker->opt;
 	uint32_t			 age = now - c->since;
 
 	switch (c->state) {
