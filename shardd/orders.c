@@ -16,12 +16,12 @@
 #include "proto/capsule.h"
 #include "proto/channel.h"
 #include "shardd/state/authority.h"
-#include "shardd/conn.h"
+#include "shardd/client/conn.h"
 #include "shardd/peers/link.h"
 #include "shardd/group/lookup.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/orders.h"
-#include "shardd/policy.h"
+#include "shardd/client/policy.h"
 #include "shardd/group/replica.h"
 #include "shardd/worker.h"
 
@@ -114,8 +114,8 @@ orders_welcome(struct worker *w, struct order_in *o)
 	w->node[m->text.len] = '\0';
 	keys_address(w->address, sizeof(w->address), w->node, w->slot,
 	    w->incarnation);
-	return (worker_option_set(w, slice_str("redis"), m->value) == -1 ||
-	    worker_option_set(w, slice_str("redis_prefix"), m->app) == -1 ?
+	return (options_set(&w->opt, slice_str("redis"), m->value) == -1 ||
+	    options_set(&w->opt, slice_str("redis_prefix"), m->app) == -1 ?
 	    -1 : 0);
 }
 
@@ -129,7 +129,7 @@ orders_option(struct worker *w, struct order_in *o)
 			return (-1);
 		return (0);
 	}
-	return (worker_option_set(w, o->m->text, o->m->value));
+	return (options_set(&w->opt, o->m->text, o->m->value));
 }
 
 static int
@@ -332,7 +332,7 @@ orders_adopt(struct worker *w, struct order_in *o)
 		return (-1);
 	}
 	p->conn = c;
-	p->number = control_queued(w->control);
+	p->number = control_queued(w->gate.control);
 	p->until = o->m->time;
 	list_push(&w->parked, &p->at);
 	return (0);
@@ -509,7 +509,7 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 
 	if (!w->draining)
 		log_warn("control lost why=\"%s\"", why);
-	w->control = NULL;
+	w->gate.control = NULL;
 	control_free(c);
 	w->orphan_since = clock_ms();
 	w->ready_since = 0;
@@ -550,12 +550,12 @@ orders_dial(struct worker *w)
 	fd = sock_connect_unix(w->control_path, SOCK_SEQPACKET);
 	if (fd != -1) {
 		orders_watch(w, fd);
-		w->control = control_new(w->base, fd, "gateway",
+		w->gate.control = control_new(w->base, fd, "gateway",
 		    orders_message_cb, orders_packet_cb, orders_end_cb, w);
-		if (w->control != NULL) {
-			control_set_sent_cb(w->control, orders_sent_cb);
+		if (w->gate.control != NULL) {
+			control_set_sent_cb(w->gate.control, orders_sent_cb);
 			w->orphan_since = 0;
-			orders_hello(w, w->control);
+			orders_hello(w, w->gate.control);
 			return (0);
 		}
 		close(fd);

@@ -18,7 +18,7 @@
 #include "common/map.h"
 #include "common/proc.h"
 #include "shardd/kennel.h"
-#include "shardd/request.h"
+#include "shardd/client/request.h"
 
 #define PAGE_MAX	(8 << 20)	/* bytes */
 #define PAGES_MAX	256		/* files kept */

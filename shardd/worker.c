@@ -19,135 +19,30 @@
 #include "proto/channel.h"
 #include "proto/page.h"
 #include "shardd/state/authority.h"
-#include "shardd/burst.h"
-#include "shardd/conn.h"
+#include "shardd/client/burst.h"
+#include "shardd/client/conn.h"
 #include "shardd/leavings.h"
 #include "shardd/peers/link.h"
 #include "shardd/group/lookup.h"
 #include "shardd/orders.h"
-#include "shardd/policy.h"
+#include "shardd/client/policy.h"
 #include "shardd/group/replica.h"
 #include "shardd/state/store.h"
-#include "shardd/sweep.h"
-#include "shardd/unfinished.h"
+#include "shardd/client/sweep.h"
+#include "shardd/client/unfinished.h"
 
 #define WORKER_LOCK_FD		3
 #define WORKER_RESERVE		256	/* descriptors that are not clients' */
 #define WORKER_ORPHAN_MS	60000
 #define WORKER_LISTED_MS	500	/* that READY waits for Redis */
 
-struct worker_option {
-	struct map_node	 by_key;
-	char		*key, *value;
-};
-
-static const struct worker_options worker_defaults = {
-	.message_max = 16 << 20,
-	.body_max = 1 << 20,
-	.out_max = 1 << 20,
-	.unfinished_max = 64 << 20,
-	.request_ms = 30000,
-	.closing_ms = 5000,
-	.ping_ms = 30000,
-	.drain_ms = 10000,
-	.whisper_ask = 8,
-	.store_max = 16 << 20,
-	.store_visit_ttl = 86400,
-	.io_uring = 1,
-	.turn_ms = 10,
-};
-
-/* Options that are numbers of ours. */
-static const struct {
-	const char	*key;
-	size_t		 offset;
-	int		 is_size;
-} worker_numbers[] = {
-#define WORKER_SIZE(f)	{ #f, offsetof(struct worker_options, f), 1 }
-#define WORKER_UINT(f)	{ #f, offsetof(struct worker_options, f), 0 }
-	WORKER_SIZE(message_max), WORKER_SIZE(body_max), WORKER_SIZE(out_max),
-	WORKER_SIZE(unfinished_max),
-	WORKER_UINT(request_ms), WORKER_UINT(closing_ms),
-	WORKER_UINT(ping_ms), WORKER_UINT(drain_ms), WORKER_UINT(whisper_ask),
-	WORKER_UINT(deflate), WORKER_SIZE(store_max), WORKER_UINT(io_uring),
-	WORKER_UINT(turn_ms),
-	WORKER_UINT(store_ttl), WORKER_UINT(store_visit_ttl),
-};
-
 int
 worker_tell(struct worker *w, const struct ctl *m)
 {
-	if (w->control == NULL) {
-		errno = ENOTCONN;
-		return (-1);
-	}
-	return (control_send(w->control, m, NULL));
+	return (gate_tell(&w->gate, m));
 }
 
 /* ---- options ---- */
-
-static struct worker_option *
-worker_option_find(const struct worker *w, struct slice key)
-{
-	struct map_node	*n = map_find(&w->options, key.data, key.len);
-
-	return (n == NULL ? NULL :
-	    container_of(n, struct worker_option, by_key));
-}
-
-const char *
-worker_option(const struct worker *w, const char *key)
-{
-	struct worker_option	*o = worker_option_find(w, slice_str(key));
-
-	return (o == NULL ? NULL : o->value);
-}
-
-static void
-worker_number_set(struct worker *w, struct slice key, struct slice value)
-{
-	uint64_t	 n;
-
-	for (size_t i = 0; i < nitems(worker_numbers); i++) {
-		void	*at = (char *)&w->opt + worker_numbers[i].offset;
-
-		if (!slice_is(key, worker_numbers[i].key) ||
-		    slice_u64(value, worker_numbers[i].is_size ? SIZE_MAX :
-		    UINT32_MAX, &n) == -1)
-			continue;
-		if (worker_numbers[i].is_size)
-			*(size_t *)at = (size_t)n;
-		else
-			*(unsigned *)at = (unsigned)n;
-	}
-}
-
-int
-worker_option_set(struct worker *w, struct slice key, struct slice value)
-{
-	struct worker_option	*o = worker_option_find(w, key);
-	char			*copy;
-
-	if ((copy = slice_dup(value)) == NULL)
-		return (-1);
-	worker_number_set(w, key, value);
-	if (o != NULL) {
-		free(o->value);
-		o->value = copy;
-		return (0);
-	}
-	if ((o = calloc(1, sizeof(*o))) == NULL ||
-	    (o->key = slice_dup(key)) == NULL ||
-	    map_insert(&w->options, &o->by_key, o->key, key.len) == -1) {
-		if (o != NULL)
-			free(o->key);
-		free(o);
-		free(copy);
-		return (-1);
-	}
-	o->value = copy;
-	return (0);
-}
 
 /* Options are known: how large a message each application takes. */
 static int
@@ -166,7 +61,7 @@ worker_message_maxima(struct worker *w)
 		if (w->apps[i].name != NULL) {
 			snprintf(key, sizeof(key), "%s_message_max",
 			    w->apps[i].name);
-			if ((value = worker_option(w, key)) != NULL)
+			if ((value = options_get(&w->opt, key)) != NULL)
 				slice_u64(slice_str(value), UINT32_MAX, &n);
 		}
 		w->message_max[i] = n == 0 || n > w->opt.message_max ?
@@ -197,8 +92,8 @@ worker_app(const struct worker *w, struct slice name)
 int
 worker_start(struct worker *w)
 {
-	const char	*url = worker_option(w, "redis");
-	const char	*prefix = worker_option(w, "redis_prefix");
+	const char	*url = options_get(&w->opt, "redis");
+	const char	*prefix = options_get(&w->opt, "redis_prefix");
 
 	if (w->started_up)
 		return (0);
@@ -460,7 +355,7 @@ worker_init(struct worker *w)
 
 	for (size_t i = 0; i < nitems(lists); i++)
 		list_init(lists[i]);
-	w->opt = worker_defaults;
+	options_init(&w->opt);
 	w->gateway_pidfd = -1;
 	w->started = clock_wall_ms();
 	w->capacity = nofile > 2 * WORKER_RESERVE ? nofile - WORKER_RESERVE :
@@ -520,8 +415,6 @@ worker_end(struct worker *w)
 {
 	struct list		*lists[] = { &w->conns, &w->homing, &w->doomed,
 				    &w->timed }, *e, *tmp;
-	struct map_node		*n;
-	struct worker_option	*o;
 	struct conn		*c;
 
 	budget_set(0);			/* nobody has to wait for us */
@@ -543,8 +436,8 @@ worker_end(struct worker *w)
 	burst_free(w->burst);
 	unfinished_free(w->unfinished);
 	w->lookup = NULL;
-	if (w->control != NULL)
-		control_free(w->control);
+	if (w->gate.control != NULL)
+		control_free(w->gate.control);
 	if (w->redial_timer != NULL)
 		event_free(w->redial_timer);
 	if (w->gateway_pidfd != -1)
@@ -553,15 +446,8 @@ worker_end(struct worker *w)
 	event_free(w->sweep_timer);
 	poller_free(w->poller);
 	leavings_clear(w->run_dir, w->slot, WORKER_LOCK_FD,
-	    worker_option(w, "redis"));
-	while ((n = map_first(&w->options)) != NULL) {
-		o = container_of(n, struct worker_option, by_key);
-		map_remove(&w->options, n);
-		free(o->key);
-		free(o->value);
-		free(o);
-	}
-	map_clear(&w->options);
+	    options_get(&w->opt, "redis"));
+	options_clear(&w->opt);
 	policies_free(w);
 	map_clear(&w->replicas);
 	line_clear(&w->crowd);

@@ -13,6 +13,8 @@
 #include "proto/control.h"
 #include "proto/keys.h"
 #include "proto/limits.h"
+#include "shardd/gate.h"
+#include "shardd/options.h"
 
 struct burst;
 struct conn;
@@ -27,24 +29,6 @@ struct page;
 struct poller;
 struct store;
 struct unfinished;
-
-struct worker_options {		/* CTL_OPTION; defaults in worker.c */
-	size_t		 message_max;		/* 16 MiB */
-	size_t		 body_max;		/* 1 MiB */
-	size_t		 out_max;		/* 1 MiB already queued */
-	size_t		 unfinished_max;	/* 64 MiB: of all clients */
-	unsigned	 request_ms;		/* 30 000: head and body */
-	unsigned	 closing_ms;		/* 5 000: close handshake */
-	unsigned	 ping_ms;		/* 30 000 */
-	unsigned	 drain_ms;		/* 10 000 */
-	unsigned	 whisper_ask;		/* 8 neighbours */
-	unsigned	 deflate;		/* 0: no */
-	unsigned	 io_uring;		/* 1: where the kernel has it */
-	unsigned	 turn_ms;		/* 10: work at one go */
-	size_t		 store_max;		/* 16 MiB: a group's state */
-	unsigned	 store_ttl;		/* s after its last use; 0: for ever */
-	unsigned	 store_visit_ttl;	/* a day: if only visits wrote to it */
-};
 
 struct worker {
 	struct event_base *base;
@@ -62,14 +46,13 @@ struct worker {
 	const char	*run_dir;
 	size_t		 capacity;
 	uint64_t	 started;		/* ms since 1970 */
-	struct worker_options opt;
-	struct map	 options;		/* all, for kennel_option() */
+	struct options	 opt;
 	struct map	 policies;		/* of routes, by label */
 	uint64_t	 dropped;		/* messages, for the slow */
 	uint64_t	 dropped_said;		/* of them, logged */
 	uint64_t	 dropped_at;		/* clock_ms of that */
 
-	struct control	*control;		/* NULL: no gateway now */
+	struct gate	 gate;
 	int		 gateway_pidfd;		/* of control's other side, -1 */
 	int		 started_up;		/* START was heard once */
 	uint64_t	 ready_since;		/* clock_ms: READY is owed; 0: not */
@@ -122,10 +105,6 @@ void	 worker_listed(struct worker *w);	/* lookup.c: they can */
 void	 worker_drain(struct worker *w, unsigned ms);
 void	 worker_tick(struct worker *w);		/* the sweep's, each 100 ms */
 void	 worker_end(struct worker *w);
-int	 worker_option_set(struct worker *w, struct slice key,
-	    struct slice value);
-/* A key of [worker], or NULL. */
-const char *worker_option(const struct worker *w, const char *key);
 struct store *worker_store(struct worker *w);
 /* The largest message that app takes of a client, in bytes. */
 size_t	 worker_message_max(const struct worker *w,

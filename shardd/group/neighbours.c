@@ -15,7 +15,7 @@
 #include "shardd/peers/link.h"
 #include "shardd/group/lookup.h"
 #include "shardd/group/neighbours.h"
-#include "shardd/payload.h"
+#include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
 #include "shardd/worker.h"

@@ -6,10 +6,10 @@
 #include "common/log.h"
 #include "common/turn.h"
 #include "shardd/state/authority.h"
-#include "shardd/conn.h"
+#include "shardd/client/conn.h"
 #include "shardd/group/lookup.h"
 #include "shardd/group/neighbours.h"
-#include "shardd/payload.h"
+#include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
 
 struct replica *

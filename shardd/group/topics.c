@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/list.h"
-#include "shardd/conn.h"
+#include "shardd/client/conn.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
 

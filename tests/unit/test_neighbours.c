@@ -17,7 +17,7 @@
 #include "shardd/group/lookup.h"
 #include "shardd/state/authority.h"
 #include "shardd/group/neighbours.h"
-#include "shardd/payload.h"
+#include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
 #include "shardd/worker.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
-#include "shardd/policy.h"
+#include "shardd/client/policy.h"
 #include "shardd/worker.h"
 
 #define POLICY_PREFIX	"route."

@@ -4,7 +4,7 @@
 
 #include "common/list.h"
 #include "common/spare.h"
-#include "shardd/unfinished.h"
+#include "shardd/client/unfinished.h"
 
 #define UNFINISHED_CLASSES	64	/* by the highest bit of the size */
 

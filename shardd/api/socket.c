@@ -14,13 +14,13 @@
 #include "proto/utf8.h"
 #include "proto/ws_frame.h"
 #include "shardd/state/authority.h"
-#include "shardd/busy.h"
-#include "shardd/conn.h"
+#include "shardd/session/verbs.h"
+#include "shardd/client/conn.h"
 #include "shardd/state/decide.h"
 #include "shardd/group/neighbours.h"
-#include "shardd/payload.h"
+#include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
-#include "shardd/request.h"
+#include "shardd/client/request.h"
 #include "shardd/group/topics.h"
 
 static struct buf	 api_names;	/* for the next one's topics */
@@ -949,7 +949,7 @@ kennel_version(void)
 const char *
 kennel_option(const char *key)
 {
-	return (key == NULL ? NULL : worker_option(worker_self, key));
+	return (key == NULL ? NULL : options_get(&worker_self->opt, key));
 }
 
 int

@@ -3,8 +3,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "shardd/conn.h"
-#include "shardd/sweep.h"
+#include "shardd/client/conn.h"
+#include "shardd/client/sweep.h"
 
 #define SWEEP_MS	100
 #define SWEEP_PINGS	2		/* unanswered, then it is idle */
@@ -17,7 +17,7 @@
 static void
 sweep_timed(struct conn *c, uint32_t now)
 {
-	const struct worker_options	*o = &c->worker->opt;
+	const struct options	*o = &c->worker->opt;
 	uint32_t			 age = now - c->since;
 
 	switch (c->state) {

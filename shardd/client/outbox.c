@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "common/spare.h"
-#include "shardd/outbox.h"
-#include "shardd/payload.h"
+#include "shardd/client/outbox.h"
+#include "shardd/client/payload.h"
 
 #define OUTBOX_MIN	16
 #define OUTBOX_SCRATCH	(256 << 10)	/* gathered for one send */

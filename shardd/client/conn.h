@@ -22,7 +22,7 @@
 #include "proto/capsule.h"
 #include "proto/close_why.h"
 #include "shardd/kennel.h"
-#include "shardd/outbox.h"
+#include "shardd/client/outbox.h"
 #include "shardd/worker.h"
 
 struct busy;

@@ -14,11 +14,11 @@
 #include "common/sock.h"
 #include "common/spare.h"
 #include "proto/control.h"
-#include "shardd/burst.h"
-#include "shardd/conn.h"
+#include "shardd/client/burst.h"
+#include "shardd/client/conn.h"
 #include "shardd/group/lookup.h"
-#include "shardd/payload.h"
-#include "shardd/policy.h"
+#include "shardd/client/payload.h"
+#include "shardd/client/policy.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
 
@@ -845,7 +845,7 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 	}
 	p->conn = c;
 	p->since = m.flags & CTL_F_OPENED && c->replica != NULL &&
-	    w->control != NULL ? clock_ms() : 0;
+	    w->gate.control != NULL ? clock_ms() : 0;
 	c->flags |= CONN_F_AWAITED;
 	list_push(&w->parted, &p->at);
 	if (p->since == 0)

@@ -6,10 +6,10 @@
 #include "common/log.h"
 #include "common/spare.h"
 #include "shardd/state/authority.h"
-#include "shardd/busy.h"
-#include "shardd/conn.h"
+#include "shardd/session/verbs.h"
+#include "shardd/client/conn.h"
 #include "shardd/group/neighbours.h"
-#include "shardd/payload.h"
+#include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
 

@@ -10,7 +10,7 @@
 
 #include <liburing.h>
 
-#include "shardd/burst.h"
+#include "shardd/client/burst.h"
 
 #define BURST_SCRATCH	(256 << 10)
 #define BURST_PENDING	INT32_MIN	/* not answered yet */

@@ -10,12 +10,12 @@
 #include "proto/http_reply.h"
 #include "proto/utf8.h"
 #include "proto/ws_deflate.h"
-#include "shardd/conn.h"
+#include "shardd/client/conn.h"
 #include "shardd/group/lookup.h"
-#include "shardd/payload.h"
-#include "shardd/policy.h"
+#include "shardd/client/payload.h"
+#include "shardd/client/policy.h"
 #include "shardd/group/replica.h"
-#include "shardd/unfinished.h"
+#include "shardd/client/unfinished.h"
 
 #define WS_PLAIN_KEEP	(64 << 10)	/* of the buffer to decompress into */
 #define WS_PLAIN_STEP	(64 << 10)	/* decompressed without asking the budget */

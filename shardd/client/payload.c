@@ -4,7 +4,7 @@
 
 #include "common/spare.h"
 #include "proto/ws_deflate.h"
-#include "shardd/payload.h"
+#include "shardd/client/payload.h"
 
 static struct payload *
 payload_new(size_t len)

@@ -11,11 +11,11 @@
 #include "proto/http_reply.h"
 #include "proto/ws_accept.h"
 #include "proto/ws_deflate.h"
-#include "shardd/conn.h"
-#include "shardd/payload.h"
+#include "shardd/client/conn.h"
+#include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
-#include "shardd/request.h"
-#include "shardd/unfinished.h"
+#include "shardd/client/request.h"
+#include "shardd/client/unfinished.h"
 
 /* A response up to this size is promised to the gateway as done before it is
  * written, so that a client that has read it finds its place free. */
@@ -189,7 +189,7 @@ conn_http_may_keep(const struct conn *c, const struct kennel_request *q)
 	if (http_head_lists(&q->h, "Upgrade", "websocket") &&
 	    (q->h.chunked || q->h.length > 0))
 		return (0);
-	return (q->h.keep_alive && c->worker->control != NULL &&
+	return (q->h.keep_alive && c->worker->gate.control != NULL &&
 	    !c->worker->draining);
 }
 
@@ -359,8 +359,8 @@ conn_http_go_home(struct conn *c)
 			goto fail;
 	} else
 		m.value = slice_of(b.data, b.len);
-	if (c->worker->control == NULL ||
-	    control_send(c->worker->control, &m, fds) == -1) {
+	if (c->worker->gate.control == NULL ||
+	    control_send(c->worker->gate.control, &m, fds) == -1) {
 		if (fds[1] != -1)
 			close(fds[1]);
 		goto fail;
@@ -380,7 +380,7 @@ conn_http_flushed(struct conn *c)
 	if (http->phase != HTTP_FLUSHING)
 		return;			/* it was the 100 */
 	conn_depart(c, http->keep ? CLOSE_HOME : CLOSE_DONE, 1000);
-	if (!http->keep || c->worker->control == NULL) {
+	if (!http->keep || c->worker->gate.control == NULL) {
 		conn_linger(c);
 		return;
 	}
