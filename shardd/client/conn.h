@@ -23,6 +23,7 @@
 #include "proto/close_why.h"
 #include "shardd/kennel.h"
 #include "shardd/client/outbox.h"
+#include "shardd/group/replica.h"
 #include "shardd/worker.h"
 
 struct busy;
@@ -216,7 +217,7 @@ void	 conn_http_refuse(struct conn *c, int status, const char *why);
 
 /* OPENING: upgraded, and what it waits for. */
 struct opening {
-	struct list	 at;		/* replica->waiting */
+	struct replica_waiter wait;
 	struct conn	*conn;
 	struct payload	*hello;		/* the 101 */
 	struct lookup_ticket *ticket;
@@ -228,8 +229,6 @@ struct opening {
  * the bytes in rest (taken).
  */
 void	 conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest);
-/* Its replica is ready, or its entry confirmed: open it if nothing is missing. */
-void	 conn_ws_try_open(struct opening *o);
 /* What it waits for has not come in time: 503, it is to come again. */
 void	 conn_ws_come_again(struct conn *c);
 /* Nothing that onopen began is outstanding: it hears its group from now on. */

@@ -62,7 +62,7 @@ conn_ws_hold(struct conn *c, struct ws *ws, size_t n)
 static void
 opening_free(struct opening *o)
 {
-	list_remove(&o->at);
+	list_remove(&o->wait.at);
 	if (o->ticket != NULL)
 		lookup_cancel(o->ticket);
 	if (o->hello != NULL)
@@ -106,6 +106,21 @@ conn_ws_clear(struct conn *c)
 
 /* ---- opening ---- */
 
+static void	 conn_ws_try_open(struct opening *o);
+
+static void
+conn_ws_ready_cb(struct replica_waiter *w)
+{
+	conn_ws_try_open(container_of(w, struct opening, wait));
+}
+
+static void
+conn_ws_gone_cb(struct replica_waiter *w)
+{
+	conn_doom(container_of(w, struct opening, wait)->conn,
+	    CLOSE_GROUP_GONE);
+}
+
 static void
 conn_ws_listed_cb(void *arg)
 {
@@ -145,13 +160,15 @@ conn_ws_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	if ((ws = conn_ws_keep(c)) == NULL ||
 	    (o = spare_zero(sizeof(*o))) == NULL)
 		goto no_memory;
-	list_init(&o->at);
+	list_init(&o->wait.at);
+	o->wait.ready = conn_ws_ready_cb;
+	o->wait.gone = conn_ws_gone_cb;
 	o->conn = c;
 	o->hello = hello;
 	ws->opening = o;
 	conn_arm(c);
 	if (!c->replica->ready)
-		list_push(&c->replica->waiting, &o->at);
+		list_push(&c->replica->waiting, &o->wait.at);
 	o->ticket = lookup_enter(c->worker->lookup, c->replica, conn_uid(c),
 	    conn_ws_listed_cb, o);
 	if (o->ticket == NULL)
@@ -162,7 +179,7 @@ no_memory:
 	conn_doom(c, CLOSE_NO_MEMORY);
 }
 
-void
+static void
 conn_ws_try_open(struct opening *o)
 {
 	struct conn	*c = o->conn;

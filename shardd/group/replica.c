@@ -93,6 +93,7 @@ replica_dismiss(struct replica *r)
 	struct worker		*w = r->worker;
 	struct authority	*a;
 	struct neighbours	*n;
+	struct replica_waiter	*waiter;
 	struct list		*e, *tmp;
 
 	log_debug("replica id=%llx ends", (unsigned long long)r->id);
@@ -100,9 +101,10 @@ replica_dismiss(struct replica *r)
 	map_remove(&w->replicas, &r->by_id);
 	for (size_t i = 0; i < r->nmembers; i++)
 		conn_doom(r->members[i], CLOSE_GROUP_GONE);
-	list_each(e, tmp, &r->waiting)
-		conn_doom(list_entry(e, struct opening, at)->conn,
-		    CLOSE_GROUP_GONE);
+	list_each(e, tmp, &r->waiting) {
+		waiter = list_entry(e, struct replica_waiter, at);
+		waiter->gone(waiter);
+	}
 	lookup_group_leave(w->lookup, r);
 	/* Cancelled completions may call again: they find nobody. */
 	a = r->authority;
@@ -117,15 +119,15 @@ replica_dismiss(struct replica *r)
 void
 replica_set_ready(struct replica *r)
 {
-	struct opening	*o;
+	struct replica_waiter	*w;
 
 	if (r->ready)
 		return;
 	r->ready = 1;
 	while (!list_empty(&r->waiting)) {
-		o = list_entry(r->waiting.next, struct opening, at);
-		list_remove(&o->at);
-		conn_ws_try_open(o);
+		w = list_entry(r->waiting.next, struct replica_waiter, at);
+		list_remove(&w->at);
+		w->ready(w);
 	}
 }
 

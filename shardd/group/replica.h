@@ -19,6 +19,13 @@ struct payload;
 struct neighbours;
 struct worker;
 
+/* Somebody who waits until the replica is ready, embedded in what waits. */
+struct replica_waiter {
+	struct list	 at;		/* replica->waiting */
+	void		(*ready)(struct replica_waiter *w);
+	void		(*gone)(struct replica_waiter *w);	/* dismissed */
+};
+
 struct replica {
 	struct worker	*worker;
 	uint64_t	 id;
@@ -37,7 +44,7 @@ struct replica {
 	struct neighbours *neighbours;	/* neighbours.c */
 	struct authority *authority;	/* NULL: its application decides nothing */
 	struct map	 topics;	/* topics.c */
-	struct list	 waiting;	/* conns to open when introduced */
+	struct list	 waiting;	/* struct replica_waiter, while not ready */
 	int		 ready;		/* introductions answered */
 	int		 dismissed;
 	size_t		 refs;		/* connections that belong to it */
@@ -80,8 +87,8 @@ int	 replica_has(const struct replica *r, struct slice uid);
 void	 replica_each_uid(const struct replica *r,
 	    void (*cb)(const struct replica *r, struct slice uid, void *arg),
 	    void *arg);
-/* neighbours.c says: all have answered, or waited long enough.  Opens those
- * who wait. */
+/* neighbours.c says: all have answered, or waited long enough.  Tells all who
+ * wait. */
 void	 replica_set_ready(struct replica *r);
 
 #endif
