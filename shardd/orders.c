@@ -16,13 +16,16 @@
 #include "proto/capsule.h"
 #include "proto/channel.h"
 #include "shardd/state/authority.h"
-#include "shardd/client/conn.h"
+#include "shardd/client/clients.h"
+#include "shardd/client/http.h"
 #include "shardd/peers/link.h"
 #include "shardd/group/lookup.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/orders.h"
 #include "shardd/client/policy.h"
 #include "shardd/group/replica.h"
+#include "shardd/session/parting.h"
+#include "shardd/session/session.h"
 #include "shardd/worker.h"
 
 #define ORDERS_DEATH_MS	100	/* from a closed socket to a dead process */
@@ -44,10 +47,24 @@ struct order_in {
 
 /* ---- hello ---- */
 
+/* We have this connection. */
+static void
+orders_have_conn_cb(const struct conn *k, void *control)
+{
+	const struct ctl	 m = {
+		.type = CTL_HAVE_CONN, .id = k->id,
+		.replica = k->replica == NULL ? 0 : k->replica->id,
+		.uid = conn_uid(k),
+		.flags = k->state == CONN_HTTP ? CTL_F_HTTP : 0,
+	};
+
+	if (k->state != CONN_PARKED)
+		control_send(control, &m, NULL);
+}
+
 static void
 orders_have(struct worker *w, struct control *c)
 {
-	struct list	*lists[] = { &w->conns, &w->timed, &w->doomed }, *e, *tmp;
 	struct map_node	*n;
 
 	for (n = map_first(&w->replicas); n != NULL;
@@ -65,21 +82,7 @@ orders_have(struct worker *w, struct control *c)
 			m.flags = CTL_F_AUTHORITY;
 		control_send(c, &m, NULL);
 	}
-	for (size_t i = 0; i < nitems(lists); i++)
-		list_each(e, tmp, lists[i]) {
-			struct conn	*k = list_entry(e, struct conn, at);
-			struct ctl	 m = {
-				.type = CTL_HAVE_CONN, .id = k->id,
-				.replica = k->replica == NULL ? 0 :
-				    k->replica->id,
-				.uid = conn_uid(k),
-				.flags = k->state == CONN_HTTP ? CTL_F_HTTP : 0,
-			};
-
-			if ((k->flags & CONN_F_GONE) == 0 &&
-			    k->state != CONN_PARKED)
-				control_send(c, &m, NULL);
-		}
+	clients_each(&w->sessions.clients, orders_have_conn_cb, c);
 }
 
 static void
@@ -124,7 +127,7 @@ orders_option(struct worker *w, struct order_in *o)
 {
 	if (o->m->text.len > 6 && memcmp(o->m->text.data, "route.", 6) == 0) {
 		/* One that it does not know is of a newer gateway. */
-		if (policy_option(w, o->m->text, o->m->value) == -1 &&
+		if (policy_option(&w->sessions.policies, o->m->text, o->m->value) == -1 &&
 		    errno != EINVAL)
 			return (-1);
 		return (0);
@@ -140,7 +143,7 @@ orders_start(struct worker *w, struct order_in *o)
 		return (-1);
 	worker_get_ready(w);
 	backoff_reset(&w->redial);
-	conn_http_rehome(w);
+	http_rehome(&w->sessions.clients);
 	return (0);
 }
 
@@ -149,7 +152,7 @@ orders_start(struct worker *w, struct order_in *o)
 static int
 orders_replica(struct worker *w, struct order_in *o)
 {
-	const struct kennel_app	*app = worker_app(w, o->m->app);
+	const struct kennel_app	*app = applications_find(&w->sessions.apps, o->m->app);
 	struct replica		*r;
 	char			 name[2 * APP_MAX];
 
@@ -283,13 +286,13 @@ orders_unpack(struct worker *w, struct order_in *o, const char **why)
 	    cap.protocol != CAPSULE_HTTP || cap.id != o->m->id)
 		goto out;
 	*why = "no such application";
-	if ((app = worker_app(w, cap.app)) == NULL)
+	if ((app = applications_find(&w->sessions.apps, cap.app)) == NULL)
 		goto out;
 	*why = "no such replica";
 	if (cap.replica != 0 && (r = replica_find(w, cap.replica)) == NULL)
 		goto out;
 	*why = "no memory";
-	if ((c = conn_adopt(w, &cap, app, r, o->fds[0])) != NULL)
+	if ((c = session_adopt(&w->sessions, &cap, app, r, o->fds[0])) != NULL)
 		o->fds[0] = -1;
 out:
 	free(mapped);
@@ -327,7 +330,7 @@ orders_adopt(struct worker *w, struct order_in *o)
 		return (orders_refuse(w, o->m, CLOSE_LOST, why));
 	}
 	if (worker_tell(w, &m) == -1) {
-		conn_drop(c);
+		session_drop(c);
 		free(p);
 		return (-1);
 	}
@@ -355,9 +358,9 @@ orders_unpark(struct worker *w, uint64_t sent)
 		if (orders_late(p->until)) {
 			m.id = p->conn->id;
 			worker_tell(w, &m);
-			conn_drop(p->conn);
+			session_drop(p->conn);
 		} else
-			conn_start(p->conn);
+			session_start(p->conn);
 		free(p);
 	}
 }
@@ -370,7 +373,7 @@ orders_drop_parked(struct worker *w)
 	while (!list_empty(&w->parked)) {
 		p = list_entry(w->parked.next, struct parked, at);
 		list_remove(&p->at);
-		conn_drop(p->conn);
+		session_drop(p->conn);
 		free(p);
 	}
 }
@@ -396,21 +399,21 @@ orders_unpark_orphans(struct worker *w)
 static int
 orders_adopted(struct worker *w, struct order_in *o)
 {
-	conn_http_homed(w, o->m->id, 1);
+	http_homed(&w->sessions.clients, o->m->id, 1);
 	return (0);
 }
 
 static int
 orders_refused(struct worker *w, struct order_in *o)
 {
-	conn_http_homed(w, o->m->id, 0);
+	http_homed(&w->sessions.clients, o->m->id, 0);
 	return (0);
 }
 
 static int
 orders_parted(struct worker *w, struct order_in *o)
 {
-	conn_parted_id(w, o->m->id, (o->m->flags & CTL_F_LAST) != 0);
+	parting_said(&w->sessions, o->m->id, (o->m->flags & CTL_F_LAST) != 0);
 	return (0);
 }
 
@@ -428,13 +431,9 @@ orders_ping(struct worker *w, struct order_in *o)
 static int
 orders_status_ask(struct worker *w, struct order_in *o)
 {
-	struct list	*lists[] = { &w->conns, &w->timed, &w->doomed }, *e, *tmp;
-	struct ctl	 m = { .type = CTL_STATUS, .id = o->m->id };
+	struct ctl	 m = { .type = CTL_STATUS, .id = o->m->id,
+			    .limit = clients_count(&w->sessions.clients) };
 
-	for (size_t i = 0; i < nitems(lists); i++)
-		list_each(e, tmp, lists[i])
-			m.limit += (list_entry(e, struct conn, at)->flags &
-			    CONN_F_GONE) == 0;
 	return (worker_tell(w, &m));
 }
 
@@ -514,7 +513,7 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 	w->orphan_since = clock_ms();
 	w->ready_since = 0;
 	orders_unpark_orphans(w);
-	conn_parted_all(w);
+	parting_all(&w->sessions);
 	/* Who leaves says so to the next gateway, too. */
 	if (w->draining < 2)
 		orders_dial(w);

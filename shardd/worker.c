@@ -19,17 +19,20 @@
 #include "proto/channel.h"
 #include "proto/page.h"
 #include "shardd/state/authority.h"
-#include "shardd/client/burst.h"
+#include "shardd/client/clients.h"
 #include "shardd/client/conn.h"
+#include "shardd/kennel.h"
 #include "shardd/leavings.h"
 #include "shardd/peers/link.h"
 #include "shardd/group/lookup.h"
 #include "shardd/orders.h"
-#include "shardd/client/policy.h"
 #include "shardd/group/replica.h"
 #include "shardd/state/store.h"
 #include "shardd/client/sweep.h"
-#include "shardd/client/unfinished.h"
+#include "shardd/client/ws.h"
+#include "shardd/session/parting.h"
+#include "shardd/session/session.h"
+#include "shardd/worker.h"
 
 #define WORKER_LOCK_FD		3
 #define WORKER_RESERVE		256	/* descriptors that are not clients' */
@@ -40,51 +43,6 @@ int
 worker_tell(struct worker *w, const struct ctl *m)
 {
 	return (gate_tell(&w->gate, m));
-}
-
-/* ---- options ---- */
-
-/* Options are known: how large a message each application takes. */
-static int
-worker_message_maxima(struct worker *w)
-{
-	const char	*value;
-	char		 key[APP_MAX + sizeof("_message_max")];
-	uint64_t	 n;
-
-	free(w->message_max);
-	if ((w->message_max = calloc(w->napps, sizeof(*w->message_max))) ==
-	    NULL)
-		return (-1);
-	for (size_t i = 0; i < w->napps; i++) {
-		n = w->apps[i].message_max;
-		if (w->apps[i].name != NULL) {
-			snprintf(key, sizeof(key), "%s_message_max",
-			    w->apps[i].name);
-			if ((value = options_get(&w->opt, key)) != NULL)
-				slice_u64(slice_str(value), UINT32_MAX, &n);
-		}
-		w->message_max[i] = n == 0 || n > w->opt.message_max ?
-		    w->opt.message_max : (size_t)n;
-	}
-	return (0);
-}
-
-size_t
-worker_message_max(const struct worker *w, const struct kennel_app *app)
-{
-	return (w->message_max[app - w->apps]);
-}
-
-const struct kennel_app *
-worker_app(const struct worker *w, struct slice name)
-{
-	for (size_t i = 0; i < w->napps; i++)
-		if (w->apps[i].name == NULL ||
-		    slice_is(name, w->apps[i].name))
-			return (&w->apps[i]);
-	/* What routes say who do not know the names. */
-	return (slice_is(name, "main") && w->napps > 0 ? &w->apps[0] : NULL);
 }
 
 /* ---- the gateway's START ---- */
@@ -99,12 +57,13 @@ worker_start(struct worker *w)
 		return (0);
 	w->lookup = lookup_new(w, url == NULL ? "" : url,
 	    prefix == NULL || *prefix == '\0' ? KEYS_PREFIX : prefix);
-	if (w->lookup == NULL || worker_message_maxima(w) == -1) {
+	if (w->lookup == NULL || applications_limit(&w->sessions.apps, &w->opt) == -1) {
 		log_warn("lookup: %s", strerror(errno));
 		return (-1);
 	}
-	for (size_t i = 0; i < w->napps && url != NULL && *url != '\0'; i++)
-		if (w->apps[i].decide != NULL && w->store == NULL &&
+	w->sessions.lookup = w->lookup;
+	for (size_t i = 0; i < w->sessions.apps.n && url != NULL && *url != '\0'; i++)
+		if (w->sessions.apps.at[i].decide != NULL && w->store == NULL &&
 		    (w->store = store_new(w->base, url, lookup_prefix(
 		    w->lookup), w->opt.store_ttl, w->opt.store_visit_ttl)) ==
 		    NULL) {
@@ -146,7 +105,7 @@ worker_links_eased(struct worker *w)
 {
 	struct list	*e, *tmp;
 
-	list_each(e, tmp, &w->conns)
+	list_each(e, tmp, &w->sessions.clients.conns)
 		conn_resume(list_entry(e, struct conn, at), PAUSE_LINK);
 }
 
@@ -181,10 +140,11 @@ worker_drain(struct worker *w, unsigned ms)
 
 	if (w->draining)
 		return;
-	log_info("draining connections=%zu within_ms=%u", w->nconns, ms);
+	log_info("draining connections=%zu within_ms=%u", w->sessions.clients.n, ms);
 	w->draining = 1;
+	w->gate.leaving = 1;
 	w->drain_since = clock_ms();
-	w->drain_total = w->nconns;
+	w->drain_total = w->sessions.clients.n;
 	w->drain_ms = ms == 0 ? 1 : ms;
 	worker_tell(w, &m);
 }
@@ -196,30 +156,29 @@ worker_drain(struct worker *w, unsigned ms)
 static void
 worker_drain_step(struct worker *w)
 {
+	struct clients	*all = &w->sessions.clients;
 	uint64_t	 age = clock_ms() - w->drain_since;
 	uint64_t	 half = w->drain_ms / 2;
 	uint64_t	 pace = w->drain_total < half ? w->drain_total : half;
 	size_t		 keep = 0;
 	struct conn	*c;
 
-	if (list_empty(&w->conns) && list_empty(&w->timed) &&
-	    list_empty(&w->homing) && list_empty(&w->doomed) &&
-	    list_empty(&w->parted) &&
+	if (clients_none(all) && parting_none(&w->sessions) &&
 	    (!link_any_waits(w) || age >= w->drain_ms)) {
 		worker_retire(w);
 		return;
 	}
 	if (age < pace)
 		keep = (size_t)(w->drain_total - w->drain_total * age / pace);
-	for (size_t n = list_count(&w->conns); n > keep; n--) {
-		c = list_entry(bytes_random64() & 1 ? w->conns.next :
-		    w->conns.prev, struct conn, at);
-		conn_ws_close(c, CLOSE_GOING, 1001,
+	for (size_t n = list_count(&all->conns); n > keep; n--) {
+		c = list_entry(bytes_random64() & 1 ? all->conns.next :
+		    all->conns.prev, struct conn, at);
+		ws_close(c, CLOSE_GOING, 1001,
 		    close_sentence(CLOSE_GOING));
 	}
 	if (age >= w->drain_ms) {
 		log_info("draining is over: cut off connections=%zu",
-		    w->nconns);
+		    all->n);
 		worker_retire(w);
 	}
 }
@@ -228,20 +187,24 @@ worker_drain_step(struct worker *w)
 static void
 worker_say_dropped(struct worker *w)
 {
-	uint64_t	 now = clock_ms();
+	uint64_t	 now = clock_ms(), dropped = w->sessions.clients.dropped;
 
-	if (w->dropped == w->dropped_said || now - w->dropped_at < 1000)
+	if (dropped == w->dropped_said || now - w->dropped_at < 1000)
 		return;
 	log_info("slow clients: dropped messages=%llu total=%llu",
-	    (unsigned long long)(w->dropped - w->dropped_said),
-	    (unsigned long long)w->dropped);
-	w->dropped_said = w->dropped;
+	    (unsigned long long)(dropped - w->dropped_said),
+	    (unsigned long long)dropped);
+	w->dropped_said = dropped;
 	w->dropped_at = now;
 }
 
-void
-worker_tick(struct worker *w)
+/* Ten times a second, after the clients. */
+static void
+worker_tick(void *arg)
 {
+	struct worker	*w = arg;
+
+	parting_late(&w->sessions);
 	/* Without Redis it goes, too: neighbours ask us. */
 	if (w->ready_since != 0 &&
 	    clock_ms() - w->ready_since > WORKER_LISTED_MS)
@@ -348,9 +311,8 @@ worker_arguments(struct worker *w, int argc, char **argv)
 static void
 worker_init(struct worker *w)
 {
-	struct list	*lists[] = { &w->conns, &w->timed, &w->homing,
-			    &w->doomed, &w->parted, &w->parked, &w->links,
-			    &w->restless, &w->keeping };
+	struct list	*lists[] = { &w->parked, &w->links, &w->restless,
+			    &w->keeping };
 	size_t		 nofile = proc_nofile();
 
 	for (size_t i = 0; i < nitems(lists); i++)
@@ -361,11 +323,6 @@ worker_init(struct worker *w)
 	w->capacity = nofile > 2 * WORKER_RESERVE ? nofile - WORKER_RESERVE :
 	    nofile / 2;
 	backoff_init(&w->redial, 50, 1000);
-	turn_work_init(&w->flush, conn_flush_all, w);
-	turn_work_init(&w->flush_crowd, conn_flush_crowd, w);
-	turn_work_init(&w->flush_late, conn_flush_late, w);
-	turn_work_init(&w->reap, conn_reap, w);
-	turn_work_init(&w->next, conn_next, w);
 	budget_set(w->opt.turn_ms);
 }
 
@@ -378,8 +335,8 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	struct proc_signals	*signals;
 
 	memory_steady();
-	w.apps = apps;
-	w.napps = n;
+	w.sessions.apps.at = apps;
+	w.sessions.apps.n = n;
 	worker_self = &w;
 	if (worker_arguments(&w, argc, argv) == -1) {
 		worker_usage(argv[0]);
@@ -393,15 +350,15 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 		fatal("memory that is shared with the gateway");
 	turn_count_at(&w.page->work.turns);
 	if ((w.base = event_base_new()) == NULL ||
-	    (w.unfinished = unfinished_new(conn_crowded)) == NULL ||
-	    (w.poller = poller_new(w.base, conn_ready)) == NULL ||
+	    session_init(&w.sessions, w.base, &w.opt, &w.gate) == -1 ||
 	    (signals = proc_signals_new(w.base, signos, worker_signal_cb,
-	    &w)) == NULL || sweep_start(&w) == -1)
+	    &w)) == NULL || sweep_start(&w.sweep, w.base,
+	    &w.sessions.clients, worker_tick, &w) == -1)
 		fatal("start");
 	if (link_listen(&w) == -1)
 		fatal("listen on %s", w.link_path);
 	orders_dial(&w);
-	turn_set_eager(poller_run, w.poller);
+	turn_set_eager(poller_run, w.sessions.clients.poller);
 	if (turn_loop(w.base) == -1)
 		fatal("event loop");
 	worker_end(&w);
@@ -413,28 +370,15 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 void
 worker_end(struct worker *w)
 {
-	struct list		*lists[] = { &w->conns, &w->homing, &w->doomed,
-				    &w->timed }, *e, *tmp;
-	struct conn		*c;
-
 	budget_set(0);			/* nobody has to wait for us */
 	orders_drop_parked(w);
-	/* Who is still here was not fast enough.  Departed, they stand in timed
-	 * until their last callback. */
-	for (size_t i = 0; i < nitems(lists); i++)
-		list_each(e, tmp, lists[i]) {
-			c = list_entry(e, struct conn, at);
-			if (c->state != CONN_DEPARTED)
-				conn_end(c);
-		}
-	conn_parted_all(w);
+	clients_end(&w->sessions.clients);	/* not fast enough */
+	parting_all(&w->sessions);
 	turn_end();
 	link_shutdown(w);
 	if (w->lookup != NULL)
 		lookup_free(w->lookup);
 	store_free(w->store);
-	burst_free(w->burst);
-	unfinished_free(w->unfinished);
 	w->lookup = NULL;
 	if (w->gate.control != NULL)
 		control_free(w->gate.control);
@@ -443,18 +387,11 @@ worker_end(struct worker *w)
 	if (w->gateway_pidfd != -1)
 		close(w->gateway_pidfd);
 	close(w->page_fd);
-	event_free(w->sweep_timer);
-	poller_free(w->poller);
+	sweep_stop(&w->sweep);
 	leavings_clear(w->run_dir, w->slot, WORKER_LOCK_FD,
 	    options_get(&w->opt, "redis"));
 	options_clear(&w->opt);
-	policies_free(w);
+	session_clear(&w->sessions);
 	map_clear(&w->replicas);
-	line_clear(&w->crowd);
-	line_clear(&w->lines[0]);
-	line_clear(&w->lines[1]);
-	free(w->dirty.at);
-	free(w->late.at);
-	free(w->message_max);
 	free(w->link_path);
 }

@@ -5,37 +5,29 @@
 #include <stdint.h>
 
 #include "common/backoff.h"
-#include "common/line.h"
 #include "common/list.h"
 #include "common/map.h"
 #include "common/redis.h"
-#include "common/turn.h"
 #include "proto/control.h"
 #include "proto/keys.h"
 #include "proto/limits.h"
 #include "shardd/gate.h"
+#include "shardd/client/sweep.h"
 #include "shardd/options.h"
+#include "shardd/session/sessions.h"
 
-struct burst;
-struct conn;
 struct control;
 struct event;
 struct event_base;
-struct kennel_app;
 struct link;
 struct listener;
 struct lookup;
 struct page;
-struct poller;
 struct store;
-struct unfinished;
 
 struct worker {
 	struct event_base *base;
-	struct poller	*poller;		/* of the clients */
-	const struct kennel_app *apps;
-	size_t		 napps;
-	size_t		*message_max;		/* of each of them */
+	struct sessions	 sessions;
 	uint32_t	 slot;
 	uint64_t	 incarnation;
 	char		 node[NODE_MAX + 1];
@@ -47,9 +39,7 @@ struct worker {
 	size_t		 capacity;
 	uint64_t	 started;		/* ms since 1970 */
 	struct options	 opt;
-	struct map	 policies;		/* of routes, by label */
-	uint64_t	 dropped;		/* messages, for the slow */
-	uint64_t	 dropped_said;		/* of them, logged */
+	uint64_t	 dropped_said;		/* messages for the slow, logged */
 	uint64_t	 dropped_at;		/* clock_ms of that */
 
 	struct gate	 gate;
@@ -64,26 +54,7 @@ struct worker {
 	uint64_t	 orphan_since;		/* clock_ms, 0: has a gateway */
 
 	struct map	 replicas;		/* by id */
-	struct list	 conns;			/* open, idle: pings only */
-	struct list	 timed;			/* in any other state */
-	struct list	 homing;		/* HOMING, in order of sending */
-	struct list	 doomed;		/* to be ended this turn */
-	struct list	 parted;		/* struct parted, conn.c */
-	size_t		 nconns;
-	struct conns	 {			/* to be flushed */
-		struct conn	**at;
-		size_t		  n, cap;
-	}		 dirty, late;
-	/* Who waits for another turn: not begun yet, and used one up. */
-	struct line	 lines[2];
-	unsigned	 line;			/* that was served last */
-	struct line	 crowd;			/* to be flushed when there is time */
-	int		 crowding;		/* who is sent to goes there */
-	struct turn_work flush, flush_crowd, flush_late, reap, next;
-	struct unfinished *unfinished;		/* input of all clients */
-	struct burst	*burst;			/* many sends at once, or NULL */
-	int		 burst_off;		/* there is no such thing here */
-	struct event	*sweep_timer;
+	struct sweep	 sweep;
 	struct list	 parked;		/* struct parked, orders.c */
 	struct list	 links;			/* link.c */
 	struct listener	*link_listener;		/* link.c */
@@ -103,13 +74,8 @@ void	 worker_get_ready(struct worker *w);
 void	 worker_listed(struct worker *w);	/* lookup.c: they can */
 /* Close everybody in a paced way, finish HTTP, then leave; within ms. */
 void	 worker_drain(struct worker *w, unsigned ms);
-void	 worker_tick(struct worker *w);		/* the sweep's, each 100 ms */
 void	 worker_end(struct worker *w);
 struct store *worker_store(struct worker *w);
-/* The largest message that app takes of a client, in bytes. */
-size_t	 worker_message_max(const struct worker *w,
-	    const struct kennel_app *app);
-const struct kennel_app *worker_app(const struct worker *w, struct slice name);
 /* link.c: a link's queue went down again: sockets paused for it go on. */
 void	 worker_links_eased(struct worker *w);
 

@@ -20,7 +20,9 @@
 #include "shardd/group/neighbours.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
+#include "shardd/client/http.h"
 #include "shardd/client/request.h"
+#include "shardd/worker.h"
 #include "shardd/group/topics.h"
 
 static struct buf	 api_names;	/* for the next one's topics */
@@ -55,22 +57,6 @@ api_text(const char *s, size_t len)
 }
 
 /* ---- requests ---- */
-
-/* A terminated copy that lives as long as q; NULL without memory. */
-static const char *
-request_text(struct kennel_request *q, struct slice s)
-{
-	struct request_text	*t;
-
-	if (q == NULL || (t = malloc(sizeof(*t) + s.len + 1)) == NULL)
-		return (NULL);
-	if (s.len > 0)
-		memcpy(t->s, s.data, s.len);
-	t->s[s.len] = '\0';
-	t->next = q->texts;
-	q->texts = t;
-	return (t->s);
-}
 
 static const char *
 request_text_or_empty(const struct kennel_request *q, struct slice s)
@@ -173,7 +159,7 @@ kennel_request_replica(const struct kennel_request *q)
 {
 	if (q == NULL || q->replica == 0)
 		return (NULL);
-	return ((struct kennel_replica *)replica_find(q->worker, q->replica));
+	return ((struct kennel_replica *)replica_find(worker_self, q->replica));
 }
 
 int
@@ -229,14 +215,14 @@ kennel_respond(struct kennel_request *q, int status, const char *type,
 		    http_status_text(status));
 		body = text;
 	}
-	conn_http_answer(q, status, type, slice_of(body, len));
+	http_answer(q, status, type, slice_of(body, len));
 }
 
 void
 kennel_connect(struct kennel_request *q)
 {
 	if (q != NULL)
-		conn_http_upgrade(q);
+		http_upgrade(q);
 }
 
 /* ---- sockets ---- */
@@ -276,7 +262,7 @@ api_call(struct kennel_socket *s, struct verb *v, const char *data,
 	}
 	if ((v->p = api_payload(data, len, v->flags)) == NULL)
 		return (-1);
-	r = busy_call(c, v);
+	r = verbs_call(c, v);
 	payload_unref(v->p);
 	return (r);
 }
@@ -392,7 +378,7 @@ kennel_close(struct kennel_socket *s, int code, const char *reason)
 	v->code = code;
 	if (n > 0)
 		memcpy(v->text, reason, n);
-	busy_call(c, v);
+	verbs_call(c, v);
 	free(v);
 	return (0);
 }

@@ -12,10 +12,12 @@
 #include "proto/ws_accept.h"
 #include "proto/ws_deflate.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/http.h"
 #include "shardd/client/payload.h"
-#include "shardd/group/replica.h"
 #include "shardd/client/request.h"
-#include "shardd/client/unfinished.h"
+#include "shardd/gate.h"
+#include "shardd/kennel.h"
+#include "shardd/options.h"
 
 /* A response up to this size is promised to the gateway as done before it is
  * written, so that a client that has read it finds its place free. */
@@ -24,7 +26,7 @@
 enum http_phase { HTTP_HEAD, HTTP_BODY, HTTP_ANSWERING, HTTP_FLUSHING };
 
 /* The gateway has read this head within its own, configured limits. */
-static const struct http_limits	 conn_http_limits = {
+static const struct http_limits	 http_widest = {
 	.line_max = SIZE_MAX / 2, .head_max = SIZE_MAX / 2,
 	.headers_max = HTTP_HEADERS_MAX,
 };
@@ -40,79 +42,10 @@ struct http {
 	struct kennel_request *q;	/* NULL once answered */
 };
 
-/* ---- requests ---- */
-
-static size_t
-request_size(struct slice uid, struct slice group, struct slice peer)
-{
-	return (sizeof(struct kennel_request) + uid.len + group.len + peer.len +
-	    3);
-}
-
-/* Copy s, terminated, to *at. */
-static struct slice
-request_put(char **at, struct slice s)
-{
-	struct slice	 copy = { *at, s.len };
-
-	if (s.len > 0)
-		memcpy(*at, s.data, s.len);
-	(*at)[s.len] = '\0';
-	*at += s.len + 1;
-	return (copy);
-}
-
-struct kennel_request *
-request_new(struct conn *c)
-{
-	struct kennel_request	*q;
-	struct replica		*r = c->replica;
-	struct slice		 uid = conn_uid(c);
-	struct slice		 peer = slice_str(conn_peer(c));
-	struct slice		 group = { NULL, 0 };
-	char			*at;
-
-	if (r != NULL)
-		group = slice_of(r->group, r->group_len);
-	if ((q = spare_get(request_size(uid, group, peer))) == NULL)
-		return (NULL);
-	memset(q, 0, offsetof(struct kennel_request, h.headers));
-	q->conn = c;
-	q->worker = c->worker;
-	q->replica = r == NULL ? 0 : r->id;
-	at = q->text;
-	q->uid = request_put(&at, uid);
-	q->group = request_put(&at, group);
-	q->peer = request_put(&at, peer);
-	return (q);
-}
-
-void
-request_free(struct kennel_request *q)
-{
-	struct request_text	*t;
-
-	while ((t = q->texts) != NULL) {
-		q->texts = t->next;
-		free(t);
-	}
-	buf_clear(&q->bytes);
-	buf_clear(&q->body);
-	buf_clear(&q->extra);
-	spare_put(q, request_size(q->uid, q->group, q->peer));
-}
-
-/* c's request is not whole, and holds n bytes; 0: it is, or is no more. */
-static void
-conn_http_hold(struct conn *c, struct http *http, size_t n)
-{
-	if (unfinished_set(c->worker->unfinished, &http->part, c, n,
-	    c->worker->opt.unfinished_max) == -1)
-		conn_doom(c, CLOSE_NO_MEMORY);
-}
+static const struct protocol http_protocol;
 
 static void
-conn_http_clear(struct conn *c)
+http_clear(struct conn *c)
 {
 	struct http	*http = c->proto;
 
@@ -121,7 +54,7 @@ conn_http_clear(struct conn *c)
 		http->q->conn = NULL;	/* the application frees it */
 	else if (http->q != NULL)
 		request_free(http->q);
-	conn_http_hold(c, http, 0);
+	conn_hold(c, &http->part, 0);
 	buf_clear(&http->in);
 	spare_put(http, sizeof(*http));
 }
@@ -129,7 +62,7 @@ conn_http_clear(struct conn *c)
 /* ---- answers ---- */
 
 static void
-conn_http_done(struct conn *c)
+http_done(struct conn *c)
 {
 	struct http	*http = c->proto;
 
@@ -141,7 +74,7 @@ conn_http_done(struct conn *c)
 }
 
 static void
-conn_http_refuse_as(struct conn *c, enum close_why as, int status,
+http_refuse_as(struct conn *c, enum close_why as, int status,
     const char *why)
 {
 	struct http	*http = c->proto;
@@ -162,21 +95,22 @@ conn_http_refuse_as(struct conn *c, enum close_why as, int status,
 	buf_clear(&b);
 }
 
-void
-conn_http_refuse(struct conn *c, int status, const char *why)
+static void
+http_refuse(struct conn *c, int status, const char *why)
 {
-	conn_http_refuse_as(c, CLOSE_REFUSED, status, why);
+	http_refuse_as(c, CLOSE_REFUSED, status, why);
 }
 
-int
-conn_http_crowded(struct conn *c)
+/* Only a request that is not whole, where there are too many, is told. */
+static int
+http_farewell(struct conn *c, enum close_why why)
 {
 	struct http	*http = c->proto;
 
-	if (http == NULL || (http->phase != HTTP_HEAD &&
-	    http->phase != HTTP_BODY))
+	if (c->state != CONN_HTTP || why != CLOSE_CROWDED || http == NULL ||
+	    (http->phase != HTTP_HEAD && http->phase != HTTP_BODY))
 		return (0);
-	conn_http_refuse_as(c, CLOSE_CROWDED, 503,
+	http_refuse_as(c, CLOSE_CROWDED, 503,
 	    close_sentence(CLOSE_CROWDED));
 	return (1);
 }
@@ -184,18 +118,18 @@ conn_http_crowded(struct conn *c)
 /* May its next request be routed afresh?  Not behind a handshake's body: that
  * was not read, and would be taken for the request. */
 static int
-conn_http_may_keep(const struct conn *c, const struct kennel_request *q)
+http_may_keep(const struct conn *c, const struct kennel_request *q)
 {
 	if (http_head_lists(&q->h, "Upgrade", "websocket") &&
 	    (q->h.chunked || q->h.length > 0))
 		return (0);
-	return (q->h.keep_alive && c->worker->gate.control != NULL &&
-	    !c->worker->draining);
+	return (q->h.keep_alive && c->clients->gate->control != NULL &&
+	    !c->clients->gate->leaving);
 }
 
 /* Does a browser ask, before a page of another origin may use the route? */
 static int
-conn_http_preflight(const struct conn *c, const struct kennel_request *q)
+http_preflight(const struct conn *c, const struct kennel_request *q)
 {
 	return ((c->told & CAPSULE_F_CORS) && slice_is(q->h.method, "OPTIONS") &&
 	    http_head_find(&q->h, "Origin") != NULL &&
@@ -204,7 +138,7 @@ conn_http_preflight(const struct conn *c, const struct kennel_request *q)
 
 /* q is answered: c forgets it. */
 static struct conn *
-conn_http_take(struct kennel_request *q)
+http_take(struct kennel_request *q)
 {
 	struct conn	*c = q->conn;
 
@@ -215,7 +149,7 @@ conn_http_take(struct kennel_request *q)
 
 /* What pages of other origins must be told, where the route says which may. */
 static void
-conn_http_cors(const struct conn *c, struct kennel_request *q)
+http_cors(const struct conn *c, struct kennel_request *q)
 {
 	const struct http_header	*origin, *wanted;
 
@@ -227,7 +161,7 @@ conn_http_cors(const struct conn *c, struct kennel_request *q)
 	buf_adds(&q->extra, "Access-Control-Allow-Origin: ");
 	buf_add(&q->extra, origin->value.data, origin->value.len);
 	buf_adds(&q->extra, "\r\n");
-	if (!conn_http_preflight(c, q))
+	if (!http_preflight(c, q))
 		return;
 	wanted = http_head_find(&q->h, "Access-Control-Request-Method");
 	buf_adds(&q->extra, "Access-Control-Allow-Methods: ");
@@ -241,10 +175,10 @@ conn_http_cors(const struct conn *c, struct kennel_request *q)
 }
 
 void
-conn_http_answer(struct kennel_request *q, int status, const char *type,
+http_answer(struct kennel_request *q, int status, const char *type,
     struct slice body)
 {
-	struct conn		*c = conn_http_take(q);
+	struct conn		*c = http_take(q);
 	struct http		*http;
 	struct http_reply	 r = {
 		.status = status, .type = type, .body = body,
@@ -255,16 +189,16 @@ conn_http_answer(struct kennel_request *q, int status, const char *type,
 
 	if (c == NULL)
 		goto out;
-	conn_http_cors(c, q);
+	http_cors(c, q);
 	r.extra = slice_of(q->extra.data, q->extra.len);
 	http = c->proto;
-	http->keep = conn_http_may_keep(c, q);
+	http->keep = http_may_keep(c, q);
 	r.close = !http->keep;
 	if (http_reply_write(&b, &r) == -1 ||
 	    conn_queue_bytes(c, slice_of(b.data, b.len)) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
 	else
-		conn_http_done(c);
+		http_done(c);
 	buf_clear(&b);
 out:
 	request_free(q);
@@ -272,7 +206,7 @@ out:
 
 /* The 101, or NULL.  What it agrees to is in q->conn. */
 static struct payload *
-conn_http_hello(const struct kennel_request *q)
+http_hello(const struct kennel_request *q)
 {
 	static struct buf	 b;	/* kept from one to the next */
 	const struct http_header *key;
@@ -287,7 +221,7 @@ conn_http_hello(const struct kennel_request *q)
 	    "Sec-WebSocket-Accept: ");
 	buf_add(&b, accept, WS_ACCEPT_LEN);
 	buf_adds(&b, "\r\n");
-	if (q->worker->opt.deflate)
+	if (q->conn->clients->opt->deflate)
 		q->conn->deflate = (uint8_t)ws_deflate_answer(&q->h, &b);
 	if (q->conn->told & CAPSULE_F_PROTOCOL)
 		buf_addf(&b, "Sec-WebSocket-Protocol: %s\r\n",
@@ -298,7 +232,7 @@ conn_http_hello(const struct kennel_request *q)
 }
 
 void
-conn_http_upgrade(struct kennel_request *q)
+http_upgrade(struct kennel_request *q)
 {
 	struct conn	*c = q->conn;
 	struct http	*http;
@@ -313,32 +247,32 @@ conn_http_upgrade(struct kennel_request *q)
 	}
 	if (slice_is(q->h.method, "OPTIONS")) {
 		buf_adds(&q->extra, "Allow: GET, OPTIONS\r\n");
-		conn_http_answer(q, 204, NULL, slice_of(NULL, 0));
+		http_answer(q, 204, NULL, slice_of(NULL, 0));
 		return;
 	}
 	http = c->proto;
 	if ((status = http_head_websocket(&q->h, &why)) != 0) {
-		q->received = 0;	/* conn_http_clear frees it */
-		conn_http_refuse(c, status, why);
+		q->received = 0;	/* http_clear frees it */
+		http_refuse(c, status, why);
 		return;
 	}
-	if ((hello = conn_http_hello(q)) == NULL) {
+	if ((hello = http_hello(q)) == NULL) {
 		q->received = 0;
-		conn_http_refuse(c, 503, NULL);
+		http_refuse(c, 503, NULL);
 		return;
 	}
-	conn_http_take(q);
+	http_take(q);
 	request_free(q);
 	rest = http->in;
 	memset(&http->in, 0, sizeof(http->in));
-	conn_http_clear(c);
-	conn_ws_begin(c, hello, &rest);
+	http_clear(c);
+	c->clients->ops->upgraded(c, hello, &rest);
 }
 
 /* ---- going home ---- */
 
 static void
-conn_http_go_home(struct conn *c)
+http_go_home(struct conn *c)
 {
 	struct http	*http = c->proto;
 	struct capsule	 cap = {
@@ -359,8 +293,7 @@ conn_http_go_home(struct conn *c)
 			goto fail;
 	} else
 		m.value = slice_of(b.data, b.len);
-	if (c->worker->gate.control == NULL ||
-	    control_send(c->worker->gate.control, &m, fds) == -1) {
+	if (gate_send(c->clients->gate, &m, fds) == -1) {
 		if (fds[1] != -1)
 			close(fds[1]);
 		goto fail;
@@ -372,30 +305,30 @@ fail:
 	conn_doom(c, CLOSE_LOST);
 }
 
-void
-conn_http_flushed(struct conn *c)
+static void
+http_flushed(struct conn *c)
 {
 	struct http	*http = c->proto;
 
-	if (http->phase != HTTP_FLUSHING)
+	if (c->state != CONN_HTTP || http->phase != HTTP_FLUSHING)
 		return;			/* it was the 100 */
 	conn_depart(c, http->keep ? CLOSE_HOME : CLOSE_DONE, 1000);
-	if (!http->keep || c->worker->gate.control == NULL) {
+	if (!http->keep || c->clients->gate->control == NULL) {
 		conn_linger(c);
 		return;
 	}
 	conn_set_state(c, CONN_HOMING);
 	conn_arm(c);			/* not at all: the gateway will read */
-	conn_http_go_home(c);
+	http_go_home(c);
 }
 
 void
-conn_http_homed(struct worker *w, uint64_t id, int adopted)
+http_homed(struct clients *all, uint64_t id, int adopted)
 {
 	struct conn	*c;
 	struct list	*e, *tmp;
 
-	list_each(e, tmp, &w->homing) {
+	list_each(e, tmp, &all->homing) {
 		c = list_entry(e, struct conn, at);
 		if (c->id != id)
 			continue;
@@ -409,19 +342,19 @@ conn_http_homed(struct worker *w, uint64_t id, int adopted)
 }
 
 void
-conn_http_rehome(struct worker *w)
+http_rehome(struct clients *all)
 {
 	struct list	*e, *tmp;
 
-	list_each(e, tmp, &w->homing)
-		conn_http_go_home(list_entry(e, struct conn, at));
+	list_each(e, tmp, &all->homing)
+		http_go_home(list_entry(e, struct conn, at));
 }
 
 /* ---- input ---- */
 
 /* The head is whole: it stays with the request, the rest with us. */
 static int
-conn_http_split(struct http *http)
+http_split(struct http *http)
 {
 	struct kennel_request	*q = http->q;
 	struct buf		 rest = { 0 };
@@ -436,27 +369,24 @@ conn_http_split(struct http *http)
 }
 
 static void
-conn_http_receive(struct conn *c)
+http_receive(struct conn *c)
 {
 	struct http	*http = c->proto;
 
 	http->phase = HTTP_ANSWERING;
-	conn_http_hold(c, http, 0);
+	conn_hold(c, &http->part, 0);
 	c->pauses |= PAUSE_BUSY;
 	c->since = conn_tick();
 	http->q->received = 1;
 	/* May free http: nothing follows. */
-	if (conn_http_preflight(c, http->q))
-		conn_http_answer(http->q, 204, NULL, slice_of(NULL, 0));
-	else if (c->app->receive != NULL)
-		c->app->receive(http->q);
+	if (http_preflight(c, http->q))
+		http_answer(http->q, 204, NULL, slice_of(NULL, 0));
 	else
-		conn_http_answer(http->q, 404, "text/plain",
-		    slice_str("Not Found\n"));
+		c->clients->ops->request(http->q);
 }
 
 static void
-conn_http_take_body(struct conn *c)
+http_take_body(struct conn *c)
 {
 	struct http	*http = c->proto;
 	size_t		 used = 0;
@@ -464,15 +394,15 @@ conn_http_take_body(struct conn *c)
 	switch (http_body_feed(&http->body, http->in.data, http->in.len, &used,
 	    &http->q->body)) {
 	case PARSE_BAD:
-		conn_http_refuse(c, http->body.status, http->body.why);
+		http_refuse(c, http->body.status, http->body.why);
 		return;
 	case PARSE_DONE:
 		buf_drain(&http->in, used);
-		conn_http_receive(c);
+		http_receive(c);
 		return;
 	case PARSE_MORE:
 		buf_drain(&http->in, used);
-		conn_http_hold(c, http, http->in.cap + http->q->body.cap);
+		conn_hold(c, &http->part, http->in.cap + http->q->body.cap);
 		if (http->q->h.expect_continue && !http->continued &&
 		    used == 0) {
 			http->continued = 1;
@@ -484,52 +414,53 @@ conn_http_take_body(struct conn *c)
 }
 
 static void
-conn_http_process(struct conn *c)
+http_process(struct conn *c)
 {
 	struct http		*http = c->proto;
 	struct kennel_request	*q = http->q;
 
 	if (http->phase == HTTP_HEAD) {
 		switch (http_head_parse(&q->h, http->in.data, http->in.len,
-		    &http->scanned, &conn_http_limits)) {
+		    &http->scanned, &http_widest)) {
 		case PARSE_MORE:
-			conn_http_hold(c, http, http->in.cap);
+			conn_hold(c, &http->part, http->in.cap);
 			return;
 		case PARSE_BAD:
-			conn_http_refuse(c, q->h.status, q->h.why);
+			http_refuse(c, q->h.status, q->h.why);
 			return;
 		case PARSE_DONE:
 			break;
 		}
-		if (conn_http_split(http) == -1) {
+		if (http_split(http) == -1) {
 			conn_doom(c, CLOSE_NO_MEMORY);
 			return;
 		}
-		http_body_init(&http->body, &q->h, c->worker->opt.body_max);
+		http_body_init(&http->body, &q->h, c->clients->opt->body_max);
 		http->phase = HTTP_BODY;
 	}
 	/* What follows a handshake is frames, whatever it says of a body: the
 	 * handshake that has one is refused. */
 	if (http_head_lists(&q->h, "Upgrade", "websocket"))
-		conn_http_receive(c);
+		http_receive(c);
 	else
-		conn_http_take_body(c);
+		http_take_body(c);
 }
 
 static enum close_why
-conn_http_input(struct conn *c, char *data, size_t len)
+http_input(struct conn *c, char *data, size_t len)
 {
 	struct http	*http = c->proto;
 
 	if (buf_add(&http->in, data, len) == -1)
 		return (CLOSE_NO_MEMORY);
 	if (http->phase == HTTP_HEAD || http->phase == HTTP_BODY)
-		conn_http_process(c);
+		http_process(c);
 	return (CLOSE_NONE);
 }
 
 enum close_why
-conn_http_start(struct conn *c, struct buf *early)
+http_start(struct conn *c, struct buf *early, struct slice group,
+    uint64_t replica)
 {
 	struct http	*http;
 
@@ -538,28 +469,29 @@ conn_http_start(struct conn *c, struct buf *early)
 		return (CLOSE_NO_MEMORY);
 	}
 	c->proto = http;
+	c->protocol = &http_protocol;
 	http->in = *early;
-	if ((http->q = request_new(c)) == NULL)
+	if ((http->q = request_new(c, group, replica)) == NULL)
 		return (CLOSE_NO_MEMORY);
-	conn_http_process(c);
+	http_process(c);
 	return (CLOSE_NONE);
 }
 
-void
-conn_http_timeout(struct conn *c)
+static void
+http_timeout(struct conn *c)
 {
 	struct http	*http = c->proto;
 
 	switch (http->phase) {
 	case HTTP_HEAD:
 	case HTTP_BODY:
-		conn_http_refuse(c, 408, "The request did not come in time");
+		http_refuse(c, 408, "The request did not come in time");
 		break;
 	case HTTP_ANSWERING:
 		log_warn("conn id=%llx app=%s did not answer in time",
 		    (unsigned long long)c->id,
 		    c->app->name == NULL ? "" : c->app->name);
-		conn_http_refuse(c, 503, "The application did not answer");
+		http_refuse(c, 503, "The application did not answer");
 		break;
 	case HTTP_FLUSHING:
 		conn_doom(c, CLOSE_SLOW);
@@ -568,14 +500,17 @@ conn_http_timeout(struct conn *c)
 }
 
 static enum close_why
-conn_http_resume(struct conn *c)
+http_resume(struct conn *c)
 {
 	(void)c;
 	return (CLOSE_NONE);	/* one request at a time: it goes home first */
 }
 
-const struct conn_ops conn_http_ops = {
-	.input = conn_http_input,
-	.resume = conn_http_resume,
-	.clear = conn_http_clear,
+static const struct protocol http_protocol = {
+	.input = http_input,
+	.resume = http_resume,
+	.flushed = http_flushed,
+	.timeout = http_timeout,
+	.farewell = http_farewell,
+	.clear = http_clear,
 };

@@ -5,7 +5,6 @@
 
 #include "common/clock.h"
 #include "shardd/client/policy.h"
-#include "shardd/worker.h"
 
 #define POLICY_PREFIX	"route."
 
@@ -16,22 +15,22 @@ static const char	*const policy_slows[] = {
 };
 
 static struct policy *
-policy_find(const struct worker *w, struct slice label)
+policy_find(const struct map *policies, struct slice label)
 {
-	struct map_node	*n = map_find(&w->policies, label.data, label.len);
+	struct map_node	*n = map_find(policies, label.data, label.len);
 
 	return (n == NULL ? NULL : container_of(n, struct policy, by_label));
 }
 
 static struct policy *
-policy_new(struct worker *w, struct slice label)
+policy_new(struct map *policies, struct slice label)
 {
 	struct policy	*p;
 
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return (NULL);
 	p->common.policy = p;
-	if ((p->label = slice_dup(label)) == NULL || map_insert(&w->policies,
+	if ((p->label = slice_dup(label)) == NULL || map_insert(policies,
 	    &p->by_label, p->label, label.len) == -1) {
 		free(p->label);
 		free(p);
@@ -70,7 +69,7 @@ policy_set(struct policy *p, struct slice key, struct slice value)
 }
 
 int
-policy_option(struct worker *w, struct slice key, struct slice value)
+policy_option(struct map *policies, struct slice key, struct slice value)
 {
 	struct slice	 label = key;
 	struct policy	*p;
@@ -85,31 +84,31 @@ policy_option(struct worker *w, struct slice key, struct slice value)
 	key = slice_of(key.data + label.len, key.len - label.len);
 	label.data += strlen(POLICY_PREFIX);
 	label.len -= strlen(POLICY_PREFIX) + 1;
-	if ((p = policy_find(w, label)) == NULL &&
-	    (p = policy_new(w, label)) == NULL)
+	if ((p = policy_find(policies, label)) == NULL &&
+	    (p = policy_new(policies, label)) == NULL)
 		return (-1);
 	return (policy_set(p, key, value));
 }
 
 void
-policies_free(struct worker *w)
+policies_clear(struct map *policies)
 {
 	struct map_node	*n;
 	struct policy	*p;
 
-	while ((n = map_first(&w->policies)) != NULL) {
+	while ((n = map_first(policies)) != NULL) {
 		p = container_of(n, struct policy, by_label);
-		map_remove(&w->policies, n);
+		map_remove(policies, n);
 		free(p->label);
 		free(p);
 	}
-	map_clear(&w->policies);
+	map_clear(policies);
 }
 
 struct meter *
-meter_new(struct worker *w, struct slice label)
+meter_new(const struct map *policies, struct slice label)
 {
-	struct policy	*p = policy_find(w, label);
+	struct policy	*p = policy_find(policies, label);
 
 	return (p == NULL ? NULL : &p->common);
 }

@@ -12,8 +12,6 @@
 #include "common/bytes.h"
 #include "common/map.h"
 
-struct worker;
-
 /* Messages of others for who has more than out_max to read. */
 enum policy_slow {
 	SLOW_CLOSE,		/* end the connection */
@@ -38,10 +36,10 @@ struct policy {
 };
 
 /* "route.<label>.<key>": 0, or -1 with errno EINVAL or ENOMEM. */
-int	 policy_option(struct worker *w, struct slice key, struct slice value);
-void	 policies_free(struct worker *w);
+int	 policy_option(struct map *policies, struct slice key, struct slice value);
+void	 policies_clear(struct map *policies);
 /* For a connection of this route; NULL if the route is not known. */
-struct meter *meter_new(struct worker *w, struct slice label);
+struct meter *meter_new(const struct map *policies, struct slice label);
 void	 meter_free(struct meter *m);
 /* What a client sent; *m may be NULL.  0: more than its route allows, as of now.
  * *m becomes one of its own once there is something to measure. */

@@ -1,4 +1,7 @@
-/* What kennel.h calls struct kennel_request. */
+/*
+ * One HTTP request, which kennel.h calls struct kennel_request: what of it the
+ * application may keep until it has answered, even if the client goes.
+ */
 #ifndef SHARDD_REQUEST_H
 #define SHARDD_REQUEST_H
 
@@ -6,7 +9,6 @@
 #include "proto/http_head.h"
 
 struct conn;
-struct worker;
 
 struct request_text {			/* a string handed to the application */
 	struct request_text *next;
@@ -15,7 +17,6 @@ struct request_text {			/* a string handed to the application */
 
 struct kennel_request {
 	struct conn	*conn;		/* NULL: the client has gone */
-	struct worker	*worker;
 	uint64_t	 replica;	/* 0: none */
 	struct buf	 bytes;		/* the head that h points into */
 	struct buf	 body;
@@ -24,15 +25,14 @@ struct kennel_request {
 	int		 received;	/* the application has it */
 	struct slice	 uid, group, peer;	/* into text */
 	struct http_head h;
-	char		 text[];	/* for it may outlive conn; terminated */
+	char		 text[];	/* the request may outlive conn; terminated */
 };
 
-struct kennel_request *request_new(struct conn *c);
+/* A request of c to that replica of group; 0: to none.  NULL without memory. */
+struct kennel_request *request_new(struct conn *c, struct slice group,
+	    uint64_t replica);
 void	 request_free(struct kennel_request *q);
-
-/* conn_http.c: the application's answer; q is freed. */
-void	 conn_http_answer(struct kennel_request *q, int status,
-	    const char *type, struct slice body);
-void	 conn_http_upgrade(struct kennel_request *q);
+/* A terminated copy that lives as long as q; NULL without memory. */
+const char *request_text(struct kennel_request *q, struct slice s);
 
 #endif

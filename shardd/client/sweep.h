@@ -5,8 +5,20 @@
 #ifndef SHARDD_SWEEP_H
 #define SHARDD_SWEEP_H
 
-struct worker;
+struct clients;
+struct event;
+struct event_base;
 
-int	 sweep_start(struct worker *w);		/* 0 or -1 with errno */
+struct sweep {
+	struct event	*timer;
+	struct clients	*clients;
+	void		(*tick)(void *arg);	/* ten times a second, last */
+	void		*arg;
+};
+
+/* 0, or -1 with errno. */
+int	 sweep_start(struct sweep *s, struct event_base *base,
+	    struct clients *clients, void (*tick)(void *arg), void *arg);
+void	 sweep_stop(struct sweep *s);
 
 #endif

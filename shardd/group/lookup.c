@@ -632,7 +632,7 @@ lookup_beat_cb(evutil_socket_t fd, short what, void *arg)
 	if (l->retiring)
 		return;
 	snprintf(pid, sizeof(pid), "%ld", (long)getpid());
-	snprintf(conns, sizeof(conns), "%zu", w->nconns);
+	snprintf(conns, sizeof(conns), "%zu", w->sessions.clients.n);
 	snprintf(groups, sizeof(groups), "%zu", w->replicas.count);
 	snprintf(started, sizeof(started), "%" PRIu64, w->started);
 	redis_do(l->redis, LOOKUP_BEAT_MS, lookup_beaten_cb, l, "HSET",

@@ -11,6 +11,8 @@
 #include "shardd/group/neighbours.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
+#include "shardd/kennel.h"
+#include "shardd/worker.h"
 
 struct replica *
 replica_new(struct worker *w, uint64_t id, struct slice group,
@@ -21,6 +23,7 @@ replica_new(struct worker *w, uint64_t id, struct slice group,
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return (NULL);
 	r->worker = w;
+	r->clients = &w->sessions.clients;
 	r->id = id;
 	r->app = app;
 	r->refs = 1;			/* the gateway's */
@@ -201,7 +204,7 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 	struct conn	*c;
 	size_t		 n = 0;
 
-	conn_crowd(r->worker, r->nmembers > CONN_CROWD);
+	conn_crowd(r->clients, r->nmembers > CONN_CROWD);
 	turn_progress();
 	for (size_t i = 0; i < r->nmembers; i++) {
 		c = r->members[i];
@@ -211,7 +214,7 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 		if (conn_send(c, p) == 0)
 			n++;
 	}
-	conn_crowd(r->worker, 0);
+	conn_crowd(r->clients, 0);
 	return (n);
 }
 
@@ -227,9 +230,9 @@ replica_whisper(struct replica *r, struct slice uid, struct payload *p)
 		c = replica_conn(e);
 		if (slice_eq(conn_uid(c), uid) && conn_send(c, p) == 0 &&
 		    ++n == CONN_CROWD)
-			conn_crowd(r->worker, 1);
+			conn_crowd(r->clients, 1);
 	}
-	conn_crowd(r->worker, 0);
+	conn_crowd(r->clients, 0);
 	return (n);
 }
 

@@ -13,6 +13,7 @@
 #include "common/map.h"
 
 struct authority;
+struct clients;
 struct conn;
 struct kennel_app;
 struct payload;
@@ -28,6 +29,7 @@ struct replica_waiter {
 
 struct replica {
 	struct worker	*worker;
+	struct clients	*clients;
 	uint64_t	 id;
 	struct map_node	 by_id;		/* worker->replicas, key is id */
 	const struct kennel_app *app;

@@ -216,10 +216,10 @@ topics_reach(struct replica *r, struct slice topics, struct payload *p,
 			else
 				conn_send(c, p);
 			if (++n == CONN_CROWD)
-				conn_crowd(r->worker, 1);
+				conn_crowd(r->clients, 1);
 		}
 	}
-	conn_crowd(r->worker, 0);
+	conn_crowd(r->clients, 0);
 	return (n);
 }
 

@@ -1,4 +1,4 @@
-/* A socket's calls into its group: order, completions, waiting. */
+/* The verbs of a socket, which its application calls: order, completions, waiting. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,12 +8,15 @@
 #include "shardd/state/authority.h"
 #include "shardd/session/verbs.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/ws.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
+#include "shardd/session/member.h"
+#include "shardd/session/sessions.h"
 
-struct busy {
+struct verbs {
 	struct conn	*conn;		/* NULL: it has departed */
 	struct list	 pending;	/* struct verb: behind a lookup */
 	struct list	 completions;
@@ -24,56 +27,56 @@ struct busy {
 
 /* One completion that the application was promised. */
 struct completion {
-	struct list	 at;		/* busy->completions */
-	struct busy	*busy;		/* NULL: it was cancelled */
+	struct list	 at;		/* verbs->completions */
+	struct verbs	*verbs;		/* NULL: it was cancelled */
 	kennel_done_cb	*done;
 	kennel_gossip_cb *gossip;
 	void		*arg;
 	struct turn_work work;		/* there is nobody to wait for */
 };
 
-static int	 busy_run(struct conn *c, const struct verb *v);
+static int	 verbs_run(struct conn *c, const struct verb *v);
 
-static struct busy *
-busy_get(struct conn *c)
+static struct verbs *
+verbs_get(struct conn *c)
 {
-	if (c->busy != NULL)
-		return (c->busy);
-	if ((c->busy = spare_zero(sizeof(*c->busy))) == NULL)
+	if (c->verbs != NULL)
+		return (c->verbs);
+	if ((c->verbs = spare_zero(sizeof(*c->verbs))) == NULL)
 		return (NULL);
-	c->busy->conn = c;
-	list_init(&c->busy->pending);
-	list_init(&c->busy->completions);
-	return (c->busy);
+	c->verbs->conn = c;
+	list_init(&c->verbs->pending);
+	list_init(&c->verbs->completions);
+	return (c->verbs);
 }
 
 /* Nothing is outstanding any more: it is read again. */
 static void
-busy_settle(struct busy *b)
+verbs_settle(struct verbs *b)
 {
 	struct conn	*c = b->conn;
 
 	if (b->waiting || b->holds > 0 || !list_empty(&b->pending))
 		return;
 	if (c != NULL) {
-		c->busy = NULL;
+		c->verbs = NULL;
 		if (c->flags & CONN_F_JOINING)
-			conn_ws_join(c);
+			member_join(c);
 		conn_resume(c, PAUSE_HELD);
 	}
 	spare_put(b, sizeof(*b));
 }
 
 static struct completion *
-busy_promise(struct conn *c, const struct verb *v)
+verbs_promise(struct conn *c, const struct verb *v)
 {
 	struct completion	*p;
-	struct busy		*b;
+	struct verbs		*b;
 
-	if ((b = busy_get(c)) == NULL ||
+	if ((b = verbs_get(c)) == NULL ||
 	    (p = spare_zero(sizeof(*p))) == NULL)
 		return (NULL);
-	p->busy = b;
+	p->verbs = b;
 	p->done = v->done;
 	p->gossip = v->gossip;
 	p->arg = v->arg;
@@ -83,63 +86,63 @@ busy_promise(struct conn *c, const struct verb *v)
 	return (p);
 }
 
-/* It leaves the list, but holds its busy until busy_release(). */
+/* It leaves the list, but holds its verbs until verbs_release(). */
 static void
-busy_take(struct completion *p)
+verbs_take(struct completion *p)
 {
 	list_remove(&p->at);
-	p->busy = NULL;
+	p->verbs = NULL;
 }
 
 static void
-busy_release(struct busy *b)
+verbs_release(struct verbs *b)
 {
 	b->holds--;
-	busy_settle(b);
+	verbs_settle(b);
 }
 
 /* The call failed: nobody was promised anything. */
 static void
-busy_break(struct completion *p)
+verbs_break(struct completion *p)
 {
-	struct busy	*b = p->busy;
+	struct verbs	*b = p->verbs;
 
-	busy_take(p);
+	verbs_take(p);
 	spare_put(p, sizeof(*p));
-	busy_release(b);
+	verbs_release(b);
 }
 
 static void
-busy_done_cb(int err, void *arg)
+verbs_done_cb(int err, void *arg)
 {
 	struct completion	*p = arg;
-	struct busy		*b = p->busy;
+	struct verbs		*b = p->verbs;
 
 	if (b != NULL) {		/* else it was cancelled */
-		busy_take(p);
+		verbs_take(p);
 		p->done(conn_socket(b->conn), err, p->arg);
-		busy_release(b);
+		verbs_release(b);
 	}
 	spare_put(p, sizeof(*p));
 }
 
 static void
-busy_gossip_cb(const struct kennel_slot *slots, size_t n, void *arg)
+verbs_gossip_cb(const struct kennel_slot *slots, size_t n, void *arg)
 {
 	struct completion	*p = arg;
-	struct busy		*b = p->busy;
+	struct verbs		*b = p->verbs;
 
 	if (b != NULL) {
-		busy_take(p);
+		verbs_take(p);
 		p->gossip(conn_socket(b->conn), slots, n, p->arg);
-		busy_release(b);
+		verbs_release(b);
 	}
 	spare_put(p, sizeof(*p));
 }
 
 /* It was promised when it was queued, and will not be done. */
 static void
-busy_fail(struct conn *c, const struct verb *v, int err)
+verbs_fail(struct conn *c, const struct verb *v, int err)
 {
 	if (v->done != NULL)
 		v->done(conn_socket(c), err, v->arg);
@@ -149,9 +152,9 @@ busy_fail(struct conn *c, const struct verb *v, int err)
 
 /* The lookup is over: what waited behind it, in order. */
 static void
-busy_settled_cb(int over, void *arg)
+verbs_settled_cb(int over, void *arg)
 {
-	struct busy	*b = arg;
+	struct verbs	*b = arg;
 	struct verb	*v;
 
 	b->waiting = 0;
@@ -161,19 +164,19 @@ busy_settled_cb(int over, void *arg)
 	while (!b->waiting && !list_empty(&b->pending)) {
 		v = list_entry(b->pending.next, struct verb, at);
 		list_remove(&v->at);
-		if (b->conn != NULL && busy_run(b->conn, v) == -1)
-			busy_fail(b->conn, v, errno);
+		if (b->conn != NULL && verbs_run(b->conn, v) == -1)
+			verbs_fail(b->conn, v, errno);
 		if (v->p != NULL)
 			payload_unref(v->p);
 		free(v);
 	}
-	busy_release(b);
+	verbs_release(b);
 }
 
 void
-busy_cancel(struct conn *c)
+verbs_cancel(struct conn *c)
 {
-	struct busy		*b = c->busy;
+	struct verbs		*b = c->verbs;
 	struct completion	*p;
 	struct verb		*v;
 
@@ -182,7 +185,7 @@ busy_cancel(struct conn *c)
 	b->ending = 1;			/* or a call that calls again never ends */
 	while (!list_empty(&b->completions)) {
 		p = list_entry(b->completions.next, struct completion, at);
-		busy_take(p);		/* its own callback frees it */
+		verbs_take(p);		/* its own callback frees it */
 		b->holds--;
 		if (p->done != NULL)
 			p->done(conn_socket(c), ECANCELED, p->arg);
@@ -192,20 +195,20 @@ busy_cancel(struct conn *c)
 	while (!list_empty(&b->pending)) {
 		v = list_entry(b->pending.next, struct verb, at);
 		list_remove(&v->at);
-		busy_fail(c, v, ECANCELED);
+		verbs_fail(c, v, ECANCELED);
 		if (v->p != NULL)
 			payload_unref(v->p);
 		free(v);
 	}
-	c->busy = NULL;
+	c->verbs = NULL;
 	b->conn = NULL;
-	busy_settle(b);			/* or whoever holds it */
+	verbs_settle(b);			/* or whoever holds it */
 }
 
 /* ---- the calls ---- */
 
 static int
-busy_fan(struct conn *c, const struct verb *v)
+verbs_fan(struct conn *c, const struct verb *v)
 {
 	struct replica		*r = c->replica;
 	struct slice		 but = { NULL, 0 };
@@ -220,91 +223,91 @@ busy_fan(struct conn *c, const struct verb *v)
 		replica_emit(r, v->p, but);
 	if (v->kind == VERB_EMIT)
 		return (0);
-	if (v->done != NULL && (promise = busy_promise(c, v)) == NULL)
+	if (v->done != NULL && (promise = verbs_promise(c, v)) == NULL)
 		return (-1);
 	if (v->kind == VERB_PUBLISH)
 		over = neighbours_publish(r->neighbours, v->uid, v->p, but,
-		    promise != NULL ? busy_done_cb : NULL, promise);
+		    promise != NULL ? verbs_done_cb : NULL, promise);
 	else
 		over = neighbours_cast(r->neighbours, v->p, but,
-		    promise != NULL ? busy_done_cb : NULL, promise);
+		    promise != NULL ? verbs_done_cb : NULL, promise);
 	if (over == -1 && promise != NULL)
-		busy_break(promise);
+		verbs_break(promise);
 	if (over == 1)
 		conn_pause(c, PAUSE_LINK);
 	return (over == -1 ? -1 : 0);
 }
 
 static void
-busy_at_once_cb(void *arg)
+verbs_at_once_cb(void *arg)
 {
-	busy_done_cb(0, arg);
+	verbs_done_cb(0, arg);
 }
 
 /* A whisper to oneself reaches nobody, and is done. */
 static int
-busy_nobody(struct conn *c, const struct verb *v)
+verbs_nobody(struct conn *c, const struct verb *v)
 {
 	struct completion	*promise;
 
 	if (v->done == NULL)
 		return (0);
-	if ((promise = busy_promise(c, v)) == NULL)
+	if ((promise = verbs_promise(c, v)) == NULL)
 		return (-1);
-	turn_work_init(&promise->work, busy_at_once_cb, promise);
+	turn_work_init(&promise->work, verbs_at_once_cb, promise);
 	turn_add(&promise->work, TURN_CLIENTS);
 	return (0);
 }
 
 static int
-busy_whisper(struct conn *c, const struct verb *v)
+verbs_whisper(struct conn *c, const struct verb *v)
 {
 	struct replica		*r = c->replica;
 	struct completion	*promise = NULL;
-	struct busy		*b;
+	struct verbs		*b;
 	int			 waiting = 0, over;
 
 	if (slice_eq(v->uid, conn_uid(c)))
-		return (busy_nobody(c, v));
-	if ((b = busy_get(c)) == NULL)
+		return (verbs_nobody(c, v));
+	if ((b = verbs_get(c)) == NULL)
 		return (-1);
 	b->holds++;
-	if (v->done != NULL && (promise = busy_promise(c, v)) == NULL) {
-		busy_release(b);
+	if (v->done != NULL && (promise = verbs_promise(c, v)) == NULL) {
+		verbs_release(b);
 		return (-1);
 	}
 	replica_whisper(r, v->uid, v->p);
 	over = neighbours_whisper(r->neighbours, v->uid, v->p, &waiting,
-	    busy_settled_cb, b, promise != NULL ? busy_done_cb : NULL,
+	    verbs_settled_cb, b, promise != NULL ? verbs_done_cb : NULL,
 	    promise);
 	if (waiting) {
 		b->waiting = 1;
 		conn_pause(c, PAUSE_HELD);
 	}
 	if (over == -1 && promise != NULL)
-		busy_break(promise);
+		verbs_break(promise);
 	if (over == 1)
 		conn_pause(c, PAUSE_LINK);
-	busy_release(b);
+	verbs_release(b);
 	return (over == -1 ? -1 : 0);
 }
 
 static int
-busy_gossip(struct conn *c, const struct verb *v)
+verbs_gossip(struct conn *c, const struct verb *v)
 {
 	struct completion	*promise;
 
-	if ((promise = busy_promise(c, v)) == NULL)
+	if ((promise = verbs_promise(c, v)) == NULL)
 		return (-1);
 	if (neighbours_gossip(c->replica->neighbours, payload_data(v->p),
-	    v->deadline_ms, busy_gossip_cb, promise) == 0)
+	    v->deadline_ms, verbs_gossip_cb, promise) == 0)
 		return (0);
-	busy_break(promise);
+	verbs_break(promise);
 	return (-1);
 }
 
 static int
-busy_step(struct conn *c, const struct verb *v)
+verbs_step(struct conn *c, const struct verb *v)
 {
 	struct completion	*promise = NULL;
 
@@ -312,24 +315,24 @@ busy_step(struct conn *c, const struct verb *v)
 		errno = ENOTSUP;
 		return (-1);
 	}
-	if (v->done != NULL && (promise = busy_promise(c, v)) == NULL)
+	if (v->done != NULL && (promise = verbs_promise(c, v)) == NULL)
 		return (-1);
 	if (authority_step(c->replica->authority, payload_data(v->p),
-	    promise != NULL ? busy_done_cb : NULL, promise) == 0) {
+	    promise != NULL ? verbs_done_cb : NULL, promise) == 0) {
 		if (neighbours_over(c->replica->neighbours))
 			conn_pause(c, PAUSE_LINK);
 		return (0);
 	}
 	if (promise != NULL)
-		busy_break(promise);
+		verbs_break(promise);
 	return (-1);
 }
 
 static int
-busy_run(struct conn *c, const struct verb *v)
+verbs_run(struct conn *c, const struct verb *v)
 {
 	if (v->kind == VERB_CLOSE) {
-		conn_ws_close(c, CLOSE_APP, (uint16_t)v->code,
+		ws_close(c, CLOSE_APP, (uint16_t)v->code,
 		    v->text[0] == '\0' ? NULL : v->text);
 		return (0);
 	}
@@ -342,20 +345,20 @@ busy_run(struct conn *c, const struct verb *v)
 	}
 	switch (v->kind) {
 	case VERB_WHISPER:
-		return (busy_whisper(c, v));
+		return (verbs_whisper(c, v));
 	case VERB_GOSSIP:
-		return (busy_gossip(c, v));
+		return (verbs_gossip(c, v));
 	case VERB_STEP:
-		return (busy_step(c, v));
+		return (verbs_step(c, v));
 	default:
-		return (busy_fan(c, v));
+		return (verbs_fan(c, v));
 	}
 }
 
 int
-busy_call(struct conn *c, const struct verb *v)
+verbs_call(struct conn *c, const struct verb *v)
 {
-	struct busy	*b = c->busy;
+	struct verbs	*b = c->verbs;
 	struct verb	*copy;
 	size_t		 n;
 
@@ -365,7 +368,7 @@ busy_call(struct conn *c, const struct verb *v)
 		return (-1);
 	}
 	if (b == NULL || (!b->waiting && list_empty(&b->pending)))
-		return (busy_run(c, v));
+		return (verbs_run(c, v));
 	n = (v->kind == VERB_WHISPER || v->kind == VERB_PUBLISH ? v->uid.len :
 	    v->kind == VERB_CLOSE ? strlen(v->text) : 0) + 1;
 	if ((copy = malloc(sizeof(*copy) + n)) == NULL)

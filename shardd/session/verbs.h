@@ -1,9 +1,10 @@
 /*
- * What a socket has outstanding: completions, and calls that wait behind a
- * lookup so that nothing overtakes.
+ * The verbs of a socket, which its application calls: send, emit, whisper ...  What
+ * it has outstanding are completions, and calls that wait behind a lookup so that
+ * nothing overtakes.
  */
-#ifndef SHARDD_BUSY_H
-#define SHARDD_BUSY_H
+#ifndef SHARDD_VERBS_H
+#define SHARDD_VERBS_H
 
 #include "common/list.h"
 #include "proto/ws_frame.h"
@@ -36,6 +37,8 @@ struct verb {				/* a call that was made */
  * outstanding calls are being cancelled, and v would be one).  v and its
  * payload are borrowed.
  */
-int	 busy_call(struct conn *c, const struct verb *v);
+int	 verbs_call(struct conn *c, const struct verb *v);
+/* Outstanding calls end with ECANCELED; before onclose. */
+void	 verbs_cancel(struct conn *c);
 
 #endif

@@ -403,7 +403,7 @@ END_TEST
 START_TEST(group_and_heart_beat)
 {
 	begin();
-	w.nconns = 12;
+	w.sessions.clients.n = 12;
 	lookup_group_enter(l, &room);
 	turns(30);
 	ck_assert_str_eq(redis_says("SMEMBERS", "kennel:group:lobby"), US);
