@@ -18,8 +18,7 @@
 #include "shardd/state/authority.h"
 #include "shardd/client/clients.h"
 #include "shardd/client/http.h"
-#include "shardd/peers/link.h"
-#include "shardd/group/lookup.h"
+#include "shardd/group/groups.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/orders.h"
 #include "shardd/client/policy.h"
@@ -67,8 +66,8 @@ orders_have(struct worker *w, struct control *c)
 {
 	struct map_node	*n;
 
-	for (n = map_first(&w->replicas); n != NULL;
-	    n = map_next(&w->replicas, n)) {
+	for (n = map_first(&w->groups.replicas); n != NULL;
+	    n = map_next(&w->groups.replicas, n)) {
 		struct replica	*r = container_of(n, struct replica, by_id);
 		struct ctl	 m = {
 			.type = CTL_HAVE_REPLICA, .replica = r->id,
@@ -156,7 +155,7 @@ orders_replica(struct worker *w, struct order_in *o)
 	struct replica		*r;
 	char			 name[2 * APP_MAX];
 
-	if (replica_find(w, o->m->replica) != NULL)
+	if (group_find(&w->groups, o->m->replica) != NULL)
 		return (0);
 	if (app == NULL) {
 		log_warn("order replica app=%s: this worker has no such "
@@ -164,7 +163,7 @@ orders_replica(struct worker *w, struct order_in *o)
 		    o->m->app.data, o->m->app.len));
 		return (0);		/* its capsules will be refused */
 	}
-	r = replica_new(w, o->m->replica, o->m->group, o->m->app, app);
+	r = group_new(&w->groups, o->m->replica, o->m->group, o->m->app, app);
 	if (r == NULL)
 		log_warn("order replica id=%llx: %s",
 		    (unsigned long long)o->m->replica, strerror(errno));
@@ -176,7 +175,7 @@ orders_replica(struct worker *w, struct order_in *o)
 static int
 orders_neighbour(struct worker *w, struct order_in *o)
 {
-	struct replica	*r = replica_find(w, o->m->replica);
+	struct replica	*r = group_find(&w->groups, o->m->replica);
 	char		 path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 	if (r == NULL)
@@ -187,15 +186,15 @@ orders_neighbour(struct worker *w, struct order_in *o)
 	}
 	memcpy(path, o->m->text.data, o->m->text.len);
 	path[o->m->text.len] = '\0';
-	neighbours_introduce(r->neighbours, o->m->neighbour, o->m->slot,
-	    o->m->incarnation, path);
+	neighbours_introduce(r->neighbours, o->m->neighbour,
+	    &(struct peer_id){ NULL, o->m->slot, o->m->incarnation }, path);
 	return (0);
 }
 
 static int
 orders_farewell(struct worker *w, struct order_in *o)
 {
-	struct replica	*r = replica_find(w, o->m->replica);
+	struct replica	*r = group_find(&w->groups, o->m->replica);
 
 	if (r != NULL)
 		neighbours_farewell(r->neighbours, o->m->neighbour);
@@ -205,17 +204,17 @@ orders_farewell(struct worker *w, struct order_in *o)
 static int
 orders_dismiss(struct worker *w, struct order_in *o)
 {
-	struct replica	*r = replica_find(w, o->m->replica);
+	struct replica	*r = group_find(&w->groups, o->m->replica);
 
 	if (r != NULL)
-		replica_dismiss(r);
+		group_dismiss(r);
 	return (0);
 }
 
 static int
 orders_authority(struct worker *w, struct order_in *o)
 {
-	struct replica	*r = replica_find(w, o->m->replica);
+	struct replica	*r = group_find(&w->groups, o->m->replica);
 
 	if (r != NULL && r->authority != NULL)
 		authority_named(r->authority, o->m->time, o->m->neighbour);
@@ -225,7 +224,7 @@ orders_authority(struct worker *w, struct order_in *o)
 static int
 orders_poison(struct worker *w, struct order_in *o)
 {
-	struct replica	*r = replica_find(w, o->m->replica);
+	struct replica	*r = group_find(&w->groups, o->m->replica);
 
 	if (r != NULL && r->authority != NULL)
 		authority_poison(r->authority, o->m->neighbour, o->m->id);
@@ -235,8 +234,8 @@ orders_poison(struct worker *w, struct order_in *o)
 static int
 orders_dead(struct worker *w, struct order_in *o)
 {
-	link_dead(w, o->m->slot, o->m->incarnation);
-	neighbours_shard_dead(w, o->m->slot, o->m->incarnation);
+	groups_shard_dead(&w->groups,
+	    &(struct peer_id){ NULL, o->m->slot, o->m->incarnation });
 	return (0);
 }
 
@@ -289,7 +288,7 @@ orders_unpack(struct worker *w, struct order_in *o, const char **why)
 	if ((app = applications_find(&w->sessions.apps, cap.app)) == NULL)
 		goto out;
 	*why = "no such replica";
-	if (cap.replica != 0 && (r = replica_find(w, cap.replica)) == NULL)
+	if (cap.replica != 0 && (r = group_find(&w->groups, cap.replica)) == NULL)
 		goto out;
 	*why = "no memory";
 	if ((c = session_adopt(&w->sessions, &cap, app, r, o->fds[0])) != NULL)

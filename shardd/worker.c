@@ -23,10 +23,8 @@
 #include "shardd/client/conn.h"
 #include "shardd/kennel.h"
 #include "shardd/leavings.h"
-#include "shardd/peers/link.h"
-#include "shardd/group/lookup.h"
+#include "shardd/peers/wire.h"
 #include "shardd/orders.h"
-#include "shardd/group/replica.h"
 #include "shardd/state/store.h"
 #include "shardd/client/sweep.h"
 #include "shardd/client/ws.h"
@@ -47,52 +45,51 @@ worker_tell(struct worker *w, const struct ctl *m)
 
 /* ---- the gateway's START ---- */
 
+/* If an application decides, there is a store.  0, or -1 with errno. */
+static int
+worker_open_store(struct worker *w, const char *url)
+{
+	const struct applications	*apps = &w->sessions.apps;
+
+	for (size_t i = 0; i < apps->n; i++)
+		if (apps->at[i].decide != NULL && w->desk.store == NULL &&
+		    (w->desk.store = store_new(w->base, url, lookup_prefix(
+		    w->groups.hood.lookup), w->opt.store_ttl,
+		    w->opt.store_visit_ttl)) == NULL)
+			return (-1);
+	return (0);
+}
+
 int
 worker_start(struct worker *w)
 {
 	const char	*url = options_get(&w->opt, "redis");
 	const char	*prefix = options_get(&w->opt, "redis_prefix");
+	const struct lookup_self self = { w->node, w->address, w->started };
 
 	if (w->started_up)
 		return (0);
-	w->lookup = lookup_new(w, url == NULL ? "" : url,
-	    prefix == NULL || *prefix == '\0' ? KEYS_PREFIX : prefix);
-	if (w->lookup == NULL || applications_limit(&w->sessions.apps, &w->opt) == -1) {
+	if (groups_start(&w->groups, &self, url == NULL ? "" : url,
+	    prefix == NULL || *prefix == '\0' ? KEYS_PREFIX : prefix) == -1 ||
+	    applications_limit(&w->sessions.apps, &w->opt) == -1) {
 		log_warn("lookup: %s", strerror(errno));
 		return (-1);
 	}
-	w->sessions.lookup = w->lookup;
-	for (size_t i = 0; i < w->sessions.apps.n && url != NULL && *url != '\0'; i++)
-		if (w->sessions.apps.at[i].decide != NULL && w->store == NULL &&
-		    (w->store = store_new(w->base, url, lookup_prefix(
-		    w->lookup), w->opt.store_ttl, w->opt.store_visit_ttl)) ==
-		    NULL) {
-			log_warn("store: %s", strerror(errno));
-			return (-1);
-		}
+	w->sessions.lookup = w->groups.hood.lookup;
+	if (url != NULL && *url != '\0' && worker_open_store(w, url) == -1) {
+		log_warn("store: %s", strerror(errno));
+		return (-1);
+	}
 	w->started_up = 1;
 	budget_set(w->opt.turn_ms);
 	return (0);
 }
 
-struct store *
-worker_store(struct worker *w)
+/* Say READY, if it is owed. */
+static void
+worker_say_ready(struct worker *w)
 {
-	return (w->store);
-}
-
-void
-worker_get_ready(struct worker *w)
-{
-	w->ready_since = clock_ms();
-	if (lookup_listed(w->lookup))
-		worker_listed(w);
-}
-
-void
-worker_listed(struct worker *w)
-{
-	struct ctl	 m = { .type = CTL_READY };
+	const struct ctl	 m = { .type = CTL_READY };
 
 	if (w->ready_since == 0)
 		return;
@@ -101,13 +98,56 @@ worker_listed(struct worker *w)
 }
 
 void
-worker_links_eased(struct worker *w)
+worker_get_ready(struct worker *w)
 {
+	w->ready_since = clock_ms();
+	if (lookup_listed(w->groups.hood.lookup))
+		worker_say_ready(w);
+}
+
+/* ---- what the groups lead to ---- */
+
+static void
+worker_link_lost(void *arg, const struct peer_id *peer, const char *why)
+{
+	const struct ctl	 m = { .type = CTL_LINK_LOST,
+				    .slot = peer->slot,
+				    .incarnation = peer->incarnation,
+				    .text = slice_str(why) };
+
+	worker_tell(arg, &m);
+}
+
+static void
+worker_links_eased(void *arg)
+{
+	struct worker	*w = arg;
 	struct list	*e, *tmp;
 
 	list_each(e, tmp, &w->sessions.clients.conns)
 		conn_resume(list_entry(e, struct conn, at), PAUSE_LINK);
 }
+
+static void
+worker_listed(void *arg)
+{
+	worker_say_ready(arg);
+}
+
+static size_t
+worker_connections(void *arg)
+{
+	struct worker	*w = arg;
+
+	return (w->sessions.clients.n);
+}
+
+static const struct groups_ops worker_groups_ops = {
+	.link_lost = worker_link_lost,
+	.links_eased = worker_links_eased,
+	.listed = worker_listed,
+	.connections = worker_connections,
+};
 
 /* ---- leaving ---- */
 
@@ -122,13 +162,10 @@ worker_retired_cb(void *arg)
 static void
 worker_retire(struct worker *w)
 {
-	struct map_node	*n;
-
 	w->draining = 2;
-	while ((n = map_first(&w->replicas)) != NULL)
-		replica_dismiss(container_of(n, struct replica, by_id));
-	if (w->lookup != NULL)
-		lookup_retire(w->lookup, worker_retired_cb, NULL);
+	groups_dismiss(&w->groups);
+	if (w->groups.hood.lookup != NULL)
+		lookup_retire(w->groups.hood.lookup, worker_retired_cb, NULL);
 	else
 		turn_stop();
 }
@@ -146,6 +183,7 @@ worker_drain(struct worker *w, unsigned ms)
 	w->drain_since = clock_ms();
 	w->drain_total = w->sessions.clients.n;
 	w->drain_ms = ms == 0 ? 1 : ms;
+	links_leave(w->groups.hood.links);
 	worker_tell(w, &m);
 }
 
@@ -164,7 +202,7 @@ worker_drain_step(struct worker *w)
 	struct conn	*c;
 
 	if (clients_none(all) && parting_none(&w->sessions) &&
-	    (!link_any_waits(w) || age >= w->drain_ms)) {
+	    (!links_any_wait(w->groups.hood.links) || age >= w->drain_ms)) {
 		worker_retire(w);
 		return;
 	}
@@ -208,11 +246,11 @@ worker_tick(void *arg)
 	/* Without Redis it goes, too: neighbours ask us. */
 	if (w->ready_since != 0 &&
 	    clock_ms() - w->ready_since > WORKER_LISTED_MS)
-		worker_listed(w);
+		worker_say_ready(w);
 	worker_say_dropped(w);
 	log_catch_up();
 	memory_tidy(clock_ms());
-	authority_tick_all(w);
+	authority_tick_all(&w->desk);
 	if (w->draining == 1)
 		worker_drain_step(w);
 	else if (!w->draining && w->orphan_since != 0 &&
@@ -311,12 +349,9 @@ worker_arguments(struct worker *w, int argc, char **argv)
 static void
 worker_init(struct worker *w)
 {
-	struct list	*lists[] = { &w->parked, &w->links, &w->restless,
-			    &w->keeping };
 	size_t		 nofile = proc_nofile();
 
-	for (size_t i = 0; i < nitems(lists); i++)
-		list_init(lists[i]);
+	list_init(&w->parked);
 	options_init(&w->opt);
 	w->gateway_pidfd = -1;
 	w->started = clock_wall_ms();
@@ -324,6 +359,22 @@ worker_init(struct worker *w)
 	    nofile / 2;
 	backoff_init(&w->redial, 50, 1000);
 	budget_set(w->opt.turn_ms);
+}
+
+/* The groups, none yet, and what their states share. */
+static void
+worker_init_groups(struct worker *w)
+{
+	const struct peer_id	 self = { NULL, w->slot, w->incarnation };
+
+	authority_desk_init(&w->desk, w->base, w->page, &w->opt.store_max);
+	if (groups_init(&w->groups, w->base, &self, w->node,
+	    &w->opt.whisper_ask, &w->desk, &w->sessions.clients,
+	    &worker_groups_ops, w) == -1)
+		fatal("start");
+	w->wires = wires_new(w->groups.hood.links, w->link_path);
+	if (w->wires == NULL)
+		fatal("listen on %s", w->link_path);
 }
 
 int
@@ -355,8 +406,7 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	    &w)) == NULL || sweep_start(&w.sweep, w.base,
 	    &w.sessions.clients, worker_tick, &w) == -1)
 		fatal("start");
-	if (link_listen(&w) == -1)
-		fatal("listen on %s", w.link_path);
+	worker_init_groups(&w);
 	orders_dial(&w);
 	turn_set_eager(poller_run, w.sessions.clients.poller);
 	if (turn_loop(w.base) == -1)
@@ -375,11 +425,11 @@ worker_end(struct worker *w)
 	clients_end(&w->sessions.clients);	/* not fast enough */
 	parting_all(&w->sessions);
 	turn_end();
-	link_shutdown(w);
-	if (w->lookup != NULL)
-		lookup_free(w->lookup);
-	store_free(w->store);
-	w->lookup = NULL;
+	wires_free(w->wires);
+	groups_end_links(&w->groups);
+	groups_clear(&w->groups);
+	w->sessions.lookup = NULL;
+	store_free(w->desk.store);
 	if (w->gate.control != NULL)
 		control_free(w->gate.control);
 	if (w->redial_timer != NULL)
@@ -392,6 +442,5 @@ worker_end(struct worker *w)
 	    options_get(&w->opt, "redis"));
 	options_clear(&w->opt);
 	session_clear(&w->sessions);
-	map_clear(&w->replicas);
 	free(w->link_path);
 }

@@ -13,17 +13,16 @@
 #include "proto/limits.h"
 #include "shardd/gate.h"
 #include "shardd/client/sweep.h"
+#include "shardd/group/groups.h"
 #include "shardd/options.h"
 #include "shardd/session/sessions.h"
+#include "shardd/state/authority.h"
 
 struct control;
 struct event;
 struct event_base;
-struct link;
-struct listener;
-struct lookup;
 struct page;
-struct store;
+struct wires;
 
 struct worker {
 	struct event_base *base;
@@ -53,16 +52,11 @@ struct worker {
 	struct event	*redial_timer;
 	uint64_t	 orphan_since;		/* clock_ms, 0: has a gateway */
 
-	struct map	 replicas;		/* by id */
+	struct groups	 groups;
+	struct authority_desk desk;		/* of the groups' states */
+	struct wires	*wires;			/* to the shards of this node */
 	struct sweep	 sweep;
 	struct list	 parked;		/* struct parked, orders.c */
-	struct list	 links;			/* link.c */
-	struct listener	*link_listener;		/* link.c */
-	struct lookup	*lookup;		/* NULL until START */
-	struct store	*store;			/* NULL: nothing decides, no Redis */
-	struct list	 restless;		/* struct authority */
-	struct list	 keeping;		/* the same: whose state in Redis is
-						   used, the longest untouched first */
 };
 
 /* A message to the gateway; dropped without one.  0 or -1. */
@@ -71,13 +65,9 @@ int	 worker_tell(struct worker *w, const struct ctl *m);
 int	 worker_start(struct worker *w);
 /* Say READY: now if our entries can be listed, else when they can, or soon. */
 void	 worker_get_ready(struct worker *w);
-void	 worker_listed(struct worker *w);	/* lookup.c: they can */
 /* Close everybody in a paced way, finish HTTP, then leave; within ms. */
 void	 worker_drain(struct worker *w, unsigned ms);
 void	 worker_end(struct worker *w);
-struct store *worker_store(struct worker *w);
-/* link.c: a link's queue went down again: sockets paused for it go on. */
-void	 worker_links_eased(struct worker *w);
 
 extern struct worker *worker_self;	/* one a process; for api.c */
 

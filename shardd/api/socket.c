@@ -17,6 +17,9 @@
 #include "shardd/session/verbs.h"
 #include "shardd/client/conn.h"
 #include "shardd/state/decide.h"
+#include "shardd/group/answer.h"
+#include "shardd/group/fan.h"
+#include "shardd/group/group.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
@@ -159,7 +162,7 @@ kennel_request_replica(const struct kennel_request *q)
 {
 	if (q == NULL || q->replica == 0)
 		return (NULL);
-	return ((struct kennel_replica *)replica_find(worker_self, q->replica));
+	return ((struct kennel_replica *)group_find(&worker_self->groups, q->replica));
 }
 
 int
@@ -455,7 +458,7 @@ struct api_done {
 static struct kennel_replica *
 api_done_replica(const struct api_done *d)
 {
-	return ((struct kennel_replica *)replica_find(worker_self,
+	return ((struct kennel_replica *)group_find(&worker_self->groups,
 	    d->replica));
 }
 
@@ -529,7 +532,7 @@ api_replica_call(struct replica *r, const struct slice *uid, const char *data,
 		errno = ENOTCONN;
 		return (-1);
 	}
-	if (neighbours_over(r->neighbours)) {
+	if (fan_is_over(r->neighbours)) {
 		errno = EAGAIN;		/* no client can be paused for it */
 		return (-1);
 	}
@@ -539,11 +542,11 @@ api_replica_call(struct replica *r, const struct slice *uid, const char *data,
 		goto out;
 	if (uid == NULL) {
 		replica_emit(r, p, nobody);
-		n = neighbours_cast(r->neighbours, p, nobody,
+		n = fan_cast(r->neighbours, p, nobody,
 		    d != NULL ? api_done_cb : NULL, d);
 	} else {
 		replica_whisper(r, *uid, p);
-		n = neighbours_whisper(r->neighbours, *uid, p, &waiting,
+		n = fan_whisper(r->neighbours, replica_group(r), *uid, p, &waiting,
 		    api_settled_cb, NULL, d != NULL ? api_done_cb : NULL, d);
 	}
 	if (n == -1)
@@ -589,7 +592,7 @@ kennel_replica_gossip(struct kennel_replica *kr, const char *msg, size_t len,
 	}
 	if ((d = api_promise(r, NULL, cb, arg)) == NULL)
 		return (-1);
-	if (neighbours_gossip(r->neighbours, slice_of(msg, len), deadline_ms,
+	if (fan_gossip(r->neighbours, slice_of(msg, len), deadline_ms,
 	    api_gossip_cb, d) == 0)
 		return (0);
 	free(d);
@@ -839,14 +842,14 @@ void
 kennel_answer(struct kennel_answer *a, const char *data, size_t len)
 {
 	if (a != NULL)
-		neighbours_answer(a, api_text(data, len), 0);
+		answer_send(a, api_text(data, len), 0);
 }
 
 void
 kennel_answer_error(struct kennel_answer *a, const char *text)
 {
 	if (a != NULL)
-		neighbours_answer(a, slice_str(text == NULL ? "" : text), 1);
+		answer_send(a, slice_str(text == NULL ? "" : text), 1);
 }
 
 /* ---- timers ---- */

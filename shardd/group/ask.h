@@ -7,9 +7,9 @@
 
 #include <stdint.h>
 
+#include "common/bytes.h"
 #include "common/list.h"
 #include "common/map.h"
-#include "shardd/group/neighbours.h"
 
 struct event_base;
 struct link;
@@ -35,7 +35,7 @@ struct ask {
 	const void	*owner;
 	void		(*done)(const struct ask *a, int err, void *arg);
 	void		*arg;
-	neighbours_done_cb *call;	/* the owner's use */
+	void		(*call)(int err, void *arg);	/* the owner's use */
 };
 
 /*

@@ -9,19 +9,18 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "shardd/group/answer.h"
 #include "shardd/group/held.h"
+#include "shardd/group/note.h"
 #include "shardd/peers/link.h"
-#include "shardd/group/neighbours.h"
-#include "shardd/worker.h"
 
 #define HELD_TICK_MS	100
 #define HELD_ENDED	1024		/* remembered */
 
 struct held {
 	struct list	 at;
-	struct worker	*worker;
-	uint32_t	 slot;		/* the link that it came over */
-	uint64_t	 incarnation;
+	struct links	*links;
+	struct peer_id	 peer;		/* whose link it came over */
 	uint64_t	 until;		/* clock_ms */
 	size_t		 bytes;
 	int		 note;		/* of a message that was not kept */
@@ -58,34 +57,6 @@ held_free(struct held *h)
 	free(h);
 }
 
-/* m is not kept: what is to be known of it when its replica comes.  1 if there is. */
-static int
-held_note(const struct gossip *m, struct gossip *note)
-{
-	*note = (struct gossip){ .type = GOSSIP_LOST, .to = m->to,
-	    .from = m->from };
-	switch (m->type) {
-	case GOSSIP_CAST:
-	case GOSSIP_WHISPER:
-	case GOSSIP_PUBLISH:
-		note->seq = m->seq;
-		return (1);
-	case GOSSIP_STEP:
-	case GOSSIP_REIGN:
-	case GOSSIP_AT:
-	case GOSSIP_NEWS:
-	case GOSSIP_ACK:
-	case GOSSIP_STATE:
-		note->of = GOSSIP_NEWS;
-		return (1);
-	case GOSSIP_LOST:
-		*note = *m;
-		return (1);
-	default:
-		return (0);
-	}
-}
-
 /* Those whose replica did not come: nobody is here who could act. */
 static void
 held_tick_cb(evutil_socket_t fd, short what, void *arg)
@@ -102,13 +73,13 @@ held_tick_cb(evutil_socket_t fd, short what, void *arg)
 		h = list_entry(e, struct held, at);
 		if (h->until > now)
 			continue;
-		l = link_find(h->worker, h->slot, h->incarnation);
+		l = link_find(h->links, &h->peer);
 		if (l != NULL && !h->note) {
 			log_debug("held %s for replica=%" PRIu64
 			    " which did not come", gossip_name(h->m.type),
 			    h->m.to);
-			neighbours_absent(l, &h->m);
-			if (held_note(&h->m, &note))
+			answer_absent(l, &h->m);
+			if (note_absent(&h->m, &note))
 				held_keep(l, &note, 1);
 		}
 		held_free(h);
@@ -143,14 +114,13 @@ held_keep(struct link *l, const struct gossip *m, int note)
 	}
 	if ((h = malloc(bytes)) == NULL)
 		return (-1);
-	if (held_tick(link_worker(l)->base) == -1) {
+	if (held_tick(links_base(link_links(l))) == -1) {
 		free(h);
 		errno = ENOMEM;
 		return (-1);
 	}
-	h->worker = link_worker(l);
-	h->slot = link_slot(l);
-	h->incarnation = link_incarnation(l);
+	h->links = link_links(l);
+	h->peer = *link_peer(l);
 	h->note = note;
 	h->until = clock_ms() + (note ? HELD_NOTE_MS : HELD_MS);
 	h->bytes = bytes;
@@ -170,15 +140,15 @@ held_add(struct link *l, const struct gossip *m)
 
 	if (held_keep(l, m, 0) == 0)
 		return;
-	neighbours_absent(l, m);
-	if (held_note(m, &note) && held_keep(l, &note, 1) == -1)
+	answer_absent(l, m);
+	if (note_absent(m, &note) && held_keep(l, &note, 1) == -1)
 		log_warn("link slot=%u lost=1 %s for replica=%" PRIu64 ": %s",
 		    link_slot(l), gossip_name(m->type), m->to,
 		    strerror(errno));
 }
 
 void
-held_release(struct worker *w, uint64_t replica,
+held_release(struct links *ls, uint64_t replica,
     void (*cb)(struct link *l, const struct gossip *m, void *arg), void *arg)
 {
 	struct list	 mine = { &mine, &mine }, *e, *tmp;
@@ -187,14 +157,14 @@ held_release(struct worker *w, uint64_t replica,
 
 	list_each(e, tmp, &held_list) {
 		h = list_entry(e, struct held, at);
-		if (h->m.to != replica || h->worker != w)
+		if (h->m.to != replica || h->links != ls)
 			continue;
 		list_remove(&h->at);
 		list_push(&mine, &h->at);
 	}
 	while (!list_empty(&mine)) {
 		h = list_entry(mine.next, struct held, at);
-		if ((l = link_find(w, h->slot, h->incarnation)) != NULL)
+		if ((l = link_find(ls, &h->peer)) != NULL)
 			cb(l, &h->m, arg);
 		held_free(h);
 	}

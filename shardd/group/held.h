@@ -10,7 +10,7 @@
 #include "proto/gossip.h"
 
 struct link;
-struct worker;
+struct links;
 
 #define HELD_MS		2000		/* that a message waits */
 #define HELD_NOTE_MS	60000		/* that a note of it does */
@@ -24,7 +24,7 @@ struct worker;
  */
 void	 held_add(struct link *l, const struct gossip *m);
 /* replica is here: hand what waited for it to cb, oldest first. */
-void	 held_release(struct worker *w, uint64_t replica,
+void	 held_release(struct links *ls, uint64_t replica,
 	    void (*cb)(struct link *l, const struct gossip *m, void *arg),
 	    void *arg);
 /* Replicas, ours and others', that have ended; the latest are remembered. */

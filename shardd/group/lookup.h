@@ -15,41 +15,65 @@
 #ifndef SHARDD_LOOKUP_H
 #define SHARDD_LOOKUP_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "common/bytes.h"
 
-struct link;
+struct event_base;
 struct lookup;
-struct replica;
-struct worker;
+
+/* Whose entries these are.  The strings are borrowed. */
+struct lookup_self {
+	const char	*node;
+	const char	*address;
+	uint64_t	 started;	/* ms since 1970 */
+};
+
+struct lookup_ops {
+	/* Has a replica of this group, of whatever application, uid as a member? */
+	int	(*has)(void *arg, struct slice group, struct slice uid);
+	/* Of every member of every replica its group and uid, in any order. */
+	void	(*each_uid)(void *arg, void (*cb)(void *cb_arg,
+		    struct slice group, struct slice uid), void *cb_arg);
+	/* Tell all neighbours "ask me" (on), or not any more.  told (NULL: nobody
+	 * waits) comes once, not from within, when all have answered or had time
+	 * to.  0, or -1 with errno and told does not come. */
+	int	(*tell_all)(void *arg, int on, void (*told)(void *told_arg),
+		    void *told_arg);
+	void	(*listed)(void *arg);	/* all of ours is in Redis */
+	/* How much is here, for the heart-beat. */
+	void	(*load)(void *arg, size_t *connections, size_t *groups);
+};
 
 /* url "" for none: enter confirms at once, find always fails.  NULL with errno. */
-struct lookup *lookup_new(struct worker *w, const char *url,
-	    const char *prefix);
+struct lookup *lookup_new(struct event_base *base,
+	    const struct lookup_self *self, const char *url,
+	    const char *prefix, const struct lookup_ops *ops, void *arg);
 void	 lookup_free(struct lookup *l);
 const char *lookup_prefix(const struct lookup *l);	/* of all keys */
 /* Remove everything of ours from Redis, then call cb (or after 1 s). */
 void	 lookup_retire(struct lookup *l, void (*cb)(void *arg), void *arg);
 
 /*
- * One more connection of uid in r's group is about to open.  confirmed(arg) is
+ * One more connection of uid in group is about to open.  confirmed(arg) is
  * called exactly once, never from within, unless cancelled: when its entry is
  * in Redis, or when all neighbours know that they must ask us, at most after 1 s.
  * Returns a ticket, or NULL with errno ENOMEM.  The connection counts from here
- * on until lookup_leave().  It becomes a member of r when it is confirmed or
- * later, and leaves r before lookup_leave().
+ * on until lookup_leave().  It becomes a member of its replica when it is
+ * confirmed or later, and is none any more at lookup_leave().
  */
 struct lookup_ticket;
-struct lookup_ticket *lookup_enter(struct lookup *l, struct replica *r,
+struct lookup_ticket *lookup_enter(struct lookup *l, struct slice group,
 	    struct slice uid, void (*confirmed)(void *arg), void *arg);
 void	 lookup_cancel(struct lookup_ticket *t);	/* and lookup_leave() */
-void	 lookup_leave(struct lookup *l, struct replica *r, struct slice uid);
-/* A replica begins or ends here; and is freed, when its last connection is. */
-void	 lookup_group_enter(struct lookup *l, struct replica *r);
-void	 lookup_group_leave(struct lookup *l, struct replica *r);
-void	 lookup_replica_free(struct lookup *l, struct replica *r);
+void	 lookup_leave(struct lookup *l, struct slice group, struct slice uid);
+/* A replica of that group begins or ends here. */
+void	 lookup_group_enter(struct lookup *l, struct slice group);
+void	 lookup_group_leave(struct lookup *l, struct slice group);
 
 /*
- * Where is uid?  cb comes once, never from within: n addresses of other shards,
+ * Where is uid of group?  cb comes once, never from within: n addresses of other shards,
  * or err (ETIMEDOUT after 100 ms, ENOTCONN, EAGAIN).  0, or -1 and cb is not called:
  * ENOTCONN, EAGAIN, ENOMEM.
  *
@@ -59,10 +83,10 @@ void	 lookup_replica_free(struct lookup *l, struct replica *r);
  */
 typedef void	lookup_found_cb(const struct slice *addresses, size_t n,
 		    int err, void *arg);
-int	 lookup_find(struct lookup *l, struct replica *r, struct slice uid,
+int	 lookup_find(struct lookup *l, struct slice group, struct slice uid,
 	    size_t listed, lookup_found_cb *cb, void *arg);
-/* link.c: it is up; tells it "ask me", if need be, before all else. */
-void	 lookup_link_up(struct lookup *l, struct link *link);
+/* Is a shard that is new to us to be told "ask me", before all else? */
+int	 lookup_is_asking(const struct lookup *l);
 /* Is Redis usable for finding others at all? */
 int	 lookup_usable(const struct lookup *l);
 int	 lookup_listed(const struct lookup *l);	/* 0: ask me */

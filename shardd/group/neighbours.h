@@ -1,105 +1,121 @@
 /*
- * The other replicas of a group: introductions, broadcast, whisper and gossip
- * over the links, with deadlines.
+ * The other replicas of a group: who they are, over which links they are reached, and
+ * how far what was said between them and ours has come.
  *
- * Local delivery is done by the caller first (api.c); here is the rest of the
- * group only.
+ * What is said to all of them is in fan.h, what they say in hear.h.
  */
 #ifndef SHARDD_NEIGHBOURS_H
 #define SHARDD_NEIGHBOURS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-#include "common/bytes.h"
-#include "shardd/peers/backlog.h"
+#include "common/list.h"
 #include "proto/gossip.h"
+#include "shardd/peers/link.h"
 
-struct kennel_answer;
-struct kennel_slot;
-struct link;
+struct lookup;
 struct neighbours;
-struct payload;
-struct replica;
-struct worker;
 
-struct neighbours *neighbours_new(struct replica *r);
-/* Outstanding calls end: done(ECANCELED), gossip slots "gone". */
+/* What the neighbours of all groups of a shard share. */
+struct neighbourhood {
+	struct event_base *base;
+	struct links	*links;
+	const char	*node;		/* our own */
+	struct lookup	*lookup;	/* NULL until there is one */
+	const unsigned	*whisper_ask;	/* so many are asked without a lookup */
+};
+
+struct neighbours_ops {
+	/* One more neighbour, and one less. */
+	void	(*met)(void *arg, uint64_t neighbour);
+	void	(*parted)(void *arg, uint64_t neighbour);
+	/* What the two said to each other was lost, or may have been. */
+	void	(*doubted)(void *arg, uint64_t neighbour);
+	/* No neighbour is being waited for any more. */
+	void	(*all_met)(void *arg);
+	/* Numbers after m->after up to m->seq of m->from never came: a message of type
+	 * `of`, like m. */
+	void	(*missed)(void *arg, const struct gossip *m,
+		    enum gossip_type of, const char *why);
+};
+
+enum neighbour_state { NEIGHBOUR_MEETING, NEIGHBOUR_MET, NEIGHBOUR_SILENT };
+
+struct neighbour {
+	uint64_t	 id;
+	struct peer_id	 peer;		/* its shard */
+	uint64_t	 out, in;	/* the last sequence numbers */
+	struct link	*link;		/* NULL: to be found */
+	enum neighbour_state state;
+};
+
+struct neighbours {
+	struct neighbourhood *hood;
+	uint64_t	 id;		/* of our replica */
+	const struct neighbours_ops *ops;
+	void		*arg;
+	struct neighbour *at;		/* dense, in order of introduction */
+	size_t		 n, cap;
+	uint64_t	 first;		/* clock_ms of the first introduction */
+	int		 ready;		/* who comes now is not waited for */
+	struct list	 whispers;	/* fan.c: being looked up */
+};
+
+/* Those of our replica id.  NULL with errno ENOMEM. */
+struct neighbours *neighbours_new(struct neighbourhood *hood, uint64_t id,
+	    const struct neighbours_ops *ops, void *arg);
+/* Outstanding calls end: done(ECANCELED). */
 void	 neighbours_free(struct neighbours *n);
 size_t	 neighbours_count(const struct neighbours *n);
 uint64_t neighbours_id(const struct neighbours *n, size_t i);
 int	 neighbours_has(const struct neighbours *n, uint64_t neighbour);
-/* authority.c: the state is here.  The replica is ready (replica_set_ready) when
- * nobody is being waited for any more. */
-void	 neighbours_ready(struct neighbours *n);
-/* A message that is answered by another one, if at all (authority.c).  0, or -1
- * with errno: ENOENT (no such neighbour, or its shard is dead), ENOMEM, EPIPE. */
+struct neighbour *neighbours_find(const struct neighbours *n, uint64_t id);
+/* The link to nb's shard; NULL when that is dead. */
+struct link *neighbour_link(const struct neighbours *n, struct neighbour *nb);
+/* Is somebody being waited for? */
+int	 neighbours_are_met(const struct neighbours *n);
+/* The replica has opened: neighbours that come now have more time. */
+void	 neighbours_set_ready(struct neighbours *n);
+/* A message that is answered by another one, if at all.  0, or -1 with errno:
+ * ENOENT (no such neighbour, or its shard is dead), ENOMEM, EPIPE. */
 int	 neighbours_tell(struct neighbours *n, uint64_t neighbour,
 	    struct gossip *m);
+
 /*
  * The gateway's introduction (repeated ones are harmless): MEET goes over the
- * link to that shard; r is ready (replica_set_ready) when all have answered, or
- * 1 s after its first introduction; a silent one is logged.
+ * link to that shard; all are met when all have answered, or 1 s after the first
+ * introduction; a silent one is logged.
  */
 void	 neighbours_introduce(struct neighbours *n, uint64_t neighbour,
-	    uint32_t slot, uint64_t incarnation, const char *link_path);
+	    const struct peer_id *peer, const char *link_path);
 void	 neighbours_farewell(struct neighbours *n, uint64_t neighbour);
-
-/* err: 0, ETIMEDOUT (10 s), ECANCELED. */
-typedef void	neighbours_done_cb(int err, void *arg);
-typedef void	neighbours_gossip_cb(const struct kennel_slot *slots, size_t n,
-		    void *arg);
-
-/*
- * To all neighbours: p for all their members but uid `but` (data NULL: all).
- * done may be NULL; it is never called from within.  0, or -1 with errno ENOMEM.
- * Returns 1 if what waits of this group for a shard that it fed is over its mark
- * (8 MiB): the caller pauses the socket until replica_eased() or 2 s have passed.
- */
-int	 neighbours_cast(struct neighbours *n, struct payload *p,
-	    struct slice but, neighbours_done_cb *done, void *arg);
-/* The same, to the subscribers of topics (topics_pack()) among them. */
-int	 neighbours_publish(struct neighbours *n, struct slice topics,
-	    struct payload *p, struct slice but, neighbours_done_cb *done,
-	    void *arg);
-/*
- * To the sockets of uid on neighbours.  With at most whisper_ask (option, 8)
- * neighbours, or without Redis, all are asked; else the shard is looked up in Redis.
- * *waiting is set when a lookup is outstanding: then what the same sender does
- * next must wait until settled() is called (100 ms at most, then all are asked; over:
- * as neighbours_cast() returns 1).  done as above.  settled is never called from
- * within.
- */
-typedef void	neighbours_settled_cb(int over, void *arg);
-int	 neighbours_whisper(struct neighbours *n, struct slice uid,
-	    struct payload *p, int *waiting, neighbours_settled_cb *settled,
-	    void *settled_arg, neighbours_done_cb *done, void *arg);
-/* Is what waits of this group over its mark?  Who cannot be paused must come again. */
-int	 neighbours_over(struct neighbours *n);
-/* cb comes once, never from within.  0, or -1 with errno ENOMEM. */
-int	 neighbours_gossip(struct neighbours *n, struct slice msg,
-	    unsigned deadline_ms, neighbours_gossip_cb *cb, void *arg);
-/* kennel_answer() and kennel_answer_error() end here. */
-void	 neighbours_answer(struct kennel_answer *a, struct slice data,
-	    int is_error);
-
-/* The gateway says so: its replicas have ended.  A gateway that was not there when
+/* That shard is dead: its replicas have ended.  A gateway that was not there when
  * it died has no farewell for them. */
-void	 neighbours_shard_dead(struct worker *w, uint32_t slot,
-	    uint64_t incarnation);
+void	 neighbours_shard_dead(struct neighbours *n,
+	    const struct peer_id *peer);
+/* m->from speaks to us over l: whoever does exists there, and knows us.  NULL: it
+ * has ended, or there is no memory. */
+struct neighbour *neighbours_heard(struct neighbours *n, struct link *l,
+	    const struct gossip *m);
 
-/* link.c: a message came, or the link to a shard ended (asks outstanding there
- * fail; the neighbours there stay until the gateway's farewell). */
-int	 neighbours_message(struct link *l, const struct gossip *m);
-/* m is for a replica that is not here: answer, so that nobody waits. */
-void	 neighbours_absent(struct link *l, const struct gossip *m);
-void	 neighbours_link_lost(struct link *l);
-/* Behind what waits for it: how much was sent, so that they know what was lost. */
-void	 neighbours_link_mark(struct link *l);
-/* It is up again, after something was lost: who decides asks who is there. */
-void	 neighbours_link_back(struct link *l);
-/* What waited of that replica's group is down to half of its mark. */
-void	 neighbours_link_eased(struct link *l, uint64_t replica);
-/* m does not fit into what waits for l: what stands in its place (backlog.h). */
-enum backlog_fate neighbours_drop(struct link *l, struct gossip *m, int many);
+/* ---- numbers ---- */
+
+/* Is seq the next one of nb?  0: it was here already.  At a gap, ops.missed. */
+int	 neighbours_next(struct neighbours *n, struct neighbour *nb,
+	    uint64_t seq);
+/* All of nb up to seq should be here. */
+void	 neighbours_gap(struct neighbours *n, struct neighbour *nb,
+	    uint64_t seq);
+
+/* ---- their links ---- */
+
+/* l ended; the neighbours there stay until the gateway's farewell. */
+void	 neighbours_link_lost(struct neighbours *n, const struct link *l);
+/* Behind what waits for l: how much was sent to the neighbours there, so that they
+ * know what was lost. */
+void	 neighbours_link_mark(struct neighbours *n, struct link *l);
+/* l is up again, after something was lost. */
+void	 neighbours_link_back(struct neighbours *n, const struct link *l);
 
 #endif

@@ -1,73 +1,10 @@
-/* The part of one group that lives in this shard. */
-#include <errno.h>
+/* The members of a group in this shard. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/log.h"
 #include "common/turn.h"
-#include "shardd/state/authority.h"
 #include "shardd/client/conn.h"
-#include "shardd/group/lookup.h"
-#include "shardd/group/neighbours.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
-#include "shardd/kennel.h"
-#include "shardd/worker.h"
-
-struct replica *
-replica_new(struct worker *w, uint64_t id, struct slice group,
-    struct slice app_name, const struct kennel_app *app)
-{
-	struct replica	*r;
-
-	if ((r = calloc(1, sizeof(*r))) == NULL)
-		return (NULL);
-	r->worker = w;
-	r->clients = &w->sessions.clients;
-	r->id = id;
-	r->app = app;
-	r->refs = 1;			/* the gateway's */
-	list_init(&r->waiting);
-	r->group_len = group.len;
-	if ((r->group = slice_dup(group)) == NULL ||
-	    (r->app_name = slice_dup(app_name)) == NULL ||
-	    (r->neighbours = neighbours_new(r)) == NULL ||
-	    (app->decide != NULL && (r->authority = authority_new(r)) == NULL) ||
-	    map_insert(&w->replicas, &r->by_id, &r->id, sizeof(r->id)) == -1)
-		goto fail;
-	if (app->onstart != NULL &&
-	    app->onstart((struct kennel_replica *)r) == -1) {
-		map_remove(&w->replicas, &r->by_id);
-		errno = ECANCELED;
-		goto fail;
-	}
-	lookup_group_enter(w->lookup, r);
-	log_debug("replica id=%llx begins", (unsigned long long)id);
-	return (r);
-fail:
-	authority_free(r->authority);
-	if (r->neighbours != NULL)
-		neighbours_free(r->neighbours);
-	free(r->group);
-	free(r->app_name);
-	free(r);
-	return (NULL);
-}
-
-static void
-replica_free(struct replica *r)
-{
-	if (r->app->onstop != NULL)
-		r->app->onstop((struct kennel_replica *)r);
-	if (r->worker->lookup != NULL)
-		lookup_replica_free(r->worker->lookup, r);
-	bag_clear(&r->uids);
-	map_clear(&r->topics);
-	free(r->members);
-	free(r->group);
-	free(r->app_name);
-	free(r);
-}
 
 void
 replica_ref(struct replica *r)
@@ -79,62 +16,8 @@ void
 replica_unref(struct replica *r)
 {
 	if (--r->refs == 0)
-		replica_free(r);
+		r->free(r);
 }
-
-struct replica *
-replica_find(const struct worker *w, uint64_t id)
-{
-	struct map_node	*n = map_find(&w->replicas, &id, sizeof(id));
-
-	return (n == NULL ? NULL : container_of(n, struct replica, by_id));
-}
-
-void
-replica_dismiss(struct replica *r)
-{
-	struct worker		*w = r->worker;
-	struct authority	*a;
-	struct neighbours	*n;
-	struct replica_waiter	*waiter;
-	struct list		*e, *tmp;
-
-	log_debug("replica id=%llx ends", (unsigned long long)r->id);
-	r->dismissed = 1;
-	map_remove(&w->replicas, &r->by_id);
-	for (size_t i = 0; i < r->nmembers; i++)
-		conn_doom(r->members[i], CLOSE_GROUP_GONE);
-	list_each(e, tmp, &r->waiting) {
-		waiter = list_entry(e, struct replica_waiter, at);
-		waiter->gone(waiter);
-	}
-	lookup_group_leave(w->lookup, r);
-	/* Cancelled completions may call again: they find nobody. */
-	a = r->authority;
-	r->authority = NULL;
-	authority_free(a);
-	n = r->neighbours;
-	r->neighbours = NULL;
-	neighbours_free(n);
-	replica_unref(r);
-}
-
-void
-replica_set_ready(struct replica *r)
-{
-	struct replica_waiter	*w;
-
-	if (r->ready)
-		return;
-	r->ready = 1;
-	while (!list_empty(&r->waiting)) {
-		w = list_entry(r->waiting.next, struct replica_waiter, at);
-		list_remove(&w->at);
-		w->ready(w);
-	}
-}
-
-/* ---- members ---- */
 
 static struct conn *
 replica_conn(struct bag_node *n)
@@ -187,10 +70,10 @@ replica_has(const struct replica *r, struct slice uid)
 
 void
 replica_each_uid(const struct replica *r,
-    void (*cb)(const struct replica *r, struct slice uid, void *arg), void *arg)
+    void (*cb)(void *arg, struct slice group, struct slice uid), void *arg)
 {
 	for (size_t i = 0; i < r->nmembers; i++)
-		cb(r, conn_uid(r->members[i]), arg);
+		cb(arg, replica_group(r), conn_uid(r->members[i]));
 }
 
 /*
@@ -266,6 +149,13 @@ replica_missed_uid(struct replica *r, struct slice uid)
 		n++;
 	}
 	return (n);
+}
+
+void
+replica_dismissed(struct replica *r)
+{
+	for (size_t i = 0; i < r->nmembers; i++)
+		conn_doom(r->members[i], CLOSE_GROUP_GONE);
 }
 
 void

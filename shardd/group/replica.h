@@ -1,6 +1,6 @@
 /*
  * A replica is the part of one group that lives in this shard: the members
- * that hear its emits.  The gateway makes it and ends it.
+ * that hear its emits.  What it has to do with the rest of its group is group.h's.
  */
 #ifndef SHARDD_REPLICA_H
 #define SHARDD_REPLICA_H
@@ -11,14 +11,15 @@
 #include "common/bytes.h"
 #include "common/list.h"
 #include "common/map.h"
+#include "common/turn.h"
 
 struct authority;
-struct clients;
 struct conn;
 struct kennel_app;
 struct payload;
+struct groups;
 struct neighbours;
-struct worker;
+struct clients;
 
 /* Somebody who waits until the replica is ready, embedded in what waits. */
 struct replica_waiter {
@@ -28,10 +29,8 @@ struct replica_waiter {
 };
 
 struct replica {
-	struct worker	*worker;
-	struct clients	*clients;
+	struct clients	*clients;	/* of the members */
 	uint64_t	 id;
-	struct map_node	 by_id;		/* worker->replicas, key is id */
 	const struct kennel_app *app;
 	char		*group;		/* terminated copy, group_len bytes */
 	size_t		 group_len;
@@ -42,25 +41,31 @@ struct replica {
 					   the last taking a leaver's place */
 	size_t		 nmembers, cap;
 	struct bag	 uids;		/* the members, by uid */
-	struct bag_node	 by_group;	/* lookup.c */
-	struct neighbours *neighbours;	/* neighbours.c */
-	struct authority *authority;	/* NULL: its application decides nothing */
 	struct map	 topics;	/* topics.c */
+	size_t		 refs;		/* connections that belong to it */
+	void		(*free)(struct replica *r);	/* without references */
+
+	/* group.c's: the rest of the group, and what was decided in it. */
+	struct groups	*groups;
+	struct map_node	 by_id;		/* groups->replicas, key is id */
+	struct bag_node	 by_group;	/* groups->by_group */
+	struct neighbours *neighbours;	/* NULL: dismissed */
+	struct authority *authority;	/* NULL: its application decides nothing */
+	struct list	 answers;	/* struct kennel_answer: owed */
 	struct list	 waiting;	/* struct replica_waiter, while not ready */
+	struct turn_work begin;		/* what came before it is to be heard */
 	int		 ready;		/* introductions answered */
 	int		 dismissed;
-	size_t		 refs;		/* connections that belong to it */
 };
 
-/* NULL with errno; calls the application's onstart. */
-struct replica *replica_new(struct worker *w, uint64_t id, struct slice group,
-	    struct slice app_name, const struct kennel_app *app);
-/* The gateway's dismissal: members that are still there are doomed with
- * CLOSE_GROUP_GONE; frees when nobody refers to it any more. */
-void	 replica_dismiss(struct replica *r);
+static inline struct slice
+replica_group(const struct replica *r)
+{
+	return (slice_of(r->group, r->group_len));
+}
+
 void	 replica_ref(struct replica *r);
 void	 replica_unref(struct replica *r);
-struct replica *replica_find(const struct worker *w, uint64_t id);
 
 /*
  * Make c a member.  Returns 0, or -1 with errno and nothing changed: ENOMEM.
@@ -83,14 +88,12 @@ size_t	 replica_missed(struct replica *r, struct slice but);
 size_t	 replica_missed_uid(struct replica *r, struct slice uid);
 /* Members who were paused because too much of this group waited go on. */
 void	 replica_eased(struct replica *r);
+/* All members are doomed with CLOSE_GROUP_GONE. */
+void	 replica_dismissed(struct replica *r);
 /* Is there a member with this uid? */
 int	 replica_has(const struct replica *r, struct slice uid);
-/* Of every member its uid, in any order. */
+/* Of every member its group and uid, in any order. */
 void	 replica_each_uid(const struct replica *r,
-	    void (*cb)(const struct replica *r, struct slice uid, void *arg),
+	    void (*cb)(void *arg, struct slice group, struct slice uid),
 	    void *arg);
-/* neighbours.c says: all have answered, or waited long enough.  Tells all who
- * wait. */
-void	 replica_set_ready(struct replica *r);
-
 #endif

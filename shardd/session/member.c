@@ -27,6 +27,7 @@ member_leave(struct conn *c)
 	}
 	if (c->flags & CONN_F_LISTED) {
 		c->flags &= (uint16_t)~CONN_F_LISTED;
-		lookup_leave(sessions_of(c)->lookup, c->replica, conn_uid(c));
+		lookup_leave(sessions_of(c)->lookup, replica_group(c->replica),
+		    conn_uid(c));
 	}
 }

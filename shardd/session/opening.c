@@ -172,8 +172,8 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	conn_arm(c);
 	if (!c->replica->ready)
 		list_push(&c->replica->waiting, &o->wait.at);
-	o->ticket = lookup_enter(sessions_of(c)->lookup, c->replica,
-	    conn_uid(c), opening_listed_cb, o);
+	o->ticket = lookup_enter(sessions_of(c)->lookup,
+	    replica_group(c->replica), conn_uid(c), opening_listed_cb, o);
 	if (o->ticket == NULL)
 		conn_doom(c, CLOSE_NO_MEMORY);
 }

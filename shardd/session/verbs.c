@@ -9,7 +9,7 @@
 #include "shardd/session/verbs.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/ws.h"
-#include "shardd/group/neighbours.h"
+#include "shardd/group/fan.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
@@ -226,10 +226,10 @@ verbs_fan(struct conn *c, const struct verb *v)
 	if (v->done != NULL && (promise = verbs_promise(c, v)) == NULL)
 		return (-1);
 	if (v->kind == VERB_PUBLISH)
-		over = neighbours_publish(r->neighbours, v->uid, v->p, but,
+		over = fan_publish(r->neighbours, v->uid, v->p, but,
 		    promise != NULL ? verbs_done_cb : NULL, promise);
 	else
-		over = neighbours_cast(r->neighbours, v->p, but,
+		over = fan_cast(r->neighbours, v->p, but,
 		    promise != NULL ? verbs_done_cb : NULL, promise);
 	if (over == -1 && promise != NULL)
 		verbs_break(promise);
@@ -277,8 +277,8 @@ verbs_whisper(struct conn *c, const struct verb *v)
 		return (-1);
 	}
 	replica_whisper(r, v->uid, v->p);
-	over = neighbours_whisper(r->neighbours, v->uid, v->p, &waiting,
-	    verbs_settled_cb, b, promise != NULL ? verbs_done_cb : NULL,
+	over = fan_whisper(r->neighbours, replica_group(r), v->uid, v->p,
+	    &waiting, verbs_settled_cb, b, promise != NULL ? verbs_done_cb : NULL,
 	    promise);
 	if (waiting) {
 		b->waiting = 1;
@@ -299,7 +299,7 @@ verbs_gossip(struct conn *c, const struct verb *v)
 
 	if ((promise = verbs_promise(c, v)) == NULL)
 		return (-1);
-	if (neighbours_gossip(c->replica->neighbours, payload_data(v->p),
+	if (fan_gossip(c->replica->neighbours, payload_data(v->p),
 	    v->deadline_ms, verbs_gossip_cb, promise) == 0)
 		return (0);
 	verbs_break(promise);
@@ -319,7 +319,7 @@ verbs_step(struct conn *c, const struct verb *v)
 		return (-1);
 	if (authority_step(c->replica->authority, payload_data(v->p),
 	    promise != NULL ? verbs_done_cb : NULL, promise) == 0) {
-		if (neighbours_over(c->replica->neighbours))
+		if (fan_is_over(c->replica->neighbours))
 			conn_pause(c, PAUSE_LINK);
 		return (0);
 	}

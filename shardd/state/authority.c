@@ -12,10 +12,7 @@
 #include "shardd/state/authority_in.h"
 #include "shardd/state/decide.h"
 #include "shardd/kennel.h"
-#include "shardd/group/neighbours.h"
-#include "shardd/group/replica.h"
 #include "shardd/state/store.h"
-#include "shardd/worker.h"
 
 #define AUTHORITY_KEEP	100	/* states a tick that Redis hears are used */
 
@@ -23,20 +20,33 @@ void
 authority_restless(struct authority *a)
 {
 	if (list_empty(&a->restless))
-		list_push(&a->r->worker->restless, &a->restless);
+		list_push(&a->desk->restless, &a->restless);
 }
 
 /* ---- life ---- */
 
+void
+authority_desk_init(struct authority_desk *d, struct event_base *base,
+    struct page *page, const size_t *state_max)
+{
+	*d = (struct authority_desk){ .base = base, .page = page,
+	    .state_max = state_max };
+	list_init(&d->restless);
+	list_init(&d->keeping);
+}
+
 struct authority *
-authority_new(struct replica *r)
+authority_new(struct authority_desk *desk, const struct authority_of *of,
+    const struct authority_ops *ops, void *arg)
 {
 	struct authority	*a;
-	struct store		*store;
 
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return (NULL);
-	a->r = r;
+	a->desk = desk;
+	a->of = *of;
+	a->ops = ops;
+	a->arg = arg;
 	a->durable = STORE_UNKNOWN;
 	a->take_ms = AUTHORITY_TAKE_MS;
 	list_init(&a->restless);
@@ -49,9 +59,8 @@ authority_new(struct replica *r)
 	list_init(&a->inbox);
 	list_init(&a->batch);
 	turn_work_init(&a->work, authority_work, a);
-	if ((store = worker_store(r->worker)) != NULL &&
-	    (a->keys = store_keys_new(store, slice_of(r->group, r->group_len),
-	    slice_str(r->app_name))) == NULL) {
+	if (desk->store != NULL && (a->keys = store_keys_new(desk->store,
+	    of->group, of->app_name)) == NULL) {
 		free(a);
 		return (NULL);
 	}
@@ -129,21 +138,21 @@ authority_ready(const struct authority *a)
 void
 authority_get_ready(struct authority *a)
 {
-	neighbours_ready(a->r->neighbours);
+	a->ops->ready(a->arg);
 }
 
 int
 authority_reigns(const struct authority *a, uint64_t *term)
 {
 	*term = a->term;
-	return (a->head != 0 && a->head == a->r->id);
+	return (a->head != 0 && a->head == a->of.id);
 }
 
 int
 authority_tell(struct authority *a, uint64_t to, struct gossip *m)
 {
 	m->term = a->term;
-	return (neighbours_tell(a->r->neighbours, to, m));
+	return (a->ops->tell(a->arg, to, m));
 }
 
 /* ---- what takes effect ---- */
@@ -252,7 +261,7 @@ authority_named(struct authority *a, uint64_t term, uint64_t head)
 {
 	if (term <= a->term)
 		return;
-	if (head != a->r->id) {
+	if (head != a->of.id) {
 		authority_follow(a, term, head);
 		return;
 	}
@@ -449,7 +458,7 @@ authority_got_news(struct authority *a, const struct gossip *m)
 	}
 	if (clock_ms() - a->asked < 100)
 		return;
-	log_warn("replica id=%" PRIu64 " missed news=%" PRIu64, a->r->id,
+	log_warn("replica id=%" PRIu64 " missed news=%" PRIu64, a->of.id,
 	    m->seq - a->pos - 1);
 	a->asked = clock_ms();
 	authority_tell(a, a->head, &at);
@@ -492,8 +501,8 @@ authority_send_step(struct authority *a, const struct step *s)
 
 	if (s->at.prev != &a->steps)
 		m.after = list_entry(s->at.prev, struct step, at)->number;
-	if (a->head == a->r->id)
-		authority_propose(a, a->r->id, m.seq, m.after, m.payload);
+	if (a->head == a->of.id)
+		authority_propose(a, a->of.id, m.seq, m.after, m.payload);
 	else
 		authority_tell(a, a->head, &m);
 }
@@ -561,7 +570,7 @@ authority_tick(struct authority *a)
 	    authority_age(a->since) > AUTHORITY_ASK_MS)
 		authority_heard(a, 1);
 	else if (a->office == OFFICE_WAITING) {
-		a->call = store_take(worker_store(a->r->worker), a->keys,
+		a->call = store_take(a->desk->store, a->keys,
 		    a->durable, a->take_ms, authority_taken_cb, a);
 		if (a->call != NULL)
 			a->office = OFFICE_TAKING;
@@ -571,7 +580,7 @@ authority_tick(struct authority *a)
 		}
 	} else if (a->office == OFFICE_READY && a->away &&
 	    authority_age(a->since) >= AUTHORITY_RETRY_MS &&
-	    store_usable(worker_store(a->r->worker)))
+	    store_usable(a->desk->store))
 		authority_take(a);
 	if (!a->synced && a->office == OFFICE_NONE && a->head != 0 &&
 	    authority_age(a->asked) > AUTHORITY_LOST_MS)
@@ -599,30 +608,30 @@ authority_tick(struct authority *a)
 
 /* States in use do not expire: a few at a time, those that wait longest. */
 static void
-authority_keep_all(struct worker *w)
+authority_keep_all(struct authority_desk *d)
 {
 	struct authority	*a;
-	struct store		*s = worker_store(w);
+	struct store		*s = d->store;
 	uint64_t		 every = s == NULL ? 0 : store_touch_ms(s);
 
 	for (int n = 0; n < AUTHORITY_KEEP && every != 0 &&
-	    !list_empty(&w->keeping); n++) {
-		a = list_entry(w->keeping.next, struct authority, keeping);
+	    !list_empty(&d->keeping); n++) {
+		a = list_entry(d->keeping.next, struct authority, keeping);
 		if (authority_age(a->touched) < every)
 			break;
 		store_touch(s, a->keys);
 		a->touched = clock_ms();
 		list_remove(&a->keeping);
-		list_push(&w->keeping, &a->keeping);
+		list_push(&d->keeping, &a->keeping);
 	}
 }
 
 void
-authority_tick_all(struct worker *w)
+authority_tick_all(struct authority_desk *d)
 {
 	struct list	*e, *tmp;
 
-	authority_keep_all(w);
-	list_each(e, tmp, &w->restless)
+	authority_keep_all(d);
+	list_each(e, tmp, &d->restless)
 		authority_tick(list_entry(e, struct authority, restless));
 }

@@ -27,15 +27,54 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
+#include "common/list.h"
 #include "proto/gossip.h"
 
 struct authority;
+struct event_base;
+struct kennel_app;
+struct kennel_replica;
 struct maps;
-struct replica;
-struct worker;
+struct page;
+struct store;
+
+/* What the states of a shard share. */
+struct authority_desk {
+	struct event_base *base;
+	struct page	*page;		/* what we are at, for the gateway */
+	const size_t	*state_max;	/* bytes of a state */
+	struct store	*store;		/* NULL: no Redis */
+	struct list	 restless;	/* struct authority: to be ticked */
+	struct list	 keeping;	/* the same: whose state in Redis is used,
+					   the longest untouched first */
+};
+
+void	 authority_desk_init(struct authority_desk *d, struct event_base *base,
+	    struct page *page, const size_t *state_max);
+
+/* Whose state it is.  The strings are borrowed. */
+struct authority_of {
+	uint64_t	 id;		/* of the replica here */
+	struct slice	 group, app_name;
+	const struct kennel_app *app;
+	struct kennel_replica *replica;	/* as the application knows it */
+};
+
+/* The rest of the group, as the authority sees it. */
+struct authority_ops {
+	/* Send m to a neighbour: 0, or -1 with errno (neighbours_tell()). */
+	int	(*tell)(void *arg, uint64_t neighbour, struct gossip *m);
+	/* The state is here (authority_ready()). */
+	void	(*ready)(void *arg);
+	size_t	(*count)(void *arg);	/* of the neighbours */
+	uint64_t (*at)(void *arg, size_t i);
+	int	(*has)(void *arg, uint64_t neighbour);
+};
 
 /* NULL with errno ENOMEM. */
-struct authority *authority_new(struct replica *r);
+struct authority *authority_new(struct authority_desk *desk,
+	    const struct authority_of *of, const struct authority_ops *ops,
+	    void *arg);
 /* Steps that were not answered end with ECANCELED. */
 void	 authority_free(struct authority *a);
 
@@ -54,10 +93,10 @@ typedef void	authority_done_cb(int err, void *arg);
 int	 authority_step(struct authority *a, struct slice data,
 	    authority_done_cb *done, void *arg);
 
-/* orders.c: replica head decides, for this term. */
+/* The gateway says: replica head decides, for this term. */
 void	 authority_named(struct authority *a, uint64_t term, uint64_t head);
 /*
- * orders.c: that step (number 0: that replica's end) killed one shard after another
+ * The gateway says: that step (number 0: that replica's end) killed one shard after another
  * that decided it.  It is refused with EBADMSG; where it was written already, it
  * takes effect and onstep is not called for it.  0 and PAGE_RESETS: so did onreset,
  * which is not called any more.
@@ -67,13 +106,13 @@ void	 authority_poison(struct authority *a, uint64_t origin, uint64_t number);
 int	 authority_ready(const struct authority *a);
 /* Does this replica decide?  Its term. */
 int	 authority_reigns(const struct authority *a, uint64_t *term);
-/* neighbours.c: one more neighbour, one less, a message from one. */
+/* One more neighbour, one less, a message from one. */
 void	 authority_met(struct authority *a, uint64_t neighbour);
 void	 authority_parted(struct authority *a, uint64_t neighbour);
 /* Something between us was lost, or may have been: who has what is compared. */
 void	 authority_missed(struct authority *a, uint64_t neighbour);
 void	 authority_message(struct authority *a, const struct gossip *m);
-/* worker.c: each 100 ms. */
-void	 authority_tick_all(struct worker *w);
+/* Each 100 ms. */
+void	 authority_tick_all(struct authority_desk *d);
 
 #endif

@@ -115,8 +115,11 @@ struct poison {			/* a step that kills shards */
 };
 
 struct authority {
-	struct replica	*r;
-	struct list	 restless;	/* worker->restless */
+	struct authority_desk *desk;
+	struct authority_of of;
+	const struct authority_ops *ops;
+	void		*arg;
+	struct list	 restless;	/* desk->restless */
 	uint64_t	 term, head;	/* who decides; 0: not known */
 
 	struct maps	 maps;
@@ -151,7 +154,7 @@ struct authority {
 	uint64_t	 epoch;
 	unsigned	 take_ms;
 	int		 away;		/* Redis is: what needs it is refused */
-	struct list	 keeping;	/* worker->keeping, while it decides */
+	struct list	 keeping;	/* desk->keeping, while it decides */
 	uint64_t	 touched;	/* clock_ms: Redis heard that it is used */
 	int		 passing;	/* all of the batch is */
 	int		 unknown;	/* a batch may have been written or not */

@@ -11,10 +11,7 @@
 #include "shardd/state/authority_in.h"
 #include "shardd/state/decide.h"
 #include "shardd/kennel.h"
-#include "shardd/group/neighbours.h"
-#include "shardd/group/replica.h"
 #include "shardd/state/store.h"
-#include "shardd/worker.h"
 
 static void
 item_free(struct item *i)
@@ -145,7 +142,7 @@ authority_announce(struct authority *a, const struct news_step *s)
 	struct news_change		 c;
 	size_t				 n = 0;
 
-	if (a->r->app->onstep == NULL)
+	if (a->of.app->onstep == NULL)
 		return;
 	while (n < nitems(changes) && news_change(&walk, &c))
 		changes[n++] = (struct kennel_change){
@@ -155,11 +152,11 @@ authority_announce(struct authority *a, const struct news_step *s)
 			.value = c.kind == NEWS_PUT ? c.value.data : NULL,
 			.value_len = c.value.len,
 		};
-	page_at(a->r->worker->page, PAGE_ONSTEP, a->r->id, s->origin,
+	page_at(a->desk->page, PAGE_ONSTEP, a->of.id, s->origin,
 	    s->number);
-	a->r->app->onstep((struct kennel_replica *)a->r, changes, n,
+	a->of.app->onstep(a->of.replica, changes, n,
 	    s->data.len == 0 ? "" : s->data.data, s->data.len);
-	page_idle(a->r->worker->page);
+	page_idle(a->desk->page);
 }
 
 struct departed *
@@ -201,7 +198,7 @@ authority_departed_said(struct authority *a, uint64_t id)
 	if (d != NULL && !d->said) {
 		list_remove(&d->at);
 		free(d);
-	} else if (d == NULL && neighbours_has(a->r->neighbours, id))
+	} else if (d == NULL && a->ops->has(a->arg, id))
 		authority_remember(a, id, 1);
 }
 
@@ -223,7 +220,7 @@ authority_apply_step(struct authority *a, struct news_step *s)
 		marks_set(&a->marks, s->origin, s->number, s->err);
 	if (s->err == 0 && !poison)
 		authority_announce(a, s);
-	if (s->origin == a->r->id)
+	if (s->origin == a->of.id)
 		authority_answered(a, s->number, poison ? EBADMSG :
 		    (int)s->err);
 }
@@ -263,7 +260,7 @@ authority_apply(struct authority *a, uint64_t era, const char *data,
 	struct news		 n;
 
 	if (news_open(&n, data, len) == -1) {
-		log_warn("replica id=%" PRIu64 " error=\"bad news\"", a->r->id);
+		log_warn("replica id=%" PRIu64 " error=\"bad news\"", a->of.id);
 		return (-1);
 	}
 	a->pos++;
@@ -347,7 +344,7 @@ authority_send_part(struct authority *a, uint64_t to, struct buf *changes,
 	m.payload = slice_of(b.data, b.len);
 	if (b.failed || changes->failed)
 		log_warn("replica id=%" PRIu64 " state not sent: no memory",
-		    a->r->id);
+		    a->of.id);
 	else
 		authority_tell(a, to, &m);
 	buf_clear(&b);
@@ -454,7 +451,7 @@ authority_become(struct authority *a, uint64_t durable, struct incoming **in)
 	a->synced = 1;
 	authority_get_ready(a);
 	authority_forget_news(a);
-	if ((k = authority_mark(a, a->r->id)) != NULL) {
+	if ((k = authority_mark(a, a->of.id)) != NULL) {
 		authority_unapply(a, k->done);
 		authority_recalled(a, k);
 	}
@@ -524,13 +521,13 @@ authority_got_state(struct authority *a, const struct gossip *m)
 	(*in)->era = m->era;
 	if (news_open(&n, m->payload.data, m->payload.len) == -1) {
 		log_warn("replica id=%" PRIu64 " error=\"bad state\"",
-		    a->r->id);
+		    a->of.id);
 		incoming_drop(in);
 		return;
 	}
 	if (authority_take_part(*in, &n) == -1) {
 		log_warn("replica id=%" PRIu64 " no memory for the state, "
-		    "which is asked for again", a->r->id);
+		    "which is asked for again", a->of.id);
 		incoming_drop(in);
 		return;
 	}

@@ -13,10 +13,7 @@
 #include "shardd/state/authority_in.h"
 #include "shardd/state/decide.h"
 #include "shardd/kennel.h"
-#include "shardd/group/neighbours.h"
-#include "shardd/group/replica.h"
 #include "shardd/state/store.h"
-#include "shardd/worker.h"
 
 #define AUTHORITY_TURN_MS	5	/* of deciding, then others have a turn */
 
@@ -42,7 +39,7 @@ authority_waits(const struct authority *a, struct member *k)
 		k->since = now;
 	if (k->slow == 0 && now - k->since >= AUTHORITY_SLOW_MS) {
 		log_info("replica id=%" PRIu64 " neighbour=%" PRIu64
-		    " is silent, steps do not wait for it", a->r->id, k->id);
+		    " is silent, steps do not wait for it", a->of.id, k->id);
 		k->slow = UINT64_MAX;
 	}
 	return (k->slow == 0);
@@ -139,7 +136,7 @@ authority_publish(struct authority *a)
 	}
 	list_each(e, tmp, &a->batch) {
 		p = list_entry(e, struct proposal, at);
-		if (p->number != 0 && p->origin != a->r->id &&
+		if (p->number != 0 && p->origin != a->of.id &&
 		    (k = authority_member(a, p->origin)) != NULL)
 			k->asked = m.seq;
 	}
@@ -181,20 +178,20 @@ static int
 authority_decide(struct authority *a, struct kennel_step *t,
     const struct proposal *p, int *more)
 {
-	const struct kennel_app	*app = a->r->app;
-	struct kennel_replica	*r = (struct kennel_replica *)a->r;
-	struct page		*page = a->r->worker->page;
+	const struct kennel_app	*app = a->of.app;
+	struct kennel_replica	*r = a->of.replica;
+	struct page		*page = a->desk->page;
 	int			 err;
 
 	turn_progress();
 	if (authority_is_poison(a, p->origin, p->number)) {
 		log_warn("replica id=%" PRIu64 " step number=%" PRIu64
 		    " of replica=%" PRIu64 " refused: shards died of it",
-		    a->r->id, p->number, p->origin);
+		    a->of.id, p->number, p->origin);
 		*more = 0;
 		return (EBADMSG);
 	}
-	page_at(page, PAGE_DECIDE, a->r->id, p->origin, p->number);
+	page_at(page, PAGE_DECIDE, a->of.id, p->origin, p->number);
 	if (p->number == 0)
 		err = app->ongone == NULL ? 0 : app->ongone(r, t, p->origin);
 	else
@@ -240,7 +237,7 @@ authority_make_batch(struct authority *a)
 			continue;
 		}
 		decide_begin(&t, &a->maps, &batch, NEWS_CHANGES_MAX - changes,
-		    a->r->worker->opt.store_max);
+		    *a->desk->state_max);
 		err = authority_decide(a, &t, p, &more);
 		if (err == E2BIG && n > 0) {
 			decide_end(&t);
@@ -312,7 +309,7 @@ authority_sift(struct authority *a)
 	int		 alone = a->nbatch == 1;
 
 	log_warn("replica id=%" PRIu64 " steps=%zu refused: a key in Redis has "
-	    "another type", a->r->id, a->nbatch);
+	    "another type", a->of.id, a->nbatch);
 	list_each(e, tmp, &a->batch) {
 		p = list_entry(e, struct proposal, at);
 		p->alone = 1;
@@ -331,14 +328,14 @@ authority_touched(struct authority *a)
 {
 	a->touched = clock_ms();
 	list_remove(&a->keeping);
-	list_push(&a->r->worker->keeping, &a->keeping);
+	list_push(&a->desk->keeping, &a->keeping);
 }
 
 static void
 authority_commit(struct authority *a)
 {
 	a->office = OFFICE_COMMITTING;
-	a->call = store_commit(worker_store(a->r->worker), a->keys, a->epoch,
+	a->call = store_commit(a->desk->store, a->keys, a->epoch,
 	    a->durable + 1, slice_of(a->bytes.data, a->bytes.len), a->passing,
 	    authority_committed_cb, a);
 	if (a->call == NULL)
@@ -387,7 +384,7 @@ authority_work_later(struct authority *a)
 	static const struct timeval	 now = { 0, 0 };
 
 	if (a->later == NULL)
-		a->later = evtimer_new(a->r->worker->base, authority_later_cb,
+		a->later = evtimer_new(a->desk->base, authority_later_cb,
 		    a);
 	return (a->later == NULL ? -1 : evtimer_add(a->later, &now));
 }
@@ -409,7 +406,7 @@ authority_work(void *arg)
 			continue;
 		if (a->bytes.failed) {
 			log_warn("replica id=%" PRIu64 " no memory to decide",
-			    a->r->id);
+			    a->of.id);
 			authority_unbatch(a);
 			break;
 		}
@@ -430,7 +427,7 @@ authority_propose(struct authority *a, uint64_t origin, uint64_t number,
 	if ((number != 0 && a->inbox_bytes + data.len > AUTHORITY_INBOX) ||
 	    (p = spare_get(sizeof(*p) + data.len)) == NULL) {
 		log_warn("replica id=%" PRIu64 " step of replica=%" PRIu64
-		    " dropped: too many wait", a->r->id, origin);
+		    " dropped: too many wait", a->of.id, origin);
 		return (-1);
 	}
 	p->origin = origin;
@@ -497,18 +494,18 @@ authority_inaugurate(struct authority *a)
 void
 authority_reset(struct authority *a)
 {
-	struct page	*page = a->r->worker->page;
+	struct page	*page = a->desk->page;
 
 	turn_progress();
-	if (a->r->app->onreset == NULL)
+	if (a->of.app->onreset == NULL)
 		return;
 	if (authority_is_poison(a, 0, PAGE_RESETS)) {
 		log_warn("replica id=%" PRIu64 " onreset not called: shards "
-		    "died of it", a->r->id);
+		    "died of it", a->of.id);
 		return;
 	}
-	page_at(page, PAGE_ONRESET, a->r->id, 0, PAGE_RESETS);
-	a->r->app->onreset((struct kennel_replica *)a->r);
+	page_at(page, PAGE_ONRESET, a->of.id, 0, PAGE_RESETS);
+	a->of.app->onreset(a->of.replica);
 	page_idle(page);
 }
 
@@ -561,7 +558,7 @@ authority_load(struct authority *a, const struct redis_value *all)
 	}
 	if (bad) {
 		log_warn("replica id=%" PRIu64 " state could not be loaded",
-		    a->r->id);
+		    a->of.id);
 		maps_clear(&fresh);
 		return (-1);
 	}
@@ -605,7 +602,7 @@ authority_take_all(struct authority *a, const struct store_answer *s)
 	a->pos++;			/* nobody else has this */
 	a->era = a->term;
 	authority_forget_news(a);
-	n = map_find(&a->marks, &a->r->id, sizeof(a->r->id));
+	n = map_find(&a->marks, &a->of.id, sizeof(a->of.id));
 	if (n != NULL)
 		authority_recalled(a, container_of(n, struct mark,
 		    by_origin));
@@ -641,7 +638,7 @@ static void
 authority_restore(struct authority *a)
 {
 	a->office = OFFICE_RESTORING;
-	a->call = store_restore(worker_store(a->r->worker), a->keys, a->epoch,
+	a->call = store_restore(a->desk->store, a->keys, a->epoch,
 	    a->durable, &a->maps, authority_restored_cb, a);
 	if (a->call != NULL)
 		return;
@@ -674,7 +671,7 @@ authority_taken_cb(const struct store_answer *s, void *arg)
 			a->take_ms *= 2;	/* there may be much to be read */
 		if (s->result == STORE_LATE) {
 			log_info("replica id=%" PRIu64 " waits for its state: "
-			    "Redis has not answered", a->r->id);
+			    "Redis has not answered", a->of.id);
 			a->office = OFFICE_WAITING;	/* not without it */
 			a->since = clock_ms();
 			authority_restless(a);
@@ -693,7 +690,7 @@ authority_taken_cb(const struct store_answer *s, void *arg)
 		break;
 	case STORE_OLDER:
 		log_info("replica id=%" PRIu64 " Redis has lost state, which is "
-		    "written again", a->r->id);
+		    "written again", a->of.id);
 		authority_restore(a);
 		return;
 	default:
@@ -712,7 +709,7 @@ authority_take(struct authority *a)
 		authority_inaugurate(a);
 		return;
 	}
-	a->call = store_take(worker_store(a->r->worker), a->keys, a->durable,
+	a->call = store_take(a->desk->store, a->keys, a->durable,
 	    a->take_ms, authority_taken_cb, a);
 	if (a->call != NULL)
 		return;
@@ -730,7 +727,7 @@ authority_ask_again(struct authority *a)
 
 	a->since = clock_ms();
 	log_info("replica id=%" PRIu64 " waits for its neighbours' state",
-	    a->r->id);
+	    a->of.id);
 	list_each(e, tmp, &a->members) {
 		k = list_entry(e, struct member, at);
 		if (!k->heard && k->incoming == NULL)
@@ -785,12 +782,12 @@ authority_ask(struct authority *a, uint64_t neighbour)
 void
 authority_begin(struct authority *a)
 {
-	log_debug("replica id=%" PRIu64 " decides, term=%" PRIu64, a->r->id,
+	log_debug("replica id=%" PRIu64 " decides, term=%" PRIu64, a->of.id,
 	    a->term);
 	a->office = OFFICE_ASKING;
 	a->since = clock_ms();
-	for (size_t i = 0; i < neighbours_count(a->r->neighbours); i++)
-		authority_ask(a, neighbours_id(a->r->neighbours, i));
+	for (size_t i = 0; i < a->ops->count(a->arg); i++)
+		authority_ask(a, a->ops->at(a->arg, i));
 	authority_restless(a);
 	authority_heard(a, 0);
 }
