@@ -19,6 +19,7 @@
 #include "proto/channel.h"
 #include "proto/page.h"
 #include "shardd/state/authority.h"
+#include "shardd/api/surroundings.h"
 #include "shardd/client/clients.h"
 #include "shardd/client/conn.h"
 #include "shardd/kennel.h"
@@ -326,6 +327,19 @@ worker_init(struct worker *w)
 	budget_set(w->opt.turn_ms);
 }
 
+/* What the application finds around itself. */
+static void
+worker_surround(struct worker *w)
+{
+	static struct surroundings	 around;
+
+	around = (struct surroundings){
+		.base = w->base, .opt = &w->opt, .groups = w,
+		.node = w->node, .address = w->address, .slot = w->slot,
+	};
+	surroundings = &around;
+}
+
 int
 kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
     size_t n)
@@ -337,7 +351,6 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	memory_steady();
 	w.sessions.apps.at = apps;
 	w.sessions.apps.n = n;
-	worker_self = &w;
 	if (worker_arguments(&w, argc, argv) == -1) {
 		worker_usage(argv[0]);
 		return (2);
@@ -355,6 +368,7 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	    &w)) == NULL || sweep_start(&w.sweep, w.base,
 	    &w.sessions.clients, worker_tick, &w) == -1)
 		fatal("start");
+	worker_surround(&w);
 	if (link_listen(&w) == -1)
 		fatal("listen on %s", w.link_path);
 	orders_dial(&w);

@@ -79,6 +79,4 @@ struct store *worker_store(struct worker *w);
 /* link.c: a link's queue went down again: sockets paused for it go on. */
 void	 worker_links_eased(struct worker *w);
 
-extern struct worker *worker_self;	/* one a process; for api.c */
-
 #endif
