@@ -74,7 +74,7 @@ void	 worker_get_ready(struct worker *w);
 void	 worker_listed(struct worker *w);	/* lookup.c: they can */
 /* Close everybody in a paced way, finish HTTP, then leave; within ms. */
 void	 worker_drain(struct worker *w, unsigned ms);
-void	 worker_end(struct worker *w);
+void	 worker_tick(void *worker);	/* the sweep's, each 100 ms */
 struct store *worker_store(struct worker *w);
 /* link.c: a link's queue went down again: sockets paused for it go on. */
 void	 worker_links_eased(struct worker *w);
