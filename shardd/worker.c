@@ -1,39 +1,22 @@
-/* A worker process: start, options, draining. */
+/* What a worker does as a whole: it gets ready, drains, and leaves. */
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <event2/event.h>
 
 #include "common/budget.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "common/poller.h"
-#include "common/proc.h"
-#include "proto/channel.h"
 #include "proto/page.h"
 #include "shardd/state/authority.h"
 #include "shardd/client/clients.h"
 #include "shardd/client/conn.h"
 #include "shardd/kennel.h"
-#include "shardd/leavings.h"
 #include "shardd/peers/wire.h"
-#include "shardd/orders.h"
 #include "shardd/state/store.h"
-#include "shardd/client/sweep.h"
 #include "shardd/client/ws.h"
 #include "shardd/session/parting.h"
-#include "shardd/session/session.h"
 #include "shardd/worker.h"
 
-#define WORKER_LOCK_FD		3
-#define WORKER_RESERVE		256	/* descriptors that are not clients' */
 #define WORKER_ORPHAN_MS	60000
 #define WORKER_LISTED_MS	500	/* that READY waits for Redis */
 
@@ -236,8 +219,7 @@ worker_say_dropped(struct worker *w)
 	w->dropped_at = now;
 }
 
-/* Ten times a second, after the clients. */
-static void
+void
 worker_tick(void *arg)
 {
 	struct worker	*w = arg;
@@ -261,108 +243,9 @@ worker_tick(void *arg)
 	}
 }
 
-static void
-worker_signal_cb(int signo, void *arg)
-{
-	struct worker	*w = arg;
+/* ---- life of the groups ---- */
 
-	if (signo == SIGTERM)
-		worker_drain(w, w->opt.drain_ms);
-	/* SIGINT is the gateway's to decide about. */
-}
-
-/* ---- start ---- */
-
-static void
-worker_usage(const char *name)
-{
-	fprintf(stderr,
-	    "%s is a Kennel worker: it keeps client connections that gatewayd "
-	    "hands to it.\nIt is not started by hand.  Start the cluster with:"
-	    "  gatewayd --worker %s\n", name, name);
-}
-
-static int
-worker_arguments(struct worker *w, int argc, char **argv)
-{
-	static const struct option	 longs[] = {
-		{ "control", 1, NULL, 'c' }, { "slot", 1, NULL, 's' },
-		{ "incarnation", 1, NULL, 'i' }, { "run-dir", 1, NULL, 'r' },
-		{ "log-level", 1, NULL, 'l' }, { "core", 0, NULL, 'd' },
-		{ "help", 0, NULL, 'h' },
-		{ "version", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
-	};
-	enum log_level	 level = LOG_LEVEL_INFO;
-	static char	 ident[64];
-	char		*end;
-	uint64_t	 slot = SLOTS_MAX;
-	int		 o, core = 0;
-
-	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1)
-		switch (o) {
-		case 'c':
-			w->control_path = optarg;
-			break;
-		case 's':
-			if (slice_u64(slice_str(optarg), SLOTS_MAX - 1,
-			    &slot) == -1)
-				return (-1);
-			break;
-		case 'i':
-			w->incarnation = strtoull(optarg, &end, 16);
-			if (*end != '\0')
-				return (-1);
-			break;
-		case 'r':
-			w->run_dir = optarg;
-			break;
-		case 'l':
-			if (log_level_parse(optarg, &level) == -1)
-				return (-1);
-			break;
-		case 'd':
-			core = 1;
-			break;
-		case 'h':
-			worker_usage(argv[0]);
-			exit(0);
-		case 'v':
-			printf("%s (kennel %s)\n", argv[0], KENNEL_VERSION);
-			exit(0);
-		default:
-			return (-1);
-		}
-	if (optind < argc || w->control_path == NULL || w->run_dir == NULL ||
-	    slot == SLOTS_MAX || w->incarnation == 0)
-		return (-1);
-	w->slot = (uint32_t)slot;
-	if (asprintf(&w->link_path, "%s/link-%u-%016llx.sock", w->run_dir,
-	    w->slot, (unsigned long long)w->incarnation) == -1)
-		fatal("start");
-	snprintf(ident, sizeof(ident), "shardd/%u", w->slot);
-	log_init(ident, level);
-	if (proc_open_to_debuggers(core) == -1)
-		fatal("core");
-	return (0);
-}
-
-static void
-worker_init(struct worker *w)
-{
-	size_t		 nofile = proc_nofile();
-
-	list_init(&w->parked);
-	options_init(&w->opt);
-	w->gateway_pidfd = -1;
-	w->started = clock_wall_ms();
-	w->capacity = nofile > 2 * WORKER_RESERVE ? nofile - WORKER_RESERVE :
-	    nofile / 2;
-	backoff_init(&w->redial, 50, 1000);
-	budget_set(w->opt.turn_ms);
-}
-
-/* The groups, none yet, and what their states share. */
-static void
+int
 worker_init_groups(struct worker *w)
 {
 	const struct peer_id	 self = { NULL, w->slot, w->incarnation };
@@ -371,76 +254,17 @@ worker_init_groups(struct worker *w)
 	if (groups_init(&w->groups, w->base, &self, w->node,
 	    &w->opt.whisper_ask, &w->desk, &w->sessions.clients,
 	    &worker_groups_ops, w) == -1)
-		fatal("start");
+		return (-1);
 	w->wires = wires_new(w->groups.hood.links, w->link_path);
-	if (w->wires == NULL)
-		fatal("listen on %s", w->link_path);
-}
-
-int
-kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
-    size_t n)
-{
-	static const int	 signos[] = { SIGTERM, SIGINT, 0 };
-	static struct worker	 w;
-	struct proc_signals	*signals;
-
-	memory_steady();
-	w.sessions.apps.at = apps;
-	w.sessions.apps.n = n;
-	worker_self = &w;
-	if (worker_arguments(&w, argc, argv) == -1) {
-		worker_usage(argv[0]);
-		return (2);
-	}
-	proc_signals_ignore();
-	/* The slot's lock; what follows it is the application's. */
-	fcntl(WORKER_LOCK_FD, F_SETFD, FD_CLOEXEC);
-	worker_init(&w);
-	if ((w.page = page_new(w.incarnation, &w.page_fd)) == NULL)
-		fatal("memory that is shared with the gateway");
-	turn_count_at(&w.page->work.turns);
-	if ((w.base = event_base_new()) == NULL ||
-	    session_init(&w.sessions, w.base, &w.opt, &w.gate) == -1 ||
-	    (signals = proc_signals_new(w.base, signos, worker_signal_cb,
-	    &w)) == NULL || sweep_start(&w.sweep, w.base,
-	    &w.sessions.clients, worker_tick, &w) == -1)
-		fatal("start");
-	worker_init_groups(&w);
-	orders_dial(&w);
-	turn_set_eager(poller_run, w.sessions.clients.poller);
-	if (turn_loop(w.base) == -1)
-		fatal("event loop");
-	worker_end(&w);
-	proc_signals_free(signals);
-	event_base_free(w.base);
-	return (0);
+	return (w->wires == NULL ? -1 : 0);
 }
 
 void
-worker_end(struct worker *w)
+worker_end_groups(struct worker *w)
 {
-	budget_set(0);			/* nobody has to wait for us */
-	orders_drop_parked(w);
-	clients_end(&w->sessions.clients);	/* not fast enough */
-	parting_all(&w->sessions);
-	turn_end();
 	wires_free(w->wires);
 	groups_end_links(&w->groups);
 	groups_clear(&w->groups);
 	w->sessions.lookup = NULL;
 	store_free(w->desk.store);
-	if (w->gate.control != NULL)
-		control_free(w->gate.control);
-	if (w->redial_timer != NULL)
-		event_free(w->redial_timer);
-	if (w->gateway_pidfd != -1)
-		close(w->gateway_pidfd);
-	close(w->page_fd);
-	sweep_stop(&w->sweep);
-	leavings_clear(w->run_dir, w->slot, WORKER_LOCK_FD,
-	    options_get(&w->opt, "redis"));
-	options_clear(&w->opt);
-	session_clear(&w->sessions);
-	free(w->link_path);
 }

@@ -67,8 +67,10 @@ int	 worker_start(struct worker *w);
 void	 worker_get_ready(struct worker *w);
 /* Close everybody in a paced way, finish HTTP, then leave; within ms. */
 void	 worker_drain(struct worker *w, unsigned ms);
-void	 worker_end(struct worker *w);
-
-extern struct worker *worker_self;	/* one a process; for api.c */
+void	 worker_tick(void *worker);	/* the sweep's, each 100 ms */
+/* The groups, none yet; listens for the other shards of the node.  0, or -1 with
+ * errno.  And their end. */
+int	 worker_init_groups(struct worker *w);
+void	 worker_end_groups(struct worker *w);
 
 #endif
