@@ -1,10 +1,8 @@
 /*
  * This shard's entries in Redis.
  *
- * An entry is what we want Redis to say under one key: of a uid in a group,
- * how many connections it has here; of a group, that it is here.  One write of
- * an entry is outstanding at a time; what changes meanwhile is written after
- * it.  An entry whose write failed, or that Redis may have forgotten, is dirty:
+ * One write of an entry is outstanding at a time; what changes meanwhile is written
+ * after it.  An entry whose write failed, or that Redis may have forgotten, is dirty:
  * it is written again as soon as that is possible.
  *
  * The entry of a uid whose only connection is a member of its replica is settled:
@@ -85,7 +83,6 @@ struct entries {
 static void	 entries_ask_me(struct entries *es);
 static void	 entries_confirm(void *arg);
 static void	 entries_pump(struct entries *es);
-static void	 entries_retry_cb(evutil_socket_t fd, short what, void *arg);
 static void	 entry_touch(struct entry *e);
 
 /* ---- entries ---- */
@@ -414,18 +411,12 @@ entries_retry_cb(evutil_socket_t fd, short what, void *arg)
 	entries_pump(arg);
 }
 
+/* Make the entry that there was nothing to remember about. */
 static void
 entries_unsettle_cb(void *arg, struct slice group, struct slice uid)
 {
 	if (entry_get(arg, group, uid, 1) == NULL)
 		log_warn("lookup entry: %s", strerror(errno));
-}
-
-/* Make the entries that there was nothing to remember about. */
-static void
-entries_unsettle(struct entries *es)
-{
-	es->ops->each_uid(es->arg, entries_unsettle_cb, es);
 }
 
 void
@@ -434,7 +425,7 @@ entries_unlist(struct entries *es)
 	struct map_node	*n;
 	struct entry	*e;
 
-	entries_unsettle(es);
+	es->ops->each_uid(es->arg, entries_unsettle_cb, es);
 	for (n = map_first(&es->by_key); n != NULL;
 	    n = map_next(&es->by_key, n)) {
 		e = container_of(n, struct entry, by_key);
@@ -550,7 +541,7 @@ entries_retire(struct entries *es, void (*emptied)(void *arg), void *arg)
 	es->emptied_arg = arg;
 	es->retiring = 1;
 	event_del(es->retry);
-	entries_unsettle(es);
+	es->ops->each_uid(es->arg, entries_unsettle_cb, es);
 	for (n = map_first(&es->by_key); n != NULL;
 	    n = map_next(&es->by_key, n)) {
 		e = container_of(n, struct entry, by_key);

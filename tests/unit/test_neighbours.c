@@ -64,7 +64,7 @@ static void	 turn(void);
 	}								\
 } while (0)
 
-/* ---- what neighbours.c and link.c call ---- */
+/* ---- what groups lead to ---- */
 
 static size_t
 hear(struct replica *r, const char *how, struct slice uid, struct payload *p)
