@@ -9,19 +9,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/news.h"
-#include "shardd/state/authority_in.h"
-#include "shardd/state/decide.h"
+#include "shardd/state/accession.h"
+#include "shardd/state/authority.h"
+#include "shardd/state/effect.h"
+#include "shardd/state/office.h"
 #include "shardd/kennel.h"
-#include "shardd/state/store.h"
 
 #define AUTHORITY_KEEP	100	/* states a tick that Redis hears are used */
-
-void
-authority_restless(struct authority *a)
-{
-	if (list_empty(&a->restless))
-		list_push(&a->desk->restless, &a->restless);
-}
 
 /* ---- life ---- */
 
@@ -47,50 +41,24 @@ authority_new(struct authority_desk *desk, const struct authority_of *of,
 	a->of = *of;
 	a->ops = ops;
 	a->arg = arg;
-	a->durable = STORE_UNKNOWN;
+	journal_init(&a->j, of->id, STORE_UNKNOWN);
+	steps_init(&a->own);
+	a->retake = accession_take;
 	a->take_ms = AUTHORITY_TAKE_MS;
 	list_init(&a->restless);
 	list_init(&a->keeping);
-	list_init(&a->news);
 	list_init(&a->departed);
-	list_init(&a->steps);
-	list_init(&a->applied);
 	list_init(&a->members);
 	list_init(&a->inbox);
 	list_init(&a->batch);
-	turn_work_init(&a->work, authority_work, a);
+	turn_work_init(&a->work, office_work, a);
 	if (desk->store != NULL && (a->keys = store_keys_new(desk->store,
 	    of->group, of->app_name)) == NULL) {
 		free(a);
 		return (NULL);
 	}
-	authority_restless(a);
+	office_restless(a);
 	return (a);
-}
-
-static void
-member_free(struct member *m)
-{
-	list_remove(&m->at);
-	incoming_drop(&m->incoming);
-	free(m);
-}
-
-static void
-authority_forget_members(struct authority *a)
-{
-	while (!list_empty(&a->members))
-		member_free(list_entry(a->members.next, struct member, at));
-}
-
-/* Ends it. */
-static void
-step_done(struct step *s, int err)
-{
-	list_remove(&s->at);
-	if (s->done != NULL)
-		s->done(err, s->arg);
-	spare_put(s, sizeof(*s) + s->len);
 }
 
 void
@@ -104,19 +72,15 @@ authority_free(struct authority *a)
 		event_free(a->later);
 	list_remove(&a->restless);
 	list_remove(&a->keeping);
-	while (!list_empty(&a->applied))
-		step_done(list_entry(a->applied.next, struct step, at), 0);
-	while (!list_empty(&a->steps))
-		step_done(list_entry(a->steps.next, struct step, at),
-		    ECANCELED);
-	FREE_ALL(&a->departed, struct departed);
-	authority_forget_members(a);
+	steps_end(&a->own);
+	while (!list_empty(&a->departed))
+		departed_free(list_entry(a->departed.next, struct departed,
+		    at));
+	office_forget_members(a);
 	proposals_free(&a->inbox);
 	proposals_free(&a->batch);
-	authority_forget_news(a);
-	marks_forget(&a->marks);
 	incoming_drop(&a->incoming);
-	maps_clear(&a->maps);
+	journal_clear(&a->j);
 	buf_clear(&a->bytes);
 	store_keys_free(a->keys);
 	free(a);
@@ -125,20 +89,13 @@ authority_free(struct authority *a)
 const struct maps *
 authority_maps(const struct authority *a)
 {
-	return (&a->maps);
+	return (&a->j.maps);
 }
 
 int
 authority_ready(const struct authority *a)
 {
 	return (a->synced);
-}
-
-/* The state is here: clients of a new replica may see it. */
-void
-authority_get_ready(struct authority *a)
-{
-	a->ops->ready(a->arg);
 }
 
 int
@@ -148,74 +105,7 @@ authority_reigns(const struct authority *a, uint64_t *term)
 	return (a->head != 0 && a->head == a->of.id);
 }
 
-int
-authority_tell(struct authority *a, uint64_t to, struct gossip *m)
-{
-	m->term = a->term;
-	return (a->ops->tell(a->arg, to, m));
-}
-
 /* ---- what takes effect ---- */
-
-/*
- * Our steps up to number: the last one ended with err, those before must have
- * ended well, for else we had been told.  What took effect is done when all
- * replicas know it.
- */
-void
-authority_answered(struct authority *a, uint64_t number, int err)
-{
-	struct step	*s;
-
-	while (!list_empty(&a->steps)) {
-		s = list_entry(a->steps.next, struct step, at);
-		if (s->number > number)
-			break;
-		if (s->done == NULL || (s->number == number && err != 0)) {
-			step_done(s, err);
-			continue;
-		}
-		s->pos = a->pos;
-		s->since = clock_ms();
-		list_remove(&s->at);
-		list_push(&a->applied, &s->at);
-	}
-}
-
-/*
- * How far our steps have come, as a state tells it: of those that were refused it
- * knows the last only.  What became of those before that one is not known.
- */
-void
-authority_recalled(struct authority *a, const struct mark *k)
-{
-	uint64_t	 refused = k->refused, done = k->done;
-	uint32_t	 err = k->err;
-	struct step	*s;
-
-	while (!list_empty(&a->steps)) {
-		s = list_entry(a->steps.next, struct step, at);
-		if (s->number >= refused)
-			break;
-		step_done(s, ETIMEDOUT);
-	}
-	authority_answered(a, refused, (int)err);
-	authority_answered(a, done, 0);
-}
-
-/* All replicas have what stands up to pos. */
-void
-authority_settled(struct authority *a, uint64_t pos)
-{
-	struct step	*s;
-
-	while (!list_empty(&a->applied)) {
-		s = list_entry(a->applied.next, struct step, at);
-		if (s->pos > pos)
-			break;
-		step_done(s, 0);
-	}
-}
 
 /* Whatever office it had, it has no more. */
 static void
@@ -224,22 +114,22 @@ authority_step_down(struct authority *a)
 	store_forget(a->call);
 	a->call = NULL;
 	list_remove(&a->keeping);
-	authority_unbatch(a);
-	authority_forget_members(a);
+	office_unbatch(a);
+	office_forget_members(a);
 	a->office = OFFICE_NONE;
 	incoming_drop(&a->incoming);
 }
 
 /* Tell who decides that nothing is here.  It answers with the state. */
-void
+static void
 authority_ask_state(struct authority *a)
 {
-	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->pos,
+	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->j.pos,
 			    .flags = GOSSIP_F_EMPTY };
 
 	a->asked = clock_ms();
-	authority_restless(a);
-	authority_tell(a, a->head, &at);
+	office_restless(a);
+	office_tell(a, a->head, &at);
 }
 
 /* Another one decides, as of term. */
@@ -253,7 +143,7 @@ authority_follow(struct authority *a, uint64_t term, uint64_t head)
 	a->inbox_bytes = 0;
 	if (!a->synced)
 		authority_ask_state(a);
-	authority_resend(a);
+	office_resend(a);
 }
 
 void
@@ -268,18 +158,18 @@ authority_named(struct authority *a, uint64_t term, uint64_t head)
 	authority_step_down(a);
 	a->term = term;
 	a->head = head;
-	authority_begin(a);
+	accession_begin(a);
 }
 
 void
 authority_met(struct authority *a, uint64_t neighbour)
 {
-	if (a->office != OFFICE_NONE && authority_member(a, neighbour) == NULL)
-		authority_ask(a, neighbour);
+	if (a->office != OFFICE_NONE && office_member(a, neighbour) == NULL)
+		accession_ask(a, neighbour);
 	if (a->head != neighbour)
 		return;
 	/* It could not be told before it was known. */
-	a->sent = 0;
+	a->own.sent = 0;
 	if (!a->synced)
 		authority_ask_state(a);
 }
@@ -287,44 +177,49 @@ authority_met(struct authority *a, uint64_t neighbour)
 void
 authority_missed(struct authority *a, uint64_t neighbour)
 {
-	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->pos,
-			    .era = a->era };
-	struct member	*m = authority_member(a, neighbour);
+	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->j.pos,
+			    .era = a->j.era };
+	struct member	*m = office_member(a, neighbour);
 
 	if (a->office == OFFICE_NONE) {
 		if (neighbour != a->head)
 			return;
 		if (a->synced)
-			authority_tell(a, a->head, &at);
+			office_tell(a, a->head, &at);
 		else
 			authority_ask_state(a);
 		return;
 	}
 	if (m != NULL)
 		m->heard = 0;		/* no news before it has answered */
-	authority_ask(a, neighbour);
+	accession_ask(a, neighbour);
 }
 
 void
 authority_parted(struct authority *a, uint64_t neighbour)
 {
-	struct member	*m = authority_member(a, neighbour);
-	struct departed	*d = authority_departed(a, neighbour);
+	struct member	*m = office_member(a, neighbour);
+	struct departed	*d = effect_departed(a, neighbour);
 
 	if (m != NULL) {
 		member_free(m);
 		if (a->office > OFFICE_ASKING)
-			authority_settle(a);
+			office_settle(a);
 	}
-	if (d != NULL) {		/* said already */
-		list_remove(&d->at);
-		free(d);
-	} else {
-		authority_remember(a, neighbour, 0);
+	if (d != NULL)			/* said already */
+		departed_free(d);
+	else {
+		effect_remember(a, neighbour, 0);
 		if (a->office > OFFICE_ASKING)
-			authority_propose_end(a, neighbour);
+			office_propose_end(a, neighbour);
 	}
-	authority_heard(a, 0);
+	accession_heard(a, 0);
+}
+
+void
+authority_poison(struct authority *a, uint64_t origin, uint64_t number)
+{
+	effect_poison(a, origin, number);
 }
 
 /* ---- messages ---- */
@@ -340,7 +235,7 @@ authority_got_step(struct authority *a, const struct gossip *m)
 	    (m->term == a->term && a->office == OFFICE_NONE) ||
 	    m->seq == 0 || m->payload.len > STEP_MAX)
 		return;
-	authority_propose(a, m->from, m->seq, m->after, m->payload);
+	office_propose(a, m->from, m->seq, m->after, m->payload);
 }
 
 static void
@@ -353,15 +248,15 @@ authority_got_reign(struct authority *a, const struct gossip *m)
 	if (m->term > a->term || m->from != a->head)
 		authority_follow(a, m->term, m->from);
 	if (a->synced && (m->flags & GOSSIP_F_EMPTY) == 0 &&
-	    authority_passed(a, m->seq, m->era))
-		authority_send_since(a, m->from, m->seq);
+	    journal_passed(&a->j, m->seq, m->era))
+		office_send_since(a, m->from, m->seq);
 	else if (a->synced && ((m->flags & GOSSIP_F_EMPTY) != 0 ||
-	    a->era > m->era || (a->era == m->era && a->pos > m->seq)))
-		authority_send_state(a, m->from);
-	at.seq = a->pos;
-	at.era = a->era;
+	    a->j.era > m->era || (a->j.era == m->era && a->j.pos > m->seq)))
+		office_send_state(a, m->from);
+	at.seq = a->j.pos;
+	at.era = a->j.era;
 	at.flags = a->synced ? 0 : GOSSIP_F_EMPTY;
-	authority_tell(a, m->from, &at);
+	office_tell(a, m->from, &at);
 }
 
 static void
@@ -371,8 +266,8 @@ authority_got_at(struct authority *a, const struct gossip *m)
 
 	if (a->office == OFFICE_NONE || m->term != a->term)
 		return;
-	if ((k = authority_member(a, m->from)) == NULL) {
-		authority_ask(a, m->from);	/* it answers, then it is one */
+	if ((k = office_member(a, m->from)) == NULL) {
+		accession_ask(a, m->from);	/* it answers, then it is one */
 		return;
 	}
 	/* It slept, and asked more than once: the state is on its way. */
@@ -383,42 +278,42 @@ authority_got_at(struct authority *a, const struct gossip *m)
 	k->era = m->era;
 	/* It has something that does not follow from what we have. */
 	if (a->office == OFFICE_ASKING && (m->flags & GOSSIP_F_EMPTY) == 0 &&
-	    authority_later(a, m) && !k->urged) {
+	    journal_is_behind(&a->j, m->seq, m->era) && !k->urged) {
 		k->urged = 1;
-		authority_ask(a, m->from);
+		accession_ask(a, m->from);
 		return;
 	}
 	k->heard = 1;
-	authority_heard_ack(a, k, m->seq);
+	office_heard_ack(a, k, m->seq);
 	k->stale |= (m->flags & GOSSIP_F_EMPTY) != 0;
 	if (a->office == OFFICE_ASKING)
-		authority_heard(a, 0);
+		accession_heard(a, 0);
 	else if (a->office == OFFICE_READY || a->office == OFFICE_COMMITTING)
-		authority_bring_up(a, k);
+		office_bring_up(a, k);
 }
 
 /* What we have, the authority may tell those who wait for all to have it. */
-void
+static void
 authority_acknowledge(struct authority *a)
 {
-	struct gossip	 m = { .type = GOSSIP_ACK, .seq = a->pos };
+	struct gossip	 m = { .type = GOSSIP_ACK, .seq = a->j.pos };
 
-	authority_tell(a, a->head, &m);
+	office_tell(a, a->head, &m);
 }
 
 static void
 authority_got_ack(struct authority *a, const struct gossip *m)
 {
-	struct member	*k = authority_member(a, m->from);
+	struct member	*k = office_member(a, m->from);
 
 	if (m->term != a->term)
 		return;
 	if (a->office == OFFICE_NONE) {
 		if (m->from == a->head)
-			authority_settled(a, m->seq);
+			steps_settled(&a->own, m->seq);
 	} else if (k != NULL && m->seq > k->acked) {
-		authority_heard_ack(a, k, m->seq);
-		authority_settle(a);
+		office_heard_ack(a, k, m->seq);
+		office_settle(a);
 	}
 }
 
@@ -427,12 +322,12 @@ authority_got_ack(struct authority *a, const struct gossip *m)
 static void
 authority_catch_up(struct authority *a, const struct gossip *m)
 {
-	struct member	*k = authority_member(a, m->from);
+	struct member	*k = office_member(a, m->from);
 
 	if (k == NULL)
 		return;
-	if (k->pos == a->pos && k->era == a->era && m->seq == a->pos + 1)
-		authority_apply(a, m->era, m->payload.data, m->payload.len);
+	if (k->pos == a->j.pos && k->era == a->j.era && m->seq == a->j.pos + 1)
+		effect_apply(a, m->era, m->payload.data, m->payload.len);
 	k->pos = m->seq;
 	k->era = m->era;
 }
@@ -440,8 +335,8 @@ authority_catch_up(struct authority *a, const struct gossip *m)
 static void
 authority_got_news(struct authority *a, const struct gossip *m)
 {
-	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->pos,
-			    .era = a->era };
+	struct gossip	 at = { .type = GOSSIP_AT, .seq = a->j.pos,
+			    .era = a->j.era };
 
 	if (m->term != a->term || !a->synced)
 		return;
@@ -449,19 +344,66 @@ authority_got_news(struct authority *a, const struct gossip *m)
 		authority_catch_up(a, m);
 		return;
 	}
-	if (a->office != OFFICE_NONE || m->from != a->head || m->seq <= a->pos)
+	if (a->office != OFFICE_NONE || m->from != a->head || m->seq <= a->j.pos)
 		return;
-	if (m->seq == a->pos + 1) {
-		authority_apply(a, m->era, m->payload.data, m->payload.len);
+	if (m->seq == a->j.pos + 1) {
+		effect_apply(a, m->era, m->payload.data, m->payload.len);
 		authority_acknowledge(a);
 		return;
 	}
 	if (clock_ms() - a->asked < 100)
 		return;
 	log_warn("replica id=%" PRIu64 " missed news=%" PRIu64, a->of.id,
-	    m->seq - a->pos - 1);
+	    m->seq - a->j.pos - 1);
 	a->asked = clock_ms();
-	authority_tell(a, a->head, &at);
+	office_tell(a, a->head, &at);
+}
+
+/* The last part has come: that is the state. */
+static void
+authority_become(struct authority *a, uint64_t durable, struct incoming **in)
+{
+	struct mark	*k;
+
+	journal_become(&a->j, durable, in);
+	a->synced = 1;
+	a->ops->ready(a->arg);
+	if ((k = journal_mark(&a->j, a->of.id)) != NULL) {
+		steps_unapply(&a->own, k->done);
+		effect_recall(a, k);
+	}
+	if (a->office == OFFICE_NONE)
+		authority_acknowledge(a);
+	effect_reset(a);
+	office_resend(a);
+}
+
+static void
+authority_got_state(struct authority *a, const struct gossip *m)
+{
+	struct member	 *k = office_member(a, m->from);
+	struct incoming	**in = &a->incoming;
+	uint64_t	  durable;
+
+	if (m->term != a->term)
+		return;
+	if (a->office == OFFICE_NONE) {
+		if (m->from != a->head)
+			return;
+		a->asked = clock_ms();
+	} else {
+		if (a->office != OFFICE_ASKING || k == NULL)
+			return;
+		in = &k->incoming;
+		k->pos = m->seq;
+		k->era = m->era;
+		if (a->synced && !journal_is_behind(&a->j, m->seq, m->era)) {
+			incoming_drop(in);
+			return;
+		}
+	}
+	if (incoming_take(in, a->of.id, m, &durable))
+		authority_become(a, durable, in);
 }
 
 void
@@ -493,33 +435,6 @@ authority_message(struct authority *a, const struct gossip *m)
 
 /* ---- our own steps ---- */
 
-static void
-authority_send_step(struct authority *a, const struct step *s)
-{
-	struct gossip	 m = { .type = GOSSIP_STEP, .seq = s->number,
-			    .payload = slice_of(s->data, s->len) };
-
-	if (s->at.prev != &a->steps)
-		m.after = list_entry(s->at.prev, struct step, at)->number;
-	if (a->head == a->of.id)
-		authority_propose(a, a->of.id, m.seq, m.after, m.payload);
-	else
-		authority_tell(a, a->head, &m);
-}
-
-/* All that were not answered, to whoever decides. */
-void
-authority_resend(struct authority *a)
-{
-	struct list	*e, *tmp;
-
-	a->sent = clock_ms();
-	if (a->head == 0 || !a->synced)
-		return;
-	list_each(e, tmp, &a->steps)
-		authority_send_step(a, list_entry(e, struct step, at));
-}
-
 int
 authority_step(struct authority *a, struct slice data,
     authority_done_cb *done, void *arg)
@@ -530,21 +445,11 @@ authority_step(struct authority *a, struct slice data,
 		errno = EMSGSIZE;
 		return (-1);
 	}
-	if ((s = spare_get(sizeof(*s) + data.len)) == NULL)
+	if ((s = steps_add(&a->own, data, done, arg)) == NULL)
 		return (-1);
-	s->number = ++a->number;
-	s->since = clock_ms();
-	s->done = done;
-	s->arg = arg;
-	s->len = data.len;
-	if (data.len > 0)
-		memcpy(s->data, data.data, data.len);
-	if (list_empty(&a->steps))
-		a->sent = s->since;
-	list_push(&a->steps, &s->at);
-	authority_restless(a);
+	office_restless(a);
 	if (a->head != 0 && a->synced)
-		authority_send_step(a, s);
+		office_send_step(a, s);
 	return (0);
 }
 
@@ -563,45 +468,19 @@ authority_age(uint64_t since)
 static void
 authority_tick(struct authority *a)
 {
-	struct step	*s;
-	int		 waits;
+	int	 waits;
 
-	if (a->office == OFFICE_ASKING &&
-	    authority_age(a->since) > AUTHORITY_ASK_MS)
-		authority_heard(a, 1);
-	else if (a->office == OFFICE_WAITING) {
-		a->call = store_take(a->desk->store, a->keys,
-		    a->durable, a->take_ms, authority_taken_cb, a);
-		if (a->call != NULL)
-			a->office = OFFICE_TAKING;
-		else if (authority_age(a->since) > AUTHORITY_WAIT_MS) {
-			a->away = 1;
-			authority_inaugurate(a);
-		}
-	} else if (a->office == OFFICE_READY && a->away &&
-	    authority_age(a->since) >= AUTHORITY_RETRY_MS &&
-	    store_usable(a->desk->store))
-		authority_take(a);
+	accession_tick(a);
 	if (!a->synced && a->office == OFFICE_NONE && a->head != 0 &&
 	    authority_age(a->asked) > AUTHORITY_LOST_MS)
 		authority_ask_state(a);
-	waits = a->office >= OFFICE_READY && authority_settle(a);
-	while (!list_empty(&a->steps)) {
-		s = list_entry(a->steps.next, struct step, at);
-		if (authority_age(s->since) < AUTHORITY_STEP_MS)
-			break;
-		step_done(s, ETIMEDOUT);
-	}
-	while (!list_empty(&a->applied)) {
-		s = list_entry(a->applied.next, struct step, at);
-		if (authority_age(s->since) < AUTHORITY_SLOW_MS)
-			break;
-		step_done(s, 0);
-	}
-	if (!list_empty(&a->steps) && authority_age(a->sent) > AUTHORITY_AGAIN_MS)
-		authority_resend(a);
-	if (!waits && a->synced && list_empty(&a->steps) &&
-	    list_empty(&a->applied) && (a->office == OFFICE_NONE ||
+	waits = a->office >= OFFICE_READY && office_settle(a);
+	steps_expire(&a->own, AUTHORITY_STEP_MS, AUTHORITY_SLOW_MS);
+	if (!list_empty(&a->own.open) &&
+	    authority_age(a->own.sent) > AUTHORITY_AGAIN_MS)
+		office_resend(a);
+	if (!waits && a->synced && steps_none(&a->own) &&
+	    (a->office == OFFICE_NONE ||
 	    (a->office == OFFICE_READY && !a->away)))
 		list_remove(&a->restless);
 }

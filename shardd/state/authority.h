@@ -15,6 +15,14 @@
  * it are the same.  Of two that differ, the later era's counts, and who has the
  * other one gets all of the state.
  *
+ * There is one decider, and no compare-and-set by any replica, for three reasons.  A
+ * decider runs any number of steps on the state in its memory and writes them as one
+ * batch, so that a busy group costs Redis one script a batch, not a try a step and
+ * another after each conflict.  decide() sees a state that nobody changes meanwhile, so
+ * that applications need no retries, and steps of maps that are in no Redis work alike.
+ * And all replicas get one order of news from one mouth, which a writer each could not
+ * give without asking Redis for the order.
+ *
  * A new authority first asks its neighbours where they are (REIGN, answered with
  * what it has missed, and AT), then takes office in Redis, where it finds what was
  * written and perhaps told to nobody; then it brings the others up to its
@@ -27,49 +35,14 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
-#include "common/list.h"
 #include "proto/gossip.h"
+#include "shardd/state/desk.h"
 
 struct authority;
-struct event_base;
-struct kennel_app;
-struct kennel_replica;
 struct maps;
-struct page;
-struct store;
-
-/* What the states of a shard share. */
-struct authority_desk {
-	struct event_base *base;
-	struct page	*page;		/* what we are at, for the gateway */
-	const size_t	*state_max;	/* bytes of a state */
-	struct store	*store;		/* NULL: no Redis */
-	struct list	 restless;	/* struct authority: to be ticked */
-	struct list	 keeping;	/* the same: whose state in Redis is used,
-					   the longest untouched first */
-};
 
 void	 authority_desk_init(struct authority_desk *d, struct event_base *base,
 	    struct page *page, const size_t *state_max);
-
-/* Whose state it is.  The strings are borrowed. */
-struct authority_of {
-	uint64_t	 id;		/* of the replica here */
-	struct slice	 group, app_name;
-	const struct kennel_app *app;
-	struct kennel_replica *replica;	/* as the application knows it */
-};
-
-/* The rest of the group, as the authority sees it. */
-struct authority_ops {
-	/* Send m to a neighbour: 0, or -1 with errno (neighbours_tell()). */
-	int	(*tell)(void *arg, uint64_t neighbour, struct gossip *m);
-	/* The state is here (authority_ready()). */
-	void	(*ready)(void *arg);
-	size_t	(*count)(void *arg);	/* of the neighbours */
-	uint64_t (*at)(void *arg, size_t i);
-	int	(*has)(void *arg, uint64_t neighbour);
-};
 
 /* NULL with errno ENOMEM. */
 struct authority *authority_new(struct authority_desk *desk,
