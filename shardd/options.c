@@ -51,6 +51,7 @@ options_init(struct options *o)
 	*o = options_defaults;
 }
 
+/* The text of a key, or NULL. */
 static struct options_text *
 options_find(const struct options *all, struct slice key)
 {
@@ -68,6 +69,7 @@ options_get(const struct options *all, const char *key)
 	return (o == NULL ? NULL : o->value);
 }
 
+/* If key is a number of ours, and value is one: set it. */
 static void
 options_number_set(struct options *all, struct slice key, struct slice value)
 {

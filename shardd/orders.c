@@ -15,16 +15,16 @@
 #include "common/sock.h"
 #include "proto/capsule.h"
 #include "proto/channel.h"
-#include "shardd/state/authority.h"
 #include "shardd/client/clients.h"
 #include "shardd/client/http.h"
+#include "shardd/client/policy.h"
 #include "shardd/group/groups.h"
 #include "shardd/group/neighbours.h"
-#include "shardd/orders.h"
-#include "shardd/client/policy.h"
 #include "shardd/group/replica.h"
+#include "shardd/orders.h"
 #include "shardd/session/parting.h"
 #include "shardd/session/session.h"
+#include "shardd/state/authority.h"
 #include "shardd/worker.h"
 
 #define ORDERS_DEATH_MS	100	/* from a closed socket to a dead process */
@@ -61,6 +61,7 @@ orders_have_conn_cb(const struct conn *k, void *control)
 		control_send(control, &m, NULL);
 }
 
+/* Say what this shard has: replicas, then connections. */
 static void
 orders_have(struct worker *w, struct control *c)
 {
@@ -84,6 +85,7 @@ orders_have(struct worker *w, struct control *c)
 	clients_each(&w->sessions.clients, orders_have_conn_cb, c);
 }
 
+/* Say who this shard is, and what it has. */
 static void
 orders_hello(struct worker *w, struct control *c)
 {
@@ -102,6 +104,7 @@ orders_hello(struct worker *w, struct control *c)
 	control_send(c, &m, NULL);
 }
 
+/* WELCOME: which node this is, and where Redis is. */
 static int
 orders_welcome(struct worker *w, struct order_in *o)
 {
@@ -121,6 +124,7 @@ orders_welcome(struct worker *w, struct order_in *o)
 	    -1 : 0);
 }
 
+/* OPTION: of [worker], or of a route. */
 static int
 orders_option(struct worker *w, struct order_in *o)
 {
@@ -134,6 +138,7 @@ orders_option(struct worker *w, struct order_in *o)
 	return (options_set(&w->opt, o->m->text, o->m->value));
 }
 
+/* START: all options are told. */
 static int
 orders_start(struct worker *w, struct order_in *o)
 {
@@ -148,6 +153,7 @@ orders_start(struct worker *w, struct order_in *o)
 
 /* ---- replicas ---- */
 
+/* REPLICA: a group is to live here, too. */
 static int
 orders_replica(struct worker *w, struct order_in *o)
 {
@@ -172,6 +178,7 @@ orders_replica(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* NEIGHBOUR: another replica of a group. */
 static int
 orders_neighbour(struct worker *w, struct order_in *o)
 {
@@ -191,6 +198,7 @@ orders_neighbour(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* FAREWELL: another replica of a group has ended. */
 static int
 orders_farewell(struct worker *w, struct order_in *o)
 {
@@ -201,6 +209,7 @@ orders_farewell(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* DISMISS: a group lives here no longer. */
 static int
 orders_dismiss(struct worker *w, struct order_in *o)
 {
@@ -211,6 +220,7 @@ orders_dismiss(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* AUTHORITY: who decides in a group. */
 static int
 orders_authority(struct worker *w, struct order_in *o)
 {
@@ -221,6 +231,7 @@ orders_authority(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* POISON: a step that killed a shard is not to be tried again. */
 static int
 orders_poison(struct worker *w, struct order_in *o)
 {
@@ -231,6 +242,7 @@ orders_poison(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* DEAD: another shard's process has ended. */
 static int
 orders_dead(struct worker *w, struct order_in *o)
 {
@@ -241,6 +253,7 @@ orders_dead(struct worker *w, struct order_in *o)
 
 /* ---- connections ---- */
 
+/* Say that a capsule is not taken, and why. */
 static int
 orders_refuse(struct worker *w, const struct ctl *a, enum close_why why,
     const char *text)
@@ -269,6 +282,7 @@ orders_record(struct order_in *o, void **mapped)
 	return (s);
 }
 
+/* The connection in a capsule, PARKED; NULL, and why not. */
 static struct conn *
 orders_unpack(struct worker *w, struct order_in *o, const char **why)
 {
@@ -305,6 +319,7 @@ orders_late(uint64_t until)
 	return (until != 0 && clock_ms() > until);
 }
 
+/* ADOPT: a connection is handed over. */
 static int
 orders_adopt(struct worker *w, struct order_in *o)
 {
@@ -395,6 +410,7 @@ orders_unpark_orphans(struct worker *w)
 		orders_drop_parked(w);
 }
 
+/* ADOPTED: a connection that went home is the gateway's. */
 static int
 orders_adopted(struct worker *w, struct order_in *o)
 {
@@ -402,6 +418,7 @@ orders_adopted(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* REFUSED: a connection that went home is not wanted there. */
 static int
 orders_refused(struct worker *w, struct order_in *o)
 {
@@ -409,6 +426,7 @@ orders_refused(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* PARTED: the gateway knows that a connection is gone. */
 static int
 orders_parted(struct worker *w, struct order_in *o)
 {
@@ -418,6 +436,7 @@ orders_parted(struct worker *w, struct order_in *o)
 
 /* ---- the rest ---- */
 
+/* PING: say that we live. */
 static int
 orders_ping(struct worker *w, struct order_in *o)
 {
@@ -436,6 +455,7 @@ orders_status_ask(struct worker *w, struct order_in *o)
 	return (worker_tell(w, &m));
 }
 
+/* DRAIN: leave, within so long. */
 static int
 orders_drain(struct worker *w, struct order_in *o)
 {
@@ -465,6 +485,7 @@ static const struct order {
 	[CTL_POISON]	= { orders_poison },
 };
 
+/* A message of the gateway's. */
 static int
 orders_message_cb(struct control *c, const struct ctl *m, int *fds,
     size_t nfds, int cut, void *arg)
@@ -483,6 +504,7 @@ orders_message_cb(struct control *c, const struct ctl *m, int *fds,
 	return (orders[m->type].run(w, &o));
 }
 
+/* A packet of messages is done: begin those whose ADOPTED went out. */
 static void
 orders_packet_cb(struct control *c, void *arg)
 {
@@ -494,12 +516,14 @@ orders_packet_cb(struct control *c, void *arg)
 	orders_unpark(w, control_sent(c));
 }
 
+/* More was sent, after the kernel had been full. */
 static void
 orders_sent_cb(struct control *c, void *arg)
 {
 	orders_unpark(arg, control_sent(c));
 }
 
+/* The channel ended. */
 static void
 orders_end_cb(struct control *c, const char *why, void *arg)
 {
@@ -518,6 +542,7 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 		orders_dial(w);
 }
 
+/* Try again. */
 static void
 orders_redial_cb(evutil_socket_t fd, short what, void *arg)
 {

@@ -30,6 +30,7 @@
 #define START_LOCK_FD		3
 #define START_RESERVE		256	/* descriptors that are not clients' */
 
+/* A signal came. */
 static void
 start_signal_cb(int signo, void *arg)
 {
@@ -40,6 +41,7 @@ start_signal_cb(int signo, void *arg)
 	/* SIGINT is the gateway's to decide about. */
 }
 
+/* Say what this program is. */
 static void
 start_usage(const char *name)
 {
@@ -49,6 +51,7 @@ start_usage(const char *name)
 	    "  gatewayd --worker %s\n", name, name);
 }
 
+/* Read the arguments, which the gateway gives.  0, or -1: not those. */
 static int
 start_arguments(struct worker *w, int argc, char **argv)
 {
@@ -113,6 +116,7 @@ start_arguments(struct worker *w, int argc, char **argv)
 	return (0);
 }
 
+/* What needs no memory and no loop. */
 static void
 start_init(struct worker *w)
 {

@@ -7,14 +7,14 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "proto/page.h"
-#include "shardd/state/authority.h"
 #include "shardd/client/clients.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/ws.h"
 #include "shardd/kennel.h"
 #include "shardd/peers/wire.h"
-#include "shardd/state/store.h"
-#include "shardd/client/ws.h"
 #include "shardd/session/parting.h"
+#include "shardd/state/authority.h"
+#include "shardd/state/store.h"
 #include "shardd/worker.h"
 
 #define WORKER_ORPHAN_MS	60000
@@ -90,6 +90,7 @@ worker_get_ready(struct worker *w)
 
 /* ---- what the groups lead to ---- */
 
+/* A link ended: the gateway is told. */
 static void
 worker_link_lost(void *arg, const struct peer_id *peer, const char *why)
 {
@@ -101,6 +102,7 @@ worker_link_lost(void *arg, const struct peer_id *peer, const char *why)
 	worker_tell(arg, &m);
 }
 
+/* A link is gone, with all that waited: whoever was paused for it goes on. */
 static void
 worker_links_eased(void *arg)
 {
@@ -111,12 +113,14 @@ worker_links_eased(void *arg)
 		conn_resume(list_entry(e, struct conn, at), PAUSE_LINK);
 }
 
+/* Our entries are listed: READY, where that is owed. */
 static void
 worker_listed(void *arg)
 {
 	worker_say_ready(arg);
 }
 
+/* How many connections there are. */
 static size_t
 worker_connections(void *arg)
 {
@@ -134,6 +138,7 @@ static const struct groups_ops worker_groups_ops = {
 
 /* ---- leaving ---- */
 
+/* Our entries are gone, too. */
 static void
 worker_retired_cb(void *arg)
 {

@@ -17,13 +17,13 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "common/proc.h"
-#include "shardd/kennel.h"
 #include "shardd/client/request.h"
+#include "shardd/kennel.h"
 
-#define PAGE_MAX	(8 << 20)	/* bytes */
+#define PAGES_FILE_MAX	(8 << 20)	/* bytes */
 #define PAGES_MAX	256		/* files kept */
 
-struct page {
+struct pages_file {
 	struct map_node	 by_name;
 	struct timespec	 changed;
 	off_t		 size;
@@ -35,7 +35,7 @@ static struct map	 pages;
 
 static const struct {
 	const char	*ending, *type;
-} page_types[] = {
+} pages_types[] = {
 	{ ".html", "text/html;charset=utf-8" },
 	{ ".css", "text/css;charset=utf-8" },
 	{ ".js", "text/javascript;charset=utf-8" },
@@ -66,19 +66,21 @@ pages_dir(void)
 	return (dir);
 }
 
+/* The Content-Type that the ending of a name stands for. */
 static const char *
-page_type(const char *name)
+pages_type(const char *name)
 {
 	const char	*dot = strrchr(name, '.');
 
-	for (size_t i = 0; dot != NULL && i < nitems(page_types); i++)
-		if (strcmp(page_types[i].ending, dot) == 0)
-			return (page_types[i].type);
+	for (size_t i = 0; dot != NULL && i < nitems(pages_types); i++)
+		if (strcmp(pages_types[i].ending, dot) == 0)
+			return (pages_types[i].type);
 	return ("application/octet-stream");
 }
 
+/* Read the file, whose state is st, into p.  0 or -1. */
 static int
-page_read(struct page *p, int fd, const struct stat *st)
+pages_read(struct pages_file *p, int fd, const struct stat *st)
 {
 	char	*data;
 	ssize_t	 n;
@@ -96,10 +98,11 @@ page_read(struct page *p, int fd, const struct stat *st)
 	return (0);
 }
 
-static struct page *
-page_new(const char *name)
+/* Remember a file of that name, not read yet.  NULL: too many, or no memory. */
+static struct pages_file *
+pages_file_new(const char *name)
 {
-	struct page	*p;
+	struct pages_file	*p;
 
 	if (pages.count >= PAGES_MAX ||
 	    (p = calloc(1, sizeof(*p) + strlen(name) + 1)) == NULL)
@@ -112,12 +115,13 @@ page_new(const char *name)
 	return (p);
 }
 
-static struct page *
-page_get(const char *name)
+/* The file of that name as it is now, or NULL. */
+static struct pages_file *
+pages_get(const char *name)
 {
 	char		 path[PATH_MAX];
 	struct map_node	*n;
-	struct page	*p = NULL;
+	struct pages_file	*p = NULL;
 	struct stat	 st;
 	int		 fd;
 
@@ -131,15 +135,15 @@ page_get(const char *name)
 	    O_NONBLOCK)) == -1)
 		return (NULL);
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
-	    st.st_size > PAGE_MAX)
+	    st.st_size > PAGES_FILE_MAX)
 		goto out;
 	n = map_find(&pages, name, strlen(name));
-	p = n != NULL ? container_of(n, struct page, by_name) :
-	    page_new(name);
+	p = n != NULL ? container_of(n, struct pages_file, by_name) :
+	    pages_file_new(name);
 	if (p != NULL && (p->data == NULL || p->size != st.st_size ||
 	    p->changed.tv_sec != st.st_mtim.tv_sec ||
 	    p->changed.tv_nsec != st.st_mtim.tv_nsec) &&
-	    page_read(p, fd, &st) == -1)
+	    pages_read(p, fd, &st) == -1)
 		p = NULL;
 out:
 	close(fd);
@@ -148,7 +152,7 @@ out:
 
 /* Has the application said what type it is? */
 static int
-page_typed(const struct kennel_request *q)
+pages_typed(const struct kennel_request *q)
 {
 	static const char	 field[] = "Content-Type:";
 
@@ -159,7 +163,7 @@ page_typed(const struct kennel_request *q)
 void
 kennel_respond_page(struct kennel_request *q, const char *name)
 {
-	struct page	*p = name == NULL ? NULL : page_get(name);
+	struct pages_file	*p = name == NULL ? NULL : pages_get(name);
 
 	if (p == NULL) {
 		kennel_respond(q, 404, NULL, NULL, 0);
@@ -170,6 +174,6 @@ kennel_respond_page(struct kennel_request *q, const char *name)
 	kennel_header(q, "Content-Security-Policy", "default-src 'self'; "
 	    "connect-src 'self' ws: wss:; img-src 'self' data:; "
 	    "base-uri 'none'; form-action 'self'");
-	kennel_respond(q, 200, page_typed(q) ? NULL : page_type(name), p->data,
+	kennel_respond(q, 200, pages_typed(q) ? NULL : pages_type(name), p->data,
 	    (size_t)p->size);
 }

@@ -21,6 +21,7 @@ struct api_done {
 	uint64_t	 replica;
 };
 
+/* The replica of d, or NULL: it has ended. */
 static struct kennel_replica *
 api_done_replica(const struct api_done *d)
 {
@@ -28,6 +29,7 @@ api_done_replica(const struct api_done *d)
 	    d->replica));
 }
 
+/* A replica's call is done. */
 static void
 api_done_cb(int err, void *arg)
 {
@@ -37,6 +39,7 @@ api_done_cb(int err, void *arg)
 	free(d);
 }
 
+/* A replica's question is answered. */
 static void
 api_gossip_cb(const struct kennel_slot *slots, size_t n, void *arg)
 {
@@ -46,12 +49,14 @@ api_gossip_cb(const struct kennel_slot *slots, size_t n, void *arg)
 	free(d);
 }
 
+/* A whisper's lookup is over. */
 static void
 api_settled_cb(int over, void *arg)
 {
 	(void)over, (void)arg;	/* what a replica does next need not wait */
 }
 
+/* Remember what the application is promised.  NULL without memory. */
 static struct api_done *
 api_promise(struct replica *r, kennel_replica_done_cb *done,
     kennel_replica_gossip_cb *gossip, void *arg)

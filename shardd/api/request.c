@@ -15,6 +15,7 @@
 #include "shardd/group/group.h"
 #include "shardd/kennel.h"
 
+/* A terminated copy that lives as long as q. */
 static const char *
 request_text_or_empty(const struct kennel_request *q, struct slice s)
 {

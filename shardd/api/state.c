@@ -8,6 +8,7 @@
 #include "shardd/state/authority.h"
 #include "shardd/state/decide.h"
 
+/* The state of r's group as it is known here; empty where there is none. */
 static const struct maps *
 api_maps(const struct kennel_replica *r)
 {
@@ -37,6 +38,7 @@ struct api_each {
 	void		*arg;
 };
 
+/* Hand one entry to the application. */
 static void
 api_each_cb(struct slice key, struct slice value, void *arg)
 {

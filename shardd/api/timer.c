@@ -13,6 +13,7 @@ struct kennel_timer {
 	void		*arg;
 };
 
+/* The time has come. */
 static void
 api_timer_cb(evutil_socket_t fd, short what, void *arg)
 {

@@ -42,6 +42,7 @@ conn_tick_set(void)
 
 /* ---- who the client is ---- */
 
+/* Bytes of the texts that a connection keeps of its capsule. */
 static size_t
 conn_text_len(const struct capsule *cap)
 {
@@ -62,6 +63,7 @@ conn_text_put(char *at, struct slice s)
 	return (at + s.len + 1);
 }
 
+/* Copy the texts of the capsule. */
 static void
 conn_text_set(struct conn *c, const struct capsule *cap)
 {

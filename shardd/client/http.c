@@ -44,6 +44,7 @@ struct http {
 
 static const struct protocol http_protocol;
 
+/* Free what HTTP keeps of c; a request that the application has stays its. */
 static void
 http_clear(struct conn *c)
 {
@@ -61,6 +62,7 @@ http_clear(struct conn *c)
 
 /* ---- answers ---- */
 
+/* The answer is queued.  A short one counts as read already. */
 static void
 http_done(struct conn *c)
 {
@@ -73,6 +75,7 @@ http_done(struct conn *c)
 	}
 }
 
+/* Refuse with an error response, and end for that reason. */
 static void
 http_refuse_as(struct conn *c, enum close_why as, int status,
     const char *why)
@@ -95,6 +98,7 @@ http_refuse_as(struct conn *c, enum close_why as, int status,
 	buf_clear(&b);
 }
 
+/* Refuse what the client sent. */
 static void
 http_refuse(struct conn *c, int status, const char *why)
 {
@@ -271,6 +275,7 @@ http_upgrade(struct kennel_request *q)
 
 /* ---- going home ---- */
 
+/* Send the connection to the gateway, which will read its next request. */
 static void
 http_go_home(struct conn *c)
 {
@@ -305,6 +310,7 @@ fail:
 	conn_doom(c, CLOSE_LOST);
 }
 
+/* Everything is written: go home, linger, or wait. */
 static void
 http_flushed(struct conn *c)
 {
@@ -368,6 +374,7 @@ http_split(struct http *http)
 	return (0);
 }
 
+/* The request is whole: the application's, unless we answer ourselves. */
 static void
 http_receive(struct conn *c)
 {
@@ -385,6 +392,7 @@ http_receive(struct conn *c)
 		c->clients->ops->request(http->q);
 }
 
+/* Take what has come of the body. */
 static void
 http_take_body(struct conn *c)
 {
@@ -413,6 +421,7 @@ http_take_body(struct conn *c)
 	}
 }
 
+/* Take what has come: the head, then the body. */
 static void
 http_process(struct conn *c)
 {
@@ -446,6 +455,7 @@ http_process(struct conn *c)
 		http_take_body(c);
 }
 
+/* Bytes of the client's. */
 static enum close_why
 http_input(struct conn *c, char *data, size_t len)
 {
@@ -477,6 +487,7 @@ http_start(struct conn *c, struct buf *early, struct slice group,
 	return (CLOSE_NONE);
 }
 
+/* The request's deadline passed. */
 static void
 http_timeout(struct conn *c)
 {
@@ -499,6 +510,7 @@ http_timeout(struct conn *c)
 	}
 }
 
+/* Nothing of a request is kept during a pause. */
 static enum close_why
 http_resume(struct conn *c)
 {

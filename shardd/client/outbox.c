@@ -22,18 +22,21 @@ struct outq {
 
 static char	 outbox_scratch[OUTBOX_SCRATCH];
 
+/* Bytes of a queue with room for so many. */
 static size_t
 outq_size(uint32_t cap)
 {
 	return (sizeof(struct outq) + cap * sizeof(struct payload *));
 }
 
+/* Free the memory of a queue; its references are gone. */
 static void
 outq_free(struct outq *q)
 {
 	spare_put(q, outq_size(q->cap));
 }
 
+/* q, or a larger one in its place, with room for one more.  NULL without memory. */
 static struct outq *
 outq_room(struct outq *q)
 {
@@ -62,6 +65,7 @@ outq_room(struct outq *q)
 	return (n);
 }
 
+/* Append p, whose reference is the queue's now. */
 static void
 outq_push(struct outq *q, struct payload *p)
 {
@@ -137,6 +141,7 @@ outbox_next(const struct outbox *o, char *scratch, size_t room)
 	    outq_gather(o->q, scratch, room));
 }
 
+/* send(2), which never waits and raises no signal. */
 static ssize_t
 outbox_send(int fd, struct slice s)
 {
@@ -205,6 +210,7 @@ outbox_flush(struct outbox *o, int fd)
 	return (rv);
 }
 
+/* Is p a message of others, which may be lost? */
 static int
 outbox_may_drop(const struct payload *p)
 {

@@ -6,6 +6,7 @@
 #include "proto/ws_deflate.h"
 #include "shardd/client/payload.h"
 
+/* Room for len bytes of data.  NULL without memory. */
 static struct payload *
 payload_new(size_t len)
 {
@@ -30,6 +31,7 @@ payload_free(struct payload *p, size_t len)
 	spare_put(p, sizeof(*p) + WS_HEAD_MAX + len);
 }
 
+/* Write the WebSocket header right before the data. */
 static void
 payload_head(struct payload *p, enum ws_opcode opcode, int compressed)
 {

@@ -26,6 +26,7 @@ struct ws {
 
 /* ---- what is kept ---- */
 
+/* What c keeps, made if need be.  NULL without memory. */
 static struct ws *
 ws_keep(struct conn *c)
 {
@@ -34,6 +35,7 @@ ws_keep(struct conn *c)
 	return (c->proto);
 }
 
+/* Free what is in ws, but not ws. */
 static void
 ws_drop(struct ws *ws)
 {
@@ -44,6 +46,7 @@ ws_drop(struct ws *ws)
 	ws->inflating = NULL;
 }
 
+/* Free what c keeps. */
 static void
 ws_clear(struct conn *c)
 {
@@ -57,6 +60,7 @@ ws_clear(struct conn *c)
 
 /* ---- closing ---- */
 
+/* Queue a close frame. */
 static void
 ws_queue_close(struct conn *c, uint16_t code, const char *reason)
 {
@@ -132,6 +136,7 @@ ws_closed(struct conn *c, const struct ws_message *m)
 
 /* ---- messages ---- */
 
+/* Answer a ping. */
 static void
 ws_pong(struct conn *c, const struct ws_message *m)
 {
@@ -145,6 +150,7 @@ ws_pong(struct conn *c, const struct ws_message *m)
 	payload_unref(p);
 }
 
+/* Is the client there? */
 static void
 ws_ping(struct conn *c)
 {
@@ -157,6 +163,7 @@ ws_ping(struct conn *c)
 	conn_queue(c, ping);
 }
 
+/* What the client sent is no WebSocket frame, or none that may come. */
 static void
 ws_failed(struct conn *c, const struct ws_message *m)
 {
@@ -411,6 +418,7 @@ ws_input(struct conn *c, char *data, size_t len)
 	return (CLOSE_NONE);
 }
 
+/* Go on with what was kept; the caller arms c. */
 static enum close_why
 ws_resume(struct conn *c)
 {
@@ -428,6 +436,7 @@ ws_timeout(struct conn *c)
 	conn_doom(c, CLOSE_TIMEOUT);
 }
 
+/* An open client is told why with a close frame. */
 static int
 ws_farewell(struct conn *c, enum close_why why)
 {

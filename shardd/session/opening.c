@@ -192,6 +192,7 @@ opening_input(struct conn *c, char *data, size_t len)
 	return (CLOSE_NONE);
 }
 
+/* Nothing goes on before c is open. */
 static enum close_why
 opening_resume(struct conn *c)
 {

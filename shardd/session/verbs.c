@@ -5,16 +5,16 @@
 
 #include "common/log.h"
 #include "common/spare.h"
-#include "shardd/state/authority.h"
-#include "shardd/session/verbs.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/payload.h"
 #include "shardd/client/ws.h"
 #include "shardd/group/fan.h"
-#include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
 #include "shardd/session/member.h"
 #include "shardd/session/sessions.h"
+#include "shardd/session/verbs.h"
+#include "shardd/state/authority.h"
 
 struct verbs {
 	struct conn	*conn;		/* NULL: it has departed */
@@ -37,6 +37,7 @@ struct completion {
 
 static int	 verbs_run(struct conn *c, const struct verb *v);
 
+/* What c has outstanding, made if need be.  NULL without memory. */
 static struct verbs *
 verbs_get(struct conn *c)
 {
@@ -67,6 +68,7 @@ verbs_settle(struct verbs *b)
 	spare_put(b, sizeof(*b));
 }
 
+/* Promise the application a completion of v.  NULL without memory. */
 static struct completion *
 verbs_promise(struct conn *c, const struct verb *v)
 {
@@ -94,6 +96,7 @@ verbs_take(struct completion *p)
 	p->verbs = NULL;
 }
 
+/* One less holds b; may free b. */
 static void
 verbs_release(struct verbs *b)
 {
@@ -112,6 +115,7 @@ verbs_break(struct completion *p)
 	verbs_release(b);
 }
 
+/* A call is done. */
 static void
 verbs_done_cb(int err, void *arg)
 {
@@ -126,6 +130,7 @@ verbs_done_cb(int err, void *arg)
 	spare_put(p, sizeof(*p));
 }
 
+/* A question is answered. */
 static void
 verbs_gossip_cb(const struct kennel_slot *slots, size_t n, void *arg)
 {
@@ -207,6 +212,7 @@ verbs_cancel(struct conn *c)
 
 /* ---- the calls ---- */
 
+/* Emit, broadcast, publish. */
 static int
 verbs_fan(struct conn *c, const struct verb *v)
 {
@@ -238,6 +244,7 @@ verbs_fan(struct conn *c, const struct verb *v)
 	return (over == -1 ? -1 : 0);
 }
 
+/* What reached nobody is done. */
 static void
 verbs_at_once_cb(void *arg)
 {
@@ -259,6 +266,7 @@ verbs_nobody(struct conn *c, const struct verb *v)
 	return (0);
 }
 
+/* Whisper to the sockets of one uid. */
 static int
 verbs_whisper(struct conn *c, const struct verb *v)
 {
@@ -292,6 +300,7 @@ verbs_whisper(struct conn *c, const struct verb *v)
 	return (over == -1 ? -1 : 0);
 }
 
+/* Ask all neighbours. */
 static int
 verbs_gossip(struct conn *c, const struct verb *v)
 {
@@ -306,6 +315,7 @@ verbs_gossip(struct conn *c, const struct verb *v)
 	return (-1);
 }
 
+/* Propose a step to the group's authority. */
 static int
 verbs_step(struct conn *c, const struct verb *v)
 {
@@ -328,6 +338,7 @@ verbs_step(struct conn *c, const struct verb *v)
 	return (-1);
 }
 
+/* Do v now. */
 static int
 verbs_run(struct conn *c, const struct verb *v)
 {
