@@ -38,6 +38,7 @@ ask_tick(void)
 		evtimer_add(ask_timer, &tv);
 }
 
+/* The lists and the timer, once for each event base. */
 static int
 ask_setup(struct event_base *base)
 {
@@ -213,6 +214,7 @@ ask_finish(struct ask *a)
 		turn_add(&ask_work, TURN_CLIENTS);
 }
 
+/* Turn work: tell those who asked. */
 static void
 ask_run(void *arg)
 {
@@ -231,6 +233,7 @@ ask_run(void *arg)
 	ask_running = 0;
 }
 
+/* Keep an ask for the next, or free it. */
 static void
 ask_free(struct ask *a)
 {
@@ -246,6 +249,7 @@ ask_free(struct ask *a)
 	ask_nspares++;
 }
 
+/* Asks whose deadline has passed end. */
 static void
 ask_tick_cb(evutil_socket_t fd, short what, void *arg)
 {

@@ -64,7 +64,7 @@ struct entries {
 	struct entries_keys keys;
 	const struct lookup_ops *ops;
 	void		*arg;
-	struct map	 by_key;	/* struct entry, those not settled */
+	struct map	 map;		/* struct entry, those not settled */
 	struct list	 dirty;		/* struct entry */
 	struct list	 confirming;	/* struct entry: they may settle now */
 	size_t		 writing;	/* entries */
@@ -76,7 +76,8 @@ struct entries {
 	int		 naming;	/* asked for our keys: nothing settles */
 	struct event	*retry;
 	int		 retiring;
-	void		(*emptied)(void *arg);	/* NULL: called */
+	int		 empty;		/* emptied was called */
+	void		(*emptied)(void *arg);
 	void		*emptied_arg;
 };
 
@@ -84,8 +85,6 @@ static void	 entries_ask_me(struct entries *es);
 static void	 entries_confirm(void *arg);
 static void	 entries_pump(struct entries *es);
 static void	 entry_touch(struct entry *e);
-
-/* ---- entries ---- */
 
 /* key is taken; NULL (it could not be made) gives NULL. */
 static struct entry *
@@ -96,7 +95,7 @@ entry_new(struct entries *es, char *key, struct slice group, struct slice uid)
 	if (key == NULL)
 		return (NULL);
 	if ((e = calloc(1, sizeof(*e) + group.len + uid.len)) == NULL ||
-	    map_insert(&es->by_key, &e->by_key, key, strlen(key)) == -1) {
+	    map_insert(&es->map, &e->by_key, key, strlen(key)) == -1) {
 		free(e);
 		free(key);
 		errno = ENOMEM;
@@ -117,10 +116,11 @@ entry_new(struct entries *es, char *key, struct slice group, struct slice uid)
 	return (e);
 }
 
+/* The entry of a key; NULL: none is remembered. */
 static struct entry *
 entry_find(struct entries *es, struct slice key)
 {
-	struct map_node	*n = map_find(&es->by_key, key.data, key.len);
+	struct map_node	*n = map_find(&es->map, key.data, key.len);
 
 	return (n == NULL ? NULL : container_of(n, struct entry, by_key));
 }
@@ -154,15 +154,17 @@ entry_get(struct entries *es, struct slice group, struct slice uid,
 	return (e);
 }
 
+/* Forget an entry. */
 static void
 entry_free(struct entry *e)
 {
-	map_remove(&e->all->by_key, &e->by_key);
+	map_remove(&e->all->map, &e->by_key);
 	list_remove(&e->at);
 	free(e->key);
 	free(e);
 }
 
+/* An entry is to be written, when that is possible. */
 static void
 entry_set_dirty(struct entry *e)
 {
@@ -173,6 +175,7 @@ entry_set_dirty(struct entry *e)
 	list_push(&e->all->dirty, &e->at);
 }
 
+/* An entry begins or ceases to be owed, and is counted. */
 static void
 entry_set_owed(struct entry *e, int owed)
 {
@@ -185,6 +188,7 @@ entry_set_owed(struct entry *e, int owed)
 		e->all->owing--;
 }
 
+/* Who waits for an entry need not any more. */
 static void
 entry_confirm(struct entry *e)
 {
@@ -228,6 +232,7 @@ entry_trust(struct entry *e)
 	entry_confirm(e);
 }
 
+/* An entry could not be written. */
 static void
 entry_failed(struct entry *e)
 {
@@ -268,6 +273,7 @@ entry_written(struct entry *e)
 	entries_pump(es);
 }
 
+/* One command of a write was answered. */
 static void
 entry_reply_cb(const struct redis_value *v, int err, void *arg)
 {
@@ -281,6 +287,7 @@ entry_reply_cb(const struct redis_value *v, int err, void *arg)
 		entry_written(e);
 }
 
+/* One command of a write.  0, or -1 with errno. */
 static int
 entry_do(struct entry *e, const char *verb, const char *key, const char *field,
     const char *value)
@@ -378,7 +385,6 @@ entries_ask_me(struct entries *es)
 static void
 entries_pump(struct entries *es)
 {
-	void		(*emptied)(void *);
 	struct entry	*e;
 
 	/* Who waits to be trusted is found among the dirty: leave them there. */
@@ -397,13 +403,13 @@ entries_pump(struct entries *es)
 		es->ops->tell_all(es->arg, 0, NULL, NULL);
 		es->ops->listed(es->arg);
 	}
-	if (es->retiring && es->emptied != NULL && es->by_key.count == 0) {
-		emptied = es->emptied;
-		es->emptied = NULL;
-		emptied(es->emptied_arg);
+	if (es->retiring && !es->empty && es->map.count == 0) {
+		es->empty = 1;
+		es->emptied(es->emptied_arg);
 	}
 }
 
+/* What failed is tried again. */
 static void
 entries_retry_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -426,8 +432,7 @@ entries_unlist(struct entries *es)
 	struct entry	*e;
 
 	es->ops->each_uid(es->arg, entries_unsettle_cb, es);
-	for (n = map_first(&es->by_key); n != NULL;
-	    n = map_next(&es->by_key, n)) {
+	for (n = map_first(&es->map); n != NULL; n = map_next(&es->map, n)) {
 		e = container_of(n, struct entry, by_key);
 		e->listed = 0;
 		if (e->count > 0 && !e->is_group)
@@ -514,7 +519,7 @@ entries_free(struct entries *es)
 
 	if (es == NULL)
 		return;
-	while ((n = map_first(&es->by_key)) != NULL) {
+	while ((n = map_first(&es->map)) != NULL) {
 		e = container_of(n, struct entry, by_key);
 		entry_confirm(e);
 		entry_free(e);
@@ -525,7 +530,7 @@ entries_free(struct entries *es)
 		list_remove(&t->at);
 		free(t);
 	}
-	map_clear(&es->by_key);
+	map_clear(&es->map);
 	event_free(es->retry);
 	free(es);
 }
@@ -542,8 +547,7 @@ entries_retire(struct entries *es, void (*emptied)(void *arg), void *arg)
 	es->retiring = 1;
 	event_del(es->retry);
 	es->ops->each_uid(es->arg, entries_unsettle_cb, es);
-	for (n = map_first(&es->by_key); n != NULL;
-	    n = map_next(&es->by_key, n)) {
+	for (n = map_first(&es->map); n != NULL; n = map_next(&es->map, n)) {
 		e = container_of(n, struct entry, by_key);
 		e->count = 0;
 		entry_set_owed(e, 0);
@@ -558,22 +562,20 @@ entries_retire(struct entries *es, void (*emptied)(void *arg), void *arg)
 
 /* ---- connections and groups ---- */
 
+/* Turn work: tell those whose tickets are confirmed. */
 static void
 entries_confirm(void *arg)
 {
 	struct entries		*es = arg;
-	struct lookup_ticket	*t;
+	struct lookup_ticket	*t, told;
 	struct entry		*e;
-	void			(*confirmed)(void *);
-	void			*confirmed_arg;
 
 	while (!list_empty(&es->confirmed)) {
 		t = list_entry(es->confirmed.next, struct lookup_ticket, at);
 		list_remove(&t->at);
-		confirmed = t->confirmed;
-		confirmed_arg = t->arg;
+		told = *t;
 		free(t);
-		confirmed(confirmed_arg);
+		told.confirmed(told.arg);
 	}
 	while (!list_empty(&es->confirming)) {
 		e = list_entry(es->confirming.next, struct entry, at);
@@ -611,6 +613,7 @@ entries_enter(struct entries *es, struct slice group, struct slice uid,
 	return (t);
 }
 
+/* One connection less.  May free e. */
 static void
 entry_leave(struct entry *e)
 {
@@ -692,5 +695,5 @@ entries_are_asking(const struct entries *es)
 size_t
 entries_count(const struct entries *es)
 {
-	return (es->by_key.count);
+	return (es->map.count);
 }

@@ -47,7 +47,8 @@ static int
 fan_is_at(const struct neighbours *n, const struct neighbour *nb,
     const struct where *where)
 {
-	const char	*node = n->hood->node;
+	const char	*node = nb->peer.node != NULL ? nb->peer.node :
+			    n->hood->node;
 	uint64_t	 incarnation;
 	uint32_t	 slot;
 	size_t		 len;

@@ -19,6 +19,7 @@ static void	 group_try_ready(void *arg);
 
 /* ---- what the neighbours lead to ---- */
 
+/* neighbours_ops: the state has one member more. */
 static void
 group_met(void *arg, uint64_t neighbour)
 {
@@ -28,6 +29,7 @@ group_met(void *arg, uint64_t neighbour)
 		authority_met(r->authority, neighbour);
 }
 
+/* neighbours_ops: the state has one member less. */
 static void
 group_parted(void *arg, uint64_t neighbour)
 {
@@ -48,6 +50,7 @@ group_mourned(void *arg, uint64_t neighbour)
 		    KENNEL_LOST_UNKNOWN);
 }
 
+/* neighbours_ops: the state is to be compared. */
 static void
 group_doubted(void *arg, uint64_t neighbour)
 {
@@ -57,6 +60,7 @@ group_doubted(void *arg, uint64_t neighbour)
 		authority_missed(r->authority, neighbour);
 }
 
+/* neighbours_ops: members missed something. */
 static void
 group_missed(void *arg, const struct gossip *m, enum gossip_type of,
     const char *why)
@@ -75,6 +79,7 @@ static const struct neighbours_ops group_neighbours_ops = {
 
 /* ---- what the state leads to ---- */
 
+/* authority_ops: a message to one neighbour. */
 static int
 group_tell(void *arg, uint64_t neighbour, struct gossip *m)
 {
@@ -83,6 +88,7 @@ group_tell(void *arg, uint64_t neighbour, struct gossip *m)
 	return (neighbours_tell(r->neighbours, neighbour, m));
 }
 
+/* authority_ops: how many neighbours there are. */
 static size_t
 group_count(void *arg)
 {
@@ -91,6 +97,7 @@ group_count(void *arg)
 	return (neighbours_count(r->neighbours));
 }
 
+/* authority_ops: the id of neighbour i. */
 static uint64_t
 group_at(void *arg, size_t i)
 {
@@ -99,6 +106,7 @@ group_at(void *arg, size_t i)
 	return (neighbours_id(r->neighbours, i));
 }
 
+/* authority_ops: is that a neighbour? */
 static int
 group_has(void *arg, uint64_t neighbour)
 {
@@ -247,6 +255,7 @@ group_try_ready(void *arg)
 
 /* ---- messages ---- */
 
+/* One message that came before its replica. */
 static void
 group_held_cb(struct link *l, const struct gossip *m, void *arg)
 {

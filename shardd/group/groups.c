@@ -23,12 +23,14 @@
 
 /* ---- from a link: messages between two shards ---- */
 
+/* DONE: a neighbour has acted. */
 static void
 groups_done(struct link *l, const struct gossip *m)
 {
 	ask_answer(m->ask, l, slice_of(NULL, 0), 0);
 }
 
+/* ANSWER: a neighbour's answer, or why there is none. */
 static void
 groups_answer(struct link *l, const struct gossip *m)
 {
@@ -36,6 +38,7 @@ groups_answer(struct link *l, const struct gossip *m)
 	    m->payload.data, m->payload.len), (m->flags & GOSSIP_F_ERROR) != 0);
 }
 
+/* ASKME: not all of the peer's entries are in Redis, or all again. */
 static void
 groups_askme(struct link *l, const struct gossip *m)
 {
@@ -72,6 +75,7 @@ groups_for_replica(struct groups *gs, struct link *l, const struct gossip *m)
 	return (0);
 }
 
+/* link_ops: a message came. */
 static int
 groups_message(void *arg, struct link *l, const struct gossip *m)
 {
@@ -88,6 +92,7 @@ groups_message(void *arg, struct link *l, const struct gossip *m)
 
 /* ---- what becomes of a link ---- */
 
+/* link_ops: the peer hears "ask me" first, if need be. */
 static void
 groups_link_up(void *arg, struct link *l)
 {
@@ -124,6 +129,7 @@ groups_forget(struct groups *gs, struct link *l, int dead)
 			neighbours_link_lost(r->neighbours, l);
 }
 
+/* link_ops: what the carrier of l had is lost. */
 static void
 groups_link_lost(void *arg, struct link *l, const char *why)
 {
@@ -137,6 +143,7 @@ groups_link_lost(void *arg, struct link *l, const char *why)
 		neighbours_link_mark(r->neighbours, l);
 }
 
+/* link_ops: l is about to be freed. */
 static void
 groups_link_ended(void *arg, struct link *l, int dead)
 {
@@ -147,6 +154,7 @@ groups_link_ended(void *arg, struct link *l, int dead)
 		gs->ops->links_eased(gs->arg);
 }
 
+/* link_ops: that group may go on. */
 static void
 groups_link_eased(void *arg, struct link *l, uint64_t replica)
 {
@@ -157,6 +165,7 @@ groups_link_eased(void *arg, struct link *l, uint64_t replica)
 		replica_eased(r);
 }
 
+/* link_ops: what stands in the place of m. */
 static enum backlog_fate
 groups_drop(void *arg, struct link *l, struct gossip *m, int many)
 {
@@ -176,6 +185,7 @@ static const struct link_ops groups_link_ops = {
 
 /* ---- what the lookup wants to know, and to have said ---- */
 
+/* lookup_ops: is uid a member of a replica of that group? */
 static int
 groups_has(void *arg, struct slice group, struct slice uid)
 {
@@ -192,6 +202,7 @@ groups_has(void *arg, struct slice group, struct slice uid)
 	return (0);
 }
 
+/* lookup_ops: every member of every replica. */
 static void
 groups_each_uid(void *arg, void (*cb)(void *, struct slice, struct slice),
     void *cb_arg)
@@ -221,6 +232,7 @@ groups_say_cb(struct link *l, void *arg)
 		ask_unsent(a);
 }
 
+/* All know "ask me", or had time to. */
 static void
 groups_told_cb(const struct ask *a, int err, void *arg)
 {
@@ -231,6 +243,7 @@ groups_told_cb(const struct ask *a, int err, void *arg)
 		gs->told(gs->told_arg);
 }
 
+/* One link more. */
 static void
 groups_count_cb(struct link *l, void *arg)
 {
@@ -240,6 +253,7 @@ groups_count_cb(struct link *l, void *arg)
 	(*n)++;
 }
 
+/* lookup_ops: "ask me" for all neighbours. */
 static int
 groups_tell_all(void *arg, int on, void (*told)(void *), void *told_arg)
 {
@@ -261,6 +275,7 @@ groups_tell_all(void *arg, int on, void (*told)(void *), void *told_arg)
 	return (0);
 }
 
+/* lookup_ops: all of ours is in Redis. */
 static void
 groups_listed(void *arg)
 {
@@ -269,6 +284,7 @@ groups_listed(void *arg)
 	gs->ops->listed(gs->arg);
 }
 
+/* lookup_ops: what the heart-beat tells. */
 static void
 groups_load(void *arg, size_t *connections, size_t *groups)
 {

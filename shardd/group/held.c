@@ -49,6 +49,7 @@ held_tick(struct event_base *base)
 	return (held_ticking ? 0 : -1);
 }
 
+/* Forget a held message. */
 static void
 held_free(struct held *h)
 {

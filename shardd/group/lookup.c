@@ -50,6 +50,7 @@ static void	 lookup_beat_cb(evutil_socket_t fd, short what, void *arg);
 static void	 lookup_retire_cb(evutil_socket_t fd, short what, void *arg);
 static void	 lookup_state_cb(int up, void *arg);
 
+/* Redis came, or went. */
 static void
 lookup_state_cb(int up, void *arg)
 {
@@ -66,6 +67,7 @@ lookup_state_cb(int up, void *arg)
 
 /* ---- heart-beat ---- */
 
+/* The heart-beat was written: was it there before? */
 static void
 lookup_beaten_cb(const struct redis_value *v, int err, void *arg)
 {
@@ -82,6 +84,7 @@ lookup_beaten_cb(const struct redis_value *v, int err, void *arg)
 	l->beaten = 1;
 }
 
+/* Time for a heart-beat. */
 static void
 lookup_beat_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -260,6 +263,7 @@ lookup_group_leave(struct lookup *l, struct slice group)
 
 /* ---- looking up ---- */
 
+/* Redis' answer: the shards of a uid. */
 static void
 lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 {

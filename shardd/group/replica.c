@@ -19,6 +19,7 @@ replica_unref(struct replica *r)
 		r->free(r);
 }
 
+/* The connection of an entry in replica->uids. */
 static struct conn *
 replica_conn(struct bag_node *n)
 {

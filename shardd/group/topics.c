@@ -25,6 +25,7 @@ struct conn_topics {
 	uint64_t	 heard;		/* the last publication that reached it */
 };
 
+/* The topic of that name; NULL: nobody has joined one. */
 static struct topic *
 topic_find(const struct replica *r, const char *name)
 {
@@ -33,6 +34,7 @@ topic_find(const struct replica *r, const char *name)
 	return (n == NULL ? NULL : container_of(n, struct topic, by_name));
 }
 
+/* The same, made if there is none.  NULL without memory. */
 static struct topic *
 topic_get(struct replica *r, const char *name)
 {
@@ -51,6 +53,7 @@ topic_get(struct replica *r, const char *name)
 	return (NULL);
 }
 
+/* A topic without members is none. */
 static void
 topic_drop(struct replica *r, struct topic *t)
 {
@@ -60,6 +63,7 @@ topic_drop(struct replica *r, struct topic *t)
 	free(t);
 }
 
+/* c's subscription to that topic, or NULL. */
 static struct subscription *
 subscription_find(const struct conn *c, const char *name)
 {
@@ -76,6 +80,7 @@ subscription_find(const struct conn *c, const char *name)
 	return (NULL);
 }
 
+/* One member of a topic less. */
 static void
 subscription_end(struct subscription *s)
 {

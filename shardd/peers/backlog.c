@@ -88,6 +88,7 @@ item_same(const struct gossip *a, const struct gossip *b)
 
 /* ---- queues ---- */
 
+/* The queue of that replica; NULL: nothing of it waits. */
 static struct queue *
 queue_find(const struct backlog *b, uint64_t replica)
 {
@@ -117,6 +118,7 @@ queue_get(struct backlog *b, uint64_t replica)
 	return (q);
 }
 
+/* The queue and all that waits in it. */
 static void
 queue_free(struct backlog *b, struct queue *q)
 {

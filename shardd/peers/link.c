@@ -214,6 +214,7 @@ link_get(struct links *ls, const struct peer_id *peer, const char *path)
 	return (l);
 }
 
+/* The link, its carrier and all that waits. */
 static void
 link_free(struct link *l)
 {
@@ -238,6 +239,7 @@ link_again(struct link *l)
 	evtimer_add(l->timer, &tv);
 }
 
+/* Time to feed a link, to dial again, or to give up. */
 static void
 link_timer_cb(evutil_socket_t fd, short what, void *arg)
 {

@@ -45,6 +45,7 @@ static struct wire *wire_new(struct wires *ws, struct link *l, int fd);
 
 /* ---- the carrier ---- */
 
+/* carrier_ops: a message goes into the queue of frames. */
 static int
 wire_send(struct carrier *c, struct slice head, struct slice payload)
 {
@@ -52,18 +53,21 @@ wire_send(struct carrier *c, struct slice head, struct slice payload)
 	    payload));
 }
 
+/* carrier_ops: bytes in that queue. */
 static size_t
 wire_queued(struct carrier *c)
 {
 	return (frames_queued(container_of(c, struct wire, carrier)->frames));
 }
 
+/* carrier_ops: send what the socket takes now. */
 static void
 wire_flush(struct carrier *c)
 {
 	frames_flush(container_of(c, struct wire, carrier)->frames);
 }
 
+/* carrier_ops: the link lets go of its wire. */
 static void
 wire_free_carrier(struct carrier *c)
 {
@@ -74,6 +78,7 @@ static const struct carrier_ops wire_ops = {
 	wire_send, wire_queued, wire_flush, wire_free_carrier
 };
 
+/* Close a wire. */
 static void
 wire_free(struct wire *wire)
 {
@@ -84,6 +89,7 @@ wire_free(struct wire *wire)
 	free(wire);
 }
 
+/* A wire ended, whoever it belongs to. */
 static void
 wire_end(struct wire *wire, const char *why)
 {
@@ -95,6 +101,7 @@ wire_end(struct wire *wire, const char *why)
 	}
 }
 
+/* The socket ended, or sent what is no frame. */
 static void
 wire_end_cb(struct frames *f, const char *why, void *arg)
 {
@@ -102,6 +109,7 @@ wire_end_cb(struct frames *f, const char *why, void *arg)
 	wire_end(arg, why);
 }
 
+/* No HELLO came in time. */
 static void
 wire_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -109,6 +117,7 @@ wire_timer_cb(evutil_socket_t fd, short what, void *arg)
 	wire_end(arg, "no hello");
 }
 
+/* The queue of frames has room again. */
 static void
 wire_drained_cb(struct frames *f, void *arg)
 {
@@ -119,6 +128,7 @@ wire_drained_cb(struct frames *f, void *arg)
 		link_drained(wire->link);
 }
 
+/* Our HELLO.  0, or -1 without memory. */
 static int
 wire_say_hello(struct wire *wire)
 {
@@ -170,6 +180,7 @@ wire_hello(struct wire *wire, const struct gossip *m)
 	return (NULL);
 }
 
+/* A frame: HELLO, or a message for the link. */
 static int
 wire_message_cb(struct frames *f, const char *data, size_t len, void *arg)
 {
@@ -276,6 +287,7 @@ wires_dial(void *arg, struct link *l, const char *path)
 	return (&wire->carrier);
 }
 
+/* Another shard dialled. */
 static void
 wires_accept_cb(int fd, const struct sockaddr *peer, socklen_t len, void *arg)
 {
@@ -284,6 +296,7 @@ wires_accept_cb(int fd, const struct sockaddr *peer, socklen_t len, void *arg)
 		close(fd);		/* it dials again */
 }
 
+/* Out of descriptors: the caller will dial again. */
 static void
 wires_refuse_cb(int fd, void *arg)
 {

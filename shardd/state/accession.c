@@ -117,6 +117,7 @@ accession_read_marks(struct authority *a, const struct redis_value *log)
 	}
 }
 
+/* Redis has another state: it is the one. */
 static void
 accession_take_all(struct authority *a, const struct store_answer *s)
 {
@@ -139,6 +140,7 @@ accession_take_all(struct authority *a, const struct store_answer *s)
 	effect_reset(a);
 }
 
+/* Redis has batches that we have not. */
 static void
 accession_take_logged(struct authority *a, const struct store_answer *s)
 {
@@ -152,6 +154,7 @@ accession_take_logged(struct authority *a, const struct store_answer *s)
 	a->j.durable = s->seq;
 }
 
+/* Redis has what we have, or could not take it. */
 static void
 accession_restored_cb(const struct store_answer *s, void *arg)
 {

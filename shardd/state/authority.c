@@ -238,6 +238,7 @@ authority_got_step(struct authority *a, const struct gossip *m)
 	office_propose(a, m->from, m->seq, m->after, m->payload);
 }
 
+/* REIGN: m->from decides, and asks where we are. */
 static void
 authority_got_reign(struct authority *a, const struct gossip *m)
 {
@@ -259,6 +260,7 @@ authority_got_reign(struct authority *a, const struct gossip *m)
 	office_tell(a, m->from, &at);
 }
 
+/* AT: where a member is. */
 static void
 authority_got_at(struct authority *a, const struct gossip *m)
 {
@@ -301,6 +303,7 @@ authority_acknowledge(struct authority *a)
 	office_tell(a, a->head, &m);
 }
 
+/* ACK: a member has it; or, from who decides, all have. */
 static void
 authority_got_ack(struct authority *a, const struct gossip *m)
 {
@@ -332,6 +335,7 @@ authority_catch_up(struct authority *a, const struct gossip *m)
 	k->era = m->era;
 }
 
+/* NEWS: the next batch, or one that we missed. */
 static void
 authority_got_news(struct authority *a, const struct gossip *m)
 {
@@ -378,6 +382,7 @@ authority_become(struct authority *a, uint64_t durable, struct incoming **in)
 	office_resend(a);
 }
 
+/* STATE: a part of all there is. */
 static void
 authority_got_state(struct authority *a, const struct gossip *m)
 {
@@ -465,6 +470,7 @@ authority_age(uint64_t since)
 	return (clock_ms() - since);
 }
 
+/* What has to be done about one authority after 100 ms. */
 static void
 authority_tick(struct authority *a)
 {

@@ -55,6 +55,7 @@ decide_get(const struct kennel_step *t, struct slice map, struct slice key)
 	return (maps_get(t->state, map, key));
 }
 
+/* Write to one layer: a value, or that it was removed. */
 static int
 decide_layer_put(struct maps *m, struct slice map, struct slice key,
     struct slice value)
@@ -73,6 +74,7 @@ decide_layer_put(struct maps *m, struct slice map, struct slice key,
 	return (rv);
 }
 
+/* May this change be made?  0, or an errno. */
 static int
 decide_allowed(const struct kennel_step *t, struct slice map,
     struct slice key, struct slice value)

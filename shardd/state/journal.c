@@ -31,6 +31,7 @@ journal_clear(struct journal *j)
 	maps_clear(&j->maps);
 }
 
+/* Forget one batch of the news. */
 static void
 item_free(struct item *i)
 {
@@ -61,6 +62,7 @@ marks_forget(struct map *marks)
 	map_clear(marks);
 }
 
+/* The mark of an origin, made if there is none.  NULL without memory. */
 static struct mark *
 marks_get(struct map *marks, uint64_t origin)
 {

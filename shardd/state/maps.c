@@ -12,6 +12,7 @@ maps_find(const struct maps *m, struct slice name)
 	return (n == NULL ? NULL : container_of(n, struct maps_one, by_name));
 }
 
+/* The entry of a key, or NULL. */
 static struct maps_entry *
 maps_entry(const struct maps_one *one, struct slice key)
 {
@@ -22,6 +23,7 @@ maps_entry(const struct maps_one *one, struct slice key)
 	return (n == NULL ? NULL : container_of(n, struct maps_entry, by_key));
 }
 
+/* An empty map of that name.  NULL without memory. */
 static struct maps_one *
 maps_one_new(struct maps *m, struct slice name)
 {
@@ -39,6 +41,7 @@ maps_one_new(struct maps *m, struct slice name)
 	return (one);
 }
 
+/* A map with all its entries. */
 static void
 maps_one_free(struct maps *m, struct maps_one *one)
 {
@@ -48,6 +51,7 @@ maps_one_free(struct maps *m, struct maps_one *one)
 	free(one);
 }
 
+/* One entry of a map less. */
 static void
 maps_entry_free(struct maps *m, struct maps_one *one, struct maps_entry *e)
 {

@@ -35,6 +35,7 @@ office_tell(struct authority *a, uint64_t to, struct gossip *m)
 	return (a->ops->tell(a->arg, to, m));
 }
 
+/* journal_send_cb: a message goes to a neighbour. */
 static void
 office_send_cb(void *arg, uint64_t to, struct gossip *m)
 {
@@ -161,6 +162,7 @@ office_bring_up(struct authority *a, struct member *m)
 
 /* ---- deciding ---- */
 
+/* A proposal leaves its list. */
 static void
 proposal_free(struct proposal *p)
 {
@@ -350,6 +352,7 @@ office_make_batch(struct authority *a)
 	return (durable);
 }
 
+/* Nobody knows whether the batch was written. */
 static void
 office_lost(struct authority *a)
 {
@@ -391,6 +394,7 @@ office_touched(struct authority *a)
 	list_push(&a->desk->keeping, &a->keeping);
 }
 
+/* Write the batch to Redis. */
 static void
 office_commit(struct authority *a)
 {
@@ -402,6 +406,7 @@ office_commit(struct authority *a)
 		office_lost(a);
 }
 
+/* Redis' answer to a batch. */
 static void
 office_committed_cb(const struct store_answer *s, void *arg)
 {
@@ -430,6 +435,7 @@ office_committed_cb(const struct store_answer *s, void *arg)
 	}
 }
 
+/* Others had their turn. */
 static void
 office_later_cb(evutil_socket_t fd, short what, void *arg)
 {

@@ -57,6 +57,7 @@ static struct store_args {
 
 /* ---- arguments ---- */
 
+/* Free the memory of the arguments. */
 static void
 store_args_clear(struct store_args *a)
 {
@@ -66,6 +67,7 @@ store_args_clear(struct store_args *a)
 	memset(a, 0, sizeof(*a));
 }
 
+/* One argument more. */
 static void
 store_arg(struct store_args *a, struct slice s)
 {
@@ -89,6 +91,7 @@ store_arg(struct store_args *a, struct slice s)
 	a->len[a->n++] = s.len;
 }
 
+/* The same of a number, which is written to text. */
 static void
 store_arg_u64(struct store_args *a, uint64_t v, char text[24])
 {
@@ -106,6 +109,7 @@ store_arg_map(struct store_args *a, struct slice map)
 	store_arg(a, slice_of(NULL, a->text.len - start));
 }
 
+/* Begin the command that runs a script on the keys of k. */
 static void
 store_args_script(struct store_args *a, const struct store *s,
     const struct store_keys *k, enum store_script script)
@@ -122,6 +126,7 @@ store_args_script(struct store_args *a, const struct store *s,
 
 /* ---- scripts ---- */
 
+/* Redis has a script, under this name. */
 static void
 store_loaded_cb(const struct redis_value *v, int err, void *arg)
 {
@@ -138,6 +143,7 @@ store_loaded_cb(const struct redis_value *v, int err, void *arg)
 	sha[40] = '\0';
 }
 
+/* Redis is to have all scripts. */
 static void
 store_load(struct store *s)
 {
@@ -146,6 +152,7 @@ store_load(struct store *s)
 		    "SCRIPT", "LOAD", store_scripts[i], NULL);
 }
 
+/* Redis came, or went with the scripts. */
 static void
 store_state_cb(int up, void *arg)
 {
@@ -238,6 +245,7 @@ store_keys_free(struct store_keys *k)
 
 /* ---- calls ---- */
 
+/* A call, with no command yet.  NULL: Redis cannot be asked. */
 static struct store_call *
 store_call_new(struct store *s, store_cb *cb, void *arg)
 {
@@ -258,6 +266,7 @@ store_forget(struct store_call *c)
 		c->cb = NULL;
 }
 
+/* What SCRIPT_TAKE has answered. */
 static void
 store_take_answer(struct store_answer *a, const struct redis_value *v)
 {
@@ -286,6 +295,7 @@ store_take_answer(struct store_answer *a, const struct redis_value *v)
 		a->result = STORE_ALL;
 }
 
+/* What a script's one word means. */
 static enum store_result
 store_word(const struct redis_value *v)
 {
@@ -303,6 +313,7 @@ store_word(const struct redis_value *v)
 	return (STORE_FAILED);
 }
 
+/* One command of a call was answered. */
 static void
 store_reply_cb(const struct redis_value *v, int err, void *arg)
 {
