@@ -25,7 +25,7 @@ void	 answer_absent(struct link *l, const struct gossip *m);
 /* An answer that replica owes, among those in `all`.  NULL with errno ENOMEM. */
 struct kennel_answer *answer_new(struct list *all, struct link *l,
 	    uint64_t replica, uint64_t ask);
-/* Send and free it.  Its link may have ended since. */
+/* Send and free a.  The link may have ended since. */
 void	 answer_send(struct kennel_answer *a, struct slice data, int is_error);
 /* The replica ends: whoever waits for one of these hears "gone". */
 void	 answers_end(struct list *all);

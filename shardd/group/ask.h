@@ -48,7 +48,7 @@ struct ask *ask_new(struct event_base *base, const void *owner,
 	    void (*done)(const struct ask *a, int err, void *arg), void *arg);
 /* One more is asked; link NULL: nobody is there ("gone"). */
 void	 ask_add(struct ask *a, struct link *link, uint64_t neighbour);
-/* It could not be sent to the one that was added last (harmless after
+/* The question could not be sent to the part added last (harmless after
  * ask_missed()). */
 void	 ask_unsent(struct ask *a);
 /* All that are to be asked were added. */

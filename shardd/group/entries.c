@@ -188,7 +188,7 @@ entry_set_owed(struct entry *e, int owed)
 		e->all->owing--;
 }
 
-/* Who waits for an entry need not any more. */
+/* Tickets that wait for an entry need not any more. */
 static void
 entry_confirm(struct entry *e)
 {
@@ -338,7 +338,7 @@ entry_write(struct entry *e)
 	return (0);
 }
 
-/* It has changed.  May free e. */
+/* e has changed.  May free e. */
 static void
 entry_touch(struct entry *e)
 {
@@ -387,7 +387,7 @@ entries_pump(struct entries *es)
 {
 	struct entry	*e;
 
-	/* Who waits to be trusted is found among the dirty: leave them there. */
+	/* Entries that wait to be trusted are found among the dirty: not now. */
 	if (!redis_up(es->redis) || es->telling)
 		return;
 	while (es->writing < ENTRIES_STEP && !list_empty(&es->dirty) &&
@@ -641,7 +641,7 @@ entries_leave(struct entries *es, struct slice group, struct slice uid)
 {
 	struct entry	*e;
 
-	/* It is no member any more.  All that was settled left with us. */
+	/* uid is no member any more.  All that was settled left with us. */
 	if (es->redis != NULL &&
 	    (e = entry_get(es, group, uid, !es->retiring)) != NULL)
 		entry_leave(e);

@@ -39,7 +39,8 @@ typedef void	fan_settled_cb(int over, void *arg);
 int	 fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 	    struct payload *p, int *waiting, fan_settled_cb *settled,
 	    void *settled_arg, fan_done_cb *done, void *arg);
-/* Is what waits of this group over its mark?  Who cannot be paused must come again. */
+/* Is what waits of this group over its mark?  A caller with no socket to be paused
+ * must come again. */
 int	 fan_is_over(struct neighbours *n);
 /* A question to each neighbour.  cb comes once, never from within.  0, or -1 with
  * errno ENOMEM. */

@@ -46,7 +46,7 @@ groups_askme(struct link *l, const struct gossip *m)
 	answer_done(l, 0, m->ask);
 }
 
-/* Those between two replicas are in hear.c. */
+/* Messages between two replicas are in hear.c. */
 static const struct shard_message {
 	void	(*run)(struct link *l, const struct gossip *m);
 } shard_messages[GOSSIP_NTYPES] = {
@@ -104,7 +104,7 @@ groups_link_up(void *arg, struct link *l)
 		link_send(l, &m);
 }
 
-/* Who decides in a group asks the replicas behind l where they are. */
+/* link_ops: an authority here asks the replicas behind l where they are. */
 static void
 groups_link_back(void *arg, struct link *l)
 {

@@ -58,7 +58,7 @@ held_free(struct held *h)
 	free(h);
 }
 
-/* Those whose replica did not come: nobody is here who could act. */
+/* Messages whose replica did not come: nobody is here who could act. */
 static void
 held_tick_cb(evutil_socket_t fd, short what, void *arg)
 {

@@ -64,7 +64,7 @@ struct neighbours {
 	struct list	 whispers;	/* fan.c: being looked up */
 };
 
-/* Those of our replica id.  NULL with errno ENOMEM. */
+/* The neighbours, none yet, of our replica id.  NULL with errno ENOMEM. */
 struct neighbours *neighbours_new(struct neighbourhood *hood, uint64_t id,
 	    const struct neighbours_ops *ops, void *arg);
 /* Outstanding calls end: done(ECANCELED). */
@@ -96,8 +96,8 @@ void	 neighbours_farewell(struct neighbours *n, uint64_t neighbour);
  * it died has no farewell for them. */
 void	 neighbours_shard_dead(struct neighbours *n,
 	    const struct peer_id *peer);
-/* m->from speaks to us over l: whoever does exists there, and knows us.  NULL: it
- * has ended, or there is no memory. */
+/* m->from speaks to us over l: a replica that does exists there, and knows us.  NULL:
+ * that replica has ended, or there is no memory. */
 struct neighbour *neighbours_heard(struct neighbours *n, struct link *l,
 	    const struct gossip *m);
 

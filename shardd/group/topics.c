@@ -202,7 +202,7 @@ topics_reach(struct replica *r, struct slice topics, struct payload *p,
 	size_t		 n = 0;
 
 	publication++;
-	/* They come from another process: each must be terminated. */
+	/* The names come from another process: each must be terminated. */
 	for (const char *name = topics.data; name < end; name = stop + 1) {
 		if ((stop = memchr(name, '\0', (size_t)(end - name))) == NULL)
 			break;
@@ -210,7 +210,7 @@ topics_reach(struct replica *r, struct slice topics, struct payload *p,
 			continue;
 		list_each(e, tmp, &t->members) {
 			c = list_entry(e, struct subscription, at_topic)->conn;
-			/* Who has departed has its topics until onclose. */
+			/* One that departed has topics until onclose. */
 			if (c->topics->heard == publication ||
 			    (c->flags & CONN_F_GONE) != 0 ||
 			    (but.data != NULL && slice_eq(conn_uid(c), but)))

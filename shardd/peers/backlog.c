@@ -333,7 +333,7 @@ backlog_next(struct backlog *b)
 		i = list_entry(q->items.next, struct item, at);
 		if (i->bytes <= q->credit || b->turns.prev == &q->at)
 			return (&i->m);
-		/* Its turn is over; what it has not used it keeps. */
+		/* The turn of this queue is over; what it has not used it keeps. */
 		q->credit += BACKLOG_QUANTUM;
 		list_remove(&q->at);
 		list_push(&b->turns, &q->at);

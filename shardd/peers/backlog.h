@@ -50,19 +50,19 @@ struct backlog {
 };
 
 void	 backlog_init(struct backlog *b, const struct backlog_ops *ops, void *arg);
-/* Frees what waits; nobody is asked. */
+/* Frees what waits; ops are not asked. */
 void	 backlog_clear(struct backlog *b);
 /* Copy m to the end of replica's queue.  0, or -1 with errno ENOBUFS or ENOMEM: it
  * does not fit, ops->drop() was called. */
 int	 backlog_add(struct backlog *b, uint64_t replica, const struct gossip *m);
-/* It cannot be sent at all: as if it did not fit. */
+/* m cannot be sent at all: as if m did not fit. */
 void	 backlog_refuse(struct backlog *b, uint64_t replica,
 	    const struct gossip *m);
 /* Drop all that may be dropped, of all queues. */
 void	 backlog_drop(struct backlog *b);
 /* Whose turn it is: the next message, valid until backlog_sent(); NULL: none. */
 const struct gossip *backlog_next(struct backlog *b);
-/* It was sent. */
+/* The message of backlog_next() was sent. */
 void	 backlog_sent(struct backlog *b);
 int	 backlog_is_over(const struct backlog *b, uint64_t replica);
 int	 backlog_is_empty(const struct backlog *b);

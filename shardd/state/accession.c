@@ -188,7 +188,7 @@ accession_taken_cb(const struct store_answer *s, void *arg)
 	a->call = NULL;
 	a->away = s->result == STORE_FAILED || s->result == STORE_LATE;
 	a->epoch = s->epoch;
-	/* Those who were told that it was refused are not to be wrong. */
+	/* Callers that heard of a refusal are not to be wrong. */
 	if (a->refused && s->result == STORE_LOGGED &&
 	    s->seq == a->j.durable + 1) {
 		a->refused = a->unknown = 0;

@@ -1,4 +1,4 @@
-/* Who decides in a group: naming, what others say, our own steps, time. */
+/* The authority of a group: naming, what others say, our own steps, time. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -120,7 +120,7 @@ authority_step_down(struct authority *a)
 	incoming_drop(&a->incoming);
 }
 
-/* Tell who decides that nothing is here.  It answers with the state. */
+/* Tell the head that nothing is here.  The head answers with the state. */
 static void
 authority_ask_state(struct authority *a)
 {
@@ -168,7 +168,7 @@ authority_met(struct authority *a, uint64_t neighbour)
 		accession_ask(a, neighbour);
 	if (a->head != neighbour)
 		return;
-	/* It could not be told before it was known. */
+	/* A head could not be told before it was known. */
 	a->own.sent = 0;
 	if (!a->synced)
 		authority_ask_state(a);
@@ -272,13 +272,13 @@ authority_got_at(struct authority *a, const struct gossip *m)
 		accession_ask(a, m->from);	/* it answers, then it is one */
 		return;
 	}
-	/* It slept, and asked more than once: the state is on its way. */
+	/* A member slept, and asked more than once: the state is on its way. */
 	if (k->heard && (m->flags & GOSSIP_F_EMPTY) != 0 &&
 	    clock_ms() - k->stated < AUTHORITY_ONCE_MS)
 		return;
 	k->pos = m->seq;
 	k->era = m->era;
-	/* It has something that does not follow from what we have. */
+	/* The member has something that does not follow from what we have. */
 	if (a->office == OFFICE_ASKING && (m->flags & GOSSIP_F_EMPTY) == 0 &&
 	    journal_is_behind(&a->j, m->seq, m->era) && !k->urged) {
 		k->urged = 1;
@@ -320,7 +320,7 @@ authority_got_ack(struct authority *a, const struct gossip *m)
 	}
 }
 
-/* A neighbour has what we missed.  It counts if it follows from what we have now,
+/* A neighbour has news that we missed.  They count if they follow from what we have now,
  * for another one may have been faster with something else. */
 static void
 authority_catch_up(struct authority *a, const struct gossip *m)

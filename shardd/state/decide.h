@@ -24,7 +24,7 @@ struct kennel_step {
 void	 decide_begin(struct kennel_step *t, const struct maps *state,
 	    const struct maps *batch, size_t max_changes, size_t max_bytes);
 void	 decide_end(struct kennel_step *t);
-/* It took effect: what it changed goes to the batch.  0, or -1 with ENOMEM. */
+/* The step took effect: what it changed goes to the batch.  0, or -1 with ENOMEM. */
 int	 decide_accept(struct kennel_step *t, struct maps *batch);
 
 struct slice decide_get(const struct kennel_step *t, struct slice map,

@@ -48,7 +48,7 @@ struct incoming {
 
 void	 journal_init(struct journal *j, uint64_t id, uint64_t durable);
 void	 journal_clear(struct journal *j);
-/* Who asks for what was gets all of the state. */
+/* No news are kept any more: a replica that missed some gets all of the state. */
 void	 journal_forget_news(struct journal *j);
 
 /*

@@ -82,7 +82,7 @@ office_forget_members(struct authority *a)
 		member_free(list_entry(a->members.next, struct member, at));
 }
 
-/* Is it waited for?  Who is silent for too long is not, until it has caught up:
+/* Is member k waited for?  One that is silent for too long is not, until it has caught up:
  * one step is slow for it, not each. */
 static int
 office_waits(const struct authority *a, struct member *k)
@@ -293,7 +293,7 @@ office_make_batch(struct authority *a)
 			break;
 		alone = p->alone;
 		k = p->number == 0 ? NULL : journal_mark(&a->j, p->origin);
-		/* It came again; or one before it was lost, and both will. */
+		/* p came again; or one before p was lost, and both will. */
 		if (k != NULL && (p->number <= k->seen || p->after > k->seen)) {
 			a->inbox_bytes -= sizeof(*p) + p->len;
 			proposal_free(p);
@@ -308,7 +308,7 @@ office_make_batch(struct authority *a)
 		}
 		more = more && err == 0;	/* p is decided again */
 		if (p->number == 0 && err == EAGAIN) {
-			/* Its end stays to be told until Redis is back. */
+			/* That end stays to be told until Redis is back. */
 			a->inbox_bytes -= sizeof(*p);
 			proposal_free(p);
 			decide_end(&t);

@@ -142,8 +142,8 @@ void	 member_free(struct member *m);
 void	 office_forget_members(struct authority *a);
 /* k has said that it has what stands up to pos. */
 void	 office_heard_ack(struct authority *a, struct member *k, uint64_t pos);
-/* How far have all come?  Who asked is told.  Returns whether somebody is waited
- * for. */
+/* How far have all members come?  Those that asked are told.  Returns whether one is
+ * waited for. */
 int	 office_settle(struct authority *a);
 /* m gets what it has missed. */
 void	 office_bring_up(struct authority *a, struct member *m);

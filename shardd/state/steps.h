@@ -31,7 +31,7 @@ struct steps {
 };
 
 void	 steps_init(struct steps *s);
-/* Those that took effect end well, the others with ECANCELED. */
+/* Steps that took effect end well, the others with ECANCELED. */
 void	 steps_end(struct steps *s);
 /* The next one; data is copied.  NULL with errno ENOMEM. */
 struct step *steps_add(struct steps *s, struct slice data,
@@ -54,7 +54,7 @@ void	 steps_recalled(struct steps *s, uint64_t refused, int err,
 	    uint64_t done, uint64_t pos);
 /* All replicas have what stands up to pos. */
 void	 steps_settled(struct steps *s, uint64_t pos);
-/* Those beyond number took effect here only, when another one decided already: they
+/* Steps beyond number took effect here only, when another replica decided already: they
  * are open again. */
 void	 steps_unapply(struct steps *s, uint64_t number);
 /* Open ones older than open_ms end with ETIMEDOUT; those that took effect are not

@@ -80,7 +80,7 @@ struct store_call *store_take(struct store *s, const struct store_keys *k,
 struct store_call *store_commit(struct store *s, const struct store_keys *k,
 	    uint64_t epoch, uint64_t seq, struct slice batch, int passing,
 	    store_cb *cb, void *arg);
-/* It is in use: its time begins again.  Nothing comes of it if it fails. */
+/* The state is in use: its time begins again.  Nothing comes of a failure. */
 void	 store_touch(struct store *s, const struct store_keys *k);
 /* How often store_touch() keeps all from expiring, in ms; 0: none would. */
 uint64_t store_touch_ms(const struct store *s);
