@@ -9,11 +9,10 @@
 #define SHARDD_ENTRIES_H
 
 #include "common/bytes.h"
-#include "shardd/group/lookup.h"
+#include "shardd/group/lookup_ops.h"
 
 struct entries;
 struct event_base;
-struct lookup_ops;
 struct lookup_ticket;
 struct redis;
 

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
+#include "shardd/group/lookup_ops.h"
 
 struct event_base;
 struct lookup;
@@ -28,22 +29,6 @@ struct lookup_self {
 	const char	*node;
 	const char	*address;
 	uint64_t	 started;	/* ms since 1970 */
-};
-
-struct lookup_ops {
-	/* Has a replica of this group, of whatever application, uid as a member? */
-	int	(*has)(void *arg, struct slice group, struct slice uid);
-	/* Of every member of every replica its group and uid, in any order. */
-	void	(*each_uid)(void *arg, void (*cb)(void *cb_arg,
-		    struct slice group, struct slice uid), void *cb_arg);
-	/* Tell all neighbours "ask me" (on), or not any more.  told (NULL: nobody
-	 * waits) comes once, not from within, when all have answered or had time
-	 * to.  0, or -1 with errno and told does not come. */
-	int	(*tell_all)(void *arg, int on, void (*told)(void *told_arg),
-		    void *told_arg);
-	void	(*listed)(void *arg);	/* all of ours is in Redis */
-	/* How much is here, for the heart-beat. */
-	void	(*load)(void *arg, size_t *connections, size_t *groups);
 };
 
 /* url "" for none: enter confirms at once, find always fails.  NULL with errno. */

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "shardd/state/office.h"
+#include "shardd/state/inside.h"
 
 /* The next news.  0, or -1: data is none. */
 int	 effect_apply(struct authority *a, uint64_t era, const char *data,
