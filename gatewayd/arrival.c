@@ -9,44 +9,48 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "common/bucket.h"
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/map.h"
 #include "common/networks.h"
 #include "common/sock.h"
 #include "common/spare.h"
 #include "gatewayd/address.h"
 #include "gatewayd/arrival.h"
-#include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/kept.h"
+#include "gatewayd/linger.h"
+#include "gatewayd/missing.h"
+#include "gatewayd/placement.h"
 #include "gatewayd/route.h"
+#include "gatewayd/routes.h"
+#include "gatewayd/settings.h"
+#include "gatewayd/totals.h"
 #include "proto/http_head.h"
 #include "proto/http_reply.h"
 
 /* One read.  Small: what comes with a head travels inline in its capsule. */
 #define ARRIVAL_READ	4096
-#define LINGER_MS	1000
-#define LINGER_BYTES	(64 << 10)
+#define ARRIVAL_LOOK_MS	1000		/* from look to look at the time, at most */
 #define PEER_MAX	128		/* bytes of "unix:/path" */
 #define EARLY_MAX	(1 << 20)	/* bytes that come home with a connection */
 
 enum arrival_state {
 	ARRIVAL_HEAD,		/* a handshake: its head is awaited */
 	ARRIVAL_HOME,		/* waits for its next request */
-	ARRIVAL_LINGER,		/* answered with an error: until it has read it */
 	ARRIVAL_NSTATES
 };
 
 struct arrival {
 	struct list	 at;		/* of its state, earliest deadline first */
 	struct event	 ev;
-	struct gateway	*g;
+	struct arrivals	*all;
 	int		 fd;
 	enum arrival_state state;
 	uint64_t	 deadline;	/* clock_ms */
 	uint32_t	 flags;		/* CAPSULE_F_SECURE */
-	uint32_t	 discarded;	/* LINGER: bytes */
 	struct address	*address;	/* a reference, or NULL */
 	struct buf	 in;		/* what came of an incomplete head */
 	size_t		 scanned;
@@ -54,7 +58,14 @@ struct arrival {
 };
 
 struct arrivals {
-	struct gateway	*g;
+	struct event_base *base;
+	const struct settings *settings;
+	struct totals	*totals;
+	struct placement *placement;
+	struct lingerers *linger;
+	struct handoffs	*handoffs;
+	struct bucket	 accepts;
+	struct map	 addresses;	/* of clients, if they are counted */
 	struct event	*timer;
 	struct {
 		struct list	 list;
@@ -66,31 +77,36 @@ struct arrivals {
 static void	 arrival_event_cb(evutil_socket_t, short, void *);
 static void	 arrival_sweep_cb(evutil_socket_t, short, void *);
 static void	 arrivals_arm(struct arrivals *);
-static struct arrival *arrival_new(struct gateway *, int, struct slice,
+static struct arrival *arrival_new(struct arrivals *, int, struct slice,
 	    uint32_t);
 static void	 arrival_enter(struct arrival *, enum arrival_state);
 static int	 arrival_detach(struct arrival *);
 static void	 arrival_close(struct arrival *);
 static void	 arrival_turn_away(struct arrival *, int, const char *,
 	    unsigned, int);
-static void	 arrival_answer(struct gateway *, int, struct buf *);
 static void	 arrival_read(struct arrival *);
 static void	 arrival_input(struct arrival *, const char *, size_t);
-static void	 arrival_discard(struct arrival *);
 static void	 arrival_hand_over(struct arrival *, const struct http_head *,
 	    struct slice);
 
 struct arrivals *
-arrivals_new(struct gateway *g)
+arrivals_new(struct event_base *base, const struct settings *settings,
+    struct totals *totals, struct placement *placement, struct lingerers *linger,
+    struct handoffs *handoffs)
 {
 	struct arrivals	*a;
 
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return (NULL);
-	a->g = g;
+	a->base = base;
+	a->settings = settings;
+	a->totals = totals;
+	a->placement = placement;
+	a->linger = linger;
+	a->handoffs = handoffs;
 	for (size_t i = 0; i < ARRIVAL_NSTATES; i++)
 		list_init(&a->states[i].list);
-	a->timer = evtimer_new(g->base, arrival_sweep_cb, a);
+	a->timer = evtimer_new(base, arrival_sweep_cb, a);
 	if (a->timer == NULL) {
 		free(a);
 		return (NULL);
@@ -99,24 +115,31 @@ arrivals_new(struct gateway *g)
 }
 
 void
-arrivals_free(struct arrivals *a)
+arrivals_leave(struct arrivals *as)
 {
-	struct list	*head, *e, *tmp;
+	struct list	*e, *tmp;
 
-	if (a == NULL)
-		return;
-	a->leaving = 1;
-	head = &a->states[ARRIVAL_HEAD].list;
-	list_each(e, tmp, head)
+	as->leaving = 1;
+	list_each(e, tmp, &as->states[ARRIVAL_HEAD].list)
 		arrival_turn_away(list_entry(e, struct arrival, at), 503,
 		    "Service Unavailable: shutting down", 1, 0);
-	for (size_t i = 0; i < ARRIVAL_NSTATES; i++) {
-		head = &a->states[i].list;
-		list_each(e, tmp, head)
+	list_each(e, tmp, &as->states[ARRIVAL_HOME].list)
+		arrival_close(list_entry(e, struct arrival, at));
+}
+
+void
+arrivals_free(struct arrivals *as)
+{
+	struct list	*e, *tmp;
+
+	if (as == NULL)
+		return;
+	for (size_t i = 0; i < ARRIVAL_NSTATES; i++)
+		list_each(e, tmp, &as->states[i].list)
 			arrival_close(list_entry(e, struct arrival, at));
-	}
-	event_free(a->timer);
-	free(a);
+	map_clear(&as->addresses);
+	event_free(as->timer);
+	free(as);
 }
 
 size_t
@@ -133,28 +156,28 @@ arrivals_home(const struct arrivals *a)
 
 void
 arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
-    void *gateway)
+    void *arrivals)
 {
-	struct gateway	*g = gateway;
-	const struct settings *s = &g->settings;
+	struct arrivals	*as = arrivals;
+	const struct settings *s = as->settings;
 	struct arrival	*a;
 	char		 peer[PEER_MAX];
 
-	if (s->accept_rate > 0 && !bucket_take(&g->accepts, clock_ms(),
+	if (s->accept_rate > 0 && !bucket_take(&as->accepts, clock_ms(),
 	    s->accept_rate, s->accept_rate, 1)) {
-		arrival_refuse_cb(fd, g);	/* costs next to nothing */
+		arrival_refuse_cb(fd, as);	/* costs next to nothing */
 		return;
 	}
-	g->totals.accepted++;
-	if (arrivals_count(g->arrivals) >= s->handshakes_max) {
-		arrival_refuse(g, fd, 503,
+	as->totals->accepted++;
+	if (arrivals_count(as) >= s->handshakes_max) {
+		linger_refuse(as->linger, fd, 503,
 		    "Service Unavailable: too many handshakes in progress", 1,
 		    0);
 		return;
 	}
 	sock_format(peer, sizeof(peer), sa, len);
-	if ((a = arrival_new(g, fd, slice_str(peer), 0)) == NULL) {
-		arrival_refuse(g, fd, 503, NULL, 1, 0);
+	if ((a = arrival_new(as, fd, slice_str(peer), 0)) == NULL) {
+		linger_refuse(as->linger, fd, 503, NULL, 1, 0);
 		return;
 	}
 	if (address_count(a->address) > s->per_address) {
@@ -166,7 +189,7 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 }
 
 void
-arrival_refuse_cb(int fd, void *gateway)
+arrival_refuse_cb(int fd, void *arrivals)
 {
 	static const char	 answer[] =
 	    "HTTP/1.1 503 Service Unavailable\r\n"
@@ -176,11 +199,11 @@ arrival_refuse_cb(int fd, void *gateway)
 	    "Connection: close\r\n"
 	    "\r\n"
 	    "Service Unavailable\n";
-	struct gateway		*g = gateway;
+	struct arrivals		*as = arrivals;
 	char			 unread[ARRIVAL_READ];
 
-	g->totals.accepted++;
-	g->totals.refused++;
+	as->totals->accepted++;
+	as->totals->refused++;
 	/* Closing with the request unread would reset the answer away. */
 	for (int i = 0; i < 16; i++)
 		if (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
@@ -190,14 +213,13 @@ arrival_refuse_cb(int fd, void *gateway)
 }
 
 void
-arrival_home(struct gateway *g, const struct capsule *c, int fd)
+arrival_home(struct arrivals *as, const struct capsule *c, int fd)
 {
-	struct arrivals	*as = g->arrivals;
 	struct arrival	*a;
 
-	if (g->leaving || as->leaving || g->settings.home_max == 0 ||
+	if (as->leaving || as->settings->home_max == 0 ||
 	    c->early.len > EARLY_MAX ||
-	    (a = arrival_new(g, fd, c->peer,
+	    (a = arrival_new(as, fd, c->peer,
 	    c->flags & CAPSULE_F_SECURE)) == NULL) {
 		sock_end(fd, 0);
 		return;
@@ -212,43 +234,10 @@ arrival_home(struct gateway *g, const struct capsule *c, int fd)
 		event_active(&a->ev, EV_TIMEOUT, 1);
 		return;
 	}
-	if (arrivals_home(as) >= g->settings.home_max)
+	if (arrivals_home(as) >= as->settings->home_max)
 		arrival_close(list_entry(as->states[ARRIVAL_HOME].list.next,
 		    struct arrival, at));
 	arrival_enter(a, ARRIVAL_HOME);
-}
-
-void
-arrival_refuse(struct gateway *g, int fd, int status, const char *why,
-    unsigned retry_after_s, int head_only)
-{
-	struct buf	 out = { .max = 4096 };
-
-	g->totals.refused++;
-	http_reply_error(&out, status, why, retry_after_s, head_only);
-	arrival_answer(g, fd, &out);
-}
-
-/* The whole answer and the end: it is to be read.  Takes fd, and what is in out. */
-static void
-arrival_answer(struct gateway *g, int fd, struct buf *out)
-{
-	struct arrivals	*as = g->arrivals;
-	struct arrival	*a;
-	int		 sent;
-
-	sent = !out->failed && send(fd, out->data, out->len,
-	    MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)out->len;
-	buf_clear(out);
-	(void)shutdown(fd, SHUT_WR);
-	if (!sent || as->leaving ||
-	    as->states[ARRIVAL_LINGER].count >=
-	    g->settings.linger_max ||
-	    (a = arrival_new(g, fd, slice_of(NULL, 0), 0)) == NULL) {
-		sock_end(fd, 0);
-		return;
-	}
-	arrival_enter(a, ARRIVAL_LINGER);
 }
 
 /* ---- records ---- */
@@ -261,7 +250,7 @@ arrival_free(struct arrival *a)
 
 /* In no state yet.  fd is taken only on success. */
 static struct arrival *
-arrival_new(struct gateway *g, int fd, struct slice peer, uint32_t flags)
+arrival_new(struct arrivals *as, int fd, struct slice peer, uint32_t flags)
 {
 	struct arrival	*a;
 	size_t		 len = peer.len < PEER_MAX ? peer.len : PEER_MAX - 1;
@@ -270,15 +259,15 @@ arrival_new(struct gateway *g, int fd, struct slice peer, uint32_t flags)
 		return (NULL);
 	if (len > 0)
 		memcpy(a->peer, peer.data, len);
-	if (event_assign(&a->ev, g->base, fd, EV_READ | EV_PERSIST,
+	if (event_assign(&a->ev, as->base, fd, EV_READ | EV_PERSIST,
 	    arrival_event_cb, a) == -1) {
 		arrival_free(a);
 		return (NULL);
 	}
-	if (g->settings.per_address > 0)
-		a->address = address_ref(&g->addresses, slice_str(a->peer));
+	if (as->settings->per_address > 0)
+		a->address = address_ref(&as->addresses, slice_str(a->peer));
 	list_init(&a->at);
-	a->g = g;
+	a->all = as;
 	a->fd = fd;
 	a->flags = flags;
 	a->state = ARRIVAL_NSTATES;
@@ -291,7 +280,7 @@ arrival_leave(struct arrival *a)
 	if (a->state == ARRIVAL_NSTATES)
 		return;
 	list_remove(&a->at);
-	a->g->arrivals->states[a->state].count--;
+	a->all->states[a->state].count--;
 	a->state = ARRIVAL_NSTATES;
 }
 
@@ -299,7 +288,7 @@ arrival_leave(struct arrival *a)
 static void
 arrival_enter(struct arrival *a, enum arrival_state state)
 {
-	struct arrivals	*as = a->g->arrivals;
+	struct arrivals	*as = a->all;
 
 	/* If the loop does not take it, its deadline will end it. */
 	if (a->state == ARRIVAL_NSTATES)
@@ -307,8 +296,7 @@ arrival_enter(struct arrival *a, enum arrival_state state)
 	arrival_leave(a);
 	a->state = state;
 	a->deadline = clock_ms() + (state == ARRIVAL_HEAD ?
-	    a->g->settings.head_ms : state == ARRIVAL_HOME ?
-	    a->g->settings.home_ms : LINGER_MS);
+	    as->settings->head_ms : as->settings->home_ms);
 	list_push(&as->states[state].list, &a->at);
 	as->states[state].count++;
 	if (!evtimer_pending(as->timer, NULL))
@@ -339,11 +327,11 @@ static void
 arrival_turn_away(struct arrival *a, int status, const char *why,
     unsigned retry_after_s, int head_only)
 {
-	struct gateway	*g = a->g;
+	struct arrivals	*as = a->all;
 
 	log_debug("arrival peer=%s refused status=%d", a->peer, status);
-	arrival_refuse(g, arrival_detach(a), status, why, retry_after_s,
-	    head_only);
+	linger_refuse(as->linger, arrival_detach(a), status, why,
+	    retry_after_s, head_only);
 }
 
 /* ---- time ---- */
@@ -364,9 +352,9 @@ arrivals_arm(struct arrivals *as)
 	}
 	if (first == UINT64_MAX)
 		return;
-	/* Never more often than this, nor later than a new lingerer needs. */
+	/* Never more often than this, nor later than a newcomer may need. */
 	ms = first <= now + 100 ? 100 : first - now;
-	ms = ms > LINGER_MS ? LINGER_MS : ms;
+	ms = ms > ARRIVAL_LOOK_MS ? ARRIVAL_LOOK_MS : ms;
 	tv.tv_sec = (time_t)(ms / 1000);
 	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
 	evtimer_add(as->timer, &tv);
@@ -405,9 +393,7 @@ arrival_event_cb(evutil_socket_t fd, short what, void *arg)
 	struct arrival	*a = arg;
 
 	(void)fd;
-	if (a->state == ARRIVAL_LINGER)
-		arrival_discard(a);			/* may free a */
-	else if (what & EV_TIMEOUT)
+	if (what & EV_TIMEOUT)
 		arrival_input(a, NULL, 0);		/* may free a */
 	else
 		arrival_read(a);			/* may free a */
@@ -432,7 +418,7 @@ arrival_read(struct arrival *a)
 static void
 arrival_input(struct arrival *a, const char *data, size_t len)
 {
-	const struct settings	*s = &a->g->settings;
+	const struct settings	*s = a->all->settings;
 	const struct http_limits limits = { s->line_max, s->head_max,
 	    s->headers_max };
 	static struct http_head	 h;
@@ -465,7 +451,7 @@ no_memory:
 static void
 arrival_options(struct arrival *a, const struct http_head *h)
 {
-	struct gateway		*g = a->g;
+	struct arrivals		*as = a->all;
 	struct buf		 out = { .max = 4096 };
 	struct http_reply	 r = {
 		.status = 204, .close = 1, .minor = h->minor,
@@ -474,7 +460,7 @@ arrival_options(struct arrival *a, const struct http_head *h)
 	};
 
 	http_reply_write(&out, &r);
-	arrival_answer(g, arrival_detach(a), &out);
+	linger_answer(as->linger, arrival_detach(a), &out);
 }
 
 /*
@@ -484,7 +470,7 @@ arrival_options(struct arrival *a, const struct http_head *h)
 static int
 arrival_slash(struct arrival *a, const struct http_head *h, int head_only)
 {
-	struct gateway		*g = a->g;
+	struct arrivals		*as = a->all;
 	struct buf		 to = { .max = 8192 }, out = { .max = 16384 };
 	struct buf		 field = { .max = 8192 };
 	struct http_reply	 r = {
@@ -494,18 +480,31 @@ arrival_slash(struct arrival *a, const struct http_head *h, int head_only)
 	};
 	int			 found;
 
-	if ((found = routes_slash(g->settings.routes, h, &to) == 0)) {
+	if ((found = routes_slash(as->settings->routes, h, &to) == 0)) {
 		buf_addf(&field, "Location: %.*s\r\n", (int)to.len, to.data);
 		r.extra = slice_of(field.data, field.len);
 		http_reply_write(&out, &r);
 		found = !field.failed && !out.failed;
 	}
 	if (found)
-		arrival_answer(g, arrival_detach(a), &out);
+		linger_answer(as->linger, arrival_detach(a), &out);
 	buf_clear(&to);
 	buf_clear(&field);
 	buf_clear(&out);
 	return (found);
+}
+
+/* No route has what a browser asks for.  Frees a. */
+static void
+arrival_missing(struct arrival *a, const struct http_head *h)
+{
+	struct arrivals	*as = a->all;
+	struct buf	 out = { .max = 8192 };
+
+	log_debug("arrival peer=%s refused status=404", a->peer);
+	as->totals->refused++;
+	missing_page(&out, h);
+	linger_answer(as->linger, arrival_detach(a), &out);
 }
 
 /* all: every byte read, the head at its start.  Frees a. */
@@ -514,46 +513,49 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
     struct slice all)
 {
 	static struct route_match m;
-	struct gateway		*g = a->g;
+	struct arrivals		*as = a->all;
+	const struct settings	*s = as->settings;
 	struct handoff_ask	 ask;
 	const char		*why;
 	struct buf		 in = a->in;
 	int			 head_only = slice_is(h->method, "HEAD");
-	int			 trusted;
+	int			 trusted, missing;
 
-	g->totals.requests++;
+	as->totals->requests++;
 	if (slice_is(h->path, "*")) {
 		arrival_options(a, h);
 		return;
 	}
-	if (route_find(g->settings.routes, h, &m, &why) == -1) {
-		if (errno == ENOENT && arrival_slash(a, h, head_only))
+	if (routes_find(s->routes, h, &m, &why) == -1) {
+		missing = errno == ENOENT;
+		if (missing && arrival_slash(a, h, head_only))
 			return;
-		arrival_turn_away(a, errno == ENOENT ? 404 : 400, why, 0,
-		    head_only);
+		if (missing && missing_wants_page(h))
+			arrival_missing(a, h);
+		else
+			arrival_turn_away(a, missing ? 404 : 400, why, 0,
+			    head_only);
 		return;
 	}
-	trusted = networks_have(g->settings.proxies, slice_str(a->peer));
+	trusted = networks_have(s->proxies, slice_str(a->peer));
 	if (!route_allows(m.route, h, trusted)) {
 		arrival_turn_away(a, 403, "Forbidden: pages of this origin may "
 		    "not use it", 0, head_only);
 		return;
 	}
 	if (m.nheaders > 0 && kept_check(m.headers, &m.nheaders,
-	    trusted,
-	    settings_find(&g->settings, "pact_details"),
-	    g->settings.keep_max) == -1) {
+	    trusted, settings_find(s, "pact_details"), s->keep_max) == -1) {
 		arrival_turn_away(a, 431, "Request Header Fields Too Large: "
 		    "those that the connection keeps", 0, head_only);
 		return;
 	}
-	if (g->leaving) {
+	if (as->leaving) {
 		arrival_turn_away(a, 503, "Service Unavailable: shutting down",
 		    1, head_only);
 		return;
 	}
 	memset(&ask, 0, sizeof(ask));
-	ask.id = gateway_next_id(g);
+	ask.id = placement_next_id(as->placement);
 	ask.group = m.has_group ? m.group : slice_of(NULL, 0);
 	ask.uid = m.uid;
 	ask.app = slice_str(m.app);
@@ -576,22 +578,8 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	memset(&a->in, 0, sizeof(a->in));
 	event_del(&a->ev);
 	arrival_leave(a);
-	handoff_start(g, &ask, a->fd);
+	handoff_start(as->handoffs, &ask, a->fd);
 	buf_clear(&in);
 	arrival_free(a);
 }
 
-/* A lingerer sent more, or has gone.  May free a. */
-static void
-arrival_discard(struct arrival *a)
-{
-	static char	 buf[16 << 10];
-	ssize_t		 n;
-
-	n = recv(a->fd, buf, sizeof(buf), MSG_DONTWAIT);
-	if (n > 0)
-		a->discarded += (uint32_t)n;
-	if (n == 0 || a->discarded > LINGER_BYTES ||
-	    (n == -1 && errno != EAGAIN && errno != EINTR))
-		arrival_close(a);
-}

@@ -1,35 +1,42 @@
 /*
- * An accepted socket until it has an owner: read the head within a deadline,
- * route, place; or refuse.  Also connections that came home to wait for their
- * next request (a limit of their own, 15 s, oldest closed first).
+ * An arrival is an accepted socket until it has an owner: its head is read within
+ * a deadline, routed and placed; or it is refused.  Also connections that came
+ * home to wait for their next request (a limit of their own, 15 s, oldest closed
+ * first).
  */
 #ifndef GATEWAYD_ARRIVAL_H
 #define GATEWAYD_ARRIVAL_H
 
 #include <sys/socket.h>
 
-#include "common/bytes.h"
-#include "proto/capsule.h"
+#include <stddef.h>
 
 struct arrivals;
-struct gateway;
+struct capsule;
+struct event_base;
+struct handoffs;
+struct lingerers;
+struct placement;
+struct settings;
+struct totals;
 
-struct arrivals *arrivals_new(struct gateway *g);
-/* Handshakes in progress are refused (503), idle ones at home closed. */
-void	 arrivals_free(struct arrivals *a);
-/* listener's callbacks: arg is the gateway. */
+/* All is borrowed, and outlives the arrivals but for handoffs.  NULL with errno. */
+struct arrivals *arrivals_new(struct event_base *base,
+	    const struct settings *settings, struct totals *totals,
+	    struct placement *placement, struct lingerers *linger,
+	    struct handoffs *handoffs);
+/* Handshakes in progress are refused (503), idle ones at home closed, and so is who
+ * comes home from here on. */
+void	 arrivals_leave(struct arrivals *as);
+/* After all that have a reference to a client's address. */
+void	 arrivals_free(struct arrivals *as);
+/* listener's callbacks. */
 void	 arrival_accept_cb(int fd, const struct sockaddr *peer, socklen_t len,
-	    void *gateway);
-void	 arrival_refuse_cb(int fd, void *gateway);
+	    void *arrivals);
+void	 arrival_refuse_cb(int fd, void *arrivals);
 /* c: early bytes, peer, flags; fd is taken. */
-void	 arrival_home(struct gateway *g, const struct capsule *c, int fd);
-/*
- * Write an error response, then SHUT_WR and discard for at most 1 s or 64 KiB,
- * so that the client reads the answer; fd is taken.  Never blocks.
- */
-void	 arrival_refuse(struct gateway *g, int fd, int status, const char *why,
-	    unsigned retry_after_s, int head_only);
-size_t	 arrivals_count(const struct arrivals *a);	/* handshakes */
-size_t	 arrivals_home(const struct arrivals *a);	/* waiting at home */
+void	 arrival_home(struct arrivals *as, const struct capsule *c, int fd);
+size_t	 arrivals_count(const struct arrivals *as);	/* handshakes */
+size_t	 arrivals_home(const struct arrivals *as);	/* waiting at home */
 
 #endif

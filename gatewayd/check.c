@@ -9,17 +9,16 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "gatewayd/check.h"
-#include "gatewayd/gateway.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/roster.h"
-#include "gatewayd/status.h"
+#include "gatewayd/shard.h"
 #include "proto/channel.h"
 
 #define CHECK_LOOK_MS	50
 
 struct check {
 	struct list	 at;
-	struct gateway	*g;
+	struct checks	*all;
 	struct control	*asker;
 	uint64_t	 id;		/* the asker's */
 	uint64_t	 deadline;	/* clock_ms */
@@ -31,27 +30,67 @@ struct check {
 	}		 shards[SLOTS_MAX];
 };
 
+struct checks {
+	struct event_base *base;
+	struct roster	*roster;
+	struct placement *placement;
+	void		(*answer)(struct control *, uint64_t,
+			    const struct check_result *, void *);
+	void		*arg;
+	struct list	 list;
+};
+
 static void	 check_look_cb(evutil_socket_t, short, void *);
 static void	 check_free(struct check *);
 
+struct checks *
+checks_new(struct event_base *base, struct roster *roster,
+    struct placement *placement, void (*answer)(struct control *, uint64_t,
+    const struct check_result *, void *), void *arg)
+{
+	struct checks	*cs;
+
+	if ((cs = calloc(1, sizeof(*cs))) == NULL)
+		return (NULL);
+	cs->base = base;
+	cs->roster = roster;
+	cs->placement = placement;
+	cs->answer = answer;
+	cs->arg = arg;
+	list_init(&cs->list);
+	return (cs);
+}
+
+void
+checks_free(struct checks *cs)
+{
+	struct list	*l, *tmp;
+
+	if (cs == NULL)
+		return;
+	list_each(l, tmp, &cs->list)
+		check_free(list_entry(l, struct check, at));
+	free(cs);
+}
+
 int
-check_begin(struct gateway *g, struct control *asker, uint64_t id)
+check_begin(struct checks *cs, struct control *asker, uint64_t id)
 {
 	struct check	*c;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return (-1);
 	list_init(&c->at);
-	c->g = g;
+	c->all = cs;
 	c->asker = asker;
 	c->id = id;
 	c->deadline = clock_ms() + CHECK_MS;
-	if ((c->timer = evtimer_new(g->base, check_look_cb, c)) == NULL) {
+	if ((c->timer = evtimer_new(cs->base, check_look_cb, c)) == NULL) {
 		free(c);
 		errno = ENOMEM;
 		return (-1);
 	}
-	list_push(&g->checks, &c->at);
+	list_push(&cs->list, &c->at);
 	event_active(c->timer, EV_TIMEOUT, 1);
 	return (0);
 }
@@ -61,7 +100,7 @@ check_begin(struct gateway *g, struct control *asker, uint64_t id)
  * way to it are in the books and not with it.
  */
 void
-check_said(struct gateway *g, const struct shard *s, const struct ctl *m)
+check_said(struct checks *cs, const struct shard *s, const struct ctl *m)
 {
 	struct list	*l, *tmp;
 	struct check	*c;
@@ -70,7 +109,7 @@ check_said(struct gateway *g, const struct shard *s, const struct ctl *m)
 	if (s->site == NULL)
 		return;
 	books = s->site->count - list_count(&s->handoffs);
-	list_each(l, tmp, &g->checks) {
+	list_each(l, tmp, &cs->list) {
 		c = list_entry(l, struct check, at);
 		if (c->shards[s->slot].control != s->control ||
 		    c->id != m->id || c->shards[s->slot].said)
@@ -85,11 +124,11 @@ check_said(struct gateway *g, const struct shard *s, const struct ctl *m)
 }
 
 void
-check_cancel(struct gateway *g, const struct control *asker)
+check_cancel(struct checks *cs, const struct control *asker)
 {
 	struct list	*l, *tmp;
 
-	list_each(l, tmp, &g->checks)
+	list_each(l, tmp, &cs->list)
 		if (list_entry(l, struct check, at)->asker == asker)
 			check_free(list_entry(l, struct check, at));
 }
@@ -108,7 +147,7 @@ check_awaits(struct check *c, struct shard *s)
 	if (c->shards[s->slot].control != s->control) {
 		c->shards[s->slot].control = s->control;
 		c->shards[s->slot].said = 0;
-		(void)roster_tell(s, &m, NULL);
+		(void)shard_tell(s, &m, NULL);
 	}
 	return (!c->shards[s->slot].said);
 }
@@ -119,13 +158,12 @@ check_look_cb(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval	 again = { 0, CHECK_LOOK_MS * 1000 };
 	struct check			*c = arg;
-	struct status_check		 result = { .nsilent = 0 };
+	struct check_result		 result = { .nsilent = 0 };
 	struct shard			*s;
 
 	(void)fd, (void)what;
-	for (size_t i = 0; c->g->roster != NULL &&
-	    i < roster_nslots(c->g->roster); i++) {
-		s = roster_slot(c->g->roster, i);
+	for (size_t i = 0; i < roster_nslots(c->all->roster); i++) {
+		s = roster_slot(c->all->roster, i);
 		if (check_awaits(c, s))
 			result.silent[result.nsilent++] = s->slot;
 	}
@@ -133,9 +171,9 @@ check_look_cb(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(c->timer, &again);
 		return;
 	}
-	result.wrong = c->wrong || placement_verify(c->g->placement) == -1;
+	result.wrong = c->wrong || placement_verify(c->all->placement) == -1;
 	/* A channel that cannot take the answer ends by itself. */
-	(void)status_answer(c->g, c->asker, c->id, &result);
+	c->all->answer(c->asker, c->id, &result, c->all->arg);
 	check_free(c);
 }
 

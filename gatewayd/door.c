@@ -14,21 +14,20 @@
 #include "common/listener.h"
 #include "common/log.h"
 #include "common/sock.h"
-#include "gatewayd/check.h"
 #include "gatewayd/door.h"
-#include "gatewayd/forget.h"
-#include "gatewayd/gateway.h"
 #include "gatewayd/paths.h"
-#include "gatewayd/roster.h"
-#include "gatewayd/status.h"
 #include "proto/channel.h"
+#include "proto/control.h"
+#include "proto/limits.h"
 
 #define DOOR_FIRST_MS	2000		/* until its first message */
 #define DOOR_ANSWER_MS	30000		/* until kennelctl has its answer */
 #define DOOR_MAX	(2 * SLOTS_MAX)	/* channels */
 
 struct control_door {
-	struct gateway	*gateway;
+	struct event_base *base;
+	const struct door_ops *ops;
+	void		*arg;
 	struct listener	*listener;
 	char		*path;
 	struct list	 visitors;
@@ -41,7 +40,6 @@ struct visitor {
 	struct control_door *door;
 	struct control	*control;
 	struct shard	*shard;		/* NULL: not a shard, or not yet */
-	struct forget	*forget;	/* NULL: kennelctl waits for no such thing */
 	struct event	*timer;
 	pid_t		 pid;
 };
@@ -58,7 +56,8 @@ static void	 visitor_timer_cb(evutil_socket_t, short, void *);
 static void	 visitor_free(struct visitor *);
 
 struct control_door *
-door_new(struct gateway *g)
+door_new(struct event_base *base, const char *run_dir,
+    const struct door_ops *ops, void *arg)
 {
 	struct control_door	*d;
 	struct sock_addr	 a;
@@ -68,16 +67,18 @@ door_new(struct gateway *g)
 
 	if ((d = calloc(1, sizeof(*d))) == NULL)
 		return (NULL);
-	d->gateway = g;
+	d->base = base;
+	d->ops = ops;
+	d->arg = arg;
 	list_init(&d->visitors);
-	if ((d->path = paths_in(g->settings.run_dir, "control.sock")) == NULL ||
+	if ((d->path = paths_in(run_dir, "control.sock")) == NULL ||
 	    asprintf(&text, "unix:%s", d->path) == -1)
 		goto fail;
 	if (sock_parse(text, &a, &why) == -1 ||
 	    (fd = sock_listen(&a, SOCK_SEQPACKET, SLOTS_MAX)) == -1 ||
 	    chmod(d->path, 0600) == -1)
 		goto fail;
-	d->listener = listener_new(g->base, fd, door_accept_cb, door_refuse_cb,
+	d->listener = listener_new(base, fd, door_accept_cb, door_refuse_cb,
 	    d);
 	if (d->listener == NULL)
 		goto fail;
@@ -136,9 +137,9 @@ door_accept_cb(int fd, const struct sockaddr *sa, socklen_t len, void *arg)
 	list_push(&d->visitors, &v->at);
 	d->nvisitors++;
 	snprintf(name, sizeof(name), "pid=%d", (int)pid);
-	v->control = control_new(d->gateway->base, fd, name,
+	v->control = control_new(d->base, fd, name,
 	    visitor_message_cb, visitor_packet_cb, visitor_end_cb, v);
-	v->timer = evtimer_new(d->gateway->base, visitor_timer_cb, v);
+	v->timer = evtimer_new(d->base, visitor_timer_cb, v);
 	if (v->control == NULL || v->timer == NULL) {
 		if (v->control == NULL)
 			close(fd);
@@ -160,34 +161,24 @@ static int
 visitor_message_cb(struct control *c, const struct ctl *m, int *fds,
     size_t nfds, int cut, void *arg)
 {
-	struct visitor	*v = arg;
-	struct gateway	*g = v->door->gateway;
-	struct timeval	 tv = { DOOR_ANSWER_MS / 1000, 0 };
+	struct visitor			*v = arg;
+	const struct control_door	*d = v->door;
+	struct timeval			 tv = { DOOR_ANSWER_MS / 1000, 0 };
 
-	if (v->shard != NULL && m->type == CTL_STATUS) {
-		check_said(g, v->shard, m);
-		return (0);
-	}
 	if (v->shard != NULL)
-		return (roster_message(v->shard, m, fds, nfds, cut));
+		return (d->ops->message(v->shard, m, fds, nfds, cut, d->arg));
 	switch (m->type) {
 	case CTL_HELLO:
-		v->shard = roster_hello(g->roster, c, m,
-		    nfds > 0 ? fds : NULL, v->pid);
+		v->shard = d->ops->hello(c, m, nfds > 0 ? fds : NULL, v->pid,
+		    d->arg);
 		if (v->shard == NULL)
 			return (-1);
 		evtimer_del(v->timer);
 		return (0);
 	case CTL_STATUS_ASK:
-		evtimer_add(v->timer, &tv);
-		if (slice_is(m->text, "check"))
-			return (check_begin(g, c, m->id));
-		return (status_answer(g, c, m->id, NULL));
 	case CTL_FORGET:
-		if (v->forget != NULL)
-			return (-1);
 		evtimer_add(v->timer, &tv);
-		return (forget_begin(g, c, m, &v->forget));
+		return (d->ops->ask(c, m, d->arg));
 	default:
 		log_warn("control pid=%d message=%s from nobody we know",
 		    (int)v->pid, ctl_name(m->type));
@@ -202,7 +193,7 @@ visitor_packet_cb(struct control *c, void *arg)
 
 	(void)c;
 	if (v->shard != NULL)
-		roster_packet(v->shard);
+		v->door->ops->packet(v->shard, v->door->arg);
 }
 
 static void
@@ -212,7 +203,7 @@ visitor_sent_cb(struct control *c, void *arg)
 
 	(void)c;
 	if (v->shard != NULL)
-		roster_sent(v->shard);
+		v->door->ops->sent(v->shard, v->door->arg);
 }
 
 static void
@@ -223,7 +214,7 @@ visitor_end_cb(struct control *c, const char *why, void *arg)
 
 	(void)c;
 	if (s != NULL)
-		roster_channel_end(s, why);
+		v->door->ops->end(s, why, v->door->arg);
 	visitor_free(v);
 }
 
@@ -241,9 +232,8 @@ static void
 visitor_free(struct visitor *v)
 {
 	list_remove(&v->at);
-	forget_cancel(v->forget);
 	v->door->nvisitors--;
-	check_cancel(v->door->gateway, v->control);
+	v->door->ops->gone(v->control, v->door->arg);
 	control_free(v->control);
 	if (v->timer != NULL)
 		event_free(v->timer);

@@ -5,13 +5,13 @@
 
 #include <jansson.h>
 
+#include "common/list.h"
 #include "common/log.h"
 #include "common/redis.h"
 #include "gatewayd/forget.h"
-#include "gatewayd/gateway.h"
 #include "gatewayd/placement.h"
-#include "gatewayd/registry.h"
-#include "gatewayd/route.h"
+#include "gatewayd/routes.h"
+#include "gatewayd/settings.h"
 #include "proto/channel.h"
 #include "proto/keys.h"
 
@@ -42,13 +42,38 @@ static const char	 forget_script[] =
     "return n + redis.call('DEL', KEYS[2])\n";
 
 struct forget {
-	struct gateway	*g;
+	struct list	 at;		/* as long as Redis is asked */
+	struct forgets	*all;
 	struct control	*c;		/* NULL: has ended */
-	struct forget	**at;		/* who has a pointer to this */
 	uint64_t	 id;		/* of the question */
 	struct slice	 group;		/* in name */
 	char		 name[];
 };
+
+struct forgets {
+	const struct settings *settings;
+	struct placement *placement;
+	struct list	 list;
+};
+
+struct forgets *
+forgets_new(const struct settings *settings, struct placement *placement)
+{
+	struct forgets	*fs;
+
+	if ((fs = calloc(1, sizeof(*fs))) == NULL)
+		return (NULL);
+	fs->settings = settings;
+	fs->placement = placement;
+	list_init(&fs->list);
+	return (fs);
+}
+
+void
+forgets_free(struct forgets *fs)
+{
+	free(fs);
+}
 
 /* ---- answers ---- */
 
@@ -78,9 +103,9 @@ forget_refuse(struct control *c, uint64_t id, const char *why)
 
 /* Connections of the open groups of this name, of whatever application. */
 static size_t
-forget_open(const struct gateway *g, struct slice name)
+forget_open(const struct forgets *fs, struct slice name)
 {
-	const struct list	*groups = placement_groups(g->placement);
+	const struct list	*groups = placement_groups(fs->placement);
 	const struct group	*group;
 	const struct replica	*r;
 	size_t			 n = 0;
@@ -118,8 +143,7 @@ forget_cb(const struct redis_value *v, int err, void *arg)
 	char		 text[256];
 	size_t		 n;
 
-	if (f->at != NULL)
-		*f->at = NULL;
+	list_remove(&f->at);
 	if (f->c == NULL)
 		;
 	else if (err != 0)
@@ -131,7 +155,7 @@ forget_cb(const struct redis_value *v, int err, void *arg)
 	else if (v->integer < 0)
 		forget_refuse(f->c, f->id, "it is open on another machine, or "
 		    "was until now; a room can be removed when all have left");
-	else if ((n = forget_open(f->g, f->group)) > 0)
+	else if ((n = forget_open(f->all, f->group)) > 0)
 		forget_refuse_open(f->c, f->id, n);
 	else
 		forget_tell(f->c, f->id, json_pack("{s:I}", "removed",
@@ -168,15 +192,15 @@ forget_app_cb(const char *app, void *arg)
 {
 	struct forget_args	*a = arg;
 
-	forget_arg(a, keys_store(a->f->g->settings.redis_prefix, a->f->group,
+	forget_arg(a, keys_store(a->f->all->settings->redis_prefix, a->f->group,
 	    slice_str(app)));
 }
 
 /* 0, or -1: Redis cannot be asked. */
 static int
-forget_ask(struct forget *f)
+forget_ask(struct forget *f, struct redis *redis)
 {
-	const char		*prefix = f->g->settings.redis_prefix;
+	const char		*prefix = f->all->settings->redis_prefix;
 	struct forget_args	 a = { .f = f };
 	int			 rv = -1;
 
@@ -185,9 +209,9 @@ forget_ask(struct forget *f)
 	forget_arg(&a, strdup("2"));
 	forget_arg(&a, keys_group(prefix, f->group));
 	forget_arg(&a, keys_epoch(prefix, f->group));
-	routes_apps(f->g->settings.routes, forget_app_cb, &a);
+	routes_apps(f->all->settings->routes, forget_app_cb, &a);
 	if (!a.failed)
-		rv = redis_command(registry_redis(f->g->registry), FORGET_MS,
+		rv = redis_command(redis, FORGET_MS,
 		    forget_cb, f, (int)a.n, (const char *const *)a.at, a.len);
 	for (size_t i = 0; i < a.n; i++)
 		free(a.at[i]);
@@ -195,40 +219,47 @@ forget_ask(struct forget *f)
 }
 
 int
-forget_begin(struct gateway *g, struct control *c, const struct ctl *ask,
-    struct forget **at)
+forget_begin(struct forgets *fs, struct control *c, const struct ctl *ask,
+    struct redis *redis)
 {
+	struct list	*l, *tmp;
 	struct forget	*f;
 	size_t		 n;
 
-	if ((n = forget_open(g, ask->group)) > 0)
+	list_each(l, tmp, &fs->list)
+		if (list_entry(l, struct forget, at)->c == c)
+			return (-1);
+	if ((n = forget_open(fs, ask->group)) > 0)
 		return (forget_refuse_open(c, ask->id, n));
-	if (g->registry == NULL)
+	if (redis == NULL)
 		return (forget_refuse(c, ask->id, "nothing is kept: there is "
 		    "no Redis"));
 	if ((f = calloc(1, sizeof(*f) + ask->group.len + 1)) == NULL)
 		return (-1);
-	f->g = g;
+	f->all = fs;
 	f->c = c;
-	f->at = at;
+	list_push(&fs->list, &f->at);
 	f->id = ask->id;
 	if (ask->group.len > 0)
 		memcpy(f->name, ask->group.data, ask->group.len);
 	f->group = slice_of(f->name, ask->group.len);
-	*at = f;
-	if (forget_ask(f) == 0)
+	if (forget_ask(f, redis) == 0)
 		return (0);
-	*at = NULL;
+	list_remove(&f->at);
 	free(f);
 	return (forget_refuse(c, ask->id, "Redis cannot be asked; try again "
 	    "later"));
 }
 
 void
-forget_cancel(struct forget *f)
+forget_cancel(struct forgets *fs, const struct control *c)
 {
-	if (f == NULL)
-		return;
-	f->c = NULL;
-	f->at = NULL;
+	struct list	*l, *tmp;
+	struct forget	*f;
+
+	list_each(l, tmp, &fs->list) {
+		f = list_entry(l, struct forget, at);
+		if (f->c == c)
+			f->c = NULL;
+	}
 }

@@ -1,6 +1,4 @@
 /* Start and stop, in order. */
-#include <sys/socket.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,47 +9,107 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
-#include "common/listener.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/secret.h"
-#include "common/sock.h"
 #include "common/turn.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/check.h"
 #include "gatewayd/child.h"
+#include "gatewayd/configuration.h"
 #include "gatewayd/door.h"
+#include "gatewayd/forget.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
+#include "gatewayd/linger.h"
 #include "gatewayd/jail.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
-#include "gatewayd/route.h"
+#include "gatewayd/routes.h"
+#include "gatewayd/shard.h"
+#include "gatewayd/status.h"
 
-static size_t	 gateway_bind(struct gateway *, int *);
 static void	 gateway_become(const struct gateway *);
 static void	 gateway_start(struct gateway *);
-static void	 gateway_claim(struct gateway *);
-static void	 gateway_refused(struct gateway *, const char *);
-static void	 gateway_shards(struct gateway *);
-static void	 gateway_ready(struct gateway *);
+static void	 gateway_claim(void *);
+static void	 gateway_refused(const char *, void *);
+static int	 gateway_alive(uint64_t, void *);
+static void	 gateway_shards(void *);
+static void	 gateway_ready(void *);
 static void	 gateway_leave(struct gateway *);
-static void	 gateway_left(struct gateway *);
-static void	 gateway_unlisted(struct gateway *);
-static void	 gateway_done(struct gateway *);
+static void	 gateway_left(void *);
+static void	 gateway_unlisted(void *);
+static void	 gateway_done(void *);
 static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
 static void	 gateway_end(struct gateway *) __attribute__((noreturn));
 static void	 gateway_free(struct gateway *);
 static void	 gateway_unlink(const struct gateway *);
-static void	 gateway_unlink_bound(const struct gateway *, size_t);
+static void	 gateway_replica_made(struct replica *, void *);
+static void	 gateway_replica_ended(struct replica *, void *);
+static void	 gateway_resolved(void *);
+static void	 gateway_shard_ready(struct shard *, void *);
+static void	 gateway_shard_dead(struct shard *, void *);
+static void	 gateway_shard_buried(const char *, void *);
+static void	 gateway_room(void *);
+static void	 gateway_adopted(struct shard *, uint64_t, void *);
+static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
+		    int, void *);
+static void	 gateway_going_home(struct shard *, const struct capsule *,
+		    int, void *);
+static struct shard *gateway_hello(struct control *, const struct ctl *,
+		    int *, pid_t, void *);
+static int	 gateway_message(struct shard *, const struct ctl *, int *,
+		    size_t, int, void *);
+static void	 gateway_packet(struct shard *, void *);
+static void	 gateway_sent(struct shard *, void *);
+static void	 gateway_channel_end(struct shard *, const char *, void *);
+static int	 gateway_ask(struct control *, const struct ctl *, void *);
+static void	 gateway_asker_gone(struct control *, void *);
+static void	 gateway_checked(struct control *, uint64_t,
+		    const struct check_result *, void *);
+static void	 gateway_home(const struct capsule *, int, void *);
+static void	 gateway_pause(int, void *);
 static void	 gateway_signal_cb(int, void *);
 static void	 gateway_tick_cb(evutil_socket_t, short, void *);
 
 static const struct placement_ops gateway_placement_ops = {
-	.replica_made = roster_replica_made,
-	.replica_ended = roster_replica_ended,
+	.replica_made = gateway_replica_made,
+	.replica_ended = gateway_replica_ended,
+};
+static const struct roster_ops gateway_roster_ops = {
+	.settled = gateway_ready,
+	.resolved = gateway_resolved,
+	.ready = gateway_shard_ready,
+	.dead = gateway_shard_dead,
+	.buried = gateway_shard_buried,
+	.room = gateway_room,
+	.adopted = gateway_adopted,
+	.refused = gateway_not_adopted,
+	.home = gateway_going_home,
+	.left = gateway_left,
+};
+
+static const struct handoff_ops gateway_handoff_ops = {
+	.home = gateway_home,
+	.pause = gateway_pause,
+};
+
+static const struct door_ops gateway_door_ops = {
+	.hello = gateway_hello,
+	.message = gateway_message,
+	.packet = gateway_packet,
+	.sent = gateway_sent,
+	.end = gateway_channel_end,
+	.ask = gateway_ask,
+	.gone = gateway_asker_gone,
+};
+static const struct registry_ops gateway_registry_ops = {
+	.ready = gateway_shards,
+	.refused = gateway_refused,
+	.alive = gateway_alive,
 };
 
 int
@@ -63,10 +121,9 @@ gateway_run(struct gateway *g)
 	struct proc_signals	*signals;
 	struct event		*tick;
 
-	list_init(&g->checks);
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
-	g->nbound = gateway_bind(g, g->bound);
+	sockets_bind(&g->sockets, &g->settings);
 	gateway_become(g);
 	if ((g->base = event_base_new()) == NULL ||
 	    event_base_priority_init(g->base, 2) == -1)
@@ -88,76 +145,19 @@ gateway_run(struct gateway *g)
 	return (0);
 }
 
-uint64_t
-gateway_next_id(struct gateway *g)
-{
-	uint64_t	 high = g->incarnation << 32;
-
-	/* 0 is nobody's. */
-	do
-		g->counter++;
-	while ((high | (g->counter & UINT32_MAX)) == 0);
-	return (high | (g->counter & UINT32_MAX));
-}
-
 /* ---- start ---- */
-
-/* Before anything is started: what cannot be listened on ends it here. */
-static size_t
-gateway_bind(struct gateway *g, int *fds)
-{
-	const struct settings	*s = &g->settings;
-	socklen_t		 len = sizeof(int);
-	size_t			 n = (size_t)proc_listen_fds();
-	int			 listening, keep;
-
-	if (n > LISTEN_MAX)
-		fatalx("%zu sockets were passed; at most %d are possible", n,
-		    LISTEN_MAX);
-	g->activated = n > 0;
-	for (size_t i = 0; i < n; i++) {
-		fds[i] = 3 + (int)i;
-		if (getsockopt(fds[i], SOL_SOCKET, SO_ACCEPTCONN, &listening,
-		    &len) == -1 || !listening)
-			fatalx("the socket passed as descriptor %d does not "
-			    "listen", fds[i]);
-	}
-	if (g->activated)
-		return (n);
-	for (size_t i = 0; i < s->nlisten; i++) {
-		fds[i] = sock_listen(&s->listen[i], SOCK_STREAM,
-		    (int)s->backlog);
-		if (fds[i] != -1)
-			continue;
-		keep = errno;
-		gateway_unlink_bound(g, i);
-		fatalx("cannot listen on %s: %s%s", s->listen_text[i],
-		    strerror(keep), keep == EPERM && s->listen[i].perms ?
-		    "; only root gives a file to another owner, or to a group "
-		    "that it is not in" : keep != EADDRINUSE ? "" : "; is "
-		    "another server running? choose another with --listen");
-	}
-	return (s->nlisten);
-}
 
 /* The last that is done as root. */
 static void
 gateway_become(const struct gateway *g)
 {
-	const struct settings		*s = &g->settings;
-	const struct sockaddr_un	*un;
-	unsigned			 perms;
+	const struct settings	*s = &g->settings;
+	const char		*path;
 
 	if (s->uid == geteuid())
 		return;
-	for (size_t i = 0; i < s->nlisten && !g->activated; i++) {
-		un = (const void *)&s->listen[i].ss;
-		perms = s->listen[i].perms;
-		if (un->sun_family == AF_UNIX && lchown(un->sun_path,
-		    perms & SOCK_OWNER ? (uid_t)-1 : s->uid,
-		    perms & SOCK_GROUP ? (gid_t)-1 : s->gid) == -1)
-			fatal("%s", un->sun_path);
-	}
+	if (sockets_give(&g->sockets, &path) == -1)
+		fatal("%s", path);
 	if (proc_become(s->user, s->uid, s->gid) == -1 ||
 	    proc_open_to_debuggers(s->core) == -1)
 		fatal("cannot become user %s", s->user);
@@ -175,14 +175,13 @@ gateway_start(struct gateway *g)
 	if (g->filter != NULL && !jail_has_domains())
 		log_info("this kernel has no landlock, which would keep "
 		    "workers out of each other");
-	g->placement = placement_new(&gateway_placement_ops, g);
-	g->arrivals = arrivals_new(g);
-	g->handoffs = handoffs_new(g);
-	if (g->placement == NULL || g->arrivals == NULL ||
-	    g->handoffs == NULL)
+	g->placement = placement_new(g->incarnation, &gateway_placement_ops, g);
+	g->linger = linger_new(g->base, g->settings.linger_max, &g->totals);
+	if (g->placement == NULL || g->linger == NULL)
 		fatal("start");
 	if (strcmp(mode, "auto") == 0) {
-		if ((g->redisd = redisd_new(g, gateway_claim)) == NULL)
+		if ((g->redisd = redisd_new(g->base, &g->settings,
+		    gateway_claim, g)) == NULL)
 			fatalx("no redis-server");
 		mode = redisd_url(g->redisd);
 	}
@@ -195,34 +194,51 @@ gateway_start(struct gateway *g)
 
 /* Redis is there, or is not to be waited for: whose is the node's name? */
 static void
-gateway_claim(struct gateway *g)
+gateway_claim(void *arg)
 {
-	char	 shown[256];
+	struct gateway	*g = arg;
+	char		 shown[256];
 
 	if (g->redis_url[0] == '\0')
 		gateway_shards(g);
-	else if ((g->registry = registry_new(g, gateway_shards,
-	    gateway_refused)) == NULL)
+	else if ((g->registry = registry_new(g->base, &g->settings,
+	    g->redis_url, g->incarnation, g->started, &gateway_registry_ops,
+	    g)) == NULL)
 		fatal("redis %s", secret_shown(shown, sizeof(shown),
 		    g->redis_url));
 }
 
 /* Nothing was started yet but, perhaps, a Redis of our own. */
 static void
-gateway_refused(struct gateway *g, const char *why)
+gateway_refused(const char *why, void *arg)
 {
 	log_warn("%s", why);
-	gateway_end(g);
+	gateway_end(arg);
 }
 
 /* The name is ours, or nobody can say. */
 static void
-gateway_shards(struct gateway *g)
+gateway_shards(void *arg)
 {
-	if ((g->door = door_new(g)) == NULL)
+	struct gateway	*g = arg;
+
+	if ((g->door = door_new(g->base, g->settings.run_dir,
+	    &gateway_door_ops, g)) == NULL)
 		fatal("%s/control.sock", g->settings.run_dir);
-	if (roster_new(g, gateway_ready) == NULL)
+	g->roster = roster_new(g->base, &g->settings, g->placement, &g->totals,
+	    g->filter, g->redis_url, g->incarnation, &gateway_roster_ops, g);
+	if (g->roster == NULL)
 		fatal("shards");
+	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
+	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
+	g->checks = checks_new(g->base, g->roster, g->placement,
+	    gateway_checked, g);
+	g->forgets = forgets_new(&g->settings, g->placement);
+	if (g->handoffs != NULL)
+		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
+		    g->placement, g->linger, g->handoffs);
+	if (g->arrivals == NULL || g->checks == NULL || g->forgets == NULL)
+		fatal("start");
 }
 
 static void
@@ -234,31 +250,17 @@ gateway_route_cb(const char *label, const char *text, void *arg)
 
 /* All shards have come up, or failed: those who knock are let in. */
 static void
-gateway_ready(struct gateway *g)
+gateway_ready(void *arg)
 {
-	struct sockaddr_storage	 ss;
-	socklen_t		 len;
+	struct gateway		*g = arg;
 	struct buf		 where = { .max = 4096 };
-	char			 text[128];
 	size_t			 up = 0;
-	int			 fd;
 
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
 		up += roster_slot(g->roster, i)->state == SHARD_READY;
-	for (size_t i = 0; i < g->nbound; i++) {
-		fd = g->bound[i];
-		len = sizeof(ss);
-		if (getsockname(fd, (struct sockaddr *)&ss, &len) == 0)
-			buf_addf(&where, "%s%s", i > 0 ? "," : "",
-			    sock_format(text, sizeof(text),
-			    (struct sockaddr *)&ss, len));
-		g->listeners[i] = listener_new(g->base, fd, arrival_accept_cb,
-		    arrival_refuse_cb, g);
-		if (g->listeners[i] == NULL)
-			fatal("listen");
-		g->nlisteners++;
-	}
-	g->nbound = 0;
+	if (sockets_listen(&g->sockets, g->base, arrival_accept_cb,
+	    arrival_refuse_cb, g->arrivals, &where) == -1)
+		fatal("listen");
 	if (g->registry != NULL)
 		registry_start(g->registry);
 	buf_add(&where, "", 1);
@@ -273,6 +275,220 @@ gateway_ready(struct gateway *g)
 	proc_notify("READY=1");
 }
 
+/* ---- what is handed from the lower to the upper ---- */
+
+/* May a shard of this incarnation be alive? */
+static int
+gateway_alive(uint64_t incarnation, void *arg)
+{
+	const struct gateway	*g = arg;
+
+	return (g->roster != NULL && roster_knows(g->roster, incarnation));
+}
+
+/* Placement has a new replica, or none any more. */
+static void
+gateway_replica_made(struct replica *rep, void *arg)
+{
+	struct gateway	*g = arg;
+
+	roster_replica_made(g->roster, rep);
+}
+
+static void
+gateway_replica_ended(struct replica *rep, void *arg)
+{
+	struct gateway	*g = arg;
+
+	roster_replica_ended(g->roster, rep);
+}
+
+/* Found shards have spoken: what is in Redis and not alive is dead. */
+static void
+gateway_resolved(void *arg)
+{
+	struct gateway	*g = arg;
+
+	if (g->registry != NULL)
+		registry_start(g->registry);
+}
+
+static void
+gateway_shard_ready(struct shard *s, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_shard_ready(g->handoffs, s);
+}
+
+static void
+gateway_shard_dead(struct shard *s, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_shard_dead(g->handoffs, s);
+}
+
+static void
+gateway_shard_buried(const char *address, void *arg)
+{
+	struct gateway	*g = arg;
+
+	if (g->registry != NULL)
+		registry_sweep(g->registry, address);
+}
+
+/* A shard may be started for those who wait. */
+static void
+gateway_room(void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_retry(g->handoffs);
+}
+
+static void
+gateway_adopted(struct shard *s, uint64_t id, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_adopted(g->handoffs, s, id);
+}
+
+static void
+gateway_not_adopted(struct shard *s, uint64_t id, struct slice why, int leaving,
+    void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_refused(g->handoffs, s, id, why, leaving);
+}
+
+static void
+gateway_going_home(struct shard *s, const struct capsule *c, int fd, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_home(g->handoffs, s, c, fd);
+}
+
+/* A connection came home. */
+static void
+gateway_home(const struct capsule *c, int fd, void *arg)
+{
+	struct gateway	*g = arg;
+
+	arrival_home(g->arrivals, c, fd);
+}
+
+/* Many connections are on their way to shards: accept more slowly, or go on. */
+static void
+gateway_pause(int on, void *arg)
+{
+	struct gateway	*g = arg;
+
+	sockets_pause(&g->sockets, on);
+}
+
+/* A shard says hello at the door. */
+static struct shard *
+gateway_hello(struct control *c, const struct ctl *m, int *page, pid_t peer,
+    void *arg)
+{
+	struct gateway	*g = arg;
+
+	return (roster_hello(g->roster, c, m, page, peer));
+}
+
+static int
+gateway_message(struct shard *s, const struct ctl *m, int *fds, size_t nfds,
+    int cut, void *arg)
+{
+	struct gateway	*g = arg;
+
+	if (m->type != CTL_STATUS)
+		return (roster_message(g->roster, s, m, fds, nfds, cut));
+	check_said(g->checks, s, m);
+	return (0);
+}
+
+static void
+gateway_packet(struct shard *s, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_packet(g->handoffs, s);
+}
+
+static void
+gateway_sent(struct shard *s, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_sent(g->handoffs, s);
+}
+
+static void
+gateway_channel_end(struct shard *s, const char *why, void *arg)
+{
+	struct gateway	*g = arg;
+
+	roster_channel_end(g->roster, s, why);
+}
+
+/* Tell kennelctl everything, with what a check has found (may be NULL). */
+static int
+gateway_status(struct gateway *g, struct control *c, uint64_t id,
+    const struct check_result *check)
+{
+	const struct status	 st = {
+		.settings = &g->settings,
+		.totals = &g->totals,
+		.placement = g->placement,
+		.roster = g->roster,
+		.started = g->started,
+		.leaving = g->leaving,
+		.redis_url = g->redis_url,
+		.redis_up = g->registry != NULL && registry_up(g->registry),
+		.handshakes = arrivals_count(g->arrivals),
+		.home = arrivals_home(g->arrivals),
+		.handing_over = handoff_count(g->handoffs),
+	};
+
+	return (status_answer(&st, c, id, check));
+}
+
+/* A check is done.  A channel that cannot take the answer ends by itself. */
+static void
+gateway_checked(struct control *asker, uint64_t id,
+    const struct check_result *check, void *arg)
+{
+	(void)gateway_status(arg, asker, id, check);
+}
+
+/* kennelctl asks. */
+static int
+gateway_ask(struct control *c, const struct ctl *m, void *arg)
+{
+	struct gateway	*g = arg;
+
+	if (m->type == CTL_FORGET)
+		return (forget_begin(g->forgets, c, m, g->registry == NULL ?
+		    NULL : registry_redis(g->registry)));
+	if (slice_is(m->text, "check"))
+		return (check_begin(g->checks, c, m->id));
+	return (gateway_status(g, c, m->id, NULL));
+}
+
+static void
+gateway_asker_gone(struct control *c, void *arg)
+{
+	struct gateway	*g = arg;
+
+	check_cancel(g->checks, c);
+	forget_cancel(g->forgets, c);
+}
+
 /* ---- stop ---- */
 
 static void
@@ -281,25 +497,22 @@ gateway_leave(struct gateway *g)
 	log_info("leaving");
 	proc_notify("STOPPING=1");
 	g->leaving = 1;
-	while (g->nbound > 0)
-		close(g->bound[--g->nbound]);
-	while (g->nlisteners > 0)
-		listener_free(g->listeners[--g->nlisteners]);
-	/* Whoever is refused from here on still is to read why. */
-	arrivals_free(g->arrivals);
-	if ((g->arrivals = arrivals_new(g)) == NULL)
-		gateway_at_once(g);
-	handoff_leave(g);
-	if (g->roster != NULL)
-		roster_leave(g->roster, g->settings.drain_ms, gateway_left);
-	else
+	sockets_close(&g->sockets);
+	if (g->roster == NULL) {
 		gateway_left(g);
+		return;
+	}
+	arrivals_leave(g->arrivals);
+	handoff_leave(g->handoffs);
+	roster_leave(g->roster, g->settings.drain_ms);
 }
 
 /* The shards have. */
 static void
-gateway_left(struct gateway *g)
+gateway_left(void *arg)
 {
+	struct gateway	*g = arg;
+
 	if (g->registry != NULL)
 		registry_leave(g->registry, gateway_unlisted);
 	else
@@ -308,8 +521,10 @@ gateway_left(struct gateway *g)
 
 /* Nothing of ours is in Redis any more. */
 static void
-gateway_unlisted(struct gateway *g)
+gateway_unlisted(void *arg)
 {
+	struct gateway	*g = arg;
+
 	registry_free(g->registry);
 	g->registry = NULL;
 	if (g->redisd != NULL)
@@ -319,9 +534,9 @@ gateway_unlisted(struct gateway *g)
 }
 
 static void
-gateway_done(struct gateway *g)
+gateway_done(void *arg)
 {
-	(void)g;
+	(void)arg;
 	turn_stop();
 }
 
@@ -353,11 +568,13 @@ static void
 gateway_free(struct gateway *g)
 {
 	door_free(g->door);
+	checks_free(g->checks);
+	forgets_free(g->forgets);
 	handoffs_free(g->handoffs);
 	placement_free(g->placement);
 	roster_free(g->roster);
 	arrivals_free(g->arrivals);
-	map_clear(&g->addresses);
+	linger_free(g->linger);
 	redisd_free(g->redisd);
 	gateway_unlink(g);
 	jail_free(g->filter);
@@ -376,21 +593,7 @@ gateway_unlink(const struct gateway *g)
 			unlinkat(fd, names[i], 0);
 		close(fd);
 	}
-	if (!g->activated)
-		gateway_unlink_bound(g, g->settings.nlisten);
-}
-
-/* The Unix sockets among the first n that we listen on. */
-static void
-gateway_unlink_bound(const struct gateway *g, size_t n)
-{
-	const struct sockaddr_un	*un;
-
-	for (size_t i = 0; i < n; i++) {
-		un = (const void *)&g->settings.listen[i].ss;
-		if (un->sun_family == AF_UNIX)
-			unlink(un->sun_path);
-	}
+	sockets_unlink(&g->sockets);
 }
 
 /* What nothing else brings up. */
@@ -420,7 +623,7 @@ gateway_signal_cb(int signo, void *arg)
 
 	switch (signo) {
 	case SIGHUP:
-		if (settings_reload(&g->settings, err, sizeof(err)) == -1)
+		if (configuration_reload(&g->settings, err, sizeof(err)) == -1)
 			log_warn("configuration not changed: %s%s", err,
 			    g->settings.user != NULL &&
 			    access(g->settings.config, R_OK) == -1 &&

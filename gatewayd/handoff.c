@@ -11,16 +11,18 @@
 
 #include "common/clock.h"
 #include "common/list.h"
-#include "common/listener.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/turn.h"
 #include "gatewayd/address.h"
-#include "gatewayd/arrival.h"
-#include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
+#include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/rest.h"
 #include "gatewayd/roster.h"
+#include "gatewayd/settings.h"
+#include "gatewayd/shard.h"
+#include "gatewayd/totals.h"
 #include "proto/channel.h"
 
 #define HANDOFF_WAIT_MS		2000	/* for a shard to start */
@@ -28,7 +30,6 @@
 #define HANDOFF_GRACE_MS	200	/* more, until it is somebody else's */
 #define HANDOFF_MANY		1024	/* unanswered: accept more slowly */
 #define HANDOFF_PAUSE_MS	10
-#define HANDOFF_PAUSE		0x2u	/* its bit of listener_pause() */
 
 struct handoff {
 	struct map_node	 by_id;
@@ -45,81 +46,72 @@ struct handoff {
 	struct capsule_header headers[];	/* then the bytes */
 };
 
-/* A connection that came home and is not touched before the shard's ADOPTED is
- * with the kernel. */
-struct home {
-	struct list	 at;
-	struct shard	*shard;
-	uint64_t	 number;	/* of ADOPTED on the channel */
-	int		 fd;
-	struct capsule	 c;		/* early, peer and flags only */
-	char		 bytes[];
-};
-
-/* The descriptor of an ADOPT that waits in the channel of a shard that hangs, and
- * that counts no more. */
-struct ghost {
-	struct list	 at;
-	struct shard	*shard;
-	uint64_t	 number;
-	int		 fd;
-};
-
 struct handoffs {
-	struct gateway	*gateway;
+	const struct settings *settings;
+	struct totals	*totals;
+	struct placement *placement;
+	struct roster	*roster;
+	struct lingerers *linger;
+	const struct handoff_ops *ops;
+	void		*arg;
+	int		 leaving;
 	struct map	 by_id;
 	struct list	 waiting;	/* at_wait */
 	size_t		 nwaiting;
 	struct list	 again;		/* to be placed afresh, this turn */
-	struct list	 homes;
 	struct list	 sent;		/* at_sent */
-	struct list	 ghosts;
+	struct list	 rests;		/* rest.h */
 	struct event	*timer;
 	struct event	*late;		/* for the first that was sent */
 	struct event	*pause;		/* pending: accepting rests */
 	struct turn_work work;
 };
 
-static struct handoff *handoff_new(struct gateway *,
+static struct handoff *handoff_new(struct handoffs *,
 	    const struct handoff_ask *, int);
-static void	 handoff_place(struct gateway *, struct handoff *);
-static void	 handoff_send(struct gateway *, struct handoff *);
-static int	 handoff_wait(struct gateway *, struct handoff *);
-static void	 handoff_unwait(struct gateway *, struct handoff *);
-static void	 handoff_again(struct gateway *, struct handoff *);
-static void	 handoff_refuse(struct gateway *, struct handoff *,
+static void	 handoff_place(struct handoffs *, struct handoff *);
+static void	 handoff_send(struct handoffs *, struct handoff *);
+static int	 handoff_wait(struct handoffs *, struct handoff *);
+static void	 handoff_unwait(struct handoffs *, struct handoff *);
+static void	 handoff_again(struct handoffs *, struct handoff *);
+static void	 handoff_refuse(struct handoffs *, struct handoff *,
 	    const char *);
-static int	 handoff_detach(struct gateway *, struct handoff *);
-static struct handoff *handoff_find(struct gateway *, const struct shard *,
+static int	 handoff_detach(struct handoffs *, struct handoff *);
+static struct handoff *handoff_find(struct handoffs *, const struct shard *,
 	    uint64_t);
-static void	 handoff_homes(struct gateway *, struct shard *, int);
-static int	 handoff_disown(struct gateway *, struct handoff *);
-static void	 handoff_ghosts(struct gateway *, const struct shard *, int);
+static int	 handoff_disown(struct handoffs *, struct handoff *);
 static void	 handoff_late_cb(evutil_socket_t, short, void *);
 static void	 handoff_arm_late(struct handoffs *, uint64_t);
 static void	 handoff_again_work(void *);
 static void	 handoff_timer_cb(evutil_socket_t, short, void *);
 static void	 handoff_arm(struct handoffs *);
-static void	 handoff_ease(struct gateway *);
+static void	 handoff_ease(struct handoffs *);
 static void	 handoff_pause_cb(evutil_socket_t, short, void *);
 
 struct handoffs *
-handoffs_new(struct gateway *g)
+handoffs_new(struct event_base *base, const struct settings *settings,
+    struct totals *totals, struct placement *placement, struct roster *roster,
+    struct lingerers *linger, const struct handoff_ops *ops, void *arg)
 {
 	struct handoffs	*hs;
 
 	if ((hs = calloc(1, sizeof(*hs))) == NULL)
 		return (NULL);
-	hs->gateway = g;
+	hs->settings = settings;
+	hs->totals = totals;
+	hs->placement = placement;
+	hs->roster = roster;
+	hs->linger = linger;
+	hs->ops = ops;
+	hs->arg = arg;
 	list_init(&hs->waiting);
 	list_init(&hs->again);
-	list_init(&hs->homes);
 	list_init(&hs->sent);
-	list_init(&hs->ghosts);
+	list_init(&hs->rests);
 	turn_work_init(&hs->work, handoff_again_work, hs);
-	hs->timer = evtimer_new(g->base, handoff_timer_cb, hs);
-	hs->pause = evtimer_new(g->base, handoff_pause_cb, hs);
-	hs->late = evtimer_new(g->base, handoff_late_cb, hs);
+	hs->timer = evtimer_new(base, handoff_timer_cb, hs);
+	hs->pause = evtimer_new(base, handoff_pause_cb, hs);
+	hs->late = evtimer_new(base, handoff_late_cb, hs);
 	if (hs->timer == NULL || hs->pause == NULL || hs->late == NULL) {
 		handoffs_free(hs);
 		errno = ENOMEM;
@@ -132,20 +124,13 @@ void
 handoffs_free(struct handoffs *hs)
 {
 	struct map_node	*n;
-	struct list	*l, *tmp;
-	struct home	*home;
 
 	if (hs == NULL)
 		return;
 	while ((n = map_first(&hs->by_id)) != NULL)
-		close(handoff_detach(hs->gateway, container_of(n,
+		close(handoff_detach(hs, container_of(n,
 		    struct handoff, by_id)));
-	list_each(l, tmp, &hs->homes) {
-		home = list_entry(l, struct home, at);
-		close(home->fd);
-		free(home);
-	}
-	handoff_ghosts(hs->gateway, NULL, 1);
+	rest_clear(&hs->rests);
 	map_clear(&hs->by_id);
 	turn_cancel(&hs->work);
 	if (hs->late != NULL)
@@ -158,21 +143,21 @@ handoffs_free(struct handoffs *hs)
 }
 
 void
-handoff_start(struct gateway *g, const struct handoff_ask *ask, int fd)
+handoff_start(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 {
 	struct handoff	*h;
 
-	if ((h = handoff_new(g, ask, fd)) == NULL) {
+	if ((h = handoff_new(hs, ask, fd)) == NULL) {
 		address_unref(ask->address);
-		arrival_refuse(g, fd, 503, NULL, 1, ask->head_only);
+		linger_refuse(hs->linger, fd, 503, NULL, 1, ask->head_only);
 		return;
 	}
-	handoff_place(g, h);
-	handoff_ease(g);
+	handoff_place(hs, h);
+	handoff_ease(hs);
 }
 
 void
-handoff_shard_ready(struct gateway *g, struct shard *s)
+handoff_shard_ready(struct handoffs *hs, struct shard *s)
 {
 	struct list	*l, *tmp;
 	struct handoff	*h;
@@ -180,15 +165,14 @@ handoff_shard_ready(struct gateway *g, struct shard *s)
 	list_each(l, tmp, &s->handoffs) {
 		h = list_entry(l, struct handoff, at);
 		if (!h->sent)
-			handoff_send(g, h);
+			handoff_send(hs, h);
 	}
-	handoff_retry(g);		/* one more may start now */
+	handoff_retry(hs);		/* one more may start now */
 }
 
 void
-handoff_retry(struct gateway *g)
+handoff_retry(struct handoffs *hs)
 {
-	struct handoffs	*hs = g->handoffs;
 	struct list	*l, *tmp;
 	struct handoff	*h;
 
@@ -202,48 +186,47 @@ handoff_retry(struct gateway *g)
 }
 
 void
-handoff_shard_dead(struct gateway *g, struct shard *s)
+handoff_shard_dead(struct handoffs *hs, struct shard *s)
 {
 	struct list	*l, *tmp;
 
 	list_each(l, tmp, &s->handoffs)
-		handoff_again(g, list_entry(l, struct handoff, at));
-	handoff_homes(g, s, 1);
-	handoff_ghosts(g, s, 1);
+		handoff_again(hs, list_entry(l, struct handoff, at));
+	rest_wake(&hs->rests, s, 1, hs->ops->home, hs->arg);
 }
 
 void
-handoff_adopted(struct gateway *g, struct shard *s, uint64_t id)
+handoff_adopted(struct handoffs *hs, struct shard *s, uint64_t id)
 {
-	struct handoff	*h = handoff_find(g, s, id);
-	struct place	*place = placement_find(g->placement, id);
+	struct handoff	*h = handoff_find(hs, s, id);
+	struct place	*place = placement_find(hs->placement, id);
 
 	if (h == NULL)
 		return;
-	g->totals.handed++;
+	hs->totals->handed++;
 	if (place != NULL) {
 		place->address = h->ask.address;
 		h->ask.address = NULL;
 	}
 	log_debug("handoff id=%016" PRIx64 " slot=%" PRIu32 " adopted", id,
 	    s->slot);
-	close(handoff_detach(g, h));
+	close(handoff_detach(hs, h));
 }
 
 void
-handoff_refused(struct gateway *g, struct shard *s, uint64_t id,
+handoff_refused(struct handoffs *hs, struct shard *s, uint64_t id,
     struct slice why, int leaving)
 {
-	struct handoff	*h = handoff_find(g, s, id);
+	struct handoff	*h = handoff_find(hs, s, id);
 	struct place	*place;
 	char		 text[128];
 
 	if (h == NULL) {
 		/* It said ADOPTED, and then saw that it was too late. */
-		place = placement_find(g->placement, id);
+		place = placement_find(hs->placement, id);
 		if (place != NULL && place_site(place) == s->site) {
-			g->totals.gone[CLOSE_LOST]++;
-			placement_release(g->placement, id, NULL);
+			hs->totals->gone[CLOSE_LOST]++;
+			placement_release(hs->placement, id, NULL);
 		}
 		return;
 	}
@@ -251,106 +234,126 @@ handoff_refused(struct gateway *g, struct shard *s, uint64_t id,
 	    s->slot, id, log_escape(text, sizeof(text), why.data, why.len));
 	if (leaving)
 		h->tries--;
-	handoff_again(g, h);
+	handoff_again(hs, h);
 }
 
 void
-handoff_home(struct gateway *g, struct shard *s, const struct capsule *c,
+handoff_home(struct handoffs *hs, struct shard *s, const struct capsule *c,
     int fd)
 {
 	struct ctl	 m = { .type = CTL_ADOPTED, .id = c->id,
 			    .replica = c->replica };
-	struct place	*place = placement_find(g->placement, c->id);
-	struct home	*home;
+	struct place	*place = placement_find(hs->placement, c->id);
+	struct rest	*rest = rest_new(c);
 
-	home = malloc(sizeof(*home) + c->early.len + c->peer.len);
-	if (home == NULL || roster_tell(s, &m, NULL) == -1) {
+	if (rest == NULL || shard_tell(s, &m, NULL) == -1) {
 		/* Not answered, it stays the shard's. */
-		free(home);
+		rest_free(rest);
 		close(fd);
 		return;
 	}
 	/* One that was on its way home when a gateway died has none. */
 	if (place != NULL && place_site(place) == s->site)
-		placement_release(g->placement, c->id, NULL);
-	g->totals.home++;
-	home->shard = s;
-	home->number = control_queued(s->control);
-	home->fd = fd;
-	memset(&home->c, 0, sizeof(home->c));
-	home->c.flags = c->flags;
-	home->c.early = slice_of(home->bytes, c->early.len);
-	home->c.peer = slice_of(home->bytes + c->early.len, c->peer.len);
-	if (c->early.len > 0)
-		memcpy(home->bytes, c->early.data, c->early.len);
-	if (c->peer.len > 0)
-		memcpy(home->bytes + c->early.len, c->peer.data, c->peer.len);
-	list_push(&g->handoffs->homes, &home->at);
+		placement_release(hs->placement, c->id, NULL);
+	hs->totals->home++;
+	rest_put(&hs->rests, rest, s, control_queued(s->control), fd);
 }
 
 void
-handoff_packet(struct gateway *g, struct shard *s)
+handoff_packet(struct handoffs *hs, struct shard *s)
 {
-	if (list_empty(&g->handoffs->homes))
+	if (list_empty(&hs->rests))
 		return;
 	control_flush(s->control);
-	handoff_homes(g, s, 0);
+	rest_wake(&hs->rests, s, 0, hs->ops->home, hs->arg);
 }
 
 void
-handoff_sent(struct gateway *g, struct shard *s)
+handoff_sent(struct handoffs *hs, struct shard *s)
 {
-	handoff_homes(g, s, 0);
-	handoff_ghosts(g, s, 0);
+	rest_wake(&hs->rests, s, 0, hs->ops->home, hs->arg);
 }
 
 void
-handoff_leave(struct gateway *g)
+handoff_leave(struct handoffs *hs)
 {
-	struct handoffs	*hs = g->handoffs;
 
+	hs->leaving = 1;
 	/* What is sent may have been adopted: that is for the shard to say. */
 	while (!list_empty(&hs->waiting))
-		handoff_refuse(g, list_entry(hs->waiting.next, struct handoff,
+		handoff_refuse(hs, list_entry(hs->waiting.next, struct handoff,
 		    at_wait), "Service Unavailable: shutting down");
 }
 
 size_t
-handoff_count(const struct gateway *g)
+handoff_count(const struct handoffs *hs)
 {
-	return (g->handoffs->by_id.count);
+	return (hs->by_id.count);
 }
 
 /* ---- one ---- */
 
-static struct slice
-handoff_copy(char **to, struct slice s)
-{
-	char	*at = *to;
+/* What is copied, one slice after another: with bytes NULL it is measured only. */
+struct copy {
+	char		*bytes;
+	size_t		 len;
+};
 
-	if (s.len > 0)
-		memcpy(at, s.data, s.len);
-	*to += s.len;
-	/* An empty group is a group. */
-	return (slice_of(s.data == NULL ? NULL : at, s.len));
+static void
+handoff_copy(struct copy *c, struct slice *s)
+{
+	char	*at;
+
+	if (c->bytes != NULL) {
+		at = c->bytes + c->len;
+		if (s->len > 0)
+			memcpy(at, s->data, s->len);
+		/* An empty group is a group. */
+		*s = slice_of(s->data == NULL ? NULL : at, s->len);
+	}
+	c->len += s->len;
+}
+
+/* All slices of a handoff: each is one line here, and nowhere else. */
+static void
+handoff_walk(struct handoff_ask *ask, struct capsule_header *headers,
+    struct copy *c)
+{
+	handoff_copy(c, &ask->group);
+	handoff_copy(c, &ask->uid);
+	handoff_copy(c, &ask->app);
+	handoff_copy(c, &ask->route);
+	handoff_copy(c, &ask->peer);
+	handoff_copy(c, &ask->early);
+	for (size_t i = 0; i < ask->nheaders; i++) {
+		handoff_copy(c, &headers[i].name);
+		handoff_copy(c, &headers[i].value);
+	}
 }
 
 /* Keeps all of ask.  fd is taken only on success. */
 static struct handoff *
-handoff_new(struct gateway *g, const struct handoff_ask *ask, int fd)
+handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 {
-	struct handoff	*h;
-	char		*p;
-	size_t		 size, n;
+	static struct capsule_header	 headers[CAPSULE_HEADERS_MAX];
+	struct handoff_ask		 mine = *ask;
+	struct copy			 c = { .bytes = NULL };
+	struct handoff			*h;
+	size_t				 n;
 
 	n = ask->nheaders < CAPSULE_HEADERS_MAX ? ask->nheaders :
 	    CAPSULE_HEADERS_MAX;
-	size = n * sizeof(h->headers[0]) + ask->group.len + ask->uid.len +
-	    ask->app.len + ask->route.len + ask->peer.len + ask->early.len;
-	for (size_t i = 0; i < n; i++)
-		size += ask->headers[i].name.len + ask->headers[i].value.len;
-	if ((h = malloc(sizeof(*h) + size)) == NULL)
+	mine.nheaders = n;
+	if (n > 0)
+		memcpy(headers, ask->headers, n * sizeof(headers[0]));
+	handoff_walk(&mine, headers, &c);
+	if ((h = malloc(sizeof(*h) + n * sizeof(h->headers[0]) +
+	    c.len)) == NULL)
 		return (NULL);
+	c = (struct copy){ .bytes = (char *)&h->headers[n] };
+	handoff_walk(&mine, headers, &c);
+	if (n > 0)
+		memcpy(h->headers, headers, n * sizeof(headers[0]));
 	h->shard = NULL;
 	h->deadline = h->number = 0;
 	h->tries = 0;
@@ -359,31 +362,19 @@ handoff_new(struct gateway *g, const struct handoff_ask *ask, int fd)
 	list_init(&h->at);
 	list_init(&h->at_wait);
 	list_init(&h->at_sent);
-	h->ask = *ask;
-	if (map_insert(&g->handoffs->by_id, &h->by_id, &h->ask.id,
+	h->ask = mine;
+	h->ask.headers = h->headers;
+	if (map_insert(&hs->by_id, &h->by_id, &h->ask.id,
 	    sizeof(h->ask.id)) == -1) {
 		free(h);
 		return (NULL);
 	}
-	p = (char *)&h->headers[n];
-	h->ask.group = handoff_copy(&p, ask->group);
-	h->ask.uid = handoff_copy(&p, ask->uid);
-	h->ask.app = handoff_copy(&p, ask->app);
-	h->ask.route = handoff_copy(&p, ask->route);
-	h->ask.peer = handoff_copy(&p, ask->peer);
-	h->ask.early = handoff_copy(&p, ask->early);
-	for (size_t i = 0; i < n; i++) {
-		h->headers[i].name = handoff_copy(&p, ask->headers[i].name);
-		h->headers[i].value = handoff_copy(&p, ask->headers[i].value);
-	}
-	h->ask.headers = h->headers;
-	h->ask.nheaders = n;
 	return (h);
 }
 
 /* It has no place: find one, or wait for one, or refuse.  May free h. */
 static void
-handoff_place(struct gateway *g, struct handoff *h)
+handoff_place(struct handoffs *hs, struct handoff *h)
 {
 	const struct placement_ask	 ask = {
 		.id = h->ask.id, .group = h->ask.group, .uid = h->ask.uid,
@@ -392,39 +383,39 @@ handoff_place(struct gateway *g, struct handoff *h)
 	enum placement_answer		 answer;
 	struct place			*place;
 
-	if (g->leaving) {
-		handoff_refuse(g, h, "Service Unavailable: shutting down");
+	if (hs->leaving) {
+		handoff_refuse(hs, h, "Service Unavailable: shutting down");
 		return;
 	}
 	if (h->tries == HANDOFF_TRIES) {
-		handoff_refuse(g, h,
+		handoff_refuse(hs, h,
 		    "Service Unavailable: it could not be handed over");
 		return;
 	}
-	answer = placement_take(g->placement, &ask, &place);
+	answer = placement_take(hs->placement, &ask, &place);
 	/* A plain request needs none of its own, but some. */
 	if ((answer == PLACEMENT_NEED_SHARD || (answer == PLACEMENT_FULL &&
-	    roster_serving(g->roster) == 0)) && roster_grow(g->roster) == 0)
-		answer = placement_take(g->placement, &ask, &place);
+	    roster_serving(hs->roster) == 0)) && roster_grow(hs->roster) == 0)
+		answer = placement_take(hs->placement, &ask, &place);
 	if (answer == PLACED) {
 		h->tries++;
 		h->shard = place_site(place)->owner;
 		list_push(&h->shard->handoffs, &h->at);
 		if (h->shard->state == SHARD_READY)
-			handoff_send(g, h);
-		else if (handoff_wait(g, h) == -1)
-			handoff_refuse(g, h, "Service Unavailable: too many "
+			handoff_send(hs, h);
+		else if (handoff_wait(hs, h) == -1)
+			handoff_refuse(hs, h, "Service Unavailable: too many "
 			    "are waiting");
-	} else if (!roster_starting(g->roster) || handoff_wait(g, h) == -1)
-		handoff_refuse(g, h, "Service Unavailable: all is full");
+	} else if (!roster_starting(hs->roster) || handoff_wait(hs, h) == -1)
+		handoff_refuse(hs, h, "Service Unavailable: all is full");
 }
 
 /* May free h. */
 static void
-handoff_send(struct gateway *g, struct handoff *h)
+handoff_send(struct handoffs *hs, struct handoff *h)
 {
 	static struct buf	 record;	/* kept from one to the next */
-	const struct place	*place = placement_find(g->placement,
+	const struct place	*place = placement_find(hs->placement,
 				    h->ask.id);
 	const struct handoff_ask *ask = &h->ask;
 	struct capsule		 c;
@@ -432,7 +423,7 @@ handoff_send(struct gateway *g, struct handoff *h)
 				    .time = clock_ms() + HANDOFF_LATE_MS };
 	int			 fds[2] = { h->fd, -1 };
 
-	handoff_unwait(g, h);
+	handoff_unwait(hs, h);
 	memset(&c, 0, sizeof(c));
 	c.id = ask->id;
 	c.protocol = CAPSULE_HTTP;
@@ -456,14 +447,14 @@ handoff_send(struct gateway *g, struct handoff *h)
 			goto fail;
 	} else
 		m.value = slice_of(record.data, record.len);
-	if (roster_tell(h->shard, &m, fds) == -1)
+	if (shard_tell(h->shard, &m, fds) == -1)
 		goto fail;
 	h->sent = h->shard->asked = 1;
 	h->number = control_queued(h->shard->control);
 	h->deadline = m.time + HANDOFF_GRACE_MS;
-	list_push(&g->handoffs->sent, &h->at_sent);
-	if (!evtimer_pending(g->handoffs->late, NULL))
-		handoff_arm_late(g->handoffs, HANDOFF_LATE_MS +
+	list_push(&hs->sent, &h->at_sent);
+	if (!evtimer_pending(hs->late, NULL))
+		handoff_arm_late(hs, HANDOFF_LATE_MS +
 		    HANDOFF_GRACE_MS);
 	return;
 fail:
@@ -471,18 +462,17 @@ fail:
 	    ask->id, h->shard->slot, strerror(errno));
 	if (fds[1] != -1)
 		close(fds[1]);
-	handoff_refuse(g, h, NULL);
+	handoff_refuse(hs, h, NULL);
 }
 
 /* For a shard to get ready.  0, or -1: too many do. */
 static int
-handoff_wait(struct gateway *g, struct handoff *h)
+handoff_wait(struct handoffs *hs, struct handoff *h)
 {
-	struct handoffs	*hs = g->handoffs;
 
 	if (!list_empty(&h->at_wait))
 		return (0);
-	if (hs->nwaiting >= g->settings.waiting_max)
+	if (hs->nwaiting >= hs->settings->waiting_max)
 		return (-1);
 	h->deadline = clock_ms() + HANDOFF_WAIT_MS;
 	list_push(&hs->waiting, &h->at_wait);
@@ -493,21 +483,20 @@ handoff_wait(struct gateway *g, struct handoff *h)
 }
 
 static void
-handoff_unwait(struct gateway *g, struct handoff *h)
+handoff_unwait(struct handoffs *hs, struct handoff *h)
 {
 	if (list_empty(&h->at_wait))
 		return;
 	list_remove(&h->at_wait);
-	g->handoffs->nwaiting--;
+	hs->nwaiting--;
 }
 
 /* Its place is given up; at the end of this turn it gets another. */
 static void
-handoff_again(struct gateway *g, struct handoff *h)
+handoff_again(struct handoffs *hs, struct handoff *h)
 {
-	struct handoffs	*hs = g->handoffs;
 
-	placement_release(g->placement, h->ask.id, NULL);
+	placement_release(hs->placement, h->ask.id, NULL);
 	h->shard = NULL;
 	h->sent = 0;
 	list_remove(&h->at_sent);
@@ -531,31 +520,32 @@ handoff_again_work(void *arg)
 	while (!list_empty(&now)) {
 		h = list_entry(now.next, struct handoff, at);
 		list_remove(&h->at);
-		handoff_place(hs->gateway, h);
+		handoff_place(hs, h);
 	}
 }
 
 /* Frees h. */
 static void
-handoff_refuse(struct gateway *g, struct handoff *h, const char *why)
+handoff_refuse(struct handoffs *hs, struct handoff *h, const char *why)
 {
 	int	 head_only = h->ask.head_only;
 
 	if (h->shard != NULL)
-		placement_release(g->placement, h->ask.id, NULL);
-	arrival_refuse(g, handoff_detach(g, h), 503, why, 1, head_only);
+		placement_release(hs->placement, h->ask.id, NULL);
+	linger_refuse(hs->linger, handoff_detach(hs, h), 503, why, 1,
+	    head_only);
 }
 
 /* Frees h; its descriptor is the caller's. */
 static int
-handoff_detach(struct gateway *g, struct handoff *h)
+handoff_detach(struct handoffs *hs, struct handoff *h)
 {
 	int	 fd = h->fd;
 
-	handoff_unwait(g, h);
+	handoff_unwait(hs, h);
 	list_remove(&h->at_sent);
 	list_remove(&h->at);
-	map_remove(&g->handoffs->by_id, &h->by_id);
+	map_remove(&hs->by_id, &h->by_id);
 	address_unref(h->ask.address);
 	free(h);
 	return (fd);
@@ -563,9 +553,9 @@ handoff_detach(struct gateway *g, struct handoff *h)
 
 /* One that was sent to s. */
 static struct handoff *
-handoff_find(struct gateway *g, const struct shard *s, uint64_t id)
+handoff_find(struct handoffs *hs, const struct shard *s, uint64_t id)
 {
-	struct map_node	*n = map_find(&g->handoffs->by_id, &id, sizeof(id));
+	struct map_node	*n = map_find(&hs->by_id, &id, sizeof(id));
 	struct handoff	*h;
 
 	h = n == NULL ? NULL : container_of(n, struct handoff, by_id);
@@ -574,30 +564,6 @@ handoff_find(struct gateway *g, const struct shard *s, uint64_t id)
 	log_debug("shard slot=%" PRIu32 " id=%016" PRIx64
 	    " answered too late", s->slot, id);
 	return (NULL);
-}
-
-/*
- * Those from s whose ADOPTED the kernel has are ours.  ended: the channel is,
- * and the others stay the shard's.
- */
-static void
-handoff_homes(struct gateway *g, struct shard *s, int ended)
-{
-	struct list	*l, *tmp;
-	struct home	*home;
-
-	list_each(l, tmp, &g->handoffs->homes) {
-		home = list_entry(l, struct home, at);
-		if (home->shard != s ||
-		    (!ended && home->number > control_sent(s->control)))
-			continue;
-		list_remove(l);
-		if (ended)
-			close(home->fd);
-		else
-			arrival_home(g, &home->c, home->fd);
-		free(home);
-	}
 }
 
 /* ---- time ---- */
@@ -613,8 +579,7 @@ handoff_arm(struct handoffs *hs)
 		return;
 	h = list_entry(hs->waiting.next, struct handoff, at_wait);
 	ms = h->deadline <= now ? 1 : h->deadline - now;
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	tv = clock_tv(ms);
 	evtimer_add(hs->timer, &tv);
 }
 
@@ -630,7 +595,7 @@ handoff_timer_cb(evutil_socket_t fd, short what, void *arg)
 		h = list_entry(hs->waiting.next, struct handoff, at_wait);
 		if (h->deadline > now)
 			break;
-		handoff_refuse(hs->gateway, h, "Service Unavailable: no shard "
+		handoff_refuse(hs, h, "Service Unavailable: no shard "
 		    "started in time");
 	}
 	handoff_arm(hs);
@@ -640,8 +605,7 @@ handoff_timer_cb(evutil_socket_t fd, short what, void *arg)
 static void
 handoff_arm_late(struct handoffs *hs, uint64_t ms)
 {
-	struct timeval	 tv = { (time_t)(ms / 1000),
-			    (suseconds_t)(ms % 1000 * 1000) };
+	struct timeval	 tv = clock_tv(ms);
 
 	evtimer_add(hs->late, &tv);
 }
@@ -655,7 +619,6 @@ static void
 handoff_late_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct handoffs	*hs = arg;
-	struct gateway	*g = hs->gateway;
 	struct handoff	*h;
 	struct pollfd	 p = { .events = POLLIN };
 	uint64_t	 now = clock_ms();
@@ -668,7 +631,7 @@ handoff_late_cb(evutil_socket_t fd, short what, void *arg)
 			return;
 		}
 		p.fd = control_fd(h->shard->control);
-		if (poll(&p, 1, 0) != 0 || handoff_disown(g, h) == -1) {
+		if (poll(&p, 1, 0) != 0 || handoff_disown(hs, h) == -1) {
 			/* Not before the others, whose shards may be silent. */
 			list_remove(&h->at_sent);
 			h->deadline = now + HANDOFF_GRACE_MS;
@@ -677,8 +640,8 @@ handoff_late_cb(evutil_socket_t fd, short what, void *arg)
 		}
 		log_info("shard slot=%" PRIu32 " id=%016" PRIx64
 		    " did not adopt it in time", h->shard->slot, h->ask.id);
-		roster_suspect(h->shard);
-		handoff_again(g, h);
+		roster_suspect(hs->roster, h->shard);
+		handoff_again(hs, h);
 	}
 }
 
@@ -687,43 +650,22 @@ handoff_late_cb(evutil_socket_t fd, short what, void *arg)
  * it is too late; else the descriptor stays as it is until then.  0, or -1.
  */
 static int
-handoff_disown(struct gateway *g, struct handoff *h)
+handoff_disown(struct handoffs *hs, struct handoff *h)
 {
-	struct ghost	*ghost;
+	struct rest	*rest;
 	int		 fd;
 
 	if (h->number <= control_sent(h->shard->control))
 		return (0);
-	if ((ghost = malloc(sizeof(*ghost))) == NULL)
+	if ((rest = rest_new(NULL)) == NULL)
 		return (-1);
 	if ((fd = fcntl(h->fd, F_DUPFD_CLOEXEC, 0)) == -1) {
-		free(ghost);
+		rest_free(rest);
 		return (-1);
 	}
-	ghost->shard = h->shard;
-	ghost->number = h->number;
-	ghost->fd = h->fd;
+	rest_put(&hs->rests, rest, h->shard, h->number, h->fd);
 	h->fd = fd;
-	list_push(&g->handoffs->ghosts, &ghost->at);
 	return (0);
-}
-
-/* Those of s (NULL: of all) whose ADOPT the kernel has, or never will (ended). */
-static void
-handoff_ghosts(struct gateway *g, const struct shard *s, int ended)
-{
-	struct list	*l, *tmp;
-	struct ghost	*ghost;
-
-	list_each(l, tmp, &g->handoffs->ghosts) {
-		ghost = list_entry(l, struct ghost, at);
-		if ((s != NULL && ghost->shard != s) ||
-		    (!ended && ghost->number > control_sent(s->control)))
-			continue;
-		list_remove(l);
-		close(ghost->fd);
-		free(ghost);
-	}
 }
 
 /* ---- overload ---- */
@@ -733,16 +675,14 @@ handoff_ghosts(struct gateway *g, const struct shard *s, int ended)
  * wait for may hang, and the others are not to suffer.
  */
 static void
-handoff_ease(struct gateway *g)
+handoff_ease(struct handoffs *hs)
 {
 	const struct timeval	 tv = { 0, HANDOFF_PAUSE_MS * 1000 };
-	struct handoffs		*hs = g->handoffs;
 
 	if (hs->by_id.count - hs->nwaiting < HANDOFF_MANY ||
 	    evtimer_pending(hs->pause, NULL))
 		return;
-	for (size_t i = 0; i < g->nlisteners; i++)
-		listener_pause(g->listeners[i], HANDOFF_PAUSE);
+	hs->ops->pause(1, hs->arg);
 	evtimer_add(hs->pause, &tv);
 }
 
@@ -750,9 +690,7 @@ static void
 handoff_pause_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct handoffs	*hs = arg;
-	struct gateway	*g = hs->gateway;
 
 	(void)fd, (void)what;
-	for (size_t i = 0; i < g->nlisteners; i++)
-		listener_resume(g->listeners[i], HANDOFF_PAUSE);
+	hs->ops->pause(0, hs->arg);
 }

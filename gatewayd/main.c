@@ -11,6 +11,7 @@
 #include "common/memory.h"
 #include "common/proc.h"
 #include "gatewayd/child.h"
+#include "gatewayd/configuration.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/paths.h"
 
@@ -31,7 +32,7 @@ main(int argc, char **argv)
 	memory_steady();
 	main_streams();
 	proc_signals_ignore();
-	settings_load(&g.settings, argc, argv);
+	configuration_load(&g.settings, argc, argv);
 	log_init("gatewayd", g.settings.log_level);
 	if (proc_open_to_debuggers(g.settings.core) == -1)
 		fatal("core");

@@ -1,27 +1,14 @@
 /* (group, uid) to a shard, and the exact counts. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "gatewayd/address.h"
+#include "gatewayd/member.h"
 #include "gatewayd/placement.h"
-
-/* How many upgraded places of one uid are in one replica. */
-struct seat {
-	struct seat	*next;		/* chosen less recently */
-	struct replica	*replica;
-	uint32_t	 count;
-	uint32_t	 tally;		/* placement_verify's own */
-};
-
-/* A uid with at least one upgraded place in a group.  Nearly all have one. */
-struct member {
-	struct seat	 seats;		/* the first; the others are malloc'd */
-	uint32_t	 hash;
-	uint32_t	 uid_len;
-	char		 uid[];
-};
+#include "proto/uids.h"
 
 struct placement {
 	struct list	 sites, groups;
@@ -29,6 +16,7 @@ struct placement {
 	struct map	 replicas, by_name;
 	const struct placement_ops *ops;
 	void		*arg;
+	uint64_t	 incarnation, counter;	/* ids of connections */
 	uint64_t	 next_replica;
 	uint64_t	 mark;
 };
@@ -42,6 +30,7 @@ static struct site *placement_site_for(struct placement *,
 static struct place *placement_seat(struct placement *, struct site *,
 	    struct replica *, uint64_t, struct slice, int, int);
 static void	 placement_drop(struct placement *, struct place *, int *);
+static void	 placement_mourn(struct place *);
 static uint32_t	 place_hash(const void *);
 static struct group *group_find(const struct placement *, struct slice,
 	    struct slice);
@@ -55,17 +44,9 @@ static struct replica *replica_new(struct placement *, struct group *,
 static void	 replica_free(struct placement *, struct replica *, int);
 static int	 replica_room(const struct replica *);
 static int	 site_room(const struct site *);
-static uint32_t	 member_hash(const void *);
-static struct member *member_find(const struct group *, struct slice,
-	    uint32_t);
-static struct seat *member_seat(struct member *, const struct replica *);
-static struct member *member_sit(struct group *, struct slice,
-	    struct replica *);
-static void	 member_rise(struct group *, struct member *,
-	    struct replica *);
 
 struct placement *
-placement_new(const struct placement_ops *ops, void *arg)
+placement_new(uint64_t incarnation, const struct placement_ops *ops, void *arg)
 {
 	static const struct placement_ops	 deaf;
 	struct placement			*p;
@@ -77,6 +58,7 @@ placement_new(const struct placement_ops *ops, void *arg)
 	p->places.hash = place_hash;
 	p->ops = ops == NULL ? &deaf : ops;
 	p->arg = arg;
+	p->incarnation = incarnation;
 	/* Counted up from a random point: not reused after a restart either. */
 	p->next_replica = bytes_random64();
 	return (p);
@@ -97,6 +79,18 @@ placement_free(struct placement *p)
 	map_clear(&p->replicas);
 	map_clear(&p->by_name);
 	free(p);
+}
+
+uint64_t
+placement_next_id(struct placement *p)
+{
+	uint64_t	 high = p->incarnation << 32;
+
+	/* 0 is nobody's. */
+	do
+		p->counter++;
+	while ((high | (p->counter & UINT32_MAX)) == 0);
+	return (high | (p->counter & UINT32_MAX));
 }
 
 struct site *
@@ -126,6 +120,8 @@ placement_site_remove(struct placement *p, struct site *s)
 	s->usable = 0;
 	while (s->count > 0 && (place = set_next(&p->places, &at)) != NULL)
 		if (place_site(place) == s) {
+			if (s->dead)
+				placement_mourn(place);
 			placement_drop(p, place, NULL);
 			at--;
 		}
@@ -335,8 +331,7 @@ placement_count(const struct placement *p)
 static struct replica *
 placement_choose(const struct group *g, struct slice uid)
 {
-	struct member	*m = member_find(g, uid, bag_hash(uid.data,
-			    uid.len));
+	struct member	*m = member_find(&g->members, uid);
 	struct seat	*seat;
 
 	for (seat = m == NULL ? NULL : &m->seats; seat != NULL;
@@ -391,7 +386,7 @@ placement_seat(struct placement *p, struct site *s, struct replica *r,
 		return (NULL);
 	}
 	if (r != NULL && !http &&
-	    (place->member = member_sit(r->group, uid, r)) == NULL) {
+	    (place->member = member_sit(&r->group->members, uid, r)) == NULL) {
 		set_remove(&p->places, place);
 		free(place);
 		return (NULL);
@@ -416,7 +411,7 @@ placement_drop(struct placement *p, struct place *place, int *last)
 		struct set	*members = &r->group->members;
 		size_t		 before = members->count;
 
-		member_rise(r->group, place->member, r);
+		member_rise(&r->group->members, place->member, r);
 		gone = members->count < before;
 	}
 	if (last != NULL)
@@ -429,6 +424,19 @@ placement_drop(struct placement *p, struct place *place, int *last)
 		r->count--;
 	address_unref(place->address);
 	free(place);
+}
+
+/* Before it is dropped with its shard: is nothing left of its uid in the group? */
+static void
+placement_mourn(struct place *place)
+{
+	const struct member	*m = place->member;
+
+	if (place->replica == NULL || m == NULL || m->seats.next != NULL ||
+	    m->seats.count > 1)
+		return;
+	/* Without memory the list ends here: replica_free says so. */
+	uids_add(&place->replica->lost, slice_of(m->uid, m->uid_len));
 }
 
 static size_t
@@ -476,7 +484,7 @@ group_new(struct placement *p, struct slice app, struct slice name,
 	g->name = key + app.len + 1;
 	g->name_len = name.len;
 	g->limit = limit;
-	g->members.hash = member_hash;
+	members_init(&g->members);
 	list_init(&g->replicas);
 	list_push(&p->groups, &g->at);
 	return (g);
@@ -562,8 +570,12 @@ replica_free(struct placement *p, struct replica *r, int tell)
 	list_remove(&r->at_site);
 	r->site->nreplicas--;
 	group_refresh(g);
+	if (r->lost.failed)
+		log_warn("replica id=%016" PRIx64 " who was lost is not known "
+		    "in full: no memory", r->id);
 	if (tell && p->ops->replica_ended != NULL)
 		p->ops->replica_ended(r, p->arg);
+	buf_clear(&r->lost);
 	free(r);
 	group_free(p, g);
 }
@@ -579,105 +591,6 @@ static int
 replica_room(const struct replica *r)
 {
 	return (r->count < r->group->limit && site_room(r->site));
-}
-
-static uint32_t
-member_hash(const void *member)
-{
-	return (((const struct member *)member)->hash);
-}
-
-/* hash: that of uid. */
-static struct member *
-member_find(const struct group *g, struct slice uid, uint32_t hash)
-{
-	struct member	*m;
-	size_t		 at;
-
-	for (m = set_find(&g->members, hash, &at); m != NULL;
-	    m = set_again(&g->members, &at))
-		if (m->hash == hash &&
-		    slice_eq(slice_of(m->uid, m->uid_len), uid))
-			return (m);
-	return (NULL);
-}
-
-static struct seat *
-member_seat(struct member *m, const struct replica *r)
-{
-	struct seat	*seat;
-
-	for (seat = &m->seats; seat != NULL; seat = seat->next)
-		if (seat->replica == r)
-			return (seat);
-	return (NULL);
-}
-
-/* One more place of uid in r, its most recent choice.  NULL: no memory. */
-static struct member *
-member_sit(struct group *g, struct slice uid, struct replica *r)
-{
-	uint32_t	 hash = bag_hash(uid.data, uid.len);
-	struct member	*m = member_find(g, uid, hash);
-	struct seat	*seat, *before, swap;
-
-	if (m == NULL) {
-		m = calloc(1, offsetof(struct member, uid) + uid.len);
-		if (m == NULL)
-			return (NULL);
-		if (uid.len > 0)
-			memcpy(m->uid, uid.data, uid.len);
-		m->uid_len = (uint32_t)uid.len;
-		m->hash = hash;
-		if (set_insert(&g->members, m) == -1) {
-			free(m);
-			return (NULL);
-		}
-		m->seats.replica = r;
-		m->seats.count = 1;
-		return (m);
-	}
-	if ((seat = member_seat(m, r)) == NULL) {
-		if ((seat = calloc(1, sizeof(*seat))) == NULL)
-			return (NULL);
-		seat->replica = r;
-		seat->next = m->seats.next;
-		m->seats.next = seat;
-	}
-	seat->count++;
-	if (seat != &m->seats) {
-		/* To the front, the others keeping their order. */
-		for (before = &m->seats; before->next != seat; )
-			before = before->next;
-		before->next = seat->next;
-		swap = m->seats;
-		m->seats = *seat;
-		m->seats.next = seat;
-		*seat = swap;
-	}
-	return (m);
-}
-
-/* One place fewer; frees m with its last. */
-static void
-member_rise(struct group *g, struct member *m, struct replica *r)
-{
-	struct seat	*seat = member_seat(m, r), *before, *dead;
-
-	if (--seat->count > 0)
-		return;
-	if (seat != &m->seats) {
-		for (before = &m->seats; before->next != seat; )
-			before = before->next;
-		before->next = seat->next;
-		free(seat);
-	} else if ((dead = seat->next) != NULL) {
-		*seat = *dead;
-		free(dead);
-	} else {
-		set_remove(&g->members, m);
-		free(m);
-	}
 }
 
 /* ---- counting the slow way ---- */

@@ -30,6 +30,7 @@ struct site {			/* a shard, as placement sees it */
 	uint64_t	 taken;		/* places, ever */
 	int		 usable;	/* 0: takes nobody for now (hung, starting) */
 	int		 leaving;	/* 1: takes nobody any more */
+	int		 dead;		/* its replicas list whom they took along */
 	void		*owner;		/* the roster's struct shard */
 	struct list	 replicas;
 	uint64_t	 mark;		/* placement's own */
@@ -44,6 +45,7 @@ struct replica {
 	struct site	*site;
 	size_t		 count;		/* places within the limit */
 	size_t		 over;		/* plain HTTP over the limit */
+	struct buf	 lost;		/* proto/uids.h: see placement_site_remove */
 	size_t		 tally, tally_over;	/* placement_verify's own */
 };
 
@@ -87,14 +89,24 @@ struct placement_ops {
 	void	(*replica_ended)(struct replica *r, void *arg);
 };
 
-struct placement *placement_new(const struct placement_ops *ops, void *arg);
+/* incarnation: of this gateway. */
+struct placement *placement_new(uint64_t incarnation,
+	    const struct placement_ops *ops, void *arg);
 void	 placement_free(struct placement *p);
+
+/* The id of a connection, unique on this node: 32 bits of the incarnation, 32 of a
+ * counter; never 0. */
+uint64_t placement_next_id(struct placement *p);
 
 /* sites.  NULL with errno. */
 struct site *placement_site_add(struct placement *p, uint32_t slot,
 	    uint64_t incarnation, size_t capacity, void *owner);
-/* Its shard is dead and its channel drained: releases every place, ends every
- * replica, frees it.  Returns the number of places released. */
+/*
+ * Its shard is dead and its channel drained: releases every place, ends every
+ * replica, frees it.  With s->dead, a replica that ends lists in `lost` the uids
+ * whose last upgraded place in the group went with it.  Returns the number of places
+ * released.
+ */
 size_t	 placement_site_remove(struct placement *p, struct site *s);
 
 struct placement_ask {

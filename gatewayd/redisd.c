@@ -16,9 +16,9 @@
 #include "common/redis.h"
 #include "common/sock.h"
 #include "gatewayd/child.h"
-#include "gatewayd/gateway.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/redisd.h"
+#include "gatewayd/settings.h"
 
 #define REDISD_READY_MS		5000
 #define REDISD_LOOK_MS		20
@@ -28,7 +28,8 @@
 #define REDISD_BACKOFF_MAX_MS	10000
 
 struct redisd {
-	struct gateway	*g;
+	struct event_base *base;
+	const char	*state_dir;
 	char		*program, *sock, *url, *lock, *pidfile, *logfile;
 	struct redis	*probe;		/* does it answer? until it has */
 	int		 answered;
@@ -40,8 +41,9 @@ struct redisd {
 	uint64_t	 deadline;	/* clock_ms: to go on without */
 	struct backoff	 backoff;
 	uint64_t	 since;		/* clock_ms: started or found */
-	void		(*ready_cb)(struct gateway *);
-	void		(*left_cb)(struct gateway *);	/* leaving */
+	void		(*ready_cb)(void *);
+	void		(*left_cb)(void *);	/* leaving */
+	void		*arg;		/* of both */
 };
 
 static void	 redisd_start(struct redisd *);
@@ -56,15 +58,18 @@ static void	 redisd_timer_cb(evutil_socket_t, short, void *);
 static void	 redisd_ready_timer_cb(evutil_socket_t, short, void *);
 
 struct redisd *
-redisd_new(struct gateway *g, void (*ready_cb)(struct gateway *))
+redisd_new(struct event_base *base, const struct settings *settings,
+    void (*ready_cb)(void *), void *arg)
 {
 	struct redisd		*d;
 
 	if ((d = calloc(1, sizeof(*d))) == NULL)
 		goto no_memory;
-	d->g = g;
+	d->base = base;
+	d->state_dir = settings->state_dir;
 	d->pidfd = -1;
 	d->ready_cb = ready_cb;
+	d->arg = arg;
 	backoff_init(&d->backoff, REDISD_BACKOFF_MIN_MS,
 	    REDISD_BACKOFF_MAX_MS);
 	if ((d->program = paths_program(NULL, "redis-server")) == NULL) {
@@ -74,15 +79,15 @@ redisd_new(struct gateway *g, void (*ready_cb)(struct gateway *))
 		errno = ENOENT;
 		return (NULL);
 	}
-	d->sock = paths_in(g->settings.run_dir, "redis.sock");
-	d->pidfile = paths_in(g->settings.run_dir, "redis.pid");
-	d->logfile = paths_in(g->settings.state_dir, "redis.log");
+	d->sock = paths_in(settings->run_dir, "redis.sock");
+	d->pidfile = paths_in(settings->run_dir, "redis.pid");
+	d->logfile = paths_in(settings->state_dir, "redis.log");
 	/* With the data, for nobody else may write there. */
-	d->lock = paths_in(g->settings.state_dir, "redis.lock");
+	d->lock = paths_in(settings->state_dir, "redis.lock");
 	if (d->sock == NULL || asprintf(&d->url, "unix:%s", d->sock) == -1)
 		d->url = NULL;
-	d->timer = evtimer_new(g->base, redisd_timer_cb, d);
-	d->ready_timer = evtimer_new(g->base, redisd_ready_timer_cb, d);
+	d->timer = evtimer_new(base, redisd_timer_cb, d);
+	d->ready_timer = evtimer_new(base, redisd_ready_timer_cb, d);
 	if (d->url == NULL || d->pidfile == NULL || d->logfile == NULL ||
 	    d->lock == NULL || d->timer == NULL || d->ready_timer == NULL)
 		goto no_memory;
@@ -118,7 +123,7 @@ redisd_free(struct redisd *d)
 }
 
 void
-redisd_leave(struct redisd *d, void (*done_cb)(struct gateway *))
+redisd_leave(struct redisd *d, void (*done_cb)(void *))
 {
 	const struct timeval	 most = { REDISD_LEAVE_MS / 1000,
 	    REDISD_LEAVE_MS % 1000 * 1000 };
@@ -186,7 +191,7 @@ redisd_spawn(struct redisd *d)
 {
 	const char	*const argv[] = { "redis-server", "--port", "0",
 	    "--unixsocket", d->sock, "--unixsocketperm", "700",
-	    "--dir", d->g->settings.state_dir, "--appendonly", "yes",
+	    "--dir", d->state_dir, "--appendonly", "yes",
 	    "--appendfsync", "always", "--save", "", "--daemonize", "no",
 	    "--pidfile", d->pidfile, "--logfile", d->logfile, NULL };
 	pid_t		 pid, holder;
@@ -198,7 +203,7 @@ redisd_spawn(struct redisd *d)
 	if (pid == -1 && holder != 0)
 		log_warn("redisd pid=%d uses %s and does not answer here; end "
 		    "it, or give another --state-dir", (int)holder,
-		    d->g->settings.state_dir);
+		    d->state_dir);
 	else if (pid == -1)
 		log_warn("redisd %s cannot be started: %s", d->program,
 		    strerror(errno));
@@ -214,7 +219,7 @@ redisd_spawn(struct redisd *d)
 static int
 redisd_watch(struct redisd *d)
 {
-	d->pid_event = event_new(d->g->base, d->pidfd, EV_READ,
+	d->pid_event = event_new(d->base, d->pidfd, EV_READ,
 	    redisd_exit_cb, d);
 	if (d->pid_event != NULL && event_add(d->pid_event, NULL) == 0)
 		return (0);
@@ -274,7 +279,7 @@ redisd_exit_cb(evutil_socket_t fd, short what, void *arg)
 	(void)unlink(d->sock);
 	(void)unlink(d->pidfile);
 	evtimer_del(d->timer);
-	d->left_cb(d->g);		/* may free d */
+	d->left_cb(d->arg);		/* may free d */
 }
 
 static void
@@ -286,7 +291,7 @@ redisd_timer_cb(evutil_socket_t fd, short what, void *arg)
 	if (d->left_cb == NULL)
 		redisd_start(d);
 	else if (d->pid == 0)
-		d->left_cb(d->g);	/* may free d */
+		d->left_cb(d->arg);	/* may free d */
 	else {
 		log_warn("redisd pid=%d does not end, killed", (int)d->pid);
 		child_kill(d->pidfd, SIGKILL);
@@ -316,7 +321,7 @@ redisd_ready_timer_cb(evutil_socket_t fd, short what, void *arg)
 	if (!d->answered && clock_ms() < d->deadline) {
 		/* Not before its socket is there: that would be logged. */
 		if (d->probe == NULL && access(d->sock, F_OK) == 0)
-			d->probe = redis_new(d->g->base, d->url,
+			d->probe = redis_new(d->base, d->url,
 			    redisd_probe_cb, d);
 		evtimer_add(d->ready_timer, &tv);
 		return;
@@ -327,5 +332,5 @@ redisd_ready_timer_cb(evutil_socket_t fd, short what, void *arg)
 	event_del(d->ready_timer);
 	redis_free(d->probe);
 	d->probe = NULL;
-	d->ready_cb(d->g);
+	d->ready_cb(d->arg);
 }

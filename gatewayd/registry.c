@@ -8,19 +8,17 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
-#include "common/list.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/redis.h"
 #include "gatewayd/claim.h"
-#include "gatewayd/gateway.h"
 #include "gatewayd/ghosts.h"
 #include "gatewayd/registry.h"
-#include "gatewayd/roster.h"
+#include "gatewayd/settings.h"
+#include "gatewayd/sweep.h"
 #include "proto/keys.h"
 #include "proto/limits.h"
 
-#define REGISTRY_STEP		500	/* keys */
 #define REGISTRY_STEP_TEXT	"500"
 #define REGISTRY_TICK_MS	1000	/* what failed is tried again */
 #define REGISTRY_BEAT_MS	5000
@@ -29,37 +27,29 @@
 #define REGISTRY_LEAVE_MS	2000
 #define REGISTRY_COMMAND_MS	2000
 
-/* The entries of one dead shard on their way out. */
-struct sweep {
-	struct list	 at;
-	struct registry	*r;
-	char		 address[ADDRESS_MAX];
-	char		 cursor[REDIS_CURSOR];
-};
-
 struct registry {
-	struct gateway	*g;
+	const struct settings *settings;
+	const struct registry_ops *ops;
+	void		*arg;
 	struct redis	*redis;
 	struct claim	*claim;
 	struct ghosts	*ghosts;
 	char		*token;
 	char		 id[17];	/* of this process */
 	char		 me[NODE_MAX + sizeof(": ") + 17];
-	void		(*ready)(struct gateway *);	/* not yet called */
-	void		(*refused)(struct gateway *, const char *why);
+	int		 beginning;	/* ops->ready has not been called */
 	uint64_t	 start_by;	/* clock_ms */
 	int		 warned;	/* of keys that may be evicted */
 	struct event	*timer, *deadline, *start;
 	uint64_t	 beat;		/* clock_ms of the last one */
 	int		 started;	/* who is not alive is dead */
 	int		 freeing;
-	int		 sweeping;	/* the first of sweeps */
-	struct list	 sweeps;
+	struct sweeps	*sweeps;
 	int		 scanning;	/* for addresses of this node */
 	int		 rescan;	/* once more, from the start */
 	int		 scanned, removed;	/* leaving */
 	char		 cursor[REDIS_CURSOR];
-	void		(*done_cb)(struct gateway *);	/* leaving */
+	void		(*done_cb)(void *);	/* leaving */
 };
 
 static void	 registry_state_cb(int, void *);
@@ -75,15 +65,8 @@ static void	 registry_next(struct registry *);
 static void	 registry_scan(struct registry *);
 static void	 registry_scan_cb(const struct redis_value *, int, void *);
 static void	 registry_found(struct registry *, struct slice);
+static void	 registry_swept_cb(void *);
 static void	 registry_gone_cb(void *);
-static void	 sweep_groups(struct sweep *);
-static void	 sweep_groups_cb(const struct redis_value *, int, void *);
-static void	 sweep_clients(struct sweep *);
-static void	 sweep_clients_cb(const struct redis_value *, int, void *);
-static void	 sweep_removed_cb(const struct redis_value *, int, void *);
-static void	 sweep_delete(struct sweep *);
-static void	 sweep_deleted_cb(const struct redis_value *, int, void *);
-static void	 sweep_fail(struct sweep *);
 
 static const struct claim_ops registry_claim_ops = {
 	.changed = registry_claim_cb,
@@ -113,8 +96,9 @@ registry_token(const struct settings *s)
 }
 
 struct registry *
-registry_new(struct gateway *g, void (*ready)(struct gateway *),
-    void (*refused)(struct gateway *, const char *why))
+registry_new(struct event_base *base, const struct settings *settings,
+    const char *redis_url, uint64_t incarnation, uint64_t started,
+    const struct registry_ops *ops, void *arg)
 {
 	const struct timeval	 tick = { REGISTRY_TICK_MS / 1000,
 	    REGISTRY_TICK_MS % 1000 * 1000 };
@@ -123,27 +107,29 @@ registry_new(struct gateway *g, void (*ready)(struct gateway *),
 
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return (NULL);
-	r->g = g;
-	r->ready = ready;
-	r->refused = refused;
+	r->settings = settings;
+	r->ops = ops;
+	r->arg = arg;
+	r->beginning = 1;
 	r->start_by = clock_ms() + REGISTRY_START_MS;
 	snprintf(r->id, sizeof(r->id), "%016llx",
-	    (unsigned long long)g->incarnation);
-	snprintf(r->me, sizeof(r->me), "%s: %s", g->settings.node, r->id);
-	list_init(&r->sweeps);
-	r->token = registry_token(&g->settings);
-	r->start = evtimer_new(g->base, registry_start_cb, r);
-	r->timer = event_new(g->base, -1, EV_PERSIST, registry_tick_cb, r);
-	r->deadline = evtimer_new(g->base, registry_deadline_cb, r);
+	    (unsigned long long)incarnation);
+	snprintf(r->me, sizeof(r->me), "%s: %s", settings->node, r->id);
+	r->token = registry_token(settings);
+	r->start = evtimer_new(base, registry_start_cb, r);
+	r->timer = event_new(base, -1, EV_PERSIST, registry_tick_cb, r);
+	r->deadline = evtimer_new(base, registry_deadline_cb, r);
 	errno = ENOMEM;
 	if (r->timer == NULL || r->deadline == NULL || r->start == NULL ||
 	    r->token == NULL || event_add(r->timer, &tick) == -1 ||
-	    (r->redis = redis_new(g->base, g->redis_url, registry_state_cb,
+	    (r->redis = redis_new(base, redis_url, registry_state_cb,
 	    r)) == NULL ||
-	    (r->claim = claim_new(r->redis, &g->settings, r->token, r->id,
-	    g->started, &registry_claim_ops, r)) == NULL ||
-	    (r->ghosts = ghosts_new(r->redis, g->settings.redis_prefix, r->me,
-	    &registry_ghosts_ops, r)) == NULL)
+	    (r->claim = claim_new(r->redis, settings, r->token, r->id,
+	    started, &registry_claim_ops, r)) == NULL ||
+	    (r->ghosts = ghosts_new(r->redis, settings->redis_prefix, r->me,
+	    &registry_ghosts_ops, r)) == NULL ||
+	    (r->sweeps = sweeps_new(r->redis, settings->redis_prefix,
+	    registry_swept_cb, r)) == NULL)
 		goto fail;
 	event_active(r->start, EV_TIMEOUT, 1);
 	return (r);
@@ -157,19 +143,17 @@ fail:
 void
 registry_free(struct registry *r)
 {
-	struct list	*e, *tmp;
-
 	if (r == NULL)
 		return;
 	r->freeing = 1;
+	sweeps_end(r->sweeps);
 	redis_free(r->redis);		/* cancels; nothing starts anew */
 	claim_free(r->claim);
 	ghosts_free(r->ghosts);
 	free(r->token);
 	if (r->start != NULL)
 		event_free(r->start);
-	list_each(e, tmp, &r->sweeps)
-		free(list_entry(e, struct sweep, at));
+	sweeps_free(r->sweeps);
 	if (r->timer != NULL)
 		event_free(r->timer);
 	if (r->deadline != NULL)
@@ -199,31 +183,20 @@ registry_start(struct registry *r)
 void
 registry_sweep(struct registry *r, const char *address)
 {
-	struct list	*e, *tmp;
-	struct sweep	*s;
-
-	list_each(e, tmp, &r->sweeps)
-		if (strcmp(list_entry(e, struct sweep, at)->address,
-		    address) == 0)
-			return;
-	if ((s = calloc(1, sizeof(*s))) == NULL) {
+	if (sweeps_add(r->sweeps, address) == -1)
 		log_warn("registry address=%s not swept: no memory", address);
-		return;
-	}
-	s->r = r;
-	snprintf(s->address, sizeof(s->address), "%s", address);
-	list_push(&r->sweeps, &s->at);
-	registry_next(r);
+	else
+		registry_next(r);
 }
 
 void
-registry_leave(struct registry *r, void (*done_cb)(struct gateway *))
+registry_leave(struct registry *r, void (*done_cb)(void *))
 {
 	const struct timeval	 most = { REGISTRY_LEAVE_MS / 1000,
 	    REGISTRY_LEAVE_MS % 1000 * 1000 };
 
 	r->done_cb = done_cb;
-	r->ready = NULL;
+	r->beginning = 0;
 	ghosts_leave(r->ghosts);
 	event_add(r->deadline, &most);
 	if (!redis_up(r->redis)) {
@@ -244,11 +217,9 @@ registry_leave(struct registry *r, void (*done_cb)(struct gateway *))
 static void
 registry_begin(struct registry *r)
 {
-	void	(*ready)(struct gateway *) = r->ready;
-
-	r->ready = NULL;
+	r->beginning = 0;
 	event_del(r->start);
-	ready(r->g);
+	r->ops->ready(r->arg);
 }
 
 static void
@@ -259,10 +230,10 @@ registry_start_cb(evutil_socket_t fd, short what, void *arg)
 	const char		*why = redis_refusal(r->redis);
 
 	(void)fd, (void)what;
-	if (r->ready == NULL)
+	if (!r->beginning)
 		return;
 	if (why != NULL)
-		r->refused(r->g, why);
+		r->ops->refused(why, r->arg);
 	if (!redis_failed(r->redis) && clock_ms() < r->start_by) {
 		evtimer_add(r->start, &tv);
 		return;
@@ -275,7 +246,7 @@ static void
 registry_claim_cb(enum claim_state state, void *arg)
 {
 	struct registry	*r = arg;
-	const char	*node = r->g->settings.node;
+	const char	*node = r->settings->node;
 	char		 why[1024];
 
 	if (r->freeing)
@@ -285,15 +256,15 @@ registry_claim_cb(enum claim_state state, void *arg)
 		    "Redis, by %s: give this one another name with --node, or "
 		    "another --redis (if that one was killed, its name is free "
 		    "after 30 s)", node, claim_holder(r->claim));
-		if (r->ready != NULL)
-			r->refused(r->g, why);
+		if (r->beginning)
+			r->ops->refused(why, r->arg);
 		log_warn("%s; goes on without it, and looks after its own "
 		    "shards' entries only", why);
 	} else if (state == CLAIM_HELD) {
 		log_info("node=%s is ours", node);
 		registry_scan(r);
 	}
-	if (r->ready != NULL)
+	if (r->beginning)
 		registry_begin(r);
 }
 
@@ -383,7 +354,7 @@ static void
 registry_scan_cb(const struct redis_value *v, int err, void *arg)
 {
 	struct registry		*r = arg;
-	const struct settings	*s = &r->g->settings;
+	const struct settings	*s = r->settings;
 	struct redis_value	 keys, key;
 	char			 pattern[256];
 
@@ -429,39 +400,37 @@ registry_found(struct registry *r, struct slice key)
 	uint32_t	 slot;
 	uint64_t	 incarnation;
 
-	if (keys_shard_address(r->g->settings.redis_prefix, &key) == -1 ||
+	if (keys_shard_address(r->settings->redis_prefix, &key) == -1 ||
 	    key.len >= sizeof(address) || keys_address_parse(key, &node_len,
 	    &slot, &incarnation) == -1 ||
-	    !slice_is(slice_of(key.data, node_len), r->g->settings.node))
+	    !slice_is(slice_of(key.data, node_len), r->settings->node))
 		return;
-	if (r->done_cb == NULL && roster_knows(r->g->roster, incarnation))
+	if (r->done_cb == NULL && r->ops->alive(incarnation, r->arg))
 		return;
 	memcpy(address, key.data, key.len);
 	address[key.len] = '\0';
 	registry_sweep(r, address);
 }
 
-/* ---- sweeping, one dead shard after another ---- */
+/* ---- what is swept, and the end of it ---- */
 
 static void
 registry_next(struct registry *r)
 {
-	struct sweep	*s;
-
-	if (r->freeing || r->sweeping || !redis_up(r->redis))
+	if (r->freeing || sweeps_next(r->sweeps))
 		return;
-	if (!list_empty(&r->sweeps)) {
-		s = list_entry(r->sweeps.next, struct sweep, at);
-		snprintf(s->cursor, sizeof(s->cursor), "0");
-		r->sweeping = 1;
-		sweep_groups(s);
-		return;
-	}
 	if (r->done_cb == NULL || !r->scanned || r->removed)
 		return;
 	r->removed = 1;
 	if (claim_release(r->claim, registry_gone_cb, r) == -1)
 		event_active(r->deadline, EV_TIMEOUT, 1);
+}
+
+/* The entries of one dead shard are out. */
+static void
+registry_swept_cb(void *arg)
+{
+	registry_next(arg);
 }
 
 static void
@@ -485,8 +454,8 @@ registry_ghosts_knows(struct slice address, void *arg)
 	uint64_t	 incarnation;
 
 	return (keys_address_parse(address, &node_len, &slot, &incarnation) ==
-	    0 && (roster_knows(r->g->roster, incarnation) ||
-	    (slice_is(slice_of(address.data, node_len), r->g->settings.node) &&
+	    0 && (r->ops->alive(incarnation, r->arg) ||
+	    (slice_is(slice_of(address.data, node_len), r->settings->node) &&
 	    (claim_state(r->claim) != CLAIM_HELD || claim_heir(r->claim)))));
 }
 
@@ -502,7 +471,7 @@ registry_ghosts_busy(void *arg)
 {
 	const struct registry	*r = arg;
 
-	return (!list_empty(&r->sweeps));
+	return (sweeps_busy(r->sweeps));
 }
 
 /* Everything is removed, or enough time has passed. */
@@ -510,176 +479,13 @@ static void
 registry_deadline_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct registry	*r = arg;
-	void		(*done_cb)(struct gateway *) = r->done_cb;
+	void		(*done_cb)(void *) = r->done_cb;
 
 	(void)fd, (void)what;
 	event_del(r->deadline);
 	if (done_cb == NULL)
 		return;
 	r->done_cb = NULL;
-	done_cb(r->g);			/* may free r */
+	done_cb(r->arg);			/* may free r */
 }
 
-/*
- * The groups first: until they are through, what the dead shard had still on
- * its way to Redis has arrived there, and its client entries are complete.
- */
-static void
-sweep_groups(struct sweep *s)
-{
-	char	 pattern[128];
-
-	snprintf(pattern, sizeof(pattern), "%sgroup:*",
-	    s->r->g->settings.redis_prefix);
-	if (redis_do(s->r->redis, REGISTRY_COMMAND_MS, sweep_groups_cb, s,
-	    "SCAN", s->cursor, "MATCH", pattern, "COUNT", REGISTRY_STEP_TEXT,
-	    NULL) == -1)
-		sweep_fail(s);
-}
-
-static void
-sweep_groups_cb(const struct redis_value *v, int err, void *arg)
-{
-	struct sweep		*s = arg;
-	struct redis_value	 keys, key;
-
-	if (s->r->freeing)
-		return;
-	if (err != 0 || redis_cursor(s->cursor, v) == -1) {
-		sweep_fail(s);
-		return;
-	}
-	keys = redis_at(v, 1);
-	for (size_t i = 0; i < keys.n; i++) {
-		key = redis_at(&keys, i);
-		/* A key of ours has no NUL. */
-		if (key.kind == REDIS_STRING && redis_do(s->r->redis,
-		    REGISTRY_COMMAND_MS, NULL, NULL, "SREM", key.str,
-		    s->address, NULL) == -1) {
-			sweep_fail(s);
-			return;
-		}
-	}
-	if (strcmp(s->cursor, "0") == 0)
-		sweep_clients(s);
-	else
-		sweep_groups(s);
-}
-
-static void
-sweep_clients(struct sweep *s)
-{
-	char	*set = keys_shard_clients(s->r->g->settings.redis_prefix,
-	    s->address);
-
-	if (set == NULL || redis_do(s->r->redis, REGISTRY_COMMAND_MS,
-	    sweep_clients_cb, s, "SRANDMEMBER", set, REGISTRY_STEP_TEXT,
-	    NULL) == -1)
-		sweep_fail(s);
-	free(set);
-}
-
-/* A step: out of each client's hash, then out of the set that names them. */
-static void
-sweep_clients_cb(const struct redis_value *v, int err, void *arg)
-{
-	struct sweep		*s = arg;
-	const char		*argv[2 + REGISTRY_STEP], *hdel[3];
-	size_t			 lens[2 + REGISTRY_STEP], hlens[3];
-	struct redis_value	 key;
-	char			*set;
-	int			 rc = -1, n = 2;
-
-	if (s->r->freeing)
-		return;
-	if (err != 0 || (v->kind != REDIS_ARRAY && v->kind != REDIS_ERROR)) {
-		sweep_fail(s);
-		return;
-	}
-	if (v->kind == REDIS_ERROR || v->n == 0) {	/* not a set: not ours */
-		sweep_delete(s);
-		return;
-	}
-	set = keys_shard_clients(s->r->g->settings.redis_prefix, s->address);
-	if (set == NULL)
-		goto out;
-	argv[0] = "SREM", lens[0] = 4;
-	argv[1] = set, lens[1] = strlen(set);
-	hdel[0] = "HDEL", hlens[0] = 4;
-	hdel[2] = s->address, hlens[2] = strlen(s->address);
-	for (size_t i = 0; i < v->n && i < REGISTRY_STEP; i++) {
-		key = redis_at(v, i);
-		if (key.kind != REDIS_STRING)
-			continue;
-		argv[n] = hdel[1] = key.str;
-		lens[n++] = hlens[1] = key.len;
-		if (redis_command(s->r->redis, REGISTRY_COMMAND_MS, NULL, NULL,
-		    3, hdel, hlens) == -1)
-			goto out;
-	}
-	rc = redis_command(s->r->redis, REGISTRY_COMMAND_MS, sweep_removed_cb,
-	    s, n, argv, lens);
-out:
-	free(set);
-	if (rc == -1)
-		sweep_fail(s);
-}
-
-static void
-sweep_removed_cb(const struct redis_value *v, int err, void *arg)
-{
-	struct sweep	*s = arg;
-
-	if (s->r->freeing)
-		return;
-	if (err != 0 || v->kind != REDIS_INTEGER)
-		sweep_fail(s);
-	else
-		sweep_clients(s);
-}
-
-static void
-sweep_delete(struct sweep *s)
-{
-	const char	*prefix = s->r->g->settings.redis_prefix;
-	char		*set = keys_shard_clients(prefix, s->address);
-	char		*hash = keys_shard(prefix, s->address);
-	char		*list = keys_shards(prefix);
-
-	if (set == NULL || hash == NULL || list == NULL ||
-	    redis_do(s->r->redis, REGISTRY_COMMAND_MS, NULL, NULL, "SREM",
-	    list, s->address, NULL) == -1 || redis_do(s->r->redis,
-	    REGISTRY_COMMAND_MS, sweep_deleted_cb, s, "DEL", hash, set,
-	    NULL) == -1)
-		sweep_fail(s);
-	free(list);
-	free(set);
-	free(hash);
-}
-
-static void
-sweep_deleted_cb(const struct redis_value *v, int err, void *arg)
-{
-	struct sweep	*s = arg;
-	struct registry	*r = s->r;
-
-	(void)v;
-	if (r->freeing)
-		return;
-	if (err != 0) {
-		sweep_fail(s);
-		return;
-	}
-	log_info("registry address=%s swept", s->address);
-	list_remove(&s->at);
-	free(s);
-	r->sweeping = 0;
-	registry_next(r);
-}
-
-/* From the start again, at the next tick or when Redis is back. */
-static void
-sweep_fail(struct sweep *s)
-{
-	s->r->sweeping = 0;
-}

@@ -7,17 +7,30 @@
 #ifndef GATEWAYD_REGISTRY_H
 #define GATEWAYD_REGISTRY_H
 
-struct gateway;
+#include <stdint.h>
+
+struct event_base;
 struct redis;
 struct registry;
+struct settings;
 
-/*
- * ready comes once, from the loop: the name is ours, or Redis is away, which is
- * nothing to wait for.  Instead of it refused may come: the name is another's, or
- * what answers is no Redis for us; why is a sentence.  NULL with errno.
- */
-struct registry *registry_new(struct gateway *g, void (*ready)(struct gateway *),
-	    void (*refused)(struct gateway *, const char *why));
+struct registry_ops {
+	/* Once, from the loop: the name is ours, or Redis is away, which is
+	 * nothing to wait for. */
+	void	(*ready)(void *arg);
+	/* Instead of it: the name is another's, or what answers is no Redis for
+	 * us; why is a sentence. */
+	void	(*refused)(const char *why, void *arg);
+	/* Is a shard of this incarnation alive, or may it be? */
+	int	(*alive)(uint64_t incarnation, void *arg);
+};
+
+/* Settings are borrowed; incarnation and started (ms since 1970) are this gateway's.
+ * NULL with errno. */
+struct registry *registry_new(struct event_base *base,
+	    const struct settings *settings, const char *redis_url,
+	    uint64_t incarnation, uint64_t started,
+	    const struct registry_ops *ops, void *arg);
 void	 registry_free(struct registry *r);
 int	 registry_up(const struct registry *r);
 /* Its connection, for a command of another's. */
@@ -27,8 +40,8 @@ struct redis *registry_redis(struct registry *r);
 void	 registry_start(struct registry *r);
 /* This shard is dead: its entries go, now or when Redis is back. */
 void	 registry_sweep(struct registry *r, const char *address);
-/* All shards have left: nothing of this node stays.  done_cb when that is so, or
- * after 2 s. */
-void	 registry_leave(struct registry *r, void (*done_cb)(struct gateway *));
+/* All shards have left: nothing of this node stays.  done_cb, with the same arg,
+ * when that is so, or after 2 s. */
+void	 registry_leave(struct registry *r, void (*done_cb)(void *arg));
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Request head to application, group and uid.
+ * A route says which application serves which paths, and who its clients are.
  *
  *	[route lobby]
  *	path = /lobby/{group}/ws
@@ -11,70 +11,58 @@
  *	origin = self https://other.example
  *	protocols = chat.v2 chat
  *
- * path: one or more, each of segments; {name} takes one segment that is not
- * empty, percent-decoded; a last segment "*" takes the rest, also nothing.
- * "/a/" is not "/a".  First match in order of the file wins.
- *
- * group, uid: sources, tried in order; an empty value counts as missing:
- * path:NAME query:NAME cookie:NAME header:NAME bearer const:TEXT uuid random20.
- * What is a credential, or has digest: before it, gives its digest (digest.h); what
- * a client says that looks like one counts as missing.
- * {group} and {group_id} may stand in the names of uid's.  "group = none", the
- * default: any shard.  uid by default: uuid in a group, else nothing.
+ * path: one or more patterns (pattern.h).  group, uid: sources (source.h).
+ * "group = none", the default: any shard.  uid by default: uuid in a group, else
+ * nothing.  A key is one row of route.c, or of proto/policy.c if it is what the
+ * clients of a route are allowed.
  */
 #ifndef GATEWAYD_ROUTE_H
 #define GATEWAYD_ROUTE_H
 
 #include <stdint.h>
 
-#include "common/bytes.h"
+#include "common/list.h"
+#include "gatewayd/origin.h"
+#include "gatewayd/protocols.h"
+#include "gatewayd/source.h"
 #include "proto/capsule.h"
-#include "proto/http_head.h"
 #include "proto/limits.h"
+#include "proto/policy.h"
 
 #define ROUTE_LIMIT	1000		/* connections per replica, by default */
 #define ROUTE_LIMIT_MAX	10000000
-#define ROUTE_RATE_MAX	1000000000
+#define ROUTE_PATHS	16
 
-struct route;
-struct routes;
+struct http_head;
 
-struct routes *routes_new(void);
-void	 routes_free(struct routes *r);
-/* For config.h's sections "route": key is one of path app group uid limit keep
- * origin protocols link about slow message_rate message_burst byte_rate, and belongs to the
- * section that began last.  0, or -1 with *why. */
-int	 route_option(struct routes *r, const char *key, const char *value,
-	    const char **why);
-int	 route_section(struct routes *r, const char *label, const char **why);
-/* All complete and of one mind (path and app given; two routes of the same app
- * and group source may differ in limit only where the group cannot be the same)?
- * 0, or -1 with a sentence in err. */
-int	 routes_check(const struct routes *r, char *err, size_t size);
-/* --limit: for every route. */
-void	 routes_set_limit(struct routes *r, uint32_t limit);
-
-struct route_match {
-	const struct route *route;
-	const char	*app, *label;
+struct route {
+	struct list	 at;		/* of routes, in order of the file */
+	char		*label;
+	char		*paths[ROUTE_PATHS];
+	size_t		 npaths;
+	char		 app[APP_MAX + 1];
+	struct sources	 group, uid;	/* group.n 0: none */
 	uint32_t	 limit;
-	int		 has_group;
-	struct slice	 group, uid;	/* in `text` */
-	int		 uid_made;	/* drawn here (uuid, random20) */
-	int		 cors;		/* its origin was checked */
-	int		 protocol;	/* headers[0] is the one chosen */
-	struct capsule_header headers[CAPSULE_HEADERS_MAX];	/* kept; they
-					   borrow from the head */
-	size_t		 nheaders;
-	char		 text[GROUP_MAX + UID_MAX];
+	char		*keep[CAPSULE_HEADERS_MAX];
+	size_t		 nkeep;
+	struct origins	 origins;		/* none: any */
+	struct protocols protocols;
+	char		*link, *about;
+	struct policy_values allows;
 };
 
-/*
- * 0 and *m filled, or -1 with errno ENOENT (no route: 404) or EBADMSG (no source
- * gave a value, or it is too long: 400), and *why a sentence.
- */
-int	 route_find(const struct routes *r, const struct http_head *h,
-	    struct route_match *m, const char **why);
+struct route *route_new(const char *label);	/* NULL: no memory */
+void	 route_free(struct route *route);
+/* A key of its section: 0, or -1 with *why. */
+int	 route_set(struct route *route, const char *key, const char *value,
+	    const char **why);
+/* Has it all that it needs?  0, or -1 with a sentence in err. */
+int	 route_check(const struct route *route, char *err, size_t size);
+/* Two limits for what may be one group? */
+int	 route_disagree(const struct route *a, const struct route *b);
+/* Is the path one of the route's?  Then *taken is filled. */
+int	 route_matches(const struct route *route, struct slice path,
+	    struct taken *taken);
 /*
  * May a page of this request's origin use the route?  Without the key `origin`
  * all may; a request without the header is not from a page of another site.
@@ -82,23 +70,5 @@ int	 route_find(const struct routes *r, const struct http_head *h,
  */
 int	 route_allows(const struct route *route, const struct http_head *h,
 	    int trusted);
-/*
- * Where no route was found: would there be one with a '/' more at the path's end, or
- * one less?  Then 0, and that path and the query in location; else -1.
- */
-int	 routes_slash(const struct routes *r, const struct http_head *h,
-	    struct buf *location);
-/* The front page's links: calls cb for each route with a `link`. */
-void	 routes_links(const struct routes *r, void (*cb)(const char *link,
-	    const char *about, void *arg), void *arg);
-/* In words, as the file has them: calls cb for each route. */
-void	 routes_describe(const struct routes *r, void (*cb)(const char *label,
-	    const char *text, void *arg), void *arg);
-/* Calls cb for each application that routes with a group name, once. */
-void	 routes_apps(const struct routes *r, void (*cb)(const char *app,
-	    void *arg), void *arg);
-/* For the workers: calls cb for each key of each route that they are to know. */
-void	 routes_policies(const struct routes *r, void (*cb)(const char *label,
-	    const char *key, const char *value, void *arg), void *arg);
 
 #endif

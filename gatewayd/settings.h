@@ -1,4 +1,4 @@
-/* Flags and the INI file, as one struct.  Flags win. */
+/* The settings are all that flags and the INI file say, as one struct. */
 #ifndef GATEWAYD_SETTINGS_H
 #define GATEWAYD_SETTINGS_H
 
@@ -52,6 +52,7 @@ struct settings {
 	unsigned	 watchdog_ms;		/* 10 000 */
 	unsigned	 drain_ms;		/* 10 000 */
 	unsigned	 idle_shard_ms;		/* 60 000: one above `shards` */
+	unsigned	 orphan_ms;		/* 60 000: shards without a gateway */
 	unsigned	 backlog;		/* 4096 */
 	unsigned	 per_address;		/* connections; 0: any number */
 	unsigned	 accept_rate;		/* a second; 0: any number */
@@ -61,7 +62,8 @@ struct settings {
 	int		 seccomp;		/* 1 for shardd, else 0 */
 	int		 core;			/* 0; files, and debuggers */
 	/* Handed to the workers: [worker], in bytes and milliseconds, and drain_ms,
-	 * shards, links (a line each: "<path> <about>"), route.LABEL.KEY. */
+	 * orphan_ms, shards, links (a line each: "<path> <about>"),
+	 * route.LABEL.KEY. */
 	struct settings_option *options;
 	size_t		 noptions;
 	struct networks	*proxies;	/* trusted_proxies; NULL: none */
@@ -69,24 +71,8 @@ struct settings {
 	int		 own_routes;	/* built in, for a worker not ours */
 };
 
-/*
- * Parse argv and the file.  Exits by itself for --help and --version (0), and
- * for errors (a sentence to stderr that says what to do; status 2 for usage, 1
- * for configuration).  With --check it validates everything that can be known
- * without starting (worker executable, addresses, Redis URL, descriptor limit),
- * prints "configuration ok" and exits 0.
- */
-void	 settings_load(struct settings *s, int argc, char **argv);
 void	 settings_free(struct settings *s);
 /* A key of [worker], as the workers are told it, or NULL. */
 const char *settings_find(const struct settings *s, const char *key);
-/*
- * Read the file again: routes, and of [gateway] what is asked at each use (limit,
- * head_timeout, line_max, head_max, headers_max, keep_max, home_timeout, per_address,
- * accept_rate).  Other keys count at the next start, but must be right.  0, and text
- * names those that have changed ("[gateway] shards, [worker] deflate"; cut if
- * there is no room); or -1 with a sentence in text and nothing changed.
- */
-int	 settings_reload(struct settings *s, char *text, size_t size);
 
 #endif

@@ -8,34 +8,34 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "gatewayd/arrival.h"
 #include "common/secret.h"
-#include "gatewayd/gateway.h"
-#include "gatewayd/handoff.h"
+#include "gatewayd/check.h"
 #include "gatewayd/placement.h"
-#include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
+#include "gatewayd/settings.h"
+#include "gatewayd/shard.h"
 #include "gatewayd/status.h"
+#include "gatewayd/totals.h"
 #include "proto/channel.h"
 #include "proto/utf8.h"
 
 #define STATUS_GROUPS	1000		/* groups that are listed */
 #define STATUS_MAX	(48 << 20)	/* bytes; a channel queues a little more */
 
-static json_t	*status_json(struct gateway *, const struct status_check *);
-static json_t	*status_redis(const struct gateway *);
-static json_t	*status_shards(struct gateway *);
-static json_t	*status_groups(struct gateway *, json_int_t *);
+static json_t	*status_json(const struct status *, const struct check_result *);
+static json_t	*status_redis(const struct status *);
+static json_t	*status_shards(const struct status *);
+static json_t	*status_groups(const struct status *, json_int_t *);
 static json_t	*status_totals(const struct totals *);
 static int	 status_write_cb(const char *, size_t, void *);
 
 int
-status_answer(struct gateway *g, struct control *c, uint64_t id,
-    const struct status_check *check)
+status_answer(const struct status *st, struct control *c, uint64_t id,
+    const struct check_result *check)
 {
 	struct ctl	 m = { .type = CTL_STATUS, .id = id };
 	struct buf	 text = { .max = STATUS_MAX };
-	json_t		*json = status_json(g, check);
+	json_t		*json = status_json(st, check);
 	size_t		 at = 0;
 	int		 rc = -1;
 
@@ -62,28 +62,28 @@ out:
 
 /* NULL: no memory.  A NULL among the values makes the whole pack fail. */
 static json_t *
-status_json(struct gateway *g, const struct status_check *check)
+status_json(const struct status *st, const struct check_result *check)
 {
 	json_int_t	 left;
-	json_t		*groups = status_groups(g, &left), *json, *silent;
+	json_t		*groups = status_groups(st, &left), *json, *silent;
 
 	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
 	    "s:I, s:I, s:I, s:I, s:o}",
 	    "version", KENNEL_VERSION,
-	    "node", g->settings.node,
+	    "node", st->settings->node,
 	    "pid", (json_int_t)getpid(),
-	    "started", (json_int_t)g->started,
-	    "uptime_ms", (json_int_t)(clock_wall_ms() - g->started),
-	    "leaving", g->leaving,
-	    "redis", status_redis(g),
-	    "shards", status_shards(g),
+	    "started", (json_int_t)st->started,
+	    "uptime_ms", (json_int_t)(clock_wall_ms() - st->started),
+	    "leaving", st->leaving,
+	    "redis", status_redis(st),
+	    "shards", status_shards(st),
 	    "groups", groups,
 	    "groups_left", left,
-	    "handshakes", (json_int_t)arrivals_count(g->arrivals),
-	    "home", (json_int_t)arrivals_home(g->arrivals),
-	    "handing_over", (json_int_t)handoff_count(g),
-	    "places", (json_int_t)placement_count(g->placement),
-	    "totals", status_totals(&g->totals));
+	    "handshakes", (json_int_t)st->handshakes,
+	    "home", (json_int_t)st->home,
+	    "handing_over", (json_int_t)st->handing_over,
+	    "places", (json_int_t)placement_count(st->placement),
+	    "totals", status_totals(st->totals));
 	if (json == NULL || check == NULL)
 		return (json);
 	silent = json_array();
@@ -99,16 +99,16 @@ status_json(struct gateway *g, const struct status_check *check)
 
 /* Without the password that may be in the URL. */
 static json_t *
-status_redis(const struct gateway *g)
+status_redis(const struct status *st)
 {
-	const char	*mode = g->settings.redis;
+	const char	*mode = st->settings->redis;
 	char		 text[256];
 
 	if (strcmp(mode, "auto") != 0 && strcmp(mode, "none") != 0)
 		mode = "url";
 	return (json_pack("{s:s, s:s, s:b}", "mode", mode, "url",
-	    secret_shown(text, sizeof(text), g->redis_url),
-	    "up", g->registry != NULL && registry_up(g->registry)));
+	    secret_shown(text, sizeof(text), st->redis_url),
+	    "up", st->redis_up));
 }
 
 static json_t *
@@ -121,15 +121,15 @@ status_hex(uint64_t v)
 }
 
 static json_t *
-status_shards(struct gateway *g)
+status_shards(const struct status *st)
 {
 	json_t			*list = json_array();
 	const struct shard	*s;
 	size_t			 n;
 
-	n = g->roster == NULL ? 0 : roster_nslots(g->roster);
+	n = roster_nslots(st->roster);
 	for (size_t i = 0; i < n; i++) {
-		s = roster_slot(g->roster, i);
+		s = roster_slot(st->roster, i);
 		if (s->state == SHARD_EMPTY)
 			continue;
 		json_array_append_new(list, json_pack(
@@ -183,11 +183,11 @@ status_replicas(const struct group *group)
 
 /* The groups, for clients make them: STATUS_GROUPS at most; *left: the others. */
 static json_t *
-status_groups(struct gateway *g, json_int_t *left)
+status_groups(const struct status *st, json_int_t *left)
 {
 	json_t			*list = json_array();
 	const struct group	*group;
-	const struct list	*head = placement_groups(g->placement);
+	const struct list	*head = placement_groups(st->placement);
 
 	*left = 0;
 	for (struct list *e = head->next; e != head; e = e->next) {

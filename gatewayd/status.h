@@ -1,24 +1,32 @@
-/* What kennelctl asks: everything in one JSON object, in pieces. */
+/* The status is what kennelctl asks for: everything in one JSON object, in pieces. */
 #ifndef GATEWAYD_STATUS_H
 #define GATEWAYD_STATUS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "proto/limits.h"
-
+struct check_result;
 struct control;
-struct gateway;
+struct placement;
+struct roster;
+struct settings;
+struct totals;
 
-/* What counting afresh has found. */
-struct status_check {
-	int		 wrong;		/* two numbers differ */
-	size_t		 nsilent;
-	uint32_t	 silent[SLOTS_MAX];	/* slots that said nothing */
+/* What there is to tell, all borrowed. */
+struct status {
+	const struct settings *settings;
+	const struct totals *totals;
+	struct placement *placement;
+	struct roster	*roster;
+	uint64_t	 started;	/* ms since 1970 */
+	int		 leaving;
+	const char	*redis_url;
+	int		 redis_up;
+	size_t		 handshakes, home, handing_over;	/* connections */
 };
 
 /* The answer to STATUS_ASK id; check may be NULL.  0, or -1: drop c. */
-int	 status_answer(struct gateway *g, struct control *c, uint64_t id,
-	    const struct status_check *check);
+int	 status_answer(const struct status *st, struct control *c, uint64_t id,
+	    const struct check_result *check);
 
 #endif

@@ -90,6 +90,8 @@ static const struct row {
 	    { F_REPLICA, F_NEIGHBOUR, F_TIME } },
 	[CTL_POISON]	= { "poison", G, 0, { F_REPLICA, F_NEIGHBOUR, F_ID } },
 	[CTL_LEAVING]	= { "leaving", S, 0, { F_END } },
+	[CTL_LOST]	= { "lost", G, 0,
+	    { F_REPLICA, F_NEIGHBOUR, F_FLAGS, F_TEXT } },
 };
 
 #undef S

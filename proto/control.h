@@ -15,6 +15,7 @@
  *					AUTHORITY ADOPT
  *	ADOPTED
  *	GONE				PARTED
+ *					FAREWELL* LOST* DEAD (another shard died)
  *	ADOPT (going home)		ADOPTED
  *	PONG				PING
  *	LEAVING			DRAIN
@@ -56,7 +57,7 @@ enum ctl_type {
 	CTL_DEAD,	CTL_LINK_LOST,	CTL_DRAIN,
 	CTL_STATUS_ASK,	CTL_STATUS,
 	CTL_AUTHORITY,	CTL_POISON,
-	CTL_LEAVING,	CTL_FORGET,
+	CTL_LEAVING,	CTL_FORGET,	CTL_LOST,
 	CTL_NTYPES
 };
 
@@ -80,7 +81,8 @@ struct ctl {
 	uint64_t	 time;		/* started, ms since 1970; a term of office;
 					   ADOPT: clock_ms until when it holds, or 0 */
 	struct slice	 group, uid, app;
-	struct slice	 text;		/* link's path, node, key, JSON, sentence */
+	struct slice	 text;		/* link's path, node, key, JSON, sentence;
+					   LOST: proto/uids.h */
 	struct slice	 value;		/* OPTION's value; WELCOME: Redis URL; ADOPT:
 					   the record, empty when in a memfd */
 };
@@ -89,7 +91,7 @@ struct ctl {
 #define CTL_F_OVER	0x2	/* HAVE_CONN: over the limit, counted apart */
 #define CTL_F_LAST	0x4	/* PARTED: no other connection of the uid in
 				   the group (upgraded or about to be) */
-#define CTL_F_MORE	0x8	/* STATUS: another piece follows */
+#define CTL_F_MORE	0x8	/* STATUS, LOST: another piece follows */
 #define CTL_F_MEMFD	0x10	/* ADOPT: the record is in a second descriptor */
 #define CTL_F_LEAVE	0x20	/* DRAIN: and exit; HELLO: it is leaving */
 #define CTL_F_OPENED	0x40	/* GONE: it had been opened (onopen ran) */
@@ -98,6 +100,7 @@ struct ctl {
 
 #define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */
 #define CTL_VALUE_MAX	CAPSULE_INLINE	/* bytes */
+#define CTL_LOST_MAX	1024		/* uids in a LOST */
 
 enum {				/* who may send a message */
 	CTL_SHARD = 0x1, CTL_GATEWAY = 0x2, CTL_KENNELCTL = 0x4

@@ -83,6 +83,11 @@ struct kennel_close {
 					   in the group */
 };
 
+struct kennel_uid {
+	const char	*data;		/* not terminated */
+	size_t		 len;
+};
+
 /* A key of the group's state that a step has written. */
 struct kennel_change {
 	const char	*map;		/* not terminated, none of them */
@@ -92,6 +97,9 @@ struct kennel_change {
 	const char	*value;		/* NULL: it was removed */
 	size_t		 value_len;
 };
+
+#define KENNEL_LOST_MORE	0x1
+#define KENNEL_LOST_UNKNOWN	0x2
 
 struct kennel_app {
 	/* Routes name it (app = NAME).  NULL: serves every route.  The first one
@@ -133,6 +141,21 @@ struct kennel_app {
 	 * or later. */
 	void	(*ongossip)(struct kennel_replica *, struct kennel_answer *,
 		    const char *msg, size_t len);
+	/*
+	 * A neighbour was lost: its process died.  Every replica of the group
+	 * that is left is told, so kennel_replica_emit() is the way to tell all
+	 * clients.  uids: the n that were connected there and have no connection
+	 * left in the group, each once, however many it had.  One that is back
+	 * elsewhere before the loss is noticed is not among them; when it comes
+	 * back here later, its onopen comes later.  flags:
+	 * KENNEL_LOST_MORE	1024 are named at once: this neighbour's others
+	 *			follow, in another call
+	 * KENNEL_LOST_UNKNOWN	the gateway had died, too, and nobody knows
+	 *			whom it had: n is 0
+	 * When all processes of a group die, nobody is left to be told.
+	 */
+	void	(*onlost)(struct kennel_replica *, uint64_t neighbour,
+		    const struct kennel_uid *uids, size_t n, int flags);
 
 	/*
 	 * The state of a group: see "shared state" below.  decide runs in one

@@ -21,6 +21,7 @@ static const struct options options_defaults = {
 	.closing_ms = 5000,
 	.ping_ms = 30000,
 	.drain_ms = 10000,
+	.orphan_ms = 60000,
 	.whisper_ask = 8,
 	.store_max = 16 << 20,
 	.store_visit_ttl = 86400,
@@ -41,7 +42,7 @@ static const struct {
 	OPTIONS_UINT(request_ms), OPTIONS_UINT(closing_ms),
 	OPTIONS_UINT(ping_ms), OPTIONS_UINT(drain_ms), OPTIONS_UINT(whisper_ask),
 	OPTIONS_UINT(deflate), OPTIONS_SIZE(store_max), OPTIONS_UINT(io_uring),
-	OPTIONS_UINT(turn_ms),
+	OPTIONS_UINT(turn_ms), OPTIONS_UINT(orphan_ms),
 	OPTIONS_UINT(store_ttl), OPTIONS_UINT(store_visit_ttl),
 };
 

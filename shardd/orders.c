@@ -15,12 +15,14 @@
 #include "common/sock.h"
 #include "proto/capsule.h"
 #include "proto/channel.h"
+#include "proto/uids.h"
 #include "shardd/client/clients.h"
 #include "shardd/client/http.h"
 #include "shardd/client/policy.h"
 #include "shardd/group/groups.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
+#include "shardd/kennel.h"
 #include "shardd/orders.h"
 #include "shardd/session/parting.h"
 #include "shardd/session/session.h"
@@ -248,6 +250,33 @@ orders_dead(struct worker *w, struct order_in *o)
 {
 	groups_shard_dead(&w->groups,
 	    &(struct peer_id){ NULL, o->m->slot, o->m->incarnation });
+	return (0);
+}
+
+/* Tell the application; uids were counted against CTL_LOST_MAX. */
+static int
+orders_lost(struct worker *w, struct order_in *o)
+{
+	static struct kennel_uid	 uids[CTL_LOST_MAX];
+	struct replica			*r = group_find(&w->groups,
+					    o->m->replica);
+	struct slice			 list = o->m->text, uid;
+	size_t				 n = 0;
+	int				 rv;
+
+	while ((rv = uids_next(&list, &uid)) == 1) {
+		if (n == CTL_LOST_MAX) {
+			errno = EPROTO;
+			return (-1);
+		}
+		uids[n++] = (struct kennel_uid){ uid.data, uid.len };
+	}
+	if (rv == -1)
+		return (-1);
+	if (r != NULL && !r->dismissed && r->app->onlost != NULL)
+		r->app->onlost((struct kennel_replica *)r, o->m->neighbour,
+		    uids, n, (o->m->flags & CTL_F_MORE) != 0 ?
+		    KENNEL_LOST_MORE : 0);
 	return (0);
 }
 
@@ -483,6 +512,7 @@ static const struct order {
 	[CTL_STATUS_ASK] = { orders_status_ask },
 	[CTL_AUTHORITY]	= { orders_authority },
 	[CTL_POISON]	= { orders_poison },
+	[CTL_LOST]	= { orders_lost },
 };
 
 /* A message of the gateway's. */

@@ -17,7 +17,6 @@
 #include "shardd/state/store.h"
 #include "shardd/worker.h"
 
-#define WORKER_ORPHAN_MS	60000
 #define WORKER_LISTED_MS	500	/* that READY waits for Redis */
 
 int
@@ -241,9 +240,8 @@ worker_tick(void *arg)
 	if (w->draining == 1)
 		worker_drain_step(w);
 	else if (!w->draining && w->orphan_since != 0 &&
-	    clock_ms() - w->orphan_since > WORKER_ORPHAN_MS) {
-		log_warn("no gateway for %d s, leaving",
-		    WORKER_ORPHAN_MS / 1000);
+	    clock_ms() - w->orphan_since > w->opt.orphan_ms) {
+		log_warn("no gateway for %u ms, leaving", w->opt.orphan_ms);
 		worker_drain(w, w->opt.drain_ms);
 	}
 }

@@ -4,7 +4,6 @@
  *
  * Messages are JSON objects with a "type"; README, "The chat room", lists them.
  */
-#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,10 @@
 #include <jansson.h>
 
 #include "shardd/apps/apps.h"
+#include "shardd/apps/chat_event.h"
+#include "shardd/apps/chat_http.h"
 #include "shardd/apps/js.h"
 
-#define CHAT_FLAGS	(JSON_COMPACT)
 #define CHAT_PART	(64 << 10)	/* bytes of names that a replica lists */
 #define CHAT_LIST	(128 << 10)	/* and of all of them */
 
@@ -37,37 +37,12 @@ static const struct chat_command {
 /* ---- events ---- */
 
 static json_t *
-chat_string(const char *s, size_t len)
-{
-	return (json_stringn(s, len));
-}
-
-static json_t *
 chat_uid(const struct kennel_socket *s)
 {
 	size_t		 len;
 	const char	*uid = kennel_socket_uid(s, &len);
 
 	return (chat_string(uid, len));
-}
-
-/* {"type":type,"from":from,"time":now}; from is taken.  NULL without memory. */
-static json_t *
-chat_event(const char *type, json_t *from)
-{
-	return (json_pack("{s:s, s:o, s:I}", "type", type, "from", from,
-	    "time", (json_int_t)kennel_time()));
-}
-
-/* As text; o is taken and may be NULL. */
-static char *
-chat_dump(json_t *o, size_t *len)
-{
-	char	*text = o == NULL ? NULL : json_dumps(o, CHAT_FLAGS);
-
-	json_decref(o);
-	*len = text == NULL ? 0 : strlen(text);
-	return (text);
 }
 
 static void
@@ -468,87 +443,40 @@ chat_close(struct kennel_socket *s, const struct kennel_close *why)
 		chat_broadcast(s, chat_user_event(s, "user:exit"), 0);
 }
 
-/* ---- HTTP ---- */
-
+/* Somebody was lost, and nobody knows who: the list says who is left. */
 static void
-chat_done_cb(struct kennel_replica *r, int err, void *arg)
+chat_lost_unknown(struct kennel_replica *r)
 {
-	static const char	 late[] = "Not every process has answered: some "
-				    "may not have heard it.\n";
+	size_t	 len;
+	char	*text = chat_dump(json_pack("{s:s, s:I}", "type", "user:lost",
+		    "time", (json_int_t)kennel_time()), &len);
 
-	(void)r;
-	if (err != 0) {
-		kennel_respond(arg, 504, "text/plain", late, sizeof(late) - 1);
-		return;
-	}
-	kennel_respond(arg, 200, "text/plain;charset=utf-8", "DONE", 4);
-}
-
-/* Nothing was said: another process is too far behind. */
-static void
-chat_again(struct kennel_request *q)
-{
-	static const char	 text[] = "Too much in this room still waits to "
-				    "be said: try again.\n";
-
-	kennel_header(q, "Retry-After", "1");
-	kennel_respond(q, 503, "text/plain", text, sizeof(text) - 1);
-}
-
-/* {"type":"user:msg","from":"HTTP","text":"SENT VIA "/x" HTTP route",...} */
-static json_t *
-chat_http_event(const char *route)
-{
-	json_t	*o = chat_event("user:msg", json_string("HTTP"));
-
-	json_object_set_new(o, "text",
-	    json_sprintf("SENT VIA \"%s\" HTTP route", route));
-	return (o);
-}
-
-static void
-chat_http(struct kennel_request *q, const char *verb)
-{
-	struct kennel_replica	*r = kennel_request_replica(q);
-	json_t			*o = chat_http_event(verb);
-	const char		*target = NULL;
-	char			*text;
-	size_t			 len, target_len = 3;
-	int			 sent = -1;
-
-	if (strcmp(verb, "/emit") == 0)
-		json_object_set_new(o, "meta", json_string("group"));
-	if (strcmp(verb, "/whisper") == 0) {
-		target = kennel_request_query(q, "target", &target_len);
-		if (target == NULL || target_len == 0)
-			target = "aaa", target_len = 3;
-		json_object_set_new(o, "meta", json_string("whisper"));
-		if (json_object_set_new(o, "to",
-		    chat_string(target, target_len)) == -1) {
-			json_decref(o);
-			kennel_respond(q, 400, "text/plain",
-			    "target is not UTF-8\n", 20);
-			return;
-		}
-	}
-	if ((text = chat_dump(o, &len)) == NULL) {
-		kennel_respond(q, 503, NULL, NULL, 0);
-		return;
-	}
-	if (target != NULL)
-		sent = kennel_replica_whisper(r, target, target_len, text, len,
-		    0, chat_done_cb, q);
-	else if (strcmp(verb, "/broadcast") == 0)
-		sent = kennel_replica_broadcast(r, text, len, 0, chat_done_cb,
-		    q);
-	else if (kennel_replica_emit(r, text, len, 0) == 0)
-		chat_done_cb(r, sent = 0, q);
-	if (sent == -1 && errno == EAGAIN)
-		chat_again(q);
-	else if (sent == -1)
-		kennel_respond(q, 503, NULL, NULL, 0);
+	if (text != NULL)
+		kennel_replica_emit(r, text, len, 0);
 	free(text);
 }
+
+/* A shard died.  Each replica tells its own. */
+static void
+chat_lost(struct kennel_replica *r, uint64_t neighbour,
+    const struct kennel_uid *uids, size_t n, int flags)
+{
+	char	*text;
+	size_t	 len;
+
+	(void)neighbour;
+	if ((flags & KENNEL_LOST_UNKNOWN) != 0)
+		chat_lost_unknown(r);
+	for (size_t i = 0; i < n; i++) {
+		text = chat_dump(chat_event("user:exit",
+		    chat_string(uids[i].data, uids[i].len)), &len);
+		if (text != NULL)
+			kennel_replica_emit(r, text, len, 0);
+		free(text);
+	}
+}
+
+/* ---- HTTP ---- */
 
 static void
 chat_connect(struct kennel_request *q)
@@ -575,6 +503,8 @@ chat_receive(struct kennel_request *q)
 		verb = "";		/* the page's route has no group */
 	if (strcmp(verb, "/ws") == 0)
 		chat_connect(q);
+	else if (chat_http(q, verb))
+		return;
 	else if (app_options(q, "GET, HEAD"))
 		return;
 	else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
@@ -582,9 +512,6 @@ chat_receive(struct kennel_request *q)
 		kennel_respond(q, 405, "text/plain", "Method not allowed\n", 19);
 	} else if (*verb == '\0')
 		kennel_respond_page(q, "chat.html");
-	else if (strcmp(verb, "/broadcast") == 0 ||
-	    strcmp(verb, "/whisper") == 0 || strcmp(verb, "/emit") == 0)
-		chat_http(q, verb);
 	else
 		kennel_respond(q, 404, NULL, NULL, 0);
 }
@@ -599,4 +526,5 @@ const struct kennel_app chat_app = {
 	.onmessage = chat_message,
 	.onclose = chat_close,
 	.ongossip = chat_gossip,
+	.onlost = chat_lost,
 };

@@ -8,12 +8,6 @@
 
 #define POLICY_PREFIX	"route."
 
-static const char	*const policy_slows[] = {
-	[SLOW_CLOSE]	= "close",
-	[SLOW_DROP_NEW]	= "drop-new",
-	[SLOW_DROP_OLD]	= "drop-old",
-};
-
 static struct policy *
 policy_find(const struct map *policies, struct slice label)
 {
@@ -42,28 +36,10 @@ policy_new(struct map *policies, struct slice label)
 static int
 policy_set(struct policy *p, struct slice key, struct slice value)
 {
-	const struct {
-		const char	*key;
-		uint32_t	*at;
-	} numbers[] = {
-		{ "message_rate", &p->message_rate },
-		{ "message_burst", &p->message_burst },
-		{ "byte_rate", &p->byte_rate },
-	};
-	uint64_t	 n;
+	const struct policy_key	*k = policy_key(key);
 
-	if (slice_is(key, "slow"))
-		for (size_t i = 0; i < nitems(policy_slows); i++)
-			if (slice_is(value, policy_slows[i])) {
-				p->slow = (enum policy_slow)i;
-				return (0);
-			}
-	for (size_t i = 0; i < nitems(numbers); i++)
-		if (slice_is(key, numbers[i].key) &&
-		    slice_u64(value, UINT32_MAX, &n) == 0) {
-			*numbers[i].at = (uint32_t)n;
-			return (0);
-		}
+	if (k != NULL && policy_read(&p->allows, k, value) == 0)
+		return (0);
 	errno = EINVAL;
 	return (-1);
 }
@@ -138,10 +114,10 @@ meter_own(struct meter **m)
 int
 meter_bytes(struct meter **m, size_t n)
 {
-	const struct policy	*p;
-	struct meter		*own;
+	const struct policy_values	*p;
+	struct meter			*own;
 
-	if (*m == NULL || (p = (*m)->policy)->byte_rate == 0 ||
+	if (*m == NULL || (p = &(*m)->policy->allows)->byte_rate == 0 ||
 	    (own = meter_own(m)) == NULL)
 		return (1);
 	return (bucket_take(&own->bytes, clock_ms(), p->byte_rate,
@@ -152,10 +128,10 @@ meter_bytes(struct meter **m, size_t n)
 int
 meter_message(struct meter **m)
 {
-	const struct policy	*p;
-	struct meter		*own;
+	const struct policy_values	*p;
+	struct meter			*own;
 
-	if (*m == NULL || (p = (*m)->policy)->message_rate == 0 ||
+	if (*m == NULL || (p = &(*m)->policy->allows)->message_rate == 0 ||
 	    (own = meter_own(m)) == NULL)
 		return (1);
 	return (bucket_take(&own->messages, clock_ms(), p->message_rate,
@@ -167,5 +143,5 @@ meter_message(struct meter **m)
 enum policy_slow
 meter_slow(const struct meter *m)
 {
-	return (m == NULL ? SLOW_CLOSE : m->policy->slow);
+	return (m == NULL ? SLOW_CLOSE : (enum policy_slow)m->policy->allows.slow);
 }

@@ -11,13 +11,7 @@
 #include "common/bucket.h"
 #include "common/bytes.h"
 #include "common/map.h"
-
-/* Messages of others for who has more than out_max to read. */
-enum policy_slow {
-	SLOW_CLOSE,		/* end the connection */
-	SLOW_DROP_NEW,		/* drop the message */
-	SLOW_DROP_OLD		/* drop what waits longest, to make room */
-};
+#include "proto/policy.h"
 
 struct policy;
 
@@ -29,9 +23,7 @@ struct meter {
 struct policy {
 	struct map_node	 by_label;	/* of the route */
 	char		*label;
-	enum policy_slow slow;
-	uint32_t	 message_rate, message_burst;	/* a second; 0: any */
-	uint32_t	 byte_rate;
+	struct policy_values allows;
 	struct meter	 common;	/* of all that have measured nothing yet */
 };
 

@@ -39,6 +39,17 @@ group_parted(void *arg, uint64_t neighbour)
 		authority_parted(r->authority, neighbour);
 }
 
+/* neighbours_ops: that shard is dead, and nobody is left who knows whom it had. */
+static void
+group_mourned(void *arg, uint64_t neighbour)
+{
+	struct replica	*r = arg;
+
+	if (!r->dismissed && r->app->onlost != NULL)
+		r->app->onlost((struct kennel_replica *)r, neighbour, NULL, 0,
+		    KENNEL_LOST_UNKNOWN);
+}
+
 /* neighbours_ops: the state is to be compared. */
 static void
 group_doubted(void *arg, uint64_t neighbour)
@@ -60,6 +71,7 @@ group_missed(void *arg, const struct gossip *m, enum gossip_type of,
 static const struct neighbours_ops group_neighbours_ops = {
 	.met = group_met,
 	.parted = group_parted,
+	.mourned = group_mourned,
 	.doubted = group_doubted,
 	.all_met = group_try_ready,
 	.missed = group_missed,

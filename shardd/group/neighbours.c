@@ -210,9 +210,14 @@ neighbours_farewell(struct neighbours *n, uint64_t neighbour)
 void
 neighbours_shard_dead(struct neighbours *n, const struct peer_id *peer)
 {
+	uint64_t	 neighbour;
+
 	for (size_t i = n->n; i-- > 0; )
-		if (peer_same(&n->at[i].peer, peer))
-			neighbours_farewell(n, n->at[i].id);
+		if (peer_same(&n->at[i].peer, peer)) {
+			neighbour = n->at[i].id;
+			neighbours_farewell(n, neighbour);
+			n->ops->mourned(n->arg, neighbour);
+		}
 }
 
 struct neighbour *

@@ -6,6 +6,10 @@
  * grows and is drawn at random, so that a thousand pages do not come back at once.
  */
 const DELAY_MIN = 500, DELAY_MAX = 20000;
+const NAME_MAX = 64;			/* characters */
+const LINES_MAX = 1000, GONE_MAX = 50;	/* that are shown */
+const LOST_MS = 1000;			/* not all pages ask at once */
+const GATHER_MS = 60000, GATHER_NAMES = 5;
 const $ = (id) => document.getElementById(id);
 const base = location.pathname.replace(/\/+$/, "");
 
@@ -18,19 +22,76 @@ function room() {
 	}
 }
 
-function ask() {
-	const answer = prompt("Your name?", sessionStorage.getItem("name") ?? "");
-	const name = (answer ?? "").trim().replace(/\s+/g, "-") || "anon";
-	sessionStorage.setItem("name", name);
-	return name;
+/* ---- one's own name: of the address, or remembered, or asked for ---- */
+
+let user = null, socket = null, failures = 0, timer = 0;
+
+/* Commands end names at white space. */
+function tidy(name) {
+	return [...(name ?? "").trim().replace(/\s+/g, "-")].slice(0, NAME_MAX).join("");
 }
 
-const user = ask();
-let socket = null, failures = 0, timer = 0;
+/* A browser may forbid to store anything. */
+function remembered() {
+	try {
+		return localStorage.getItem("chat-name");
+	} catch {
+		return null;
+	}
+}
+
+function remember(name) {
+	try {
+		localStorage.setItem("chat-name", name);
+	} catch {
+		/* Then it is asked for again. */
+	}
+}
+
+function ask() {
+	$("who").hidden = false;
+	$("say").hidden = true;
+	$("keep").hidden = user === null;
+	$("name").value = user ?? "";
+	$("name").focus();
+	$("name").select();
+}
+
+function enter(name) {
+	const old = user;
+	user = name;
+	$("who").hidden = true;
+	$("say").hidden = $("rename").hidden = false;
+	$("rename").textContent = name;
+	if (name === old)
+		return;
+	if (old !== null)
+		leave();
+	for (const [other, f] of users)
+		f.classList.toggle("self", other === name);
+	failures = 0;
+	connect();
+}
+
+$("who").addEventListener("submit", (e) => {
+	e.preventDefault();
+	const name = tidy($("name").value) || "anon", address = new URL(location);
+	remember(name);
+	/* It is this one now, also when the page is loaded again. */
+	address.searchParams.delete("u");
+	history.replaceState(null, "", address);
+	enter(name);
+	$("text").focus();
+});
+$("who").addEventListener("keydown", (e) => { if (e.key === "Escape" && user !== null) enter(user); });
+$("keep").addEventListener("click", () => enter(user));
+$("rename").addEventListener("click", ask);
 
 /* ---- users ---- */
 
 const users = new Map();		/* name -> figure */
+const gone = new Set();			/* those of them who left, the latest last */
+let unlisted = 0;			/* others, whom the list had no room for */
 
 function figure(name) {
 	let f = users.get(name);
@@ -53,9 +114,19 @@ function shard(address) {
 	return m === null ? "" : `shard ${m[1]}`;
 }
 
+function isOnline(name) {
+	return users.has(name) && !gone.has(name);
+}
+
+function countUsers() {
+	$("people").textContent = `${users.size - gone.size + unlisted} here`;
+	$("users").dataset.more = unlisted > 0 ? `and ${unlisted} more` : "";
+}
+
 function online(name, addresses) {
 	const f = figure(name), where = [...new Set((addresses ?? []).map(shard))].filter(Boolean);
 	f.classList.add("online");
+	gone.delete(name);
 	if (where.length > 0) {
 		f.lastChild.textContent = where.join(", ");
 		f.lastChild.title = addresses.join("\n");
@@ -63,33 +134,66 @@ function online(name, addresses) {
 }
 
 function offline(name) {
-	const f = figure(name);
+	const f = users.get(name);
+	if (f === undefined)
+		return;
 	f.classList.remove("online");
 	f.lastChild.textContent = "";
+	gone.delete(name);
+	gone.add(name);
+	if (gone.size <= GONE_MAX)
+		return;
+	const [oldest] = gone;
+	users.get(oldest).remove();
+	users.delete(oldest);
+	gone.delete(oldest);
 }
 
 function allOffline() {
-	for (const name of users.keys())
+	unlisted = 0;
+	for (const name of [...users.keys()])
 		offline(name);
+	countUsers();
 }
+
+$("people").addEventListener("click", () => {
+	const open = $("users").classList.toggle("open");
+	$("people").setAttribute("aria-expanded", String(open));
+});
 
 /* ---- messages ---- */
 
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+let gathered = null;			/* the line of joins and leaves that is last */
+
+/* Does the log show its end?  Then it is to do so when more is there. */
+function atEnd() {
+	const log = $("messages");
+	return log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+}
+
+function stamp(time) {
+	const t = document.createElement("time"), lag = Date.now() - time, date = new Date(time);
+	if (typeof time !== "number" || Number.isNaN(date.getTime()))
+		return "";
+	t.dateTime = date.toISOString();
+	t.textContent = clock.format(date);
+	t.title = exact.format(date) + (lag >= 0 && lag < 60000 ? `, ${lag} ms on its way` : "");
+	return t;
+}
+
 function line(className, parts, time) {
-	const log = $("messages"), p = document.createElement("p");
-	const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+	const log = $("messages"), p = document.createElement("p"), follow = atEnd();
+	gathered = null;
 	p.className = className;
-	p.append(...parts);
-	if (typeof time === "number") {
-		const lag = document.createElement("small");
-		lag.textContent = `${Math.max(0, Date.now() - time)} ms`;
-		p.append(lag);
-	}
+	p.append(stamp(time), ...parts);
 	log.append(p);
-	while (log.childElementCount > 1000)
+	while (log.childElementCount > LINES_MAX)
 		log.firstChild.remove();
-	if (atEnd)
+	if (follow)
 		log.scrollTop = log.scrollHeight;
+	return p;
 }
 
 function bold(text) {
@@ -98,31 +202,80 @@ function bold(text) {
 	return b;
 }
 
+/* "ann, bob and 7 others have joined", as nodes. */
+function people(names, one, many) {
+	const nodes = [], shown = [...names].slice(0, names.size > GATHER_NAMES + 1 ? GATHER_NAMES : names.size);
+	const others = names.size - shown.length;
+	shown.forEach((name, i) => {
+		if (i > 0)
+			nodes.push(i === names.size - 1 ? " and " : ", ");
+		nodes.push(bold(name));
+	});
+	if (others > 0)
+		nodes.push(` and ${others} others`);
+	return [...nodes, ` ${names.size === 1 ? one : many}`];
+}
+
+/*
+ * Joins and leaves with nothing said between them are one line, for a minute.  In it
+ * everybody is once.
+ */
+function gather(name, joined, time) {
+	const follow = atEnd();
+	if (gathered === null || Date.now() - gathered.since > GATHER_MS) {
+		const p = line("note", [], time);
+		gathered = { p, since: Date.now(), came: new Set(), left: new Set(), both: new Set() };
+	}
+	const { p, came, left, both } = gathered, had = came.has(name);
+	for (const set of [came, left, both])
+		set.delete(name);
+	(joined ? came : had ? both : left).add(name);
+	const parts = [[came, "has joined", "have joined"], [left, "has left", "have left"],
+		[both, "came and went", "came and went"]].filter(([names]) => names.size > 0)
+		.map(([names, one, many], i) => [i > 0 ? "; " : "", ...people(names, one, many)]);
+	p.replaceChildren(...p.querySelectorAll("time"), ...parts.flat());
+	if (follow)
+		$("messages").scrollTop = $("messages").scrollHeight;
+}
+
+function arrived(m) {
+	const name = String(m.from), known = isOnline(name);
+	online(name, m.shard ? [String(m.shard)] : []);
+	countUsers();
+	if (!known)			/* else it is another window of theirs */
+		gather(name, true, m.time);
+}
+
 const handlers = {
 	"user:list": (m) => {
-		const list = new Set(m.list);
-		for (const name of users.keys())
-			if (!list.has(name) && name !== user)
+		const list = new Set(Array.isArray(m.list) ? m.list.map(String) : []);
+		unlisted = m.more > 0 ? m.more : 0;
+		for (const name of [...users.keys()])
+			if (!list.has(name) && name !== user && unlisted === 0)
 				offline(name);
 		for (const name of list)
 			online(name, Object.hasOwn(m.shards ?? {}, name) ? m.shards[name] : []);
+		countUsers();
 	},
-	"user:join": (m) => {
-		online(m.from, m.shard ? [m.shard] : []);
-		line("note", [bold(m.from), " has joined"], m.time);
-	},
-	"user:connected": (m) => {
-		online(m.from, m.shard ? [m.shard] : []);
-		line("note", [bold(m.from), " has connected"], m.time);
-	},
+	"user:join": arrived,
+	"user:connected": arrived,
 	"user:exit": (m) => {
-		offline(m.from);
-		line("note", [bold(m.from), " has left"], m.time);
+		const name = String(m.from);
+		offline(name);
+		countUsers();
+		gather(name, false, m.time);
+	},
+	/* The gateway died with a shard: only the list knows who is left. */
+	"user:lost": () => {
+		const s = socket;
+		setTimeout(() => { if (socket === s) askList(); }, Math.random() * LOST_MS);
 	},
 	"user:msg": (m) => {
-		const who = m.meta === "whisper" ? `${m.from} ↦ ${m.to}` : m.from;
-		line(m.meta ?? "", [bold(who), ": ", String(m.text)], m.time);
+		const who = m.meta === "whisper" ? `${m.from} ↦ ${m.to}` : String(m.from);
+		line(["whisper", "group"].includes(m.meta) ? m.meta : "",
+			[bold(who), ": ", ...linked(String(m.text))], m.time);
 	},
+	"error": (m) => line("hint", [`Not sent: ${m.text}.`], m.time),
 };
 
 /* ---- the connection ---- */
@@ -131,6 +284,11 @@ function state(className, text) {
 	$("state").className = className;
 	$("state").textContent = text;
 	document.querySelector("#say button").disabled = className !== "up";
+}
+
+function askList() {
+	if (socket?.readyState === WebSocket.OPEN)
+		socket.send(JSON.stringify({ type: "req:user:list", user }));
 }
 
 function lost() {
@@ -145,18 +303,28 @@ function lost() {
 	timer = setTimeout(connect, delay);
 }
 
+/* To come back as somebody else. */
+function leave() {
+	const s = socket;
+	socket = null;
+	allOffline();
+	s?.close(1000);
+}
+
 function connect() {
 	clearTimeout(timer);
-	if (socket !== null)
+	if (socket !== null || user === null)
 		return;
 	const scheme = location.protocol === "https:" ? "wss:" : "ws:";
 	const s = new WebSocket(`${scheme}//${location.host}${base}/ws?u=${encodeURIComponent(user)}`);
 	socket = s;
 	state("", "connecting");
 	s.onopen = () => {
+		if (socket !== s)
+			return;
 		failures = 0;
-		state("up", `connected as ${user}`);
-		s.send(JSON.stringify({ type: "req:user:list", user }));
+		state("up", "connected");
+		askList();
 		s.send(JSON.stringify({ type: "req:connected", user }));
 	};
 	s.onmessage = (e) => {
@@ -166,7 +334,9 @@ function connect() {
 		} catch {
 			return;
 		}
-		if (m !== null && typeof m === "object" && Object.hasOwn(handlers, m.type))
+		/* What has a uid was passed on from a client: it is not the server's word. */
+		if (socket === s && m !== null && typeof m === "object" && !Object.hasOwn(m, "uid") &&
+		    Object.hasOwn(handlers, m.type))
 			handlers[m.type](m);
 	};
 	s.onclose = () => { if (socket === s) lost(); };
@@ -182,10 +352,20 @@ $("say").addEventListener("submit", (e) => {
 	const text = $("text").value;
 	if (text.trim() === "" || socket === null || socket.readyState !== WebSocket.OPEN)
 		return;
-	socket.send(JSON.stringify({ type: "msg", text }));
-	$("text").value = "";
+	/* Whom the list has no room for may be here all the same. */
+	const why = objection(text, (name) => unlisted > 0 || isOnline(name));
+	if (why === undefined)
+		socket.send(JSON.stringify({ type: "msg", text }));
+	else
+		line("hint", [why], Date.now());
+	if (why === undefined || text.trim() === "/help")
+		$("text").value = "";
 });
 
 $("room").textContent = room();
 document.title = `${room()}: chat room`;
-connect();
+const known = tidy(new URLSearchParams(location.search).get("u")) || tidy(remembered());
+if (known === "")
+	ask();
+else
+	enter(known);

@@ -338,7 +338,7 @@ test("all shards killed: the pages come back, and are who they were", async () =
 	await counts(two, 1, 0, 0, 0);
 	const pids = k.shards().map((s) => s.pid);
 	for (const pid of pids)
-		process.kill(pid, "SIGKILL");
+		k.killShard(pid);
 	const back = (page) => until(() => page.evaluate(() => pact.state === "up"), "connected again", 30000);
 	await until(() => k.shards().length === 3 && k.shards().every((s) => !pids.includes(s.pid)), "new shards", 30000);
 	for (const page of [ann, bob, one, two])
@@ -396,14 +396,17 @@ test("by any name of the host, and from no other", async () => {
 	assert.deepEqual([...b.hosts], [`localhost:${k.port}`]);
 });
 
-test("exact paths, and nothing but reading", async () => {
+test("exact paths, a slash too many leads there, and nothing but reading", async () => {
 	for (const path of ["/pact", "/chat", "/poll", "/ephemeral", "/livemap"]) {
 		const answer = await fetch(k.url(path));
 		assert.equal(answer.status, 200, path);
 		assert.match(answer.headers.get("content-type"), /^text\/html; ?charset=utf-8$/);
 		assert.equal((await fetch(k.url(path), { method: "HEAD" })).status, 200);
 		assert.equal((await fetch(k.url(path), { method: "POST", body: "x" })).status, 405);
-		assert.equal((await fetch(k.url(`${path}/`))).status, 404);
+		const slash = await fetch(k.url(`${path}/`), { redirect: "manual" });
+		assert.equal(slash.status, 308);
+		assert.equal(new URL(slash.headers.get("location"), k.url(`${path}/`)).pathname, path);
+		assert.equal((await fetch(k.url(`${path}/x`))).status, 404);
 	}
 });
 

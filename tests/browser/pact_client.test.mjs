@@ -169,7 +169,7 @@ test("reconnects, as a new user, more than once if it likes", async () => {
 	await hears(c, "counter", { id: "n", value: 6 });
 	const mark = c.heard.length, pids = k.shards().map((s) => s.pid);
 	for (const pid of pids)
-		process.kill(pid, "SIGKILL");
+		k.killShard(pid);
 	await until(() => c.heard.slice(mark).some((m) => m.type === "counter" && m.data.value === 6), "back", 30000);
 	end(c);
 	await until(() => k.shards().length === 3, "three shards");

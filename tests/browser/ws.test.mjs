@@ -147,7 +147,7 @@ test("a shard is killed: its clients see the end, the others go on", async () =>
 	people[0].send(JSON.stringify({ type: "req:connected" }));
 	const { shard } = await hear(people[0], { type: "user:connected", from: "a" });
 	const closed = [once(people[0], "close"), once(people[1], "close")];
-	process.kill(k.shards().find((s) => s.address === shard).pid, "SIGKILL");
+	k.killShard(k.shards().find((s) => s.address === shard).pid);
 	for (const c of closed)
 		assert.equal((await c)[0], 1006);
 	people[2].send(JSON.stringify({ type: "msg", text: "still here" }));

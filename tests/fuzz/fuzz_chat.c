@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "shardd/apps/chat.c"
+#include "shardd/apps/chat_event.c"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -145,6 +146,8 @@ UNUSED(const char *, kennel_request_uid, (const struct kennel_request *q,
     size_t *len), ((void)q, (void)len, NULL))
 UNUSED(int, kennel_header, (struct kennel_request *q, const char *n,
     const char *v), ((void)q, (void)n, (void)v, 0))
+UNUSED(int, chat_http, (struct kennel_request *q, const char *verb),
+    ((void)q, (void)verb, 0))
 UNUSED_VOID(kennel_respond, (struct kennel_request *q, int status,
     const char *type, const char *body, size_t len),
     ((void)q, (void)status, (void)type, (void)body, (void)len))
@@ -153,13 +156,6 @@ UNUSED_VOID(kennel_respond_page, (struct kennel_request *q, const char *n),
 UNUSED_VOID(kennel_connect, (struct kennel_request *q), ((void)q))
 UNUSED(int, kennel_replica_emit, (struct kennel_replica *r, const char *d,
     size_t n, int f), ((void)r, (void)d, (void)n, (void)f, 0))
-UNUSED(int, kennel_replica_broadcast, (struct kennel_replica *r,
-    const char *d, size_t n, int f, kennel_replica_done_cb *done, void *arg),
-    ((void)r, (void)d, (void)n, (void)f, (void)done, (void)arg, 0))
-UNUSED(int, kennel_replica_whisper, (struct kennel_replica *r, const char *u,
-    size_t un, const char *d, size_t n, int f, kennel_replica_done_cb *done,
-    void *arg), ((void)r, (void)u, (void)un, (void)d, (void)n, (void)f,
-    (void)done, (void)arg, 0))
 UNUSED_VOID(kennel_answer, (struct kennel_answer *a, const char *d,
     size_t n), ((void)a, (void)d, (void)n))
 UNUSED_VOID(kennel_answer_error, (struct kennel_answer *a, const char *t),

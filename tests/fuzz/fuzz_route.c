@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "common/config.h"
-#include "gatewayd/route.h"
+#include "gatewayd/routes.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,13 +13,13 @@ section_cb(void *arg, const char *section, const char *label,
     const char **why)
 {
 	(void)section;
-	return (route_section(arg, label, why));
+	return (routes_section(arg, label, why));
 }
 
 static int
 option_cb(void *arg, const char *key, const char *value, const char **why)
 {
-	return (route_option(arg, key, value, why));
+	return (routes_option(arg, key, value, why));
 }
 
 static void
@@ -39,7 +39,7 @@ find(const struct routes *routes, const char *head, size_t len)
 	if (http_head_parse(&h, head, len, &scanned, &http_limits_default) !=
 	    PARSE_DONE)
 		return;
-	if (route_find(routes, &h, &m, &why) == -1) {
+	if (routes_find(routes, &h, &m, &why) == -1) {
 		if (why == NULL)
 			abort();
 		return;

@@ -22,6 +22,20 @@ NAMES = os.path.join(BUILD, "tests", "kit", "names.so")
 
 LIVE = []               # for the logs of a failed test
 
+# How the gateway says that a shard's process has ended in another way than the
+# one in which it should.
+DEATH = re.compile(r"shard slot=\d+ pid=(\d+) "
+                   r"(?:killed: |died|left (?!status=0 |status=\? |signal=15 ))")
+
+# Lines of the log which say that one of ours has made a mistake: nothing that a
+# client does may bring them about, nor the death of a neighbour.
+FAULT = re.compile(
+    r" (?:warn|error|fatal) .*(?:counts=wrong|out of place|not a message|bad news|"
+    r"bad state|missed news|unexpected|hello refused|home refused|no place here|"
+    r"no page that|handoff id=|repeated=|without replicas|nobody we know|"
+    r"not introduced|state lost|said nothing in time|io_uring failed|"
+    r"not a response)|Assertion|Sanitizer|runtime error:")
+
 
 class Ports:
     """
@@ -96,12 +110,15 @@ class Kennel:
     config: text of an INI file.  redis: "auto", "none" or a URL.
     ready: False for one that is not expected to become ready.
     user: whom it becomes; None: stays who we are.  run: its run directory.
+    deaths: shards may die.  Else stop() wants to have been told of each one,
+    by kill_shard() or dies().
+    faults: what FAULT finds in the log and is meant to be there, a pattern.
     """
 
     def __init__(self, *args, shards=2, max_shards=None, limit=None,
                  redis="auto", config="", listen=("127.0.0.1:PORT",),
                  worker=SHARDD, env=None, ready=True, launcher=(), fds=(),
-                 user=None, run=None):
+                 user=None, run=None, deaths=False, faults=None):
         self.dir = tempfile.mkdtemp(prefix="kennel.")
         if user:                # who also writes the sanitizers' reports
             os.chmod(self.dir, 0o777)
@@ -133,6 +150,9 @@ class Kennel:
         self.env.update(env or {})
         self.process = None
         self.port = None
+        self.deaths = deaths
+        self.faults = faults
+        self.dying = set()      # pids of those that may die
         LIVE.append(self)
         self.start(ready)
 
@@ -200,11 +220,50 @@ class Kennel:
         self.process.wait()
 
     def kill_shard(self, slot=None, pid=None, signo=signal.SIGKILL):
-        """Kills one and returns its pid."""
-        pid = pid or self.shard(slot)["pid"]
-        assert pid > 0, f"slot {slot} is empty"    # 0 would be ourselves
+        """Kills one, whose death is no fault, and returns its pid."""
+        pid = self.dies(pid or self.shard(slot)["pid"])
         os.kill(pid, signo)
         return pid
+
+    def stop_shard(self, slot=None, pid=None):
+        """
+        Stops one, which shall live on: nobody may kill it for that, unless
+        dies() says so.
+        """
+        pid = pid or self.shard(slot)["pid"]
+        assert pid > 0, f"slot {slot} is empty"
+        os.kill(pid, signal.SIGSTOP)
+        return pid
+
+    def dies(self, pid):
+        """A shard whose death is no fault."""
+        assert pid > 0, "an empty slot"         # 0 would be ourselves
+        self.dying.add(pid)
+        return pid
+
+    def check_faults(self):
+        """No shard has died, and none has warned of a fault, unexpectedly."""
+        log = self.log()
+        lines = log.split("\n")
+        found = [line for line in lines if FAULT.search(line) and
+                 not (self.faults and re.search(self.faults, line))]
+        if not self.deaths:
+            found += [line for line in lines for m in DEATH.finditer(line)
+                      if int(m[1]) not in self.dying]
+        assert found == [], "faults in the log:\n" + \
+            "\n".join(found[:20]) + f"\n{len(found)} in all, in:\n" + log[-3000:]
+
+    def kill_all(self):
+        """The gateway and all that it started, as a machine loses power."""
+        pids = self.pids()
+        for pid in pids:
+            self.dying.add(pid)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+        wait.until(lambda: not any(map(alive, pids)), 10, "all are killed")
 
     def sanitizer_reports(self):
         return "".join(open(p, errors="replace").read() for p in
@@ -213,7 +272,7 @@ class Kennel:
     def term(self, timeout=20):
         """SIGTERM, and its exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout * wait.SLOW)
+        return self.process.wait(wait.limit(timeout))
 
     def check_gone(self):
         """Nothing is left: no process, no socket file, no report."""
@@ -230,6 +289,7 @@ class Kennel:
             status = self.term()
         assert status == 0, f"gatewayd ended with {status}\n" + self.log()[-3000:]
         self.check_gone()
+        self.check_faults()
         self.remove()
 
     def destroy(self):
@@ -259,8 +319,8 @@ class Kennel:
 
     def ctl(self, *args, check=True):
         p = subprocess.run([KENNELCTL, *args, "--run-dir", self.run],
-                           capture_output=True, text=True, timeout=30,
-                           env=self.env)
+                           capture_output=True, text=True,
+                           timeout=wait.limit(30), env=self.env)
         if check:
             assert p.returncode == 0, f"kennelctl {args}: {p.stderr}"
             return p.stdout

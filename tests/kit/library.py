@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import tempfile
 
+from kit import wait
 from kit.kennel import BUILD, TOP
 
 SANITIZE = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
@@ -18,8 +19,8 @@ class Installed:
         self.pc = os.path.dirname(self.find("kennel.pc"))
 
     def run(self, *cmd, **kw):
-        p = subprocess.run(cmd, capture_output=True, text=True, timeout=120,
-                           **kw)
+        p = subprocess.run(cmd, capture_output=True, text=True,
+                           timeout=wait.limit(120), **kw)
         assert p.returncode == 0, f"{cmd}:\n{p.stdout}{p.stderr}"
         return p.stdout
 

@@ -14,10 +14,11 @@ class Redis:
         """address: path of a Unix socket, or (host, port)."""
         if isinstance(address, str):
             self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(10)
+            self.sock.settimeout(wait.limit(10))
             self.sock.connect(address)
         else:
-            self.sock = socket.create_connection(address, 10)
+            self.sock = socket.create_connection(address,
+                                                 wait.limit(10))
         self.file = self.sock.makefile("rb")
 
     def __call__(self, *words):

@@ -25,9 +25,9 @@ class Wire:
             self.sock = socket.socket(socket.AF_UNIX)
             self.sock.connect(address)
         else:
-            self.sock = socket.create_connection(address, timeout * wait.SLOW)
+            self.sock = socket.create_connection(address, wait.limit(timeout))
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.settimeout(timeout * wait.SLOW)
+        self.sock.settimeout(wait.limit(timeout))
         self.buf = b""
 
     def write(self, data, cuts=()):

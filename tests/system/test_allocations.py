@@ -8,7 +8,7 @@ from kit.pact import Pact, room
 from kit.ws import PING, PONG, TEXT, WebSocket, frame
 
 pytestmark = pytest.mark.skipif(
-    wait.SLOW > 1, reason="a sanitizer has a malloc of its own")
+    wait.SANITIZED, reason="a sanitizer has a malloc of its own")
 
 WORKER = os.path.join(kits.BUILD, "tests", "bench", "bench_worker")
 WARM = 3000             # messages before anything is counted

@@ -36,7 +36,7 @@ def test_everything_is_installed(installed):
 def test_installed_gatewayd_finds_its_worker_and_pages(start, installed):
     """--help needs nothing; --check finds shardd beside it."""
     p = subprocess.run([installed.find("gatewayd"), "--check"],
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=wait.limit(30))
     assert (p.returncode, p.stdout) == (0, "configuration ok\n"), p.stderr
 
 
@@ -367,10 +367,14 @@ def test_header_fields_cannot_be_split(kennel):
 
 def test_application_that_dies_in_a_request(kennel):
     """No answer; the next one gets one."""
+    before = {s["pid"] for s in kennel.shards()}
     with Http(kennel.address) as c:
         with pytest.raises((Closed, ConnectionError)):
             c.ask("GET", "/p/g/exit")
-    wait.until(lambda: len(kennel.shards()) == 3, 15)
+    wait.until(lambda: len(kennel.shards()) == 3 and
+               before != {s["pid"] for s in kennel.shards()}, 15)
+    dead, = before - {s["pid"] for s in kennel.shards()}
+    kennel.dies(dead)
     assert get(kennel, "/p/g/x").status == 200
 
 

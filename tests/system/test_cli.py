@@ -6,11 +6,12 @@ import subprocess
 
 import pytest
 from kit import kennel as kits
+from kit import wait
 
 
 def gatewayd(*args, **kw):
     return subprocess.run([kits.GATEWAYD, *args], capture_output=True,
-                          text=True, timeout=30, **kw)
+                          text=True, timeout=wait.limit(30), **kw)
 
 
 def check(*args, **kw):
@@ -199,7 +200,7 @@ def test_redis_that_is_not_there(start):
 def test_kennelctl_usage(start):
     def ctl(*args):
         return subprocess.run([kits.KENNELCTL, *args], capture_output=True,
-                              text=True, timeout=30)
+                              text=True, timeout=wait.limit(30))
     for args in [], ["nonsense"], ["status", "--nonsense"], ["status", "x"]:
         assert ctl(*args).returncode == 2, args
     p = ctl("status", "--run-dir", "/nonexistent")
@@ -210,6 +211,6 @@ def test_kennelctl_usage(start):
 
 def test_shardd_by_hand_says_what_it_is():
     p = subprocess.run([kits.SHARDD], capture_output=True, text=True,
-                       timeout=30)
+                       timeout=wait.limit(30))
     assert p.returncode != 0
     assert "gatewayd" in p.stderr

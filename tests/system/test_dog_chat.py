@@ -204,9 +204,9 @@ def test_whisper_reaches_the_target_before_the_echo(five):
     for i in range(50):
         a.say(f"/w e {i}")
         assert a.next(type="user:msg")["text"] == str(i)
-        e.sock.settimeout(0.5)          # it is there already
+        e.sock.settimeout(wait.limit(0.5))          # it is there already
         assert e.hear()["text"] == str(i)
-        e.sock.settimeout(10 * wait.SLOW)
+        e.sock.settimeout(wait.limit(10))
 
 
 @pytest.mark.parametrize("space", [" ", "\t", "\n", "\r\n", "  \t ", "\u00a0",

@@ -147,14 +147,14 @@ def test_shard_is_killed_amid_talk(start):
     begin = time.monotonic()
     k.kill_shard(pid=pid)
     assert tell("slot ready", since(begin, lambda: ready(k, 3, pid))) < \
-        2 * wait.SLOW
+        wait.limit(2)
     back = Chat(k, "g", "back")
     tell("a newcomer in the group", time.monotonic() - begin)
     talk.rounds(50)
     back.close()
     talk.finish(gone)
     assert tell("slowest message to the rest", talk.slowest(rest)) < \
-        1 * wait.SLOW
+        wait.limit(1)
     k.wait_places(0)
     k.exact()
 
@@ -176,7 +176,7 @@ def test_shard_pauses_for_5_s(start):
     talk.rounds(1)
     tell("nothing is left queued", time.monotonic() - begin)
     talk.finish()
-    assert tell("slowest message among the rest", slowest) < 1 * wait.SLOW
+    assert tell("slowest message among the rest", slowest) < wait.limit(1)
     k.wait_places(0)
     k.exact()
 
@@ -189,14 +189,14 @@ def test_shard_stops_for_good(start):
     talk = Talk(people)
     talk.rounds(20)
     begin = time.monotonic()
-    os.kill(pid, signal.SIGSTOP)
+    k.kill_shard(pid=pid, signo=signal.SIGSTOP)
     tell("killed", since(begin, lambda: not kits.alive(pid)))
     assert tell("slot ready", since(begin, lambda: ready(k, 3, pid))) < \
-        5 * wait.SLOW
+        wait.limit(5)
     talk.rounds(20)
     talk.finish(gone)
     assert tell("slowest message among the rest", talk.slowest(rest)) < \
-        1 * wait.SLOW
+        wait.limit(1)
     k.wait_places(0)
     k.exact()
 
@@ -226,10 +226,10 @@ def test_redis_is_killed_amid_talk(start, ask):
     os.kill(pid, signal.SIGKILL)
     wait.until(lambda: not kits.alive(pid))
     assert tell("table whole again", since(
-        begin, lambda: listed(k, "abcdef"))) < 5 * wait.SLOW
+        begin, lambda: listed(k, "abcdef"))) < wait.limit(5)
     talk.rounds(30)
     talk.finish()
-    assert tell("slowest message", talk.slowest(people)) < 2 * wait.SLOW
+    assert tell("slowest message", talk.slowest(people)) < wait.limit(2)
     wait.until(lambda: listed(k, ""), 10)
     k.exact()
 
@@ -254,7 +254,7 @@ def test_redis_pauses_for_3_s(start, ask):
     talk.rounds(30)
     talk.finish()
     # A lookup is waited for, 100 ms, but not each one.
-    assert tell("slowest message", talk.slowest(people)) < 1 * wait.SLOW
+    assert tell("slowest message", talk.slowest(people)) < wait.limit(1)
     wait.until(lambda: listed(k, ""), 10)
     k.exact()
 
@@ -273,7 +273,7 @@ def test_gateway_dies_amid_talk(start):
     talk.rounds(50)
     begin = time.monotonic()
     k.start()
-    assert tell("ready again", time.monotonic() - begin) < 3 * wait.SLOW
+    assert tell("ready again", time.monotonic() - begin) < wait.limit(3)
     assert {s["pid"] for s in k.shards()} == set(at)
     assert redis_pid(k) == pid
     assert sorted(k.group("g")) == [2, 2, 2]
@@ -283,6 +283,6 @@ def test_gateway_dies_amid_talk(start):
     talk.rounds(30)
     new.close()
     talk.finish()
-    assert tell("slowest message", talk.slowest(people)) < 1 * wait.SLOW
+    assert tell("slowest message", talk.slowest(people)) < wait.limit(1)
     k.wait_places(0)
     k.exact()

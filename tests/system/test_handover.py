@@ -106,7 +106,7 @@ def spoil(start, tmp_path):
         mark = str(tmp_path / "mark")
         # The loader takes a space in a name for its end.
         library = shutil.copy(kits.KILLAT, tmp_path)
-        k = start(shards=2, env={
+        k = start(shards=2, deaths=True, env={
             "LD_PRELOAD": library, "KILLAT_COMM": comm,
             "KILLAT_STEP": step, "KILLAT_WHEN": when, "KILLAT_DO": str(do),
             "KILLAT_NTH": str(nth), "KILLAT_MARK": mark})

@@ -24,7 +24,7 @@ group = none
 @pytest.fixture(scope="module")
 def kennel(start_shared, installed):
     return start_shared(shards=2, worker=installed.worker("hostile.c"),
-                        config=ROUTES)
+                        config=ROUTES, faults="not a response")
 
 
 @pytest.mark.parametrize("how,status", [

@@ -60,7 +60,7 @@ def raw(address, text):
 @pytest.mark.parametrize("path, allow", [
     ("/", "GET, HEAD, OPTIONS"), ("/info", "GET, HEAD, OPTIONS"),
     ("/lobby/x", "GET, HEAD, OPTIONS"), ("/lobby/x/ws", "GET, OPTIONS"),
-    ("/lobby/x/broadcast", "GET, HEAD, OPTIONS"),
+    ("/lobby/x/broadcast", "GET, HEAD, POST, OPTIONS"),
     ("/pact", "GET, HEAD, OPTIONS"), ("/websocket", "GET, OPTIONS"),
     ("/details?room=x", "GET, HEAD, OPTIONS"),
     ("/echo", "GET, HEAD, POST, PUT, OPTIONS")])

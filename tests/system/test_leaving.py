@@ -28,7 +28,7 @@ def test_clients_are_closed_with_1001(start, signo):
         except Ended as e:
             assert e.code == 1001
         p.goodbye_sent = p.sock.send(b"\x88\x80\0\0\0\0")
-    assert k.process.wait(15 * wait.SLOW) == 0
+    assert k.process.wait(wait.limit(15)) == 0
     for p in people:
         p.close()
     k.check_gone()
@@ -57,7 +57,7 @@ def test_clients_that_do_not_answer_do_not_hold_it(start):
     silent = [WebSocket(k.address) for _ in range(10)]
     begin = time.monotonic()
     assert k.term() == 0
-    assert time.monotonic() - begin < 6 * wait.SLOW
+    assert time.monotonic() - begin < wait.limit(6)
     for c in silent:
         assert c.end() in (1001, 1006)
         c.close()
@@ -93,7 +93,7 @@ def test_http_is_finished(start, installed):
         r = c.response()
         assert (r.status, r.text) == (200, "later")
         assert c.ended()        # whichever of the two was first
-    assert k.process.wait(15 * wait.SLOW) == 0
+    assert k.process.wait(wait.limit(15)) == 0
     k.stop()
 
 
@@ -117,7 +117,7 @@ def test_nobody_is_accepted_while_leaving(start):
             return True
     wait.until(refused, 5)
     silent.close()
-    assert k.process.wait(15 * wait.SLOW) == 0
+    assert k.process.wait(wait.limit(15)) == 0
     k.stop()
 
 
@@ -130,8 +130,8 @@ def test_second_signal_is_at_once(start):
             c.recv()
     k.process.send_signal(signal.SIGTERM)
     begin = time.monotonic()
-    assert k.process.wait(15 * wait.SLOW) in (0, 1)
-    assert time.monotonic() - begin < 3 * wait.SLOW
+    assert k.process.wait(wait.limit(15)) in (0, 1)
+    assert time.monotonic() - begin < wait.limit(3)
     k.check_gone()
     for c in silent:
         c.close()
@@ -161,7 +161,7 @@ def test_keys_are_removed(start, tmp_path):
             for p in people:
                 p.end()
                 p.close()
-            assert k.process.wait(15 * wait.SLOW) == 0
+            assert k.process.wait(wait.limit(15)) == 0
             assert r.keys() == []
         k.stop()
     finally:
@@ -174,7 +174,7 @@ def test_leaving_while_starting(start):
     k = start(shards=2, ready=False)
     wait.until(lambda: k.log() != "" or os.path.exists(k.run))
     k.process.send_signal(signal.SIGTERM)
-    assert k.process.wait(15 * wait.SLOW) in (0, 1, -signal.SIGTERM)
+    assert k.process.wait(wait.limit(15)) in (0, 1, -signal.SIGTERM)
     k.check_gone()
     k.remove()
 
@@ -214,6 +214,6 @@ def test_probe_hears_the_reason(start, installed):
     for c in cs:
         assert c.end() == 1001
         c.close()
-    assert k.process.wait(15 * wait.SLOW) == 0
+    assert k.process.wait(wait.limit(15)) == 0
     assert k.log().count("label=going") == 5
     k.stop()

@@ -132,8 +132,7 @@ def test_a_new_gateway_lets_it_leave(start):
 def test_one_that_does_not_leave_is_killed(start):
     k = start(shards=2, redis="none", config="[gateway]\ndrain = 100ms\n")
     held = stubborn(k, 2)
-    pid = k.shard(0)["pid"]
-    os.kill(pid, signal.SIGTERM)
+    pid = k.kill_shard(0, signo=signal.SIGTERM)
     wait.until(lambda: k.shard(0)["pid"] != pid or
                k.shard(0)["state"] == "leaving")
     if kits.alive(pid):
@@ -220,7 +219,9 @@ echo x >> '{starts}'
 exec '{kits.SHARDD}' "$@"
 """)
     worker.chmod(0o755)
-    k = start(shards=1, limit=1, redis="none", worker=str(worker))
+    with open(os.path.join(kits.TOP, "gatewayd", "default.ini")) as f:
+        k = start(shards=1, limit=1, redis="none", worker=str(worker),
+                  config=f.read(), deaths=True)
     a = Chat(k, "g", "a")
     broken.touch()
     end = time.monotonic() + 3

@@ -30,7 +30,7 @@ app = echo
 path = /healthz
 app = front
 """
-SANITIZED = wait.SLOW > 1       # it keeps what is freed for a while
+SANITIZED = wait.SANITIZED       # it keeps what is freed for a while
 TEXT_SIZE = 4096
 FLOOD = 4000            # of these: more than the kernels' buffers hold
 
@@ -132,7 +132,7 @@ def test_slow_that_reads_again_learns_why(start):
             say(loud, f"{i} {'x' * TEXT_SIZE}")
             if gone.is_set():
                 break
-        gone.wait(10 * wait.SLOW)
+        gone.wait(wait.limit(10))
         *numbers, end = heard(slow)
         listener.join()
         assert numbers == list(range(len(numbers)))

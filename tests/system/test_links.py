@@ -97,7 +97,7 @@ def test_a_flood_costs_no_other_group_a_message_or_a_pause(start, talk):
     groups = [pair(k, f"a{n}") for n in range(7)]
     for t in [b, c] + each(groups, 0) + each(groups, 1):
         t.listen()
-    pid = k.kill_shard(slot=1, signo=signal.SIGSTOP)
+    pid = k.stop_shard(slot=1)
     try:
         for n in range(300):
             b.say(f"{n}")
@@ -139,7 +139,7 @@ def test_only_those_are_closed_who_miss_something(start, talk, how):
     for t in here + there:
         t.listen()
     head = (how if how[0] == "t" else f"whisper {u.uid}").encode() + b" "
-    pid = k.kill_shard(slot=1, signo=signal.SIGSTOP)
+    pid = k.stop_shard(slot=1)
     try:
         v_hears = ["before", "after"]
         here[0].say("before")
@@ -176,7 +176,7 @@ def test_who_cannot_be_paused_is_told_to_come_again(start, talk):
     assert say() == (200, 0)
     small = bytes(7)
     wait.until(lambda: all(t.got == [small] for t in here + there))
-    pid = k.kill_shard(slot=1, signo=signal.SIGSTOP)
+    pid = k.stop_shard(slot=1)
     try:
         for t in here:
             t.say(bytes(LARGE))
@@ -196,7 +196,7 @@ def test_who_leaves_says_first_what_waits(start, talk):
     here, there = pair(k, "g", 2)
     for t in here + there:
         t.listen()
-    pid = k.kill_shard(slot=1, signo=signal.SIGSTOP)
+    pid = k.stop_shard(slot=1)
     try:
         for t in here:
             t.say(bytes(LARGE))

@@ -6,6 +6,7 @@ import socket
 import stat
 
 import pytest
+from kit import wait
 from kit.http import Http
 from kit.ws import WebSocket
 
@@ -180,7 +181,7 @@ def test_readiness_is_notified(start, tmp_path):
     path = str(tmp_path / "n")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
         s.bind(path)
-        s.settimeout(10)
+        s.settimeout(wait.limit(10))
         k = start(env={"NOTIFY_SOCKET": path})
         assert b"READY=1" in s.recv(4096)
         served(k.address)

@@ -15,24 +15,12 @@ def clients(r):
 
 def refused(k):
     """It ended by itself, at once, leaving nothing; what it said."""
-    assert k.process.wait(30 * wait.SLOW) == 1
+    assert k.process.wait(wait.limit(30)) == 1
     assert not os.path.exists(os.path.join(k.run, "control.sock"))
     assert not os.path.exists(os.path.join(k.run, "lock"))
     text = k.log()
     k.destroy()
     return text
-
-
-def kill_all(k):
-    """The gateway and all its shards, as a container is killed."""
-    pids = k.pids()
-    for pid in pids:
-        try:
-            os.kill(pid, 9)
-        except ProcessLookupError:
-            pass
-    k.process.wait()
-    wait.until(lambda: not any(kits.alive(p) for p in pids))
 
 
 def test_a_name_that_is_in_use_is_refused(start, server):
@@ -68,7 +56,7 @@ def test_the_successor_of_a_killed_one_has_its_name(start, server):
     assert re.fullmatch("[0-9a-f]{32}", token)
     assert os.stat(os.path.join(k.state, "token")).st_mode & 0o777 == 0o600
     with redis.Redis(server.path) as r:
-        for kill in k.kill_gateway, lambda: kill_all(k):
+        for kill in k.kill_gateway, k.kill_all:
             kill()
             k.start()
             assert r.hash("kennel:node:web")["token"] == f"{token}:{k.run}"
@@ -150,7 +138,7 @@ def test_ghosts_of_another_name_are_swept(start, server):
     with redis.Redis(server.path) as r:
         wait.until(lambda: len(clients(r)) == 25, 10)
         dead = {s["address"] for s in one.shards()}
-        kill_all(one)
+        one.kill_all()
         one.destroy()
         two = start("--node", "c0ffee02", redis=url)
         assert len(clients(r)) == 25

@@ -244,7 +244,7 @@ def test_key_from_a_file(start, text, key):
 def test_key_file_that_is_not_there_is_told(start):
     k = start(config="[worker]\nsigning_key_file = /nonexistent/key\n",
               ready=False)
-    assert k.process.wait(10 * wait.SLOW) != 0
+    assert k.process.wait(wait.limit(10)) != 0
     log = k.log()
     k.destroy()
     assert "signing_key_file" in log

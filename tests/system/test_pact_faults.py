@@ -147,13 +147,7 @@ def test_everything_is_killed_at_once(start, limit):
     """49: gateway, shards and Redis, by SIGKILL."""
     k = start(shards=3, limit=limit, env=ENV)
     a, b = fill(k)
-    for pid in [k.pid, *k.pids()]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    k.process.wait()
-    wait.until(lambda: not k.pids())
+    k.kill_all()
     k.start()
     check(k)
     leave(a, b)
@@ -242,7 +236,7 @@ def test_another_takes_over_within_a_second(start):
     n = 1
     while a.count("x") or (m := a.hear())["type"] == "error":
         pass
-    assert tell("takes over", since(begin)) < 1 * wait.SLOW
+    assert tell("takes over", since(begin)) < wait.limit(1)
     assert m["data"]["value"] == n + 1
     leave(*people)
 
@@ -309,7 +303,7 @@ def test_the_shard_that_decides_hangs(start):
     people, where = meet(k)
     with Counting(people) as c:
         c.more(40)
-        os.kill(where[0], signal.SIGSTOP)
+        k.kill_shard(pid=where[0], signo=signal.SIGSTOP)
         wait.until(lambda: not kits.alive(where[0]), 10)
         c.more(40)
         final = c.finish(people[:3])

@@ -121,7 +121,8 @@ def test_reload_after_the_drop(start):
 
 def refused(*args, **kw):
     p = subprocess.run([kits.GATEWAYD, "--worker", kits.SHARDD, *args],
-                       capture_output=True, text=True, timeout=30, **kw)
+                       capture_output=True, text=True,
+                       timeout=wait.limit(30), **kw)
     assert p.returncode == 1, p.stderr
     assert p.stderr.count("\n") == 1
     return p.stderr

@@ -70,7 +70,7 @@ def test_a_server_that_repeats_the_password_is_not_quoted(start, server):
     ("--redis", f"redis://:{WORD}/@host")])
 def test_mistakes_do_not_repeat_it(args):
     p = subprocess.run([kits.GATEWAYD, *args], capture_output=True, text=True,
-                       timeout=30)
+                       timeout=wait.limit(30))
     assert p.returncode == 2
     assert "***@host" in p.stderr
     assert WORD not in p.stdout + p.stderr
@@ -80,7 +80,7 @@ def test_nor_does_a_file_with_a_mistake(tmp_path):
     ini = tmp_path / "kennel.ini"
     ini.write_text(f"[gateway]\nredis = redis://:{WORD}@host:x\n")
     p = subprocess.run([kits.GATEWAYD, "--config", ini], capture_output=True,
-                       text=True, timeout=30)
+                       text=True, timeout=wait.limit(30))
     assert p.returncode == 1
     assert "redis" in p.stderr and WORD not in p.stdout + p.stderr
 
@@ -99,7 +99,7 @@ def test_the_signing_key_is_in_no_environment(start):
 
 def test_a_signing_key_that_is_too_long_is_refused():
     p = subprocess.run([kits.GATEWAYD, "--check"], capture_output=True,
-                       text=True, timeout=30,
+                       text=True, timeout=wait.limit(30),
                        env={**os.environ, "KENNEL_SIGNING_KEY": "x" * 4097})
     assert p.returncode == 1 and "4096" in p.stderr
 
@@ -206,7 +206,7 @@ class Script:
     def run(self, *args, **env):
         p = subprocess.run(
             [f"{self.top}/scripts/run", *args], capture_output=True, text=True,
-            timeout=30, env={**os.environ, **env, "PATH":
+            timeout=wait.limit(30), env={**os.environ, **env, "PATH":
                              f"{self.top}/bin:{os.environ['PATH']}"})
         assert p.returncode == 0, p.stderr
         said, _, given = p.stdout.partition("arg ")
@@ -263,7 +263,7 @@ def test_a_directory_that_is_a_link_is_refused(request, what):
         p = subprocess.run(
             [kits.GATEWAYD, "--run-dir", dirs["run"], "--state-dir",
              dirs["state"], "--listen", f"127.0.0.1:{kits.Ports.take()}"],
-            capture_output=True, text=True, timeout=30)
+            capture_output=True, text=True, timeout=wait.limit(30))
         assert p.returncode == 1
         assert "symbolic link" in p.stderr and path in p.stderr
     assert sorted(os.listdir(f"{top}/theirs")) == files

@@ -61,7 +61,7 @@ def test_locks_are_those_of_shards_that_live(start):
     wait.until(lambda: locks(k) == ["shard-0.lock", "shard-1.lock"], 20)
     k.kill_gateway()
     pids = k.pids()
-    os.kill(pids[0], signal.SIGKILL)
+    k.kill_shard(pid=pids[0])
     os.kill(pids[1], signal.SIGTERM)
     wait.until(lambda: not k.pids())
     assert len(locks(k)) == 1           # of the one that was killed
@@ -137,11 +137,11 @@ def test_orphans_are_reaped_by_process_1(start):
     shards = children(one)
     assert len(shards) == 2
     subprocess.run(["nsenter", "-t", str(one), "-p", "-m", "sh", "-c", ORPHANS],
-                   check=True, timeout=30)
+                   check=True, timeout=wait.limit(30))
     wait.until(lambda: children(one) == shards)
     assert get(k, "/healthz").status == 200
     # How its own have ended is known all the same.
-    os.kill(shards[0], signal.SIGKILL)
+    k.kill_shard(pid=shards[0])
     k.wait_log(r"died signal=9")
     os.kill(one, signal.SIGTERM)
     wait.until(lambda: k.process.poll() is not None, 30)
@@ -168,7 +168,7 @@ def test_where_processes_cannot_be_watched_it_says_so(start, call, error,
                                                       sentence):
     k = start(shards=1, redis="none", ready=False,
               launcher=("/usr/bin/python3", "-c", NO_PIDFD, call, str(error)))
-    assert k.process.wait(20 * wait.SLOW) == 1
+    assert k.process.wait(wait.limit(20)) == 1
     assert "pidfd_open" in k.log() and sentence in k.log()
     assert "Linux 5.3" in k.log()
     k.destroy()

@@ -4,7 +4,7 @@ import socket
 import struct
 
 import pytest
-from kit import ws
+from kit import wait, ws
 from kit.http import Http
 from kit.wire import Closed
 from kit.ws import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Ended,
@@ -373,7 +373,7 @@ def test_slow_reader_gets_everything(kennel):
 def test_reader_that_never_reads_is_cut_off(kennel):
     """Its memory is bounded: 1 MiB already queued, and one message."""
     c = WebSocket(kennel.address)
-    c.sock.settimeout(30)
+    c.sock.settimeout(wait.limit(30))
     data = frame(BINARY, b"x" * (1 << 20))
     with pytest.raises((BrokenPipeError, ConnectionResetError, socket.timeout)):
         for _ in range(400):

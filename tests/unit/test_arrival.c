@@ -17,11 +17,22 @@
 #include "common/clock.h"
 #include "common/sock.h"
 #include "gatewayd/arrival.h"
-#include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
-#include "gatewayd/route.h"
+#include "gatewayd/linger.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/routes.h"
+#include "gatewayd/settings.h"
+#include "gatewayd/totals.h"
+#include "proto/capsule.h"
 
-static struct gateway	 g;
+static struct {
+	struct event_base *base;
+	struct settings	 settings;
+	struct totals	 totals;
+	struct placement *placement;
+	struct lingerers *linger;
+	struct arrivals	*arrivals;
+} g;
 static int		 client = -1;
 
 /* ---- what follows an arrival: here it is written down ---- */
@@ -46,9 +57,9 @@ copy(char *dst, size_t size, struct slice s)
 }
 
 void
-handoff_start(struct gateway *gw, const struct handoff_ask *ask, int fd)
+handoff_start(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 {
-	ck_assert_ptr_eq(gw, &g);
+	ck_assert_ptr_null(hs);
 	if (handed.fd != -1)
 		close(handed.fd);
 	handed.n++;
@@ -69,12 +80,6 @@ handoff_start(struct gateway *gw, const struct handoff_ask *ask, int fd)
 	handed.nheaders = ask->nheaders;
 }
 
-uint64_t
-gateway_next_id(struct gateway *gw)
-{
-	return (1000 + ++gw->counter);
-}
-
 /* ---- fixtures ---- */
 
 static void
@@ -82,7 +87,7 @@ option(const char *key, const char *value)
 {
 	const char	*why;
 
-	ck_assert_int_eq(route_option(g.settings.routes, key, value, &why), 0);
+	ck_assert_int_eq(routes_option(g.settings.routes, key, value, &why), 0);
 }
 
 static void
@@ -104,21 +109,24 @@ setup(void)
 	g.settings.home_max = 100;
 	g.settings.linger_max = 100;
 	g.settings.routes = routes_new();
-	ck_assert_int_eq(route_section(g.settings.routes, "room", &why), 0);
+	ck_assert_int_eq(routes_section(g.settings.routes, "room", &why), 0);
 	option("path", "/room/{g}");
 	option("app", "chat");
 	option("group", "path:g");
 	option("uid", "query:u const:anon");
 	option("limit", "2");
 	option("keep", "X-Keep");
-	ck_assert_int_eq(route_section(g.settings.routes, "who", &why), 0);
+	ck_assert_int_eq(routes_section(g.settings.routes, "who", &why), 0);
 	option("path", "/who");
 	option("app", "chat");
 	option("group", "query:g");
-	ck_assert_int_eq(route_section(g.settings.routes, "front", &why), 0);
+	ck_assert_int_eq(routes_section(g.settings.routes, "front", &why), 0);
 	option("path", "/");
 	option("app", "front");
-	g.arrivals = arrivals_new(&g);
+	g.placement = placement_new(0, NULL, NULL);
+	g.linger = linger_new(g.base, g.settings.linger_max, &g.totals);
+	g.arrivals = arrivals_new(g.base, &g.settings, &g.totals, g.placement,
+	    g.linger, NULL);
 	ck_assert_ptr_nonnull(g.arrivals);
 	client = -1;
 }
@@ -127,6 +135,8 @@ static void
 teardown(void)
 {
 	arrivals_free(g.arrivals);
+	linger_free(g.linger);
+	placement_free(g.placement);
 	routes_free(g.settings.routes);
 	if (handed.fd != -1)
 		close(handed.fd);
@@ -146,7 +156,7 @@ arrive(const void *data, size_t len)
 	    fds), 0);
 	if (len > 0)
 		ck_assert_int_eq(write(fds[1], data, len), (ssize_t)len);
-	arrival_accept_cb(fds[0], &sa, sizeof(sa.sa_family), &g);
+	arrival_accept_cb(fds[0], &sa, sizeof(sa.sa_family), g.arrivals);
 	return (fds[1]);
 }
 
@@ -206,7 +216,7 @@ START_TEST(a_request_that_is_there_is_handed_over_at_once)
 {
 	client = arrives(ROOM "body and more");
 	ck_assert_int_eq(handed.n, 1);
-	ck_assert_uint_eq(handed.id, 1001);
+	ck_assert_uint_eq(handed.id, 1);
 	ck_assert_str_eq(handed.group, "a b");
 	ck_assert_str_eq(handed.uid, "bob");
 	ck_assert_str_eq(handed.app, "chat");
@@ -383,7 +393,7 @@ at_home(const char *early)
 	c.peer = slice_str("10.0.0.1:99");
 	c.early = slice_str(early);
 	c.flags = CAPSULE_F_SECURE | CAPSULE_F_UPGRADE | CAPSULE_F_UID_MADE;
-	arrival_home(&g, &c, fds[0]);
+	arrival_home(g.arrivals, &c, fds[0]);
 	return (fds[1]);
 }
 
@@ -400,7 +410,7 @@ START_TEST(at_home_the_next_request_is_a_new_connection)
 	    (ssize_t)sizeof(ROOM) - 11);
 	spin();
 	ck_assert_int_eq(handed.n, 1);
-	ck_assert_uint_eq(handed.id, 1001);
+	ck_assert_uint_eq(handed.id, 1);
 	ck_assert_str_eq(handed.peer, "10.0.0.1:99");
 	ck_assert_str_eq(handed.early, ROOM);
 	ck_assert_uint_eq(handed.flags, CAPSULE_F_SECURE);
@@ -422,7 +432,7 @@ START_TEST(a_request_that_comes_home_too_is_taken_from_the_loop)
 	event_base_loop(g.base, EVLOOP_NONBLOCK);
 	spin();
 	ck_assert_int_eq(handed.n, 2);
-	ck_assert_uint_eq(g.counter, 2);
+	ck_assert_uint_eq(handed.id, 2);
 	close(second);
 	second = at_home("nonsense\r\n\r\n");
 	answered(second, 400, "");
@@ -450,7 +460,7 @@ START_TEST(at_home_the_oldest_makes_room)
 	ck_assert_str_eq(reads(a), "");
 	close(a);
 	g.settings.home_max = 2;
-	g.leaving = 1;
+	arrivals_leave(g.arrivals);
 	a = at_home("");
 	ck_assert_str_eq(reads(a), "");
 	close(a);
@@ -489,7 +499,7 @@ START_TEST(a_refused_client_reads_why_whatever_it_still_sends)
 	    SOCK_NONBLOCK);
 	memset(junk, '\x80', sizeof(junk));
 	ck_assert_int_eq(write(client, junk, 20000), 20000);
-	arrival_accept_cb(fd, (struct sockaddr *)&peer, peer_len, &g);
+	arrival_accept_cb(fd, (struct sockaddr *)&peer, peer_len, g.arrivals);
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(write(client, junk, 10000), 10000);
 		spin();
@@ -531,7 +541,7 @@ START_TEST(out_of_descriptors_one_is_refused_at_once)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    fds), 0);
 	ck_assert_int_eq(write(fds[1], ROOM, 20), 20);
-	arrival_refuse_cb(fds[0], &g);
+	arrival_refuse_cb(fds[0], g.arrivals);
 	client = fds[1];
 	answered(client, 503, "Retry-After: ");
 	ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);
@@ -544,14 +554,12 @@ START_TEST(leaving_refuses_handshakes_and_closes_the_rest)
 	int	 home = at_home(""), shake = arrives("GET /");
 
 	client = arrives("nonsense\r\n\r\n");
-	arrivals_free(g.arrivals);
+	arrivals_leave(g.arrivals);
 	answered(shake, 503, "shutting down");
 	ck_assert_str_eq(reads(home), "");
 	answered(client, 400, "");
 	close(home);
 	close(shake);
-	g.arrivals = arrivals_new(&g);
-	g.leaving = 1;
 	shake = arrives(ROOM);
 	answered(shake, 503, "shutting down");
 	close(shake);

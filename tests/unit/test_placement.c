@@ -6,12 +6,14 @@
 #include <check.h>
 
 #include "gatewayd/placement.h"
+#include "proto/uids.h"
 
 static struct placement	*p;
 static struct site	*sites[8];
 static uint64_t		 next_id;
 static int		 made, ended;
 static uint64_t		 last_made, last_ended;
+static char		 lost[256];		/* of those that ended: "ann " */
 
 static void
 made_cb(struct replica *r, void *arg)
@@ -34,6 +36,11 @@ ended_cb(struct replica *r, void *arg)
 		ck_assert_ptr_ne(list_entry(e, struct replica, at), r);
 	last_ended = r->id;
 	ended++;
+	for (struct slice l = slice_of(r->lost.data, r->lost.len), uid;
+	    uids_next(&l, &uid) == 1; ) {
+		strncat(lost, uid.data, uid.len);
+		strcat(lost, " ");
+	}
 }
 
 static const struct placement_ops ops = { made_cb, ended_cb };
@@ -41,10 +48,11 @@ static const struct placement_ops ops = { made_cb, ended_cb };
 static void
 setup(void)
 {
-	p = placement_new(&ops, &made);
+	p = placement_new(7, &ops, &made);
 	ck_assert_ptr_nonnull(p);
 	next_id = 1;
 	made = ended = 0;
+	lost[0] = '\0';
 }
 
 static void
@@ -476,6 +484,45 @@ START_TEST(removing_a_site_releases_all_that_was_there)
 }
 END_TEST
 
+/* Plain requests, who is elsewhere too, and those without a group are not lost; two
+ * connections of one uid are one. */
+START_TEST(a_dead_site_lists_whom_it_took_along)
+{
+	struct site	*gone;
+	struct place	*both;
+
+	add_sites(2, 100);
+	both = placed("room", "zoe", 6, 0);
+	gone = place_site(both);
+	ck_assert_ptr_eq(place_site(placed("room", "web", 6, 1)), gone);
+	placed("room", "ann", 6, 0);
+	placed("room", "ann", 6, 0);
+	placed("room", "bob", 6, 0);
+	placed("room", "carl", 6, 0);		/* full */
+	ck_assert_ptr_ne(place_site(placed("room", "bob", 6, 0)), gone);
+	ck_assert_ptr_ne(place_site(placed("room", "zoe", 6, 0)), gone);
+	release(both);
+	gone->dead = 1;
+	placement_site_remove(p, gone);
+	ck_assert_msg(strcmp(lost, "ann carl ") == 0 ||
+	    strcmp(lost, "carl ann ") == 0, "%s", lost);
+	ck_assert_int_eq(placement_verify(p), 0);
+}
+END_TEST
+
+/* Its process lives and will say what it has. */
+START_TEST(a_site_that_is_only_forgotten_loses_nobody)
+{
+	struct site	*gone;
+
+	add_sites(1, 100);
+	gone = place_site(placed("room", "ann", 4, 0));
+	placement_site_remove(p, gone);
+	ck_assert_int_eq(ended, 1);
+	ck_assert_str_eq(lost, "");
+}
+END_TEST
+
 START_TEST(groups_of_two_applications_are_two)
 {
 	struct placement_ask	 ask = {
@@ -852,6 +899,8 @@ main(void)
 		a_leaving_site_takes_nobody,
 		a_site_that_leaves_takes_nobody_though_it_answers,
 		removing_a_site_releases_all_that_was_there,
+		a_dead_site_lists_whom_it_took_along,
+		a_site_that_is_only_forgotten_loses_nobody,
 		what_a_shard_says_it_has_is_taken_over,
 	};
 	const TTest	*const one[] = {

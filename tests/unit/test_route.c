@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "gatewayd/route.h"
+#include "gatewayd/routes.h"
 
 static struct routes	*routes;
 static struct route_match match;
@@ -29,9 +30,9 @@ teardown(void)
 static void
 route(const char *label, const char *const *pairs)
 {
-	ck_assert_int_eq(route_section(routes, label, &why), 0);
+	ck_assert_int_eq(routes_section(routes, label, &why), 0);
 	for (; pairs[0] != NULL; pairs += 2)
-		ck_assert_msg(route_option(routes, pairs[0], pairs[1],
+		ck_assert_msg(routes_option(routes, pairs[0], pairs[1],
 		    &why) == 0, "%s = %s: %s", pairs[0], pairs[1], why);
 }
 #define ROUTE(label, ...)						\
@@ -41,7 +42,7 @@ static void
 refused(const char *key, const char *value, const char *word)
 {
 	why = NULL;
-	ck_assert_msg(route_option(routes, key, value, &why) == -1,
+	ck_assert_msg(routes_option(routes, key, value, &why) == -1,
 	    "%s = %s was taken", key, value);
 	ck_assert_ptr_nonnull(why);
 	ck_assert_msg(strstr(why, word) != NULL, "%s: %s", value, why);
@@ -61,7 +62,7 @@ find_with(const char *target, const char *lines)
 	ck_assert_int_eq(http_head_parse(&head, text, (size_t)n, &scanned,
 	    &http_limits_default), PARSE_DONE);
 	memset(&match, 0x5a, sizeof(match));
-	return (route_find(routes, &head, &match, &why));
+	return (routes_find(routes, &head, &match, &why));
 }
 
 static int
@@ -341,10 +342,10 @@ START_TEST(mistakes_are_explained)
 	memset(long_name, 'x', sizeof(long_name) - 1);
 	long_name[0] = '/';
 	long_name[sizeof(long_name) - 1] = '\0';
-	ck_assert_int_eq(route_option(routes, "path", "/", &why), -1);
-	ck_assert_int_eq(route_section(routes, "", &why), -1);
-	ck_assert_int_eq(route_section(routes, "a", &why), 0);
-	ck_assert_int_eq(route_section(routes, "a", &why), -1);
+	ck_assert_int_eq(routes_option(routes, "path", "/", &why), -1);
+	ck_assert_int_eq(routes_section(routes, "", &why), -1);
+	ck_assert_int_eq(routes_section(routes, "a", &why), 0);
+	ck_assert_int_eq(routes_section(routes, "a", &why), -1);
 	refused("paths", "/", "unknown key");
 	refused("path", "x", "begins with '/'");
 	refused("path", "/a x", "begins with '/'");
@@ -393,10 +394,10 @@ START_TEST(routes_are_complete)
 	incomplete("no routes");
 	ROUTE("a", "app", "x");
 	incomplete("[route a] needs the key \"path\"");
-	ck_assert_int_eq(route_option(routes, "path", "/a", &why), 0);
+	ck_assert_int_eq(routes_option(routes, "path", "/a", &why), 0);
 	ROUTE("b", "path", "/b");
 	incomplete("[route b] needs the key \"app\"");
-	ck_assert_int_eq(route_option(routes, "app", "x", &why), 0);
+	ck_assert_int_eq(routes_option(routes, "app", "x", &why), 0);
 	ROUTE("c", "path", "/c/{g}", "app", "x", "uid", "path:g");
 	refused("path", "/c/{h}", "no {g} in the path /c/{h}");
 	refused("group", "const:x path:h", "no {h} in the path /c/{g}");
@@ -453,7 +454,7 @@ START_TEST(the_star_target_has_no_route)
 	ROUTE("all", "path", "/*", "app", "x");
 	ck_assert_int_eq(http_head_parse(&head, text, sizeof(text) - 1, &scanned,
 	    &http_limits_default), PARSE_DONE);
-	ck_assert_int_eq(route_find(routes, &head, &match, &why), -1);
+	ck_assert_int_eq(routes_find(routes, &head, &match, &why), -1);
 	ck_assert_int_eq(errno, ENOENT);
 }
 END_TEST

@@ -12,7 +12,8 @@
 #include <check.h>
 
 #include "common/bytes.h"
-#include "gatewayd/route.h"
+#include "gatewayd/routes.h"
+#include "gatewayd/configuration.h"
 #include "gatewayd/settings.h"
 #include "proto/limits.h"
 
@@ -73,7 +74,7 @@ load(const char *const *words)
 	char	*argv[ARGS_MAX];
 	int	 argc = arguments(argv, words);
 
-	settings_load(&s, argc, argv);
+	configuration_load(&s, argc, argv);
 }
 #define LOAD(...)							\
 	load((const char *const []){ "--worker", worker, "--redis", "none",	\
@@ -96,7 +97,7 @@ run(const char *const *words)
 		dup2(fds[1], 2);
 		close(fds[0]);
 		close(fds[1]);
-		settings_load(&s, argc, argv);
+		configuration_load(&s, argc, argv);
 		settings_free(&s);
 		exit(99);
 	}
@@ -147,7 +148,7 @@ routed(const char *target, struct route_match *m)
 	    target);
 	ck_assert_int_eq(http_head_parse(&h, text, (size_t)n, &scanned,
 	    &http_limits_default), PARSE_DONE);
-	return (route_find(s.routes, &h, m, &why));
+	return (routes_find(s.routes, &h, m, &why));
 }
 
 START_TEST(nothing_need_be_said)
@@ -173,6 +174,7 @@ START_TEST(nothing_need_be_said)
 	ck_assert_int_eq(s.state_dir[0], '/');
 	ck_assert_uint_gt(strlen(s.node), 0);
 	ck_assert_str_eq(option("drain_ms"), "10000");
+	ck_assert_str_eq(option("orphan_ms"), "60000");
 	ck_assert_ptr_nonnull(strstr(option("links"),
 	    "/lobby/kennel Chat room"));
 	ck_assert_ptr_nonnull(strstr(option("links"), "\n/echo Echo"));
@@ -326,7 +328,7 @@ START_TEST(routes_may_be_read_again)
 	LOAD("--config", file, "--shards", "3");
 	make(file, "[gateway]\nlimit = 5\nshards = 9\n[route b]\npath = /b\n"
 	    "app = x\nlink = /b\n", 0644);
-	ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), 0);
+	ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), 0);
 	ck_assert_int_eq(routed("/a", &m), -1);
 	ck_assert_int_eq(routed("/b", &m), 0);
 	ck_assert_uint_eq(m.limit, 5);
@@ -339,16 +341,16 @@ START_TEST(routes_may_be_read_again)
 			"nonsense" };
 
 		make(file, texts[i], 0644);
-		ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), -1);
+		ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), -1);
 		ck_assert_ptr_nonnull(strstr(err, "kennel.ini:"));
 		ck_assert_int_eq(routed("/b", &m), 0);
 	}
 	ck_assert_int_eq(unlink(file), 0);
-	ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), -1);
+	ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), -1);
 	settings_free(&s);
 
 	LOAD("--limit", "7");
-	ck_assert_int_eq(settings_reload(&s, err, sizeof(err)), 0);
+	ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), 0);
 	ck_assert_int_eq(routed("/ws", &m), 0);
 	ck_assert_uint_eq(m.limit, 7);
 	settings_free(&s);
@@ -360,6 +362,7 @@ START_TEST(worker_options_are_plain_numbers)
 	make(file,
 	    "[gateway]\n"
 	    "drain = 1500ms\n"
+	    "orphan = 5m\n"
 	    "[worker]\n"
 	    "message_max = 2M\n"
 	    "chat_message_max = 5k\n"
@@ -389,6 +392,7 @@ START_TEST(worker_options_are_plain_numbers)
 	ck_assert_str_eq(option("whisper_ask"), "0");
 	ck_assert_str_eq(option("deflate"), "1");
 	ck_assert_str_eq(option("drain_ms"), "1500");
+	ck_assert_str_eq(option("orphan_ms"), "300000");
 	ck_assert_str_eq(option("pages"), "/tmp");
 	ck_assert_str_eq(option("app.greeting"), "hello, world");
 	ck_assert_str_eq(option("x-thing"), "20s");

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { limit } from "./kennel.mjs";
 
 export class Browser {
 	faults = [];		/* errors of the pages, and on their consoles */
@@ -34,7 +35,7 @@ export class Browser {
 	 * fault; a WebSocket that cannot connect is one. */
 	async page({ size, console = true } = {}) {
 		const page = await this.context.newPage();
-		page.setDefaultTimeout(15000);
+		page.setDefaultTimeout(limit(15000));
 		page.on("pageerror", (e) => this.faults.push(String(e)));
 		page.on("websocket", (s) => this.note(s.url()));
 		if (console) {

@@ -2,22 +2,33 @@
 import { spawn, execFileSync } from "node:child_process";
 import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join, resolve, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const top = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 const build = process.env.KENNEL_BUILD ?? join(top, "build");
 
+/* By what deadlines grow, as in tests/kit/wait.py. */
+const slow = Math.max(1, process.env.KENNEL_SLOW ? Number(process.env.KENNEL_SLOW) :
+	Math.min(4, Math.floor(loadavg()[0] / availableParallelism())));
+export const limit = (ms) => ms * slow;
+
+/* How the gateway says that a shard's process has ended in another way than it
+ * should, and lines that mean a mistake of ours; tests/kit/kennel.py has more of
+ * them. */
+const DEATH = /shard slot=\d+ pid=(\d+) (?:killed: |died|left (?!status=0 |status=\? |signal=15 )).*/g;
+const FAULT = /.* (?:warn|error|fatal) .*(?:counts=wrong|out of place|not a message|unexpected|home refused|handoff id=).*|.*(?:Assertion|Sanitizer|runtime error:).*/g;
+
 /* The first true value of condition(), which may be asynchronous. */
 export async function until(condition, what = String(condition), ms = 15000) {
-	const end = Date.now() + ms;
+	const end = Date.now() + limit(ms);
 	for (;;) {
 		const value = await condition();
 		if (value)
 			return value;
 		if (Date.now() > end)
-			throw new Error(`not within ${ms} ms: ${what}`);
+			throw new Error(`not within ${limit(ms)} ms: ${what}`);
 		await new Promise((r) => setTimeout(r, 10));
 	}
 }
@@ -34,6 +45,8 @@ function freePort() {
 }
 
 export class Kennel {
+	dying = new Set();	/* pids of shards that may die */
+
 	static async start(...args) {
 		const k = new Kennel();
 		k.dir = mkdtempSync(join(tmpdir(), "kennel."));
@@ -82,6 +95,19 @@ export class Kennel {
 		return this.status().shards.filter((s) => s.state === "ready");
 	}
 
+	/* Kills a shard, whose death is no fault. */
+	killShard(pid) {
+		this.dying.add(pid);
+		process.kill(pid, "SIGKILL");
+	}
+
+	/* No shard has died, and nothing means a fault, unexpectedly. */
+	faults() {
+		const log = this.log();
+		return [...log.matchAll(DEATH)].filter((m) => !this.dying.has(Number(m[1])))
+			.concat([...log.matchAll(FAULT)]).map((m) => m[0]);
+	}
+
 	/* Pids of all that has our directory in its arguments. */
 	pids() {
 		return readdirSync("/proc").filter((p) => /^\d+$/.test(p)).map(Number).filter((pid) => {
@@ -101,6 +127,8 @@ export class Kennel {
 			if (code !== 0)
 				throw new Error(`gatewayd ended with ${code}:\n${log.slice(-4000)}`);
 			await until(() => this.pids().length === 0, "all processes gone");
+			if (this.faults().length > 0)
+				throw new Error(`faults in the log:\n${this.faults().join("\n")}\nin:\n${log.slice(-4000)}`);
 		} finally {
 			for (const pid of this.pids())
 				process.kill(pid, "SIGKILL");

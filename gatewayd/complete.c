@@ -1,0 +1,352 @@
+/* What nobody said in the settings, and what does not go together. */
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/bytes.h"
+#include "common/memory.h"
+#include "common/proc.h"
+#include "common/secret.h"
+#include "gatewayd/complete.h"
+#include "gatewayd/cpus.h"
+#include "gatewayd/paths.h"
+#include "gatewayd/routes.h"
+#include "gatewayd/settings_in.h"
+#include "proto/keys.h"
+#include "proto/limits.h"
+
+#define UNFINISHED_LEAST ((size_t)32 << 20)	/* two large messages */
+#define DESCRIPTORS	256	/* kept for other than client connections */
+
+static unsigned
+complete_cpus(void)
+{
+	unsigned	 n = cpus_allowed();
+
+	return (n < 2 ? 2 : n > SLOTS_MAX ? SLOTS_MAX : n);
+}
+
+static char *
+complete_node(void)
+{
+	char	 name[NODE_MAX + 1], *p;
+
+	if (gethostname(name, sizeof(name)) == -1 || name[0] == '\0')
+		return (settings_strdup("node"));
+	name[NODE_MAX] = '\0';
+	for (p = name; *p != '\0'; p++)
+		if (strchr("/#: %", *p) != NULL || *p <= ' ' || *p > '~')
+			*p = '-';
+	return (settings_strdup(name));
+}
+
+void
+complete_settings(struct load *l)
+{
+	struct settings	*s = l->s;
+	char		 text[32];
+	int		 shards = l->given[ROW_SHARDS] != BUILT_IN;
+	int		 most = l->given[ROW_MAX_SHARDS] != BUILT_IN;
+	size_t		 unfinished;
+
+	if (!shards)
+		s->shards = complete_cpus();
+	if (!most)
+		s->max_shards = s->shards > 32 ? s->shards : 32;
+	else if (!shards && s->shards > s->max_shards)
+		s->shards = s->max_shards;
+	if (s->max_shards < s->shards)
+		settings_die(EXIT_CONFIG, "max_shards is %u, less than the %u "
+		    "shards to start with; give --max-shards %u or more",
+		    s->max_shards, s->shards, s->shards);
+	if (s->line_max > s->head_max)
+		settings_die(EXIT_CONFIG, "line_max (%zu) is more than head_max "
+		    "(%zu), of which it is a part", s->line_max, s->head_max);
+	if (s->redis == NULL)
+		s->redis = settings_strdup("auto");
+	if (s->redis_prefix == NULL)
+		s->redis_prefix = settings_strdup(KEYS_PREFIX);
+	if (s->node == NULL)
+		s->node = complete_node();
+	if (s->run_dir == NULL)
+		s->run_dir = settings_have(paths_run_dir());
+	if (s->state_dir == NULL)
+		s->state_dir = settings_have(paths_state_dir());
+	if (strlen(s->run_dir) > RUN_DIR_MAX)
+		settings_die(EXIT_CONFIG, "the run directory's path %s is %zu "
+		    "bytes, too long for the sockets in it; choose one of at "
+		    "most %d with --run-dir", s->run_dir, strlen(s->run_dir),
+		    RUN_DIR_MAX);
+
+	if (settings_find(s, "unfinished_max") == NULL) {
+		unfinished = memory_allowed("") / 4 / s->shards;
+		snprintf(text, sizeof(text), "%zu", unfinished <
+		    UNFINISHED_LEAST ? UNFINISHED_LEAST : unfinished);
+		settings_option(s, "unfinished_max", text);
+	}
+	snprintf(text, sizeof(text), "%u", s->drain_ms);
+	settings_option(s, "drain_ms", text);
+	snprintf(text, sizeof(text), "%u", s->orphan_ms);
+	settings_option(s, "orphan_ms", text);
+	snprintf(text, sizeof(text), "%u", s->shards);
+	settings_option(s, "shards", text);
+	complete_routes(s);
+}
+
+void
+complete_secrets(struct settings *s)
+{
+	static const char	 scheme[] = "redis://";
+	const size_t		 n = sizeof(scheme) - 1;
+	char			*key = secret_take("KENNEL_SIGNING_KEY");
+	char			*password = secret_take(
+				    "KENNEL_REDIS_PASSWORD");
+	struct buf		 url = { 0 };
+
+	if (key != NULL && strlen(key) > SIGNING_KEY_MAX)
+		settings_die(EXIT_CONFIG, "KENNEL_SIGNING_KEY is longer than "
+		    "%d bytes", SIGNING_KEY_MAX);
+	if (key != NULL)
+		settings_option(s, "signing_key", key);
+	free(key);
+	if (password != NULL && s->redis != NULL &&
+	    strncmp(s->redis, scheme, n) == 0 &&
+	    strchr(s->redis, '@') == NULL) {
+		buf_adds(&url, "redis://:");
+		bytes_percent(&url, slice_str(password));
+		buf_addf(&url, "@%s", s->redis + n);
+		if (url.failed)
+			settings_die(EXIT_CONFIG, "out of memory");
+		free(s->redis);
+		s->redis = settings_strdup(url.data);
+		buf_clear(&url);
+	}
+	free(password);
+}
+
+/* ---- the routes ---- */
+
+static void
+complete_link_cb(const char *link, const char *about, void *arg)
+{
+	buf_addf(arg, "%s %s\n", link, about);
+}
+
+static void
+complete_policy_cb(const char *label, const char *key, const char *value,
+    void *arg)
+{
+	char	*option = settings_printf("route.%s.%s", label, key);
+
+	settings_option(arg, option, value)->live = 1;
+	free(option);
+}
+
+void
+complete_routes(struct settings *s)
+{
+	struct buf	 links = { .max = 32 << 10 };	/* fits into a packet */
+
+	routes_policies(s->routes, complete_policy_cb, s);
+
+	routes_links(s->routes, complete_link_cb, &links);
+	settings_option(s, "links", buf_add(&links, "", 1) == -1 ? "" :
+	    links.data)->live = 1;
+	buf_clear(&links);
+}
+
+/* ---- users and programs ---- */
+
+void
+complete_user(struct settings *s)
+{
+	const struct passwd	*pw;
+
+	s->uid = geteuid();
+	s->gid = getegid();
+	if (s->user == NULL)
+		return;
+	if ((pw = getpwnam(s->user)) == NULL)
+		settings_die(EXIT_CONFIG, "user %s: no such user; useradd "
+		    "--system %s makes one", s->user, s->user);
+	if (s->uid != 0 && s->uid != pw->pw_uid)
+		settings_die(EXIT_CONFIG, "only root can become user %s; start "
+		    "as root, or leave user out", s->user);
+	s->uid = pw->pw_uid;
+	s->gid = pw->pw_gid;
+}
+
+int
+complete_is_ours(const char *worker)
+{
+	const char	*slash;
+
+	if (worker == NULL)
+		return (1);
+	slash = strrchr(worker, '/');
+	return (strcmp(slash == NULL ? worker : slash + 1, "shardd") == 0);
+}
+
+/* Why path cannot be run, or NULL. */
+static const char *
+complete_program_fault(const char *path)
+{
+	struct stat	 st;
+
+	if (stat(path, &st) == -1)
+		return (strerror(errno));
+	if (S_ISDIR(st.st_mode))
+		return ("is a directory");
+	if (!S_ISREG(st.st_mode) || access(path, X_OK) == -1)
+		return ("is not executable");
+	return (NULL);
+}
+
+void
+complete_worker(struct load *l)
+{
+	struct settings	*s = l->s;
+	char		 exe[PATH_MAX], *path = NULL, *built;
+	const char	*name = s->worker == NULL ? "shardd" : s->worker;
+	const char	*why;
+
+	if (strchr(name, '/') != NULL) {
+		if ((why = complete_program_fault(name)) != NULL)
+			settings_die(EXIT_CONFIG, "worker %s: %s", name, why);
+		path = settings_absolute(name);
+	} else if (proc_exe_dir(exe, sizeof(exe)) == 0) {
+		path = paths_program(exe, name);
+		if (path == NULL && s->worker == NULL) {
+			/* Not installed: the build's own. */
+			built = settings_printf("%s/../shardd", exe);
+			path = paths_program(built, name);
+			free(built);
+		}
+	}
+	if (path == NULL &&
+	    (path = paths_program(NULL, name)) == NULL)
+		settings_die(EXIT_CONFIG, "worker %s: no such program beside "
+		    "gatewayd or in PATH; give its path with --worker", name);
+	free(s->worker);
+	s->worker = path;
+	/* Of ours we know what it needs. */
+	if (l->given[ROW_SECCOMP] == BUILT_IN)
+		s->seccomp = complete_is_ours(path);
+
+	if (strcmp(s->redis, "auto") != 0)
+		return;
+	if ((path = paths_program(NULL, "redis-server")) == NULL)
+		settings_die(EXIT_CONFIG, "redis-server is not in PATH; install "
+		    "it, give another with --redis URL, or do without: --redis "
+		    "none");
+	free(path);
+}
+
+/* ---- descriptors ---- */
+
+/* Bounds on connections that the gateway itself has. */
+static const enum row complete_bounds[] = { ROW_HANDSHAKES_MAX, ROW_HOME_MAX,
+    ROW_WAITING_MAX, ROW_LINGER_MAX };
+
+static unsigned *
+complete_bound(struct settings *s, size_t i)
+{
+	return ((unsigned *)(void *)((char *)s +
+	    settings_rows[complete_bounds[i]].at));
+}
+
+/*
+ * need is more than hard: say what must be raised, or which keys must be lowered,
+ * the largest first, if that is enough.
+ */
+static void
+complete_too_many(struct load *l, size_t need, size_t hard)
+{
+	struct {
+		const char	*key;
+		size_t		 takes;
+	}		 keys[nitems(complete_bounds) + 3], *most;
+	struct settings	*s = l->s;
+	struct buf	 text = { .max = 1024 };
+	size_t		 n = 0, left = need;
+
+	if (s->capacity != 0 && need == (size_t)s->capacity + DESCRIPTORS) {
+		keys[n].key = "capacity";
+		keys[n++].takes = s->capacity;
+	} else if (s->limit != 0 && need == (size_t)s->limit + DESCRIPTORS) {
+		keys[n].key = "limit";
+		keys[n++].takes = s->limit;
+	} else {
+		keys[n].key = "max_shards";
+		keys[n++].takes = 4 * (size_t)s->max_shards;
+		for (size_t i = 0; i < nitems(complete_bounds); i++) {
+			if (l->given[complete_bounds[i]] == BUILT_IN)
+				continue;
+			keys[n].key = settings_rows[complete_bounds[i]].key;
+			keys[n++].takes = *complete_bound(s, i);
+		}
+	}
+	while (left > hard) {
+		most = &keys[0];
+		for (size_t i = 1; i < n; i++)
+			if (keys[i].takes > most->takes)
+				most = &keys[i];
+		if (most->takes == 0) {
+			buf_reset(&text);
+			break;
+		}
+		(void)buf_addf(&text, "%s %s, which takes %zu", text.len > 0 ?
+		    " and" : " or lower", most->key, most->takes);
+		left -= most->takes;
+		most->takes = 0;
+	}
+	(void)buf_add(&text, "", 1);
+	settings_die(EXIT_CONFIG, "this needs %zu file descriptors, but %zu are "
+	    "allowed; raise that (ulimit -Hn %zu, or LimitNOFILE=%zu in the "
+	    "unit)%s", need, hard, need, need, text.data);
+}
+
+void
+complete_fit(struct load *l)
+{
+	struct settings	*s = l->s;
+	struct rlimit	 rl;
+	unsigned	*field;
+	size_t		 hard, need, left, share, free_rows = 0;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == -1 ||
+	    rl.rlim_max == RLIM_INFINITY)
+		return;
+	hard = (size_t)rl.rlim_max;
+	left = DESCRIPTORS + 4 * (size_t)s->max_shards;
+	for (size_t i = 0; i < nitems(complete_bounds); i++) {
+		if (l->given[complete_bounds[i]] == BUILT_IN)
+			free_rows++;
+		else
+			left += *complete_bound(s, i);
+	}
+	need = left + 16 * free_rows;
+	/* A shard, too, must bear what is asked of it. */
+	if (s->capacity != 0 && need < (size_t)s->capacity + DESCRIPTORS)
+		need = (size_t)s->capacity + DESCRIPTORS;
+	if (s->limit != 0 && need < (size_t)s->limit + DESCRIPTORS)
+		need = (size_t)s->limit + DESCRIPTORS;
+	if (need > hard)
+		complete_too_many(l, need, hard);
+	left = hard - left;
+	for (size_t i = 0; i < nitems(complete_bounds); i++) {
+		if (l->given[complete_bounds[i]] != BUILT_IN)
+			continue;
+		field = complete_bound(s, i);
+		share = left / free_rows;
+		if (*field > share)
+			*field = (unsigned)share;
+	}
+}

@@ -1,0 +1,192 @@
+/* Clients that were answered for the last time. */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "common/bytes.h"
+#include "common/clock.h"
+#include "common/list.h"
+#include "common/sock.h"
+#include "gatewayd/linger.h"
+#include "gatewayd/totals.h"
+#include "proto/http_reply.h"
+
+#define LINGER_MS	1000
+#define LINGER_LEAST_MS	100		/* from one look at the time to the next */
+#define LINGER_BYTES	(64 << 10)
+
+struct lingerer {
+	struct list	 at;		/* earliest deadline first */
+	struct event	 ev;
+	struct lingerers *all;
+	int		 fd;
+	uint64_t	 deadline;	/* clock_ms */
+	size_t		 discarded;	/* bytes */
+};
+
+struct lingerers {
+	struct event_base *base;
+	struct totals	*totals;
+	struct event	*timer;
+	struct list	 list;
+	size_t		 count, max;
+};
+
+static int	 lingerer_new(struct lingerers *, int);
+static void	 lingerer_close(struct lingerer *);
+static void	 lingerer_read_cb(evutil_socket_t, short, void *);
+static void	 linger_arm(struct lingerers *);
+static void	 linger_timer_cb(evutil_socket_t, short, void *);
+
+struct lingerers *
+linger_new(struct event_base *base, unsigned max, struct totals *totals)
+{
+	struct lingerers *l;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		return (NULL);
+	l->base = base;
+	l->max = max;
+	l->totals = totals;
+	list_init(&l->list);
+	if ((l->timer = evtimer_new(base, linger_timer_cb, l)) == NULL) {
+		free(l);
+		errno = ENOMEM;
+		return (NULL);
+	}
+	return (l);
+}
+
+void
+linger_free(struct lingerers *l)
+{
+	struct list	*e, *tmp;
+
+	if (l == NULL)
+		return;
+	list_each(e, tmp, &l->list)
+		lingerer_close(list_entry(e, struct lingerer, at));
+	event_free(l->timer);
+	free(l);
+}
+
+void
+linger_answer(struct lingerers *l, int fd, struct buf *out)
+{
+	int	 sent;
+
+	sent = !out->failed && send(fd, out->data, out->len,
+	    MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)out->len;
+	buf_clear(out);
+	(void)shutdown(fd, SHUT_WR);
+	if (!sent || l->count >= l->max || lingerer_new(l, fd) == -1)
+		sock_end(fd, 0);
+}
+
+void
+linger_refuse(struct lingerers *l, int fd, int status, const char *why,
+    unsigned retry_after_s, int head_only)
+{
+	struct buf	 out = { .max = 4096 };
+
+	l->totals->refused++;
+	http_reply_error(&out, status, why, retry_after_s, head_only);
+	linger_answer(l, fd, &out);
+}
+
+/* ---- one ---- */
+
+/* fd is taken only on success: 0, or -1. */
+static int
+lingerer_new(struct lingerers *l, int fd)
+{
+	struct lingerer	*one;
+
+	if ((one = calloc(1, sizeof(*one))) == NULL)
+		return (-1);
+	if (event_assign(&one->ev, l->base, fd, EV_READ | EV_PERSIST,
+	    lingerer_read_cb, one) == -1) {
+		free(one);
+		return (-1);
+	}
+	/* If the loop does not take the socket, the deadline will end it. */
+	(void)event_add(&one->ev, NULL);
+	one->all = l;
+	one->fd = fd;
+	one->deadline = clock_ms() + LINGER_MS;
+	list_push(&l->list, &one->at);
+	l->count++;
+	if (!evtimer_pending(l->timer, NULL))
+		linger_arm(l);
+	return (0);
+}
+
+/* Frees a lingerer. */
+static void
+lingerer_close(struct lingerer *one)
+{
+	event_del(&one->ev);
+	list_remove(&one->at);
+	one->all->count--;
+	sock_end(one->fd, 0);
+	free(one);
+}
+
+/* A lingerer sent more, or has gone. */
+static void
+lingerer_read_cb(evutil_socket_t fd, short what, void *arg)
+{
+	static char	 buf[16 << 10];
+	struct lingerer	*one = arg;
+	ssize_t		 n;
+
+	(void)what;
+	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	if (n > 0)
+		one->discarded += (size_t)n;
+	if (n == 0 || one->discarded > LINGER_BYTES ||
+	    (n == -1 && errno != EAGAIN && errno != EINTR))
+		lingerer_close(one);
+}
+
+/* ---- time ---- */
+
+/* Wake when the first lingerer's time is over. */
+static void
+linger_arm(struct lingerers *l)
+{
+	const struct lingerer	*first;
+	struct timeval		 tv;
+	uint64_t		 now = clock_ms(), ms;
+
+	if (list_empty(&l->list))
+		return;
+	first = list_entry(l->list.next, struct lingerer, at);
+	ms = first->deadline <= now + LINGER_LEAST_MS ? LINGER_LEAST_MS :
+	    first->deadline - now;
+	tv.tv_sec = (time_t)(ms / 1000);
+	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	evtimer_add(l->timer, &tv);
+}
+
+/* Close those whose time is over. */
+static void
+linger_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct lingerers *l = arg;
+	struct lingerer	*one;
+	uint64_t	 now = clock_ms();
+
+	(void)fd, (void)what;
+	while (!list_empty(&l->list)) {
+		one = list_entry(l->list.next, struct lingerer, at);
+		if (one->deadline > now)
+			break;
+		lingerer_close(one);
+	}
+	linger_arm(l);
+}

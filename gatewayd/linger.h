@@ -1,0 +1,25 @@
+/*
+ * A lingerer is a client that was answered for the last time: its socket is shut
+ * for writing, and what the client still sends is discarded for at most 1 s or
+ * 64 KiB, so that the client reads the answer before the connection is reset.
+ */
+#ifndef GATEWAYD_LINGER_H
+#define GATEWAYD_LINGER_H
+
+struct buf;
+struct event_base;
+struct lingerers;
+struct totals;
+
+/* max: lingerers at a time; more are closed at once.  NULL with errno. */
+struct lingerers *linger_new(struct event_base *base, unsigned max,
+	    struct totals *totals);
+void	 linger_free(struct lingerers *l);		/* closes all */
+/* Write the whole answer and the end.  Takes fd, and what is in out.  Never
+ * blocks. */
+void	 linger_answer(struct lingerers *l, int fd, struct buf *out);
+/* Write an error response, likewise; why may be NULL. */
+void	 linger_refuse(struct lingerers *l, int fd, int status, const char *why,
+	    unsigned retry_after_s, int head_only);
+
+#endif
