@@ -39,7 +39,7 @@ group_parted(void *arg, uint64_t neighbour)
 		authority_parted(r->authority, neighbour);
 }
 
-/* The neighbour's shard is dead, and nobody is left who knows whom it had. */
+/* neighbours_ops: that shard is dead, and nobody is left who knows whom it had. */
 static void
 group_mourned(void *arg, uint64_t neighbour)
 {
