@@ -47,3 +47,15 @@ def test_every_dependency_is_explained():
 def test_paths_that_are_named_exist():
     for path in re.findall(r"\]\(([\w./-]+)\)", README):
         assert os.path.exists(os.path.join(TOP, path)), path
+
+
+def test_the_way_of_a_message_is_there():
+    """Each function that CONTRIBUTING.md names stands in the file that it names."""
+    text = read("CONTRIBUTING.md")
+    named = re.findall(r"`(\w+)` \(`([\w/]+\.c)`\)", text)
+    assert len(named) > 15
+    for function, path in named:
+        assert re.search(rf"^{function}\(", read(path), re.M), (function, path)
+    for path in re.findall(r"`((?:common|proto|shardd|gatewayd)/[\w/]*(?:\.[chi]\w*)?)`",
+                           text):
+        assert os.path.exists(os.path.join(TOP, path)), path
