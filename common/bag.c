@@ -1,4 +1,4 @@
-/* The hash table of entries inside their owners. */
+/* The hash table of nodes inside their owners. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +68,7 @@ bag_clear(struct bag *b)
 	memset(b, 0, sizeof(*b));
 }
 
+/* The first node of this hash, from n on along its slot. */
 static struct bag_node *
 bag_of(struct bag_node *n, uint32_t hash)
 {
@@ -89,6 +90,7 @@ bag_again(const struct bag_node *n)
 	return (bag_of(n->next, n->hash));
 }
 
+/* Put n in front of what *at points to. */
 static void
 bag_link(struct bag_node **at, struct bag_node *n)
 {
@@ -99,7 +101,7 @@ bag_link(struct bag_node **at, struct bag_node *n)
 	*at = n;
 }
 
-/* Twice the slots; without memory it stays as it is. */
+/* Twice the slots; without memory the bag stays as it is. */
 static void
 bag_grow(struct bag *b)
 {
@@ -145,6 +147,7 @@ bag_remove(struct bag *b, struct bag_node *n)
 	b->count--;
 }
 
+/* The first node in slot i or behind. */
 static struct bag_node *
 bag_from(const struct bag *b, size_t i)
 {

@@ -1,6 +1,6 @@
 /*
- * What one turn of the loop may cost.  Whoever does work for somebody else
- * charges it here, about as many nanoseconds as it takes, and whoever is about to
+ * What one turn of the loop may cost.  Code that works for a client
+ * charges the work here, about as many nanoseconds as it takes, and whoever is about to
  * begin the next piece asks first whether the turn has any left.  Work that is
  * not charged, an application's own, is seen by the clock.
  *

@@ -31,7 +31,7 @@ slice_str(const char *s)
 int	 slice_eq(struct slice a, struct slice b);
 /* ASCII case folded. */
 int	 slice_iseq(struct slice a, struct slice b);
-/* The same with a string; the length of a literal is known when it is built. */
+/* The same of a slice and a string; the length of a literal is known when it is built. */
 static inline int
 slice_is(struct slice a, const char *s)
 {
@@ -63,22 +63,23 @@ struct buf {
 };
 
 void	 buf_clear(struct buf *b);		/* frees, back to empty */
-/* Empty, with the room it has: for one that is kept. */
+/* Empty b, which keeps its room: for a buffer that is used again. */
 static inline void
 buf_reset(struct buf *b)
 {
 	b->len = 0;
 	b->failed = 0;
 }
-/* One that is needed again and again, but may be in use when it is: the kept
- * one's memory, if that is there, and back, if it is no more than BUF_KEEP. */
+/* A buffer for a function that may be called again while it runs: buf_take() has the
+ * memory of the kept buffer, if that is not in use, and buf_give() puts back what is
+ * no more than BUF_KEEP. */
 #define BUF_KEEP	(64 << 10)
 struct buf buf_take(struct buf *kept);
 void	 buf_give(struct buf *kept, struct buf *b);	/* b is empty then */
 /* Room for n more bytes behind len; NULL with errno and failed set. */
 char	*buf_reserve(struct buf *b, size_t n);
 int	 buf_grow_add(struct buf *b, const void *p, size_t n);
-/* Append: 0, or -1.  Most fit where they are. */
+/* Append n bytes, for which there mostly is room: 0, or -1. */
 static inline int
 buf_add(struct buf *b, const void *p, size_t n)
 {
@@ -93,8 +94,8 @@ int	 buf_adds(struct buf *b, const char *s);
 int	 buf_addf(struct buf *b, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 void	 buf_drain(struct buf *b, size_t n);	/* drop n from the front */
-/* For a queue, whose first *at bytes are through: n more are.  They are dropped
- * when they are most of b, so that moving the rest costs no more than adding
+/* For a queue, whose first *at bytes are through: n more are.  Bytes that are through
+ * are dropped when they are most of b, so that moving the rest costs no more than adding
  * did, however little is taken at a time. */
 void	 buf_pass(struct buf *b, size_t *at, size_t n);
 

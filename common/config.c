@@ -1,6 +1,5 @@
-/* An INI file (inih) against a table of options. */
+/* An INI file against a table of options. */
 #include <errno.h>
-#include <ini.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,43 +12,52 @@
 
 #define CONFIG_FILE_MAX	(1 << 20)	/* bytes */
 #define CONFIG_LINE_MAX	1024		/* with its end */
+#define CONFIG_ERROR_MAX 512		/* bytes of one error */
 #define CONFIG_BLANKS	" \t\v\f\r"
 
 struct config_run {
 	const char	*name;
-	const char	*at;		/* rest of the text */
 	int		 line;
-	char		 text[CONFIG_LINE_MAX];	/* this line, trimmed */
 	char		 section[CONFIG_LINE_MAX], label[CONFIG_LINE_MAX];
+	int		 skipped;	/* the section was not accepted */
 	const struct config_option *opts;
 	size_t		 nopts;
 	config_section_cb *section_cb;
 	void		*arg;
 	struct config_error *err;
-	int		 failed;
+	size_t		 len;		/* of err->text */
+	unsigned	 nerrors, untold;
 };
 
 static void	 config_fail(struct config_run *run, const char *fmt, ...)
 		    __attribute__((format(printf, 2, 3)));
 
+/* One more error: a line of err->text while there is room. */
 static void
 config_fail(struct config_run *run, const char *fmt, ...)
 {
+	char	 text[CONFIG_ERROR_MAX];
 	va_list	 ap;
-	int	 n;
+	size_t	 n;
 
-	if (run->failed)		/* the first one counts */
-		return;
-	run->failed = 1;
+	run->nerrors++;
 	/* A path however long leaves room for the reason. */
-	n = snprintf(run->err->text, sizeof(run->err->text), "%.256s:%d: ",
-	    run->name, run->line);
+	n = (size_t)snprintf(text, sizeof(text), "%.256s:%d: ", run->name,
+	    run->line);
 	va_start(ap, fmt);
-	vsnprintf(run->err->text + n, sizeof(run->err->text) - (size_t)n, fmt,
-	    ap);
+	vsnprintf(text + n, sizeof(text) - n, fmt, ap);
 	va_end(ap);
+	/* The last line may have to say how many more there are. */
+	if (run->untold > 0 ||
+	    strlen(text) + 64 > sizeof(run->err->text) - run->len) {
+		run->untold++;
+		return;
+	}
+	run->len += (size_t)sprintf(run->err->text + run->len, "%s%s",
+	    run->len == 0 ? "" : "\n", text);
 }
 
+/* Does any row of the table name this section? */
 static int
 config_knows_section(const struct config_run *run, const char *section)
 {
@@ -59,22 +67,29 @@ config_knows_section(const struct config_run *run, const char *section)
 	return (0);
 }
 
-/*
- * A line "[name label]" begins a section, even one that has no keys.  inih
- * would cut the name at 49 bytes, so that it is kept here.
- */
+/* Does nothing follow here, but blanks and a comment behind a blank? */
+static int
+config_ends(const char *s)
+{
+	size_t	 n = strspn(s, CONFIG_BLANKS);
+
+	return (s[n] == '\0' || (n > 0 && (s[n] == ';' || s[n] == '#')));
+}
+
+/* A line "[name label]" begins a section, even one that has no keys. */
 static void
-config_section(struct config_run *run)
+config_section(struct config_run *run, const char *line)
 {
 	struct slice	 s;
-	const char	*end = strchr(run->text, ']'), *why = NULL;
+	const char	*end = strchr(line, ']'), *why = NULL;
 	size_t		 n;
 
-	if (end == NULL || end[1 + strspn(end + 1, CONFIG_BLANKS)] != '\0') {
+	run->skipped = 1;
+	if (end == NULL || !config_ends(end + 1)) {
 		config_fail(run, "a section is written [name] on a line");
 		return;
 	}
-	s = slice_trim(slice_of(run->text + 1, (size_t)(end - run->text) - 1));
+	s = slice_trim(slice_of(line + 1, (size_t)(end - line) - 1));
 	n = 0;
 	while (n < s.len && s.data[n] != ' ' && s.data[n] != '\t')
 		n++;
@@ -91,43 +106,8 @@ config_section(struct config_run *run)
 		config_fail(run, "[%s%s%s]: %s", run->section,
 		    *run->label ? " " : "", run->label,
 		    why != NULL ? why : "not a valid section");
-}
-
-/*
- * inih's reader: one line at a time, so that we know which.  We keep the line
- * too, for inih's ends at 198 bytes, and its values at " ;".
- */
-static char *
-config_read(char *dst, int size, void *stream)
-{
-	struct config_run	*run = stream;
-	const char		*line;
-	size_t			 n;
-
-	if (*run->at == '\0' || run->failed)
-		return (NULL);
-	run->line++;
-	/* White space in front would make inih see a continuation. */
-	line = run->at + strspn(run->at, CONFIG_BLANKS);
-	n = strcspn(line, "\n");
-	run->at = line[n] == '\0' ? line + n : line + n + 1;
-	while (n > 0 && strchr(CONFIG_BLANKS, line[n - 1]) != NULL)
-		n--;
-	if (n >= sizeof(run->text)) {
-		config_fail(run, "the line is longer than %zu bytes",
-		    sizeof(run->text) - 1);
-		return (NULL);
-	}
-	memcpy(run->text, line, n);
-	run->text[n] = '\0';
-	if (*run->text == '[')
-		config_section(run);
-	if (n + 2 > (size_t)size)
-		n = (size_t)size - 2;
-	memcpy(dst, line, n);
-	dst[n] = '\n';
-	dst[n + 1] = '\0';
-	return (dst);
+	else
+		run->skipped = 0;
 }
 
 /* Does row o take this key?  Its own name, or "prefix*". */
@@ -141,43 +121,58 @@ config_takes(const struct config_option *o, const char *key)
 	return (strcmp(o->key, key) == 0);
 }
 
-static int
-config_key_cb(void *user, const char *full, const char *key,
-    const char *cut)
+/*
+ * The value in what follows the sign behind a key: without the blanks around it, the
+ * comment behind it, or its quotes.
+ */
+static char *
+config_value(char *rest)
 {
-	struct config_run	*run = user;
-	char			*value;
-	const char		*label = run->label, *why = NULL;
-	size_t			 n;
+	char	*value = rest + strspn(rest, CONFIG_BLANKS), *end = value;
 
-	(void)full, (void)cut;
-	if (run->failed)
-		return (0);
-	/* inih found the key, so that one of these follows it. */
-	if ((value = strpbrk(run->text, "=:")) == NULL)
-		return (0);
-	value++;
-	value += strspn(value, CONFIG_BLANKS);
-	n = strlen(value);
-	if (n >= 2 && (*value == '"' || *value == '\'') &&
-	    value[n - 1] == *value) {
-		value[n - 1] = '\0';
-		value++;
+	if (*value == '"' || *value == '\'')
+		while ((end = strchr(end + 1, *value)) != NULL)
+			if (config_ends(end + 1)) {
+				*end = '\0';
+				return (value + 1);
+			}
+	for (end = rest; !config_ends(end); end++)
+		;
+	*end = '\0';
+	return (end < value ? end : value);
+}
+
+/* A line "key = value" goes to the first row that takes it. */
+static void
+config_key(struct config_run *run, char *line)
+{
+	char		*value = strpbrk(line, "=:"), *end = value;
+	const char	*label = run->label, *why = NULL;
+
+	if (value == NULL) {
+		config_fail(run, "neither [section] nor key = value");
+		return;
 	}
+	if (run->skipped)
+		return;
+	value = config_value(value + 1);
+	while (end > line && strchr(CONFIG_BLANKS, end[-1]) != NULL)
+		end--;
+	*end = '\0';
 	if (*run->section == '\0') {
-		config_fail(run, "%s: stands before the first [section]", key);
-		return (0);
+		config_fail(run, "%s: stands before the first [section]", line);
+		return;
 	}
 	for (size_t i = 0; i < run->nopts; i++) {
 		const struct config_option	*o = &run->opts[i];
 
 		if (strcmp(o->section, run->section) != 0 ||
-		    !config_takes(o, key))
+		    !config_takes(o, line))
 			continue;
 		if (strchr(o->key, '*') != NULL)
-			label = key;
+			label = line;
 		if (o->set(run->arg, label, value, &why) == 0)
-			return (1);
+			return;
 		if (why == NULL)
 			why = "not a valid value";
 		goto fail;
@@ -185,8 +180,30 @@ config_key_cb(void *user, const char *full, const char *key,
 	why = "there is no such key";
 fail:
 	config_fail(run, "[%s%s%s] %s: %s", run->section,
-	    *run->label ? " " : "", run->label, key, why);
-	return (0);
+	    *run->label ? " " : "", run->label, line, why);
+}
+
+/* One line of n bytes, without its end. */
+static void
+config_line(struct config_run *run, const char *at, size_t n)
+{
+	char	 line[CONFIG_LINE_MAX];
+
+	for (; n > 0 && strchr(CONFIG_BLANKS, *at) != NULL; n--)
+		at++;
+	while (n > 0 && strchr(CONFIG_BLANKS, at[n - 1]) != NULL)
+		n--;
+	if (n >= sizeof(line)) {
+		config_fail(run, "the line is longer than %zu bytes",
+		    sizeof(line) - 1);
+		return;
+	}
+	memcpy(line, at, n);
+	line[n] = '\0';
+	if (*line == '[')
+		config_section(run, line);
+	else if (*line != '\0' && *line != ';' && *line != '#')
+		config_key(run, line);
 }
 
 int
@@ -194,22 +211,23 @@ config_text(const char *name, const char *text,
     const struct config_option *opts, size_t nopts,
     config_section_cb *section_cb, void *arg, struct config_error *err)
 {
-	struct config_run	 run = { .name = name, .at = text, .opts = opts,
+	struct config_run	 run = { .name = name, .opts = opts,
 				    .nopts = nopts, .section_cb = section_cb,
 				    .arg = arg, .err = err };
-	int			 line;
+	size_t			 n;
 
+	err->text[0] = '\0';
 	if (strncmp(text, "\xef\xbb\xbf", 3) == 0)	/* a byte order mark */
-		run.at += 3;
-	line = ini_parse_stream(config_read, &run, config_key_cb, &run);
-	/* inih goes on behind an error: its first may be before ours. */
-	if (line > 0 && (!run.failed || line < run.line)) {
-		run.failed = 0;
-		run.line = line;
-		config_fail(&run, "neither [section] nor key = value");
-	} else if (line < 0)
-		config_fail(&run, "no memory");
-	return (run.failed ? -1 : 0);
+		text += 3;
+	while (*text != '\0') {
+		run.line++;
+		n = strcspn(text, "\n");
+		config_line(&run, text, n);
+		text += text[n] == '\0' ? n : n + 1;
+	}
+	if (run.untold > 0)
+		sprintf(err->text + run.len, "\nand %u more", run.untold);
+	return (run.nerrors > 0 ? -1 : 0);
 }
 
 int

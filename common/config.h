@@ -1,10 +1,11 @@
 /*
- * An INI file (inih) against a table of options.  Errors name file, line,
- * section and key.
+ * An INI file against a table of options.  Errors name file, line, section and key;
+ * all are told at once.
  *
- * A section is "[name]" or "[name label]" ("[route lobby]").  Values may be
- * quoted.  Comments: ';' or '#' at the start of a line; a ';' or '#' behind a
- * value is part of the value.  A line has at most 1023 bytes.
+ * A section is "[name]" or "[name label]" ("[route lobby]"); of one that is not
+ * accepted the keys are passed over.  Values may be quoted.  A comment begins with
+ * ';' or '#' at the start of a line or behind a blank; elsewhere, and between quotes,
+ * both are part of the value.  A line has at most 1023 bytes.
  */
 #ifndef COMMON_CONFIG_H
 #define COMMON_CONFIG_H
@@ -12,7 +13,9 @@
 #include <stddef.h>
 
 struct config_error {
-	char	text[512];	/* "kennel.ini:12: [route a] limit: no number" */
+	/* "kennel.ini:12: [route a] limit: no number", a line each; when there is no
+	 * room for all of them, how many more there are. */
+	char	text[4096];
 };
 
 struct config_option {
@@ -38,8 +41,8 @@ struct config_option {
 typedef int	config_section_cb(void *arg, const char *section,
 		    const char *label, const char **why);
 
-/* Parse the file at path.  0, or -1 with *err filled (first error only).
- * Unknown sections and keys are errors. */
+/* Parse the file at path.  0, or -1 with *err filled.  Unknown sections and keys are
+ * errors. */
 int	 config_file(const char *path, const struct config_option *opts,
 	    size_t nopts, config_section_cb *section_cb, void *arg,
 	    struct config_error *err);

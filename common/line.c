@@ -1,4 +1,4 @@
-/* A line of those who wait for their turn. */
+/* A line of pointers that wait for their turn. */
 #include <stdlib.h>
 #include <string.h>
 

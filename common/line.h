@@ -1,11 +1,11 @@
-/* A line of those who wait for their turn: first come, first served. */
+/* A line of pointers that wait for their turn: first come, first served. */
 #ifndef COMMON_LINE_H
 #define COMMON_LINE_H
 
 #include <stddef.h>
 
 struct line {			/* zeroed: nobody */
-	void	**at;		/* a ring; NULL: one who has left */
+	void	**at;		/* a ring; NULL: one that has left */
 	size_t	  head, n, cap;
 };
 

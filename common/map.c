@@ -1,9 +1,10 @@
-/* The hash table by key, over the one without. */
+/* A bag by key. */
 #include <string.h>
 
 #include "common/bytes.h"
 #include "common/map.h"
 
+/* The map's node of a bag's, which may be NULL. */
 static struct map_node *
 map_node_of(struct bag_node *n)
 {

@@ -1,8 +1,7 @@
 /*
- * A hash table of entries that live inside their owners.  The hash is
- * seeded at start (keys come from clients).  Keys are bytes, borrowed from
- * the owner and unchanged while it is in the table.  Growing failures are
- * harmless: chains get longer.
+ * A bag (bag.h) of entries with a key of bytes, each key once.  The hash is seeded at
+ * start (keys come from clients).  Keys are borrowed from the owner and unchanged
+ * while it is in the map.  Growing failures are harmless: chains get longer.
  */
 #ifndef COMMON_MAP_H
 #define COMMON_MAP_H
@@ -36,7 +35,7 @@ struct map_node *map_next(const struct map *m, const struct map_node *n);
 /*
  * Walk in portions: the entries of slot i, below map_slots(m).  An entry stays in
  * its slot until m grows to twice as many; then it is there or in slot i + the
- * former number, so that who goes on from i leaves none out.
+ * former number, so that a walk that goes on from i leaves none out.
  */
 static inline size_t
 map_slots(const struct map *m)

@@ -1,4 +1,4 @@
-/* How much memory this process may have, and that it gives back what it had. */
+/* How much memory this process may have, and giving back what it does not need. */
 #include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -90,7 +90,7 @@ poller_free(struct poller *p)
 	free(p);
 }
 
-/* It was reported with the rest and not passed on yet: arg may be freed now. */
+/* Forget what was reported for arg and not passed on yet: arg may be freed now. */
 static void
 poller_revoke(struct poller *p, const void *arg)
 {

@@ -11,8 +11,8 @@
 struct event_base;
 struct poller;
 
-/* arg of the descriptor, and EV_READ and EV_WRITE as they apply: also what it did
- * not ask for (an error is both), or does not any more in this turn. */
+/* arg of the descriptor, and EV_READ and EV_WRITE as they apply: also what was
+ * not wanted (an error is both), or is not any more in this turn. */
 typedef void	poller_cb(void *arg, short what);
 
 /* NULL with errno. */
@@ -22,9 +22,10 @@ void	 poller_free(struct poller *p);		/* closes no descriptor */
 int	 poller_run(void *arg);
 /*
  * Want what (EV_READ | EV_WRITE; 0: nothing) of fd.  *have, zeroed at first, is
- * what is wanted now, and nothing is done if it is the same.  0, or -1 with errno
+ * what is wanted now, and nothing is done if that is the same.  0, or -1 with errno
  * and *have unchanged.  Want nothing before fd is closed or sent away, and before
- * arg is freed: it is not called any more, also with what was reported already.
+ * arg is freed: the callback does not get arg any more, also for what was reported
+ * already.
  */
 int	 poller_want(struct poller *p, int fd, uint8_t *have, short what,
 	    void *arg);

@@ -3,7 +3,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <dirent.h>
@@ -311,7 +310,7 @@ proc_close_from(int from)
 {
 	struct rlimit	 r;
 
-	if (syscall(SYS_close_range, (unsigned)from, ~0u, 0) == 0)
+	if (close_range((unsigned)from, ~0u, 0) == 0)
 		return;
 	if (getrlimit(RLIMIT_NOFILE, &r) == -1 || r.rlim_cur > 1 << 20)
 		r.rlim_cur = 1 << 20;

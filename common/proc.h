@@ -21,16 +21,16 @@ void	 proc_signals_free(struct proc_signals *s);
 void	 proc_signals_ignore(void);
 
 /*
- * Make dir (and parents) with mode 0700 for that user and check that it is his
- * and not open to others.  0, or -1 with errno: EPERM (wrong owner or mode), ELOOP
- * (it is a symbolic link, or behind one of somebody else).
+ * Make dir (and parents) with mode 0700 for that user and check that dir
+ * belongs to the user and is not open to others.  0, or -1 with errno: EPERM (wrong owner or mode), ELOOP
+ * (dir is a symbolic link, or behind one of another user).
  */
 int	 proc_dir(const char *dir, uid_t uid, gid_t gid);
 /* Such a directory of our own, for openat and unlinkat: a descriptor, or -1 with
- * errno, if it has been replaced meanwhile (EPERM, ELOOP, ENOTDIR). */
+ * errno, if the directory has been replaced meanwhile (EPERM, ELOOP, ENOTDIR). */
 int	 proc_dir_open(const char *dir);
 /* Be that user, known as name, for good and without capabilities; of no effect
- * for who is.  0, or -1 with errno, and then to go on would be wrong. */
+ * in a process that is that user.  0, or -1 with errno, and then to go on would be wrong. */
 int	 proc_become(const char *name, uid_t uid, gid_t gid);
 /*
  * May others of this user look at this process (its memory, environment and
@@ -45,12 +45,12 @@ int	 proc_open_to_debuggers(int yes);
  * record lock, which exec keeps and death releases, and whose holder can be
  * asked for.  Returns the descriptor (keep it; close-on-exec if cloexec), or
  * -1: EAGAIN (held: *holder is its pid, if not NULL), others.  The file is there
- * then; who ends may remove it while the lock is held.
+ * then; a process that ends may remove it while the lock is held.
  */
 int	 proc_lock(const char *path, int cloexec, pid_t *holder);
-/* Is fd the file at path?  Before one's own lock is removed. */
+/* Is fd the file at path?  To be asked before the file of a lock is removed. */
 int	 proc_lock_is(int fd, const char *path);
-/* Who else holds the lock on path: pid, 0 if nobody, -1 with errno.  Never for
+/* The pid of the process that holds the lock on path; 0: none; -1 with errno.  Never for
  * a lock of our own: asking would release it (fcntl(2)). */
 pid_t	 proc_lock_holder(const char *path);
 /* Soft RLIMIT_NOFILE raised to the hard one; returns it. */

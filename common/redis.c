@@ -2,16 +2,11 @@
  * One Redis server: two connections, one for commands and one for channels,
  * that stand and fall together.
  *
- * Of hiredis this takes the reader.  Its asynchronous API asserts what a
- * server may answer, knows no deadlines, and frees behind its callbacks; here
- * answers are matched with a list of what is owed, any callback may free all,
- * and a server that talks nonsense loses its connection.
+ * Answers are matched with a list of what is owed, any callback may free all, and a
+ * server that talks nonsense loses its connection.
  */
 #include <sys/socket.h>
 #include <sys/un.h>
-
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include <errno.h>
 #include <netdb.h>
@@ -19,18 +14,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
 
 #include "common/backoff.h"
-#include "common/bytes.h"
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
-#include "common/map.h"
 #include "common/redis.h"
+#include "common/redis_conn.h"
+#include "common/redis_greeting.h"
 #include "common/resolve.h"
 #include "common/sock.h"
 #include "common/spare.h"
@@ -40,45 +34,25 @@
 #define REDIS_PROVEN_MS		2000	/* up that long: no more back-off */
 #define REDIS_STALLED_MS	5000	/* and 4 deadlines: a new connection */
 #define REDIS_SCAN_MS		10	/* between two looks at deadlines */
-#define REDIS_REPLY_MAX		(64 << 20)	/* bytes of one reply */
 #define REDIS_ADDRS		8
 #define REDIS_ARGS_MAX		64	/* of redis_do */
 
-struct redis_url {
-	char	*path;			/* Unix socket, or NULL */
-	char	*host, *user, *password;
-	int	 port, db;
-};
-
-struct redis_conn {
+/* One of the two connections, and what its server owes. */
+struct redis_side {
+	struct redis_conn conn;		/* stands first */
 	struct redis	*redis;
-	int		 fd;		/* -1: none */
 	int		 ready;		/* greeted */
-	redisReader	*reader;
-	size_t		 unfinished;	/* bytes of the reply that is coming */
-	uint64_t	 heard;		/* clock_ms of the last bytes */
-	struct buf	 out;
-	size_t		 out_at;	/* of it, with the kernel */
 	struct list	 owed;		/* struct redis_cmd, oldest first */
-	struct event	*ev_read, *ev_write;
 };
 
 struct redis_cmd {
 	struct list	 at;
 	redis_reply_cb	*cb;		/* NULL: nobody waits, or any more */
 	void		*arg;
-	enum greet { GREET_NONE, GREET_AUTH, GREET_STEP, GREET_CLUSTER,
-	    GREET_ROLE, GREET_LAST } greet;
+	enum redis_greet greet;
 	uint64_t	 since;		/* clock_ms */
 	unsigned	 deadline_ms;
 	size_t		 bytes;
-};
-
-struct redis_channel {
-	struct map_node	 node;
-	redis_message_cb *cb;
-	void		*arg;
-	char		 name[];
 };
 
 struct redis {
@@ -87,13 +61,13 @@ struct redis {
 	struct resolve	*resolve;	/* before a new connection */
 	struct sock_addr addrs[REDIS_ADDRS];
 	size_t		 naddrs, addr;	/* the next one, modulo naddrs */
-	struct redis_conn commands, channels;
-	struct map	 subscribed;	/* struct redis_channel */
+	struct redis_side commands, channels;
+	struct redis_channels subscribed;
 	redis_state_cb	*state_cb;
 	void		*arg;
 	int		 up;
 	uint64_t	 up_since;	/* clock_ms */
-	const char	*refusal;	/* it will never do */
+	const char	*refusal;	/* why what answers will never do */
 	int		 complained;	/* since it was up, and stayed so */
 	size_t		 noutstanding, bytes, max_bytes;
 	struct list	 lost;		/* struct redis_cmd, to be told so */
@@ -105,126 +79,16 @@ struct redis {
 };
 
 static void	 redis_dial_cb(evutil_socket_t, short, void *);
-static void	 redis_read_cb(evutil_socket_t, short, void *);
-static void	 redis_write_cb(evutil_socket_t, short, void *);
 static void	 redis_tick_cb(evutil_socket_t, short, void *);
+static void	 redis_side_enter(struct redis_conn *);
+static void	 redis_side_leave(struct redis_conn *);
+static void	 redis_side_lost(struct redis_conn *, const char *);
+static const char *redis_side_reply(struct redis_conn *, const redisReply *);
 
-/* ---- the URL ---- */
-
-static void
-redis_url_clear(struct redis_url *u)
+static struct redis_side *
+redis_side_of(struct redis_conn *conn)
 {
-	free(u->path);
-	free(u->host);
-	free(u->user);
-	free(u->password);
-	memset(u, 0, sizeof(*u));
-}
-
-static char *
-redis_unescape(const char *s, size_t len)
-{
-	char	*p = malloc(len + 1);
-
-	if (p != NULL)
-		p[bytes_unpercent(p, slice_of(s, len), 0)] = '\0';
-	return (p);
-}
-
-static int
-redis_url_number(const char *s, size_t len, uint64_t max, int *out)
-{
-	uint64_t	 n;
-
-	if (slice_u64(slice_of(s, len), max, &n) == -1)
-		return (-1);
-	*out = (int)n;
-	return (0);
-}
-
-static const char *
-redis_url_unix(struct redis_url *u, const char *s)
-{
-	size_t	 n = strcspn(s, "?");
-
-	if (n == 0)
-		return ("unix: needs a path, unix:/run/redis/redis.sock");
-	if (n >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return ("the path is longer than 107 bytes");
-	if (s[n] == '?' && (strncmp(s + n, "?db=", 4) != 0 ||
-	    redis_url_number(s + n + 4, strlen(s + n + 4), 65535, &u->db) ==
-	    -1))
-		return ("behind the path only ?db=NUMBER may stand");
-	u->path = redis_unescape(s, n);
-	return (u->path == NULL ? "no memory" : NULL);
-}
-
-/* [[user]:password@]host[:port][/db] */
-static const char *
-redis_url_inet(struct redis_url *u, const char *s)
-{
-	size_t		 n = strcspn(s, "/"), host;
-	const char	*at = memrchr(s, '@', n), *colon, *end = s + n;
-
-	if (end[0] == '/' && end[1] != '\0' &&
-	    redis_url_number(end + 1, strlen(end + 1), 65535, &u->db) == -1)
-		return ("the database behind / must be a number");
-	if (at != NULL) {
-		if ((colon = memchr(s, ':', (size_t)(at - s))) == NULL)
-			return ("before @ stands [user]:password");
-		if (colon > s)
-			u->user = redis_unescape(s, (size_t)(colon - s));
-		u->password = redis_unescape(colon + 1,
-		    (size_t)(at - colon - 1));
-		if (u->password == NULL || (colon > s && u->user == NULL))
-			return ("no memory");
-		s = at + 1;
-	}
-	u->port = 6379;
-	host = (size_t)(end - s);
-	if (*s == '[') {
-		colon = memchr(s, ']', host);
-		if (colon == NULL || (colon + 1 != end && colon[1] != ':'))
-			return ("a v6 address is written [address]");
-		u->host = redis_unescape(s + 1, (size_t)(colon - s - 1));
-		colon = colon + 1 == end ? NULL : colon + 1;
-	} else {
-		colon = memchr(s, ':', host);
-		u->host = redis_unescape(s, colon != NULL ?
-		    (size_t)(colon - s) : host);
-	}
-	if (u->host == NULL)
-		return ("no memory");
-	if (*u->host == '\0')
-		return ("the host is missing");
-	if (colon != NULL && (redis_url_number(colon + 1,
-	    (size_t)(end - colon - 1), 65535, &u->port) == -1 || u->port == 0))
-		return ("the port must be a number from 1 to 65535");
-	return (NULL);
-}
-
-static const char *
-redis_url_parse(struct redis_url *u, const char *url)
-{
-	memset(u, 0, sizeof(*u));
-	if (strncmp(url, "unix://", 7) == 0)
-		return (redis_url_unix(u, url + 7));
-	if (strncmp(url, "unix:", 5) == 0)
-		return (redis_url_unix(u, url + 5));
-	if (strncmp(url, "redis://", 8) == 0)
-		return (redis_url_inet(u, url + 8));
-	return ("must be redis://[[user]:password@]host[:port][/db] or "
-	    "unix:/path");
-}
-
-int
-redis_url_check(const char *url, const char **why)
-{
-	struct redis_url	 u;
-
-	*why = redis_url_parse(&u, url);
-	redis_url_clear(&u);
-	return (*why == NULL ? 0 : -1);
+	return ((struct redis_side *)conn);	/* where it stands first */
 }
 
 /* The only address of a Unix socket. */
@@ -239,7 +103,7 @@ redis_addr_unix(struct redis *r)
 	r->naddrs = 1;
 }
 
-/* Those that the name has now. */
+/* The addresses that the name has now. */
 static void
 redis_addrs_inet(struct redis *r, const struct addrinfo *ai)
 {
@@ -248,59 +112,6 @@ redis_addrs_inet(struct redis *r, const struct addrinfo *ai)
 		memcpy(&r->addrs[r->naddrs].ss, ai->ai_addr, ai->ai_addrlen);
 		r->addrs[r->naddrs++].len = ai->ai_addrlen;
 	}
-}
-
-/* ---- values ---- */
-
-static struct redis_value
-redis_value(const redisReply *raw)
-{
-	struct redis_value	 v = { .raw = raw, .kind = REDIS_NIL };
-
-	switch (raw->type) {
-	case REDIS_REPLY_STRING:
-	case REDIS_REPLY_STATUS:
-	case REDIS_REPLY_ERROR:
-		v.kind = raw->type == REDIS_REPLY_STRING ? REDIS_STRING :
-		    raw->type == REDIS_REPLY_STATUS ? REDIS_STATUS :
-		    REDIS_ERROR;
-		v.str = raw->str;
-		v.len = (size_t)raw->len;
-		break;
-	case REDIS_REPLY_INTEGER:
-		v.kind = REDIS_INTEGER;
-		v.integer = raw->integer;
-		break;
-	case REDIS_REPLY_ARRAY:
-		v.kind = REDIS_ARRAY;
-		v.n = raw->elements;
-		break;
-	default:
-		break;
-	}
-	return (v);
-}
-
-struct redis_value
-redis_at(const struct redis_value *v, size_t i)
-{
-	return (redis_value(v->raw->element[i]));
-}
-
-int
-redis_cursor(char cursor[REDIS_CURSOR], const struct redis_value *v)
-{
-	struct redis_value	 c;
-
-	if (v->kind != REDIS_ARRAY || v->n != 2 ||
-	    redis_at(v, 1).kind != REDIS_ARRAY)
-		return (-1);
-	c = redis_at(v, 0);
-	if (c.kind != REDIS_STRING || c.len >= REDIS_CURSOR)
-		return (-1);
-	memcpy(cursor, c.str, c.len);
-	cursor[c.len] = '\0';
-	return (0);
 }
 
 /* ---- what is owed ---- */
@@ -330,40 +141,16 @@ redis_arm(struct redis *r, uint64_t when)
 	event_add(r->tick, &tv);
 }
 
-/* Encode a command; it is sent when the callbacks of this turn have run.
- * 0, or -1 without memory. */
-static int
-redis_write(struct redis_conn *c, int argc, const char *const *argv,
-    const size_t *argvlen)
-{
-	size_t	 before = c->out.len, len;
-
-	buf_addf(&c->out, "*%d\r\n", argc);
-	for (int i = 0; i < argc; i++) {
-		len = argvlen != NULL ? argvlen[i] : strlen(argv[i]);
-		buf_addf(&c->out, "$%zu\r\n", len);
-		buf_add(&c->out, argv[i], len);
-		buf_add(&c->out, "\r\n", 2);
-	}
-	if (c->out.failed) {
-		c->out.failed = 0;
-		c->out.len = before;
-		return (-1);
-	}
-	event_active(c->ev_write, EV_WRITE, 0);
-	return (0);
-}
-
 /* The same, and an answer is owed: the command, or NULL without memory. */
 static struct redis_cmd *
-redis_ask(struct redis_conn *c, unsigned deadline_ms, size_t bytes, int argc,
+redis_ask(struct redis_side *c, unsigned deadline_ms, size_t bytes, int argc,
     const char *const *argv, const size_t *argvlen)
 {
 	struct redis_cmd	*cmd;
 
 	if ((cmd = spare_zero(sizeof(*cmd))) == NULL)
 		return (NULL);
-	if (redis_write(c, argc, argv, argvlen) == -1) {
+	if (redis_conn_write(&c->conn, argc, argv, argvlen) == -1) {
 		spare_put(cmd, sizeof(*cmd));
 		return (NULL);
 	}
@@ -377,7 +164,8 @@ redis_ask(struct redis_conn *c, unsigned deadline_ms, size_t bytes, int argc,
 	return (cmd);
 }
 
-/* Tell those on r->lost.  The list is r's, for a callback may free r. */
+/* Tell the askers of the commands on r->lost.  The list is r's, for a callback may
+ * free r. */
 static void
 redis_tell_lost(struct redis *r, int err)
 {
@@ -397,17 +185,23 @@ redis_tell_lost(struct redis *r, int err)
 
 /* ---- connections ---- */
 
+/* A side without a connection. */
 static void
-redis_conn_init(struct redis_conn *c, struct redis *r)
+redis_side_init(struct redis_side *c, struct redis *r)
 {
+	static const struct redis_conn_ops	 ops = {
+		.enter = redis_side_enter, .leave = redis_side_leave,
+		.reply = redis_side_reply, .lost = redis_side_lost,
+	};
+
+	redis_conn_init(&c->conn, &ops);
 	c->redis = r;
-	c->fd = -1;
 	list_init(&c->owed);
 }
 
-/* What it owes goes to r->lost. */
+/* What the server owes goes to r->lost. */
 static void
-redis_conn_close(struct redis_conn *c)
+redis_side_close(struct redis_side *c)
 {
 	struct list	*e, *tmp;
 
@@ -415,25 +209,12 @@ redis_conn_close(struct redis_conn *c)
 		list_remove(e);
 		list_push(&c->redis->lost, e);
 	}
-	if (c->ev_read != NULL)
-		event_free(c->ev_read);
-	if (c->ev_write != NULL)
-		event_free(c->ev_write);
-	c->ev_read = c->ev_write = NULL;
-	if (c->reader != NULL)
-		redisReaderFree(c->reader);
-	c->reader = NULL;
-	if (c->fd != -1)
-		close(c->fd);
-	c->fd = -1;
-	buf_clear(&c->out);
-	c->out_at = 0;
+	redis_conn_close(&c->conn);
 	c->ready = 0;
-	c->unfinished = 0;
 }
 
-/* Both connections end; why may belong to one of them.  Tells everybody, so
- * that only events call it, never what a caller called. */
+/* Both connections end; why may belong to one of them.  All askers are
+ * told, so that only events call this, never a function that a caller called. */
 static void
 redis_lose(struct redis *r, const char *why)
 {
@@ -455,8 +236,8 @@ redis_lose(struct redis *r, const char *why)
 	r->up = 0;
 	if (!was_up)
 		r->addr++;
-	redis_conn_close(&r->commands);
-	redis_conn_close(&r->channels);
+	redis_side_close(&r->commands);
+	redis_side_close(&r->channels);
 	ms = backoff_next(&r->backoff);
 	tv.tv_sec = ms / 1000;
 	tv.tv_usec = ms % 1000 * 1000;
@@ -468,7 +249,7 @@ redis_lose(struct redis *r, const char *why)
 
 /* A command of our own: an error or silence ends the connection. */
 static int
-redis_greet(struct redis_conn *c, enum greet step, const char *a, const char *b,
+redis_greet(struct redis_side *c, enum redis_greet step, const char *a, const char *b,
     const char *d)
 {
 	const char		*argv[] = { a, b, d };
@@ -483,20 +264,10 @@ redis_greet(struct redis_conn *c, enum greet step, const char *a, const char *b,
 }
 
 static int
-redis_channel_send(struct redis_conn *c, const char *verb,
-    const struct redis_channel *ch)
-{
-	const char	*argv[] = { verb, ch->name };
-
-	return (redis_write(c, 2, argv, NULL));
-}
-
-static int
-redis_greet_all(struct redis_conn *c)
+redis_greet_all(struct redis_side *c)
 {
 	const struct redis	*r = c->redis;
 	const struct redis_url	*u = &r->url;
-	struct map_node		*n;
 	char			 db[16];
 
 	if (u->user != NULL) {
@@ -512,63 +283,36 @@ redis_greet_all(struct redis_conn *c)
 	    "cluster", NULL) == -1 || redis_greet(c, GREET_ROLE, "ROLE", NULL,
 	    NULL) == -1))
 		return (-1);
-	if (c == &r->channels)
-		for (n = map_first(&r->subscribed); n != NULL;
-		    n = map_next(&r->subscribed, n))
-			if (redis_channel_send(c, "SUBSCRIBE", container_of(n,
-			    struct redis_channel, node)) == -1)
-				return (-1);
+	if (c == &r->channels &&
+	    redis_channels_greet(&r->subscribed, &c->conn) == -1)
+		return (-1);
 	/* Not before all is loaded. */
 	return (redis_greet(c, GREET_LAST, "PING", NULL, NULL));
 }
 
-/* NULL, or why not, and c is to be closed. */
+/* Connect and greet: NULL, or why not. */
 static const char *
-redis_open(struct redis_conn *c)
+redis_side_open(struct redis_side *c)
 {
-	struct redis		*r = c->redis;
-	const struct sock_addr	*a = &r->addrs[r->addr % r->naddrs];
-	int			 one = 1, idle = 10, each = 5, ms = 15000;
+	struct redis	*r = c->redis;
+	const char	*why;
 
-	c->fd = socket(a->ss.ss_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->fd == -1)
-		return (strerror(errno));
-	if (a->ss.ss_family != AF_UNIX) {
-		/* Channels may be silent for days: notice a dead machine. */
-		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-		setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle,
-		    sizeof(idle));
-		setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &each,
-		    sizeof(each));
-		setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
-		    sizeof(ms));
-	}
-	if (connect(c->fd, (const struct sockaddr *)&a->ss, a->len) == -1 &&
-	    errno != EINPROGRESS)
-		return (strerror(errno));
-	c->heard = clock_ms();
-	c->reader = redisReaderCreate();
-	c->ev_read = event_new(r->base, c->fd, EV_READ | EV_PERSIST,
-	    redis_read_cb, c);
-	c->ev_write = event_new(r->base, c->fd, EV_WRITE, redis_write_cb, c);
-	if (c->reader == NULL || c->ev_read == NULL || c->ev_write == NULL ||
-	    event_add(c->ev_read, NULL) == -1 || redis_greet_all(c) == -1)
-		return ("no memory");
-	return (NULL);
+	why = redis_conn_open(&c->conn, r->base, &r->addrs[r->addr % r->naddrs]);
+	if (why == NULL && redis_greet_all(c) == -1)
+		why = "no memory";
+	return (why);
 }
 
 /* ---- answers ---- */
 
 static void
-redis_greeted(struct redis_conn *c)
+redis_greeted(struct redis_side *c)
 {
 	struct redis	*r = c->redis;
 
 	c->ready = 1;
 	if (r->up || !r->commands.ready ||
-	    (r->subscribed.count > 0 && !r->channels.ready))
+	    (r->subscribed.map.count > 0 && !r->channels.ready))
 		return;
 	r->up = 1;
 	r->up_since = clock_ms();
@@ -578,139 +322,36 @@ redis_greeted(struct redis_conn *c)
 		r->state_cb(1, r->arg);
 }
 
-/* What comes by itself on the channels' connection: 1, or 0 if raw answers a
- * command. */
-static int
-redis_pushed(struct redis_conn *c, const redisReply *raw)
-{
-	redisReply *const	*e = raw->element;
-	struct redis_channel	*ch;
-	struct map_node		*n;
-
-	if (raw->type != REDIS_REPLY_ARRAY || raw->elements != 3 ||
-	    e[0]->type != REDIS_REPLY_STRING)
-		return (0);
-	if (strcmp(e[0]->str, "message") != 0 ||
-	    e[1]->type != REDIS_REPLY_STRING ||
-	    e[2]->type != REDIS_REPLY_STRING)
-		return (1);		/* SUBSCRIBE and UNSUBSCRIBE worked */
-	n = map_find(&c->redis->subscribed, e[1]->str, (size_t)e[1]->len);
-	if (n != NULL) {
-		ch = container_of(n, struct redis_channel, node);
-		ch->cb(e[1]->str, (size_t)e[1]->len, e[2]->str,
-		    (size_t)e[2]->len, ch->arg);
-	}
-	return (1);
-}
-
-/*
- * Is it an error that says: the master is elsewhere now, or not yet here?  Older
- * servers put it behind words of their own when it comes from a script.
- */
-static int
-redis_no_master(const struct redis_value *v)
-{
-	static const char *const	 words[] = { "READONLY ", "LOADING ",
-					    "MASTERDOWN " };
-	const char			*p;
-
-	for (size_t i = 0; v->kind == REDIS_ERROR && i < nitems(words); i++)
-		if ((p = strstr(v->str, words[i])) != NULL && (p == v->str ||
-		    p[-1] == '-'))
-			return (1);
-	return (0);
-}
-
-/* What a command of the greeting brought: NULL, or why it will not do.  A proxy
- * may know no ROLE or INFO, and not everybody may ask for them. */
+/* A reply: NULL, or why the connection must end. */
 static const char *
-redis_check_greeting(struct redis *r, const struct redis_value *v,
-    enum greet greet)
+redis_side_reply(struct redis_conn *conn, const redisReply *raw)
 {
-	struct redis_value	 role;
-
-	if (v->kind == REDIS_ERROR && (greet == GREET_ROLE ||
-	    greet == GREET_CLUSTER) &&
-	    (strncmp(v->str, "NOPERM ", 7) == 0 ||
-	    strncmp(v->str, "ERR unknown command", 19) == 0))
-		return (NULL);
-	if (v->kind == REDIS_ERROR)
-		return (v->str);
-	if (greet == GREET_CLUSTER && v->kind == REDIS_STRING &&
-	    strstr(v->str, "cluster_enabled:1") != NULL) {
-		r->refusal = "this is a Redis Cluster, which is not supported; "
-		    "give one Redis that is not part of a cluster";
-		return (r->refusal);
-	}
-	if (greet != GREET_ROLE || v->kind != REDIS_ARRAY || v->n == 0)
-		return (NULL);
-	role = redis_at(v, 0);
-	if (role.kind != REDIS_STRING || strcmp(role.str, "master") == 0)
-		return (NULL);
-	return (strcmp(role.str, "sentinel") == 0 ? "this is a Sentinel; give "
-	    "the address of the Redis that it watches" :
-	    "this is a replica, not the master");
-}
-
-/* NULL, or why the connection must end. */
-static const char *
-redis_answer(struct redis_conn *c, const redisReply *raw)
-{
+	struct redis_side	*c = redis_side_of(conn);
 	struct redis_value	 v = redis_value(raw);
 	struct redis_cmd	*cmd, keep;
 	const char		*why;
+	int			 hopeless;
 
-	if (c == &c->redis->channels && redis_pushed(c, raw))
+	if (c == &c->redis->channels && redis_channels_pushed(&c->redis->subscribed, raw))
 		return (NULL);
 	if (list_empty(&c->owed))
 		return (v.kind == REDIS_ERROR ? v.str : "answers unasked");
 	cmd = list_entry(c->owed.next, struct redis_cmd, at);
-	/* Some servers repeat what they did not like: the password. */
-	if (cmd->greet == GREET_AUTH && v.kind == REDIS_ERROR)
-		return (strncmp(v.str, "WRONGPASS", 9) == 0 ?
-		    "WRONGPASS: the user or the password is wrong" :
-		    "AUTH is refused: does it want a password at all?");
-	if (redis_no_master(&v))
-		return (v.str);		/* who asked is told of the loss */
+	if (cmd->greet != GREET_AUTH && redis_no_master(&v))
+		return (v.str);		/* the asker is told of the loss */
 	keep = *cmd;
 	redis_cmd_free(c->redis, cmd);
-	if (keep.greet != GREET_NONE && (why = redis_check_greeting(
-	    c->redis, &v, keep.greet)) != NULL)
+	if (keep.greet != GREET_NONE && (why = redis_greeting_check(keep.greet,
+	    &v, &hopeless)) != NULL) {
+		if (hopeless)
+			c->redis->refusal = why;
 		return (why);
+	}
 	if (keep.greet == GREET_LAST)
 		redis_greeted(c);
 	if (keep.cb != NULL)
 		keep.cb(&v, 0, keep.arg);
 	return (NULL);
-}
-
-static void
-redis_input(struct redis_conn *c, const char *data, size_t len)
-{
-	struct redis	*r = c->redis;
-	const char	*why;
-	void		*raw;
-
-	c->heard = clock_ms();
-	c->unfinished += len;
-	if (redisReaderFeed(c->reader, data, len) != REDIS_OK) {
-		redis_lose(r, c->reader->errstr);
-		return;
-	}
-	while (c->fd != -1) {		/* a callback may have freed r */
-		if (redisReaderGetReply(c->reader, &raw) != REDIS_OK) {
-			redis_lose(r, c->reader->errstr);
-			return;
-		}
-		if (raw == NULL)
-			break;
-		c->unfinished = 0;
-		if ((why = redis_answer(c, raw)) != NULL)
-			redis_lose(r, why);
-		freeReplyObject(raw);
-	}
-	if (c->unfinished > REDIS_REPLY_MAX)
-		redis_lose(r, "a reply is too large");
 }
 
 /* ---- events ---- */
@@ -730,52 +371,24 @@ redis_leave(struct redis *r)
 }
 
 static void
-redis_read_cb(evutil_socket_t fd, short what, void *arg)
+redis_side_enter(struct redis_conn *conn)
 {
-	static char		 buf[1 << 16];
-	struct redis_conn	*c = arg;
-	struct redis		*r = c->redis;
-	ssize_t			 n;
-
-	(void)what;
-	redis_enter(r);
-	n = recv((int)fd, buf, sizeof(buf), MSG_DONTWAIT);
-	if (n > 0)
-		redis_input(c, buf, (size_t)n);
-	else if (n == 0)
-		redis_lose(r, "closed");
-	else if (errno != EAGAIN && errno != EINTR)
-		redis_lose(r, strerror(errno));
-	redis_leave(r);
+	redis_enter(redis_side_of(conn)->redis);
 }
 
 static void
-redis_write_cb(evutil_socket_t fd, short what, void *arg)
+redis_side_leave(struct redis_conn *conn)
 {
-	struct redis_conn	*c = arg;
-	struct redis		*r = c->redis;
-	ssize_t			 n;
-
-	(void)what;
-	if (c->out.len == 0)
-		return;
-	n = send((int)fd, c->out.data + c->out_at, c->out.len - c->out_at,
-	    MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n == -1 && errno != EAGAIN && errno != EINTR) {
-		redis_enter(r);
-		redis_lose(r, strerror(errno));
-		redis_leave(r);
-		return;
-	}
-	if (n > 0)
-		buf_pass(&c->out, &c->out_at, (size_t)n);
-	if (c->out.len > 0)
-		event_add(c->ev_write, NULL);
-	else if (c->out.cap > 1 << 16)
-		buf_clear(&c->out);
+	redis_leave(redis_side_of(conn)->redis);
 }
 
-/* An event found that it does not work. */
+static void
+redis_side_lost(struct redis_conn *conn, const char *why)
+{
+	redis_lose(redis_side_of(conn)->redis, why);
+}
+
+/* An event found that the server does not work. */
 static void
 redis_away(struct redis *r, const char *why)
 {
@@ -790,10 +403,10 @@ redis_connect(struct redis *r)
 {
 	const char	*why = NULL;
 
-	if (r->commands.fd == -1)
-		why = redis_open(&r->commands);
-	if (why == NULL && r->channels.fd == -1 && r->subscribed.count > 0)
-		why = redis_open(&r->channels);
+	if (r->commands.conn.fd == -1)
+		why = redis_side_open(&r->commands);
+	if (why == NULL && r->channels.conn.fd == -1 && r->subscribed.map.count > 0)
+		why = redis_side_open(&r->channels);
 	if (why != NULL)
 		redis_away(r, why);
 }
@@ -830,7 +443,7 @@ redis_dial_cb(evutil_socket_t fd, short what, void *arg)
 		r->complained = 1;
 		return;
 	}
-	if (r->commands.fd != -1 || r->url.host == NULL) {
+	if (r->commands.conn.fd != -1 || r->url.host == NULL) {
 		redis_connect(r);
 		return;
 	}
@@ -843,11 +456,11 @@ redis_dial_cb(evutil_socket_t fd, short what, void *arg)
 }
 
 /*
- * Tell who has waited long enough; their answers will be discarded.  NULL, or
+ * Tell askers that have waited long enough; their answers will be discarded.  NULL, or
  * why the connection must end.  *next: look again no later.
  */
 static const char *
-redis_expire(struct redis_conn *c, uint64_t *next)
+redis_expire(struct redis_side *c, uint64_t *next)
 {
 	struct redis_cmd	*cmd;
 	struct list		*e, *tmp;
@@ -868,7 +481,7 @@ redis_expire(struct redis_conn *c, uint64_t *next)
 			return ("no greeting");
 		cmd->cb = NULL;
 		cb(NULL, ETIMEDOUT, cmd->arg);
-		if (c->fd == -1)	/* the callback freed r */
+		if (c->conn.fd == -1)	/* the callback freed r */
 			return (NULL);
 	}
 	if (list_empty(&c->owed))
@@ -878,7 +491,7 @@ redis_expire(struct redis_conn *c, uint64_t *next)
 	at = 4 * (uint64_t)cmd->deadline_ms;
 	if (at < REDIS_STALLED_MS)
 		at = REDIS_STALLED_MS;
-	at += cmd->since > c->heard ? cmd->since : c->heard;
+	at += cmd->since > c->conn.heard ? cmd->since : c->conn.heard;
 	if (at <= now)
 		return ("stalled");
 	*next = at < *next ? at : *next;
@@ -955,52 +568,19 @@ int
 redis_subscribe(struct redis *r, const char *channel, redis_message_cb *cb,
     void *arg)
 {
-	struct redis_channel	*ch;
-	size_t			 len = strlen(channel);
-
-	if (map_find(&r->subscribed, channel, len) != NULL) {
-		errno = EEXIST;
+	if (redis_channels_add(&r->subscribed, &r->channels.conn, channel, cb,
+	    arg) == -1)
 		return (-1);
-	}
-	if ((ch = malloc(sizeof(*ch) + len + 1)) == NULL)
-		return (-1);
-	memcpy(ch->name, channel, len + 1);
-	ch->cb = cb;
-	ch->arg = arg;
-	if (map_insert(&r->subscribed, &ch->node, ch->name, len) == -1)
-		goto fail;
-	if (r->channels.fd != -1 &&
-	    redis_channel_send(&r->channels, "SUBSCRIBE", ch) == -1) {
-		map_remove(&r->subscribed, &ch->node);
-		goto fail;
-	}
-	if (r->channels.fd == -1 && r->commands.fd != -1)
+	if (r->channels.conn.fd == -1 && r->commands.conn.fd != -1)
 		event_active(r->dial, EV_TIMEOUT, 0);
 	return (0);
-fail:
-	free(ch);
-	errno = ENOMEM;
-	return (-1);
 }
 
 int
 redis_unsubscribe(struct redis *r, const char *channel)
 {
-	struct redis_channel	*ch;
-	struct map_node		*n;
-
-	n = map_find(&r->subscribed, channel, strlen(channel));
-	if (n == NULL) {
-		errno = ENOENT;
-		return (-1);
-	}
-	ch = container_of(n, struct redis_channel, node);
-	/* Without memory its messages go on coming, and find nobody. */
-	if (r->channels.fd != -1)
-		(void)redis_channel_send(&r->channels, "UNSUBSCRIBE", ch);
-	map_remove(&r->subscribed, n);
-	free(ch);
-	return (0);
+	return (redis_channels_remove(&r->subscribed, &r->channels.conn,
+	    channel));
 }
 
 /* ---- life ---- */
@@ -1017,8 +597,8 @@ redis_new(struct event_base *base, const char *url, redis_state_cb *state_cb,
 	r->base = base;
 	r->state_cb = state_cb;
 	r->arg = arg;
-	redis_conn_init(&r->commands, r);
-	redis_conn_init(&r->channels, r);
+	redis_side_init(&r->commands, r);
+	redis_side_init(&r->channels, r);
 	list_init(&r->lost);
 	r->max_bytes = REDIS_MAX_QUEUED;
 	backoff_init(&r->backoff, 50, 2000);
@@ -1042,22 +622,16 @@ fail:
 void
 redis_free(struct redis *r)
 {
-	struct map_node	*n, *next;
-
 	if (r == NULL || r->freed)
 		return;
 	redis_enter(r);
 	r->freed = 1;
 	r->up = 0;
-	redis_conn_close(&r->commands);
-	redis_conn_close(&r->channels);
+	redis_side_close(&r->commands);
+	redis_side_close(&r->channels);
 	resolve_cancel(r->resolve);
 	redis_tell_lost(r, ECANCELED);
-	for (n = map_first(&r->subscribed); n != NULL; n = next) {
-		next = map_next(&r->subscribed, n);
-		free(container_of(n, struct redis_channel, node));
-	}
-	map_clear(&r->subscribed);
+	redis_channels_clear(&r->subscribed);
 	if (r->tick != NULL)
 		event_free(r->tick);
 	if (r->dial != NULL)

@@ -3,8 +3,8 @@
  *
  * Reconnects by itself with back-off (50 ms .. 2 s), also when the server has
  * answered nothing for 4 deadlines of the oldest command (at least 5 s), and when
- * it is no master, or none any more (READONLY, LOADING, MASTERDOWN): whoever asked
- * it is told of the loss, with all others.  The host's name is looked up for each
+ * it is no master, or none any more (READONLY, LOADING, MASTERDOWN): all askers
+ * are told of the loss.  The host's name is looked up for each
  * connection, beside the loop; one that is unknown is a server that is away.  Every
  * command has a deadline of its own; a reply that comes later is discarded.
  * Channels (SUBSCRIBE) live on a connection of their own; both are lost and
@@ -16,33 +16,16 @@
 #define COMMON_REDIS_H
 
 #include <stddef.h>
-#include <stdint.h>
+
+#include "common/redis_channels.h"
+#include "common/redis_url.h"
+#include "common/redis_value.h"
 
 struct event_base;
 struct redis;
-struct redisReply;	/* hiredis'; readable by the callers that need it */
 
 #define REDIS_MAX_OUTSTANDING	10000		/* commands */
 #define REDIS_MAX_QUEUED	(8 << 20)	/* bytes, if not set otherwise */
-
-/* What callers may know of a reply without hiredis' header. */
-enum redis_kind { REDIS_NIL, REDIS_STATUS, REDIS_STRING, REDIS_INTEGER,
-    REDIS_ARRAY, REDIS_ERROR };
-struct redis_value {
-	enum redis_kind	 kind;
-	int64_t		 integer;
-	const char	*str;		/* STATUS, STRING, ERROR */
-	size_t		 len;
-	size_t		 n;		/* ARRAY */
-	const struct redisReply *raw;
-};
-/* Element i of an array, i < v->n. */
-struct redis_value redis_at(const struct redis_value *v, size_t i);
-
-/* The cursor of an answer to SCAN or SSCAN, whose element 1 is an array then: 0,
- * or -1 when v is no such answer. */
-#define REDIS_CURSOR	24
-int	 redis_cursor(char cursor[REDIS_CURSOR], const struct redis_value *v);
 
 /*
  * Called once for each accepted command, never from within redis_command().
@@ -53,12 +36,7 @@ typedef void	redis_reply_cb(const struct redis_value *v, int err, void *arg);
 /* up: 1 connected (authenticated, database selected, every channel so far
  * subscribed), 0 lost: channel messages may have been missed. */
 typedef void	redis_state_cb(int up, void *arg);
-typedef void	redis_message_cb(const char *channel, size_t clen,
-		    const char *msg, size_t mlen, void *arg);
 
-/* "redis://[[user]:password@]host[:port][/db]", "unix:/path[?db=N]".
- * 0, or -1 with *why a sentence. */
-int	 redis_url_check(const char *url, const char **why);
 /* Starts connecting.  NULL with errno (EINVAL: url). */
 struct redis *redis_new(struct event_base *base, const char *url,
 	    redis_state_cb *state_cb, void *arg);
@@ -66,7 +44,7 @@ struct redis *redis_new(struct event_base *base, const char *url,
  * it returns, and nothing afterwards. */
 void	 redis_free(struct redis *r);
 int	 redis_up(const struct redis *r);
-/* It is down, and to come up was tried in vain. */
+/* Is the server down, and was to come up tried in vain? */
 int	 redis_failed(const struct redis *r);
 /* What answers is no Redis that we can use, and will not become one: a
  * sentence; else NULL. */

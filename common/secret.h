@@ -1,6 +1,6 @@
 /*
- * A secret in the environment or the arguments of this process, where others
- * may look (ps, /proc/PID/environ): taken once, and wiped where it stood.
+ * A secret in the environment or the arguments of this process, where other
+ * users may look (ps, /proc/PID/environ): taken once, and wiped where it stood.
  */
 #ifndef COMMON_SECRET_H
 #define COMMON_SECRET_H
@@ -9,7 +9,7 @@
 
 /*
  * The value of this variable, which is wiped and no longer there afterwards, for
- * children neither.  The caller's, to be freed.  NULL: there is none, or it is
+ * children neither.  The caller frees the value.  NULL: there is none, or the value is
  * empty (errno 0), or ENOMEM.
  */
 char	*secret_take(const char *name);
@@ -18,7 +18,7 @@ char	*secret_take(const char *name);
  * dst: for people.  What begins with "unix:" has none.
  */
 char	*secret_shown(char *dst, size_t size, const char *url);
-/* The same in place, for an argument; what is left of it is wiped. */
+/* The same in place, for an argument; what is left of url is wiped. */
 void	 secret_hide(char *url);
 
 #endif

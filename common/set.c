@@ -31,6 +31,7 @@ set_again(const struct set *s, size_t *at)
 	return (s->slots[*at]);
 }
 
+/* Put an entry into the first free slot from its own on. */
 static void
 set_put(struct set *s, void *entry)
 {
@@ -41,6 +42,7 @@ set_put(struct set *s, void *entry)
 	s->slots[i] = entry;
 }
 
+/* Twice the slots: 0, or -1 without memory and nothing changed. */
 static int
 set_grow(struct set *s)
 {
@@ -72,7 +74,7 @@ set_insert(struct set *s, void *entry)
 	return (0);
 }
 
-/* Those behind it that would not be found across the gap close it. */
+/* Entries behind the gap that would not be found across it close it. */
 void
 set_remove(struct set *s, const void *entry)
 {

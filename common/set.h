@@ -1,7 +1,7 @@
 /*
  * A hash table of pointers, for entries so many and so small that a node in each
- * would count.  Entries know their keys and hashes themselves; each stands in it
- * once.
+ * would count (bag.h says when to take which).  Entries know their keys and hashes
+ * themselves; each stands in a set once.
  *
  *	for (e = set_find(s, hash, &at); e != NULL; e = set_again(s, &at))
  *		if (e is the one)
@@ -20,14 +20,14 @@ struct set {			/* zero-initialised but for hash is empty */
 };
 
 void	 set_clear(struct set *s);	/* frees the slots, not the entries */
-/* Those that may have this hash; *at is theirs. */
+/* The entries that may have this hash; *at is where the search stands. */
 void	*set_find(const struct set *s, uint32_t hash, size_t *at);
 void	*set_again(const struct set *s, size_t *at);
 int	 set_insert(struct set *s, void *entry);	/* 0, or -1 with ENOMEM */
-void	 set_remove(struct set *s, const void *entry);	/* it is in s */
+void	 set_remove(struct set *s, const void *entry);	/* entry is in s */
 /*
- * Walk, *at from 0: the next entry, or NULL.  Who removes the one that was given
- * takes 1 from *at, where another may stand now.
+ * Walk, *at from 0: the next entry, or NULL.  To remove the entry that was
+ * given, take 1 from *at, where another may stand now.
  */
 void	*set_next(const struct set *s, size_t *at);
 

@@ -20,7 +20,7 @@
 #include "common/bytes.h"
 #include "common/sock.h"
 
-/* Who is that?  A name or a number.  0, or -1. */
+/* The id of a user or group, given by name or number: 0, or -1. */
 static int
 sock_owner(const char *name, int group, uint32_t *id)
 {
@@ -39,7 +39,7 @@ sock_owner(const char *name, int group, uint32_t *id)
 	return (0);
 }
 
-/* One word behind a Unix path: 0, 1 (it is part of the path), or -1 with *why. */
+/* One word behind a Unix path: 0, 1 (the word is part of the path), or -1 with *why. */
 static int
 sock_perm(const char *word, struct sock_addr *a, const char **why)
 {

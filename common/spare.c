@@ -9,7 +9,7 @@
 #define SPARE_SMALLEST	64
 #define SPARE_CLASSES	42		/* with it: 64, 80, 96, 112, 128, 160 ... */
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) && !defined(SPARE_OFF)
 #define SPARE_OFF	1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)

@@ -35,13 +35,13 @@ void	 turn_add(struct turn_work *w, enum turn_rank rank);
 void	 turn_later(struct turn_work *w);
 void	 turn_cancel(struct turn_work *w);
 /*
- * run(arg) does what can be done at once and returns how much: under load, the
- * loop is not asked for it.
+ * run(arg) does what can be done at once and returns how much: under load, the loop
+ * is not asked before that.
  */
 void	 turn_set_eager(int (*run)(void *arg), void *arg);
 /*
- * The number there grows with each turn and with each piece of work that says so
- * by turn_progress(): whoever watches us sees that we get on.  What takes long in
+ * *n grows with each turn and with each piece of work that calls turn_progress(): a
+ * watcher sees that this process gets on.  What takes long in
  * one turn says so between its pieces.
  */
 void	 turn_count_at(volatile uint64_t *n);

@@ -229,7 +229,7 @@ arrival_home(struct arrivals *as, const struct capsule *c, int fd)
 			arrival_close(a);
 			return;
 		}
-		/* Not from within the caller, who is amid a packet. */
+		/* Later, for the caller is amid a packet. */
 		arrival_enter(a, ARRIVAL_HEAD);
 		event_active(&a->ev, EV_TIMEOUT, 1);
 		return;
@@ -242,13 +242,14 @@ arrival_home(struct arrivals *as, const struct capsule *c, int fd)
 
 /* ---- records ---- */
 
+/* Free the record only. */
 static void
 arrival_free(struct arrival *a)
 {
 	spare_put(a, sizeof(*a) + strlen(a->peer) + 1);
 }
 
-/* In no state yet.  fd is taken only on success. */
+/* A record in no state yet.  fd is taken only on success. */
 static struct arrival *
 arrival_new(struct arrivals *as, int fd, struct slice peer, uint32_t flags)
 {
@@ -274,6 +275,7 @@ arrival_new(struct arrivals *as, int fd, struct slice peer, uint32_t flags)
 	return (a);
 }
 
+/* Take a record off the list of its state. */
 static void
 arrival_leave(struct arrival *a)
 {
@@ -284,7 +286,8 @@ arrival_leave(struct arrival *a)
 	a->state = ARRIVAL_NSTATES;
 }
 
-/* Its deadline runs from now; all of one state wait equally long. */
+/* Put an arrival in a state.  The deadline runs from now; all of one state wait
+ * equally long. */
 static void
 arrival_enter(struct arrival *a, enum arrival_state state)
 {
@@ -317,12 +320,14 @@ arrival_detach(struct arrival *a)
 	return (fd);
 }
 
+/* End a connection without an answer.  Frees a. */
 static void
 arrival_close(struct arrival *a)
 {
 	sock_end(arrival_detach(a), 0);
 }
 
+/* End a connection with an error.  Frees a. */
 static void
 arrival_turn_away(struct arrival *a, int status, const char *why,
     unsigned retry_after_s, int head_only)
@@ -336,6 +341,7 @@ arrival_turn_away(struct arrival *a, int status, const char *why,
 
 /* ---- time ---- */
 
+/* Wake when the first deadline is over. */
 static void
 arrivals_arm(struct arrivals *as)
 {
@@ -360,6 +366,7 @@ arrivals_arm(struct arrivals *as)
 	evtimer_add(as->timer, &tv);
 }
 
+/* End those whose deadline is over. */
 static void
 arrival_sweep_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -387,6 +394,7 @@ arrival_sweep_cb(evutil_socket_t fd, short what, void *arg)
 
 /* ---- input ---- */
 
+/* There is something to read, or early bytes came home with a connection. */
 static void
 arrival_event_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -399,6 +407,7 @@ arrival_event_cb(evutil_socket_t fd, short what, void *arg)
 		arrival_read(a);			/* may free a */
 }
 
+/* Read once.  May free a. */
 static void
 arrival_read(struct arrival *a)
 {

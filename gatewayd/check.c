@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "gatewayd/check.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/verify.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/shard.h"
 #include "proto/channel.h"
@@ -139,7 +140,7 @@ check_awaits(struct check *c, struct shard *s)
 {
 	const struct ctl	 m = { .type = CTL_STATUS_ASK, .id = c->id };
 
-	/* Not there, or a fresh one that has nobody. */
+	/* No process, or a fresh one that has nobody. */
 	if (s->pid == 0 || (s->ours && !s->served && s->control == NULL))
 		return (0);
 	if (s->control == NULL || s->hello || s->hopeless)
@@ -171,12 +172,13 @@ check_look_cb(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(c->timer, &again);
 		return;
 	}
-	result.wrong = c->wrong || placement_verify(c->all->placement) == -1;
+	result.wrong = c->wrong || verify_placement(c->all->placement) == -1;
 	/* A channel that cannot take the answer ends by itself. */
 	c->all->answer(c->asker, c->id, &result, c->all->arg);
 	check_free(c);
 }
 
+/* End a check, answered or not. */
 static void
 check_free(struct check *c)
 {

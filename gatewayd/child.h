@@ -40,7 +40,7 @@ int	 child_possible(void);
 /* Watch a process that is not our child.  The pidfd, or -1 with errno. */
 int	 child_watch(pid_t pid);
 void	 child_kill(int pidfd, int signo);	/* pidfd may be -1 */
-/* It has ended.  How, as "signal=9" or "status=1", into dst; "status=?" of one
+/* A process has ended.  How, as "signal=9" or "status=1", into dst; "status=?" of one
  * that was not our child.  Reaps it. */
 char	*child_ended(char *dst, size_t size, pid_t pid);
 

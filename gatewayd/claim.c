@@ -174,7 +174,7 @@ claim_holder(const struct claim *c)
 	return (c->holder);
 }
 
-/* Who has it, as Redis says and in printable characters. */
+/* Who has the name, as Redis says and in printable characters. */
 static void
 claim_name_holder(struct claim *c, const struct redis_value *v)
 {

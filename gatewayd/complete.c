@@ -25,6 +25,7 @@
 #define UNFINISHED_LEAST ((size_t)32 << 20)	/* two large messages */
 #define DESCRIPTORS	256	/* kept for other than client connections */
 
+/* As many shards as there are processors for us. */
 static unsigned
 complete_cpus(void)
 {
@@ -33,6 +34,7 @@ complete_cpus(void)
 	return (n < 2 ? 2 : n > SLOTS_MAX ? SLOTS_MAX : n);
 }
 
+/* The name of this machine, as a name of a node; malloc'd. */
 static char *
 complete_node(void)
 {
@@ -133,12 +135,14 @@ complete_secrets(struct settings *s)
 
 /* ---- the routes ---- */
 
+/* A route that the front page links to. */
 static void
 complete_link_cb(const char *link, const char *about, void *arg)
 {
 	buf_addf(arg, "%s %s\n", link, about);
 }
 
+/* A key of a route that the workers are to know. */
 static void
 complete_policy_cb(const char *label, const char *key, const char *value,
     void *arg)
@@ -224,7 +228,7 @@ complete_worker(struct load *l)
 	} else if (proc_exe_dir(exe, sizeof(exe)) == 0) {
 		path = paths_program(exe, name);
 		if (path == NULL && s->worker == NULL) {
-			/* Not installed: the build's own. */
+			/* gatewayd is not installed: the worker of the build. */
 			built = settings_printf("%s/../shardd", exe);
 			path = paths_program(built, name);
 			free(built);
@@ -255,6 +259,7 @@ complete_worker(struct load *l)
 static const enum row complete_bounds[] = { ROW_HANDSHAKES_MAX, ROW_HOME_MAX,
     ROW_WAITING_MAX, ROW_LINGER_MAX };
 
+/* The value of a bound. */
 static unsigned *
 complete_bound(struct settings *s, size_t i)
 {

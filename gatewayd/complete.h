@@ -22,7 +22,7 @@ void	 complete_worker(struct load *l);
  * for are lowered until they fit; those asked for are an error.
  */
 void	 complete_fit(struct load *l);
-/* Is it the worker that comes along?  NULL: nobody asked for another. */
+/* Is worker the one that comes along?  NULL: nobody asked for another. */
 int	 complete_is_ours(const char *worker);
 
 #endif

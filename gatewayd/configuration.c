@@ -32,7 +32,7 @@ void
 configuration_load(struct settings *s, int argc, char **argv)
 {
 	struct load	 l = { .s = s };
-	char		 err[1024];
+	char		 err[sizeof(struct config_error)];
 
 	settings_init(s);
 	configuration_flags(&l, argc, argv);
@@ -137,6 +137,7 @@ configuration_flags(struct load *l, int argc, char **argv)
 		    argv[optind]));
 }
 
+/* What --help prints. */
 static void
 configuration_help(void)
 {
@@ -189,6 +190,7 @@ configuration_help(void)
 
 /* ---- the files ---- */
 
+/* A section of a file begins. */
 static int
 configuration_section_cb(void *arg, const char *section, const char *label,
     const char **why)
@@ -209,6 +211,7 @@ configuration_section_cb(void *arg, const char *section, const char *label,
 	return (routes_section(l->s->routes, label, why));
 }
 
+/* A key of [gateway]. */
 static int
 configuration_gateway_cb(void *arg, const char *key, const char *value,
     const char **why)
@@ -216,6 +219,7 @@ configuration_gateway_cb(void *arg, const char *key, const char *value,
 	return (settings_set(arg, key, value, why));
 }
 
+/* A key of [worker]. */
 static int
 configuration_worker_cb(void *arg, const char *key, const char *value,
     const char **why)
@@ -225,6 +229,7 @@ configuration_worker_cb(void *arg, const char *key, const char *value,
 	return (settings_worker_set(l->s, key, value, why));
 }
 
+/* A key of the route that is being read. */
 static int
 configuration_route_cb(void *arg, const char *key, const char *value,
     const char **why)

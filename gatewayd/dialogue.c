@@ -123,7 +123,7 @@ dialogue_have_replica(struct dialogue *d, struct shard *s, const struct ctl *m,
 	if (placement_have_replica(d->shards->placement, s->site, m->replica,
 	    m->group, m->app, m->limit) == -1)
 		goto bad;
-	/* Who decides goes on, unless one replica knows of a later one. */
+	/* The replica that decides goes on, unless another one knows of a later term. */
 	group = placement_replica(d->shards->placement, m->replica)->group;
 	if (m->time > group->term) {
 		group->authority = 0;
@@ -192,7 +192,7 @@ dialogue_ready(struct dialogue *d, struct shard *s, const struct ctl *m,
 	return (0);
 }
 
-/* It was told to leave, by us or by somebody else. */
+/* The shard was told to leave, by us or by somebody else. */
 static int
 dialogue_leaving(struct dialogue *d, struct shard *s, const struct ctl *m,
     int *fds, int cut)

@@ -110,6 +110,7 @@ door_free(struct control_door *d)
 	free(d);
 }
 
+/* Somebody connects: one of ours has 2 s to say who it is. */
 static void
 door_accept_cb(int fd, const struct sockaddr *sa, socklen_t len, void *arg)
 {
@@ -150,6 +151,7 @@ door_accept_cb(int fd, const struct sockaddr *sa, socklen_t len, void *arg)
 	evtimer_add(v->timer, &tv);
 }
 
+/* We are out of descriptors. */
 static void
 door_refuse_cb(int fd, void *arg)
 {
@@ -157,6 +159,7 @@ door_refuse_cb(int fd, void *arg)
 	close(fd);
 }
 
+/* A message of a visitor: 0, or -1: drop the channel. */
 static int
 visitor_message_cb(struct control *c, const struct ctl *m, int *fds,
     size_t nfds, int cut, void *arg)
@@ -186,6 +189,7 @@ visitor_message_cb(struct control *c, const struct ctl *m, int *fds,
 	}
 }
 
+/* The end of a packet. */
 static void
 visitor_packet_cb(struct control *c, void *arg)
 {
@@ -196,6 +200,7 @@ visitor_packet_cb(struct control *c, void *arg)
 		v->door->ops->packet(v->shard, v->door->arg);
 }
 
+/* More was sent on a channel that had been stuck. */
 static void
 visitor_sent_cb(struct control *c, void *arg)
 {
@@ -206,6 +211,7 @@ visitor_sent_cb(struct control *c, void *arg)
 		v->door->ops->sent(v->shard, v->door->arg);
 }
 
+/* A channel has ended. */
 static void
 visitor_end_cb(struct control *c, const char *why, void *arg)
 {
@@ -218,6 +224,7 @@ visitor_end_cb(struct control *c, const char *why, void *arg)
 	visitor_free(v);
 }
 
+/* A visitor said nothing, or did not get an answer, in time. */
 static void
 visitor_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -228,6 +235,7 @@ visitor_timer_cb(evutil_socket_t fd, short what, void *arg)
 	visitor_free(v);
 }
 
+/* End a channel, whoever it was. */
 static void
 visitor_free(struct visitor *v)
 {

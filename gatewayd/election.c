@@ -212,7 +212,7 @@ election_suspect(struct election *e, struct shard *s)
 {
 	if (!shard_open(s) || s->site == NULL || s->hopeless)
 		return;
-	/* Its answer comes after those to all that was sent before. */
+	/* The answer comes after those to all that was sent before. */
 	if (s->asked)
 		shard_ping(s);
 	if (s->site->usable) {

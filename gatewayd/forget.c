@@ -77,6 +77,7 @@ forgets_free(struct forgets *fs)
 
 /* ---- answers ---- */
 
+/* Answer with a JSON object, which is freed. */
 static int
 forget_tell(struct control *c, uint64_t id, json_t *answer)
 {
@@ -93,6 +94,7 @@ forget_tell(struct control *c, uint64_t id, json_t *answer)
 	return (rv);
 }
 
+/* Answer that it cannot be done. */
 static int
 forget_refuse(struct control *c, uint64_t id, const char *why)
 {
@@ -125,6 +127,7 @@ forget_open(const struct forgets *fs, struct slice name)
 	return (n);
 }
 
+/* Answer that the group has n connections. */
 static int
 forget_refuse_open(struct control *c, uint64_t id, size_t n)
 {
@@ -175,6 +178,7 @@ struct forget_args {
 	int		 failed;
 };
 
+/* Add an argument, which is taken, to the command. */
 static void
 forget_arg(struct forget_args *a, char *s)
 {
@@ -187,6 +191,7 @@ forget_arg(struct forget_args *a, char *s)
 	a->at[a->n++] = s;
 }
 
+/* Add what the keys of an application's state begin with. */
 static void
 forget_app_cb(const char *app, void *arg)
 {

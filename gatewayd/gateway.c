@@ -164,6 +164,7 @@ gateway_become(const struct gateway *g)
 	log_info("user=%s", s->user);
 }
 
+/* Make what stands alone; then a Redis, if it is to be ours. */
 static void
 gateway_start(struct gateway *g)
 {
@@ -241,6 +242,7 @@ gateway_shards(void *arg)
 		fatal("start");
 }
 
+/* Log a route that is built in for a worker not ours. */
 static void
 gateway_route_cb(const char *label, const char *text, void *arg)
 {
@@ -295,6 +297,7 @@ gateway_replica_made(struct replica *rep, void *arg)
 	roster_replica_made(g->roster, rep);
 }
 
+/* Placement has a replica no more. */
 static void
 gateway_replica_ended(struct replica *rep, void *arg)
 {
@@ -313,6 +316,7 @@ gateway_resolved(void *arg)
 		registry_start(g->registry);
 }
 
+/* A shard takes connections: those who wait for it go there. */
 static void
 gateway_shard_ready(struct shard *s, void *arg)
 {
@@ -321,6 +325,7 @@ gateway_shard_ready(struct shard *s, void *arg)
 	handoff_shard_ready(g->handoffs, s);
 }
 
+/* The channel of a shard has ended: what was on its way is placed afresh. */
 static void
 gateway_shard_dead(struct shard *s, void *arg)
 {
@@ -329,6 +334,7 @@ gateway_shard_dead(struct shard *s, void *arg)
 	handoff_shard_dead(g->handoffs, s);
 }
 
+/* A shard is dead: its entries in Redis go. */
 static void
 gateway_shard_buried(const char *address, void *arg)
 {
@@ -347,6 +353,7 @@ gateway_room(void *arg)
 	handoff_retry(g->handoffs);
 }
 
+/* A shard has a connection. */
 static void
 gateway_adopted(struct shard *s, uint64_t id, void *arg)
 {
@@ -355,6 +362,7 @@ gateway_adopted(struct shard *s, uint64_t id, void *arg)
 	handoff_adopted(g->handoffs, s, id);
 }
 
+/* A shard does not take a connection. */
 static void
 gateway_not_adopted(struct shard *s, uint64_t id, struct slice why, int leaving,
     void *arg)
@@ -364,6 +372,7 @@ gateway_not_adopted(struct shard *s, uint64_t id, struct slice why, int leaving,
 	handoff_refused(g->handoffs, s, id, why, leaving);
 }
 
+/* A shard sends a connection home. */
 static void
 gateway_going_home(struct shard *s, const struct capsule *c, int fd, void *arg)
 {
@@ -400,6 +409,7 @@ gateway_hello(struct control *c, const struct ctl *m, int *page, pid_t peer,
 	return (roster_hello(g->roster, c, m, page, peer));
 }
 
+/* A shard says something. */
 static int
 gateway_message(struct shard *s, const struct ctl *m, int *fds, size_t nfds,
     int cut, void *arg)
@@ -412,6 +422,7 @@ gateway_message(struct shard *s, const struct ctl *m, int *fds, size_t nfds,
 	return (0);
 }
 
+/* A packet of a shard is over. */
 static void
 gateway_packet(struct shard *s, void *arg)
 {
@@ -420,6 +431,7 @@ gateway_packet(struct shard *s, void *arg)
 	handoff_packet(g->handoffs, s);
 }
 
+/* The channel of a shard goes on. */
 static void
 gateway_sent(struct shard *s, void *arg)
 {
@@ -428,6 +440,7 @@ gateway_sent(struct shard *s, void *arg)
 	handoff_sent(g->handoffs, s);
 }
 
+/* The channel of a shard has ended. */
 static void
 gateway_channel_end(struct shard *s, const char *why, void *arg)
 {
@@ -480,6 +493,7 @@ gateway_ask(struct control *c, const struct ctl *m, void *arg)
 	return (gateway_status(g, c, m->id, NULL));
 }
 
+/* A visitor of the door has gone, perhaps one that asked. */
 static void
 gateway_asker_gone(struct control *c, void *arg)
 {
@@ -491,6 +505,7 @@ gateway_asker_gone(struct control *c, void *arg)
 
 /* ---- stop ---- */
 
+/* Leave: nobody is accepted any more, the shards drain. */
 static void
 gateway_leave(struct gateway *g)
 {
@@ -533,6 +548,7 @@ gateway_unlisted(void *arg)
 		gateway_done(g);
 }
 
+/* All has left. */
 static void
 gateway_done(void *arg)
 {
@@ -548,7 +564,7 @@ gateway_at_once(struct gateway *g)
 	gateway_end(g);
 }
 
-/* Not a moment longer. */
+/* End at once: kill what runs, remove what is ours. */
 static void
 gateway_end(struct gateway *g)
 {
@@ -564,6 +580,7 @@ gateway_end(struct gateway *g)
 	_exit(1);
 }
 
+/* Free what is there, the upper before the lower. */
 static void
 gateway_free(struct gateway *g)
 {
@@ -581,6 +598,7 @@ gateway_free(struct gateway *g)
 	free(g->redis_url);
 }
 
+/* Remove the sockets that we made. */
 static void
 gateway_unlink(const struct gateway *g)
 {
@@ -615,6 +633,7 @@ gateway_reloaded(struct gateway *g, const char *left)
 	log_info("configuration read again");
 }
 
+/* A signal. */
 static void
 gateway_signal_cb(int signo, void *arg)
 {

@@ -222,7 +222,7 @@ handoff_refused(struct handoffs *hs, struct shard *s, uint64_t id,
 	char		 text[128];
 
 	if (h == NULL) {
-		/* It said ADOPTED, and then saw that it was too late. */
+		/* The shard said ADOPTED, and then saw that it was too late. */
 		place = placement_find(hs->placement, id);
 		if (place != NULL && place_site(place) == s->site) {
 			hs->totals->gone[CLOSE_LOST]++;
@@ -247,12 +247,12 @@ handoff_home(struct handoffs *hs, struct shard *s, const struct capsule *c,
 	struct rest	*rest = rest_new(c);
 
 	if (rest == NULL || shard_tell(s, &m, NULL) == -1) {
-		/* Not answered, it stays the shard's. */
+		/* Without an answer, the connection stays the shard's. */
 		rest_free(rest);
 		close(fd);
 		return;
 	}
-	/* One that was on its way home when a gateway died has none. */
+	/* A connection on its way home when a gateway died has no place. */
 	if (place != NULL && place_site(place) == s->site)
 		placement_release(hs->placement, c->id, NULL);
 	hs->totals->home++;
@@ -293,67 +293,15 @@ handoff_count(const struct handoffs *hs)
 
 /* ---- one ---- */
 
-/* What is copied, one slice after another: with bytes NULL it is measured only. */
-struct copy {
-	char		*bytes;
-	size_t		 len;
-};
-
-static void
-handoff_copy(struct copy *c, struct slice *s)
-{
-	char	*at;
-
-	if (c->bytes != NULL) {
-		at = c->bytes + c->len;
-		if (s->len > 0)
-			memcpy(at, s->data, s->len);
-		/* An empty group is a group. */
-		*s = slice_of(s->data == NULL ? NULL : at, s->len);
-	}
-	c->len += s->len;
-}
-
-/* All slices of a handoff: each is one line here, and nowhere else. */
-static void
-handoff_walk(struct handoff_ask *ask, struct capsule_header *headers,
-    struct copy *c)
-{
-	handoff_copy(c, &ask->group);
-	handoff_copy(c, &ask->uid);
-	handoff_copy(c, &ask->app);
-	handoff_copy(c, &ask->route);
-	handoff_copy(c, &ask->peer);
-	handoff_copy(c, &ask->early);
-	for (size_t i = 0; i < ask->nheaders; i++) {
-		handoff_copy(c, &headers[i].name);
-		handoff_copy(c, &headers[i].value);
-	}
-}
-
 /* Keeps all of ask.  fd is taken only on success. */
 static struct handoff *
 handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 {
-	static struct capsule_header	 headers[CAPSULE_HEADERS_MAX];
-	struct handoff_ask		 mine = *ask;
-	struct copy			 c = { .bytes = NULL };
-	struct handoff			*h;
-	size_t				 n;
+	struct handoff	*h;
 
-	n = ask->nheaders < CAPSULE_HEADERS_MAX ? ask->nheaders :
-	    CAPSULE_HEADERS_MAX;
-	mine.nheaders = n;
-	if (n > 0)
-		memcpy(headers, ask->headers, n * sizeof(headers[0]));
-	handoff_walk(&mine, headers, &c);
-	if ((h = malloc(sizeof(*h) + n * sizeof(h->headers[0]) +
-	    c.len)) == NULL)
+	if ((h = malloc(sizeof(*h) + handoff_ask_size(ask))) == NULL)
 		return (NULL);
-	c = (struct copy){ .bytes = (char *)&h->headers[n] };
-	handoff_walk(&mine, headers, &c);
-	if (n > 0)
-		memcpy(h->headers, headers, n * sizeof(headers[0]));
+	handoff_ask_copy(&h->ask, ask, h->headers);
 	h->shard = NULL;
 	h->deadline = h->number = 0;
 	h->tries = 0;
@@ -362,8 +310,6 @@ handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 	list_init(&h->at);
 	list_init(&h->at_wait);
 	list_init(&h->at_sent);
-	h->ask = mine;
-	h->ask.headers = h->headers;
 	if (map_insert(&hs->by_id, &h->by_id, &h->ask.id,
 	    sizeof(h->ask.id)) == -1) {
 		free(h);
@@ -372,7 +318,7 @@ handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 	return (h);
 }
 
-/* It has no place: find one, or wait for one, or refuse.  May free h. */
+/* h has no place: find one, or wait for one, or refuse.  May free h. */
 static void
 handoff_place(struct handoffs *hs, struct handoff *h)
 {
@@ -482,6 +428,7 @@ handoff_wait(struct handoffs *hs, struct handoff *h)
 	return (0);
 }
 
+/* A handoff waits no more. */
 static void
 handoff_unwait(struct handoffs *hs, struct handoff *h)
 {
@@ -491,7 +438,7 @@ handoff_unwait(struct handoffs *hs, struct handoff *h)
 	hs->nwaiting--;
 }
 
-/* Its place is given up; at the end of this turn it gets another. */
+/* The place of h is given up; at the end of this turn h gets another. */
 static void
 handoff_again(struct handoffs *hs, struct handoff *h)
 {
@@ -505,6 +452,7 @@ handoff_again(struct handoffs *hs, struct handoff *h)
 	turn_add(&hs->work, TURN_LINKS);
 }
 
+/* Place those afresh that lost their places in this turn. */
 static void
 handoff_again_work(void *arg)
 {
@@ -551,7 +499,7 @@ handoff_detach(struct handoffs *hs, struct handoff *h)
 	return (fd);
 }
 
-/* One that was sent to s. */
+/* A handoff that was sent to s, or NULL. */
 static struct handoff *
 handoff_find(struct handoffs *hs, const struct shard *s, uint64_t id)
 {
@@ -568,6 +516,7 @@ handoff_find(struct handoffs *hs, const struct shard *s, uint64_t id)
 
 /* ---- time ---- */
 
+/* Wake when the first of those who wait has waited long enough. */
 static void
 handoff_arm(struct handoffs *hs)
 {
@@ -583,6 +532,7 @@ handoff_arm(struct handoffs *hs)
 	evtimer_add(hs->timer, &tv);
 }
 
+/* Refuse those who have waited long enough. */
 static void
 handoff_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -632,7 +582,7 @@ handoff_late_cb(evutil_socket_t fd, short what, void *arg)
 		}
 		p.fd = control_fd(h->shard->control);
 		if (poll(&p, 1, 0) != 0 || handoff_disown(hs, h) == -1) {
-			/* Not before the others, whose shards may be silent. */
+			/* Behind the others, whose shards may be silent. */
 			list_remove(&h->at_sent);
 			h->deadline = now + HANDOFF_GRACE_MS;
 			list_push(&hs->sent, &h->at_sent);
@@ -686,6 +636,7 @@ handoff_ease(struct handoffs *hs)
 	evtimer_add(hs->pause, &tv);
 }
 
+/* The pause is over: accept. */
 static void
 handoff_pause_cb(evutil_socket_t fd, short what, void *arg)
 {

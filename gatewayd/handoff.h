@@ -1,5 +1,5 @@
 /*
- * Capsules on their way: from the decision until the receiver says adopted.
+ * A handoff is a capsule on its way: from the decision until the receiver says adopted.
  * The gateway keeps its copy of the descriptor that long.  When the shard
  * refuses, dies or does not start in time, the connection is placed afresh, at
  * most HANDOFF_TRIES times, else refused with 503: never two answers, never
@@ -9,10 +9,10 @@
 #define GATEWAYD_HANDOFF_H
 
 #include "common/bytes.h"
+#include "gatewayd/handoff_ask.h"
 #include "proto/capsule.h"
 #include "proto/control.h"
 
-struct address;
 struct event_base;
 struct handoff;
 struct handoffs;
@@ -25,22 +25,8 @@ struct totals;
 
 #define HANDOFF_TRIES	3
 
-/* What placing (again) needs; slices borrowed during the call. */
-struct handoff_ask {
-	uint64_t	 id;
-	struct slice	 group;		/* data NULL: none */
-	struct slice	 uid, app, route, peer, early;
-	uint32_t	 limit;
-	uint32_t	 flags;		/* CAPSULE_F_* */
-	int		 http;		/* plain */
-	int		 head_only;	/* HEAD, for a refusal */
-	struct address	*address;	/* a reference, taken; or NULL */
-	const struct capsule_header *headers;
-	size_t		 nheaders;
-};
-
 struct handoff_ops {
-	/* It came home and is ours: takes fd; c: early bytes, peer, flags. */
+	/* A connection came home and is ours: takes fd; c: early bytes, peer, flags. */
 	void	(*home)(const struct capsule *c, int fd, void *arg);
 	/* Many are unanswered: accept nobody for a moment (on), or go on (0). */
 	void	(*pause)(int on, void *arg);
@@ -53,7 +39,8 @@ struct handoffs *handoffs_new(struct event_base *base,
 	    struct lingerers *linger, const struct handoff_ops *ops, void *arg);
 void	 handoffs_free(struct handoffs *hs);	/* closes what is left */
 /*
- * Place and send.  fd is taken in any case.  Without room it starts a shard and
+ * Place and send.  fd, and the reference to an address, are taken in any case; what
+ * the slices of ask point to is borrowed during the call.  Without room it starts a shard and
  * waits (2 s, at most settings->waiting_max at a time), or answers 503 with
  * Retry-After and ends the connection.
  */

@@ -11,17 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
+#include <cap-ng.h>
 #include <seccomp.h>
 
 #include "common/bytes.h"
 #include "common/sanitized.h"
 #include "gatewayd/jail.h"
-
-#define JAIL_CAPS	64	/* more than there are, in two words */
 
 /* landlock(7): what older headers do not have. */
 #define JAIL_MAKE_BLOCK		(1 << 11)
@@ -64,6 +62,7 @@ static const int jail_calls[] = {
 	SCMP_SYS(clock_settime), SCMP_SYS(clock_adjtime), SCMP_SYS(adjtimex),
 };
 
+static int		 jail_caps(void);
 static int		 jail_domain(void);
 static scmp_filter_ctx	 jail_rules(void);
 static struct sock_fprog *jail_read(int);
@@ -105,22 +104,7 @@ jail_free(struct sock_fprog *filter)
 int
 jail_enter(const struct sock_fprog *filter)
 {
-	struct __user_cap_header_struct	 who = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
-	struct __user_cap_data_struct	 caps[2];
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-		return (-1);
-	/* Who is not root may not, and gets none by exec. */
-	for (unsigned long i = 0; i < JAIL_CAPS; i++)
-		if (i != CAP_DAC_READ_SEARCH)
-			(void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capget, &who, caps) == -1)
-		return (-1);
-	caps[0].inheritable = caps[1].inheritable = 0;
-	if (syscall(SYS_capset, &who, caps) == -1)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 || jail_caps() == -1)
 		return (-1);
 	if (filter == NULL)
 		return (0);
@@ -134,6 +118,27 @@ jail_has_domains(void)
 {
 	return (syscall(SYS_landlock_create_ruleset, NULL, 0,
 	    JAIL_RULES_VERSION) > 0);
+}
+
+/* What exec gives no more: no capability is inherited, and root's are few. */
+static int
+jail_caps(void)
+{
+	if (capng_get_caps_process() != 0)
+		goto bad;
+	for (unsigned i = 0; i <= CAP_LAST_CAP; i++)
+		capng_update(CAPNG_DROP, CAPNG_INHERITABLE, i);
+	if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+		goto bad;
+	/* A process that is not root may not, and gets none by exec. */
+	capng_clear(CAPNG_SELECT_BOUNDS | CAPNG_SELECT_AMBIENT);
+	capng_update(CAPNG_ADD, CAPNG_BOUNDING_SET, CAP_DAC_READ_SEARCH);
+	(void)capng_apply(CAPNG_SELECT_BOUNDS);
+	(void)capng_apply(CAPNG_SELECT_AMBIENT);
+	return (0);
+bad:
+	errno = EPERM;
+	return (-1);
 }
 
 /*

@@ -9,7 +9,7 @@
 static const char *const kept_proxied[] = { "CF-", "Forwarded", "True-Client-",
     "X-Client-", "X-Forwarded-", "X-Real-", "Fastly-Client-" };
 
-/* Is it in a list of word=FIELD? */
+/* Is the name in a list of word=FIELD? */
 static int
 kept_is_detail(struct slice name, const char *details)
 {
@@ -28,6 +28,7 @@ kept_is_detail(struct slice name, const char *details)
 	return (0);
 }
 
+/* Is the name that of a field that only a proxy can know? */
 static int
 kept_is_proxied(struct slice name, const char *details)
 {

@@ -70,6 +70,7 @@ main_streams(void)
 		close(fd);
 }
 
+/* Make a directory that is ours alone, or say what is in the way. */
 static void
 main_dir(const struct settings *s, const char *what, const char *flag,
     const char *dir)

@@ -7,6 +7,7 @@
 #include "common/set.h"
 #include "gatewayd/member.h"
 
+/* For set.h. */
 static uint32_t
 member_hash(const void *member)
 {

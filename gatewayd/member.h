@@ -17,7 +17,7 @@ struct seat {
 	struct seat	*next;		/* chosen less recently */
 	struct replica	*replica;
 	uint32_t	 count;
-	uint32_t	 tally;		/* placement_verify's own */
+	uint32_t	 tally;		/* verify.h's own */
 };
 
 struct member {

@@ -6,7 +6,7 @@
 
 #define MISSING_SHOWN	200	/* bytes of a path */
 
-/* It stands alone: no other page needs be there. */
+/* The page stands alone: no other needs be there. */
 static const char missing_head[] =
     "<!doctype html>\n"
     "<html lang=\"en\">\n"

@@ -54,6 +54,7 @@ paths_in(const char *dir, const char *name)
 	return (asprintf(&path, "%s/%s", dir, name) == -1 ? NULL : path);
 }
 
+/* root's directory, or one below what env says, or below the home directory. */
 static char *
 paths_default(const char *root, const char *env, const char *home_sub)
 {

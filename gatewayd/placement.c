@@ -8,18 +8,8 @@
 #include "gatewayd/address.h"
 #include "gatewayd/member.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/placement_in.h"
 #include "proto/uids.h"
-
-struct placement {
-	struct list	 sites, groups;
-	struct set	 places;
-	struct map	 replicas, by_name;
-	const struct placement_ops *ops;
-	void		*arg;
-	uint64_t	 incarnation, counter;	/* ids of connections */
-	uint64_t	 next_replica;
-	uint64_t	 mark;
-};
 
 #define GROUP_KEY_MAX	(APP_MAX + 1 + GROUP_MAX)
 
@@ -199,6 +189,7 @@ place_site(const struct place *place)
 	return (place->replica != NULL ? place->replica->site : place->site);
 }
 
+/* For set.h. */
 static uint32_t
 place_hash(const void *place)
 {
@@ -327,7 +318,7 @@ placement_count(const struct placement *p)
 	return (p->places.count);
 }
 
-/* 1 to 3 of DESIGN's list: a replica that is there and has room, or NULL. */
+/* A replica that is there and has room, or NULL. */
 static struct replica *
 placement_choose(const struct group *g, struct slice uid)
 {
@@ -426,7 +417,7 @@ placement_drop(struct placement *p, struct place *place, int *last)
 	free(place);
 }
 
-/* Before it is dropped with its shard: is nothing left of its uid in the group? */
+/* Before a place is dropped with its shard: was it the last of its uid here? */
 static void
 placement_mourn(struct place *place)
 {
@@ -439,6 +430,7 @@ placement_mourn(struct place *place)
 	uids_add(&place->replica->lost, slice_of(m->uid, m->uid_len));
 }
 
+/* The key of a group: application, NUL, name.  Its length. */
 static size_t
 group_key(char *key, struct slice app, struct slice name)
 {
@@ -450,6 +442,7 @@ group_key(char *key, struct slice app, struct slice name)
 	return (app.len + 1 + name.len);
 }
 
+/* The group of that name, or NULL. */
 static struct group *
 group_find(const struct placement *p, struct slice app, struct slice name)
 {
@@ -558,7 +551,7 @@ replica_new(struct placement *p, struct group *g, struct site *s, uint64_t id)
 	return (r);
 }
 
-/* Its last place has gone.  tell: others know it. */
+/* The last place of a replica has gone.  tell: others know the replica. */
 static void
 replica_free(struct placement *p, struct replica *r, int tell)
 {
@@ -587,115 +580,9 @@ site_room(const struct site *s)
 	return (s->usable && !s->leaving && s->count < s->capacity);
 }
 
+/* Is there room in a replica? */
 static int
 replica_room(const struct replica *r)
 {
 	return (r->count < r->group->limit && site_room(r->site));
-}
-
-/* ---- counting the slow way ---- */
-
-/* Count every place where it says that it is. */
-static int
-verify_places(struct placement *p, size_t *places)
-{
-	struct place	*place;
-	struct seat	*seat;
-	size_t		 at = 0;
-
-	while ((place = set_next(&p->places, &at)) != NULL) {
-		++*places;
-		place_site(place)->tally++;
-		if (placement_find(p, place->id) != place)
-			return (-1);
-		if (place->replica == NULL)
-			continue;
-		if (place->over)
-			place->replica->tally_over++;
-		else
-			place->replica->tally++;
-		if (place->http)
-			continue;
-		seat = member_seat(place->member, place->replica);
-		if (seat == NULL)
-			return (-1);
-		seat->tally++;
-	}
-	return (0);
-}
-
-static int
-verify_sites(struct placement *p, int check)
-{
-	struct list	*e, *tmp;
-	struct site	*s;
-
-	list_each(e, tmp, &p->sites) {
-		s = list_entry(e, struct site, at);
-		if (check && s->count != s->tally)
-			return (-1);
-		s->tally = 0;
-	}
-	return (0);
-}
-
-static int
-verify_group(struct placement *p, struct group *g, size_t *replicas, int check)
-{
-	struct list	*e, *tmp;
-	struct member	*m;
-	struct replica	*r;
-	struct seat	*seat;
-	size_t		 count = 0, at = 0;
-	int		 current = g->current == NULL;
-
-	p->mark++;
-	list_each(e, tmp, &g->replicas) {
-		r = list_entry(e, struct replica, at);
-		count++;
-		if (check && (r->group != g || r->count != r->tally ||
-		    r->over != r->tally_over || r->site->mark == p->mark))
-			return (-1);
-		r->site->mark = p->mark;	/* one replica a site */
-		r->tally = r->tally_over = 0;
-		current |= r == g->current;
-	}
-	while ((m = set_next(&g->members, &at)) != NULL)
-		for (seat = &m->seats; seat != NULL; seat = seat->next) {
-			if (check && (seat->count == 0 ||
-			    seat->count != seat->tally))
-				return (-1);
-			seat->tally = 0;
-		}
-	*replicas += count;
-	return (count > 0 && count == g->nreplicas && current ? 0 : -1);
-}
-
-int
-placement_verify(struct placement *p)
-{
-	struct list	*e, *tmp;
-	size_t		 places = 0, replicas = 0, unused = 0, groups = 0;
-
-	list_each(e, tmp, &p->groups) {
-		groups++;
-		if (verify_group(p, list_entry(e, struct group, at), &unused,
-		    0) == -1)
-			goto bad;
-	}
-	if (verify_sites(p, 0) == -1 || verify_places(p, &places) == -1 ||
-	    verify_sites(p, 1) == -1)
-		goto bad;
-	list_each(e, tmp, &p->groups)
-		if (verify_group(p, list_entry(e, struct group, at), &replicas,
-		    1) == -1)
-			goto bad;
-	if (places != p->places.count || replicas != p->replicas.count ||
-	    groups != p->by_name.count)
-		goto bad;
-	return (0);
-bad:
-	log_warn("placement counts=wrong places=%zu counted=%zu replicas=%zu "
-	    "counted=%zu", p->places.count, places, p->replicas.count, replicas);
-	return (-1);
 }

@@ -34,7 +34,7 @@ struct site {			/* a shard, as placement sees it */
 	void		*owner;		/* the roster's struct shard */
 	struct list	 replicas;
 	uint64_t	 mark;		/* placement's own */
-	size_t		 tally;		/* placement_verify's own */
+	size_t		 tally;		/* verify.h's own */
 };
 
 struct replica {
@@ -46,7 +46,7 @@ struct replica {
 	size_t		 count;		/* places within the limit */
 	size_t		 over;		/* plain HTTP over the limit */
 	struct buf	 lost;		/* proto/uids.h: see placement_site_remove */
-	size_t		 tally, tally_over;	/* placement_verify's own */
+	size_t		 tally, tally_over;	/* verify.h's own */
 };
 
 /* Groups of different applications are different, whatever their names. */
@@ -102,7 +102,7 @@ uint64_t placement_next_id(struct placement *p);
 struct site *placement_site_add(struct placement *p, uint32_t slot,
 	    uint64_t incarnation, size_t capacity, void *owner);
 /*
- * Its shard is dead and its channel drained: releases every place, ends every
+ * The shard is dead and its channel drained: releases every place, ends every
  * replica, frees it.  With s->dead, a replica that ends lists in `lost` the uids
  * whose last upgraded place in the group went with it.  Returns the number of places
  * released.
@@ -125,8 +125,12 @@ enum placement_answer {
 	PLACEMENT_FULL		/* plain HTTP only: no shard at all has room */
 };
 
-/* DESIGN, "Places and counts", 1 to 6; on PLACED *out is set.  ENOMEM reads as
- * PLACEMENT_FULL. */
+/*
+ * Where a newcomer goes, the first that has room: the replica that the uid was
+ * placed in last; the current one of the group; the one with the fewest places; a
+ * new one at the least loaded site without one.  On PLACED *out is set.  ENOMEM
+ * reads as PLACEMENT_FULL.
+ */
 enum placement_answer placement_take(struct placement *p,
 	    const struct placement_ask *ask, struct place **out);
 struct place *placement_find(const struct placement *p, uint64_t id);
@@ -155,8 +159,5 @@ void	 placement_have_end(struct placement *p, struct site *s);
 struct list *placement_sites(struct placement *p);	/* struct site.at */
 struct list *placement_groups(struct placement *p);	/* struct group.at */
 size_t	 placement_count(const struct placement *p);	/* places taken */
-/* Recount everything the slow way and compare: 0 exact, else -1 and a log
- * line.  For tests and `kennelctl status --check`. */
-int	 placement_verify(struct placement *p);
 
 #endif

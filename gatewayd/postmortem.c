@@ -11,6 +11,7 @@ postmortem_init(struct postmortem *p)
 	p->n = 0;
 }
 
+/* Forget a step. */
 static void
 suspect_free(struct postmortem *p, struct suspect *s)
 {
@@ -27,7 +28,7 @@ postmortem_clear(struct postmortem *p)
 		    at));
 }
 
-/* Is it a step of that group? */
+/* Is s a step of that group? */
 static int
 suspect_of(const struct suspect *s, struct slice app, struct slice group)
 {

@@ -39,7 +39,7 @@ void	 pulse_end(struct pulse *p);	/* the shard is dead */
 
 /* The id of a question that is sent now. */
 uint64_t pulse_ask(struct pulse *p, uint64_t now);
-/* Is it the answer to the last one? */
+/* Is id that of the last question? */
 int	 pulse_heard(struct pulse *p, uint64_t id, uint64_t now);
 /* We slept: its answer may not have been read yet. */
 void	 pulse_excuse(struct pulse *p, uint64_t now);

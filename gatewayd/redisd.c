@@ -155,7 +155,7 @@ redisd_url(const struct redisd *d)
 
 /* ---- its process ---- */
 
-/* One that is there, else a new one, else later. */
+/* Take the redis-server that is there, else start one, else later. */
 static void
 redisd_start(struct redisd *d)
 {
@@ -186,6 +186,7 @@ redisd_find(struct redisd *d)
 	return (0);
 }
 
+/* Start a redis-server.  0, or -1, which is logged. */
 static int
 redisd_spawn(struct redisd *d)
 {
@@ -216,6 +217,7 @@ redisd_spawn(struct redisd *d)
 	return (0);
 }
 
+/* Hear when the process ends.  0, or -1, and it is killed. */
 static int
 redisd_watch(struct redisd *d)
 {
@@ -229,6 +231,7 @@ redisd_watch(struct redisd *d)
 	return (-1);
 }
 
+/* The process is nobody any more. */
 static void
 redisd_forget(struct redisd *d)
 {
@@ -259,6 +262,7 @@ redisd_again(struct redisd *d, int delayed)
 	evtimer_add(d->timer, &tv);
 }
 
+/* The process has ended. */
 static void
 redisd_exit_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -275,13 +279,14 @@ redisd_exit_cb(evutil_socket_t fd, short what, void *arg)
 		redisd_again(d, 0);
 		return;
 	}
-	/* It removes them itself, unless it was killed. */
+	/* redis-server removes these itself, unless it was killed. */
 	(void)unlink(d->sock);
 	(void)unlink(d->pidfile);
 	evtimer_del(d->timer);
 	d->left_cb(d->arg);		/* may free d */
 }
 
+/* The back-off is over; or, leaving, its time is. */
 static void
 redisd_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -300,6 +305,7 @@ redisd_timer_cb(evutil_socket_t fd, short what, void *arg)
 
 /* ---- does it answer? ---- */
 
+/* Redis answers, or does not any more. */
 static void
 redisd_probe_cb(int up, void *arg)
 {
@@ -311,6 +317,7 @@ redisd_probe_cb(int up, void *arg)
 	event_active(d->ready_timer, EV_TIMEOUT, 1);
 }
 
+/* Look whether Redis answers; in the end, go on without. */
 static void
 redisd_ready_timer_cb(evutil_socket_t fd, short what, void *arg)
 {

@@ -203,7 +203,7 @@ registry_leave(struct registry *r, void (*done_cb)(void *))
 		event_active(r->deadline, EV_TIMEOUT, 1);
 		return;
 	}
-	/* Who bears our name now, or did before, keeps its own. */
+	/* A gateway that has our name now, or had it before, keeps its entries. */
 	r->scanned = !claim_heir(r->claim);
 	if (r->scanned)
 		registry_next(r);
@@ -222,6 +222,7 @@ registry_begin(struct registry *r)
 	r->ops->ready(r->arg);
 }
 
+/* Look whether Redis has said whose the name is. */
 static void
 registry_start_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -290,6 +291,7 @@ registry_policy_cb(const struct redis_value *v, int err, void *arg)
 	    p);
 }
 
+/* Redis is up, or is not any more. */
 static void
 registry_state_cb(int up, void *arg)
 {
@@ -308,6 +310,7 @@ registry_state_cb(int up, void *arg)
 	registry_next(r);
 }
 
+/* Each second: what failed is tried again. */
 static void
 registry_tick_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -323,6 +326,7 @@ registry_tick_cb(evutil_socket_t fd, short what, void *arg)
 	registry_next(r);
 }
 
+/* Say that we are alive. */
 static void
 registry_beat(struct registry *r)
 {
@@ -334,6 +338,7 @@ registry_beat(struct registry *r)
 
 /* ---- which addresses of this node are in there ---- */
 
+/* Begin to look for entries of this node that are nobody's. */
 static void
 registry_scan(struct registry *r)
 {
@@ -414,6 +419,7 @@ registry_found(struct registry *r, struct slice key)
 
 /* ---- what is swept, and the end of it ---- */
 
+/* Sweep the next one; when all is swept and we leave, give back the name. */
 static void
 registry_next(struct registry *r)
 {
@@ -433,6 +439,7 @@ registry_swept_cb(void *arg)
 	registry_next(arg);
 }
 
+/* The name is given back. */
 static void
 registry_gone_cb(void *arg)
 {
@@ -459,6 +466,7 @@ registry_ghosts_knows(struct slice address, void *arg)
 	    (claim_state(r->claim) != CLAIM_HELD || claim_heir(r->claim)))));
 }
 
+/* A shard of some node beats no more. */
 static void
 registry_ghosts_found(const char *address, void *arg)
 {
@@ -466,6 +474,7 @@ registry_ghosts_found(const char *address, void *arg)
 	registry_sweep(arg, address);
 }
 
+/* Is there anything to be swept? */
 static int
 registry_ghosts_busy(void *arg)
 {

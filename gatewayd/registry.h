@@ -33,7 +33,7 @@ struct registry *registry_new(struct event_base *base,
 	    const struct registry_ops *ops, void *arg);
 void	 registry_free(struct registry *r);
 int	 registry_up(const struct registry *r);
-/* Its connection, for a command of another's. */
+/* The connection to Redis, for a command of somebody else. */
 struct redis *registry_redis(struct registry *r);
 /* All found shards have said hello, or one more of them: what is not alive now is
  * dead. */

@@ -176,7 +176,7 @@ roster_grow(struct roster *r)
 		if (s->state == SHARD_EMPTY && empty == NULL)
 			empty = s;
 	}
-	/* Who waits out a back-off, or leaves, is in nobody's way. */
+	/* A shard that waits out a back-off, or leaves, is in nobody's way. */
 	if (roster_active(r) >= r->settings->max_shards ||
 	    empty == NULL || evtimer_pending(r->grow_timer, NULL))
 		goto full;
@@ -249,7 +249,7 @@ roster_leave(struct roster *r, unsigned deadline_ms)
 			shard_drain(s, deadline_ms);
 			break;
 		case SHARD_STARTING:
-			/* It has served nobody, or it is not to be reached. */
+			/* The shard has served nobody, or is not to be reached. */
 		case SHARD_SILENT:
 			shard_move(s, SHARD_LEAVING);
 			child_kill(s->pidfd, SIGTERM);
@@ -336,6 +336,7 @@ roster_channel_end(struct roster *r, struct shard *s, const char *why)
 	evtimer_add(s->timer, &tv);
 }
 
+/* A shard takes connections. */
 static void
 roster_ready(struct shard *s, void *arg)
 {
@@ -345,6 +346,7 @@ roster_ready(struct shard *s, void *arg)
 	r->ops->ready(s, r->arg);
 }
 
+/* A shard has a connection. */
 static void
 roster_adopted(struct shard *s, uint64_t id, void *arg)
 {
@@ -353,6 +355,7 @@ roster_adopted(struct shard *s, uint64_t id, void *arg)
 	r->ops->adopted(s, id, r->arg);
 }
 
+/* A shard does not take a connection. */
 static void
 roster_refused(struct shard *s, uint64_t id, struct slice why, int leaving,
     void *arg)
@@ -362,6 +365,7 @@ roster_refused(struct shard *s, uint64_t id, struct slice why, int leaving,
 	r->ops->refused(s, id, why, leaving, r->arg);
 }
 
+/* A shard sends a connection home. */
 static void
 roster_home(struct shard *s, const struct capsule *c, int fd, void *arg)
 {
@@ -383,7 +387,7 @@ roster_start(struct roster *r, struct shard *s)
 }
 
 /*
- * Its slot is free.  Those up to `shards` are filled again, as long as max_shards
+ * The slot is free.  Those up to `shards` are filled again, as long as max_shards
  * allows it; others only as far as there are fewer than `shards` without them.
  */
 static void
@@ -515,7 +519,7 @@ roster_shrink_cb(evutil_socket_t fd, short what, void *arg)
 	shard_drain(newest, set->drain_ms);
 }
 
-/* One that was started on demand came to nothing: not too fast. */
+/* A shard that was started on demand came to nothing: the next not too fast. */
 static void
 roster_slow_growth(struct roster *r)
 {
@@ -524,6 +528,7 @@ roster_slow_growth(struct roster *r)
 	evtimer_add(r->grow_timer, &tv);
 }
 
+/* One more may be started now. */
 static void
 roster_grow_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -551,7 +556,8 @@ roster_pending(const struct roster *r)
 	return (0);
 }
 
-/* The rest is done from the loop, for the callers are amid something. */
+/* A state has changed: is the start, or the end, over?  Then from the loop, for the
+ * callers are amid something. */
 static void
 roster_moved(void *arg)
 {
@@ -585,6 +591,7 @@ roster_resolve(struct roster *r)
 	r->ops->resolved(r->arg);
 }
 
+/* Is the start, or the end, over; or is its time? */
 static void
 roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -628,6 +635,7 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* Feel the pulse of all shards. */
 static void
 roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 {

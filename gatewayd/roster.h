@@ -33,11 +33,11 @@ struct roster_ops {
 	void	(*resolved)(void *arg);
 	/* A shard takes connections from now on. */
 	void	(*ready)(struct shard *s, void *arg);
-	/* Its channel has ended, and what was on its way to it does not count. */
+	/* The channel of a shard has ended: what was on its way does not count. */
 	void	(*dead)(struct shard *s, void *arg);
-	/* It is dead: what is listed at its address is to go. */
+	/* A shard is dead: what is listed at its address is to go. */
 	void	(*buried)(const char *address, void *arg);
-	/* One more may be started now. */
+	/* One more shard may be started now. */
 	void	(*room)(void *arg);
 	/* As in dialogue.h. */
 	void	(*adopted)(struct shard *s, uint64_t id, void *arg);

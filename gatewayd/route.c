@@ -48,6 +48,8 @@ route_sources(struct sources *s, const char *value, size_t max,
 	return (-1);
 }
 
+/* Each of these reads the value of one key: 0, or -1 with *why. */
+
 static int
 route_set_path(struct route *route, const char *value, const char **why)
 {

@@ -227,6 +227,7 @@ settings_set(struct load *l, const char *key, const char *value,
 	return (-1);
 }
 
+/* One address more; fresh: the first of its origin, which replaces the others. */
 static int
 settings_listen(struct load *l, const char *value, int fresh,
     const char **why)
@@ -247,6 +248,7 @@ settings_listen(struct load *l, const char *value, int fresh,
 	return (0);
 }
 
+/* Is the value right for that key? */
 static int
 settings_text(enum row row, const char *value, const char **why)
 {
@@ -335,6 +337,7 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 	return (0);
 }
 
+/* Whose headers are believed. */
 static int
 settings_proxies(struct settings *s, const char *list)
 {

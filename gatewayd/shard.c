@@ -151,7 +151,7 @@ shard_find(struct shard *s)
 	int		 pidfd = -1;
 
 	if (path != NULL && (pid = proc_lock_holder(path)) > 0) {
-		/* Not another one that has this pid by now. */
+		/* Is it the same process, or another one that has this pid by now? */
 		if ((pidfd = child_watch(pid)) != -1 &&
 		    proc_lock_holder(path) != pid) {
 			close(pidfd);
@@ -344,7 +344,6 @@ shard_move(struct shard *s, enum shard_state state)
 	all->ops->moved(all->arg);
 }
 
-/* It is leaving: whom it has it keeps until then, and it decides for them. */
 void
 shard_leave(struct shard *s)
 {

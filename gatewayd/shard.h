@@ -120,13 +120,13 @@ void	 shard_bury(struct shard *s);
 void	 shard_unlink_lock(const struct shard *s);
 
 void	 shard_move(struct shard *s, enum shard_state state);
-/* It is leaving: whom it has it keeps until then, and it decides for them. */
+/* A shard leaves: it keeps those it has until then, and decides for them. */
 void	 shard_leave(struct shard *s);
 void	 shard_wait(struct shard *s);	/* until its back-off is over */
 
-/* Does it serve clients whom others are to be told of? */
+/* Does a shard serve clients whom others are to be told of? */
 int	 shard_serves(const struct shard *s);
-/* May it be sent more than what its hello is answered with? */
+/* May a shard be sent more than what its hello is answered with? */
 int	 shard_open(const struct shard *s);
 /* Of one that has ended: had it been told to leave, and did it? */
 int	 shard_ended_well(const struct shard *s);
@@ -134,13 +134,13 @@ int	 shard_ended_well(const struct shard *s);
 /* A message to a shard; dropped if it has no channel.  0 or -1 with errno. */
 int	 shard_tell(struct shard *s, const struct ctl *m, const int *fds);
 void	 shard_ping(struct shard *s);
-/* Tell it to leave. */
+/* Tell a shard to leave. */
 void	 shard_drain(struct shard *s, unsigned deadline_ms);
 
-/* It says that it has a replica: 0, or -1 (no memory). */
+/* A shard says that it has a replica: 0, or -1 (no memory). */
 int	 shard_note(struct shard *s, uint64_t replica);
 int	 shard_noted(const struct shard *s, uint64_t replica);
-/* Has it heard of this replica of its own? */
+/* Has a shard heard of this replica of its own? */
 int	 shard_has(const struct shard *s, uint64_t replica);
 void	 shard_forget(struct shard *s);		/* what was noted */
 

@@ -10,7 +10,6 @@
 #include "proto/digest.h"
 #include "proto/http_head.h"
 #include "proto/limits.h"
-#include "proto/ws_accept.h"
 
 static const struct source_row {
 	const char	*word;
@@ -174,7 +173,7 @@ source_parse(struct source *src, struct slice word, const char **why)
 static int
 source_name(char *dst, size_t size, const char *name, struct slice group)
 {
-	char	 id[17];
+	char	 id[DIGEST_GROUP + 1];
 	size_t	 len = 0, n;
 	const char *part;
 
@@ -183,9 +182,9 @@ source_name(char *dst, size_t size, const char *name, struct slice group)
 			part = group.data, n = group.len;
 			name += 7;
 		} else if (strncmp(name, "{group_id}", 10) == 0) {
-			if (ws_group_id(id, group) == -1)
+			if (digest_group(id, group) == -1)
 				return (-1);
-			part = id, n = 16;
+			part = id, n = DIGEST_GROUP;
 			name += 10;
 		} else {
 			part = name++, n = 1;

@@ -111,6 +111,7 @@ status_redis(const struct status *st)
 	    "up", st->redis_up));
 }
 
+/* An id, for JSON has no integers of 64 bits. */
 static json_t *
 status_hex(uint64_t v)
 {
@@ -120,6 +121,7 @@ status_hex(uint64_t v)
 	return (json_string(text));
 }
 
+/* The shards. */
 static json_t *
 status_shards(const struct status *st)
 {
@@ -161,6 +163,7 @@ status_name(const char *name, size_t len)
 	return (json_string(log_escape(text, sizeof(text), name, len)));
 }
 
+/* The replicas of a group. */
 static json_t *
 status_replicas(const struct group *group)
 {
@@ -205,6 +208,7 @@ status_groups(const struct status *st, json_int_t *left)
 	return (list);
 }
 
+/* What has happened since the start. */
 static json_t *
 status_totals(const struct totals *t)
 {
@@ -223,6 +227,7 @@ status_totals(const struct totals *t)
 	    "gone", gone));
 }
 
+/* For json_dump_callback. */
 static int
 status_write_cb(const char *data, size_t len, void *arg)
 {

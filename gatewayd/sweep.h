@@ -12,10 +12,10 @@ struct sweeps;
  * NULL with errno. */
 struct sweeps *sweeps_new(struct redis *redis, const char *prefix,
 	    void (*done)(void *arg), void *arg);
-/* Before this, redis_free() calls back what is outstanding: sweeps_end() is called
- * before that, and nothing starts anew. */
+/* To be called before redis_free(), which calls back what is outstanding: nothing
+ * starts anew. */
 void	 sweeps_end(struct sweeps *ss);
-void	 sweeps_free(struct sweeps *ss);
+void	 sweeps_free(struct sweeps *ss);	/* after redis_free() */
 /* The shard of this address is to be swept, if it is not yet.  0, or -1: no memory. */
 int	 sweeps_add(struct sweeps *ss, const char *address);
 /* Begin the next one, if none runs and Redis is up.  Is there anything to do before

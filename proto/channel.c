@@ -50,6 +50,7 @@ struct control {
 	uint64_t	 queued, sent;
 	int		 blocked;	/* EV_WRITE or the timer will go on */
 	const char	*broken;	/* writing ended: why */
+	uint64_t	 passed_over;	/* messages of a later version */
 };
 
 static void	 control_read_cb(evutil_socket_t, short, void *);
@@ -198,7 +199,7 @@ control_read_cb(evutil_socket_t fd, short what, void *arg)
 	c->end_cb(c, c->broken != NULL ? c->broken : why, c->arg);
 }
 
-/* Hand out what is there.  NULL, or why it is over. */
+/* Hand out what the socket has: NULL, or why the channel is over. */
 static const char *
 control_read(struct control *c)
 {
@@ -233,6 +234,15 @@ control_read(struct control *c)
 	return (NULL);
 }
 
+/* A message was of a type that only a later version has: said once a channel. */
+static void
+control_passed_over(struct control *c)
+{
+	if (c->passed_over++ == 0)
+		log_info("control peer=%s sends messages of a later version, which"
+		    " are passed over", c->name);
+}
+
 /*
  * All messages are decoded before the first is handed out, for a callback may
  * use pack_open itself.  They borrow from data only.
@@ -244,7 +254,7 @@ control_packet(struct control *c, const char *data, size_t len, int *fds,
 	static struct ctl	 messages[CONTROL_MESSAGES_MAX];
 	struct pack_in		 in;
 	const char		*why;
-	size_t			 i, n, want, used = 0;
+	size_t			 i, n, want, known = 0, used = 0;
 
 	if (pack_open(&in, data, len) == -1) {
 		why = "a packet could not be read";
@@ -255,12 +265,18 @@ control_packet(struct control *c, const char *data, size_t len, int *fds,
 		goto bad;
 	}
 	for (i = 0; i < n; i++) {
-		if (ctl_decode(&messages[i], &in) == -1) {
+		switch (ctl_decode(&messages[known], &in)) {
+		case -1:
 			why = "a message could not be read";
 			goto bad;
+		case 0:
+			used += ctl_fds(&messages[known++]);
+			break;
+		default:
+			control_passed_over(c);
 		}
-		used += ctl_fds(&messages[i]);
 	}
+	n = known;
 	if (!cut && used != nfds) {
 		why = "a packet had not the descriptors it names";
 		goto bad;

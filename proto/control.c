@@ -4,9 +4,9 @@
 #include "proto/control.h"
 
 enum field {
-	F_END,
-	F_ID, F_REPLICA, F_NEIGHBOUR, F_INCARNATION, F_SLOT, F_LOW, F_HIGH,
-	F_PID, F_LIMIT, F_FLAGS, F_WHY, F_MS, F_TIME,
+	F_END = PACK_END, F_LATER = PACK_LATER,
+	F_ID = PACK_FIRST, F_REPLICA, F_NEIGHBOUR, F_INCARNATION, F_SLOT,
+	F_LOW, F_HIGH, F_PID, F_LIMIT, F_FLAGS, F_WHY, F_MS, F_TIME,
 	F_GROUP, F_UID, F_APP, F_TEXT, F_VALUE
 };
 
@@ -35,68 +35,62 @@ static const struct pack_field fields[] = {
 	[F_VALUE]	= STR(value, CTL_VALUE_MAX),
 };
 
-#define S	CTL_SHARD
-#define G	CTL_GATEWAY
-#define K	CTL_KENNELCTL
-
-/* One row a message.  Fields are added at the end of a row only. */
+/*
+ * One row a message.  A new field stands at the end of its row, behind an F_LATER
+ * that divides it from those that all senders know: they leave it out, and it is 0
+ * or empty.  A new message is passed over by those that do not know it.  Neither
+ * raises WIRE_VERSION, which limits.h says more about.
+ */
 static const struct row {
 	const char	*name;
-	unsigned	 from;
-	enum ctl_type	 answer;	/* 0: none */
-	uint8_t		 fields[12];
+	uint8_t		 fields[PACK_ROW];
 } rows[CTL_NTYPES] = {
-	[CTL_HELLO]	= { "hello", S | K, CTL_WELCOME,
+	[CTL_HELLO]	= { "hello",
 	    { F_SLOT, F_INCARNATION, F_LOW, F_HIGH, F_PID, F_LIMIT, F_TIME,
 	      F_TEXT, F_FLAGS } },
-	[CTL_HAVE_REPLICA] = { "have-replica", S, 0,
+	[CTL_HAVE_REPLICA] = { "have-replica",
 	    { F_REPLICA, F_LIMIT, F_FLAGS, F_TIME, F_GROUP, F_APP } },
-	[CTL_HAVE_CONN]	= { "have-conn", S, 0,
+	[CTL_HAVE_CONN]	= { "have-conn",
 	    { F_ID, F_REPLICA, F_FLAGS, F_TIME, F_UID } },
-	[CTL_HELD]	= { "held", S, 0, { F_END } },
-	[CTL_WELCOME]	= { "welcome", G, 0,
+	[CTL_HELD]	= { "held", { F_END } },
+	[CTL_WELCOME]	= { "welcome",
 	    { F_HIGH, F_INCARNATION, F_TEXT, F_VALUE, F_FLAGS } },
-	[CTL_OPTION]	= { "option", G, 0, { F_TEXT, F_VALUE } },
-	[CTL_START]	= { "start", G, CTL_READY, { F_END } },
-	[CTL_READY]	= { "ready", S, 0, { F_END } },
-	[CTL_REPLICA]	= { "replica", G, 0,
+	[CTL_OPTION]	= { "option", { F_TEXT, F_VALUE } },
+	[CTL_START]	= { "start", { F_END } },
+	[CTL_READY]	= { "ready", { F_END } },
+	[CTL_REPLICA]	= { "replica",
 	    { F_REPLICA, F_LIMIT, F_FLAGS, F_GROUP, F_APP } },
-	[CTL_NEIGHBOUR]	= { "neighbour", G, 0,
+	[CTL_NEIGHBOUR]	= { "neighbour",
 	    { F_REPLICA, F_NEIGHBOUR, F_SLOT, F_INCARNATION, F_TEXT } },
-	[CTL_FAREWELL]	= { "farewell", G, 0, { F_REPLICA, F_NEIGHBOUR } },
-	[CTL_DISMISS]	= { "dismiss", G, 0, { F_REPLICA } },
-	[CTL_ADOPT]	= { "adopt", S | G, CTL_ADOPTED,	/* or REFUSED */
+	[CTL_FAREWELL]	= { "farewell", { F_REPLICA, F_NEIGHBOUR } },
+	[CTL_DISMISS]	= { "dismiss", { F_REPLICA } },
+	[CTL_ADOPT]	= { "adopt",		/* answered by ADOPTED or REFUSED */
 	    { F_ID, F_REPLICA, F_FLAGS, F_WHY, F_VALUE, F_TIME } },
-	[CTL_ADOPTED]	= { "adopted", S | G, 0, { F_ID, F_REPLICA } },
-	[CTL_REFUSED]	= { "refused", S | G, 0,
+	[CTL_ADOPTED]	= { "adopted", { F_ID, F_REPLICA } },
+	[CTL_REFUSED]	= { "refused",
 	    { F_ID, F_REPLICA, F_WHY, F_TEXT } },
-	[CTL_GONE]	= { "gone", S, CTL_PARTED,
+	[CTL_GONE]	= { "gone",
 	    { F_ID, F_REPLICA, F_FLAGS, F_WHY, F_UID } },
-	[CTL_PARTED]	= { "parted", G, 0,
+	[CTL_PARTED]	= { "parted",
 	    { F_ID, F_REPLICA, F_FLAGS, F_WHY, F_UID } },
-	[CTL_PING]	= { "ping", G, CTL_PONG, { F_ID } },
-	[CTL_PONG]	= { "pong", S, 0, { F_ID } },
-	[CTL_DEAD]	= { "dead", G, 0, { F_SLOT, F_INCARNATION } },
-	[CTL_LINK_LOST]	= { "link-lost", S, 0,
+	[CTL_PING]	= { "ping", { F_ID } },
+	[CTL_PONG]	= { "pong", { F_ID } },
+	[CTL_DEAD]	= { "dead", { F_SLOT, F_INCARNATION } },
+	[CTL_LINK_LOST]	= { "link-lost",
 	    { F_SLOT, F_INCARNATION, F_TEXT } },
-	[CTL_DRAIN]	= { "drain", G | K, 0,
+	[CTL_DRAIN]	= { "drain",
 	    { F_FLAGS, F_WHY, F_MS, F_SLOT, F_TEXT } },
-	[CTL_STATUS_ASK] = { "status-ask", G | K, CTL_STATUS,
+	[CTL_STATUS_ASK] = { "status-ask",
 	    { F_ID, F_FLAGS, F_TEXT } },
-	[CTL_STATUS]	= { "status", S | G, 0,
+	[CTL_STATUS]	= { "status",
 	    { F_ID, F_FLAGS, F_TEXT, F_LIMIT } },
-	[CTL_FORGET]	= { "forget", K, CTL_STATUS, { F_ID, F_GROUP } },
-	[CTL_AUTHORITY]	= { "authority", G, 0,
+	[CTL_FORGET]	= { "forget", { F_ID, F_GROUP } },
+	[CTL_AUTHORITY]	= { "authority",
 	    { F_REPLICA, F_NEIGHBOUR, F_TIME } },
-	[CTL_POISON]	= { "poison", G, 0, { F_REPLICA, F_NEIGHBOUR, F_ID } },
-	[CTL_LEAVING]	= { "leaving", S, 0, { F_END } },
-	[CTL_LOST]	= { "lost", G, 0,
-	    { F_REPLICA, F_NEIGHBOUR, F_FLAGS, F_TEXT } },
+	[CTL_POISON]	= { "poison", { F_REPLICA, F_NEIGHBOUR, F_ID } },
+	[CTL_LEAVING]	= { "leaving", { F_END } },
+	[CTL_LOST]	= { "lost", { F_REPLICA, F_NEIGHBOUR, F_FLAGS, F_TEXT } },
 };
-
-#undef S
-#undef G
-#undef K
 
 const char *
 ctl_name(enum ctl_type type)
@@ -104,18 +98,6 @@ ctl_name(enum ctl_type type)
 	if ((unsigned)type >= nitems(rows) || rows[type].name == NULL)
 		return ("unknown");
 	return (rows[type].name);
-}
-
-unsigned
-ctl_from(enum ctl_type type)
-{
-	return ((unsigned)type < nitems(rows) ? rows[type].from : 0);
-}
-
-enum ctl_type
-ctl_answer(enum ctl_type type)
-{
-	return ((unsigned)type < nitems(rows) ? rows[type].answer : 0);
 }
 
 size_t
@@ -131,40 +113,31 @@ ctl_fds(const struct ctl *m)
 void
 ctl_encode(struct buf *b, const struct ctl *m)
 {
-	const struct row	*row;
-	size_t			 i, n;
-
 	if ((unsigned)m->type >= nitems(rows) || rows[m->type].name == NULL) {
 		b->failed = 1;
 		return;
 	}
-	row = &rows[m->type];
-	for (n = 0; n < nitems(row->fields) && row->fields[n] != F_END; n++)
-		;
-	pack_array(b, 1 + n);
-	pack_u64(b, m->type);
-	for (i = 0; i < n; i++)
-		pack_field(b, &fields[row->fields[i]], m);
+	pack_row(b, m->type, rows[m->type].fields, fields, m);
 }
 
 int
 ctl_decode(struct ctl *m, struct pack_in *packet)
 {
-	struct pack_in		 in = pack_in_array(packet);
-	const struct row	*row;
+	struct pack_in	 in = pack_in_array(packet);
+	uint64_t	 type = pack_in_u64(&in, UINT32_MAX);
 
 	memset(m, 0, sizeof(*m));
-	m->type = (enum ctl_type)pack_in_u64(&in, CTL_NTYPES - 1);
-	row = &rows[m->type];
-	if (row->name == NULL)		/* type 0, also when it is no number */
-		goto bad;
-	for (size_t i = 0; i < nitems(row->fields) && row->fields[i] != F_END;
-	    i++)
-		pack_in_field(&in, &fields[row->fields[i]], m);
-	if (in.bad)
-		goto bad;
-	return (0);
-bad:
+	if (in.bad || type == 0) {	/* 0, also when it is no number */
+		in.bad = 1;
+		goto out;
+	}
+	if (type >= nitems(rows) || rows[type].name == NULL)
+		return (1);
+	m->type = (enum ctl_type)type;
+	pack_in_row(&in, rows[type].fields, fields, m);
+out:
+	if (!in.bad)
+		return (0);
 	packet->bad = 1;
 	errno = EPROTO;
 	return (-1);

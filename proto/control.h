@@ -102,20 +102,15 @@ struct ctl {
 #define CTL_VALUE_MAX	CAPSULE_INLINE	/* bytes */
 #define CTL_LOST_MAX	1024		/* uids in a LOST */
 
-enum {				/* who may send a message */
-	CTL_SHARD = 0x1, CTL_GATEWAY = 0x2, CTL_KENNELCTL = 0x4
-};
-
 const char *ctl_name(enum ctl_type type);
-unsigned ctl_from(enum ctl_type type);		/* CTL_SHARD | ... */
-enum ctl_type ctl_answer(enum ctl_type type);	/* 0: none */
 /* Descriptors that travel with m: ADOPT 1, or 2 with CTL_F_MEMFD; HELLO 1 with
  * CTL_F_PAGE; else 0. */
 size_t	 ctl_fds(const struct ctl *m);
 /* Append m to b (only the fields of its row).  Failure sticks in b. */
 void	 ctl_encode(struct buf *b, const struct ctl *m);
-/* The next message of a packet: 0, or -1 with errno EPROTO.  Unknown types are
- * EPROTO; more fields than we know are ignored. */
+/* The next message of a packet: 0; 1, of a type that only a later version has: to
+ * be passed over; or -1 with errno EPROTO.  Fields that only a later version has are
+ * ignored. */
 int	 ctl_decode(struct ctl *m, struct pack_in *packet);
 
 #endif

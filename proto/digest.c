@@ -1,4 +1,4 @@
-/* Names made of credentials. */
+/* Names made of digests. */
 #include <string.h>
 
 #include <openssl/sha.h>
@@ -16,6 +16,18 @@ digest_name(char dst[DIGEST_LEN + 1], struct slice credential)
 		return (-1);
 	memcpy(dst, DIGEST_PREFIX, n);
 	bytes_hex(dst + n, sha, sizeof(sha));
+	return (0);
+}
+
+int
+digest_group(char dst[DIGEST_GROUP + 1], struct slice group)
+{
+	unsigned char	 sha[SHA256_DIGEST_LENGTH];
+
+	if (SHA256((const unsigned char *)(group.len > 0 ? group.data : ""),
+	    group.len, sha) == NULL)
+		return (-1);
+	bytes_hex(dst, sha, DIGEST_GROUP / 2);
 	return (0);
 }
 

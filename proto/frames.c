@@ -194,7 +194,7 @@ frames_more_work(void *arg)
 		frames_end(f, why);	/* may free f */
 }
 
-/* Hand out what is there.  NULL, or why it is over. */
+/* Hand out what the socket has: NULL, or why the link is over. */
 static const char *
 frames_read(struct frames *f)
 {
@@ -222,7 +222,7 @@ frames_read(struct frames *f)
 	return (NULL);
 }
 
-/* For another turn: the link is not read meanwhile, but it always goes on. */
+/* Keep n bytes for another turn, until which the link is not read. */
 static const char *
 frames_keep(struct frames *f, const char *p, size_t n)
 {
@@ -232,6 +232,7 @@ frames_keep(struct frames *f, const char *p, size_t n)
 	return (NULL);
 }
 
+/* Hand out one whole frame. */
 static int
 frames_hand_out(struct frames *f, const char *frame, size_t len)
 {

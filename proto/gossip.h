@@ -1,10 +1,11 @@
 /*
- * Messages between two shards of a node, over their link: msgpack arrays, type
- * first.  The lower slot dials; both say HELLO first.
+ * Messages between two shards of a node, over their link: a msgpack array, type
+ * first, and behind it the payload's bytes.  The lower slot dials; both say HELLO
+ * first.
  *
  * Everything that reaches clients carries its origin replica and that
  * replica's sequence number towards this neighbour (from 1, without gaps): a
- * repeat is dropped; at a gap those who have missed something are closed.
+ * repeat is dropped; at a gap the sockets that have missed something are closed.
  *
  * ask: when not 0, the receiver answers DONE (or ANSWER) with the same number
  * after it has acted.
@@ -55,7 +56,7 @@ enum gossip_type {
 				   `after` up to seq, like CAST, WHISPER or PUBLISH
 				   (of), did not get through; of NEWS: something
 				   of the authority's did not; of 0: seq is the last
-				   that was sent, whoever has less has lost it */
+				   that was sent, a replica with less has lost it */
 	GOSSIP_NTYPES
 };
 
@@ -79,17 +80,18 @@ struct gossip {
 	uint32_t	 flags;
 	struct slice	 uid;
 	struct slice	 topics;	/* terminated names, one after another */
-	struct slice	 payload;	/* always the last field */
+	struct slice	 payload;	/* its bytes follow the array */
 };
 
 const char *gossip_name(enum gossip_type type);
 enum gossip_type gossip_answer(enum gossip_type type);	/* 0: none */
 /*
  * Append all but the payload's bytes, so that the payload can follow without a
- * copy: its msgpack header is in b, the caller sends b and then the bytes.
+ * copy: its length is in b, the caller sends b and then the bytes.
  */
 void	 gossip_encode(struct buf *b, const struct gossip *m);
-/* 0, or -1 with errno EPROTO. */
+/* 0; 1, of a type that only a later version has: to be passed over; or -1 with errno
+ * EPROTO.  Fields that only a later version has are ignored. */
 int	 gossip_decode(struct gossip *m, const char *data, size_t len);
 
 #endif

@@ -2,13 +2,25 @@
 #ifndef PROTO_LIMITS_H
 #define PROTO_LIMITS_H
 
+/*
+ * The version of control messages (control.h) and of those on links (gossip.h),
+ * which both sides compare in HELLO; those with none in common part.
+ *
+ * Not raised by a new field at the end of a row, nor by a new message: those that
+ * do not know them pass over them.  So a sender may not rely on either having been
+ * heard.  Raised when that is not enough: when a field goes or means something else,
+ * when one has a value that an old reader would refuse or misread, or when a new
+ * message travels with descriptors (nobody could tell whose those of a message are
+ * that is passed over).
+ */
+#define WIRE_VERSION	1
+
 #define GROUP_MAX	512		/* bytes of a group's name */
 #define UID_MAX		512		/* bytes of a uid */
 #define APP_MAX		32		/* bytes of an application's name */
 #define ADDRESS_MAX	160		/* "<node>/<slot>#<incarnation>" */
 #define NODE_MAX	64
 #define SLOTS_MAX	256		/* shards of a node */
-#define WIRE_VERSION	1		/* of control and link messages */
 #define PACKET_MAX	(64 << 10)	/* bytes of a control packet */
 #define CAPSULES_MAX	8		/* capsules in a control packet */
 #define CAPSULE_INLINE	(8 << 10)	/* bytes; above, in a memfd */

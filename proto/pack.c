@@ -14,7 +14,7 @@ struct pack_item {
 
 static inline const uint8_t *pack_item(const uint8_t *p, const uint8_t *end,
 		    struct pack_item *item);
-static int	 pack_check(const uint8_t *p, const uint8_t *end);
+static const uint8_t *pack_check(const uint8_t *p, const uint8_t *end);
 static int	 pack_write(void *b, const char *p, size_t n);
 static int	 pack_in_next(struct pack_in *in, enum pack_type type,
 		    uint64_t *n);
@@ -40,46 +40,50 @@ pack_u64(struct buf *b, uint64_t v)
 void
 pack_str(struct buf *b, struct slice s)
 {
-	pack_str_head(b, s.len);
-	if (s.len != 0)
-		buf_add(b, s.data, s.len);
-}
-
-void
-pack_str_head(struct buf *b, size_t len)
-{
 	msgpack_packer	pk;
 
-	if (len > UINT32_MAX) {
+	if (s.len > UINT32_MAX) {
 		b->failed = 1;
 		return;
 	}
 	msgpack_packer_init(&pk, b, pack_write);
-	msgpack_pack_bin(&pk, len);
-}
-
-void
-pack_nil(struct buf *b)
-{
-	msgpack_packer	pk;
-
-	msgpack_packer_init(&pk, b, pack_write);
-	msgpack_pack_nil(&pk);
+	msgpack_pack_bin(&pk, s.len);
+	if (s.len != 0)
+		buf_add(b, s.data, s.len);
 }
 
 int
 pack_open(struct pack_in *in, const void *data, size_t len)
 {
+	struct slice	 rest;
+
+	if (pack_open_head(in, data, len, &rest) == -1)
+		return (-1);
+	if (rest.len == 0)
+		return (0);
+	in->left = 0;
+	in->bad = 1;
+	errno = EPROTO;
+	return (-1);
+}
+
+int
+pack_open_head(struct pack_in *in, const void *data, size_t len,
+    struct slice *rest)
+{
 	struct pack_item	 root;
+	const uint8_t		*end;
 
 	in->at = data;
 	in->end = in->at + len;
 	in->left = 0;
 	in->bad = 1;
-	if (pack_check(in->at, in->end) == -1) {
+	if ((end = pack_check(in->at, in->end)) == NULL) {
 		errno = EPROTO;
 		return (-1);
 	}
+	*rest = slice_of(end, (size_t)(in->end - end));
+	in->end = end;
 	in->at = pack_item(in->at, in->end, &root);
 	in->left = root.n;
 	in->bad = 0;
@@ -149,10 +153,12 @@ pack_field(struct buf *b, const struct pack_field *f, const void *from)
 	struct slice	 s;
 	uint64_t	 v;
 
-	if (f->kind == PACK_SLICE) {
+	if (f->kind == PACK_SLICE || f->kind == PACK_BEHIND) {
 		s = *(const struct slice *)(const void *)p;
 		if (s.len > f->max)
 			b->failed = 1;
+		else if (f->kind == PACK_BEHIND)
+			pack_u64(b, s.len);
 		else
 			pack_str(b, s);
 		return;
@@ -181,6 +187,40 @@ pack_in_field(struct pack_in *in, const struct pack_field *f, void *to)
 	case PACK_SLICE:
 		*(struct slice *)p = pack_in_str(in, f->max);
 		break;
+	case PACK_BEHIND:
+		*(struct slice *)p = slice_of(NULL, pack_in_u64(in, f->max));
+		break;
+	}
+}
+
+void
+pack_row(struct buf *b, uint64_t type, const uint8_t row[PACK_ROW],
+    const struct pack_field *fields, const void *from)
+{
+	size_t	 n = 1;
+
+	for (size_t i = 0; i < PACK_ROW && row[i] != PACK_END; i++)
+		n += row[i] != PACK_LATER;
+	pack_array(b, n);
+	pack_u64(b, type);
+	for (size_t i = 0; i < PACK_ROW && row[i] != PACK_END; i++)
+		if (row[i] != PACK_LATER)
+			pack_field(b, &fields[row[i]], from);
+}
+
+void
+pack_in_row(struct pack_in *in, const uint8_t row[PACK_ROW],
+    const struct pack_field *fields, void *to)
+{
+	int	 later = 0;
+
+	for (size_t i = 0; i < PACK_ROW && row[i] != PACK_END; i++) {
+		if (row[i] == PACK_LATER)
+			later = 1;
+		else if (later && in->left == 0)
+			return;
+		else
+			pack_in_field(in, &fields[row[i]], to);
 	}
 }
 
@@ -246,8 +286,8 @@ pack_in_next(struct pack_in *in, enum pack_type type, uint64_t *n)
 	return (0);
 }
 
-/* One array, whole, of what pack_item knows, within the limits: 0, or -1. */
-static int
+/* One array of what pack_item knows, within the limits: its end, or NULL. */
+static const uint8_t *
 pack_check(const uint8_t *p, const uint8_t *end)
 {
 	uint64_t		 left[PACK_DEPTH];	/* elements to come */
@@ -256,19 +296,19 @@ pack_check(const uint8_t *p, const uint8_t *end)
 
 	for (;;) {
 		if ((p = pack_item(p, end, &item)) == NULL)
-			return (-1);
+			return (NULL);
 		if (item.type == PACK_ARRAY) {
 			if (item.n > (size_t)(end - p))
-				return (-1);
+				return (NULL);
 			items += item.n;
 			if (depth == PACK_DEPTH || items > PACK_ITEMS_MAX)
-				return (-1);
+				return (NULL);
 			left[depth++] = item.n;
 		} else if (depth == 0)
-			return (-1);
+			return (NULL);
 		else if (item.type == PACK_BYTES) {
 			if (item.n > (size_t)(end - p))
-				return (-1);
+				return (NULL);
 			p += item.n;
 		}
 		while (depth > 0 && left[depth - 1] == 0)
@@ -277,7 +317,7 @@ pack_check(const uint8_t *p, const uint8_t *end)
 			break;
 		left[depth - 1]--;
 	}
-	return (p == end ? 0 : -1);
+	return (p);
 }
 
 static int

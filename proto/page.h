@@ -67,7 +67,7 @@ struct page {
  * the caller's: sealed, so that it cannot shrink.  NULL with errno.
  */
 struct page *page_new(uint64_t incarnation, int *fd);
-/* It is about to run this; page_idle(): it came back. */
+/* The shard is about to run this; page_idle(): that came back. */
 void	 page_at(struct page *p, enum page_what what, uint64_t replica,
 	    uint64_t origin, uint64_t number);
 void	 page_idle(struct page *p);

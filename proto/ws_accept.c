@@ -56,15 +56,3 @@ ws_accept(char dst[WS_ACCEPT_LEN + 1], struct slice key)
 	EVP_EncodeBlock((unsigned char *)dst, sha, sizeof(sha));
 	return (0);
 }
-
-int
-ws_group_id(char dst[17], struct slice s)
-{
-	unsigned char	 sha[SHA256_DIGEST_LENGTH];
-
-	if (SHA256((const unsigned char *)(s.len > 0 ? s.data : ""), s.len,
-	    sha) == NULL)
-		return (-1);
-	bytes_hex(dst, sha, 8);
-	return (0);
-}

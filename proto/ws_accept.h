@@ -11,7 +11,5 @@ int	 ws_key_ok(struct slice key);
 /* Sec-WebSocket-Accept for key, into dst (WS_ACCEPT_LEN and a terminator).
  * 0, or -1 when libcrypto fails. */
 int	 ws_accept(char dst[WS_ACCEPT_LEN + 1], struct slice key);
-/* The first 16 hex digits of SHA-256(s), terminated: DESIGN's {group_id}. */
-int	 ws_group_id(char dst[17], struct slice s);
 
 #endif

@@ -1,6 +1,6 @@
 /* What the gateway tells us. */
 #include <sys/socket.h>
-#include <sys/syscall.h>
+#include <sys/pidfd.h>
 
 #include <errno.h>
 #include <poll.h>
@@ -590,7 +590,7 @@ orders_watch(struct worker *w, int fd)
 		close(w->gateway_pidfd);
 	w->gateway_pidfd = -1;
 	if (sock_peer(fd, &pid, NULL) == 0)
-		w->gateway_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+		w->gateway_pidfd = pidfd_open(pid, 0);
 }
 
 int

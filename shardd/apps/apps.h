@@ -1,8 +1,13 @@
-/* The built-in applications: one file and one row in main.c each. */
-#ifndef SHARDD_APPS_H
-#define SHARDD_APPS_H
+/*
+ * The built-in applications, one row in main.c each, and the answers that they give
+ * alike.
+ */
+#ifndef SHARDD_APPS_APPS_H
+#define SHARDD_APPS_APPS_H
 
 #include "shardd/kennel.h"
+
+struct js_text;
 
 extern const struct kennel_app chat_app;	/* the chat room */
 extern const struct kennel_app echo_app;	/* what you send, you get */
@@ -18,5 +23,7 @@ void	 app_for_all_origins(struct kennel_request *q);
  * browser that asks for a page of another origin (after app_for_all_origins()) is
  * told that it may. */
 int	 app_options(struct kennel_request *q, const char *allow);
+/* Ends t and answers with it, which is JSON and not to be kept. */
+void	 app_respond_text(struct kennel_request *q, struct js_text *t);
 
 #endif

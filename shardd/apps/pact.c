@@ -1,16 +1,30 @@
-/* pact: rooms and their sockets, coming and going; pings. */
+/*
+ * pact: rooms with profiles, chat, polls, counters and a configuration.
+ *
+ * This file has the rooms and their sockets, coming and going, and the pings.  The
+ * others, from above: pact_http answers requests, pact_users tells who is there,
+ * pact_say takes what clients say, pact_tell has what sockets hear of that; below
+ * them pact_room is what a room's state becomes of a step, and pact_place makes
+ * place in it; pact_socket, pact_roll, pact_sign and pact_names know none of them.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "shardd/apps/apps.h"
-#include "shardd/apps/pact.h"
+#include "shardd/apps/pact_http.h"
+#include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_room.h"
+#include "shardd/apps/pact_say.h"
+#include "shardd/apps/pact_tell.h"
+#include "shardd/apps/pact_users.h"
 
 #define PACT_PING_MS	25000		/* between two pings */
 #define PACT_RETRY_MS	1000		/* until joining is tried again */
 #define PACT_TICK_MS	250
 
-/* What is due, for each delay a queue: who comes is the last of it. */
+/* The sockets for which something is due, a queue for each delay: a socket that comes
+ * is the last of its queue. */
 static struct pact_due {
 	unsigned	 ms;
 	struct pact_socket *first, *last;
@@ -23,6 +37,7 @@ static void	 pact_join(struct pact_socket *ps);
 
 /* ---- what is due ---- */
 
+/* Nothing is due for ps. */
 static void
 due_remove(struct pact_socket *ps)
 {
@@ -35,6 +50,7 @@ due_remove(struct pact_socket *ps)
 	*(ps->after == NULL ? &q->last : &ps->after->before) = ps->before;
 }
 
+/* Something is due for ps when the delay of q has passed. */
 static void
 due_add(struct pact_socket *ps, struct pact_due *q)
 {
@@ -47,6 +63,7 @@ due_add(struct pact_socket *ps, struct pact_due *q)
 	q->last = ps;
 }
 
+/* Ping the client, and again later. */
 static void
 due_ping(struct pact_socket *ps, uint64_t now)
 {
@@ -59,6 +76,7 @@ due_ping(struct pact_socket *ps, uint64_t now)
 	pact_send(ps, &t);
 }
 
+/* Time has passed: join, ping. */
 static void
 due_cb(void *arg)
 {
@@ -74,34 +92,9 @@ due_cb(void *arg)
 		due_ping(ps, now);
 }
 
-/* ---- steps ---- */
-
-/* A step of the socket: words, the last NULL.  done may be NULL. */
-int
-pact_do(struct pact_socket *ps, kennel_done_cb *done, void *arg,
-    const char *const *words)
-{
-	struct js_text	 t;
-	int		 rv = -1;
-
-	if (js_begin(&t) == -1)
-		return (-1);
-	for (; *words != NULL; words++)
-		fwrite(*words, 1, strlen(*words) + 1, t.f);
-	if (js_end(&t) == -1)
-		return (-1);
-	/* What is said in parting is the replica's to say. */
-	if (done != NULL)
-		rv = kennel_step(ps->socket, t.data, t.len, done, arg);
-	else
-		rv = kennel_replica_step(kennel_socket_replica(ps->socket),
-		    t.data, t.len, NULL, NULL);
-	js_clear(&t);
-	return (rv);
-}
-
 /* ---- coming and going ---- */
 
+/* The step that joins was decided: the client hears of its room. */
 static void
 pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 {
@@ -117,7 +110,7 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 			pact_error(ps, pact_refusal(err));
 		ps->told = 1;
 		ps->asked = err == ETIMEDOUT;
-		/* It may have joined yet: another try would count twice. */
+		/* The socket may have joined yet: another try would count twice. */
 		if (err == ETIMEDOUT)
 			kennel_close(s, 1013, "try again later");
 		if (err == EAGAIN)
@@ -135,6 +128,7 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 	pact_profile(ps);
 }
 
+/* Ask to join the room. */
 static void
 pact_join(struct pact_socket *ps)
 {
@@ -150,6 +144,7 @@ pact_join(struct pact_socket *ps)
 	}
 }
 
+/* kennel_app's onopen. */
 static int
 pact_open(struct kennel_socket *s)
 {
@@ -180,6 +175,7 @@ pact_open(struct kennel_socket *s)
 	return (0);
 }
 
+/* kennel_app's onclose. */
 static void
 pact_close(struct kennel_socket *s, const struct kennel_close *why)
 {
@@ -204,6 +200,7 @@ pact_close(struct kennel_socket *s, const struct kennel_close *why)
 
 /* ---- rooms ---- */
 
+/* kennel_app's onstart: a room. */
 static int
 pact_start(struct kennel_replica *r)
 {
@@ -217,6 +214,7 @@ pact_start(struct kennel_replica *r)
 	return (0);
 }
 
+/* kennel_app's onstop. */
 static void
 pact_stop(struct kennel_replica *r)
 {

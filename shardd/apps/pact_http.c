@@ -1,140 +1,12 @@
 /* pact: requests: pages, details, users, and the headers of an upgrade. */
-#include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-
 #include "shardd/apps/apps.h"
-#include "shardd/apps/pact.h"
-
-#define PACT_KEY_MAX	4096		/* bytes of a signing key */
-
-static const char	 pact_details_default[] =
-    "city=CF-IPCity country=CF-IPCountry continent=CF-IPContinent "
-    "region=CF-Region timezone=CF-Timezone latitude=CF-IPLatitude "
-    "longitude=CF-IPLongitude";
-
-/* ---- digests ---- */
-
-static void
-pact_sha256(char dst[65], const char *const *parts, const size_t *lens,
-    size_t n)
-{
-	unsigned char	 md[EVP_MAX_MD_SIZE];
-	EVP_MD_CTX	*c = EVP_MD_CTX_new();
-	unsigned	 len = 0;
-
-	if (c != NULL && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1) {
-		for (size_t i = 0; i < n; i++)
-			EVP_DigestUpdate(c, parts[i], lens[i]);
-		EVP_DigestFinal_ex(c, md, &len);
-	}
-	EVP_MD_CTX_free(c);
-	for (unsigned i = 0; i < 32; i++)
-		sprintf(dst + 2 * i, "%02x", i < len ? md[i] : 0);
-}
-
-void
-pact_room_id(char dst[PACT_ID + 1], const char *group, size_t len)
-{
-	char	 hex[65];
-
-	pact_sha256(hex, &group, &len, 1);
-	memcpy(dst, hex, PACT_ID);
-	dst[PACT_ID] = '\0';
-}
-
-/* From the file that signing_key_file names, without its last newline, or what
- * the gateway had in its environment.  NULL: nobody becomes admin. */
-static const char *
-pact_signing_key(void)
-{
-	static char	 key[PACT_KEY_MAX + 1];
-	static int	 read;
-	const char	*path = kennel_option("signing_key_file");
-	const char	*env = kennel_option("signing_key");
-	FILE		*f;
-	size_t		 n;
-
-	if (read)
-		return (key[0] == '\0' ? NULL : key);
-	read = 1;
-	if (path != NULL && *path != '\0') {
-		if ((f = fopen(path, "re")) == NULL) {
-			kennel_log("signing_key_file %s: %s", path,
-			    strerror(errno));
-			return (NULL);
-		}
-		n = fread(key, 1, sizeof(key) - 1, f);
-		fclose(f);
-		while (n > 0 && (key[n - 1] == '\n' || key[n - 1] == '\r'))
-			n--;
-		key[n] = '\0';
-	} else if (env != NULL)
-		snprintf(key, sizeof(key), "%s", env);
-	return (key[0] == '\0' ? NULL : key);
-}
-
-int
-pact_signed(const char *room, size_t room_len, const char *ts,
-    const json_t *key)
-{
-	const char	*secret = pact_signing_key();
-	const char	*given = json_string_value(key);
-	const char	*parts[3] = { room, ts, secret };
-	size_t		 lens[3] = { room_len, strlen(ts), 0 };
-	char		 want[65], have[65];
-
-	if (secret == NULL || json_string_length(key) != 64)
-		return (0);
-	lens[2] = strlen(secret);
-	pact_sha256(want, parts, lens, 3);
-	for (size_t i = 0; i < 64; i++)
-		have[i] = (char)tolower((unsigned char)given[i]);
-	return (CRYPTO_memcmp(want, have, 64) == 0);
-}
-
-/* ---- what is known of a client ---- */
-
-void
-pact_write_details(FILE *f, const struct kennel_socket *s)
-{
-	const char	*list = kennel_option("pact_details");
-	const char	*equals, *value;
-	json_t		*text;
-	char		 header[128];
-	size_t		 n, more = 0;
-
-	putc('{', f);
-	if (list == NULL || *list == '\0')
-		list = pact_details_default;
-	if (!kennel_trusts(kennel_socket_peer(s)))
-		list = "";
-	for (; *list != '\0'; list += n) {
-		list += strspn(list, " \t,");
-		n = strcspn(list, " \t,");
-		equals = memchr(list, '=', n);
-		if (equals == NULL ||
-		    n - (size_t)(equals - list) > sizeof(header))
-			continue;
-		snprintf(header, sizeof(header), "%.*s",
-		    (int)(list + n - equals - 1), equals + 1);
-		if ((value = kennel_socket_header(s, header)) == NULL)
-			continue;
-		if (more++)
-			putc(',', f);
-		js_write_string(f, list, (size_t)(equals - list));
-		putc(':', f);
-		/* What is no UTF-8 is left empty. */
-		text = json_string(value);
-		js_write_string(f, value, text == NULL ? 0 : strlen(value));
-		json_decref(text);
-	}
-	putc('}', f);
-}
+#include "shardd/apps/pact_http.h"
+#include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_sign.h"
+#include "shardd/apps/pact_users.h"
 
 /* ---- sessions ---- */
 
@@ -157,6 +29,7 @@ pact_encode(const char *s, size_t len)
 	return (dst);
 }
 
+/* What an upgrade is answered with: the session, for cookies. */
 static void
 pact_session_headers(struct kennel_request *q)
 {
@@ -186,6 +59,7 @@ pact_session_headers(struct kennel_request *q)
 	free(cookie);
 }
 
+/* A room's socket begins, if its names can stand in JSON. */
 static void
 pact_connect(struct kennel_request *q)
 {
@@ -197,7 +71,7 @@ pact_connect(struct kennel_request *q)
 	group = kennel_request_group(q, &group_len);
 	a = json_stringn(uid, uid_len);
 	b = json_stringn(group, group_len);
-	/* They will stand in JSON, which is UTF-8. */
+	/* Both will stand in JSON, which is UTF-8. */
 	if (a == NULL || b == NULL)
 		kennel_respond(q, 400, "text/plain",
 		    "room and session must be UTF-8\n", 31);
@@ -210,20 +84,9 @@ pact_connect(struct kennel_request *q)
 	json_decref(b);
 }
 
-/* ---- JSON ---- */
+/* ---- details ---- */
 
-void
-pact_respond_text(struct kennel_request *q, struct js_text *t)
-{
-	if (js_end(t) == -1) {
-		kennel_respond(q, 503, NULL, NULL, 0);
-		return;
-	}
-	kennel_header(q, "Cache-Control", "no-store");
-	kennel_respond(q, 200, "application/json", t->data, t->len);
-	js_clear(t);
-}
-
+/* The answer to /details, when what was before it is known. */
 static void
 pact_details_cb(struct kennel_replica *r, int err, void *arg)
 {
@@ -257,7 +120,7 @@ pact_details_cb(struct kennel_replica *r, int err, void *arg)
 	js_write_string(t.f, config, config_len);
 	fprintf(t.f, ",\"bootupTime\":%.0f,\"uptime\":%.0f}", boot,
 	    now > boot ? now - boot : 0);
-	pact_respond_text(q, &t);
+	app_respond_text(q, &t);
 }
 
 /* ---- requests ---- */
@@ -272,6 +135,7 @@ static const struct {
 	{ "/livemap", "livemap.html" },
 };
 
+/* A page by its path, or 404. */
 static void
 pact_page(struct kennel_request *q, const char *path)
 {

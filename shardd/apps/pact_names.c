@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/apps/pact.h"
+#include "shardd/apps/js.h"
+#include "shardd/apps/pact_names.h"
 
 /* ---- limits ---- */
 
@@ -34,6 +35,13 @@ pact_limits(void)
 }
 
 /* ---- names ---- */
+
+const struct pact_kind	 pact_poll = {
+	"poll", "polls", "votes/", "tally/"
+};
+const struct pact_kind	 pact_ephemeral = {
+	"ephemeralPoll", "~polls", "~votes/", "~tally/"
+};
 
 char *
 pact_name(const char *s, size_t len)

@@ -1,12 +1,13 @@
 /*
  * pact: when a room remembers as many sessions as it may, or its state is nearly
- * full, the oldest sessions that hold nothing make place for a new one: who has no
- * socket here, no properties and no vote loses a suffix only.
+ * full, the oldest sessions that hold nothing make place for a new one: one without
+ * socket, properties and vote loses a suffix only.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/apps/pact.h"
+#include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_place.h"
 
 #define PLACE_LOOK	64		/* sessions that are looked at together */
 #define PLACE_TRIES	4		/* times that, a join */

@@ -5,20 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/apps/pact.h"
+#include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_place.h"
+#include "shardd/apps/pact_room.h"
+#include "shardd/apps/pact_socket.h"
 
 #define PACT_WORDS	5		/* of a step, at most */
 #define PACT_LEFT	1000		/* writes to go on with another session */
 #define PACT_PORTION	256		/* sessions or relays that end in a step */
 
 static const char	 room_sockets[] = "~sockets/", room_relays[] = "~relays/";
-
-const struct pact_kind	 pact_poll = {
-	"poll", "polls", "votes/", "tally/"
-};
-const struct pact_kind	 pact_ephemeral = {
-	"ephemeralPoll", "~polls", "~votes/", "~tally/"
-};
 
 /* Refusals of ours are errnos, so that they can travel. */
 #define PACT_E_COUNTERS	EMFILE

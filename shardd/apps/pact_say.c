@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/apps/pact.h"
+#include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_room.h"
+#include "shardd/apps/pact_say.h"
+#include "shardd/apps/pact_sign.h"
+#include "shardd/apps/pact_tell.h"
 
 #define PACT_TS_MS	300000		/* that a signature may be off */
 #define PACT_DEPTH	32		/* objects and arrays within each other */
@@ -161,7 +165,6 @@ pact_event_free(struct pact_event *e)
 	free(e->event);
 	free(e->id);
 }
-
 
 static void
 in_subscribe(struct pact_in *in)

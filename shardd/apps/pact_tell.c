@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/apps/pact.h"
+#include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_tell.h"
 
 /* ---- messages to clients ---- */
 
@@ -54,7 +55,7 @@ pact_properties(const struct pact_socket *ps)
 	return (v == NULL ? "{}" : v);
 }
 
-/* Those that all may see. */
+/* The properties that all may see: JSON. */
 static const char *
 pact_public(struct pact_socket *ps)
 {
@@ -202,7 +203,7 @@ pact_topics_free(struct pact_topics *t)
 	free(t->names);
 }
 
-/* To those here who have subscribed; ends text. */
+/* To the sockets here that have subscribed; ends text. */
 static void
 pact_publish(struct kennel_replica *r, const char *event, const char *id,
     size_t id_len, struct js_text *text)
@@ -251,7 +252,7 @@ pact_tell_config(struct kennel_replica *r)
 	if (js_end(&t) == 0 && room->strangers == 0)
 		kennel_replica_emit(r, t.data, t.len, 0);
 	else if (t.data != NULL)
-		/* Who has not joined gets it then. */
+		/* A socket that has not joined gets it then. */
 		for (size_t i = 0; i < room->roll.n; i++) {
 			ps = pact_on_roll(room->roll.at[i].node);
 			if (ps != NULL && ps->joined)
@@ -385,7 +386,7 @@ pact_reset(struct kennel_replica *r)
 	kennel_each(r, w.kind->polls, pact_walk_polls_cb, &w);
 }
 
-/* The present state, to who has just subscribed. */
+/* The present state, to a socket that has just subscribed. */
 void
 pact_tell_state(struct pact_socket *ps, const char *event, const char *id)
 {

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/apps/pact.h"
+#include "shardd/apps/apps.h"
+#include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_tell.h"
+#include "shardd/apps/pact_users.h"
 
 #define PLACE_LEN	33		/* 16 hex digits, '-', 16 hex digits */
 
@@ -222,7 +225,7 @@ users_cb(struct kennel_replica *r, const struct kennel_slot *slots, size_t n,
 			fprintf(t.f, "],\"next\":\"%s\"}", text);
 		} else
 			fputs("]}", t.f);
-		pact_respond_text(u->q, &t);
+		app_respond_text(u->q, &t);
 	} else
 		kennel_respond(u->q, 503, NULL, NULL, 0);
 	js_clear(&here);

@@ -76,15 +76,6 @@ ws_queue_close(struct conn *c, uint16_t code, const char *reason)
 	payload_unref(p);
 }
 
-/* Does this end leave anything to wait for from the client? */
-static int
-ws_is_failure(enum close_why why)
-{
-	return (why == CLOSE_PROTOCOL || why == CLOSE_UTF8 ||
-	    why == CLOSE_TOO_BIG || why == CLOSE_SLOW || why == CLOSE_IDLE ||
-	    why == CLOSE_RATE || why == CLOSE_CROWDED);
-}
-
 void
 ws_close(struct conn *c, enum close_why why, uint16_t code,
     const char *reason)
@@ -99,7 +90,7 @@ ws_close(struct conn *c, enum close_why why, uint16_t code,
 	if (why == CLOSE_SLOW)
 		outbox_drop(&c->out, 0);	/* it should get to read this */
 	ws_queue_close(c, code, reason);
-	if (ws_is_failure(why))
+	if (close_lingers(why))
 		conn_linger(c);
 	else {
 		conn_set_state(c, CONN_CLOSING);

@@ -38,6 +38,7 @@ struct wire {
 	struct link	*link;		/* NULL: its caller is not known yet */
 	struct frames	*frames;
 	struct event	*timer;		/* for its HELLO */
+	uint64_t	 passed_over;	/* messages of a later version */
 };
 
 static void	 wire_free(struct wire *wire);
@@ -189,10 +190,18 @@ wire_message_cb(struct frames *f, const char *data, size_t len, void *arg)
 	const char	*why;
 
 	(void)f;
-	if (gossip_decode(&m, data, len) == -1) {
+	switch (gossip_decode(&m, data, len)) {
+	case -1:
 		log_warn("link peer=%d error=\"not a message\"",
 		    wire->link == NULL ? -1 : (int)link_slot(wire->link));
 		return (-1);
+	case 1:
+		if (wire->timer != NULL)
+			return (-1);		/* HELLO comes first */
+		if (wire->passed_over++ == 0)
+			log_info("link slot=%u sends messages of a later version,"
+			    " which are passed over", link_slot(wire->link));
+		return (0);
 	}
 	if (wire->timer == NULL)
 		return (link_message(wire->link, &m));

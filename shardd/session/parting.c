@@ -24,28 +24,6 @@ struct parted {
 
 /* ---- the last callback ---- */
 
-/* Was c's end an error, for onerror? */
-static int
-parting_is_error(enum close_why why)
-{
-	switch (why) {
-	case CLOSE_RESET:
-	case CLOSE_PROTOCOL:
-	case CLOSE_UTF8:
-	case CLOSE_TOO_BIG:
-	case CLOSE_SLOW:
-	case CLOSE_IDLE:
-	case CLOSE_TIMEOUT:
-	case CLOSE_NO_MEMORY:
-	case CLOSE_ERROR:
-	case CLOSE_RATE:
-	case CLOSE_CROWDED:
-		return (1);
-	default:
-		return (0);
-	}
-}
-
 /* PARTED was said of c, or nobody will say it: the last callbacks; may free c. */
 static void
 parting_end(struct conn *c, int last)
@@ -63,7 +41,7 @@ parting_end(struct conn *c, int last)
 	verbs_cancel(c);
 	if ((c->flags & CONN_F_OPENED) && (c->flags & CONN_F_PARTED) == 0) {
 		c->flags |= CONN_F_PARTED;
-		if (c->app->onerror != NULL && parting_is_error(c->why))
+		if (c->app->onerror != NULL && close_is_error(c->why))
 			c->app->onerror(conn_socket(c), &close);
 		else if (c->app->onclose != NULL)
 			c->app->onclose(conn_socket(c), &close);

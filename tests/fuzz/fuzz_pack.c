@@ -33,7 +33,7 @@ copy(struct buf *b, struct pack_in *in)
 			copy(b, &inner);
 			*in = as_array;
 		} else {
-			pack_nil(b);
+			buf_add(b, "\xc0", 1);
 			in->at = NULL;	/* nothing reads a nil: the end */
 			in->left = 0;
 			return;

@@ -7,6 +7,7 @@ import struct
 import subprocess
 
 from kit import kennel as kits
+from kit import wait
 
 LIBRARY = os.path.join(kits.BUILD, "tests", "kit", "count_alloc.so")
 KINDS = "malloc", "calloc", "realloc", "memalign", "free"
@@ -44,7 +45,7 @@ class Allocs:
         even one in a thousand of them, is in all.
         """
         found = []
-        for _ in range(rounds):
+        for _ in range(wait.limit(rounds)):
             before = [self.calls(p) for p in pids]
             run()
             after = [self.calls(p) for p in pids]

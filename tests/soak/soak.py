@@ -45,6 +45,7 @@ deflate = yes
 closing_timeout = 1s
 pact_sessions = 50
 pact_rooms = 10
+pact_counters = 100000
 """
 
 # How a conversation may end while the other end is being killed.
@@ -53,6 +54,18 @@ DISTURBED = (Closed, Ended, OSError)
 
 class Wrong(Exception):
     """A client was given what is not right."""
+
+
+class Told(Exception):
+    """A client was told that something is away, and to come again."""
+
+
+class Person(Pact):
+    def hear(self, marks=False):
+        m = super().hear(marks)
+        if m["type"] == "error" and m["data"].endswith("try again later"):
+            raise Told(m["data"])
+        return m
 
 
 class Soak:
@@ -97,6 +110,8 @@ class Soak:
         while not self.round_over.is_set():
             try:
                 actor(rng)
+            except Told as e:
+                self.count(f"told: {e}")
             except Refused as e:
                 status = e.response.status
                 self.count(f"refused {status}")
@@ -210,24 +225,18 @@ class Soak:
     def pact(self, rng):
         """
         Steps of the room's counter, and behind each a step of one's own counter:
-        who hears of the latter without an error knows that the former counts.
+        who hears of the latter, and of no error, knows that the former counts.
         """
         room = rng.choice(ROOMS)
-        own = f"{threading.current_thread().name} {next(self.serial) % 200}"
-        with Pact(self.k, room, session=f"s{rng.randrange(40)}") as c:
+        own = f"{threading.current_thread().name} {next(self.serial)}"
+        with Person(self.k, room, session=f"s{rng.randrange(40)}") as c:
             c.subscribe(f"counter:{own}")
             for _ in self.turns(rng):
                 with self.lock:
                     self.perhaps[room] += 1
                 c.count("soak")
                 c.count(own)
-                while (m := c.hear())["type"] != "error" and \
-                        (m["type"], (m.get("data") or {}).get("id")) != \
-                        ("counter", own):
-                    pass
-                if m["type"] == "error":
-                    self.count("counter errors")
-                    return              # which of both?
+                c.until("counter", lambda data: data["id"] == own)
                 with self.lock:
                     self.certain[room] += 1
                     self.perhaps[room] -= 1
@@ -235,7 +244,7 @@ class Soak:
 
     def poll(self, rng):
         """Votes, logs in, and reads what the room is like."""
-        with Pact(self.k, rng.choice(ROOMS)) as c:
+        with Person(self.k, rng.choice(ROOMS)) as c:
             c.login({"name": "x" * rng.randrange(100)})
             for _ in self.turns(rng):
                 c.vote(f"p{rng.randrange(5)}", rng.choice("abc"))
@@ -313,22 +322,31 @@ class Soak:
         Somebody in each room remembers it, and all is written again with the
         next step; until then nobody dies.
         """
-        people = [Pact(self.k, room) for room in ROOMS]
+        people = [self.again(lambda: Person(self.k, room)) for room in ROOMS]
         for p in people:
-            p.subscribe("counter:kept")
+            self.again(lambda: p.subscribe("counter:kept"))
         with self.k.redis() as r:
             r("FLUSHALL")
         for p in people:
-            wait.until(lambda: self.kept(p), 30, "a step after FLUSHALL")
+            wait.until(lambda: self.again(lambda: self.kept(p)), 30,
+                       "a step after FLUSHALL")
         pacts.leave(*people)
+
+    @staticmethod
+    def again(do):
+        """What do() returns, however often it is told to come again."""
+        while True:
+            try:
+                return do()
+            except Told:
+                time.sleep(0.1)
 
     @staticmethod
     def kept(p):
         """A step of p's counter is in Redis."""
         p.count("kept")
-        while (m := p.hear())["type"] not in ("counter", "error"):
-            pass
-        return m["type"] == "counter"
+        p.until("counter")
+        return True
 
     def heal(self):
         """As many shards as there are, and Redis, answer."""
@@ -392,7 +410,7 @@ class Soak:
 
     def check_counters(self):
         for room in ROOMS:
-            with Pact(self.k, room) as p:
+            with Person(self.k, room) as p:
                 before = p.subscribe("counter:soak")
             value = before[0]["data"]["value"] if before else 0
             low = self.certain[room]

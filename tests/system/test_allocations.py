@@ -159,8 +159,11 @@ def test_whisper_to_another_shard(counted):
 
 
 def test_whisper_by_lookup(counted):
-    """The 5 are hiredis': a number, an array of one string, each one's room."""
-    assert whisper(bench(counted, shards=2, limit=1, ask=0)) == 5
+    """
+    The 5 are hiredis': a number, an array of one string, each one's room.  On a
+    machine with other work several answers are read together: fewer.
+    """
+    assert whisper(bench(counted, shards=2, limit=1, ask=0)) <= 5
 
 
 @pytest.mark.parametrize("redis, each", ((None, 27), ("none", 25)))

@@ -1,5 +1,6 @@
 """The command line: help, version, --check, and the usual mistakes."""
 import os
+import re
 import resource
 import socket
 import subprocess
@@ -64,6 +65,16 @@ def test_documented_file_with_every_line_active(tmp_path):
         .replace("worker = shardd", f"worker = {kits.SHARDD}")
     p = gatewayd("--check", "--config", ini(tmp_path, text))
     assert (p.returncode, p.stdout) == (0, "configuration ok\n"), p.stderr
+
+
+def test_check_tells_all_errors_at_once(tmp_path):
+    """Each with its line; the keys of an unknown section are not held against it."""
+    path = ini(tmp_path, "[gateway]\nlisten = 127.0.0.1:1 ; here\nnokey = 1\n"
+               "limit = x # y\n[rout x]\na = 1\n[route /a]\napp = chat # chat\n"
+               "nokey = 2\n")
+    p = gatewayd("--check", "--config", path)
+    assert p.returncode != 0 and p.stdout == ""
+    assert re.findall(r":(\d+): ", p.stderr) == ["3", "4", "5", "9"], p.stderr
 
 
 @pytest.mark.parametrize("args", [

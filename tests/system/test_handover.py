@@ -282,6 +282,7 @@ def test_all_shards_die_while_many_arrive(kennel):
         except Closed as e:
             assert e.so_far == b""
         c.close()
-    wait.until(lambda: len(kennel.shards()) == 3, 15)
+    # One more may have been started for those who were waiting.
+    wait.until(lambda: len(kennel.shards()) >= 3, 15)
     kennel.wait_places(0)
     kennel.exact()

@@ -507,9 +507,10 @@ static const struct wrong {
 	W("x", 0),				/* no array */
 	W("\xdd\xff\xff\xff\xff", 0),
 	W("\x91\x01", 0),			/* no message */
-	W("\x91\x91\x7f", 0),			/* no such type */
+	W("\x91\x91\x00", 0),			/* no such type */
+	W("\x91\x91\x7f", 1),			/* of a later version, with a descriptor */
 	W("\x91\x91\x12", 0),			/* PING without a number */
-	W("\x92\x92\x12\x01\x91\x7f", 0),	/* the second one */
+	W("\x92\x92\x12\x01\x91\x00", 0),	/* the second one */
 	W("\x91\x92\x12\x01", 1),		/* PING with a descriptor */
 	W("\x91\x96\x0d\x01\x01\x00\x00\xc4\x00", 0),	/* ADOPT without */
 	W("\x91\x96\x0d\x01\x01\x00\x00\xc4\x00", 2),	/* and with two */
@@ -530,6 +531,22 @@ START_TEST(what_is_not_a_packet_of_ours_ends_it_unheard)
 	turns(2);
 	ck_assert_uint_eq(left.ends, 1);
 	ck_assert_uint_eq(open_fds(), before - 2);
+}
+END_TEST
+
+/* A packet of a later version: a type that is not known here, a PING with a field
+ * more than here, and a HELD. */
+START_TEST(what_a_later_version_says_is_passed_over)
+{
+	static const char	 bytes[] = "\x93\x92\x7f\xa1x\x93\x12\x01\xa1y"
+				    "\x91\x04";
+
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(send(sv[0], bytes, sizeof(bytes) - 1, 0),
+		    sizeof(bytes) - 1);
+	turns(2);
+	ck_assert_uint_eq(right.messages, 6);
+	ck_assert_uint_eq(right.ends, 0);
 }
 END_TEST
 
@@ -583,6 +600,7 @@ main(void)
 	tcase_add_test(t, a_refused_message_ends_it_and_closes_its_descriptors);
 	tcase_add_loop_test(t, what_is_not_a_packet_of_ours_ends_it_unheard, 0,
 	    (int)nitems(wrong));
+	tcase_add_test(t, what_a_later_version_says_is_passed_over);
 	tcase_add_loop_test(t, too_large_or_too_full_a_packet_ends_it, 0, 2);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -40,6 +40,28 @@ START_TEST(some_codes_are_promised)
 }
 END_TEST
 
+/* What README.md and kennel.h promise of the callbacks. */
+START_TEST(errors_and_what_is_awaited_are_columns)
+{
+	static const enum close_why	 errors[] = { CLOSE_RESET,
+		CLOSE_PROTOCOL, CLOSE_UTF8, CLOSE_TOO_BIG, CLOSE_SLOW, CLOSE_IDLE,
+		CLOSE_TIMEOUT, CLOSE_NO_MEMORY, CLOSE_ERROR, CLOSE_RATE,
+		CLOSE_CROWDED };
+	size_t	 n = 0;
+
+	for (int i = 0; i < CLOSE_NWHYS; i++) {
+		n += close_is_error((enum close_why)i) != 0;
+		/* A client that did nothing wrong is waited for. */
+		if (close_lingers((enum close_why)i))
+			ck_assert(close_is_error((enum close_why)i));
+	}
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		ck_assert(close_is_error(errors[i]));
+	ck_assert_uint_eq(n, sizeof(errors) / sizeof(errors[0]));
+	ck_assert(close_lingers(CLOSE_UTF8) && !close_lingers(CLOSE_GOING));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -52,6 +74,7 @@ main(void)
 	    every_reason_has_a_code_a_label_and_a_sentence, 0, CLOSE_NWHYS);
 	tcase_add_test(t, what_is_not_in_the_table_reads_as_unknown);
 	tcase_add_test(t, some_codes_are_promised);
+	tcase_add_test(t, errors_and_what_is_awaited_are_columns);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

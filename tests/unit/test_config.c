@@ -70,8 +70,18 @@ static const struct {
 	{ "  [ main ]  \n\tkey\t=\t1 2\t\n", "[main|]\n() 1 2\n", NULL },
 	{ "[main]\nkey: 1\n", "[main|]\n() 1\n", NULL },
 	{ "[main]\nkey =\n", "[main|]\n() \n", NULL },
-	/* Values keep what looks like a comment, and their quotes inside. */
-	{ "[main]\nkey = a ; b # c\n", "[main|]\n() a ; b # c\n", NULL },
+	/* A comment follows a blank; else it is part of the value. */
+	{ "[main]\nkey = a ; b # c\n", "[main|]\n() a\n", NULL },
+	{ "[main]\nkey = a\t# b ; c\n", "[main|]\n() a\n", NULL },
+	{ "[main]\nkey = a;b#c\n", "[main|]\n() a;b#c\n", NULL },
+	{ "[main]\nkey =;a\n", "[main|]\n() ;a\n", NULL },
+	{ "[main]\nkey = ; a\nother = #\n", "[main|]\n() \n() \n", NULL },
+	{ "[main] ; a\n[route x]# b\n", "[main|]\n",
+	    "t:2: a section is written [name] on a line" },
+	{ "[main]\nkey = \"a ;b\" ; c\nother = 'd #' # 'e'\n",
+	    "[main|]\n() a ;b\n() d #\n", NULL },
+	{ "[main]\nkey = \"a\" b \"c\"\n", "[main|]\n() a\" b \"c\n", NULL },
+	{ "[main]\nkey = \"a ; b\n", "[main|]\n() \"a\n", NULL },
 	{ "[main]\nkey = \" a ;b \"\n", "[main|]\n()  a ;b \n", NULL },
 	{ "[main]\nkey = 'x'\n", "[main|]\n() x\n", NULL },
 	{ "[main]\nkey = \"x'\n", "[main|]\n() \"x'\n", NULL },
@@ -82,19 +92,23 @@ static const struct {
 	/* Sections: labels, repeated ones, ones without keys. */
 	{ "[route a b]\nkey=1\n[route\tc]\n[route a b]\n",
 	    "[route|a b]\n(a b) 1\n[route|c]\n[route|a b]\n", NULL },
-	{ "[route a-very-long-label-that-is-longer-than-what-inih-keeps]\n"
+	{ "[route a-very-long-label-that-is-longer-than-what-others-keep]\n"
 	    "key=1\n",
-	    "[route|a-very-long-label-that-is-longer-than-what-inih-keeps]\n"
-	    "(a-very-long-label-that-is-longer-than-what-inih-keeps) 1\n",
+	    "[route|a-very-long-label-that-is-longer-than-what-others-keep]\n"
+	    "(a-very-long-label-that-is-longer-than-what-others-keep) 1\n",
 	    NULL },
 	/* Keys that no table lists. */
 	{ "[route a]\napp.x=1\napp.=2\n[free]\nanything=3\n",
 	    "[route|a]\n*app.x=1\n*app.=2\n[free|]\n*anything=3\n", NULL },
 	{ "[route a]\nap=1\n", "[route|a]\n",
 	    "t:2: [route a] ap: there is no such key" },
-	/* Errors: the first one counts, by its line. */
-	{ "[main]\nkey=bad\nkey=1\n", "[main|]\n",
+	/* Errors: each by its line; the rest is read. */
+	{ "[main]\nkey=bad\nkey=1\n", "[main|]\n() 1\n",
 	    "t:2: [main] key: this one is bad" },
+	{ "[main]\nkey=bad\nnokey=1\nkey=worse\n", "[main|]\n",
+	    "t:2: [main] key: this one is bad\n"
+	    "t:3: [main] nokey: there is no such key\n"
+	    "t:4: [main] key: not a valid value" },
 	{ "[main]\nkey=worse\n", "[main|]\n",
 	    "t:2: [main] key: not a valid value" },
 	{ "[route x]\n\n; c\nkey=bad\n", "[route|x]\n",
@@ -103,18 +117,24 @@ static const struct {
 	    "t:2: [main] KEY: there is no such key" },
 	{ "[nosuch]\n", "", "t:1: [nosuch]: there is no such section" },
 	{ "[]\n", "", "t:1: []: there is no such section" },
-	{ "[main\nkey=1\n", "", "t:1: a section is written [name] on a line" },
+	{ "[main\nkey=1\n[main]\nkey=2\n", "[main|]\n() 2\n",
+	    "t:1: a section is written [name] on a line" },
 	{ "[main] key=1\n", "", "t:1: a section is written [name] on a line" },
 	{ "[route refused]\n", "",
 	    "t:1: [route refused]: no such label, please" },
-	{ "key=1\n[main]\n", "",
+	{ "key=1\n[main]\n", "[main|]\n",
 	    "t:1: key: stands before the first [section]" },
 	{ "[main]\njunk\nkey=bad\n", "[main|]\n",
-	    "t:2: neither [section] nor key = value" },
+	    "t:2: neither [section] nor key = value\n"
+	    "t:3: [main] key: this one is bad" },
 	{ "[main]\nkey=1\n\njunk\n", "[main|]\n() 1\n",
 	    "t:4: neither [section] nor key = value" },
-	{ "[main]\nkey=1\n[nosuch]\nkey=2\n", "[main|]\n() 1\n",
+	/* One error for a section that is refused, none for its keys. */
+	{ "[main]\nkey=1\n[nosuch]\nkey=2\nkey=bad\n[main]\nkey=3\n",
+	    "[main|]\n() 1\n[main|]\n() 3\n",
 	    "t:3: [nosuch]: there is no such section" },
+	{ "[route refused]\nkey=1\n[route x]\n", "[route|x]\n",
+	    "t:1: [route refused]: no such label, please" },
 };
 
 START_TEST(text_is_read_by_the_table)
@@ -172,6 +192,28 @@ START_TEST(long_names_and_reasons_are_cut_in_errors)
 	ck_assert_int_eq(config_text("t", text, options, nitems(options), NULL,
 	    seen, &err), -1);
 	ck_assert_uint_lt(strlen(err.text), sizeof(err.text));
+}
+END_TEST
+
+START_TEST(more_errors_than_fit_are_counted)
+{
+	struct config_error	 err;
+	struct buf		 b = { 0 };
+	const char		*last;
+	unsigned		 lines = 0, more = 0;
+
+	for (int i = 0; i < 1000; i++)
+		buf_adds(&b, "junk\n");
+	buf_add(&b, "", 1);
+	ck_assert_int_eq(config_text("t", b.data, options, nitems(options),
+	    NULL, seen, &err), -1);
+	for (const char *p = err.text; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	ck_assert_ptr_nonnull(last = strrchr(err.text, '\n'));
+	ck_assert_int_eq(sscanf(last, "\nand %u more", &more), 1);
+	ck_assert_uint_eq(lines + more, 1000);
+	ck_assert_uint_gt(lines, 50);
+	buf_clear(&b);
 }
 END_TEST
 
@@ -377,6 +419,7 @@ main(void)
 	tcase_add_test(t,
 	    lines_of_1023_bytes_are_read_and_longer_ones_refused);
 	tcase_add_test(t, long_names_and_reasons_are_cut_in_errors);
+	tcase_add_test(t, more_errors_than_fit_are_counted);
 	tcase_add_test(t, files_are_read_and_named_in_errors);
 	tcase_add_test(t, yes_and_no_have_four_spellings);
 	tcase_add_loop_test(t, sizes_are_powers_of_1024_within_a_range, 0,

@@ -30,6 +30,19 @@ START_TEST(fields_that_are_credentials_are_known)
 }
 END_TEST
 
+START_TEST(a_group_has_an_id_of_16_digits)
+{
+	char	 id[DIGEST_GROUP + 1];
+
+	ck_assert_int_eq(digest_group(id, slice_str("")), 0);
+	ck_assert_str_eq(id, "e3b0c44298fc1c14");
+	ck_assert_int_eq(digest_group(id, slice_of(NULL, 0)), 0);
+	ck_assert_str_eq(id, "e3b0c44298fc1c14");
+	ck_assert_int_eq(digest_group(id, slice_str("abc")), 0);
+	ck_assert_str_eq(id, "ba7816bf8f01cfea");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -40,6 +53,7 @@ main(void)
 
 	tcase_add_test(tc, a_name_is_the_digest_and_says_so);
 	tcase_add_test(tc, fields_that_are_credentials_are_known);
+	tcase_add_test(tc, a_group_has_an_id_of_16_digits);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);

@@ -101,8 +101,10 @@ START_TEST(what_is_not_a_message_is_refused)
 	ck_assert_int_eq(gossip_decode(&m, "", 0), -1);
 	ck_assert_int_eq(gossip_decode(&m, "\x90", 1), -1);
 	ck_assert_int_eq(gossip_decode(&m, "\x91\x00", 2), -1);
-	ck_assert_int_eq(gossip_decode(&m, "\x91\x7f", 2), -1);
 	ck_assert_int_eq(gossip_decode(&m, "\x92\x07\xc0", 3), -1);
+	/* DONE has no payload; CAST has one, of another length. */
+	ck_assert_int_eq(gossip_decode(&m,
+	    "\x98\x03\x00\x01\x01\x01\x00\xa0\x02" "abc", 12), -1);
 	ck_assert_int_eq(gossip_decode(&m, "\x92\x07\x05", 3), 0);
 	m.type = GOSSIP_NTYPES;
 	gossip_encode(&b, &m);
@@ -114,6 +116,24 @@ START_TEST(what_is_not_a_message_is_refused)
 	ck_assert_int_eq(b.failed, 1);
 	ck_assert_str_eq(gossip_name(GOSSIP_NTYPES), "unknown");
 	buf_clear(&b);
+}
+END_TEST
+
+START_TEST(a_later_version_may_say_more)
+{
+	struct gossip	m;
+
+	/* A type of its own. */
+	ck_assert_int_eq(gossip_decode(&m, "\x92\x7f\xa1x" "bytes", 9), 1);
+	/* DONE with another field, and with a payload. */
+	ck_assert_int_eq(gossip_decode(&m, "\x93\x07\x05\xa1x", 5), 0);
+	ck_assert(m.type == GOSSIP_DONE && m.ask == 5);
+	ck_assert_int_eq(gossip_decode(&m, "\x92\x07\x05" "bytes", 8), 0);
+	ck_assert(m.ask == 5 && m.payload.len == 0);
+	/* CAST with another field behind the length of its payload. */
+	ck_assert_int_eq(gossip_decode(&m,
+	    "\x99\x03\x00\x01\x01\x01\x00\xa0\x02\xa1x" "ab", 13), 0);
+	ck_assert(m.type == GOSSIP_CAST && slice_is(m.payload, "ab"));
 }
 END_TEST
 
@@ -129,6 +149,7 @@ main(void)
 	    GOSSIP_NTYPES);
 	tcase_add_test(t, a_cast_borrows_its_payload_from_the_frame);
 	tcase_add_test(t, what_is_not_a_message_is_refused);
+	tcase_add_test(t, a_later_version_may_say_more);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -453,6 +453,27 @@ START_TEST(strangers_are_refused)
 }
 END_TEST
 
+/* A shard of a later version: it has a message and a field that are not known here. */
+START_TEST(what_a_later_version_says_is_passed_over)
+{
+	static const char	 more[] = "\0\0\0\4\x92\x7f\xa1x"
+				    "\0\0\0\xd\x99\x03\x00\x01\x03\x01\x00\xa0\x02"
+				    "\xa1y" "ab";
+	struct gossip		 hello = { .type = GOSSIP_HELLO, .slot = 1,
+				    .incarnation = 0x11, .low = 1, .high = 1 };
+	int			 fd;
+
+	say(&right, &fd, &hello);
+	until(!links_empty(right.ls), 3000);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(write(fd, more, sizeof(more) - 1),
+		    sizeof(more) - 1);
+	until(right.messages == 2, 3000);
+	ck_assert_uint_eq(right.lost, 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(a_second_link_replaces_nothing)
 {
 	struct gossip	 hello = { .type = GOSSIP_HELLO, .slot = 1,
@@ -489,6 +510,7 @@ main(void)
 	tcase_add_test(tc, what_waits_outlives_a_wire);
 	tcase_add_test(tc, never_up_it_is_given_up_after_its_time);
 	tcase_add_test(tc, strangers_are_refused);
+	tcase_add_test(tc, what_a_later_version_says_is_passed_over);
 	tcase_add_test(tc, a_second_link_replaces_nothing);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -78,18 +78,17 @@ START_TEST(what_is_written_is_read_and_every_cut_is_refused)
 	void			*keep;
 
 	memset(text, 'x', sizeof(text));
-	pack_array(&b, 3);
+	pack_array(&b, 2);
 	pack_array(&b, nitems(numbers));
 	for (size_t i = 0; i < nitems(numbers); i++)
 		pack_u64(&b, numbers[i]);
 	pack_array(&b, nitems(lengths));
 	for (size_t i = 0; i < nitems(lengths); i++)
 		pack_str(&b, slice_of(text, lengths[i]));
-	pack_nil(&b);
 	ck_assert_int_eq(b.failed, 0);
 
 	ck_assert_int_eq(open_exact(&in, b.data, b.len, &keep), 0);
-	ck_assert_uint_eq(pack_in_left(&in), 3);
+	ck_assert_uint_eq(pack_in_left(&in), 2);
 	inner = pack_in_array(&in);
 	for (size_t i = 0; i < nitems(numbers); i++)
 		ck_assert_uint_eq(pack_in_u64(&inner, UINT64_MAX), numbers[i]);
@@ -204,6 +203,82 @@ START_TEST(fields_above_their_maximum_fail_both_ways)
 }
 END_TEST
 
+/* A message as three versions know it: each with one field more. */
+struct grown {
+	uint64_t	 a, b, c;
+	struct slice	 s;
+};
+enum { G_A = PACK_FIRST, G_B, G_C, G_S };
+static const struct pack_field	grown_fields[] = {
+	[G_A] = { PACK_U64, offsetof(struct grown, a), UINT64_MAX },
+	[G_B] = { PACK_U64, offsetof(struct grown, b), UINT64_MAX },
+	[G_C] = { PACK_U64, offsetof(struct grown, c), UINT64_MAX },
+	[G_S] = { PACK_BEHIND, offsetof(struct grown, s), 100 },
+};
+static const uint8_t	grown_rows[][PACK_ROW] = {
+	{ G_A, G_S },
+	{ G_A, G_S, PACK_LATER, G_B },
+	{ G_A, G_S, PACK_LATER, G_B, G_C },
+};
+
+START_TEST(each_version_reads_every_other_ones_message)
+{
+	const struct grown	 sent = { 1, 2, 3, slice_str("behind") };
+	struct grown		 got;
+	struct buf		 b = { 0 };
+	struct pack_in		 in;
+	struct slice		 rest;
+	int			 from = _i / 3, to = _i % 3;
+
+	pack_row(&b, 9, grown_rows[from], grown_fields, &sent);
+	ck_assert_int_eq(b.failed, 0);
+	buf_add(&b, sent.s.data, sent.s.len);
+	ck_assert_int_eq(pack_open_head(&in, b.data, b.len, &rest), 0);
+	ck_assert_uint_eq(pack_in_u64(&in, UINT64_MAX), 9);
+	memset(&got, 0, sizeof(got));
+	pack_in_row(&in, grown_rows[to], grown_fields, &got);
+	ck_assert_int_eq(in.bad, 0);
+	ck_assert_uint_eq(got.a, 1);
+	ck_assert_uint_eq(got.b, from >= 1 && to >= 1 ? 2 : 0);
+	ck_assert_uint_eq(got.c, from >= 2 && to >= 2 ? 3 : 0);
+	ck_assert_uint_eq(got.s.len, rest.len);
+	ck_assert(slice_is(rest, "behind"));
+	buf_clear(&b);
+}
+END_TEST
+
+START_TEST(what_all_versions_know_may_not_be_missing)
+{
+	struct pack_in	 in;
+	struct grown	 got = { 0 };
+
+	/* Type and a, but not the length of what stands behind. */
+	ck_assert_int_eq(pack_open(&in, "\x92\x09\x01", 3), 0);
+	pack_in_u64(&in, UINT64_MAX);
+	pack_in_row(&in, grown_rows[2], grown_fields, &got);
+	ck_assert_int_eq(in.bad, 1);
+	/* A later field of a wrong type is no field that was left out. */
+	ck_assert_int_eq(pack_open(&in, "\x94\x09\x01\x00\xa1x", 6), 0);
+	pack_in_u64(&in, UINT64_MAX);
+	pack_in_row(&in, grown_rows[2], grown_fields, &got);
+	ck_assert_int_eq(in.bad, 1);
+}
+END_TEST
+
+START_TEST(bytes_behind_an_array_are_refused_or_given)
+{
+	struct pack_in	 in;
+	struct slice	 rest;
+
+	ck_assert_int_eq(pack_open(&in, "\x91\x05xy", 4), -1);
+	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_int_eq(in.bad, 1);
+	ck_assert_int_eq(pack_open_head(&in, "\x91\x05xy", 4, &rest), 0);
+	ck_assert(slice_is(rest, "xy"));
+	ck_assert_uint_eq(pack_in_u64(&in, 9), 5);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -219,6 +294,9 @@ main(void)
 	tcase_add_test(t, a_wrong_read_is_bad_and_stays_bad);
 	tcase_add_test(t, elements_are_bounded_over_all_arrays);
 	tcase_add_test(t, fields_above_their_maximum_fail_both_ways);
+	tcase_add_loop_test(t, each_version_reads_every_other_ones_message, 0, 9);
+	tcase_add_test(t, what_all_versions_know_may_not_be_missing);
+	tcase_add_test(t, bytes_behind_an_array_are_refused_or_given);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

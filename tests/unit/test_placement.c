@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "gatewayd/placement.h"
+#include "gatewayd/verify.h"
 #include "proto/uids.h"
 
 static struct placement	*p;
@@ -58,7 +59,7 @@ setup(void)
 static void
 teardown(void)
 {
-	ck_assert_int_eq(placement_verify(p), 0);
+	ck_assert_int_eq(verify_placement(p), 0);
 	placement_free(p);
 }
 
@@ -101,7 +102,7 @@ release(struct place *place)
 	int	 last;
 
 	ck_assert_int_eq(placement_release(p, place->id, &last), 0);
-	ck_assert_int_eq(placement_verify(p), 0);
+	ck_assert_int_eq(verify_placement(p), 0);
 }
 
 static size_t
@@ -476,7 +477,7 @@ START_TEST(removing_a_site_releases_all_that_was_there)
 	ck_assert_int_eq(made, 3);
 	gone = place_site(a);
 	ck_assert_uint_eq(placement_site_remove(p, gone), 2);
-	ck_assert_int_eq(placement_verify(p), 0);
+	ck_assert_int_eq(verify_placement(p), 0);
 	ck_assert_ptr_eq(placement_find(p, b->id), b);
 	ck_assert_uint_eq(b->replica->group->nreplicas, 1);
 	/* Still sticky to what is left. */
@@ -506,7 +507,7 @@ START_TEST(a_dead_site_lists_whom_it_took_along)
 	placement_site_remove(p, gone);
 	ck_assert_msg(strcmp(lost, "ann carl ") == 0 ||
 	    strcmp(lost, "carl ann ") == 0, "%s", lost);
-	ck_assert_int_eq(placement_verify(p), 0);
+	ck_assert_int_eq(verify_placement(p), 0);
 }
 END_TEST
 
@@ -613,7 +614,7 @@ START_TEST(what_a_shard_says_it_has_is_taken_over)
 	ck_assert_int_eq(ended, 1);
 	ck_assert_uint_eq(last_ended, 79);
 	ck_assert_uint_eq(placement_count(p), 3);
-	ck_assert_int_eq(placement_verify(p), 0);
+	ck_assert_int_eq(verify_placement(p), 0);
 	a = placed("room", "bob", 2, 0);
 	ck_assert_uint_eq(a->replica->id, 77);
 	a = placement_find(p, 502);
@@ -863,7 +864,7 @@ START_TEST(random_churn_agrees_with_a_naive_model)
 			churn_leave();
 		ck_assert_uint_eq(placement_count(p), nconns);
 		if (i % 16 == 0)
-			ck_assert_int_eq(placement_verify(p), 0);
+			ck_assert_int_eq(verify_placement(p), 0);
 	}
 	while (nconns > 0)
 		churn_leave();

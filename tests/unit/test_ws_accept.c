@@ -50,19 +50,6 @@ START_TEST(no_other_length_of_key_is_answered)
 }
 END_TEST
 
-START_TEST(a_group_has_an_id_of_16_digits)
-{
-	char	 id[17];
-
-	ck_assert_int_eq(ws_group_id(id, slice_str("")), 0);
-	ck_assert_str_eq(id, "e3b0c44298fc1c14");
-	ck_assert_int_eq(ws_group_id(id, slice_of(NULL, 0)), 0);
-	ck_assert_str_eq(id, "e3b0c44298fc1c14");
-	ck_assert_int_eq(ws_group_id(id, slice_str("abc")), 0);
-	ck_assert_str_eq(id, "ba7816bf8f01cfea");
-}
-END_TEST
-
 int
 main(void)
 {
@@ -74,7 +61,6 @@ main(void)
 	tcase_add_test(t, the_example_of_the_rfc);
 	tcase_add_test(t, a_key_is_16_bytes_in_base64);
 	tcase_add_test(t, no_other_length_of_key_is_answered);
-	tcase_add_test(t, a_group_has_an_id_of_16_digits);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

@@ -1,8 +1,9 @@
-/* Answers that all applications give alike: OPTIONS, and to pages of others. */
+/* Answers that all applications give alike: OPTIONS, to pages of others, JSON. */
 #include <stdio.h>
 #include <string.h>
 
 #include "shardd/apps/apps.h"
+#include "shardd/apps/js.h"
 
 void
 app_for_all_origins(struct kennel_request *q)
@@ -32,4 +33,16 @@ app_options(struct kennel_request *q, const char *allow)
 	kennel_header(q, "Allow", all);
 	kennel_respond(q, 204, NULL, NULL, 0);
 	return (1);
+}
+
+void
+app_respond_text(struct kennel_request *q, struct js_text *t)
+{
+	if (js_end(t) == -1) {
+		kennel_respond(q, 503, NULL, NULL, 0);
+		return;
+	}
+	kennel_header(q, "Cache-Control", "no-store");
+	kennel_respond(q, 200, "application/json", t->data, t->len);
+	js_clear(t);
 }

@@ -1,0 +1,182 @@
+/*
+ * One connection to a Redis server.
+ *
+ * Of hiredis this takes the reader.  Its asynchronous API asserts what a server may
+ * answer, knows no deadlines, and frees behind its callbacks.
+ */
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <hiredis/hiredis.h>
+
+#include "common/clock.h"
+#include "common/redis_conn.h"
+#include "common/sock.h"
+
+#define REDIS_REPLY_MAX		(64 << 20)	/* bytes of one reply */
+
+static void	 redis_conn_read_cb(evutil_socket_t, short, void *);
+static void	 redis_conn_write_cb(evutil_socket_t, short, void *);
+
+void
+redis_conn_init(struct redis_conn *c, const struct redis_conn_ops *ops)
+{
+	c->ops = ops;
+	c->fd = -1;
+}
+
+const char *
+redis_conn_open(struct redis_conn *c, struct event_base *base,
+    const struct sock_addr *a)
+{
+	int	 one = 1, idle = 10, each = 5, ms = 15000;
+
+	c->fd = socket(a->ss.ss_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd == -1)
+		return (strerror(errno));
+	if (a->ss.ss_family != AF_UNIX) {
+		/* Channels may be silent for days: notice a dead machine. */
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle,
+		    sizeof(idle));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &each,
+		    sizeof(each));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+		    sizeof(ms));
+	}
+	if (connect(c->fd, (const struct sockaddr *)&a->ss, a->len) == -1 &&
+	    errno != EINPROGRESS)
+		return (strerror(errno));
+	c->heard = clock_ms();
+	c->reader = redisReaderCreate();
+	c->ev_read = event_new(base, c->fd, EV_READ | EV_PERSIST,
+	    redis_conn_read_cb, c);
+	c->ev_write = event_new(base, c->fd, EV_WRITE, redis_conn_write_cb, c);
+	if (c->reader == NULL || c->ev_read == NULL || c->ev_write == NULL ||
+	    event_add(c->ev_read, NULL) == -1)
+		return ("no memory");
+	return (NULL);
+}
+
+void
+redis_conn_close(struct redis_conn *c)
+{
+	if (c->ev_read != NULL)
+		event_free(c->ev_read);
+	if (c->ev_write != NULL)
+		event_free(c->ev_write);
+	c->ev_read = c->ev_write = NULL;
+	if (c->reader != NULL)
+		redisReaderFree(c->reader);
+	c->reader = NULL;
+	if (c->fd != -1)
+		close(c->fd);
+	c->fd = -1;
+	buf_clear(&c->out);
+	c->out_at = 0;
+	c->unfinished = 0;
+}
+
+int
+redis_conn_write(struct redis_conn *c, int argc, const char *const *argv,
+    const size_t *argvlen)
+{
+	size_t	 before = c->out.len, len;
+
+	buf_addf(&c->out, "*%d\r\n", argc);
+	for (int i = 0; i < argc; i++) {
+		len = argvlen != NULL ? argvlen[i] : strlen(argv[i]);
+		buf_addf(&c->out, "$%zu\r\n", len);
+		buf_add(&c->out, argv[i], len);
+		buf_add(&c->out, "\r\n", 2);
+	}
+	if (c->out.failed) {
+		c->out.failed = 0;
+		c->out.len = before;
+		return (-1);
+	}
+	event_active(c->ev_write, EV_WRITE, 0);
+	return (0);
+}
+
+/* Bytes that came: replies, as far as they are whole. */
+static void
+redis_conn_input(struct redis_conn *c, const char *data, size_t len)
+{
+	const char	*why;
+	void		*raw;
+
+	c->heard = clock_ms();
+	c->unfinished += len;
+	if (redisReaderFeed(c->reader, data, len) != REDIS_OK) {
+		c->ops->lost(c, c->reader->errstr);
+		return;
+	}
+	while (c->fd != -1) {		/* a callback may have closed c */
+		if (redisReaderGetReply(c->reader, &raw) != REDIS_OK) {
+			c->ops->lost(c, c->reader->errstr);
+			return;
+		}
+		if (raw == NULL)
+			break;
+		c->unfinished = 0;
+		if ((why = c->ops->reply(c, raw)) != NULL)
+			c->ops->lost(c, why);
+		freeReplyObject(raw);
+	}
+	if (c->unfinished > REDIS_REPLY_MAX)
+		c->ops->lost(c, "a reply is too large");
+}
+
+static void
+redis_conn_read_cb(evutil_socket_t fd, short what, void *arg)
+{
+	static char		 buf[1 << 16];
+	struct redis_conn	*c = arg;
+	ssize_t			 n;
+
+	(void)what;
+	c->ops->enter(c);
+	n = recv((int)fd, buf, sizeof(buf), MSG_DONTWAIT);
+	if (n > 0)
+		redis_conn_input(c, buf, (size_t)n);
+	else if (n == 0)
+		c->ops->lost(c, "closed");
+	else if (errno != EAGAIN && errno != EINTR)
+		c->ops->lost(c, strerror(errno));
+	c->ops->leave(c);
+}
+
+static void
+redis_conn_write_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis_conn	*c = arg;
+	ssize_t			 n;
+
+	(void)what;
+	if (c->out.len == 0)
+		return;
+	n = send((int)fd, c->out.data + c->out_at, c->out.len - c->out_at,
+	    MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n == -1 && errno != EAGAIN && errno != EINTR) {
+		c->ops->enter(c);
+		c->ops->lost(c, strerror(errno));
+		c->ops->leave(c);
+		return;
+	}
+	if (n > 0)
+		buf_pass(&c->out, &c->out_at, (size_t)n);
+	if (c->out.len > 0)
+		event_add(c->ev_write, NULL);
+	else if (c->out.cap > 1 << 16)
+		buf_clear(&c->out);
+}

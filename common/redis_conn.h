@@ -1,0 +1,52 @@
+/*
+ * One connection to a Redis server: commands out, replies in.  It knows nothing of
+ * which reply belongs to which command.
+ */
+#ifndef COMMON_REDIS_CONN_H
+#define COMMON_REDIS_CONN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/bytes.h"
+
+struct event;
+struct event_base;
+struct redis_conn;
+struct redisReader;	/* hiredis' */
+struct redisReply;
+struct sock_addr;
+
+struct redis_conn_ops {
+	/* Around all that an event may call: between the two the memory of c stays,
+	 * whatever a callback frees. */
+	void	(*enter)(struct redis_conn *c);
+	void	(*leave)(struct redis_conn *c);
+	/* A reply, which is freed afterwards: NULL, or why c must end. */
+	const char *(*reply)(struct redis_conn *c, const struct redisReply *raw);
+	/* c must end: closes it. */
+	void	(*lost)(struct redis_conn *c, const char *why);
+};
+
+struct redis_conn {
+	const struct redis_conn_ops *ops;
+	int		 fd;		/* -1: none */
+	struct redisReader *reader;
+	size_t		 unfinished;	/* bytes of the reply that is coming */
+	uint64_t	 heard;		/* clock_ms of the last bytes */
+	struct buf	 out;
+	size_t		 out_at;	/* of it, with the kernel */
+	struct event	*ev_read, *ev_write;
+};
+
+void	 redis_conn_init(struct redis_conn *c, const struct redis_conn_ops *ops);
+/* Begin to connect: NULL, or why not, and c is to be closed. */
+const char *redis_conn_open(struct redis_conn *c, struct event_base *base,
+	    const struct sock_addr *a);
+void	 redis_conn_close(struct redis_conn *c);
+/* Encode a command; it is sent when the callbacks of this turn have run.
+ * 0, or -1 without memory. */
+int	 redis_conn_write(struct redis_conn *c, int argc,
+	    const char *const *argv, const size_t *argvlen);
+
+#endif

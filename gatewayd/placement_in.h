@@ -1,0 +1,18 @@
+/* The books of the placement, for those who keep them and who count them afresh. */
+#ifndef GATEWAYD_PLACEMENT_IN_H
+#define GATEWAYD_PLACEMENT_IN_H
+
+#include "gatewayd/placement.h"
+
+struct placement {
+	struct list	 sites, groups;
+	struct set	 places;
+	struct map	 replicas, by_name;
+	const struct placement_ops *ops;
+	void		*arg;
+	uint64_t	 incarnation, counter;	/* ids of connections */
+	uint64_t	 next_replica;
+	uint64_t	 mark;
+};
+
+#endif
