@@ -33,7 +33,7 @@ enum gossip_type {
 				   Redis; off again when they are */
 	GOSSIP_PUBLISH,		/* ask to from seq flags uid topics payload: as CAST,
 				   to the subscribers of the topics */
-	/* Between the replicas of a group and its authority (shardd/authority.h);
+	/* Between the replicas of a group and its authority (shardd/state/authority.h);
 	 * term: of office; seq: the sender's position in the group's news; era:
 	 * the term in which the news there were decided. */
 	GOSSIP_STEP,		/* to from term seq after payload: the sender's step

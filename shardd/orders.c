@@ -16,15 +16,17 @@
 #include "proto/capsule.h"
 #include "proto/channel.h"
 #include "proto/uids.h"
-#include "shardd/authority.h"
-#include "shardd/conn.h"
+#include "shardd/client/clients.h"
+#include "shardd/client/http.h"
+#include "shardd/client/policy.h"
+#include "shardd/group/groups.h"
+#include "shardd/group/neighbours.h"
+#include "shardd/group/replica.h"
 #include "shardd/kennel.h"
-#include "shardd/link.h"
-#include "shardd/lookup.h"
-#include "shardd/neighbours.h"
 #include "shardd/orders.h"
-#include "shardd/policy.h"
-#include "shardd/replica.h"
+#include "shardd/session/parting.h"
+#include "shardd/session/session.h"
+#include "shardd/state/authority.h"
 #include "shardd/worker.h"
 
 #define ORDERS_DEATH_MS	100	/* from a closed socket to a dead process */
@@ -46,14 +48,29 @@ struct order_in {
 
 /* ---- hello ---- */
 
+/* We have this connection. */
+static void
+orders_have_conn_cb(const struct conn *k, void *control)
+{
+	const struct ctl	 m = {
+		.type = CTL_HAVE_CONN, .id = k->id,
+		.replica = k->replica == NULL ? 0 : k->replica->id,
+		.uid = conn_uid(k),
+		.flags = k->state == CONN_HTTP ? CTL_F_HTTP : 0,
+	};
+
+	if (k->state != CONN_PARKED)
+		control_send(control, &m, NULL);
+}
+
+/* Say what this shard has: replicas, then connections. */
 static void
 orders_have(struct worker *w, struct control *c)
 {
-	struct list	*lists[] = { &w->conns, &w->timed, &w->doomed }, *e, *tmp;
 	struct map_node	*n;
 
-	for (n = map_first(&w->replicas); n != NULL;
-	    n = map_next(&w->replicas, n)) {
+	for (n = map_first(&w->groups.replicas); n != NULL;
+	    n = map_next(&w->groups.replicas, n)) {
 		struct replica	*r = container_of(n, struct replica, by_id);
 		struct ctl	 m = {
 			.type = CTL_HAVE_REPLICA, .replica = r->id,
@@ -67,23 +84,10 @@ orders_have(struct worker *w, struct control *c)
 			m.flags = CTL_F_AUTHORITY;
 		control_send(c, &m, NULL);
 	}
-	for (size_t i = 0; i < nitems(lists); i++)
-		list_each(e, tmp, lists[i]) {
-			struct conn	*k = list_entry(e, struct conn, at);
-			struct ctl	 m = {
-				.type = CTL_HAVE_CONN, .id = k->id,
-				.replica = k->replica == NULL ? 0 :
-				    k->replica->id,
-				.uid = conn_uid(k),
-				.flags = k->state == CONN_HTTP ? CTL_F_HTTP : 0,
-			};
-
-			if ((k->flags & CONN_F_GONE) == 0 &&
-			    k->state != CONN_PARKED)
-				control_send(c, &m, NULL);
-		}
+	clients_each(&w->sessions.clients, orders_have_conn_cb, c);
 }
 
+/* Say who this shard is, and what it has. */
 static void
 orders_hello(struct worker *w, struct control *c)
 {
@@ -102,6 +106,7 @@ orders_hello(struct worker *w, struct control *c)
 	control_send(c, &m, NULL);
 }
 
+/* WELCOME: which node this is, and where Redis is. */
 static int
 orders_welcome(struct worker *w, struct order_in *o)
 {
@@ -116,24 +121,26 @@ orders_welcome(struct worker *w, struct order_in *o)
 	w->node[m->text.len] = '\0';
 	keys_address(w->address, sizeof(w->address), w->node, w->slot,
 	    w->incarnation);
-	return (worker_option_set(w, slice_str("redis"), m->value) == -1 ||
-	    worker_option_set(w, slice_str("redis_prefix"), m->app) == -1 ?
+	return (options_set(&w->opt, slice_str("redis"), m->value) == -1 ||
+	    options_set(&w->opt, slice_str("redis_prefix"), m->app) == -1 ?
 	    -1 : 0);
 }
 
+/* OPTION: of [worker], or of a route. */
 static int
 orders_option(struct worker *w, struct order_in *o)
 {
 	if (o->m->text.len > 6 && memcmp(o->m->text.data, "route.", 6) == 0) {
 		/* One that it does not know is of a newer gateway. */
-		if (policy_option(w, o->m->text, o->m->value) == -1 &&
+		if (policy_option(&w->sessions.policies, o->m->text, o->m->value) == -1 &&
 		    errno != EINVAL)
 			return (-1);
 		return (0);
 	}
-	return (worker_option_set(w, o->m->text, o->m->value));
+	return (options_set(&w->opt, o->m->text, o->m->value));
 }
 
+/* START: all options are told. */
 static int
 orders_start(struct worker *w, struct order_in *o)
 {
@@ -142,20 +149,21 @@ orders_start(struct worker *w, struct order_in *o)
 		return (-1);
 	worker_get_ready(w);
 	backoff_reset(&w->redial);
-	conn_http_rehome(w);
+	http_rehome(&w->sessions.clients);
 	return (0);
 }
 
 /* ---- replicas ---- */
 
+/* REPLICA: a group is to live here, too. */
 static int
 orders_replica(struct worker *w, struct order_in *o)
 {
-	const struct kennel_app	*app = worker_app(w, o->m->app);
+	const struct kennel_app	*app = applications_find(&w->sessions.apps, o->m->app);
 	struct replica		*r;
 	char			 name[2 * APP_MAX];
 
-	if (replica_find(w, o->m->replica) != NULL)
+	if (group_find(&w->groups, o->m->replica) != NULL)
 		return (0);
 	if (app == NULL) {
 		log_warn("order replica app=%s: this worker has no such "
@@ -163,7 +171,7 @@ orders_replica(struct worker *w, struct order_in *o)
 		    o->m->app.data, o->m->app.len));
 		return (0);		/* its capsules will be refused */
 	}
-	r = replica_new(w, o->m->replica, o->m->group, o->m->app, app);
+	r = group_new(&w->groups, o->m->replica, o->m->group, o->m->app, app);
 	if (r == NULL)
 		log_warn("order replica id=%llx: %s",
 		    (unsigned long long)o->m->replica, strerror(errno));
@@ -172,10 +180,11 @@ orders_replica(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* NEIGHBOUR: another replica of a group. */
 static int
 orders_neighbour(struct worker *w, struct order_in *o)
 {
-	struct replica	*r = replica_find(w, o->m->replica);
+	struct replica	*r = group_find(&w->groups, o->m->replica);
 	char		 path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 	if (r == NULL)
@@ -186,56 +195,61 @@ orders_neighbour(struct worker *w, struct order_in *o)
 	}
 	memcpy(path, o->m->text.data, o->m->text.len);
 	path[o->m->text.len] = '\0';
-	neighbours_introduce(r->neighbours, o->m->neighbour, o->m->slot,
-	    o->m->incarnation, path);
+	neighbours_introduce(r->neighbours, o->m->neighbour,
+	    &(struct peer_id){ NULL, o->m->slot, o->m->incarnation }, path);
 	return (0);
 }
 
+/* FAREWELL: another replica of a group has ended. */
 static int
 orders_farewell(struct worker *w, struct order_in *o)
 {
-	struct replica	*r = replica_find(w, o->m->replica);
+	struct replica	*r = group_find(&w->groups, o->m->replica);
 
 	if (r != NULL)
 		neighbours_farewell(r->neighbours, o->m->neighbour);
 	return (0);
 }
 
+/* DISMISS: a group lives here no longer. */
 static int
 orders_dismiss(struct worker *w, struct order_in *o)
 {
-	struct replica	*r = replica_find(w, o->m->replica);
+	struct replica	*r = group_find(&w->groups, o->m->replica);
 
 	if (r != NULL)
-		replica_dismiss(r);
+		group_dismiss(r);
 	return (0);
 }
 
+/* AUTHORITY: who decides in a group. */
 static int
 orders_authority(struct worker *w, struct order_in *o)
 {
-	struct replica	*r = replica_find(w, o->m->replica);
+	struct replica	*r = group_find(&w->groups, o->m->replica);
 
 	if (r != NULL && r->authority != NULL)
 		authority_named(r->authority, o->m->time, o->m->neighbour);
 	return (0);
 }
 
+/* POISON: a step that killed a shard is not to be tried again. */
 static int
 orders_poison(struct worker *w, struct order_in *o)
 {
-	struct replica	*r = replica_find(w, o->m->replica);
+	struct replica	*r = group_find(&w->groups, o->m->replica);
 
 	if (r != NULL && r->authority != NULL)
 		authority_poison(r->authority, o->m->neighbour, o->m->id);
 	return (0);
 }
 
+/* DEAD: another shard's process has ended. */
 static int
 orders_dead(struct worker *w, struct order_in *o)
 {
-	link_dead(w, o->m->slot, o->m->incarnation);
-	neighbours_shard_dead(w, o->m->slot, o->m->incarnation);
+	groups_shard_dead(&w->groups,
+	    &(struct peer_id){ NULL, o->m->slot, o->m->incarnation });
 	return (0);
 }
 
@@ -244,7 +258,8 @@ static int
 orders_lost(struct worker *w, struct order_in *o)
 {
 	static struct kennel_uid	 uids[CTL_LOST_MAX];
-	struct replica			*r = replica_find(w, o->m->replica);
+	struct replica			*r = group_find(&w->groups,
+					    o->m->replica);
 	struct slice			 list = o->m->text, uid;
 	size_t				 n = 0;
 	int				 rv;
@@ -267,6 +282,7 @@ orders_lost(struct worker *w, struct order_in *o)
 
 /* ---- connections ---- */
 
+/* Say that a capsule is not taken, and why. */
 static int
 orders_refuse(struct worker *w, const struct ctl *a, enum close_why why,
     const char *text)
@@ -295,6 +311,7 @@ orders_record(struct order_in *o, void **mapped)
 	return (s);
 }
 
+/* The connection in a capsule, PARKED; NULL, and why not. */
 static struct conn *
 orders_unpack(struct worker *w, struct order_in *o, const char **why)
 {
@@ -311,13 +328,13 @@ orders_unpack(struct worker *w, struct order_in *o, const char **why)
 	    cap.protocol != CAPSULE_HTTP || cap.id != o->m->id)
 		goto out;
 	*why = "no such application";
-	if ((app = worker_app(w, cap.app)) == NULL)
+	if ((app = applications_find(&w->sessions.apps, cap.app)) == NULL)
 		goto out;
 	*why = "no such replica";
-	if (cap.replica != 0 && (r = replica_find(w, cap.replica)) == NULL)
+	if (cap.replica != 0 && (r = group_find(&w->groups, cap.replica)) == NULL)
 		goto out;
 	*why = "no memory";
-	if ((c = conn_adopt(w, &cap, app, r, o->fds[0])) != NULL)
+	if ((c = session_adopt(&w->sessions, &cap, app, r, o->fds[0])) != NULL)
 		o->fds[0] = -1;
 out:
 	free(mapped);
@@ -331,6 +348,7 @@ orders_late(uint64_t until)
 	return (until != 0 && clock_ms() > until);
 }
 
+/* ADOPT: a connection is handed over. */
 static int
 orders_adopt(struct worker *w, struct order_in *o)
 {
@@ -355,12 +373,12 @@ orders_adopt(struct worker *w, struct order_in *o)
 		return (orders_refuse(w, o->m, CLOSE_LOST, why));
 	}
 	if (worker_tell(w, &m) == -1) {
-		conn_drop(c);
+		session_drop(c);
 		free(p);
 		return (-1);
 	}
 	p->conn = c;
-	p->number = control_queued(w->control);
+	p->number = control_queued(w->gate.control);
 	p->until = o->m->time;
 	list_push(&w->parked, &p->at);
 	return (0);
@@ -383,9 +401,9 @@ orders_unpark(struct worker *w, uint64_t sent)
 		if (orders_late(p->until)) {
 			m.id = p->conn->id;
 			worker_tell(w, &m);
-			conn_drop(p->conn);
+			session_drop(p->conn);
 		} else
-			conn_start(p->conn);
+			session_start(p->conn);
 		free(p);
 	}
 }
@@ -398,7 +416,7 @@ orders_drop_parked(struct worker *w)
 	while (!list_empty(&w->parked)) {
 		p = list_entry(w->parked.next, struct parked, at);
 		list_remove(&p->at);
-		conn_drop(p->conn);
+		session_drop(p->conn);
 		free(p);
 	}
 }
@@ -421,29 +439,33 @@ orders_unpark_orphans(struct worker *w)
 		orders_drop_parked(w);
 }
 
+/* ADOPTED: a connection that went home is the gateway's. */
 static int
 orders_adopted(struct worker *w, struct order_in *o)
 {
-	conn_http_homed(w, o->m->id, 1);
+	http_homed(&w->sessions.clients, o->m->id, 1);
 	return (0);
 }
 
+/* REFUSED: a connection that went home is not wanted there. */
 static int
 orders_refused(struct worker *w, struct order_in *o)
 {
-	conn_http_homed(w, o->m->id, 0);
+	http_homed(&w->sessions.clients, o->m->id, 0);
 	return (0);
 }
 
+/* PARTED: the gateway knows that a connection is gone. */
 static int
 orders_parted(struct worker *w, struct order_in *o)
 {
-	conn_parted_id(w, o->m->id, (o->m->flags & CTL_F_LAST) != 0);
+	parting_said(&w->sessions, o->m->id, (o->m->flags & CTL_F_LAST) != 0);
 	return (0);
 }
 
 /* ---- the rest ---- */
 
+/* PING: say that we live. */
 static int
 orders_ping(struct worker *w, struct order_in *o)
 {
@@ -456,16 +478,13 @@ orders_ping(struct worker *w, struct order_in *o)
 static int
 orders_status_ask(struct worker *w, struct order_in *o)
 {
-	struct list	*lists[] = { &w->conns, &w->timed, &w->doomed }, *e, *tmp;
-	struct ctl	 m = { .type = CTL_STATUS, .id = o->m->id };
+	struct ctl	 m = { .type = CTL_STATUS, .id = o->m->id,
+			    .limit = clients_count(&w->sessions.clients) };
 
-	for (size_t i = 0; i < nitems(lists); i++)
-		list_each(e, tmp, lists[i])
-			m.limit += (list_entry(e, struct conn, at)->flags &
-			    CONN_F_GONE) == 0;
 	return (worker_tell(w, &m));
 }
 
+/* DRAIN: leave, within so long. */
 static int
 orders_drain(struct worker *w, struct order_in *o)
 {
@@ -496,6 +515,7 @@ static const struct order {
 	[CTL_LOST]	= { orders_lost },
 };
 
+/* A message of the gateway's. */
 static int
 orders_message_cb(struct control *c, const struct ctl *m, int *fds,
     size_t nfds, int cut, void *arg)
@@ -514,6 +534,7 @@ orders_message_cb(struct control *c, const struct ctl *m, int *fds,
 	return (orders[m->type].run(w, &o));
 }
 
+/* A packet of messages is done: begin those whose ADOPTED went out. */
 static void
 orders_packet_cb(struct control *c, void *arg)
 {
@@ -525,12 +546,14 @@ orders_packet_cb(struct control *c, void *arg)
 	orders_unpark(w, control_sent(c));
 }
 
+/* More was sent, after the kernel had been full. */
 static void
 orders_sent_cb(struct control *c, void *arg)
 {
 	orders_unpark(arg, control_sent(c));
 }
 
+/* The channel ended. */
 static void
 orders_end_cb(struct control *c, const char *why, void *arg)
 {
@@ -538,17 +561,18 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 
 	if (!w->draining)
 		log_warn("control lost why=\"%s\"", why);
-	w->control = NULL;
+	w->gate.control = NULL;
 	control_free(c);
 	w->orphan_since = clock_ms();
 	w->ready_since = 0;
 	orders_unpark_orphans(w);
-	conn_parted_all(w);
+	parting_all(&w->sessions);
 	/* Who leaves says so to the next gateway, too. */
 	if (w->draining < 2)
 		orders_dial(w);
 }
 
+/* Try again. */
 static void
 orders_redial_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -579,12 +603,12 @@ orders_dial(struct worker *w)
 	fd = sock_connect_unix(w->control_path, SOCK_SEQPACKET);
 	if (fd != -1) {
 		orders_watch(w, fd);
-		w->control = control_new(w->base, fd, "gateway",
+		w->gate.control = control_new(w->base, fd, "gateway",
 		    orders_message_cb, orders_packet_cb, orders_end_cb, w);
-		if (w->control != NULL) {
-			control_set_sent_cb(w->control, orders_sent_cb);
+		if (w->gate.control != NULL) {
+			control_set_sent_cb(w->gate.control, orders_sent_cb);
 			w->orphan_since = 0;
-			orders_hello(w, w->control);
+			orders_hello(w, w->gate.control);
 			return (0);
 		}
 		close(fd);

@@ -1,245 +1,77 @@
-/* A worker process: start, options, draining. */
+/* What a worker does as a whole: it gets ready, drains, and leaves. */
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <event2/event.h>
 
 #include "common/budget.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "common/poller.h"
-#include "common/proc.h"
-#include "proto/channel.h"
 #include "proto/page.h"
-#include "shardd/authority.h"
-#include "shardd/burst.h"
-#include "shardd/conn.h"
-#include "shardd/leavings.h"
-#include "shardd/link.h"
-#include "shardd/lookup.h"
-#include "shardd/orders.h"
-#include "shardd/policy.h"
-#include "shardd/replica.h"
-#include "shardd/store.h"
-#include "shardd/sweep.h"
-#include "shardd/unfinished.h"
+#include "shardd/client/clients.h"
+#include "shardd/client/conn.h"
+#include "shardd/client/ws.h"
+#include "shardd/kennel.h"
+#include "shardd/peers/wire.h"
+#include "shardd/session/parting.h"
+#include "shardd/state/authority.h"
+#include "shardd/state/store.h"
+#include "shardd/worker.h"
 
-#define WORKER_LOCK_FD		3
-#define WORKER_RESERVE		256	/* descriptors that are not clients' */
 #define WORKER_LISTED_MS	500	/* that READY waits for Redis */
-
-struct worker_option {
-	struct map_node	 by_key;
-	char		*key, *value;
-};
-
-static const struct worker_options worker_defaults = {
-	.message_max = 16 << 20,
-	.body_max = 1 << 20,
-	.out_max = 1 << 20,
-	.unfinished_max = 64 << 20,
-	.request_ms = 30000,
-	.closing_ms = 5000,
-	.ping_ms = 30000,
-	.drain_ms = 10000,
-	.orphan_ms = 60000,
-	.whisper_ask = 8,
-	.store_max = 16 << 20,
-	.store_visit_ttl = 86400,
-	.io_uring = 1,
-	.turn_ms = 10,
-};
-
-/* Options that are numbers of ours. */
-static const struct {
-	const char	*key;
-	size_t		 offset;
-	int		 is_size;
-} worker_numbers[] = {
-#define WORKER_SIZE(f)	{ #f, offsetof(struct worker_options, f), 1 }
-#define WORKER_UINT(f)	{ #f, offsetof(struct worker_options, f), 0 }
-	WORKER_SIZE(message_max), WORKER_SIZE(body_max), WORKER_SIZE(out_max),
-	WORKER_SIZE(unfinished_max),
-	WORKER_UINT(request_ms), WORKER_UINT(closing_ms),
-	WORKER_UINT(ping_ms), WORKER_UINT(drain_ms), WORKER_UINT(whisper_ask),
-	WORKER_UINT(deflate), WORKER_SIZE(store_max), WORKER_UINT(io_uring),
-	WORKER_UINT(turn_ms),
-	WORKER_UINT(store_ttl), WORKER_UINT(store_visit_ttl),
-	WORKER_UINT(orphan_ms),
-};
 
 int
 worker_tell(struct worker *w, const struct ctl *m)
 {
-	if (w->control == NULL) {
-		errno = ENOTCONN;
-		return (-1);
-	}
-	return (control_send(w->control, m, NULL));
-}
-
-/* ---- options ---- */
-
-static struct worker_option *
-worker_option_find(const struct worker *w, struct slice key)
-{
-	struct map_node	*n = map_find(&w->options, key.data, key.len);
-
-	return (n == NULL ? NULL :
-	    container_of(n, struct worker_option, by_key));
-}
-
-const char *
-worker_option(const struct worker *w, const char *key)
-{
-	struct worker_option	*o = worker_option_find(w, slice_str(key));
-
-	return (o == NULL ? NULL : o->value);
-}
-
-static void
-worker_number_set(struct worker *w, struct slice key, struct slice value)
-{
-	uint64_t	 n;
-
-	for (size_t i = 0; i < nitems(worker_numbers); i++) {
-		void	*at = (char *)&w->opt + worker_numbers[i].offset;
-
-		if (!slice_is(key, worker_numbers[i].key) ||
-		    slice_u64(value, worker_numbers[i].is_size ? SIZE_MAX :
-		    UINT32_MAX, &n) == -1)
-			continue;
-		if (worker_numbers[i].is_size)
-			*(size_t *)at = (size_t)n;
-		else
-			*(unsigned *)at = (unsigned)n;
-	}
-}
-
-int
-worker_option_set(struct worker *w, struct slice key, struct slice value)
-{
-	struct worker_option	*o = worker_option_find(w, key);
-	char			*copy;
-
-	if ((copy = slice_dup(value)) == NULL)
-		return (-1);
-	worker_number_set(w, key, value);
-	if (o != NULL) {
-		free(o->value);
-		o->value = copy;
-		return (0);
-	}
-	if ((o = calloc(1, sizeof(*o))) == NULL ||
-	    (o->key = slice_dup(key)) == NULL ||
-	    map_insert(&w->options, &o->by_key, o->key, key.len) == -1) {
-		if (o != NULL)
-			free(o->key);
-		free(o);
-		free(copy);
-		return (-1);
-	}
-	o->value = copy;
-	return (0);
-}
-
-/* Options are known: how large a message each application takes. */
-static int
-worker_message_maxima(struct worker *w)
-{
-	const char	*value;
-	char		 key[APP_MAX + sizeof("_message_max")];
-	uint64_t	 n;
-
-	free(w->message_max);
-	if ((w->message_max = calloc(w->napps, sizeof(*w->message_max))) ==
-	    NULL)
-		return (-1);
-	for (size_t i = 0; i < w->napps; i++) {
-		n = w->apps[i].message_max;
-		if (w->apps[i].name != NULL) {
-			snprintf(key, sizeof(key), "%s_message_max",
-			    w->apps[i].name);
-			if ((value = worker_option(w, key)) != NULL)
-				slice_u64(slice_str(value), UINT32_MAX, &n);
-		}
-		w->message_max[i] = n == 0 || n > w->opt.message_max ?
-		    w->opt.message_max : (size_t)n;
-	}
-	return (0);
-}
-
-size_t
-worker_message_max(const struct worker *w, const struct kennel_app *app)
-{
-	return (w->message_max[app - w->apps]);
-}
-
-const struct kennel_app *
-worker_app(const struct worker *w, struct slice name)
-{
-	for (size_t i = 0; i < w->napps; i++)
-		if (w->apps[i].name == NULL ||
-		    slice_is(name, w->apps[i].name))
-			return (&w->apps[i]);
-	/* What routes say who do not know the names. */
-	return (slice_is(name, "main") && w->napps > 0 ? &w->apps[0] : NULL);
+	return (gate_tell(&w->gate, m));
 }
 
 /* ---- the gateway's START ---- */
 
+/* If an application decides, there is a store.  0, or -1 with errno. */
+static int
+worker_open_store(struct worker *w, const char *url)
+{
+	const struct applications	*apps = &w->sessions.apps;
+
+	for (size_t i = 0; i < apps->n; i++)
+		if (apps->at[i].decide != NULL && w->desk.store == NULL &&
+		    (w->desk.store = store_new(w->base, url, lookup_prefix(
+		    w->groups.hood.lookup), w->opt.store_ttl,
+		    w->opt.store_visit_ttl)) == NULL)
+			return (-1);
+	return (0);
+}
+
 int
 worker_start(struct worker *w)
 {
-	const char	*url = worker_option(w, "redis");
-	const char	*prefix = worker_option(w, "redis_prefix");
+	const char	*url = options_get(&w->opt, "redis");
+	const char	*prefix = options_get(&w->opt, "redis_prefix");
+	const struct lookup_self self = { w->node, w->address, w->started };
 
 	if (w->started_up)
 		return (0);
-	w->lookup = lookup_new(w, url == NULL ? "" : url,
-	    prefix == NULL || *prefix == '\0' ? KEYS_PREFIX : prefix);
-	if (w->lookup == NULL || worker_message_maxima(w) == -1) {
+	if (groups_start(&w->groups, &self, url == NULL ? "" : url,
+	    prefix == NULL || *prefix == '\0' ? KEYS_PREFIX : prefix) == -1 ||
+	    applications_limit(&w->sessions.apps, &w->opt) == -1) {
 		log_warn("lookup: %s", strerror(errno));
 		return (-1);
 	}
-	for (size_t i = 0; i < w->napps && url != NULL && *url != '\0'; i++)
-		if (w->apps[i].decide != NULL && w->store == NULL &&
-		    (w->store = store_new(w->base, url, lookup_prefix(
-		    w->lookup), w->opt.store_ttl, w->opt.store_visit_ttl)) ==
-		    NULL) {
-			log_warn("store: %s", strerror(errno));
-			return (-1);
-		}
+	w->sessions.lookup = w->groups.hood.lookup;
+	if (url != NULL && *url != '\0' && worker_open_store(w, url) == -1) {
+		log_warn("store: %s", strerror(errno));
+		return (-1);
+	}
 	w->started_up = 1;
 	budget_set(w->opt.turn_ms);
 	return (0);
 }
 
-struct store *
-worker_store(struct worker *w)
+/* Say READY, if it is owed. */
+static void
+worker_say_ready(struct worker *w)
 {
-	return (w->store);
-}
-
-void
-worker_get_ready(struct worker *w)
-{
-	w->ready_since = clock_ms();
-	if (lookup_listed(w->lookup))
-		worker_listed(w);
-}
-
-void
-worker_listed(struct worker *w)
-{
-	struct ctl	 m = { .type = CTL_READY };
+	const struct ctl	 m = { .type = CTL_READY };
 
 	if (w->ready_since == 0)
 		return;
@@ -248,16 +80,64 @@ worker_listed(struct worker *w)
 }
 
 void
-worker_links_eased(struct worker *w)
+worker_get_ready(struct worker *w)
 {
+	w->ready_since = clock_ms();
+	if (lookup_listed(w->groups.hood.lookup))
+		worker_say_ready(w);
+}
+
+/* ---- what the groups lead to ---- */
+
+/* A link ended: the gateway is told. */
+static void
+worker_link_lost(void *arg, const struct peer_id *peer, const char *why)
+{
+	const struct ctl	 m = { .type = CTL_LINK_LOST,
+				    .slot = peer->slot,
+				    .incarnation = peer->incarnation,
+				    .text = slice_str(why) };
+
+	worker_tell(arg, &m);
+}
+
+/* A link is gone, with all that waited: whoever was paused for it goes on. */
+static void
+worker_links_eased(void *arg)
+{
+	struct worker	*w = arg;
 	struct list	*e, *tmp;
 
-	list_each(e, tmp, &w->conns)
+	list_each(e, tmp, &w->sessions.clients.conns)
 		conn_resume(list_entry(e, struct conn, at), PAUSE_LINK);
 }
 
+/* Our entries are listed: READY, where that is owed. */
+static void
+worker_listed(void *arg)
+{
+	worker_say_ready(arg);
+}
+
+/* How many connections there are. */
+static size_t
+worker_connections(void *arg)
+{
+	struct worker	*w = arg;
+
+	return (w->sessions.clients.n);
+}
+
+static const struct groups_ops worker_groups_ops = {
+	.link_lost = worker_link_lost,
+	.links_eased = worker_links_eased,
+	.listed = worker_listed,
+	.connections = worker_connections,
+};
+
 /* ---- leaving ---- */
 
+/* Our entries are gone, too. */
 static void
 worker_retired_cb(void *arg)
 {
@@ -269,13 +149,10 @@ worker_retired_cb(void *arg)
 static void
 worker_retire(struct worker *w)
 {
-	struct map_node	*n;
-
 	w->draining = 2;
-	while ((n = map_first(&w->replicas)) != NULL)
-		replica_dismiss(container_of(n, struct replica, by_id));
-	if (w->lookup != NULL)
-		lookup_retire(w->lookup, worker_retired_cb, NULL);
+	groups_dismiss(&w->groups);
+	if (w->groups.hood.lookup != NULL)
+		lookup_retire(w->groups.hood.lookup, worker_retired_cb, NULL);
 	else
 		turn_stop();
 }
@@ -287,11 +164,13 @@ worker_drain(struct worker *w, unsigned ms)
 
 	if (w->draining)
 		return;
-	log_info("draining connections=%zu within_ms=%u", w->nconns, ms);
+	log_info("draining connections=%zu within_ms=%u", w->sessions.clients.n, ms);
 	w->draining = 1;
+	w->gate.leaving = 1;
 	w->drain_since = clock_ms();
-	w->drain_total = w->nconns;
+	w->drain_total = w->sessions.clients.n;
 	w->drain_ms = ms == 0 ? 1 : ms;
+	links_leave(w->groups.hood.links);
 	worker_tell(w, &m);
 }
 
@@ -302,30 +181,29 @@ worker_drain(struct worker *w, unsigned ms)
 static void
 worker_drain_step(struct worker *w)
 {
+	struct clients	*all = &w->sessions.clients;
 	uint64_t	 age = clock_ms() - w->drain_since;
 	uint64_t	 half = w->drain_ms / 2;
 	uint64_t	 pace = w->drain_total < half ? w->drain_total : half;
 	size_t		 keep = 0;
 	struct conn	*c;
 
-	if (list_empty(&w->conns) && list_empty(&w->timed) &&
-	    list_empty(&w->homing) && list_empty(&w->doomed) &&
-	    list_empty(&w->parted) &&
-	    (!link_any_waits(w) || age >= w->drain_ms)) {
+	if (clients_none(all) && parting_none(&w->sessions) &&
+	    (!links_any_wait(w->groups.hood.links) || age >= w->drain_ms)) {
 		worker_retire(w);
 		return;
 	}
 	if (age < pace)
 		keep = (size_t)(w->drain_total - w->drain_total * age / pace);
-	for (size_t n = list_count(&w->conns); n > keep; n--) {
-		c = list_entry(bytes_random64() & 1 ? w->conns.next :
-		    w->conns.prev, struct conn, at);
-		conn_ws_close(c, CLOSE_GOING, 1001,
+	for (size_t n = list_count(&all->conns); n > keep; n--) {
+		c = list_entry(bytes_random64() & 1 ? all->conns.next :
+		    all->conns.prev, struct conn, at);
+		ws_close(c, CLOSE_GOING, 1001,
 		    close_sentence(CLOSE_GOING));
 	}
 	if (age >= w->drain_ms) {
 		log_info("draining is over: cut off connections=%zu",
-		    w->nconns);
+		    all->n);
 		worker_retire(w);
 	}
 }
@@ -334,28 +212,31 @@ worker_drain_step(struct worker *w)
 static void
 worker_say_dropped(struct worker *w)
 {
-	uint64_t	 now = clock_ms();
+	uint64_t	 now = clock_ms(), dropped = w->sessions.clients.dropped;
 
-	if (w->dropped == w->dropped_said || now - w->dropped_at < 1000)
+	if (dropped == w->dropped_said || now - w->dropped_at < 1000)
 		return;
 	log_info("slow clients: dropped messages=%llu total=%llu",
-	    (unsigned long long)(w->dropped - w->dropped_said),
-	    (unsigned long long)w->dropped);
-	w->dropped_said = w->dropped;
+	    (unsigned long long)(dropped - w->dropped_said),
+	    (unsigned long long)dropped);
+	w->dropped_said = dropped;
 	w->dropped_at = now;
 }
 
 void
-worker_tick(struct worker *w)
+worker_tick(void *arg)
 {
+	struct worker	*w = arg;
+
+	parting_late(&w->sessions);
 	/* Without Redis it goes, too: neighbours ask us. */
 	if (w->ready_since != 0 &&
 	    clock_ms() - w->ready_since > WORKER_LISTED_MS)
-		worker_listed(w);
+		worker_say_ready(w);
 	worker_say_dropped(w);
 	log_catch_up();
 	memory_tidy(clock_ms());
-	authority_tick_all(w);
+	authority_tick_all(&w->desk);
 	if (w->draining == 1)
 		worker_drain_step(w);
 	else if (!w->draining && w->orphan_since != 0 &&
@@ -365,210 +246,28 @@ worker_tick(struct worker *w)
 	}
 }
 
-static void
-worker_signal_cb(int signo, void *arg)
-{
-	struct worker	*w = arg;
-
-	if (signo == SIGTERM)
-		worker_drain(w, w->opt.drain_ms);
-	/* SIGINT is the gateway's to decide about. */
-}
-
-/* ---- start ---- */
-
-static void
-worker_usage(const char *name)
-{
-	fprintf(stderr,
-	    "%s is a Kennel worker: it keeps client connections that gatewayd "
-	    "hands to it.\nIt is not started by hand.  Start the cluster with:"
-	    "  gatewayd --worker %s\n", name, name);
-}
-
-static int
-worker_arguments(struct worker *w, int argc, char **argv)
-{
-	static const struct option	 longs[] = {
-		{ "control", 1, NULL, 'c' }, { "slot", 1, NULL, 's' },
-		{ "incarnation", 1, NULL, 'i' }, { "run-dir", 1, NULL, 'r' },
-		{ "log-level", 1, NULL, 'l' }, { "core", 0, NULL, 'd' },
-		{ "help", 0, NULL, 'h' },
-		{ "version", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
-	};
-	enum log_level	 level = LOG_LEVEL_INFO;
-	static char	 ident[64];
-	char		*end;
-	uint64_t	 slot = SLOTS_MAX;
-	int		 o, core = 0;
-
-	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1)
-		switch (o) {
-		case 'c':
-			w->control_path = optarg;
-			break;
-		case 's':
-			if (slice_u64(slice_str(optarg), SLOTS_MAX - 1,
-			    &slot) == -1)
-				return (-1);
-			break;
-		case 'i':
-			w->incarnation = strtoull(optarg, &end, 16);
-			if (*end != '\0')
-				return (-1);
-			break;
-		case 'r':
-			w->run_dir = optarg;
-			break;
-		case 'l':
-			if (log_level_parse(optarg, &level) == -1)
-				return (-1);
-			break;
-		case 'd':
-			core = 1;
-			break;
-		case 'h':
-			worker_usage(argv[0]);
-			exit(0);
-		case 'v':
-			printf("%s (kennel %s)\n", argv[0], KENNEL_VERSION);
-			exit(0);
-		default:
-			return (-1);
-		}
-	if (optind < argc || w->control_path == NULL || w->run_dir == NULL ||
-	    slot == SLOTS_MAX || w->incarnation == 0)
-		return (-1);
-	w->slot = (uint32_t)slot;
-	if (asprintf(&w->link_path, "%s/link-%u-%016llx.sock", w->run_dir,
-	    w->slot, (unsigned long long)w->incarnation) == -1)
-		fatal("start");
-	snprintf(ident, sizeof(ident), "shardd/%u", w->slot);
-	log_init(ident, level);
-	if (proc_open_to_debuggers(core) == -1)
-		fatal("core");
-	return (0);
-}
-
-static void
-worker_init(struct worker *w)
-{
-	struct list	*lists[] = { &w->conns, &w->timed, &w->homing,
-			    &w->doomed, &w->parted, &w->parked, &w->links,
-			    &w->restless, &w->keeping };
-	size_t		 nofile = proc_nofile();
-
-	for (size_t i = 0; i < nitems(lists); i++)
-		list_init(lists[i]);
-	w->opt = worker_defaults;
-	w->gateway_pidfd = -1;
-	w->started = clock_wall_ms();
-	w->capacity = nofile > 2 * WORKER_RESERVE ? nofile - WORKER_RESERVE :
-	    nofile / 2;
-	backoff_init(&w->redial, 50, 1000);
-	turn_work_init(&w->flush, conn_flush_all, w);
-	turn_work_init(&w->flush_crowd, conn_flush_crowd, w);
-	turn_work_init(&w->flush_late, conn_flush_late, w);
-	turn_work_init(&w->reap, conn_reap, w);
-	turn_work_init(&w->next, conn_next, w);
-	budget_set(w->opt.turn_ms);
-}
+/* ---- life of the groups ---- */
 
 int
-kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
-    size_t n)
+worker_init_groups(struct worker *w)
 {
-	static const int	 signos[] = { SIGTERM, SIGINT, 0 };
-	static struct worker	 w;
-	struct proc_signals	*signals;
+	const struct peer_id	 self = { NULL, w->slot, w->incarnation };
 
-	memory_steady();
-	w.apps = apps;
-	w.napps = n;
-	worker_self = &w;
-	if (worker_arguments(&w, argc, argv) == -1) {
-		worker_usage(argv[0]);
-		return (2);
-	}
-	proc_signals_ignore();
-	/* The slot's lock; what follows it is the application's. */
-	fcntl(WORKER_LOCK_FD, F_SETFD, FD_CLOEXEC);
-	worker_init(&w);
-	if ((w.page = page_new(w.incarnation, &w.page_fd)) == NULL)
-		fatal("memory that is shared with the gateway");
-	turn_count_at(&w.page->work.turns);
-	if ((w.base = event_base_new()) == NULL ||
-	    (w.unfinished = unfinished_new(conn_crowded)) == NULL ||
-	    (w.poller = poller_new(w.base, conn_ready)) == NULL ||
-	    (signals = proc_signals_new(w.base, signos, worker_signal_cb,
-	    &w)) == NULL || sweep_start(&w) == -1)
-		fatal("start");
-	if (link_listen(&w) == -1)
-		fatal("listen on %s", w.link_path);
-	orders_dial(&w);
-	turn_set_eager(poller_run, w.poller);
-	if (turn_loop(w.base) == -1)
-		fatal("event loop");
-	worker_end(&w);
-	proc_signals_free(signals);
-	event_base_free(w.base);
-	return (0);
+	authority_desk_init(&w->desk, w->base, w->page, &w->opt.store_max);
+	if (groups_init(&w->groups, w->base, &self, w->node,
+	    &w->opt.whisper_ask, &w->desk, &w->sessions.clients,
+	    &worker_groups_ops, w) == -1)
+		return (-1);
+	w->wires = wires_new(w->groups.hood.links, w->link_path);
+	return (w->wires == NULL ? -1 : 0);
 }
 
 void
-worker_end(struct worker *w)
+worker_end_groups(struct worker *w)
 {
-	struct list		*lists[] = { &w->conns, &w->homing, &w->doomed,
-				    &w->timed }, *e, *tmp;
-	struct map_node		*n;
-	struct worker_option	*o;
-	struct conn		*c;
-
-	budget_set(0);			/* nobody has to wait for us */
-	orders_drop_parked(w);
-	/* Who is still here was not fast enough.  Departed, they stand in timed
-	 * until their last callback. */
-	for (size_t i = 0; i < nitems(lists); i++)
-		list_each(e, tmp, lists[i]) {
-			c = list_entry(e, struct conn, at);
-			if (c->state != CONN_DEPARTED)
-				conn_end(c);
-		}
-	conn_parted_all(w);
-	turn_end();
-	link_shutdown(w);
-	if (w->lookup != NULL)
-		lookup_free(w->lookup);
-	store_free(w->store);
-	burst_free(w->burst);
-	unfinished_free(w->unfinished);
-	w->lookup = NULL;
-	if (w->control != NULL)
-		control_free(w->control);
-	if (w->redial_timer != NULL)
-		event_free(w->redial_timer);
-	if (w->gateway_pidfd != -1)
-		close(w->gateway_pidfd);
-	close(w->page_fd);
-	event_free(w->sweep_timer);
-	poller_free(w->poller);
-	leavings_clear(w->run_dir, w->slot, WORKER_LOCK_FD,
-	    worker_option(w, "redis"));
-	while ((n = map_first(&w->options)) != NULL) {
-		o = container_of(n, struct worker_option, by_key);
-		map_remove(&w->options, n);
-		free(o->key);
-		free(o->value);
-		free(o);
-	}
-	map_clear(&w->options);
-	policies_free(w);
-	map_clear(&w->replicas);
-	line_clear(&w->crowd);
-	line_clear(&w->lines[0]);
-	line_clear(&w->lines[1]);
-	free(w->dirty.at);
-	free(w->late.at);
-	free(w->message_max);
-	free(w->link_path);
+	wires_free(w->wires);
+	groups_end_links(&w->groups);
+	groups_clear(&w->groups);
+	w->sessions.lookup = NULL;
+	store_free(w->desk.store);
 }

@@ -5,54 +5,28 @@
 #include <stdint.h>
 
 #include "common/backoff.h"
-#include "common/line.h"
 #include "common/list.h"
 #include "common/map.h"
 #include "common/redis.h"
-#include "common/turn.h"
 #include "proto/control.h"
 #include "proto/keys.h"
 #include "proto/limits.h"
+#include "shardd/client/sweep.h"
+#include "shardd/gate.h"
+#include "shardd/group/groups.h"
+#include "shardd/options.h"
+#include "shardd/session/sessions.h"
+#include "shardd/state/authority.h"
 
-struct burst;
-struct conn;
 struct control;
 struct event;
 struct event_base;
-struct kennel_app;
-struct link;
-struct listener;
-struct lookup;
 struct page;
-struct poller;
-struct store;
-struct unfinished;
-
-struct worker_options {		/* CTL_OPTION; defaults in worker.c */
-	size_t		 message_max;		/* 16 MiB */
-	size_t		 body_max;		/* 1 MiB */
-	size_t		 out_max;		/* 1 MiB already queued */
-	size_t		 unfinished_max;	/* 64 MiB: of all clients */
-	unsigned	 request_ms;		/* 30 000: head and body */
-	unsigned	 closing_ms;		/* 5 000: close handshake */
-	unsigned	 ping_ms;		/* 30 000 */
-	unsigned	 drain_ms;		/* 10 000 */
-	unsigned	 orphan_ms;		/* 60 000: without a gateway */
-	unsigned	 whisper_ask;		/* 8 neighbours */
-	unsigned	 deflate;		/* 0: no */
-	unsigned	 io_uring;		/* 1: where the kernel has it */
-	unsigned	 turn_ms;		/* 10: work at one go */
-	size_t		 store_max;		/* 16 MiB: a group's state */
-	unsigned	 store_ttl;		/* s after its last use; 0: for ever */
-	unsigned	 store_visit_ttl;	/* a day: if only visits wrote to it */
-};
+struct wires;
 
 struct worker {
 	struct event_base *base;
-	struct poller	*poller;		/* of the clients */
-	const struct kennel_app *apps;
-	size_t		 napps;
-	size_t		*message_max;		/* of each of them */
+	struct sessions	 sessions;
 	uint32_t	 slot;
 	uint64_t	 incarnation;
 	char		 node[NODE_MAX + 1];
@@ -63,14 +37,11 @@ struct worker {
 	const char	*run_dir;
 	size_t		 capacity;
 	uint64_t	 started;		/* ms since 1970 */
-	struct worker_options opt;
-	struct map	 options;		/* all, for kennel_option() */
-	struct map	 policies;		/* of routes, by label */
-	uint64_t	 dropped;		/* messages, for the slow */
-	uint64_t	 dropped_said;		/* of them, logged */
+	struct options	 opt;
+	uint64_t	 dropped_said;		/* messages for the slow, logged */
 	uint64_t	 dropped_at;		/* clock_ms of that */
 
-	struct control	*control;		/* NULL: no gateway now */
+	struct gate	 gate;
 	int		 gateway_pidfd;		/* of control's other side, -1 */
 	int		 started_up;		/* START was heard once */
 	uint64_t	 ready_since;		/* clock_ms: READY is owed; 0: not */
@@ -81,35 +52,11 @@ struct worker {
 	struct event	*redial_timer;
 	uint64_t	 orphan_since;		/* clock_ms, 0: has a gateway */
 
-	struct map	 replicas;		/* by id */
-	struct list	 conns;			/* open, idle: pings only */
-	struct list	 timed;			/* in any other state */
-	struct list	 homing;		/* HOMING, in order of sending */
-	struct list	 doomed;		/* to be ended this turn */
-	struct list	 parted;		/* struct parted, conn.c */
-	size_t		 nconns;
-	struct conns	 {			/* to be flushed */
-		struct conn	**at;
-		size_t		  n, cap;
-	}		 dirty, late;
-	/* Who waits for another turn: not begun yet, and used one up. */
-	struct line	 lines[2];
-	unsigned	 line;			/* that was served last */
-	struct line	 crowd;			/* to be flushed when there is time */
-	int		 crowding;		/* who is sent to goes there */
-	struct turn_work flush, flush_crowd, flush_late, reap, next;
-	struct unfinished *unfinished;		/* input of all clients */
-	struct burst	*burst;			/* many sends at once, or NULL */
-	int		 burst_off;		/* there is no such thing here */
-	struct event	*sweep_timer;
+	struct groups	 groups;
+	struct authority_desk desk;		/* of the groups' states */
+	struct wires	*wires;			/* to the shards of this node */
+	struct sweep	 sweep;
 	struct list	 parked;		/* struct parked, orders.c */
-	struct list	 links;			/* link.c */
-	struct listener	*link_listener;		/* link.c */
-	struct lookup	*lookup;		/* NULL until START */
-	struct store	*store;			/* NULL: nothing decides, no Redis */
-	struct list	 restless;		/* struct authority */
-	struct list	 keeping;		/* the same: whose state in Redis is
-						   used, the longest untouched first */
 };
 
 /* A message to the gateway; dropped without one.  0 or -1. */
@@ -118,23 +65,12 @@ int	 worker_tell(struct worker *w, const struct ctl *m);
 int	 worker_start(struct worker *w);
 /* Say READY: now if our entries can be listed, else when they can, or soon. */
 void	 worker_get_ready(struct worker *w);
-void	 worker_listed(struct worker *w);	/* lookup.c: they can */
 /* Close everybody in a paced way, finish HTTP, then leave; within ms. */
 void	 worker_drain(struct worker *w, unsigned ms);
-void	 worker_tick(struct worker *w);		/* the sweep's, each 100 ms */
-void	 worker_end(struct worker *w);
-int	 worker_option_set(struct worker *w, struct slice key,
-	    struct slice value);
-/* A key of [worker], or NULL. */
-const char *worker_option(const struct worker *w, const char *key);
-struct store *worker_store(struct worker *w);
-/* The largest message that app takes of a client, in bytes. */
-size_t	 worker_message_max(const struct worker *w,
-	    const struct kennel_app *app);
-const struct kennel_app *worker_app(const struct worker *w, struct slice name);
-/* link.c: a link's queue went down again: sockets paused for it go on. */
-void	 worker_links_eased(struct worker *w);
-
-extern struct worker *worker_self;	/* one a process; for api.c */
+void	 worker_tick(void *worker);	/* the sweep's, each 100 ms */
+/* The groups, none yet; listens for the other shards of the node.  0, or -1 with
+ * errno.  And their end. */
+int	 worker_init_groups(struct worker *w);
+void	 worker_end_groups(struct worker *w);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "shardd/backlog.h"
+#include "shardd/peers/backlog.h"
 
 static struct backlog	 b;
 static char		 data[1 << 20];

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "proto/limits.h"
-#include "shardd/decide.h"
+#include "shardd/state/decide.h"
 
 static struct maps		 state, batch;
 static struct kennel_step	 t;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,16 +12,16 @@
 #include "common/clock.h"
 #include "common/sock.h"
 #include "common/turn.h"
-#include "shardd/backlog.h"
-#include "shardd/link.h"
-#include "shardd/lookup.h"
-#include "shardd/neighbours.h"
-#include "shardd/worker.h"
+#include "shardd/peers/link.h"
+#include "shardd/peers/wire.h"
 
 struct side {
-	struct worker	 w;
+	struct links	*ls;
+	struct wires	*wires;
+	struct peer_id	 id;
+	char		 path[64];
 	uint64_t	 next;		/* seq that comes next */
-	size_t		 messages, lost, back, told, eased, marks, missed;
+	size_t		 messages, lost, back, dead, eased, missed;
 	char		 why[128];
 };
 
@@ -30,12 +31,12 @@ static char			 dir[] = "/tmp/link.XXXXXX";
 static int			 greet;	/* say ASKME when a link is up */
 static int			 refuse;	/* messages */
 
-/* ---- what link.c calls ---- */
+/* ---- what links lead to ---- */
 
-int
-neighbours_message(struct link *l, const struct gossip *m)
+static int
+side_message(void *arg, struct link *l, const struct gossip *m)
 {
-	struct side	*s = container_of(link_worker(l), struct side, w);
+	struct side	*s = arg;
 
 	if (refuse)
 		return (-1);
@@ -61,78 +62,71 @@ neighbours_message(struct link *l, const struct gossip *m)
 	return (0);
 }
 
-void
-neighbours_absent(struct link *l, const struct gossip *m)
+static void
+side_up(void *arg, struct link *l)
 {
-	(void)l, (void)m;
+	const struct gossip	 m = { .type = GOSSIP_ASKME,
+				    .flags = GOSSIP_F_ON };
+
+	(void)arg;
+	if (greet)
+		ck_assert_int_eq(link_send(l, &m), 0);
 }
 
-void
-neighbours_link_back(struct link *l)
+static void
+side_back(void *arg, struct link *l)
 {
+	struct side	*s = arg;
+
 	ck_assert(link_is_up(l));
-	container_of(link_worker(l), struct side, w)->back++;
+	s->back++;
 }
 
-void
-neighbours_link_lost(struct link *l)
+static void
+side_lost(void *arg, struct link *l, const char *why)
 {
-	container_of(link_worker(l), struct side, w)->lost++;
+	struct side	*s = arg;
+
+	ck_assert(!link_is_up(l));
+	snprintf(s->why, sizeof(s->why), "%s", why);
+	s->lost++;
 }
 
-void
-lookup_link_up(struct lookup *l, struct link *link)
+static void
+side_ended(void *arg, struct link *l, int dead)
 {
-	struct gossip	 m = { .type = GOSSIP_ASKME, .flags = GOSSIP_F_ON };
+	struct side	*s = arg;
 
 	(void)l;
-	if (greet)
-		ck_assert_int_eq(link_send(link, &m), 0);
+	s->dead += (size_t)dead;
 }
 
-int
-worker_tell(struct worker *w, const struct ctl *m)
+static void
+side_eased(void *arg, struct link *l, uint64_t replica)
 {
-	struct side	*s = container_of(w, struct side, w);
+	struct side	*s = arg;
 
-	ck_assert_int_eq(m->type, CTL_LINK_LOST);
-	ck_assert_uint_lt(m->text.len, sizeof(s->why));
-	memcpy(s->why, m->text.data, m->text.len);
-	s->why[m->text.len] = '\0';
-	s->told++;
-	return (0);
-}
-
-void
-worker_links_eased(struct worker *w)
-{
-	(void)w;
-}
-
-void
-neighbours_link_mark(struct link *l)
-{
-	container_of(link_worker(l), struct side, w)->marks++;
-}
-
-void
-neighbours_link_eased(struct link *l, uint64_t replica)
-{
+	(void)l;
 	ck_assert_uint_eq(replica, 2);
-	container_of(link_worker(l), struct side, w)->eased++;
+	s->eased++;
 }
 
 /* A note says which numbers are missing. */
-enum backlog_fate
-neighbours_drop(struct link *l, struct gossip *m, int many)
+static enum backlog_fate
+side_drop(void *arg, struct link *l, struct gossip *m, int many)
 {
-	(void)l, (void)many;
+	(void)arg, (void)l, (void)many;
 	ck_assert_int_eq(m->type, GOSSIP_CAST);
 	m->type = GOSSIP_LOST;
 	m->after = m->seq - 1;
 	m->payload = slice_of(NULL, 0);
 	return (BACKLOG_NOTE);
 }
+
+static const struct link_ops ops = {
+	side_message, side_up, side_back, side_lost, side_ended, side_eased,
+	side_drop
+};
 
 /* ---- fixture ---- */
 
@@ -156,24 +150,29 @@ turn(void)
 }
 
 static void
+listen_at(struct side *s)
+{
+	s->wires = wires_new(s->ls, s->path);
+	ck_assert_ptr_nonnull(s->wires);
+}
+
+static void
 side_init(struct side *s, uint32_t slot, uint64_t incarnation)
 {
 	memset(s, 0, sizeof(*s));
 	s->next = 1;
-	s->w.base = base;
-	s->w.slot = slot;
-	s->w.incarnation = incarnation;
-	s->w.lookup = (struct lookup *)&s->next;	/* not looked into */
-	list_init(&s->w.links);
-	ck_assert_int_ne(asprintf(&s->w.link_path, "%s/link.%u", dir, slot), -1);
+	s->id = (struct peer_id){ NULL, slot, incarnation };
+	s->ls = links_new(base, &s->id, &ops, s);
+	ck_assert_ptr_nonnull(s->ls);
+	snprintf(s->path, sizeof(s->path), "%s/link.%u", dir, slot);
 }
 
 static void
 side_clear(struct side *s)
 {
-	link_shutdown(&s->w);
-	unlink(s->w.link_path);
-	free(s->w.link_path);
+	wires_free(s->wires);
+	links_free(s->ls);
+	s->wires = NULL;
 }
 
 static void
@@ -184,8 +183,8 @@ setup(void)
 	greet = 0;
 	side_init(&left, 1, 0x11);
 	side_init(&right, 2, 0x22);
-	ck_assert_int_eq(link_listen(&left.w), 0);
-	ck_assert_int_eq(link_listen(&right.w), 0);
+	listen_at(&left);
+	listen_at(&right);
 }
 
 static void
@@ -200,11 +199,16 @@ teardown(void)
 static struct link *
 get(struct side *s, struct side *other)
 {
-	struct link	*l = link_get(&s->w, other->w.slot,
-			    other->w.incarnation, other->w.link_path);
+	struct link	*l = link_get(s->ls, &other->id, other->path);
 
 	ck_assert_ptr_nonnull(l);
 	return (l);
+}
+
+static struct link *
+find(struct side *s, uint32_t slot, uint64_t incarnation)
+{
+	return (link_find(s->ls, &(struct peer_id){ NULL, slot, incarnation }));
 }
 
 static int
@@ -221,7 +225,7 @@ cast(struct link *l, uint64_t seq, size_t len)
 static int
 stranger(struct side *s, const void *data, size_t len)
 {
-	int	fd = sock_connect_unix(s->w.link_path, SOCK_STREAM);
+	int	fd = sock_connect_unix(s->path, SOCK_STREAM);
 
 	ck_assert_int_ne(fd, -1);
 	ck_assert_int_eq(send(fd, data, len, MSG_NOSIGNAL), len);
@@ -267,9 +271,9 @@ START_TEST(lower_slot_dials_and_both_send)
 	until(left.messages == 100 && right.messages == 100, 3000);
 	ck_assert(link_is_up(l) && link_is_up(r));
 	ck_assert_uint_eq(link_slot(r), 1);
-	ck_assert_uint_eq(link_incarnation(r), 0x11);
-	ck_assert_ptr_eq(link_find(&right.w, 1, 0x11), r);
-	ck_assert_ptr_null(link_find(&right.w, 1, 0x12));
+	ck_assert_uint_eq(link_peer(r)->incarnation, 0x11);
+	ck_assert_ptr_eq(find(&right, 1, 0x11), r);
+	ck_assert_ptr_null(find(&right, 1, 0x12));
 	ck_assert_uint_eq(left.lost + right.lost, 0);
 }
 END_TEST
@@ -285,7 +289,7 @@ START_TEST(waits_until_the_other_listens)
 	for (int i = 0; i < 50; i++)
 		turn();
 	ck_assert(!link_is_up(l));
-	ck_assert_int_eq(link_listen(&right.w), 0);
+	listen_at(&right);
 	until(right.messages == 1, 3000);
 	ck_assert_uint_eq(left.lost, 0);
 }
@@ -298,7 +302,7 @@ START_TEST(askme_is_the_first_that_a_link_hears)
 	greet = 1;
 	ck_assert_int_eq(cast(l, 1, 10), 0);
 	until(right.messages == 1, 3000);
-	ck_assert(link_askme(link_find(&right.w, 1, 0x11)));
+	ck_assert(link_askme(find(&right, 1, 0x11)));
 }
 END_TEST
 
@@ -308,11 +312,11 @@ START_TEST(a_lost_link_is_reported_by_both_and_dialled_again)
 	struct gossip	 m = { .type = GOSSIP_ASKME };
 
 	until(link_is_up(l) &&
-	    (r = link_find(&right.w, 1, 0x11)) != NULL && link_is_up(r), 3000);
+	    (r = find(&right, 1, 0x11)) != NULL && link_is_up(r), 3000);
 	link_set_askme(r, 1);
 	refuse = 1;			/* the receiver ends the link */
 	ck_assert_int_eq(link_send(l, &m), 0);
-	until(left.told == 1 && right.told == 1, 3000);
+	until(left.lost == 1 && right.lost == 1, 3000);
 	ck_assert_uint_eq(left.lost, 1);
 	ck_assert_uint_eq(right.lost, 1);
 	ck_assert_str_eq(right.why, "a message was refused");
@@ -331,13 +335,13 @@ START_TEST(dead_is_forgotten_and_not_dialled)
 	struct link	*l = get(&left, &right);
 
 	until(link_is_up(l), 3000);
-	link_dead(&left.w, 2, 0x22);
-	ck_assert_ptr_null(link_find(&left.w, 2, 0x22));
-	ck_assert_uint_eq(left.lost, 1);
-	ck_assert_uint_eq(left.told, 0);
-	until(right.told == 1, 3000);
-	link_dead(&left.w, 2, 0x22);	/* again: nothing */
-	ck_assert_uint_eq(left.lost, 1);
+	link_dead(left.ls, &right.id);
+	ck_assert_ptr_null(find(&left, 2, 0x22));
+	ck_assert_uint_eq(left.dead, 1);
+	ck_assert_uint_eq(left.lost, 0);
+	until(right.lost == 1, 3000);
+	link_dead(left.ls, &right.id);	/* again: nothing */
+	ck_assert_uint_eq(left.dead, 1);
 }
 END_TEST
 
@@ -353,11 +357,11 @@ START_TEST(over_its_mark_it_says_so_and_eases)
 	ck_assert_int_eq(cast(l, 3, 6 << 20), 0);
 	ck_assert(link_is_over(l, 2));
 	ck_assert(!link_is_over(l, 3));		/* another group */
-	ck_assert(link_any_waits(&left.w));
+	ck_assert(links_any_wait(left.ls));
 	until(right.messages == 3, 5000);
 	until(left.eased == 1, 3000);
 	ck_assert(!link_is_over(l, 2));
-	until(!link_any_waits(&left.w), 3000);
+	until(!links_any_wait(left.ls), 3000);
 }
 END_TEST
 
@@ -377,7 +381,7 @@ START_TEST(what_does_not_fit_is_told_and_nothing_else_is_lost)
 	ck_assert_int_eq(cast(l, 8, 10), 0);
 	until(right.messages == 7 && right.next == 9, 10000);
 	ck_assert_uint_eq(right.missed, 2);
-	ck_assert_uint_eq(left.lost + right.lost + left.told + right.told, 0);
+	ck_assert_uint_eq(left.lost + right.lost, 0);
 }
 END_TEST
 
@@ -393,11 +397,10 @@ START_TEST(never_up_it_is_given_up_after_its_time)
 	ck_assert(link_is_over(l, 2));
 	until(left.lost == 1, 15000);
 	ck_assert_str_eq(left.why, "no link within 10 s");
-	ck_assert_uint_eq(left.marks, 1);
 	ck_assert_int_eq(cast(l, 5, 15), -1);
 	ck_assert_int_eq(errno, EPIPE);
-	ck_assert_uint_eq(left.told, 1);
-	ck_assert_int_eq(link_listen(&right.w), 0);
+	ck_assert_uint_eq(left.lost, 1);
+	listen_at(&right);
 	until(link_is_up(l), 3000);
 	ck_assert_int_eq(cast(l, 6, 15), 0);
 	until(right.messages == 1, 3000);
@@ -414,7 +417,6 @@ START_TEST(what_waits_outlives_a_wire)
 		ck_assert_int_eq(cast(l, i, 10 << 20), 0);
 	refuse = 1;			/* the receiver ends the wire at the first */
 	until(left.lost == 1 && right.lost == 1, 5000);
-	ck_assert_uint_eq(left.marks, 1);
 	refuse = 0;
 	right.next = 0;			/* one or two were with the wire */
 	until(right.next == 5, 10000);
@@ -445,9 +447,9 @@ START_TEST(strangers_are_refused)
 		say(&right, &fd, &bad[i]);
 		closes(fd);
 	}
-	ck_assert(list_empty(&right.w.links));
+	ck_assert(links_empty(right.ls));
 	closes(stranger(&right, "", 0));	/* says nothing: 2 s */
-	ck_assert_uint_eq(right.told, 0);
+	ck_assert_uint_eq(right.lost, 0);
 }
 END_TEST
 
@@ -462,7 +464,6 @@ START_TEST(what_a_later_version_says_is_passed_over)
 	int			 fd;
 
 	say(&right, &fd, &hello);
-	until(!list_empty(&right.w.links), 3000);
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_eq(write(fd, more, sizeof(more) - 1),
 		    sizeof(more) - 1);
@@ -484,7 +485,7 @@ START_TEST(a_second_link_replaces_nothing)
 	closes(fd);
 	ck_assert_int_eq(cast(l, 1, 10), 0);
 	until(right.messages == 1, 3000);
-	ck_assert_uint_eq(right.told, 0);
+	ck_assert_uint_eq(right.lost, 0);
 }
 END_TEST
 

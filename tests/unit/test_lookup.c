@@ -16,19 +16,16 @@
 #include "common/redis.h"
 #include "common/sock.h"
 #include "common/turn.h"
-#include "proto/gossip.h"
-#include "shardd/ask.h"
-#include "shardd/link.h"
-#include "shardd/lookup.h"
-#include "shardd/replica.h"
-#include "shardd/worker.h"
+#include "shardd/group/ask.h"
+#include "shardd/group/lookup.h"
+#include "shardd/group/replica.h"
 
 #define PATIENCE_MS	15000
 #define US		"here/3#00000000000000aa"
 #define THEM		"here/4#00000000000000bb"
 
 static struct event_base *base;
-static struct worker	 w;
+static const struct lookup_self	 self = { "here", US, 1 };
 static struct replica	 room;
 static struct lookup	*l;
 static struct redis	*probe;		/* what others see */
@@ -39,6 +36,8 @@ static pid_t		 server;
 static char		 links[2];
 static size_t		 nlinks, on, off;	/* ASKMEs said */
 static uint64_t		 asked;
+static void		(*say_told)(void *);
+static void		*told_arg;
 
 #define until(cond, ms) do {						\
 	uint64_t	 end_ = clock_ms() + (ms);			\
@@ -67,7 +66,7 @@ turns(uint64_t ms)
 	until(clock_ms() >= start + ms, ms + 1000);
 }
 
-/* ---- what lookup.c calls ---- */
+/* ---- what the lookup wants to know, and to have said ---- */
 
 /* Who is a member, and of which replica: in place of conns. */
 static struct {
@@ -76,50 +75,80 @@ static struct {
 }			 members[2000];
 static size_t		 nmembers;
 
-int
-replica_has(const struct replica *r, struct slice uid)
+static int
+has(void *arg, struct slice group, struct slice uid)
 {
+	(void)arg;
 	for (size_t i = 0; i < nmembers; i++)
-		if (members[i].r == r && slice_is(uid, members[i].uid))
+		if (slice_eq(replica_group(members[i].r), group) &&
+		    slice_is(uid, members[i].uid))
 			return (1);
 	return (0);
 }
 
-void
-replica_each_uid(const struct replica *r,
-    void (*cb)(const struct replica *, struct slice, void *), void *arg)
+static void
+each_uid(void *arg, void (*cb)(void *, struct slice, struct slice),
+    void *cb_arg)
 {
+	(void)arg;
 	for (size_t i = 0; i < nmembers; i++)
-		if (members[i].r == r)
-			cb(r, slice_str(members[i].uid), arg);
+		cb(cb_arg, replica_group(members[i].r),
+		    slice_str(members[i].uid));
 }
 
-void
-worker_listed(struct worker *worker)
+static void
+told_cb(const struct ask *a, int err, void *arg)
 {
-	(void)worker;
+	(void)a, (void)arg;
+	if (err != ECANCELED)
+		say_told(told_arg);
 }
 
-void
-link_each(struct worker *worker, void (*cb)(struct link *, void *), void *arg)
+static int
+tell_all(void *arg, int be_on, void (*cb)(void *), void *cb_arg)
 {
-	(void)worker;
+	struct ask	*a;
+
+	(void)arg;
+	if (!be_on) {
+		off += nlinks;
+		return (0);
+	}
+	on += nlinks;
+	a = ask_new(base, &asked, 500, nlinks, told_cb, NULL);
+	ck_assert_ptr_nonnull(a);
+	say_told = cb;
+	told_arg = cb_arg;
+	asked = a->id;
 	for (size_t i = 0; i < nlinks; i++)
-		cb((struct link *)&links[i], arg);
+		ask_add(a, (struct link *)&links[i], 0);
+	ask_go(a);
+	return (0);
 }
 
-int
-link_send(struct link *link, const struct gossip *m)
+static void
+listed(void *arg)
 {
-	(void)link;
-	ck_assert_int_eq(m->type, GOSSIP_ASKME);
-	if ((m->flags & GOSSIP_F_ON) != 0)
-		on++;
-	else
-		off++;
-	if (m->ask != 0)
-		asked = m->ask;
-	return (0);
+	(void)arg;
+}
+
+static void
+load(void *arg, size_t *connections, size_t *groups)
+{
+	(void)arg;
+	*connections = 12;
+	*groups = 1;
+}
+
+static const struct lookup_ops	 ops = {
+	has, each_uid, tell_all, listed, load
+};
+
+/* A link is up: it hears "ask me", if need be. */
+static void
+greet(void)
+{
+	on += lookup_is_asking(l) != 0;
 }
 
 static void
@@ -128,6 +157,15 @@ answer(void)
 	for (size_t i = 0; i < nlinks; i++)
 		ask_answer(asked, (struct link *)&links[i],
 		    slice_of(NULL, 0), 0);
+}
+
+/* No lookup any more. */
+static void
+end(void)
+{
+	ask_cancel(&asked);
+	lookup_free(l);
+	l = NULL;
 }
 
 /* ---- fixture ---- */
@@ -173,10 +211,6 @@ setup(void)
 	snprintf(path, sizeof(path), "%s/sock", dir);
 	snprintf(url, sizeof(url), "unix:%s", path);
 	base = event_base_new();
-	w.base = base;
-	snprintf(w.node, sizeof(w.node), "here");
-	snprintf(w.address, sizeof(w.address), "%s", US);
-	room.worker = &w;
 	room.id = 7;
 	room.group = strdup("lobby");
 	room.group_len = 5;
@@ -189,7 +223,7 @@ setup(void)
 static void
 begin(void)
 {
-	l = lookup_new(&w, url, "kennel:");
+	l = lookup_new(base, &self, url, "kennel:", &ops, NULL);
 	ck_assert_ptr_nonnull(l);
 	until(lookup_listed(l), 5000);
 	ck_assert(lookup_usable(l));
@@ -201,7 +235,7 @@ teardown(void)
 {
 	char	 command[64];
 
-	lookup_free(l);
+	end();
 	redis_free(probe);
 	event_base_free(base);
 	stop_server();
@@ -274,7 +308,7 @@ enter(const char *uid)
 	struct lookup_ticket	*t;
 	int			 before = nconfirmed;
 
-	t = lookup_enter(l, &room, slice_str(uid), confirmed, &nconfirmed);
+	t = lookup_enter(l, replica_group(&room), slice_str(uid), confirmed, &nconfirmed);
 	ck_assert_ptr_nonnull(t);
 	ck_assert_int_eq(nconfirmed, before);	/* never from within */
 	return (t);
@@ -283,7 +317,7 @@ enter(const char *uid)
 static void
 leave(const char *uid)
 {
-	lookup_leave(l, &room, slice_str(uid));
+	lookup_leave(l, replica_group(&room), slice_str(uid));
 }
 
 /* Those who become members when they are confirmed. */
@@ -310,7 +344,7 @@ join(struct replica *r, const char *uid)
 
 	j->r = r;
 	snprintf(j->uid, sizeof(j->uid), "%s", uid);
-	ck_assert_ptr_nonnull(lookup_enter(l, r, slice_str(uid), joined, j));
+	ck_assert_ptr_nonnull(lookup_enter(l, replica_group(r), slice_str(uid), joined, j));
 }
 
 static void
@@ -321,7 +355,7 @@ part(struct replica *r, const char *uid)
 	while (members[i].r != r || strcmp(members[i].uid, uid) != 0)
 		ck_assert_uint_lt(++i, nmembers);
 	members[i] = members[--nmembers];
-	lookup_leave(l, r, slice_str(uid));
+	lookup_leave(l, replica_group(r), slice_str(uid));
 }
 
 /* ---- tests ---- */
@@ -403,14 +437,13 @@ END_TEST
 START_TEST(group_and_heart_beat)
 {
 	begin();
-	w.nconns = 12;
-	lookup_group_enter(l, &room);
+	lookup_group_enter(l, replica_group(&room));
 	turns(30);
 	ck_assert_str_eq(redis_says("SMEMBERS", "kennel:group:lobby"), US);
 	ck_assert_str_eq(redis_says("HGET", "kennel:shard:" US, "node"),
 	    "here");
 	ck_assert_int_gt(atoi(redis_says("TTL", "kennel:shard:" US)), 20);
-	lookup_group_leave(l, &room);
+	lookup_group_leave(l, replica_group(&room));
 	turns(30);
 	ck_assert_str_eq(redis_says("EXISTS", "kennel:group:lobby"), "0");
 }
@@ -436,18 +469,18 @@ START_TEST(finds_other_shards_but_us)
 	begin();
 	enter("ann");
 	redis_says("HSET", "kennel:client:lobby:ann", THEM, "3");
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 0,
+	ck_assert_int_eq(lookup_find(l, replica_group(&room), slice_str("ann"), 0,
 	    found_cb, NULL), 0);
 	ck_assert_uint_eq(nfound, 0);
 	until(nfound == 1, 500);
 	ck_assert_int_eq(found_err, 0);
 	ck_assert_str_eq(found, THEM);
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("bob"), 0,
+	ck_assert_int_eq(lookup_find(l, replica_group(&room), slice_str("bob"), 0,
 	    found_cb, NULL), 0);
 	until(nfound == 2, 500);
 	ck_assert_str_eq(found, "");
 	redis_says("SET", "kennel:client:lobby:eve", "nonsense");
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("eve"), 0,
+	ck_assert_int_eq(lookup_find(l, replica_group(&room), slice_str("eve"), 0,
 	    found_cb, NULL), 0);
 	until(nfound == 3, 500);
 	ck_assert_int_ne(found_err, 0);
@@ -459,17 +492,17 @@ START_TEST(what_redis_has_forgotten_is_not_taken_for_nothing)
 	begin();
 	redis_says("SADD", "kennel:group:lobby", US, THEM);
 	redis_says("HSET", "kennel:client:lobby:ann", THEM, "3");
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 2,
+	ck_assert_int_eq(lookup_find(l, replica_group(&room), slice_str("ann"), 2,
 	    found_cb, NULL), 0);
 	until(nfound == 1, 500);
 	ck_assert_int_eq(found_err, 0);
 	ck_assert_str_eq(found, THEM);
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 3,
+	ck_assert_int_eq(lookup_find(l, replica_group(&room), slice_str("ann"), 3,
 	    found_cb, NULL), 0);
 	until(nfound == 2, 500);
 	ck_assert_int_eq(found_err, EAGAIN);
 	redis_says("FLUSHALL");
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 2,
+	ck_assert_int_eq(lookup_find(l, replica_group(&room), slice_str("ann"), 2,
 	    found_cb, NULL), 0);
 	until(nfound == 3, 500);
 	ck_assert_int_eq(found_err, EAGAIN);
@@ -483,12 +516,12 @@ START_TEST(an_entry_that_is_missing_says_nothing)
 	turns(30);
 	redis_says("SADD", "kennel:group:lobby", US, THEM);
 	/* Evicted: whoever is asked knows better. */
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("bob"), 2,
+	ck_assert_int_eq(lookup_find(l, replica_group(&room), slice_str("bob"), 2,
 	    found_cb, NULL), 0);
 	until(nfound == 1, 500);
 	ck_assert_int_eq(found_err, EAGAIN);
 	/* One that is here, and nowhere else, is not missing. */
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 2,
+	ck_assert_int_eq(lookup_find(l, replica_group(&room), slice_str("ann"), 2,
 	    found_cb, NULL), 0);
 	until(nfound == 2, 500);
 	ck_assert_int_eq(found_err, 0);
@@ -504,7 +537,7 @@ START_TEST(a_slow_redis_is_not_waited_for)
 	begin();
 	kill(server, SIGSTOP);
 	start = clock_ms();
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("ann"), 0,
+	ck_assert_int_eq(lookup_find(l, replica_group(&room), slice_str("ann"), 0,
 	    found_cb, NULL), 0);
 	enter("ann");
 	until(nfound == 1, 300);
@@ -546,7 +579,7 @@ START_TEST(redis_that_comes_back_empty_is_written_again)
 
 	nlinks = 1;
 	begin();
-	lookup_group_enter(l, &room);
+	lookup_group_enter(l, replica_group(&room));
 	for (int i = 0; i < 1500; i++) {
 		snprintf(uid, sizeof(uid), "u%d", i);
 		enter(uid);
@@ -560,7 +593,7 @@ START_TEST(redis_that_comes_back_empty_is_written_again)
 	leave("u0");
 	leave("u1");
 	enter("u1");
-	ck_assert_int_ne(lookup_find(l, &room, slice_str("u3"), 0,
+	ck_assert_int_ne(lookup_find(l, replica_group(&room), slice_str("u3"), 0,
 	    found_cb, NULL), 0);
 	start_server();
 	until(off == 1, 5000);
@@ -639,7 +672,7 @@ START_TEST(retiring_leaves_nothing)
 	int	 n = 0;
 
 	begin();
-	lookup_group_enter(l, &room);
+	lookup_group_enter(l, replica_group(&room));
 	for (int i = 0; i < 700; i++) {
 		snprintf(uid, sizeof(uid), "u%d", i);
 		enter(uid);
@@ -679,9 +712,9 @@ START_TEST(without_redis_all_is_confirmed_and_nothing_found)
 {
 	int	 n = 0;
 
-	l = lookup_new(&w, "", "kennel:");
+	l = lookup_new(base, &self, "", "kennel:", &ops, NULL);
 	ck_assert_ptr_nonnull(l);
-	lookup_group_enter(l, &room);
+	lookup_group_enter(l, replica_group(&room));
 	lookup_cancel(enter("ann"));
 	enter("bob");
 	turn_end();
@@ -689,11 +722,11 @@ START_TEST(without_redis_all_is_confirmed_and_nothing_found)
 	leave("bob");
 	ck_assert(!lookup_usable(l));
 	ck_assert(lookup_listed(l));
-	ck_assert_int_eq(lookup_find(l, &room, slice_str("bob"), 0,
+	ck_assert_int_eq(lookup_find(l, replica_group(&room), slice_str("bob"), 0,
 	    found_cb, NULL), -1);
-	lookup_link_up(l, (struct link *)&links[0]);
+	greet();
 	ck_assert_uint_eq(on, 0);
-	lookup_group_leave(l, &room);
+	lookup_group_leave(l, replica_group(&room));
 	lookup_retire(l, retired, &n);
 	until(n == 1, 100);
 }
@@ -701,9 +734,9 @@ END_TEST
 
 START_TEST(before_redis_is_up_new_links_hear_ask_me)
 {
-	l = lookup_new(&w, url, "kennel:");
+	l = lookup_new(base, &self, url, "kennel:", &ops, NULL);
 	ck_assert_ptr_nonnull(l);
-	lookup_link_up(l, (struct link *)&links[0]);
+	greet();
 	ck_assert_uint_eq(on, 1);
 	nlinks = 1;
 	enter("ann");
@@ -711,7 +744,7 @@ START_TEST(before_redis_is_up_new_links_hear_ask_me)
 	ck_assert_int_eq(nconfirmed, 1);
 	until(off == 1, 2000);
 	ck_assert_str_eq(entry("ann"), US " 1");
-	lookup_link_up(l, (struct link *)&links[0]);
+	greet();
 	ck_assert_uint_eq(on, 1);
 }
 END_TEST
@@ -719,7 +752,7 @@ END_TEST
 START_TEST(of_a_member_with_one_connection_redis_alone_remembers)
 {
 	begin();
-	lookup_group_enter(l, &room);
+	lookup_group_enter(l, replica_group(&room));
 	join(&room, "ann");
 	join(&room, "bob");
 	until(nconfirmed == 2, 1000);
@@ -748,7 +781,7 @@ END_TEST
 START_TEST(who_comes_and_goes_at_once_is_counted_exactly)
 {
 	begin();
-	lookup_group_enter(l, &room);
+	lookup_group_enter(l, replica_group(&room));
 	join(&room, "ann");
 	until(nconfirmed == 1, 1000);
 	turns(20);
@@ -771,12 +804,12 @@ END_TEST
 /* Of different applications. */
 START_TEST(replicas_that_share_a_name_share_its_entries)
 {
-	struct replica	 other = { .worker = &w, .id = 8, .group = room.group,
+	struct replica	 other = { .id = 8, .group = room.group,
 			    .group_len = room.group_len };
 
 	begin();
-	lookup_group_enter(l, &room);
-	lookup_group_enter(l, &other);
+	lookup_group_enter(l, replica_group(&room));
+	lookup_group_enter(l, replica_group(&other));
 	join(&room, "ann");
 	until(nconfirmed == 1, 1000);
 	turns(20);
@@ -785,14 +818,12 @@ START_TEST(replicas_that_share_a_name_share_its_entries)
 	turns(20);
 	ck_assert_str_eq(entry("ann"), US " 2");
 	part(&room, "ann");
-	lookup_group_leave(l, &room);
-	lookup_replica_free(l, &room);
+	lookup_group_leave(l, replica_group(&room));
 	turns(20);
 	ck_assert_str_eq(entry("ann"), US " 1");
 	ck_assert_str_eq(redis_says("SMEMBERS", "kennel:group:lobby"), US);
 	part(&other, "ann");
-	lookup_group_leave(l, &other);
-	lookup_replica_free(l, &other);
+	lookup_group_leave(l, replica_group(&other));
 	turns(20);
 	ck_assert_uint_eq(lookup_entries(l), 0);
 	ck_assert_str_eq(redis_says("KEYS", "kennel:client:*"), "");
@@ -806,7 +837,7 @@ START_TEST(what_redis_alone_remembered_is_written_again)
 
 	nlinks = 1;
 	begin();
-	lookup_group_enter(l, &room);
+	lookup_group_enter(l, replica_group(&room));
 	for (int i = 0; i < 1500; i++) {
 		snprintf(uid, sizeof(uid), "u%d", i);
 		join(&room, uid);
@@ -839,17 +870,16 @@ START_TEST(retiring_finds_what_redis_alone_remembered)
 	int	 n = 0;
 
 	begin();
-	lookup_group_enter(l, &room);
+	lookup_group_enter(l, replica_group(&room));
 	join(&room, "ann");
 	join(&room, "bob");
 	until(nconfirmed == 2, 1000);
 	turns(20);
-	lookup_group_leave(l, &room);
+	lookup_group_leave(l, replica_group(&room));
 	lookup_retire(l, retired, &n);
 	until(n == 1, 1500);
 	ck_assert_str_eq(redis_says("KEYS", "*"), "");
 	part(&room, "ann");
-	lookup_replica_free(l, &room);
 	turns(20);
 	ck_assert_str_eq(redis_says("KEYS", "*"), "");
 	ck_assert_uint_eq(lookup_entries(l), 0);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shardd/maps.h"
+#include "shardd/state/maps.h"
 
 #define KEYS	40
 #define NAMES	3

@@ -1,4 +1,4 @@
-/* Three workers in one process: their links are real, their clients are not. */
+/* The groups of three shards in one process: their links are real, their clients are not. */
 #include <check.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -11,16 +11,15 @@
 #include "common/clock.h"
 #include "common/turn.h"
 #include "proto/keys.h"
-#include "shardd/backlog.h"
 #include "shardd/kennel.h"
-#include "shardd/link.h"
-#include "shardd/lookup.h"
-#include "shardd/authority.h"
-#include "shardd/neighbours.h"
-#include "shardd/payload.h"
-#include "shardd/replica.h"
-#include "shardd/topics.h"
-#include "shardd/worker.h"
+#include "shardd/group/answer.h"
+#include "shardd/group/fan.h"
+#include "shardd/group/groups.h"
+#include "shardd/group/note.h"
+#include "shardd/client/payload.h"
+#include "shardd/group/replica.h"
+#include "shardd/group/topics.h"
+#include "shardd/peers/wire.h"
 
 #define SHARDS	3
 
@@ -30,8 +29,14 @@ struct heard {				/* by one replica */
 };
 
 static struct event_base	*base;
-static struct worker		 workers[SHARDS];
-static struct replica		 replicas[SHARDS];	/* ids 100, 101, 102 */
+static struct groups		 shards[SHARDS];
+static struct peer_id		 peers[SHARDS];
+static char			 addresses[SHARDS][ADDRESS_MAX];
+static char			 paths[SHARDS][64];
+static struct wires		*wires[SHARDS];
+static struct replica		*replicas[SHARDS];	/* ids 100, 101, 102 */
+static struct replica_waiter	 waiters[SHARDS];
+static unsigned			 whisper_ask;
 static struct heard		 heard[SHARDS];
 static char			 dir[] = "/tmp/neighbours.XXXXXX";
 static struct kennel_app	 app;
@@ -59,20 +64,12 @@ static void	 turn(void);
 	}								\
 } while (0)
 
-/* ---- what neighbours.c and link.c call ---- */
-
-struct replica *
-replica_find(const struct worker *w, uint64_t id)
-{
-	struct map_node	*n = map_find(&w->replicas, &id, sizeof(id));
-
-	return (n == NULL ? NULL : container_of(n, struct replica, by_id));
-}
+/* ---- what groups lead to ---- */
 
 static size_t
 hear(struct replica *r, const char *how, struct slice uid, struct payload *p)
 {
-	struct heard	*h = &heard[r - replicas];
+	struct heard	*h = &heard[r->groups - shards];
 
 	ck_assert_uint_lt(h->n, nitems(h->text));
 	snprintf(h->text[h->n++], sizeof(h->text[0]), "%s%s%.*s: %.*s",
@@ -132,22 +129,6 @@ replica_eased(struct replica *r)
 }
 
 void
-replica_set_ready(struct replica *r)
-{
-	if (r->ready)
-		return;
-	r->ready = 1;
-	heard[r - replicas].readies++;
-}
-
-int
-worker_tell(struct worker *w, const struct ctl *m)
-{
-	(void)w, (void)m;
-	return (0);
-}
-
-void
 topics_emit(struct replica *r, struct slice topics, struct payload *p,
     struct slice but)
 {
@@ -156,47 +137,64 @@ topics_emit(struct replica *r, struct slice topics, struct payload *p,
 	hear(r, "on ", slice_str(topics.data), p);
 }
 
+void
+replica_unref(struct replica *r)
+{
+	r->free(r);
+}
+
+void
+replica_dismissed(struct replica *r)
+{
+	(void)r;
+}
+
 int
-authority_ready(const struct authority *a)
+replica_has(const struct replica *r, struct slice uid)
 {
-	(void)a;
-	return (1);
+	(void)r, (void)uid;
+	return (0);
 }
 
 void
-authority_met(struct authority *a, uint64_t neighbour)
+replica_each_uid(const struct replica *r,
+    void (*cb)(void *, struct slice, struct slice), void *arg)
 {
-	(void)a, (void)neighbour;
+	(void)r, (void)cb, (void)arg;
+}
+
+struct lookup *
+lookup_new(struct event_base *b, const struct lookup_self *self,
+    const char *url, const char *prefix, const struct lookup_ops *ops,
+    void *arg)
+{
+	(void)b, (void)self, (void)url, (void)prefix, (void)ops, (void)arg;
+	return ((struct lookup *)&look);	/* not looked into */
 }
 
 void
-authority_parted(struct authority *a, uint64_t neighbour)
+lookup_free(struct lookup *l)
 {
-	(void)a, (void)neighbour;
+	(void)l;
 }
 
 void
-authority_missed(struct authority *a, uint64_t neighbour)
+lookup_group_enter(struct lookup *l, struct slice group)
 {
-	(void)a, (void)neighbour;
+	(void)l, (void)group;
 }
 
 void
-authority_message(struct authority *a, const struct gossip *m)
+lookup_group_leave(struct lookup *l, struct slice group)
 {
-	(void)a, (void)m;
+	(void)l, (void)group;
 }
 
-void
-worker_links_eased(struct worker *w)
+int
+lookup_is_asking(const struct lookup *l)
 {
-	(void)w;
-}
-
-void
-lookup_link_up(struct lookup *l, struct link *link)
-{
-	(void)l, (void)link;
+	(void)l;
+	return (0);
 }
 
 int
@@ -207,10 +205,11 @@ lookup_usable(const struct lookup *l)
 }
 
 int
-lookup_find(struct lookup *l, struct replica *r, struct slice uid,
+lookup_find(struct lookup *l, struct slice group, struct slice uid,
     size_t listed, lookup_found_cb *cb, void *arg)
 {
-	(void)l, (void)r, (void)uid, (void)listed;
+	(void)l, (void)uid, (void)listed;
+	ck_assert(slice_is(group, "room"));
 	look.cb = cb;
 	look.arg = arg;
 	look.asked++;
@@ -231,41 +230,71 @@ turn(void)
 }
 
 static void
+link_lost_cb(void *arg, const struct peer_id *peer, const char *why)
+{
+	(void)arg, (void)peer, (void)why;
+}
+
+static void
+nothing_cb(void *arg)
+{
+	(void)arg;
+}
+
+static size_t
+connections_cb(void *arg)
+{
+	(void)arg;
+	return (0);
+}
+
+static const struct groups_ops	 ops = {
+	link_lost_cb, nothing_cb, nothing_cb, connections_cb
+};
+
+static void
 setup(void)
 {
-	struct worker	*w;
-
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	base = event_base_new();
+	whisper_ask = 8;
 	for (uint32_t i = 0; i < SHARDS; i++) {
-		w = &workers[i];
-		w->base = base;
-		w->slot = i;
-		w->incarnation = 0x100 + i;
-		w->lookup = (struct lookup *)&look;	/* not looked into */
-		w->opt.whisper_ask = 8;
-		snprintf(w->node, sizeof(w->node), "here");
-		keys_address(w->address, sizeof(w->address), w->node, i,
-		    w->incarnation);
-		list_init(&w->links);
-		ck_assert_int_ne(asprintf(&w->link_path, "%s/link.%u", dir, i),
-		    -1);
-		ck_assert_int_eq(link_listen(w), 0);
+		peers[i] = (struct peer_id){ NULL, i, 0x100 + i };
+		keys_address(addresses[i], sizeof(addresses[i]), "here", i,
+		    peers[i].incarnation);
+		snprintf(paths[i], sizeof(paths[i]), "%s/link.%u", dir, i);
+		ck_assert_int_eq(groups_init(&shards[i], base, &peers[i],
+		    "here", &whisper_ask, NULL, NULL, &ops, NULL), 0);
+		ck_assert_int_eq(groups_start(&shards[i], NULL, "", ""), 0);
+		wires[i] = wires_new(shards[i].hood.links, paths[i]);
+		ck_assert_ptr_nonnull(wires[i]);
 	}
+}
+
+static void
+ready_cb(struct replica_waiter *w)
+{
+	heard[w - waiters].readies++;
 }
 
 static void
 begin_as(size_t i, uint64_t id)
 {
-	struct replica	*r = &replicas[i];
+	struct replica	*r = group_new(&shards[i], id, slice_str("room"),
+			    slice_str("main"), &app);
 
-	r->worker = &workers[i];
-	r->id = id;
-	r->app = &app;
-	r->neighbours = neighbours_new(r);
-	ck_assert_ptr_nonnull(r->neighbours);
-	ck_assert_int_eq(map_insert(&r->worker->replicas, &r->by_id, &r->id,
-	    sizeof(r->id)), 0);
+	ck_assert_ptr_nonnull(r);
+	replicas[i] = r;
+	waiters[i].ready = ready_cb;
+	list_init(&waiters[i].at);
+	list_push(&r->waiting, &waiters[i].at);
+}
+
+/* The link of shard i to another one. */
+static struct link *
+link_to(size_t i, size_t other)
+{
+	return (link_find(shards[i].hood.links, &peers[other]));
 }
 
 static void
@@ -277,21 +306,20 @@ begin(size_t i)
 static void
 end(size_t i)
 {
-	struct replica	*r = &replicas[i];
+	struct replica	*r = replicas[i];
 
-	if (r->neighbours == NULL)
+	if (r == NULL)
 		return;
-	map_remove(&r->worker->replicas, &r->by_id);
-	neighbours_free(r->neighbours);
-	r->neighbours = NULL;
+	replicas[i] = NULL;
+	list_remove(&waiters[i].at);
+	group_dismiss(r);
 }
 
 static void
 introduce(size_t i, size_t other)
 {
-	neighbours_introduce(replicas[i].neighbours, 100 + other,
-	    (uint32_t)other, workers[other].incarnation,
-	    workers[other].link_path);
+	neighbours_introduce(replicas[i]->neighbours, 100 + other,
+	    &peers[other], paths[other]);
 }
 
 /* All three, who know each other. */
@@ -304,7 +332,7 @@ begin_all(void)
 		for (size_t j = 0; j < SHARDS; j++)
 			if (i != j)
 				introduce(i, j);
-	until(replicas[0].ready && replicas[1].ready && replicas[2].ready,
+	until(replicas[0]->ready && replicas[1]->ready && replicas[2]->ready,
 	    900);
 }
 
@@ -314,9 +342,9 @@ teardown(void)
 	for (size_t i = 0; i < SHARDS; i++)
 		end(i);
 	for (size_t i = 0; i < SHARDS; i++) {
-		link_shutdown(&workers[i]);
-		map_clear(&workers[i].replicas);
-		free(workers[i].link_path);
+		wires_free(wires[i]);
+		groups_end_links(&shards[i]);
+		groups_clear(&shards[i]);
 	}
 	turn_end();
 	rmdir(dir);
@@ -346,7 +374,7 @@ cast(size_t i, const char *text, const char *but, int with_done)
 	int		 rv;
 
 	ck_assert_ptr_nonnull(p);
-	rv = neighbours_cast(replicas[i].neighbours, p, slice_str(but),
+	rv = fan_cast(replicas[i]->neighbours, p, slice_str(but),
 	    with_done ? done : NULL, &ndone);
 	payload_unref(p);
 	return (rv);
@@ -358,8 +386,8 @@ whisper(size_t i, const char *uid, const char *text, int *waiting)
 	struct payload	*p = payload_frame(WS_BINARY, slice_str(text));
 	int		 rv;
 
-	rv = neighbours_whisper(replicas[i].neighbours, slice_str(uid), p,
-	    waiting, settled, &nsettled, done, &ndone);
+	rv = fan_whisper(replicas[i]->neighbours, slice_str("room"),
+	    slice_str(uid), p, waiting, settled, &nsettled, done, &ndone);
 	payload_unref(p);
 	return (rv);
 }
@@ -369,9 +397,9 @@ whisper(size_t i, const char *uid, const char *text, int *waiting)
 START_TEST(alone_it_is_ready_at_the_end_of_the_turn)
 {
 	begin(0);
-	ck_assert(!replicas[0].ready);
+	ck_assert(!replicas[0]->ready);
 	turn_end();
-	ck_assert(replicas[0].ready);
+	ck_assert(replicas[0]->ready);
 	ck_assert_int_eq(cast(0, "x", NULL, 1), 0);
 	ck_assert_uint_eq(ndone, 0);	/* not from within */
 	turn_end();
@@ -385,12 +413,12 @@ START_TEST(ready_when_all_have_answered)
 	begin_all();
 	for (size_t i = 0; i < SHARDS; i++) {
 		ck_assert_uint_eq(heard[i].readies, 1);
-		ck_assert_uint_eq(neighbours_count(replicas[i].neighbours),
+		ck_assert_uint_eq(neighbours_count(replicas[i]->neighbours),
 		    2);
 	}
 	introduce(0, 1);		/* again */
 	turn();
-	ck_assert_uint_eq(neighbours_count(replicas[0].neighbours), 2);
+	ck_assert_uint_eq(neighbours_count(replicas[0]->neighbours), 2);
 }
 END_TEST
 
@@ -400,13 +428,13 @@ START_TEST(who_was_met_first_knows_the_neighbour_before_the_gateway_says_so)
 	turn_end();
 	begin(0);
 	introduce(0, 1);
-	until(replicas[0].ready, 900);
-	ck_assert_uint_eq(neighbours_count(replicas[1].neighbours), 1);
+	until(replicas[0]->ready, 900);
+	ck_assert_uint_eq(neighbours_count(replicas[1]->neighbours), 1);
 	ck_assert_int_eq(cast(1, "hello", NULL, 1), 0);
 	until(ndone == 1, 900);
 	ck_assert_str_eq(heard[0].text[0], "all: hello");
 	introduce(1, 0);
-	ck_assert_uint_eq(neighbours_count(replicas[1].neighbours), 1);
+	ck_assert_uint_eq(neighbours_count(replicas[1]->neighbours), 1);
 }
 END_TEST
 
@@ -418,14 +446,14 @@ START_TEST(what_comes_before_the_replica_waits_in_order)
 	cast(0, "two", NULL, 1);
 	for (int i = 0; i < 100; i++)
 		turn();
-	ck_assert(!replicas[0].ready);
+	ck_assert(!replicas[0]->ready);
 	begin(1);
 	cast(0, "three", NULL, 0);
 	until(heard[1].n == 3, 900);
 	ck_assert_str_eq(heard[1].text[0], "all: one");
 	ck_assert_str_eq(heard[1].text[1], "all: two");
 	ck_assert_str_eq(heard[1].text[2], "all: three");
-	until(replicas[0].ready && ndone == 1, 900);
+	until(replicas[0]->ready && ndone == 1, 900);
 	ck_assert_int_eq(done_err, 0);
 }
 END_TEST
@@ -442,11 +470,11 @@ START_TEST(what_waits_is_as_it_came)
 
 	begin(0);
 	introduce(0, 1);
-	until((l = link_find(&workers[1], 0, 0x100)) != NULL, 900);
-	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	until((l = link_to(1, 0)) != NULL, 900);
+	ck_assert_int_eq(link_message(l, &m), 0);
 	m.type = GOSSIP_WHISPER;
 	m.seq = 2;
-	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_int_eq(link_message(l, &m), 0);
 	memset(uid, 'x', sizeof(uid));
 	memset(topics, 'x', sizeof(topics));
 	memset(text, 'x', sizeof(text));
@@ -465,7 +493,7 @@ START_TEST(a_silent_neighbour_is_not_waited_for_longer_than_a_second)
 	begin(0);
 	/* The link of shard 1 is there, its replica is not. */
 	introduce(0, 1);
-	until(replicas[0].ready, 1500);
+	until(replicas[0]->ready, 1500);
 	ck_assert_uint_ge(clock_ms() - start, 900);
 	cast(0, "one", NULL, 1);
 	until(ndone == 1, 3000);	/* nobody could act */
@@ -477,8 +505,8 @@ START_TEST(who_has_ended_answers_at_once)
 {
 	begin_all();
 	end(1);
-	neighbours_farewell(replicas[2].neighbours, 101);
-	ck_assert_uint_eq(neighbours_count(replicas[2].neighbours), 1);
+	neighbours_farewell(replicas[2]->neighbours, 101);
+	ck_assert_uint_eq(neighbours_count(replicas[2]->neighbours), 1);
 	cast(0, "one", NULL, 1);
 	until(ndone == 1, 500);
 	ck_assert_int_eq(done_err, 0);
@@ -491,9 +519,9 @@ START_TEST(last_words_are_heard_after_the_farewell)
 {
 	begin_all();
 	cast(1, "bye", NULL, 0);
-	neighbours_farewell(replicas[0].neighbours, 101);
+	neighbours_farewell(replicas[0]->neighbours, 101);
 	until(heard[0].n == 1 && heard[2].n == 1, 500);
-	ck_assert_uint_eq(neighbours_count(replicas[0].neighbours), 1);
+	ck_assert_uint_eq(neighbours_count(replicas[0]->neighbours), 1);
 }
 END_TEST
 
@@ -531,17 +559,17 @@ START_TEST(a_repeat_is_dropped_and_at_a_gap_all_are_told)
 			    .seq = 1, .payload = slice_str("x") };
 
 	begin_all();
-	l = link_find(&workers[1], 0, 0x100);
+	l = link_to(1, 0);
 	ck_assert_ptr_nonnull(l);
-	ck_assert_int_eq(neighbours_message(l, &m), 0);
-	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_int_eq(link_message(l, &m), 0);
+	ck_assert_int_eq(link_message(l, &m), 0);
 	ck_assert_uint_eq(heard[1].n, 1);
 	m.seq = 5;
-	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_int_eq(link_message(l, &m), 0);
 	m.seq = 4;
-	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_int_eq(link_message(l, &m), 0);
 	m.seq = 6;
-	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_int_eq(link_message(l, &m), 0);
 	ck_assert_uint_eq(heard[1].n, 4);
 	ck_assert_str_eq(heard[1].text[1], "missed all: ");
 	ck_assert_str_eq(heard[1].text[2], "all: x");
@@ -572,20 +600,20 @@ START_TEST(who_misses_something_is_told_exactly)
 	size_t		 n = 0;
 
 	begin_all();
-	l = link_find(&workers[1], 0, 0x100);
+	l = link_to(1, 0);
 	for (size_t i = 0; i < nitems(rows); i++) {
 		m = rows[i].m;
 		m.type = GOSSIP_LOST;
 		m.from = 100;
 		m.to = 101;
-		ck_assert_int_eq(neighbours_message(l, &m), 0);
+		ck_assert_int_eq(link_message(l, &m), 0);
 		if (rows[i].said != NULL)
 			ck_assert_str_eq(heard[1].text[n++], rows[i].said);
 		ck_assert_uint_eq(heard[1].n, n);
 	}
 	m = (struct gossip){ .type = GOSSIP_CAST, .from = 100, .to = 101,
 	    .seq = 7, .payload = slice_str("x") };
-	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_int_eq(link_message(l, &m), 0);
 	ck_assert_str_eq(heard[1].text[n++], "all: x");
 	ck_assert_uint_eq(heard[1].n, n);
 }
@@ -600,24 +628,24 @@ START_TEST(a_note_of_what_does_not_fit_is_for_the_same_receivers)
 	struct link	*l;
 
 	begin_all();
-	l = link_find(&workers[0], 1, 0x101);
-	ck_assert_int_eq(neighbours_drop(l, &m, 0), BACKLOG_NOTE);
+	l = link_to(0, 1);
+	ck_assert_int_eq(note_drop(l, &m, 0), BACKLOG_NOTE);
 	ck_assert(m.type == GOSSIP_LOST && m.of == GOSSIP_WHISPER &&
 	    m.after == 8 && m.seq == 9 && m.flags == 0 &&
 	    slice_is(m.uid, "u") && m.payload.len == 0);
 	m.type = GOSSIP_WHISPER;	/* one of too many */
-	ck_assert_int_eq(neighbours_drop(l, &m, 1), BACKLOG_NOTE);
+	ck_assert_int_eq(note_drop(l, &m, 1), BACKLOG_NOTE);
 	ck_assert(m.of == GOSSIP_CAST && m.uid.data == NULL);
 	m.type = GOSSIP_STATE;
-	ck_assert_int_eq(neighbours_drop(l, &m, 0), BACKLOG_NOTE);
+	ck_assert_int_eq(note_drop(l, &m, 0), BACKLOG_NOTE);
 	ck_assert(m.type == GOSSIP_LOST && m.of == GOSSIP_NEWS && m.seq == 0);
 	m.type = GOSSIP_ASK;
-	ck_assert_int_eq(neighbours_drop(l, &m, 0), BACKLOG_GONE);
+	ck_assert_int_eq(note_drop(l, &m, 0), BACKLOG_GONE);
 	m.type = GOSSIP_DONE;
-	ck_assert_int_eq(neighbours_drop(l, &m, 0), BACKLOG_KEEP);
+	ck_assert_int_eq(note_drop(l, &m, 0), BACKLOG_KEEP);
 	m = (struct gossip){ .type = GOSSIP_ANSWER, .ask = 7,
 	    .payload = slice_str("yes") };
-	ck_assert_int_eq(neighbours_drop(l, &m, 0), BACKLOG_NOTE);
+	ck_assert_int_eq(note_drop(l, &m, 0), BACKLOG_NOTE);
 	ck_assert(m.ask == 7 && (m.flags & GOSSIP_F_ERROR) != 0);
 }
 END_TEST
@@ -638,11 +666,11 @@ START_TEST(nonsense_ends_the_link)
 	struct link	*l;
 
 	begin_all();
-	l = link_find(&workers[1], 0, 0x100);
+	l = link_to(1, 0);
 	for (size_t i = 0; i < nitems(bad); i++)
-		ck_assert_int_eq(neighbours_message(l, &bad[i]), -1);
+		ck_assert_int_eq(link_message(l, &bad[i]), -1);
 	for (size_t i = 0; i < nitems(late); i++)
-		ck_assert_int_eq(neighbours_message(l, &late[i]), 0);
+		ck_assert_int_eq(link_message(l, &late[i]), 0);
 }
 END_TEST
 
@@ -655,9 +683,9 @@ START_TEST(what_is_held_is_bounded)
 	uint64_t	 start = clock_ms();
 
 	begin_all();
-	l = link_find(&workers[1], 0, 0x100);
+	l = link_to(1, 0);
 	for (m.seq = 1; m.seq <= 20; m.seq++)
-		ck_assert_int_eq(neighbours_message(l, &m), 0);
+		ck_assert_int_eq(link_message(l, &m), 0);
 	until(clock_ms() > start + 2300, 3000);	/* they go */
 	/* Their replica comes late, and nobody has missed the next. */
 	end(1);
@@ -666,7 +694,7 @@ START_TEST(what_is_held_is_bounded)
 	turn_end();
 	m.payload = slice_str("x");
 	heard[1].n = 0;
-	ck_assert_int_eq(neighbours_message(l, &m), 0);
+	ck_assert_int_eq(link_message(l, &m), 0);
 	ck_assert_uint_eq(heard[1].n, 1);
 	ck_assert_str_eq(heard[1].text[0], "all: x");
 }
@@ -677,14 +705,14 @@ START_TEST(whisper_looks_up_when_there_are_many)
 	int	 waiting;
 
 	begin_all();
-	workers[0].opt.whisper_ask = 1;
+	whisper_ask = 1;
 	look.usable = 1;
 	ck_assert_int_eq(whisper(0, "u", "one", &waiting), 0);
 	ck_assert(waiting);
 	ck_assert_uint_eq(look.asked, 1);
 	turn();
 	ck_assert_uint_eq(heard[1].n + heard[2].n, 0);
-	look.at[0] = slice_str(workers[2].address);
+	look.at[0] = slice_str(addresses[2]);
 	look.at[1] = slice_str("there/1#0000000000000101");
 	look.at[2] = slice_str("here/1#0000000000000999");
 	look.cb(look.at, 3, 0, look.arg);
@@ -694,13 +722,13 @@ START_TEST(whisper_looks_up_when_there_are_many)
 	ck_assert_str_eq(heard[2].text[0], "binary to u: one");
 
 	/* One that says "ask me" is asked always; without an answer, all. */
-	link_set_askme(link_find(&workers[0], 1, 0x101), 1);
+	link_set_askme(link_to(0, 1), 1);
 	ck_assert_int_eq(whisper(0, "u", "two", &waiting), 0);
 	look.cb(NULL, 0, 0, look.arg);
 	until(ndone == 2, 500);
 	ck_assert_uint_eq(heard[1].n, 1);
 	ck_assert_uint_eq(heard[2].n, 1);
-	link_set_askme(link_find(&workers[0], 1, 0x101), 0);
+	link_set_askme(link_to(0, 1), 0);
 	ck_assert_int_eq(whisper(0, "u", "three", &waiting), 0);
 	look.cb(NULL, 0, ETIMEDOUT, look.arg);
 	until(ndone == 3, 500);
@@ -721,7 +749,7 @@ START_TEST(a_replica_that_ends_cancels_and_settles)
 	int	 waiting;
 
 	begin_all();
-	workers[0].opt.whisper_ask = 1;
+	whisper_ask = 1;
 	look.usable = 1;
 	cast(0, "one", NULL, 1);
 	ck_assert_int_eq(whisper(0, "u", "two", &waiting), 0);
@@ -742,16 +770,16 @@ START_TEST(a_dead_shard_does_not_keep_anybody_waiting)
 {
 	begin_all();
 	cast(0, "one", NULL, 1);
-	link_dead(&workers[0], 1, 0x101);
+	link_dead(shards[0].hood.links, &peers[1]);
 	until(ndone == 1, 500);
 	ck_assert_int_eq(done_err, 0);
 	/* Until the farewell it stays a neighbour, and is passed over. */
-	ck_assert_uint_eq(neighbours_count(replicas[0].neighbours), 2);
+	ck_assert_uint_eq(neighbours_count(replicas[0]->neighbours), 2);
 	cast(0, "two", NULL, 1);
 	until(ndone == 2, 500);
 	ck_assert_int_eq(done_err, 0);
-	neighbours_farewell(replicas[0].neighbours, 101);
-	ck_assert_uint_eq(neighbours_count(replicas[0].neighbours), 1);
+	neighbours_farewell(replicas[0]->neighbours, 101);
+	ck_assert_uint_eq(neighbours_count(replicas[0]->neighbours), 1);
 }
 END_TEST
 
@@ -761,7 +789,7 @@ START_TEST(a_lost_link_fails_what_was_asked_over_it)
 	struct gossip	 bad = { .type = GOSSIP_HELLO };
 
 	begin_all();
-	l = link_find(&workers[0], 1, 0x101);
+	l = link_to(0, 1);
 	link_send(l, &bad);		/* the receiver ends the link */
 	cast(0, "one", NULL, 1);
 	until(ndone == 1, 500);
@@ -810,13 +838,13 @@ ongossip(struct kennel_replica *kr, struct kennel_answer *a, const char *msg,
 		return;
 	}
 	snprintf(text, sizeof(text), "%.*s%" PRIu64, (int)len, msg, r->id);
-	neighbours_answer(a, slice_str(text), r->id == 102 && msg[0] == 'e');
+	answer_send(a, slice_str(text), r->id == 102 && msg[0] == 'e');
 }
 
 static void
 gossip(size_t i, const char *msg, unsigned ms)
 {
-	ck_assert_int_eq(neighbours_gossip(replicas[i].neighbours,
+	ck_assert_int_eq(fan_gossip(replicas[i]->neighbours,
 	    slice_str(msg), ms, gathered, &nslots), 0);
 }
 
@@ -850,7 +878,7 @@ START_TEST(gossip_has_a_deadline_and_late_answers_are_ignored)
 	ck_assert_uint_ge(clock_ms() - start, 190);
 	ck_assert_str_eq(words[0], "timeout");
 	ck_assert_str_eq(words[1], "=k102");
-	neighbours_answer(kept, slice_str("late"), 0);
+	answer_send(kept, slice_str("late"), 0);
 	for (int i = 0; i < 20; i++)
 		turn();
 	ck_assert_uint_eq(nrounds, 1);
@@ -887,7 +915,7 @@ START_TEST(gossip_to_one_that_ends_is_gone)
 	until(nrounds == 2, 500);
 	ck_assert_str_eq(words[0], "gone");
 	gossip(0, "farewell", 5000);
-	neighbours_farewell(replicas[0].neighbours, 101);
+	neighbours_farewell(replicas[0]->neighbours, 101);
 	until(nrounds == 3, 500);
 	ck_assert_str_eq(words[0], "gone");
 	ck_assert_str_eq(words[1], "=farewell102");

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "shardd/outbox.h"
-#include "shardd/payload.h"
+#include "shardd/client/outbox.h"
+#include "shardd/client/payload.h"
 
 static struct outbox	 o;
 

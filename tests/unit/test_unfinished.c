@@ -1,7 +1,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "shardd/unfinished.h"
+#include "shardd/client/unfinished.h"
 
 #define N	8
 

@@ -1,0 +1,179 @@
+/*
+ * Files of the pages directory, kept in memory while they are unchanged.
+ * They are few and small, and only names without '/' and leading '.' are
+ * looked for: nothing from outside becomes a path.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/bytes.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/proc.h"
+#include "shardd/client/request.h"
+#include "shardd/kennel.h"
+
+#define PAGES_FILE_MAX	(8 << 20)	/* bytes */
+#define PAGES_MAX	256		/* files kept */
+
+struct pages_file {
+	struct map_node	 by_name;
+	struct timespec	 changed;
+	off_t		 size;
+	char		*data;
+	char		 name[];
+};
+
+static struct map	 pages;
+
+static const struct {
+	const char	*ending, *type;
+} pages_types[] = {
+	{ ".html", "text/html;charset=utf-8" },
+	{ ".css", "text/css;charset=utf-8" },
+	{ ".js", "text/javascript;charset=utf-8" },
+	{ ".json", "application/json" },
+	{ ".svg", "image/svg+xml" },
+	{ ".png", "image/png" },
+	{ ".ico", "image/x-icon" },
+	{ ".txt", "text/plain;charset=utf-8" },
+};
+
+/* The directory: configured, installed, or in the build tree. */
+static const char *
+pages_dir(void)
+{
+	static char	 dir[PATH_MAX];
+	char		 exe[PATH_MAX - 64];
+	const char	*set = kennel_option("pages");
+
+	if (set != NULL && *set != '\0')
+		return (set);
+	if (dir[0] != '\0')
+		return (dir);
+	if (proc_exe_dir(exe, sizeof(exe)) == -1)
+		return (".");
+	snprintf(dir, sizeof(dir), "%s/pages", exe);
+	if (access(dir, R_OK) == -1)
+		snprintf(dir, sizeof(dir), "%s/../share/kennel/pages", exe);
+	return (dir);
+}
+
+/* The Content-Type that the ending of a name stands for. */
+static const char *
+pages_type(const char *name)
+{
+	const char	*dot = strrchr(name, '.');
+
+	for (size_t i = 0; dot != NULL && i < nitems(pages_types); i++)
+		if (strcmp(pages_types[i].ending, dot) == 0)
+			return (pages_types[i].type);
+	return ("application/octet-stream");
+}
+
+/* Read the file, whose state is st, into p.  0 or -1. */
+static int
+pages_read(struct pages_file *p, int fd, const struct stat *st)
+{
+	char	*data;
+	ssize_t	 n;
+	off_t	 at = 0;
+
+	if ((data = malloc((size_t)st->st_size + 1)) == NULL)
+		return (-1);
+	while (at < st->st_size &&
+	    (n = read(fd, data + at, (size_t)(st->st_size - at))) > 0)
+		at += n;
+	free(p->data);
+	p->data = data;
+	p->size = at;
+	p->changed = st->st_mtim;
+	return (0);
+}
+
+/* Remember a file of that name, not read yet.  NULL: too many, or no memory. */
+static struct pages_file *
+pages_file_new(const char *name)
+{
+	struct pages_file	*p;
+
+	if (pages.count >= PAGES_MAX ||
+	    (p = calloc(1, sizeof(*p) + strlen(name) + 1)) == NULL)
+		return (NULL);
+	strcpy(p->name, name);
+	if (map_insert(&pages, &p->by_name, p->name, strlen(p->name)) == -1) {
+		free(p);
+		return (NULL);
+	}
+	return (p);
+}
+
+/* The file of that name as it is now, or NULL. */
+static struct pages_file *
+pages_get(const char *name)
+{
+	char		 path[PATH_MAX];
+	struct map_node	*n;
+	struct pages_file	*p = NULL;
+	struct stat	 st;
+	int		 fd;
+
+	if (*name == '\0' || *name == '.' || strchr(name, '/') != NULL ||
+	    strlen(name) > 64)
+		return (NULL);
+	if (snprintf(path, sizeof(path), "%s/%s", pages_dir(), name) >=
+	    (int)sizeof(path))
+		return (NULL);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+	    O_NONBLOCK)) == -1)
+		return (NULL);
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    st.st_size > PAGES_FILE_MAX)
+		goto out;
+	n = map_find(&pages, name, strlen(name));
+	p = n != NULL ? container_of(n, struct pages_file, by_name) :
+	    pages_file_new(name);
+	if (p != NULL && (p->data == NULL || p->size != st.st_size ||
+	    p->changed.tv_sec != st.st_mtim.tv_sec ||
+	    p->changed.tv_nsec != st.st_mtim.tv_nsec) &&
+	    pages_read(p, fd, &st) == -1)
+		p = NULL;
+out:
+	close(fd);
+	return (p);
+}
+
+/* Has the application said what type it is? */
+static int
+pages_typed(const struct kennel_request *q)
+{
+	static const char	 field[] = "Content-Type:";
+
+	return (q->extra.len > 0 && memmem(q->extra.data, q->extra.len, field,
+	    sizeof(field) - 1) != NULL);
+}
+
+void
+kennel_respond_page(struct kennel_request *q, const char *name)
+{
+	struct pages_file	*p = name == NULL ? NULL : pages_get(name);
+
+	if (p == NULL) {
+		kennel_respond(q, 404, NULL, NULL, 0);
+		return;
+	}
+	kennel_header(q, "Cache-Control", "no-cache");
+	kennel_header(q, "X-Content-Type-Options", "nosniff");
+	kennel_header(q, "Content-Security-Policy", "default-src 'self'; "
+	    "connect-src 'self' ws: wss:; img-src 'self' data:; "
+	    "base-uri 'none'; form-action 'self'");
+	kennel_respond(q, 200, pages_typed(q) ? NULL : pages_type(name), p->data,
+	    (size_t)p->size);
+}

@@ -1,0 +1,185 @@
+/* kennel.h: requests, and their answers. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/log.h"
+#include "proto/http_reply.h"
+#include "shardd/api/api.h"
+#include "shardd/api/surroundings.h"
+#include "shardd/client/conn.h"
+#include "shardd/client/http.h"
+#include "shardd/client/request.h"
+#include "shardd/group/group.h"
+#include "shardd/kennel.h"
+
+/* A terminated copy that lives as long as q. */
+static const char *
+request_text_or_empty(const struct kennel_request *q, struct slice s)
+{
+	const char	*t;
+
+	t = request_text((struct kennel_request *)(uintptr_t)q, s);
+	return (t == NULL ? "" : t);
+}
+
+const char *
+kennel_request_method(const struct kennel_request *q)
+{
+	return (q == NULL ? "" : request_text_or_empty(q, q->h.method));
+}
+
+const char *
+kennel_request_path(const struct kennel_request *q)
+{
+	return (q == NULL ? "" : request_text_or_empty(q, q->h.path));
+}
+
+const char *
+kennel_request_query(struct kennel_request *q, const char *key, size_t *len)
+{
+	struct request_text	*t;
+	size_t			 n;
+	char			*value;
+
+	if (q == NULL || key == NULL ||
+	    (value = http_query_get(q->h.query, key, &n)) == NULL)
+		return (NULL);
+	if ((t = malloc(sizeof(*t) + n + 1)) == NULL) {
+		free(value);
+		return (NULL);
+	}
+	memcpy(t->s, value, n + 1);
+	free(value);
+	t->next = q->texts;
+	q->texts = t;
+	if (len != NULL)
+		*len = n;
+	return (t->s);
+}
+
+const char *
+kennel_request_header(struct kennel_request *q, const char *name)
+{
+	const struct http_header	*h = NULL;
+
+	if (q != NULL && name != NULL)
+		h = http_head_find(&q->h, name);
+	return (h == NULL ? NULL : request_text(q, h->value));
+}
+
+const char *
+kennel_request_header_at(struct kennel_request *q, size_t i,
+    const char **value)
+{
+	const char	*text;
+
+	if (q == NULL || i >= q->h.nheaders ||
+	    (text = request_text(q, q->h.headers[i].value)) == NULL)
+		return (NULL);
+	if (value != NULL)
+		*value = text;
+	return (request_text(q, q->h.headers[i].name));
+}
+
+const char *
+kennel_request_body(const struct kennel_request *q, size_t *len)
+{
+	size_t	 n = q == NULL ? 0 : q->body.len;
+
+	if (len != NULL)
+		*len = n;
+	return (n > 0 ? q->body.data : "");
+}
+
+const char *
+kennel_request_uid(const struct kennel_request *q, size_t *len)
+{
+	return (api_slice(q == NULL ? slice_str("") : q->uid, len));
+}
+
+const char *
+kennel_request_group(const struct kennel_request *q, size_t *len)
+{
+	return (api_slice(q == NULL ? slice_str("") : q->group, len));
+}
+
+const char *
+kennel_request_peer(const struct kennel_request *q)
+{
+	return (q == NULL ? "" : q->peer.data);
+}
+
+struct kennel_replica *
+kennel_request_replica(const struct kennel_request *q)
+{
+	if (q == NULL || q->replica == 0)
+		return (NULL);
+	return ((struct kennel_replica *)group_find(surroundings->groups,
+	    q->replica));
+}
+
+int
+kennel_request_upgrades(const struct kennel_request *q)
+{
+	return (q != NULL && http_head_lists(&q->h, "Upgrade", "websocket"));
+}
+
+int
+kennel_header(struct kennel_request *q, const char *name, const char *value)
+{
+	if (q == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	/* The route has said it. */
+	if (q->conn != NULL && name != NULL &&
+	    ((strcasecmp(name, "Access-Control-Allow-Origin") == 0 &&
+	    (q->conn->told & CAPSULE_F_CORS)) ||
+	    (strcasecmp(name, "Sec-WebSocket-Protocol") == 0 &&
+	    (q->conn->told & CAPSULE_F_PROTOCOL))))
+		return (0);
+	if (name == NULL || value == NULL ||
+	    !http_field_ok(slice_str(name), slice_str(value)) ||
+	    http_field_ours(slice_str(name))) {
+		errno = EINVAL;
+		return (-1);
+	}
+	return (buf_addf(&q->extra, "%s: %s\r\n", name, value));
+}
+
+void
+kennel_respond(struct kennel_request *q, int status, const char *type,
+    const char *body, size_t len)
+{
+	char	 text[64];
+
+	if (q == NULL)
+		return;
+	if (body == NULL)
+		len = 0;
+	if (status < 200 || status > 599 ||
+	    (type != NULL && !http_field_ok(slice_str("t"), slice_str(type)))) {
+		log_warn("respond status=%d is not a response", status);
+		status = 500;
+		type = NULL;
+		len = 0;
+	}
+	/* An error without words says at least which. */
+	if (status >= 400 && len == 0 && type == NULL) {
+		type = "text/plain";
+		len = (size_t)snprintf(text, sizeof(text), "%s\n",
+		    http_status_text(status));
+		body = text;
+	}
+	http_answer(q, status, type, slice_of(body, len));
+}
+
+void
+kennel_connect(struct kennel_request *q)
+{
+	if (q != NULL)
+		http_upgrade(q);
+}

@@ -1,0 +1,190 @@
+/* kennel.h: sockets, and what they are told to do. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "proto/ws_frame.h"
+#include "shardd/api/api.h"
+#include "shardd/api/socket.h"
+#include "shardd/client/conn.h"
+#include "shardd/client/payload.h"
+#include "shardd/kennel.h"
+#include "shardd/session/verbs.h"
+
+int
+api_call(struct kennel_socket *s, struct verb *v, const char *data,
+    size_t len)
+{
+	struct conn	*c = conn_of(s);
+	int		 r;
+
+	if (c == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	/* Send and close are for the open; the group hears farewells too. */
+	if ((v->kind == VERB_SEND && c->state != CONN_OPEN) ||
+	    (c->flags & CONN_F_DOOMED)) {
+		errno = EPIPE;
+		return (-1);
+	}
+	if ((v->p = api_payload(data, len, v->flags)) == NULL)
+		return (-1);
+	r = verbs_call(c, v);
+	payload_unref(v->p);
+	return (r);
+}
+
+int
+kennel_send(struct kennel_socket *s, const char *data, size_t len, int flags)
+{
+	struct verb	 v = { .kind = VERB_SEND, .flags = flags };
+
+	return (api_call(s, &v, data, len));
+}
+
+int
+kennel_emit(struct kennel_socket *s, const char *data, size_t len, int flags)
+{
+	struct verb	 v = { .kind = VERB_EMIT, .flags = flags };
+
+	return (api_call(s, &v, data, len));
+}
+
+int
+kennel_broadcast(struct kennel_socket *s, const char *data, size_t len,
+    int flags, kennel_done_cb *done, void *arg)
+{
+	struct verb	 v = { .kind = VERB_BROADCAST, .flags = flags,
+			    .done = done, .arg = arg };
+
+	return (api_call(s, &v, data, len));
+}
+
+int
+kennel_whisper(struct kennel_socket *s, const char *uid, size_t uid_len,
+    const char *data, size_t len, int flags, kennel_done_cb *done, void *arg)
+{
+	struct verb	 v = { .kind = VERB_WHISPER, .flags = flags,
+			    .uid = api_text(uid, uid_len), .done = done,
+			    .arg = arg };
+
+	return (api_call(s, &v, data, len));
+}
+
+int
+kennel_gossip(struct kennel_socket *s, const char *msg, size_t len,
+    unsigned deadline_ms, kennel_gossip_cb *cb, void *arg)
+{
+	struct verb	 v = { .kind = VERB_GOSSIP, .flags = KENNEL_BINARY,
+			    .deadline_ms = deadline_ms, .gossip = cb,
+			    .arg = arg };
+
+	if (s != NULL && cb == NULL) {
+		errno = EINVAL;
+		return (-1);
+	}
+	return (api_call(s, &v, msg, len));
+}
+
+int
+kennel_step(struct kennel_socket *s, const char *data, size_t len,
+    kennel_done_cb *done, void *arg)
+{
+	struct verb	 v = { .kind = VERB_STEP, .flags = KENNEL_BINARY,
+			    .done = done, .arg = arg };
+
+	return (api_call(s, &v, data, len));
+}
+
+int
+kennel_close(struct kennel_socket *s, int code, const char *reason)
+{
+	struct conn	*c = conn_of(s);
+	struct verb	*v;
+	size_t		 n = reason == NULL ? 0 : strlen(reason);
+
+	if (c == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	if (!ws_close_ok(code, slice_of(reason, n))) {
+		errno = EINVAL;
+		return (-1);
+	}
+	if (c->state != CONN_OPEN) {
+		errno = EPIPE;
+		return (-1);
+	}
+	if ((v = calloc(1, sizeof(*v) + n + 1)) == NULL) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return (0);
+	}
+	v->kind = VERB_CLOSE;
+	v->code = code;
+	if (n > 0)
+		memcpy(v->text, reason, n);
+	verbs_call(c, v);
+	free(v);
+	return (0);
+}
+
+const char *
+kennel_socket_uid(const struct kennel_socket *s, size_t *len)
+{
+	return (api_slice(s == NULL ? slice_str("") : conn_uid(conn_of(s)),
+	    len));
+}
+
+const char *
+kennel_socket_peer(const struct kennel_socket *s)
+{
+	return (s == NULL ? "" : conn_peer(conn_of(s)));
+}
+
+const char *
+kennel_socket_header(const struct kennel_socket *s, const char *name)
+{
+	return (s == NULL || name == NULL ? NULL :
+	    conn_header(conn_of(s), name));
+}
+
+uint64_t
+kennel_socket_id(const struct kennel_socket *s)
+{
+	return (s == NULL ? 0 : conn_of(s)->id);
+}
+
+uint64_t
+kennel_socket_last(const struct kennel_socket *s)
+{
+	static uint64_t	 epoch;		/* of clock_ms; one, or it would jitter */
+	uint64_t	 now = clock_ms();
+
+	if (s == NULL)
+		return (0);
+	if (epoch == 0)
+		epoch = clock_wall_ms() - now;
+	return (epoch + now - (uint32_t)((uint32_t)now - conn_of(s)->last));
+}
+
+struct kennel_replica *
+kennel_socket_replica(const struct kennel_socket *s)
+{
+	return (s == NULL ? NULL :
+	    (struct kennel_replica *)conn_of(s)->replica);
+}
+
+void
+kennel_socket_set_data(struct kennel_socket *s, void *data)
+{
+	if (s != NULL)
+		conn_of(s)->data = data;
+}
+
+void *
+kennel_socket_data(const struct kennel_socket *s)
+{
+	return (s == NULL ? NULL : conn_of(s)->data);
+}

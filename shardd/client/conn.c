@@ -1,0 +1,591 @@
+/* One client's connection: its descriptor, its output, its pauses, its end. */
+#include <sys/socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "common/budget.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/poller.h"
+#include "common/sock.h"
+#include "shardd/client/conn.h"
+#include "shardd/client/payload.h"
+#include "shardd/client/policy.h"
+#include "shardd/client/unfinished.h"
+#include "shardd/options.h"
+
+#define CONN_READS	4		/* of CONN_BUF, an event */
+#define CONN_BUF	(64 << 10)
+/* Bytes read after the end, for at most a second: a message that is refused for
+ * its size is on its way, and a reset would overtake the close frame. */
+#define CONN_LINGER_MAX	(32 << 20)
+
+static char	 conn_buf[CONN_BUF];
+
+static uint32_t	 conn_now;
+
+uint32_t
+conn_tick(void)
+{
+	return (conn_now);
+}
+
+void
+conn_tick_set(void)
+{
+	conn_now = (uint32_t)(clock_ms() / 100);
+}
+
+/* ---- who the client is ---- */
+
+/* Bytes of the texts that a connection keeps of its capsule. */
+static size_t
+conn_text_len(const struct capsule *cap)
+{
+	size_t	 n = cap->uid.len + cap->peer.len + 2;
+
+	for (size_t i = 0; i < cap->nheaders; i++)
+		n += cap->headers[i].name.len + cap->headers[i].value.len + 2;
+	return (n);
+}
+
+/* Copy s, terminated; returns what follows. */
+static char *
+conn_text_put(char *at, struct slice s)
+{
+	if (s.len > 0)
+		memcpy(at, s.data, s.len);
+	at[s.len] = '\0';
+	return (at + s.len + 1);
+}
+
+/* Copy the texts of the capsule. */
+static void
+conn_text_set(struct conn *c, const struct capsule *cap)
+{
+	char	*at = conn_text_put(c->text, cap->uid);
+
+	at = conn_text_put(at, cap->peer);
+	for (size_t i = 0; i < cap->nheaders; i++) {
+		at = conn_text_put(at, cap->headers[i].name);
+		at = conn_text_put(at, cap->headers[i].value);
+	}
+	c->uid_len = (uint16_t)cap->uid.len;
+	c->nheaders = (uint8_t)cap->nheaders;
+	c->told = (uint8_t)cap->flags;
+}
+
+const char *
+conn_peer(const struct conn *c)
+{
+	return (c->text + c->uid_len + 1);
+}
+
+const char *
+conn_header(const struct conn *c, const char *name)
+{
+	const char	*at = conn_peer(c), *value;
+
+	for (unsigned i = 0; i < c->nheaders; i++) {
+		at += strlen(at) + 1;
+		value = at + strlen(at) + 1;
+		if (strcasecmp(at, name) == 0)
+			return (value);
+		at = value;
+	}
+	return (NULL);
+}
+
+/* ---- birth and death ---- */
+
+struct conn *
+conn_new(struct clients *all, const struct capsule *cap, struct meter *meter,
+    int fd)
+{
+	struct conn	*c;
+
+	if ((c = calloc(1, sizeof(*c) + conn_text_len(cap))) == NULL)
+		return (NULL);
+	conn_text_set(c, cap);
+	c->clients = all;
+	c->meter = meter;
+	c->fd = fd;
+	c->id = cap->id;
+	c->state = CONN_PARKED;
+	c->since = conn_tick();
+	list_push(&all->timed, &c->at);
+	all->n++;
+	return (c);
+}
+
+void
+conn_free(struct conn *c)
+{
+	struct clients		*all = c->clients;
+	struct conn_batch	*lists[] = { &all->dirty, &all->late };
+
+	for (size_t k = 0; k < nitems(lists); k++)
+		if (c->flags & (k == 0 ? CONN_F_DIRTY : CONN_F_LATE))
+			for (size_t i = 0; i < lists[k]->n; i++)
+				if (lists[k]->at[i] == c)
+					lists[k]->at[i] = NULL;
+	if (c->turns & CONN_T_QUEUED)
+		for (size_t k = 0; k < nitems(all->lines); k++)
+			line_leave(&all->lines[k], c);
+	if (c->turns & CONN_T_CROWD)
+		line_leave(&all->crowd, c);
+	outbox_clear(&c->out);
+	if (c->reason != NULL)
+		payload_unref(c->reason);
+	list_remove(&c->at);
+	all->n--;
+	all->ops->freed(c);
+	meter_free(c->meter);
+	free(c);
+}
+
+/* ---- states and events ---- */
+
+void
+conn_set_state(struct conn *c, enum conn_state state)
+{
+	c->state = (uint8_t)state;
+	c->since = conn_tick();
+	if (c->flags & CONN_F_DOOMED)
+		return;			/* c stays in that list */
+	list_remove(&c->at);
+	list_push(state == CONN_OPEN ? &c->clients->conns :
+	    state == CONN_HOMING ? &c->clients->homing : &c->clients->timed,
+	    &c->at);
+}
+
+void
+conn_arm(struct conn *c)
+{
+	short	 want = 0;
+
+	if (c->fd == -1 || (c->flags & CONN_F_BEGUN) == 0)
+		return;
+	/* What is kept comes first. */
+	if (c->state != CONN_HOMING && c->state != CONN_OPENING &&
+	    c->pauses == 0 && (c->flags & (CONN_F_DOOMED | CONN_F_RESUME)) == 0 &&
+	    (c->turns & CONN_T_QUEUED) == 0)
+		want |= EV_READ;
+	if (!outbox_empty(&c->out) && (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
+	    CONN_F_DOOMED)) == 0 && (c->turns & CONN_T_CROWD) == 0)
+		want |= EV_WRITE;
+	if (want != c->armed && poller_want(c->clients->poller, c->fd,
+	    &c->armed, want, c) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+}
+
+/* Nothing is heard of c any more. */
+static void
+conn_disarm(struct conn *c)
+{
+	if (poller_want(c->clients->poller, c->fd, &c->armed, 0, c) == -1)
+		fatal("epoll_ctl");	/* it was armed */
+}
+
+void
+conn_pause(struct conn *c, unsigned why)
+{
+	c->pauses |= (uint8_t)why;
+	conn_arm(c);
+}
+
+/* c is to be flushed at the end of the turn. */
+static void
+conn_dirty(struct conn *c, struct conn_batch *list, unsigned flag)
+{
+	struct clients	 *all = c->clients;
+	struct conn	**at;
+	size_t		  cap;
+
+	if (c->flags & flag)
+		return;
+	if (list->n == list->cap) {
+		cap = list->cap == 0 ? 256 : list->cap * 2;
+		if ((at = realloc(list->at, cap * sizeof(*at))) == NULL) {
+			conn_doom(c, CLOSE_NO_MEMORY);
+			return;
+		}
+		list->at = at;
+		list->cap = cap;
+	}
+	budget_charge(BUDGET_WRITE);
+	list->at[list->n++] = c;
+	c->flags |= (uint16_t)flag;
+	if (flag == CONN_F_DIRTY)
+		turn_add(&all->flush, TURN_CLIENTS);
+	else
+		turn_add(&all->flush_late, TURN_LAST);
+}
+
+/* The same, when there is time for that. */
+static void
+conn_dirty_crowd(struct conn *c)
+{
+	struct clients	*all = c->clients;
+
+	if (c->turns & CONN_T_CROWD)
+		return;
+	if (line_push(&all->crowd, c) == -1) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	c->turns |= CONN_T_CROWD;
+	if (!all->flush_crowd.queued)
+		turn_add(&all->flush_crowd, TURN_CLIENTS);
+}
+
+void
+conn_crowd(struct clients *all, int on)
+{
+	all->crowding = on;
+}
+
+void
+conn_late(struct conn *c)
+{
+	conn_dirty(c, &c->clients->late, CONN_F_LATE);
+}
+
+void
+conn_resume(struct conn *c, unsigned why)
+{
+	if ((c->pauses & why) == 0)
+		return;
+	c->pauses &= (uint8_t)~why;
+	if (c->pauses != 0 || c->fd == -1)
+		return;
+	c->flags |= CONN_F_RESUME;
+	conn_dirty(c, &c->clients->dirty, CONN_F_DIRTY);
+}
+
+void
+conn_hold(struct conn *c, struct unfinished_part **part, size_t n)
+{
+	if (unfinished_set(c->clients->unfinished, part, c, n,
+	    c->clients->opt->unfinished_max) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+}
+
+/* ---- output ---- */
+
+int
+conn_queue(struct conn *c, struct payload *p)
+{
+	if (c->fd == -1 || (c->flags & CONN_F_DOOMED)) {
+		errno = EPIPE;
+		return (-1);
+	}
+	if (c->deflate)
+		p = payload_deflated(p, c->deflate);
+	if (outbox_add(&c->out, p) == -1) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		errno = ENOMEM;
+		return (-1);
+	}
+	budget_charge(BUDGET_RECEIVER + p->len / BUDGET_BYTES);
+	c->last = (uint32_t)turn_ms();
+	if (c->flags & (CONN_F_LATE | CONN_F_DIRTY))
+		return (0);
+	if (c->clients->crowding)
+		conn_dirty_crowd(c);
+	else
+		conn_dirty(c, &c->clients->dirty, CONN_F_DIRTY);
+	return (0);
+}
+
+/*
+ * More than its bound is queued, and the kernel does not take it?  What was
+ * queued in this turn had no chance to be written yet.
+ */
+static int
+conn_over(struct conn *c)
+{
+	size_t	 max = c->clients->opt->out_max;
+
+	if (outbox_queued(&c->out) <= max)
+		return (0);
+	/* Not within onopen: a refusal must not stand behind a 101. */
+	if ((c->flags & CONN_F_OPENED) &&
+	    (c->flags & (CONN_F_LATE | CONN_F_DOOMED)) == 0 && c->fd != -1 &&
+	    outbox_flush(&c->out, c->fd) == -1)
+		conn_doom(c, CLOSE_RESET);
+	return (outbox_queued(&c->out) > max);
+}
+
+void
+conn_throttle(struct conn *c)
+{
+	if (conn_over(c))
+		conn_pause(c, PAUSE_OUT);
+}
+
+int
+conn_send(struct conn *c, struct payload *p)
+{
+	size_t	 max = c->clients->opt->out_max;
+
+	if (!conn_over(c))
+		return (conn_queue(c, p));
+	switch (meter_slow(c->meter)) {
+	case SLOW_DROP_OLD:
+		/* A good part, so that it is not done for each message. */
+		c->clients->dropped += outbox_drop(&c->out, max - max / 4);
+		if (outbox_queued(&c->out) <= max)
+			return (conn_queue(c, p));
+		/* FALLTHROUGH */
+	case SLOW_DROP_NEW:
+		c->clients->dropped++;
+		break;
+	case SLOW_CLOSE:
+		conn_doom(c, CLOSE_SLOW);
+		break;
+	}
+	errno = EMSGSIZE;
+	return (-1);
+}
+
+int
+conn_queue_bytes(struct conn *c, struct slice s)
+{
+	struct payload	*p;
+	int		 r;
+
+	if ((p = payload_raw(s)) == NULL) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return (-1);
+	}
+	r = conn_queue(c, p);
+	payload_unref(p);
+	return (r);
+}
+
+void
+conn_written(struct conn *c, int verdict)
+{
+	switch (verdict) {
+	case -1:
+		conn_doom(c, CLOSE_RESET);
+		return;
+	case 0:
+		if (c->state == CONN_LINGER && (c->flags & CONN_F_SHUT) == 0) {
+			c->flags |= CONN_F_SHUT;
+			shutdown(c->fd, SHUT_WR);
+		} else if (c->proto != NULL && c->protocol->flushed != NULL)
+			c->protocol->flushed(c);
+		break;
+	}
+	if ((c->pauses & PAUSE_OUT) &&
+	    outbox_queued(&c->out) <= c->clients->opt->out_max / 2)
+		conn_resume(c, PAUSE_OUT);
+	conn_arm(c);
+}
+
+void
+conn_flush(struct conn *c)
+{
+	conn_written(c, outbox_flush(&c->out, c->fd));
+}
+
+void
+conn_go_on(struct conn *c)
+{
+	enum close_why	 why;
+
+	c->flags &= (uint16_t)~CONN_F_RESUME;
+	if (c->turns & CONN_T_QUEUED)
+		return;			/* c has a turn later */
+	if (c->pauses == 0 && c->state != CONN_LINGER && budget_over())
+		conn_wait(c);
+	else if (c->pauses == 0 && c->state != CONN_LINGER &&
+	    c->state != CONN_HOMING &&
+	    (why = c->protocol->resume(c)) != CLOSE_NONE)
+		conn_doom(c, why);
+}
+
+/* ---- input ---- */
+
+/* Read to the end and throw away: so that the client gets to read. */
+static void
+conn_discard(struct conn *c)
+{
+	ssize_t	 n;
+
+	n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	/* mine counts them: c is no member any more. */
+	if (n > 0 && (c->by_uid.mine += (uint32_t)n) <= CONN_LINGER_MAX)
+		return;
+	conn_end(c);
+}
+
+int
+conn_readable(const struct conn *c)
+{
+	return (c->pauses == 0 &&
+	    (c->flags & (CONN_F_DOOMED | CONN_F_RESUME)) == 0 &&
+	    (c->turns & CONN_T_QUEUED) == 0 && c->state != CONN_LINGER &&
+	    c->state != CONN_HOMING && c->state != CONN_OPENING);
+}
+
+enum close_why
+conn_input(struct conn *c)
+{
+	enum close_why	 why;
+	ssize_t		 n;
+
+	for (int i = 0; i < CONN_READS; i++) {
+		n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
+		if (n == -1 && (errno == EAGAIN || errno == EINTR))
+			return (CLOSE_NONE);
+		if (n == -1)
+			c->flags |= CONN_F_BROKEN;
+		if (n <= 0)
+			return (CLOSE_RESET);
+		if ((why = c->protocol->input(c, conn_buf, (size_t)n)) !=
+		    CLOSE_NONE)
+			return (why);
+		if ((size_t)n < sizeof(conn_buf) || !conn_readable(c) ||
+		    budget_over())
+			return (CLOSE_NONE);
+	}
+	return (CLOSE_NONE);
+}
+
+void
+conn_ready(void *arg, short what)
+{
+	struct conn	*c = arg;
+	enum close_why	 why;
+
+	what &= c->armed;
+	if (c->flags & CONN_F_DOOMED)
+		return;
+	if (what & EV_WRITE) {
+		c->since = conn_now;	/* the client reads: it is alive */
+		conn_flush(c);
+		/* c may have been doomed, or gone home; it is not freed. */
+		if ((c->flags & CONN_F_DOOMED) || c->state == CONN_HOMING)
+			return;
+	}
+	if ((what & EV_READ) == 0)
+		return;
+	if (c->state == CONN_LINGER) {
+		conn_discard(c);	/* may free c */
+		return;
+	}
+	budget_begin();
+	/* Others come first where the turn is used up, or will be. */
+	if ((c->turns & CONN_T_COSTLY) || budget_over()) {
+		conn_queue_up(c, c->turns & CONN_T_COSTLY ? LINE_COSTLY :
+		    LINE_FRESH);
+		conn_arm(c);
+		return;
+	}
+	if ((why = conn_input(c)) != CLOSE_NONE)
+		conn_doom(c, why);
+	else {
+		if (budget_over())
+			c->turns |= CONN_T_COSTLY;
+		conn_arm(c);
+	}
+}
+
+/* ---- turns ---- */
+
+void
+conn_queue_up(struct conn *c, int line)
+{
+	struct clients	*all = c->clients;
+
+	if (c->turns & CONN_T_QUEUED)
+		return;
+	if (line_push(&all->lines[line], c) == -1) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	c->turns |= CONN_T_QUEUED;
+	turn_later(&all->next);
+}
+
+void
+conn_wait(struct conn *c)
+{
+	c->turns |= CONN_T_COSTLY;
+	conn_queue_up(c, LINE_COSTLY);
+}
+
+/* ---- the end ---- */
+
+void
+conn_doom(struct conn *c, enum close_why why)
+{
+	struct clients	*all = c->clients;
+
+	if (c->flags & CONN_F_DOOMED)
+		return;
+	c->flags |= CONN_F_DOOMED;
+	if (c->why == CLOSE_NONE)
+		c->why = (uint8_t)why;
+	if (c->fd != -1)
+		conn_disarm(c);
+	list_remove(&c->at);
+	list_push(&all->doomed, &c->at);
+	turn_add(&all->reap, TURN_CLIENTS);
+}
+
+void
+conn_depart(struct conn *c, enum close_why why, uint16_t code)
+{
+	if (c->flags & CONN_F_GONE)
+		return;
+	c->flags |= CONN_F_GONE;
+	c->why = (uint8_t)why;
+	c->code = code;
+	log_debug("conn id=%llx gone why=%s",
+	    (unsigned long long)c->id, close_label(why));
+	c->clients->ops->departed(c);
+}
+
+void
+conn_linger(struct conn *c)
+{
+	if (c->proto != NULL)
+		c->protocol->clear(c);
+	conn_set_state(c, CONN_LINGER);
+	c->pauses = 0;
+	if ((c->flags & (CONN_F_DIRTY | CONN_F_LATE)) == 0)
+		conn_dirty(c, &c->clients->dirty, CONN_F_DIRTY);
+}
+
+void
+conn_end(struct conn *c)
+{
+	if ((c->flags & CONN_F_GONE) == 0)
+		conn_depart(c, c->why != CLOSE_NONE ? c->why : CLOSE_RESET,
+		    1006);
+	if (c->fd != -1)
+		conn_disarm(c);
+	c->flags &= (uint16_t)~(CONN_F_BEGUN | CONN_F_DOOMED);
+	if (c->proto != NULL)
+		c->protocol->clear(c);
+	if (c->flags & CONN_F_BROKEN)
+		close(c->fd);		/* nothing is left to shut down */
+	else
+		sock_end(c->fd, 0);
+	c->fd = -1;
+	outbox_clear(&c->out);
+	conn_set_state(c, CONN_DEPARTED);
+	if ((c->flags & CONN_F_AWAITED) == 0)
+		conn_free(c);
+}
+

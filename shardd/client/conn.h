@@ -1,0 +1,247 @@
+/*
+ * One client's connection: its descriptor, what it is owed, why it is not read,
+ * its end.  What it speaks is its protocol; what it is to the application is the
+ * floor above's, which is told through struct conn_ops.
+ *
+ * States, in the order that they are lived:
+ *
+ *	PARKED		our ADOPTED is not with the kernel yet: untouched
+ *	HTTP		reading and answering requests (http.c)
+ *	OPENING		upgraded; waits for its replica and its lookup entry
+ *	OPEN		a WebSocket (ws.c), a member of its replica
+ *	CLOSING		our close frame is out, the client's is awaited
+ *	LINGER		all is written and shut down; reads until the end
+ *	HOMING		sent to the gateway, which has not said ADOPTED yet
+ *	DEPARTED	the descriptor is gone; the last callbacks are not
+ */
+#ifndef SHARDD_CONN_H
+#define SHARDD_CONN_H
+
+#include <event2/event.h>
+
+#include "common/bag.h"
+#include "common/line.h"
+#include "common/list.h"
+#include "common/turn.h"
+#include "proto/capsule.h"
+#include "proto/close_why.h"
+#include "shardd/client/outbox.h"
+#include "shardd/client/protocol.h"
+
+struct burst;
+struct clients;
+struct conn_topics;
+struct gate;
+struct kennel_app;
+struct kennel_message;
+struct kennel_request;
+struct meter;
+struct options;
+struct payload;
+struct poller;
+struct replica;
+struct unfinished;
+struct verbs;
+
+enum conn_state {
+	CONN_PARKED, CONN_HTTP, CONN_OPENING, CONN_OPEN, CONN_CLOSING,
+	CONN_LINGER, CONN_HOMING, CONN_DEPARTED
+};
+
+/* Why a client is not read, a bit a reason. */
+#define PAUSE_HELD	0x1	/* a completion or a lookup is outstanding */
+#define PAUSE_LINK	0x2	/* too much of its group waits for a link */
+#define PAUSE_BUSY	0x4	/* a request is being answered */
+#define PAUSE_OUT	0x8	/* it does not read what its messages led to */
+
+#define CONN_F_DOOMED	0x001	/* will be ended at the end of this turn */
+#define CONN_F_DIRTY	0x02	/* in the list to be flushed */
+#define CONN_F_LATE	0x04	/* flush after control: what the gateway must know
+				   first has been queued */
+#define CONN_F_OPENED	0x08	/* onopen ran and agreed (session) */
+#define CONN_F_MEMBER	0x10	/* joined its replica (session) */
+#define CONN_F_GONE	0x20	/* departed: the floor above was told */
+#define CONN_F_BEGUN	0x40	/* it may be read */
+#define CONN_F_LISTED	0x80	/* has its entry in the lookup (session) */
+#define CONN_F_PARTED	0x100	/* its last callback was called (session) */
+#define CONN_F_RESUME	0x200	/* kept input is to be processed */
+#define CONN_F_AWAITED	0x400	/* the session is not over: no conn_free() yet */
+#define CONN_F_SHUT	0x800	/* SHUT_WR was done */
+#define CONN_F_JOINING	0x1000	/* joins when what onopen began is done (session) */
+#define CONN_F_BROKEN	0x2000	/* reset by the client */
+
+/* What a connection waits for in another turn. */
+#define CONN_T_QUEUED	0x1	/* in one of clients->lines: not read */
+#define CONN_T_COSTLY	0x2	/* used up a turn: it queues up to be read */
+#define CONN_T_CROWD	0x4	/* in clients->crowd: to be written to */
+
+struct conn {
+	struct bag_node	 by_uid;	/* a member: mine is its index in
+					   replica->members */
+	struct list	 at;		/* clients->conns, or another list there */
+	struct clients	*clients;
+	const struct protocol *protocol;
+	void		*proto;		/* the protocol's, or NULL: idle */
+	struct payload	*reason;	/* the client's, for onclose, or NULL */
+	struct meter	*meter;		/* what its route allows */
+	struct outbox	 out;
+	/* The floors' above, who alone look into them. */
+	struct replica	*replica;	/* a reference, or NULL */
+	struct conn_topics *topics;	/* topics.c, or NULL: none */
+	const struct kennel_app *app;
+	void		*data;		/* the application's */
+	struct verbs	*verbs;		/* outstanding calls, or NULL */
+	uint64_t	 id;
+	int		 fd;		/* -1: none */
+	uint32_t	 since;		/* conn_tick() of state, or of last input */
+	uint32_t	 last;		/* turn_ms() of the last message, either way */
+	uint32_t	 message_max;	/* bytes that its application takes */
+	uint16_t	 flags;		/* CONN_F_* */
+	uint16_t	 code;		/* of the end, for onclose */
+	uint8_t		 state;		/* enum conn_state */
+	uint8_t		 pauses;	/* PAUSE_* */
+	uint8_t		 why;		/* enum close_why of the end */
+	uint8_t		 pings;		/* unanswered */
+	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
+	uint8_t		 armed;		/* EV_READ, EV_WRITE */
+	uint8_t		 told;		/* CAPSULE_F_* of how it came */
+	uint8_t		 nheaders;
+	uint8_t		 turns;		/* CONN_T_* */
+	uint16_t	 uid_len;
+	char		 text[];	/* uid, peer, names and values of nheaders
+					   headers; each terminated */
+};
+
+/* What the floor above is told. */
+struct conn_ops {
+	/* q has come whole: answer with http_answer() or http_upgrade(). */
+	void	(*request)(struct kennel_request *q);
+	/* q's connection is to be a WebSocket: hello is the 101, rest what came
+	 * behind the handshake; both are taken. */
+	void	(*upgraded)(struct conn *c, struct payload *hello,
+		    struct buf *rest);
+	/* A message of an open client. */
+	void	(*message)(struct conn *c, const struct kennel_message *m);
+	/* c has nothing more to say or to hear: c->why, c->code.  Once. */
+	void	(*departed)(struct conn *c);
+	/* c is about to be freed. */
+	void	(*freed)(struct conn *c);
+};
+
+/* All connections of a shard; clients.c makes and ends it. */
+struct clients {
+	const struct conn_ops *ops;
+	const struct options *opt;
+	struct gate	*gate;
+	struct poller	*poller;
+	struct list	 conns;			/* open, idle: pings only */
+	struct list	 timed;			/* in any other state */
+	struct list	 homing;		/* HOMING, in order of sending */
+	struct list	 doomed;		/* to be ended this turn */
+	size_t		 n;
+	uint64_t	 dropped;		/* messages, for the slow */
+	struct conn_batch {			/* to be flushed */
+		struct conn	**at;
+		size_t		  n, cap;
+	}		 dirty, late;
+	/* Who waits for another turn: not begun yet, and used one up. */
+	struct line	 lines[2];
+	unsigned	 line;			/* that was served last */
+	struct line	 crowd;			/* to be flushed when there is time */
+	int		 crowding;		/* who is sent to goes there */
+	struct turn_work flush, flush_crowd, flush_late, reap, next;
+	struct unfinished *unfinished;		/* input of all clients */
+	struct burst	*burst;			/* many sends at once, or NULL */
+	int		 burst_off;		/* there is no such thing here */
+};
+
+/* clients->lines */
+enum { LINE_FRESH, LINE_COSTLY };
+
+/* Tenths of a second, monotonic; as of the last sweep. */
+uint32_t conn_tick(void);
+void	 conn_tick_set(void);
+
+/*
+ * A capsule arrived; fd is taken on success.  The record is copied.  PARKED, with
+ * no protocol.  NULL with errno.
+ */
+struct conn *conn_new(struct clients *all, const struct capsule *cap,
+	    struct meter *meter, int fd);
+/* Departed, and the floor above is done with c. */
+void	 conn_free(struct conn *c);
+
+void	 conn_set_state(struct conn *c, enum conn_state state);
+/* Arm the events that the state wants. */
+void	 conn_arm(struct conn *c);
+/* The poller's: arg is the connection. */
+void	 conn_ready(void *arg, short what);
+void	 conn_pause(struct conn *c, unsigned why);
+/* May process kept input, from the loop, at the end of this turn. */
+void	 conn_resume(struct conn *c, unsigned why);
+/*
+ * The turn has nothing left: c keeps the rest of its input, and goes on when all
+ * who wait already had theirs.
+ */
+void	 conn_wait(struct conn *c);
+/* n bytes of c's input are no whole message or request; *part is c's. */
+struct unfinished_part;
+void	 conn_hold(struct conn *c, struct unfinished_part **part, size_t n);
+
+/*
+ * Queue p; flushed at the end of the turn.  0, or -1: c is closing (EPIPE), over
+ * its bound (EMSGSIZE: doomed, or p is dropped, as its route says), or without
+ * memory (ENOMEM: and doomed).
+ */
+int	 conn_send(struct conn *c, struct payload *p);
+/* The same without the bound: handshakes, control frames, responses. */
+int	 conn_queue(struct conn *c, struct payload *p);
+int	 conn_queue_bytes(struct conn *c, struct slice s);
+/*
+ * After a message of its own: a client that has more than its bound to read is
+ * not read itself until it has caught up.
+ */
+void	 conn_throttle(struct conn *c);
+/* Flush after the control channel has been flushed (CONN_F_LATE). */
+void	 conn_late(struct conn *c);
+
+/* End c at the end of this turn; c hears nothing more.  From anywhere. */
+void	 conn_doom(struct conn *c, enum close_why why);
+/* c's part is over: says so to the floor above, once, with code and why. */
+void	 conn_depart(struct conn *c, enum close_why why, uint16_t code);
+/* All is queued: write it, shut down, read to the end, end. */
+void	 conn_linger(struct conn *c);
+/* End the descriptor now; then DEPARTED, or freed. */
+void	 conn_end(struct conn *c);
+/*
+ * What is sent from now on is for so many that writing to all of them may take
+ * more than one turn: those who are answered come first.  0: no more.
+ */
+#define CONN_CROWD	256
+void	 conn_crowd(struct clients *all, int on);
+
+/* ---- for flush.c and turns.c: the end of a turn ---- */
+/* Write what the kernel takes of what c is owed. */
+void	 conn_flush(struct conn *c);
+/* The same was tried: verdict is outbox_flush()'s. */
+void	 conn_written(struct conn *c, int verdict);
+/* Go on with what c has kept. */
+void	 conn_go_on(struct conn *c);
+/* Is what c sends next to be read now? */
+int	 conn_readable(const struct conn *c);
+/* Read what has come.  Returns why c ends, or CLOSE_NONE. */
+enum close_why conn_input(struct conn *c);
+/* Stand in clients->lines[line] for another turn. */
+void	 conn_queue_up(struct conn *c, int line);
+
+/* Who the client is. */
+static inline struct slice
+conn_uid(const struct conn *c)
+{
+	return (slice_of(c->text, c->uid_len));
+}
+const char *conn_peer(const struct conn *c);
+/* A header that the route keeps, or NULL. */
+const char *conn_header(const struct conn *c, const char *name);
+
+#endif

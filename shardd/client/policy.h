@@ -1,0 +1,42 @@
+/*
+ * What a route allows its WebSocket clients: the gateway says it before START, and
+ * again when its configuration has changed; the connections of the route share it.
+ * Only those of a route that asks for something keep a meter of their own.
+ */
+#ifndef SHARDD_POLICY_H
+#define SHARDD_POLICY_H
+
+#include <stdint.h>
+
+#include "common/bucket.h"
+#include "common/bytes.h"
+#include "common/map.h"
+#include "proto/policy.h"
+
+struct policy;
+
+struct meter {
+	const struct policy *policy;
+	struct bucket	 messages, bytes;
+};
+
+struct policy {
+	struct map_node	 by_label;	/* of the route */
+	char		*label;
+	struct policy_values allows;
+	struct meter	 common;	/* of all that have measured nothing yet */
+};
+
+/* "route.<label>.<key>": 0, or -1 with errno EINVAL or ENOMEM. */
+int	 policy_option(struct map *policies, struct slice key, struct slice value);
+void	 policies_clear(struct map *policies);
+/* For a connection of this route; NULL if the route is not known. */
+struct meter *meter_new(const struct map *policies, struct slice label);
+void	 meter_free(struct meter *m);
+/* What a client sent; *m may be NULL.  0: more than its route allows, as of now.
+ * *m becomes one of its own once there is something to measure. */
+int	 meter_bytes(struct meter **m, size_t n);
+int	 meter_message(struct meter **m);
+enum policy_slow meter_slow(const struct meter *m);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * What a connection speaks: one row of functions a protocol.  A row's functions
+ * are called by the floor of connections; what the client says goes up through
+ * struct conn_ops.
+ */
+#ifndef SHARDD_PROTOCOL_H
+#define SHARDD_PROTOCOL_H
+
+#include <stddef.h>
+
+#include "proto/close_why.h"
+
+struct conn;
+
+struct protocol {
+	/* len bytes, which may be changed, have come; what is kept stands before
+	 * them.  Returns why the connection ends, or CLOSE_NONE. */
+	enum close_why	(*input)(struct conn *c, char *data, size_t len);
+	/* Go on with what was kept, after a pause or in another turn. */
+	enum close_why	(*resume)(struct conn *c);
+	/* All output is with the kernel; NULL: that means nothing here. */
+	void		(*flushed)(struct conn *c);
+	/* The state that c is in took too long. */
+	void		(*timeout)(struct conn *c);
+	/* Ask whether the client is alive; NULL: there is no way to. */
+	void		(*ping)(struct conn *c);
+	/* c, no longer doomed, ends for that reason: tell the client.  1: told, and
+	 * the connection ends by itself; 0: end it now. */
+	int		(*farewell)(struct conn *c, enum close_why why);
+	/* Free c->proto. */
+	void		(*clear)(struct conn *c);
+};
+
+#endif

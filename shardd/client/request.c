@@ -1,0 +1,79 @@
+/* One HTTP request: what of it the application may keep until it has answered. */
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/spare.h"
+#include "shardd/client/conn.h"
+#include "shardd/client/request.h"
+
+/* Bytes of a request with these texts. */
+static size_t
+request_size(struct slice uid, struct slice group, struct slice peer)
+{
+	return (sizeof(struct kennel_request) + uid.len + group.len + peer.len +
+	    3);
+}
+
+/* Copy s, terminated, to *at. */
+static struct slice
+request_put(char **at, struct slice s)
+{
+	struct slice	 copy = { *at, s.len };
+
+	if (s.len > 0)
+		memcpy(*at, s.data, s.len);
+	(*at)[s.len] = '\0';
+	*at += s.len + 1;
+	return (copy);
+}
+
+struct kennel_request *
+request_new(struct conn *c, struct slice group, uint64_t replica)
+{
+	struct kennel_request	*q;
+	struct slice		 uid = conn_uid(c);
+	struct slice		 peer = slice_str(conn_peer(c));
+	char			*at;
+
+	if ((q = spare_get(request_size(uid, group, peer))) == NULL)
+		return (NULL);
+	memset(q, 0, offsetof(struct kennel_request, h.headers));
+	q->conn = c;
+	q->replica = replica;
+	at = q->text;
+	q->uid = request_put(&at, uid);
+	q->group = request_put(&at, group);
+	q->peer = request_put(&at, peer);
+	return (q);
+}
+
+const char *
+request_text(struct kennel_request *q, struct slice s)
+{
+	struct request_text	*t;
+
+	if (q == NULL || (t = malloc(sizeof(*t) + s.len + 1)) == NULL)
+		return (NULL);
+	if (s.len > 0)
+		memcpy(t->s, s.data, s.len);
+	t->s[s.len] = '\0';
+	t->next = q->texts;
+	q->texts = t;
+	return (t->s);
+}
+
+void
+request_free(struct kennel_request *q)
+{
+	struct request_text	*t;
+
+	while ((t = q->texts) != NULL) {
+		q->texts = t->next;
+		free(t);
+	}
+	buf_clear(&q->bytes);
+	buf_clear(&q->body);
+	buf_clear(&q->extra);
+	spare_put(q, request_size(q->uid, q->group, q->peer));
+}

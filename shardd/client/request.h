@@ -1,0 +1,38 @@
+/*
+ * One HTTP request, which kennel.h calls struct kennel_request: what of it the
+ * application may keep until it has answered, even if the client goes.
+ */
+#ifndef SHARDD_REQUEST_H
+#define SHARDD_REQUEST_H
+
+#include "common/bytes.h"
+#include "proto/http_head.h"
+
+struct conn;
+
+struct request_text {			/* a string handed to the application */
+	struct request_text *next;
+	char		 s[];
+};
+
+struct kennel_request {
+	struct conn	*conn;		/* NULL: the client has gone */
+	uint64_t	 replica;	/* 0: none */
+	struct buf	 bytes;		/* the head that h points into */
+	struct buf	 body;
+	struct buf	 extra;		/* header lines for the response */
+	struct request_text *texts;
+	int		 received;	/* the application has it */
+	struct slice	 uid, group, peer;	/* into text */
+	struct http_head h;
+	char		 text[];	/* the request may outlive conn; terminated */
+};
+
+/* A request of c to that replica of group; 0: to none.  NULL without memory. */
+struct kennel_request *request_new(struct conn *c, struct slice group,
+	    uint64_t replica);
+void	 request_free(struct kennel_request *q);
+/* A terminated copy that lives as long as q; NULL without memory. */
+const char *request_text(struct kennel_request *q, struct slice s);
+
+#endif

@@ -1,0 +1,109 @@
+/* Deadlines and pings. */
+#include <event2/event.h>
+
+#include "shardd/client/conn.h"
+#include "shardd/client/sweep.h"
+#include "shardd/options.h"
+
+#define SWEEP_MS	100
+#define SWEEP_PINGS	2		/* unanswered, then it is idle */
+#define SWEEP_OPENING	50		/* upgraded, and what it waits for has not come */
+#define SWEEP_LINGER	10		/* ticks, of 100 ms */
+#define SWEEP_HOMING	50
+#define SWEEP_STALLED	100		/* over its bound, and reads nothing */
+#define SWEEP_LINK	20		/* longest pause for a full link */
+
+/* c is on its way from one state to the next: has it taken too long? */
+static void
+sweep_timed(struct conn *c, uint32_t now)
+{
+	const struct options	*o = c->clients->opt;
+	uint32_t		 age = now - c->since;
+
+	switch (c->state) {
+	case CONN_HTTP:
+		if (age > o->request_ms / 100)
+			c->protocol->timeout(c);
+		break;
+	case CONN_OPENING:
+		if (age > SWEEP_OPENING)
+			c->protocol->timeout(c);
+		break;
+	case CONN_CLOSING:
+		if (age > o->closing_ms / 100)
+			c->protocol->timeout(c);
+		break;
+	case CONN_LINGER:
+		if (age > SWEEP_LINGER)
+			conn_doom(c, CLOSE_TIMEOUT);
+		break;
+	default:
+		break;
+	}
+}
+
+/* c is open: is the client still there, and does it read? */
+static void
+sweep_open(struct conn *c, uint32_t now)
+{
+	uint32_t	 every = c->clients->opt->ping_ms / 100;
+
+	/* A link that stays full must not silence a client for ever. */
+	if (c->pauses & PAUSE_LINK)
+		conn_resume(c, PAUSE_LINK);
+	if ((c->pauses & PAUSE_OUT) && now - c->since > SWEEP_STALLED) {
+		conn_doom(c, CLOSE_SLOW);
+		return;
+	}
+	if (every == 0 || now - c->since <= every * (1 + (uint32_t)c->pings) ||
+	    (c->pauses & PAUSE_HELD))
+		return;
+	if (c->pings >= SWEEP_PINGS)
+		conn_doom(c, CLOSE_IDLE);
+	else if (c->protocol->ping != NULL)
+		c->protocol->ping(c);
+}
+
+/* Ten times a second. */
+static void
+sweep_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct sweep	*s = arg;
+	struct list	*e, *tmp;
+	uint32_t	 now;
+
+	(void)fd, (void)what;
+	conn_tick_set();
+	now = conn_tick();
+	list_each(e, tmp, &s->clients->timed)
+		sweep_timed(list_entry(e, struct conn, at), now);
+	list_each(e, tmp, &s->clients->homing)
+		if (now - list_entry(e, struct conn, at)->since > SWEEP_HOMING)
+			conn_doom(list_entry(e, struct conn, at), CLOSE_LOST);
+	if (now % SWEEP_LINK == 0)
+		list_each(e, tmp, &s->clients->conns)
+			sweep_open(list_entry(e, struct conn, at), now);
+	s->tick(s->arg);
+}
+
+int
+sweep_start(struct sweep *s, struct event_base *base, struct clients *clients,
+    void (*tick)(void *arg), void *arg)
+{
+	struct timeval	 tv = { 0, SWEEP_MS * 1000 };
+
+	conn_tick_set();
+	s->clients = clients;
+	s->tick = tick;
+	s->arg = arg;
+	s->timer = event_new(base, -1, EV_PERSIST, sweep_cb, s);
+	if (s->timer == NULL)
+		return (-1);
+	return (event_add(s->timer, &tv));
+}
+
+void
+sweep_stop(struct sweep *s)
+{
+	event_free(s->timer);
+}

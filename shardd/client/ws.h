@@ -1,0 +1,21 @@
+/* A connection that speaks WebSocket (RFC 6455). */
+#ifndef SHARDD_WS_H
+#define SHARDD_WS_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "proto/close_why.h"
+
+struct conn;
+
+/*
+ * The handshake is over: c speaks WebSocket from now on, and has the bytes in rest
+ * (taken) to begin with.  0, or -1: no memory.
+ */
+int	 ws_start(struct conn *c, struct buf *rest);
+/* Send a close frame and end the conversation. */
+void	 ws_close(struct conn *c, enum close_why why, uint16_t code,
+	    const char *reason);
+
+#endif

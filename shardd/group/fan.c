@@ -1,0 +1,293 @@
+/* What our replica says to its neighbours. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/list.h"
+#include "common/log.h"
+#include "common/spare.h"
+#include "proto/keys.h"
+#include "shardd/client/payload.h"
+#include "shardd/group/ask.h"
+#include "shardd/group/fan.h"
+#include "shardd/group/lookup.h"
+#include "shardd/group/neighbours.h"
+#include "shardd/kennel.h"
+
+#define DONE_MS		10000
+#define GOSSIP_MS	2000	/* when the caller names none */
+
+struct whisper {			/* waits for a lookup */
+	struct list	 at;
+	struct neighbours *n;		/* NULL: ended meanwhile */
+	struct payload	*p;
+	fan_settled_cb	*settled;
+	void		*settled_arg;
+	fan_done_cb	*done;
+	void		*arg;
+	size_t		 uid_len;
+	char		 uid[];
+};
+
+struct round {				/* a gossip of ours */
+	fan_gossip_cb *cb;
+	void		*arg;
+	struct kennel_slot slots[];
+};
+
+/* Whom a message is for: all, or those where the lookup found the uid. */
+struct where {
+	const struct slice *addresses;
+	size_t		 n;
+};
+
+/* Is nb one of where? */
+static int
+fan_is_at(const struct neighbours *n, const struct neighbour *nb,
+    const struct where *where)
+{
+	const char	*node = nb->peer.node != NULL ? nb->peer.node :
+			    n->hood->node;
+	uint64_t	 incarnation;
+	uint32_t	 slot;
+	size_t		 len;
+
+	for (size_t i = 0; i < where->n; i++)
+		if (keys_address_parse(where->addresses[i], &len, &slot,
+		    &incarnation) == 0 && slot == nb->peer.slot &&
+		    incarnation == nb->peer.incarnation &&
+		    slice_is(slice_of(where->addresses[i].data, len), node))
+			return (1);
+	return (0);
+}
+
+/* All have acted, or will not. */
+static void
+fan_asked_cb(const struct ask *a, int err, void *arg)
+{
+	a->call(err, arg);
+}
+
+/*
+ * m to those who are there (where NULL: to all).  0, 1 if a link is over its
+ * mark, or -1 with errno ENOMEM and nothing sent.
+ */
+static int
+fan_out(struct neighbours *n, struct gossip *m,
+    const struct where *where, fan_done_cb *done, void *arg)
+{
+	struct neighbour	*nb;
+	struct link		*l;
+	struct ask		*a = NULL;
+	int			 over = 0;
+
+	if (done != NULL) {
+		if ((a = ask_new(n->hood->base, n, DONE_MS, n->n,
+		    fan_asked_cb, arg)) == NULL)
+			return (-1);
+		a->call = done;
+		m->ask = a->id;
+	}
+	m->from = n->id;
+	for (size_t i = 0; i < n->n; i++) {
+		nb = &n->at[i];
+		l = neighbour_link(n, nb);
+		if (where != NULL && (l == NULL || !link_askme(l) ||
+		    m->uid.len > UID_MAX) &&
+		    !fan_is_at(n, nb, where))
+			continue;
+		if (a != NULL)
+			ask_add(a, l, nb->id);
+		if (l == NULL)
+			continue;
+		m->to = nb->id;
+		m->seq = ++nb->out;
+		if (link_send(l, m) == -1) {
+			over |= errno == ENOBUFS;
+			if (a != NULL)
+				ask_unsent(a);
+		} else
+			over |= link_is_over(l, n->id);
+	}
+	if (a != NULL)
+		ask_go(a);
+	return (over);
+}
+
+int
+fan_is_over(struct neighbours *n)
+{
+	struct link	*l;
+
+	for (size_t i = 0; i < n->n; i++) {
+		l = neighbour_link(n, &n->at[i]);
+		if (l != NULL && link_is_over(l, n->id))
+			return (1);
+	}
+	return (0);
+}
+
+/* GOSSIP_F_* of p. */
+static uint32_t
+fan_flags(const struct payload *p)
+{
+	return (p->opcode == WS_BINARY ? GOSSIP_F_BINARY : 0);
+}
+
+int
+fan_cast(struct neighbours *n, struct payload *p, struct slice but,
+    fan_done_cb *done, void *arg)
+{
+	struct gossip	 m = { .type = GOSSIP_CAST, .uid = but,
+			    .flags = fan_flags(p),
+			    .payload = payload_data(p) };
+
+	if (but.data != NULL)
+		m.flags |= GOSSIP_F_NOT_UID;
+	return (fan_out(n, &m, NULL, done, arg));
+}
+
+int
+fan_publish(struct neighbours *n, struct slice topics,
+    struct payload *p, struct slice but, fan_done_cb *done, void *arg)
+{
+	struct gossip	 m = { .type = GOSSIP_PUBLISH, .uid = but,
+			    .topics = topics, .flags = fan_flags(p),
+			    .payload = payload_data(p) };
+
+	if (but.data != NULL)
+		m.flags |= GOSSIP_F_NOT_UID;
+	return (fan_out(n, &m, NULL, done, arg));
+}
+
+/* The lookup is over; with err all are asked. */
+static void
+fan_found_cb(const struct slice *addresses, size_t count, int err,
+    void *arg)
+{
+	struct whisper	*wh = arg;
+	struct where	 where = { addresses, count };
+	struct gossip	 m = { .type = GOSSIP_WHISPER,
+			    .uid = slice_of(wh->uid, wh->uid_len),
+			    .flags = fan_flags(wh->p),
+			    .payload = payload_data(wh->p) };
+	int		 over = 0;
+
+	list_remove(&wh->at);
+	if (wh->n != NULL && (over = fan_out(wh->n, &m,
+	    err == 0 ? &where : NULL, wh->done, wh->arg)) == -1) {
+		log_warn("replica id=%" PRIu64 " whisper lost: %s",
+		    wh->n->id, strerror(errno));
+		if (wh->done != NULL)
+			wh->done(ETIMEDOUT, wh->arg);
+	}
+	payload_unref(wh->p);
+	wh->settled(over == 1, wh->settled_arg);
+	spare_put(wh, sizeof(*wh) + wh->uid_len);
+}
+
+int
+fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
+    struct payload *p, int *waiting, fan_settled_cb *settled,
+    void *settled_arg, fan_done_cb *done, void *arg)
+{
+	struct lookup		*l = n->hood->lookup;
+	struct gossip		 m = { .type = GOSSIP_WHISPER, .uid = uid,
+				    .flags = fan_flags(p),
+				    .payload = payload_data(p) };
+	const struct where	 nowhere = { NULL, 0 };
+	struct whisper		*wh;
+
+	*waiting = 0;
+	if (uid.len > UID_MAX)		/* nobody's */
+		return (fan_out(n, &m, &nowhere, done, arg));
+	if (n->n <= *n->hood->whisper_ask || l == NULL || !lookup_usable(l))
+		return (fan_out(n, &m, NULL, done, arg));
+	if ((wh = spare_get(sizeof(*wh) + uid.len)) == NULL)
+		return (-1);
+	*wh = (struct whisper){ .n = n, .p = p, .settled = settled,
+	    .settled_arg = settled_arg, .done = done, .arg = arg,
+	    .uid_len = uid.len };
+	if (uid.len > 0)
+		memcpy(wh->uid, uid.data, uid.len);
+	if (lookup_find(l, group, uid, n->n + 1, fan_found_cb, wh) == -1) {
+		spare_put(wh, sizeof(*wh) + uid.len);
+		return (fan_out(n, &m, NULL, done, arg));
+	}
+	payload_ref(p);
+	list_push(&n->whispers, &wh->at);
+	*waiting = 1;
+	return (0);
+}
+
+/* Each has answered, or will not. */
+static void
+fan_round_cb(const struct ask *a, int err, void *arg)
+{
+	struct round	*round = arg;
+
+	(void)err;
+	for (size_t i = 0; i < a->nparts; i++) {
+		const struct ask_part	*part = &a->parts[i];
+		struct kennel_slot	*slot = &round->slots[i];
+
+		slot->neighbour = part->neighbour;
+		slot->error = part->error;
+		if (part->link != NULL && part->error == NULL)
+			slot->error = "gone";	/* ours has ended */
+		if (slot->error == NULL) {
+			slot->data = part->data;
+			slot->len = part->len;
+		}
+	}
+	round->cb(round->slots, a->nparts, round->arg);
+	free(round);
+}
+
+int
+fan_gossip(struct neighbours *n, struct slice msg,
+    unsigned deadline_ms, fan_gossip_cb *cb, void *arg)
+{
+	struct gossip	 m = { .type = GOSSIP_ASK, .from = n->id,
+			    .payload = msg };
+	struct round	*round;
+	struct ask	*a;
+	struct link	*l;
+
+	if ((round = calloc(1, sizeof(*round) + n->n *
+	    sizeof(round->slots[0]))) == NULL)
+		return (-1);
+	round->cb = cb;
+	round->arg = arg;
+	if ((a = ask_new(n->hood->base, n,
+	    deadline_ms == 0 ? GOSSIP_MS : deadline_ms, n->n,
+	    fan_round_cb, round)) == NULL) {
+		free(round);
+		return (-1);
+	}
+	m.ask = a->id;
+	for (size_t i = 0; i < n->n; i++) {
+		l = neighbour_link(n, &n->at[i]);
+		ask_add(a, l, n->at[i].id);
+		m.to = n->at[i].id;
+		if (l != NULL && link_send(l, &m) == -1)
+			ask_unsent(a);
+	}
+	ask_go(a);
+	return (0);
+}
+
+void
+fan_cancel(struct neighbours *n)
+{
+	struct whisper	*wh;
+
+	while (!list_empty(&n->whispers)) {
+		wh = list_entry(n->whispers.next, struct whisper, at);
+		list_remove(&wh->at);
+		wh->n = NULL;
+		if (wh->done != NULL)
+			wh->done(ECANCELED, wh->arg);
+	}
+}

@@ -1,0 +1,282 @@
+/* A group: its replica here, its neighbours, its state. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "shardd/group/answer.h"
+#include "shardd/group/fan.h"
+#include "shardd/group/group.h"
+#include "shardd/group/hear.h"
+#include "shardd/group/held.h"
+#include "shardd/group/lookup.h"
+#include "shardd/group/replica.h"
+#include "shardd/kennel.h"
+#include "shardd/state/authority.h"
+
+static void	 group_begin(void *arg);
+static void	 group_free(struct replica *r);
+static void	 group_try_ready(void *arg);
+
+/* ---- what the neighbours lead to ---- */
+
+/* neighbours_ops: the state has one member more. */
+static void
+group_met(void *arg, uint64_t neighbour)
+{
+	struct replica	*r = arg;
+
+	if (r->authority != NULL)
+		authority_met(r->authority, neighbour);
+}
+
+/* neighbours_ops: the state has one member less. */
+static void
+group_parted(void *arg, uint64_t neighbour)
+{
+	struct replica	*r = arg;
+
+	if (r->authority != NULL)
+		authority_parted(r->authority, neighbour);
+}
+
+/* neighbours_ops: that shard is dead, and nobody is left who knows whom it had. */
+static void
+group_mourned(void *arg, uint64_t neighbour)
+{
+	struct replica	*r = arg;
+
+	if (!r->dismissed && r->app->onlost != NULL)
+		r->app->onlost((struct kennel_replica *)r, neighbour, NULL, 0,
+		    KENNEL_LOST_UNKNOWN);
+}
+
+/* neighbours_ops: the state is to be compared. */
+static void
+group_doubted(void *arg, uint64_t neighbour)
+{
+	struct replica	*r = arg;
+
+	if (r->authority != NULL)
+		authority_missed(r->authority, neighbour);
+}
+
+/* neighbours_ops: members missed something. */
+static void
+group_missed(void *arg, const struct gossip *m, enum gossip_type of,
+    const char *why)
+{
+	hear_missed(arg, m, of, why);
+}
+
+static const struct neighbours_ops group_neighbours_ops = {
+	.met = group_met,
+	.parted = group_parted,
+	.mourned = group_mourned,
+	.doubted = group_doubted,
+	.all_met = group_try_ready,
+	.missed = group_missed,
+};
+
+/* ---- what the state leads to ---- */
+
+/* authority_ops: a message to one neighbour. */
+static int
+group_tell(void *arg, uint64_t neighbour, struct gossip *m)
+{
+	struct replica	*r = arg;
+
+	return (neighbours_tell(r->neighbours, neighbour, m));
+}
+
+/* authority_ops: how many neighbours there are. */
+static size_t
+group_count(void *arg)
+{
+	struct replica	*r = arg;
+
+	return (neighbours_count(r->neighbours));
+}
+
+/* authority_ops: the id of neighbour i. */
+static uint64_t
+group_at(void *arg, size_t i)
+{
+	struct replica	*r = arg;
+
+	return (neighbours_id(r->neighbours, i));
+}
+
+/* authority_ops: is that a neighbour? */
+static int
+group_has(void *arg, uint64_t neighbour)
+{
+	struct replica	*r = arg;
+
+	return (neighbours_has(r->neighbours, neighbour));
+}
+
+static const struct authority_ops group_authority_ops = {
+	.tell = group_tell,
+	.ready = group_try_ready,
+	.count = group_count,
+	.at = group_at,
+	.has = group_has,
+};
+
+/* ---- life ---- */
+
+struct replica *
+group_new(struct groups *gs, uint64_t id, struct slice group,
+    struct slice app_name, const struct kennel_app *app)
+{
+	struct replica		*r;
+	struct authority_of	 of;
+
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		return (NULL);
+	r->clients = gs->clients;
+	r->groups = gs;
+	r->id = id;
+	r->app = app;
+	r->refs = 1;			/* the gateway's */
+	r->free = group_free;
+	list_init(&r->waiting);
+	list_init(&r->answers);
+	turn_work_init(&r->begin, group_begin, r);
+	r->group_len = group.len;
+	if ((r->group = slice_dup(group)) == NULL ||
+	    (r->app_name = slice_dup(app_name)) == NULL ||
+	    (r->neighbours = neighbours_new(&gs->hood, id,
+	    &group_neighbours_ops, r)) == NULL)
+		goto fail;
+	of = (struct authority_of){ id, replica_group(r),
+	    slice_str(r->app_name), app, (struct kennel_replica *)r };
+	if ((app->decide != NULL && (r->authority = authority_new(gs->desk,
+	    &of, &group_authority_ops, r)) == NULL) ||
+	    bag_insert(&gs->by_group, &r->by_group, bag_hash(r->group,
+	    r->group_len)) == -1)
+		goto fail;
+	if (map_insert(&gs->replicas, &r->by_id, &r->id, sizeof(r->id)) == -1)
+		goto unlist;
+	if (app->onstart != NULL &&
+	    app->onstart((struct kennel_replica *)r) == -1) {
+		map_remove(&gs->replicas, &r->by_id);
+		errno = ECANCELED;
+		goto unlist;
+	}
+	turn_add(&r->begin, TURN_CLIENTS);
+	lookup_group_enter(gs->hood.lookup, replica_group(r));
+	log_debug("replica id=%llx begins", (unsigned long long)id);
+	return (r);
+unlist:
+	bag_remove(&gs->by_group, &r->by_group);
+fail:
+	authority_free(r->authority);
+	neighbours_free(r->neighbours);
+	free(r->group);
+	free(r->app_name);
+	free(r);
+	return (NULL);
+}
+
+/* Nobody refers to r any more. */
+static void
+group_free(struct replica *r)
+{
+	if (r->app->onstop != NULL)
+		r->app->onstop((struct kennel_replica *)r);
+	bag_remove(&r->groups->by_group, &r->by_group);
+	bag_clear(&r->uids);
+	map_clear(&r->topics);
+	free(r->members);
+	free(r->group);
+	free(r->app_name);
+	free(r);
+}
+
+struct replica *
+group_find(const struct groups *gs, uint64_t id)
+{
+	struct map_node	*n = map_find(&gs->replicas, &id, sizeof(id));
+
+	return (n == NULL ? NULL : container_of(n, struct replica, by_id));
+}
+
+void
+group_dismiss(struct replica *r)
+{
+	struct groups		*gs = r->groups;
+	struct replica_waiter	*w;
+	struct authority	*a;
+	struct neighbours	*n;
+	struct list		*e, *tmp;
+
+	log_debug("replica id=%llx ends", (unsigned long long)r->id);
+	r->dismissed = 1;
+	map_remove(&gs->replicas, &r->by_id);
+	turn_cancel(&r->begin);
+	replica_dismissed(r);
+	list_each(e, tmp, &r->waiting) {
+		w = list_entry(e, struct replica_waiter, at);
+		w->gone(w);
+	}
+	lookup_group_leave(gs->hood.lookup, replica_group(r));
+	/* Cancelled completions may call again: they find nobody. */
+	a = r->authority;
+	r->authority = NULL;
+	authority_free(a);
+	n = r->neighbours;
+	r->neighbours = NULL;
+	fan_cancel(n);
+	neighbours_free(n);
+	answers_end(&r->answers);
+	replica_unref(r);
+}
+
+/* Open for clients, if the state is here and nobody is waited for. */
+static void
+group_try_ready(void *arg)
+{
+	struct replica		*r = arg;
+	struct replica_waiter	*w;
+
+	if (r->ready || r->begin.queued || (r->authority != NULL &&
+	    !authority_ready(r->authority)) ||
+	    !neighbours_are_met(r->neighbours))
+		return;
+	r->ready = 1;
+	neighbours_set_ready(r->neighbours);
+	while (!list_empty(&r->waiting)) {
+		w = list_entry(r->waiting.next, struct replica_waiter, at);
+		list_remove(&w->at);
+		w->ready(w);
+	}
+}
+
+/* ---- messages ---- */
+
+/* One message that came before its replica. */
+static void
+group_held_cb(struct link *l, const struct gossip *m, void *arg)
+{
+	hear(arg, l, m);
+}
+
+/* What came before the replica; then, with nobody to wait for, it is ready. */
+static void
+group_begin(void *arg)
+{
+	struct replica	*r = arg;
+
+	held_release(r->groups->hood.links, r->id, group_held_cb, r);
+	group_try_ready(r);
+}
+
+void
+group_message(struct replica *r, struct link *l, const struct gossip *m)
+{
+	/* Not before those that waited. */
+	if (r->begin.queued)
+		held_release(r->groups->hood.links, r->id, group_held_cb, r);
+	hear(r, l, m);
+}

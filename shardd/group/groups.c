@@ -1,0 +1,369 @@
+/* All groups of a shard, and what comes over its links. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "shardd/group/answer.h"
+#include "shardd/group/ask.h"
+#include "shardd/group/groups.h"
+#include "shardd/group/hear.h"
+#include "shardd/group/held.h"
+#include "shardd/group/note.h"
+#include "shardd/group/replica.h"
+#include "shardd/state/authority.h"
+
+#define GROUPS_TELL_MS	500	/* "ask me" */
+
+/* Walk the replicas: r is each of them. */
+#define groups_each(gs, e, r)						\
+	for (e = map_first(&(gs)->replicas); e != NULL && (r =		\
+	    container_of(e, struct replica, by_id), 1);			\
+	    e = map_next(&(gs)->replicas, e))
+
+/* ---- from a link: messages between two shards ---- */
+
+/* DONE: a neighbour has acted. */
+static void
+groups_done(struct link *l, const struct gossip *m)
+{
+	ask_answer(m->ask, l, slice_of(NULL, 0), 0);
+}
+
+/* ANSWER: a neighbour's answer, or why there is none. */
+static void
+groups_answer(struct link *l, const struct gossip *m)
+{
+	ask_answer(m->ask, l, slice_of(m->payload.len == 0 ? "" :
+	    m->payload.data, m->payload.len), (m->flags & GOSSIP_F_ERROR) != 0);
+}
+
+/* ASKME: not all of the peer's entries are in Redis, or all again. */
+static void
+groups_askme(struct link *l, const struct gossip *m)
+{
+	link_set_askme(l, (m->flags & GOSSIP_F_ON) != 0);
+	answer_done(l, 0, m->ask);
+}
+
+/* Messages between two replicas are in hear.c. */
+static const struct shard_message {
+	void	(*run)(struct link *l, const struct gossip *m);
+} shard_messages[GOSSIP_NTYPES] = {
+	[GOSSIP_DONE]	= { groups_done },
+	[GOSSIP_ANSWER]	= { groups_answer },
+	[GOSSIP_ASKME]	= { groups_askme },
+};
+
+/* m is for one replica, which may be still to come, or gone. */
+static int
+groups_for_replica(struct groups *gs, struct link *l, const struct gossip *m)
+{
+	struct replica	*r = group_find(gs, m->to);
+
+	if (m->to == 0 || m->from == 0) {
+		log_warn("link slot=%u error=\"%s without replicas\"",
+		    link_slot(l), gossip_name(m->type));
+		return (-1);
+	}
+	if (r != NULL && r->neighbours != NULL)
+		group_message(r, l, m);
+	else if (r == NULL && !held_ended(m->to))
+		held_add(l, m);
+	else
+		answer_absent(l, m);
+	return (0);
+}
+
+/* link_ops: a message came. */
+static int
+groups_message(void *arg, struct link *l, const struct gossip *m)
+{
+	if (hear_takes(m->type))
+		return (groups_for_replica(arg, l, m));
+	if (shard_messages[m->type].run == NULL) {
+		log_warn("link slot=%u error=\"unexpected %s\"", link_slot(l),
+		    gossip_name(m->type));
+		return (-1);
+	}
+	shard_messages[m->type].run(l, m);
+	return (0);
+}
+
+/* ---- what becomes of a link ---- */
+
+/* link_ops: the peer hears "ask me" first, if need be. */
+static void
+groups_link_up(void *arg, struct link *l)
+{
+	const struct gossip	 m = { .type = GOSSIP_ASKME,
+				    .flags = GOSSIP_F_ON };
+	struct groups		*gs = arg;
+
+	if (gs->hood.lookup != NULL && lookup_is_asking(gs->hood.lookup))
+		link_send(l, &m);
+}
+
+/* link_ops: an authority here asks the replicas behind l where they are. */
+static void
+groups_link_back(void *arg, struct link *l)
+{
+	struct groups	*gs = arg;
+	struct map_node	*e;
+	struct replica	*r;
+
+	groups_each(gs, e, r)
+		neighbours_link_back(r->neighbours, l);
+}
+
+/* What was asked over l has no answer, and nobody finds l any more. */
+static void
+groups_forget(struct groups *gs, struct link *l, int dead)
+{
+	struct map_node	*e;
+	struct replica	*r;
+
+	ask_link_lost(l, dead);
+	groups_each(gs, e, r)
+		if (r->neighbours != NULL)
+			neighbours_link_lost(r->neighbours, l);
+}
+
+/* link_ops: what the carrier of l had is lost. */
+static void
+groups_link_lost(void *arg, struct link *l, const char *why)
+{
+	struct groups	*gs = arg;
+	struct map_node	*e;
+	struct replica	*r;
+
+	gs->ops->link_lost(gs->arg, link_peer(l), why);
+	groups_forget(gs, l, 0);
+	groups_each(gs, e, r)
+		neighbours_link_mark(r->neighbours, l);
+}
+
+/* link_ops: l is about to be freed. */
+static void
+groups_link_ended(void *arg, struct link *l, int dead)
+{
+	struct groups	*gs = arg;
+
+	groups_forget(gs, l, dead);
+	if (dead)
+		gs->ops->links_eased(gs->arg);
+}
+
+/* link_ops: that group may go on. */
+static void
+groups_link_eased(void *arg, struct link *l, uint64_t replica)
+{
+	struct replica	*r = group_find(arg, replica);
+
+	(void)l;
+	if (r != NULL)
+		replica_eased(r);
+}
+
+/* link_ops: what stands in the place of m. */
+static enum backlog_fate
+groups_drop(void *arg, struct link *l, struct gossip *m, int many)
+{
+	(void)arg;
+	return (note_drop(l, m, many));
+}
+
+static const struct link_ops groups_link_ops = {
+	.message = groups_message,
+	.up = groups_link_up,
+	.back = groups_link_back,
+	.lost = groups_link_lost,
+	.ended = groups_link_ended,
+	.eased = groups_link_eased,
+	.drop = groups_drop,
+};
+
+/* ---- what the lookup wants to know, and to have said ---- */
+
+/* lookup_ops: is uid a member of a replica of that group? */
+static int
+groups_has(void *arg, struct slice group, struct slice uid)
+{
+	const struct groups	*gs = arg;
+	const struct replica	*r;
+	struct bag_node		*n;
+
+	for (n = bag_find(&gs->by_group, bag_hash(group.data, group.len));
+	    n != NULL; n = bag_again(n)) {
+		r = container_of(n, struct replica, by_group);
+		if (slice_eq(replica_group(r), group) && replica_has(r, uid))
+			return (1);
+	}
+	return (0);
+}
+
+/* lookup_ops: every member of every replica. */
+static void
+groups_each_uid(void *arg, void (*cb)(void *, struct slice, struct slice),
+    void *cb_arg)
+{
+	struct groups	*gs = arg;
+	struct bag_node	*n;
+
+	for (n = bag_first(&gs->by_group); n != NULL;
+	    n = bag_next(&gs->by_group, n))
+		replica_each_uid(container_of(n, struct replica, by_group), cb,
+		    cb_arg);
+}
+
+/* "Ask me" (to be answered, with an ask), or not any more. */
+static void
+groups_say_cb(struct link *l, void *arg)
+{
+	struct gossip	 m = { .type = GOSSIP_ASKME };
+	struct ask	*a = arg;
+
+	if (a != NULL) {
+		ask_add(a, l, 0);
+		m.flags = GOSSIP_F_ON;
+		m.ask = a->id;
+	}
+	if (link_send(l, &m) == -1 && a != NULL)
+		ask_unsent(a);
+}
+
+/* All know "ask me", or had time to. */
+static void
+groups_told_cb(const struct ask *a, int err, void *arg)
+{
+	struct groups	*gs = arg;
+
+	(void)a;
+	if (err != ECANCELED)
+		gs->told(gs->told_arg);
+}
+
+/* One link more. */
+static void
+groups_count_cb(struct link *l, void *arg)
+{
+	size_t	*n = arg;
+
+	(void)l;
+	(*n)++;
+}
+
+/* lookup_ops: "ask me" for all neighbours. */
+static int
+groups_tell_all(void *arg, int on, void (*told)(void *), void *told_arg)
+{
+	struct groups	*gs = arg;
+	struct ask	*a = NULL;
+	size_t		 n = 0;
+
+	if (on) {
+		links_each(gs->hood.links, groups_count_cb, &n);
+		if ((a = ask_new(gs->hood.base, gs, GROUPS_TELL_MS, n,
+		    groups_told_cb, gs)) == NULL)
+			return (-1);
+		gs->told = told;
+		gs->told_arg = told_arg;
+	}
+	links_each(gs->hood.links, groups_say_cb, a);
+	if (a != NULL)
+		ask_go(a);
+	return (0);
+}
+
+/* lookup_ops: all of ours is in Redis. */
+static void
+groups_listed(void *arg)
+{
+	struct groups	*gs = arg;
+
+	gs->ops->listed(gs->arg);
+}
+
+/* lookup_ops: what the heart-beat tells. */
+static void
+groups_load(void *arg, size_t *connections, size_t *groups)
+{
+	struct groups	*gs = arg;
+
+	*connections = gs->ops->connections(gs->arg);
+	*groups = gs->replicas.count;
+}
+
+static const struct lookup_ops groups_lookup_ops = {
+	.has = groups_has,
+	.each_uid = groups_each_uid,
+	.tell_all = groups_tell_all,
+	.listed = groups_listed,
+	.load = groups_load,
+};
+
+/* ---- life ---- */
+
+int
+groups_init(struct groups *gs, struct event_base *base,
+    const struct peer_id *self, const char *node, const unsigned *whisper_ask,
+    struct authority_desk *desk, struct clients *clients,
+    const struct groups_ops *ops, void *arg)
+{
+	memset(gs, 0, sizeof(*gs));
+	gs->hood.base = base;
+	gs->hood.node = node;
+	gs->hood.whisper_ask = whisper_ask;
+	gs->desk = desk;
+	gs->clients = clients;
+	gs->ops = ops;
+	gs->arg = arg;
+	gs->hood.links = links_new(base, self, &groups_link_ops, gs);
+	return (gs->hood.links == NULL ? -1 : 0);
+}
+
+int
+groups_start(struct groups *gs, const struct lookup_self *self,
+    const char *url, const char *prefix)
+{
+	gs->hood.lookup = lookup_new(gs->hood.base, self, url, prefix,
+	    &groups_lookup_ops, gs);
+	return (gs->hood.lookup == NULL ? -1 : 0);
+}
+
+void
+groups_end_links(struct groups *gs)
+{
+	links_free(gs->hood.links);
+	gs->hood.links = NULL;
+}
+
+void
+groups_clear(struct groups *gs)
+{
+	ask_cancel(gs);
+	lookup_free(gs->hood.lookup);
+	gs->hood.lookup = NULL;
+	map_clear(&gs->replicas);
+	bag_clear(&gs->by_group);
+}
+
+void
+groups_dismiss(struct groups *gs)
+{
+	struct map_node	*n;
+
+	while ((n = map_first(&gs->replicas)) != NULL)
+		group_dismiss(container_of(n, struct replica, by_id));
+}
+
+void
+groups_shard_dead(struct groups *gs, const struct peer_id *peer)
+{
+	struct map_node	*e;
+	struct replica	*r;
+
+	link_dead(gs->hood.links, peer);
+	groups_each(gs, e, r)
+		neighbours_shard_dead(r->neighbours, peer);
+}

@@ -1,0 +1,172 @@
+/* What neighbours say to our replica. */
+#include <inttypes.h>
+
+#include "common/log.h"
+#include "shardd/client/payload.h"
+#include "shardd/group/answer.h"
+#include "shardd/group/hear.h"
+#include "shardd/group/neighbours.h"
+#include "shardd/group/replica.h"
+#include "shardd/group/topics.h"
+#include "shardd/kennel.h"
+#include "shardd/state/authority.h"
+
+/* One message, as its row gets it. */
+struct heard {
+	struct replica	*r;
+	struct neighbour *nb;		/* who says it; NULL: it has ended */
+	struct link	*l;
+	const struct gossip *m;
+};
+
+void
+hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
+    const char *why)
+{
+	struct slice	 but = { NULL, 0 };
+	size_t		 closed;
+
+	if ((m->flags & GOSSIP_F_NOT_UID) != 0)
+		but = m->uid;
+	if (of == GOSSIP_WHISPER)
+		closed = replica_missed_uid(r, m->uid);
+	else if (of == GOSSIP_PUBLISH)
+		closed = topics_missed(r, m->topics, but);
+	else
+		closed = replica_missed(r, but);
+	log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64 " lost=%" PRIu64
+	    " closed=%zu why=\"%s\"", r->id, m->from, m->seq - m->after,
+	    closed, why);
+}
+
+/* m is for clients: they get it. */
+static void
+hear_deliver(struct replica *r, const struct gossip *m)
+{
+	struct slice	 but = { NULL, 0 };
+	struct payload	*p;
+
+	p = payload_frame((m->flags & GOSSIP_F_BINARY) != 0 ? WS_BINARY :
+	    WS_TEXT, m->payload);
+	if (p == NULL) {
+		hear_missed(r, m, m->type, "no memory");
+		return;
+	}
+	if (m->type == GOSSIP_WHISPER)
+		replica_whisper(r, m->uid, p);
+	else {
+		if ((m->flags & GOSSIP_F_NOT_UID) != 0)
+			but = m->uid;
+		if (m->type == GOSSIP_PUBLISH)
+			topics_emit(r, m->topics, p, but);
+		else
+			replica_emit(r, p, but);
+	}
+	payload_unref(p);
+}
+
+/* CAST, WHISPER, PUBLISH.  The last words of one that has ended are in order, too. */
+static void
+hear_words(const struct heard *h)
+{
+	if (h->nb == NULL ||
+	    neighbours_next(h->r->neighbours, h->nb, h->m->seq))
+		hear_deliver(h->r, h->m);
+	answer_done(h->l, h->r->id, h->m->ask);
+}
+
+/* LOST: something did not get through. */
+static void
+hear_lost(const struct heard *h)
+{
+	struct neighbours	*n = h->r->neighbours;
+	struct neighbour	*nb = h->nb;
+	const struct gossip	*m = h->m;
+
+	switch (m->of) {
+	case 0:
+		if (nb != NULL)
+			neighbours_gap(n, nb, m->seq);
+		break;
+	case GOSSIP_CAST:
+	case GOSSIP_WHISPER:
+	case GOSSIP_PUBLISH:
+		if (nb != NULL)
+			neighbours_gap(n, nb, m->after);
+		if (nb != NULL && m->seq > nb->in)
+			nb->in = m->seq;
+		hear_missed(h->r, m, m->of, "too much waited for its link");
+		break;
+	default:
+		if (nb != NULL && h->r->authority != NULL)
+			authority_missed(h->r->authority, nb->id);
+		break;
+	}
+}
+
+/* ASK: the application answers, now or later. */
+static void
+hear_ask(const struct heard *h)
+{
+	struct replica		*r = h->r;
+	struct kennel_answer	*a;
+
+	if (r->app->ongossip == NULL)
+		answer_error(h->l, r->id, h->m->ask,
+		    "Missing: ongossip handler");
+	else if ((a = answer_new(&r->answers, h->l, r->id, h->m->ask)) == NULL)
+		answer_error(h->l, r->id, h->m->ask, "out of memory");
+	else
+		r->app->ongossip((struct kennel_replica *)r, a,
+		    h->m->payload.data, h->m->payload.len);
+}
+
+/* MEET: who says it is a neighbour by now. */
+static void
+hear_meet(const struct heard *h)
+{
+	answer_done(h->l, h->r->id, h->m->ask);
+}
+
+/* What the authority's replicas say to each other.  Of one that has ended, the last
+ * words count no more: what was its own is given up. */
+static void
+hear_state(const struct heard *h)
+{
+	if (h->nb != NULL && h->r->authority != NULL)
+		authority_message(h->r->authority, h->m);
+}
+
+/* Messages between two replicas; those between two shards are in groups.c. */
+static const struct hearing {
+	void	(*run)(const struct heard *h);
+} hearings[GOSSIP_NTYPES] = {
+	[GOSSIP_MEET]	= { hear_meet },
+	[GOSSIP_CAST]	= { hear_words },
+	[GOSSIP_WHISPER] = { hear_words },
+	[GOSSIP_PUBLISH] = { hear_words },
+	[GOSSIP_LOST]	= { hear_lost },
+	[GOSSIP_ASK]	= { hear_ask },
+	[GOSSIP_STEP]	= { hear_state },
+	[GOSSIP_REIGN]	= { hear_state },
+	[GOSSIP_AT]	= { hear_state },
+	[GOSSIP_NEWS]	= { hear_state },
+	[GOSSIP_ACK]	= { hear_state },
+	[GOSSIP_STATE]	= { hear_state },
+};
+
+int
+hear_takes(enum gossip_type type)
+{
+	return (hearings[type].run != NULL);
+}
+
+void
+hear(struct replica *r, struct link *l, const struct gossip *m)
+{
+	const struct heard	 h = {
+		r, neighbours_heard(r->neighbours, l, m), l, m
+	};
+
+	hearings[m->type].run(&h);
+}

@@ -1,0 +1,123 @@
+/*
+ * The other replicas of a group: who they are, over which links they are reached, and
+ * how far what was said between them and ours has come.
+ *
+ * What is said to all of them is in fan.h, what they say in hear.h.
+ */
+#ifndef SHARDD_NEIGHBOURS_H
+#define SHARDD_NEIGHBOURS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/list.h"
+#include "proto/gossip.h"
+#include "shardd/peers/link.h"
+
+struct lookup;
+struct neighbours;
+
+/* What the neighbours of all groups of a shard share. */
+struct neighbourhood {
+	struct event_base *base;
+	struct links	*links;
+	const char	*node;		/* our own */
+	struct lookup	*lookup;	/* NULL until there is one */
+	const unsigned	*whisper_ask;	/* so many are asked without a lookup */
+};
+
+struct neighbours_ops {
+	/* One more neighbour, and one less. */
+	void	(*met)(void *arg, uint64_t neighbour);
+	void	(*parted)(void *arg, uint64_t neighbour);
+	/* One less: its shard is dead, and nobody is left who knows whom it had. */
+	void	(*mourned)(void *arg, uint64_t neighbour);
+	/* What the two said to each other was lost, or may have been. */
+	void	(*doubted)(void *arg, uint64_t neighbour);
+	/* No neighbour is being waited for any more. */
+	void	(*all_met)(void *arg);
+	/* Numbers after m->after up to m->seq of m->from never came: a message of type
+	 * `of`, like m. */
+	void	(*missed)(void *arg, const struct gossip *m,
+		    enum gossip_type of, const char *why);
+};
+
+enum neighbour_state { NEIGHBOUR_MEETING, NEIGHBOUR_MET, NEIGHBOUR_SILENT };
+
+struct neighbour {
+	uint64_t	 id;
+	struct peer_id	 peer;		/* its shard */
+	uint64_t	 out, in;	/* the last sequence numbers */
+	struct link	*link;		/* NULL: to be found */
+	enum neighbour_state state;
+};
+
+struct neighbours {
+	struct neighbourhood *hood;
+	uint64_t	 id;		/* of our replica */
+	const struct neighbours_ops *ops;
+	void		*arg;
+	struct neighbour *at;		/* dense, in order of introduction */
+	size_t		 n, cap;
+	uint64_t	 first;		/* clock_ms of the first introduction */
+	int		 ready;		/* who comes now is not waited for */
+	struct list	 whispers;	/* fan.c: being looked up */
+};
+
+/* The neighbours, none yet, of our replica id.  NULL with errno ENOMEM. */
+struct neighbours *neighbours_new(struct neighbourhood *hood, uint64_t id,
+	    const struct neighbours_ops *ops, void *arg);
+/* Outstanding calls end: done(ECANCELED). */
+void	 neighbours_free(struct neighbours *n);
+size_t	 neighbours_count(const struct neighbours *n);
+uint64_t neighbours_id(const struct neighbours *n, size_t i);
+int	 neighbours_has(const struct neighbours *n, uint64_t neighbour);
+struct neighbour *neighbours_find(const struct neighbours *n, uint64_t id);
+/* The link to nb's shard; NULL when that is dead. */
+struct link *neighbour_link(const struct neighbours *n, struct neighbour *nb);
+/* Is somebody being waited for? */
+int	 neighbours_are_met(const struct neighbours *n);
+/* The replica has opened: neighbours that come now have more time. */
+void	 neighbours_set_ready(struct neighbours *n);
+/* A message that is answered by another one, if at all.  0, or -1 with errno:
+ * ENOENT (no such neighbour, or its shard is dead), ENOMEM, EPIPE. */
+int	 neighbours_tell(struct neighbours *n, uint64_t neighbour,
+	    struct gossip *m);
+
+/*
+ * The gateway's introduction (repeated ones are harmless): MEET goes over the
+ * link to that shard; all are met when all have answered, or 1 s after the first
+ * introduction; a silent one is logged.
+ */
+void	 neighbours_introduce(struct neighbours *n, uint64_t neighbour,
+	    const struct peer_id *peer, const char *link_path);
+void	 neighbours_farewell(struct neighbours *n, uint64_t neighbour);
+/* That shard is dead: its replicas have ended.  A gateway that was not there when
+ * it died has no farewell for them. */
+void	 neighbours_shard_dead(struct neighbours *n,
+	    const struct peer_id *peer);
+/* m->from speaks to us over l: a replica that does exists there, and knows us.  NULL:
+ * that replica has ended, or there is no memory. */
+struct neighbour *neighbours_heard(struct neighbours *n, struct link *l,
+	    const struct gossip *m);
+
+/* ---- numbers ---- */
+
+/* Is seq the next one of nb?  0: it was here already.  At a gap, ops.missed. */
+int	 neighbours_next(struct neighbours *n, struct neighbour *nb,
+	    uint64_t seq);
+/* All of nb up to seq should be here. */
+void	 neighbours_gap(struct neighbours *n, struct neighbour *nb,
+	    uint64_t seq);
+
+/* ---- their links ---- */
+
+/* l ended; the neighbours there stay until the gateway's farewell. */
+void	 neighbours_link_lost(struct neighbours *n, const struct link *l);
+/* Behind what waits for l: how much was sent to the neighbours there, so that they
+ * know what was lost. */
+void	 neighbours_link_mark(struct neighbours *n, struct link *l);
+/* l is up again, after something was lost. */
+void	 neighbours_link_back(struct neighbours *n, const struct link *l);
+
+#endif

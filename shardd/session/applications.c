@@ -1,0 +1,50 @@
+/* The applications of a worker: their names, and what each takes. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/limits.h"
+#include "shardd/kennel.h"
+#include "shardd/options.h"
+#include "shardd/session/applications.h"
+
+const struct kennel_app *
+applications_find(const struct applications *a, struct slice name)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (a->at[i].name == NULL || slice_is(name, a->at[i].name))
+			return (&a->at[i]);
+	/* What routes say that do not know the names. */
+	return (slice_is(name, "main") && a->n > 0 ? &a->at[0] : NULL);
+}
+
+int
+applications_limit(struct applications *a, const struct options *o)
+{
+	const char	*value;
+	char		 key[APP_MAX + sizeof("_message_max")];
+	uint64_t	 n;
+
+	free(a->message_max);
+	if ((a->message_max = calloc(a->n, sizeof(*a->message_max))) == NULL)
+		return (-1);
+	for (size_t i = 0; i < a->n; i++) {
+		n = a->at[i].message_max;
+		if (a->at[i].name != NULL) {
+			snprintf(key, sizeof(key), "%s_message_max",
+			    a->at[i].name);
+			if ((value = options_get(o, key)) != NULL)
+				slice_u64(slice_str(value), UINT32_MAX, &n);
+		}
+		a->message_max[i] = n == 0 || n > o->message_max ?
+		    o->message_max : (size_t)n;
+	}
+	return (0);
+}
+
+size_t
+applications_message_max(const struct applications *a,
+    const struct kennel_app *app)
+{
+	return (a->message_max[app - a->at]);
+}

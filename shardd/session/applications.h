@@ -1,0 +1,25 @@
+/* The applications of a worker: their names, and what each takes. */
+#ifndef SHARDD_APPLICATIONS_H
+#define SHARDD_APPLICATIONS_H
+
+#include "common/bytes.h"
+
+struct kennel_app;
+struct options;
+
+struct applications {
+	const struct kennel_app *at;
+	size_t		 n;
+	size_t		*message_max;	/* of each of them; NULL: not known yet */
+};
+
+/* The application that a route names, or NULL. */
+const struct kennel_app *applications_find(const struct applications *a,
+	    struct slice name);
+/* The options are known: how large a message each takes.  0, or -1: ENOMEM. */
+int	 applications_limit(struct applications *a, const struct options *o);
+/* The largest message that app takes of a client, in bytes. */
+size_t	 applications_message_max(const struct applications *a,
+	    const struct kennel_app *app);
+
+#endif

@@ -1,0 +1,12 @@
+/* A connection's place in its group: in its replica, and in the lookup. */
+#ifndef SHARDD_MEMBER_H
+#define SHARDD_MEMBER_H
+
+struct conn;
+
+/* c hears its group from now on, if it has one and is not over. */
+void	 member_join(struct conn *c);
+/* c is no member any more, nor listed, where it was. */
+void	 member_leave(struct conn *c);
+
+#endif

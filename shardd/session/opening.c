@@ -1,0 +1,237 @@
+/* How a session begins: from the decision for a 101 to onopen. */
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/spare.h"
+#include "proto/http_reply.h"
+#include "shardd/client/payload.h"
+#include "shardd/client/ws.h"
+#include "shardd/group/lookup.h"
+#include "shardd/group/replica.h"
+#include "shardd/kennel.h"
+#include "shardd/session/member.h"
+#include "shardd/session/opening.h"
+#include "shardd/session/sessions.h"
+#include "shardd/session/verbs.h"
+
+/* What a connection in OPENING waits for, and what stands behind it. */
+struct opening {
+	struct replica_waiter wait;
+	struct conn	*conn;
+	struct payload	*hello;		/* the 101 */
+	struct lookup_ticket *ticket;	/* NULL: listed, or not asked for yet */
+	int		 listed;
+	struct buf	 rest;		/* read behind the handshake */
+	struct unfinished_part *part;	/* rest */
+};
+
+static const struct protocol	 opening_protocol;
+
+static void	 opening_try(struct opening *o);
+
+/* Free what c waits for; its protocol's clear. */
+static void
+opening_clear(struct conn *c)
+{
+	struct opening	*o = c->proto;
+
+	c->proto = NULL;
+	conn_hold(c, &o->part, 0);
+	list_remove(&o->wait.at);
+	if (o->ticket != NULL)
+		lookup_cancel(o->ticket);
+	if (o->hello != NULL)
+		payload_unref(o->hello);
+	buf_clear(&o->rest);
+	spare_put(o, sizeof(*o));
+}
+
+/* ---- open ---- */
+
+/* onopen said no: nothing of it may be seen but the refusal. */
+static void
+opening_refuse(struct conn *c)
+{
+	static const char	 refusal[] =
+	    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n"
+	    "Content-Length: 12\r\nConnection: close\r\n\r\nBad Request\n";
+
+	outbox_clear(&c->out);
+	conn_depart(c, CLOSE_REFUSED, 1008);
+	conn_queue_bytes(c, slice_str(refusal));
+	conn_late(c);
+	conn_linger(c);
+}
+
+/* Nothing is missing: hello and rest, both taken, then onopen. */
+static void
+opening_open(struct conn *c, struct payload *hello, struct buf *rest)
+{
+	if (ws_start(c, rest) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+	if (c->flags & CONN_F_DOOMED) {
+		payload_unref(hello);
+		return;
+	}
+	conn_set_state(c, CONN_OPEN);
+	conn_queue(c, hello);
+	payload_unref(hello);
+	/* c's first words stand behind the 101 in one write.  If onopen closes
+	 * c, c was open: the client reads why, and onclose follows. */
+	c->flags |= CONN_F_OPENED;
+	if (c->app->onopen != NULL && c->app->onopen(conn_socket(c)) == -1 &&
+	    (c->flags & CONN_F_GONE) == 0) {
+		c->flags &= (uint16_t)~CONN_F_OPENED;
+		verbs_cancel(c);
+		opening_refuse(c);
+		return;
+	}
+	if (c->flags & (CONN_F_DOOMED | CONN_F_GONE))
+		return;
+	if (c->verbs != NULL)
+		c->flags |= CONN_F_JOINING;
+	else
+		member_join(c);
+	/* Frames that came behind the handshake, in this turn. */
+	c->pauses |= PAUSE_BUSY;
+	conn_resume(c, PAUSE_BUSY);
+}
+
+/* Open the connection if nothing is missing. */
+static void
+opening_try(struct opening *o)
+{
+	struct conn	*c = o->conn;
+	struct payload	*hello = o->hello;
+	struct buf	 rest = o->rest;
+
+	if ((c->flags & CONN_F_DOOMED) || !o->listed || !c->replica->ready)
+		return;
+	o->hello = NULL;
+	memset(&o->rest, 0, sizeof(o->rest));
+	opening_clear(c);
+	opening_open(c, hello, &rest);
+}
+
+/* ---- what is waited for ---- */
+
+/* The replica is ready. */
+static void
+opening_ready_cb(struct replica_waiter *w)
+{
+	opening_try(container_of(w, struct opening, wait));
+}
+
+/* The replica was dismissed. */
+static void
+opening_gone_cb(struct replica_waiter *w)
+{
+	conn_doom(container_of(w, struct opening, wait)->conn,
+	    CLOSE_GROUP_GONE);
+}
+
+/* The lookup entry is confirmed. */
+static void
+opening_listed_cb(void *arg)
+{
+	struct opening	*o = arg;
+
+	o->ticket = NULL;
+	o->listed = 1;
+	o->conn->flags |= CONN_F_LISTED;
+	opening_try(o);
+}
+
+void
+opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
+{
+	struct opening	*o;
+
+	c->pauses = 0;
+	conn_set_state(c, CONN_OPENING);
+	c->protocol = &opening_protocol;
+	if (c->replica == NULL) {
+		opening_open(c, hello, rest);
+		return;
+	}
+	if ((o = spare_zero(sizeof(*o))) == NULL) {
+		payload_unref(hello);
+		buf_clear(rest);
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	list_init(&o->wait.at);
+	o->wait.ready = opening_ready_cb;
+	o->wait.gone = opening_gone_cb;
+	o->conn = c;
+	o->hello = hello;
+	o->rest = *rest;
+	c->proto = o;
+	if (rest->len > 0)
+		conn_hold(c, &o->part, rest->cap);
+	conn_arm(c);
+	if (!c->replica->ready)
+		list_push(&c->replica->waiting, &o->wait.at);
+	o->ticket = lookup_enter(sessions_of(c)->lookup,
+	    replica_group(c->replica), conn_uid(c), opening_listed_cb, o);
+	if (o->ticket == NULL)
+		conn_doom(c, CLOSE_NO_MEMORY);
+}
+
+/* ---- the protocol of a connection in OPENING ---- */
+
+/* More behind the handshake: later. */
+static enum close_why
+opening_input(struct conn *c, char *data, size_t len)
+{
+	struct opening	*o = c->proto;
+
+	if (buf_add(&o->rest, data, len) == -1)
+		return (CLOSE_NO_MEMORY);
+	conn_hold(c, &o->part, o->rest.cap);
+	return (CLOSE_NONE);
+}
+
+/* Nothing goes on before c is open. */
+static enum close_why
+opening_resume(struct conn *c)
+{
+	(void)c;
+	return (CLOSE_NONE);
+}
+
+/* What c waits for has not come in time: 503, the client is to come again. */
+static void
+opening_timeout(struct conn *c)
+{
+	enum close_why	 why = CLOSE_NOT_READY;
+	struct buf	 b = { 0 };
+
+	log_debug("conn id=%llx refused: %s", (unsigned long long)c->id,
+	    close_sentence(why));
+	conn_depart(c, why, close_code(why));
+	if (http_reply_error(&b, 503, close_sentence(why), 1, 0) == -1 ||
+	    conn_queue_bytes(c, slice_of(b.data, b.len)) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+	else {
+		conn_late(c);
+		conn_linger(c);
+	}
+	buf_clear(&b);
+}
+
+/* Nothing was agreed with the client in which to say it. */
+static int
+opening_farewell(struct conn *c, enum close_why why)
+{
+	(void)c, (void)why;
+	return (0);
+}
+
+static const struct protocol opening_protocol = {
+	.input = opening_input,
+	.resume = opening_resume,
+	.timeout = opening_timeout,
+	.farewell = opening_farewell,
+	.clear = opening_clear,
+};

@@ -1,0 +1,160 @@
+/* How a session ends: GONE is said, PARTED awaited, the last callback called. */
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "proto/control.h"
+#include "shardd/client/payload.h"
+#include "shardd/gate.h"
+#include "shardd/group/replica.h"
+#include "shardd/group/topics.h"
+#include "shardd/kennel.h"
+#include "shardd/session/member.h"
+#include "shardd/session/parting.h"
+#include "shardd/session/sessions.h"
+#include "shardd/session/verbs.h"
+
+#define PARTING_MS	1000
+
+/* Departed, and the gateway has not said PARTED. */
+struct parted {
+	struct list	 at;		/* sessions->parted */
+	struct conn	*conn;
+	uint64_t	 since;		/* clock_ms; 0: nobody will say it */
+};
+
+/* ---- the last callback ---- */
+
+/* PARTED was said of c, or nobody will say it: the last callbacks; may free c. */
+static void
+parting_end(struct conn *c, int last)
+{
+	struct kennel_close	 close = {
+		.code = c->code, .label = close_label(c->why),
+		.reason = "", .last = last,
+	};
+
+	if (c->reason != NULL) {
+		close.reason = payload_data(c->reason).data;
+		close.reason_len = payload_data(c->reason).len - 1;
+	}
+	c->flags &= (uint16_t)~CONN_F_AWAITED;
+	verbs_cancel(c);
+	if ((c->flags & CONN_F_OPENED) && (c->flags & CONN_F_PARTED) == 0) {
+		c->flags |= CONN_F_PARTED;
+		if (c->app->onerror != NULL && close_is_error(c->why))
+			c->app->onerror(conn_socket(c), &close);
+		else if (c->app->onclose != NULL)
+			c->app->onclose(conn_socket(c), &close);
+		verbs_cancel(c);	/* what it began there */
+	}
+	topics_leave_all(c);
+	if (c->state == CONN_DEPARTED)
+		conn_free(c);
+}
+
+/* The work of a turn: nobody will say PARTED for some. */
+static void
+parting_settle(void *arg)
+{
+	struct sessions	*s = arg;
+	struct parted	*p;
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &s->parted) {
+		p = list_entry(e, struct parted, at);
+		if (p->since != 0)
+			continue;
+		parting_end(p->conn, p->conn->replica == NULL ||
+		    !replica_has(p->conn->replica, conn_uid(p->conn)));
+		list_remove(&p->at);
+		free(p);
+	}
+}
+
+void
+parting_init(struct sessions *s)
+{
+	list_init(&s->parted);
+	turn_work_init(&s->settle, parting_settle, s);
+}
+
+/* ---- waiting for PARTED ---- */
+
+void
+parting_begin(struct conn *c)
+{
+	struct sessions	*s = sessions_of(c);
+	struct ctl	 m = { .type = CTL_GONE, .id = c->id, .why = c->why };
+	struct parted	*p;
+
+	member_leave(c);
+	m.replica = c->replica == NULL ? 0 : c->replica->id;
+	if ((c->flags & CONN_F_OPENED) &&
+	    (c->app->onclose != NULL || c->app->onerror != NULL))
+		m.flags |= CTL_F_OPENED;	/* c is to hear PARTED */
+	gate_tell(s->clients.gate, &m);
+	if ((c->flags & CONN_F_OPENED) == 0)
+		return;
+	if ((p = malloc(sizeof(*p))) == NULL) {
+		/* Then c learns of its end now, with what we know ourselves. */
+		parting_end(c, 1);
+		return;
+	}
+	p->conn = c;
+	p->since = m.flags & CTL_F_OPENED && c->replica != NULL &&
+	    s->clients.gate->control != NULL ? clock_ms() : 0;
+	c->flags |= CONN_F_AWAITED;
+	list_push(&s->parted, &p->at);
+	if (p->since == 0)
+		turn_add(&s->settle, TURN_CLIENTS);
+}
+
+void
+parting_said(struct sessions *s, uint64_t id, int last)
+{
+	struct parted	*p;
+	struct list	*e, *tmp;
+
+	/* Asked and answered in order: it is the first, as a rule. */
+	list_each(e, tmp, &s->parted) {
+		p = list_entry(e, struct parted, at);
+		if (p->conn->id != id)
+			continue;
+		list_remove(&p->at);
+		parting_end(p->conn, last);
+		free(p);
+		return;
+	}
+}
+
+void
+parting_all(struct sessions *s)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &s->parted)
+		list_entry(e, struct parted, at)->since = 0;
+	turn_add(&s->settle, TURN_CLIENTS);
+}
+
+void
+parting_late(struct sessions *s)
+{
+	struct parted	*p;
+	struct list	*e, *tmp;
+	uint64_t	 now = clock_ms();
+
+	list_each(e, tmp, &s->parted) {
+		p = list_entry(e, struct parted, at);
+		if (p->since != 0 && now - p->since > PARTING_MS) {
+			p->since = 0;
+			turn_add(&s->settle, TURN_CLIENTS);
+		}
+	}
+}
+
+int
+parting_none(const struct sessions *s)
+{
+	return (list_empty(&s->parted));
+}

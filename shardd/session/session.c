@@ -1,0 +1,131 @@
+/* A client's stay with its application. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/spare.h"
+#include "shardd/client/clients.h"
+#include "shardd/client/http.h"
+#include "shardd/client/policy.h"
+#include "shardd/client/request.h"
+#include "shardd/group/replica.h"
+#include "shardd/group/topics.h"
+#include "shardd/kennel.h"
+#include "shardd/session/opening.h"
+#include "shardd/session/parting.h"
+#include "shardd/session/session.h"
+#include "shardd/session/sessions.h"
+
+/* A request has come whole. */
+static void
+session_request(struct kennel_request *q)
+{
+	const struct kennel_app	*app = q->conn->app;
+
+	if (app->receive != NULL)
+		app->receive(q);
+	else
+		http_answer(q, 404, "text/plain", slice_str("Not Found\n"));
+}
+
+/* A message of an open client. */
+static void
+session_message(struct conn *c, const struct kennel_message *m)
+{
+	if (c->app->onmessage != NULL)
+		c->app->onmessage(conn_socket(c), m);
+}
+
+/* c is about to be freed. */
+static void
+session_freed(struct conn *c)
+{
+	topics_leave_all(c);
+	if (c->replica != NULL)
+		replica_unref(c->replica);
+}
+
+static const struct conn_ops	 session_ops = {
+	.request = session_request,
+	.upgraded = opening_begin,
+	.message = session_message,
+	.departed = parting_begin,
+	.freed = session_freed,
+};
+
+int
+session_init(struct sessions *s, struct event_base *base,
+    const struct options *opt, struct gate *gate)
+{
+	parting_init(s);
+	return (clients_init(&s->clients, base, opt, gate, &session_ops));
+}
+
+void
+session_clear(struct sessions *s)
+{
+	clients_clear(&s->clients);
+	policies_clear(&s->policies);
+	free(s->apps.message_max);
+}
+
+struct conn *
+session_adopt(struct sessions *s, const struct capsule *cap,
+    const struct kennel_app *app, struct replica *r, int fd)
+{
+	struct conn	*c;
+	struct buf	*early;
+	size_t		 max = applications_message_max(&s->apps, app);
+
+	if ((early = spare_zero(sizeof(*early))) == NULL)
+		goto fail;
+	if (buf_add(early, cap->early.data, cap->early.len) == -1 ||
+	    (c = conn_new(&s->clients, cap, meter_new(&s->policies,
+	    cap->route), fd)) == NULL) {
+		buf_clear(early);
+		spare_put(early, sizeof(*early));
+		goto fail;
+	}
+	c->app = app;
+	c->message_max = max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
+	c->proto = early;
+	if ((c->replica = r) != NULL)
+		replica_ref(r);
+	return (c);
+fail:
+	errno = ENOMEM;
+	return (NULL);
+}
+
+void
+session_start(struct conn *c)
+{
+	const struct replica	*r = c->replica;
+	struct buf		*early = c->proto;
+	enum close_why		 why;
+
+	c->proto = NULL;
+	c->flags |= CONN_F_BEGUN;
+	conn_set_state(c, CONN_HTTP);
+	why = http_start(c, early, r == NULL ? slice_of(NULL, 0) :
+	    slice_of(r->group, r->group_len), r == NULL ? 0 : r->id);
+	spare_put(early, sizeof(*early));
+	if (why != CLOSE_NONE)
+		conn_doom(c, why);
+	else if ((c->flags & CONN_F_DOOMED) == 0)
+		conn_arm(c);
+}
+
+void
+session_drop(struct conn *c)
+{
+	struct buf	*early = c->proto;
+
+	buf_clear(early);
+	spare_put(early, sizeof(*early));
+	c->proto = NULL;
+	close(c->fd);			/* it is somebody else's: no shutdown */
+	c->fd = -1;
+	conn_free(c);
+}

@@ -1,0 +1,50 @@
+/*
+ * What the states of a shard share, and what each of them sees of its group.
+ */
+#ifndef SHARDD_DESK_H
+#define SHARDD_DESK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "common/list.h"
+
+struct event_base;
+struct gossip;
+struct kennel_app;
+struct kennel_replica;
+struct page;
+struct store;
+
+/* What the states of a shard share. */
+struct authority_desk {
+	struct event_base *base;
+	struct page	*page;		/* what we are at, for the gateway */
+	const size_t	*state_max;	/* bytes of a state */
+	struct store	*store;		/* NULL: no Redis */
+	struct list	 restless;	/* struct authority: to be ticked */
+	struct list	 keeping;	/* the same: whose state in Redis is used,
+					   the longest untouched first */
+};
+
+/* Whose state it is.  The strings are borrowed. */
+struct authority_of {
+	uint64_t	 id;		/* of the replica here */
+	struct slice	 group, app_name;
+	const struct kennel_app *app;
+	struct kennel_replica *replica;	/* as the application knows it */
+};
+
+/* The rest of the group, as the authority sees it. */
+struct authority_ops {
+	/* Send m to a neighbour: 0, or -1 with errno (neighbours_tell()). */
+	int	(*tell)(void *arg, uint64_t neighbour, struct gossip *m);
+	/* The state is here (authority_ready()). */
+	void	(*ready)(void *arg);
+	size_t	(*count)(void *arg);	/* of the neighbours */
+	uint64_t (*at)(void *arg, size_t i);
+	int	(*has)(void *arg, uint64_t neighbour);
+};
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * The durable state of groups in Redis.  Of one group and application:
+ *
+ *	epoch:<group>			counts authorities
+ *	store:<group>:<app>		hash: epoch (of who may write), seq (last
+ *					batch), logged (bytes of the log), passing
+ *					(only visits have written)
+ *	store:<group>:<app>:<map>	hash: a map of the state
+ *	store:<group>:<app>:.maps	set of the maps' names
+ *	store:<group>:<app>:.log	list: the latest batches (proto/news.h)
+ *	store:<group>:<app>:.new	set of the maps that are being written again,
+ *					with the maps behind it
+ *
+ * Every write is one script that checks the epoch first, so that an authority
+ * that was deposed writes nothing.  The keys of a state to which only passing
+ * batches wrote expire together, the time of a visit after its last use; all others
+ * the time of the store after that, or never.
+ */
+#ifndef SHARDD_STORE_H
+#define SHARDD_STORE_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "common/redis.h"
+
+struct event_base;
+struct maps;
+struct store;
+struct store_call;
+struct store_keys;
+
+#define STORE_LOG	256		/* batches in the log */
+#define STORE_UNKNOWN	UINT64_MAX	/* a sequence number: nothing is known */
+
+/* ttl_s, visit_ttl_s: as above; 0: for ever. */
+struct store *store_new(struct event_base *base, const char *url,
+	    const char *prefix, unsigned ttl_s, unsigned visit_ttl_s);
+void	 store_free(struct store *s);
+int	 store_usable(const struct store *s);
+
+/* The keys of one group and application.  NULL with errno ENOMEM. */
+struct store_keys *store_keys_new(const struct store *s, struct slice group,
+	    struct slice app);
+void	 store_keys_free(struct store_keys *k);
+
+enum store_result {
+	STORE_OK,	/* take: nothing is new.  commit: written */
+	STORE_LOGGED,	/* take: values are the batches behind seq */
+	STORE_ALL,	/* take: values are (map, [key, value ...]) pairs, and the
+			   log as the last value */
+	STORE_OLDER,	/* take: Redis has less than that */
+	STORE_EMPTY,	/* commit: Redis knows no state.  Nothing was written */
+	STORE_DEPOSED,	/* commit: not our epoch, or not our seq.  Likewise */
+	STORE_REFUSED,	/* commit: what is in Redis is no state of ours (a key is
+			   of another type).  Nothing was written */
+	STORE_LATE,	/* Redis is there and has not answered: perhaps written */
+	STORE_FAILED	/* Redis is away or says no: perhaps written */
+};
+
+struct store_answer {
+	enum store_result result;
+	uint64_t	 epoch;		/* take: the new one */
+	uint64_t	 seq;		/* take: the last batch in Redis */
+	struct redis_value values;
+};
+
+/*
+ * Called once, from the loop, unless forgotten.  A call returns NULL, and nothing
+ * will be called, when Redis cannot be asked.
+ */
+typedef void	store_cb(const struct store_answer *a, void *arg);
+
+/* Take office under a new epoch; have: the last batch we know, or
+ * STORE_UNKNOWN; ms: the deadline. */
+struct store_call *store_take(struct store *s, const struct store_keys *k,
+	    uint64_t have, unsigned ms, store_cb *cb, void *arg);
+/* Write the durable changes of a batch (proto/news.h), which becomes seq.
+ * passing: it is not worth more than a visit. */
+struct store_call *store_commit(struct store *s, const struct store_keys *k,
+	    uint64_t epoch, uint64_t seq, struct slice batch, int passing,
+	    store_cb *cb, void *arg);
+/* The state is in use: its time begins again.  Nothing comes of a failure. */
+void	 store_touch(struct store *s, const struct store_keys *k);
+/* How often store_touch() keeps all from expiring, in ms; 0: none would. */
+uint64_t store_touch_ms(const struct store *s);
+/* Write the whole durable state, as of seq, in place of what is there: all of it,
+ * or (unless STORE_OK) perhaps nothing. */
+struct store_call *store_restore(struct store *s, const struct store_keys *k,
+	    uint64_t epoch, uint64_t seq, const struct maps *m, store_cb *cb,
+	    void *arg);
+void	 store_forget(struct store_call *c);	/* NULL is harmless */
+
+#endif
