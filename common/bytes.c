@@ -20,7 +20,7 @@ slice_eq(struct slice a, struct slice b)
 }
 
 int
-slice_iseq(struct slice a, struct slice b)
+slice_caseeq(struct slice a, struct slice b)
 {
 	return (a.len == b.len &&
 	    (a.len == 0 || strncasecmp(a.data, b.data, a.len) == 0));

@@ -29,8 +29,8 @@ slice_str(const char *s)
 	return ((struct slice){ s, s == NULL ? 0 : strlen(s) });
 }
 int	 slice_eq(struct slice a, struct slice b);
-/* ASCII case folded. */
-int	 slice_iseq(struct slice a, struct slice b);
+/* ASCII case folded, as strcasecmp(3) has it. */
+int	 slice_caseeq(struct slice a, struct slice b);
 /* The same of a slice and a string; the length of a literal is known when it is built. */
 static inline int
 slice_is(struct slice a, const char *s)
@@ -38,9 +38,9 @@ slice_is(struct slice a, const char *s)
 	return (a.len == strlen(s) && slice_eq(a, slice_of(s, a.len)));
 }
 static inline int
-slice_isis(struct slice a, const char *s)
+slice_caseis(struct slice a, const char *s)
 {
-	return (a.len == strlen(s) && slice_iseq(a, slice_of(s, a.len)));
+	return (a.len == strlen(s) && slice_caseeq(a, slice_of(s, a.len)));
 }
 /* Without leading and trailing SP and HTAB. */
 struct slice slice_trim(struct slice s);

@@ -22,7 +22,7 @@ kept_is_detail(struct slice name, const char *details)
 		if ((equals = memchr(details, '=', n)) == NULL)
 			continue;
 		skip = (size_t)(equals + 1 - details);
-		if (slice_iseq(name, slice_of(equals + 1, n - skip)))
+		if (slice_caseeq(name, slice_of(equals + 1, n - skip)))
 			return (1);
 	}
 	return (0);
@@ -39,7 +39,7 @@ kept_is_proxied(struct slice name, const char *details)
 		if (name.len < n || (kept_proxied[i][n - 1] != '-' &&
 		    name.len > n))
 			continue;
-		if (slice_isis(slice_of(name.data, n), kept_proxied[i]))
+		if (slice_caseis(slice_of(name.data, n), kept_proxied[i]))
 			return (1);
 	}
 	return (kept_is_detail(name, details));

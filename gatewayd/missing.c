@@ -63,7 +63,7 @@ missing_wants_page(const struct http_head *h)
 		p = memchr(range.data, ';', range.len);
 		type = slice_trim(slice_of(range.data, p == NULL ? range.len :
 		    (size_t)(p - range.data)));
-		if (slice_isis(type, "text/html"))
+		if (slice_caseis(type, "text/html"))
 			return (p == NULL || !missing_unwanted(slice_of(p,
 			    range.len - (size_t)(p - range.data))));
 	}

@@ -22,7 +22,7 @@ origin_default_port(struct slice scheme)
 	};
 
 	for (size_t i = 0; i < nitems(ports); i++)
-		if (slice_isis(scheme, ports[i].scheme))
+		if (slice_caseis(scheme, ports[i].scheme))
 			return (ports[i].port);
 	return (-1);
 }
@@ -128,11 +128,11 @@ origin_is_self(const struct origin_parts *p, const struct origin_here *here)
 	struct origin_parts	 self = { .scheme = p->scheme };
 
 	if (here->host.data == NULL || (here->scheme.data != NULL ?
-	    !slice_iseq(p->scheme, here->scheme) :
-	    !slice_isis(p->scheme, "http") && !slice_isis(p->scheme, "https")))
+	    !slice_caseeq(p->scheme, here->scheme) :
+	    !slice_caseis(p->scheme, "http") && !slice_caseis(p->scheme, "https")))
 		return (0);
 	return (origin_parse_host(&self, here->host) == 0 &&
-	    slice_iseq(p->host, self.host) && p->port == self.port);
+	    slice_caseeq(p->host, self.host) && p->port == self.port);
 }
 
 /* Is p what o says? */
@@ -141,7 +141,7 @@ origin_is(const struct origin *o, const struct origin_parts *p)
 {
 	struct slice	 host = p->host;
 
-	if (!slice_iseq(o->scheme, p->scheme) || o->port != p->port)
+	if (!slice_caseeq(o->scheme, p->scheme) || o->port != p->port)
 		return (0);
 	if (o->below) {
 		if (host.len < o->host.len + 2 ||
@@ -150,7 +150,7 @@ origin_is(const struct origin *o, const struct origin_parts *p)
 		host = slice_of(host.data + host.len - o->host.len,
 		    o->host.len);
 	}
-	return (slice_iseq(o->host, host));
+	return (slice_caseeq(o->host, host));
 }
 
 int

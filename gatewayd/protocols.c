@@ -42,7 +42,7 @@ protocols_offered(const struct http_head *h, const char *name)
 	const char	*comma;
 
 	for (size_t i = 0; i < h->nheaders; i++) {
-		if (!slice_isis(h->headers[i].name, "Sec-WebSocket-Protocol"))
+		if (!slice_caseis(h->headers[i].name, "Sec-WebSocket-Protocol"))
 			continue;
 		for (rest = h->headers[i].value; rest.len > 0;) {
 			item = rest;

@@ -370,7 +370,7 @@ route_allows(const struct route *route, const struct http_head *h,
 	}
 	for (size_t i = 0; i < h->nheaders; i++) {
 		field = &h->headers[i];
-		if (slice_isis(field->name, "Origin") &&
+		if (slice_caseis(field->name, "Origin") &&
 		    !origins_have(&route->origins, field->value, &here))
 			return (0);
 	}

@@ -165,12 +165,12 @@ found:
 		    protocols_choose(&route->protocols, h);
 	}
 	for (size_t i = 0; i < h->nheaders; i++) {
-		if (m->protocol && slice_iseq(h->headers[i].name,
+		if (m->protocol && slice_caseeq(h->headers[i].name,
 		    protocol_field))
 			continue;
 		for (size_t k = 0; k < route->nkeep; k++) {
 			if (m->nheaders == CAPSULE_HEADERS_MAX ||
-			    !slice_isis(h->headers[i].name, route->keep[k]))
+			    !slice_caseis(h->headers[i].name, route->keep[k]))
 				continue;
 			m->headers[m->nheaders].name = h->headers[i].name;
 			m->headers[m->nheaders++].value = h->headers[i].value;

@@ -46,7 +46,7 @@ digest_is_secret(struct slice field)
 	    "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Auth-Token" };
 
 	for (size_t i = 0; i < nitems(fields); i++)
-		if (slice_isis(field, fields[i]))
+		if (slice_caseis(field, fields[i]))
 			return (1);
 	return (0);
 }

@@ -184,11 +184,11 @@ http_request_line(struct http_head *h, struct slice line)
 		if (!slice_is(h->method, "OPTIONS"))
 			return (http_bad(h, 400, "target * is for OPTIONS only"));
 		h->path = h->target;
-	} else if (h->target.len > 7 && slice_isis(slice_of(h->target.data, 7),
+	} else if (h->target.len > 7 && slice_caseis(slice_of(h->target.data, 7),
 	    "http://")) {
 		if (!http_absolute(h, 7))
 			return (http_bad(h, 400, "request target has no right host"));
-	} else if (h->target.len > 8 && slice_isis(slice_of(h->target.data, 8),
+	} else if (h->target.len > 8 && slice_caseis(slice_of(h->target.data, 8),
 	    "https://")) {
 		if (!http_absolute(h, 8))
 			return (http_bad(h, 400, "request target has no right host"));
@@ -227,13 +227,13 @@ http_field(struct http_head *h, struct slice line,
 	h->headers[h->nheaders].name = name;
 	h->headers[h->nheaders++].value = value;
 	/* What is wrong whatever else the head says. */
-	if (slice_isis(name, "Host") && !http_host_ok(value))
+	if (slice_caseis(name, "Host") && !http_host_ok(value))
 		return (http_bad(h, 400, "Host is malformed"));
-	if (slice_isis(name, "Content-Length") &&
+	if (slice_caseis(name, "Content-Length") &&
 	    slice_u64(value, INT64_MAX, &length) == -1)
 		return (http_bad(h, 400, "Content-Length is not a number"));
-	if (slice_isis(name, "Transfer-Encoding") &&
-	    !slice_isis(value, "chunked"))
+	if (slice_caseis(name, "Transfer-Encoding") &&
+	    !slice_caseis(value, "chunked"))
 		return (http_bad(h, 501, "Transfer-Encoding other than chunked"));
 	return (PARSE_DONE);
 }
@@ -357,7 +357,7 @@ http_take_host(struct http_head *h)
 	const struct http_header	*host = NULL;
 
 	for (size_t i = 0; i < h->nheaders; i++) {
-		if (!slice_isis(h->headers[i].name, "Host"))
+		if (!slice_caseis(h->headers[i].name, "Host"))
 			continue;
 		if (host != NULL)
 			return (http_bad(h, 400, "more than one Host"));
@@ -380,12 +380,12 @@ http_take_framing(struct http_head *h)
 		struct slice	 name = h->headers[i].name;
 		struct slice	 value = h->headers[i].value;
 
-		if (slice_isis(name, "Content-Length")) {
+		if (slice_caseis(name, "Content-Length")) {
 			if (h->has_length)
 				return (http_bad(h, 400, "more than one Content-Length"));
 			(void)slice_u64(value, INT64_MAX, &h->length);
 			h->has_length = 1;
-		} else if (slice_isis(name, "Transfer-Encoding")) {
+		} else if (slice_caseis(name, "Transfer-Encoding")) {
 			if (encoded++)
 				return (http_bad(h, 501, "Transfer-Encoding other than chunked"));
 			h->chunked = 1;
@@ -414,7 +414,7 @@ http_finish(struct http_head *h)
 	h->connection_upgrade = http_head_lists(h, "Connection", "upgrade");
 	expect = http_head_find(h, "Expect");
 	h->expect_continue = h->minor > 0 && expect != NULL &&
-	    slice_isis(expect->value, "100-continue");
+	    slice_caseis(expect->value, "100-continue");
 	return (PARSE_DONE);
 }
 
@@ -451,7 +451,7 @@ http_head_find(const struct http_head *h, const char *name)
 	struct slice	 s = slice_str(name);
 
 	for (size_t i = 0; i < h->nheaders; i++)
-		if (slice_iseq(h->headers[i].name, s))
+		if (slice_caseeq(h->headers[i].name, s))
 			return (&h->headers[i]);
 	return (NULL);
 }
@@ -465,7 +465,7 @@ http_head_lists(const struct http_head *h, const char *name,
 	for (size_t i = 0; i < h->nheaders; i++) {
 		struct slice	 rest = h->headers[i].value, item;
 
-		if (!slice_iseq(h->headers[i].name, s))
+		if (!slice_caseeq(h->headers[i].name, s))
 			continue;
 		while (rest.len > 0) {
 			const char	*comma = memchr(rest.data, ',', rest.len);
@@ -473,7 +473,7 @@ http_head_lists(const struct http_head *h, const char *name,
 			item = rest;
 			if (comma != NULL)
 				item.len = (size_t)(comma - rest.data);
-			if (slice_isis(slice_trim(item), token))
+			if (slice_caseis(slice_trim(item), token))
 				return (1);
 			if (comma == NULL)
 				break;
@@ -535,7 +535,7 @@ http_cookie_get(const struct http_head *h, const char *name)
 	for (size_t i = 0; i < h->nheaders; i++) {
 		struct slice	 rest = h->headers[i].value;
 
-		if (!slice_isis(h->headers[i].name, "Cookie"))
+		if (!slice_caseis(h->headers[i].name, "Cookie"))
 			continue;
 		while (rest.len > 0) {
 			const char	*semi = memchr(rest.data, ';', rest.len);
@@ -567,7 +567,7 @@ http_bearer_get(const struct http_head *h)
 	size_t				 n = sizeof(scheme) - 1;
 
 	if (a == NULL || a->value.len <= n ||
-	    !slice_isis(slice_of(a->value.data, n), scheme))
+	    !slice_caseis(slice_of(a->value.data, n), scheme))
 		return ((struct slice){ NULL, 0 });
 	return (slice_trim(slice_of(a->value.data + n, a->value.len - n)));
 }
@@ -593,7 +593,7 @@ http_head_websocket(const struct http_head *h, const char **why)
 	if (h->minor == 0)
 		return (400);
 	for (size_t i = 0; i < h->nheaders; i++)
-		if (slice_isis(h->headers[i].name, "Sec-WebSocket-Key")) {
+		if (slice_caseis(h->headers[i].name, "Sec-WebSocket-Key")) {
 			key = &h->headers[i];
 			keys++;
 		}

@@ -124,7 +124,7 @@ http_field_ours(struct slice name)
 	    "Trailer", "Transfer-Encoding", "Upgrade" };
 
 	for (size_t i = 0; i < nitems(ours); i++)
-		if (slice_isis(name, ours[i]))
+		if (slice_caseis(name, ours[i]))
 			return (1);
 	return (0);
 }

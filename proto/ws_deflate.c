@@ -76,7 +76,7 @@ ws_deflate_param(struct ws_offer *o, struct slice param)
 	unsigned	 bits = 0;
 
 	for (size_t i = 0; i < nitems(ws_deflate_params); i++) {
-		if (!slice_isis(name, ws_deflate_params[i].name))
+		if (!slice_caseis(name, ws_deflate_params[i].name))
 			continue;
 		if ((o->seen & ws_deflate_params[i].bit) ||
 		    (has_value && (ws_deflate_params[i].value == 0 ||
@@ -99,7 +99,7 @@ ws_deflate_offer(struct ws_offer *o, struct slice offer)
 
 	memset(o, 0, sizeof(*o));
 	o->bits = 15;
-	if (!slice_isis(ws_deflate_cut(&offer, ';'), "permessage-deflate"))
+	if (!slice_caseis(ws_deflate_cut(&offer, ';'), "permessage-deflate"))
 		return (-1);
 	while (offer.data != NULL) {
 		param = ws_deflate_cut(&offer, ';');
@@ -116,7 +116,7 @@ ws_deflate_answer(const struct http_head *h, struct buf *b)
 	struct slice	 rest;
 
 	for (size_t i = 0; i < h->nheaders; i++) {
-		if (!slice_isis(h->headers[i].name, "Sec-WebSocket-Extensions"))
+		if (!slice_caseis(h->headers[i].name, "Sec-WebSocket-Extensions"))
 			continue;
 		rest = h->headers[i].value;
 		while (rest.len > 0) {

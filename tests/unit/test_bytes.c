@@ -15,10 +15,10 @@ START_TEST(slices_compare_by_bytes_and_empty_ones_need_no_data)
 	ck_assert(!slice_is(slice_of("ab", 1), "ab"));
 	ck_assert(slice_is(slice_of("ab", 1), "a"));
 	ck_assert(!slice_eq(slice_of("a\0b", 3), slice_of("a\0c", 3)));
-	ck_assert(slice_isis(slice_str("UpGrade"), "upgrade"));
+	ck_assert(slice_caseis(slice_str("UpGrade"), "upgrade"));
 	ck_assert(!slice_is(slice_str("UpGrade"), "upgrade"));
-	ck_assert(!slice_iseq(slice_str("a"), slice_str("b")));
-	ck_assert(slice_iseq(none, none));
+	ck_assert(!slice_caseeq(slice_str("a"), slice_str("b")));
+	ck_assert(slice_caseeq(none, none));
 }
 END_TEST
 

@@ -568,7 +568,7 @@ chosen(const char *lines)
 		return (NULL);
 	ck_assert(slice_is(match.headers[0].name, "Sec-WebSocket-Protocol"));
 	for (size_t i = 1; i < match.nheaders; i++)
-		ck_assert(!slice_isis(match.headers[i].name,
+		ck_assert(!slice_caseis(match.headers[i].name,
 		    "Sec-WebSocket-Protocol"));
 	snprintf(text, sizeof(text), "%.*s", (int)match.headers[0].value.len,
 	    match.headers[0].value.data);
