@@ -85,7 +85,7 @@ def test_who_came_back_before_the_loss_was_noticed_is_not_lost(start):
     wait.until(lambda: Chat(k, room(), "z").goodbye(), 10)
     back = Chat(k, g, "c")              # where there is room
     settle(a, b, back)
-    os.kill(pid, signal.SIGKILL)
+    k.kill_shard(pid=pid)
     wait_exits([a, b, back], "d")
     assert sorted(a.users()["list"]) == list("abc")
     k.exact()
@@ -118,7 +118,7 @@ def test_two_shards_at_once(start):
     people = crowd(k, g, "abcdef")
     gone = pids(k, g)[:2]
     for pid in gone:
-        os.kill(pid, signal.SIGKILL)
+        k.kill_shard(pid=pid)
     wait_exits(people[4:], "abcd")
     k.exact()
     for p in people:
