@@ -35,21 +35,6 @@ complete_cpus(void)
 	return (n < 2 ? 2 : n > SLOTS_MAX ? SLOTS_MAX : n);
 }
 
-/* The name of this machine, as a name of a node; malloc'd. */
-static char *
-complete_node(void)
-{
-	char	 name[NODE_MAX + 1], *p;
-
-	if (gethostname(name, sizeof(name)) == -1 || name[0] == '\0')
-		return (settings_strdup("node"));
-	name[NODE_MAX] = '\0';
-	for (p = name; *p != '\0'; p++)
-		if (strchr("/#: %", *p) != NULL || *p <= ' ' || *p > '~')
-			*p = '-';
-	return (settings_strdup(name));
-}
-
 void
 complete_settings(struct load *l)
 {
@@ -76,8 +61,6 @@ complete_settings(struct load *l)
 		s->redis = settings_strdup("auto");
 	if (s->redis_prefix == NULL)
 		s->redis_prefix = settings_strdup(KEYS_PREFIX);
-	if (s->node == NULL)
-		s->node = complete_node();
 	if (s->run_dir == NULL)
 		s->run_dir = settings_have(paths_run_dir());
 	if (s->state_dir == NULL)

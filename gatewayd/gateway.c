@@ -21,8 +21,9 @@
 #include "gatewayd/forget.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
-#include "gatewayd/linger.h"
+#include "gatewayd/identity.h"
 #include "gatewayd/jail.h"
+#include "gatewayd/linger.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/redisd.h"
@@ -31,8 +32,14 @@
 #include "gatewayd/routes.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/status.h"
+#include "gatewayd/summary.h"
+#include "gatewayd/supervisor.h"
+
+/* What ends after the shards: Redis entries, the private Redis. */
+#define GATEWAY_STOP_MS	15000
 
 static void	 gateway_become(const struct gateway *);
+static void	 gateway_name(struct settings *);
 static void	 gateway_start(struct gateway *);
 static void	 gateway_claim(void *);
 static void	 gateway_refused(const char *, void *);
@@ -74,6 +81,7 @@ static void	 gateway_home(const struct capsule *, int, void *);
 static void	 gateway_pause(int, void *);
 static void	 gateway_signal_cb(int, void *);
 static void	 gateway_tick_cb(evutil_socket_t, short, void *);
+static void	 gateway_summary(char *, size_t, void *);
 
 static const struct placement_ops gateway_placement_ops = {
 	.replica_made = gateway_replica_made,
@@ -125,6 +133,7 @@ gateway_run(struct gateway *g)
 	g->started = clock_wall_ms();
 	sockets_bind(&g->sockets, &g->settings);
 	gateway_become(g);
+	gateway_name(&g->settings);
 	if ((g->base = event_base_new()) == NULL ||
 	    event_base_priority_init(g->base, 2) == -1)
 		fatalx("no event loop");
@@ -137,6 +146,7 @@ gateway_run(struct gateway *g)
 	gateway_start(g);
 	if (turn_loop(g->base) == -1)
 		fatalx("the event loop failed");
+	supervisor_free(g->supervisor);
 	gateway_free(g);
 	event_free(tick);
 	proc_signals_free(signals);
@@ -164,6 +174,15 @@ gateway_become(const struct gateway *g)
 	log_info("user=%s", s->user);
 }
 
+/* The node's, if nobody gave one: without Redis nobody else hears of it. */
+static void
+gateway_name(struct settings *s)
+{
+	if (s->node == NULL && (s->node = identity_node(strcmp(s->redis,
+	    "none") == 0 ? NULL : s->state_dir)) == NULL)
+		fatal("node");
+}
+
 /* Make what stands alone; then a Redis, if it is to be ours. */
 static void
 gateway_start(struct gateway *g)
@@ -180,6 +199,7 @@ gateway_start(struct gateway *g)
 	g->linger = linger_new(g->base, g->settings.linger_max, &g->totals);
 	if (g->placement == NULL || g->linger == NULL)
 		fatal("start");
+	g->supervisor = supervisor_new(g->base, gateway_summary, g);
 	if (strcmp(mode, "auto") == 0) {
 		if ((g->redisd = redisd_new(g->base, &g->settings,
 		    gateway_claim, g)) == NULL)
@@ -274,7 +294,7 @@ gateway_ready(void *arg)
 		log_warn("no shard came up: everybody is refused until one "
 		    "does");
 	buf_clear(&where);
-	proc_notify("READY=1");
+	supervisor_ready(g->supervisor);
 }
 
 /* ---- what is handed from the lower to the upper ---- */
@@ -510,8 +530,9 @@ static void
 gateway_leave(struct gateway *g)
 {
 	log_info("leaving");
-	proc_notify("STOPPING=1");
 	g->leaving = 1;
+	supervisor_stopping(g->supervisor, g->settings.drain_ms +
+	    GATEWAY_STOP_MS);
 	sockets_close(&g->sockets);
 	if (g->roster == NULL) {
 		gateway_left(g);
@@ -622,6 +643,22 @@ gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
 	log_catch_up();
 }
 
+/* How we are, for the supervisor. */
+static void
+gateway_summary(char *dst, size_t size, void *arg)
+{
+	const struct gateway	*g = arg;
+	const struct status	 st = {
+		.placement = g->placement,
+		.roster = g->roster,
+		.leaving = g->leaving,
+		.redis_url = g->redis_url,
+		.redis_up = g->registry != NULL && registry_up(g->registry),
+	};
+
+	summary_write(&st, dst, size);
+}
+
 /* left: what counts only after a restart. */
 static void
 gateway_reloaded(struct gateway *g, const char *left)
@@ -642,6 +679,7 @@ gateway_signal_cb(int signo, void *arg)
 
 	switch (signo) {
 	case SIGHUP:
+		supervisor_reloading(g->supervisor);
 		if (configuration_reload(&g->settings, err, sizeof(err)) == -1)
 			log_warn("configuration not changed: %s%s", err,
 			    g->settings.user != NULL &&
@@ -650,6 +688,7 @@ gateway_signal_cb(int signo, void *arg)
 			    "; restart to read it as root" : "");
 		else
 			gateway_reloaded(g, err);
+		supervisor_reloaded(g->supervisor);
 		break;
 	case SIGUSR1:
 		log_info("signal=USR1 changes nothing: the log is standard "

@@ -20,6 +20,7 @@ struct redisd;
 struct registry;
 struct roster;
 struct sock_fprog;
+struct supervisor;
 
 struct gateway {
 	struct event_base *base;
@@ -38,6 +39,7 @@ struct gateway {
 	struct redisd	*redisd;	/* NULL: not ours */
 	struct registry	*registry;	/* NULL: --redis none */
 	struct control_door *door;	/* control.sock */
+	struct supervisor *supervisor;	/* NULL: there is none */
 	struct sock_fprog *filter;	/* for the workers; NULL: none */
 	char		*redis_url;	/* "" for none; what the shards are told */
 	struct totals	 totals;

@@ -37,7 +37,7 @@ struct settings {
 	char		*run_dir, *state_dir, *config;
 	char		*redis;			/* "auto", "none" or a URL */
 	char		*redis_prefix;
-	char		*node;
+	char		*node;			/* NULL until identity.c has one */
 	enum log_level	 log_level;
 	int		 check;
 	/* [gateway] */

@@ -174,19 +174,3 @@ def listeners(port):
                 if w[3] == "0A" and int(w[1].split(":")[1], 16) == port:
                     out.add(w[9])
     return out
-
-
-def test_readiness_is_notified(start, tmp_path):
-    """sd_notify: READY=1 when clients can come, STOPPING=1 at the end."""
-    path = str(tmp_path / "n")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-        s.bind(path)
-        s.settimeout(wait.limit(10))
-        k = start(env={"NOTIFY_SOCKET": path})
-        assert b"READY=1" in s.recv(4096)
-        served(k.address)
-        assert k.term() == 0
-        said = b""
-        while b"STOPPING=1" not in said:
-            said += s.recv(4096)
-        k.stop()
