@@ -42,6 +42,17 @@ def image(podman):
     return containers.build(containers.IMAGE, "-f", file, ".")
 
 
+@pytest.fixture(scope="session")
+def debs(podman, tmp_path_factory):
+    """A directory with the packages (KENNEL_DEBS: made before), lintian's clean."""
+    if os.environ.get("KENNEL_DEBS"):
+        return os.environ["KENNEL_DEBS"]
+    out = tmp_path_factory.mktemp("debs")
+    containers.run(os.path.join(TOP, "scripts", "package"), out, timeout=900,
+                   env=os.environ)
+    return str(out)
+
+
 @pytest.fixture
 def start(podman):
     """start(podman run's arguments) is a container's id."""

@@ -112,9 +112,16 @@ def make_base():
 
 
 def build(name, *args):
-    """An image from the checkout; its name.  RUN reaches the package registry."""
+    """
+    An image from the checkout; its name.  RUN reaches the package registry.  The
+    one before is removed, with what it has alone: layers are large.
+    """
+    before = run("podman", "image", "inspect", "-f", "{{.Id}}", name,
+                 check=False).stdout.strip()
     run("podman", "build", "--format", "docker", "--network=host", "-q",
         "-t", name, *args, cwd=TOP, timeout=1200)
+    if before and before != podman("image", "inspect", "-f", "{{.Id}}", name):
+        run("podman", "rmi", before, check=False)
     return name
 
 
