@@ -13,6 +13,7 @@
 #include "common/proc.h"
 #include "common/secret.h"
 #include "common/turn.h"
+#include "gatewayd/admin.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/check.h"
 #include "gatewayd/child.h"
@@ -23,8 +24,10 @@
 #include "gatewayd/handoff.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/jail.h"
+#include "gatewayd/ledger.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/ready.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
@@ -32,6 +35,7 @@
 #include "gatewayd/shard.h"
 #include "gatewayd/status.h"
 
+static void	 gateway_bind_admin(struct gateway *);
 static void	 gateway_become(const struct gateway *);
 static void	 gateway_start(struct gateway *);
 static void	 gateway_claim(void *);
@@ -68,6 +72,7 @@ static void	 gateway_sent(struct shard *, void *);
 static void	 gateway_channel_end(struct shard *, const char *, void *);
 static int	 gateway_ask(struct control *, const struct ctl *, void *);
 static void	 gateway_asker_gone(struct control *, void *);
+static void	 gateway_look(struct status *, void *);
 static void	 gateway_checked(struct control *, uint64_t,
 		    const struct check_result *, void *);
 static void	 gateway_home(const struct capsule *, int, void *);
@@ -124,6 +129,7 @@ gateway_run(struct gateway *g)
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
 	sockets_bind(&g->sockets, &g->settings);
+	gateway_bind_admin(g);
 	gateway_become(g);
 	if ((g->base = event_base_new()) == NULL ||
 	    event_base_priority_init(g->base, 2) == -1)
@@ -146,6 +152,21 @@ gateway_run(struct gateway *g)
 }
 
 /* ---- start ---- */
+
+/* Where the administrator asks; likewise before anything is started. */
+static void
+gateway_bind_admin(struct gateway *g)
+{
+	int	 keep;
+
+	if ((g->admin_fd = admin_listen(&g->settings)) != -1 || errno == 0)
+		return;
+	keep = errno;
+	sockets_unlink(&g->sockets);
+	fatalx("cannot listen on %s for the administrator: %s; choose another "
+	    "address with --admin, or none", g->settings.admin,
+	    strerror(keep));
+}
 
 /* The last that is done as root. */
 static void
@@ -178,7 +199,11 @@ gateway_start(struct gateway *g)
 		    "workers out of each other");
 	g->placement = placement_new(g->incarnation, &gateway_placement_ops, g);
 	g->linger = linger_new(g->base, g->settings.linger_max, &g->totals);
-	if (g->placement == NULL || g->linger == NULL)
+	g->totals.ledger = ledger_new();
+	if (g->placement == NULL || g->linger == NULL ||
+	    g->totals.ledger == NULL || (g->admin_fd != -1 &&
+	    (g->admin = admin_new(g->base, g->admin_fd, gateway_look, g)) ==
+	    NULL))
 		fatal("start");
 	if (strcmp(mode, "auto") == 0) {
 		if ((g->redisd = redisd_new(g->base, &g->settings,
@@ -449,26 +474,27 @@ gateway_channel_end(struct shard *s, const char *why, void *arg)
 	roster_channel_end(g->roster, s, why);
 }
 
-/* Tell kennelctl everything, with what a check has found (may be NULL). */
-static int
-gateway_status(struct gateway *g, struct control *c, uint64_t id,
-    const struct check_result *check)
+/* How things stand. */
+static void
+gateway_look(struct status *st, void *arg)
 {
-	const struct status	 st = {
+	struct gateway	*g = arg;
+
+	*st = (struct status){
 		.settings = &g->settings,
 		.totals = &g->totals,
 		.placement = g->placement,
 		.roster = g->roster,
 		.started = g->started,
 		.leaving = g->leaving,
-		.redis_url = g->redis_url,
+		.listening = g->sockets.nlisteners > 0,
+		.redis_url = g->redis_url == NULL ? "" : g->redis_url,
 		.redis_up = g->registry != NULL && registry_up(g->registry),
 		.handshakes = arrivals_count(g->arrivals),
 		.home = arrivals_home(g->arrivals),
 		.handing_over = handoff_count(g->handoffs),
+		.redisd_pid = g->redisd == NULL ? 0 : redisd_pid(g->redisd),
 	};
-
-	return (status_answer(&st, c, id, check));
 }
 
 /* A check is done.  A channel that cannot take the answer ends by itself. */
@@ -476,7 +502,10 @@ static void
 gateway_checked(struct control *asker, uint64_t id,
     const struct check_result *check, void *arg)
 {
-	(void)gateway_status(arg, asker, id, check);
+	struct status	 st;
+
+	gateway_look(&st, arg);
+	(void)status_answer(&st, asker, id, check);
 }
 
 /* kennelctl asks. */
@@ -484,13 +513,17 @@ static int
 gateway_ask(struct control *c, const struct ctl *m, void *arg)
 {
 	struct gateway	*g = arg;
+	struct status	 st;
 
 	if (m->type == CTL_FORGET)
 		return (forget_begin(g->forgets, c, m, g->registry == NULL ?
 		    NULL : registry_redis(g->registry)));
 	if (slice_is(m->text, "check"))
 		return (check_begin(g->checks, c, m->id));
-	return (gateway_status(g, c, m->id, NULL));
+	gateway_look(&st, g);
+	if (slice_is(m->text, "ready"))
+		return (ready_answer(&st, c, m->id));
+	return (status_answer(&st, c, m->id, NULL));
 }
 
 /* A visitor of the door has gone, perhaps one that asked. */
@@ -584,12 +617,14 @@ gateway_end(struct gateway *g)
 static void
 gateway_free(struct gateway *g)
 {
+	admin_free(g->admin);
 	door_free(g->door);
 	checks_free(g->checks);
 	forgets_free(g->forgets);
 	handoffs_free(g->handoffs);
 	placement_free(g->placement);
 	roster_free(g->roster);
+	ledger_free(g->totals.ledger);
 	arrivals_free(g->arrivals);
 	linger_free(g->linger);
 	redisd_free(g->redisd);
@@ -611,6 +646,7 @@ gateway_unlink(const struct gateway *g)
 			unlinkat(fd, names[i], 0);
 		close(fd);
 	}
+	admin_unlink(&g->settings);
 	sockets_unlink(&g->sockets);
 }
 

@@ -8,6 +8,7 @@
 #include "gatewayd/sockets.h"
 #include "gatewayd/totals.h"
 
+struct admin;
 struct arrivals;
 struct checks;
 struct control_door;
@@ -38,6 +39,8 @@ struct gateway {
 	struct redisd	*redisd;	/* NULL: not ours */
 	struct registry	*registry;	/* NULL: --redis none */
 	struct control_door *door;	/* control.sock */
+	int		 admin_fd;	/* until there is admin; -1 */
+	struct admin	*admin;		/* NULL: none is wanted */
 	struct sock_fprog *filter;	/* for the workers; NULL: none */
 	char		*redis_url;	/* "" for none; what the shards are told */
 	struct totals	 totals;
