@@ -242,7 +242,7 @@ def test_a_new_gateway_counts_from_its_start(start):
 
 
 def test_the_watchdogs_kills(start):
-    k = start(shards=2, config="[gateway]\nwatchdog = 1s\n")
+    k = start(shards=2, deaths=True, config="[gateway]\nwatchdog = 1s\n")
     pid = k.shard(0)["pid"]
     os.kill(pid, signal.SIGSTOP)
     until(k, 1, "kennel_watchdog_kills_total")
