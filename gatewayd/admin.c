@@ -59,23 +59,24 @@ static void	 admin_client_cb(evutil_socket_t, short, void *);
 static void	 admin_client_free(struct admin_client *);
 
 int
-admin_listen(const struct settings *s)
+admin_listen(const struct settings *s, int *fd)
 {
 	const struct sockaddr_un	*un = (const void *)&s->admin_addr.ss;
 	unsigned			 perms = s->admin_addr.perms;
-	int				 fd, keep;
+	int				 keep;
 
-	if (s->admin_addr.len == 0) {
-		errno = 0;
+	*fd = -1;
+	if (s->admin_addr.len == 0)
+		return (0);
+	*fd = sock_listen(&s->admin_addr, SOCK_STREAM, ADMIN_BACKLOG);
+	if (*fd == -1)
 		return (-1);
-	}
-	if ((fd = sock_listen(&s->admin_addr, SOCK_STREAM, ADMIN_BACKLOG)) ==
-	    -1 || un->sun_family != AF_UNIX || s->uid == geteuid() ||
+	if (un->sun_family != AF_UNIX || s->uid == geteuid() ||
 	    lchown(un->sun_path, perms & SOCK_OWNER ? (uid_t)-1 : s->uid,
 	    perms & SOCK_GROUP ? (gid_t)-1 : s->gid) == 0)
-		return (fd);
+		return (0);
 	keep = errno;
-	close(fd);
+	close(*fd);
 	errno = keep;
 	return (-1);
 }

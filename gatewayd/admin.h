@@ -12,9 +12,9 @@ struct event_base;
 struct settings;
 struct status;
 
-/* Listen as the settings say, before the gateway becomes its user: a descriptor, -1
- * with errno 0 if nothing is to be listened on, or -1 with errno. */
-int	 admin_listen(const struct settings *s);
+/* Listen as the settings say, before the gateway becomes its user: 0, and *fd, which
+ * is -1 if that is nowhere; or -1 with errno. */
+int	 admin_listen(const struct settings *s, int *fd);
 /* fd is taken; look() says how things stand, whenever somebody asks.  NULL with
  * errno. */
 struct admin *admin_new(struct event_base *base, int fd,

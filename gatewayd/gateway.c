@@ -35,7 +35,6 @@
 #include "gatewayd/shard.h"
 #include "gatewayd/status.h"
 
-static void	 gateway_bind_admin(struct gateway *);
 static void	 gateway_become(const struct gateway *);
 static void	 gateway_start(struct gateway *);
 static void	 gateway_claim(void *);
@@ -125,11 +124,18 @@ gateway_run(struct gateway *g)
 	const struct timeval	 second = { 1, 0 };
 	struct proc_signals	*signals;
 	struct event		*tick;
+	const char		*why;
 
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
 	sockets_bind(&g->sockets, &g->settings);
-	gateway_bind_admin(g);
+	if (admin_listen(&g->settings, &g->admin_fd) == -1) {
+		why = strerror(errno);
+		sockets_unlink(&g->sockets);
+		fatalx("cannot listen on %s for the administrator: %s; choose "
+		    "another address with --admin, or none",
+		    g->settings.admin, why);
+	}
 	gateway_become(g);
 	if ((g->base = event_base_new()) == NULL ||
 	    event_base_priority_init(g->base, 2) == -1)
@@ -152,21 +158,6 @@ gateway_run(struct gateway *g)
 }
 
 /* ---- start ---- */
-
-/* Where the administrator asks; likewise before anything is started. */
-static void
-gateway_bind_admin(struct gateway *g)
-{
-	int	 keep;
-
-	if ((g->admin_fd = admin_listen(&g->settings)) != -1 || errno == 0)
-		return;
-	keep = errno;
-	sockets_unlink(&g->sockets);
-	fatalx("cannot listen on %s for the administrator: %s; choose another "
-	    "address with --admin, or none", g->settings.admin,
-	    strerror(keep));
-}
 
 /* The last that is done as root. */
 static void
