@@ -164,6 +164,6 @@ page_read_counters(int fd, uint64_t incarnation, struct counters *c)
 		return (0);
 	if (size > (size_t)n - PAGE_ROOM_AT)
 		size = (size_t)n - PAGE_ROOM_AT;
-	memcpy(c, copy + PAGE_ROOM_AT, size);
+	memcpy(c, copy + PAGE_ROOM_AT, size - size % sizeof(uint64_t));
 	return (0);
 }
