@@ -33,6 +33,7 @@
 #define REDIS_RESOLVE_MS	5000	/* a name that takes longer is said */
 #define REDIS_PROVEN_MS		2000	/* up that long: no more back-off */
 #define REDIS_STALLED_MS	5000	/* and 4 deadlines: a new connection */
+#define REDIS_NS_MS	1000000
 #define REDIS_SCAN_MS		10	/* between two looks at deadlines */
 #define REDIS_ADDRS		8
 #define REDIS_ARGS_MAX		64	/* of redis_do */
@@ -51,7 +52,9 @@ struct redis_cmd {
 	void		*arg;
 	enum redis_greet greet;
 	uint64_t	 since;		/* clock_ms */
+	uint64_t	 began;		/* the same, clock_ns */
 	unsigned	 deadline_ms;
+	int		 late;		/* its deadline has passed */
 	size_t		 bytes;
 };
 
@@ -76,6 +79,7 @@ struct redis {
 	uint64_t	 due;		/* clock_ms of tick; 0: none */
 	int		 busy;		/* callbacks on the stack */
 	int		 freed;		/* when no longer busy */
+	struct redis_counts *counts, uncounted;
 };
 
 static void	 redis_dial_cb(evutil_socket_t, short, void *);
@@ -154,7 +158,8 @@ redis_ask(struct redis_side *c, unsigned deadline_ms, size_t bytes, int argc,
 		spare_put(cmd, sizeof(*cmd));
 		return (NULL);
 	}
-	cmd->since = clock_ms();
+	cmd->began = clock_ns();
+	cmd->since = cmd->began / REDIS_NS_MS;
 	cmd->deadline_ms = deadline_ms;
 	cmd->bytes = bytes;
 	list_push(&c->owed, &cmd->at);
@@ -177,6 +182,8 @@ redis_tell_lost(struct redis *r, int err)
 		cmd = list_entry(r->lost.next, struct redis_cmd, at);
 		cb = cmd->cb;
 		arg = cmd->arg;
+		if (cmd->greet == GREET_NONE && !cmd->late && err == ENOTCONN)
+			r->counts->lost++;
 		redis_cmd_free(r, cmd);
 		if (cb != NULL)
 			cb(NULL, err, arg);
@@ -322,6 +329,22 @@ redis_greeted(struct redis_side *c)
 		r->state_cb(1, r->arg);
 }
 
+/* cmd was answered with v. */
+static void
+redis_counted(const struct redis_side *c, const struct redis_cmd *cmd,
+    const struct redis_value *v)
+{
+	struct redis_counts	*n = c->redis->counts;
+
+	if (cmd->greet != GREET_NONE || cmd->late)
+		return;
+	if (v->kind == REDIS_ERROR)
+		n->errors++;
+	else
+		n->ok++;
+	histogram_add(n->seconds, c->conn.heard_ns - cmd->began);
+}
+
 /* A reply: NULL, or why the connection must end. */
 static const char *
 redis_side_reply(struct redis_conn *conn, const redisReply *raw)
@@ -341,6 +364,7 @@ redis_side_reply(struct redis_conn *conn, const redisReply *raw)
 		return (v.str);		/* the asker is told of the loss */
 	keep = *cmd;
 	redis_cmd_free(c->redis, cmd);
+	redis_counted(c, &keep, &v);
 	if (keep.greet != GREET_NONE && (why = redis_greeting_check(keep.greet,
 	    &v, &hopeless)) != NULL) {
 		if (hopeless)
@@ -480,6 +504,8 @@ redis_expire(struct redis_side *c, uint64_t *next)
 		if (cmd->greet != GREET_NONE)
 			return ("no greeting");
 		cmd->cb = NULL;
+		cmd->late = 1;
+		c->redis->counts->timeouts++;
 		cb(NULL, ETIMEDOUT, cmd->arg);
 		if (c->conn.fd == -1)	/* the callback freed r */
 			return (NULL);
@@ -601,6 +627,7 @@ redis_new(struct event_base *base, const char *url, redis_state_cb *state_cb,
 	redis_side_init(&r->channels, r);
 	list_init(&r->lost);
 	r->max_bytes = REDIS_MAX_QUEUED;
+	r->counts = &r->uncounted;
 	backoff_init(&r->backoff, 50, 2000);
 	if (redis_url_parse(&r->url, url) != NULL)
 		goto fail;
@@ -644,6 +671,12 @@ void
 redis_set_bound(struct redis *r, size_t bytes)
 {
 	r->max_bytes = bytes;
+}
+
+void
+redis_count(struct redis *r, struct redis_counts *counts)
+{
+	r->counts = counts;
 }
 
 int

@@ -21,6 +21,8 @@
 #include "common/redis_url.h"
 #include "common/redis_value.h"
 
+#include "common/histogram.h"
+
 struct event_base;
 struct redis;
 
@@ -50,6 +52,13 @@ int	 redis_failed(const struct redis *r);
  * sentence; else NULL. */
 const char *redis_refusal(const struct redis *r);
 void	 redis_set_bound(struct redis *r, size_t bytes);	/* queued at most */
+/* Count how commands end in *counts from now on, which outlives r. */
+struct redis_counts {
+	uint64_t	 ok, errors;	/* answered; with an error */
+	uint64_t	 timeouts, lost;
+	uint64_t	 seconds[HISTOGRAM_CELLS];	/* of those answered in time */
+};
+void	 redis_count(struct redis *r, struct redis_counts *counts);
 /*
  * Queue a command of argc binary-safe arguments; pipelined, sent at the end of
  * the turn.  cb may be NULL.  deadline_ms from now.

@@ -115,7 +115,8 @@ redis_conn_input(struct redis_conn *c, const char *data, size_t len)
 	const char	*why;
 	void		*raw;
 
-	c->heard = clock_ms();
+	c->heard_ns = clock_ns();
+	c->heard = c->heard_ns / 1000000;
 	c->unfinished += len;
 	if (redisReaderFeed(c->reader, data, len) != REDIS_OK) {
 		c->ops->lost(c, c->reader->errstr);

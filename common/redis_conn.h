@@ -34,6 +34,7 @@ struct redis_conn {
 	struct redisReader *reader;
 	size_t		 unfinished;	/* bytes of the reply that is coming */
 	uint64_t	 heard;		/* clock_ms of the last bytes */
+	uint64_t	 heard_ns;	/* the same, clock_ns */
 	struct buf	 out;
 	size_t		 out_at;	/* of it, with the kernel */
 	struct event	*ev_read, *ev_write;

@@ -82,8 +82,9 @@ static struct arrival *arrival_new(struct arrivals *, int, struct slice,
 static void	 arrival_enter(struct arrival *, enum arrival_state);
 static int	 arrival_detach(struct arrival *);
 static void	 arrival_close(struct arrival *);
-static void	 arrival_turn_away(struct arrival *, int, const char *,
-	    unsigned, int);
+static void	 arrival_turn_away(struct arrival *, enum refusal, int,
+	    const char *, int);
+static void	 arrival_brush_off(struct arrivals *, int, enum refusal);
 static void	 arrival_read(struct arrival *);
 static void	 arrival_input(struct arrival *, const char *, size_t);
 static void	 arrival_hand_over(struct arrival *, const struct http_head *,
@@ -121,8 +122,8 @@ arrivals_leave(struct arrivals *as)
 
 	as->leaving = 1;
 	list_each(e, tmp, &as->states[ARRIVAL_HEAD].list)
-		arrival_turn_away(list_entry(e, struct arrival, at), 503,
-		    "Service Unavailable: shutting down", 1, 0);
+		arrival_turn_away(list_entry(e, struct arrival, at),
+		    REFUSED_LEAVING, 0, NULL, 0);
 	list_each(e, tmp, &as->states[ARRIVAL_HOME].list)
 		arrival_close(list_entry(e, struct arrival, at));
 }
@@ -145,13 +146,13 @@ arrivals_free(struct arrivals *as)
 size_t
 arrivals_count(const struct arrivals *a)
 {
-	return (a->states[ARRIVAL_HEAD].count);
+	return (a == NULL ? 0 : a->states[ARRIVAL_HEAD].count);
 }
 
 size_t
 arrivals_home(const struct arrivals *a)
 {
-	return (a->states[ARRIVAL_HOME].count);
+	return (a == NULL ? 0 : a->states[ARRIVAL_HOME].count);
 }
 
 void
@@ -165,24 +166,21 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 
 	if (s->accept_rate > 0 && !bucket_take(&as->accepts, clock_ms(),
 	    s->accept_rate, s->accept_rate, 1)) {
-		arrival_refuse_cb(fd, as);	/* costs next to nothing */
+		arrival_brush_off(as, fd, REFUSED_ACCEPT_RATE);
 		return;
 	}
 	as->totals->accepted++;
 	if (arrivals_count(as) >= s->handshakes_max) {
-		linger_refuse(as->linger, fd, 503,
-		    "Service Unavailable: too many handshakes in progress", 1,
-		    0);
+		linger_refuse(as->linger, fd, REFUSED_HANDSHAKES, 0, NULL, 0);
 		return;
 	}
 	sock_format(peer, sizeof(peer), sa, len);
 	if ((a = arrival_new(as, fd, slice_str(peer), 0)) == NULL) {
-		linger_refuse(as->linger, fd, 503, NULL, 1, 0);
+		linger_refuse(as->linger, fd, REFUSED_MEMORY, 0, NULL, 0);
 		return;
 	}
 	if (address_count(a->address) > s->per_address) {
-		arrival_turn_away(a, 503, "Service Unavailable: too many "
-		    "connections from your address", 1, 0);
+		arrival_turn_away(a, REFUSED_ADDRESS, 0, NULL, 0);
 		return;
 	}
 	arrival_read(a);		/* often the request is there */
@@ -190,6 +188,13 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 
 void
 arrival_refuse_cb(int fd, void *arrivals)
+{
+	arrival_brush_off(arrivals, fd, REFUSED_DESCRIPTORS);
+}
+
+/* Refuse at next to no cost. */
+static void
+arrival_brush_off(struct arrivals *as, int fd, enum refusal why)
 {
 	static const char	 answer[] =
 	    "HTTP/1.1 503 Service Unavailable\r\n"
@@ -199,11 +204,10 @@ arrival_refuse_cb(int fd, void *arrivals)
 	    "Connection: close\r\n"
 	    "\r\n"
 	    "Service Unavailable\n";
-	struct arrivals		*as = arrivals;
 	char			 unread[ARRIVAL_READ];
 
 	as->totals->accepted++;
-	as->totals->refused++;
+	totals_refuse(as->totals, why);
 	/* Closing with the request unread would reset the answer away. */
 	for (int i = 0; i < 16; i++)
 		if (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
@@ -329,14 +333,15 @@ arrival_close(struct arrival *a)
 
 /* End a connection with an error.  Frees a. */
 static void
-arrival_turn_away(struct arrival *a, int status, const char *why,
-    unsigned retry_after_s, int head_only)
+arrival_turn_away(struct arrival *a, enum refusal why, int status,
+    const char *text, int head_only)
 {
 	struct arrivals	*as = a->all;
 
-	log_debug("arrival peer=%s refused status=%d", a->peer, status);
-	linger_refuse(as->linger, arrival_detach(a), status, why,
-	    retry_after_s, head_only);
+	log_debug("arrival peer=%s refused why=%s", a->peer,
+	    refusal_label(why));
+	linger_refuse(as->linger, arrival_detach(a), why, status, text,
+	    head_only);
 }
 
 /* ---- time ---- */
@@ -383,8 +388,8 @@ arrival_sweep_cb(evutil_socket_t fd, short what, void *arg)
 			if (a->deadline > now)
 				break;
 			if (a->state == ARRIVAL_HEAD && a->in.len > 0)
-				arrival_turn_away(a, 408, "Request Timeout: "
-				    "the request's head took too long", 0, 0);
+				arrival_turn_away(a, REFUSED_SLOW, 0, NULL,
+				    0);
 			else
 				arrival_close(a);
 		}
@@ -446,14 +451,14 @@ arrival_input(struct arrival *a, const char *data, size_t len)
 			arrival_enter(a, ARRIVAL_HEAD);
 		return;
 	case PARSE_BAD:
-		arrival_turn_away(a, h.status, h.why, 0, 0);
+		arrival_turn_away(a, REFUSED_MALFORMED, h.status, h.why, 0);
 		return;
 	case PARSE_DONE:
 		arrival_hand_over(a, &h, all);
 		return;
 	}
 no_memory:
-	arrival_turn_away(a, 503, NULL, 1, 0);
+	arrival_turn_away(a, REFUSED_MEMORY, 0, NULL, 0);
 }
 
 /* "OPTIONS *" is about the server, whatever its routes.  Frees a. */
@@ -510,8 +515,9 @@ arrival_missing(struct arrival *a, const struct http_head *h)
 	struct arrivals	*as = a->all;
 	struct buf	 out = { .max = 8192 };
 
-	log_debug("arrival peer=%s refused status=404", a->peer);
-	as->totals->refused++;
+	log_debug("arrival peer=%s refused why=%s", a->peer,
+	    refusal_label(REFUSED_NO_ROUTE));
+	totals_refuse(as->totals, REFUSED_NO_ROUTE);
 	missing_page(&out, h);
 	linger_answer(as->linger, arrival_detach(a), &out);
 }
@@ -542,25 +548,22 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 		if (missing && missing_wants_page(h))
 			arrival_missing(a, h);
 		else
-			arrival_turn_away(a, missing ? 404 : 400, why, 0,
-			    head_only);
+			arrival_turn_away(a, missing ? REFUSED_NO_ROUTE :
+			    REFUSED_BAD_NAME, 0, why, head_only);
 		return;
 	}
 	trusted = networks_have(s->proxies, slice_str(a->peer));
 	if (!route_allows(m.route, h, trusted)) {
-		arrival_turn_away(a, 403, "Forbidden: pages of this origin may "
-		    "not use it", 0, head_only);
+		arrival_turn_away(a, REFUSED_ORIGIN, 0, NULL, head_only);
 		return;
 	}
 	if (m.nheaders > 0 && kept_check(m.headers, &m.nheaders,
 	    trusted, settings_find(s, "pact_details"), s->keep_max) == -1) {
-		arrival_turn_away(a, 431, "Request Header Fields Too Large: "
-		    "those that the connection keeps", 0, head_only);
+		arrival_turn_away(a, REFUSED_FIELDS, 0, NULL, head_only);
 		return;
 	}
 	if (as->leaving) {
-		arrival_turn_away(a, 503, "Service Unavailable: shutting down",
-		    1, head_only);
+		arrival_turn_away(a, REFUSED_LEAVING, 0, NULL, head_only);
 		return;
 	}
 	memset(&ask, 0, sizeof(ask));

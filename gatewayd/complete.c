@@ -35,6 +35,28 @@ complete_cpus(void)
 	return (n < 2 ? 2 : n > SLOTS_MAX ? SLOTS_MAX : n);
 }
 
+/* Where the administrator asks: a port alone is of this machine only. */
+static void
+complete_admin(struct settings *s)
+{
+	const char	*port, *why;
+	char		*text;
+
+	if (s->admin == NULL)
+		s->admin = settings_printf("unix:%s/admin.sock mode=0600",
+		    s->run_dir);
+	if (strcmp(s->admin, "none") == 0)
+		return;
+	port = s->admin + (s->admin[0] == ':');
+	if (port[0] != '\0' && port[strspn(port, "0123456789")] == '\0') {
+		text = settings_printf("127.0.0.1:%s", port);
+		free(s->admin);
+		s->admin = text;
+	}
+	if (sock_parse(s->admin, &s->admin_addr, &why) == -1)
+		settings_die(EXIT_CONFIG, "admin %s: %s", s->admin, why);
+}
+
 void
 complete_settings(struct load *l)
 {
@@ -71,6 +93,7 @@ complete_settings(struct load *l)
 		    "most %d with --run-dir", s->run_dir, strlen(s->run_dir),
 		    RUN_DIR_MAX);
 
+	complete_admin(s);
 	if (settings_find(s, "unfinished_max") == NULL) {
 		unfinished = memory_allowed("") / 4 / s->shards;
 		snprintf(text, sizeof(text), "%zu", unfinished <

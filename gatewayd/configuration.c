@@ -78,6 +78,7 @@ configuration_flags(struct load *l, int argc, char **argv)
 		{ "state-dir",	required_argument, NULL, ROW_STATE_DIR },
 		{ "user",	required_argument, NULL, ROW_USER },
 		{ "log-level",	required_argument, NULL, ROW_LOG_LEVEL },
+		{ "admin",	required_argument, NULL, ROW_ADMIN },
 		{ "config",	required_argument, NULL, FLAG_CONFIG },
 		{ "check",	no_argument, NULL, FLAG_CHECK },
 		{ "version",	no_argument, NULL, FLAG_VERSION },
@@ -179,6 +180,10 @@ configuration_help(void)
 "                       this user (default: stay root)\n"
 "  --config FILE        more settings; its routes, if any, replace the built-in\n"
 "                       ones.  Options given here win.\n"
+"  --admin ADDRESS      where /healthz, /readyz, /status and /metrics are, over\n"
+"                       HTTP, apart from clients: 9100 (of this machine only),\n"
+"                       10.0.0.1:9100, unix:/path, or none (default: the Unix\n"
+"                       socket admin.sock in the run directory)\n"
 "  --log-level LEVEL    warn, info or debug (default: info)\n"
 "  --check              check all of this, print \"configuration ok\", exit\n"
 "  --version, --help\n"

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "gatewayd/dialogue.h"
 #include "gatewayd/election.h"
+#include "gatewayd/ledger.h"
 #include "gatewayd/order.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/settings.h"
@@ -94,6 +95,7 @@ dialogue_hello(struct dialogue *d, struct control *c, const struct ctl *m,
 	    m->incarnation) == -1)
 		log_warn("shard slot=%" PRIu32 " has no page that can be read: "
 		    "%s", s->slot, strerror(errno));
+	ledger_begin(d->totals->ledger, s->slot, &s->pulse, s->ours);
 	if (page != NULL)
 		*page = -1;
 	shard_move(s, SHARD_STARTING);

@@ -13,6 +13,8 @@
 #include "common/proc.h"
 #include "common/secret.h"
 #include "common/turn.h"
+#include "gatewayd/admin.h"
+#include "gatewayd/answers.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/check.h"
 #include "gatewayd/child.h"
@@ -23,9 +25,12 @@
 #include "gatewayd/handoff.h"
 #include "gatewayd/identity.h"
 #include "gatewayd/jail.h"
+#include "gatewayd/ledger.h"
 #include "gatewayd/linger.h"
+#include "gatewayd/parts.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/ready.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
@@ -73,15 +78,10 @@ static int	 gateway_message(struct shard *, const struct ctl *, int *,
 static void	 gateway_packet(struct shard *, void *);
 static void	 gateway_sent(struct shard *, void *);
 static void	 gateway_channel_end(struct shard *, const char *, void *);
-static int	 gateway_ask(struct control *, const struct ctl *, void *);
-static void	 gateway_asker_gone(struct control *, void *);
-static void	 gateway_checked(struct control *, uint64_t,
-		    const struct check_result *, void *);
 static void	 gateway_home(const struct capsule *, int, void *);
 static void	 gateway_pause(int, void *);
 static void	 gateway_signal_cb(int, void *);
 static void	 gateway_tick_cb(evutil_socket_t, short, void *);
-static void	 gateway_summary(char *, size_t, void *);
 
 static const struct placement_ops gateway_placement_ops = {
 	.replica_made = gateway_replica_made,
@@ -111,8 +111,8 @@ static const struct door_ops gateway_door_ops = {
 	.packet = gateway_packet,
 	.sent = gateway_sent,
 	.end = gateway_channel_end,
-	.ask = gateway_ask,
-	.gone = gateway_asker_gone,
+	.ask = answers_ask,
+	.gone = answers_gone,
 };
 static const struct registry_ops gateway_registry_ops = {
 	.ready = gateway_shards,
@@ -128,10 +128,18 @@ gateway_run(struct gateway *g)
 	const struct timeval	 second = { 1, 0 };
 	struct proc_signals	*signals;
 	struct event		*tick;
+	const char		*why;
 
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
 	sockets_bind(&g->sockets, &g->settings);
+	if (admin_listen(&g->settings, &g->admin_fd) == -1) {
+		why = strerror(errno);
+		sockets_unlink(&g->sockets);
+		fatalx("cannot listen on %s for the administrator: %s; choose "
+		    "another address with --admin, or none",
+		    g->settings.admin, why);
+	}
 	gateway_become(g);
 	gateway_name(&g->settings);
 	if ((g->base = event_base_new()) == NULL ||
@@ -197,9 +205,13 @@ gateway_start(struct gateway *g)
 		    "workers out of each other");
 	g->placement = placement_new(g->incarnation, &gateway_placement_ops, g);
 	g->linger = linger_new(g->base, g->settings.linger_max, &g->totals);
-	if (g->placement == NULL || g->linger == NULL)
+	g->totals.ledger = ledger_new();
+	if (g->placement == NULL || g->linger == NULL ||
+	    g->totals.ledger == NULL || (g->admin_fd != -1 &&
+	    (g->admin = admin_new(g->base, g->admin_fd, answers_look, g)) ==
+	    NULL))
 		fatal("start");
-	g->supervisor = supervisor_new(g->base, gateway_summary, g);
+	g->supervisor = supervisor_new(g->base, answers_summary, g);
 	if (strcmp(mode, "auto") == 0) {
 		if ((g->redisd = redisd_new(g->base, &g->settings,
 		    gateway_claim, g)) == NULL)
@@ -253,7 +265,7 @@ gateway_shards(void *arg)
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
 	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
 	g->checks = checks_new(g->base, g->roster, g->placement,
-	    gateway_checked, g);
+	    answers_checked, g);
 	g->forgets = forgets_new(&g->settings, g->placement);
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
@@ -469,60 +481,6 @@ gateway_channel_end(struct shard *s, const char *why, void *arg)
 	roster_channel_end(g->roster, s, why);
 }
 
-/* Tell kennelctl everything, with what a check has found (may be NULL). */
-static int
-gateway_status(struct gateway *g, struct control *c, uint64_t id,
-    const struct check_result *check)
-{
-	const struct status	 st = {
-		.settings = &g->settings,
-		.totals = &g->totals,
-		.placement = g->placement,
-		.roster = g->roster,
-		.started = g->started,
-		.leaving = g->leaving,
-		.redis_url = g->redis_url,
-		.redis_up = g->registry != NULL && registry_up(g->registry),
-		.handshakes = arrivals_count(g->arrivals),
-		.home = arrivals_home(g->arrivals),
-		.handing_over = handoff_count(g->handoffs),
-	};
-
-	return (status_answer(&st, c, id, check));
-}
-
-/* A check is done.  A channel that cannot take the answer ends by itself. */
-static void
-gateway_checked(struct control *asker, uint64_t id,
-    const struct check_result *check, void *arg)
-{
-	(void)gateway_status(arg, asker, id, check);
-}
-
-/* kennelctl asks. */
-static int
-gateway_ask(struct control *c, const struct ctl *m, void *arg)
-{
-	struct gateway	*g = arg;
-
-	if (m->type == CTL_FORGET)
-		return (forget_begin(g->forgets, c, m, g->registry == NULL ?
-		    NULL : registry_redis(g->registry)));
-	if (slice_is(m->text, "check"))
-		return (check_begin(g->checks, c, m->id));
-	return (gateway_status(g, c, m->id, NULL));
-}
-
-/* A visitor of the door has gone, perhaps one that asked. */
-static void
-gateway_asker_gone(struct control *c, void *arg)
-{
-	struct gateway	*g = arg;
-
-	check_cancel(g->checks, c);
-	forget_cancel(g->forgets, c);
-}
-
 /* ---- stop ---- */
 
 /* Leave: nobody is accepted any more, the shards drain. */
@@ -605,12 +563,14 @@ gateway_end(struct gateway *g)
 static void
 gateway_free(struct gateway *g)
 {
+	admin_free(g->admin);
 	door_free(g->door);
 	checks_free(g->checks);
 	forgets_free(g->forgets);
 	handoffs_free(g->handoffs);
 	placement_free(g->placement);
 	roster_free(g->roster);
+	ledger_free(g->totals.ledger);
 	arrivals_free(g->arrivals);
 	linger_free(g->linger);
 	redisd_free(g->redisd);
@@ -632,6 +592,7 @@ gateway_unlink(const struct gateway *g)
 			unlinkat(fd, names[i], 0);
 		close(fd);
 	}
+	admin_unlink(&g->settings);
 	sockets_unlink(&g->sockets);
 }
 
@@ -641,22 +602,6 @@ gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what, (void)arg;
 	log_catch_up();
-}
-
-/* How we are, for the supervisor. */
-static void
-gateway_summary(char *dst, size_t size, void *arg)
-{
-	const struct gateway	*g = arg;
-	const struct status	 st = {
-		.placement = g->placement,
-		.roster = g->roster,
-		.leaving = g->leaving,
-		.redis_url = g->redis_url,
-		.redis_up = g->registry != NULL && registry_up(g->registry),
-	};
-
-	summary_write(&st, dst, size);
 }
 
 /* left: what counts only after a restart. */

@@ -39,6 +39,7 @@ struct handoff {
 	struct shard	*shard;		/* NULL: no place */
 	uint64_t	 deadline;	/* clock_ms; sent: to be taken back */
 	uint64_t	 number;	/* of ADOPT on the channel */
+	uint64_t	 began;		/* clock_ns */
 	unsigned	 tries;
 	int		 sent;
 	int		 fd;
@@ -75,7 +76,7 @@ static int	 handoff_wait(struct handoffs *, struct handoff *);
 static void	 handoff_unwait(struct handoffs *, struct handoff *);
 static void	 handoff_again(struct handoffs *, struct handoff *);
 static void	 handoff_refuse(struct handoffs *, struct handoff *,
-	    const char *);
+	    enum refusal);
 static int	 handoff_detach(struct handoffs *, struct handoff *);
 static struct handoff *handoff_find(struct handoffs *, const struct shard *,
 	    uint64_t);
@@ -149,7 +150,8 @@ handoff_start(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 
 	if ((h = handoff_new(hs, ask, fd)) == NULL) {
 		address_unref(ask->address);
-		linger_refuse(hs->linger, fd, 503, NULL, 1, ask->head_only);
+		linger_refuse(hs->linger, fd, REFUSED_MEMORY, 0, NULL,
+		    ask->head_only);
 		return;
 	}
 	handoff_place(hs, h);
@@ -204,6 +206,7 @@ handoff_adopted(struct handoffs *hs, struct shard *s, uint64_t id)
 	if (h == NULL)
 		return;
 	hs->totals->handed++;
+	histogram_add(hs->totals->handover, clock_ns() - h->began);
 	if (place != NULL) {
 		place->address = h->ask.address;
 		h->ask.address = NULL;
@@ -282,13 +285,13 @@ handoff_leave(struct handoffs *hs)
 	/* What is sent may have been adopted: that is for the shard to say. */
 	while (!list_empty(&hs->waiting))
 		handoff_refuse(hs, list_entry(hs->waiting.next, struct handoff,
-		    at_wait), "Service Unavailable: shutting down");
+		    at_wait), REFUSED_LEAVING);
 }
 
 size_t
 handoff_count(const struct handoffs *hs)
 {
-	return (hs->by_id.count);
+	return (hs == NULL ? 0 : hs->by_id.count);
 }
 
 /* ---- one ---- */
@@ -304,6 +307,7 @@ handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 	handoff_ask_copy(&h->ask, ask, h->headers);
 	h->shard = NULL;
 	h->deadline = h->number = 0;
+	h->began = clock_ns();
 	h->tries = 0;
 	h->sent = 0;
 	h->fd = fd;
@@ -330,12 +334,11 @@ handoff_place(struct handoffs *hs, struct handoff *h)
 	struct place			*place;
 
 	if (hs->leaving) {
-		handoff_refuse(hs, h, "Service Unavailable: shutting down");
+		handoff_refuse(hs, h, REFUSED_LEAVING);
 		return;
 	}
 	if (h->tries == HANDOFF_TRIES) {
-		handoff_refuse(hs, h,
-		    "Service Unavailable: it could not be handed over");
+		handoff_refuse(hs, h, REFUSED_LOST);
 		return;
 	}
 	answer = placement_take(hs->placement, &ask, &place);
@@ -350,10 +353,9 @@ handoff_place(struct handoffs *hs, struct handoff *h)
 		if (h->shard->state == SHARD_READY)
 			handoff_send(hs, h);
 		else if (handoff_wait(hs, h) == -1)
-			handoff_refuse(hs, h, "Service Unavailable: too many "
-			    "are waiting");
+			handoff_refuse(hs, h, REFUSED_WAITING);
 	} else if (!roster_starting(hs->roster) || handoff_wait(hs, h) == -1)
-		handoff_refuse(hs, h, "Service Unavailable: all is full");
+		handoff_refuse(hs, h, REFUSED_FULL);
 }
 
 /* May free h. */
@@ -408,7 +410,7 @@ fail:
 	    ask->id, h->shard->slot, strerror(errno));
 	if (fds[1] != -1)
 		close(fds[1]);
-	handoff_refuse(hs, h, NULL);
+	handoff_refuse(hs, h, REFUSED_MEMORY);
 }
 
 /* For a shard to get ready.  0, or -1: too many do. */
@@ -474,13 +476,13 @@ handoff_again_work(void *arg)
 
 /* Frees h. */
 static void
-handoff_refuse(struct handoffs *hs, struct handoff *h, const char *why)
+handoff_refuse(struct handoffs *hs, struct handoff *h, enum refusal why)
 {
 	int	 head_only = h->ask.head_only;
 
 	if (h->shard != NULL)
 		placement_release(hs->placement, h->ask.id, NULL);
-	linger_refuse(hs->linger, handoff_detach(hs, h), 503, why, 1,
+	linger_refuse(hs->linger, handoff_detach(hs, h), why, 0, NULL,
 	    head_only);
 }
 
@@ -545,8 +547,7 @@ handoff_timer_cb(evutil_socket_t fd, short what, void *arg)
 		h = list_entry(hs->waiting.next, struct handoff, at_wait);
 		if (h->deadline > now)
 			break;
-		handoff_refuse(hs, h, "Service Unavailable: no shard "
-		    "started in time");
+		handoff_refuse(hs, h, REFUSED_NO_SHARD);
 	}
 	handoff_arm(hs);
 }

@@ -28,6 +28,7 @@
 
 static void	 ctl_help(void);
 static int	 ctl_status(const char *dir, int raw, int check);
+static int	 ctl_ready(const char *dir, int raw);
 static int	 ctl_room(const char *dir, const char *group);
 static json_t	*ctl_ask(const char *dir, const struct ctl *ask);
 static void	 ctl_show(const json_t *json);
@@ -47,7 +48,7 @@ main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 }
 	};
 	const char	*dir = NULL;
-	int		 flag, raw = 0, check = 0, room;
+	int		 flag, raw = 0, check = 0, room, ready;
 
 	opterr = 0;
 	while ((flag = getopt_long(argc, argv, ":h", longs, NULL)) != -1) {
@@ -79,7 +80,8 @@ main(int argc, char **argv)
 		ctl_die(EXIT_USAGE, "what shall it do? try kennelctl status, "
 		    "or kennelctl --help");
 	room = strcmp(argv[optind], "room") == 0;
-	if (!room && strcmp(argv[optind], "status") != 0)
+	ready = strcmp(argv[optind], "ready") == 0;
+	if (!room && !ready && strcmp(argv[optind], "status") != 0)
 		ctl_die(EXIT_USAGE, "unknown command \"%s\"; try kennelctl "
 		    "--help", argv[optind]);
 	if (room && (argc - optind < 3 || strcmp(argv[optind + 1], "rm") != 0))
@@ -88,13 +90,15 @@ main(int argc, char **argv)
 	if (room && (raw || check))
 		ctl_die(EXIT_USAGE, "--json and --check belong to kennelctl "
 		    "status");
+	if (ready && check)
+		ctl_die(EXIT_USAGE, "--check belongs to kennelctl status");
 	if (optind + (room ? 3 : 1) < argc)
 		ctl_die(EXIT_USAGE, "unexpected argument \"%s\"; try kennelctl "
 		    "--help", argv[optind + (room ? 3 : 1)]);
 	if (dir == NULL && (dir = paths_run_dir()) == NULL)
 		ctl_die(EXIT_NONE, "out of memory");
 	return (room ? ctl_room(dir, argv[optind + 2]) :
-	    ctl_status(dir, raw, check));
+	    ready ? ctl_ready(dir, raw) : ctl_status(dir, raw, check));
 }
 
 static void
@@ -102,9 +106,12 @@ ctl_help(void)
 {
 	static const char	 text[] =
 "Usage: kennelctl status [options]\n"
+"       kennelctl ready [--json] [--run-dir DIR]\n"
 "       kennelctl room rm NAME [--run-dir DIR]\n"
 "\n"
 "status shows the node, its shards, its groups and their connections, and totals.\n"
+"ready says whether the node would take a connection now: exit status 0 if so, 1 if\n"
+"not, with what is missing.\n"
 "room rm removes what a room (a group) has kept in Redis, for good; it is refused,\n"
 "with exit status 1, while anybody is in the room, and 3 says that there was\n"
 "nothing.\n"
@@ -144,6 +151,34 @@ ctl_status(const char *dir, int raw, int check)
 		fprintf(stderr, "kennelctl: %s\n", unknown ? "unknown: a shard "
 		    "does not say what it has" : "the books are not exact");
 	return (fine ? 0 : EXIT_NONE);
+}
+
+/* For health checks. */
+static int
+ctl_ready(const char *dir, int raw)
+{
+	struct ctl	 ask = { .type = CTL_STATUS_ASK, .id = 1,
+			    .text = slice_str("ready") };
+	json_t		*json = ctl_ask(dir, &ask), *why;
+	int		 ready = json_is_true(json_object_get(json, "ready"));
+	size_t		 i;
+
+	if (json_object_get(json, "ready") == NULL)
+		ctl_die(EXIT_NONE, "gatewayd is of an older version, which "
+		    "does not say");
+	if (raw) {
+		json_dumpf(json, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else
+		puts(ready ? "ready" : "not ready");
+	json_array_foreach(json_object_get(json, "missing"), i, why)
+		if (!raw)
+			fprintf(stderr, "kennelctl: %s\n",
+			    json_string_value(why));
+	json_decref(json);
+	if (fflush(stdout) == EOF)
+		ctl_die(EXIT_NONE, "cannot write: %s", strerror(errno));
+	return (ready ? 0 : EXIT_NONE);
 }
 
 /* Names on the terminal are as status shows them. */

@@ -88,13 +88,15 @@ linger_answer(struct lingerers *l, int fd, struct buf *out)
 }
 
 void
-linger_refuse(struct lingerers *l, int fd, int status, const char *why,
-    unsigned retry_after_s, int head_only)
+linger_refuse(struct lingerers *l, int fd, enum refusal why, int status,
+    const char *text, int head_only)
 {
 	struct buf	 out = { .max = 4096 };
 
-	l->totals->refused++;
-	http_reply_error(&out, status, why, retry_after_s, head_only);
+	totals_refuse(l->totals, why);
+	http_reply_error(&out, status != 0 ? status : refusal_status(why),
+	    text != NULL ? text : refusal_text(why), refusal_after(why),
+	    head_only);
 	linger_answer(l, fd, &out);
 }
 

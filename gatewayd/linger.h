@@ -6,6 +6,8 @@
 #ifndef GATEWAYD_LINGER_H
 #define GATEWAYD_LINGER_H
 
+#include "gatewayd/refusal.h"
+
 struct buf;
 struct event_base;
 struct lingerers;
@@ -18,8 +20,9 @@ void	 linger_free(struct lingerers *l);		/* closes all */
 /* Write the whole answer and the end.  Takes fd, and what is in out.  Never
  * blocks. */
 void	 linger_answer(struct lingerers *l, int fd, struct buf *out);
-/* Write an error response, likewise; why may be NULL. */
-void	 linger_refuse(struct lingerers *l, int fd, int status, const char *why,
-	    unsigned retry_after_s, int head_only);
+/* Write an error response, likewise, and count it.  status 0 and text NULL: as the
+ * table has them. */
+void	 linger_refuse(struct lingerers *l, int fd, enum refusal why, int status,
+	    const char *text, int head_only);
 
 #endif

@@ -13,6 +13,7 @@
 #include "gatewayd/child.h"
 #include "gatewayd/configuration.h"
 #include "gatewayd/gateway.h"
+#include "gatewayd/parts.h"
 #include "gatewayd/paths.h"
 
 static void	 main_streams(void);

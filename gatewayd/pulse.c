@@ -108,3 +108,13 @@ pulse_work(const struct pulse *p, struct page_work *work)
 	}
 	return (page_read(p->fd, p->incarnation, work));
 }
+
+int
+pulse_counters(const struct pulse *p, struct counters *c)
+{
+	if (p->fd == -1) {
+		errno = ENOENT;
+		return (-1);
+	}
+	return (page_read_counters(p->fd, p->incarnation, c));
+}

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+struct counters;
 struct page_work;
 
 /* So many times the watchdog's time may a shard work and not answer. */
@@ -49,5 +50,7 @@ enum pulse_state pulse_feel(struct pulse *p, uint64_t now, uint64_t late);
 int	 pulse_moved(struct pulse *p, uint64_t since, uint64_t now);
 /* What its page says.  0, or -1 with errno: it has none, or a wrong one. */
 int	 pulse_work(const struct pulse *p, struct page_work *work);
+/* What its page counts: likewise. */
+int	 pulse_counters(const struct pulse *p, struct counters *c);
 
 #endif

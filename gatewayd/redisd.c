@@ -153,6 +153,12 @@ redisd_url(const struct redisd *d)
 	return (d->url);
 }
 
+pid_t
+redisd_pid(const struct redisd *d)
+{
+	return (d->pid);
+}
+
 /* ---- its process ---- */
 
 /* Take the redis-server that is there, else start one, else later. */

@@ -6,6 +6,8 @@
 #ifndef GATEWAYD_REDISD_H
 #define GATEWAYD_REDISD_H
 
+#include <sys/types.h>
+
 struct event_base;
 struct redisd;
 struct settings;
@@ -20,5 +22,6 @@ void	 redisd_free(struct redisd *d);
 void	 redisd_leave(struct redisd *d, void (*done_cb)(void *arg));
 void	 redisd_kill(struct redisd *d);		/* at once */
 const char *redisd_url(const struct redisd *d);
+pid_t	 redisd_pid(const struct redisd *d);	/* 0: none is running */
 
 #endif

@@ -15,6 +15,7 @@
 #include "gatewayd/child.h"
 #include "gatewayd/dialogue.h"
 #include "gatewayd/election.h"
+#include "gatewayd/ledger.h"
 #include "gatewayd/order.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/roster.h"
@@ -450,6 +451,7 @@ roster_dead(struct shard *s, void *arg)
 		log_warn("shard slot=%" PRIu32 " pid=%d died%s %s lost=%zu",
 		    s->slot, (int)s->pid, s->link_path != NULL ? "" :
 		    " before it said hello", s->ended, lost);
+	ledger_end(r->totals->ledger, s->slot, &s->pulse);
 	shard_bury(s);
 	roster_resolve(r);
 	if (r->all.leaving) {
@@ -635,6 +637,14 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+/* A shard hangs. */
+static void
+roster_watchdog(struct roster *r, struct shard *s, const char *why)
+{
+	r->totals->watchdog++;
+	shard_kill(s, why);
+}
+
 /* Feel the pulse of all shards. */
 static void
 roster_watch_cb(evutil_socket_t fd, short what, void *arg)
@@ -659,10 +669,10 @@ roster_watch_cb(evutil_socket_t fd, short what, void *arg)
 		else if (!fair)
 			pulse_excuse(&s->pulse, now);
 		else if (state == PULSE_HUNG)
-			shard_kill(s, "it does not answer");
+			roster_watchdog(r, s, "it does not answer");
 		else if (state == PULSE_ENDLESS)
-			shard_kill(s, "it was busy for too long and did not "
-			    "answer");
+			roster_watchdog(r, s, "it was busy for too long and "
+			    "did not answer");
 		else if (state == PULSE_DOUBTFUL && s->site != NULL &&
 		    s->site->usable) {
 			/* The next one who decides gets what it hangs in. */

@@ -36,6 +36,7 @@ const struct settings_row settings_rows[ROW_N] = {
 	[ROW_STATE_DIR]	= { "state_dir", PATH, AT(state_dir), 0, 0, 0 },
 	[ROW_USER]	= { "user", TEXT, AT(user), 0, 0, 0 },
 	[ROW_LOG_LEVEL]	= { "log_level", LEVEL, AT(log_level), 0, 0, 0 },
+	[ROW_ADMIN]	= { "admin", TEXT, AT(admin), 0, 0, 0 },
 	[ROW_REDIS_PREFIX] = { "redis_prefix", TEXT, AT(redis_prefix), 0, 0,
 	    0 },
 	[ROW_CAPACITY]	= { "capacity", UINT, AT(capacity), 1, 10000000, 0 },
@@ -68,6 +69,7 @@ const struct settings_row settings_rows[ROW_N] = {
 	    10000000, 1 },
 	[ROW_SECCOMP]	= { "seccomp", YESNO, AT(seccomp), 0, 0, 0 },
 	[ROW_CORE]	= { "core", YESNO, AT(core), 0, 0, 0 },
+	[ROW_READY_REDIS] = { "ready_redis", YESNO, AT(ready_redis), 0, 0, 1 },
 };
 
 /* [worker]: what the built-in keys are called when the worker hears of them. */

@@ -39,8 +39,11 @@ struct settings {
 	char		*redis_prefix;
 	char		*node;			/* NULL until identity.c has one */
 	enum log_level	 log_level;
+	char		*admin;			/* "none", or an address */
+	struct sock_addr admin_addr;		/* len 0: none */
 	int		 check;
 	/* [gateway] */
+	int		 ready_redis;		/* 0: it is ready without Redis */
 	unsigned	 head_ms;		/* 10 000: request head */
 	size_t		 line_max, head_max, headers_max;
 	size_t		 keep_max;		/* 4 KiB of header fields */

@@ -33,9 +33,25 @@ int
 status_answer(const struct status *st, struct control *c, uint64_t id,
     const struct check_result *check)
 {
+	return (status_send(c, id, status_json(st, check)));
+}
+
+int
+status_write(const struct status *st, struct buf *out)
+{
+	json_t	*json = status_json(st, NULL);
+	int	 rc = json == NULL ? -1 : json_dump_callback(json,
+		    status_write_cb, out, JSON_COMPACT);
+
+	json_decref(json);
+	return (rc == -1 ? -1 : buf_add(out, "\n", 1));
+}
+
+int
+status_send(struct control *c, uint64_t id, struct json_t *json)
+{
 	struct ctl	 m = { .type = CTL_STATUS, .id = id };
 	struct buf	 text = { .max = STATUS_MAX };
-	json_t		*json = status_json(st, check);
 	size_t		 at = 0;
 	int		 rc = -1;
 

@@ -4,9 +4,12 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
+struct buf;
 struct check_result;
 struct control;
+struct json_t;
 struct placement;
 struct roster;
 struct settings;
@@ -19,14 +22,19 @@ struct status {
 	struct placement *placement;
 	struct roster	*roster;
 	uint64_t	 started;	/* ms since 1970 */
-	int		 leaving;
+	int		 leaving, listening;
 	const char	*redis_url;
 	int		 redis_up;
+	pid_t		 redisd_pid;	/* of a Redis of our own, or 0 */
 	size_t		 handshakes, home, handing_over;	/* connections */
 };
 
 /* The answer to STATUS_ASK id; check may be NULL.  0, or -1: drop c. */
 int	 status_answer(const struct status *st, struct control *c, uint64_t id,
 	    const struct check_result *check);
+/* The same object as text.  0, or -1: no memory, or too large for out. */
+int	 status_write(const struct status *st, struct buf *out);
+/* Any other answer, which is taken; NULL: no memory.  0, or -1: drop c. */
+int	 status_send(struct control *c, uint64_t id, struct json_t *json);
 
 #endif

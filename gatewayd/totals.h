@@ -4,7 +4,11 @@
 
 #include <stdint.h>
 
+#include "common/histogram.h"
+#include "gatewayd/refusal.h"
 #include "proto/close_why.h"
+
+struct ledger;
 
 struct totals {
 	uint64_t accepted;		/* connections */
@@ -12,8 +16,20 @@ struct totals {
 	uint64_t handed;		/* adopted by shards */
 	uint64_t home;			/* came home */
 	uint64_t refused;		/* answered with an error by the gateway */
+	uint64_t refusals[REFUSED_NWHYS];	/* the same, by reason */
+	uint64_t handover[HISTOGRAM_CELLS];	/* from head to adopted */
+	uint64_t watchdog;		/* shards killed, as they hung */
 	uint64_t gone[CLOSE_NWHYS];	/* as the shards say */
 	uint64_t second_release;	/* should be 0 */
+	struct ledger *ledger;		/* what the shards count themselves */
 };
+
+/* Somebody is refused. */
+static inline void
+totals_refuse(struct totals *t, enum refusal why)
+{
+	t->refused++;
+	t->refusals[why]++;
+}
 
 #endif

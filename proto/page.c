@@ -8,11 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/counters.h"
 #include "proto/page.h"
 
 _Static_assert(sizeof(struct page_head) == PAGE_WORK_AT, "layout");
 _Static_assert(offsetof(struct page, work) == PAGE_WORK_AT, "layout");
 _Static_assert(sizeof(struct page) <= PAGE_ROOM_AT, "layout");
+_Static_assert(PAGE_ROOM_AT + sizeof(struct counters) <= PAGE_BYTES, "layout");
 
 const char *
 page_what_name(enum page_what what)
@@ -48,6 +50,7 @@ page_new(uint64_t incarnation, int *fd)
 		.magic = PAGE_MAGIC, .version = PAGE_VERSION, .readable = 1,
 		.incarnation = incarnation,
 		.work_size = sizeof(struct page_work),
+		.counters_size = sizeof(struct counters),
 	};
 	return (p);
 fail:
@@ -56,6 +59,12 @@ fail:
 	*fd = -1;
 	errno = save;
 	return (NULL);
+}
+
+struct counters *
+page_counters(struct page *p)
+{
+	return ((struct counters *)(void *)((char *)p + PAGE_ROOM_AT));
 }
 
 /* The fences keep the order for a reader who finds the process dead. */
@@ -132,4 +141,29 @@ page_read(int fd, uint64_t incarnation, struct page_work *work)
 	if ((n = pread(fd, copy, sizeof(copy), 0)) == -1)
 		return (-1);
 	return (page_parse(copy, (size_t)n, incarnation, work));
+}
+
+/* A shard that writes meanwhile leaves each cell as it was, or as it is. */
+int
+page_read_counters(int fd, uint64_t incarnation, struct counters *c)
+{
+	_Alignas(uint64_t) char	 copy[PAGE_BYTES];
+	struct page_head	 head;
+	struct page_work	 work;
+	size_t			 size;
+	ssize_t			 n;
+
+	if ((n = pread(fd, copy, sizeof(copy), 0)) == -1 ||
+	    page_parse(copy, (size_t)n, incarnation, &work) == -1)
+		return (-1);
+	memset(c, 0, sizeof(*c));
+	memcpy(&head, copy, sizeof(head));
+	size = head.counters_size < sizeof(*c) ? head.counters_size :
+	    sizeof(*c);
+	if ((size_t)n <= PAGE_ROOM_AT)
+		return (0);
+	if (size > (size_t)n - PAGE_ROOM_AT)
+		size = (size_t)n - PAGE_ROOM_AT;
+	memcpy(c, copy + PAGE_ROOM_AT, size - size % sizeof(uint64_t));
+	return (0);
 }

@@ -8,7 +8,8 @@
  *
  *	0	struct page_head
  *	64	struct page_work
- *	256	room for counters and for what connections are at, to PAGE_BYTES
+ *	256	struct counters (counters.h)
+ *	4080	room for what connections are at, to PAGE_BYTES
  *
  * Versions: fields are added at the end of a struct, whose size the head tells;
  * a reader takes as much as it knows, what the writer did not have is zero.
@@ -22,7 +23,7 @@
 #include <stdint.h>
 
 #define PAGE_MAGIC	0x656761706c6e656bULL	/* "knelpage" */
-#define PAGE_VERSION	1
+#define PAGE_VERSION	2
 #define PAGE_BYTES	4096
 #define PAGE_MAX	(64 << 20)	/* bytes; a later version has more */
 #define PAGE_WORK_AT	64
@@ -43,7 +44,8 @@ struct page_head {
 	uint32_t	 version, readable;
 	uint64_t	 incarnation;	/* the shard's */
 	uint32_t	 work_size;	/* of struct page_work, as written */
-	uint32_t	 reserved[9];	/* 0 */
+	uint32_t	 counters_size;	/* of struct counters; since version 2 */
+	uint32_t	 reserved[8];	/* 0 */
 };
 
 struct page_work {
@@ -54,6 +56,8 @@ struct page_work {
 	uint32_t	 what;		/* enum page_what; written last */
 	uint32_t	 reserved;	/* 0 */
 };
+
+struct counters;
 
 struct page {
 	struct page_head head;
@@ -67,6 +71,8 @@ struct page {
  * the caller's: sealed, so that it cannot shrink.  NULL with errno.
  */
 struct page *page_new(uint64_t incarnation, int *fd);
+/* Where its counters are, all 0 at first. */
+struct counters *page_counters(struct page *p);
 /* The shard is about to run this; page_idle(): that came back. */
 void	 page_at(struct page *p, enum page_what what, uint64_t replica,
 	    uint64_t origin, uint64_t number);
@@ -87,5 +93,8 @@ int	 page_check(int fd);
 int	 page_parse(const void *data, size_t len, uint64_t incarnation,
 	    struct page_work *work);
 int	 page_read(int fd, uint64_t incarnation, struct page_work *work);
+/* The counters of such a page, whatever they say; those that its shard does not
+ * have are 0.  0, or -1 with errno. */
+int	 page_read_counters(int fd, uint64_t incarnation, struct counters *c);
 
 #endif

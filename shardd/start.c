@@ -17,9 +17,11 @@
 #include "common/poller.h"
 #include "common/proc.h"
 #include "proto/channel.h"
+#include "proto/counters.h"
 #include "proto/page.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/client/clients.h"
+#include "shardd/gauges.h"
 #include "shardd/kennel.h"
 #include "shardd/leavings.h"
 #include "shardd/orders.h"
@@ -192,6 +194,8 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	if ((w.page = page_new(w.incarnation, &w.page_fd)) == NULL)
 		fatal("memory that is shared with the gateway");
 	turn_count_at(&w.page->work.turns);
+	counters = page_counters(w.page);
+	gauges_name(apps, n);
 	if ((w.base = event_base_new()) == NULL ||
 	    session_init(&w.sessions, w.base, &w.opt, &w.gate) == -1 ||
 	    (signals = proc_signals_new(w.base, signos, start_signal_cb,

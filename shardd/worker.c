@@ -9,7 +9,9 @@
 #include "proto/page.h"
 #include "shardd/client/clients.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/unfinished.h"
 #include "shardd/client/ws.h"
+#include "shardd/gauges.h"
 #include "shardd/kennel.h"
 #include "shardd/peers/wire.h"
 #include "shardd/session/parting.h"
@@ -223,6 +225,22 @@ worker_say_dropped(struct worker *w)
 	w->dropped_at = now;
 }
 
+/* What the gateway shows of us. */
+static void
+worker_gauges(const struct worker *w)
+{
+	const struct lookup	*lookup = w->groups.hood.lookup;
+	struct gauges		 now = { .unfinished = unfinished_sum(
+				    w->sessions.clients.unfinished) };
+
+	now.link_queued = links_queued(w->groups.hood.links, &now.links);
+	if (lookup != NULL) {
+		now.redis_up = lookup_up(lookup);
+		now.listed = lookup_listed(lookup);
+	}
+	gauges_set(&now);
+}
+
 void
 worker_tick(void *arg)
 {
@@ -234,6 +252,7 @@ worker_tick(void *arg)
 	    clock_ms() - w->ready_since > WORKER_LISTED_MS)
 		worker_say_ready(w);
 	worker_say_dropped(w);
+	worker_gauges(w);
 	log_catch_up();
 	memory_tidy(clock_ms());
 	authority_tick_all(&w->desk);

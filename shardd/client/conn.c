@@ -328,22 +328,41 @@ conn_throttle(struct conn *c)
 		conn_pause(c, PAUSE_OUT);
 }
 
+/* Queue a message, which is counted. */
+static int
+conn_send_now(struct conn *c, struct payload *p)
+{
+	uint64_t	*n;
+
+	if (conn_queue(c, p) == -1)
+		return (-1);
+	if (p->opcode != WS_TEXT && p->opcode != WS_BINARY)
+		return (0);
+	n = conn_counts(c);
+	n[COUNTER_APP_MESSAGES_OUT]++;
+	n[COUNTER_APP_BYTES_OUT] += p->len;
+	return (0);
+}
+
 int
 conn_send(struct conn *c, struct payload *p)
 {
-	size_t	 max = c->clients->opt->out_max;
+	size_t	 max = c->clients->opt->out_max, n;
 
 	if (!conn_over(c))
-		return (conn_queue(c, p));
+		return (conn_send_now(c, p));
 	switch (meter_slow(c->meter)) {
 	case SLOW_DROP_OLD:
 		/* A good part, so that it is not done for each message. */
-		c->clients->dropped += outbox_drop(&c->out, max - max / 4);
+		n = outbox_drop(&c->out, max - max / 4);
+		c->clients->dropped += n;
+		counter_add(COUNTER_DROPPED + 1, n);
 		if (outbox_queued(&c->out) <= max)
-			return (conn_queue(c, p));
+			return (conn_send_now(c, p));
 		/* FALLTHROUGH */
 	case SLOW_DROP_NEW:
 		c->clients->dropped++;
+		counter_add(COUNTER_DROPPED, 1);
 		break;
 	case SLOW_CLOSE:
 		conn_doom(c, CLOSE_SLOW);

@@ -25,6 +25,7 @@
 #include "common/turn.h"
 #include "proto/capsule.h"
 #include "proto/close_why.h"
+#include "proto/counters.h"
 #include "shardd/client/outbox.h"
 #include "shardd/client/protocol.h"
 
@@ -107,6 +108,7 @@ struct conn {
 	uint8_t		 told;		/* CAPSULE_F_* of how it came */
 	uint8_t		 nheaders;
 	uint8_t		 turns;		/* CONN_T_* */
+	uint8_t		 app_n;		/* the application's number, to be counted */
 	uint16_t	 uid_len;
 	char		 text[];	/* uid, peer, names and values of nheaders
 					   headers; each terminated */
@@ -233,6 +235,13 @@ int	 conn_readable(const struct conn *c);
 enum close_why conn_input(struct conn *c);
 /* Stand in clients->lines[line] for another turn. */
 void	 conn_queue_up(struct conn *c, int line);
+
+/* The cells in which its application is counted, enum counter_app. */
+static inline uint64_t *
+conn_counts(const struct conn *c)
+{
+	return (counter_app(c->app_n));
+}
 
 /* Who the client is. */
 static inline struct slice

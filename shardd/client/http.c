@@ -385,6 +385,7 @@ http_receive(struct conn *c)
 	c->pauses |= PAUSE_BUSY;
 	c->since = conn_tick();
 	http->q->received = 1;
+	conn_counts(c)[COUNTER_APP_REQUESTS]++;
 	/* May free http: nothing follows. */
 	if (http_preflight(c, http->q))
 		http_answer(http->q, 204, NULL, slice_of(NULL, 0));

@@ -64,6 +64,27 @@ sweep_open(struct conn *c, uint32_t now)
 		c->protocol->ping(c);
 }
 
+/* All that are open; what waits for them is counted in passing. */
+static void
+sweep_all_open(struct clients *all, uint32_t now)
+{
+	size_t		 max = all->opt->out_max, n, sum = 0, low = 0, high = 0;
+	struct list	*e, *tmp;
+	struct conn	*c;
+
+	list_each(e, tmp, &all->conns) {
+		c = list_entry(e, struct conn, at);
+		n = outbox_queued(&c->out);
+		sum += n;
+		low += n > max / 2;
+		high += n > max;
+		sweep_open(c, now);
+	}
+	counter_set(COUNTER_QUEUED, sum);
+	counter_set(COUNTER_BEHIND, low);
+	counter_set(COUNTER_BEHIND + 1, high);
+}
+
 /* Ten times a second. */
 static void
 sweep_cb(evutil_socket_t fd, short what, void *arg)
@@ -81,8 +102,7 @@ sweep_cb(evutil_socket_t fd, short what, void *arg)
 		if (now - list_entry(e, struct conn, at)->since > SWEEP_HOMING)
 			conn_doom(list_entry(e, struct conn, at), CLOSE_LOST);
 	if (now % SWEEP_LINK == 0)
-		list_each(e, tmp, &s->clients->conns)
-			sweep_open(list_entry(e, struct conn, at), now);
+		sweep_all_open(s->clients, now);
 	s->tick(s->arg);
 }
 

@@ -191,7 +191,11 @@ ws_deliver(struct conn *c, enum ws_opcode opcode, const char *data,
 	struct kennel_message	 msg = { .data = data, .len = len,
 				    .binary = opcode == WS_BINARY };
 
+	uint64_t		*n = conn_counts(c);
+
 	turn_progress();
+	n[COUNTER_APP_MESSAGES_IN]++;
+	n[COUNTER_APP_BYTES_IN] += len;
 	if (c->state == CONN_OPEN)
 		c->clients->ops->message(c, &msg);
 }

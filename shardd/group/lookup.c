@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/redis.h"
 #include "common/spare.h"
+#include "proto/counters.h"
 #include "proto/keys.h"
 #include "shardd/group/entries.h"
 #include "shardd/group/lookup.h"
@@ -28,6 +29,7 @@ struct find {
 	lookup_found_cb	*cb;		/* NULL: it could not be asked */
 	void		*arg;
 	size_t		 listed;	/* shards, at least */
+	uint64_t	 began;		/* clock_ns */
 	int		 unsure;	/* they are not */
 };
 
@@ -147,6 +149,9 @@ lookup_new(struct event_base *base, const struct lookup_self *self,
 	    lookup_beat_cb, l)) == NULL || event_add(l->beat, &tv) == -1 ||
 	    (l->redis = redis_new(base, url, lookup_state_cb, l)) == NULL))
 		goto fail;
+	if (l->redis != NULL)
+		redis_count(l->redis, (struct redis_counts *)
+		    &counters->cells[COUNTER_REDIS]);
 	keys = (struct entries_keys){ l->prefix, l->self.address,
 	    l->clients_key };
 	l->entries = entries_new(base, l->redis, &keys, ops, arg);
@@ -292,6 +297,10 @@ lookup_found_reply_cb(const struct redis_value *v, int err, void *arg)
 			continue;
 		found[n++] = slice_of(field.str, field.len);
 	}
+	counter_add(COUNTER_LOOKUPS + (err != 0 ? LOOKUP_UNKNOWN : n == 0 ?
+	    LOOKUP_NOBODY : LOOKUP_FOUND), 1);
+	histogram_add(&counters->cells[COUNTER_LOOKUP_SECONDS],
+	    clock_ns() - f->began);
 	f->cb(found, n, err, f->arg);
 	spare_put(found, size);
 	spare_put(f, sizeof(*f));
@@ -331,7 +340,8 @@ lookup_find(struct lookup *l, struct slice group, struct slice uid,
 		errno = ENOMEM;
 		return (-1);
 	}
-	*f = (struct find){ .lookup = l, .arg = arg, .listed = listed };
+	*f = (struct find){ .lookup = l, .arg = arg, .listed = listed,
+	    .began = clock_ns() };
 	if (redis_do(l->redis, LOOKUP_FIND_MS, lookup_counted_cb, f, "SCARD",
 	    keys.data + at, NULL) == -1) {
 		spare_put(f, sizeof(*f));
@@ -349,6 +359,12 @@ const char *
 lookup_prefix(const struct lookup *l)
 {
 	return (l->prefix);
+}
+
+int
+lookup_up(const struct lookup *l)
+{
+	return (l->redis != NULL && redis_up(l->redis));
 }
 
 int

@@ -74,6 +74,8 @@ int	 lookup_find(struct lookup *l, struct slice group, struct slice uid,
 int	 lookup_is_asking(const struct lookup *l);
 /* Is Redis usable for finding others at all? */
 int	 lookup_usable(const struct lookup *l);
+/* Is Redis there? */
+int	 lookup_up(const struct lookup *l);
 int	 lookup_listed(const struct lookup *l);	/* 0: ask me */
 size_t	 lookup_entries(const struct lookup *l);	/* remembered; for tests */
 

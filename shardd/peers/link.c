@@ -18,6 +18,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "common/turn.h"
+#include "proto/counters.h"
 #include "shardd/peers/link.h"
 
 #define LINK_RETRY_MS	100		/* without memory */
@@ -157,6 +158,24 @@ links_any_wait(const struct links *ls)
 			return (1);
 	}
 	return (0);
+}
+
+size_t
+links_queued(const struct links *ls, size_t *up)
+{
+	const struct link	*l;
+	struct list		*e;
+	size_t			 n = 0;
+
+	*up = 0;
+	for (e = ls->all.next; e != &ls->all; e = e->next) {
+		l = list_entry(e, struct link, at);
+		n += backlog_bytes(&l->backlog);
+		if (l->up)
+			n += link_queued(l);
+		*up += (size_t)l->up;
+	}
+	return (n);
 }
 
 void
@@ -305,8 +324,10 @@ link_down(struct link *l, const char *why)
 	}
 	l->carrier = NULL;
 	l->up = l->askme = 0;
-	if (was_up)
+	if (was_up) {
 		l->since = clock_ms();
+		counter_add(COUNTER_LINK_ENDED, 1);
+	}
 	if (report) {
 		/* A shard that leaves, ours or the other, loses nothing; of one
 		 * that died the gateway warns. */
@@ -361,6 +382,7 @@ link_drop(void *arg, struct gossip *m, int many)
 
 	if (fate != BACKLOG_KEEP) {
 		l->dropped++;
+		counter_add(COUNTER_LINK_LOST, 1);
 		link_is_full(l);
 	}
 	return (fate);

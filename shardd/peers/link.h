@@ -82,6 +82,8 @@ void	 links_leave(struct links *ls);
 int	 links_empty(const struct links *ls);
 /* Does something still wait for a link that is up? */
 int	 links_any_wait(const struct links *ls);
+/* What waits for links, in bytes; *up: how many links are. */
+size_t	 links_queued(const struct links *ls, size_t *up);
 void	 links_each(struct links *ls, void (*cb)(struct link *, void *),
 	    void *arg);
 

@@ -86,6 +86,7 @@ opening_open(struct conn *c, struct payload *hello, struct buf *rest)
 		opening_refuse(c);
 		return;
 	}
+	conn_counts(c)[COUNTER_APP_OPENED]++;
 	if (c->flags & (CONN_F_DOOMED | CONN_F_GONE))
 		return;
 	if (c->verbs != NULL)

@@ -77,6 +77,7 @@ session_adopt(struct sessions *s, const struct capsule *cap,
 	struct conn	*c;
 	struct buf	*early;
 	size_t		 max = applications_message_max(&s->apps, app);
+	size_t		 n = (size_t)(app - s->apps.at);
 
 	if ((early = spare_zero(sizeof(*early))) == NULL)
 		goto fail;
@@ -88,6 +89,7 @@ session_adopt(struct sessions *s, const struct capsule *cap,
 		goto fail;
 	}
 	c->app = app;
+	c->app_n = (uint8_t)(n < COUNTERS_APPS ? n : COUNTERS_APPS - 1);
 	c->message_max = max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
 	c->proto = early;
 	if ((c->replica = r) != NULL)

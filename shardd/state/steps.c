@@ -4,7 +4,10 @@
 
 #include "common/clock.h"
 #include "common/spare.h"
+#include "proto/counters.h"
 #include "shardd/state/steps.h"
+
+#define STEPS_NS_MS	1000000
 
 void
 steps_init(struct steps *s)
@@ -14,11 +17,37 @@ steps_init(struct steps *s)
 	list_init(&s->applied);
 }
 
+/* What became of a step, for the metrics. */
+static void
+step_count(const struct step *s, int err)
+{
+	enum counter_step	 result = STEP_REFUSED;
+
+	switch (err) {
+	case 0:
+		result = STEP_DONE;
+		histogram_add(&counters->cells[COUNTER_STEP_SECONDS],
+		    clock_ns() - s->began);
+		break;
+	case EAGAIN:
+		result = STEP_AWAY;
+		break;
+	case ETIMEDOUT:
+		result = STEP_LATE;
+		break;
+	case ECANCELED:
+		result = STEP_CANCELED;
+		break;
+	}
+	counter_add(COUNTER_STEPS + result, 1);
+}
+
 /* Ends it. */
 static void
 step_done(struct step *s, int err)
 {
 	list_remove(&s->at);
+	step_count(s, err);
 	if (s->done != NULL)
 		s->done(err, s->arg);
 	spare_put(s, sizeof(*s) + s->len);
@@ -42,7 +71,8 @@ steps_add(struct steps *s, struct slice data, steps_done_cb *done, void *arg)
 	if ((st = spare_get(sizeof(*st) + data.len)) == NULL)
 		return (NULL);
 	st->number = ++s->number;
-	st->since = clock_ms();
+	st->began = clock_ns();
+	st->since = st->began / STEPS_NS_MS;
 	st->done = done;
 	st->arg = arg;
 	st->len = data.len;

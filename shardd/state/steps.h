@@ -17,6 +17,7 @@ struct step {			/* of ours */
 	uint64_t	 number;
 	uint64_t	 pos;		/* where it took effect */
 	uint64_t	 since;		/* clock_ms */
+	uint64_t	 began;		/* clock_ns: when it was called */
 	steps_done_cb	*done;
 	void		*arg;
 	size_t		 len;

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/spare.h"
+#include "proto/counters.h"
 #include "proto/keys.h"
 #include "proto/news.h"
 #include "shardd/state/maps.h"
@@ -184,6 +185,8 @@ store_new(struct event_base *base, const char *url, const char *prefix,
 	snprintf(s->visit_ttl, sizeof(s->visit_ttl), "%" PRIu64,
 	    1000 * (uint64_t)visit_ttl_s);
 	redis_set_bound(s->redis, STORE_QUEUED);
+	redis_count(s->redis, (struct redis_counts *)
+	    &counters->cells[COUNTER_REDIS]);
 	return (s);
 }
 

@@ -44,7 +44,7 @@ refused(int *fd)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    fds), 0);
 	*fd = fds[0];
-	linger_refuse(all, fds[0], 503, "no room", 1, 0);
+	linger_refuse(all, fds[0], REFUSED_FULL, 0, "no room", 0);
 	return (fds[1]);
 }
 

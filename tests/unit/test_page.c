@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/counters.h"
 #include "proto/page.h"
 
 #define INCARNATION	0x123456789abcdef0
@@ -183,6 +184,33 @@ START_TEST(random_bytes_are_refused_or_within_bounds)
 }
 END_TEST
 
+START_TEST(counters_are_read_as_far_as_they_go)
+{
+	const size_t	 sizes[] = { sizeof(struct page), PAGE_ROOM_AT,
+			    PAGE_ROOM_AT + 8, PAGE_ROOM_AT + 12, PAGE_BYTES };
+	const uint64_t	 firsts[] = { 0, 0, 7, 7, 7 }, seconds[] = { 0, 0, 0,
+			    0, 8 };
+	_Alignas(uint64_t) char bytes[PAGE_BYTES] = { 0 };
+	struct page	*p = (struct page *)(void *)bytes;
+	struct counters	 c;
+	int		 fd;
+
+	good_page(p);
+	ck_assert_uint_eq(p->head.counters_size, sizeof(c));
+	page_counters(p)->cells[0] = 7;
+	page_counters(p)->cells[1] = 8;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		fd = memory(bytes, sizes[i], F_SEAL_SHRINK);
+		memset(&c, 0xff, sizeof(c));
+		ck_assert_int_eq(page_read_counters(fd, INCARNATION, &c), 0);
+		ck_assert_uint_eq(c.cells[0], firsts[i]);
+		ck_assert_uint_eq(c.cells[1], seconds[i]);
+		ck_assert_int_eq(page_read_counters(fd, 1, &c), -1);
+		close(fd);
+	}
+}
+END_TEST
+
 int
 main(void)
 {
@@ -196,6 +224,7 @@ main(void)
 	tcase_add_test(t, what_could_block_or_vanish_is_no_page);
 	tcase_add_test(t, a_head_that_is_wrong_is_refused);
 	tcase_add_test(t, other_versions_are_understood);
+	tcase_add_test(t, counters_are_read_as_far_as_they_go);
 	tcase_add_test(t, random_bytes_are_refused_or_within_bounds);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);

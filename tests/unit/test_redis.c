@@ -340,6 +340,44 @@ START_TEST(a_late_reply_is_discarded_and_never_taken_for_another)
 }
 END_TEST
 
+/* Each command once, whatever it became; greetings are none of them. */
+START_TEST(how_commands_end_is_counted)
+{
+	struct redis_counts	 n;
+	struct answer		 a, late, owed;
+	uint64_t		 sum = 0;
+
+	memset(&n, 0, sizeof(n));
+	late = owed = (struct answer){ 0 };
+	start_server(NULL, NULL);
+	connect_to(url);
+	redis_count(r, &n);
+	until(&ups, 1);
+	ck_assert_uint_eq(n.ok + n.errors, 0);
+	ASK(a, "ECHO", "one");
+	ASK(a, "NONSENSE");
+	ASK(a, "CLIENT", "PAUSE", "300", "ALL");
+	ck_assert_uint_eq(n.ok, 2);
+	ck_assert_uint_eq(n.errors, 1);
+	redis_do(r, 50, answer_cb, &late, "ECHO", "late", NULL);
+	until(&late.n, 1);
+	ASK(a, "ECHO", "next");			/* late has been answered, too */
+	ck_assert_uint_eq(n.ok, 3);
+	ck_assert_uint_eq(n.timeouts, 1);
+	for (int i = 0; i < HISTOGRAM_SUM; i++)
+		sum += n.seconds[i];
+	ck_assert_uint_eq(sum, 4);
+	ck_assert_uint_gt(n.seconds[HISTOGRAM_SUM], 0);
+	ASK(a, "CLIENT", "PAUSE", "10000", "ALL");
+	redis_do(r, 5000, answer_cb, &owed, "ECHO", "owed", NULL);
+	turn_for(50);
+	stop_server();
+	until(&owed.n, 1);
+	ck_assert_uint_eq(n.lost, 1);
+	ck_assert_uint_eq(n.ok, 4);
+}
+END_TEST
+
 START_TEST(it_reconnects_after_the_server_was_killed)
 {
 	struct answer	 a, owed;
@@ -1222,6 +1260,7 @@ main(void)
 	tcase_add_test(t, each_command_has_its_own_deadline);
 	tcase_add_test(t,
 	    a_late_reply_is_discarded_and_never_taken_for_another);
+	tcase_add_test(t, how_commands_end_is_counted);
 	tcase_add_test(t, it_reconnects_after_the_server_was_killed);
 	tcase_add_test(t, a_server_that_stalls_is_left_and_met_again);
 	tcase_add_test(t, ten_thousand_commands_are_outstanding_and_no_more);

@@ -1,0 +1,92 @@
+/* What a gateway tells whoever asks how it is. */
+#include "common/bytes.h"
+#include "gatewayd/answers.h"
+#include "gatewayd/arrival.h"
+#include "gatewayd/check.h"
+#include "gatewayd/forget.h"
+#include "gatewayd/handoff.h"
+#include "gatewayd/parts.h"
+#include "gatewayd/ready.h"
+#include "gatewayd/redisd.h"
+#include "gatewayd/registry.h"
+#include "gatewayd/status.h"
+#include "gatewayd/summary.h"
+#include "proto/control.h"
+
+/* How things stand. */
+void
+answers_look(struct status *st, void *arg)
+{
+	struct gateway	*g = arg;
+
+	*st = (struct status){
+		.settings = &g->settings,
+		.totals = &g->totals,
+		.placement = g->placement,
+		.roster = g->roster,
+		.started = g->started,
+		.leaving = g->leaving,
+		.listening = g->sockets.nlisteners > 0,
+		.redis_url = g->redis_url == NULL ? "" : g->redis_url,
+		.redis_up = g->registry != NULL && registry_up(g->registry),
+		.handshakes = arrivals_count(g->arrivals),
+		.home = arrivals_home(g->arrivals),
+		.handing_over = handoff_count(g->handoffs),
+		.redisd_pid = g->redisd == NULL ? 0 : redisd_pid(g->redisd),
+	};
+}
+
+/* A check is done.  A channel that cannot take the answer ends by itself. */
+void
+answers_checked(struct control *asker, uint64_t id,
+    const struct check_result *check, void *arg)
+{
+	struct status	 st;
+
+	answers_look(&st, arg);
+	(void)status_answer(&st, asker, id, check);
+}
+
+/* kennelctl asks. */
+int
+answers_ask(struct control *c, const struct ctl *m, void *arg)
+{
+	struct gateway	*g = arg;
+	struct status	 st;
+
+	if (m->type == CTL_FORGET)
+		return (forget_begin(g->forgets, c, m, g->registry == NULL ?
+		    NULL : registry_redis(g->registry)));
+	if (slice_is(m->text, "check"))
+		return (check_begin(g->checks, c, m->id));
+	answers_look(&st, g);
+	if (slice_is(m->text, "ready"))
+		return (ready_answer(&st, c, m->id));
+	return (status_answer(&st, c, m->id, NULL));
+}
+
+/* A visitor of the door has gone, perhaps one that asked. */
+void
+answers_gone(struct control *c, void *arg)
+{
+	struct gateway	*g = arg;
+
+	check_cancel(g->checks, c);
+	forget_cancel(g->forgets, c);
+}
+
+/* How we are, for the supervisor. */
+void
+answers_summary(char *dst, size_t size, void *arg)
+{
+	const struct gateway	*g = arg;
+	const struct status	 st = {
+		.placement = g->placement,
+		.roster = g->roster,
+		.leaving = g->leaving,
+		.redis_url = g->redis_url,
+		.redis_up = g->registry != NULL && registry_up(g->registry),
+	};
+
+	summary_write(&st, dst, size);
+}

@@ -1,0 +1,523 @@
+/* What the gateway and its shards count, in the text format of Prometheus. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/memory.h"
+#include "gatewayd/cpus.h"
+#include "gatewayd/ledger.h"
+#include "gatewayd/metrics.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/ready.h"
+#include "gatewayd/roster.h"
+#include "gatewayd/settings.h"
+#include "gatewayd/shard.h"
+#include "gatewayd/status.h"
+#include "gatewayd/totals.h"
+#include "gatewayd/usage.h"
+#include "proto/counters.h"
+
+/* A metric of the gateway's own: one value, or what writes all of them. */
+struct metrics_row {
+	const char	*name, *help;
+	enum metric_type type;
+	uint64_t	(*value)(const struct status *);
+	void		(*write)(struct buf *, const struct metrics_row *,
+			    const struct status *);
+};
+
+static void
+metrics_head(struct buf *out, const char *name, const char *help,
+    enum metric_type type)
+{
+	buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
+	    metric_type_name(type));
+}
+
+static void
+metrics_plain(struct buf *out, const char *name, uint64_t v)
+{
+	buf_addf(out, "%s %" PRIu64 "\n", name, v);
+}
+
+/* value is ours: it has nothing to be escaped. */
+static void
+metrics_labelled(struct buf *out, const char *name, const char *label,
+    const char *value, uint64_t v)
+{
+	buf_addf(out, "%s{%s=\"%s\"} %" PRIu64 "\n", name, label, value, v);
+}
+
+static void
+metrics_slot(struct buf *out, const char *name, uint32_t slot, uint64_t v)
+{
+	buf_addf(out, "%s{shard=\"%" PRIu32 "\"} %" PRIu64 "\n", name, slot, v);
+}
+
+static void
+metrics_histogram(struct buf *out, const char *name, const uint64_t *cells)
+{
+	uint64_t	 n = 0, ns = cells[HISTOGRAM_SUM];
+
+	for (size_t i = 0; i < HISTOGRAM_BOUNDS; i++) {
+		n += cells[i];
+		buf_addf(out, "%s_bucket{le=\"%s\"} %" PRIu64 "\n", name,
+		    histogram_texts[i], n);
+	}
+	n += cells[HISTOGRAM_BOUNDS];
+	buf_addf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %" PRIu64
+	    ".%09" PRIu64 "\n%s_count %" PRIu64 "\n", name, n, name,
+	    ns / 1000000000, ns % 1000000000, name, n);
+}
+
+/* ---- the gateway ---- */
+
+static void
+metrics_build(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	(void)st;
+	metrics_labelled(out, row->name, "version", KENNEL_VERSION, 1);
+}
+
+static void
+metrics_started(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	buf_addf(out, "%s %" PRIu64 ".%03" PRIu64 "\n", row->name,
+	    st->started / 1000, st->started % 1000);
+}
+
+static uint64_t
+metrics_ready(const struct status *st)
+{
+	const char	*why[READY_MAX];
+
+	return (ready_missing(st, why) == 0);
+}
+
+static uint64_t
+metrics_leaving(const struct status *st)
+{
+	return (st->leaving != 0);
+}
+
+static uint64_t
+metrics_accepted(const struct status *st)
+{
+	return (st->totals->accepted);
+}
+
+static uint64_t
+metrics_requests(const struct status *st)
+{
+	return (st->totals->requests);
+}
+
+static void
+metrics_refused(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	for (int why = 0; why < REFUSED_NWHYS; why++)
+		metrics_labelled(out, row->name, "reason",
+		    refusal_label((enum refusal)why),
+		    st->totals->refusals[why]);
+}
+
+static void
+metrics_handovers(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	metrics_histogram(out, row->name, st->totals->handover);
+}
+
+static uint64_t
+metrics_came_home(const struct status *st)
+{
+	return (st->totals->home);
+}
+
+static void
+metrics_closed(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	for (int why = CLOSE_NONE + 1; why < CLOSE_NWHYS; why++)
+		metrics_labelled(out, row->name, "why",
+		    close_label((enum close_why)why), st->totals->gone[why]);
+}
+
+static uint64_t
+metrics_second(const struct status *st)
+{
+	return (st->totals->second_release);
+}
+
+static uint64_t
+metrics_watchdog(const struct status *st)
+{
+	return (st->totals->watchdog);
+}
+
+static uint64_t
+metrics_handshakes(const struct status *st)
+{
+	return (st->handshakes);
+}
+
+static uint64_t
+metrics_home(const struct status *st)
+{
+	return (st->home);
+}
+
+static uint64_t
+metrics_handing_over(const struct status *st)
+{
+	return (st->handing_over);
+}
+
+static uint64_t
+metrics_places(const struct status *st)
+{
+	return (placement_count(st->placement));
+}
+
+static uint64_t
+metrics_groups(const struct status *st)
+{
+	return (list_count(placement_groups(st->placement)));
+}
+
+static void
+metrics_redis(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	/* Without a Redis there is none that could be away. */
+	if (strcmp(st->settings->redis, "none") != 0)
+		metrics_plain(out, row->name, (uint64_t)st->redis_up);
+}
+
+static uint64_t
+metrics_memory(const struct status *st)
+{
+	(void)st;
+	return (memory_allowed(""));
+}
+
+static uint64_t
+metrics_cpus(const struct status *st)
+{
+	(void)st;
+	return (cpus_allowed());
+}
+
+/* ---- the shards, as the gateway sees them ---- */
+
+static size_t
+metrics_nslots(const struct status *st)
+{
+	return (st->roster == NULL ? 0 : roster_nslots(st->roster));
+}
+
+static void
+metrics_states(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	uint64_t	 n[SHARD_WAITING + 1] = { 0 };
+
+	for (size_t i = 0; i < metrics_nslots(st); i++)
+		n[roster_slot(st->roster, i)->state]++;
+	for (int i = SHARD_EMPTY + 1; i <= SHARD_WAITING; i++)
+		metrics_labelled(out, row->name, "state",
+		    shard_state_name((enum shard_state)i), n[i]);
+}
+
+static uint64_t
+metrics_shards_max(const struct status *st)
+{
+	return (st->settings->max_shards);
+}
+
+static void
+metrics_connections(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	const struct shard	*s;
+
+	for (size_t i = 0; i < metrics_nslots(st); i++)
+		if ((s = roster_slot(st->roster, i))->site != NULL)
+			metrics_slot(out, row->name, s->slot, s->site->count);
+}
+
+static void
+metrics_replicas(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	const struct shard	*s;
+
+	for (size_t i = 0; i < metrics_nslots(st); i++)
+		if ((s = roster_slot(st->roster, i))->site != NULL)
+			metrics_slot(out, row->name, s->slot,
+			    s->site->nreplicas);
+}
+
+static void
+metrics_capacity(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	const struct shard	*s;
+
+	for (size_t i = 0; i < metrics_nslots(st); i++)
+		if ((s = roster_slot(st->roster, i))->site != NULL)
+			metrics_slot(out, row->name, s->slot,
+			    s->site->capacity);
+}
+
+static void
+metrics_restarts(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	for (size_t i = 0; i < metrics_nslots(st); i++)
+		metrics_slot(out, row->name, (uint32_t)i,
+		    roster_slot(st->roster, i)->restarts);
+}
+
+/* ---- processes ---- */
+
+struct metrics_process {
+	char		 name[32];
+	struct usage	 usage;
+};
+
+/* All processes of ours; the next one for each call, until it returns 0. */
+static int
+metrics_process(const struct status *st, size_t *at, struct metrics_process *p)
+{
+	size_t	 n = metrics_nslots(st);
+	pid_t	 pid;
+
+	for (;;) {
+		if (*at == 0) {
+			pid = getpid();
+			snprintf(p->name, sizeof(p->name), "gateway");
+		} else if (*at <= n) {
+			pid = roster_slot(st->roster, *at - 1)->pid;
+			snprintf(p->name, sizeof(p->name), "shard/%zu",
+			    *at - 1);
+		} else if (*at == n + 1) {
+			pid = st->redisd_pid;
+			snprintf(p->name, sizeof(p->name), "redis");
+		} else
+			return (0);
+		++*at;
+		if (pid > 0 && usage_read(pid, &p->usage) == 0)
+			return (1);
+	}
+}
+
+static void
+metrics_resident(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	struct metrics_process	 p;
+	size_t			 at = 0;
+
+	while (metrics_process(st, &at, &p))
+		metrics_labelled(out, row->name, "process", p.name,
+		    p.usage.resident);
+}
+
+static void
+metrics_cpu(struct buf *out, const struct metrics_row *row, const struct status *st)
+{
+	struct metrics_process	 p;
+	size_t			 at = 0;
+
+	while (metrics_process(st, &at, &p))
+		buf_addf(out, "%s{process=\"%s\"} %" PRIu64 ".%03" PRIu64 "\n",
+		    row->name, p.name, p.usage.cpu_ms / 1000,
+		    p.usage.cpu_ms % 1000);
+}
+
+static void
+metrics_fds(struct buf *out, const struct metrics_row *row, const struct status *st)
+{
+	struct metrics_process	 p;
+	size_t			 at = 0;
+
+	while (metrics_process(st, &at, &p))
+		if (p.usage.fds != 0)
+			metrics_labelled(out, row->name, "process", p.name,
+			    p.usage.fds);
+}
+
+static void
+metrics_fds_max(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	struct metrics_process	 p;
+	size_t			 at = 0;
+
+	while (metrics_process(st, &at, &p)) {
+		if (p.usage.fds_max == UINT64_MAX)
+			buf_addf(out, "%s{process=\"%s\"} +Inf\n", row->name,
+			    p.name);
+		else if (p.usage.fds_max != 0)
+			metrics_labelled(out, row->name, "process", p.name,
+			    p.usage.fds_max);
+	}
+}
+
+static const struct metrics_row metrics_rows[] = {
+	{ "kennel_build_info", "1; the version that runs.",
+	  METRIC_GAUGE, NULL, metrics_build },
+	{ "kennel_start_time_seconds", "When the gateway started, since 1970.",
+	  METRIC_GAUGE, NULL, metrics_started },
+	{ "kennel_ready", "1 if a connection would be taken now.",
+	  METRIC_GAUGE, metrics_ready, NULL },
+	{ "kennel_leaving", "1 if the gateway was told to leave.",
+	  METRIC_GAUGE, metrics_leaving, NULL },
+	{ "kennel_connections_accepted_total", "Connections that were accepted.",
+	  METRIC_COUNTER, metrics_accepted, NULL },
+	{ "kennel_requests_total", "Heads of requests that the gateway has read.",
+	  METRIC_COUNTER, metrics_requests, NULL },
+	{ "kennel_connections_refused_total",
+	  "Connections that the gateway answered with an error, by reason.",
+	  METRIC_COUNTER, NULL, metrics_refused },
+	{ "kennel_handover_duration_seconds",
+	  "From a request's head until a shard has its connection.",
+	  METRIC_HISTOGRAM, NULL, metrics_handovers },
+	{ "kennel_connections_came_home_total",
+	  "Connections that came back from a shard, to wait for a request.",
+	  METRIC_COUNTER, metrics_came_home, NULL },
+	{ "kennel_connections_closed_total",
+	  "Connections that ended in a shard, by the label of why.",
+	  METRIC_COUNTER, NULL, metrics_closed },
+	{ "kennel_second_releases_total",
+	  "Connections that ended twice; should be 0.",
+	  METRIC_COUNTER, metrics_second, NULL },
+	{ "kennel_handshakes", "Connections whose request's head is awaited.",
+	  METRIC_GAUGE, metrics_handshakes, NULL },
+	{ "kennel_idle_connections",
+	  "Connections in the gateway that wait for their next request.",
+	  METRIC_GAUGE, metrics_home, NULL },
+	{ "kennel_handovers_in_progress",
+	  "Connections on their way to a shard, or that wait for one.",
+	  METRIC_GAUGE, metrics_handing_over, NULL },
+	{ "kennel_places", "Connections that have a place in a shard.",
+	  METRIC_GAUGE, metrics_places, NULL },
+	{ "kennel_groups", "Groups that have a member on this node.",
+	  METRIC_GAUGE, metrics_groups, NULL },
+	{ "kennel_redis_up",
+	  "1 if the gateway can ask Redis; not there with --redis none.",
+	  METRIC_GAUGE, NULL, metrics_redis },
+	{ "kennel_shards", "Shards, by state.",
+	  METRIC_GAUGE, NULL, metrics_states },
+	{ "kennel_shards_max", "The most shards that are started.",
+	  METRIC_GAUGE, metrics_shards_max, NULL },
+	{ "kennel_shard_connections", "Connections of a shard.",
+	  METRIC_GAUGE, NULL, metrics_connections },
+	{ "kennel_shard_replicas", "Groups that have a part in a shard.",
+	  METRIC_GAUGE, NULL, metrics_replicas },
+	{ "kennel_shard_capacity", "The most connections of a shard.",
+	  METRIC_GAUGE, NULL, metrics_capacity },
+	{ "kennel_shard_restarts_total",
+	  "Shards of this slot that ended and were to be started again.",
+	  METRIC_COUNTER, NULL, metrics_restarts },
+	{ "kennel_watchdog_kills_total", "Shards that were killed, as they hung.",
+	  METRIC_COUNTER, metrics_watchdog, NULL },
+	{ "kennel_memory_limit_bytes",
+	  "Memory that the machine has, or the control group allows.",
+	  METRIC_GAUGE, metrics_memory, NULL },
+	{ "kennel_cpus", "CPUs that affinity and the control group allow.",
+	  METRIC_GAUGE, metrics_cpus, NULL },
+	{ "kennel_process_resident_memory_bytes",
+	  "Memory of a process of this node.",
+	  METRIC_GAUGE, NULL, metrics_resident },
+	{ "kennel_process_cpu_seconds_total",
+	  "CPU time of a process of this node.",
+	  METRIC_COUNTER, NULL, metrics_cpu },
+	{ "kennel_process_open_fds",
+	  "Descriptors that a process of this node has open.",
+	  METRIC_GAUGE, NULL, metrics_fds },
+	{ "kennel_process_max_fds",
+	  "The most descriptors that it may have open.",
+	  METRIC_GAUGE, NULL, metrics_fds_max },
+};
+
+/* ---- what shards count ---- */
+
+static void
+metrics_gauge(struct buf *out, const struct counter_row *row,
+    const struct status *st)
+{
+	const struct shard	*s;
+
+	for (size_t i = 0; i < metrics_nslots(st); i++) {
+		s = roster_slot(st->roster, i);
+		for (unsigned k = 0; s->site != NULL && k < row->n; k++) {
+			buf_addf(out, "%s{shard=\"%" PRIu32 "\"", row->name,
+			    s->slot);
+			if (row->label != NULL)
+				buf_addf(out, ",%s=\"%s\"", row->label,
+				    row->values[k]);
+			buf_addf(out, "} %" PRIu64 "\n", ledger_gauge(
+			    st->totals->ledger, s->slot, row->at + k));
+		}
+	}
+}
+
+static void
+metrics_counter(struct buf *out, const struct counter_row *row,
+    const struct ledger *l)
+{
+	uint64_t	 cells[HISTOGRAM_CELLS];
+
+	for (unsigned k = 0; k < row->n && k < HISTOGRAM_CELLS; k++)
+		cells[k] = ledger_sum(l, row->at + k);
+	if (row->type == METRIC_HISTOGRAM)
+		metrics_histogram(out, row->name, cells);
+	else if (row->label == NULL)
+		metrics_plain(out, row->name, cells[0]);
+	else
+		for (unsigned k = 0; k < row->n; k++)
+			metrics_labelled(out, row->name, row->label,
+			    row->values[k], cells[k]);
+}
+
+int
+metrics_write(const struct status *st, struct buf *out)
+{
+	const struct metrics_row	*own;
+	const struct counter_row	*row;
+
+	for (size_t i = 0; i < metrics_nslots(st); i++)
+		ledger_look(st->totals->ledger, (uint32_t)i,
+		    &roster_slot(st->roster, i)->pulse);
+	for (size_t i = 0; i < nitems(metrics_rows); i++) {
+		own = &metrics_rows[i];
+		metrics_head(out, own->name, own->help, own->type);
+		if (own->write != NULL)
+			own->write(out, own, st);
+		else
+			metrics_plain(out, own->name, own->value(st));
+	}
+	for (size_t i = 0; i < counter_nrows; i++) {
+		row = &counter_rows[i];
+		metrics_head(out, row->name, row->help, row->type);
+		if (row->type == METRIC_GAUGE)
+			metrics_gauge(out, row, st);
+		else
+			metrics_counter(out, row, st->totals->ledger);
+	}
+	for (size_t i = 0; i < counter_napp_rows; i++) {
+		row = &counter_app_rows[i];
+		metrics_head(out, row->name, row->help, row->type);
+		for (size_t a = 0; a < ledger_napps(st->totals->ledger); a++)
+			metrics_labelled(out, row->name, "app",
+			    ledger_app(st->totals->ledger, a), ledger_app_sum(
+			    st->totals->ledger, a, row->at));
+	}
+	return (out->failed ? -1 : 0);
+}

@@ -1,0 +1,51 @@
+/* All parts of a gateway, as gateway.c puts them together. */
+#ifndef GATEWAYD_PARTS_H
+#define GATEWAYD_PARTS_H
+
+#include <stdint.h>
+
+#include "gatewayd/settings.h"
+#include "gatewayd/sockets.h"
+#include "gatewayd/totals.h"
+
+struct admin;
+struct arrivals;
+struct checks;
+struct control_door;
+struct event_base;
+struct forgets;
+struct handoffs;
+struct lingerers;
+struct placement;
+struct redisd;
+struct registry;
+struct roster;
+struct sock_fprog;
+struct supervisor;
+
+struct gateway {
+	struct event_base *base;
+	struct settings	 settings;
+	uint64_t	 incarnation;
+	uint64_t	 started;	/* ms since 1970 */
+	int		 leaving;
+	struct sockets	 sockets;
+	struct placement *placement;
+	struct roster	*roster;
+	struct lingerers *linger;
+	struct handoffs	*handoffs;	/* with the roster */
+	struct arrivals	*arrivals;	/* likewise */
+	struct checks	*checks;
+	struct forgets	*forgets;
+	struct redisd	*redisd;	/* NULL: not ours */
+	struct registry	*registry;	/* NULL: --redis none */
+	struct control_door *door;	/* control.sock */
+	struct supervisor *supervisor;	/* NULL: there is none */
+	int		 admin_fd;	/* until there is admin; -1 */
+	struct admin	*admin;		/* NULL: none is wanted */
+	struct sock_fprog *filter;	/* for the workers; NULL: none */
+	char		*redis_url;	/* "" for none; what the shards are told */
+	struct totals	 totals;
+};
+
+#endif
