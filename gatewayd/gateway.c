@@ -30,14 +30,11 @@
 #include "gatewayd/parts.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
-#include "gatewayd/ready.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/routes.h"
 #include "gatewayd/shard.h"
-#include "gatewayd/status.h"
-#include "gatewayd/summary.h"
 #include "gatewayd/supervisor.h"
 
 /* What ends after the shards: Redis entries, the private Redis. */
