@@ -12,6 +12,7 @@ struct totals {
 	uint64_t handed;		/* adopted by shards */
 	uint64_t home;			/* came home */
 	uint64_t refused;		/* answered with an error by the gateway */
+	uint64_t proxy_refused;		/* closed: no right head of a proxy */
 	uint64_t gone[CLOSE_NWHYS];	/* as the shards say */
 	uint64_t second_release;	/* should be 0 */
 };

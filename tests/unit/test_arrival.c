@@ -34,6 +34,7 @@ static struct {
 	struct arrivals	*arrivals;
 } g;
 static int		 client = -1;
+static struct inlet	 inlet;
 
 /* ---- what follows an arrival: here it is written down ---- */
 
@@ -156,7 +157,8 @@ arrive(const void *data, size_t len)
 	    fds), 0);
 	if (len > 0)
 		ck_assert_int_eq(write(fds[1], data, len), (ssize_t)len);
-	arrival_accept_cb(fds[0], &sa, sizeof(sa.sa_family), g.arrivals);
+	arrival_accept_cb(fds[0], &sa, sizeof(sa.sa_family), &inlet,
+	    g.arrivals);
 	return (fds[1]);
 }
 
@@ -392,7 +394,7 @@ at_home(const char *early)
 	    fds), 0);
 	c.peer = slice_str("10.0.0.1:99");
 	c.early = slice_str(early);
-	c.flags = CAPSULE_F_SECURE | CAPSULE_F_UPGRADE | CAPSULE_F_UID_MADE;
+	c.flags = CAPSULE_F_TLS | CAPSULE_F_UPGRADE | CAPSULE_F_UID_MADE;
 	arrival_home(g.arrivals, &c, fds[0]);
 	return (fds[1]);
 }
@@ -413,7 +415,8 @@ START_TEST(at_home_the_next_request_is_a_new_connection)
 	ck_assert_uint_eq(handed.id, 1);
 	ck_assert_str_eq(handed.peer, "10.0.0.1:99");
 	ck_assert_str_eq(handed.early, ROOM);
-	ck_assert_uint_eq(handed.flags, CAPSULE_F_SECURE);
+	ck_assert_uint_eq(handed.flags, CAPSULE_F_TLS |
+	    CAPSULE_F_SECURE);
 	ck_assert_uint_eq(g.totals.accepted, 0);
 	ck_assert_uint_eq(g.totals.requests, 1);
 }
@@ -499,7 +502,8 @@ START_TEST(a_refused_client_reads_why_whatever_it_still_sends)
 	    SOCK_NONBLOCK);
 	memset(junk, '\x80', sizeof(junk));
 	ck_assert_int_eq(write(client, junk, 20000), 20000);
-	arrival_accept_cb(fd, (struct sockaddr *)&peer, peer_len, g.arrivals);
+	arrival_accept_cb(fd, (struct sockaddr *)&peer, peer_len, &inlet,
+	    g.arrivals);
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(write(client, junk, 10000), 10000);
 		spin();
