@@ -133,7 +133,7 @@ def test_limits_per_address_are_the_clients(behind, way):
 @pytest.mark.parametrize("way", ["haproxy-v2", "nginx"])
 def test_who_is_silent_for_long_stays(behind, way):
     """Kennel pings more often than the proxy loses patience; without, it does."""
-    ping = 800 * min(wait.SLOW, 4)
+    ping = 1500 * min(wait.SLOW, 4)
     patience = f"{4 * ping}ms"
     changes = [("timeout tunnel 75s", f"timeout tunnel {patience}"),
                ("timeout client 60s", f"timeout client {patience}"),
@@ -146,7 +146,7 @@ def test_who_is_silent_for_long_stays(behind, way):
     with lively.proxy(way, *changes) as p, quiet.proxy(way, *changes) as q:
         silent, _ = opened(q)
         c, _ = opened(p)
-        for _ in range(10):
+        for _ in range(6):
             opcode, _, payload = c.recv_frame()
             assert opcode == PING
             c.send_frame(PONG, payload)
@@ -163,10 +163,10 @@ def test_a_reload_of_the_proxy_disturbs_nobody(behind, way):
     b = behind()
     with b.proxy(way) as p:
         here = []
-        for n in range(4):
+        for n in range(3):
             here += [opened(p)[0] for _ in range(5)]
             p.reload()
-            for m in range(10):
+            for m in range(4):
                 with Http(p.connect("127.0.0.3")) as c:
                     said(c.ask("GET", f"/{n}/{m}").text, "127.0.0.3", way)
             for c in here:
