@@ -340,10 +340,11 @@ proc_notify(const char *state)
 }
 
 int
-proc_listen_fds(void)
+proc_listen_fds(char **names)
 {
 	const char	*pid = getenv("LISTEN_PID");
 	const char	*fds = getenv("LISTEN_FDS");
+	const char	*said = getenv("LISTEN_FDNAMES");
 	uint64_t	 p, n = 0;
 
 	if (pid == NULL || fds == NULL ||
@@ -354,6 +355,7 @@ proc_listen_fds(void)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	}
+	*names = n == 0 || said == NULL ? NULL : strdup(said);
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");

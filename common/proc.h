@@ -59,9 +59,10 @@ size_t	 proc_nofile(void);
 void	 proc_close_from(int from);
 /* sd_notify(3) without the library: no-op unless $NOTIFY_SOCKET is set. */
 void	 proc_notify(const char *state);
-/* sd_listen_fds(3): number of descriptors passed, from 3 on; 0 if none.  The
+/* sd_listen_fds_with_names(3): number of descriptors passed, from 3 on; 0 if none.
+ * *names: as LISTEN_FDNAMES has them, with colons between; malloc'd, or NULL.  The
  * variables are unset and the descriptors made close-on-exec, non-blocking. */
-int	 proc_listen_fds(void);
+int	 proc_listen_fds(char **names);
 /* Directory of the running executable, into dst: 0 or -1 with errno. */
 int	 proc_exe_dir(char *dst, size_t size);
 

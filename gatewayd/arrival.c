@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,8 +19,12 @@
 #include "common/sock.h"
 #include "common/spare.h"
 #include "gatewayd/address.h"
+#include "gatewayd/answer.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/complaint.h"
+#include "gatewayd/forwarded.h"
 #include "gatewayd/handoff.h"
+#include "gatewayd/inlet.h"
 #include "gatewayd/kept.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/missing.h"
@@ -30,11 +35,12 @@
 #include "gatewayd/totals.h"
 #include "proto/http_head.h"
 #include "proto/http_reply.h"
+#include "proto/proxy_head.h"
 
 /* One read.  Small: what comes with a head travels inline in its capsule. */
 #define ARRIVAL_READ	4096
 #define ARRIVAL_LOOK_MS	1000		/* from look to look at the time, at most */
-#define PEER_MAX	128		/* bytes of "unix:/path" */
+#define PEER_MAX	PROXY_PEER_MAX	/* bytes of "unix:/path" */
 #define EARLY_MAX	(1 << 20)	/* bytes that come home with a connection */
 
 enum arrival_state {
@@ -50,11 +56,14 @@ struct arrival {
 	int		 fd;
 	enum arrival_state state;
 	uint64_t	 deadline;	/* clock_ms */
-	uint32_t	 flags;		/* CAPSULE_F_SECURE */
+	uint32_t	 flags;		/* CAPSULE_F_TLS */
+	const struct inlet *inlet;	/* a proxy's head is awaited; else NULL */
 	struct address	*address;	/* a reference, or NULL */
 	struct buf	 in;		/* what came of an incomplete head */
 	size_t		 scanned;
-	char		 peer[];
+	const char	*client;	/* of the log: peer, or whom a proxy names */
+	size_t		 size;		/* of the record */
+	char		 peer[];	/* who connected */
 };
 
 struct arrivals {
@@ -66,6 +75,7 @@ struct arrivals {
 	struct handoffs	*handoffs;
 	struct bucket	 accepts;
 	struct map	 addresses;	/* of clients, if they are counted */
+	struct complaint proxy;		/* of wrong heads */
 	struct event	*timer;
 	struct {
 		struct list	 list;
@@ -78,13 +88,18 @@ static void	 arrival_event_cb(evutil_socket_t, short, void *);
 static void	 arrival_sweep_cb(evutil_socket_t, short, void *);
 static void	 arrivals_arm(struct arrivals *);
 static struct arrival *arrival_new(struct arrivals *, int, struct slice,
-	    uint32_t);
+	    size_t, uint32_t);
+static int	 arrival_count(struct arrival *, const char *);
 static void	 arrival_enter(struct arrival *, enum arrival_state);
 static int	 arrival_detach(struct arrival *);
 static void	 arrival_close(struct arrival *);
 static void	 arrival_turn_away(struct arrival *, enum refusal, int,
 	    const char *, int);
 static void	 arrival_brush_off(struct arrivals *, int, enum refusal);
+static void	 arrival_crowded(struct arrival *, int);
+static void	 arrivals_misled(struct arrivals *, int, const struct inlet *,
+		    const char *, const char *);
+static void	 arrival_misled(struct arrival *, const char *);
 static void	 arrival_read(struct arrival *);
 static void	 arrival_input(struct arrival *, const char *, size_t);
 static void	 arrival_hand_over(struct arrival *, const struct http_head *,
@@ -157,7 +172,7 @@ arrivals_home(const struct arrivals *a)
 
 void
 arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
-    void *arrivals)
+    const struct inlet *inlet, void *arrivals)
 {
 	struct arrivals	*as = arrivals;
 	const struct settings *s = as->settings;
@@ -175,12 +190,20 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 		return;
 	}
 	sock_format(peer, sizeof(peer), sa, len);
-	if ((a = arrival_new(as, fd, slice_str(peer), 0)) == NULL) {
+	if (inlet->proxy_protocol &&
+	    !networks_have(inlet->trusted, slice_str(peer))) {
+		arrivals_misled(as, fd, inlet, peer, "not one of proxy_trusted");
+		return;
+	}
+	if ((a = arrival_new(as, fd, slice_str(peer), inlet->proxy_protocol ?
+	    PEER_MAX : 0, 0)) == NULL) {
 		linger_refuse(as->linger, fd, REFUSED_MEMORY, 0, NULL, 0);
 		return;
 	}
-	if (address_count(a->address) > s->per_address) {
-		arrival_turn_away(a, REFUSED_ADDRESS, 0, NULL, 0);
+	if (inlet->proxy_protocol)
+		a->inlet = inlet;
+	else if (arrival_count(a, a->peer) == -1) {
+		arrival_crowded(a, 0);
 		return;
 	}
 	arrival_read(a);		/* often the request is there */
@@ -223,11 +246,12 @@ arrival_home(struct arrivals *as, const struct capsule *c, int fd)
 
 	if (as->leaving || as->settings->home_max == 0 ||
 	    c->early.len > EARLY_MAX ||
-	    (a = arrival_new(as, fd, c->peer,
-	    c->flags & CAPSULE_F_SECURE)) == NULL) {
+	    (a = arrival_new(as, fd, c->via.len > 0 ? c->via : c->peer, 0,
+	    c->flags & CAPSULE_F_TLS)) == NULL) {
 		sock_end(fd, 0);
 		return;
 	}
+	(void)arrival_count(a, a->peer);	/* it was let in before */
 	if (c->early.len > 0) {
 		if (buf_add(&a->in, c->early.data, c->early.len) == -1) {
 			arrival_close(a);
@@ -250,18 +274,23 @@ arrival_home(struct arrivals *as, const struct capsule *c, int fd)
 static void
 arrival_free(struct arrival *a)
 {
-	spare_put(a, sizeof(*a) + strlen(a->peer) + 1);
+	spare_put(a, a->size);
 }
 
-/* A record in no state yet.  fd is taken only on success. */
+/* A record in no state yet.  fd is taken only on success.  room: bytes for another
+ * peer. */
 static struct arrival *
-arrival_new(struct arrivals *as, int fd, struct slice peer, uint32_t flags)
+arrival_new(struct arrivals *as, int fd, struct slice peer, size_t room,
+    uint32_t flags)
 {
 	struct arrival	*a;
 	size_t		 len = peer.len < PEER_MAX ? peer.len : PEER_MAX - 1;
+	size_t		 size = sizeof(*a) + (room > len ? room : len + 1);
 
-	if ((a = spare_zero(sizeof(*a) + len + 1)) == NULL)
+	if ((a = spare_zero(size)) == NULL)
 		return (NULL);
+	a->size = size;
+	a->client = a->peer;
 	if (len > 0)
 		memcpy(a->peer, peer.data, len);
 	if (event_assign(&a->ev, as->base, fd, EV_READ | EV_PERSIST,
@@ -269,14 +298,27 @@ arrival_new(struct arrivals *as, int fd, struct slice peer, uint32_t flags)
 		arrival_free(a);
 		return (NULL);
 	}
-	if (as->settings->per_address > 0)
-		a->address = address_ref(&as->addresses, slice_str(a->peer));
 	list_init(&a->at);
 	a->all = as;
 	a->fd = fd;
 	a->flags = flags;
 	a->state = ARRIVAL_NSTATES;
 	return (a);
+}
+
+/*
+ * Count a for the address of its client, peer: 0, or -1, that has too many.  A trusted
+ * proxy may have any number: its clients are counted.
+ */
+static int
+arrival_count(struct arrival *a, const char *peer)
+{
+	const struct settings	*s = a->all->settings;
+
+	if (s->per_address == 0 || networks_have(s->proxies, slice_str(peer)))
+		return (0);
+	a->address = address_ref(&a->all->addresses, slice_str(peer));
+	return (address_count(a->address) > s->per_address ? -1 : 0);
 }
 
 /* Take a record off the list of its state. */
@@ -338,10 +380,17 @@ arrival_turn_away(struct arrival *a, enum refusal why, int status,
 {
 	struct arrivals	*as = a->all;
 
-	log_debug("arrival peer=%s refused why=%s", a->peer,
+	log_debug("arrival peer=%s refused why=%s", a->client,
 	    refusal_label(why));
 	linger_refuse(as->linger, arrival_detach(a), why, status, text,
 	    head_only);
+}
+
+/* Its client's address has too many.  Frees a. */
+static void
+arrival_crowded(struct arrival *a, int head_only)
+{
+	arrival_turn_away(a, REFUSED_ADDRESS, 0, NULL, head_only);
 }
 
 /* ---- time ---- */
@@ -387,7 +436,10 @@ arrival_sweep_cb(evutil_socket_t fd, short what, void *arg)
 			a = list_entry(head->next, struct arrival, at);
 			if (a->deadline > now)
 				break;
-			if (a->state == ARRIVAL_HEAD && a->in.len > 0)
+			if (a->inlet != NULL)
+				arrival_misled(a, "it did not come within "
+				    "head_timeout");
+			else if (a->state == ARRIVAL_HEAD && a->in.len > 0)
 				arrival_turn_away(a, REFUSED_SLOW, 0, NULL,
 				    0);
 			else
@@ -422,11 +474,81 @@ arrival_read(struct arrival *a)
 	n = recv(a->fd, buf, sizeof(buf), MSG_DONTWAIT);
 	if (n > 0)
 		arrival_input(a, buf, (size_t)n);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		arrival_close(a);
-	else if (a->state == ARRIVAL_NSTATES)
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		if (a->inlet != NULL && a->in.len > 0)
+			arrival_misled(a, "it is cut");
+		else
+			arrival_close(a);
+	} else if (a->state == ARRIVAL_NSTATES)
 		arrival_enter(a, ARRIVAL_HEAD);
 }
+
+/* ---- the proxy's head ---- */
+
+/* Close a connection to in that no proxy vouches for, and say so, but not each time;
+ * fd is taken. */
+static void
+arrivals_misled(struct arrivals *as, int fd, const struct inlet *in,
+    const char *peer, const char *why)
+{
+	uint64_t	 unsaid;
+
+	as->totals->proxy_refused++;
+	if (complaint_due(&as->proxy, clock_ms(), &unsaid))
+		log_warn("listener name=%s peer=%s closed, for the head of the "
+		    "PROXY protocol is refused: %s; others since the last such "
+		    "line: %" PRIu64, in->label, peer, why, unsaid);
+	sock_end(fd, 0);
+}
+
+/* Likewise; frees a. */
+static void
+arrival_misled(struct arrival *a, const char *why)
+{
+	struct arrivals		*as = a->all;
+	const struct inlet	*in = a->inlet;
+	char			 peer[PEER_MAX];
+
+	memcpy(peer, a->peer, strlen(a->peer) + 1);
+	arrivals_misled(as, arrival_detach(a), in, peer, why);
+}
+
+/*
+ * The proxy's head is at the start of *all, all that came: learn from it who the
+ * client is, and leave what follows in *all.  1; or 0, more of it is awaited; or -1, a
+ * is no more.
+ */
+static int
+arrival_introduce(struct arrival *a, struct slice *all)
+{
+	struct proxy_head	 h;
+
+	switch (proxy_head(all->data, all->len, &h)) {
+	case PROXY_MORE:
+		return (0);
+	case PROXY_BAD:
+		arrival_misled(a, h.why);
+		return (-1);
+	case PROXY_DONE:
+		break;
+	}
+	a->inlet = NULL;
+	if (h.peer[0] != '\0')
+		memcpy(a->peer, h.peer, strlen(h.peer) + 1);
+	if (h.tls)
+		a->flags |= CAPSULE_F_TLS;
+	*all = slice_of(all->data + h.len, all->len - h.len);
+	if (a->in.len > 0) {
+		buf_drain(&a->in, h.len);
+		*all = slice_of(a->in.data, a->in.len);
+	}
+	if (arrival_count(a, a->peer) == 0)
+		return (1);
+	arrival_crowded(a, 0);
+	return (-1);
+}
+
+/* ---- the request's head ---- */
 
 /* More of a head, or (len 0) what came home with it; may free a. */
 static void
@@ -437,15 +559,19 @@ arrival_input(struct arrival *a, const char *data, size_t len)
 	    s->headers_max };
 	static struct http_head	 h;
 	struct slice		 all = slice_of(data, len);
+	int			 known = 1;
 
 	if (a->in.len > 0 || len == 0) {
 		if (len > 0 && buf_add(&a->in, data, len) == -1)
 			goto no_memory;
 		all = slice_of(a->in.data, a->in.len);
 	}
-	switch (http_head_parse(&h, all.data, all.len, &a->scanned, &limits)) {
+	if (a->inlet != NULL && (known = arrival_introduce(a, &all)) == -1)
+		return;
+	switch (!known ? PARSE_MORE : http_head_parse(&h, all.data, all.len,
+	    &a->scanned, &limits)) {
 	case PARSE_MORE:
-		if (a->in.len == 0 && buf_add(&a->in, data, len) == -1)
+		if (a->in.len == 0 && buf_add(&a->in, all.data, all.len) == -1)
 			goto no_memory;
 		if (a->state != ARRIVAL_HEAD)
 			arrival_enter(a, ARRIVAL_HEAD);
@@ -461,51 +587,13 @@ no_memory:
 	arrival_turn_away(a, REFUSED_MEMORY, 0, NULL, 0);
 }
 
-/* "OPTIONS *" is about the server, whatever its routes.  Frees a. */
+/* Answered for good.  Frees a. */
 static void
-arrival_options(struct arrival *a, const struct http_head *h)
+arrival_answer(struct arrival *a, struct buf *out)
 {
-	struct arrivals		*as = a->all;
-	struct buf		 out = { .max = 4096 };
-	struct http_reply	 r = {
-		.status = 204, .close = 1, .minor = h->minor,
-		.extra = slice_str("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, "
-		    "OPTIONS\r\n"),
-	};
+	struct arrivals	*as = a->all;
 
-	http_reply_write(&out, &r);
-	linger_answer(as->linger, arrival_detach(a), &out);
-}
-
-/*
- * No route has the path, but one has it with a '/' more or less at its end: that is
- * what the client is told.  Returns 1, and a is freed; else 0.
- */
-static int
-arrival_slash(struct arrival *a, const struct http_head *h, int head_only)
-{
-	struct arrivals		*as = a->all;
-	struct buf		 to = { .max = 8192 }, out = { .max = 16384 };
-	struct buf		 field = { .max = 8192 };
-	struct http_reply	 r = {
-		.status = 308, .type = "text/plain", .close = 1,
-		.minor = h->minor, .head_only = head_only,
-		.body = slice_str("Permanent Redirect\n"),
-	};
-	int			 found;
-
-	if ((found = routes_slash(as->settings->routes, h, &to) == 0)) {
-		buf_addf(&field, "Location: %.*s\r\n", (int)to.len, to.data);
-		r.extra = slice_of(field.data, field.len);
-		http_reply_write(&out, &r);
-		found = !field.failed && !out.failed;
-	}
-	if (found)
-		linger_answer(as->linger, arrival_detach(a), &out);
-	buf_clear(&to);
-	buf_clear(&field);
-	buf_clear(&out);
-	return (found);
+	linger_answer(as->linger, arrival_detach(a), out);
 }
 
 /* No route has what a browser asks for.  Frees a. */
@@ -515,11 +603,11 @@ arrival_missing(struct arrival *a, const struct http_head *h)
 	struct arrivals	*as = a->all;
 	struct buf	 out = { .max = 8192 };
 
-	log_debug("arrival peer=%s refused why=%s", a->peer,
+	log_debug("arrival peer=%s refused why=%s", a->client,
 	    refusal_label(REFUSED_NO_ROUTE));
 	totals_refuse(as->totals, REFUSED_NO_ROUTE);
 	missing_page(&out, h);
-	linger_answer(as->linger, arrival_detach(a), &out);
+	arrival_answer(a, &out);
 }
 
 /* all: every byte read, the head at its start.  Frees a. */
@@ -531,34 +619,45 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	struct arrivals		*as = a->all;
 	const struct settings	*s = as->settings;
 	struct handoff_ask	 ask;
+	struct forwarded	 from;
+	struct origin_here	 here;
 	const char		*why;
-	struct buf		 in = a->in;
+	struct buf		 in = a->in, out = { .max = 16384 };
 	int			 head_only = slice_is(h->method, "HEAD");
-	int			 trusted, missing;
+	int			 missing;
 
 	as->totals->requests++;
 	if (slice_is(h->path, "*")) {
-		arrival_options(a, h);
+		answer_options(&out, h);
+		arrival_answer(a, &out);
+		return;
+	}
+	forwarded_find(&from, h, slice_str(a->peer), s->proxies);
+	a->client = from.peer;
+	if (from.trusted && arrival_count(a, from.peer) == -1) {
+		arrival_crowded(a, head_only);
 		return;
 	}
 	if (routes_find(s->routes, h, &m, &why) == -1) {
 		missing = errno == ENOENT;
-		if (missing && arrival_slash(a, h, head_only))
-			return;
-		if (missing && missing_wants_page(h))
+		if (missing && answer_slash(&out, s->routes, h))
+			arrival_answer(a, &out);
+		else if (missing && missing_wants_page(h))
 			arrival_missing(a, h);
 		else
 			arrival_turn_away(a, missing ? REFUSED_NO_ROUTE :
 			    REFUSED_BAD_NAME, 0, why, head_only);
 		return;
 	}
-	trusted = networks_have(s->proxies, slice_str(a->peer));
-	if (!route_allows(m.route, h, trusted)) {
+	here.host = from.host.data != NULL ? from.host : h->host;
+	here.scheme = from.proto.data == NULL && a->flags & CAPSULE_F_TLS ?
+	    slice_str("https") : from.proto;
+	if (!route_allows(m.route, h, &here)) {
 		arrival_turn_away(a, REFUSED_ORIGIN, 0, NULL, head_only);
 		return;
 	}
 	if (m.nheaders > 0 && kept_check(m.headers, &m.nheaders,
-	    trusted, settings_find(s, "pact_details"), s->keep_max) == -1) {
+	    from.trusted, settings_find(s, "pact_details"), s->keep_max) == -1) {
 		arrival_turn_away(a, REFUSED_FIELDS, 0, NULL, head_only);
 		return;
 	}
@@ -572,10 +671,14 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	ask.uid = m.uid;
 	ask.app = slice_str(m.app);
 	ask.route = slice_str(m.label);
-	ask.peer = slice_str(a->peer);
+	ask.peer = slice_str(from.peer);
+	if (strcmp(from.peer, a->peer) != 0)
+		ask.via = slice_str(a->peer);
 	ask.early = all;
 	ask.limit = m.limit;
 	ask.flags = a->flags | (m.uid_made ? CAPSULE_F_UID_MADE : 0) |
+	    (from.trusted ? CAPSULE_F_PROXIED : 0) |
+	    (slice_caseis(here.scheme, "https") ? CAPSULE_F_SECURE : 0) |
 	    (m.cors ? CAPSULE_F_CORS : 0) |
 	    (m.protocol ? CAPSULE_F_PROTOCOL : 0);
 	if (http_head_websocket(h, &why) == 0)

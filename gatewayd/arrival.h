@@ -1,6 +1,7 @@
 /*
  * An arrival is an accepted socket until it has an owner: its head is read within
- * a deadline, routed and placed; or it is refused.  Also connections that came
+ * a deadline, routed and placed; or it is refused.  Behind a proxy that speaks the
+ * PROXY protocol, the proxy's head comes first.  Also connections that came
  * home to wait for their next request (a limit of their own, 15 s, oldest closed
  * first).
  */
@@ -15,6 +16,7 @@ struct arrivals;
 struct capsule;
 struct event_base;
 struct handoffs;
+struct inlet;
 struct lingerers;
 struct placement;
 struct settings;
@@ -30,11 +32,11 @@ struct arrivals *arrivals_new(struct event_base *base,
 void	 arrivals_leave(struct arrivals *as);
 /* After all that have a reference to a client's address. */
 void	 arrivals_free(struct arrivals *as);
-/* listener's callbacks. */
+/* The sockets' callbacks. */
 void	 arrival_accept_cb(int fd, const struct sockaddr *peer, socklen_t len,
-	    void *arrivals);
+	    const struct inlet *inlet, void *arrivals);
 void	 arrival_refuse_cb(int fd, void *arrivals);
-/* c: early bytes, peer, flags; fd is taken. */
+/* c: early bytes, peer, via, flags; fd is taken. */
 void	 arrival_home(struct arrivals *as, const struct capsule *c, int fd);
 size_t	 arrivals_count(const struct arrivals *as);	/* handshakes */
 size_t	 arrivals_home(const struct arrivals *as);	/* waiting at home */

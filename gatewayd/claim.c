@@ -231,8 +231,8 @@ claim_beat(struct claim *c)
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	redis_do(c->redis, CLAIM_MS, claim_beat_cb, c, "EVAL", claim_take, "1",
 	    c->key, c->token, c->id, CLAIM_TTL_TEXT, c->ever ? "again" :
-	    "first", "version", KENNEL_VERSION, "gateway", s->nlisten > 0 ?
-	    s->listen_text[0] : "", "pid", pid, "host", c->host, "shards",
+	    "first", "version", KENNEL_VERSION, "gateway", s->inlets.n > 0 ?
+	    s->inlets.list[0].text : "", "pid", pid, "host", c->host, "shards",
 	    shards, "started", c->started, NULL);
 }
 

@@ -204,6 +204,8 @@ configuration_section_cb(void *arg, const char *section, const char *label,
 {
 	struct load	*l = arg;
 
+	if (strcmp(section, "listener") == 0)
+		return (inlets_section(&l->s->inlets, label, why));
 	if (strcmp(section, "route") != 0)
 		return (0);
 	if (l->routes != l->origin) {
@@ -236,6 +238,16 @@ configuration_worker_cb(void *arg, const char *key, const char *value,
 	return (settings_worker_set(l->s, key, value, why));
 }
 
+/* A key of [listener NAME]. */
+static int
+configuration_listener_cb(void *arg, const char *key, const char *value,
+    const char **why)
+{
+	struct load	*l = arg;
+
+	return (inlets_option(&l->s->inlets, key, value, why));
+}
+
 /* A key of the route that is being read. */
 static int
 configuration_route_cb(void *arg, const char *key, const char *value,
@@ -253,6 +265,7 @@ configuration_read(struct load *l, const char *worker, char *text, size_t size)
 	static const struct config_option	 sections[] = {
 		{ "gateway", "*", configuration_gateway_cb, NULL },
 		{ "worker", "*", configuration_worker_cb, NULL },
+		{ "listener", "*", configuration_listener_cb, NULL },
 		{ "route", "*", configuration_route_cb, NULL },
 	};
 	struct settings		*s = l->s;
@@ -273,9 +286,13 @@ configuration_read(struct load *l, const char *worker, char *text, size_t size)
 	    configuration_own_ini, sections, nitems(sections), configuration_section_cb,
 	    l, &err) == -1)
 		goto bad;
+	/* Who has listeners of his own does not ask for the built-in one. */
+	if (l->given[ROW_LISTEN] == BUILT_IN && inlets_sections(&s->inlets))
+		inlets_unlisten(&s->inlets);
 	if (s->limit != 0)
 		routes_set_limit(s->routes, s->limit);
-	if (routes_check(s->routes, why, sizeof(why)) == 0)
+	if (inlets_check(&s->inlets, why, sizeof(why)) == 0 &&
+	    routes_check(s->routes, why, sizeof(why)) == 0)
 		return (0);
 	snprintf(text, size, "%s: %s", s->config == NULL ?
 	    "built-in configuration" : s->config, why);
@@ -338,6 +355,24 @@ configuration_name_options(const struct settings *a, const struct settings *b,
 	}
 }
 
+/* Sections [listener NAME] that a has and b has not, or (same) has otherwise. */
+static void
+configuration_name_listeners(const struct settings *a, const struct settings *b,
+    int same, struct buf *names)
+{
+	const struct inlet	*x, *y;
+
+	for (size_t i = 0; i < a->inlets.n; i++) {
+		x = &a->inlets.list[i];
+		if (x->label == NULL)
+			continue;
+		y = inlets_find(&b->inlets, x->label, strlen(x->label));
+		if (y == NULL || (same && !inlet_same(x, y)))
+			buf_addf(names, "%s[listener %s]", names->len > 0 ?
+			    ", " : "", x->label);
+	}
+}
+
 /* What workers are told of routes that there are no more. */
 static void
 configuration_forget_routes(struct settings *s)
@@ -381,6 +416,8 @@ configuration_reload(struct settings *s, char *text, size_t size)
 	configuration_take_rows(s, &fresh, &names);
 	configuration_name_options(&fresh, s, 1, &names);
 	configuration_name_options(s, &fresh, 0, &names);
+	configuration_name_listeners(&fresh, s, 1, &names);
+	configuration_name_listeners(s, &fresh, 0, &names);
 	snprintf(text, size, "%.*s", (int)names.len, names.len > 0 ?
 	    names.data : "");
 	buf_clear(&names);

@@ -14,7 +14,6 @@
 #include "common/secret.h"
 #include "common/turn.h"
 #include "gatewayd/admin.h"
-#include "gatewayd/answers.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/check.h"
 #include "gatewayd/child.h"
@@ -32,6 +31,7 @@
 #include "gatewayd/placement.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
+#include "gatewayd/report.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/routes.h"
 #include "gatewayd/shard.h"
@@ -108,8 +108,8 @@ static const struct door_ops gateway_door_ops = {
 	.packet = gateway_packet,
 	.sent = gateway_sent,
 	.end = gateway_channel_end,
-	.ask = answers_ask,
-	.gone = answers_gone,
+	.ask = report_ask,
+	.gone = report_gone,
 };
 static const struct registry_ops gateway_registry_ops = {
 	.ready = gateway_shards,
@@ -205,10 +205,10 @@ gateway_start(struct gateway *g)
 	g->totals.ledger = ledger_new();
 	if (g->placement == NULL || g->linger == NULL ||
 	    g->totals.ledger == NULL || (g->admin_fd != -1 &&
-	    (g->admin = admin_new(g->base, g->admin_fd, answers_look, g)) ==
+	    (g->admin = admin_new(g->base, g->admin_fd, report_look, g)) ==
 	    NULL))
 		fatal("start");
-	g->supervisor = supervisor_new(g->base, answers_summary, g);
+	g->supervisor = supervisor_new(g->base, report_summary, g);
 	if (strcmp(mode, "auto") == 0) {
 		if ((g->redisd = redisd_new(g->base, &g->settings,
 		    gateway_claim, g)) == NULL)
@@ -262,7 +262,7 @@ gateway_shards(void *arg)
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
 	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
 	g->checks = checks_new(g->base, g->roster, g->placement,
-	    answers_checked, g);
+	    report_checked, g);
 	g->forgets = forgets_new(&g->settings, g->placement);
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,

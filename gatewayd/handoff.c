@@ -382,6 +382,7 @@ handoff_send(struct handoffs *hs, struct handoff *h)
 	c.app = ask->app;
 	c.route = ask->route;
 	c.peer = ask->peer;
+	c.via = ask->via;
 	c.early = ask->early;
 	memcpy(c.headers, h->headers, ask->nheaders * sizeof(c.headers[0]));
 	c.nheaders = ask->nheaders;

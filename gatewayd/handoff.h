@@ -26,7 +26,7 @@ struct totals;
 #define HANDOFF_TRIES	3
 
 struct handoff_ops {
-	/* A connection came home and is ours: takes fd; c: early bytes, peer, flags. */
+	/* A connection came home and is ours: takes fd; c: early bytes, peer, via, flags. */
 	void	(*home)(const struct capsule *c, int fd, void *arg);
 	/* Many are unanswered: accept nobody for a moment (on), or go on (0). */
 	void	(*pause)(int on, void *arg);

@@ -30,6 +30,7 @@ handoff_ask_walk(struct handoff_ask *a, struct capsule_header *headers,
 	len = handoff_ask_slice(&a->app, bytes, len);
 	len = handoff_ask_slice(&a->route, bytes, len);
 	len = handoff_ask_slice(&a->peer, bytes, len);
+	len = handoff_ask_slice(&a->via, bytes, len);
 	len = handoff_ask_slice(&a->early, bytes, len);
 	for (size_t i = 0; i < a->nheaders; i++) {
 		len = handoff_ask_slice(&headers[i].name, bytes, len);

@@ -13,7 +13,7 @@ struct capsule_header;
 struct handoff_ask {
 	uint64_t	 id;
 	struct slice	 group;		/* data NULL: none */
-	struct slice	 uid, app, route, peer, early;
+	struct slice	 uid, app, route, peer, via, early;
 	uint32_t	 limit;
 	uint32_t	 flags;		/* CAPSULE_F_* */
 	int		 http;		/* plain */

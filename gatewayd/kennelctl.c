@@ -488,7 +488,7 @@ static void
 ctl_show_totals(const json_t *totals)
 {
 	static const char *const	 keys[] = { "accepted", "requests",
-	    "handed", "home", "refused", "second_release" };
+	    "handed", "home", "refused", "proxy_refused", "second_release" };
 	json_t				*gone, *n;
 	const char			*key, *comma = "";
 

@@ -15,7 +15,7 @@ struct rest {
 	uint64_t	 number;	/* of the packet */
 	int		 fd;
 	int		 home;		/* it comes home */
-	struct capsule	 c;		/* early, peer and flags only */
+	struct capsule	 c;		/* early, peer, via and flags only */
 	char		 bytes[];
 };
 
@@ -25,8 +25,9 @@ rest_new(const struct capsule *c)
 	struct rest	*r;
 	size_t		 early = c == NULL ? 0 : c->early.len;
 	size_t		 peer = c == NULL ? 0 : c->peer.len;
+	size_t		 via = c == NULL ? 0 : c->via.len;
 
-	if ((r = malloc(sizeof(*r) + early + peer)) == NULL)
+	if ((r = malloc(sizeof(*r) + early + peer + via)) == NULL)
 		return (NULL);
 	memset(&r->c, 0, sizeof(r->c));
 	r->home = c != NULL;
@@ -35,10 +36,13 @@ rest_new(const struct capsule *c)
 	r->c.flags = c->flags;
 	r->c.early = slice_of(r->bytes, early);
 	r->c.peer = slice_of(r->bytes + early, peer);
+	r->c.via = slice_of(r->bytes + early + peer, via);
 	if (early > 0)
 		memcpy(r->bytes, c->early.data, early);
 	if (peer > 0)
 		memcpy(r->bytes + early, c->peer.data, peer);
+	if (via > 0)
+		memcpy(r->bytes + early + peer, c->via.data, via);
 	return (r);
 }
 

@@ -15,7 +15,7 @@ struct capsule;
 struct rest;
 struct shard;
 
-/* c: early bytes, peer and flags of one that comes home, copied; or NULL.  NULL: no
+/* c: early bytes, peer, via and flags of one that comes home, copied; or NULL.  NULL: no
  * memory. */
 struct rest *rest_new(const struct capsule *c);
 void	 rest_free(struct rest *r);	/* one that was not put anywhere */

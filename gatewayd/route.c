@@ -336,42 +336,18 @@ route_matches(const struct route *route, struct slice path,
 	return (0);
 }
 
-/* The last of a field's comma list: what the nearest proxy has added. */
-static struct slice
-field_last(const struct http_head *h, const char *name)
-{
-	const struct http_header	*field = http_head_find(h, name);
-	const char			*comma;
-	struct slice			 s = { NULL, 0 };
-
-	if (field != NULL) {
-		s = field->value;
-		if ((comma = memrchr(s.data, ',', s.len)) != NULL)
-			s = slice_of(comma + 1, (size_t)(s.data + s.len -
-			    comma - 1));
-		s = slice_trim(s);
-	}
-	return (s);
-}
-
 int
 route_allows(const struct route *route, const struct http_head *h,
-    int trusted)
+    const struct origin_here *here)
 {
 	const struct http_header	*field;
-	struct origin_here		 here = { .host = h->host };
 
 	if (route->origins.n == 0)
 		return (1);
-	if (trusted) {
-		here.scheme = field_last(h, "X-Forwarded-Proto");
-		if (field_last(h, "X-Forwarded-Host").len > 0)
-			here.host = field_last(h, "X-Forwarded-Host");
-	}
 	for (size_t i = 0; i < h->nheaders; i++) {
 		field = &h->headers[i];
 		if (slice_caseis(field->name, "Origin") &&
-		    !origins_have(&route->origins, field->value, &here))
+		    !origins_have(&route->origins, field->value, here))
 			return (0);
 	}
 	return (1);

@@ -66,9 +66,9 @@ int	 route_matches(const struct route *route, struct slice path,
 /*
  * May a page of this request's origin use the route?  Without the key `origin`
  * all may; a request without the header is not from a page of another site.
- * trusted: it came through a proxy whose X-Forwarded-Host and -Proto are believed.
+ * here: where it came to.
  */
 int	 route_allows(const struct route *route, const struct http_head *h,
-	    int trusted);
+	    const struct origin_here *here);
 
 #endif

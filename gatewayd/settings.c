@@ -152,8 +152,7 @@ settings_free(struct settings *s)
 			    settings_rows[i].at));
 	for (size_t i = 0; i < ROW_N; i++)
 		free(s->read[i]);
-	for (size_t i = 0; i < s->nlisten; i++)
-		free(s->listen_text[i]);
+	inlets_clear(&s->inlets);
 	for (size_t i = 0; i < s->noptions; i++) {
 		free(s->options[i].key);
 		free(s->options[i].value);
@@ -234,20 +233,9 @@ static int
 settings_listen(struct load *l, const char *value, int fresh,
     const char **why)
 {
-	struct settings	*s = l->s;
-	struct sock_addr a;
-
-	if (sock_parse(value, &a, why) == -1)
-		return (-1);
-	while (fresh && s->nlisten > 0)
-		free(s->listen_text[--s->nlisten]);
-	if (s->nlisten == LISTEN_MAX) {
-		*why = "too many addresses to listen on";
-		return (-1);
-	}
-	s->listen[s->nlisten] = a;
-	s->listen_text[s->nlisten++] = settings_strdup(value);
-	return (0);
+	if (fresh)
+		inlets_unlisten(&l->s->inlets);
+	return (inlets_listen(&l->s->inlets, value, why));
 }
 
 /* Is the value right for that key? */
@@ -369,8 +357,9 @@ settings_say(const struct settings *s, enum row row)
 		buf_addf(&b, "%zu", *(const size_t *)(const void *)field);
 		break;
 	case LISTEN:
-		for (size_t i = 0; i < s->nlisten; i++)
-			buf_addf(&b, "%s ", s->listen_text[i]);
+		for (size_t i = 0; i < s->inlets.n; i++)
+			if (s->inlets.list[i].label == NULL)
+				buf_addf(&b, "%s ", s->inlets.list[i].text);
 		break;
 	default:
 		buf_addf(&b, "%u", *(const unsigned *)(const void *)field);

@@ -8,9 +8,8 @@
 #include <stdint.h>
 
 #include "common/log.h"
-#include "common/sock.h"
+#include "gatewayd/inlet.h"
 
-#define LISTEN_MAX	32
 #define RUN_DIR_MAX	80	/* bytes; a socket's path has at most 107 */
 
 struct networks;
@@ -26,9 +25,7 @@ struct settings_option {		/* what workers are told */
 
 struct settings {
 	char		*worker;		/* path, resolved */
-	struct sock_addr listen[LISTEN_MAX];
-	char		*listen_text[LISTEN_MAX];
-	size_t		 nlisten;
+	struct inlets	 inlets;		/* where clients come in */
 	unsigned	 shards, max_shards;
 	unsigned	 limit;			/* 0: as the routes say */
 	uint64_t	 flags;			/* keys that flags gave, a bit each */

@@ -3,10 +3,12 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/bytes.h"
+#include "common/listener.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/sock.h"
@@ -14,127 +16,210 @@
 
 #define SOCKETS_PAUSE	0x2u		/* our bit of listener_pause() */
 
-static void	 sockets_unlink_first(const struct sockets *, size_t);
+/* How clients come in by a socket that was passed to us without a name of ours. */
+static const struct inlet sockets_plain;
+
+/* ---- opening ---- */
+
+/* Another socket. */
+static void
+sockets_add(struct sockets *ss, const struct inlet *in, int fd, int passed)
+{
+	struct opening	*o = &ss->list[ss->n++];
+
+	o->all = ss;
+	o->inlet = in;
+	o->fd = fd;
+	o->passed = passed;
+	o->listener = NULL;
+}
+
+/* Sockets that were passed to us, from descriptor 3 on; how many. */
+static size_t
+sockets_take(struct sockets *ss)
+{
+	const struct inlet	*in;
+	char			*names;
+	const char		*at;
+	socklen_t		 len = sizeof(int);
+	size_t			 n = (size_t)proc_listen_fds(&names), size;
+	int			 fd, listening;
+
+	if (n > INLETS_MAX)
+		fatalx("%zu sockets were passed; at most %d are possible", n,
+		    INLETS_MAX);
+	at = names == NULL ? "" : names;
+	for (size_t i = 0; i < n; i++) {
+		fd = 3 + (int)i;
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening,
+		    &len) == -1 || !listening)
+			fatalx("the socket passed as descriptor %d does not "
+			    "listen", fd);
+		size = strcspn(at, ":");
+		in = inlets_find(&ss->settings->inlets, at, size);
+		sockets_add(ss, in == NULL ? &sockets_plain : in, fd, 1);
+		at += size + (at[size] == ':');
+	}
+	free(names);
+	return (n);
+}
+
+/* Was a socket passed for a section? */
+static int
+sockets_has(const struct sockets *ss, const struct inlet *in)
+{
+	for (size_t i = 0; i < ss->n; i++)
+		if (ss->list[i].inlet == in)
+			return (1);
+	return (0);
+}
 
 void
 sockets_bind(struct sockets *ss, const struct settings *s)
 {
-	socklen_t		 len = sizeof(int);
-	size_t			 n = (size_t)proc_listen_fds();
-	int			 listening, keep;
+	const struct inlet	*in;
+	size_t			 passed;
+	int			 fd, keep;
 
-	if (n > LISTEN_MAX)
-		fatalx("%zu sockets were passed; at most %d are possible", n,
-		    LISTEN_MAX);
 	ss->settings = s;
-	ss->passed = n > 0;
-	ss->nbound = n > 0 ? n : s->nlisten;
-	for (size_t i = 0; i < n; i++) {
-		ss->bound[i] = 3 + (int)i;
-		if (getsockopt(ss->bound[i], SOL_SOCKET, SO_ACCEPTCONN, &listening,
-		    &len) == -1 || !listening)
-			fatalx("the socket passed as descriptor %d does not "
-			    "listen", ss->bound[i]);
-	}
-	if (ss->passed)
-		return;
-	for (size_t i = 0; i < s->nlisten; i++) {
-		ss->bound[i] = sock_listen(&s->listen[i], SOCK_STREAM,
-		    (int)s->backlog);
-		if (ss->bound[i] != -1)
+	ss->n = 0;
+	passed = sockets_take(ss);
+	for (size_t i = 0; i < s->inlets.n; i++) {
+		in = &s->inlets.list[i];
+		if (passed > 0 && (in->label == NULL || sockets_has(ss, in)))
 			continue;
+		fd = sock_listen(&in->address, SOCK_STREAM, (int)s->backlog);
+		if (fd != -1) {
+			sockets_add(ss, in, fd, 0);
+			continue;
+		}
 		keep = errno;
-		sockets_unlink_first(ss, i);
-		fatalx("cannot listen on %s: %s%s", s->listen_text[i],
-		    strerror(keep), keep == EPERM && s->listen[i].perms ?
-		    "; only root gives a file to another owner, or to a group "
-		    "that it is not in" : keep != EADDRINUSE ? "" : "; is "
-		    "another server running? choose another with --listen");
+		sockets_unlink(ss);
+		fatalx("cannot listen on %s: %s%s", in->text, strerror(keep),
+		    keep == EPERM && in->address.perms ? "; only root gives a "
+		    "file to another owner, or to a group that it is not in" :
+		    keep != EADDRINUSE ? "" : "; is another server running? "
+		    "choose another with --listen");
 	}
+}
+
+/* The path of a Unix socket that we made, or NULL. */
+static const char *
+sockets_path(const struct opening *o)
+{
+	const struct sockaddr_un	*un = (const void *)
+					    &o->inlet->address.ss;
+
+	return (o->passed || un->sun_family != AF_UNIX ? NULL : un->sun_path);
 }
 
 int
 sockets_give(const struct sockets *ss, const char **path)
 {
-	const struct settings		*s = ss->settings;
-	const struct sockaddr_un	*un;
-	unsigned			 perms;
+	const struct settings	*s = ss->settings;
+	unsigned		 perms;
 
-	for (size_t i = 0; i < s->nlisten && !ss->passed; i++) {
-		un = (const void *)&s->listen[i].ss;
-		perms = s->listen[i].perms;
-		if (un->sun_family != AF_UNIX || lchown(un->sun_path,
-		    perms & SOCK_OWNER ? (uid_t)-1 : s->uid,
-		    perms & SOCK_GROUP ? (gid_t)-1 : s->gid) == 0)
+	for (size_t i = 0; i < ss->n; i++) {
+		if ((*path = sockets_path(&ss->list[i])) == NULL)
 			continue;
-		*path = un->sun_path;
-		return (-1);
+		perms = ss->list[i].inlet->address.perms;
+		if (lchown(*path, perms & SOCK_OWNER ? (uid_t)-1 : s->uid,
+		    perms & SOCK_GROUP ? (gid_t)-1 : s->gid) == -1)
+			return (-1);
+	}
+	return (0);
+}
+
+/* ---- accepting ---- */
+
+/* A client has come in. */
+static void
+sockets_accepted_cb(int fd, const struct sockaddr *sa, socklen_t len,
+    void *arg)
+{
+	const struct opening	*o = arg;
+
+	o->all->accept_cb(fd, sa, len, o->inlet, o->all->arg);
+}
+
+/* A client has come, and there is no descriptor for it. */
+static void
+sockets_refused_cb(int fd, void *arg)
+{
+	const struct opening	*o = arg;
+
+	o->all->refuse_cb(fd, o->all->arg);
+}
+
+int
+sockets_listen(struct sockets *ss, struct event_base *base,
+    sockets_accept_cb *accept_cb, sockets_refuse_cb *refuse_cb, void *arg,
+    struct buf *where)
+{
+	struct sockaddr_storage	 sa;
+	struct opening		*o;
+	socklen_t		 len;
+	char			 text[128];
+
+	ss->accept_cb = accept_cb;
+	ss->refuse_cb = refuse_cb;
+	ss->arg = arg;
+	for (size_t i = 0; i < ss->n; i++) {
+		o = &ss->list[i];
+		len = sizeof(sa);
+		if (getsockname(o->fd, (struct sockaddr *)&sa, &len) == 0)
+			buf_addf(where, "%s%s", i > 0 ? "," : "",
+			    sock_format(text, sizeof(text),
+			    (struct sockaddr *)&sa, len));
+		o->listener = listener_new(base, o->fd, sockets_accepted_cb,
+		    sockets_refused_cb, o);
+		if (o->listener == NULL)
+			return (-1);
+		o->fd = -1;
 	}
 	return (0);
 }
 
 int
-sockets_listen(struct sockets *ss, struct event_base *base,
-    listener_accept_cb *accept_cb, listener_refuse_cb *refuse_cb, void *arg,
-    struct buf *where)
+sockets_listening(const struct sockets *ss)
 {
-	struct sockaddr_storage	 sa;
-	socklen_t		 len;
-	char			 text[128];
-	int			 fd;
-
-	for (size_t i = 0; i < ss->nbound; i++) {
-		fd = ss->bound[i];
-		len = sizeof(sa);
-		if (getsockname(fd, (struct sockaddr *)&sa, &len) == 0)
-			buf_addf(where, "%s%s", i > 0 ? "," : "",
-			    sock_format(text, sizeof(text),
-			    (struct sockaddr *)&sa, len));
-		ss->listeners[i] = listener_new(base, fd, accept_cb, refuse_cb,
-		    arg);
-		if (ss->listeners[i] == NULL)
-			return (-1);
-		ss->nlisteners++;
-	}
-	ss->nbound = 0;
-	return (0);
+	return (ss->n > 0 && ss->list[0].listener != NULL);
 }
 
 void
 sockets_pause(struct sockets *ss, int on)
 {
-	for (size_t i = 0; i < ss->nlisteners; i++)
+	for (size_t i = 0; i < ss->n; i++) {
+		if (ss->list[i].listener == NULL)
+			continue;
 		if (on)
-			listener_pause(ss->listeners[i], SOCKETS_PAUSE);
+			listener_pause(ss->list[i].listener, SOCKETS_PAUSE);
 		else
-			listener_resume(ss->listeners[i], SOCKETS_PAUSE);
+			listener_resume(ss->list[i].listener, SOCKETS_PAUSE);
+	}
 }
 
 void
 sockets_close(struct sockets *ss)
 {
-	while (ss->nbound > 0)
-		close(ss->bound[--ss->nbound]);
-	while (ss->nlisteners > 0)
-		listener_free(ss->listeners[--ss->nlisteners]);
+	struct opening	*o;
+
+	for (size_t i = 0; i < ss->n; i++) {
+		o = &ss->list[i];
+		listener_free(o->listener);
+		o->listener = NULL;
+		if (o->fd != -1)
+			close(o->fd);
+		o->fd = -1;
+	}
 }
 
 void
 sockets_unlink(const struct sockets *ss)
 {
-	if (!ss->passed)
-		sockets_unlink_first(ss, ss->settings->nlisten);
-}
+	const char	*path;
 
-/* The Unix sockets among the first n that we made. */
-static void
-sockets_unlink_first(const struct sockets *ss, size_t n)
-{
-	const struct sockaddr_un	*un;
-
-	for (size_t i = 0; i < n; i++) {
-		un = (const void *)&ss->settings->listen[i].ss;
-		if (un->sun_family == AF_UNIX)
-			unlink(un->sun_path);
-	}
+	for (size_t i = 0; i < ss->n; i++)
+		if ((path = sockets_path(&ss->list[i])) != NULL)
+			unlink(path);
 }

@@ -1,25 +1,46 @@
 /*
  * The sockets that clients connect to: bound before anything else is started (or
  * passed to us already listening), listened on when the shards are there.
+ *
+ * Sockets that are passed stand for the lines `listen`; one that has the name of a
+ * section [listener NAME] is that one's.
  */
 #ifndef GATEWAYD_SOCKETS_H
 #define GATEWAYD_SOCKETS_H
 
+#include <sys/socket.h>
+
 #include <stddef.h>
 
-#include "common/listener.h"
+#include "gatewayd/inlet.h"
 #include "gatewayd/settings.h"
 
 struct buf;
 struct event_base;
+struct listener;
+struct sockets;
+
+/* fd: taken; non-blocking and close-on-exec. */
+typedef void	sockets_accept_cb(int fd, const struct sockaddr *peer,
+		    socklen_t len, const struct inlet *inlet, void *arg);
+/* Out of descriptors: fd is taken; answer at once, cheaply, and close it. */
+typedef void	sockets_refuse_cb(int fd, void *arg);
+
+struct opening {
+	struct sockets	*all;
+	const struct inlet *inlet;
+	int		 fd;		/* until there is a listener, else -1 */
+	int		 passed;	/* to us */
+	struct listener	*listener;
+};
 
 struct sockets {
 	const struct settings *settings;
-	int		 bound[LISTEN_MAX];	/* until there are listeners */
-	size_t		 nbound;
-	int		 passed;	/* they were passed to us */
-	struct listener	*listeners[LISTEN_MAX];
-	size_t		 nlisteners;
+	struct opening	 list[2 * INLETS_MAX];
+	size_t		 n;
+	sockets_accept_cb *accept_cb;
+	sockets_refuse_cb *refuse_cb;
+	void		*arg;
 };
 
 /* What cannot be listened on ends the process, with a sentence. */
@@ -29,8 +50,9 @@ void	 sockets_bind(struct sockets *ss, const struct settings *settings);
 int	 sockets_give(const struct sockets *ss, const char **path);
 /* Accept; where they are goes to where, with commas.  0, or -1 with errno. */
 int	 sockets_listen(struct sockets *ss, struct event_base *base,
-	    listener_accept_cb *accept_cb, listener_refuse_cb *refuse_cb,
+	    sockets_accept_cb *accept_cb, sockets_refuse_cb *refuse_cb,
 	    void *arg, struct buf *where);
+int	 sockets_listening(const struct sockets *ss);	/* is anybody accepted? */
 /* Accept nobody for a while, or go on (0). */
 void	 sockets_pause(struct sockets *ss, int on);
 void	 sockets_close(struct sockets *ss);

@@ -233,12 +233,13 @@ status_totals(const struct totals *t)
 	for (int why = CLOSE_NONE + 1; why < CLOSE_NWHYS; why++)
 		json_object_set_new(gone, close_label((enum close_why)why),
 		    json_integer((json_int_t)t->gone[why]));
-	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
 	    "accepted", (json_int_t)t->accepted,
 	    "requests", (json_int_t)t->requests,
 	    "handed", (json_int_t)t->handed,
 	    "home", (json_int_t)t->home,
 	    "refused", (json_int_t)t->refused,
+	    "proxy_refused", (json_int_t)t->proxy_refused,
 	    "second_release", (json_int_t)t->second_release,
 	    "gone", gone));
 }

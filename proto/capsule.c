@@ -9,7 +9,7 @@
 #include "proto/capsule.h"
 #include "proto/pack.h"
 
-#define CAPSULE_LABEL_MAX	256		/* route, peer */
+#define CAPSULE_LABEL_MAX	256		/* route, peer, via */
 #define CAPSULE_NAME_MAX	256		/* of a header */
 #define CAPSULE_HEADER_MAX	(64 << 10)	/* value of a header */
 #define CAPSULE_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -27,8 +27,8 @@ static const struct pack_field fields[] = {
 	U64(id), U64(replica), U32(flags, UINT32_MAX),
 	STR(group, GROUP_MAX), STR(uid, UID_MAX), STR(app, APP_MAX),
 	STR(route, CAPSULE_LABEL_MAX), STR(peer, CAPSULE_LABEL_MAX),
-	STR(early, CAPSULE_MAX), STR(owed, CAPSULE_MAX),
-	STR(state, CAPSULE_MAX), STR(blob, CAPSULE_MAX),
+	STR(via, CAPSULE_LABEL_MAX), STR(early, CAPSULE_MAX),
+	STR(owed, CAPSULE_MAX), STR(state, CAPSULE_MAX), STR(blob, CAPSULE_MAX),
 };
 
 static int	 capsule_fits(const struct capsule *c);

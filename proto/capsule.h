@@ -24,11 +24,14 @@ enum capsule_protocol {		/* what its next byte will be */
 };
 
 #define CAPSULE_F_UID_MADE	0x1	/* the gateway drew the uid */
-#define CAPSULE_F_SECURE	0x2	/* the client came over https */
+#define CAPSULE_F_SECURE	0x2	/* this request came over https */
 #define CAPSULE_F_UPGRADE	0x4	/* a right WebSocket handshake begins early */
 #define CAPSULE_F_CORS		0x8	/* its route names origins; this one may */
 #define CAPSULE_F_PROTOCOL	0x10	/* the subprotocol was chosen: it stands in
 					   the header of that name */
+#define CAPSULE_F_PROXIED	0x20	/* by a trusted proxy, whose fields are true */
+#define CAPSULE_F_TLS		0x40	/* the connection is a TLS client's, as its
+					   PROXY head says: its requests are, too */
 
 struct capsule_header { struct slice name, value; };
 struct capsule_mark { uint64_t origin, seq; };
@@ -41,6 +44,7 @@ struct capsule {
 	struct slice	 group, uid, app;
 	struct slice	 route;		/* label of the matched route */
 	struct slice	 peer;		/* "127.0.0.1:40112", of the client */
+	struct slice	 via;		/* who connected, a proxy; empty: peer did */
 	struct slice	 early;		/* read, not consumed */
 	struct slice	 owed;		/* to be written first, not yet taken */
 	struct slice	 state;		/* of the protocol (amid a message) */

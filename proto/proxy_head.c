@@ -181,7 +181,7 @@ proxy_binary(const uint8_t *p, size_t len, struct proxy_head *h)
 		{ 0x31, AF_UNIX, 2 * V2_UNIX_PATH },
 	};
 	size_t	 size, i;
-	int	 path;
+	int	 path = 0;
 
 	if (len < V2_HEAD)
 		return (PROXY_MORE);
@@ -210,7 +210,9 @@ proxy_binary(const uint8_t *p, size_t len, struct proxy_head *h)
 		proxy_peer(h, AF_INET6, p, bytes_get_be16(p + 32));
 		break;
 	case AF_UNIX:
-		path = (int)strnlen((const char *)p, V2_UNIX_PATH);
+		/* An unnamed one has none, and an abstract one none to show. */
+		while (path < V2_UNIX_PATH && p[path] > ' ' && p[path] < 0x7f)
+			path++;
 		snprintf(h->peer, sizeof(h->peer), "unix:%.*s", path,
 		    (const char *)p);
 		break;

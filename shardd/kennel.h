@@ -202,7 +202,16 @@ const char *kennel_request_header_at(struct kennel_request *, size_t i,
 const char *kennel_request_body(const struct kennel_request *, size_t *len);
 const char *kennel_request_uid(const struct kennel_request *, size_t *len);
 const char *kennel_request_group(const struct kennel_request *, size_t *len);
-const char *kennel_request_peer(const struct kennel_request *);	/* ip:port */
+/*
+ * The client's address, ip:port, "[ip]:port" for IPv6, "unix:" for a Unix socket.
+ * Behind trusted_proxies it is the one that they name; port 0: they named none.
+ */
+const char *kennel_request_peer(const struct kennel_request *);
+/* Was it passed on by one of trusted_proxies?  Then the header fields that proxies
+ * add are true. */
+int	 kennel_request_proxied(const struct kennel_request *);
+/* Did the client ask over TLS (https), as a trusted proxy says? */
+int	 kennel_request_secure(const struct kennel_request *);
 /* NULL when the route has no group. */
 struct kennel_replica *kennel_request_replica(const struct kennel_request *);
 /* Does it ask for an upgrade to WebSocket (rightly or not)? */
@@ -271,7 +280,10 @@ int	 kennel_whisper(struct kennel_socket *, const char *uid, size_t uid_len,
 int	 kennel_close(struct kennel_socket *, int code, const char *reason);
 
 const char *kennel_socket_uid(const struct kennel_socket *, size_t *len);
+/* As kennel_request_peer(), _proxied() and _secure(), of its handshake. */
 const char *kennel_socket_peer(const struct kennel_socket *);
+int	 kennel_socket_proxied(const struct kennel_socket *);
+int	 kennel_socket_secure(const struct kennel_socket *);
 /* A header that the route keeps (keep = ...), or NULL. */
 const char *kennel_socket_header(const struct kennel_socket *,
 	    const char *name);
@@ -458,9 +470,6 @@ unsigned kennel_slot(void);		/* its number on the node */
 const char *kennel_version(void);
 /* A key of [worker] in the configuration, or NULL. */
 const char *kennel_option(const char *key);
-/* Is this peer, as kennel_request_peer() or kennel_socket_peer() gives it, one of
- * trusted_proxies?  Then what it says in X-Forwarded-Proto and its like is true. */
-int	 kennel_trusts(const char *peer);
 /* One line to the log, at info. */
 void	 kennel_log(const char *fmt, ...)
 #ifdef __GNUC__

@@ -112,6 +112,18 @@ kennel_request_peer(const struct kennel_request *q)
 	return (q == NULL ? "" : q->peer.data);
 }
 
+int
+kennel_request_proxied(const struct kennel_request *q)
+{
+	return (q != NULL && (q->told & CAPSULE_F_PROXIED) != 0);
+}
+
+int
+kennel_request_secure(const struct kennel_request *q)
+{
+	return (q != NULL && (q->told & CAPSULE_F_SECURE) != 0);
+}
+
 struct kennel_replica *
 kennel_request_replica(const struct kennel_request *q)
 {

@@ -143,6 +143,18 @@ kennel_socket_peer(const struct kennel_socket *s)
 	return (s == NULL ? "" : conn_peer(conn_of(s)));
 }
 
+int
+kennel_socket_proxied(const struct kennel_socket *s)
+{
+	return (s != NULL && (conn_of(s)->told & CAPSULE_F_PROXIED) != 0);
+}
+
+int
+kennel_socket_secure(const struct kennel_socket *s)
+{
+	return (s != NULL && (conn_of(s)->told & CAPSULE_F_SECURE) != 0);
+}
+
 const char *
 kennel_socket_header(const struct kennel_socket *s, const char *name)
 {

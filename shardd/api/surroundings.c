@@ -4,7 +4,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/networks.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/kennel.h"
 #include "shardd/options.h"
@@ -45,17 +44,6 @@ const char *
 kennel_option(const char *key)
 {
 	return (key == NULL ? NULL : options_get(surroundings->opt, key));
-}
-
-int
-kennel_trusts(const char *peer)
-{
-	static struct networks	*proxies;
-	const char		*list = kennel_option("trusted_proxies");
-
-	if (proxies == NULL && list != NULL)
-		proxies = networks_new(list);	/* it stays as it is */
-	return (peer != NULL && networks_have(proxies, slice_str(peer)));
 }
 
 void

@@ -33,14 +33,11 @@ pact_encode(const char *s, size_t len)
 static void
 pact_session_headers(struct kennel_request *q)
 {
-	const char	*proto = kennel_request_header(q, "X-Forwarded-Proto");
 	const char	*uid, *group;
 	size_t		 uid_len, group_len;
 	char		*encoded, *cookie = NULL, room[PACT_ID + 1];
-	int		 https;
+	int		 https = kennel_request_secure(q);
 
-	https = proto != NULL && strcasecmp(proto, "https") == 0 &&
-	    kennel_trusts(kennel_request_peer(q));
 	uid = kennel_request_uid(q, &uid_len);
 	group = kennel_request_group(q, &group_len);
 	pact_room_id(room, group, group_len);

@@ -33,20 +33,35 @@ pact_do(struct pact_socket *ps, kennel_done_cb *done, void *arg,
 	return (rv);
 }
 
+/* What "@peer" is among the details: the client's address without its port. */
+static const char *
+pact_address(const struct kennel_socket *s, char *dst, size_t size)
+{
+	const char	*peer = kennel_socket_peer(s), *end;
+
+	if (*peer == '[')
+		end = strchr(++peer, ']');
+	else
+		end = strrchr(peer, ':');
+	if (end == NULL || (size_t)(end - peer) >= size)
+		return (NULL);
+	memcpy(dst, peer, (size_t)(end - peer));
+	dst[end - peer] = '\0';
+	return (dst);
+}
+
 void
 pact_write_details(FILE *f, const struct kennel_socket *s)
 {
 	const char	*list = kennel_option("pact_details");
 	const char	*equals, *value;
 	json_t		*text;
-	char		 header[128];
+	char		 header[128], address[128];
 	size_t		 n, more = 0;
 
 	putc('{', f);
 	if (list == NULL || *list == '\0')
 		list = pact_details_default;
-	if (!kennel_trusts(kennel_socket_peer(s)))
-		list = "";
 	for (; *list != '\0'; list += n) {
 		list += strspn(list, " \t,");
 		n = strcspn(list, " \t,");
@@ -56,7 +71,12 @@ pact_write_details(FILE *f, const struct kennel_socket *s)
 			continue;
 		snprintf(header, sizeof(header), "%.*s",
 		    (int)(list + n - equals - 1), equals + 1);
-		if ((value = kennel_socket_header(s, header)) == NULL)
+		if (strcmp(header, "@peer") == 0)
+			value = pact_address(s, address, sizeof(address));
+		else
+			value = !kennel_socket_proxied(s) ? NULL :
+			    kennel_socket_header(s, header);
+		if (value == NULL)
 			continue;
 		if (more++)
 			putc(',', f);

@@ -46,7 +46,7 @@ conn_tick_set(void)
 static size_t
 conn_text_len(const struct capsule *cap)
 {
-	size_t	 n = cap->uid.len + cap->peer.len + 2;
+	size_t	 n = cap->uid.len + cap->peer.len + cap->via.len + 3;
 
 	for (size_t i = 0; i < cap->nheaders; i++)
 		n += cap->headers[i].name.len + cap->headers[i].value.len + 2;
@@ -70,6 +70,7 @@ conn_text_set(struct conn *c, const struct capsule *cap)
 	char	*at = conn_text_put(c->text, cap->uid);
 
 	at = conn_text_put(at, cap->peer);
+	at = conn_text_put(at, cap->via);
 	for (size_t i = 0; i < cap->nheaders; i++) {
 		at = conn_text_put(at, cap->headers[i].name);
 		at = conn_text_put(at, cap->headers[i].value);
@@ -86,9 +87,17 @@ conn_peer(const struct conn *c)
 }
 
 const char *
+conn_via(const struct conn *c)
+{
+	const char	*peer = conn_peer(c);
+
+	return (peer + strlen(peer) + 1);
+}
+
+const char *
 conn_header(const struct conn *c, const char *name)
 {
-	const char	*at = conn_peer(c), *value;
+	const char	*at = conn_via(c), *value;
 
 	for (unsigned i = 0; i < c->nheaders; i++) {
 		at += strlen(at) + 1;

@@ -110,7 +110,7 @@ struct conn {
 	uint8_t		 turns;		/* CONN_T_* */
 	uint8_t		 app_n;		/* the application's number, to be counted */
 	uint16_t	 uid_len;
-	char		 text[];	/* uid, peer, names and values of nheaders
+	char		 text[];	/* uid, peer, via, names and values of nheaders
 					   headers; each terminated */
 };
 
@@ -250,6 +250,8 @@ conn_uid(const struct conn *c)
 	return (slice_of(c->text, c->uid_len));
 }
 const char *conn_peer(const struct conn *c);
+/* The proxy that the peer's requests come by, if one said who the peer is, or "". */
+const char *conn_via(const struct conn *c);
 /* A header that the route keeps, or NULL. */
 const char *conn_header(const struct conn *c, const char *name);
 

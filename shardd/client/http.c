@@ -282,8 +282,9 @@ http_go_home(struct conn *c)
 	struct http	*http = c->proto;
 	struct capsule	 cap = {
 		.id = c->id, .protocol = CAPSULE_HTTP,
-		.flags = c->told & CAPSULE_F_SECURE,
+		.flags = c->told & CAPSULE_F_TLS,
 		.peer = slice_str(conn_peer(c)),
+		.via = slice_str(conn_via(c)),
 		.early = slice_of(http->in.data, http->in.len),
 	};
 	struct ctl	 m = { .type = CTL_ADOPT, .id = c->id };

@@ -40,6 +40,7 @@ request_new(struct conn *c, struct slice group, uint64_t replica)
 		return (NULL);
 	memset(q, 0, offsetof(struct kennel_request, h.headers));
 	q->conn = c;
+	q->told = c->told;
 	q->replica = replica;
 	at = q->text;
 	q->uid = request_put(&at, uid);

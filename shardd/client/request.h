@@ -23,6 +23,7 @@ struct kennel_request {
 	struct buf	 extra;		/* header lines for the response */
 	struct request_text *texts;
 	int		 received;	/* the application has it */
+	uint8_t		 told;		/* CAPSULE_F_* of how it came */
 	struct slice	 uid, group, peer;	/* into text */
 	struct http_head h;
 	char		 text[];	/* the request may outlive conn; terminated */

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 from kit import wait
-from kit.http import Http
+from kit.http import Http, request
 from kit.ws import WebSocket
 
 
@@ -132,6 +132,34 @@ def test_systemd_sockets(start, tmp_path):
     assert os.path.exists(tmp_path / "u")
     k.stop()
     tcp.close(), unix.close()
+
+
+def test_a_socket_that_has_a_listeners_name_is_its(start, tmp_path):
+    """FileDescriptorName=web: its keys count; what was not passed is made."""
+    plain, web = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    a, b = (fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 50) for s in (plain, web))
+    k = start(listen=(), fds=(a, b), config=f"""
+[listener web]
+address = unix:{tmp_path}/web
+proxy_protocol = yes
+proxy_trusted = 127.0.0.1
+[listener more]
+address = unix:{tmp_path}/more
+""", launcher=[
+        "/bin/bash", "-c", "LISTEN_FDNAMES=other:web "
+        'LISTEN_FDS=2 LISTEN_PID=$$ exec "$0" "$@" '
+        f"3<&{a} 4<&{b} {a}<&- {b}<&-"])
+    os.close(a), os.close(b)
+    served(plain.getsockname())
+    served(str(tmp_path / "more"))
+    assert not os.path.exists(tmp_path / "web")
+    with Http(web.getsockname()) as c:
+        c.write(b"PROXY UNKNOWN\r\n" + request(path="/healthz"))
+        assert c.response().text == "ok\n"
+    with Http(web.getsockname()) as c:
+        c.write(request(path="/healthz"))
+        assert c.ended()
+    plain.close(), web.close()
 
 
 def test_workers_inherit_nothing_that_is_not_theirs(start):

@@ -439,6 +439,20 @@ keep = X-Town X-Lat
             "town": "Bern", "latitude": "46.9"}
 
 
+def test_connection_details_have_the_clients_address(start):
+    """Of a trusted proxy's client, and of who has come without one."""
+    k = start(config="""
+[worker]
+trusted_proxies = 127.0.0.1
+pact_details = ip=@peer city=CF-IPCity
+""")
+    for named, shown in (("192.0.2.8", "192.0.2.8"),
+                         ("[2001:db8::8]:5", "2001:db8::8"), (None, "127.0.0.1")):
+        headers = [] if named is None else [("X-Forwarded-For", named)]
+        with Pact(k, room(), headers=headers) as a:
+            assert a.profile["connectionDetails"] == {"ip": shown}
+
+
 @pytest.mark.parametrize("value", [b"Z\xfcrich", b'a"b\\c', b"a\tb"],
                          ids=range(3))
 def test_connection_details_are_always_json(proxied, value):

@@ -136,6 +136,31 @@ def test_what_counts_after_a_restart_is_named(start):
     assert line == "[gateway] node"
 
 
+def test_a_listener_that_has_changed_is_named(start, tmp_path):
+    """And goes on as it was."""
+    section = "[listener %s]\naddress = unix:%s/%s\n"
+    proxy = "proxy_protocol = yes\nproxy_trusted = unix\n"
+    a, b = (section % (n, tmp_path, n) for n in "ab")
+    k = start(shards=1, config=BASE % ("", "", "") + a + b)
+    for more, named in ((b + a, None), (a + b + proxy, "[listener b]"),
+                        (a, "[listener b]"),
+                        (a + section % ("b", tmp_path, "x"), "[listener b]"),
+                        (a + b + section % ("c", tmp_path, "c"),
+                         "[listener c]")):
+        _, mark = reload(k, more=more)
+        if named is None:
+            assert "after a restart" not in k.log(mark)
+        else:
+            line = k.wait_log(r"changed, but counts after a restart: (.*)\n",
+                              mark=mark).group(1)
+            assert line == named
+        with WebSocket(str(tmp_path / "b")) as c:
+            c.send("x")
+            assert c.recv() == "x"
+    _, mark = reload(k, more=a + "proxy_protocol = yes\n", good=False)
+    assert "proxy_trusted" in k.log(mark)
+
+
 def test_a_mistake_changes_nothing(start):
     k = start_with(start)
     reload(k, gateway="line_max = 64k\nhead_max = 1k", good=False)

@@ -15,9 +15,11 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
+#include "common/networks.h"
 #include "common/sock.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/handoff.h"
+#include "gatewayd/inlet.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/routes.h"
@@ -34,13 +36,14 @@ static struct {
 	struct arrivals	*arrivals;
 } g;
 static int		 client = -1;
+static struct inlet	 inlet;
 
 /* ---- what follows an arrival: here it is written down ---- */
 
 static struct {
 	int	 n, fd;
 	uint64_t id;
-	char	 group[64], uid[64], app[64], route[64], peer[128];
+	char	 group[64], uid[64], app[64], route[64], peer[128], via[128];
 	char	 early[70000];
 	size_t	 early_len, nheaders;
 	uint32_t limit, flags;
@@ -71,6 +74,7 @@ handoff_start(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 	copy(handed.app, sizeof(handed.app), ask->app);
 	copy(handed.route, sizeof(handed.route), ask->route);
 	copy(handed.peer, sizeof(handed.peer), ask->peer);
+	copy(handed.via, sizeof(handed.via), ask->via);
 	copy(handed.early, sizeof(handed.early), ask->early);
 	handed.early_len = ask->early.len;
 	handed.limit = ask->limit;
@@ -97,6 +101,7 @@ setup(void)
 
 	memset(&g, 0, sizeof(g));
 	memset(&handed, 0, sizeof(handed));
+	memset(&inlet, 0, sizeof(inlet));
 	handed.fd = -1;
 	g.base = event_base_new();
 	g.settings.head_ms = 10000;
@@ -138,6 +143,8 @@ teardown(void)
 	linger_free(g.linger);
 	placement_free(g.placement);
 	routes_free(g.settings.routes);
+	networks_free(g.settings.proxies);
+	networks_free(inlet.trusted);
 	if (handed.fd != -1)
 		close(handed.fd);
 	if (client != -1)
@@ -156,7 +163,8 @@ arrive(const void *data, size_t len)
 	    fds), 0);
 	if (len > 0)
 		ck_assert_int_eq(write(fds[1], data, len), (ssize_t)len);
-	arrival_accept_cb(fds[0], &sa, sizeof(sa.sa_family), g.arrivals);
+	arrival_accept_cb(fds[0], &sa, sizeof(sa.sa_family), &inlet,
+	    g.arrivals);
 	return (fds[1]);
 }
 
@@ -392,7 +400,7 @@ at_home(const char *early)
 	    fds), 0);
 	c.peer = slice_str("10.0.0.1:99");
 	c.early = slice_str(early);
-	c.flags = CAPSULE_F_SECURE | CAPSULE_F_UPGRADE | CAPSULE_F_UID_MADE;
+	c.flags = CAPSULE_F_TLS | CAPSULE_F_UPGRADE | CAPSULE_F_UID_MADE;
 	arrival_home(g.arrivals, &c, fds[0]);
 	return (fds[1]);
 }
@@ -413,7 +421,8 @@ START_TEST(at_home_the_next_request_is_a_new_connection)
 	ck_assert_uint_eq(handed.id, 1);
 	ck_assert_str_eq(handed.peer, "10.0.0.1:99");
 	ck_assert_str_eq(handed.early, ROOM);
-	ck_assert_uint_eq(handed.flags, CAPSULE_F_SECURE);
+	ck_assert_uint_eq(handed.flags, CAPSULE_F_TLS |
+	    CAPSULE_F_SECURE);
 	ck_assert_uint_eq(g.totals.accepted, 0);
 	ck_assert_uint_eq(g.totals.requests, 1);
 }
@@ -499,7 +508,8 @@ START_TEST(a_refused_client_reads_why_whatever_it_still_sends)
 	    SOCK_NONBLOCK);
 	memset(junk, '\x80', sizeof(junk));
 	ck_assert_int_eq(write(client, junk, 20000), 20000);
-	arrival_accept_cb(fd, (struct sockaddr *)&peer, peer_len, g.arrivals);
+	arrival_accept_cb(fd, (struct sockaddr *)&peer, peer_len, &inlet,
+	    g.arrivals);
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(write(client, junk, 10000), 10000);
 		spin();
@@ -549,6 +559,188 @@ START_TEST(out_of_descriptors_one_is_refused_at_once)
 }
 END_TEST
 
+/* ---- behind proxies ---- */
+
+/* The listener wants a PROXY head, from those. */
+static void
+behind(const char *trusted)
+{
+	static char	 label[] = "web";
+
+	inlet.label = label;
+	inlet.proxy_protocol = 1;
+	ck_assert_ptr_nonnull(inlet.trusted = networks_new(trusted));
+}
+
+#define LINE	"PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n"
+
+/* LINE, in version 2, with an extension that says TLS. */
+static const char	 binary[] =
+    "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x14"
+    "\xc0\0\x02\x07\x0a\0\0\x01\x12\x67\0\x50" "\x20\0\x05\x01\0\0\0\0";
+#define BINARY	(sizeof(binary) - 1)
+
+static const struct {
+	const char	*head;
+	size_t		 len;
+	const char	*peer;
+	uint32_t	 flags;
+} heads[] = {
+	{ LINE, sizeof(LINE) - 1, "192.0.2.7:4711", 0 },
+	{ binary, BINARY, "192.0.2.7:4711", CAPSULE_F_TLS | CAPSULE_F_SECURE },
+	{ "PROXY UNKNOWN\r\n", 15, "unix:", 0 },
+	{ "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16, "unix:", 0 },
+};
+
+START_TEST(a_proxys_head_says_who_the_client_is)
+{
+	char	 all[512];
+	size_t	 len = heads[_i].len + sizeof(ROOM) - 1;
+
+	behind("unix");
+	memcpy(all, heads[_i].head, heads[_i].len);
+	memcpy(all + heads[_i].len, ROOM, sizeof(ROOM));
+	client = arrive(all, len);		/* in one piece */
+	ck_assert_int_eq(handed.n, 1);
+	ck_assert_str_eq(handed.peer, heads[_i].peer);
+	ck_assert_str_eq(handed.via, "");
+	ck_assert_str_eq(handed.early, ROOM);
+	ck_assert_uint_eq(handed.flags & (CAPSULE_F_TLS | CAPSULE_F_SECURE),
+	    heads[_i].flags);
+	close(client);
+	client = arrive(all, 0);		/* and byte by byte */
+	for (size_t i = 0; i < len; i++) {
+		ck_assert_int_eq(handed.n, 1);
+		ck_assert_int_eq(write(client, all + i, 1), 1);
+		spin();
+	}
+	ck_assert_int_eq(handed.n, 2);
+	ck_assert_str_eq(handed.peer, heads[_i].peer);
+	ck_assert_str_eq(handed.early, ROOM);
+	ck_assert_uint_eq(g.totals.proxy_refused, 0);
+}
+END_TEST
+
+static const char *const	 misleading[] = { ROOM, "PROXY X\r\n" ROOM,
+    "PROXY TCP4 192.0.2.7 10.0.0.1 4711 99999\r\n" ROOM, "\r\n\r\nGET / " };
+
+START_TEST(what_is_no_proxys_head_is_closed_and_counted)
+{
+	char	 c;
+
+	behind("unix");
+	client = arrives(misleading[_i]);
+	spin();
+	ck_assert_int_eq(read(client, &c, 1), 0);
+	ck_assert_int_eq(handed.n, 0);
+	ck_assert_uint_eq(g.totals.proxy_refused, 1);
+	ck_assert_uint_eq(arrivals_count(g.arrivals), 0);
+}
+END_TEST
+
+START_TEST(a_head_of_a_stranger_is_not_read)
+{
+	char	 c;
+
+	behind("10.0.0.1");
+	client = arrives(LINE ROOM);
+	/* What the client has sent is unread. */
+	ck_assert_int_eq(read(client, &c, 1), -1);
+	ck_assert_int_eq(errno, ECONNRESET);
+	ck_assert_int_eq(handed.n, 0);
+	ck_assert_uint_eq(g.totals.proxy_refused, 1);
+}
+END_TEST
+
+START_TEST(a_head_that_is_cut_or_late_is_counted_and_none_is_not)
+{
+	char	 c;
+
+	behind("unix");
+	close(arrives("PROXY TCP4"));
+	spin();
+	ck_assert_uint_eq(g.totals.proxy_refused, 1);
+	close(arrives(""));			/* a check of health */
+	spin();
+	ck_assert_uint_eq(g.totals.proxy_refused, 1);
+	g.settings.head_ms = 100;
+	client = arrives("PROXY TCP4");
+	while (read(client, &c, 1) == -1)
+		event_base_loop(g.base, EVLOOP_ONCE);
+	ck_assert_uint_eq(g.totals.proxy_refused, 2);
+	ck_assert_uint_eq(g.totals.refused, 0);
+}
+END_TEST
+
+START_TEST(clients_of_one_address_are_counted_behind_a_proxy_too)
+{
+	int	 other;
+
+	behind("unix");
+	g.settings.per_address = 1;
+	other = arrives(LINE "GET /");
+	client = arrives(LINE "GET /");
+	answered(client, 503, "too many connections from your address");
+	close(client);
+	close(other);
+	spin();
+	client = arrives(LINE ROOM);
+	ck_assert_int_eq(handed.n, 1);
+}
+END_TEST
+
+#define FORWARDED(who)	"GET /room/r?u=me HTTP/1.1\r\nHost: x\r\n" who "\r\n"
+
+START_TEST(trusted_proxies_say_who_each_request_is_of)
+{
+	struct capsule	 c = { .protocol = CAPSULE_HTTP };
+	const char	*next = FORWARDED("X-Forwarded-For: 192.0.2.9\r\n");
+	int		 fds[2];
+
+	g.settings.proxies = networks_new("unix 10.0.0.0/8");
+	g.settings.per_address = 1;
+	client = arrives(FORWARDED("X-Forwarded-For: 192.0.2.8, 10.0.0.2\r\n"
+	    "X-Forwarded-Proto: https\r\n"));
+	ck_assert_int_eq(handed.n, 1);
+	ck_assert_str_eq(handed.peer, "192.0.2.8:0");
+	ck_assert_str_eq(handed.via, "unix:");
+	ck_assert_uint_eq(handed.flags & (CAPSULE_F_PROXIED | CAPSULE_F_SECURE |
+	    CAPSULE_F_TLS), CAPSULE_F_PROXIED | CAPSULE_F_SECURE);
+	/* The shard has it now, and that is one. */
+	answered(arrives(FORWARDED("X-Forwarded-For: 192.0.2.8\r\n")), 503,
+	    "too many");
+	/* Home again, the next request is another client's, and not over TLS. */
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+	    fds), 0);
+	c.peer = slice_str(handed.peer);
+	c.via = slice_str(handed.via);
+	c.flags = handed.flags;
+	arrival_home(g.arrivals, &c, fds[0]);
+	ck_assert_int_eq(write(fds[1], next, strlen(next)),
+	    (ssize_t)strlen(next));
+	spin();
+	ck_assert_int_eq(handed.n, 2);
+	ck_assert_str_eq(handed.peer, "192.0.2.9:0");
+	ck_assert_str_eq(handed.via, "unix:");
+	ck_assert_uint_eq(handed.flags & (CAPSULE_F_PROXIED |
+	    CAPSULE_F_SECURE), CAPSULE_F_PROXIED);
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(who_is_no_proxy_is_not_believed)
+{
+	g.settings.proxies = networks_new("10.0.0.0/8");
+	client = arrives(FORWARDED("X-Forwarded-For: 192.0.2.8\r\n"
+	    "X-Forwarded-Proto: https\r\n"));
+	ck_assert_int_eq(handed.n, 1);
+	ck_assert_str_eq(handed.peer, "unix:");
+	ck_assert_str_eq(handed.via, "");
+	ck_assert_uint_eq(handed.flags & (CAPSULE_F_PROXIED | CAPSULE_F_SECURE |
+	    CAPSULE_F_TLS), 0);
+}
+END_TEST
+
 START_TEST(leaving_refuses_handshakes_and_closes_the_rest)
 {
 	int	 home = at_home(""), shake = arrives("GET /");
@@ -585,6 +777,11 @@ main(void)
 		a_refused_client_reads_why_whatever_it_still_sends,
 		lingering_ends_after_a_second,
 		out_of_descriptors_one_is_refused_at_once,
+		a_head_of_a_stranger_is_not_read,
+		a_head_that_is_cut_or_late_is_counted_and_none_is_not,
+		clients_of_one_address_are_counted_behind_a_proxy_too,
+		trusted_proxies_say_who_each_request_is_of,
+		who_is_no_proxy_is_not_believed,
 		leaving_refuses_handshakes_and_closes_the_rest,
 	};
 	Suite	*s = suite_create("arrival");
@@ -597,6 +794,10 @@ main(void)
 	tcase_set_timeout(t, 20);
 	for (size_t i = 0; i < nitems(tests); i++)
 		tcase_add_test(t, tests[i]);
+	tcase_add_loop_test(t, a_proxys_head_says_who_the_client_is, 0,
+	    nitems(heads));
+	tcase_add_loop_test(t, what_is_no_proxys_head_is_closed_and_counted, 0,
+	    nitems(misleading));
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

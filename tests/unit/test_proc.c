@@ -331,6 +331,8 @@ START_TEST(without_a_usable_notify_socket_nothing_happens)
 }
 END_TEST
 
+static char	*listen_names;
+
 static int
 listen_fds(pid_t pid, const char *n)
 {
@@ -339,7 +341,9 @@ listen_fds(pid_t pid, const char *n)
 	snprintf(text, sizeof(text), "%d", pid);
 	setenv("LISTEN_PID", text, 1);
 	setenv("LISTEN_FDS", n, 1);
-	return (proc_listen_fds());
+	setenv("LISTEN_FDNAMES", "web:other", 1);
+	free(listen_names);
+	return (proc_listen_fds(&listen_names));
 }
 
 START_TEST(passed_descriptors_are_counted_only_if_they_are_for_us)
@@ -354,10 +358,14 @@ START_TEST(passed_descriptors_are_counted_only_if_they_are_for_us)
 	ck_assert_int_eq(listen_fds(getpid(), "-1"), 0);
 	ck_assert_int_eq(listen_fds(getpid(), "x"), 0);
 	ck_assert_int_eq(listen_fds(getpid(), "100000"), 0);
-	ck_assert_int_eq(proc_listen_fds(), 0);
+	ck_assert_ptr_null(listen_names);
+	ck_assert_int_eq(proc_listen_fds(&listen_names), 0);
+	ck_assert_ptr_null(listen_names);
 	ck_assert_int_eq(fcntl(4, F_GETFD), 0);
 	ck_assert_int_eq(listen_fds(getpid(), "2"), 2);
 	ck_assert_ptr_null(getenv("LISTEN_FDS"));
+	ck_assert_str_eq(listen_names, "web:other");
+	free(listen_names);
 	for (int fd = 3; fd <= 4; fd++) {
 		ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
 		ck_assert((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);

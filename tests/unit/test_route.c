@@ -5,6 +5,8 @@
 
 #include <check.h>
 
+#include "common/networks.h"
+#include "gatewayd/forwarded.h"
 #include "gatewayd/route.h"
 #include "gatewayd/routes.h"
 
@@ -465,8 +467,17 @@ static int	 trusted;
 static int
 allowed(const char *lines)
 {
+	struct networks		*proxies = networks_new("10.0.0.1");
+	struct forwarded	 from;
+	struct origin_here	 here;
+
 	ck_assert_int_eq(find_with("/x", lines), 0);
-	return (route_allows(match.route, &head, trusted));
+	forwarded_find(&from, &head, slice_str(trusted ? "10.0.0.1:5" :
+	    "10.0.0.2:5"), proxies);
+	networks_free(proxies);
+	here.host = from.host.data != NULL ? from.host : head.host;
+	here.scheme = from.proto;
+	return (route_allows(match.route, &head, &here));
 }
 
 START_TEST(other_origins_are_kept_out)

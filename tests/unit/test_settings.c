@@ -156,8 +156,8 @@ START_TEST(nothing_need_be_said)
 	struct route_match	 m;
 
 	LOAD("--log-level", "warn");
-	ck_assert_uint_eq(s.nlisten, 1);
-	ck_assert_str_eq(s.listen_text[0], "8080");
+	ck_assert_uint_eq(s.inlets.n, 1);
+	ck_assert_str_eq(s.inlets.list[0].text, "8080");
 	ck_assert_uint_ge(s.shards, 2);
 	ck_assert_uint_eq(s.max_shards, 32);
 	ck_assert_uint_eq(s.limit, 0);
@@ -233,8 +233,8 @@ START_TEST(flags_win_over_the_file)
 	    "drain = 2\n"
 	    "redis_prefix = k2:\n", 0644);
 	LOAD("--config", file);
-	ck_assert_uint_eq(s.nlisten, 2);
-	ck_assert_str_eq(s.listen_text[1], "127.0.0.1:9002");
+	ck_assert_uint_eq(s.inlets.n, 2);
+	ck_assert_str_eq(s.inlets.list[1].text, "127.0.0.1:9002");
 	ck_assert_uint_eq(s.shards, 3);
 	ck_assert_uint_eq(s.max_shards, 5);
 	ck_assert_uint_eq(s.limit, 7);
@@ -249,8 +249,8 @@ START_TEST(flags_win_over_the_file)
 
 	LOAD("--config", file, "--listen", "unix:/tmp/x", "--shards", "4",
 	    "--limit", "9", "--node", "beta", "--log-level", "debug");
-	ck_assert_uint_eq(s.nlisten, 1);
-	ck_assert_str_eq(s.listen_text[0], "unix:/tmp/x");
+	ck_assert_uint_eq(s.inlets.n, 1);
+	ck_assert_str_eq(s.inlets.list[0].text, "unix:/tmp/x");
 	ck_assert_uint_eq(s.shards, 4);
 	ck_assert_uint_eq(s.max_shards, 5);
 	ck_assert_uint_eq(s.limit, 9);

@@ -1,6 +1,6 @@
 /* What a gateway tells whoever asks how it is. */
 #include "common/bytes.h"
-#include "gatewayd/answers.h"
+#include "gatewayd/report.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/check.h"
 #include "gatewayd/forget.h"
@@ -15,7 +15,7 @@
 
 /* How things stand. */
 void
-answers_look(struct status *st, void *arg)
+report_look(struct status *st, void *arg)
 {
 	struct gateway	*g = arg;
 
@@ -26,7 +26,7 @@ answers_look(struct status *st, void *arg)
 		.roster = g->roster,
 		.started = g->started,
 		.leaving = g->leaving,
-		.listening = g->sockets.nlisteners > 0,
+		.listening = sockets_listening(&g->sockets),
 		.redis_url = g->redis_url == NULL ? "" : g->redis_url,
 		.redis_up = g->registry != NULL && registry_up(g->registry),
 		.handshakes = arrivals_count(g->arrivals),
@@ -38,18 +38,18 @@ answers_look(struct status *st, void *arg)
 
 /* A check is done.  A channel that cannot take the answer ends by itself. */
 void
-answers_checked(struct control *asker, uint64_t id,
+report_checked(struct control *asker, uint64_t id,
     const struct check_result *check, void *arg)
 {
 	struct status	 st;
 
-	answers_look(&st, arg);
+	report_look(&st, arg);
 	(void)status_answer(&st, asker, id, check);
 }
 
 /* kennelctl asks. */
 int
-answers_ask(struct control *c, const struct ctl *m, void *arg)
+report_ask(struct control *c, const struct ctl *m, void *arg)
 {
 	struct gateway	*g = arg;
 	struct status	 st;
@@ -59,7 +59,7 @@ answers_ask(struct control *c, const struct ctl *m, void *arg)
 		    NULL : registry_redis(g->registry)));
 	if (slice_is(m->text, "check"))
 		return (check_begin(g->checks, c, m->id));
-	answers_look(&st, g);
+	report_look(&st, g);
 	if (slice_is(m->text, "ready"))
 		return (ready_answer(&st, c, m->id));
 	return (status_answer(&st, c, m->id, NULL));
@@ -67,7 +67,7 @@ answers_ask(struct control *c, const struct ctl *m, void *arg)
 
 /* A visitor of the door has gone, perhaps one that asked. */
 void
-answers_gone(struct control *c, void *arg)
+report_gone(struct control *c, void *arg)
 {
 	struct gateway	*g = arg;
 
@@ -77,7 +77,7 @@ answers_gone(struct control *c, void *arg)
 
 /* How we are, for the supervisor. */
 void
-answers_summary(char *dst, size_t size, void *arg)
+report_summary(char *dst, size_t size, void *arg)
 {
 	const struct gateway	*g = arg;
 	const struct status	 st = {

@@ -2,8 +2,8 @@
  * What a gateway tells whoever asks how it is: kennelctl, the administrator's
  * HTTP, the supervisor.  arg is the struct gateway.
  */
-#ifndef GATEWAYD_ANSWERS_H
-#define GATEWAYD_ANSWERS_H
+#ifndef GATEWAYD_REPORT_H
+#define GATEWAYD_REPORT_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,15 +14,15 @@ struct ctl;
 struct status;
 
 /* How things stand; borrows from the gateway. */
-void	 answers_look(struct status *st, void *arg);
+void	 report_look(struct status *st, void *arg);
 /* A check is done: its answer.  A channel that cannot take it ends by itself. */
-void	 answers_checked(struct control *asker, uint64_t id,
+void	 report_checked(struct control *asker, uint64_t id,
 	    const struct check_result *check, void *arg);
 /* kennelctl asks m: 0, or -1 and the channel is to end. */
-int	 answers_ask(struct control *c, const struct ctl *m, void *arg);
+int	 report_ask(struct control *c, const struct ctl *m, void *arg);
 /* A visitor of the door has gone, perhaps one that asked. */
-void	 answers_gone(struct control *c, void *arg);
+void	 report_gone(struct control *c, void *arg);
 /* One line for the supervisor, terminated, into dst. */
-void	 answers_summary(char *dst, size_t size, void *arg);
+void	 report_summary(char *dst, size_t size, void *arg);
 
 #endif
