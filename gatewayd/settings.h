@@ -37,6 +37,8 @@ struct settings {
 	char		*run_dir, *state_dir, *config;
 	char		*redis;			/* "auto", "none" or a URL */
 	char		*redis_prefix;
+	char		*redis_user, *redis_password_file; /* NULL: not said */
+	char		*redis_ca_file, *redis_cert_file, *redis_key_file;
 	char		*node;
 	enum log_level	 log_level;
 	int		 check;
