@@ -465,7 +465,8 @@ redis_expire(struct redis_side *c, uint64_t *next)
 		}
 		if (cmd->greet != GREET_NONE)
 			return (redis_conn_shaking(&c->conn) ? "TLS has not "
-			    "come about in time" : "no greeting");
+			    "come about in time; does the server speak it "
+			    "here?" : "no greeting");
 		cmd->cb = NULL;
 		cb(NULL, ETIMEDOUT, cmd->arg);
 		if (c->conn.fd == -1)	/* the callback freed r */

@@ -117,6 +117,8 @@ secret_read(const char *path, const char **why)
 		*why = "is empty";
 	else if (n > SECRET_FILE_MAX)
 		*why = "is longer than 4096 bytes";
+	else if (strlen(text) != (size_t)n)
+		*why = "has a zero byte";
 	else if (strcspn(text, "\n") != (size_t)n)
 		*why = "has more than one line";
 	else if ((copy = strdup(text)) == NULL)

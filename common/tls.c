@@ -19,6 +19,7 @@ struct tls {
 	SSL_CTX	*ctx;
 	SSL	*ssl;
 	int	 must_read;
+	char	 host[256];	/* that the other side must be */
 	char	 why[256];
 };
 
@@ -72,8 +73,10 @@ tls_read_files(SSL_CTX *ctx, const struct tls_files *f, char *why, size_t size)
 /* Whom the certificate must name; and tell a host with many names which one we mean.
  * 0, or -1. */
 static int
-tls_expect(SSL *ssl, const char *host)
+tls_expect(struct tls *t)
 {
+	SSL		*ssl = t->ssl;
+	char		*host = t->host;
 	unsigned char	 addr[16];
 
 	if (inet_pton(AF_INET, host, addr) == 1 ||
@@ -82,7 +85,8 @@ tls_expect(SSL *ssl, const char *host)
 		    host) == 1 ? 0 : -1);
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	return (SSL_set1_host(ssl, host) == 1 &&
-	    SSL_set_tlsext_host_name(ssl, host) == 1 ? 0 : -1);
+	    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+	    TLSEXT_NAMETYPE_host_name, host) == 1 ? 0 : -1);
 }
 
 struct tls *
@@ -95,6 +99,7 @@ tls_new(int fd, const struct tls_files *files, const char *host, char *why,
 	if ((t = calloc(1, sizeof(*t))) == NULL ||
 	    (t->ctx = SSL_CTX_new(TLS_client_method())) == NULL)
 		goto no_memory;
+	snprintf(t->host, sizeof(t->host), "%s", host);
 	SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
 	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_default_passwd_cb(t->ctx, tls_passphrase_cb);
@@ -106,8 +111,8 @@ tls_new(int fd, const struct tls_files *files, const char *host, char *why,
 		tls_free(t);
 		return (NULL);
 	}
-	if ((t->ssl = SSL_new(t->ctx)) == NULL || tls_expect(t->ssl, host) ==
-	    -1 || SSL_set_fd(t->ssl, fd) != 1)
+	if ((t->ssl = SSL_new(t->ctx)) == NULL || tls_expect(t) == -1 ||
+	    SSL_set_fd(t->ssl, fd) != 1)
 		goto no_memory;
 	SSL_set_connect_state(t->ssl);
 	return (t);
