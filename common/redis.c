@@ -5,11 +5,7 @@
  * Answers are matched with a list of what is owed, any callback may free all, and a
  * server that talks nonsense loses its connection.
  */
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #include <errno.h>
-#include <netdb.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +21,8 @@
 #include "common/redis.h"
 #include "common/redis_conn.h"
 #include "common/redis_greeting.h"
-#include "common/resolve.h"
-#include "common/sock.h"
+#include "common/redis_login.h"
+#include "common/redis_where.h"
 #include "common/spare.h"
 
 #define REDIS_GREET_MS		2000	/* connect, AUTH, SELECT, PING */
@@ -35,7 +31,6 @@
 #define REDIS_STALLED_MS	5000	/* and 4 deadlines: a new connection */
 #define REDIS_NS_MS	1000000
 #define REDIS_SCAN_MS		10	/* between two looks at deadlines */
-#define REDIS_ADDRS		8
 #define REDIS_ARGS_MAX		64	/* of redis_do */
 
 /* One of the two connections, and what its server owes. */
@@ -61,9 +56,7 @@ struct redis_cmd {
 struct redis {
 	struct event_base *base;
 	struct redis_url url;
-	struct resolve	*resolve;	/* before a new connection */
-	struct sock_addr addrs[REDIS_ADDRS];
-	size_t		 naddrs, addr;	/* the next one, modulo naddrs */
+	struct redis_where *where;
 	struct redis_side commands, channels;
 	struct redis_channels subscribed;
 	redis_state_cb	*state_cb;
@@ -93,29 +86,6 @@ static struct redis_side *
 redis_side_of(struct redis_conn *conn)
 {
 	return ((struct redis_side *)conn);	/* where it stands first */
-}
-
-/* The only address of a Unix socket. */
-static void
-redis_addr_unix(struct redis *r)
-{
-	struct sockaddr_un	*un = (void *)&r->addrs[0].ss;
-
-	un->sun_family = AF_UNIX;
-	strncpy(un->sun_path, r->url.path, sizeof(un->sun_path) - 1);
-	r->addrs[0].len = sizeof(*un);
-	r->naddrs = 1;
-}
-
-/* The addresses that the name has now. */
-static void
-redis_addrs_inet(struct redis *r, const struct addrinfo *ai)
-{
-	for (r->naddrs = 0; ai != NULL && r->naddrs < REDIS_ADDRS;
-	    ai = ai->ai_next) {
-		memcpy(&r->addrs[r->naddrs].ss, ai->ai_addr, ai->ai_addrlen);
-		r->addrs[r->naddrs++].len = ai->ai_addrlen;
-	}
 }
 
 /* ---- what is owed ---- */
@@ -225,7 +195,7 @@ redis_side_close(struct redis_side *c)
 static void
 redis_lose(struct redis *r, const char *why)
 {
-	char		 text[128];
+	char		 text[512];
 	int		 was_up = r->up;
 	uint32_t	 ms;
 	struct timeval	 tv;
@@ -242,7 +212,7 @@ redis_lose(struct redis *r, const char *why)
 	r->complained = 1;
 	r->up = 0;
 	if (!was_up)
-		r->addr++;
+		redis_where_next(r->where);
 	redis_side_close(&r->commands);
 	redis_side_close(&r->channels);
 	ms = backoff_next(&r->backoff);
@@ -256,45 +226,64 @@ redis_lose(struct redis *r, const char *why)
 
 /* A command of our own: an error or silence ends the connection. */
 static int
-redis_greet(struct redis_side *c, enum redis_greet step, const char *a, const char *b,
-    const char *d)
+redis_greet(struct redis_side *c, enum redis_greet step, int argc,
+    const char *const *argv)
 {
-	const char		*argv[] = { a, b, d };
 	struct redis_cmd	*cmd;
 
-	cmd = redis_ask(c, REDIS_GREET_MS, 0, b == NULL ? 1 : d == NULL ? 2 : 3,
-	    argv, NULL);
+	cmd = redis_ask(c, REDIS_GREET_MS, 0, argc, argv, NULL);
 	if (cmd == NULL)
 		return (-1);
 	cmd->greet = step;
 	return (0);
 }
 
+/* One of two words, or of one (b is NULL). */
+static int
+redis_greet_words(struct redis_side *c, enum redis_greet step, const char *a,
+    const char *b)
+{
+	const char	*argv[] = { a, b };
+
+	return (redis_greet(c, step, b == NULL ? 1 : 2, argv));
+}
+
+/* Who we are, if the server wants to know: NULL, or why not. */
+static const char *
+redis_greet_login(struct redis_side *c)
+{
+	struct redis_login	 login;
+	const char		*why = NULL;
+
+	if (redis_login_read(&login, &c->redis->url, c->conn.why,
+	    sizeof(c->conn.why)) == -1)
+		why = c->conn.why;
+	else if (login.argc > 0 && redis_greet(c, GREET_AUTH, login.argc,
+	    login.argv) == -1)
+		why = "no memory";
+	redis_login_clear(&login);
+	return (why);
+}
+
 static int
 redis_greet_all(struct redis_side *c)
 {
 	const struct redis	*r = c->redis;
-	const struct redis_url	*u = &r->url;
 	char			 db[16];
 
-	if (u->user != NULL) {
-		if (redis_greet(c, GREET_AUTH, "AUTH", u->user, u->password) == -1)
-			return (-1);
-	} else if (u->password != NULL &&
-	    redis_greet(c, GREET_AUTH, "AUTH", u->password, NULL) == -1)
+	snprintf(db, sizeof(db), "%d", r->url.db);
+	if (r->url.db != 0 && redis_greet_words(c, GREET_STEP, "SELECT", db) ==
+	    -1)
 		return (-1);
-	snprintf(db, sizeof(db), "%d", u->db);
-	if (u->db != 0 && redis_greet(c, GREET_STEP, "SELECT", db, NULL) == -1)
-		return (-1);
-	if (c == &r->commands && (redis_greet(c, GREET_CLUSTER, "INFO",
-	    "cluster", NULL) == -1 || redis_greet(c, GREET_ROLE, "ROLE", NULL,
+	if (c == &r->commands && (redis_greet_words(c, GREET_CLUSTER, "INFO",
+	    "cluster") == -1 || redis_greet_words(c, GREET_ROLE, "ROLE",
 	    NULL) == -1))
 		return (-1);
 	if (c == &r->channels &&
 	    redis_channels_greet(&r->subscribed, &c->conn) == -1)
 		return (-1);
 	/* Not before all is loaded. */
-	return (redis_greet(c, GREET_LAST, "PING", NULL, NULL));
+	return (redis_greet_words(c, GREET_LAST, "PING", NULL));
 }
 
 /* Connect and greet: NULL, or why not. */
@@ -304,7 +293,10 @@ redis_side_open(struct redis_side *c)
 	struct redis	*r = c->redis;
 	const char	*why;
 
-	why = redis_conn_open(&c->conn, r->base, &r->addrs[r->addr % r->naddrs]);
+	why = redis_conn_open(&c->conn, r->base, redis_where_addr(r->where),
+	    &r->url, redis_where_host(r->where));
+	if (why == NULL)
+		why = redis_greet_login(c);
 	if (why == NULL && redis_greet_all(c) == -1)
 		why = "no memory";
 	return (why);
@@ -435,47 +427,41 @@ redis_connect(struct redis *r)
 		redis_away(r, why);
 }
 
+/* It is known where the server is, or that nobody knows. */
 static void
-redis_resolved_cb(const struct addrinfo *found, const char *why, void *arg)
+redis_found_cb(const char *why, void *arg)
 {
 	struct redis	*r = arg;
-	char		 text[512];
 
-	r->resolve = NULL;
 	evtimer_del(r->dial);
-	if (why != NULL) {
-		snprintf(text, sizeof(text), "%s: %s", r->url.host, why);
-		redis_away(r, text);
-		return;
-	}
-	redis_addrs_inet(r, found);
-	redis_connect(r);
+	if (why != NULL)
+		redis_away(r, why);
+	else
+		redis_connect(r);
 }
 
-/* Names are looked up for each connection: a failover may move them. */
+/* Where the server is, is asked for each connection: a failover may move it. */
 static void
 redis_dial_cb(evutil_socket_t fd, short what, void *arg)
 {
 	const struct timeval	 slow = { REDIS_RESOLVE_MS / 1000, 0 };
 	struct redis		*r = arg;
+	const char		*busy = redis_where_busy(r->where);
 
 	(void)fd, (void)what;
-	if (r->resolve != NULL) {	/* one at a time, however slow */
+	if (busy != NULL) {		/* one at a time, however slow */
 		if (!r->complained)
-			log_warn("redis away why=\"%s: the name is still being "
-			    "looked up\"", r->url.host);
+			log_warn("redis away why=\"%s\"", busy);
 		r->complained = 1;
 		return;
 	}
-	if (r->commands.conn.fd != -1 || r->url.host == NULL) {
+	if (r->commands.conn.fd != -1) {
 		redis_connect(r);
 		return;
 	}
-	r->resolve = resolve_new(r->base, r->url.host, r->url.port,
-	    redis_resolved_cb, r);
-	if (r->resolve == NULL)
+	if (redis_where_ask(r->where) == -1)
 		redis_away(r, strerror(errno));
-	else
+	else if (redis_where_busy(r->where) != NULL)
 		evtimer_add(r->dial, &slow);
 }
 
@@ -502,7 +488,9 @@ redis_expire(struct redis_side *c, uint64_t *next)
 			continue;
 		}
 		if (cmd->greet != GREET_NONE)
-			return ("no greeting");
+			return (redis_conn_shaking(&c->conn) ? "TLS has not "
+			    "come about in time; does the server speak it "
+			    "here?" : "no greeting");
 		cmd->cb = NULL;
 		cmd->late = 1;
 		c->redis->counts->timeouts++;
@@ -631,9 +619,10 @@ redis_new(struct event_base *base, const char *url, redis_state_cb *state_cb,
 	backoff_init(&r->backoff, 50, 2000);
 	if (redis_url_parse(&r->url, url) != NULL)
 		goto fail;
-	if (r->url.path != NULL)
-		redis_addr_unix(r);
 	keep = ENOMEM;
+	if ((r->where = redis_where_new(base, &r->url, redis_found_cb, r)) ==
+	    NULL)
+		goto fail;
 	r->tick = evtimer_new(base, redis_tick_cb, r);
 	r->dial = evtimer_new(base, redis_dial_cb, r);
 	if (r->tick == NULL || r->dial == NULL)
@@ -656,7 +645,8 @@ redis_free(struct redis *r)
 	r->up = 0;
 	redis_side_close(&r->commands);
 	redis_side_close(&r->channels);
-	resolve_cancel(r->resolve);
+	redis_where_free(r->where);
+	r->where = NULL;
 	redis_tell_lost(r, ECANCELED);
 	redis_channels_clear(&r->subscribed);
 	if (r->tick != NULL)

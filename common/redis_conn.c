@@ -18,7 +18,9 @@
 
 #include "common/clock.h"
 #include "common/redis_conn.h"
+#include "common/redis_url.h"
 #include "common/sock.h"
+#include "common/tls.h"
 
 #define REDIS_REPLY_MAX		(64 << 20)	/* bytes of one reply */
 
@@ -34,8 +36,10 @@ redis_conn_init(struct redis_conn *c, const struct redis_conn_ops *ops)
 
 const char *
 redis_conn_open(struct redis_conn *c, struct event_base *base,
-    const struct sock_addr *a)
+    const struct sock_addr *a, const struct redis_url *url, const char *host)
 {
+	const struct tls_files	 files = { url->ca_file, url->cert_file,
+				    url->key_file };
 	int	 one = 1, idle = 10, each = 5, ms = 15000;
 
 	c->fd = socket(a->ss.ss_family,
@@ -56,6 +60,9 @@ redis_conn_open(struct redis_conn *c, struct event_base *base,
 	if (connect(c->fd, (const struct sockaddr *)&a->ss, a->len) == -1 &&
 	    errno != EINPROGRESS)
 		return (strerror(errno));
+	if (url->tls && (c->tls = tls_new(c->fd, &files, host, c->why,
+	    sizeof(c->why))) == NULL)
+		return (c->why);
 	c->heard = clock_ms();
 	c->reader = redisReaderCreate();
 	c->ev_read = event_new(base, c->fd, EV_READ | EV_PERSIST,
@@ -78,6 +85,9 @@ redis_conn_close(struct redis_conn *c)
 	if (c->reader != NULL)
 		redisReaderFree(c->reader);
 	c->reader = NULL;
+	tls_free(c->tls);
+	c->tls = NULL;
+	c->stuck = 0;
 	if (c->fd != -1)
 		close(c->fd);
 	c->fd = -1;
@@ -138,6 +148,20 @@ redis_conn_input(struct redis_conn *c, const char *data, size_t len)
 		c->ops->lost(c, "a reply is too large");
 }
 
+int
+redis_conn_shaking(const struct redis_conn *c)
+{
+	return (c->tls != NULL && !tls_up(c->tls));
+}
+
+/* Why a call has failed. */
+static const char *
+redis_conn_fault(const struct redis_conn *c)
+{
+	return (c->tls != NULL && errno == EPROTO ? tls_why(c->tls) :
+	    strerror(errno));
+}
+
 static void
 redis_conn_read_cb(evutil_socket_t fd, short what, void *arg)
 {
@@ -147,13 +171,21 @@ redis_conn_read_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	c->ops->enter(c);
-	n = recv((int)fd, buf, sizeof(buf), MSG_DONTWAIT);
-	if (n > 0)
-		redis_conn_input(c, buf, (size_t)n);
-	else if (n == 0)
-		c->ops->lost(c, "closed");
-	else if (errno != EAGAIN && errno != EINTR)
-		c->ops->lost(c, strerror(errno));
+	do {
+		n = c->tls != NULL ? tls_recv(c->tls, buf, sizeof(buf)) :
+		    recv((int)fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n > 0)
+			redis_conn_input(c, buf, (size_t)n);
+		else if (n == 0)
+			c->ops->lost(c, redis_conn_shaking(c) ?
+			    "closed before TLS had come about" : "closed");
+		else if (errno != EAGAIN && errno != EINTR)
+			c->ops->lost(c, redis_conn_fault(c));
+	} while (n > 0 && c->tls != NULL && tls_pending(c->tls));
+	if (c->stuck) {
+		c->stuck = 0;
+		event_active(c->ev_write, EV_WRITE, 0);
+	}
 	c->ops->leave(c);
 }
 
@@ -166,16 +198,20 @@ redis_conn_write_cb(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (c->out.len == 0)
 		return;
-	n = send((int)fd, c->out.data + c->out_at, c->out.len - c->out_at,
-	    MSG_NOSIGNAL | MSG_DONTWAIT);
+	n = c->tls != NULL ? tls_send(c->tls, c->out.data + c->out_at,
+	    c->out.len - c->out_at) : send((int)fd, c->out.data + c->out_at,
+	    c->out.len - c->out_at, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n == -1 && errno != EAGAIN && errno != EINTR) {
 		c->ops->enter(c);
-		c->ops->lost(c, strerror(errno));
+		c->ops->lost(c, redis_conn_fault(c));
 		c->ops->leave(c);
 		return;
 	}
+	c->stuck = n == -1 && c->tls != NULL && tls_must_read(c->tls);
 	if (n > 0)
 		buf_pass(&c->out, &c->out_at, (size_t)n);
+	if (c->stuck)
+		return;
 	if (c->out.len > 0)
 		event_add(c->ev_write, NULL);
 	else if (c->out.cap > 1 << 16)

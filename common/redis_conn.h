@@ -15,7 +15,9 @@ struct event_base;
 struct redis_conn;
 struct redisReader;	/* hiredis' */
 struct redisReply;
+struct redis_url;
 struct sock_addr;
+struct tls;
 
 struct redis_conn_ops {
 	/* Around all that an event may call: between the two the memory of c stays,
@@ -31,6 +33,9 @@ struct redis_conn_ops {
 struct redis_conn {
 	const struct redis_conn_ops *ops;
 	int		 fd;		/* -1: none */
+	struct tls	*tls;		/* NULL: bare */
+	int		 stuck;		/* TLS must read before it can send */
+	char		 why[256];	/* that it could not be opened */
 	struct redisReader *reader;
 	size_t		 unfinished;	/* bytes of the reply that is coming */
 	uint64_t	 heard;		/* clock_ms of the last bytes */
@@ -41,10 +46,14 @@ struct redis_conn {
 };
 
 void	 redis_conn_init(struct redis_conn *c, const struct redis_conn_ops *ops);
-/* Begin to connect: NULL, or why not, and c is to be closed. */
+/* Begin to connect, with TLS if url says so, whose certificate names host: NULL, or
+ * why not, and c is to be closed. */
 const char *redis_conn_open(struct redis_conn *c, struct event_base *base,
-	    const struct sock_addr *a);
+	    const struct sock_addr *a, const struct redis_url *url,
+	    const char *host);
 void	 redis_conn_close(struct redis_conn *c);
+/* Is there TLS that has not come about yet? */
+int	 redis_conn_shaking(const struct redis_conn *c);
 /* Encode a command; it is sent when the callbacks of this turn have run.
  * 0, or -1 without memory. */
 int	 redis_conn_write(struct redis_conn *c, int argc,

@@ -1,8 +1,12 @@
-/* Secrets in the environment and the arguments. */
+/* Secrets in the environment, the arguments and files. */
+#include <sys/stat.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/secret.h"
 
@@ -65,4 +69,60 @@ secret_hide(char *url)
 	}
 	memcpy(url, shown, n);
 	explicit_bzero(url + n, len - n);
+}
+
+/* The bytes of an open file, at most size: how many, or -1 with *why. */
+static ssize_t
+secret_bytes(int fd, char *dst, size_t size, const char **why)
+{
+	struct stat	 st;
+	size_t		 len = 0;
+	ssize_t		 n;
+
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		*why = "is not a file";
+		return (-1);
+	}
+	while (len < size && (n = read(fd, dst + len, size - len)) != 0) {
+		if (n == -1 && errno != EINTR) {
+			*why = strerror(errno);
+			return (-1);
+		}
+		len += n > 0 ? (size_t)n : 0;
+	}
+	return ((ssize_t)len);
+}
+
+char *
+secret_read(const char *path, const char **why)
+{
+	char	 text[SECRET_FILE_MAX + 3], *copy = NULL;
+	int	 fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	ssize_t	 n;
+
+	if (fd == -1) {
+		*why = strerror(errno);
+		return (NULL);
+	}
+	n = secret_bytes(fd, text, sizeof(text) - 1, why);
+	close(fd);
+	if (n == -1)
+		return (NULL);
+	if (n > 0 && text[n - 1] == '\n')
+		n--;
+	if (n > 0 && text[n - 1] == '\r')
+		n--;
+	text[n] = '\0';
+	if (n == 0)
+		*why = "is empty";
+	else if (n > SECRET_FILE_MAX)
+		*why = "is longer than 4096 bytes";
+	else if (strlen(text) != (size_t)n)
+		*why = "has a zero byte";
+	else if (strcspn(text, "\n") != (size_t)n)
+		*why = "has more than one line";
+	else if ((copy = strdup(text)) == NULL)
+		*why = "no memory";
+	explicit_bzero(text, sizeof(text));
+	return (copy);
 }

@@ -1,6 +1,7 @@
 /*
  * A secret in the environment or the arguments of this process, where other
- * users may look (ps, /proc/PID/environ): taken once, and wiped where it stood.
+ * users may look (ps, /proc/PID/environ): taken once, and wiped where it stood.  And
+ * one in a file.
  */
 #ifndef COMMON_SECRET_H
 #define COMMON_SECRET_H
@@ -20,5 +21,13 @@ char	*secret_take(const char *name);
 char	*secret_shown(char *dst, size_t size, const char *url);
 /* The same in place, for an argument; what is left of url is wiped. */
 void	 secret_hide(char *url);
+
+#define SECRET_FILE_MAX	4096	/* bytes */
+
+/*
+ * What a file has in it, which is one line, without its end.  The caller wipes and
+ * frees it.  NULL with *why: what is wrong with the file.
+ */
+char	*secret_read(const char *path, const char **why);
 
 #endif

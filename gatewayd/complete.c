@@ -13,6 +13,7 @@
 #include "common/bytes.h"
 #include "common/memory.h"
 #include "common/proc.h"
+#include "common/redis_url.h"
 #include "common/secret.h"
 #include "gatewayd/complete.h"
 #include "gatewayd/cpus.h"
@@ -109,15 +110,76 @@ complete_settings(struct load *l)
 	complete_routes(s);
 }
 
+/* The password of the environment goes into the URL, if that has none. */
+static void
+complete_password(struct settings *s, const char *password)
+{
+	const char	*door = redis_url_door(s->redis);
+	struct buf	 url = { 0 };
+
+	if (door == NULL || strchr(s->redis, '@') != NULL ||
+	    s->redis_password_file != NULL ||
+	    strstr(door, "?password_file=") != NULL ||
+	    strstr(door, "&password_file=") != NULL)
+		return;
+	buf_addf(&url, "%.*s:", (int)(door - s->redis), s->redis);
+	bytes_percent(&url, slice_str(password));
+	buf_addf(&url, "@%s", door);
+	if (url.failed)
+		settings_die(EXIT_CONFIG, "out of memory");
+	free(s->redis);
+	s->redis = settings_strdup(url.data);
+	explicit_bzero(url.data, url.len);
+	buf_clear(&url);
+}
+
+/*
+ * What else is said of Redis goes behind the URL: with that a shard, too, knows all
+ * that is to be known for a connection.
+ */
+static void
+complete_redis(struct settings *s)
+{
+	static const enum row	 rows[] = { ROW_REDIS_USER,
+				    ROW_REDIS_PASSWORD_FILE, ROW_REDIS_CA_FILE,
+				    ROW_REDIS_CERT_FILE, ROW_REDIS_KEY_FILE };
+	const char		*key, *value, *why, *mode = s->redis;
+	struct buf		 url = { 0 };
+
+	buf_adds(&url, mode == NULL ? "auto" : mode);
+	for (size_t i = 0; i < nitems(rows); i++) {
+		key = settings_rows[rows[i]].key;
+		value = *(char *const *)(const void *)((const char *)s +
+		    settings_rows[rows[i]].at);
+		if (value == NULL)
+			continue;
+		if (mode == NULL || strcmp(mode, "auto") == 0 ||
+		    strcmp(mode, "none") == 0)
+			settings_die(EXIT_CONFIG, "%s is for a Redis of yours; "
+			    "say where it is with redis = URL, or leave %s out",
+			    key, key);
+		buf_addf(&url, "%c%s=", memchr(url.data, '?', url.len) == NULL ?
+		    '?' : '&', key + strlen("redis_"));
+		bytes_percent(&url, slice_str(value));
+	}
+	if (buf_add(&url, "", 1) == -1)
+		settings_die(EXIT_CONFIG, "out of memory");
+	if (mode != NULL && strlen(mode) + 1 != url.len) {
+		if (redis_url_check(url.data, &why) == -1)
+			settings_die(EXIT_CONFIG, "redis, with the redis_ keys "
+			    "beside it: %s", why);
+		free(s->redis);
+		s->redis = settings_strdup(url.data);
+	}
+	explicit_bzero(url.data, url.len);
+	buf_clear(&url);
+}
+
 void
 complete_secrets(struct settings *s)
 {
-	static const char	 scheme[] = "redis://";
-	const size_t		 n = sizeof(scheme) - 1;
-	char			*key = secret_take("KENNEL_SIGNING_KEY");
-	char			*password = secret_take(
-				    "KENNEL_REDIS_PASSWORD");
-	struct buf		 url = { 0 };
+	char	*key = secret_take("KENNEL_SIGNING_KEY");
+	char	*password = secret_take("KENNEL_REDIS_PASSWORD");
 
 	if (key != NULL && strlen(key) > SIGNING_KEY_MAX)
 		settings_die(EXIT_CONFIG, "KENNEL_SIGNING_KEY is longer than "
@@ -125,19 +187,10 @@ complete_secrets(struct settings *s)
 	if (key != NULL)
 		settings_option(s, "signing_key", key);
 	free(key);
-	if (password != NULL && s->redis != NULL &&
-	    strncmp(s->redis, scheme, n) == 0 &&
-	    strchr(s->redis, '@') == NULL) {
-		buf_adds(&url, "redis://:");
-		bytes_percent(&url, slice_str(password));
-		buf_addf(&url, "@%s", s->redis + n);
-		if (url.failed)
-			settings_die(EXIT_CONFIG, "out of memory");
-		free(s->redis);
-		s->redis = settings_strdup(url.data);
-		buf_clear(&url);
-	}
+	if (password != NULL && s->redis != NULL)
+		complete_password(s, password);
 	free(password);
+	complete_redis(s);
 }
 
 /* ---- the routes ---- */

@@ -73,6 +73,8 @@ configuration_flags(struct load *l, int argc, char **argv)
 		{ "shards",	required_argument, NULL, ROW_SHARDS },
 		{ "max-shards",	required_argument, NULL, ROW_MAX_SHARDS },
 		{ "redis",	required_argument, NULL, ROW_REDIS },
+		{ "redis-password-file", required_argument, NULL,
+		    ROW_REDIS_PASSWORD_FILE },
 		{ "node",	required_argument, NULL, ROW_NODE },
 		{ "run-dir",	required_argument, NULL, ROW_RUN_DIR },
 		{ "state-dir",	required_argument, NULL, ROW_STATE_DIR },
@@ -165,10 +167,13 @@ configuration_help(void)
 "  --max-shards N       most workers, when all are full (default: 32)\n"
 "  --limit N            most connections of a group in one worker, for every\n"
 "                       route (default: as the routes say)\n"
-"  --redis WHERE        redis://[user:password@]host[:port][/db], unix:/path,\n"
-"                       \"auto\": a redis-server of its own, or \"none\":\n"
-"                       what a room keeps ends with its last client\n"
-"                       (default: auto)\n"
+"  --redis WHERE        redis://[user:password@]host[:port][/db], rediss:// for\n"
+"                       TLS, sentinel://host[:port][,host[:port]...]/NAME[/db],\n"
+"                       sentinels:// for TLS, unix:/path, \"auto\": a\n"
+"                       redis-server of its own, or \"none\": what a room keeps\n"
+"                       ends with its last client (default: auto)\n"
+"  --redis-password-file FILE\n"
+"                       the password of that Redis, read for each connection\n"
 "  --node NAME          name of this machine to others, which no other gateway\n"
 "                       has (default: host name and four letters, made once and\n"
 "                       kept in the state directory)\n"

@@ -34,6 +34,8 @@ struct settings {
 	char		*run_dir, *state_dir, *config;
 	char		*redis;			/* "auto", "none" or a URL */
 	char		*redis_prefix;
+	char		*redis_user, *redis_password_file; /* NULL: not said */
+	char		*redis_ca_file, *redis_cert_file, *redis_key_file;
 	char		*node;			/* NULL until identity.c has one */
 	enum log_level	 log_level;
 	char		*admin;			/* "none", or an address */

@@ -118,7 +118,7 @@ static json_t *
 status_redis(const struct status *st)
 {
 	const char	*mode = st->settings->redis;
-	char		 text[256];
+	char		 text[4096];
 
 	if (strcmp(mode, "auto") != 0 && strcmp(mode, "none") != 0)
 		mode = "url";

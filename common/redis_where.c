@@ -1,0 +1,158 @@
+/* Where a Redis server is now. */
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/redis_sentinel.h"
+#include "common/redis_url.h"
+#include "common/redis_where.h"
+#include "common/resolve.h"
+#include "common/sock.h"
+
+#define REDIS_ADDRS	8
+
+struct redis_where {
+	struct event_base *base;
+	const struct redis_url *url;
+	redis_where_cb	*cb;
+	void		*arg;
+	struct redis_sentinel *sentinel; /* before the look-up; or NULL */
+	struct resolve	*resolve;	/* under way, or NULL */
+	char		 host[REDIS_HOST_MAX + 1];
+	char		 busy[REDIS_HOST_MAX + 64];
+	struct sock_addr addrs[REDIS_ADDRS];
+	size_t		 naddrs, addr;	/* the next one, modulo naddrs */
+	size_t		 first;		/* Sentinel to be asked first */
+};
+
+struct redis_where *
+redis_where_new(struct event_base *base, const struct redis_url *url,
+    redis_where_cb *cb, void *arg)
+{
+	struct redis_where	*w;
+
+	if ((w = calloc(1, sizeof(*w))) == NULL)
+		return (NULL);
+	w->base = base;
+	w->url = url;
+	w->cb = cb;
+	w->arg = arg;
+	return (w);
+}
+
+void
+redis_where_free(struct redis_where *w)
+{
+	if (w == NULL)
+		return;
+	redis_sentinel_free(w->sentinel);
+	resolve_cancel(w->resolve);
+	free(w);
+}
+
+/* The only address of a Unix socket. */
+static void
+redis_where_unix(struct redis_where *w)
+{
+	struct sockaddr_un	*un = (void *)&w->addrs[0].ss;
+
+	un->sun_family = AF_UNIX;
+	strncpy(un->sun_path, w->url->path, sizeof(un->sun_path) - 1);
+	w->addrs[0].len = sizeof(*un);
+	w->naddrs = 1;
+}
+
+/* The addresses that the name has now. */
+static void
+redis_where_resolved_cb(const struct addrinfo *ai, const char *why, void *arg)
+{
+	struct redis_where	*w = arg;
+	char			 text[sizeof(w->host) + 128];
+
+	w->resolve = NULL;
+	if (why != NULL) {
+		snprintf(text, sizeof(text), "%s: %s", w->host, why);
+		w->cb(text, w->arg);
+		return;
+	}
+	for (w->naddrs = 0; ai != NULL && w->naddrs < REDIS_ADDRS;
+	    ai = ai->ai_next) {
+		memcpy(&w->addrs[w->naddrs].ss, ai->ai_addr, ai->ai_addrlen);
+		w->addrs[w->naddrs++].len = ai->ai_addrlen;
+	}
+	w->cb(NULL, w->arg);
+}
+
+/* Look a host up: 0, or -1 with errno. */
+static int
+redis_where_resolve(struct redis_where *w, const char *host, int port)
+{
+	snprintf(w->host, sizeof(w->host), "%s", host);
+	snprintf(w->busy, sizeof(w->busy), "%s: the name is still being looked "
+	    "up", host);
+	w->resolve = resolve_new(w->base, host, port, redis_where_resolved_cb,
+	    w);
+	return (w->resolve == NULL ? -1 : 0);
+}
+
+/* A Sentinel named the master, or none did. */
+static void
+redis_where_named_cb(const char *host, int port, const char *why, void *arg)
+{
+	struct redis_where	*w = arg;
+
+	w->first = redis_sentinel_asked(w->sentinel);
+	redis_sentinel_free(w->sentinel);
+	w->sentinel = NULL;
+	if (why == NULL && redis_where_resolve(w, host, port) == -1)
+		why = strerror(errno);
+	if (why != NULL)
+		w->cb(why, w->arg);
+}
+
+int
+redis_where_ask(struct redis_where *w)
+{
+	if (w->url->path != NULL) {
+		redis_where_unix(w);
+		w->cb(NULL, w->arg);
+		return (0);
+	}
+	if (w->url->master == NULL)
+		return (redis_where_resolve(w, w->url->places[0].host,
+		    w->url->places[0].port));
+	snprintf(w->busy, sizeof(w->busy), "Sentinels are still being asked");
+	w->sentinel = redis_sentinel_new(w->base, w->url, w->first,
+	    redis_where_named_cb, w);
+	return (w->sentinel == NULL ? -1 : 0);
+}
+
+const char *
+redis_where_busy(const struct redis_where *w)
+{
+	return (w->sentinel != NULL || w->resolve != NULL ? w->busy : NULL);
+}
+
+const struct sock_addr *
+redis_where_addr(const struct redis_where *w)
+{
+	return (&w->addrs[w->addr % w->naddrs]);
+}
+
+const char *
+redis_where_host(const struct redis_where *w)
+{
+	return (w->host);
+}
+
+void
+redis_where_next(struct redis_where *w)
+{
+	w->addr++;
+	w->first++;
+}

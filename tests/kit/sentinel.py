@@ -1,0 +1,122 @@
+"""A master, its replicas, and the Sentinels that watch over them."""
+import shutil
+import subprocess
+import tempfile
+
+from kit import kennel, redis, wait
+
+NAME = "main"
+
+
+class Sentinel:
+    """One of them; what it may ask of a Redis is the password."""
+
+    def __init__(self, master_port, password=None, quorum=2):
+        self.port = kennel.Ports.take()
+        self.dir = tempfile.mkdtemp(prefix="sentinel.")
+        self.password = password
+        self.process = None
+        lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.dir}",
+                 f"sentinel monitor {NAME} 127.0.0.1 {master_port} {quorum}",
+                 f"sentinel down-after-milliseconds {NAME} "
+                 f"{int(wait.limit(1) * 1000)}",
+                 f"sentinel failover-timeout {NAME} 10000"]
+        if password:
+            lines += [f"sentinel auth-pass {NAME} {password}",
+                      f"requirepass {password}",
+                      f"sentinel sentinel-pass {password}"]
+        with open(self.dir + "/conf", "w") as f:
+            f.write("\n".join(lines) + "\n")
+
+    def start(self):
+        with open(self.dir + "/out", "a") as out:
+            self.process = subprocess.Popen(
+                ["redis-server", self.dir + "/conf", "--sentinel"], stdout=out,
+                stderr=out)
+        return self
+
+    def __call__(self, *words):
+        with redis.Redis(("127.0.0.1", self.port)) as r:
+            if self.password:
+                r("AUTH", self.password)
+            return r(*words)
+
+    def ready(self, replicas, sentinels):
+        """Does it know all the others?"""
+        try:
+            flat = self("SENTINEL", "MASTER", NAME)
+        except (OSError, RuntimeError):
+            return False
+        known = dict(zip(flat[::2], flat[1::2]))
+        return int(known["num-slaves"]) == replicas and \
+            int(known["num-other-sentinels"]) == sentinels and \
+            known["flags"] == "master"
+
+    def master(self):
+        """The port."""
+        return int(self("SENTINEL", "get-master-addr-by-name", NAME)[1])
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.dir)
+
+
+class Watched:
+    """So many of both, and ready for a fail-over."""
+
+    def __init__(self, password=None, servers=3, sentinels=3):
+        self.auth = ("default", password) if password else None
+        self.servers = [redis.Server(kennel.Ports.take())
+                        for _ in range(servers)]
+        first = self.servers[0]
+        for s in self.servers:
+            s.args = ["--repl-diskless-sync-delay", "0"]
+            if password:
+                s.args += ["--requirepass", password, "--masterauth", password]
+            if s is not first:
+                s.args += ["--replicaof", "127.0.0.1", str(first.port)]
+            s.start()
+        self.sentinels = [Sentinel(first.port, password).start()
+                          for _ in range(sentinels)]
+        wait.until(lambda: all(s.ready(servers - 1, sentinels - 1)
+                               for s in self.sentinels), 60,
+                   "Sentinels know each other")
+
+    def url(self, scheme="sentinel", login="", tail=""):
+        places = ",".join(f"127.0.0.1:{s.port}" for s in self.sentinels)
+        return f"{scheme}://{login}{places}/{NAME}{tail}"
+
+    def ask(self, server, *words):
+        with redis.Redis(server.path) as r:
+            if self.auth:
+                r("AUTH", *self.auth)
+            return r(*words)
+
+    def is_master(self, server):
+        try:
+            return self.ask(server, "ROLE")[0] == "master"
+        except (OSError, RuntimeError):
+            return False
+
+    def successor(self, former):
+        """The new master, when a majority of Sentinels says so; or None."""
+        for s in self.servers:
+            if s is not former and self.is_master(s) and 2 <= sum(
+                    one.master() == s.port for one in self.sentinels
+                    if one.process):
+                return s
+        return None
+
+    def hash(self, server, key):
+        flat = self.ask(server, "HGETALL", key)
+        return dict(zip(flat[::2], flat[1::2]))
+
+    def remove(self):
+        for s in self.sentinels + self.servers:
+            s.remove()
