@@ -122,6 +122,14 @@ def test_paths_that_are_named_exist():
         assert os.path.exists(os.path.join(TOP, path)), path
 
 
+def test_chapters_that_are_linked_exist():
+    chapters = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+                for title in re.findall(r"^##+ (.*)$", README, re.M)}
+    linked = set(re.findall(r"\]\(#([\w-]+)\)", README))
+    assert len(linked) > 10
+    assert linked <= chapters, linked - chapters
+
+
 def test_the_way_of_a_message_is_there():
     """Each function that CONTRIBUTING.md names stands in the file that it names."""
     text = read("CONTRIBUTING.md")
