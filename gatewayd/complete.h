@@ -13,7 +13,7 @@ void	 complete_secrets(struct settings *s);
 void	 complete_settings(struct load *l);
 /* What workers hear of the routes. */
 void	 complete_routes(struct settings *s);
-/* Who to be: somebody else only if root says so. */
+/* The user to be: another one only if root says so. */
 void	 complete_user(struct settings *s);
 /* The programs: the worker's, redis-server. */
 void	 complete_worker(struct load *l);

@@ -301,7 +301,8 @@ gateway_ready(void *arg)
 	    where.data, up);
 	if (up == 0)
 		log_warn("no shard came up: everybody is refused until one "
-		    "does");
+		    "does.  Does %s call kennel_worker_main()?  Its own words, "
+		    "if any, are above", g->settings.worker);
 	buf_clear(&where);
 	supervisor_ready(g->supervisor);
 }

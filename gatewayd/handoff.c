@@ -222,7 +222,7 @@ handoff_refused(struct handoffs *hs, struct shard *s, uint64_t id,
 {
 	struct handoff	*h = handoff_find(hs, s, id);
 	struct place	*place;
-	char		 text[128];
+	char		 text[128], app[128];
 
 	if (h == NULL) {
 		/* The shard said ADOPTED, and then saw that it was too late. */
@@ -233,8 +233,9 @@ handoff_refused(struct handoffs *hs, struct shard *s, uint64_t id,
 		}
 		return;
 	}
-	log_info("shard slot=%" PRIu32 " id=%016" PRIx64 " refused: %s",
-	    s->slot, id, log_escape(text, sizeof(text), why.data, why.len));
+	log_info("shard slot=%" PRIu32 " id=%016" PRIx64 " app=%s refused: %s",
+	    s->slot, id, log_escape(app, sizeof(app), h->ask.app.data,
+	    h->ask.app.len), log_escape(text, sizeof(text), why.data, why.len));
 	if (leaving)
 		h->tries--;
 	handoff_again(hs, h);

@@ -157,7 +157,8 @@ jail_domain(void)
 		return (0);
 	fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
 	if (fd == -1) {
-		/* It knows of the file system only: forbid what nobody needs. */
+		/* This landlock knows of files only: forbid what nobody
+		 * needs. */
 		rules = (struct jail_ruleset){ .fs = JAIL_MAKE_BLOCK };
 		size = sizeof(rules.fs);
 		fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size,

@@ -83,8 +83,9 @@ main_dir(const struct settings *s, const char *what, const char *flag,
 		    "(chown -R %s; chmod 700); or give another with %s", what,
 		    dir, s->user, s->user, flag);
 	if (errno == EPERM)
-		fatalx("the %s directory %s must be ours and closed to others "
-		    "(chmod 700); or give another with %s", what, dir, flag);
+		fatalx("the %s directory %s must belong to the user that "
+		    "gatewayd runs as and be closed to others (chown; chmod "
+		    "700); or give another with %s", what, dir, flag);
 	if (errno == ELOOP)
 		fatalx("the %s directory %s is a symbolic link, or behind one "
 		    "of another user; give the directory itself with %s", what,

@@ -52,7 +52,7 @@ suspect_find(struct postmortem *p, struct slice app, struct slice group,
 	return (NULL);
 }
 
-/* One more, for whom the oldest may have to make room. */
+/* One more suspect, for which the oldest may have to make room. */
 static struct suspect *
 suspect_new(struct postmortem *p, struct slice app, struct slice group,
     uint64_t origin, uint64_t number)

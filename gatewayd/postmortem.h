@@ -38,7 +38,7 @@ void	 postmortem_clear(struct postmortem *p);
 unsigned postmortem_blame(struct postmortem *p, struct slice app,
 	    struct slice group, uint64_t origin, uint64_t number,
 	    uint64_t incarnation);
-/* That shard goes on: it was slow, and what was not condemned yet is not to blame. */
+/* A shard goes on: it was slow, and what was not condemned yet is not to blame. */
 void	 postmortem_absolve(struct postmortem *p, uint64_t incarnation);
 /* The condemned steps of a group, one after another (first: after is NULL). */
 const struct suspect *postmortem_next(const struct postmortem *p,

@@ -171,7 +171,7 @@ redisd_start(struct redisd *d)
 	redisd_again(d, 1);
 }
 
-/* One that an earlier gateway left and that still answers. */
+/* A redis-server that an earlier gateway left and that still answers. */
 static int
 redisd_find(struct redisd *d)
 {

@@ -23,7 +23,7 @@ void	 rest_free(struct rest *r);	/* one that was not put anywhere */
 void	 rest_put(struct list *rests, struct rest *r, struct shard *s,
 	    uint64_t number, int fd);
 /*
- * Those of s whose packet the kernel has are done: home takes the descriptor of one
+ * The rests of s whose packet the kernel has are done: home takes the descriptor of one
  * that comes home, others are closed.  ended: the channel of s is, and all of s are
  * closed.
  */

@@ -487,7 +487,7 @@ roster_active(const struct roster *r)
 }
 
 /*
- * Those above `shards` were started when all were full.  The newest of them that
+ * The shards above `shards` were started when all were full.  The newest of them that
  * nobody has used for a while leaves; the next one when it has left.
  */
 static void
@@ -530,7 +530,7 @@ roster_slow_growth(struct roster *r)
 	evtimer_add(r->grow_timer, &tv);
 }
 
-/* One more may be started now. */
+/* One more shard may be started now. */
 static void
 roster_grow_cb(evutil_socket_t fd, short what, void *arg)
 {

@@ -237,7 +237,8 @@ settings_set(struct load *l, const char *key, const char *value,
 	return (-1);
 }
 
-/* One address more; fresh: the first of its origin, which replaces the others. */
+/* One address more to listen on; fresh: the first of its origin, which replaces
+ * the others. */
 static int
 settings_listen(struct load *l, const char *value, int fresh,
     const char **why)

@@ -352,7 +352,7 @@ void	 kennel_answer_error(struct kennel_answer *, const char *text);
 
 /* ---- topics: named sets of sockets of a group ---- */
 
-/* They end with the socket.  Names are terminated, of 1 to 1024 bytes.  0, or -1 with
+/* Topics end with the socket.  Names are terminated, of 1 to 1024 bytes.  0, or -1 with
  * errno: EEXIST, ENOENT, EINVAL, ENOTCONN (no group, or closing), ENOMEM. */
 int	 kennel_subscribe(struct kennel_socket *, const char *topic);
 int	 kennel_unsubscribe(struct kennel_socket *, const char *topic);

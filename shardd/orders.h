@@ -6,7 +6,7 @@ struct worker;
 
 /* Dial the gateway: 0, or -1 with errno; tries again by itself later. */
 int	 orders_dial(struct worker *w);
-/* Those whose ADOPTED is not with the kernel stay the gateway's: let go. */
+/* Connections whose ADOPTED is not with the kernel stay the gateway's: let go. */
 void	 orders_drop_parked(struct worker *w);
 
 #endif

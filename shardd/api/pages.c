@@ -1,6 +1,6 @@
 /*
  * Files of the pages directory, kept in memory while they are unchanged.
- * They are few and small, and only names without '/' and leading '.' are
+ * These files are few and small, and only names without '/' and leading '.' are
  * looked for: nothing from outside becomes a path.
  */
 #include <sys/stat.h>

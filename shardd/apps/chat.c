@@ -485,7 +485,7 @@ chat_connect(struct kennel_request *q)
 	const char	*uid = kennel_request_uid(q, &len);
 	json_t		*name = chat_string(uid, len);
 
-	/* It will stand in JSON, which is UTF-8. */
+	/* The text will stand in JSON, which is UTF-8. */
 	if (name == NULL)
 		kennel_respond(q, 400, "text/plain", "name is not UTF-8\n", 18);
 	else

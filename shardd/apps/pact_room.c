@@ -303,7 +303,7 @@ room_poll(struct kennel_step *t, const char **w)
 static int
 room_ephemeral(struct kennel_step *t, const char **w)
 {
-	/* Who has gone meanwhile leaves nothing behind. */
+	/* A socket that has gone meanwhile leaves nothing behind. */
 	if (room_get(t, "~online", w[1]) == NULL)
 		return (0);
 	return (room_vote(t, &pact_ephemeral, w[2], w[1], w[3]));

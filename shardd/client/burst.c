@@ -112,7 +112,7 @@ burst_add(struct burst *b, int fd, struct slice data, void *who)
 	io_uring_sqe_set_data64(sqe, b->n++);
 }
 
-/* Those that are answered. */
+/* The sends that are answered. */
 static unsigned
 burst_reap(struct burst *b)
 {

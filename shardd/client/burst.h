@@ -24,7 +24,7 @@ void	 burst_free(struct burst *b);
 /* Room for another send, and for n bytes to be gathered? */
 int	 burst_room(const struct burst *b);
 /*
- * One more: what stands in data, which must stay until burst_send(), goes to fd.
+ * One more send: what stands in data, which must stay until burst_send(), goes to fd.
  * who is handed back.
  */
 void	 burst_add(struct burst *b, int fd, struct slice data, void *who);

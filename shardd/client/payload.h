@@ -19,7 +19,7 @@ struct payload {
 	char		 bytes[];	/* WS_HEAD_MAX, then data */
 };
 
-/* One reference, the caller's.  NULL with errno ENOMEM. */
+/* A payload with one reference, the caller's.  NULL with errno ENOMEM. */
 struct payload *payload_frame(enum ws_opcode opcode, struct slice data);
 struct payload *payload_raw(struct slice data);
 /*

@@ -96,7 +96,7 @@ meter_free(struct meter *m)
 		free(m);
 }
 
-/* One of the connection's own; NULL without memory: this once nothing is measured. */
+/* A meter of the connection's own; NULL without memory: nothing is measured then. */
 static struct meter *
 meter_own(struct meter **m)
 {

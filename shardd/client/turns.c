@@ -42,7 +42,7 @@ turns_run(void *arg)
 		all->line = !all->line;
 	l = &all->lines[all->line];
 	budget_begin();
-	/* Who queues up again meanwhile has had this turn. */
+	/* A connection that queues up again meanwhile has had this turn. */
 	for (size_t n = l->n; n > 0 && (c = line_pop(l)) != NULL; n--) {
 		turns_one(c);
 		if (budget_over())

@@ -3,7 +3,7 @@
 #define SHARDD_TURNS_H
 
 /*
- * One turn for those in clients->lines: as many as it has time for, at least one.  The two
+ * One turn for the connections in clients->lines: as many as it has time for, at least one.  The two
  * lines are served in turns, so that who costs much delays who does not by no
  * more than one of them.
  * The work of a turn; arg is struct clients.

@@ -47,7 +47,7 @@ unfinished_free(struct unfinished *u)
 	free(u);
 }
 
-/* One of the largest counts no more; its owner lets go of the bytes. */
+/* One of the largest parts counts no more; its owner lets go of the bytes. */
 static void
 unfinished_evict(struct unfinished *u)
 {

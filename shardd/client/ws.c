@@ -167,7 +167,7 @@ ws_failed(struct conn *c, const struct ws_message *m)
 		conn_linger(c);		/* it was closing anyway */
 }
 
-/* It sends more than its route allows. */
+/* The client sends more than its route allows. */
 static void
 ws_rate(struct conn *c)
 {
@@ -280,7 +280,7 @@ ws_go_on(struct conn *c, struct ws *ws)
 	return (1);
 }
 
-/* One thing decoded; returns whether to go on. */
+/* One frame or part of one, decoded; returns whether to go on. */
 static int
 ws_got(struct conn *c, struct ws *ws, enum ws_verdict v,
     const struct ws_message *m)

@@ -60,7 +60,7 @@ ask_setup(struct event_base *base)
 	return (0);
 }
 
-/* One with room for max parts; nothing else in it is set. */
+/* A question with room for max parts; nothing else in it is set. */
 static struct ask *
 ask_spare(size_t max)
 {

@@ -46,7 +46,7 @@ struct ask {
 struct ask *ask_new(struct event_base *base, const void *owner,
 	    unsigned deadline_ms, size_t max,
 	    void (*done)(const struct ask *a, int err, void *arg), void *arg);
-/* One more is asked; link NULL: nobody is there ("gone"). */
+/* One more neighbour is asked; link NULL: nobody is there ("gone"). */
 void	 ask_add(struct ask *a, struct link *link, uint64_t neighbour);
 /* The question could not be sent to the part added last (harmless after
  * ask_missed()). */
@@ -62,7 +62,7 @@ void	 ask_answer(uint64_t id, const struct link *link, struct slice data,
 void	 ask_missed(uint64_t id, const struct link *link);
 /* The link ended; its shard is dead: nobody is there who could have acted. */
 void	 ask_link_lost(const struct link *link, int dead);
-/* That neighbour of owner has ended. */
+/* A neighbour of owner has ended. */
 void	 ask_neighbour_gone(const void *owner, uint64_t neighbour);
 /* Owner ends: done(ECANCELED) for all it has, now. */
 void	 ask_cancel(const void *owner);

@@ -210,7 +210,7 @@ topics_reach(struct replica *r, struct slice topics, struct payload *p,
 			continue;
 		list_each(e, tmp, &t->members) {
 			c = list_entry(e, struct subscription, at_topic)->conn;
-			/* One that departed has topics until onclose. */
+			/* A member that departed has topics until onclose. */
 			if (c->topics->heard == publication ||
 			    (c->flags & CONN_F_GONE) != 0 ||
 			    (but.data != NULL && slice_eq(conn_uid(c), but)))

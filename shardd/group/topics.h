@@ -30,8 +30,8 @@ int	 topics_pack(struct buf *dst, const char *const *topics);
  */
 void	 topics_emit(struct replica *r, struct slice topics, struct payload *p,
 	    struct slice but);
-/* Such a message did not get here: they are closed, to come back.  Returns how
- * many. */
+/* A message to some topics did not get here: their members are closed, to come back.
+ * Returns how many. */
 size_t	 topics_missed(struct replica *r, struct slice topics,
 	    struct slice but);
 

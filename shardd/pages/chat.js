@@ -365,7 +365,11 @@ $("say").addEventListener("submit", (e) => {
 $("room").textContent = room();
 document.title = `${room()}: chat room`;
 const known = tidy(new URLSearchParams(location.search).get("u")) || tidy(remembered());
-if (known === "")
+if (known === "") {
 	ask();
-else
+} else {
 	enter(known);
+	/* On a telephone, the keyboard would hide what is said. */
+	if (matchMedia("(hover: hover)").matches)
+		$("text").focus();
+}

@@ -88,7 +88,7 @@ verbs_promise(struct conn *c, const struct verb *v)
 	return (p);
 }
 
-/* It leaves the list, but holds its verbs until verbs_release(). */
+/* A completion leaves the list, but holds its verbs until verbs_release(). */
 static void
 verbs_take(struct completion *p)
 {
@@ -96,7 +96,7 @@ verbs_take(struct completion *p)
 	p->verbs = NULL;
 }
 
-/* One less holds b; may free b. */
+/* One completion less holds b; may free b. */
 static void
 verbs_release(struct verbs *b)
 {
@@ -145,7 +145,7 @@ verbs_gossip_cb(const struct kennel_slot *slots, size_t n, void *arg)
 	spare_put(p, sizeof(*p));
 }
 
-/* It was promised when it was queued, and will not be done. */
+/* A call that was queued, and has promised a completion, will not be done. */
 static void
 verbs_fail(struct conn *c, const struct verb *v, int err)
 {

@@ -225,7 +225,7 @@ authority_poison(struct authority *a, uint64_t origin, uint64_t number)
 /* ---- messages ---- */
 
 /*
- * One of an office that is over goes to the successor, too, and has perhaps been
+ * A step of an office that is over goes to the successor, too, and has perhaps been
  * decided there; one of an office that is to come waits for it.
  */
 static void

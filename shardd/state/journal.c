@@ -104,7 +104,7 @@ marks_set(struct map *marks, uint64_t origin, uint64_t number, uint32_t err)
 		k->seen = k->done;
 }
 
-/* That origin has ended. */
+/* An origin, a replica whose steps were counted, has ended. */
 static void
 journal_unmark(struct journal *j, uint64_t origin)
 {

@@ -63,6 +63,9 @@ test("48: two windows join, list, show and send, on two shards", async () => {
 	assert.match(shards[1], /^shard \d+$/);
 	assert.notEqual(shards[0], shards[1]);
 
+	/* Whoever has a name can type at once. */
+	assert.equal(await a.evaluate(() => document.activeElement.id), "text");
+
 	await say(a, "hello bob");
 	await line(a, "hello bob");
 	await line(b, "hello bob");

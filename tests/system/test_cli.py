@@ -4,6 +4,7 @@ import re
 import resource
 import socket
 import subprocess
+import tempfile
 
 import pytest
 from kit import kennel as kits
@@ -187,15 +188,14 @@ def test_address_that_is_not_ours(start):
     k.destroy()
 
 
-def test_run_directory_open_to_others(start, tmp_path):
-    """Ours alone, or not at all."""
-    run = tmp_path / "run"
-    run.mkdir(mode=0o777)
-    os.chmod(run, 0o777)
-    k = start("--run-dir", str(run), shards=1, ready=False)
-    assert k.process.wait(30) == 1
-    assert str(run) in k.log()
-    k.destroy()
+def test_run_directory_open_to_others(start):
+    """Ours alone, or not at all.  (A directory of pytest's has too long a path.)"""
+    with tempfile.TemporaryDirectory(prefix="kennel-run.") as run:
+        os.chmod(run, 0o777)
+        k = start(run=run, shards=1, ready=False)
+        assert k.process.wait(30) == 1
+        assert run in k.log() and "must belong to the user" in k.log()
+        k.destroy()
 
 
 def test_redis_that_is_not_there(start):
@@ -206,6 +206,22 @@ def test_redis_that_is_not_there(start):
     k = start(redis=f"redis://127.0.0.1:{port}", shards=1)
     k.wait_log("redis")
     assert k.status()["redis"]["up"] is False
+
+
+def test_worker_that_is_none(start):
+    """A program without kennel_worker_main(): the log asks for it, by name."""
+    k = start(worker="/bin/true", redis="none", shards=1, deaths=True)
+    k.wait_log(r"warn .* no shard came up: .* /bin/true .*kennel_worker_main\(\)")
+
+
+def test_application_that_is_none(start):
+    """A route to an application that the worker does not have: 503, and its name."""
+    k = start(redis="none", shards=1,
+              config="[route a]\npath = /a\napp = no-such-app\n")
+    with socket.create_connection(("127.0.0.1", k.port), wait.limit(30)) as s:
+        s.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert s.recv(64).startswith(b"HTTP/1.1 503 ")
+    k.wait_log(r" app=no-such-app refused: no such application")
 
 
 def test_kennelctl_usage(start):

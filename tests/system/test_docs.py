@@ -21,7 +21,8 @@ def test_close_reasons_are_the_table():
             assert f"| `{label}` | {code} | {sentence} |" in README
     known = {label for _, _, label, _ in rows}
     table = README.split("### Why a connection ended")[1].split("\n\n")[1]
-    assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.M)) <= known
+    assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.M)) == \
+        known - {label for symbol, _, label, _ in rows if symbol == "NONE"}
 
 
 def test_every_documented_key_is_in_the_example_configuration():
@@ -32,6 +33,78 @@ def test_every_documented_key_is_in_the_example_configuration():
     assert len(keys) > 10
     for key in keys:
         assert re.search(rf"^[;# ]*{key} *=", example, re.M), key
+
+
+def keys_of_the_example():
+    """The keys that deploy/kennel.ini explains, in its order: before the routes
+    each stands in a line `#key = value`, those of routes begin a paragraph."""
+    settings, routes = read("deploy", "kennel.ini").split("\n# Routes.")
+    keys = re.findall(r"^#?(?:     )?([a-z_]+) = ", settings, re.M)
+    for names in re.findall(r"^# ([a-z_]+(?:, [a-z_]+)*)(?:  |$)", routes, re.M):
+        keys += names.split(", ")
+    return list(dict.fromkeys(keys))
+
+
+def keys_of_the_code():
+    """The keys that gatewayd reads from a configuration file."""
+    keys = []
+    for path, table in (("gatewayd/settings.c", "settings_rows[ROW_N]"),
+                        ("gatewayd/settings.c", "worker_rows[]"),
+                        ("gatewayd/route.c", "route_keys[]"),
+                        ("proto/policy.c", "policy_keys[]")):
+        rows = read(path).split(table + " = {")[1].split("\n};")[0]
+        found = re.findall(r'^\t(?:\[ROW_\w+\]\s*=\s*)?\{ "([a-z_]+)"', rows, re.M)
+        assert len(found) > 3, table
+        keys += found
+    return keys
+
+
+def test_every_key_is_in_the_example_configuration_and_no_other():
+    assert set(keys_of_the_example()) == set(keys_of_the_code())
+
+
+def keys_of_the_manual():
+    """The keys of the manual's chapter about the configuration file."""
+    chapter = read("deploy", "man", "gatewayd.8") \
+        .split(".Sh CONFIGURATION FILE")[1].split("\n.Sh ")[0]
+    return {key for line in re.findall(r"^\.It Cm (.*)$", chapter, re.M)
+            for key in line.split(" , ")}
+
+
+def test_every_key_of_the_example_configuration_is_explained():
+    manual = keys_of_the_manual()
+    for key in keys_of_the_example():
+        assert key in manual or re.search(rf"`(?:\[\w+\] )?{key}[` ]", README), key
+
+
+def test_every_key_of_the_manual_is_in_the_example_configuration():
+    manual = keys_of_the_manual()
+    assert len(manual) > 50
+    assert manual <= set(keys_of_the_example())
+
+
+def test_every_flag_is_in_help_and_manual():
+    source = read("gatewayd", "configuration.c")
+    flags = re.findall(r'^\t\t\{ "([a-z-]+)",\s*\w+_argument', source, re.M)
+    assert len(flags) > 10
+    for flag in flags:
+        assert re.search(rf"--{flag}[ ,\\]", source), flag
+        assert re.search(rf"^\.(?:It|Op|Fl) .*-{flag}\b",
+                         read("deploy", "man", "gatewayd.8"), re.M), flag
+
+
+def test_every_call_of_the_library_is_listed():
+    """Each function of kennel.h is in a table of the README or in kennel(3), and
+    these name no other."""
+    header = re.sub(r"/\*.*?\*/|^typedef.*?;", "", read("shardd", "kennel.h"),
+                    flags=re.S | re.M)
+    calls = set(re.findall(r"\b(kennel_\w+)\(", header))
+    manual = set(re.findall(r"\bFn (kennel_\w+)", read("deploy", "man", "kennel.3")))
+    tables = "\n".join(re.findall(r"^\|.*\|$", README, re.M))
+    named = set(re.findall(r"`(kennel_\w+)`", tables))
+    assert len(calls) > 50
+    assert calls <= manual | named, calls - manual - named
+    assert manual | named <= calls, (manual | named) - calls
 
 
 def test_every_dependency_is_explained():
@@ -47,6 +120,14 @@ def test_every_dependency_is_explained():
 def test_paths_that_are_named_exist():
     for path in re.findall(r"\]\(([\w./-]+)\)", README):
         assert os.path.exists(os.path.join(TOP, path)), path
+
+
+def test_chapters_that_are_linked_exist():
+    chapters = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+                for title in re.findall(r"^##+ (.*)$", README, re.M)}
+    linked = set(re.findall(r"\]\(#([\w-]+)\)", README))
+    assert len(linked) > 10
+    assert linked <= chapters, linked - chapters
 
 
 def test_the_way_of_a_message_is_there():
