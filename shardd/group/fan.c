@@ -90,6 +90,7 @@ fan_out(struct neighbours *n, struct gossip *m,
 		m->ask = a->id;
 	}
 	m->from = n->id;
+	m->said = ++n->said;
 	for (size_t i = 0; i < n->n; i++) {
 		nb = &n->at[i];
 		l = neighbour_link(n, nb);
@@ -103,6 +104,8 @@ fan_out(struct neighbours *n, struct gossip *m,
 			continue;
 		m->to = nb->id;
 		m->seq = ++nb->out;
+		m->prior = nb->told;
+		nb->told = m->said;
 		if (link_send(l, m) == -1) {
 			over |= errno == ENOBUFS;
 			if (a != NULL)

@@ -70,7 +70,7 @@ static void
 hear_words(const struct heard *h)
 {
 	if (h->nb == NULL ||
-	    neighbours_next(h->r->neighbours, h->nb, h->m->seq))
+	    neighbours_next(h->r->neighbours, h->nb, h->m))
 		hear_deliver(h->r, h->m);
 	answer_done(h->l, h->r->id, h->m->ask);
 }
@@ -86,15 +86,15 @@ hear_lost(const struct heard *h)
 	switch (m->of) {
 	case 0:
 		if (nb != NULL)
-			neighbours_gap(n, nb, m->seq);
+			neighbours_gap(n, nb, m->said, m->seq);
 		break;
 	case GOSSIP_CAST:
 	case GOSSIP_WHISPER:
 	case GOSSIP_PUBLISH:
 		if (nb != NULL)
-			neighbours_gap(n, nb, m->after);
-		if (nb != NULL && m->seq > nb->in)
-			nb->in = m->seq;
+			neighbours_gap(n, nb, m->prior, m->after);
+		if (nb != NULL)
+			neighbours_skip(nb, m->said, m->seq);
 		hear_missed(h->r, m, m->of, "too much waited for its link");
 		break;
 	default:
@@ -140,12 +140,13 @@ hear_state(const struct heard *h)
 /* Messages between two replicas; those between two shards are in groups.c. */
 static const struct hearing {
 	void	(*run)(const struct heard *h);
+	int	 numbered;		/* it has, or names, a number of its origin */
 } hearings[GOSSIP_NTYPES] = {
 	[GOSSIP_MEET]	= { hear_meet },
-	[GOSSIP_CAST]	= { hear_words },
-	[GOSSIP_WHISPER] = { hear_words },
-	[GOSSIP_PUBLISH] = { hear_words },
-	[GOSSIP_LOST]	= { hear_lost },
+	[GOSSIP_CAST]	= { hear_words, 1 },
+	[GOSSIP_WHISPER] = { hear_words, 1 },
+	[GOSSIP_PUBLISH] = { hear_words, 1 },
+	[GOSSIP_LOST]	= { hear_lost, 1 },
 	[GOSSIP_ASK]	= { hear_ask },
 	[GOSSIP_STEP]	= { hear_state },
 	[GOSSIP_REIGN]	= { hear_state },
@@ -161,12 +162,29 @@ hear_takes(enum gossip_type type)
 	return (hearings[type].run != NULL);
 }
 
+/* What a shard of version 1 says has one number only, which counts towards us. */
+static struct gossip
+hear_version_1(const struct gossip *m)
+{
+	struct gossip	 same = *m;
+
+	same.said = m->seq;
+	same.prior = m->type == GOSSIP_LOST ? m->after : m->seq - 1;
+	return (same);
+}
+
 void
 hear(struct replica *r, struct link *l, const struct gossip *m)
 {
-	const struct heard	 h = {
+	const struct hearing	*row = &hearings[m->type];
+	struct heard		 h = {
 		r, neighbours_heard(r->neighbours, l, m), l, m
 	};
+	struct gossip		 same;
 
-	hearings[m->type].run(&h);
+	if (row->numbered && m->said == 0) {
+		same = hear_version_1(m);
+		h.m = &same;
+	}
+	row->run(&h);
 }

@@ -235,28 +235,39 @@ neighbours_heard(struct neighbours *n, struct link *l, const struct gossip *m)
 
 /* ---- numbers ---- */
 
+void
+neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq)
+{
+	if (said > nb->seen)
+		nb->seen = said;
+	if (seq > nb->in)
+		nb->in = seq;
+}
+
 /* Of what is not here, nobody knows whom it was for. */
 void
-neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t seq)
+neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t said,
+    uint64_t seq)
 {
 	struct gossip	 m = { .from = nb->id, .after = nb->in, .seq = seq };
 
-	if (seq <= nb->in)
+	if (said <= nb->seen)
 		return;
-	nb->in = seq;
+	neighbours_skip(nb, said, seq);
 	n->ops->missed(n->arg, &m, GOSSIP_CAST, "lost with a link");
 }
 
 int
-neighbours_next(struct neighbours *n, struct neighbour *nb, uint64_t seq)
+neighbours_next(struct neighbours *n, struct neighbour *nb,
+    const struct gossip *m)
 {
-	if (seq <= nb->in) {
+	if (m->said <= nb->seen) {
 		log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
-		    " repeated=%" PRIu64, n->id, nb->id, seq);
+		    " repeated=%" PRIu64, n->id, nb->id, m->said);
 		return (0);
 	}
-	neighbours_gap(n, nb, seq - 1);
-	nb->in = seq;
+	neighbours_gap(n, nb, m->prior, m->seq - 1);
+	neighbours_skip(nb, m->said, m->seq);
 	return (1);
 }
 
@@ -279,7 +290,8 @@ neighbours_link_mark(struct neighbours *n, struct link *l)
 		nb = &n->at[i];
 		if (nb->out > 0 && neighbour_link(n, nb) == l)
 			link_send(l, &(struct gossip){ .type = GOSSIP_LOST,
-			    .to = nb->id, .from = n->id, .seq = nb->out });
+			    .to = nb->id, .from = n->id, .seq = nb->out,
+			    .said = nb->told });
 	}
 }
 

@@ -577,6 +577,89 @@ START_TEST(a_repeat_is_dropped_and_at_a_gap_all_are_told)
 }
 END_TEST
 
+/* The numbers are of all that the origin says: here some of it was for others. */
+START_TEST(what_was_said_to_others_is_no_gap)
+{
+	struct gossip	 m = { .type = GOSSIP_CAST, .from = 100, .to = 101,
+			    .payload = slice_str("x") };
+	static const struct {
+		uint64_t	 said, prior, seq;
+		const char	*hears;		/* NULL: nothing */
+	} rows[] = {
+		{ 3, 0, 1, "all: x" },
+		{ 9, 3, 2, "all: x" },
+		{ 9, 3, 2, NULL },		/* again */
+		{ 7, 3, 2, NULL },
+		{ 12, 11, 4, "missed all: " },	/* and then it: 11 is lost */
+	};
+	struct link	*l;
+	size_t		 n = 0;
+
+	begin_all();
+	l = link_to(1, 0);
+	for (size_t i = 0; i < nitems(rows); i++) {
+		m.said = rows[i].said;
+		m.prior = rows[i].prior;
+		m.seq = rows[i].seq;
+		ck_assert_int_eq(link_message(l, &m), 0);
+		if (rows[i].hears != NULL)
+			ck_assert_str_eq(heard[1].text[n++], rows[i].hears);
+	}
+	ck_assert_uint_eq(heard[1].n, n + 1);
+	ck_assert_str_eq(heard[1].text[n], "all: x");
+}
+END_TEST
+
+/* A replica's number for what it says is the same for all whom it reaches. */
+START_TEST(numbers_can_be_compared_between_receivers)
+{
+	const struct neighbour	*a, *b;
+	int			 waiting;
+
+	begin_all();
+	whisper_ask = 1;
+	look.usable = 1;
+	cast(0, "one", NULL, 0);
+	ck_assert_int_eq(whisper(0, "u", "two", &waiting), 0);
+	look.at[0] = slice_str(addresses[2]);
+	look.cb(look.at, 1, 0, look.arg);
+	until(heard[1].n == 1 && heard[2].n == 2, 2000);
+	a = neighbours_find(replicas[1]->neighbours, 100);
+	b = neighbours_find(replicas[2]->neighbours, 100);
+	ck_assert(a->seen == 1 && b->seen == 2);
+	cast(0, "three", NULL, 0);
+	until(heard[1].n == 2 && heard[2].n == 3, 2000);
+	ck_assert(a->seen == 3 && b->seen == 3);
+	ck_assert(a->in == 2 && b->in == 3);
+	ck_assert_str_eq(heard[1].text[1], "all: three");
+}
+END_TEST
+
+START_TEST(one_of_version_1_is_understood_both_ways)
+{
+	char	 want[24];
+
+	links_set_version(shards[1].hood.links, 1);
+	begin_all();
+	ck_assert_uint_eq(link_version(link_to(0, 1)), 1);
+	ck_assert_uint_eq(link_version(link_to(1, 2)), 1);
+	ck_assert_uint_eq(link_version(link_to(0, 2)), 2);
+	for (int i = 0; i < 30; i++) {
+		snprintf(want, sizeof(want), "%d", i);
+		cast(0, want, NULL, 1);
+		cast(1, want, NULL, 1);
+	}
+	until(ndone == 60 && heard[0].n == 30 && heard[1].n == 30 &&
+	    heard[2].n == 60, 5000);
+	ck_assert_int_eq(done_err, 0);
+	for (int i = 0; i < 30; i++) {
+		snprintf(want, sizeof(want), "all: %d", i);
+		ck_assert_str_eq(heard[0].text[i], want);
+		ck_assert_str_eq(heard[1].text[i], want);
+	}
+}
+END_TEST
+
 START_TEST(who_misses_something_is_told_exactly)
 {
 	static const struct {
@@ -949,6 +1032,9 @@ main(void)
 	tcase_add_test(tc, last_words_are_heard_after_the_farewell);
 	tcase_add_test(tc, a_mix_stays_in_order);
 	tcase_add_test(tc, a_repeat_is_dropped_and_at_a_gap_all_are_told);
+	tcase_add_test(tc, what_was_said_to_others_is_no_gap);
+	tcase_add_test(tc, numbers_can_be_compared_between_receivers);
+	tcase_add_test(tc, one_of_version_1_is_understood_both_ways);
 	tcase_add_test(tc, who_misses_something_is_told_exactly);
 	tcase_add_test(tc, a_note_of_what_does_not_fit_is_for_the_same_receivers);
 	tcase_add_test(tc, nonsense_ends_the_link);
