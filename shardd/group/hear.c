@@ -23,6 +23,7 @@ void
 hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
     const char *why)
 {
+	struct neighbour *nb = neighbours_find(r->neighbours, m->from);
 	struct slice	 but = { NULL, 0 };
 	size_t		 closed;
 
@@ -34,9 +35,13 @@ hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
 		closed = topics_missed(r, m->topics, but);
 	else
 		closed = replica_missed(r, but);
-	log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64 " lost=%" PRIu64
-	    " closed=%zu why=\"%s\"", r->id, m->from, m->seq - m->after,
-	    closed, why);
+	/* One line for each origin; who was closed is counted in the status. */
+	if (nb == NULL || nb->missed++ == 0)
+		log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
+		    " lost=%" PRIu64 " closed=%zu why=\"%s\"", r->id, m->from,
+		    m->seq - m->after, closed, why);
+	if (r->app->onmissed != NULL && !r->dismissed)
+		r->app->onmissed((struct kennel_replica *)r, m->from);
 }
 
 /* m is for clients: they get it. */

@@ -50,6 +50,7 @@ struct neighbour {
 	uint64_t	 out, in;	/* how many were sent, and came */
 	uint64_t	 told;		/* the last number of ours that was sent */
 	uint64_t	 seen;		/* the last number of its own that came */
+	uint64_t	 missed;	/* losses of what it said */
 	struct link	*link;		/* NULL: to be found */
 	enum neighbour_state state;
 };

@@ -577,6 +577,16 @@ START_TEST(a_repeat_is_dropped_and_at_a_gap_all_are_told)
 }
 END_TEST
 
+static size_t	 nmissed;
+
+static void
+onmissed(struct kennel_replica *r, uint64_t origin)
+{
+	ck_assert_ptr_eq(r, (struct kennel_replica *)replicas[1]);
+	ck_assert_uint_eq(origin, 100);
+	nmissed++;
+}
+
 /* The numbers are of all that the origin says: here some of it was for others. */
 START_TEST(what_was_said_to_others_is_no_gap)
 {
@@ -595,6 +605,7 @@ START_TEST(what_was_said_to_others_is_no_gap)
 	struct link	*l;
 	size_t		 n = 0;
 
+	app.onmissed = onmissed;
 	begin_all();
 	l = link_to(1, 0);
 	for (size_t i = 0; i < nitems(rows); i++) {
@@ -607,6 +618,7 @@ START_TEST(what_was_said_to_others_is_no_gap)
 	}
 	ck_assert_uint_eq(heard[1].n, n + 1);
 	ck_assert_str_eq(heard[1].text[n], "all: x");
+	ck_assert_uint_eq(nmissed, 1);
 }
 END_TEST
 
