@@ -22,6 +22,7 @@ struct whisper {			/* waits for a lookup */
 	struct list	 at;
 	struct neighbours *n;		/* NULL: ended meanwhile */
 	struct payload	*p;
+	uint64_t	 joins;		/* in our replica, when it was said */
 	fan_settled_cb	*settled;
 	void		*settled_arg;
 	fan_done_cb	*done;
@@ -164,7 +165,8 @@ fan_publish(struct neighbours *n, struct slice topics,
 	return (fan_out(n, &m, NULL, done, arg));
 }
 
-/* The lookup is over; with err all are asked. */
+/* The lookup is over; with err all are asked.  Who has come to our replica meanwhile
+ * gets it here: it was not there when those who were got it. */
 static void
 fan_found_cb(const struct slice *addresses, size_t count, int err,
     void *arg)
@@ -178,6 +180,8 @@ fan_found_cb(const struct slice *addresses, size_t count, int err,
 	int		 over = 0;
 
 	list_remove(&wh->at);
+	if (wh->n != NULL)
+		wh->n->ops->late(wh->n->arg, m.uid, wh->p, wh->joins);
 	if (wh->n != NULL && (over = fan_out(wh->n, &m,
 	    err == 0 ? &where : NULL, wh->done, wh->arg)) == -1) {
 		log_warn("replica id=%" PRIu64 " whisper lost: %s",
@@ -209,7 +213,8 @@ fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 		return (fan_out(n, &m, NULL, done, arg));
 	if ((wh = spare_get(sizeof(*wh) + uid.len)) == NULL)
 		return (-1);
-	*wh = (struct whisper){ .n = n, .p = p, .settled = settled,
+	*wh = (struct whisper){ .n = n, .p = p,
+	    .joins = n->ops->joins(n->arg), .settled = settled,
 	    .settled_arg = settled_arg, .done = done, .arg = arg,
 	    .uid_len = uid.len };
 	if (uid.len > 0)

@@ -58,7 +58,7 @@ hear_deliver(struct replica *r, const struct gossip *m)
 		return;
 	}
 	if (m->type == GOSSIP_WHISPER)
-		replica_whisper(r, m->uid, p);
+		replica_whisper(r, m->uid, p, 0);
 	else {
 		if ((m->flags & GOSSIP_F_NOT_UID) != 0)
 			but = m->uid;

@@ -16,6 +16,7 @@
 
 struct lookup;
 struct neighbours;
+struct payload;
 
 /* What the neighbours of all groups of a shard share. */
 struct neighbourhood {
@@ -40,6 +41,11 @@ struct neighbours_ops {
 	 * type `of`, like m. */
 	void	(*missed)(void *arg, const struct gossip *m,
 		    enum gossip_type of, const char *why);
+	/* How many have joined here so far; and a whisper for those of uid who joined
+	 * after that. */
+	uint64_t (*joins)(void *arg);
+	void	(*late)(void *arg, struct slice uid, struct payload *p,
+		    uint64_t since);
 };
 
 enum neighbour_state { NEIGHBOUR_MEETING, NEIGHBOUR_MET, NEIGHBOUR_SILENT };

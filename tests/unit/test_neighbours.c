@@ -86,8 +86,11 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 }
 
 size_t
-replica_whisper(struct replica *r, struct slice uid, struct payload *p)
+replica_whisper(struct replica *r, struct slice uid, struct payload *p,
+    uint64_t since)
 {
+	if (since > 0 && since >= r->joins)
+		return (0);
 	return (hear(r, "to ", uid, p));
 }
 
@@ -839,6 +842,33 @@ START_TEST(whisper_looks_up_when_there_are_many)
 }
 END_TEST
 
+/* Those who were here got it when it was said; one who came since has not. */
+START_TEST(a_whisper_that_is_looked_up_is_for_who_comes_meanwhile)
+{
+	int	 waiting;
+
+	begin_all();
+	whisper_ask = 1;
+	look.usable = 1;
+	replicas[0]->joins = 7;
+	ck_assert_int_eq(whisper(0, "u", "one", &waiting), 0);
+	look.cb(NULL, 0, 0, look.arg);
+	ck_assert_uint_eq(heard[0].n, 0);
+	ck_assert_int_eq(whisper(0, "u", "two", &waiting), 0);
+	replicas[0]->joins = 8;
+	look.cb(NULL, 0, 0, look.arg);
+	ck_assert_uint_eq(heard[0].n, 1);
+	ck_assert_str_eq(heard[0].text[0], "binary to u: two");
+	/* Its replica has ended: nobody comes. */
+	ck_assert_int_eq(whisper(0, "u", "three", &waiting), 0);
+	replicas[0]->joins = 9;
+	end(0);
+	look.cb(NULL, 0, 0, look.arg);
+	ck_assert_uint_eq(heard[0].n, 1);
+	until(ndone == 3, 500);
+}
+END_TEST
+
 START_TEST(a_replica_that_ends_cancels_and_settles)
 {
 	int	 waiting;
@@ -1052,6 +1082,8 @@ main(void)
 	tcase_add_test(tc, nonsense_ends_the_link);
 	tcase_add_test(tc, what_is_held_is_bounded);
 	tcase_add_test(tc, whisper_looks_up_when_there_are_many);
+	tcase_add_test(tc,
+	    a_whisper_that_is_looked_up_is_for_who_comes_meanwhile);
 	tcase_add_test(tc, a_replica_that_ends_cancels_and_settles);
 	tcase_add_test(tc, a_dead_shard_does_not_keep_anybody_waiting);
 	tcase_add_test(tc, a_lost_link_fails_what_was_asked_over_it);
