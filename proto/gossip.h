@@ -12,7 +12,8 @@
  * nothing else.
  *
  * ask: when not 0, the receiver answers DONE (or ANSWER) with the same number
- * after it has acted.
+ * after it has acted.  What has a number `said` may be answered by that: one DONE at
+ * the end of a turn, for all that the turn has acted on.
  */
 #ifndef PROTO_GOSSIP_H
 #define PROTO_GOSSIP_H
@@ -33,7 +34,9 @@ enum gossip_type {
 				   the sockets of uid */
 	GOSSIP_ASK,		/* ask to from payload, answered ANSWER */
 	GOSSIP_ANSWER,		/* ask flags payload (GOSSIP_F_ERROR: a sentence) */
-	GOSSIP_DONE,		/* ask */
+	GOSSIP_DONE,		/* ask to from said: the receiver has acted on ask; or
+				   (ask 0) its replica `from` has on all that
+				   replica `to` said up to that number */
 	GOSSIP_ASKME,		/* ask flags: GOSSIP_F_ON, my entries are not all in
 				   Redis; off again when they are */
 	GOSSIP_PUBLISH,		/* ask to from seq flags uid topics payload said prior:

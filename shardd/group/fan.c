@@ -111,7 +111,10 @@ fan_out(struct neighbours *n, struct gossip *m,
 			over |= errno == ENOBUFS;
 			if (a != NULL)
 				ask_unsent(a);
-		} else
+		} else if (a != NULL && acted_wait(&nb->acted, m->said,
+		    a->id) == -1)
+			ask_unsent(a);
+		else
 			over |= link_is_over(l, n->id);
 	}
 	if (a != NULL)

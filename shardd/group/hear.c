@@ -17,6 +17,7 @@ struct heard {
 	struct neighbour *nb;		/* who says it; NULL: it has ended */
 	struct link	*l;
 	const struct gossip *m;
+	int		 numbered;	/* it knows the numbers of version 2 */
 };
 
 void
@@ -77,7 +78,10 @@ hear_words(const struct heard *h)
 	if (h->nb == NULL ||
 	    neighbours_next(h->r->neighbours, h->nb, h->m))
 		hear_deliver(h->r, h->m);
-	answer_done(h->l, h->r->id, h->m->ask);
+	if (h->m->ask != 0 && h->nb != NULL && h->numbered)
+		neighbours_owe(h->r->neighbours, h->nb, h->m->said);
+	else
+		answer_done(h->l, h->r->id, h->m->ask);
 }
 
 /* LOST: something did not get through. */
@@ -183,7 +187,7 @@ hear(struct replica *r, struct link *l, const struct gossip *m)
 {
 	const struct hearing	*row = &hearings[m->type];
 	struct heard		 h = {
-		r, neighbours_heard(r->neighbours, l, m), l, m
+		r, neighbours_heard(r->neighbours, l, m), l, m, m->said != 0
 	};
 	struct gossip		 same;
 

@@ -51,6 +51,33 @@ neighbour_link(const struct neighbours *n, struct neighbour *nb)
 	return (nb->link);
 }
 
+/* ---- what we have acted on ---- */
+
+void
+neighbours_owe(struct neighbours *n, struct neighbour *nb, uint64_t said)
+{
+	nb->owed = said;
+	turn_add(&n->confirm, TURN_LINKS);
+}
+
+/* Turn work, behind what the clients get: one word to each that waits for it. */
+static void
+neighbours_confirm(void *arg)
+{
+	struct neighbours	*n = arg;
+	struct gossip		 m = { .type = GOSSIP_DONE, .from = n->id };
+	struct link		*l;
+
+	for (size_t i = 0; i < n->n; i++) {
+		if ((m.said = n->at[i].owed) == 0)
+			continue;
+		n->at[i].owed = 0;
+		m.to = n->at[i].id;
+		if ((l = neighbour_link(n, &n->at[i])) != NULL)
+			link_send(l, &m);
+	}
+}
+
 /* ---- life ---- */
 
 struct neighbours *
@@ -66,6 +93,7 @@ neighbours_new(struct neighbourhood *hood, uint64_t id,
 	n->ops = ops;
 	n->arg = arg;
 	list_init(&n->whispers);
+	turn_work_init(&n->confirm, neighbours_confirm, n);
 	return (n);
 }
 
@@ -75,7 +103,11 @@ neighbours_free(struct neighbours *n)
 	if (n == NULL)
 		return;
 	held_set_ended(n->id);
+	turn_cancel(&n->confirm);
+	neighbours_confirm(n);
 	ask_cancel(n);
+	for (size_t i = 0; i < n->n; i++)
+		acted_clear(&n->at[i].acted);
 	free(n->at);
 	free(n);
 }
@@ -200,6 +232,7 @@ neighbours_farewell(struct neighbours *n, uint64_t neighbour)
 	held_set_ended(neighbour);	/* its MEET may still be on its way */
 	if (nb == NULL)
 		return;
+	acted_clear(&nb->acted);
 	memmove(nb, nb + 1,
 	    (size_t)(n->at + n->n - (nb + 1)) * sizeof(*nb));
 	n->n--;

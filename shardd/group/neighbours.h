@@ -11,7 +11,9 @@
 #include <stdint.h>
 
 #include "common/list.h"
+#include "common/turn.h"
 #include "proto/gossip.h"
+#include "shardd/group/acted.h"
 #include "shardd/peers/link.h"
 
 struct lookup;
@@ -56,6 +58,8 @@ struct neighbour {
 	uint64_t	 out, in;	/* how many were sent, and came */
 	uint64_t	 told;		/* the last number of ours that was sent */
 	uint64_t	 seen;		/* the last number of its own that came */
+	uint64_t	 owed;		/* it is to hear that we acted up to there */
+	struct acted	 acted;		/* it, on what ours said */
 	uint64_t	 missed;	/* losses of what it said */
 	struct link	*link;		/* NULL: to be found */
 	enum neighbour_state state;
@@ -69,6 +73,7 @@ struct neighbours {
 	struct neighbour *at;		/* dense, in order of introduction */
 	size_t		 n, cap;
 	uint64_t	 said;		/* the last number of ours */
+	struct turn_work confirm;	/* to whom something is owed */
 	uint64_t	 first;		/* clock_ms of the first introduction */
 	int		 ready;		/* who comes now is not waited for */
 	struct list	 whispers;	/* fan.c: being looked up */
@@ -121,6 +126,10 @@ void	 neighbours_gap(struct neighbours *n, struct neighbour *nb,
 	    uint64_t said, uint64_t seq);
 /* What is up to that number, its message seq to us, is known not to come. */
 void	 neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq);
+
+/* nb is to hear, at the end of the turn, that we have acted up to that number. */
+void	 neighbours_owe(struct neighbours *n, struct neighbour *nb,
+	    uint64_t said);
 
 /* ---- their links ---- */
 

@@ -25,7 +25,7 @@
 
 struct heard {				/* by one replica */
 	size_t	 n, readies;
-	char	 text[256][24];		/* "cast but=u: hello" */
+	char	 text[512][24];		/* "cast but=u: hello" */
 };
 
 static struct event_base	*base;
@@ -650,6 +650,30 @@ START_TEST(numbers_can_be_compared_between_receivers)
 }
 END_TEST
 
+/* One DONE of each neighbour for all that it acted on in a turn. */
+START_TEST(many_are_confirmed_by_one_number)
+{
+	begin_all();
+	for (int i = 0; i < 100; i++)
+		cast(0, "x", NULL, 1);
+	until(ndone == 100, 5000);
+	ck_assert_int_eq(done_err, 0);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_uint_eq(replicas[0]->neighbours->at[i].acted.n, 0);
+	/* What ended otherwise does not stay. */
+	links_set_version(shards[1].hood.links, 1);
+	link_send(link_to(0, 1), &(struct gossip){ .type = GOSSIP_HELLO });
+	until(!link_is_up(link_to(0, 1)), 5000);
+	until(link_is_up(link_to(0, 1)), 5000);
+	for (size_t i = 101; i < 300; i++) {
+		cast(0, "x", NULL, 1);
+		until(ndone == i, 5000);
+	}
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_uint_lt(replicas[0]->neighbours->at[i].acted.n, 8);
+}
+END_TEST
+
 START_TEST(one_of_version_1_is_understood_both_ways)
 {
 	char	 want[24];
@@ -1076,6 +1100,7 @@ main(void)
 	tcase_add_test(tc, a_repeat_is_dropped_and_at_a_gap_all_are_told);
 	tcase_add_test(tc, what_was_said_to_others_is_no_gap);
 	tcase_add_test(tc, numbers_can_be_compared_between_receivers);
+	tcase_add_test(tc, many_are_confirmed_by_one_number);
 	tcase_add_test(tc, one_of_version_1_is_understood_both_ways);
 	tcase_add_test(tc, who_misses_something_is_told_exactly);
 	tcase_add_test(tc, a_note_of_what_does_not_fit_is_for_the_same_receivers);
