@@ -49,6 +49,8 @@ static struct {
 	lookup_found_cb	*cb;
 	void		*arg;
 	size_t		 asked;
+	void		(*queue)(struct slice uid, lookup_found_cb *cb,
+			    void *arg);	/* NULL: nobody wants to know */
 } look;
 
 static int	 done_err = -1;
@@ -211,11 +213,13 @@ int
 lookup_find(struct lookup *l, struct slice group, struct slice uid,
     size_t listed, lookup_found_cb *cb, void *arg)
 {
-	(void)l, (void)uid, (void)listed;
+	(void)l, (void)listed;
 	ck_assert(slice_is(group, "room"));
 	look.cb = cb;
 	look.arg = arg;
 	look.asked++;
+	if (look.queue != NULL)
+		look.queue(uid, cb, arg);
 	return (0);
 }
 
@@ -954,6 +958,152 @@ START_TEST(a_lost_link_fails_what_was_asked_over_it)
 }
 END_TEST
 
+/* ---- random schedules ---- */
+
+#define TALKERS		2	/* of a replica */
+#define SAYINGS		25	/* of each */
+
+/* As in the model: each waits for its lookup, which is answered in any order. */
+static struct talker {
+	size_t		 said, nwants[SHARDS];
+	int		 wants[SHARDS][SAYINGS];	/* numbers, by receiver */
+	lookup_found_cb	*cb;		/* its whisper is looked up, if not NULL */
+	void		*arg;
+	size_t		 target;
+} talkers[SHARDS][TALKERS], *looking;
+
+static void
+looked_up(struct slice uid, lookup_found_cb *cb, void *arg)
+{
+	looking->cb = cb;
+	looking->arg = arg;
+	looking->target = (size_t)(uid.data[1] - '0');
+}
+
+/* Where the target is, and perhaps where it is not any more. */
+static void
+answer_lookup(struct talker *t)
+{
+	lookup_found_cb	*cb = t->cb;
+	struct slice	 at[SHARDS];
+	size_t		 n = 0;
+
+	for (size_t i = 0; i < SHARDS; i++)
+		if (i == t->target || rand() % 4 == 0)
+			at[n++] = slice_str(addresses[i]);
+	t->cb = NULL;
+	cb(at, n, rand() % 10 == 0 ? ETIMEDOUT : 0, t->arg);
+}
+
+static void
+say_something(size_t i, size_t who)
+{
+	struct talker	*t = &talkers[i][who];
+	size_t		 target = (i + 1 + (size_t)rand() % (SHARDS - 1)) % SHARDS;
+	char		 text[16], uid[] = "u0";
+	int		 number = (int)t->said, waiting, one = rand() % 2;
+
+	snprintf(text, sizeof(text), "%zu.%zu.%d", i, who, number);
+	uid[1] = (char)('0' + target);
+	t->said++;
+	looking = t;
+	if (one)
+		ck_assert_int_ne(whisper(i, uid, text, &waiting), -1);
+	else
+		ck_assert_int_ne(cast(i, text, NULL, 1), -1);
+	for (size_t k = 0; k < SHARDS; k++)
+		if (k != i && (!one || k == target))
+			t->wants[k][t->nwants[k]++] = number;
+}
+
+/* What replica k heard is for whom it has, of each talker all and in order; or, lossy,
+ * in order. */
+static void
+check_heard(size_t k, int lossy)
+{
+	size_t	 at[SHARDS][TALKERS] = { 0 }, i, who, missed = 0, lost = 0;
+	int	 number;
+
+	for (size_t n = 0; n < heard[k].n; n++) {
+		const char	*text = heard[k].text[n];
+		struct talker	*t;
+
+		if (strncmp(text, "missed", 6) == 0) {
+			missed++;
+			continue;
+		}
+		if (strncmp(text, "binary to u", 11) == 0 &&
+		    (size_t)(text[11] - '0') != k)
+			continue;	/* asked for nothing */
+		ck_assert_int_eq(sscanf(strchr(text, ':') + 2, "%zu.%zu.%d",
+		    &i, &who, &number), 3);
+		t = &talkers[i][who];
+		while (lossy && at[i][who] < t->nwants[k] &&
+		    t->wants[k][at[i][who]] != number) {
+			at[i][who]++;
+			lost++;
+		}
+		ck_assert_uint_lt(at[i][who], t->nwants[k]);
+		ck_assert_int_eq(t->wants[k][at[i][who]++], number);
+	}
+	for (i = 0; i < SHARDS; i++)
+		for (who = 0; who < TALKERS; who++)
+			lost += talkers[i][who].nwants[k] - at[i][who];
+	ck_assert(lossy ? lost == 0 || missed > 0 : lost + missed == 0);
+}
+
+/* Seeds by turns: all of version 2, one of version 1, carriers that are lost. */
+START_TEST(any_schedule_keeps_order)
+{
+	size_t	 left = SHARDS * TALKERS * SAYINGS, looks;
+	int	 lossy = _i % 3 == 2;
+
+	srand((unsigned)_i);
+	if (_i % 3 == 1)
+		links_set_version(shards[_i % SHARDS].hood.links, 1);
+	look.usable = whisper_ask = 1;
+	look.queue = looked_up;
+	begin_all();
+	for (size_t i = 0; i < SHARDS; i++)
+		replicas[i]->joins = 1;
+	do {
+		size_t		 i = (size_t)rand() % SHARDS;
+		size_t		 who = (size_t)rand() % TALKERS;
+		struct talker	*t = &talkers[i][who];
+
+		if (t->cb != NULL)
+			answer_lookup(t);
+		else if (t->said < SAYINGS) {
+			say_something(i, who);
+			left--;
+		}
+		if (rand() % 3 == 0)
+			turn();
+		if (lossy && rand() % 40 == 0)
+			link_send(link_to(i, (i + 1) % SHARDS),
+			    &(struct gossip){ .type = GOSSIP_HELLO });
+		looks = 0;
+		for (size_t k = 0; k < SHARDS * TALKERS; k++)
+			looks += talkers[k / TALKERS][k % TALKERS].cb != NULL;
+	} while (left > 0 || looks > 0);
+	until(ndone == SHARDS * TALKERS * SAYINGS, 15000);
+	/* All links are up again, and have said what was lost with them. */
+	for (size_t i = 0; i < SHARDS; i++)
+		for (size_t k = 0; k < SHARDS; k++)
+			if (i != k)
+				until(link_is_up(link_to(i, k)), 5000);
+	for (size_t i = 0; i < SHARDS; i++)
+		for (size_t k = 0; k < SHARDS; k++)
+			if (i != k)
+				until(neighbours_find(replicas[k]->neighbours,
+				    100 + i)->in == neighbours_find(
+				    replicas[i]->neighbours, 100 + k)->out,
+				    5000);
+	for (size_t k = 0; k < SHARDS; k++)
+		check_heard(k, lossy);
+}
+END_TEST
+
 /* ---- gossip ---- */
 
 static struct kennel_slot	 slots[SHARDS];
@@ -1112,6 +1262,7 @@ main(void)
 	tcase_add_test(tc, a_replica_that_ends_cancels_and_settles);
 	tcase_add_test(tc, a_dead_shard_does_not_keep_anybody_waiting);
 	tcase_add_test(tc, a_lost_link_fails_what_was_asked_over_it);
+	tcase_add_loop_test(tc, any_schedule_keeps_order, 0, 24);
 	tcase_add_test(tc, gossip_gathers_an_answer_from_each);
 	tcase_add_test(tc,
 	    gossip_has_a_deadline_and_late_answers_are_ignored);
