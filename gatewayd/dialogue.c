@@ -49,7 +49,7 @@ dialogue_hello(struct dialogue *d, struct control *c, const struct ctl *m,
 	    s->incarnation != m->incarnation))
 		goto refuse;
 	why = "no protocol version in common";
-	if (m->low > WIRE_VERSION || m->high < WIRE_VERSION)
+	if (wire_common(m->low, m->high, WIRE_VERSION) == 0)
 		goto refuse;
 	why = "its earlier channel has not ended, or it is leaving";
 	if (s->control != NULL || s->hopeless ||
@@ -67,6 +67,7 @@ dialogue_hello(struct dialogue *d, struct control *c, const struct ctl *m,
 	s->link_path = path;
 	s->incarnation = m->incarnation;
 	s->started = m->time;
+	s->version = wire_common(m->low, m->high, WIRE_VERSION);
 	keys_address(s->address, sizeof(s->address), set->node, s->slot,
 	    s->incarnation);
 
@@ -416,7 +417,7 @@ dialogue_welcome(const struct dialogue *d, struct shard *s)
 {
 	const struct settings	*set = s->all->settings;
 	struct ctl		 m = { .type = CTL_WELCOME,
-				    .high = WIRE_VERSION,
+				    .high = s->version,
 				    .incarnation = d->incarnation,
 				    .text = slice_str(set->node),
 				    .value = slice_str(d->redis_url) };

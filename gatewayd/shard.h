@@ -48,6 +48,7 @@ struct shard {			/* one slot */
 	uint32_t	 slot;
 	enum shard_state state;
 	uint64_t	 incarnation;
+	unsigned	 version;	/* of messages, that both speak */
 	pid_t		 pid;
 	int		 pidfd;		/* -1 */
 	int		 ours;		/* our child */

@@ -117,7 +117,7 @@ ctl_encode(struct buf *b, const struct ctl *m)
 		b->failed = 1;
 		return;
 	}
-	pack_row(b, m->type, rows[m->type].fields, fields, m);
+	pack_row(b, m->type, rows[m->type].fields, fields, m, 1);
 }
 
 int

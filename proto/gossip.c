@@ -6,7 +6,8 @@
 enum field {
 	F_END = PACK_END, F_LATER = PACK_LATER,
 	F_ASK = PACK_FIRST, F_TO, F_FROM, F_SEQ, F_INCARNATION, F_SLOT, F_LOW,
-	F_HIGH, F_FLAGS, F_UID, F_PAYLOAD, F_TERM, F_TOPICS, F_AFTER, F_ERA, F_OF
+	F_HIGH, F_FLAGS, F_UID, F_PAYLOAD, F_TERM, F_TOPICS, F_AFTER, F_ERA, F_OF,
+	F_SAID, F_PRIOR
 };
 
 #define U32(m, max)	{ PACK_U32, offsetof(struct gossip, m), max }
@@ -29,12 +30,15 @@ static const struct pack_field fields[] = {
 	[F_TERM]	= U64(term),
 	[F_AFTER]	= U64(after),
 	[F_ERA]		= U64(era),
+	[F_SAID]	= U64(said),
+	[F_PRIOR]	= U64(prior),
 	[F_OF]		= U32(of, GOSSIP_NTYPES - 1),
 	[F_TOPICS]	= STR(topics, TOPICS_MAX),
 };
 
 /*
- * One row a message; shards are equal, both send all of them.  A new field stands
+ * One row a message; shards are equal, both send all of them.  Fields behind F_LATER
+ * are of version 2: the number of what was said; DONE's.  A new field stands
  * at the end of its row, behind an F_LATER that divides it from those that all
  * senders know, also in a row with a payload: of that only the length stands in the
  * row, the bytes follow the array.  A new message is passed over by those that do
@@ -49,17 +53,20 @@ static const struct row {
 	    { F_SLOT, F_INCARNATION, F_LOW, F_HIGH } },
 	[GOSSIP_MEET]	= { "meet", GOSSIP_DONE, { F_ASK, F_TO, F_FROM } },
 	[GOSSIP_CAST]	= { "cast", GOSSIP_DONE,
-	    { F_ASK, F_TO, F_FROM, F_SEQ, F_FLAGS, F_UID, F_PAYLOAD } },
+	    { F_ASK, F_TO, F_FROM, F_SEQ, F_FLAGS, F_UID, F_PAYLOAD, F_LATER,
+	      F_SAID, F_PRIOR } },
 	[GOSSIP_WHISPER] = { "whisper", GOSSIP_DONE,
-	    { F_ASK, F_TO, F_FROM, F_SEQ, F_FLAGS, F_UID, F_PAYLOAD } },
+	    { F_ASK, F_TO, F_FROM, F_SEQ, F_FLAGS, F_UID, F_PAYLOAD, F_LATER,
+	      F_SAID, F_PRIOR } },
 	[GOSSIP_ASK]	= { "ask", GOSSIP_ANSWER,
 	    { F_ASK, F_TO, F_FROM, F_PAYLOAD } },
 	[GOSSIP_ANSWER]	= { "answer", 0, { F_ASK, F_FLAGS, F_PAYLOAD } },
-	[GOSSIP_DONE]	= { "done", 0, { F_ASK } },
+	[GOSSIP_DONE]	= { "done", 0,
+	    { F_ASK, F_LATER, F_TO, F_FROM, F_SAID } },
 	[GOSSIP_ASKME]	= { "askme", GOSSIP_DONE, { F_ASK, F_FLAGS } },
 	[GOSSIP_PUBLISH] = { "publish", GOSSIP_DONE,
 	    { F_ASK, F_TO, F_FROM, F_SEQ, F_FLAGS, F_UID, F_TOPICS,
-	      F_PAYLOAD } },
+	      F_PAYLOAD, F_LATER, F_SAID, F_PRIOR } },
 	[GOSSIP_STEP]	= { "step", 0,
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_AFTER, F_PAYLOAD } },
 	[GOSSIP_REIGN]	= { "reign", 0,
@@ -73,7 +80,8 @@ static const struct row {
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA, F_AFTER,
 	      F_PAYLOAD } },
 	[GOSSIP_LOST]	= { "lost", 0,
-	    { F_TO, F_FROM, F_AFTER, F_SEQ, F_OF, F_FLAGS, F_UID, F_TOPICS } },
+	    { F_TO, F_FROM, F_AFTER, F_SEQ, F_OF, F_FLAGS, F_UID, F_TOPICS,
+	      F_LATER, F_SAID, F_PRIOR } },
 };
 
 const char *
@@ -91,13 +99,14 @@ gossip_answer(enum gossip_type type)
 }
 
 void
-gossip_encode(struct buf *b, const struct gossip *m)
+gossip_encode(struct buf *b, const struct gossip *m, unsigned version)
 {
 	if ((unsigned)m->type >= nitems(rows) || rows[m->type].name == NULL) {
 		b->failed = 1;
 		return;
 	}
-	pack_row(b, m->type, rows[m->type].fields, fields, m);
+	pack_row(b, m->type, rows[m->type].fields, fields, m,
+	    version > WIRE_OLDEST);
 }
 
 int

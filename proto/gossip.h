@@ -3,12 +3,17 @@
  * first, and behind it the payload's bytes.  The lower slot dials; both say HELLO
  * first.
  *
- * Everything that reaches clients carries its origin replica and that
- * replica's sequence number towards this neighbour (from 1, without gaps): a
+ * Everything that reaches clients carries its origin replica and `said`, the number of
+ * what that replica has said: the same towards all neighbours, so that two of them can
+ * compare what they have of a third.  Some of it goes to some only; `prior` is what
+ * was said to this neighbour before, and shows whether anything between is missing.  A
  * repeat is dropped; at a gap the sockets that have missed something are closed.
+ * seq counts what is sent to this neighbour (from 1, without gaps); version 1 has
+ * nothing else.
  *
  * ask: when not 0, the receiver answers DONE (or ANSWER) with the same number
- * after it has acted.
+ * after it has acted.  What has a number `said` may be answered by that: one DONE at
+ * the end of a turn, for all that the turn has acted on.
  */
 #ifndef PROTO_GOSSIP_H
 #define PROTO_GOSSIP_H
@@ -22,17 +27,20 @@
 enum gossip_type {
 	GOSSIP_HELLO = 1,		/* slot incarnation low high */
 	GOSSIP_MEET,		/* ask to from: introduction, answered DONE */
-	GOSSIP_CAST,		/* ask to from seq flags uid payload: to all of
-				   replica `to`, but uid if GOSSIP_F_NOT_UID */
-	GOSSIP_WHISPER,		/* ask to from seq flags uid payload: to the
-				   sockets of uid */
+	GOSSIP_CAST,		/* ask to from seq flags uid payload said prior: to
+				   all of replica `to`, but uid if
+				   GOSSIP_F_NOT_UID */
+	GOSSIP_WHISPER,		/* ask to from seq flags uid payload said prior: to
+				   the sockets of uid */
 	GOSSIP_ASK,		/* ask to from payload, answered ANSWER */
 	GOSSIP_ANSWER,		/* ask flags payload (GOSSIP_F_ERROR: a sentence) */
-	GOSSIP_DONE,		/* ask */
+	GOSSIP_DONE,		/* ask to from said: the receiver has acted on ask; or
+				   (ask 0) its replica `from` has on all that
+				   replica `to` said up to that number */
 	GOSSIP_ASKME,		/* ask flags: GOSSIP_F_ON, my entries are not all in
 				   Redis; off again when they are */
-	GOSSIP_PUBLISH,		/* ask to from seq flags uid topics payload: as CAST,
-				   to the subscribers of the topics */
+	GOSSIP_PUBLISH,		/* ask to from seq flags uid topics payload said prior:
+				   as CAST, to the subscribers of the topics */
 	/* Between the replicas of a group and its authority (shardd/state/authority.h);
 	 * term: of office; seq: the sender's position in the group's news; era:
 	 * the term in which the news there were decided. */
@@ -52,11 +60,13 @@ enum gossip_type {
 	GOSSIP_STATE,		/* to from term seq flags era after payload: a part of
 				   all there is, number `after` from 0;
 				   GOSSIP_F_MORE: not the last */
-	GOSSIP_LOST,		/* to from after seq of flags uid topics: those behind
-				   `after` up to seq, like CAST, WHISPER or PUBLISH
-				   (of), did not get through; of NEWS: something
-				   of the authority's did not; of 0: seq is the last
-				   that was sent, a replica with less has lost it */
+	GOSSIP_LOST,		/* to from after seq of flags uid topics said prior:
+				   those behind `after` up to seq (behind prior up to
+				   said), like CAST, WHISPER or PUBLISH (of), did
+				   not get through; of NEWS: something of the
+				   authority's did not; of 0: seq, and said, is the
+				   last that was sent, a replica with less has lost
+				   it */
 	GOSSIP_NTYPES
 };
 
@@ -75,6 +85,7 @@ struct gossip {
 	uint64_t	 incarnation;
 	uint64_t	 term, era;
 	uint64_t	 after;
+	uint64_t	 said, prior;
 	uint32_t	 slot, low, high;
 	uint32_t	 of;		/* enum gossip_type */
 	uint32_t	 flags;
@@ -87,9 +98,10 @@ const char *gossip_name(enum gossip_type type);
 enum gossip_type gossip_answer(enum gossip_type type);	/* 0: none */
 /*
  * Append all but the payload's bytes, so that the payload can follow without a
- * copy: its length is in b, the caller sends b and then the bytes.
+ * copy: its length is in b, the caller sends b and then the bytes.  version: what is
+ * spoken on that link, which leaves out what came later.
  */
-void	 gossip_encode(struct buf *b, const struct gossip *m);
+void	 gossip_encode(struct buf *b, const struct gossip *m, unsigned version);
 /* 0; 1, of a type that only a later version has: to be passed over; or -1 with errno
  * EPROTO.  Fields that only a later version has are ignored. */
 int	 gossip_decode(struct gossip *m, const char *data, size_t len);

@@ -3,8 +3,12 @@
 #define PROTO_LIMITS_H
 
 /*
- * The version of control messages (control.h) and of those on links (gossip.h),
- * which both sides compare in HELLO; those with none in common part.
+ * The versions of control messages (control.h) and of those on links (gossip.h).  Each
+ * side says in HELLO which ones it speaks; the highest that both do is spoken, and
+ * those with none in common part.
+ *
+ * 2: what reaches clients has a number that is the same towards all neighbours, and
+ * FENCE is answered.
  *
  * Not raised by a new field at the end of a row, nor by a new message: those that
  * do not know them pass over them.  So a sender may not rely on either having been
@@ -13,7 +17,19 @@
  * message travels with descriptors (nobody could tell whose those of a message are
  * that is passed over).
  */
-#define WIRE_VERSION	1
+#define WIRE_OLDEST	1
+#define WIRE_VERSION	2
+
+/* The version spoken between one that speaks low to high, and one that speaks our
+ * oldest to `own`; 0: none. */
+static inline unsigned
+wire_common(unsigned low, unsigned high, unsigned own)
+{
+	unsigned	 version = high < own ? high : own;
+
+	return (low > own || version < low || version < WIRE_OLDEST ? 0 :
+	    version);
+}
 
 #define GROUP_MAX	512		/* bytes of a group's name */
 #define UID_MAX		512		/* bytes of a uid */

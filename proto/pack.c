@@ -195,15 +195,16 @@ pack_in_field(struct pack_in *in, const struct pack_field *f, void *to)
 
 void
 pack_row(struct buf *b, uint64_t type, const uint8_t row[PACK_ROW],
-    const struct pack_field *fields, const void *from)
+    const struct pack_field *fields, const void *from, int later)
 {
-	size_t	 n = 1;
+	size_t	 n = 1, end;
 
-	for (size_t i = 0; i < PACK_ROW && row[i] != PACK_END; i++)
-		n += row[i] != PACK_LATER;
+	for (end = 0; end < PACK_ROW && row[end] != PACK_END &&
+	    (later || row[end] != PACK_LATER); end++)
+		n += row[end] != PACK_LATER;
 	pack_array(b, n);
 	pack_u64(b, type);
-	for (size_t i = 0; i < PACK_ROW && row[i] != PACK_END; i++)
+	for (size_t i = 0; i < end; i++)
 		if (row[i] != PACK_LATER)
 			pack_field(b, &fields[row[i]], from);
 }

@@ -69,9 +69,9 @@ void	 pack_in_field(struct pack_in *in, const struct pack_field *f,
 enum { PACK_END, PACK_LATER, PACK_FIRST };	/* FIRST: of the fields */
 #define PACK_ROW	14		/* fields of a row, with PACK_LATER */
 
-/* One array: type, and the fields of the row. */
+/* One array: type, and the fields of the row; those behind PACK_LATER only with later. */
 void	 pack_row(struct buf *b, uint64_t type, const uint8_t row[PACK_ROW],
-	    const struct pack_field *fields, const void *from);
+	    const struct pack_field *fields, const void *from, int later);
 /* Read what follows the type into *to, which is cleared.  Fields that an older sender
  * does not know are left alone. */
 void	 pack_in_row(struct pack_in *in, const uint8_t row[PACK_ROW],

@@ -156,6 +156,15 @@ struct kennel_app {
 	 */
 	void	(*onlost)(struct kennel_replica *, uint64_t neighbour,
 		    const struct kennel_uid *uids, size_t n, int flags);
+	/*
+	 * Some of what neighbour `origin` said to the clients of this replica did
+	 * not get here, though neither process died: too much waited for the link
+	 * between the two, the link was lost, or there was no memory.  Clients
+	 * who were to have it are being closed with 1013, to come back; what the
+	 * application has gathered from what it heard may lack something.  Called
+	 * once for each loss, before anything that was said later is heard.
+	 */
+	void	(*onmissed)(struct kennel_replica *, uint64_t origin);
 
 	/*
 	 * The state of a group: see "shared state" below.  decide runs in one

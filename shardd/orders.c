@@ -94,7 +94,7 @@ orders_hello(struct worker *w, struct control *c)
 	struct ctl	 m = {
 		.type = CTL_HELLO, .slot = w->slot,
 		.incarnation = w->incarnation, .pid = (uint32_t)getpid(),
-		.low = WIRE_VERSION, .high = WIRE_VERSION,
+		.low = WIRE_OLDEST, .high = w->version,
 		.limit = (uint32_t)w->capacity, .time = w->started,
 		.text = slice_str(w->link_path),
 		.flags = CTL_F_PAGE | (w->draining ? CTL_F_LEAVE : 0),
@@ -112,7 +112,7 @@ orders_welcome(struct worker *w, struct order_in *o)
 {
 	const struct ctl	*m = o->m;
 
-	if (m->high != WIRE_VERSION || m->text.len > NODE_MAX ||
+	if (wire_common(m->high, m->high, w->version) == 0 || m->text.len > NODE_MAX ||
 	    m->text.len == 0) {
 		errno = EPROTO;
 		return (-1);

@@ -61,13 +61,13 @@ start_arguments(struct worker *w, int argc, char **argv)
 		{ "control", 1, NULL, 'c' }, { "slot", 1, NULL, 's' },
 		{ "incarnation", 1, NULL, 'i' }, { "run-dir", 1, NULL, 'r' },
 		{ "log-level", 1, NULL, 'l' }, { "core", 0, NULL, 'd' },
-		{ "help", 0, NULL, 'h' },
+		{ "wire", 1, NULL, 'w' }, { "help", 0, NULL, 'h' },
 		{ "version", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
 	};
 	enum log_level	 level = LOG_LEVEL_INFO;
 	static char	 ident[64];
 	char		*end;
-	uint64_t	 slot = SLOTS_MAX;
+	uint64_t	 slot = SLOTS_MAX, version = WIRE_VERSION;
 	int		 o, core = 0;
 
 	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -95,6 +95,11 @@ start_arguments(struct worker *w, int argc, char **argv)
 		case 'd':
 			core = 1;
 			break;
+		case 'w':	/* as an older release speaks */
+			if (slice_u64(slice_str(optarg), WIRE_VERSION,
+			    &version) == -1 || version < WIRE_OLDEST)
+				return (-1);
+			break;
 		case 'h':
 			start_usage(argv[0]);
 			exit(0);
@@ -108,6 +113,7 @@ start_arguments(struct worker *w, int argc, char **argv)
 	    slot == SLOTS_MAX || w->incarnation == 0)
 		return (-1);
 	w->slot = (uint32_t)slot;
+	w->version = (unsigned)version;
 	if (asprintf(&w->link_path, "%s/link-%u-%016llx.sock", w->run_dir,
 	    w->slot, (unsigned long long)w->incarnation) == -1)
 		fatal("start");

@@ -277,6 +277,7 @@ worker_init_groups(struct worker *w)
 	    &w->opt.whisper_ask, &w->desk, &w->sessions.clients,
 	    &worker_groups_ops, w) == -1)
 		return (-1);
+	links_set_version(w->groups.hood.links, w->version);
 	w->wires = wires_new(w->groups.hood.links, w->link_path);
 	return (w->wires == NULL ? -1 : 0);
 }

@@ -28,6 +28,7 @@ struct worker {
 	struct event_base *base;
 	struct sessions	 sessions;
 	uint32_t	 slot;
+	unsigned	 version;	/* of messages, the highest that we speak */
 	uint64_t	 incarnation;
 	char		 node[NODE_MAX + 1];
 	char		 address[ADDRESS_MAX];	/* <node>/<slot>#<incarnation> */

@@ -116,7 +116,7 @@ api_replica_call(struct replica *r, const struct slice *uid, const char *data,
 		n = fan_cast(r->neighbours, p, nobody,
 		    d != NULL ? api_done_cb : NULL, d);
 	} else {
-		replica_whisper(r, *uid, p);
+		replica_whisper(r, *uid, p, 0);
 		n = fan_whisper(r->neighbours, replica_group(r), *uid, p, &waiting,
 		    api_settled_cb, NULL, d != NULL ? api_done_cb : NULL, d);
 	}

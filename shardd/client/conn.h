@@ -89,6 +89,7 @@ struct conn {
 	/* The floors' above, who alone look into them. */
 	struct replica	*replica;	/* a reference, or NULL */
 	struct conn_topics *topics;	/* topics.c, or NULL: none */
+	uint64_t	 joined;	/* which member of the replica, counted */
 	const struct kennel_app *app;
 	void		*data;		/* the application's */
 	struct verbs	*verbs;		/* outstanding calls, or NULL */

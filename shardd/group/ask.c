@@ -184,6 +184,12 @@ ask_answer(uint64_t id, const struct link *link, struct slice data,
 	}
 }
 
+int
+ask_is_open(uint64_t id)
+{
+	return (map_find(&asks, &id, sizeof(id)) != NULL);
+}
+
 void
 ask_missed(uint64_t id, const struct link *link)
 {

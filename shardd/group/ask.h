@@ -58,6 +58,8 @@ void	 ask_go(struct ask *a);
  * ignored. */
 void	 ask_answer(uint64_t id, const struct link *link, struct slice data,
 	    int is_error);
+/* Does somebody still wait for that one? */
+int	 ask_is_open(uint64_t id);
 /* What was asked over link, or to be asked, did not get through. */
 void	 ask_missed(uint64_t id, const struct link *link);
 /* The link ended; its shard is dead: nobody is there who could have acted. */

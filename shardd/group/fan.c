@@ -22,6 +22,7 @@ struct whisper {			/* waits for a lookup */
 	struct list	 at;
 	struct neighbours *n;		/* NULL: ended meanwhile */
 	struct payload	*p;
+	uint64_t	 joins;		/* in our replica, when it was said */
 	fan_settled_cb	*settled;
 	void		*settled_arg;
 	fan_done_cb	*done;
@@ -90,6 +91,7 @@ fan_out(struct neighbours *n, struct gossip *m,
 		m->ask = a->id;
 	}
 	m->from = n->id;
+	m->said = ++n->said;
 	for (size_t i = 0; i < n->n; i++) {
 		nb = &n->at[i];
 		l = neighbour_link(n, nb);
@@ -103,11 +105,16 @@ fan_out(struct neighbours *n, struct gossip *m,
 			continue;
 		m->to = nb->id;
 		m->seq = ++nb->out;
+		m->prior = nb->told;
+		nb->told = m->said;
 		if (link_send(l, m) == -1) {
 			over |= errno == ENOBUFS;
 			if (a != NULL)
 				ask_unsent(a);
-		} else
+		} else if (a != NULL && acted_wait(&nb->acted, m->said,
+		    a->id) == -1)
+			ask_unsent(a);
+		else
 			over |= link_is_over(l, n->id);
 	}
 	if (a != NULL)
@@ -161,7 +168,8 @@ fan_publish(struct neighbours *n, struct slice topics,
 	return (fan_out(n, &m, NULL, done, arg));
 }
 
-/* The lookup is over; with err all are asked. */
+/* The lookup is over; with err all are asked.  Who has come to our replica meanwhile
+ * gets it here: it was not there when those who were got it. */
 static void
 fan_found_cb(const struct slice *addresses, size_t count, int err,
     void *arg)
@@ -175,6 +183,8 @@ fan_found_cb(const struct slice *addresses, size_t count, int err,
 	int		 over = 0;
 
 	list_remove(&wh->at);
+	if (wh->n != NULL)
+		wh->n->ops->late(wh->n->arg, m.uid, wh->p, wh->joins);
 	if (wh->n != NULL && (over = fan_out(wh->n, &m,
 	    err == 0 ? &where : NULL, wh->done, wh->arg)) == -1) {
 		log_warn("replica id=%" PRIu64 " whisper lost: %s",
@@ -206,7 +216,8 @@ fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 		return (fan_out(n, &m, NULL, done, arg));
 	if ((wh = spare_get(sizeof(*wh) + uid.len)) == NULL)
 		return (-1);
-	*wh = (struct whisper){ .n = n, .p = p, .settled = settled,
+	*wh = (struct whisper){ .n = n, .p = p,
+	    .joins = n->ops->joins(n->arg), .settled = settled,
 	    .settled_arg = settled_arg, .done = done, .arg = arg,
 	    .uid_len = uid.len };
 	if (uid.len > 0)

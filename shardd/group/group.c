@@ -68,6 +68,22 @@ group_missed(void *arg, const struct gossip *m, enum gossip_type of,
 	hear_missed(arg, m, of, why);
 }
 
+/* neighbours_ops: how many have joined. */
+static uint64_t
+group_joins(void *arg)
+{
+	const struct replica	*r = arg;
+
+	return (r->joins);
+}
+
+/* neighbours_ops: a whisper, for those who joined after that. */
+static void
+group_late(void *arg, struct slice uid, struct payload *p, uint64_t since)
+{
+	replica_whisper(arg, uid, p, since);
+}
+
 static const struct neighbours_ops group_neighbours_ops = {
 	.met = group_met,
 	.parted = group_parted,
@@ -75,6 +91,8 @@ static const struct neighbours_ops group_neighbours_ops = {
 	.doubted = group_doubted,
 	.all_met = group_try_ready,
 	.missed = group_missed,
+	.joins = group_joins,
+	.late = group_late,
 };
 
 /* ---- what the state leads to ---- */

@@ -23,32 +23,45 @@
 
 /* ---- from a link: messages between two shards ---- */
 
-/* DONE: a neighbour has acted. */
+/* DONE: a neighbour has acted, on one thing or on all up to a number. */
 static void
-groups_done(struct link *l, const struct gossip *m)
+groups_done(struct groups *gs, struct link *l, const struct gossip *m)
 {
-	ask_answer(m->ask, l, slice_of(NULL, 0), 0);
+	struct replica		*r;
+	struct neighbour	*nb;
+
+	if (m->ask != 0) {
+		ask_answer(m->ask, l, slice_of(NULL, 0), 0);
+		return;
+	}
+	r = group_find(gs, m->to);
+	if (r != NULL && r->neighbours != NULL &&
+	    (nb = neighbours_find(r->neighbours, m->from)) != NULL)
+		acted_upto(&nb->acted, m->said, l);
 }
 
 /* ANSWER: a neighbour's answer, or why there is none. */
 static void
-groups_answer(struct link *l, const struct gossip *m)
+groups_answer(struct groups *gs, struct link *l, const struct gossip *m)
 {
+	(void)gs;
 	ask_answer(m->ask, l, slice_of(m->payload.len == 0 ? "" :
 	    m->payload.data, m->payload.len), (m->flags & GOSSIP_F_ERROR) != 0);
 }
 
 /* ASKME: not all of the peer's entries are in Redis, or all again. */
 static void
-groups_askme(struct link *l, const struct gossip *m)
+groups_askme(struct groups *gs, struct link *l, const struct gossip *m)
 {
+	(void)gs;
 	link_set_askme(l, (m->flags & GOSSIP_F_ON) != 0);
 	answer_done(l, 0, m->ask);
 }
 
 /* Messages between two replicas are in hear.c. */
 static const struct shard_message {
-	void	(*run)(struct link *l, const struct gossip *m);
+	void	(*run)(struct groups *gs, struct link *l,
+		    const struct gossip *m);
 } shard_messages[GOSSIP_NTYPES] = {
 	[GOSSIP_DONE]	= { groups_done },
 	[GOSSIP_ANSWER]	= { groups_answer },
@@ -86,7 +99,7 @@ groups_message(void *arg, struct link *l, const struct gossip *m)
 		    gossip_name(m->type));
 		return (-1);
 	}
-	shard_messages[m->type].run(l, m);
+	shard_messages[m->type].run(arg, l, m);
 	return (0);
 }
 

@@ -17,12 +17,14 @@ struct heard {
 	struct neighbour *nb;		/* who says it; NULL: it has ended */
 	struct link	*l;
 	const struct gossip *m;
+	int		 numbered;	/* it knows the numbers of version 2 */
 };
 
 void
 hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
     const char *why)
 {
+	struct neighbour *nb = neighbours_find(r->neighbours, m->from);
 	struct slice	 but = { NULL, 0 };
 	size_t		 closed;
 
@@ -34,9 +36,13 @@ hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
 		closed = topics_missed(r, m->topics, but);
 	else
 		closed = replica_missed(r, but);
-	log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64 " lost=%" PRIu64
-	    " closed=%zu why=\"%s\"", r->id, m->from, m->seq - m->after,
-	    closed, why);
+	/* One line for each origin; who was closed is counted in the status. */
+	if (nb == NULL || nb->missed++ == 0)
+		log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
+		    " lost=%" PRIu64 " closed=%zu why=\"%s\"", r->id, m->from,
+		    m->seq - m->after, closed, why);
+	if (r->app->onmissed != NULL && !r->dismissed)
+		r->app->onmissed((struct kennel_replica *)r, m->from);
 }
 
 /* m is for clients: they get it. */
@@ -53,7 +59,7 @@ hear_deliver(struct replica *r, const struct gossip *m)
 		return;
 	}
 	if (m->type == GOSSIP_WHISPER)
-		replica_whisper(r, m->uid, p);
+		replica_whisper(r, m->uid, p, 0);
 	else {
 		if ((m->flags & GOSSIP_F_NOT_UID) != 0)
 			but = m->uid;
@@ -70,9 +76,12 @@ static void
 hear_words(const struct heard *h)
 {
 	if (h->nb == NULL ||
-	    neighbours_next(h->r->neighbours, h->nb, h->m->seq))
+	    neighbours_next(h->r->neighbours, h->nb, h->m))
 		hear_deliver(h->r, h->m);
-	answer_done(h->l, h->r->id, h->m->ask);
+	if (h->m->ask != 0 && h->nb != NULL && h->numbered)
+		neighbours_owe(h->r->neighbours, h->nb, h->m->said);
+	else
+		answer_done(h->l, h->r->id, h->m->ask);
 }
 
 /* LOST: something did not get through. */
@@ -86,15 +95,15 @@ hear_lost(const struct heard *h)
 	switch (m->of) {
 	case 0:
 		if (nb != NULL)
-			neighbours_gap(n, nb, m->seq);
+			neighbours_gap(n, nb, m->said, m->seq);
 		break;
 	case GOSSIP_CAST:
 	case GOSSIP_WHISPER:
 	case GOSSIP_PUBLISH:
 		if (nb != NULL)
-			neighbours_gap(n, nb, m->after);
-		if (nb != NULL && m->seq > nb->in)
-			nb->in = m->seq;
+			neighbours_gap(n, nb, m->prior, m->after);
+		if (nb != NULL)
+			neighbours_skip(nb, m->said, m->seq);
 		hear_missed(h->r, m, m->of, "too much waited for its link");
 		break;
 	default:
@@ -140,12 +149,13 @@ hear_state(const struct heard *h)
 /* Messages between two replicas; those between two shards are in groups.c. */
 static const struct hearing {
 	void	(*run)(const struct heard *h);
+	int	 numbered;		/* it has, or names, a number of its origin */
 } hearings[GOSSIP_NTYPES] = {
 	[GOSSIP_MEET]	= { hear_meet },
-	[GOSSIP_CAST]	= { hear_words },
-	[GOSSIP_WHISPER] = { hear_words },
-	[GOSSIP_PUBLISH] = { hear_words },
-	[GOSSIP_LOST]	= { hear_lost },
+	[GOSSIP_CAST]	= { hear_words, 1 },
+	[GOSSIP_WHISPER] = { hear_words, 1 },
+	[GOSSIP_PUBLISH] = { hear_words, 1 },
+	[GOSSIP_LOST]	= { hear_lost, 1 },
 	[GOSSIP_ASK]	= { hear_ask },
 	[GOSSIP_STEP]	= { hear_state },
 	[GOSSIP_REIGN]	= { hear_state },
@@ -161,12 +171,29 @@ hear_takes(enum gossip_type type)
 	return (hearings[type].run != NULL);
 }
 
+/* What a shard of version 1 says has one number only, which counts towards us. */
+static struct gossip
+hear_version_1(const struct gossip *m)
+{
+	struct gossip	 same = *m;
+
+	same.said = m->seq;
+	same.prior = m->type == GOSSIP_LOST ? m->after : m->seq - 1;
+	return (same);
+}
+
 void
 hear(struct replica *r, struct link *l, const struct gossip *m)
 {
-	const struct heard	 h = {
-		r, neighbours_heard(r->neighbours, l, m), l, m
+	const struct hearing	*row = &hearings[m->type];
+	struct heard		 h = {
+		r, neighbours_heard(r->neighbours, l, m), l, m, m->said != 0
 	};
+	struct gossip		 same;
 
-	hearings[m->type].run(&h);
+	if (row->numbered && m->said == 0) {
+		same = hear_version_1(m);
+		h.m = &same;
+	}
+	row->run(&h);
 }

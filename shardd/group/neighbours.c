@@ -51,6 +51,33 @@ neighbour_link(const struct neighbours *n, struct neighbour *nb)
 	return (nb->link);
 }
 
+/* ---- what we have acted on ---- */
+
+void
+neighbours_owe(struct neighbours *n, struct neighbour *nb, uint64_t said)
+{
+	nb->owed = said;
+	turn_add(&n->confirm, TURN_LINKS);
+}
+
+/* Turn work, behind what the clients get: one word to each that waits for it. */
+static void
+neighbours_confirm(void *arg)
+{
+	struct neighbours	*n = arg;
+	struct gossip		 m = { .type = GOSSIP_DONE, .from = n->id };
+	struct link		*l;
+
+	for (size_t i = 0; i < n->n; i++) {
+		if ((m.said = n->at[i].owed) == 0)
+			continue;
+		n->at[i].owed = 0;
+		m.to = n->at[i].id;
+		if ((l = neighbour_link(n, &n->at[i])) != NULL)
+			link_send(l, &m);
+	}
+}
+
 /* ---- life ---- */
 
 struct neighbours *
@@ -66,6 +93,7 @@ neighbours_new(struct neighbourhood *hood, uint64_t id,
 	n->ops = ops;
 	n->arg = arg;
 	list_init(&n->whispers);
+	turn_work_init(&n->confirm, neighbours_confirm, n);
 	return (n);
 }
 
@@ -75,7 +103,11 @@ neighbours_free(struct neighbours *n)
 	if (n == NULL)
 		return;
 	held_set_ended(n->id);
+	turn_cancel(&n->confirm);
+	neighbours_confirm(n);
 	ask_cancel(n);
+	for (size_t i = 0; i < n->n; i++)
+		acted_clear(&n->at[i].acted);
 	free(n->at);
 	free(n);
 }
@@ -200,6 +232,7 @@ neighbours_farewell(struct neighbours *n, uint64_t neighbour)
 	held_set_ended(neighbour);	/* its MEET may still be on its way */
 	if (nb == NULL)
 		return;
+	acted_clear(&nb->acted);
 	memmove(nb, nb + 1,
 	    (size_t)(n->at + n->n - (nb + 1)) * sizeof(*nb));
 	n->n--;
@@ -235,28 +268,39 @@ neighbours_heard(struct neighbours *n, struct link *l, const struct gossip *m)
 
 /* ---- numbers ---- */
 
+void
+neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq)
+{
+	if (said > nb->seen)
+		nb->seen = said;
+	if (seq > nb->in)
+		nb->in = seq;
+}
+
 /* Of what is not here, nobody knows whom it was for. */
 void
-neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t seq)
+neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t said,
+    uint64_t seq)
 {
 	struct gossip	 m = { .from = nb->id, .after = nb->in, .seq = seq };
 
-	if (seq <= nb->in)
+	if (said <= nb->seen)
 		return;
-	nb->in = seq;
+	neighbours_skip(nb, said, seq);
 	n->ops->missed(n->arg, &m, GOSSIP_CAST, "lost with a link");
 }
 
 int
-neighbours_next(struct neighbours *n, struct neighbour *nb, uint64_t seq)
+neighbours_next(struct neighbours *n, struct neighbour *nb,
+    const struct gossip *m)
 {
-	if (seq <= nb->in) {
+	if (m->said <= nb->seen) {
 		log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
-		    " repeated=%" PRIu64, n->id, nb->id, seq);
+		    " repeated=%" PRIu64, n->id, nb->id, m->said);
 		return (0);
 	}
-	neighbours_gap(n, nb, seq - 1);
-	nb->in = seq;
+	neighbours_gap(n, nb, m->prior, m->seq - 1);
+	neighbours_skip(nb, m->said, m->seq);
 	return (1);
 }
 
@@ -279,7 +323,8 @@ neighbours_link_mark(struct neighbours *n, struct link *l)
 		nb = &n->at[i];
 		if (nb->out > 0 && neighbour_link(n, nb) == l)
 			link_send(l, &(struct gossip){ .type = GOSSIP_LOST,
-			    .to = nb->id, .from = n->id, .seq = nb->out });
+			    .to = nb->id, .from = n->id, .seq = nb->out,
+			    .said = nb->told });
 	}
 }
 

@@ -11,11 +11,14 @@
 #include <stdint.h>
 
 #include "common/list.h"
+#include "common/turn.h"
 #include "proto/gossip.h"
+#include "shardd/group/acted.h"
 #include "shardd/peers/link.h"
 
 struct lookup;
 struct neighbours;
+struct payload;
 
 /* What the neighbours of all groups of a shard share. */
 struct neighbourhood {
@@ -36,10 +39,15 @@ struct neighbours_ops {
 	void	(*doubted)(void *arg, uint64_t neighbour);
 	/* No neighbour is being waited for any more. */
 	void	(*all_met)(void *arg);
-	/* Numbers after m->after up to m->seq of m->from never came: a message of type
-	 * `of`, like m. */
+	/* The messages after m->after up to m->seq of m->from never came: they were of
+	 * type `of`, like m. */
 	void	(*missed)(void *arg, const struct gossip *m,
 		    enum gossip_type of, const char *why);
+	/* How many have joined here so far; and a whisper for those of uid who joined
+	 * after that. */
+	uint64_t (*joins)(void *arg);
+	void	(*late)(void *arg, struct slice uid, struct payload *p,
+		    uint64_t since);
 };
 
 enum neighbour_state { NEIGHBOUR_MEETING, NEIGHBOUR_MET, NEIGHBOUR_SILENT };
@@ -47,7 +55,12 @@ enum neighbour_state { NEIGHBOUR_MEETING, NEIGHBOUR_MET, NEIGHBOUR_SILENT };
 struct neighbour {
 	uint64_t	 id;
 	struct peer_id	 peer;		/* its shard */
-	uint64_t	 out, in;	/* the last sequence numbers */
+	uint64_t	 out, in;	/* how many were sent, and came */
+	uint64_t	 told;		/* the last number of ours that was sent */
+	uint64_t	 seen;		/* the last number of its own that came */
+	uint64_t	 owed;		/* it is to hear that we acted up to there */
+	struct acted	 acted;		/* it, on what ours said */
+	uint64_t	 missed;	/* losses of what it said */
 	struct link	*link;		/* NULL: to be found */
 	enum neighbour_state state;
 };
@@ -59,6 +72,8 @@ struct neighbours {
 	void		*arg;
 	struct neighbour *at;		/* dense, in order of introduction */
 	size_t		 n, cap;
+	uint64_t	 said;		/* the last number of ours */
+	struct turn_work confirm;	/* to whom something is owed */
 	uint64_t	 first;		/* clock_ms of the first introduction */
 	int		 ready;		/* who comes now is not waited for */
 	struct list	 whispers;	/* fan.c: being looked up */
@@ -103,12 +118,18 @@ struct neighbour *neighbours_heard(struct neighbours *n, struct link *l,
 
 /* ---- numbers ---- */
 
-/* Is seq the next one of nb?  0: it was here already.  At a gap, ops.missed. */
+/* Is m the next one of nb?  0: it was here already.  At a gap, ops.missed. */
 int	 neighbours_next(struct neighbours *n, struct neighbour *nb,
-	    uint64_t seq);
-/* All of nb up to seq should be here. */
+	    const struct gossip *m);
+/* All of nb up to the number said, its message seq to us, should be here. */
 void	 neighbours_gap(struct neighbours *n, struct neighbour *nb,
-	    uint64_t seq);
+	    uint64_t said, uint64_t seq);
+/* What is up to that number, its message seq to us, is known not to come. */
+void	 neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq);
+
+/* nb is to hear, at the end of the turn, that we have acted up to that number. */
+void	 neighbours_owe(struct neighbours *n, struct neighbour *nb,
+	    uint64_t said);
 
 /* ---- their links ---- */
 

@@ -59,6 +59,7 @@ note_absent(const struct gossip *m, struct gossip *note)
 	case GOSSIP_WHISPER:
 	case GOSSIP_PUBLISH:
 		note->seq = m->seq;
+		note->said = m->said;
 		return (1);
 	case GOSSIP_STEP:
 	case GOSSIP_REIGN:

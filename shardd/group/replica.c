@@ -45,6 +45,7 @@ replica_join(struct replica *r, struct conn *c)
 	    -1)
 		return (-1);
 	c->by_uid.mine = (uint32_t)r->nmembers;
+	c->joined = ++r->joins;
 	r->members[r->nmembers++] = c;
 	return (0);
 }
@@ -103,7 +104,8 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 }
 
 size_t
-replica_whisper(struct replica *r, struct slice uid, struct payload *p)
+replica_whisper(struct replica *r, struct slice uid, struct payload *p,
+    uint64_t since)
 {
 	struct bag_node	*e;
 	struct conn	*c;
@@ -112,8 +114,8 @@ replica_whisper(struct replica *r, struct slice uid, struct payload *p)
 	for (e = bag_find(&r->uids, bag_hash(uid.data, uid.len)); e != NULL;
 	    e = bag_again(e)) {
 		c = replica_conn(e);
-		if (slice_eq(conn_uid(c), uid) && conn_send(c, p) == 0 &&
-		    ++n == CONN_CROWD)
+		if (c->joined > since && slice_eq(conn_uid(c), uid) &&
+		    conn_send(c, p) == 0 && ++n == CONN_CROWD)
 			conn_crowd(r->clients, 1);
 	}
 	conn_crowd(r->clients, 0);

@@ -40,6 +40,7 @@ struct replica {
 	struct conn	**members;	/* dense; in order of joining, but for
 					   the last taking a leaver's place */
 	size_t		 nmembers, cap;
+	uint64_t	 joins;		/* how many have joined; conn->joined */
 	struct bag	 uids;		/* the members, by uid */
 	struct map	 topics;	/* topics.c */
 	size_t		 refs;		/* connections that belong to it */
@@ -78,9 +79,10 @@ void	 replica_leave(struct replica *r, struct conn *c);
  * its bound is doomed, not waited for.  Returns the number reached.
  */
 size_t	 replica_emit(struct replica *r, struct payload *p, struct slice but);
-/* The same to the members of one uid. */
+/* The same to the members of one uid, of those who joined after the first `since`
+ * (0: to all). */
 size_t	 replica_whisper(struct replica *r, struct slice uid,
-	    struct payload *p);
+	    struct payload *p, uint64_t since);
 /* A message for all, but those of that uid (data NULL: for all), did not get here:
  * they are closed, to come back.  Returns how many. */
 size_t	 replica_missed(struct replica *r, struct slice but);

@@ -188,6 +188,7 @@ queue_note(struct backlog *b, struct queue *q, struct gossip *m,
 		last = list_entry(before->prev, struct item, at);
 	if (last != NULL && last->note && item_same(&last->m, m)) {
 		last->m.seq = m->seq;
+		last->m.said = m->said;
 		return (fate);
 	}
 	if ((i = item_new(m, 1)) == NULL)

@@ -33,6 +33,7 @@ struct links {
 	void		*dial_arg;
 	struct list	 all;		/* struct link */
 	int		 leaving;
+	unsigned	 version;	/* the highest that we speak */
 };
 
 struct link {
@@ -41,6 +42,7 @@ struct link {
 	struct peer_id	 peer;
 	char		*path;		/* NULL: not known, we do not dial */
 	struct carrier	*carrier;
+	unsigned	 version;	/* spoken with that peer */
 	int		 up;		/* the carrier has said so */
 	int		 given_up;	/* since it was up: only notes wait */
 	int		 lossy;		/* a carrier was lost since it was up */
@@ -82,6 +84,7 @@ links_new(struct event_base *base, const struct peer_id *self,
 	if ((ls = calloc(1, sizeof(*ls))) == NULL)
 		return (NULL);
 	ls->base = base;
+	ls->version = WIRE_VERSION;
 	ls->self = *self;
 	ls->ops = ops;
 	ls->arg = arg;
@@ -124,6 +127,18 @@ struct event_base *
 links_base(const struct links *ls)
 {
 	return (ls->base);
+}
+
+unsigned
+links_version(const struct links *ls)
+{
+	return (ls->version);
+}
+
+void
+links_set_version(struct links *ls, unsigned version)
+{
+	ls->version = version;
 }
 
 void
@@ -218,6 +233,7 @@ link_get(struct links *ls, const struct peer_id *peer, const char *path)
 	list_init(&l->at);
 	l->links = ls;
 	l->peer = *peer;
+	l->version = WIRE_OLDEST;
 	l->since = clock_ms();
 	backoff_init(&l->backoff, 20, 500);
 	backlog_init(&l->backlog, &link_backlog_ops, l);
@@ -291,13 +307,14 @@ link_has_carrier(const struct link *l)
 }
 
 void
-link_up(struct link *l, struct carrier *c)
+link_up(struct link *l, struct carrier *c, unsigned version)
 {
 	struct links	*ls = l->links;
 
-	log_info("link slot=%u incarnation=%016" PRIx64 " up", l->peer.slot,
-	    l->peer.incarnation);
+	log_info("link slot=%u incarnation=%016" PRIx64 " version=%u up",
+	    l->peer.slot, l->peer.incarnation, version);
 	l->carrier = c;
+	l->version = version;
 	l->up = 1;
 	l->given_up = l->backlog.closed = 0;
 	backoff_reset(&l->backoff);
@@ -397,15 +414,15 @@ link_eased(void *arg, uint64_t replica)
 	l->links->ops->eased(l->links->arg, l, replica);
 }
 
-/* All of m but its payload, as it is sent; valid until the next.  Its data is NULL
+/* All of m but its payload, as it is sent over l; valid until the next.  Its data is NULL
  * when m is no message that could be sent. */
 static struct slice
-link_encode(const struct gossip *m)
+link_encode(const struct link *l, const struct gossip *m)
 {
 	static struct buf	 head;
 
 	head.len = 0;
-	gossip_encode(&head, m);
+	gossip_encode(&head, m, l->version);
 	if (!head.failed && m->payload.len <= LINK_FRAME_MAX - head.len)
 		return (slice_of(head.data, head.len));
 	head.failed = 0;
@@ -423,7 +440,7 @@ link_feed(void *arg)
 
 	while (l->up && link_queued(l) <= LINK_FEED &&
 	    (m = backlog_next(&l->backlog)) != NULL) {
-		head = link_encode(m);
+		head = link_encode(l, m);
 		if (head.data == NULL || l->carrier->ops->send(
 		    l->carrier, head, m->payload) == -1) {
 			evtimer_add(l->timer, &tv);	/* no memory */
@@ -443,7 +460,7 @@ link_feed(void *arg)
 int
 link_send(struct link *l, const struct gossip *m)
 {
-	struct slice	head = link_encode(m);
+	struct slice	head = link_encode(l, m);
 	int		rv = -1;
 
 	budget_charge(BUDGET_RECEIVER);
@@ -482,6 +499,12 @@ int
 link_is_up(const struct link *l)
 {
 	return (l->up);
+}
+
+unsigned
+link_version(const struct link *l)
+{
+	return (l->version);
 }
 
 struct links *

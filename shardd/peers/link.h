@@ -77,6 +77,9 @@ typedef struct carrier *links_dial_cb(void *arg, struct link *l,
 void	 links_set_dial(struct links *ls, links_dial_cb *dial, void *arg);
 const struct peer_id *links_self(const struct links *ls);
 struct event_base *links_base(const struct links *ls);
+/* The highest version that is spoken here (WIRE_VERSION, unless it was set). */
+unsigned links_version(const struct links *ls);
+void	 links_set_version(struct links *ls, unsigned version);
 /* This shard leaves: that its links end is nothing to warn of. */
 void	 links_leave(struct links *ls);
 int	 links_empty(const struct links *ls);
@@ -103,6 +106,8 @@ int	 link_send(struct link *l, const struct gossip *m);
 /* Is what waits for that replica's group beyond its mark? */
 int	 link_is_over(const struct link *l, uint64_t replica);
 int	 link_is_up(const struct link *l);
+/* What is spoken on it, once it was up; WIRE_OLDEST before. */
+unsigned link_version(const struct link *l);
 struct links *link_links(const struct link *l);
 const struct peer_id *link_peer(const struct link *l);
 uint32_t link_slot(const struct link *l);	/* for the log */
@@ -113,7 +118,8 @@ void	 link_set_askme(struct link *l, int on);
 /* ---- for carriers ---- */
 
 int	 link_has_carrier(const struct link *l);
-void	 link_up(struct link *l, struct carrier *c);
+/* version: the highest that both sides speak. */
+void	 link_up(struct link *l, struct carrier *c, unsigned version);
 /* 0, or -1: end the carrier. */
 int	 link_message(struct link *l, const struct gossip *m);
 void	 link_drained(struct link *l);		/* its carrier has room */

@@ -136,11 +136,12 @@ wire_say_hello(struct wire *wire)
 	const struct peer_id *self = links_self(wire->wires->links);
 	struct gossip	 m = { .type = GOSSIP_HELLO, .slot = self->slot,
 			    .incarnation = self->incarnation,
-			    .low = WIRE_VERSION, .high = WIRE_VERSION };
+			    .low = WIRE_OLDEST,
+			    .high = links_version(wire->wires->links) };
 	struct buf	 b = { 0 };
 	int		 rv = -1;
 
-	gossip_encode(&b, &m);
+	gossip_encode(&b, &m, WIRE_VERSION);
 	if (!b.failed)
 		rv = frames_send(wire->frames, slice_of(b.data, b.len),
 		    slice_of(NULL, 0));
@@ -155,10 +156,12 @@ wire_hello(struct wire *wire, const struct gossip *m)
 	const struct peer_id	 peer = { NULL, m->slot, m->incarnation };
 	struct links		*ls = wire->wires->links;
 	struct link		*l = wire->link;
+	unsigned		 version;
 
 	if (m->type != GOSSIP_HELLO)
 		return ("it did not say hello");
-	if (m->low > WIRE_VERSION || m->high < WIRE_VERSION)
+	version = wire_common(m->low, m->high, links_version(ls));
+	if (version == 0)
 		return ("no version in common");
 	if (m->incarnation == links_self(ls)->incarnation)
 		return ("it says that it is us");
@@ -177,7 +180,7 @@ wire_hello(struct wire *wire, const struct gossip *m)
 		return ("somebody else answered");
 	event_free(wire->timer);
 	wire->timer = NULL;
-	link_up(l, &wire->carrier);
+	link_up(l, &wire->carrier, version);
 	return (NULL);
 }
 

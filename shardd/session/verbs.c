@@ -284,7 +284,7 @@ verbs_whisper(struct conn *c, const struct verb *v)
 		verbs_release(b);
 		return (-1);
 	}
-	replica_whisper(r, v->uid, v->p);
+	replica_whisper(r, v->uid, v->p, 0);
 	over = fan_whisper(r->neighbours, replica_group(r), v->uid, v->p,
 	    &waiting, verbs_settled_cb, b, promise != NULL ? verbs_done_cb : NULL,
 	    promise);

@@ -8,7 +8,7 @@ int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 encode(struct buf *b, const struct gossip *m)
 {
-	gossip_encode(b, m);
+	gossip_encode(b, m, WIRE_VERSION);
 	/* Only the types that have one decode to a payload with data. */
 	if (m->payload.data != NULL)
 		buf_add(b, m->payload.data, m->payload.len);

@@ -120,6 +120,8 @@ def test_a_flood_costs_no_other_group_a_message_or_a_pause(start, talk):
     wait.until(lambda: k.status()["totals"]["gone"].get("missed") == lost)
     k.wait_log(f"has sent what waited, lost_messages={lost}")
     assert k.log().count("why=\"too much waited") == lost
+    # Its application has heard it, once for each.
+    wait.until(lambda: k.log().count("talk: missed something of ") == lost)
     # Who sent is still there, and so is the link.
     assert all(t.end is None for t in each(groups, 0)) and not b.end
     assert k.shard(1)["pid"] == pid and "lost_bytes" not in k.log()

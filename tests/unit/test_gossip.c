@@ -7,7 +7,8 @@
 static const struct gossip	full = {
 	.ask = 1, .to = 2, .from = UINT64_MAX, .seq = 4, .incarnation = 5,
 	.slot = 6, .low = 7, .high = 8, .flags = GOSSIP_F_BINARY,
-	.term = 9, .era = 10, .after = 11, .topics = { "t\0u", 4 },
+	.term = 9, .era = 10, .after = 11, .said = 12, .prior = 13,
+	.topics = { "t\0u", 4 },
 	.uid = { "uid", 3 }, .payload = { "p\0yload", 7 },
 };
 
@@ -25,7 +26,7 @@ static void
 encode(struct buf *b, const struct gossip *m)
 {
 	b->len = 0;
-	gossip_encode(b, m);
+	gossip_encode(b, m, WIRE_VERSION);
 	if (has_payload(m->type) && m->payload.len != 0)
 		buf_add(b, m->payload.data, m->payload.len);
 	ck_assert_int_eq(b->failed, 0);
@@ -79,7 +80,7 @@ START_TEST(a_cast_borrows_its_payload_from_the_frame)
 	ck_assert_ptr_nonnull(big);
 	m.type = GOSSIP_CAST;
 	m.payload = slice_of(big, 1 << 20);
-	gossip_encode(&b, &m);
+	gossip_encode(&b, &m, WIRE_VERSION);
 	ck_assert_uint_lt(b.len, 100);		/* none of the payload */
 	buf_add(&b, big, 1 << 20);
 	ck_assert_int_eq(gossip_decode(&got, b.data, b.len), 0);
@@ -107,12 +108,12 @@ START_TEST(what_is_not_a_message_is_refused)
 	    "\x98\x03\x00\x01\x01\x01\x00\xa0\x02" "abc", 12), -1);
 	ck_assert_int_eq(gossip_decode(&m, "\x92\x07\x05", 3), 0);
 	m.type = GOSSIP_NTYPES;
-	gossip_encode(&b, &m);
+	gossip_encode(&b, &m, WIRE_VERSION);
 	ck_assert_int_eq(b.failed, 1);
 	b.failed = 0;
 	m.type = GOSSIP_ANSWER;
 	m.payload = slice_of("", LINK_FRAME_MAX + 1);
-	gossip_encode(&b, &m);
+	gossip_encode(&b, &m, WIRE_VERSION);
 	ck_assert_int_eq(b.failed, 1);
 	ck_assert_str_eq(gossip_name(GOSSIP_NTYPES), "unknown");
 	buf_clear(&b);
@@ -126,14 +127,49 @@ START_TEST(a_later_version_may_say_more)
 	/* A type of its own. */
 	ck_assert_int_eq(gossip_decode(&m, "\x92\x7f\xa1x" "bytes", 9), 1);
 	/* DONE with another field, and with a payload. */
-	ck_assert_int_eq(gossip_decode(&m, "\x93\x07\x05\xa1x", 5), 0);
+	ck_assert_int_eq(gossip_decode(&m, "\x96\x07\x05\x00\x00\x00\xa1x", 8), 0);
 	ck_assert(m.type == GOSSIP_DONE && m.ask == 5);
 	ck_assert_int_eq(gossip_decode(&m, "\x92\x07\x05" "bytes", 8), 0);
 	ck_assert(m.ask == 5 && m.payload.len == 0);
 	/* CAST with another field behind the length of its payload. */
 	ck_assert_int_eq(gossip_decode(&m,
-	    "\x99\x03\x00\x01\x01\x01\x00\xa0\x02\xa1x" "ab", 13), 0);
+	    "\x9b\x03\x00\x01\x01\x01\x00\xa0\x02\x09\x08\xa1x" "ab", 15), 0);
 	ck_assert(m.type == GOSSIP_CAST && slice_is(m.payload, "ab"));
+	ck_assert(m.said == 9 && m.prior == 8);
+}
+END_TEST
+
+START_TEST(version_1_is_told_what_it_knows)
+{
+	struct buf	one = { 0 }, two = { 0 };
+	struct gossip	m = full, got;
+
+	m.type = GOSSIP_CAST;
+	m.payload.len = 0;
+	gossip_encode(&one, &m, 1);
+	gossip_encode(&two, &m, 2);
+	ck_assert_uint_lt(one.len, two.len);
+	ck_assert_int_eq(gossip_decode(&got, one.data, one.len), 0);
+	ck_assert(got.seq == m.seq && got.said == 0 && got.prior == 0);
+	ck_assert_int_eq(gossip_decode(&got, two.data, two.len), 0);
+	ck_assert(got.seq == m.seq && got.said == 12 && got.prior == 13);
+	buf_clear(&one);
+	buf_clear(&two);
+}
+END_TEST
+
+/* low and high of theirs, the highest of ours, and what is spoken. */
+START_TEST(the_highest_that_both_speak_is_spoken)
+{
+	static const unsigned	rows[][4] = {
+		{ 1, 1, 1, 1 }, { 1, 1, 2, 1 }, { 1, 2, 1, 1 }, { 1, 2, 2, 2 },
+		{ 1, 9, 2, 2 }, { 2, 9, 2, 2 }, { 2, 9, 1, 0 }, { 7, 9, 2, 0 },
+		{ 0, 0, 2, 0 }, { 2, 1, 2, 0 },
+	};
+
+	for (size_t i = 0; i < nitems(rows); i++)
+		ck_assert_uint_eq(wire_common(rows[i][0], rows[i][1],
+		    rows[i][2]), rows[i][3]);
 }
 END_TEST
 
@@ -150,6 +186,8 @@ main(void)
 	tcase_add_test(t, a_cast_borrows_its_payload_from_the_frame);
 	tcase_add_test(t, what_is_not_a_message_is_refused);
 	tcase_add_test(t, a_later_version_may_say_more);
+	tcase_add_test(t, version_1_is_told_what_it_knows);
+	tcase_add_test(t, the_highest_that_both_speak_is_spoken);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

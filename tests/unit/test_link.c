@@ -238,7 +238,7 @@ say(struct side *s, int *fd, const struct gossip *m)
 	struct buf	 b = { 0 };
 	char		 frame[512];
 
-	gossip_encode(&b, m);
+	gossip_encode(&b, m, WIRE_VERSION);
 	bytes_put_be32(frame, (uint32_t)b.len);
 	memcpy(frame + 4, b.data, b.len);
 	*fd = stranger(s, frame, 4 + b.len);
@@ -457,8 +457,8 @@ END_TEST
 START_TEST(what_a_later_version_says_is_passed_over)
 {
 	static const char	 more[] = "\0\0\0\4\x92\x7f\xa1x"
-				    "\0\0\0\xd\x99\x03\x00\x01\x03\x01\x00\xa0\x02"
-				    "\xa1y" "ab";
+				    "\0\0\0\xf\x9b\x03\x00\x01\x03\x01\x00\xa0\x02"
+				    "\x01\x00\xa1y" "ab";
 	struct gossip		 hello = { .type = GOSSIP_HELLO, .slot = 1,
 				    .incarnation = 0x11, .low = 1, .high = 1 };
 	int			 fd;

@@ -25,7 +25,7 @@
 
 struct heard {				/* by one replica */
 	size_t	 n, readies;
-	char	 text[256][24];		/* "cast but=u: hello" */
+	char	 text[512][24];		/* "cast but=u: hello" */
 };
 
 static struct event_base	*base;
@@ -49,6 +49,8 @@ static struct {
 	lookup_found_cb	*cb;
 	void		*arg;
 	size_t		 asked;
+	void		(*queue)(struct slice uid, lookup_found_cb *cb,
+			    void *arg);	/* NULL: nobody wants to know */
 } look;
 
 static int	 done_err = -1;
@@ -86,8 +88,11 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 }
 
 size_t
-replica_whisper(struct replica *r, struct slice uid, struct payload *p)
+replica_whisper(struct replica *r, struct slice uid, struct payload *p,
+    uint64_t since)
 {
+	if (since > 0 && since >= r->joins)
+		return (0);
 	return (hear(r, "to ", uid, p));
 }
 
@@ -208,11 +213,13 @@ int
 lookup_find(struct lookup *l, struct slice group, struct slice uid,
     size_t listed, lookup_found_cb *cb, void *arg)
 {
-	(void)l, (void)uid, (void)listed;
+	(void)l, (void)listed;
 	ck_assert(slice_is(group, "room"));
 	look.cb = cb;
 	look.arg = arg;
 	look.asked++;
+	if (look.queue != NULL)
+		look.queue(uid, cb, arg);
 	return (0);
 }
 
@@ -577,6 +584,125 @@ START_TEST(a_repeat_is_dropped_and_at_a_gap_all_are_told)
 }
 END_TEST
 
+static size_t	 nmissed;
+
+static void
+onmissed(struct kennel_replica *r, uint64_t origin)
+{
+	ck_assert_ptr_eq(r, (struct kennel_replica *)replicas[1]);
+	ck_assert_uint_eq(origin, 100);
+	nmissed++;
+}
+
+/* The numbers are of all that the origin says: here some of it was for others. */
+START_TEST(what_was_said_to_others_is_no_gap)
+{
+	struct gossip	 m = { .type = GOSSIP_CAST, .from = 100, .to = 101,
+			    .payload = slice_str("x") };
+	static const struct {
+		uint64_t	 said, prior, seq;
+		const char	*hears;		/* NULL: nothing */
+	} rows[] = {
+		{ 3, 0, 1, "all: x" },
+		{ 9, 3, 2, "all: x" },
+		{ 9, 3, 2, NULL },		/* again */
+		{ 7, 3, 2, NULL },
+		{ 12, 11, 4, "missed all: " },	/* and then it: 11 is lost */
+	};
+	struct link	*l;
+	size_t		 n = 0;
+
+	app.onmissed = onmissed;
+	begin_all();
+	l = link_to(1, 0);
+	for (size_t i = 0; i < nitems(rows); i++) {
+		m.said = rows[i].said;
+		m.prior = rows[i].prior;
+		m.seq = rows[i].seq;
+		ck_assert_int_eq(link_message(l, &m), 0);
+		if (rows[i].hears != NULL)
+			ck_assert_str_eq(heard[1].text[n++], rows[i].hears);
+	}
+	ck_assert_uint_eq(heard[1].n, n + 1);
+	ck_assert_str_eq(heard[1].text[n], "all: x");
+	ck_assert_uint_eq(nmissed, 1);
+}
+END_TEST
+
+/* A replica's number for what it says is the same for all whom it reaches. */
+START_TEST(numbers_can_be_compared_between_receivers)
+{
+	const struct neighbour	*a, *b;
+	int			 waiting;
+
+	begin_all();
+	whisper_ask = 1;
+	look.usable = 1;
+	cast(0, "one", NULL, 0);
+	ck_assert_int_eq(whisper(0, "u", "two", &waiting), 0);
+	look.at[0] = slice_str(addresses[2]);
+	look.cb(look.at, 1, 0, look.arg);
+	until(heard[1].n == 1 && heard[2].n == 2, 2000);
+	a = neighbours_find(replicas[1]->neighbours, 100);
+	b = neighbours_find(replicas[2]->neighbours, 100);
+	ck_assert(a->seen == 1 && b->seen == 2);
+	cast(0, "three", NULL, 0);
+	until(heard[1].n == 2 && heard[2].n == 3, 2000);
+	ck_assert(a->seen == 3 && b->seen == 3);
+	ck_assert(a->in == 2 && b->in == 3);
+	ck_assert_str_eq(heard[1].text[1], "all: three");
+}
+END_TEST
+
+/* One DONE of each neighbour for all that it acted on in a turn. */
+START_TEST(many_are_confirmed_by_one_number)
+{
+	begin_all();
+	for (int i = 0; i < 100; i++)
+		cast(0, "x", NULL, 1);
+	until(ndone == 100, 5000);
+	ck_assert_int_eq(done_err, 0);
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_uint_eq(replicas[0]->neighbours->at[i].acted.n, 0);
+	/* What ended otherwise does not stay. */
+	links_set_version(shards[1].hood.links, 1);
+	link_send(link_to(0, 1), &(struct gossip){ .type = GOSSIP_HELLO });
+	until(!link_is_up(link_to(0, 1)), 5000);
+	until(link_is_up(link_to(0, 1)), 5000);
+	for (size_t i = 101; i < 300; i++) {
+		cast(0, "x", NULL, 1);
+		until(ndone == i, 5000);
+	}
+	for (size_t i = 0; i < 2; i++)
+		ck_assert_uint_lt(replicas[0]->neighbours->at[i].acted.n, 8);
+}
+END_TEST
+
+START_TEST(one_of_version_1_is_understood_both_ways)
+{
+	char	 want[24];
+
+	links_set_version(shards[1].hood.links, 1);
+	begin_all();
+	ck_assert_uint_eq(link_version(link_to(0, 1)), 1);
+	ck_assert_uint_eq(link_version(link_to(1, 2)), 1);
+	ck_assert_uint_eq(link_version(link_to(0, 2)), 2);
+	for (int i = 0; i < 30; i++) {
+		snprintf(want, sizeof(want), "%d", i);
+		cast(0, want, NULL, 1);
+		cast(1, want, NULL, 1);
+	}
+	until(ndone == 60 && heard[0].n == 30 && heard[1].n == 30 &&
+	    heard[2].n == 60, 5000);
+	ck_assert_int_eq(done_err, 0);
+	for (int i = 0; i < 30; i++) {
+		snprintf(want, sizeof(want), "all: %d", i);
+		ck_assert_str_eq(heard[0].text[i], want);
+		ck_assert_str_eq(heard[1].text[i], want);
+	}
+}
+END_TEST
+
 START_TEST(who_misses_something_is_told_exactly)
 {
 	static const struct {
@@ -744,6 +870,33 @@ START_TEST(whisper_looks_up_when_there_are_many)
 }
 END_TEST
 
+/* Those who were here got it when it was said; one who came since has not. */
+START_TEST(a_whisper_that_is_looked_up_is_for_who_comes_meanwhile)
+{
+	int	 waiting;
+
+	begin_all();
+	whisper_ask = 1;
+	look.usable = 1;
+	replicas[0]->joins = 7;
+	ck_assert_int_eq(whisper(0, "u", "one", &waiting), 0);
+	look.cb(NULL, 0, 0, look.arg);
+	ck_assert_uint_eq(heard[0].n, 0);
+	ck_assert_int_eq(whisper(0, "u", "two", &waiting), 0);
+	replicas[0]->joins = 8;
+	look.cb(NULL, 0, 0, look.arg);
+	ck_assert_uint_eq(heard[0].n, 1);
+	ck_assert_str_eq(heard[0].text[0], "binary to u: two");
+	/* Its replica has ended: nobody comes. */
+	ck_assert_int_eq(whisper(0, "u", "three", &waiting), 0);
+	replicas[0]->joins = 9;
+	end(0);
+	look.cb(NULL, 0, 0, look.arg);
+	ck_assert_uint_eq(heard[0].n, 1);
+	until(ndone == 3, 500);
+}
+END_TEST
+
 START_TEST(a_replica_that_ends_cancels_and_settles)
 {
 	int	 waiting;
@@ -802,6 +955,152 @@ START_TEST(a_lost_link_fails_what_was_asked_over_it)
 	ck_assert_uint_eq(heard[1].n, 2);
 	ck_assert_str_eq(heard[1].text[0], "missed all: ");
 	ck_assert_str_eq(heard[1].text[1], "all: two");
+}
+END_TEST
+
+/* ---- random schedules ---- */
+
+#define TALKERS		2	/* of a replica */
+#define SAYINGS		25	/* of each */
+
+/* As in the model: each waits for its lookup, which is answered in any order. */
+static struct talker {
+	size_t		 said, nwants[SHARDS];
+	int		 wants[SHARDS][SAYINGS];	/* numbers, by receiver */
+	lookup_found_cb	*cb;		/* its whisper is looked up, if not NULL */
+	void		*arg;
+	size_t		 target;
+} talkers[SHARDS][TALKERS], *looking;
+
+static void
+looked_up(struct slice uid, lookup_found_cb *cb, void *arg)
+{
+	looking->cb = cb;
+	looking->arg = arg;
+	looking->target = (size_t)(uid.data[1] - '0');
+}
+
+/* Where the target is, and perhaps where it is not any more. */
+static void
+answer_lookup(struct talker *t)
+{
+	lookup_found_cb	*cb = t->cb;
+	struct slice	 at[SHARDS];
+	size_t		 n = 0;
+
+	for (size_t i = 0; i < SHARDS; i++)
+		if (i == t->target || rand() % 4 == 0)
+			at[n++] = slice_str(addresses[i]);
+	t->cb = NULL;
+	cb(at, n, rand() % 10 == 0 ? ETIMEDOUT : 0, t->arg);
+}
+
+static void
+say_something(size_t i, size_t who)
+{
+	struct talker	*t = &talkers[i][who];
+	size_t		 target = (i + 1 + (size_t)rand() % (SHARDS - 1)) % SHARDS;
+	char		 text[16], uid[] = "u0";
+	int		 number = (int)t->said, waiting, one = rand() % 2;
+
+	snprintf(text, sizeof(text), "%zu.%zu.%d", i, who, number);
+	uid[1] = (char)('0' + target);
+	t->said++;
+	looking = t;
+	if (one)
+		ck_assert_int_ne(whisper(i, uid, text, &waiting), -1);
+	else
+		ck_assert_int_ne(cast(i, text, NULL, 1), -1);
+	for (size_t k = 0; k < SHARDS; k++)
+		if (k != i && (!one || k == target))
+			t->wants[k][t->nwants[k]++] = number;
+}
+
+/* What replica k heard is for whom it has, of each talker all and in order; or, lossy,
+ * in order. */
+static void
+check_heard(size_t k, int lossy)
+{
+	size_t	 at[SHARDS][TALKERS] = { 0 }, i, who, missed = 0, lost = 0;
+	int	 number;
+
+	for (size_t n = 0; n < heard[k].n; n++) {
+		const char	*text = heard[k].text[n];
+		struct talker	*t;
+
+		if (strncmp(text, "missed", 6) == 0) {
+			missed++;
+			continue;
+		}
+		if (strncmp(text, "binary to u", 11) == 0 &&
+		    (size_t)(text[11] - '0') != k)
+			continue;	/* asked for nothing */
+		ck_assert_int_eq(sscanf(strchr(text, ':') + 2, "%zu.%zu.%d",
+		    &i, &who, &number), 3);
+		t = &talkers[i][who];
+		while (lossy && at[i][who] < t->nwants[k] &&
+		    t->wants[k][at[i][who]] != number) {
+			at[i][who]++;
+			lost++;
+		}
+		ck_assert_uint_lt(at[i][who], t->nwants[k]);
+		ck_assert_int_eq(t->wants[k][at[i][who]++], number);
+	}
+	for (i = 0; i < SHARDS; i++)
+		for (who = 0; who < TALKERS; who++)
+			lost += talkers[i][who].nwants[k] - at[i][who];
+	ck_assert(lossy ? lost == 0 || missed > 0 : lost + missed == 0);
+}
+
+/* Seeds by turns: all of version 2, one of version 1, carriers that are lost. */
+START_TEST(any_schedule_keeps_order)
+{
+	size_t	 left = SHARDS * TALKERS * SAYINGS, looks;
+	int	 lossy = _i % 3 == 2;
+
+	srand((unsigned)_i);
+	if (_i % 3 == 1)
+		links_set_version(shards[_i % SHARDS].hood.links, 1);
+	look.usable = whisper_ask = 1;
+	look.queue = looked_up;
+	begin_all();
+	for (size_t i = 0; i < SHARDS; i++)
+		replicas[i]->joins = 1;
+	do {
+		size_t		 i = (size_t)rand() % SHARDS;
+		size_t		 who = (size_t)rand() % TALKERS;
+		struct talker	*t = &talkers[i][who];
+
+		if (t->cb != NULL)
+			answer_lookup(t);
+		else if (t->said < SAYINGS) {
+			say_something(i, who);
+			left--;
+		}
+		if (rand() % 3 == 0)
+			turn();
+		if (lossy && rand() % 40 == 0)
+			link_send(link_to(i, (i + 1) % SHARDS),
+			    &(struct gossip){ .type = GOSSIP_HELLO });
+		looks = 0;
+		for (size_t k = 0; k < SHARDS * TALKERS; k++)
+			looks += talkers[k / TALKERS][k % TALKERS].cb != NULL;
+	} while (left > 0 || looks > 0);
+	until(ndone == SHARDS * TALKERS * SAYINGS, 15000);
+	/* All links are up again, and have said what was lost with them. */
+	for (size_t i = 0; i < SHARDS; i++)
+		for (size_t k = 0; k < SHARDS; k++)
+			if (i != k)
+				until(link_is_up(link_to(i, k)), 5000);
+	for (size_t i = 0; i < SHARDS; i++)
+		for (size_t k = 0; k < SHARDS; k++)
+			if (i != k)
+				until(neighbours_find(replicas[k]->neighbours,
+				    100 + i)->in == neighbours_find(
+				    replicas[i]->neighbours, 100 + k)->out,
+				    5000);
+	for (size_t k = 0; k < SHARDS; k++)
+		check_heard(k, lossy);
 }
 END_TEST
 
@@ -949,14 +1248,21 @@ main(void)
 	tcase_add_test(tc, last_words_are_heard_after_the_farewell);
 	tcase_add_test(tc, a_mix_stays_in_order);
 	tcase_add_test(tc, a_repeat_is_dropped_and_at_a_gap_all_are_told);
+	tcase_add_test(tc, what_was_said_to_others_is_no_gap);
+	tcase_add_test(tc, numbers_can_be_compared_between_receivers);
+	tcase_add_test(tc, many_are_confirmed_by_one_number);
+	tcase_add_test(tc, one_of_version_1_is_understood_both_ways);
 	tcase_add_test(tc, who_misses_something_is_told_exactly);
 	tcase_add_test(tc, a_note_of_what_does_not_fit_is_for_the_same_receivers);
 	tcase_add_test(tc, nonsense_ends_the_link);
 	tcase_add_test(tc, what_is_held_is_bounded);
 	tcase_add_test(tc, whisper_looks_up_when_there_are_many);
+	tcase_add_test(tc,
+	    a_whisper_that_is_looked_up_is_for_who_comes_meanwhile);
 	tcase_add_test(tc, a_replica_that_ends_cancels_and_settles);
 	tcase_add_test(tc, a_dead_shard_does_not_keep_anybody_waiting);
 	tcase_add_test(tc, a_lost_link_fails_what_was_asked_over_it);
+	tcase_add_loop_test(tc, any_schedule_keeps_order, 0, 24);
 	tcase_add_test(tc, gossip_gathers_an_answer_from_each);
 	tcase_add_test(tc,
 	    gossip_has_a_deadline_and_late_answers_are_ignored);

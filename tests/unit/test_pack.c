@@ -230,7 +230,7 @@ START_TEST(each_version_reads_every_other_ones_message)
 	struct slice		 rest;
 	int			 from = _i / 3, to = _i % 3;
 
-	pack_row(&b, 9, grown_rows[from], grown_fields, &sent);
+	pack_row(&b, 9, grown_rows[from], grown_fields, &sent, 1);
 	ck_assert_int_eq(b.failed, 0);
 	buf_add(&b, sent.s.data, sent.s.len);
 	ck_assert_int_eq(pack_open_head(&in, b.data, b.len, &rest), 0);

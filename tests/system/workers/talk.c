@@ -63,11 +63,20 @@ receive(struct kennel_request *q)
 	    strlen(text));
 }
 
+static void
+onmissed(struct kennel_replica *r, uint64_t origin)
+{
+	(void)r;
+	fprintf(stderr, "talk: missed something of %llu\n",
+	    (unsigned long long)origin);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct kennel_app app = {
 		.name = "talk", .receive = receive, .onmessage = onmessage,
+		.onmissed = onmissed,
 	};
 
 	return (kennel_worker_main(argc, argv, &app, 1));
