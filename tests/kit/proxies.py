@@ -44,7 +44,11 @@ class Proxy:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, start_new_session=True)
-        wait.until(self.answers, 20, f"{self.command()[0]} listens")
+        try:
+            wait.until(self.answers, 20, f"{self.command()[0]} listens")
+        except AssertionError:
+            self.__exit__()
+            raise
 
     def certificate(self):
         """Self-signed: site.crt, site.key, and both in site.pem."""

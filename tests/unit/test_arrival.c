@@ -18,6 +18,7 @@
 #include "common/networks.h"
 #include "common/sock.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/complaint.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/inlet.h"
 #include "gatewayd/linger.h"
@@ -652,6 +653,22 @@ START_TEST(a_head_of_a_stranger_is_not_read)
 }
 END_TEST
 
+START_TEST(complaints_are_said_now_and_then)
+{
+	struct complaint c = { 0 };
+	uint64_t	 unsaid = 9;
+
+	ck_assert(complaint_due(&c, 5, &unsaid));
+	ck_assert_uint_eq(unsaid, 0);
+	for (int i = 0; i < 7; i++)
+		ck_assert(!complaint_due(&c, 4 + COMPLAINT_MS, &unsaid));
+	ck_assert(complaint_due(&c, 5 + COMPLAINT_MS, &unsaid));
+	ck_assert_uint_eq(unsaid, 7);
+	ck_assert(complaint_due(&c, 5 + 2 * COMPLAINT_MS, &unsaid));
+	ck_assert_uint_eq(unsaid, 0);
+}
+END_TEST
+
 START_TEST(a_head_that_is_cut_or_late_is_counted_and_none_is_not)
 {
 	char	 c;
@@ -778,6 +795,7 @@ main(void)
 		lingering_ends_after_a_second,
 		out_of_descriptors_one_is_refused_at_once,
 		a_head_of_a_stranger_is_not_read,
+		complaints_are_said_now_and_then,
 		a_head_that_is_cut_or_late_is_counted_and_none_is_not,
 		clients_of_one_address_are_counted_behind_a_proxy_too,
 		trusted_proxies_say_who_each_request_is_of,

@@ -23,6 +23,7 @@ fill(struct capsule *c)
 	c->app = slice_str("chat");
 	c->route = slice_str("chat");
 	c->peer = slice_str("127.0.0.1:40112");
+	c->via = slice_str("10.0.0.1:80");
 	c->early = slice_of("GET / HT\0", 9);
 	c->owed = slice_str("HTTP/1.1 101");
 	c->state = slice_str("s");
@@ -51,6 +52,7 @@ START_TEST(a_capsule_comes_back_as_it_was)
 	ck_assert_uint_eq(d.replica, 7);
 	ck_assert(slice_eq(d.group, c.group) && slice_eq(d.uid, c.uid));
 	ck_assert(slice_eq(d.app, c.app) && slice_eq(d.route, c.route));
+	ck_assert(slice_eq(d.via, c.via));
 	ck_assert(slice_eq(d.peer, c.peer) && slice_eq(d.early, c.early));
 	ck_assert(slice_eq(d.owed, c.owed) && slice_eq(d.state, c.state));
 	ck_assert(slice_eq(d.blob, c.blob));

@@ -34,6 +34,7 @@ START_TEST(a_copy_needs_nothing_of_what_it_was_copied_from)
 	ask.app = make("chat");
 	ask.route = make("lobby");
 	ask.peer = make("10.0.0.1:99");
+	ask.via = make("10.0.0.2:98");
 	ask.early = make("GET / HTTP/1.1\r\n\r\n");
 	headers[0] = (struct capsule_header){ make("A"), make("1") };
 	headers[1] = (struct capsule_header){ make("Bee"), make("") };
@@ -53,6 +54,7 @@ START_TEST(a_copy_needs_nothing_of_what_it_was_copied_from)
 	ck_assert(slice_is(copy.app, "chat"));
 	ck_assert(slice_is(copy.route, "lobby"));
 	ck_assert(slice_is(copy.peer, "10.0.0.1:99"));
+	ck_assert(slice_is(copy.via, "10.0.0.2:98"));
 	ck_assert(slice_is(copy.early, "GET / HTTP/1.1\r\n\r\n"));
 	ck_assert_uint_eq(copy.nheaders, 2);
 	ck_assert(slice_is(copy.headers[0].name, "A"));
