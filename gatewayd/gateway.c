@@ -129,6 +129,13 @@ gateway_run(struct gateway *g)
 
 	g->incarnation = bytes_random64();
 	g->started = clock_wall_ms();
+	/* Before there is a socket's file: whoever ends us now, ends it too. */
+	if ((g->base = event_base_new()) == NULL ||
+	    event_base_priority_init(g->base, 2) == -1)
+		fatalx("no event loop");
+	signals = proc_signals_new(g->base, signos, gateway_signal_cb, g);
+	if (signals == NULL)
+		fatal("signals");
 	sockets_bind(&g->sockets, &g->settings);
 	if (admin_listen(&g->settings, &g->admin_fd) == -1) {
 		why = strerror(errno);
@@ -139,12 +146,6 @@ gateway_run(struct gateway *g)
 	}
 	gateway_become(g);
 	gateway_name(&g->settings);
-	if ((g->base = event_base_new()) == NULL ||
-	    event_base_priority_init(g->base, 2) == -1)
-		fatalx("no event loop");
-	signals = proc_signals_new(g->base, signos, gateway_signal_cb, g);
-	if (signals == NULL)
-		fatal("signals");
 	tick = event_new(g->base, -1, EV_PERSIST, gateway_tick_cb, NULL);
 	if (tick == NULL || event_add(tick, &second) == -1)
 		fatalx("no memory");
