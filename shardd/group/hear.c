@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "common/log.h"
+#include "proto/counters.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/answer.h"
 #include "shardd/group/hear.h"
@@ -37,6 +38,7 @@ hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
 	else
 		closed = replica_missed(r, but);
 	/* One line for each origin; who was closed is counted in the status. */
+	counter_add(COUNTER_MISSED, 1);
 	if (nb == NULL || nb->missed++ == 0)
 		log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
 		    " lost=%" PRIu64 " closed=%zu why=\"%s\"", r->id, m->from,
