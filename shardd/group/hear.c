@@ -153,18 +153,18 @@ static const struct hearing {
 	void	(*run)(const struct heard *h);
 	int	 numbered;		/* it has, or names, a number of its origin */
 } hearings[GOSSIP_NTYPES] = {
-	[GOSSIP_MEET]	= { hear_meet },
+	[GOSSIP_MEET]	= { hear_meet, 0 },
 	[GOSSIP_CAST]	= { hear_words, 1 },
 	[GOSSIP_WHISPER] = { hear_words, 1 },
 	[GOSSIP_PUBLISH] = { hear_words, 1 },
 	[GOSSIP_LOST]	= { hear_lost, 1 },
-	[GOSSIP_ASK]	= { hear_ask },
-	[GOSSIP_STEP]	= { hear_state },
-	[GOSSIP_REIGN]	= { hear_state },
-	[GOSSIP_AT]	= { hear_state },
-	[GOSSIP_NEWS]	= { hear_state },
-	[GOSSIP_ACK]	= { hear_state },
-	[GOSSIP_STATE]	= { hear_state },
+	[GOSSIP_ASK]	= { hear_ask, 0 },
+	[GOSSIP_STEP]	= { hear_state, 0 },
+	[GOSSIP_REIGN]	= { hear_state, 0 },
+	[GOSSIP_AT]	= { hear_state, 0 },
+	[GOSSIP_NEWS]	= { hear_state, 0 },
+	[GOSSIP_ACK]	= { hear_state, 0 },
+	[GOSSIP_STATE]	= { hear_state, 0 },
 };
 
 int
