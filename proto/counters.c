@@ -50,6 +50,10 @@ const struct counter_row counter_rows[] = {
 	{ "kennel_link_dropped_messages_total",
 	  "Messages to another shard that were dropped, for it did not read.",
 	  METRIC_COUNTER, COUNTER_LINK_LOST, 1, NULL, { NULL } },
+	{ "kennel_gaps_total",
+	  "Losses, of one message or more in a row, of what another replica said to "
+	  "the shard's.",
+	  METRIC_COUNTER, COUNTER_MISSED, 1, NULL, { NULL } },
 	{ "kennel_links_lost_total",
 	  "Links between shards that ended.",
 	  METRIC_COUNTER, COUNTER_LINK_ENDED, 1, NULL, { NULL } },

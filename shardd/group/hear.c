@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "common/log.h"
+#include "proto/counters.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/answer.h"
 #include "shardd/group/hear.h"
@@ -37,6 +38,7 @@ hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
 	else
 		closed = replica_missed(r, but);
 	/* One line for each origin; who was closed is counted in the status. */
+	counter_add(COUNTER_MISSED, 1);
 	if (nb == NULL || nb->missed++ == 0)
 		log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
 		    " lost=%" PRIu64 " closed=%zu why=\"%s\"", r->id, m->from,
@@ -151,18 +153,18 @@ static const struct hearing {
 	void	(*run)(const struct heard *h);
 	int	 numbered;		/* it has, or names, a number of its origin */
 } hearings[GOSSIP_NTYPES] = {
-	[GOSSIP_MEET]	= { hear_meet },
+	[GOSSIP_MEET]	= { hear_meet, 0 },
 	[GOSSIP_CAST]	= { hear_words, 1 },
 	[GOSSIP_WHISPER] = { hear_words, 1 },
 	[GOSSIP_PUBLISH] = { hear_words, 1 },
 	[GOSSIP_LOST]	= { hear_lost, 1 },
-	[GOSSIP_ASK]	= { hear_ask },
-	[GOSSIP_STEP]	= { hear_state },
-	[GOSSIP_REIGN]	= { hear_state },
-	[GOSSIP_AT]	= { hear_state },
-	[GOSSIP_NEWS]	= { hear_state },
-	[GOSSIP_ACK]	= { hear_state },
-	[GOSSIP_STATE]	= { hear_state },
+	[GOSSIP_ASK]	= { hear_ask, 0 },
+	[GOSSIP_STEP]	= { hear_state, 0 },
+	[GOSSIP_REIGN]	= { hear_state, 0 },
+	[GOSSIP_AT]	= { hear_state, 0 },
+	[GOSSIP_NEWS]	= { hear_state, 0 },
+	[GOSSIP_ACK]	= { hear_state, 0 },
+	[GOSSIP_STATE]	= { hear_state, 0 },
 };
 
 int
