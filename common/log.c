@@ -23,11 +23,14 @@
 
 #include "common/bytes.h"
 #include "common/log.h"
+#include "common/log_line.h"
 
 #define LOG_LINE	2048
+#define LOG_LINE_MAX	(2 * LOG_LINE)	/* of JSON, which PIPE_BUF allows */
 
 static const char	*log_ident = "kennel";
 static enum log_level	 log_max = LOG_LEVEL_INFO;
+static enum log_format	 log_form = LOG_FORMAT_TEXT;
 static unsigned long	 log_dropped;	/* lines, since it was said */
 static int		 log_cut;	/* the last line has no end */
 static int		 log_again = -1;	/* stderr, opened once more */
@@ -61,6 +64,48 @@ enum log_level
 log_level_get(void)
 {
 	return (log_max);
+}
+
+void
+log_level_set(enum log_level level)
+{
+	log_max = level;
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return (log_names[level]);
+}
+
+static const char *const log_formats[] = {
+	[LOG_FORMAT_TEXT] = "text",
+	[LOG_FORMAT_JSON] = "json",
+	[LOG_FORMAT_JOURNALD] = "journald",
+};
+
+int
+log_format_parse(const char *name, enum log_format *format)
+{
+	for (size_t i = 0; i < nitems(log_formats); i++)
+		if (strcmp(log_formats[i], name) == 0) {
+			*format = (enum log_format)i;
+			return (0);
+		}
+	errno = EINVAL;
+	return (-1);
+}
+
+const char *
+log_format_name(enum log_format format)
+{
+	return (log_formats[format]);
+}
+
+void
+log_format_set(enum log_format format)
+{
+	log_form = format;
 }
 
 /* Is it fd that st tells of?  Somebody may have closed what we opened. */
@@ -130,35 +175,31 @@ log_put(const char *line, size_t n)
 	return (w == -1 ? -1 : 0);
 }
 
-/* When, how bad, who: the length. */
+/* The line that says message: its length. */
 static size_t
-log_head(char *line, size_t size, enum log_level level)
+log_line(char *line, size_t size, enum log_level level, const char *message)
 {
-	char		 when[32];
-	struct timespec	 t;
-	struct tm	 tm;
+	struct log_event	 e = {
+		.format = log_form, .level = level, .ident = log_ident,
+		.pid = (long)getpid(), .message = message,
+	};
 
-	clock_gettime(CLOCK_REALTIME, &t);
-	gmtime_r(&t.tv_sec, &tm);
-	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
-	return ((size_t)snprintf(line, size, "%s.%03ldZ %s %s[%ld] ", when,
-	    t.tv_nsec / 1000000, log_names[level], log_ident,
-	    (long)getpid()));
+	clock_gettime(CLOCK_REALTIME, &e.when);
+	return (log_line_write(line, size, &e));
 }
 
 void
 log_catch_up(void)
 {
-	char	 line[256];
+	char	 line[1024], text[160];
 	size_t	 n;
 	int	 keep = errno;
 
 	if (log_dropped == 0)
 		return;
-	n = log_head(line, sizeof(line), LOG_LEVEL_WARN);
-	n += (size_t)snprintf(line + n, sizeof(line) - n, "log dropped=%lu "
-	    "lines: nobody had read stderr, and its pipe was full\n",
-	    log_dropped);
+	snprintf(text, sizeof(text), "log dropped=%lu lines: nobody had read "
+	    "stderr, and its pipe was full", log_dropped);
+	n = log_line(line, sizeof(line), LOG_LEVEL_WARN, text);
 	if (log_put(line, n) == 0)
 		log_dropped = 0;
 	errno = keep;
@@ -167,17 +208,16 @@ log_catch_up(void)
 static void
 log_write(enum log_level level, int err, const char *fmt, va_list ap)
 {
-	char		 line[LOG_LINE];
+	char		 text[LOG_LINE], line[LOG_LINE_MAX];
 	size_t		 n;
 	int		 keep = errno;
 
-	n = log_head(line, sizeof(line) - 1, level);
-	vsnprintf(line + n, sizeof(line) - 1 - n, fmt, ap);
-	n += strlen(line + n);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	n = strlen(text);
 	if (err != 0)
-		snprintf(line + n, sizeof(line) - 1 - n, ": %s", strerror(err));
-	n += strlen(line + n);
-	line[n++] = '\n';
+		snprintf(text + n, sizeof(text) - n, ": %s", strerror(err));
+	n = log_line(line, log_form == LOG_FORMAT_JSON ? sizeof(line) :
+	    LOG_LINE, level, text);
 	log_catch_up();
 	/* The order of lines is theirs: none before what is missing is said. */
 	if (log_dropped > 0 || (log_put(line, n) == -1 && errno == EAGAIN))

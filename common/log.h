@@ -14,13 +14,21 @@
 
 #include <stddef.h>
 
-enum log_level { LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+#include "common/log_line.h"
+
 
 /* ident is borrowed for ever: "gatewayd", "shardd/3". */
 void	 log_init(const char *ident, enum log_level level);
 /* "warn", "info", "debug" -> level.  0, or -1 with errno EINVAL. */
 int	 log_level_parse(const char *name, enum log_level *level);
 enum log_level log_level_get(void);
+void	 log_level_set(enum log_level level);
+const char *log_level_name(enum log_level level);
+
+/* "text", "json", "journald" -> format.  0, or -1 with errno EINVAL. */
+int	 log_format_parse(const char *name, enum log_format *format);
+const char *log_format_name(enum log_format format);
+void	 log_format_set(enum log_format format);
 
 /* Say how many lines were dropped, if some were and there is room: for a timer of
  * a process that may have nothing else to say. */

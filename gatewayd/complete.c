@@ -74,11 +74,11 @@ complete_settings(struct load *l)
 	else if (!shards && s->shards > s->max_shards)
 		s->shards = s->max_shards;
 	if (s->max_shards < s->shards)
-		settings_die(EXIT_CONFIG, "max_shards is %u, less than the %u "
+		settings_fault(s, "max_shards is %u, less than the %u "
 		    "shards to start with; give --max-shards %u or more",
 		    s->max_shards, s->shards, s->shards);
 	if (s->line_max > s->head_max)
-		settings_die(EXIT_CONFIG, "line_max (%zu) is more than head_max "
+		settings_fault(s, "line_max (%zu) is more than head_max "
 		    "(%zu), of which it is a part", s->line_max, s->head_max);
 	if (s->redis == NULL)
 		s->redis = settings_strdup("auto");
@@ -89,7 +89,7 @@ complete_settings(struct load *l)
 	if (s->state_dir == NULL)
 		s->state_dir = settings_have(paths_state_dir());
 	if (strlen(s->run_dir) > RUN_DIR_MAX)
-		settings_die(EXIT_CONFIG, "the run directory's path %s is %zu "
+		settings_fault(s, "the run directory's path %s is %zu "
 		    "bytes, too long for the sockets in it; choose one of at "
 		    "most %d with --run-dir", s->run_dir, strlen(s->run_dir),
 		    RUN_DIR_MAX);
@@ -182,7 +182,7 @@ complete_secrets(struct settings *s)
 	char	*password = secret_take("KENNEL_REDIS_PASSWORD");
 
 	if (key != NULL && strlen(key) > SIGNING_KEY_MAX)
-		settings_die(EXIT_CONFIG, "KENNEL_SIGNING_KEY is longer than "
+		settings_fault(s, "KENNEL_SIGNING_KEY is longer than "
 		    "%d bytes", SIGNING_KEY_MAX);
 	if (key != NULL)
 		settings_option(s, "signing_key", key);
@@ -224,6 +224,8 @@ complete_routes(struct settings *s)
 	settings_option(s, "links", buf_add(&links, "", 1) == -1 ? "" :
 	    links.data)->live = 1;
 	buf_clear(&links);
+	settings_option(s, "log_level", log_level_name(s->log_level))->live =
+	    1;
 }
 
 /* ---- users and programs ---- */
@@ -237,11 +239,13 @@ complete_user(struct settings *s)
 	s->gid = getegid();
 	if (s->user == NULL)
 		return;
-	if ((pw = getpwnam(s->user)) == NULL)
-		settings_die(EXIT_CONFIG, "user %s: no such user; useradd "
+	if ((pw = getpwnam(s->user)) == NULL) {
+		settings_fault(s, "user %s: no such user; useradd "
 		    "--system %s makes one", s->user, s->user);
+		return;
+	}
 	if (s->uid != 0 && s->uid != pw->pw_uid)
-		settings_die(EXIT_CONFIG, "only root can become user %s; start "
+		settings_fault(s, "only root can become user %s; start "
 		    "as root, or leave user out", s->user);
 	s->uid = pw->pw_uid;
 	s->gid = pw->pw_gid;
@@ -279,12 +283,13 @@ complete_worker(struct load *l)
 	struct settings	*s = l->s;
 	char		 exe[PATH_MAX], *path = NULL, *built;
 	const char	*name = s->worker == NULL ? "shardd" : s->worker;
-	const char	*why;
+	const char	*why = NULL;
 
 	if (strchr(name, '/') != NULL) {
 		if ((why = complete_program_fault(name)) != NULL)
-			settings_die(EXIT_CONFIG, "worker %s: %s", name, why);
-		path = settings_absolute(name);
+			settings_fault(s, "worker %s: %s", name, why);
+		else
+			path = settings_absolute(name);
 	} else if (proc_exe_dir(exe, sizeof(exe)) == 0) {
 		path = paths_program(exe, name);
 		if (path == NULL && s->worker == NULL) {
@@ -294,9 +299,9 @@ complete_worker(struct load *l)
 			free(built);
 		}
 	}
-	if (path == NULL &&
+	if (path == NULL && why == NULL &&
 	    (path = paths_program(NULL, name)) == NULL)
-		settings_die(EXIT_CONFIG, "worker %s: no such program beside "
+		settings_fault(s, "worker %s: no such program beside "
 		    "gatewayd or in PATH; give its path with --worker", name);
 	free(s->worker);
 	s->worker = path;
@@ -307,7 +312,7 @@ complete_worker(struct load *l)
 	if (strcmp(s->redis, "auto") != 0)
 		return;
 	if ((path = paths_program(NULL, "redis-server")) == NULL)
-		settings_die(EXIT_CONFIG, "redis-server is not in PATH; install "
+		settings_fault(s, "redis-server is not in PATH; install "
 		    "it, give another with --redis URL, or do without: --redis "
 		    "none");
 	free(path);
@@ -373,7 +378,7 @@ complete_too_many(struct load *l, size_t need, size_t hard)
 		most->takes = 0;
 	}
 	(void)buf_add(&text, "", 1);
-	settings_die(EXIT_CONFIG, "this needs %zu file descriptors, but %zu are "
+	settings_fault(s, "this needs %zu file descriptors, but %zu are "
 	    "allowed; raise that (ulimit -Hn %zu, or LimitNOFILE=%zu in the "
 	    "unit)%s", need, hard, need, need, text.data);
 }
@@ -403,8 +408,10 @@ complete_fit(struct load *l)
 		need = (size_t)s->capacity + DESCRIPTORS;
 	if (s->limit != 0 && need < (size_t)s->limit + DESCRIPTORS)
 		need = (size_t)s->limit + DESCRIPTORS;
-	if (need > hard)
+	if (need > hard) {
 		complete_too_many(l, need, hard);
+		return;
+	}
 	left = hard - left;
 	for (size_t i = 0; i < nitems(complete_bounds); i++) {
 		if (l->given[complete_bounds[i]] != BUILT_IN)

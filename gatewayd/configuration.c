@@ -7,6 +7,7 @@
 #include "common/bytes.h"
 #include "common/config.h"
 #include "common/secret.h"
+#include "gatewayd/advise.h"
 #include "gatewayd/complete.h"
 #include "gatewayd/configuration.h"
 #include "gatewayd/routes.h"
@@ -41,7 +42,7 @@ configuration_load(struct settings *s, int argc, char **argv)
 		if (l.given[i] == FROM_FLAG)
 			s->flags |= UINT64_C(1) << i;
 	if (configuration_read(&l, NULL, err, sizeof(err)) == -1)
-		settings_die(EXIT_CONFIG, "%s", err);
+		settings_fault(s, "%s", err);
 	for (size_t i = 0; i < ROW_N; i++)
 		s->read[i] = settings_say(s, (enum row)i);
 	complete_secrets(s);
@@ -49,6 +50,10 @@ configuration_load(struct settings *s, int argc, char **argv)
 	complete_user(s);
 	complete_worker(&l);
 	complete_fit(&l);
+	if (s->check)
+		advise(s);
+	if (s->faults > 0)
+		exit(EXIT_CONFIG);
 	if (s->check) {
 		printf("configuration ok\n");
 		exit(0);
@@ -81,6 +86,7 @@ configuration_flags(struct load *l, int argc, char **argv)
 		{ "user",	required_argument, NULL, ROW_USER },
 		{ "log-level",	required_argument, NULL, ROW_LOG_LEVEL },
 		{ "admin",	required_argument, NULL, ROW_ADMIN },
+		{ "log-format",	required_argument, NULL, ROW_LOG_FORMAT },
 		{ "config",	required_argument, NULL, FLAG_CONFIG },
 		{ "check",	no_argument, NULL, FLAG_CHECK },
 		{ "version",	no_argument, NULL, FLAG_VERSION },
@@ -190,6 +196,8 @@ configuration_help(void)
 "                       10.0.0.1:9100, unix:/path, or none (default: the Unix\n"
 "                       socket admin.sock in the run directory)\n"
 "  --log-level LEVEL    warn, info or debug (default: info)\n"
+"  --log-format FORMAT  text, json (an object a line) or journald (default:\n"
+"                       text)\n"
 "  --check              check all of this, print \"configuration ok\", exit\n"
 "  --version, --help\n"
 "\n"
@@ -319,7 +327,7 @@ configuration_name(struct buf *names, const char *section, const char *key)
 /* [gateway]: take what is asked at each use, name the rest. */
 static void
 configuration_take_rows(struct settings *s, struct settings *fresh,
-    struct buf *names)
+    struct buf *taken, struct buf *left)
 {
 	const struct settings_row	*row;
 	char				*now;
@@ -332,10 +340,11 @@ configuration_take_rows(struct settings *s, struct settings *fresh,
 			continue;
 		}
 		if (!row->live) {
-			configuration_name(names, "gateway", row->key);
+			configuration_name(left, "gateway", row->key);
 			free(now);
 			continue;
 		}
+		configuration_name(taken, "gateway", row->key);
 		memcpy((char *)s + row->at, (char *)fresh + row->at,
 		    row->kind == SIZE ? sizeof(size_t) : sizeof(unsigned));
 		free(s->read[i]);
@@ -378,6 +387,47 @@ configuration_name_listeners(const struct settings *a, const struct settings *b,
 	}
 }
 
+/* A route in words, and what its clients are allowed. */
+static void
+configuration_describe_cb(const char *label, const char *text, void *arg)
+{
+	buf_addf(arg, "%s %s\n", label, text);
+}
+
+static void
+configuration_allow_cb(const char *label, const char *key, const char *value,
+    void *arg)
+{
+	buf_addf(arg, "%s %s %s\n", label, key, value);
+}
+
+/* Have the routes changed? */
+static void
+configuration_name_routes(const struct routes *old, const struct routes *fresh,
+    struct buf *names)
+{
+	struct buf	 was = { 0 }, is = { 0 };
+
+	routes_describe(old, configuration_describe_cb, &was);
+	routes_policies(old, configuration_allow_cb, &was);
+	routes_describe(fresh, configuration_describe_cb, &is);
+	routes_policies(fresh, configuration_allow_cb, &is);
+	if (was.failed || is.failed || was.len != is.len ||
+	    (is.len > 0 && memcmp(was.data, is.data, is.len) != 0))
+		buf_addf(names, "%sthe routes", names->len > 0 ? ", " : "");
+	buf_clear(&was);
+	buf_clear(&is);
+}
+
+/* A list of names as text; b is freed. */
+static void
+configuration_names(char *text, size_t size, struct buf *b)
+{
+	snprintf(text, size, "%.*s%s", (int)b->len, b->len > 0 ? b->data : "",
+	    b->failed ? " and more" : "");
+	buf_clear(b);
+}
+
 /* What workers are told of routes that there are no more. */
 static void
 configuration_forget_routes(struct settings *s)
@@ -396,13 +446,15 @@ configuration_forget_routes(struct settings *s)
 }
 
 int
-configuration_reload(struct settings *s, char *text, size_t size)
+configuration_reload(struct settings *s, struct configuration_news *news)
 {
 	struct settings	 fresh;
 	struct load	 l = { .s = &fresh };
 	struct routes	*old = s->routes;
-	struct buf	 names = { .max = size };
+	struct buf	 taken = { .max = sizeof(news->taken) };
+	struct buf	 left = { .max = sizeof(news->left) };
 
+	memset(news, 0, sizeof(*news));
 	settings_init(&fresh);
 	fresh.config = s->config == NULL ? NULL : settings_strdup(s->config);
 	for (size_t i = 0; i < ROW_N; i++)
@@ -411,21 +463,22 @@ configuration_reload(struct settings *s, char *text, size_t size)
 	if (l.given[ROW_LIMIT] == FROM_FLAG)
 		fresh.limit = s->limit;
 	/* Whose routes are the default: those of the worker that runs. */
-	if (configuration_read(&l, s->worker, text, size) == -1)
+	if (configuration_read(&l, s->worker, news->error,
+	    sizeof(news->error)) == -1)
 		goto bad;
 	if (fresh.line_max > fresh.head_max) {
-		snprintf(text, size, "line_max (%zu) is more than head_max (%zu), "
+		snprintf(news->error, sizeof(news->error), "line_max (%zu) is more than head_max (%zu), "
 		    "of which it is a part", fresh.line_max, fresh.head_max);
 		goto bad;
 	}
-	configuration_take_rows(s, &fresh, &names);
-	configuration_name_options(&fresh, s, 1, &names);
-	configuration_name_options(s, &fresh, 0, &names);
-	configuration_name_listeners(&fresh, s, 1, &names);
-	configuration_name_listeners(s, &fresh, 0, &names);
-	snprintf(text, size, "%.*s", (int)names.len, names.len > 0 ?
-	    names.data : "");
-	buf_clear(&names);
+	configuration_take_rows(s, &fresh, &taken, &left);
+	configuration_name_routes(old, fresh.routes, &taken);
+	configuration_name_options(&fresh, s, 1, &left);
+	configuration_name_options(s, &fresh, 0, &left);
+	configuration_name_listeners(&fresh, s, 1, &left);
+	configuration_name_listeners(s, &fresh, 0, &left);
+	configuration_names(news->taken, sizeof(news->taken), &taken);
+	configuration_names(news->left, sizeof(news->left), &left);
 	s->routes = fresh.routes;
 	fresh.routes = old;
 	settings_free(&fresh);

@@ -191,7 +191,7 @@ dialogue_ready(struct dialogue *d, struct shard *s, const struct ctl *m,
 	shard_forget(s);
 	d->ops->ready(s, d->arg);
 	if (s->site->leaving)
-		shard_leave(s);
+		shard_leave(s, s->all->settings->drain_ms);
 	return (0);
 }
 
@@ -203,7 +203,7 @@ dialogue_leaving(struct dialogue *d, struct shard *s, const struct ctl *m,
 	(void)d, (void)m, (void)fds, (void)cut;
 	s->site->leaving = 1;
 	if (s->state == SHARD_READY)
-		shard_leave(s);
+		shard_leave(s, s->all->settings->drain_ms);
 	return (0);
 }
 

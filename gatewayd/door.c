@@ -180,6 +180,7 @@ visitor_message_cb(struct control *c, const struct ctl *m, int *fds,
 		return (0);
 	case CTL_STATUS_ASK:
 	case CTL_FORGET:
+	case CTL_ACT:
 		evtimer_add(v->timer, &tv);
 		return (d->ops->ask(c, m, d->arg));
 	default:

@@ -28,7 +28,7 @@ struct door_ops {
 	void	(*packet)(struct shard *s, void *arg);
 	void	(*sent)(struct shard *s, void *arg);
 	void	(*end)(struct shard *s, const char *why, void *arg);
-	/* Somebody else asks, STATUS_ASK or FORGET, and is answered on c: 0, or -1:
+	/* Somebody else asks, STATUS_ASK, FORGET or ACT, and is answered on c: 0, or -1:
 	 * drop c. */
 	int	(*ask)(struct control *c, const struct ctl *m, void *arg);
 	/* c has ended, whoever it was. */

@@ -603,36 +603,16 @@ gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
 	log_catch_up();
 }
 
-/* left: what counts only after a restart. */
-static void
-gateway_reloaded(struct gateway *g, const char *left)
-{
-	if (g->roster != NULL)
-		roster_tell_options(g->roster);
-	if (left[0] != '\0')
-		log_warn("changed, but counts after a restart: %s", left);
-	log_info("configuration read again");
-}
-
 /* A signal. */
 static void
 gateway_signal_cb(int signo, void *arg)
 {
 	struct gateway	*g = arg;
-	char		 err[512];
+	struct configuration_news news;
 
 	switch (signo) {
 	case SIGHUP:
-		supervisor_reloading(g->supervisor);
-		if (configuration_reload(&g->settings, err, sizeof(err)) == -1)
-			log_warn("configuration not changed: %s%s", err,
-			    g->settings.user != NULL &&
-			    access(g->settings.config, R_OK) == -1 &&
-			    errno == EACCES ?
-			    "; restart to read it as root" : "");
-		else
-			gateway_reloaded(g, err);
-		supervisor_reloaded(g->supervisor);
+		(void)report_reload(g, &news);
 		break;
 	case SIGUSR1:
 		log_info("signal=USR1 changes nothing: the log is standard "

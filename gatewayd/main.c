@@ -35,6 +35,7 @@ main(int argc, char **argv)
 	proc_signals_ignore();
 	configuration_load(&g.settings, argc, argv);
 	log_init("gatewayd", g.settings.log_level);
+	log_format_set(g.settings.log_format);
 	if (proc_open_to_debuggers(g.settings.core) == -1)
 		fatal("core");
 	proc_nofile();

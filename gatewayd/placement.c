@@ -14,7 +14,10 @@
 #define GROUP_KEY_MAX	(APP_MAX + 1 + GROUP_MAX)
 
 static struct replica *placement_choose(const struct group *,
-	    struct slice);
+	    struct slice, enum placement_why *);
+static struct site *placement_decide(struct placement *,
+	    const struct placement_ask *, struct group *, struct replica **,
+	    enum placement_why *);
 static struct site *placement_site_for(struct placement *,
 	    const struct group *);
 static struct place *placement_seat(struct placement *, struct site *,
@@ -130,21 +133,15 @@ placement_take(struct placement *p, const struct placement_ask *ask,
 	struct site	*s;
 	struct place	*place;
 	uint32_t	 limit = ask->limit == 0 ? 1 : ask->limit;
-	int		 made = 0, over = 0;
+	enum placement_why why;
+	int		 made = 0;
 
 	if (placement_find(p, ask->id) != NULL)
 		return (PLACEMENT_FULL);
 	if (ask->group.data != NULL &&
-	    (g = group_find(p, ask->app, ask->group)) != NULL) {
+	    (g = group_find(p, ask->app, ask->group)) != NULL)
 		g->limit = limit;
-		r = placement_choose(g, ask->uid);
-		if (r == NULL && ask->http) {
-			r = group_least(g, 0);
-			over = r != NULL;
-		}
-	}
-	s = r != NULL ? r->site : placement_site_for(p, g);
-	if (s == NULL)
+	if ((s = placement_decide(p, ask, g, &r, &why)) == NULL)
 		return (ask->http ? PLACEMENT_FULL : PLACEMENT_NEED_SHARD);
 	if (ask->group.data != NULL && r == NULL) {
 		if (g == NULL &&
@@ -156,7 +153,8 @@ placement_take(struct placement *p, const struct placement_ask *ask,
 		}
 		made = 1;
 	}
-	place = placement_seat(p, s, r, ask->id, ask->uid, ask->http, over);
+	place = placement_seat(p, s, r, ask->id, ask->uid, ask->http,
+	    why == PLACEMENT_OVER);
 	if (place == NULL) {
 		if (made)
 			replica_free(p, r, 0);
@@ -168,6 +166,26 @@ placement_take(struct placement *p, const struct placement_ask *ask,
 		p->ops->replica_made(r, p->arg);
 	*out = place;
 	return (PLACED);
+}
+
+void
+placement_foresee(struct placement *p, const struct placement_ask *ask,
+    struct placement_forecast *f)
+{
+	struct group	*g = NULL;
+	struct replica	*r;
+
+	if (ask->group.data != NULL)
+		g = group_find(p, ask->app, ask->group);
+	f->site = placement_decide(p, ask, g, &r, &f->why);
+	f->answer = f->site != NULL ? PLACED : ask->http ? PLACEMENT_FULL :
+	    PLACEMENT_NEED_SHARD;
+}
+
+struct place *
+placement_next(const struct placement *p, size_t *at)
+{
+	return (set_next(&p->places, at));
 }
 
 struct place *
@@ -318,19 +336,42 @@ placement_count(const struct placement *p)
 	return (p->places.count);
 }
 
-/* A replica that is there and has room, or NULL. */
+/* The site where it goes, or NULL; *r: the replica, NULL if it is to be made. */
+static struct site *
+placement_decide(struct placement *p, const struct placement_ask *ask,
+    struct group *g, struct replica **r, enum placement_why *why)
+{
+	struct site	*s;
+
+	*r = g == NULL ? NULL : placement_choose(g, ask->uid, why);
+	if (*r == NULL && g != NULL && ask->http) {
+		*r = group_least(g, 0);
+		*why = PLACEMENT_OVER;
+	}
+	if (*r != NULL)
+		return ((*r)->site);
+	s = placement_site_for(p, g);
+	*why = s != NULL ? PLACEMENT_SITE : PLACEMENT_NOWHERE;
+	return (s);
+}
+
+/* A replica that is there and has room, and why this one; or NULL. */
 static struct replica *
-placement_choose(const struct group *g, struct slice uid)
+placement_choose(const struct group *g, struct slice uid,
+    enum placement_why *why)
 {
 	struct member	*m = member_find(&g->members, uid);
 	struct seat	*seat;
 
+	*why = PLACEMENT_AGAIN;
 	for (seat = m == NULL ? NULL : &m->seats; seat != NULL;
 	    seat = seat->next)
 		if (replica_room(seat->replica))
 			return (seat->replica);
+	*why = PLACEMENT_CURRENT;
 	if (g->current != NULL && replica_room(g->current))
 		return (g->current);
+	*why = PLACEMENT_LEAST;
 	return (group_least(g, 1));
 }
 

@@ -133,6 +133,25 @@ enum placement_answer {
  */
 enum placement_answer placement_take(struct placement *p,
 	    const struct placement_ask *ask, struct place **out);
+/* Why it goes there. */
+enum placement_why {
+	PLACEMENT_AGAIN,	/* the uid was placed in this replica last */
+	PLACEMENT_CURRENT,	/* the group's current replica */
+	PLACEMENT_LEAST,	/* the replica with the fewest places */
+	PLACEMENT_OVER,		/* the same, over the limit */
+	PLACEMENT_SITE,		/* a new replica, at the least loaded shard */
+	PLACEMENT_NOWHERE	/* see the answer */
+};
+struct placement_forecast {
+	enum placement_answer answer;
+	enum placement_why why;
+	const struct site *site;	/* NULL: nowhere */
+};
+/* What placement_take() would do now; nothing changes. */
+void	 placement_foresee(struct placement *p, const struct placement_ask *ask,
+	    struct placement_forecast *f);
+/* Each connection, for status: those without a group, too. */
+struct place *placement_next(const struct placement *p, size_t *at);
 struct place *placement_find(const struct placement *p, uint64_t id);
 struct replica *placement_replica(const struct placement *p, uint64_t id);
 struct site *place_site(const struct place *place);

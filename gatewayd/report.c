@@ -1,6 +1,7 @@
 /* What a gateway tells whoever asks how it is. */
 #include "common/bytes.h"
 #include "gatewayd/report.h"
+#include "gatewayd/acts.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/check.h"
 #include "gatewayd/forget.h"
@@ -9,8 +10,10 @@
 #include "gatewayd/ready.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
+#include "gatewayd/reload.h"
 #include "gatewayd/status.h"
 #include "gatewayd/summary.h"
+#include "gatewayd/supervisor.h"
 #include "proto/control.h"
 
 /* How things stand. */
@@ -47,6 +50,18 @@ report_checked(struct control *asker, uint64_t id,
 	(void)status_answer(&st, asker, id, check);
 }
 
+int
+report_reload(void *arg, struct configuration_news *news)
+{
+	struct gateway	*g = arg;
+	int		 rc;
+
+	supervisor_reloading(g->supervisor);
+	rc = reload_run(&g->settings, g->roster, news);
+	supervisor_reloaded(g->supervisor);
+	return (rc);
+}
+
 /* kennelctl asks. */
 int
 report_ask(struct control *c, const struct ctl *m, void *arg)
@@ -57,6 +72,10 @@ report_ask(struct control *c, const struct ctl *m, void *arg)
 	if (m->type == CTL_FORGET)
 		return (forget_begin(g->forgets, c, m, g->registry == NULL ?
 		    NULL : registry_redis(g->registry)));
+	if (m->type == CTL_ACT)
+		return (status_send(c, m->id, acts_run(&(struct acts){
+		    &g->settings, g->placement, g->roster, report_reload, g },
+		    m)));
 	if (slice_is(m->text, "check"))
 		return (check_begin(g->checks, c, m->id));
 	report_look(&st, g);

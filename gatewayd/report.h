@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct check_result;
+struct configuration_news;
 struct control;
 struct ctl;
 struct status;
@@ -20,6 +21,8 @@ void	 report_checked(struct control *asker, uint64_t id,
 	    const struct check_result *check, void *arg);
 /* kennelctl asks m: 0, or -1 and the channel is to end. */
 int	 report_ask(struct control *c, const struct ctl *m, void *arg);
+/* Read the configuration again, for a signal or for kennelctl: as reload_run(). */
+int	 report_reload(void *arg, struct configuration_news *news);
 /* A visitor of the door has gone, perhaps one that asked. */
 void	 report_gone(struct control *c, void *arg);
 /* One line for the supervisor, terminated, into dst. */

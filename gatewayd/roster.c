@@ -174,7 +174,7 @@ roster_grow(struct roster *r)
 		s = &r->all.slots[i];
 		if (s->state == SHARD_STARTING)
 			return (0);
-		if (s->state == SHARD_EMPTY && empty == NULL)
+		if (s->state == SHARD_EMPTY && !s->vacant && empty == NULL)
 			empty = s;
 	}
 	/* A shard that waits out a back-off, or leaves, is in nobody's way. */
@@ -247,7 +247,7 @@ roster_leave(struct roster *r, unsigned deadline_ms)
 		switch (s->state) {
 		case SHARD_READY:
 			shard_move(s, SHARD_LEAVING);
-			shard_drain(s, deadline_ms);
+			shard_drain(s, deadline_ms, CLOSE_GOING);
 			break;
 		case SHARD_STARTING:
 			/* The shard has served nobody, or is not to be reached. */
@@ -399,7 +399,7 @@ roster_again(struct roster *r, struct shard *s, int now)
 
 	shard_move(s, SHARD_EMPTY);
 	others = roster_active(r);
-	if (others >= set->max_shards ||
+	if (s->vacant || others >= set->max_shards ||
 	    (s->slot >= set->shards && others >= set->shards))
 		return;
 	if (now)
@@ -467,6 +467,7 @@ roster_dead(struct shard *s, void *arg)
 	} else if (s->slot >= r->settings->shards)
 		roster_slow_growth(r);
 	s->crashes_in_row += !well;
+	shard_doubt(s);
 	s->restarts++;
 	roster_again(r, s, s->crashes_in_row < 2);
 }
@@ -517,8 +518,8 @@ roster_shrink_cb(evutil_socket_t fd, short what, void *arg)
 	log_info("shard slot=%" PRIu32 " served nobody for %u ms and leaves",
 	    newest->slot, set->idle_shard_ms);
 	newest->site->leaving = 1;
-	shard_leave(newest);
-	shard_drain(newest, set->drain_ms);
+	shard_leave(newest, set->drain_ms);
+	shard_drain(newest, set->drain_ms, CLOSE_GOING);
 }
 
 /* A shard that was started on demand came to nothing: the next not too fast. */

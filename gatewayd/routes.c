@@ -282,6 +282,27 @@ routes_apps(const struct routes *r, void (*cb)(const char *, void *),
 }
 
 void
+routes_each(const struct routes *r, void (*cb)(const struct route *, void *),
+    void *arg)
+{
+	for (struct list *e = r->list.next; e != &r->list; e = e->next)
+		cb(list_entry(e, struct route, at), arg);
+}
+
+uint32_t
+routes_limit(const struct routes *r, struct slice app)
+{
+	const struct route	*route;
+
+	for (struct list *e = r->list.next; e != &r->list; e = e->next) {
+		route = list_entry(e, struct route, at);
+		if (route->group.n > 0 && slice_is(app, route->app))
+			return (route->limit);
+	}
+	return (0);
+}
+
+void
 routes_policies(const struct routes *r, void (*cb)(const char *, const char *,
     const char *, void *), void *arg)
 {

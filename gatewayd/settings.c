@@ -44,7 +44,8 @@ const struct settings_row settings_rows[ROW_N] = {
 	[ROW_RUN_DIR]	= { "run_dir", PATH, AT(run_dir), 0, 0, 0 },
 	[ROW_STATE_DIR]	= { "state_dir", PATH, AT(state_dir), 0, 0, 0 },
 	[ROW_USER]	= { "user", TEXT, AT(user), 0, 0, 0 },
-	[ROW_LOG_LEVEL]	= { "log_level", LEVEL, AT(log_level), 0, 0, 0 },
+	[ROW_LOG_LEVEL]	= { "log_level", LEVEL, AT(log_level), 0, 0, 1 },
+	[ROW_LOG_FORMAT] = { "log_format", FORMAT, AT(log_format), 0, 0, 0 },
 	[ROW_ADMIN]	= { "admin", TEXT, AT(admin), 0, 0, 0 },
 	[ROW_REDIS_PREFIX] = { "redis_prefix", TEXT, AT(redis_prefix), 0, 0,
 	    0 },
@@ -224,6 +225,12 @@ settings_set(struct load *l, const char *key, const char *value,
 		    (enum log_level *)(void *)field) == 0)
 			return (0);
 		*why = "is not one of warn, info, debug";
+		return (-1);
+	case FORMAT:
+		if (log_format_parse(value,
+		    (enum log_format *)(void *)field) == 0)
+			return (0);
+		*why = "is not one of text, json, journald";
 		return (-1);
 	case LISTEN:
 		return (settings_listen(l, value, fresh, why));
@@ -454,6 +461,21 @@ settings_die(int status, const char *fmt, ...)
 	va_end(ap);
 	fputc('\n', stderr);
 	exit(status);
+}
+
+void
+settings_fault(struct settings *s, const char *fmt, ...)
+{
+	va_list	 ap;
+
+	fputs("gatewayd: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	if (!s->check)
+		exit(EXIT_CONFIG);
+	s->faults++;
 }
 
 char *

@@ -40,7 +40,9 @@ struct settings {
 	enum log_level	 log_level;
 	char		*admin;			/* "none", or an address */
 	struct sock_addr admin_addr;		/* len 0: none */
+	enum log_format	 log_format;
 	int		 check;
+	unsigned	 faults;		/* found by it */
 	/* [gateway] */
 	int		 ready_redis;		/* 0: it is ready without Redis */
 	unsigned	 head_ms;		/* 10 000: request head */

@@ -16,7 +16,7 @@ struct settings_option;
 enum said { BUILT_IN, FROM_FILE, FROM_FLAG };	/* the later wins */
 
 enum kind { TEXT, PATH, FILE_PATH, NETWORKS, UINT, LIMIT, SIZE, DURATION,
-    LIFETIME, LEVEL, LISTEN, YESNO };
+    LIFETIME, LEVEL, FORMAT, LISTEN, YESNO };
 
 /* Also the flags' table: --log-level is log_level. */
 enum row {
@@ -24,6 +24,7 @@ enum row {
 	ROW_REDIS, ROW_NODE, ROW_RUN_DIR, ROW_STATE_DIR, ROW_USER, ROW_LOG_LEVEL,
 	ROW_ADMIN,
 	ROW_REDIS_PASSWORD_FILE,
+	ROW_LOG_FORMAT,
 	ROW_NFLAGS,
 	ROW_REDIS_PREFIX = ROW_NFLAGS, ROW_REDIS_USER, ROW_REDIS_CA_FILE,
 	ROW_REDIS_CERT_FILE, ROW_REDIS_KEY_FILE, ROW_CAPACITY, ROW_HEAD_TIMEOUT,
@@ -72,6 +73,10 @@ const char *settings_worker_key(const char *option);
 /* Say it and exit. */
 void	 settings_die(int status, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3), noreturn));
+/* A fault of the configuration: say it, and exit, or with --check count it, so that
+ * all are said. */
+void	 settings_fault(struct settings *s, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
 /* text, which must not be NULL: else there is no memory. */
 char	*settings_have(char *text);
 char	*settings_strdup(const char *text);

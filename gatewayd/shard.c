@@ -22,11 +22,11 @@
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
 #include "proto/channel.h"
-#include "proto/close_why.h"
 #include "proto/keys.h"
 
 #define SHARD_BACKOFF_MIN_MS	100
 #define SHARD_BACKOFF_MAX_MS	10000
+#define SHARD_TRIES		3	/* then it is said what may be wrong */
 #define SHARD_RESERVE		256	/* descriptors of a shard, not clients */
 
 struct known {				/* a replica that a shard told of */
@@ -183,11 +183,12 @@ shard_start(struct shard *s)
 	const struct shards	*all = s->all;
 	const struct settings *set = all->settings;
 	char		 slot[16], incarnation[20], *control, *lock;
-	static const char *const levels[] = { "warn", "info", "debug" };
 	const char	*argv[] = { set->worker, "--control", NULL, "--slot",
 			    slot, "--incarnation", incarnation, "--run-dir",
 			    set->run_dir, "--log-level",
-			    levels[set->log_level],
+			    log_level_name(set->log_level),
+			    "--log-format",
+			    log_format_name(set->log_format),
 			    set->core ? "--core" : NULL, NULL };
 	struct timeval	 tv = clock_tv(SHARD_START_MS);
 	size_t		 nofile = proc_nofile();
@@ -345,13 +346,31 @@ shard_move(struct shard *s, enum shard_state state)
 }
 
 void
-shard_leave(struct shard *s)
+shard_leave(struct shard *s, unsigned ms)
 {
-	struct timeval	 tv = clock_tv((uint64_t)s->all->settings->drain_ms +
-			    SHARD_LEAVE_MS);
+	struct timeval	 tv = clock_tv((uint64_t)ms + SHARD_LEAVE_MS);
 
 	shard_move(s, SHARD_LEAVING);
 	evtimer_add(s->timer, &tv);
+}
+
+void
+shard_doubt(const struct shard *s)
+{
+	const char	*worker = s->all->settings->worker;
+
+	if (s->served || s->crashes_in_row != SHARD_TRIES)
+		return;
+	if (strcmp(s->ended, "status=127") == 0)
+		log_warn("worker=%s did not get ready in %d tries (%s: a "
+		    "library or an interpreter that it needs is missing?)",
+		    worker, SHARD_TRIES, s->ended);
+	else
+		log_warn("worker=%s did not get ready in %d tries (the last "
+		    "ended with %s): is it a Kennel worker, a program that "
+		    "calls kennel_worker_main()?  What it said itself stands "
+		    "above; it is tried again, every %d s at most", worker,
+		    SHARD_TRIES, s->ended, SHARD_BACKOFF_MAX_MS / 1000);
 }
 
 /* Until its back-off is over. */
@@ -460,10 +479,10 @@ shard_ping(struct shard *s)
 }
 
 void
-shard_drain(struct shard *s, unsigned deadline_ms)
+shard_drain(struct shard *s, unsigned deadline_ms, enum close_why why)
 {
 	struct ctl	 m = { .type = CTL_DRAIN, .flags = CTL_F_LEAVE,
-			    .why = CLOSE_GOING, .ms = deadline_ms,
+			    .why = why, .ms = deadline_ms,
 			    .slot = s->slot };
 
 	shard_tell(s, &m, NULL);

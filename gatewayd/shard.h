@@ -16,6 +16,7 @@
 #include "common/list.h"
 #include "common/map.h"
 #include "gatewayd/pulse.h"
+#include "proto/close_why.h"
 #include "proto/control.h"
 #include "proto/limits.h"
 
@@ -61,6 +62,7 @@ struct shard {			/* one slot */
 	unsigned	 restarts, crashes_in_row;
 	uint64_t	 idle_since, taken;	/* clock_ms; places until then */
 	int		 served;	/* READY since then */
+	int		 vacant;	/* the operator keeps it empty */
 	int		 hello;		/* on this channel, until HELD */
 	int		 hopeless;	/* killed; nothing it says counts */
 	int		 exited;	/* the process; its channel may have more */
@@ -121,8 +123,11 @@ void	 shard_bury(struct shard *s);
 void	 shard_unlink_lock(const struct shard *s);
 
 void	 shard_move(struct shard *s, enum shard_state state);
-/* A shard leaves: it keeps those it has until then, and decides for them. */
-void	 shard_leave(struct shard *s);
+/* A shard leaves: it keeps those it has until then, and decides for them.  After ms
+ * and SHARD_LEAVE_MS it is killed. */
+void	 shard_leave(struct shard *s, unsigned ms);
+/* It has crashed again: is its worker one at all?  Said once, after the third try. */
+void	 shard_doubt(const struct shard *s);
 void	 shard_wait(struct shard *s);	/* until its back-off is over */
 
 /* Does a shard serve clients whom others are to be told of? */
@@ -135,8 +140,8 @@ int	 shard_ended_well(const struct shard *s);
 /* A message to a shard; dropped if it has no channel.  0 or -1 with errno. */
 int	 shard_tell(struct shard *s, const struct ctl *m, const int *fds);
 void	 shard_ping(struct shard *s);
-/* Tell a shard to leave. */
-void	 shard_drain(struct shard *s, unsigned deadline_ms);
+/* Tell a shard to leave; its clients read why. */
+void	 shard_drain(struct shard *s, unsigned deadline_ms, enum close_why why);
 
 /* A shard says that it has a replica: 0, or -1 (no memory). */
 int	 shard_note(struct shard *s, uint64_t replica);

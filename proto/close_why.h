@@ -64,7 +64,11 @@
 	X(MISSED, 1013, "missed", ONCLOSE, AWAIT, \
 	    "A message for it was lost between two processes; come back.") \
 	X(CROWDED, 1013, "crowded", ONERROR, LINGER, \
-	    "Too much was unfinished at once, and this was of the largest; try again later.")
+	    "Too much was unfinished at once, and this was of the largest; try again later.") \
+	X(OPERATOR, 1008, "operator", ONCLOSE, AWAIT, \
+	    "The operator closed it.") \
+	X(DRAINED, 1012, "drained", ONCLOSE, AWAIT, \
+	    "The operator empties its shard; come back.")
 
 enum close_why {
 #define CLOSE_ENUM(sym, code, label, told, after, sentence) CLOSE_##sym,

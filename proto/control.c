@@ -89,6 +89,9 @@ static const struct row {
 	    { F_REPLICA, F_NEIGHBOUR, F_TIME } },
 	[CTL_POISON]	= { "poison", { F_REPLICA, F_NEIGHBOUR, F_ID } },
 	[CTL_LEAVING]	= { "leaving", { F_END } },
+	[CTL_ACT]	= { "act",
+	    { F_ID, F_TEXT, F_SLOT, F_MS, F_GROUP, F_UID, F_APP, F_VALUE } },
+	[CTL_END]	= { "end", { F_ID, F_WHY } },
 	[CTL_LOST]	= { "lost", { F_REPLICA, F_NEIGHBOUR, F_FLAGS, F_TEXT } },
 };
 

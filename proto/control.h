@@ -20,6 +20,10 @@
  *	PONG				PING
  *	LEAVING			DRAIN
  *	STATUS				STATUS_ASK
+ *					END (a connection, as the operator wants)
+ *
+ * kennelctl says STATUS_ASK, FORGET or ACT (text: what to do, gatewayd/acts.h; the
+ * other fields are its arguments) and gets a STATUS with JSON.
  *
  * POISON comes before the AUTHORITY that it matters to: a step of replica
  * `neighbour` with the number `id` (0: that replica's end) has killed one shard
@@ -58,6 +62,7 @@ enum ctl_type {
 	CTL_STATUS_ASK,	CTL_STATUS,
 	CTL_AUTHORITY,	CTL_POISON,
 	CTL_LEAVING,	CTL_FORGET,	CTL_LOST,
+	CTL_ACT,	CTL_END,
 	CTL_NTYPES
 };
 

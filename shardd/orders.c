@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include "shardd/client/clients.h"
 #include "shardd/client/http.h"
 #include "shardd/client/policy.h"
+#include "shardd/client/ws.h"
 #include "shardd/group/groups.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
@@ -126,7 +128,21 @@ orders_welcome(struct worker *w, struct order_in *o)
 	    -1 : 0);
 }
 
-/* OPTION: of [worker], or of a route. */
+/* How much this shard says from now on; a level that it does not know changes
+ * nothing. */
+static int
+orders_log_level(struct slice value)
+{
+	char		 name[16];
+	enum log_level	 level;
+
+	snprintf(name, sizeof(name), "%.*s", (int)value.len, value.data);
+	if (log_level_parse(name, &level) == 0)
+		log_level_set(level);
+	return (0);
+}
+
+/* OPTION: of [worker], of a route, or the level of the log. */
 static int
 orders_option(struct worker *w, struct order_in *o)
 {
@@ -137,6 +153,8 @@ orders_option(struct worker *w, struct order_in *o)
 			return (-1);
 		return (0);
 	}
+	if (slice_is(o->m->text, "log_level"))
+		return (orders_log_level(o->m->value));
 	return (options_set(&w->opt, o->m->text, o->m->value));
 }
 
@@ -484,11 +502,34 @@ orders_status_ask(struct worker *w, struct order_in *o)
 	return (worker_tell(w, &m));
 }
 
+/* END: close a connection, for the operator wants it; HTTP is cut off. */
+static int
+orders_end(struct worker *w, struct order_in *o)
+{
+	enum close_why	 why = o->m->why < CLOSE_NWHYS ?
+			    (enum close_why)o->m->why : CLOSE_OPERATOR;
+	struct conn	*c;
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &w->sessions.clients.conns) {
+		c = list_entry(e, struct conn, at);
+		if (c->id != o->m->id)
+			continue;
+		if (c->state == CONN_HTTP)
+			conn_doom(c, why);
+		else
+			ws_close(c, why, close_code(why), close_sentence(why));
+		break;
+	}
+	return (0);
+}
+
 /* DRAIN: leave, within so long. */
 static int
 orders_drain(struct worker *w, struct order_in *o)
 {
-	worker_drain(w, o->m->ms);
+	worker_drain(w, o->m->ms, o->m->why == CLOSE_DRAINED ? CLOSE_DRAINED :
+	    CLOSE_GOING);
 	return (0);
 }
 
@@ -509,6 +550,7 @@ static const struct order {
 	[CTL_PING]	= { orders_ping },
 	[CTL_DEAD]	= { orders_dead },
 	[CTL_DRAIN]	= { orders_drain },
+	[CTL_END]	= { orders_end },
 	[CTL_STATUS_ASK] = { orders_status_ask },
 	[CTL_AUTHORITY]	= { orders_authority },
 	[CTL_POISON]	= { orders_poison },

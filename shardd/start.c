@@ -39,7 +39,7 @@ start_signal_cb(int signo, void *arg)
 	struct worker	*w = arg;
 
 	if (signo == SIGTERM)
-		worker_drain(w, w->opt.drain_ms);
+		worker_drain(w, w->opt.drain_ms, CLOSE_GOING);
 	/* SIGINT is the gateway's to decide about. */
 }
 
@@ -60,11 +60,15 @@ start_arguments(struct worker *w, int argc, char **argv)
 	static const struct option	 longs[] = {
 		{ "control", 1, NULL, 'c' }, { "slot", 1, NULL, 's' },
 		{ "incarnation", 1, NULL, 'i' }, { "run-dir", 1, NULL, 'r' },
-		{ "log-level", 1, NULL, 'l' }, { "core", 0, NULL, 'd' },
-		{ "wire", 1, NULL, 'w' }, { "help", 0, NULL, 'h' },
+		{ "log-level", 1, NULL, 'l' }, { "log-format", 1, NULL, 'f' },
+		{ "core", 0, NULL, 'd' },
+		{ "apps", 0, NULL, 'a' }, { "wire", 1, NULL, 'w' },
+		{ "help", 0, NULL, 'h' },
 		{ "version", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
 	};
 	enum log_level	 level = LOG_LEVEL_INFO;
+	enum log_format	 format = LOG_FORMAT_TEXT;
+	const char	*name = strrchr(argv[0], '/');
 	static char	 ident[64];
 	char		*end;
 	uint64_t	 slot = SLOTS_MAX, version = WIRE_VERSION;
@@ -92,6 +96,14 @@ start_arguments(struct worker *w, int argc, char **argv)
 			if (log_level_parse(optarg, &level) == -1)
 				return (-1);
 			break;
+		case 'f':
+			if (log_format_parse(optarg, &format) == -1)
+				return (-1);
+			break;
+		case 'a':
+			for (size_t i = 0; i < w->sessions.apps.n; i++)
+				puts(w->sessions.apps.at[i].name);
+			exit(0);
 		case 'd':
 			core = 1;
 			break;
@@ -117,8 +129,11 @@ start_arguments(struct worker *w, int argc, char **argv)
 	if (asprintf(&w->link_path, "%s/link-%u-%016llx.sock", w->run_dir,
 	    w->slot, (unsigned long long)w->incarnation) == -1)
 		fatal("start");
-	snprintf(ident, sizeof(ident), "shardd/%u", w->slot);
+	/* A worker of somebody's own is called as its program. */
+	name = name == NULL ? argv[0] : name + 1;
+	snprintf(ident, sizeof(ident), "%.40s/%u", name, w->slot);
 	log_init(ident, level);
+	log_format_set(format);
 	if (proc_open_to_debuggers(core) == -1)
 		fatal("core");
 	return (0);

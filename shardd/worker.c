@@ -160,7 +160,7 @@ worker_retire(struct worker *w)
 }
 
 void
-worker_drain(struct worker *w, unsigned ms)
+worker_drain(struct worker *w, unsigned ms, enum close_why why)
 {
 	const struct ctl	 m = { .type = CTL_LEAVING };
 
@@ -172,6 +172,7 @@ worker_drain(struct worker *w, unsigned ms)
 	w->drain_since = clock_ms();
 	w->drain_total = w->sessions.clients.n;
 	w->drain_ms = ms == 0 ? 1 : ms;
+	w->drain_why = why;
 	links_leave(w->groups.hood.links);
 	worker_tell(w, &m);
 }
@@ -200,8 +201,8 @@ worker_drain_step(struct worker *w)
 	for (size_t n = list_count(&all->conns); n > keep; n--) {
 		c = list_entry(bytes_random64() & 1 ? all->conns.next :
 		    all->conns.prev, struct conn, at);
-		ws_close(c, CLOSE_GOING, 1001,
-		    close_sentence(CLOSE_GOING));
+		ws_close(c, w->drain_why, close_code(w->drain_why),
+		    close_sentence(w->drain_why));
 	}
 	if (age >= w->drain_ms) {
 		log_info("draining is over: cut off connections=%zu",
@@ -261,7 +262,7 @@ worker_tick(void *arg)
 	else if (!w->draining && w->orphan_since != 0 &&
 	    clock_ms() - w->orphan_since > w->opt.orphan_ms) {
 		log_warn("no gateway for %u ms, leaving", w->opt.orphan_ms);
-		worker_drain(w, w->opt.drain_ms);
+		worker_drain(w, w->opt.drain_ms, CLOSE_GOING);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "common/list.h"
 #include "common/map.h"
 #include "common/redis.h"
+#include "proto/close_why.h"
 #include "proto/control.h"
 #include "proto/keys.h"
 #include "proto/limits.h"
@@ -48,6 +49,7 @@ struct worker {
 	uint64_t	 ready_since;		/* clock_ms: READY is owed; 0: not */
 	int		 draining;		/* 1: closing, 2: nobody is left */
 	uint64_t	 drain_since, drain_ms;	/* clock_ms, ms */
+	enum close_why	 drain_why;		/* that its clients read */
 	size_t		 drain_total;		/* connections then */
 	struct backoff	 redial;
 	struct event	*redial_timer;
@@ -66,8 +68,9 @@ int	 worker_tell(struct worker *w, const struct ctl *m);
 int	 worker_start(struct worker *w);
 /* Say READY: now if our entries can be listed, else when they can, or soon. */
 void	 worker_get_ready(struct worker *w);
-/* Close everybody in a paced way, finish HTTP, then leave; within ms. */
-void	 worker_drain(struct worker *w, unsigned ms);
+/* Close everybody for that reason in a paced way, finish HTTP, then leave; within
+ * ms. */
+void	 worker_drain(struct worker *w, unsigned ms, enum close_why why);
 void	 worker_tick(void *worker);	/* the sweep's, each 100 ms */
 /* The groups, none yet; listens for the other shards of the node.  0, or -1 with
  * errno.  And their end. */

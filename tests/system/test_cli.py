@@ -78,6 +78,58 @@ def test_check_tells_all_errors_at_once(tmp_path):
     assert re.findall(r":(\d+): ", p.stderr) == ["3", "4", "5", "9"], p.stderr
 
 
+def test_check_knows_the_applications_of_the_worker(tmp_path):
+    """`app = chta` was a 503 at run time."""
+    path = ini(tmp_path, "[route a]\npath = /a\napp = chta\n[route b]\n"
+               "path = /b\napp = chat\n[route c]\npath = /c\napp = nix\n")
+    p = check("--config", path)
+    assert p.returncode == 1 and p.stdout == "", p.stderr
+    assert re.findall(r"\[route (\w)\] app = (\w+): .*chat", p.stderr) == \
+        [("a", "chta"), ("c", "nix")]
+
+
+def test_check_asks_a_worker_that_can_say(tmp_path):
+    p = subprocess.run([kits.SHARDD, "--apps"], capture_output=True, text=True,
+                       timeout=wait.limit(30))
+    assert p.returncode == 0
+    assert {"chat", "pact", "echo"} <= set(p.stdout.split())
+    mine = tmp_path / "mine"
+    path = ini(tmp_path, "[route a]\npath = /a\napp = game\n")
+    for script, status in ("echo game", 0), ("echo gam", 1), ("exit 2", 0), \
+            ("echo 'usage: mine'", 0), ("yes", 0), ("exec cat /dev/zero", 0):
+        mine.write_text(f"#!/bin/sh\n{script}\n")
+        mine.chmod(0o755)
+        p = check("--worker", str(mine), "--config", path)
+        assert p.returncode == status, (script, p.stderr)
+
+
+def test_check_tells_mistakes_of_all_kinds_at_once(tmp_path):
+    path = ini(tmp_path, "[gateway]\nlimit = x\nline_max = 64k\n"
+               "head_max = 32k\n")
+    p = check("--worker", "/etc/passwd", "--user", "nobody-of-that-name",
+              "--shards", "5", "--max-shards", "3", "--config", path)
+    assert p.returncode == 1 and p.stdout == ""
+    for word in ("limit", "line_max", "max-shards", "/etc/passwd",
+                 "nobody-of-that-name"):
+        assert word in p.stderr, word
+    assert p.stderr.count("gatewayd: ") == 5, p.stderr
+
+
+def test_check_warns_of_what_will_not_work(tmp_path):
+    path = ini(tmp_path, "[route a]\npath = /a\napp = chat\nlimit = 5000000\n"
+               "keep = X-Forwarded-For User-Agent\n")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
+    p = check("--config", path, preexec_fn=limit)
+    assert (p.returncode, p.stdout) == (0, "configuration ok\n"), p.stderr
+    assert re.search(r"warning: \[route a\] limit = 5000000: .*3840", p.stderr)
+    assert re.search(r"warning: \[route a\] keep = X-Forwarded-For: without "
+                     r"trusted_proxies", p.stderr)
+    assert "User-Agent" not in p.stderr
+    with open(path, "a") as f:
+        f.write("[worker]\ntrusted_proxies = 127.0.0.1\n")
+    assert "keep" not in check("--config", path).stderr
+
+
 @pytest.mark.parametrize("args", [
     ["--nonsense"], ["-x"], ["argument"], ["--listen"], ["--listen", ""],
     ["--listen", "host:port"], ["--listen", "99999"], ["--listen", "1.2.3:80"],

@@ -322,18 +322,20 @@ START_TEST(routes_may_be_read_again)
 {
 	static const char	 one[] = "[route a]\npath = /a\napp = x\n";
 	struct route_match	 m;
-	char			 err[1024];
+	struct configuration_news news;
 
 	make(file, one, 0644);
 	LOAD("--config", file, "--shards", "3");
 	make(file, "[gateway]\nlimit = 5\nshards = 9\n[route b]\npath = /b\n"
 	    "app = x\nlink = /b\n", 0644);
-	ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), 0);
+	ck_assert_int_eq(configuration_reload(&s, &news), 0);
 	ck_assert_int_eq(routed("/a", &m), -1);
 	ck_assert_int_eq(routed("/b", &m), 0);
 	ck_assert_uint_eq(m.limit, 5);
 	ck_assert_uint_eq(s.shards, 3);
 	ck_assert_str_eq(option("links"), "/b b\n");
+	ck_assert_str_eq(news.taken, "[gateway] limit, the routes");
+	ck_assert_str_eq(news.left, "");
 	/* A mistake changes nothing. */
 	for (int i = 0; i < 3; i++) {
 		static const char	*const texts[] = {
@@ -341,16 +343,16 @@ START_TEST(routes_may_be_read_again)
 			"nonsense" };
 
 		make(file, texts[i], 0644);
-		ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), -1);
-		ck_assert_ptr_nonnull(strstr(err, "kennel.ini:"));
+		ck_assert_int_eq(configuration_reload(&s, &news), -1);
+		ck_assert_ptr_nonnull(strstr(news.error, "kennel.ini:"));
 		ck_assert_int_eq(routed("/b", &m), 0);
 	}
 	ck_assert_int_eq(unlink(file), 0);
-	ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), -1);
+	ck_assert_int_eq(configuration_reload(&s, &news), -1);
 	settings_free(&s);
 
 	LOAD("--limit", "7");
-	ck_assert_int_eq(configuration_reload(&s, err, sizeof(err)), 0);
+	ck_assert_int_eq(configuration_reload(&s, &news), 0);
 	ck_assert_int_eq(routed("/ws", &m), 0);
 	ck_assert_uint_eq(m.limit, 7);
 	settings_free(&s);

@@ -1,0 +1,148 @@
+/* Emptying a shard, and watching how it goes. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "common/bytes.h"
+#include "common/clock.h"
+#include "gatewayd/ctl/ask.h"
+#include "gatewayd/ctl/drain.h"
+#include "gatewayd/ctl/say.h"
+#include "gatewayd/ctl/verb.h"
+#include "proto/control.h"
+
+#define DRAIN_LOOK_MS	200
+#define DRAIN_SAY_MS	1000		/* from line to line, not on a terminal */
+#define DRAIN_MORE_MS	15000		/* to leave, and for the next to start */
+#define DRAIN_BAR	30		/* columns */
+
+struct drain {
+	json_int_t	 slot, pid;	/* pid 0: nobody was there */
+	json_int_t	 total, left;	/* connections */
+	const char	*state;		/* of what is in the slot now, or "empty" */
+	json_int_t	 now;		/* its pid */
+	int		 terminal;
+	uint64_t	 said;		/* clock_ms */
+	json_int_t	 last;		/* left, then */
+};
+
+/* Look at the slot; json keeps the texts. */
+static void
+drain_look(struct drain *d, const json_t *status)
+{
+	const json_t	*s;
+	size_t		 i;
+
+	d->state = "empty";
+	d->now = d->left = 0;
+	json_array_foreach(json_object_get(status, "shards"), i, s) {
+		if (json_integer_value(json_object_get(s, "slot")) != d->slot)
+			continue;
+		d->state = json_string_value(json_object_get(s, "state"));
+		d->now = json_integer_value(json_object_get(s, "pid"));
+		if (d->now == d->pid)
+			d->left = json_integer_value(json_object_get(s,
+			    "connections"));
+	}
+}
+
+/* How far it is: a bar on a terminal, else a line a second. */
+static void
+drain_draw(struct drain *d, int end)
+{
+	uint64_t	 now = clock_ms();
+	json_int_t	 gone = d->total - d->left;
+	int		 full = d->total <= 0 ? DRAIN_BAR :
+			    (int)(gone * DRAIN_BAR / d->total);
+
+	if (full < 0)
+		full = 0;
+	if (d->terminal) {
+		fprintf(stderr, "\r[%.*s%.*s] %" JSON_INTEGER_FORMAT " of %"
+		    JSON_INTEGER_FORMAT " closed, %s\033[K%s", full,
+		    "##############################", DRAIN_BAR - full,
+		    "..............................", gone, d->total,
+		    d->now == d->pid ? d->state : "left", end ? "\n" : "");
+		return;
+	}
+	if (!end && (d->left == d->last || now - d->said < DRAIN_SAY_MS))
+		return;
+	d->said = now;
+	d->last = d->left;
+	fprintf(stderr, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+	    " closed\n", gone, d->total);
+}
+
+/* Until the slot is as it is to be: 0, or -1 when that takes too long. */
+static int
+drain_watch(struct drain *d, const struct invocation *v, int restart,
+    uint64_t ms)
+{
+	uint64_t	 deadline = clock_ms() + ms + DRAIN_MORE_MS;
+	json_t		*status;
+	int		 done;
+
+	d->terminal = !v->json && isatty(STDERR_FILENO);
+	d->said = clock_ms();
+	do {
+		status = ask_status(v->dir, "");
+		drain_look(d, status);
+		done = restart ? d->now != d->pid &&
+		    strcmp(d->state, "ready") == 0 : d->now != d->pid;
+		if (!v->json)
+			drain_draw(d, done);
+		json_decref(status);
+		if (!done)
+			usleep(DRAIN_LOOK_MS * 1000);
+	} while (!done && clock_ms() < deadline);
+	return (done ? 0 : -1);
+}
+
+int
+drain_run(const struct invocation *v)
+{
+	int		 restart = strcmp(v->verb, "restart") == 0;
+	struct ctl	 m = { .type = CTL_ACT, .id = 1,
+			    .text = slice_str(v->verb), .ms = v->within_ms };
+	struct drain	 d = { .last = -1 };
+	const char	*why;
+	uint64_t	 slot;
+	json_t		*json;
+	int		 done = 1;
+
+	if (slice_u64(slice_str(v->args[0]), SLOTS_MAX - 1, &slot) == -1)
+		say_die(EXIT_USAGE, "a slot is a number, as kennelctl shards "
+		    "shows it behind the node's name: beta/3#1f is slot 3");
+	m.slot = (uint32_t)slot;
+	json = ask(v->dir, &m);
+	why = json_string_value(json_object_get(json, "error"));
+	if (why == NULL && !v->no_wait) {
+		d.slot = (json_int_t)slot;
+		d.pid = json_integer_value(json_object_get(json, "pid"));
+		d.total = json_integer_value(json_object_get(json,
+		    "connections"));
+		done = drain_watch(&d, v, restart, (uint64_t)
+		    json_integer_value(json_object_get(json, "ms"))) == 0;
+		json_object_set_new(json, "done", json_boolean(done));
+	}
+	if (v->json)
+		say_json(json);
+	else if (why != NULL)
+		say_die(EXIT_NONE, "%s", why);
+	else if (!done)
+		say_die(EXIT_NONE, "slot %" PRIu64 " is not done in time: see "
+		    "kennelctl shards, and gatewayd's log", slot);
+	else if (v->no_wait)
+		printf("slot %" PRIu64 " begins to leave\n", slot);
+	else
+		printf(restart ? "slot %" PRIu64 " has started again\n" :
+		    "slot %" PRIu64 " is empty; kennelctl restart %" PRIu64
+		    " fills it again\n", slot, slot);
+	json_decref(json);
+	say_end();
+	return (why == NULL && done ? 0 : EXIT_NONE);
+}
