@@ -96,7 +96,6 @@ static void	 arrival_close(struct arrival *);
 static void	 arrival_turn_away(struct arrival *, enum refusal, int,
 	    const char *, int);
 static void	 arrival_brush_off(struct arrivals *, int, enum refusal);
-static void	 arrival_crowded(struct arrival *, int);
 static void	 arrivals_misled(struct arrivals *, int, const struct inlet *,
 		    const char *, const char *);
 static void	 arrival_misled(struct arrival *, const char *);
@@ -203,7 +202,7 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 	if (inlet->proxy_protocol)
 		a->inlet = inlet;
 	else if (arrival_count(a, a->peer) == -1) {
-		arrival_crowded(a, 0);
+		arrival_turn_away(a, REFUSED_ADDRESS, 0, NULL, 0);
 		return;
 	}
 	arrival_read(a);		/* often the request is there */
@@ -386,13 +385,6 @@ arrival_turn_away(struct arrival *a, enum refusal why, int status,
 	    head_only);
 }
 
-/* Its client's address has too many.  Frees a. */
-static void
-arrival_crowded(struct arrival *a, int head_only)
-{
-	arrival_turn_away(a, REFUSED_ADDRESS, 0, NULL, head_only);
-}
-
 /* ---- time ---- */
 
 /* Wake when the first deadline is over. */
@@ -493,7 +485,7 @@ arrivals_misled(struct arrivals *as, int fd, const struct inlet *in,
 {
 	uint64_t	 unsaid;
 
-	as->totals->proxy_refused++;
+	totals_refuse(as->totals, REFUSED_PROXY);
 	if (complaint_due(&as->proxy, clock_ms(), &unsaid))
 		log_warn("listener name=%s peer=%s closed, for the head of the "
 		    "PROXY protocol is refused: %s; others since the last such "
@@ -544,7 +536,7 @@ arrival_introduce(struct arrival *a, struct slice *all)
 	}
 	if (arrival_count(a, a->peer) == 0)
 		return (1);
-	arrival_crowded(a, 0);
+	arrival_turn_away(a, REFUSED_ADDRESS, 0, NULL, 0);
 	return (-1);
 }
 
@@ -635,7 +627,7 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	forwarded_find(&from, h, slice_str(a->peer), s->proxies);
 	a->client = from.peer;
 	if (from.trusted && arrival_count(a, from.peer) == -1) {
-		arrival_crowded(a, head_only);
+		arrival_turn_away(a, REFUSED_ADDRESS, 0, NULL, head_only);
 		return;
 	}
 	if (routes_find(s->routes, h, &m, &why) == -1) {

@@ -17,6 +17,7 @@
 	X(FIELDS,	"fields",	431, 0,	"Request Header Fields Too Large: those that the connection keeps") \
 	X(ADDRESS,	"address",	503, 1,	"Service Unavailable: too many connections from your address") \
 	X(ACCEPT_RATE,	"accept-rate",	503, 2,	NULL)			\
+	X(PROXY,	"proxy-head",	400, 0,	NULL)			\
 	X(DESCRIPTORS,	"descriptors",	503, 2,	NULL)			\
 	X(HANDSHAKES,	"handshakes",	503, 1,	"Service Unavailable: too many handshakes in progress") \
 	X(MEMORY,	"memory",	503, 1,	NULL)			\

@@ -239,7 +239,7 @@ status_totals(const struct totals *t)
 	    "handed", (json_int_t)t->handed,
 	    "home", (json_int_t)t->home,
 	    "refused", (json_int_t)t->refused,
-	    "proxy_refused", (json_int_t)t->proxy_refused,
+	    "proxy_refused", (json_int_t)t->refusals[REFUSED_PROXY],
 	    "second_release", (json_int_t)t->second_release,
 	    "gone", gone));
 }

@@ -19,7 +19,6 @@ struct totals {
 	uint64_t refusals[REFUSED_NWHYS];	/* the same, by reason */
 	uint64_t handover[HISTOGRAM_CELLS];	/* from head to adopted */
 	uint64_t watchdog;		/* shards killed, as they hung */
-	uint64_t proxy_refused;		/* closed: no right head of a proxy */
 	uint64_t gone[CLOSE_NWHYS];	/* as the shards say */
 	uint64_t second_release;	/* should be 0 */
 	struct ledger *ledger;		/* what the shards count themselves */

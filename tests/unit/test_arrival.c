@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/networks.h"
 #include "common/sock.h"
+#include "gatewayd/address.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/complaint.h"
 #include "gatewayd/handoff.h"
@@ -47,6 +48,7 @@ static struct {
 	char	 group[64], uid[64], app[64], route[64], peer[128], via[128];
 	char	 early[70000];
 	size_t	 early_len, nheaders;
+	struct address *address;
 	uint32_t limit, flags;
 	int	 has_group, http, head_only;
 } handed;
@@ -68,6 +70,8 @@ handoff_start(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 		close(handed.fd);
 	handed.n++;
 	handed.fd = fd;
+	address_unref(handed.address);
+	handed.address = ask->address;
 	handed.id = ask->id;
 	handed.has_group = ask->group.data != NULL;
 	copy(handed.group, sizeof(handed.group), ask->group);
@@ -140,6 +144,7 @@ setup(void)
 static void
 teardown(void)
 {
+	address_unref(handed.address);
 	arrivals_free(g.arrivals);
 	linger_free(g.linger);
 	placement_free(g.placement);
@@ -618,7 +623,7 @@ START_TEST(a_proxys_head_says_who_the_client_is)
 	ck_assert_int_eq(handed.n, 2);
 	ck_assert_str_eq(handed.peer, heads[_i].peer);
 	ck_assert_str_eq(handed.early, ROOM);
-	ck_assert_uint_eq(g.totals.proxy_refused, 0);
+	ck_assert_uint_eq(g.totals.refusals[REFUSED_PROXY], 0);
 }
 END_TEST
 
@@ -634,7 +639,7 @@ START_TEST(what_is_no_proxys_head_is_closed_and_counted)
 	spin();
 	ck_assert_int_eq(read(client, &c, 1), 0);
 	ck_assert_int_eq(handed.n, 0);
-	ck_assert_uint_eq(g.totals.proxy_refused, 1);
+	ck_assert_uint_eq(g.totals.refusals[REFUSED_PROXY], 1);
 	ck_assert_uint_eq(arrivals_count(g.arrivals), 0);
 }
 END_TEST
@@ -649,7 +654,7 @@ START_TEST(a_head_of_a_stranger_is_not_read)
 	ck_assert_int_eq(read(client, &c, 1), -1);
 	ck_assert_int_eq(errno, ECONNRESET);
 	ck_assert_int_eq(handed.n, 0);
-	ck_assert_uint_eq(g.totals.proxy_refused, 1);
+	ck_assert_uint_eq(g.totals.refusals[REFUSED_PROXY], 1);
 }
 END_TEST
 
@@ -676,16 +681,15 @@ START_TEST(a_head_that_is_cut_or_late_is_counted_and_none_is_not)
 	behind("unix");
 	close(arrives("PROXY TCP4"));
 	spin();
-	ck_assert_uint_eq(g.totals.proxy_refused, 1);
+	ck_assert_uint_eq(g.totals.refusals[REFUSED_PROXY], 1);
 	close(arrives(""));			/* a check of health */
 	spin();
-	ck_assert_uint_eq(g.totals.proxy_refused, 1);
+	ck_assert_uint_eq(g.totals.refusals[REFUSED_PROXY], 1);
 	g.settings.head_ms = 100;
 	client = arrives("PROXY TCP4");
 	while (read(client, &c, 1) == -1)
 		event_base_loop(g.base, EVLOOP_ONCE);
-	ck_assert_uint_eq(g.totals.proxy_refused, 2);
-	ck_assert_uint_eq(g.totals.refused, 0);
+	ck_assert_uint_eq(g.totals.refusals[REFUSED_PROXY], 2);
 }
 END_TEST
 
