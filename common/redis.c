@@ -65,6 +65,7 @@ struct redis {
 	uint64_t	 up_since;	/* clock_ms */
 	const char	*refusal;	/* why what answers will never do */
 	int		 complained;	/* since it was up, and stayed so */
+	int		 explained;	/* likewise: it answers, and refuses us */
 	size_t		 noutstanding, bytes, max_bytes;
 	struct list	 lost;		/* struct redis_cmd, to be told so */
 	struct backoff	 backoff;
@@ -201,7 +202,7 @@ redis_lose(struct redis *r, const char *why)
 	struct timeval	 tv;
 
 	if (was_up && clock_ms() - r->up_since >= REDIS_PROVEN_MS) {
-		r->complained = 0;
+		r->complained = r->explained = 0;
 		backoff_reset(&r->backoff);
 	}
 	log_escape(text, sizeof(text), why, strlen(why));
@@ -361,6 +362,12 @@ redis_side_reply(struct redis_conn *conn, const redisReply *raw)
 	    &v, &hopeless)) != NULL) {
 		if (hopeless)
 			c->redis->refusal = why;
+		/* Somebody has to mend that: it is said, also of one that was
+		 * lost for another reason.  A replica becomes master by itself. */
+		if (keep.greet != GREET_ROLE && !c->redis->explained) {
+			c->redis->explained = 1;
+			c->redis->complained = 0;
+		}
 		return (why);
 	}
 	if (keep.greet == GREET_LAST)

@@ -77,6 +77,26 @@ def test_a_demoted_master_is_left(start, server):
     p.close()
 
 
+def test_one_that_comes_back_with_a_password_says_what_it_wants(start, server):
+    """Somebody has to mend that, so it is said once of each connection."""
+    server.start()
+    k = start(redis=f"redis://127.0.0.1:{server.port}")
+    wait.until(lambda: up(k), 20, "Redis is up")
+    server.stop()
+    wait.until(lambda: not up(k), 20, "Redis is lost")
+    server.args = ["--requirepass", "t0psecret"]
+    server.start()
+    k.wait_log("redis away why=\"NOAUTH")
+    assert get(k, "/healthz").status == 200
+    with redis.Redis(server.path) as r:
+        r("AUTH", "t0psecret")
+        wait.until(lambda: int(re.search(
+            r"total_connections_received:(\d+)", r("INFO", "stats"))[1]) > 30,
+            30, "it was tried again")
+    # The gateway's connection, and two of each shard.
+    assert k.log().count("NOAUTH") <= 5
+
+
 def test_a_name_that_moves_and_a_demoted_master(start, server, names):
     """The other one's address is found, as nobody stays with the former."""
     server.start()
