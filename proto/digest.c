@@ -1,5 +1,6 @@
 /* Names made of digests. */
 #include <string.h>
+#include <strings.h>
 
 #include <openssl/sha.h>
 
@@ -42,11 +43,16 @@ digest_is_one(struct slice name)
 int
 digest_is_secret(struct slice field)
 {
-	static const char *const	 fields[] = { "Authorization",
-	    "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Auth-Token" };
+	static const char *const	 words[] = { "api-key", "apikey",
+	    "assertion", "authorization", "cookie", "credential", "jwt", "oidc",
+	    "passw", "secret", "token" };
+	size_t				 n;
 
-	for (size_t i = 0; i < nitems(fields); i++)
-		if (slice_caseis(field, fields[i]))
-			return (1);
+	for (size_t i = 0; i < nitems(words); i++) {
+		n = strlen(words[i]);
+		for (size_t at = 0; at + n <= field.len; at++)
+			if (strncasecmp(field.data + at, words[i], n) == 0)
+				return (1);
+	}
 	return (0);
 }

@@ -20,7 +20,8 @@ int	 digest_name(char dst[DIGEST_LEN + 1], struct slice credential);
 int	 digest_group(char dst[DIGEST_GROUP + 1], struct slice group);
 /* Does the name say that it is one? */
 int	 digest_is_one(struct slice name);
-/* Is a header field of this name a credential? */
+/* Is a header field of this name a credential?  Its name has a word for one in it,
+ * as those of proxies have (X-Forwarded-Access-Token, Cf-Access-Jwt-Assertion). */
 int	 digest_is_secret(struct slice field);
 
 #endif

@@ -6,19 +6,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "shardd/apps/apps.h"
 
-/* Fields that a script in the page has no other way to read. */
+/* Is it a field that a script in the page has no other way to read: the browser's,
+ * or a proxy's?  The words of proto/digest.c. */
 static int
 echo_hides(const char *name)
 {
-	static const char *const	 fields[] = { "Authorization",
-	    "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Auth-Token" };
+	static const char *const	 words[] = { "api-key", "apikey",
+	    "assertion", "authorization", "cookie", "credential", "jwt", "oidc",
+	    "passw", "secret", "token" };
 
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (strcasecmp(name, fields[i]) == 0)
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcasestr(name, words[i]) != NULL)
 			return (1);
 	return (0);
 }

@@ -143,6 +143,9 @@ def test_echo_keeps_credentials_for_itself(start, method):
         ("Cookie", f"a={WORD}"), ("cookie", f"b={WORD}"),
         ("Authorization", f"Bearer {WORD}"), ("X-Api-Key", WORD),
         ("Proxy-Authorization", WORD), ("X-Auth-Token", WORD),
+        ("Cookie2", WORD), ("X-Csrf-Token", WORD),      # and those of proxies
+        ("X-Forwarded-Access-Token", WORD), ("X-Amzn-Oidc-Data", WORD),
+        ("Cf-Access-Jwt-Assertion", WORD), ("X-Amz-Security-Token", WORD),
         ("X-Other", "seen")])
     assert r.status == 200 and WORD not in repr(r)
     assert method == "HEAD" or "X-Other: seen" in r.text

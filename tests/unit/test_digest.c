@@ -25,8 +25,12 @@ START_TEST(fields_that_are_credentials_are_known)
 {
 	ck_assert(digest_is_secret(slice_str("authorization")));
 	ck_assert(digest_is_secret(slice_str("COOKIE")));
+	ck_assert(digest_is_secret(slice_str("X-Forwarded-Access-Token")));
+	ck_assert(digest_is_secret(slice_str("Cf-Access-Jwt-Assertion")));
 	ck_assert(!digest_is_secret(slice_str("X-User")));
-	ck_assert(!digest_is_secret(slice_str("Authorization2")));
+	ck_assert(!digest_is_secret(slice_str("X-Auth-Request-User")));
+	ck_assert(!digest_is_secret(slice_str("toke")));
+	ck_assert(!digest_is_secret(slice_of(NULL, 0)));
 }
 END_TEST
 
