@@ -55,7 +55,7 @@ complete_admin(struct settings *s)
 		s->admin = text;
 	}
 	if (sock_parse(s->admin, &s->admin_addr, &why) == -1)
-		settings_die(EXIT_CONFIG, "admin %s: %s", s->admin, why);
+		settings_fault(s, "admin %s: %s", s->admin, why);
 }
 
 void
@@ -67,7 +67,8 @@ complete_settings(struct load *l)
 	int		 most = l->given[ROW_MAX_SHARDS] != BUILT_IN;
 	size_t		 unfinished;
 
-	if (!shards)
+	/* Also instead of a wrong one, which is said already. */
+	if (!shards || s->shards == 0)
 		s->shards = complete_cpus();
 	if (!most)
 		s->max_shards = s->shards > 32 ? s->shards : 32;
@@ -88,13 +89,13 @@ complete_settings(struct load *l)
 		s->run_dir = settings_have(paths_run_dir());
 	if (s->state_dir == NULL)
 		s->state_dir = settings_have(paths_state_dir());
-	if (strlen(s->run_dir) > RUN_DIR_MAX)
+	if (strlen(s->run_dir) <= RUN_DIR_MAX)
+		complete_admin(s);
+	else
 		settings_fault(s, "the run directory's path %s is %zu "
 		    "bytes, too long for the sockets in it; choose one of at "
 		    "most %d with --run-dir", s->run_dir, strlen(s->run_dir),
 		    RUN_DIR_MAX);
-
-	complete_admin(s);
 	if (settings_find(s, "unfinished_max") == NULL) {
 		unfinished = memory_allowed("") / 4 / s->shards;
 		snprintf(text, sizeof(text), "%zu", unfinished <

@@ -1,4 +1,7 @@
 /* Flags and INI files. */
+#include <sys/stat.h>
+
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,8 +53,8 @@ configuration_load(struct settings *s, int argc, char **argv)
 	complete_user(s);
 	complete_worker(&l);
 	complete_fit(&l);
-	if (s->check)
-		advise(s);
+	if (s->check && s->faults == 0)
+		advise(s);		/* may find more */
 	if (s->faults > 0)
 		exit(EXIT_CONFIG);
 	if (s->check) {
@@ -445,6 +448,27 @@ configuration_forget_routes(struct settings *s)
 	s->noptions = n;
 }
 
+/*
+ * Is there anything to read a second time?  A pipe is empty by now, which would mean
+ * that nothing is configured, or waits for somebody to write.  0, or -1 with text.
+ */
+static int
+configuration_lasts(const struct settings *s, char *text, size_t size)
+{
+	struct stat	 st;
+
+	if (s->config == NULL)
+		return (0);
+	if (stat(s->config, &st) == -1)
+		snprintf(text, size, "%s: %s", s->config, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		snprintf(text, size, "%s: it is no regular file, and cannot be "
+		    "read again", s->config);
+	else
+		return (0);
+	return (-1);
+}
+
 int
 configuration_reload(struct settings *s, struct configuration_news *news)
 {
@@ -455,6 +479,8 @@ configuration_reload(struct settings *s, struct configuration_news *news)
 	struct buf	 left = { .max = sizeof(news->left) };
 
 	memset(news, 0, sizeof(*news));
+	if (configuration_lasts(s, news->error, sizeof(news->error)) == -1)
+		return (-1);
 	settings_init(&fresh);
 	fresh.config = s->config == NULL ? NULL : settings_strdup(s->config);
 	for (size_t i = 0; i < ROW_N; i++)

@@ -194,7 +194,8 @@ class Kennel:
         raise AssertionError("gatewayd did not start:\n" + self.log())
 
     def ready(self):
-        return re.search(r" gatewayd\[\d+\] ready ", self.log(self.mark))
+        return re.search(r"gatewayd\[\d+\] ready |\"message\": ?\"ready ",
+                         self.log(self.mark))
 
     def log(self, mark=0):
         try:

@@ -47,7 +47,8 @@ def test_a_worker_of_ones_own_is_called_as_its_program(start, tmp_path):
 
 
 def test_who_is_no_worker_is_asked_about_after_three_tries(start, tmp_path):
-    k = start("--worker", "/bin/true", shards=1)
+    k = start("--worker", "/bin/true", shards=1, ready=False,
+              deaths=True)
     k.wait_log(r"warn .*worker=/bin/true did not get ready in 3 tries "
                r"\(the last ended with status=0\): is it a Kennel worker")
     tries = len(re.findall(r" died", k.log()))

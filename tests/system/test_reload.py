@@ -1,4 +1,5 @@
 """SIGHUP: what counts at once, and what is named because it does not."""
+import os
 import signal
 
 import pytest
@@ -167,3 +168,15 @@ def test_a_mistake_changes_nothing(start):
     reload(k, more="[route x]\npath = /x\n", good=False)
     assert get(k, "/x").status == 404
     assert get(k, "/echo?" + "x" * 3000).status == 200
+
+
+def test_a_pipe_is_not_read_again(start):
+    """It is empty, which would mean the default routes, or waits for a writer."""
+    k = start_with(start)
+    os.unlink(k.config)
+    os.mkfifo(k.config)
+    mark = len(k.log())
+    k.process.send_signal(signal.SIGHUP)
+    k.wait_log("configuration not changed: .*no regular file", mark=mark)
+    assert get(k, "/echo").status == 200
+    assert get(k, "/healthz").status == 404         # a default route
