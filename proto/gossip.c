@@ -79,6 +79,7 @@ static const struct row {
 	[GOSSIP_STATE]	= { "state", 0,
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA, F_AFTER,
 	      F_PAYLOAD } },
+	[GOSSIP_FENCE]	= { "fence", GOSSIP_DONE, { F_ASK, F_TO, F_FROM } },
 	[GOSSIP_LOST]	= { "lost", 0,
 	    { F_TO, F_FROM, F_AFTER, F_SEQ, F_OF, F_FLAGS, F_UID, F_TOPICS,
 	      F_LATER, F_SAID, F_PRIOR } },

@@ -67,6 +67,10 @@ enum gossip_type {
 				   authority's did not; of 0: seq, and said, is the
 				   last that was sent, a replica with less has lost
 				   it */
+	GOSSIP_FENCE,		/* ask to from: answered DONE when the receiver has
+				   acted on all that the sender said before, and
+				   what it was looking up then has been said.  Of
+				   version 2. */
 	GOSSIP_NTYPES
 };
 

@@ -9,6 +9,7 @@
 #include "common/spare.h"
 #include "proto/keys.h"
 #include "shardd/client/payload.h"
+#include "shardd/group/answer.h"
 #include "shardd/group/ask.h"
 #include "shardd/group/fan.h"
 #include "shardd/group/lookup.h"
@@ -22,6 +23,7 @@ struct whisper {			/* waits for a lookup */
 	struct list	 at;
 	struct neighbours *n;		/* NULL: ended meanwhile */
 	struct payload	*p;
+	uint64_t	 number;	/* of our whispers that were looked up */
 	uint64_t	 joins;		/* in our replica, when it was said */
 	fan_settled_cb	*settled;
 	void		*settled_arg;
@@ -29,6 +31,13 @@ struct whisper {			/* waits for a lookup */
 	void		*arg;
 	size_t		 uid_len;
 	char		 uid[];
+};
+
+struct fence {				/* a neighbour's, that waits */
+	struct list	 at;		/* neighbours->fences, oldest first */
+	uint64_t	 whisper;	/* the last that it waits for */
+	struct peer_id	 peer;		/* whose it is */
+	uint64_t	 ask;
 };
 
 struct round {				/* a gossip of ours */
@@ -168,6 +177,73 @@ fan_publish(struct neighbours *n, struct slice topics,
 	return (fan_out(n, &m, NULL, done, arg));
 }
 
+/* Is one of the whispers up to that number still being looked up? */
+static int
+fan_looks_up(const struct neighbours *n, uint64_t whisper)
+{
+	return (!list_empty(&n->whispers) && list_entry(n->whispers.next,
+	    struct whisper, at)->number <= whisper);
+}
+
+/* Fences that wait for nothing any more are answered. */
+static void
+fan_open_fences(struct neighbours *n)
+{
+	struct fence	*f;
+	struct link	*l;
+
+	while (!list_empty(&n->fences)) {
+		f = list_entry(n->fences.next, struct fence, at);
+		if (fan_looks_up(n, f->whisper))
+			return;
+		if ((l = link_find(n->hood->links, &f->peer)) != NULL)
+			answer_done(l, n->id, f->ask);
+		list_remove(&f->at);
+		free(f);
+	}
+}
+
+void
+fan_fenced(struct neighbours *n, struct link *l, uint64_t ask)
+{
+	struct fence	*f;
+
+	if (list_empty(&n->whispers)) {
+		answer_done(l, n->id, ask);
+		return;
+	}
+	if ((f = malloc(sizeof(*f))) == NULL)
+		return;			/* the asker's time ends */
+	f->whisper = n->looked;
+	f->peer = *link_peer(l);
+	f->ask = ask;
+	list_push(&n->fences, &f->at);
+}
+
+int
+fan_fence(struct neighbours *n, fan_done_cb *done, void *arg)
+{
+	struct gossip	 m = { .type = GOSSIP_FENCE, .from = n->id };
+	struct ask	*a;
+	struct link	*l;
+
+	if ((a = ask_new(n->hood->base, n, DONE_MS, n->n, fan_asked_cb,
+	    arg)) == NULL)
+		return (-1);
+	a->call = done;
+	m.ask = a->id;
+	for (size_t i = 0; i < n->n; i++) {
+		l = neighbour_link(n, &n->at[i]);
+		ask_add(a, l, n->at[i].id);
+		m.to = n->at[i].id;
+		if (l != NULL && ((link_is_up(l) && link_version(l) < 2) ||
+		    link_send(l, &m) == -1))
+			ask_unsent(a);
+	}
+	ask_go(a);
+	return (0);
+}
+
 /* The lookup is over; with err all are asked.  Who has come to our replica meanwhile
  * gets it here: it was not there when those who were got it. */
 static void
@@ -192,6 +268,8 @@ fan_found_cb(const struct slice *addresses, size_t count, int err,
 		if (wh->done != NULL)
 			wh->done(ETIMEDOUT, wh->arg);
 	}
+	if (wh->n != NULL)
+		fan_open_fences(wh->n);
 	payload_unref(wh->p);
 	wh->settled(over == 1, wh->settled_arg);
 	spare_put(wh, sizeof(*wh) + wh->uid_len);
@@ -227,6 +305,7 @@ fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 		return (fan_out(n, &m, NULL, done, arg));
 	}
 	payload_ref(p);
+	wh->number = ++n->looked;
 	list_push(&n->whispers, &wh->at);
 	*waiting = 1;
 	return (0);
@@ -301,4 +380,5 @@ fan_cancel(struct neighbours *n)
 		if (wh->done != NULL)
 			wh->done(ECANCELED, wh->arg);
 	}
+	fan_open_fences(n);
 }

@@ -8,6 +8,7 @@
 #include "common/bytes.h"
 
 struct kennel_slot;
+struct link;
 struct neighbours;
 struct payload;
 
@@ -46,6 +47,15 @@ int	 fan_is_over(struct neighbours *n);
  * errno ENOMEM. */
 int	 fan_gossip(struct neighbours *n, struct slice msg,
 	    unsigned deadline_ms, fan_gossip_cb *cb, void *arg);
+/*
+ * All neighbours have acted on what was said before, and what they were looking up
+ * then is said, too.  done comes once, never from within; err as above, where one of
+ * version 1, which does not know the question, counts as not answering.  0, or -1 with
+ * errno ENOMEM.
+ */
+int	 fan_fence(struct neighbours *n, fan_done_cb *done, void *arg);
+/* A neighbour at l asks so: it is answered now, or when that is so. */
+void	 fan_fenced(struct neighbours *n, struct link *l, uint64_t ask);
 /* n ends: whispers that are being looked up are cancelled. */
 void	 fan_cancel(struct neighbours *n);
 

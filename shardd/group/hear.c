@@ -5,6 +5,7 @@
 #include "proto/counters.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/answer.h"
+#include "shardd/group/fan.h"
 #include "shardd/group/hear.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
@@ -139,6 +140,13 @@ hear_meet(const struct heard *h)
 	answer_done(h->l, h->r->id, h->m->ask);
 }
 
+/* FENCE: who says it wants to know when all before it is done. */
+static void
+hear_fence(const struct heard *h)
+{
+	fan_fenced(h->r->neighbours, h->l, h->m->ask);
+}
+
 /* What the authority's replicas say to each other.  Of one that has ended, the last
  * words count no more: what was its own is given up. */
 static void
@@ -159,6 +167,7 @@ static const struct hearing {
 	[GOSSIP_PUBLISH] = { hear_words, 1 },
 	[GOSSIP_LOST]	= { hear_lost, 1 },
 	[GOSSIP_ASK]	= { hear_ask, 0 },
+	[GOSSIP_FENCE]	= { hear_fence, 0 },
 	[GOSSIP_STEP]	= { hear_state, 0 },
 	[GOSSIP_REIGN]	= { hear_state, 0 },
 	[GOSSIP_AT]	= { hear_state, 0 },

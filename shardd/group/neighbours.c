@@ -93,6 +93,7 @@ neighbours_new(struct neighbourhood *hood, uint64_t id,
 	n->ops = ops;
 	n->arg = arg;
 	list_init(&n->whispers);
+	list_init(&n->fences);
 	turn_work_init(&n->confirm, neighbours_confirm, n);
 	return (n);
 }

@@ -77,6 +77,8 @@ struct neighbours {
 	uint64_t	 first;		/* clock_ms of the first introduction */
 	int		 ready;		/* who comes now is not waited for */
 	struct list	 whispers;	/* fan.c: being looked up */
+	uint64_t	 looked;	/* fan.c: how many were */
+	struct list	 fences;	/* fan.c: neighbours' that wait for them */
 };
 
 /* The neighbours, none yet, of our replica id.  NULL with errno ENOMEM. */

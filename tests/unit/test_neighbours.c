@@ -678,6 +678,66 @@ START_TEST(many_are_confirmed_by_one_number)
 }
 END_TEST
 
+static void
+fence_done(int err, void *arg)
+{
+	int	*at = arg;
+
+	*at = err == 0 ? 1 : -err;
+}
+
+START_TEST(a_fence_waits_for_what_is_being_looked_up)
+{
+	lookup_found_cb	*cb;
+	void		*arg;
+	int		 one = 0, two = 0, waiting;
+
+	begin_all();
+	cast(0, "before", NULL, 0);
+	ck_assert_int_eq(fan_fence(replicas[0]->neighbours, fence_done, &one),
+	    0);
+	until(one != 0, 5000);
+	ck_assert_int_eq(one, 1);
+	ck_assert(heard[1].n == 1 && heard[2].n == 1);
+	/* A whisper of 1 is on its way to be found; the next is none of the fence's. */
+	whisper_ask = 1;
+	look.usable = 1;
+	ck_assert_int_eq(whisper(1, "u", "late", &waiting), 0);
+	look.at[0] = slice_str(addresses[0]);
+	cb = look.cb;
+	arg = look.arg;
+	one = 0;
+	fan_fence(replicas[0]->neighbours, fence_done, &one);
+	until(!list_empty(&replicas[1]->neighbours->fences), 5000);
+	ck_assert_int_eq(whisper(1, "u", "later", &waiting), 0);
+	ck_assert_int_eq(one, 0);
+	cb(look.at, 1, 0, arg);
+	until(one != 0, 5000);
+	ck_assert_int_eq(one, 1);
+	ck_assert_str_eq(heard[0].text[0], "binary to u: late");
+	/* Who ends answers. */
+	fan_fence(replicas[0]->neighbours, fence_done, &two);
+	until(!list_empty(&replicas[1]->neighbours->fences), 5000);
+	end(1);
+	until(two != 0, 5000);
+	ck_assert_int_eq(two, 1);
+	look.cb(NULL, 0, 0, look.arg);
+}
+END_TEST
+
+START_TEST(one_of_version_1_does_not_answer_a_fence)
+{
+	int	 one = 0;
+
+	links_set_version(shards[1].hood.links, 1);
+	begin_all();
+	until(link_is_up(link_to(0, 1)) && link_is_up(link_to(0, 2)), 5000);
+	fan_fence(replicas[0]->neighbours, fence_done, &one);
+	until(one != 0, 5000);
+	ck_assert_int_eq(one, -ETIMEDOUT);
+}
+END_TEST
+
 START_TEST(one_of_version_1_is_understood_both_ways)
 {
 	char	 want[24];
@@ -1251,6 +1311,8 @@ main(void)
 	tcase_add_test(tc, what_was_said_to_others_is_no_gap);
 	tcase_add_test(tc, numbers_can_be_compared_between_receivers);
 	tcase_add_test(tc, many_are_confirmed_by_one_number);
+	tcase_add_test(tc, a_fence_waits_for_what_is_being_looked_up);
+	tcase_add_test(tc, one_of_version_1_does_not_answer_a_fence);
 	tcase_add_test(tc, one_of_version_1_is_understood_both_ways);
 	tcase_add_test(tc, who_misses_something_is_told_exactly);
 	tcase_add_test(tc, a_note_of_what_does_not_fit_is_for_the_same_receivers);
