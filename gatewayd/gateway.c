@@ -146,7 +146,7 @@ gateway_run(struct gateway *g)
 	}
 	gateway_become(g);
 	gateway_name(&g->settings);
-	tick = event_new(g->base, -1, EV_PERSIST, gateway_tick_cb, NULL);
+	tick = event_new(g->base, -1, EV_PERSIST, gateway_tick_cb, g);
 	if (tick == NULL || event_add(tick, &second) == -1)
 		fatalx("no memory");
 	gateway_start(g);
@@ -599,8 +599,11 @@ gateway_unlink(const struct gateway *g)
 static void
 gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd, (void)what, (void)arg;
+	struct gateway	*g = arg;
+
+	(void)fd, (void)what;
 	log_catch_up();
+	refused_say(&g->refused, &g->totals, clock_ms());
 }
 
 /* A signal. */

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "gatewayd/refused.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/sockets.h"
 #include "gatewayd/totals.h"
@@ -46,6 +47,7 @@ struct gateway {
 	struct sock_fprog *filter;	/* for the workers; NULL: none */
 	char		*redis_url;	/* "" for none; what the shards are told */
 	struct totals	 totals;
+	struct refused	 refused;	/* of them, in the log */
 };
 
 #endif

@@ -228,17 +228,21 @@ status_groups(const struct status *st, json_int_t *left)
 static json_t *
 status_totals(const struct totals *t)
 {
-	json_t	*gone = json_object();
+	json_t	*gone = json_object(), *refusals = json_object();
 
 	for (int why = CLOSE_NONE + 1; why < CLOSE_NWHYS; why++)
 		json_object_set_new(gone, close_label((enum close_why)why),
 		    json_integer((json_int_t)t->gone[why]));
-	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+	for (int why = 0; why < REFUSED_NWHYS; why++)
+		json_object_set_new(refusals, refusal_label((enum refusal)why),
+		    json_integer((json_int_t)t->refusals[why]));
+	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o}",
 	    "accepted", (json_int_t)t->accepted,
 	    "requests", (json_int_t)t->requests,
 	    "handed", (json_int_t)t->handed,
 	    "home", (json_int_t)t->home,
 	    "refused", (json_int_t)t->refused,
+	    "refusals", refusals,
 	    "proxy_refused", (json_int_t)t->refusals[REFUSED_PROXY],
 	    "second_release", (json_int_t)t->second_release,
 	    "gone", gone));

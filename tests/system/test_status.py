@@ -208,3 +208,20 @@ def test_a_shard_that_miscounts_is_found(start):
     for t in ts:
         t.join()
     assert "counts=wrong" not in k.log()
+
+
+def test_who_is_refused_is_counted_by_reason_and_said(start):
+    """A line a reason, however many they are."""
+    k = start(config="[gateway]\nhandshakes_max = 1\n[route r]\npath = /\n"
+              "app = front\ngroup = none\n")
+    with Http(k.address):               # its head never comes
+        wait.until(lambda: k.status()["handshakes"] == 1)
+        for _ in range(5):
+            assert get(k, "/").status == 503
+    assert get(k, "/nothing/here").status == 404
+    refusals = k.status()["totals"]["refusals"]
+    assert refusals["handshakes"] == 5 and refusals["no-route"] == 1
+    assert sum(refusals.values()) == k.status()["totals"]["refused"] == 6
+    k.wait_log(r"warn .*refused why=handshakes n=\d status=503")
+    k.wait_log(r"info .*refused why=no-route n=1 status=404")
+    assert len(re.findall("why=handshakes", k.log())) <= 2
