@@ -255,7 +255,7 @@ def test_a_room_that_another_machine_serves_is_not_removed(plain):
 
 
 def test_room_rm_says_what_is_wrong(start, plain):
-    for words in [], ["a", "b"], [""], ["x" * 513], ["a", "--json"]:
+    for words in [], ["a", "b"], [""], ["x" * 513], ["a", "--check"]:
         assert rm(plain, *words)[0] == 2
     k = start(shards=1, redis="none")
     code, text = rm(k, "a")
