@@ -382,6 +382,7 @@ complete_too_many(struct load *l, size_t need, size_t hard)
 	settings_fault(s, "this needs %zu file descriptors, but %zu are "
 	    "allowed; raise that (ulimit -Hn %zu, or LimitNOFILE=%zu in the "
 	    "unit)%s", need, hard, need, need, text.data);
+	buf_clear(&text);
 }
 
 void

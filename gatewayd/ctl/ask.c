@@ -74,6 +74,9 @@ bad:
 	    "version?");
 }
 
+/* The last answer, kept for those who end the process amid of one. */
+static json_t	*ask_answer;
+
 json_t *
 ask(const char *dir, const struct ctl *ask)
 {
@@ -106,6 +109,8 @@ ask(const char *dir, const struct ctl *ask)
 	if (json == NULL)
 		say_die(EXIT_NONE, "gatewayd's answer cannot be read");
 	buf_clear(&text);
+	json_decref(ask_answer);
+	ask_answer = json_incref(json);
 	return (json);
 }
 

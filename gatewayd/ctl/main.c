@@ -184,6 +184,8 @@ main(int argc, char **argv)
 	struct invocation	 v = { .interval_ms = 2000 };
 	const struct verb	*verb = NULL;
 	unsigned		 used = 0;
+	char			*dir = NULL;
+	int			 status;
 
 	main_options(&v, argc, argv, &used);
 	if (optind == argc)
@@ -207,7 +209,9 @@ main(int argc, char **argv)
 	if ((used & ~verb->may) != 0)
 		say_die(EXIT_USAGE, "an option that does not belong to "
 		    "kennelctl %s; try kennelctl --help", verb->name);
-	if (v.dir == NULL && (v.dir = paths_run_dir()) == NULL)
+	if (v.dir == NULL && (v.dir = dir = paths_run_dir()) == NULL)
 		say_die(EXIT_NONE, "out of memory");
-	return (verb->run(&v));
+	status = verb->run(&v);
+	free(dir);
+	return (status);
 }
