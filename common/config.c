@@ -383,58 +383,56 @@ config_limit_size(const char *value, size_t max, size_t *out,
 	    config_limit_bad(why));
 }
 
+struct config_unit {
+	const char	*name;
+	unsigned	 times;		/* of what the value is kept in */
+};
+
+/* A number with one of n units: 0, or -1 with *why, which is bad if it has none. */
+static int
+config_time(const char *value, const struct config_unit *units, size_t n,
+    unsigned min, unsigned max, unsigned *out, const char *in, const char *bad,
+    const char **why)
+{
+	const char	*rest;
+	uint64_t	 v;
+
+	if (config_number(value, &v, &rest) == -1)
+		goto bad;
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(rest, units[i].name) != 0)
+			continue;
+		v *= units[i].times;
+		if (config_range(v, min, max, in, why) == -1)
+			return (-1);
+		*out = (unsigned)v;
+		return (0);
+	}
+bad:
+	*why = bad;
+	return (-1);
+}
+
 int
 config_duration(const char *value, unsigned min_ms, unsigned max_ms,
     unsigned *out_ms, const char **why)
 {
-	static const struct {
-		const char	*name;
-		unsigned	 ms;
-	} units[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 },
-	    { "m", 60000 }, { "h", 3600000 } };
-	const char	*rest;
-	uint64_t	 n;
+	static const struct config_unit	 units[] = { { "", 1000 }, { "ms", 1 },
+					    { "s", 1000 }, { "m", 60000 },
+					    { "h", 3600000 } };
 
-	if (config_number(value, &n, &rest) == -1)
-		goto bad;
-	for (size_t i = 0; i < nitems(units); i++) {
-		if (strcmp(rest, units[i].name) != 0)
-			continue;
-		n *= units[i].ms;
-		if (config_range(n, min_ms, max_ms, " ms", why) == -1)
-			return (-1);
-		*out_ms = (unsigned)n;
-		return (0);
-	}
-bad:
-	*why = "must be a duration like 500ms, 10s, 2m or 1h";
-	return (-1);
+	return (config_time(value, units, nitems(units), min_ms, max_ms, out_ms,
+	    " ms", "must be a duration like 500ms, 10s, 2m or 1h", why));
 }
 
 int
 config_lifetime(const char *value, unsigned min_s, unsigned max_s,
     unsigned *out_s, const char **why)
 {
-	static const struct {
-		const char	*name;
-		unsigned	 s;
-	} units[] = { { "", 1 }, { "s", 1 }, { "m", 60 }, { "h", 3600 },
-	    { "d", 86400 } };
-	const char	*rest;
-	uint64_t	 n;
+	static const struct config_unit	 units[] = { { "", 1 }, { "s", 1 },
+					    { "m", 60 }, { "h", 3600 },
+					    { "d", 86400 } };
 
-	if (config_number(value, &n, &rest) == -1)
-		goto bad;
-	for (size_t i = 0; i < nitems(units); i++) {
-		if (strcmp(rest, units[i].name) != 0)
-			continue;
-		n *= units[i].s;
-		if (config_range(n, min_s, max_s, " s", why) == -1)
-			return (-1);
-		*out_s = (unsigned)n;
-		return (0);
-	}
-bad:
-	*why = "must be a time like 10m, 12h or 30d";
-	return (-1);
+	return (config_time(value, units, nitems(units), min_s, max_s, out_s,
+	    " s", "must be a time like 10m, 12h or 30d", why));
 }
