@@ -58,6 +58,7 @@ struct arrival {
 	uint64_t	 deadline;	/* clock_ms */
 	uint32_t	 flags;		/* CAPSULE_F_TLS */
 	const struct inlet *inlet;	/* a proxy's head is awaited; else NULL */
+	const struct inlet *raw;	/* has no other head; NULL: it is HTTP */
 	struct address	*address;	/* a reference, or NULL */
 	struct buf	 in;		/* what came of an incomplete head */
 	size_t		 scanned;
@@ -95,7 +96,10 @@ static int	 arrival_detach(struct arrival *);
 static void	 arrival_close(struct arrival *);
 static void	 arrival_turn_away(struct arrival *, enum refusal, int,
 	    const char *, int);
-static void	 arrival_brush_off(struct arrivals *, int, enum refusal);
+static void	 arrivals_refuse(struct arrivals *, int, const struct inlet *,
+		    enum refusal);
+static void	 arrival_brush_off(struct arrivals *, int, const struct inlet *,
+		    enum refusal);
 static void	 arrivals_misled(struct arrivals *, int, const struct inlet *,
 		    const char *, const char *);
 static void	 arrival_misled(struct arrival *, const char *);
@@ -103,6 +107,8 @@ static void	 arrival_read(struct arrival *);
 static void	 arrival_input(struct arrival *, const char *, size_t);
 static void	 arrival_hand_over(struct arrival *, const struct http_head *,
 	    struct slice);
+static void	 arrival_hand_over_raw(struct arrival *, struct slice);
+static void	 arrival_go(struct arrival *, const struct handoff_ask *);
 
 struct arrivals *
 arrivals_new(struct event_base *base, const struct settings *settings,
@@ -180,12 +186,13 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 
 	if (s->accept_rate > 0 && !bucket_take(&as->accepts, clock_ms(),
 	    s->accept_rate, s->accept_rate, 1)) {
-		arrival_brush_off(as, fd, REFUSED_ACCEPT_RATE);
+		arrival_brush_off(as, fd, inlet, REFUSED_ACCEPT_RATE);
 		return;
 	}
 	as->totals->accepted++;
-	if (arrivals_count(as) >= s->handshakes_max) {
-		linger_refuse(as->linger, fd, REFUSED_HANDSHAKES, 0, NULL, 0);
+	if (arrivals_count(as) >= s->handshakes_max &&
+	    (inlet->route == NULL || inlet->proxy_protocol)) {
+		arrivals_refuse(as, fd, inlet, REFUSED_HANDSHAKES);
 		return;
 	}
 	sock_format(peer, sizeof(peer), sa, len);
@@ -196,27 +203,44 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 	}
 	if ((a = arrival_new(as, fd, slice_str(peer), inlet->proxy_protocol ?
 	    PEER_MAX : 0, 0)) == NULL) {
-		linger_refuse(as->linger, fd, REFUSED_MEMORY, 0, NULL, 0);
+		arrivals_refuse(as, fd, inlet, REFUSED_MEMORY);
 		return;
 	}
+	a->raw = inlet->route == NULL ? NULL : inlet;
 	if (inlet->proxy_protocol)
 		a->inlet = inlet;
 	else if (arrival_count(a, a->peer) == -1) {
 		arrival_turn_away(a, REFUSED_ADDRESS, 0, NULL, 0);
 		return;
 	}
+	if (a->raw != NULL && a->inlet == NULL) {
+		arrival_hand_over_raw(a, slice_of(NULL, 0));
+		return;
+	}
 	arrival_read(a);		/* often the request is there */
 }
 
 void
-arrival_refuse_cb(int fd, void *arrivals)
+arrival_refuse_cb(int fd, const struct inlet *inlet, void *arrivals)
 {
-	arrival_brush_off(arrivals, fd, REFUSED_DESCRIPTORS);
+	arrival_brush_off(arrivals, fd, inlet, REFUSED_DESCRIPTORS);
+}
+
+/* Refuse one who has no record yet; fd is taken. */
+static void
+arrivals_refuse(struct arrivals *as, int fd, const struct inlet *inlet,
+    enum refusal why)
+{
+	if (inlet->route != NULL)
+		linger_close(as->linger, fd, why);
+	else
+		linger_refuse(as->linger, fd, why, 0, NULL, 0);
 }
 
 /* Refuse at next to no cost. */
 static void
-arrival_brush_off(struct arrivals *as, int fd, enum refusal why)
+arrival_brush_off(struct arrivals *as, int fd, const struct inlet *inlet,
+    enum refusal why)
 {
 	static const char	 answer[] =
 	    "HTTP/1.1 503 Service Unavailable\r\n"
@@ -230,6 +254,10 @@ arrival_brush_off(struct arrivals *as, int fd, enum refusal why)
 
 	as->totals->accepted++;
 	totals_refuse(as->totals, why);
+	if (inlet->route != NULL) {
+		sock_end(fd, 0);
+		return;
+	}
 	/* Closing with the request unread would reset the answer away. */
 	for (int i = 0; i < 16; i++)
 		if (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
@@ -381,8 +409,11 @@ arrival_turn_away(struct arrival *a, enum refusal why, int status,
 
 	log_debug("arrival peer=%s refused why=%s", a->client,
 	    refusal_label(why));
-	linger_refuse(as->linger, arrival_detach(a), why, status, text,
-	    head_only);
+	if (a->raw != NULL)
+		linger_close(as->linger, arrival_detach(a), why);
+	else
+		linger_refuse(as->linger, arrival_detach(a), why, status, text,
+		    head_only);
 }
 
 /* ---- time ---- */
@@ -560,6 +591,10 @@ arrival_input(struct arrival *a, const char *data, size_t len)
 	}
 	if (a->inlet != NULL && (known = arrival_introduce(a, &all)) == -1)
 		return;
+	if (known && a->raw != NULL) {
+		arrival_hand_over_raw(a, all);
+		return;
+	}
 	switch (!known ? PARSE_MORE : http_head_parse(&h, all.data, all.len,
 	    &a->scanned, &limits)) {
 	case PARSE_MORE:
@@ -614,7 +649,7 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	struct forwarded	 from;
 	struct origin_here	 here;
 	const char		*why;
-	struct buf		 in = a->in, out = { .max = 16384 };
+	struct buf		 out = { .max = 16384 };
 	int			 head_only = slice_is(h->method, "HEAD");
 	int			 missing;
 
@@ -681,12 +716,53 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	ask.address = a->address;
 	ask.headers = m.headers;
 	ask.nheaders = m.nheaders;
-	/* The bytes and the peer's name outlive the record for the call. */
+	arrival_go(a, &ask);
+}
+
+/* a has its introduction behind it and sends nothing that is for us: as its listener
+ * says.  early: what came behind the proxy's head.  Frees a. */
+static void
+arrival_hand_over_raw(struct arrival *a, struct slice early)
+{
+	static struct route_match m;
+	struct arrivals		*as = a->all;
+	struct handoff_ask	 ask = { .raw = 1 };
+	const char		*why;
+
+	as->totals->raw++;
+	if (as->leaving) {
+		arrival_turn_away(a, REFUSED_LEAVING, 0, NULL, 0);
+		return;
+	}
+	if (routes_raw(a->raw->route, &m, &why) == -1) {
+		arrival_turn_away(a, REFUSED_BAD_NAME, 0, NULL, 0);
+		return;
+	}
+	ask.id = placement_next_id(as->placement);
+	ask.group = m.has_group ? m.group : slice_of(NULL, 0);
+	ask.uid = m.uid;
+	ask.app = slice_str(m.app);
+	ask.route = slice_str(m.label);
+	ask.peer = slice_str(a->peer);
+	ask.early = early;
+	ask.limit = m.limit;
+	ask.flags = a->flags | (m.uid_made ? CAPSULE_F_UID_MADE : 0) |
+	    (a->flags & CAPSULE_F_TLS ? CAPSULE_F_SECURE : 0);
+	ask.address = a->address;
+	arrival_go(a, &ask);
+}
+
+/* Place a.  Frees a, but its bytes and the peer's name outlive it for the call. */
+static void
+arrival_go(struct arrival *a, const struct handoff_ask *ask)
+{
+	struct arrivals	*as = a->all;
+	struct buf	 in = a->in;
+
 	memset(&a->in, 0, sizeof(a->in));
 	event_del(&a->ev);
 	arrival_leave(a);
-	handoff_start(as->handoffs, &ask, a->fd);
+	handoff_start(as->handoffs, ask, a->fd);
 	buf_clear(&in);
 	arrival_free(a);
 }
-

@@ -75,6 +75,8 @@ static void	 handoff_send(struct handoffs *, struct handoff *);
 static int	 handoff_wait(struct handoffs *, struct handoff *);
 static void	 handoff_unwait(struct handoffs *, struct handoff *);
 static void	 handoff_again(struct handoffs *, struct handoff *);
+static void	 handoffs_refuse(struct handoffs *, const struct handoff_ask *,
+	    int, enum refusal);
 static void	 handoff_refuse(struct handoffs *, struct handoff *,
 	    enum refusal);
 static int	 handoff_detach(struct handoffs *, struct handoff *);
@@ -150,8 +152,7 @@ handoff_start(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 
 	if ((h = handoff_new(hs, ask, fd)) == NULL) {
 		address_unref(ask->address);
-		linger_refuse(hs->linger, fd, REFUSED_MEMORY, 0, NULL,
-		    ask->head_only);
+		handoffs_refuse(hs, ask, fd, REFUSED_MEMORY);
 		return;
 	}
 	handoff_place(hs, h);
@@ -375,7 +376,7 @@ handoff_send(struct handoffs *hs, struct handoff *h)
 	handoff_unwait(hs, h);
 	memset(&c, 0, sizeof(c));
 	c.id = ask->id;
-	c.protocol = CAPSULE_HTTP;
+	c.protocol = ask->raw ? CAPSULE_RAW : CAPSULE_HTTP;
 	c.flags = ask->flags;
 	c.replica = place->replica == NULL ? 0 : place->replica->id;
 	c.group = ask->group;
@@ -476,16 +477,26 @@ handoff_again_work(void *arg)
 	}
 }
 
+/* Who asked so gets no place; fd is taken. */
+static void
+handoffs_refuse(struct handoffs *hs, const struct handoff_ask *ask, int fd,
+    enum refusal why)
+{
+	if (ask->raw)
+		linger_close(hs->linger, fd, why);
+	else
+		linger_refuse(hs->linger, fd, why, 0, NULL, ask->head_only);
+}
+
 /* Frees h. */
 static void
 handoff_refuse(struct handoffs *hs, struct handoff *h, enum refusal why)
 {
-	int	 head_only = h->ask.head_only;
+	struct handoff_ask	 ask = h->ask;	/* its numbers outlive h */
 
 	if (h->shard != NULL)
 		placement_release(hs->placement, h->ask.id, NULL);
-	linger_refuse(hs->linger, handoff_detach(hs, h), why, 0, NULL,
-	    head_only);
+	handoffs_refuse(hs, &ask, handoff_detach(hs, h), why);
 }
 
 /* Frees h; its descriptor is the caller's. */

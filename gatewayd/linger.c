@@ -100,6 +100,15 @@ linger_refuse(struct lingerers *l, int fd, enum refusal why, int status,
 	linger_answer(l, fd, &out);
 }
 
+void
+linger_close(struct lingerers *l, int fd, enum refusal why)
+{
+	totals_refuse(l->totals, why);
+	(void)shutdown(fd, SHUT_WR);
+	if (l->count >= l->max || lingerer_new(l, fd) == -1)
+		sock_end(fd, 0);
+}
+
 /* ---- one ---- */
 
 /* fd is taken only on success: 0, or -1. */

@@ -24,5 +24,7 @@ void	 linger_answer(struct lingerers *l, int fd, struct buf *out);
  * table has them. */
 void	 linger_refuse(struct lingerers *l, int fd, enum refusal why, int status,
 	    const char *text, int head_only);
+/* Write the end only, and count why. */
+void	 linger_close(struct lingerers *l, int fd, enum refusal why);
 
 #endif

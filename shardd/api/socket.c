@@ -29,7 +29,11 @@ api_call(struct kennel_socket *s, struct verb *v, const char *data,
 		errno = EPIPE;
 		return (-1);
 	}
-	if ((v->p = api_payload(data, len, v->flags)) == NULL)
+	if (v->kind == VERB_SEND && (c->flags & CONN_F_RAW))
+		v->p = api_message(data, len, v->flags);
+	else
+		v->p = api_payload(data, len, v->flags);
+	if (v->p == NULL)
 		return (-1);
 	r = verbs_call(c, v);
 	payload_unref(v->p);

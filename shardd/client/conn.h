@@ -17,6 +17,8 @@
 #ifndef SHARDD_CONN_H
 #define SHARDD_CONN_H
 
+#include <sys/types.h>
+
 #include <event2/event.h>
 
 #include "common/bag.h"
@@ -54,6 +56,7 @@ enum conn_state {
 #define PAUSE_LINK	0x2	/* too much of its group waits for a link */
 #define PAUSE_BUSY	0x4	/* a request is being answered */
 #define PAUSE_OUT	0x8	/* it does not read what its messages led to */
+#define PAUSE_APP	0x10	/* its application wants so */
 
 #define CONN_F_DOOMED	0x001	/* will be ended at the end of this turn */
 #define CONN_F_DIRTY	0x02	/* in the list to be flushed */
@@ -70,11 +73,16 @@ enum conn_state {
 #define CONN_F_SHUT	0x800	/* SHUT_WR was done */
 #define CONN_F_JOINING	0x1000	/* joins when what onopen began is done (session) */
 #define CONN_F_BROKEN	0x2000	/* reset by the client */
+#define CONN_F_RAW	0x4000	/* speaks its application's own protocol (tcp.c) */
+#define CONN_F_ENDED	0x8000	/* the client sends nothing more */
 
 /* What a connection waits for in another turn. */
 #define CONN_T_QUEUED	0x1	/* in one of clients->lines: not read */
 #define CONN_T_COSTLY	0x2	/* used up a turn: it queues up to be read */
 #define CONN_T_CROWD	0x4	/* in clients->crowd: to be written to */
+#define CONN_T_TELL	0x8	/* in clients->pressed: to be told of its queue */
+#define CONN_T_HIGH	0x10	/* its queue passed the high mark, as was told */
+#define CONN_T_PART	0x20	/* the rest of a message is still to be queued */
 
 struct conn {
 	struct bag_node	 by_uid;	/* a member: mine is its index in
@@ -125,6 +133,12 @@ struct conn_ops {
 		    struct buf *rest);
 	/* A message of an open client. */
 	void	(*message)(struct conn *c, const struct kennel_message *m);
+	/* Bytes of a raw client: how many of them were used, or -1. */
+	ssize_t	(*data)(struct conn *c, const char *data, size_t len);
+	/* A raw client sends nothing more.  1: it stays open to be written to. */
+	int	(*ended)(struct conn *c);
+	/* c's queue has passed its high (1) or low mark. */
+	void	(*pressure)(struct conn *c, int high);
 	/* c has nothing more to say or to hear: c->why, c->code.  Once. */
 	void	(*departed)(struct conn *c);
 	/* c is about to be freed. */
@@ -152,7 +166,8 @@ struct clients {
 	unsigned	 line;			/* that was served last */
 	struct line	 crowd;			/* to be flushed when there is time */
 	int		 crowding;		/* who is sent to goes there */
-	struct turn_work flush, flush_crowd, flush_late, reap, next;
+	struct line	 pressed;		/* whose queue passed a mark */
+	struct turn_work flush, flush_crowd, flush_late, reap, next, press;
 	struct unfinished *unfinished;		/* input of all clients */
 	struct burst	*burst;			/* many sends at once, or NULL */
 	int		 burst_off;		/* there is no such thing here */
@@ -197,6 +212,8 @@ void	 conn_hold(struct conn *c, struct unfinished_part **part, size_t n);
  * memory (ENOMEM: and doomed).
  */
 int	 conn_send(struct conn *c, struct payload *p);
+/* The same of a raw message in two parts, so that both are queued or neither. */
+int	 conn_send_both(struct conn *c, struct payload *head, struct payload *p);
 /* The same without the bound: handshakes, control frames, responses. */
 int	 conn_queue(struct conn *c, struct payload *p);
 int	 conn_queue_bytes(struct conn *c, struct slice s);
@@ -210,6 +227,9 @@ void	 conn_late(struct conn *c);
 
 /* End c at the end of this turn; c hears nothing more.  From anywhere. */
 void	 conn_doom(struct conn *c, enum close_why why);
+/* Close c for that reason, in the way of what it speaks, if it is open. */
+void	 conn_close(struct conn *c, enum close_why why, uint16_t code,
+	    const char *reason);
 /* c's part is over: says so to the floor above, once, with code and why. */
 void	 conn_depart(struct conn *c, enum close_why why, uint16_t code);
 /* All is queued: write it, shut down, read to the end, end. */

@@ -13,14 +13,18 @@ struct payload {
 	uint8_t		 opcode;	/* WS_TEXT, WS_BINARY, or control */
 	uint8_t		 head_len;	/* 0: raw bytes, not a frame (HTTP) */
 	uint8_t		 bits;		/* a twin's window */
-	uint8_t		 stiff;		/* does not get smaller */
+	uint8_t		 stiff:1;	/* does not get smaller */
+	uint8_t		 more:1;	/* the message goes on with what follows */
 	size_t		 len;		/* data */
-	struct payload	*twin;		/* compressed, a reference; or NULL */
+	struct payload	*twin;		/* the same in another form, or NULL */
+	struct payload	*of;		/* a plain twin: whose data and references
+					   these are; else NULL */
 	char		 bytes[];	/* WS_HEAD_MAX, then data */
 };
 
 /* A payload with one reference, the caller's.  NULL with errno ENOMEM. */
 struct payload *payload_frame(enum ws_opcode opcode, struct slice data);
+struct payload *payload_frame_empty(size_t len);	/* binary, data to be filled */
 struct payload *payload_raw(struct slice data);
 /*
  * The frame for those with permessage-deflate and a window of these bits: p's
@@ -28,6 +32,13 @@ struct payload *payload_raw(struct slice data);
  * frame, or does not get smaller.  Borrowed from p.
  */
 struct payload *payload_deflated(struct payload *p, unsigned bits);
+/* A message without a head: for raw clients only.  NULL with errno ENOMEM. */
+struct payload *payload_message(struct slice data);
+/*
+ * The message for raw clients: p's twin, which has no head and no data of its own, or p
+ * if that has no head.  Borrowed from p.  NULL with errno ENOMEM.
+ */
+struct payload *payload_plain(struct payload *p);
 struct payload *payload_ref(struct payload *p);
 void	 payload_unref(struct payload *p);
 struct slice payload_data(const struct payload *p);	/* the message */

@@ -27,6 +27,12 @@ struct protocol {
 	/* c, no longer doomed, ends for that reason: tell the client.  1: told, and
 	 * the connection ends by itself; 0: end it now. */
 	int		(*farewell)(struct conn *c, enum close_why why);
+	/* The client has shut down its side: nothing more comes.  NULL: that is the
+	 * end, as if it were cut off. */
+	enum close_why	(*ended)(struct conn *c);
+	/* An open client's end, as somebody here wants it: tell the client. */
+	void		(*close)(struct conn *c, enum close_why why,
+			    uint16_t code, const char *reason);
 	/* Free c->proto. */
 	void		(*clear)(struct conn *c);
 };

@@ -76,7 +76,8 @@ ws_queue_close(struct conn *c, uint16_t code, const char *reason)
 	payload_unref(p);
 }
 
-void
+/* Send a close frame and end the conversation. */
+static void
 ws_close(struct conn *c, enum close_why why, uint16_t code,
     const char *reason)
 {
@@ -336,7 +337,7 @@ ws_decode(struct conn *c, struct ws *ws, struct ws_bytes *b)
 	int			 more = 1;
 
 	while (b->len > 0 && more && (c->turns & CONN_T_QUEUED) == 0 &&
-	    (c->pauses & (PAUSE_HELD | PAUSE_OUT | PAUSE_LINK)) == 0) {
+	    (c->pauses & (PAUSE_HELD | PAUSE_OUT | PAUSE_LINK | PAUSE_APP)) == 0) {
 		v = ws_in_next(&ws->in, &limits, b->data, b->len, &used, &m);
 		b->data += used;
 		b->len -= used;
@@ -447,6 +448,7 @@ static const struct protocol ws_protocol = {
 	.timeout = ws_timeout,
 	.ping = ws_ping,
 	.farewell = ws_farewell,
+	.close = ws_close,
 	.clear = ws_clear,
 };
 

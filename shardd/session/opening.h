@@ -10,7 +10,7 @@ struct conn;
 struct payload;
 
 /*
- * 101 was decided, hello is it (taken): wait for what c needs, open it, go on with
+ * 101 was decided, hello is it (taken; NULL: c is raw, and needs none): wait for what c needs, open it, go on with
  * the bytes in rest (taken).
  */
 void	 opening_begin(struct conn *c, struct payload *hello,
