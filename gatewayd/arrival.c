@@ -21,6 +21,8 @@
 #include "gatewayd/address.h"
 #include "gatewayd/answer.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/ask.h"
+#include "gatewayd/brush.h"
 #include "gatewayd/complaint.h"
 #include "gatewayd/forwarded.h"
 #include "gatewayd/handoff.h"
@@ -96,10 +98,6 @@ static int	 arrival_detach(struct arrival *);
 static void	 arrival_close(struct arrival *);
 static void	 arrival_turn_away(struct arrival *, enum refusal, int,
 	    const char *, int);
-static void	 arrivals_refuse(struct arrivals *, int, const struct inlet *,
-		    enum refusal);
-static void	 arrival_brush_off(struct arrivals *, int, const struct inlet *,
-		    enum refusal);
 static void	 arrivals_misled(struct arrivals *, int, const struct inlet *,
 		    const char *, const char *);
 static void	 arrival_misled(struct arrival *, const char *);
@@ -186,13 +184,14 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 
 	if (s->accept_rate > 0 && !bucket_take(&as->accepts, clock_ms(),
 	    s->accept_rate, s->accept_rate, 1)) {
-		arrival_brush_off(as, fd, inlet, REFUSED_ACCEPT_RATE);
+		brush_off(as->totals, fd, inlet, REFUSED_ACCEPT_RATE);
 		return;
 	}
 	as->totals->accepted++;
 	if (arrivals_count(as) >= s->handshakes_max &&
 	    (inlet->route == NULL || inlet->proxy_protocol)) {
-		arrivals_refuse(as, fd, inlet, REFUSED_HANDSHAKES);
+		linger_turn_away(as->linger, fd, inlet->route != NULL,
+		    REFUSED_HANDSHAKES, 0);
 		return;
 	}
 	sock_format(peer, sizeof(peer), sa, len);
@@ -203,7 +202,8 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 	}
 	if ((a = arrival_new(as, fd, slice_str(peer), inlet->proxy_protocol ?
 	    PEER_MAX : 0, 0)) == NULL) {
-		arrivals_refuse(as, fd, inlet, REFUSED_MEMORY);
+		linger_turn_away(as->linger, fd, inlet->route != NULL,
+		    REFUSED_MEMORY, 0);
 		return;
 	}
 	a->raw = inlet->route == NULL ? NULL : inlet;
@@ -223,47 +223,9 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 void
 arrival_refuse_cb(int fd, const struct inlet *inlet, void *arrivals)
 {
-	arrival_brush_off(arrivals, fd, inlet, REFUSED_DESCRIPTORS);
-}
+	struct arrivals	*as = arrivals;
 
-/* Refuse one who has no record yet; fd is taken. */
-static void
-arrivals_refuse(struct arrivals *as, int fd, const struct inlet *inlet,
-    enum refusal why)
-{
-	if (inlet->route != NULL)
-		linger_close(as->linger, fd, why);
-	else
-		linger_refuse(as->linger, fd, why, 0, NULL, 0);
-}
-
-/* Refuse at next to no cost. */
-static void
-arrival_brush_off(struct arrivals *as, int fd, const struct inlet *inlet,
-    enum refusal why)
-{
-	static const char	 answer[] =
-	    "HTTP/1.1 503 Service Unavailable\r\n"
-	    "Content-Type: text/plain\r\n"
-	    "Content-Length: 20\r\n"
-	    "Retry-After: 2\r\n"
-	    "Connection: close\r\n"
-	    "\r\n"
-	    "Service Unavailable\n";
-	char			 unread[ARRIVAL_READ];
-
-	as->totals->accepted++;
-	totals_refuse(as->totals, why);
-	if (inlet->route != NULL) {
-		sock_end(fd, 0);
-		return;
-	}
-	/* Closing with the request unread would reset the answer away. */
-	for (int i = 0; i < 16; i++)
-		if (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
-			break;
-	(void)send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	sock_end(fd, 0);
+	brush_off(as->totals, fd, inlet, REFUSED_DESCRIPTORS);
 }
 
 void
@@ -410,7 +372,7 @@ arrival_turn_away(struct arrival *a, enum refusal why, int status,
 	log_debug("arrival peer=%s refused why=%s", a->client,
 	    refusal_label(why));
 	if (a->raw != NULL)
-		linger_close(as->linger, arrival_detach(a), why);
+		linger_turn_away(as->linger, arrival_detach(a), 1, why, 0);
 	else
 		linger_refuse(as->linger, arrival_detach(a), why, status, text,
 		    head_only);
@@ -692,62 +654,30 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 		arrival_turn_away(a, REFUSED_LEAVING, 0, NULL, head_only);
 		return;
 	}
-	memset(&ask, 0, sizeof(ask));
+	ask_request(&ask, h, &m, &from, &here, a->flags);
 	ask.id = placement_next_id(as->placement);
-	ask.group = m.has_group ? m.group : slice_of(NULL, 0);
-	ask.uid = m.uid;
-	ask.app = slice_str(m.app);
-	ask.route = slice_str(m.label);
-	ask.peer = slice_str(from.peer);
 	if (strcmp(from.peer, a->peer) != 0)
 		ask.via = slice_str(a->peer);
 	ask.early = all;
-	ask.limit = m.limit;
-	ask.flags = a->flags | (m.uid_made ? CAPSULE_F_UID_MADE : 0) |
-	    (from.trusted ? CAPSULE_F_PROXIED : 0) |
-	    (slice_caseis(here.scheme, "https") ? CAPSULE_F_SECURE : 0) |
-	    (m.cors ? CAPSULE_F_CORS : 0) |
-	    (m.protocol ? CAPSULE_F_PROTOCOL : 0);
-	if (http_head_websocket(h, &why) == 0)
-		ask.flags |= CAPSULE_F_UPGRADE;
-	else
-		ask.http = 1;
-	ask.head_only = head_only;
 	ask.address = a->address;
-	ask.headers = m.headers;
-	ask.nheaders = m.nheaders;
 	arrival_go(a, &ask);
 }
 
-/* a has its introduction behind it and sends nothing that is for us: as its listener
- * says.  early: what came behind the proxy's head.  Frees a. */
+/* As its listener says.  early: what came behind the proxy's head.  Frees a. */
 static void
 arrival_hand_over_raw(struct arrival *a, struct slice early)
 {
-	static struct route_match m;
 	struct arrivals		*as = a->all;
-	struct handoff_ask	 ask = { .raw = 1 };
-	const char		*why;
+	struct handoff_ask	 ask;
 
 	as->totals->raw++;
-	if (as->leaving) {
-		arrival_turn_away(a, REFUSED_LEAVING, 0, NULL, 0);
-		return;
-	}
-	if (routes_raw(a->raw->route, &m, &why) == -1) {
-		arrival_turn_away(a, REFUSED_BAD_NAME, 0, NULL, 0);
+	if (as->leaving || ask_raw(&ask, a->raw, slice_str(a->peer), a->flags) == -1) {
+		arrival_turn_away(a, as->leaving ? REFUSED_LEAVING :
+		    REFUSED_BAD_NAME, 0, NULL, 0);
 		return;
 	}
 	ask.id = placement_next_id(as->placement);
-	ask.group = m.has_group ? m.group : slice_of(NULL, 0);
-	ask.uid = m.uid;
-	ask.app = slice_str(m.app);
-	ask.route = slice_str(m.label);
-	ask.peer = slice_str(a->peer);
 	ask.early = early;
-	ask.limit = m.limit;
-	ask.flags = a->flags | (m.uid_made ? CAPSULE_F_UID_MADE : 0) |
-	    (a->flags & CAPSULE_F_TLS ? CAPSULE_F_SECURE : 0);
 	ask.address = a->address;
 	arrival_go(a, &ask);
 }

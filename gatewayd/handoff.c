@@ -75,8 +75,6 @@ static void	 handoff_send(struct handoffs *, struct handoff *);
 static int	 handoff_wait(struct handoffs *, struct handoff *);
 static void	 handoff_unwait(struct handoffs *, struct handoff *);
 static void	 handoff_again(struct handoffs *, struct handoff *);
-static void	 handoffs_refuse(struct handoffs *, const struct handoff_ask *,
-	    int, enum refusal);
 static void	 handoff_refuse(struct handoffs *, struct handoff *,
 	    enum refusal);
 static int	 handoff_detach(struct handoffs *, struct handoff *);
@@ -152,7 +150,8 @@ handoff_start(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 
 	if ((h = handoff_new(hs, ask, fd)) == NULL) {
 		address_unref(ask->address);
-		handoffs_refuse(hs, ask, fd, REFUSED_MEMORY);
+		linger_turn_away(hs->linger, fd, ask->raw, REFUSED_MEMORY,
+		    ask->head_only);
 		return;
 	}
 	handoff_place(hs, h);
@@ -477,26 +476,16 @@ handoff_again_work(void *arg)
 	}
 }
 
-/* Who asked so gets no place; fd is taken. */
-static void
-handoffs_refuse(struct handoffs *hs, const struct handoff_ask *ask, int fd,
-    enum refusal why)
-{
-	if (ask->raw)
-		linger_close(hs->linger, fd, why);
-	else
-		linger_refuse(hs->linger, fd, why, 0, NULL, ask->head_only);
-}
-
 /* Frees h. */
 static void
 handoff_refuse(struct handoffs *hs, struct handoff *h, enum refusal why)
 {
-	struct handoff_ask	 ask = h->ask;	/* its numbers outlive h */
+	int	 raw = h->ask.raw, head_only = h->ask.head_only;
 
 	if (h->shard != NULL)
 		placement_release(hs->placement, h->ask.id, NULL);
-	handoffs_refuse(hs, &ask, handoff_detach(hs, h), why);
+	linger_turn_away(hs->linger, handoff_detach(hs, h), raw, why,
+	    head_only);
 }
 
 /* Frees h; its descriptor is the caller's. */

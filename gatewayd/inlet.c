@@ -118,38 +118,54 @@ inlet_set_route(struct inlet *in, const char *key, const char *value,
 	return (route_set(in->route, key, value, why));
 }
 
-/* The value of a key that says what the application is told: checked, malloc'd; or
- * NULL with *why. */
+/* Keys that a listener has for its application, beside those of one's own. */
+static const struct {
+	const char	*key;
+	int		 is_file;
+} inlet_told[] = {
+	{ "dialect",		0 },
+	{ "psk_file",		1 },
+};
+
+/* May a listener have this key for its application?  Then whether it is a file. */
+static int
+inlet_is_setting(const char *key, int *is_file)
+{
+	*is_file = 0;
+	for (size_t i = 0; i < nitems(inlet_told); i++)
+		if (strcmp(inlet_told[i].key, key) == 0) {
+			*is_file = inlet_told[i].is_file;
+			return (1);
+		}
+	return (strncmp(key, "app.", 4) == 0 || strncmp(key, "x-", 2) == 0);
+}
+
+/* The path of a file from the root, malloc'd; or NULL with *why. */
 static char *
-inlet_setting_value(const char *key, const char *value, const char **why)
+inlet_file(const char *value, const char **why)
 {
 	struct stat	 st;
-	char		*copy;
+	char		*path = realpath(value, NULL);
 
-	*why = "out of memory";
-	if (strcmp(key, "psk_file") != 0)
-		return (strdup(value));
-	if ((copy = realpath(value, NULL)) == NULL || stat(copy, &st) == -1 ||
-	    !S_ISREG(st.st_mode)) {
-		free(copy);
-		*why = "is not a file";
-		return (NULL);
-	}
-	return (copy);
+	if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode))
+		return (path);
+	free(path);
+	*why = "is not a file";
+	return (NULL);
 }
 
 /* A key that the application is told of; the last line counts. */
 static int
 inlet_set_setting(struct inlet *in, const char *key, const char *value,
-    const char **why)
+    int is_file, const char **why)
 {
-	char	*copy;
+	char	*path = NULL;
 
-	if ((copy = inlet_setting_value(key, value, why)) == NULL)
+	if (is_file && (path = inlet_file(value, why)) == NULL)
 		return (-1);
 	in->settings.max = INLET_SETTINGS_MAX;
-	buf_addf(&in->settings, "%s %s\n", key, copy);
-	free(copy);
+	buf_addf(&in->settings, "%s %s\n", key, is_file ? path : value);
+	free(path);
 	if (!in->settings.failed)
 		return (0);
 	*why = "is too much: all that a listener says to its application has "
@@ -179,14 +195,6 @@ inlet_check_route(const struct inlet *in, char *err, size_t size)
 		return (-1);
 	}
 	return (0);
-}
-
-/* May a listener have this key for its application? */
-static int
-inlet_is_setting(const char *key)
-{
-	return (strcmp(key, "dialect") == 0 || strcmp(key, "psk_file") == 0 ||
-	    strncmp(key, "app.", 4) == 0 || strncmp(key, "x-", 2) == 0);
 }
 
 /* ---- the list ---- */
@@ -261,6 +269,8 @@ int
 inlets_option(struct inlets *ins, const char *key, const char *value,
     const char **why)
 {
+	int	 is_file;
+
 	for (size_t i = 0; i < nitems(inlet_keys); i++)
 		if (strcmp(inlet_keys[i].key, key) == 0)
 			return (inlet_keys[i].set(&ins->list[ins->n - 1], value,
@@ -268,9 +278,9 @@ inlets_option(struct inlets *ins, const char *key, const char *value,
 	if (inlet_is_route_key(key))
 		return (inlet_set_route(&ins->list[ins->n - 1], key, value,
 		    why));
-	if (inlet_is_setting(key))
+	if (inlet_is_setting(key, &is_file))
 		return (inlet_set_setting(&ins->list[ins->n - 1], key, value,
-		    why));
+		    is_file, why));
 	*why = "unknown key; keys for applications of your own begin with "
 	    "\"app.\" or \"x-\"";
 	return (-1);

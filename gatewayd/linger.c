@@ -101,8 +101,13 @@ linger_refuse(struct lingerers *l, int fd, enum refusal why, int status,
 }
 
 void
-linger_close(struct lingerers *l, int fd, enum refusal why)
+linger_turn_away(struct lingerers *l, int fd, int raw, enum refusal why,
+    int head_only)
 {
+	if (!raw) {
+		linger_refuse(l, fd, why, 0, NULL, head_only);
+		return;
+	}
 	totals_refuse(l->totals, why);
 	(void)shutdown(fd, SHUT_WR);
 	if (l->count >= l->max || lingerer_new(l, fd) == -1)

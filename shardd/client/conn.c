@@ -434,6 +434,30 @@ conn_queue_bytes(struct conn *c, struct slice s)
 	return (r);
 }
 
+/* If c's queue has passed a mark now that the kernel had what it takes, the
+ * application is told at the end of the turn. */
+static void
+conn_press(struct conn *c)
+{
+	struct clients	*all = c->clients;
+
+	if ((c->turns & CONN_T_TELL) || !conn_pressed(c))
+		return;
+	if (line_push(&all->pressed, c) == -1) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	c->turns |= CONN_T_TELL;
+	turn_add(&all->press, TURN_CLIENTS);
+}
+
+int
+conn_pressed(const struct conn *c)
+{
+	return (pressure_passed(c->app, outbox_queued(&c->out),
+	    c->turns & CONN_T_HIGH));
+}
+
 void
 conn_written(struct conn *c, int verdict)
 {
@@ -456,7 +480,7 @@ conn_written(struct conn *c, int verdict)
 	    outbox_queued(&c->out) <= conn_out_max(c) / 2)
 		conn_resume(c, PAUSE_OUT);
 	if (c->app->onpressure != NULL && c->state == CONN_OPEN)
-		pressure_look(c);
+		conn_press(c);
 	conn_arm(c);
 }
 

@@ -248,6 +248,8 @@ void	 conn_crowd(struct clients *all, int on);
 void	 conn_flush(struct conn *c);
 /* The same was tried: verdict is outbox_flush()'s. */
 void	 conn_written(struct conn *c, int verdict);
+/* Has its queue passed the mark that it has to pass next? */
+int	 conn_pressed(const struct conn *c);
 /* Go on with what c has kept. */
 void	 conn_go_on(struct conn *c);
 /* Is what c sends next to be read now? */

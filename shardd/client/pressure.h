@@ -1,16 +1,13 @@
-/*
- * When a client's queue passes its high mark, or the low one again, its application is
- * told: at the end of a turn, when the kernel has had what it takes.
- */
+/* The marks of a client's queue, which its application is told of. */
 #ifndef SHARDD_PRESSURE_H
 #define SHARDD_PRESSURE_H
 
-struct conn;
+#include <stddef.h>
 
-/* The kernel had what it takes of c's queue. */
-void	 pressure_look(struct conn *c);
-/* The work of a turn: those whose queue has passed a mark are told; arg is struct
- * clients. */
-void	 pressure_run(void *arg);
+struct kennel_app;
+
+/* Has a queue of n bytes passed the mark that it has to pass next: the low one if it
+ * was high? */
+int	 pressure_passed(const struct kennel_app *app, size_t n, int high);
 
 #endif
