@@ -94,8 +94,8 @@ fan_asked_cb(const struct ask *a, int err, void *arg)
 }
 
 /*
- * m to those who are there (where NULL: to all).  0, 1 if a link is over its
- * mark, or -1 with errno ENOMEM and nothing sent.
+ * m to those who are there (where NULL: to all); p, what clients are told by it, or
+ * NULL.  0, 1 if a link is over its mark, or -1 with errno ENOMEM and nothing sent.
  */
 static int
 fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
@@ -115,7 +115,8 @@ fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
 	}
 	m->from = n->id;
 	m->said = ++n->said;
-	n->ops->said(n->arg, m, p);
+	if (p != NULL)
+		n->ops->said(n->arg, m, p);
 	for (size_t i = 0; i < n->n; i++) {
 		nb = &n->at[i];
 		l = neighbour_link(n, nb);
@@ -207,7 +208,8 @@ fan_tell(struct neighbours *n, uint64_t neighbour, struct slice head,
 		errno = EMSGSIZE;
 		return (-1);
 	}
-	return (fan_out(n, &m, neighbour == 0 ? NULL : &one, NULL, NULL));
+	return (fan_out(n, &m, NULL, neighbour == 0 ? NULL : &one, NULL,
+	    NULL));
 }
 
 /* Is one of the whispers up to that number still being looked up? */
