@@ -9,6 +9,7 @@
 #include "shardd/api/socket.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
+#include "shardd/client/who.h"
 #include "shardd/kennel.h"
 #include "shardd/session/verbs.h"
 
@@ -93,6 +94,25 @@ kennel_gossip(struct kennel_socket *s, const char *msg, size_t len,
 }
 
 int
+kennel_tell(struct kennel_socket *s, uint64_t neighbour, const char *head,
+    size_t head_len, const char *data, size_t len)
+{
+	struct conn	*c = conn_of(s);
+
+	if (c == NULL || (head == NULL && head_len > 0) ||
+	    (data == NULL && len > 0)) {
+		errno = c == NULL ? ENOTCONN : EINVAL;
+		return (-1);
+	}
+	if (c->flags & CONN_F_DOOMED) {
+		errno = EPIPE;
+		return (-1);
+	}
+	return (verbs_tell(c, neighbour, slice_of(head, head_len),
+	    slice_of(data, len)));
+}
+
+int
 kennel_step(struct kennel_socket *s, const char *data, size_t len,
     kennel_done_cb *done, void *arg)
 {
@@ -144,7 +164,7 @@ kennel_socket_uid(const struct kennel_socket *s, size_t *len)
 const char *
 kennel_socket_peer(const struct kennel_socket *s)
 {
-	return (s == NULL ? "" : conn_peer(conn_of(s)));
+	return (s == NULL ? "" : who_peer(conn_of(s)));
 }
 
 int
@@ -163,7 +183,7 @@ const char *
 kennel_socket_header(const struct kennel_socket *s, const char *name)
 {
 	return (s == NULL || name == NULL ? NULL :
-	    conn_header(conn_of(s), name));
+	    who_header(conn_of(s), name));
 }
 
 uint64_t

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "common/budget.h"
@@ -80,35 +79,6 @@ conn_text_set(struct conn *c, const struct capsule *cap)
 	c->uid_len = (uint16_t)cap->uid.len;
 	c->nheaders = (uint8_t)cap->nheaders;
 	c->told = (uint8_t)cap->flags;
-}
-
-const char *
-conn_peer(const struct conn *c)
-{
-	return (c->text + c->uid_len + 1);
-}
-
-const char *
-conn_via(const struct conn *c)
-{
-	const char	*peer = conn_peer(c);
-
-	return (peer + strlen(peer) + 1);
-}
-
-const char *
-conn_header(const struct conn *c, const char *name)
-{
-	const char	*at = conn_via(c), *value;
-
-	for (unsigned i = 0; i < c->nheaders; i++) {
-		at += strlen(at) + 1;
-		value = at + strlen(at) + 1;
-		if (strcasecmp(at, name) == 0)
-			return (value);
-		at = value;
-	}
-	return (NULL);
 }
 
 /* ---- birth and death ---- */

@@ -272,10 +272,5 @@ conn_uid(const struct conn *c)
 {
 	return (slice_of(c->text, c->uid_len));
 }
-const char *conn_peer(const struct conn *c);
-/* The proxy that the peer's requests come by, if one said who the peer is, or "". */
-const char *conn_via(const struct conn *c);
-/* A header that the route keeps, or NULL. */
-const char *conn_header(const struct conn *c, const char *name);
 
 #endif

@@ -1,0 +1,13 @@
+/* Who a client is, as its connection's capsule said. */
+#ifndef SHARDD_WHO_H
+#define SHARDD_WHO_H
+
+struct conn;
+
+const char *who_peer(const struct conn *c);
+/* The proxy that the peer's requests come by, if one said who the peer is, or "". */
+const char *who_via(const struct conn *c);
+/* A header that the route keeps, or NULL. */
+const char *who_header(const struct conn *c, const char *name);
+
+#endif
