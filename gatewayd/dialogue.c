@@ -149,7 +149,7 @@ dialogue_have_conn(struct dialogue *d, struct shard *s, const struct ctl *m,
 	(void)fds, (void)cut;
 	if (placement_have_place(d->shards->placement, s->site, m->id,
 	    m->replica, m->uid, m->flags & CTL_F_HTTP,
-	    m->flags & CTL_F_OVER) == 0)
+	    m->flags & CTL_F_OVER, 0) == 0)
 		return (0);
 	shard_kill(s, "a connection that it has is not possible");
 	return (-1);

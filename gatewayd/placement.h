@@ -26,6 +26,7 @@ struct site {			/* a shard, as placement sees it */
 	uint64_t	 incarnation;
 	size_t		 capacity;	/* connections */
 	size_t		 count;		/* places here, groupless ones included */
+	size_t		 expected;	/* of them, on their way from other shards */
 	size_t		 nreplicas;
 	uint64_t	 taken;		/* places, ever */
 	int		 usable;	/* 0: takes nobody for now (hung, starting) */
@@ -34,7 +35,7 @@ struct site {			/* a shard, as placement sees it */
 	void		*owner;		/* the roster's struct shard */
 	struct list	 replicas;
 	uint64_t	 mark;		/* placement's own */
-	size_t		 tally;		/* verify.h's own */
+	size_t		 tally, tally_expected;	/* verify.h's own */
 };
 
 struct replica {
@@ -75,6 +76,9 @@ struct place {			/* one connection */
 	struct address	*address;	/* a reference, or NULL */
 	uint8_t		 http;		/* plain HTTP */
 	uint8_t		 over;		/* counted apart */
+	uint8_t		 moving;	/* it has a second seat: reserve.h */
+	uint8_t		 leaves;	/* its shard was giving it away when it was
+					   named at hello */
 };
 
 /*
@@ -164,13 +168,14 @@ int	 placement_release(struct placement *p, uint64_t id, int *last);
 
 /* Taking over what a shard says it has.  0, or -1 with errno EEXIST (the id is
  * known, or the shard has a replica of this group), ENOMEM, EINVAL (no such
- * replica at this site; names over their bounds).  replica 0: no group. */
+ * replica at this site; names over their bounds).  replica 0: no group.  leaves: the
+ * shard has begun to give it to another one, which may name it, too. */
 int	 placement_have_replica(struct placement *p, struct site *s,
 	    uint64_t id, struct slice group, struct slice app,
 	    uint32_t limit);
 int	 placement_have_place(struct placement *p, struct site *s,
 	    uint64_t id, uint64_t replica, struct slice uid, int http,
-	    int over);
+	    int over, int leaves);
 /* End of a shard's list: replicas without places end. */
 void	 placement_have_end(struct placement *p, struct site *s);
 
