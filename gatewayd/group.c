@@ -6,8 +6,8 @@
 #include "common/log.h"
 #include "gatewayd/group.h"
 #include "gatewayd/member.h"
-#include "gatewayd/placement.h"
 #include "gatewayd/placement_in.h"
+#include "gatewayd/places.h"
 
 #define GROUP_KEY_MAX	(APP_MAX + 1 + GROUP_MAX)
 
@@ -24,7 +24,7 @@ group_key(char *key, struct slice app, struct slice name)
 }
 
 struct group *
-group_find(const struct placement *p, struct slice app, struct slice name)
+group_named(const struct placement *p, struct slice app, struct slice name)
 {
 	char		 key[GROUP_KEY_MAX];
 	struct map_node	*n;
@@ -36,7 +36,7 @@ group_find(const struct placement *p, struct slice app, struct slice name)
 }
 
 struct group *
-group_new(struct placement *p, struct slice app, struct slice name,
+group_begin(struct placement *p, struct slice app, struct slice name,
     uint32_t limit)
 {
 	struct group	*g;

@@ -1,6 +1,6 @@
 /*
  * The groups of a placement and their replicas: found, made, ended; where there is
- * room.  placement.h has the structs.
+ * room.  places.h has the structs.
  */
 #ifndef GATEWAYD_GROUP_H
 #define GATEWAYD_GROUP_H
@@ -15,10 +15,10 @@ struct replica;
 struct site;
 
 /* The group of that name, or NULL. */
-struct group *group_find(const struct placement *p, struct slice app,
+struct group *group_named(const struct placement *p, struct slice app,
 	    struct slice name);
 /* NULL: no memory, or names over their bounds. */
-struct group *group_new(struct placement *p, struct slice app,
+struct group *group_begin(struct placement *p, struct slice app,
 	    struct slice name, uint32_t limit);
 void	 group_free(struct placement *p, struct group *g);	/* if it is empty */
 /* After a close the least used with room is the next to be filled. */

@@ -129,13 +129,13 @@ placement_take(struct placement *p, const struct placement_ask *ask,
 	if (placement_find(p, ask->id) != NULL)
 		return (PLACEMENT_FULL);
 	if (ask->group.data != NULL &&
-	    (g = group_find(p, ask->app, ask->group)) != NULL)
+	    (g = group_named(p, ask->app, ask->group)) != NULL)
 		g->limit = limit;
 	if ((s = placement_decide(p, ask, g, &r, &why)) == NULL)
 		return (ask->http ? PLACEMENT_FULL : PLACEMENT_NEED_SHARD);
 	if (ask->group.data != NULL && r == NULL) {
 		if (g == NULL &&
-		    (g = group_new(p, ask->app, ask->group, limit)) == NULL)
+		    (g = group_begin(p, ask->app, ask->group, limit)) == NULL)
 			return (PLACEMENT_FULL);
 		if ((r = replica_new(p, g, s, 0)) == NULL) {
 			group_free(p, g);
@@ -166,7 +166,7 @@ placement_foresee(struct placement *p, const struct placement_ask *ask,
 	struct replica	*r;
 
 	if (ask->group.data != NULL)
-		g = group_find(p, ask->app, ask->group);
+		g = group_named(p, ask->app, ask->group);
 	f->site = placement_decide(p, ask, g, &r, &f->why);
 	f->answer = f->site != NULL ? PLACED : ask->http ? PLACEMENT_FULL :
 	    PLACEMENT_NEED_SHARD;
@@ -189,12 +189,6 @@ placement_find(const struct placement *p, uint64_t id)
 		if (place->id == id)
 			return (place);
 	return (NULL);
-}
-
-struct site *
-place_site(const struct place *place)
-{
-	return (place->replica != NULL ? place->replica->site : place->site);
 }
 
 /* For set.h. */
@@ -254,8 +248,8 @@ placement_have_replica(struct placement *p, struct site *s, uint64_t id,
 		return (-1);
 	}
 	limit = limit == 0 ? 1 : limit;
-	if ((g = group_find(p, app, group)) == NULL &&
-	    (g = group_new(p, app, group, limit)) == NULL)
+	if ((g = group_named(p, app, group)) == NULL &&
+	    (g = group_begin(p, app, group, limit)) == NULL)
 		return (-1);
 	if (group_at(g, s) != NULL) {
 		errno = EEXIST;
@@ -324,6 +318,12 @@ size_t
 placement_count(const struct placement *p)
 {
 	return (p->places.count);
+}
+
+size_t
+placement_moving(const struct placement *p)
+{
+	return (p->moving.count);
 }
 
 /* The site where it goes, or NULL; *r: the replica, NULL if it is to be made. */

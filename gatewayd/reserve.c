@@ -6,8 +6,8 @@
 #include "common/set.h"
 #include "gatewayd/group.h"
 #include "gatewayd/member.h"
-#include "gatewayd/placement.h"
 #include "gatewayd/placement_in.h"
+#include "gatewayd/places.h"
 #include "gatewayd/reserve.h"
 
 /* For set.h. */

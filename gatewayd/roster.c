@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "gatewayd/child.h"
+#include "gatewayd/crew.h"
 #include "gatewayd/dialogue.h"
 #include "gatewayd/election.h"
 #include "gatewayd/ledger.h"
@@ -68,7 +69,6 @@ static void	 roster_refused(struct shard *, uint64_t, struct slice, int,
 static void	 roster_home(struct shard *, const struct capsule *, int,
 		    void *);
 static void	 roster_resolve(struct roster *);
-static size_t	 roster_active(const struct roster *);
 static void	 roster_grow_cb(evutil_socket_t, short, void *);
 static void	 roster_slow_growth(struct roster *);
 static void	 roster_shrink_cb(evutil_socket_t, short, void *);
@@ -133,9 +133,13 @@ roster_new(struct event_base *base, const struct settings *settings,
 
 	for (uint32_t i = 0; i < SLOTS_MAX; i++)
 		shard_find(&r->all.slots[i]);
-	for (uint32_t i = 0; i < settings->shards; i++)
-		if (r->all.slots[i].state == SHARD_EMPTY)
+	crew_keep(&r->all);
+	for (size_t i = 0; crew_kept(&r->all) < settings->shards &&
+	    i < SLOTS_MAX; i++)
+		if (r->all.slots[i].state == SHARD_EMPTY) {
+			r->all.slots[i].kept = 1;
 			roster_start(r, &r->all.slots[i]);
+		}
 	return (r);
 fail:
 	roster_free(r);
@@ -178,9 +182,10 @@ roster_grow(struct roster *r)
 			empty = s;
 	}
 	/* A shard that waits out a back-off, or leaves, is in nobody's way. */
-	if (roster_active(r) >= r->settings->max_shards ||
+	if (crew_active(&r->all) >= r->settings->max_shards ||
 	    empty == NULL || evtimer_pending(r->grow_timer, NULL))
 		goto full;
+	empty->kept = crew_kept(&r->all) < r->settings->shards;
 	roster_start(r, empty);
 	if (empty->state == SHARD_STARTING)
 		return (0);
@@ -209,7 +214,7 @@ roster_starting(const struct roster *r)
 		    r->all.slots[i].state == SHARD_SILENT)
 			return (1);
 	return (evtimer_pending(r->grow_timer, NULL) &&
-	    roster_active(r) < r->settings->max_shards);
+	    crew_active(&r->all) < r->settings->max_shards);
 }
 
 int
@@ -388,7 +393,7 @@ roster_start(struct roster *r, struct shard *s)
 }
 
 /*
- * The slot is free.  Those up to `shards` are filled again, as long as max_shards
+ * The slot is free.  Those that are kept are filled again, as long as max_shards
  * allows it; others only as far as there are fewer than `shards` without them.
  */
 static void
@@ -398,10 +403,17 @@ roster_again(struct roster *r, struct shard *s, int now)
 	size_t			 others;
 
 	shard_move(s, SHARD_EMPTY);
-	others = roster_active(r);
-	if (s->vacant || others >= set->max_shards ||
-	    (s->slot >= set->shards && others >= set->shards))
+	others = crew_active(&r->all);
+	if (s->vacant) {
+		/* Filled again, it is of the current generation. */
+		generation_set(&r->all.generations, &s->generation, NULL);
 		return;
+	}
+	if (others >= set->max_shards || (!s->kept && others >= set->shards)) {
+		shard_vacate(s);
+		crew_keep(&r->all);
+		return;
+	}
 	if (now)
 		roster_start(r, s);
 	else
@@ -464,7 +476,7 @@ roster_dead(struct shard *s, void *arg)
 		s->crashes_in_row = 0;
 		backoff_reset(&s->backoff);
 		backoff_reset(&r->grow_backoff);
-	} else if (s->slot >= r->settings->shards)
+	} else if (!s->kept)
 		roster_slow_growth(r);
 	s->crashes_in_row += !well;
 	shard_doubt(s);
@@ -474,21 +486,8 @@ roster_dead(struct shard *s, void *arg)
 
 /* ---- all of them ---- */
 
-/* Processes that serve, will, or may; leaving ones do not. */
-static size_t
-roster_active(const struct roster *r)
-{
-	size_t	 n = 0;
-
-	for (size_t i = 0; i < r->all.nslots; i++)
-		n += r->all.slots[i].state == SHARD_STARTING ||
-		    r->all.slots[i].state == SHARD_READY ||
-		    r->all.slots[i].state == SHARD_SILENT;
-	return (n);
-}
-
 /*
- * The shards above `shards` were started when all were full.  The newest of them that
+ * The shards that are not kept were started when all were full.  The newest of them that
  * nobody has used for a while leaves; the next one when it has left.
  */
 static void
@@ -499,11 +498,13 @@ roster_shrink_cb(evutil_socket_t fd, short what, void *arg)
 	struct shard		*s, *newest = NULL;
 	uint64_t		 now = clock_ms();
 	int			 busy = r->all.leaving ||
-				    roster_active(r) <= set->shards;
+				    crew_active(&r->all) <= set->shards;
 
 	(void)fd, (void)what;
-	for (size_t i = set->shards; i < r->all.nslots; i++) {
+	for (size_t i = 0; i < r->all.nslots; i++) {
 		s = &r->all.slots[i];
+		if (s->kept)
+			continue;
 		busy |= s->state == SHARD_LEAVING;
 		if (s->state != SHARD_READY || s->site->count > 0 ||
 		    s->site->taken != s->taken) {

@@ -68,6 +68,11 @@ shards_init(struct shards *all, struct event_base *base,
 	all->filter = filter;
 	all->ops = ops;
 	all->arg = arg;
+	generations_init(&all->generations);
+	all->generations.current = generation_later(&all->generations,
+	    settings->worker);
+	if (all->generations.current == NULL)
+		return (-1);
 	for (uint32_t i = 0; i < SLOTS_MAX; i++) {
 		s = &all->slots[i];
 		s->all = all;
@@ -95,6 +100,7 @@ shards_clear(struct shards *all)
 {
 	for (size_t i = 0; i < SLOTS_MAX; i++)
 		shard_free(&all->slots[i]);
+	generations_clear(&all->generations);
 }
 
 int
@@ -165,6 +171,8 @@ shard_find(struct shard *s)
 	s->pid = pid;
 	s->pidfd = pidfd;
 	s->ours = 0;
+	generation_set(&s->all->generations, &s->generation,
+	    generation_found(&s->all->generations, pid));
 	s->incarnation = 0;
 	s->address[0] = '\0';
 	s->since = clock_ms();
@@ -183,7 +191,7 @@ shard_start(struct shard *s)
 	const struct shards	*all = s->all;
 	const struct settings *set = all->settings;
 	char		 slot[16], incarnation[20], *control, *lock;
-	const char	*argv[] = { set->worker, "--control", NULL, "--slot",
+	const char	*argv[] = { NULL, "--control", NULL, "--slot",
 			    slot, "--incarnation", incarnation, "--run-dir",
 			    set->run_dir, "--log-level",
 			    log_level_name(set->log_level),
@@ -197,6 +205,10 @@ shard_start(struct shard *s)
 
 	if (shard_find(s))
 		return (0);
+	if (s->generation == NULL)
+		generation_set(&s->all->generations, &s->generation,
+		    s->all->generations.current);
+	argv[0] = s->generation->path;
 	s->incarnation = bytes_random64();
 	s->ours = 1;
 	s->served = 0;
@@ -214,9 +226,11 @@ shard_start(struct shard *s)
 	    set->capacity != 0 ? set->capacity :
 	    nofile > SHARD_RESERVE ? nofile - SHARD_RESERVE : 1, s);
 	s->pid = -1;
-	if (lock != NULL && control != NULL && s->site != NULL)
-		s->pid = child_spawn(set->worker, (char *const *)
-		    (uintptr_t)argv, lock, all->filter, &s->pidfd, &holder);
+	if (lock != NULL && control != NULL && s->site != NULL &&
+	    generation_fd(s->generation) != -1)
+		s->pid = child_spawn(argv[0], s->generation->fd,
+		    (char *const *)(uintptr_t)argv, lock, all->filter,
+		    &s->pidfd, &holder);
 	if (s->pid == -1 || shard_watch(s) == -1) {
 		if (holder > 0)
 			log_warn("shard slot=%" PRIu32 " its lock is held by "
@@ -292,6 +306,13 @@ shard_bury(struct shard *s)
 	evtimer_del(s->timer);
 }
 
+void
+shard_vacate(struct shard *s)
+{
+	s->kept = 0;
+	generation_set(&s->all->generations, &s->generation, NULL);
+}
+
 /* Free what a slot holds. */
 static void
 shard_free(struct shard *s)
@@ -357,7 +378,7 @@ shard_leave(struct shard *s, unsigned ms)
 void
 shard_doubt(const struct shard *s)
 {
-	const char	*worker = s->all->settings->worker;
+	const char	*worker = s->generation->path;
 
 	if (s->served || s->crashes_in_row != SHARD_TRIES)
 		return;

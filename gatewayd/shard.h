@@ -15,6 +15,7 @@
 #include "common/backoff.h"
 #include "common/list.h"
 #include "common/map.h"
+#include "gatewayd/generation.h"
 #include "gatewayd/pulse.h"
 #include "proto/close_why.h"
 #include "proto/control.h"
@@ -62,7 +63,9 @@ struct shard {			/* one slot */
 	unsigned	 restarts, crashes_in_row;
 	uint64_t	 idle_since, taken;	/* clock_ms; places until then */
 	int		 served;	/* READY since then */
+	int		 kept;		/* one of those that are always to run */
 	int		 vacant;	/* the operator keeps it empty */
+	struct generation *generation;	/* what it runs; NULL: none yet */
 	int		 hello;		/* on this channel, until HELD */
 	int		 hopeless;	/* killed; nothing it says counts */
 	int		 exited;	/* the process; its channel may have more */
@@ -92,6 +95,7 @@ struct shards {			/* the slots of this node */
 	const struct sock_fprog *filter;	/* for the workers; NULL: none */
 	const struct shard_ops *ops;
 	void		*arg;
+	struct generations generations;
 	int		 leaving;	/* 1: all are told to leave, 2: killed */
 	size_t		 nslots;	/* used at some time */
 	struct shard	 slots[SLOTS_MAX];
@@ -120,6 +124,8 @@ int	 shard_start(struct shard *s);
 void	 shard_kill(struct shard *s, const char *why);
 /* Of one that is dead: what is left of it but its site goes; the slot is free. */
 void	 shard_bury(struct shard *s);
+/* Of an empty slot: whoever is to be in it may be of another generation. */
+void	 shard_vacate(struct shard *s);
 void	 shard_unlink_lock(const struct shard *s);
 
 void	 shard_move(struct shard *s, enum shard_state state);
