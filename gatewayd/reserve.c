@@ -26,7 +26,7 @@ reserve_init(struct placement *p)
 /* Count a second seat.  NULL: no memory, nothing done. */
 static struct reserve *
 reserve_sit(struct placement *p, struct place *place, struct site *s,
-    struct replica *r, void *owner)
+    struct replica *r)
 {
 	const struct member	*m = place->member;
 	struct reserve		*v;
@@ -37,7 +37,6 @@ reserve_sit(struct placement *p, struct place *place, struct site *s,
 	v->place = place;
 	v->site = s;
 	v->replica = r;
-	v->owner = owner;
 	if (set_insert(&p->moving, v) == -1) {
 		free(v);
 		return (NULL);
@@ -58,8 +57,7 @@ reserve_sit(struct placement *p, struct place *place, struct site *s,
 }
 
 struct reserve *
-reserve_take(struct placement *p, struct place *place, struct site *to,
-    void *owner)
+reserve_take(struct placement *p, struct place *place, struct site *to)
 {
 	struct replica	*r = NULL;
 	struct group	*g = place->replica == NULL ? NULL :
@@ -84,7 +82,7 @@ reserve_take(struct placement *p, struct place *place, struct site *to,
 			return (NULL);
 		made = 1;
 	}
-	if ((v = reserve_sit(p, place, to, r, owner)) == NULL) {
+	if ((v = reserve_sit(p, place, to, r)) == NULL) {
 		if (made)
 			replica_free(p, r, 0);
 		errno = ENOMEM;
@@ -163,6 +161,14 @@ reserve_cancel(struct placement *p, struct reserve *v)
 		group_refresh(r->group);
 }
 
+int
+reserve_left(const struct placement *p, uint64_t id, const struct site *s)
+{
+	const struct reserve	*v = reserve_find(p, id);
+
+	return (v != NULL && v->arrived && v->site == s);
+}
+
 void
 reserve_place_ends(struct placement *p, struct reserve *v)
 {
@@ -207,7 +213,7 @@ reserve_pair(struct placement *p, struct place *place, struct site *s,
 	if (place->moving || place->http || place_site(place) == s ||
 	    place->leaves == (leaves != 0) || !reserve_fits(place, r, uid))
 		return (-1);
-	if ((v = reserve_sit(p, place, s, r, NULL)) == NULL) {
+	if ((v = reserve_sit(p, place, s, r)) == NULL) {
 		errno = ENOMEM;
 		return (-1);
 	}
@@ -234,7 +240,7 @@ reserve_force(struct placement *p, struct place *place, struct site *s,
 	    slice_of(m->uid, m->uid_len)))
 		return (NULL);
 	errno = ENOMEM;
-	return (reserve_sit(p, place, s, r, NULL));
+	return (reserve_sit(p, place, s, r));
 }
 
 void

@@ -28,7 +28,6 @@ struct reserve {
 	struct place	*place;		/* NULL: it has ended since it arrived */
 	struct site	*site;		/* where the second seat is */
 	struct replica	*replica;	/* NULL: no group */
-	void		*owner;		/* journey.h, or NULL */
 	int		 arrived;	/* the second seat is the one it has left */
 };
 
@@ -40,7 +39,7 @@ void	 reserve_init(struct placement *p);
  * (no room in the replica or the shard), ENOMEM.
  */
 struct reserve *reserve_take(struct placement *p, struct place *place,
-	    struct site *to, void *owner);
+	    struct site *to);
 struct reserve *reserve_find(const struct placement *p, uint64_t id);
 /* The connection is where its second seat was. */
 void	 reserve_arrived(struct reserve *v);
@@ -51,6 +50,9 @@ void	 reserve_cancel(struct placement *p, struct reserve *v);
 /* The place is about to go.  What it has left stays counted, if it has arrived, until
  * the shard that it left knows; else as reserve_cancel(). */
 void	 reserve_place_ends(struct placement *p, struct reserve *v);
+/* Has s left this connection, and said so not yet? */
+int	 reserve_left(const struct placement *p, uint64_t id,
+	    const struct site *s);
 /*
  * Two shards name one connection: place has it, and s says that it has it in r (NULL:
  * no group).  One of them gives it away, and the other one has it.  0, or -1 with errno

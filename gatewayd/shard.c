@@ -27,6 +27,7 @@
 #define SHARD_BACKOFF_MIN_MS	100
 #define SHARD_BACKOFF_MAX_MS	10000
 #define SHARD_TRIES		3	/* then it is said what may be wrong */
+#define SHARD_APPS		256	/* applications of a worker */
 #define SHARD_RESERVE		256	/* descriptors of a shard, not clients */
 
 struct known {				/* a replica that a shard told of */
@@ -297,6 +298,10 @@ shard_bury(struct shard *s)
 {
 	free(s->link_path);
 	s->link_path = NULL;
+	free(s->apps);
+	s->apps = NULL;
+	s->napps = 0;
+	s->capsule = 0;
 	pulse_end(&s->pulse);
 	close(s->pidfd);
 	s->pidfd = -1;
@@ -325,6 +330,7 @@ shard_free(struct shard *s)
 	if (s->pidfd != -1)
 		close(s->pidfd);
 	pulse_end(&s->pulse);
+	free(s->apps);
 	free(s->link_path);
 }
 
@@ -507,6 +513,33 @@ shard_drain(struct shard *s, unsigned deadline_ms, enum close_why why)
 			    .slot = s->slot };
 
 	shard_tell(s, &m, NULL);
+}
+
+int
+shard_note_app(struct shard *s, struct slice name, unsigned blob)
+{
+	struct shard_app	*apps;
+
+	if (s->napps >= SHARD_APPS || name.len > APP_MAX || (apps =
+	    realloc(s->apps, (s->napps + 1) * sizeof(*apps))) == NULL)
+		return (-1);
+	s->apps = apps;
+	apps += s->napps++;
+	memset(apps, 0, sizeof(*apps));
+	if (name.len > 0)
+		memcpy(apps->name, name.data, name.len);
+	apps->blob = blob;
+	return (0);
+}
+
+unsigned
+shard_blob(const struct shard *s, const char *app)
+{
+	for (size_t i = 0; i < s->napps; i++)
+		if (s->apps[i].name[0] == '\0' ||
+		    strcmp(s->apps[i].name, app) == 0)
+			return (s->apps[i].blob);
+	return (0);
 }
 
 int

@@ -51,6 +51,9 @@ struct shard {			/* one slot */
 	enum shard_state state;
 	uint64_t	 incarnation;
 	unsigned	 version;	/* of messages, that both speak */
+	unsigned	 capsule;	/* the highest version that it reads */
+	struct shard_app *apps;		/* that can move, as it says */
+	size_t		 napps;
 	pid_t		 pid;
 	int		 pidfd;		/* -1 */
 	int		 ours;		/* our child */
@@ -77,6 +80,11 @@ struct shard {			/* one slot */
 	struct list	 handoffs;	/* capsules on their way or waiting */
 	struct map	 has;		/* replicas it told of, until READY */
 	struct list	 owed;		/* order.h: of replicas it may still have */
+};
+
+struct shard_app {
+	char		 name[APP_MAX + 1];	/* "": all of its routes' */
+	unsigned	 blob;		/* version of what it packs */
 };
 
 struct shard_ops {
@@ -149,6 +157,10 @@ void	 shard_ping(struct shard *s);
 /* Tell a shard to leave; its clients read why. */
 void	 shard_drain(struct shard *s, unsigned deadline_ms, enum close_why why);
 
+/* A shard says that an application of its can move: 0, or -1 (no memory, too many). */
+int	 shard_note_app(struct shard *s, struct slice name, unsigned blob);
+/* The version of what an application packs; 0: it cannot move. */
+unsigned shard_blob(const struct shard *s, const char *app);
 /* A shard says that it has a replica: 0, or -1 (no memory). */
 int	 shard_note(struct shard *s, uint64_t replica);
 int	 shard_noted(const struct shard *s, uint64_t replica);
