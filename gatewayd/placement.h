@@ -162,6 +162,10 @@ struct site *place_site(const struct place *place);
  */
 int	 placement_release(struct placement *p, uint64_t id, int *last);
 
+/* The place is another uid's from now on.  0, or -1 with errno ENOMEM, and nothing has
+ * changed. */
+int	 placement_become(struct place *place, struct slice uid);
+
 /* Taking over what a shard says it has.  0, or -1 with errno EEXIST (the id is
  * known, or the shard has a replica of this group), ENOMEM, EINVAL (no such
  * replica at this site; names over their bounds).  replica 0: no group. */
