@@ -99,6 +99,14 @@ struct kennel_change {
 	size_t		 value_len;
 };
 
+/* What one replica tells another: kennel_tell(). */
+struct kennel_word {
+	const char	*head;		/* not terminated, neither */
+	size_t		 head_len;
+	const char	*data;
+	size_t		 len;
+};
+
 #define KENNEL_LOST_MORE	0x1
 #define KENNEL_LOST_UNKNOWN	0x2
 
@@ -199,6 +207,11 @@ struct kennel_app {
 	 * have stopped and all jobs are done.  Called where onlaunch was (if that is
 	 * given), last application first; not in a process that is killed. */
 	void	(*onexit)(const struct kennel_app *);
+	/* A neighbour has told this (kennel_tell()). */
+	void	(*ontell)(struct kennel_replica *, uint64_t neighbour,
+		    const struct kennel_word *);
+	/* For whatever the program likes; kennel_replica_app() leads to it. */
+	void	*arg;
 };
 
 /*
@@ -273,7 +286,7 @@ void	 kennel_respond_page(struct kennel_request *, const char *name);
 void	 kennel_connect(struct kennel_request *);
 
 /*
- * Before it is connected: the connection is that of uid (1 to 512 bytes) from now on,
+ * Before it is connected or streamed: it is the connection of uid (1 to 512 bytes),
  * whatever the route says: in kennel_socket_uid(), for whispers, in all counts, in
  * Redis, for who is led where the uid is.  kennel_request_uid() stays who asked.  The
  * place that was chosen stays, too.  0, or -1 with errno EINVAL or ENOMEM.
@@ -293,6 +306,56 @@ int	 kennel_request_set_data(struct kennel_request *, void *data,
 int	 kennel_connect_as(struct kennel_request *, const char *uid, size_t len);
 int	 kennel_connect_data(struct kennel_request *, void *data,
 	    kennel_drop_cb *drop);
+
+/* ---- streams: responses that go on ---- */
+
+/*
+ * Answer q with a response that goes on; ends q.  Its client becomes a socket like any
+ * other: onopen follows, perhaps later; it is a member of its group, and each message
+ * to it is a chunk of the response (for HTTP/1.0, bytes until the connection ends).
+ * It sends nothing, so there is no onmessage; what it has to say comes by other requests.
+ * KENNEL_BINARY only means that the bytes need not be UTF-8; an empty message is nothing.
+ *
+ * kennel_close() with 1000 ends the response well, with any other code it is cut
+ * off, as it is where a client was too slow or the shard leaves: so a client knows
+ * whether it has all.  That the client has gone is onclose with 1005, "client", or
+ * onerror with 1006.
+ *
+ * status and type as in kennel_respond(); not 204, 205, 304.  HEAD gets the head.
+ * Cache-Control: no-cache and X-Accel-Buffering: no are added unless
+ * kennel_header() gave others.  Where the route says `stream = yes`, or the client
+ * asks for text/event-stream, the place of its GET is found as for a WebSocket, new
+ * replicas and shards included; of another request it is counted from here on,
+ * over the limit where there is no room.
+ */
+void	 kennel_stream(struct kennel_request *, int status, const char *type);
+/*
+ * The same as server-sent events, what the browser's EventSource reads.  A message to
+ * it, from whatever call, is an event without a name; a binary one is an event
+ * "binary" in base64.  At its end it is told by an event "close", whose data is the
+ * code and the reason.  kennel_request_header(q, "Last-Event-ID") is what the client
+ * heard last, when it comes back.
+ */
+void	 kennel_events(struct kennel_request *);
+
+enum kennel_kind { KENNEL_WEBSOCKET, KENNEL_STREAM, KENNEL_EVENTS };
+enum kennel_kind kennel_socket_kind(const struct kennel_socket *);
+
+struct kennel_event {
+	const char	*id, *event;	/* one line each, or NULL */
+	const char	*data;		/* UTF-8; any number of lines */
+	size_t		 len;
+	unsigned	 retry_ms;	/* until the client comes back; 0: its own */
+};
+/* To this client, a KENNEL_EVENTS.  0, or -1 with errno as kennel_send(), and EINVAL,
+ * EILSEQ, ENOTSUP (another kind of socket). */
+int	 kennel_send_event(struct kennel_socket *, const struct kennel_event *);
+/*
+ * What a stream is sent where nothing else was for `ping_interval`, so that no proxy
+ * takes it for dead; len 0: nothing, as at first.  Events have a comment.  0, or -1
+ * with errno ENOTCONN, EPIPE, ENOTSUP (no stream), ENOMEM.
+ */
+int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
 
 /* ---- sockets ---- */
 
@@ -380,6 +443,10 @@ const char *kennel_replica_group(const struct kennel_replica *, size_t *len);
 uint64_t kennel_replica_id(const struct kennel_replica *);
 size_t	 kennel_replica_count(const struct kennel_replica *);	/* sockets */
 size_t	 kennel_replica_neighbours(const struct kennel_replica *);
+/* The id of neighbour i, in no order; 0 behind the last. */
+uint64_t kennel_replica_neighbour(const struct kennel_replica *, size_t i);
+/* The application, as it was given to kennel_worker_main() (a copy, perhaps). */
+const struct kennel_app *kennel_replica_app(const struct kennel_replica *);
 void	 kennel_replica_set_data(struct kennel_replica *, void *);
 void	*kennel_replica_data(const struct kennel_replica *);
 
@@ -411,6 +478,28 @@ int	 kennel_replica_gossip(struct kennel_replica *r, const char *msg,
 	    void *arg);
 void	 kennel_answer(struct kennel_answer *, const char *data, size_t len);
 void	 kennel_answer_error(struct kennel_answer *, const char *text);
+
+/* ---- telling: words between the replicas of a group ---- */
+
+/*
+ * Tell the application of one neighbour, or of all (0): ontell() there gets head
+ * and data, neither of which reaches a client by itself.  For what the library knows
+ * no call for: receivers that each process picks by tables of its own.
+ *
+ * In order with all else that is said from here: who broadcasts, tells and
+ * whispers is heard in that order by every neighbour.  One that gets lost between
+ * two processes counts as a broadcast that does: the clients there are closed (1013),
+ * onmissed is called.
+ *
+ * From a socket: it is not read while more than 8 MiB of its group wait for a
+ * process.  From a replica: 1 is returned when it is so, and the caller should
+ * slow down.  0, or -1 with errno: ENOENT (no such neighbour), EMSGSIZE (head over
+ * 1 MiB, or all over 64 MiB), ENOTCONN, EPIPE (the socket is closing), ENOMEM.
+ */
+int	 kennel_tell(struct kennel_socket *, uint64_t neighbour,
+	    const char *head, size_t head_len, const char *data, size_t len);
+int	 kennel_replica_tell(struct kennel_replica *, uint64_t neighbour,
+	    const char *head, size_t head_len, const char *data, size_t len);
 
 /* ---- topics: named sets of sockets of a group ---- */
 
