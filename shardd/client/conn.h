@@ -31,6 +31,7 @@
 #include "proto/counters.h"
 #include "shardd/client/outbox.h"
 #include "shardd/client/protocol.h"
+#include "shardd/client/rare.h"
 
 struct burst;
 struct clients;
@@ -92,7 +93,7 @@ struct conn {
 	struct clients	*clients;
 	const struct protocol *protocol;
 	void		*proto;		/* the protocol's, or NULL: idle */
-	struct payload	*reason;	/* the client's, for onclose, or NULL */
+	struct rare	*rare;		/* what few have, or NULL */
 	struct meter	*meter;		/* what its route allows */
 	struct outbox	 out;
 	/* The floors' above, who alone look into them. */
@@ -276,7 +277,14 @@ conn_counts(const struct conn *c)
 static inline struct slice
 conn_uid(const struct conn *c)
 {
+	if (c->rare != NULL && c->rare->uid != NULL)
+		return (slice_of(c->rare->uid, c->rare->uid_len));
 	return (slice_of(c->text, c->uid_len));
 }
+/* The application's data of c, which drop frees if c is never opened.  0, or -1. */
+int	 conn_set_data(struct conn *c, void *data, void (*drop)(void *data));
+/* c was opened, and has the data; or c never will, and drop is called. */
+void	 conn_keep_data(struct conn *c);
+void	 conn_drop_data(struct conn *c);
 
 #endif
