@@ -268,7 +268,7 @@ kennel_request_set_data(struct kennel_request *q, void *data,
 		return (-1);
 	}
 	if (q->conn != NULL)
-		return (conn_set_data(q->conn, data, drop));
+		return (rare_give(&q->conn->rare, &q->conn->data, data, drop));
 	if (drop != NULL)
 		drop(data);
 	return (0);

@@ -81,36 +81,6 @@ conn_text_set(struct conn *c, const struct capsule *cap)
 	c->told = (uint8_t)cap->flags;
 }
 
-int
-conn_set_data(struct conn *c, void *data, void (*drop)(void *data))
-{
-	conn_drop_data(c);
-	if (drop != NULL && rare_set_drop(&c->rare, drop) == -1)
-		return (-1);
-	c->data = data;
-	return (0);
-}
-
-void
-conn_keep_data(struct conn *c)
-{
-	if (c->rare != NULL)
-		c->rare->drop = NULL;
-}
-
-void
-conn_drop_data(struct conn *c)
-{
-	void	(*drop)(void *) = c->rare == NULL ? NULL : c->rare->drop;
-	void	*data = c->data;
-
-	if (drop == NULL)
-		return;
-	c->rare->drop = NULL;
-	c->data = NULL;
-	drop(data);
-}
-
 /* ---- birth and death ---- */
 
 struct conn *
@@ -152,7 +122,7 @@ conn_free(struct conn *c)
 	if (c->turns & CONN_T_TELL)
 		line_leave(&all->pressed, c);
 	outbox_clear(&c->out);
-	conn_drop_data(c);
+	rare_drop(c->rare, &c->data);
 	rare_free(c->rare);
 	list_remove(&c->at);
 	all->n--;

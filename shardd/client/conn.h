@@ -281,10 +281,5 @@ conn_uid(const struct conn *c)
 		return (slice_of(c->rare->uid, c->rare->uid_len));
 	return (slice_of(c->text, c->uid_len));
 }
-/* The application's data of c, which drop frees if c is never opened.  0, or -1. */
-int	 conn_set_data(struct conn *c, void *data, void (*drop)(void *data));
-/* c was opened, and has the data; or c never will, and drop is called. */
-void	 conn_keep_data(struct conn *c);
-void	 conn_drop_data(struct conn *c);
 
 #endif
