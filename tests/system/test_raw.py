@@ -1,5 +1,6 @@
 """Raw TCP: an application's own protocol over a listener."""
 import os
+import re
 import resource
 import signal
 import socket
@@ -10,7 +11,7 @@ import time
 import pytest
 from kit import metrics, wait
 from kit.http import Http
-from kit.kennel import GATEWAYD, Ports
+from kit.kennel import GATEWAYD, TOP, Ports
 from kit.raw import Raw
 from kit.ws import WebSocket
 
@@ -53,6 +54,31 @@ def lines(start, worker):
                            "\n[route web]\npath = /ws\napp = raw\n"
                            "group = const:lines\n" + config, **kw), port)
     return starter
+
+
+def test_the_example_of_the_readme(start, installed):
+    """It compiles without a warning, and has rooms on several shards."""
+    with open(os.path.join(TOP, "README.md")) as f:
+        text = f.read().split("### Your own protocol over TCP")[1]
+    port = Ports.take()
+    k = start(shards=3, worker=installed.worker(
+        re.search(r"```c\n(.*?)```", text, re.S)[1]),
+        config=re.search(r"```ini\n(.*?)```", text, re.S)[1]
+        .replace("5000", f"127.0.0.1:{port}") + "limit = 1\n")
+    a, b, c = (Raw(("127.0.0.1", port), hello=False) for _ in range(3))
+    k.wait_group("lobby", [1, 1, 1])
+    for p in a, b:
+        p.send("join den")
+        assert p.ask("in it") == "in it"
+    c.send("say den hello there")
+    assert a.line() == b.line() == "den: hello there"
+    b.send("leave den", "quit", "unheard")
+    assert b.rest() == []
+    c.s.sendall(b"x" * 600)
+    assert c.ended()
+    a.send("say den alone")
+    a.end()
+    assert a.rest() == ["den: alone"]
 
 
 # ---- bytes in ----
