@@ -20,6 +20,9 @@ struct protocol {
 	enum close_why	(*input)(struct conn *c, char *data, size_t len);
 	/* Go on with what was kept, after a pause or in another turn. */
 	enum close_why	(*resume)(struct conn *c);
+	/* The client has shut down its side, or reset the connection, while c is
+	 * watched (PAUSE_WATCH). */
+	void		(*left)(struct conn *c);
 	/* All output is with the kernel; NULL: that means nothing here. */
 	void		(*flushed)(struct conn *c);
 	/* The state that c is in took too long. */

@@ -7,6 +7,7 @@
 #include "common/spare.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/request.h"
+#include "shardd/client/spool.h"
 
 /* Bytes of a request with these texts. */
 static size_t
@@ -41,6 +42,7 @@ request_new(struct conn *c, struct slice group, uint64_t replica)
 		return (NULL);
 	memset(q, 0, offsetof(struct kennel_request, h.headers));
 	q->conn = c;
+	q->app = c->app;
 	q->told = c->told;
 	q->replica = replica;
 	at = q->text;
@@ -92,6 +94,7 @@ request_free(struct kennel_request *q)
 	}
 	buf_clear(&q->bytes);
 	buf_clear(&q->body);
+	spool_free(q->spool);
 	buf_clear(&q->extra);
 	spare_put(q, request_size(q->uid, q->group, q->peer));
 }
