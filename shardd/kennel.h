@@ -249,6 +249,12 @@ const char *kennel_request_path(const struct kennel_request *);	/* as sent */
  * Valid until the request is answered. */
 const char *kennel_request_query(struct kennel_request *, const char *key,
 	    size_t *len);
+/* What {name} of the route's path stands for in this path, decoded; NULL if there is
+ * none.  A cookie, without quotes, decoded likewise.  As _query(). */
+const char *kennel_request_param(struct kennel_request *, const char *name,
+	    size_t *len);
+const char *kennel_request_cookie(struct kennel_request *, const char *name,
+	    size_t *len);
 /* First field of this name, or NULL; valid until the request is answered. */
 const char *kennel_request_header(struct kennel_request *, const char *name);
 /* Field number i in order: its name, and *value; NULL behind the last. */
@@ -415,6 +421,17 @@ int	 kennel_socket_proxied(const struct kennel_socket *);
 int	 kennel_socket_secure(const struct kennel_socket *);
 /* A header that the route keeps (keep = ...), or NULL. */
 const char *kennel_socket_header(const struct kennel_socket *,
+	    const char *name);
+/*
+ * The same of its path, query and cookies: decoded, NULL if the route does not keep it
+ * (keep = path:NAME query:KEY cookie:NAME), if it was not sent, is empty or has a NUL in
+ * it.  A route that keeps none costs its sockets nothing; keep_max bounds all of it.
+ */
+const char *kennel_socket_param(const struct kennel_socket *,
+	    const char *name);
+const char *kennel_socket_query(const struct kennel_socket *,
+	    const char *key);
+const char *kennel_socket_cookie(const struct kennel_socket *,
 	    const char *name);
 uint64_t kennel_socket_id(const struct kennel_socket *);
 /* When a message last came or was sent; ms since 1970. */

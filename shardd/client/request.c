@@ -6,6 +6,7 @@
 
 #include "common/spare.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/policy.h"
 #include "shardd/client/request.h"
 #include "shardd/client/spool.h"
 
@@ -44,6 +45,7 @@ request_new(struct conn *c, struct slice group, uint64_t replica)
 	q->conn = c;
 	q->app = c->app;
 	q->told = c->told;
+	q->route = c->meter == NULL ? NULL : c->meter->policy;
 	q->replica = replica;
 	at = q->text;
 	q->uid = request_put(&at, uid);

@@ -11,6 +11,7 @@
 struct conn;
 struct kennel_app;
 struct spool;
+struct policy;
 
 struct request_text {			/* a string handed to the application */
 	struct request_text *next;
@@ -31,6 +32,7 @@ struct kennel_request {
 	uint8_t		 announced;	/* the application knows of it */
 	uint8_t		 streamed;	/* and takes its body as it comes */
 	uint8_t		 received;	/* and has it, to be answered */
+	const struct policy *route;	/* what it matched; NULL: not known */
 	uint8_t		 told;		/* CAPSULE_F_* of how it came */
 	struct slice	 uid, group, peer;	/* into text */
 	struct http_head h;
