@@ -101,14 +101,14 @@ kennel_request_resume(struct kennel_request *q)
 }
 
 void
-kennel_request_set_data(struct kennel_request *q, void *data)
+kennel_request_attach(struct kennel_request *q, void *data)
 {
 	if (q != NULL)
 		q->data = data;
 }
 
 void *
-kennel_request_data(const struct kennel_request *q)
+kennel_request_attached(const struct kennel_request *q)
 {
 	return (q == NULL ? NULL : q->data);
 }

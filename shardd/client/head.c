@@ -6,6 +6,7 @@
 #include "shardd/client/head.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/request.h"
+#include "shardd/client/who.h"
 #include "shardd/options.h"
 
 int
@@ -62,7 +63,7 @@ head_upgrade(const struct kennel_request *q)
 		q->conn->deflate = (uint8_t)ws_deflate_answer(&q->h, &b);
 	if (q->conn->told & CAPSULE_F_PROTOCOL)
 		buf_addf(&b, "Sec-WebSocket-Protocol: %s\r\n",
-		    conn_header(q->conn, "Sec-WebSocket-Protocol"));
+		    who_header(q->conn, "Sec-WebSocket-Protocol"));
 	buf_add(&b, q->extra.data, q->extra.len);
 	buf_adds(&b, "\r\n");
 	return (b.failed ? NULL : payload_raw(slice_of(b.data, b.len)));

@@ -18,6 +18,7 @@
 #include "shardd/client/payload.h"
 #include "shardd/client/request.h"
 #include "shardd/client/spool.h"
+#include "shardd/client/who.h"
 #include "shardd/client/ws.h"
 #include "shardd/gate.h"
 #include "shardd/kennel.h"
@@ -233,8 +234,6 @@ http_become(struct kennel_request *q, struct payload *hello,
 	struct http	*http = c->proto;
 	struct buf	 rest = http->in;
 
-	if (q->data != NULL)
-		c->data = q->data;
 	request_free(q);
 	memset(&http->in, 0, sizeof(http->in));
 	http_clear(c);
@@ -326,8 +325,8 @@ http_go_home(struct conn *c)
 	struct capsule	 cap = {
 		.id = c->id, .protocol = CAPSULE_HTTP,
 		.flags = c->told & CAPSULE_F_TLS,
-		.peer = slice_str(conn_peer(c)),
-		.via = slice_str(conn_via(c)),
+		.peer = slice_str(who_peer(c)),
+		.via = slice_str(who_via(c)),
 		.early = slice_of(http->in.data, http->in.len),
 	};
 	struct ctl	 m = { .type = CTL_ADOPT, .id = c->id };

@@ -133,14 +133,14 @@ onhead(struct kennel_request *q)
 	t->q = q;
 	t->slow = strcmp(how, "slow") == 0;
 	t->refuse = strcmp(how, "amid") == 0;
-	kennel_request_set_data(q, t);
+	kennel_request_attach(q, t);
 	kennel_request_stream(q);
 }
 
 static void
 onbody(struct kennel_request *q, const char *data, size_t len)
 {
-	struct taken	*t = kennel_request_data(q);
+	struct taken	*t = kennel_request_attached(q);
 
 	t->pieces++;
 	mix(t, data, len);
@@ -156,7 +156,7 @@ onbody(struct kennel_request *q, const char *data, size_t len)
 static void
 onabort(struct kennel_request *q)
 {
-	struct taken	*t = kennel_request_data(q);
+	struct taken	*t = kennel_request_attached(q);
 	size_t		 n = strlen(heard);
 
 	snprintf(heard + n, sizeof(heard) - n, "%s %s,", last(q),
@@ -165,7 +165,7 @@ onabort(struct kennel_request *q)
 	if (t != NULL && t->timer != NULL)
 		kennel_timer_free(t->timer);
 	free(t);
-	kennel_request_set_data(q, NULL);
+	kennel_request_attach(q, NULL);
 }
 
 static void
@@ -204,7 +204,7 @@ static void
 receive(struct kennel_request *q)
 {
 	const char	*how = last(q), *body;
-	struct taken	*t = kennel_request_data(q), here, again_;
+	struct taken	*t = kennel_request_attached(q), here, again_;
 	size_t		 len;
 
 	if (strcmp(how, "log") == 0)
