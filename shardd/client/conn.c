@@ -531,8 +531,7 @@ conn_input(struct conn *c)
 		if (n == -1)
 			c->flags |= CONN_F_BROKEN;
 		if (n <= 0)
-			return (n == 0 && c->protocol->eof != CLOSE_NONE ?
-			    c->protocol->eof : CLOSE_RESET);
+			return (CLOSE_RESET);
 		if ((why = c->protocol->input(c, conn_buf, (size_t)n)) !=
 		    CLOSE_NONE)
 			return (why);

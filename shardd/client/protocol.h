@@ -32,7 +32,8 @@ struct protocol {
 	/* c, no longer doomed, ends for that reason: tell the client.  1: told, and
 	 * the connection ends by itself; 0: end it now. */
 	int		(*farewell)(struct conn *c, enum close_why why);
-	/* The client has shut down its side: nothing more comes.  NULL: c ends. */
+	/* The client has shut down its side: nothing more comes.  Returns why c ends,
+	 * or CLOSE_NONE.  NULL: as one that is cut off. */
 	enum close_why	(*ended)(struct conn *c);
 	/* The application ends c, which is open. */
 	void		(*close)(struct conn *c, enum close_why why,
@@ -42,8 +43,6 @@ struct protocol {
 	struct payload	*(*form)(struct conn *c, struct payload *p);
 	/* Free c->proto. */
 	void		(*clear)(struct conn *c);
-	/* Why c ends when the client sends no more; NONE: as one cut off. */
-	enum close_why	 eof;
 };
 
 #endif
