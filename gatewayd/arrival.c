@@ -632,6 +632,10 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	}
 	if (routes_find(s->routes, h, &m, &why) == -1) {
 		missing = errno == ENOENT;
+		if (errno == EMSGSIZE) {
+			arrival_turn_away(a, REFUSED_FIELDS, 0, NULL, head_only);
+			return;
+		}
 		if (missing && answer_slash(&out, s->routes, h))
 			arrival_answer(a, &out);
 		else if (missing && missing_wants_page(h))

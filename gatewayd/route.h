@@ -7,7 +7,7 @@
  *	group = path:group
  *	uid = query:u const:anon
  *	limit = 2
- *	keep = User-Agent
+ *	keep = User-Agent query:lang
  *	origin = self https://other.example
  *	protocols = chat.v2 chat
  *
@@ -45,6 +45,8 @@ struct route {
 	uint32_t	 limit;
 	char		*keep[CAPSULE_HEADERS_MAX];
 	size_t		 nkeep;
+	struct sources	 kept;			/* path:NAME and its like: as */
+	char		*kept_words[SOURCES_MAX];	/* the file has them */
 	struct origins	 origins;		/* none: any */
 	struct protocols protocols;
 	char		*link, *about;

@@ -67,6 +67,7 @@ struct kennel_replica;		/* this process's part of a group */
 struct kennel_answer;		/* a gossip to be answered */
 struct kennel_step;		/* being decided */
 struct kennel_timer;
+struct kennel_watch;		/* a descriptor of yours that the loop watches */
 
 struct kennel_message {
 	const char	*data;		/* not terminated */
@@ -185,6 +186,19 @@ struct kennel_app {
 		    size_t n, const char *data, size_t len);
 	/* The state is another one, and steps were missed: begin with it afresh. */
 	void	(*onreset)(struct kennel_replica *);
+
+	/*
+	 * The process begins, options are known, and nobody has come yet: open here
+	 * what all replicas share (files, a connection to a database: kennel_watch(),
+	 * kennel_work()).  Returns 0, or -1: the process ends at once with status 1,
+	 * the log names the application, and gatewayd starts another one, after a
+	 * delay that grows.
+	 */
+	int	(*onlaunch)(const struct kennel_app *);
+	/* The process ends: everybody has gone, had the last callback, all replicas
+	 * have stopped and all jobs are done.  Called where onlaunch was (if that is
+	 * given), last application first; not in a process that is killed. */
+	void	(*onexit)(const struct kennel_app *);
 };
 
 /*
@@ -202,6 +216,12 @@ const char *kennel_request_path(const struct kennel_request *);	/* as sent */
 /* First value of key in the query, decoded; NULL if none.  *len may be NULL.
  * Valid until the request is answered. */
 const char *kennel_request_query(struct kennel_request *, const char *key,
+	    size_t *len);
+/* What {name} of the route's path stands for in this path, decoded; NULL if there is
+ * none.  A cookie, without quotes, decoded likewise.  As _query(). */
+const char *kennel_request_param(struct kennel_request *, const char *name,
+	    size_t *len);
+const char *kennel_request_cookie(struct kennel_request *, const char *name,
 	    size_t *len);
 /* First field of this name, or NULL; valid until the request is answered. */
 const char *kennel_request_header(struct kennel_request *, const char *name);
@@ -295,6 +315,17 @@ int	 kennel_socket_proxied(const struct kennel_socket *);
 int	 kennel_socket_secure(const struct kennel_socket *);
 /* A header that the route keeps (keep = ...), or NULL. */
 const char *kennel_socket_header(const struct kennel_socket *,
+	    const char *name);
+/*
+ * The same of its path, query and cookies: decoded, NULL if the route does not keep it
+ * (keep = path:NAME query:KEY cookie:NAME), if it was not sent, is empty or has a NUL in
+ * it.  A route that keeps none costs its sockets nothing; keep_max bounds all of it.
+ */
+const char *kennel_socket_param(const struct kennel_socket *,
+	    const char *name);
+const char *kennel_socket_query(const struct kennel_socket *,
+	    const char *key);
+const char *kennel_socket_cookie(const struct kennel_socket *,
 	    const char *name);
 uint64_t kennel_socket_id(const struct kennel_socket *);
 /* When a message last came or was sent; ms since 1970. */
@@ -472,6 +503,47 @@ struct kennel_timer *kennel_timer_new(unsigned ms, int repeat,
 	    kennel_timer_cb *cb, void *arg);
 void	 kennel_timer_free(struct kennel_timer *);
 
+/* ---- other descriptors, other threads ---- */
+
+#define KENNEL_READ	0x1
+#define KENNEL_WRITE	0x2
+typedef void	kennel_watch_cb(int fd, int events, void *arg);
+
+/*
+ * Call cb from the loop, again and again, while fd can be read, or written, as events
+ * say; what cb gets is what is possible (both, of what was asked, after an error or
+ * when the other side has closed).  cb does not wait either: fd should be
+ * non-blocking.  fd stays yours.  Free the watch before you close fd: afterwards it
+ * hears nothing, or what happens to the file that gets this number next.  NULL with
+ * errno: EINVAL, EBADF, EPERM (files and directories are always ready), EEXIST (it is
+ * watched, or a watch of a closed descriptor of this number was not freed), ENOMEM.
+ */
+struct kennel_watch *kennel_watch(int fd, int events, kennel_watch_cb *cb,
+	    void *arg);
+/* Watch for these from now on; 0: for nothing.  0, or -1 with errno. */
+int	 kennel_watch_change(struct kennel_watch *, int events);
+/* No cb any more, not even one that is due; also from within cb. */
+void	 kennel_watch_free(struct kennel_watch *);
+
+typedef void	kennel_work_cb(void *arg);
+typedef void	kennel_work_done_cb(int err, void *arg);
+
+/*
+ * Run job(arg) in another thread, for what would keep the loop: reading a file,
+ * compressing, a library that waits.  job may use nothing that the loop's thread
+ * uses at the same time, and no function of kennel.h but kennel_time().  Then
+ * done(0, arg) is called from the loop; done may be NULL.  Jobs begin in the order
+ * given, as many at once as there are threads (`work_threads` of [worker], 4).
+ * 0, or -1 with errno, and nothing is called: EAGAIN while `work_queue` (1000) jobs
+ * wait for a thread, ECANCELED when the process ends, EINVAL, ENOMEM.
+ *
+ * When the process ends, jobs that have begun are waited for, and those that have
+ * not are dropped: done(ECANCELED, arg) is called for them, still before sockets are
+ * cut off, replicas stop, and onexit.  A process whose jobs do not return within
+ * 5 s ends without done for these, and without onexit.
+ */
+int	 kennel_work(kennel_work_cb *job, kennel_work_done_cb *done, void *arg);
+
 uint64_t kennel_time(void);		/* milliseconds since 1970 */
 const char *kennel_node(void);		/* this machine's name in the cluster */
 const char *kennel_address(void);	/* this process: "node/slot#incarnation" */
@@ -479,12 +551,27 @@ unsigned kennel_slot(void);		/* its number on the node */
 const char *kennel_version(void);
 /* A key of [worker] in the configuration, or NULL. */
 const char *kennel_option(const char *key);
-/* One line to the log, at info. */
+/*
+ * One line to the log: at info, or at a level of its own.  warn: somebody should act;
+ * info: what happens to the process; debug: what happens to one client.  gatewayd's
+ * --log-level, and kennelctl log-level while it runs, say which are written; a number beyond
+ * these is the nearest of them.
+ */
+#define KENNEL_LOG_WARN		0
+#define KENNEL_LOG_INFO		1
+#define KENNEL_LOG_DEBUG	2
 void	 kennel_log(const char *fmt, ...)
 #ifdef __GNUC__
 	    __attribute__((format(printf, 1, 2)))
 #endif
 	    ;
+void	 kennel_log_at(int level, const char *fmt, ...)
+#ifdef __GNUC__
+	    __attribute__((format(printf, 2, 3)))
+#endif
+	    ;
+/* The last level that is written: so that nothing costly is made for no line. */
+int	 kennel_log_level(void);
 
 #ifdef __cplusplus
 }

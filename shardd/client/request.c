@@ -5,6 +5,7 @@
 
 #include "common/spare.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/policy.h"
 #include "shardd/client/request.h"
 
 /* Bytes of a request with these texts. */
@@ -41,6 +42,7 @@ request_new(struct conn *c, struct slice group, uint64_t replica)
 	memset(q, 0, offsetof(struct kennel_request, h.headers));
 	q->conn = c;
 	q->told = c->told;
+	q->route = c->meter == NULL ? NULL : c->meter->policy;
 	q->replica = replica;
 	at = q->text;
 	q->uid = request_put(&at, uid);

@@ -9,6 +9,7 @@
 #include "proto/http_head.h"
 
 struct conn;
+struct policy;
 
 struct request_text {			/* a string handed to the application */
 	struct request_text *next;
@@ -22,6 +23,7 @@ struct kennel_request {
 	struct buf	 body;
 	struct buf	 extra;		/* header lines for the response */
 	struct request_text *texts;
+	const struct policy *route;	/* what it matched; NULL: not known */
 	int		 received;	/* the application has it */
 	uint8_t		 told;		/* CAPSULE_F_* of how it came */
 	struct slice	 uid, group, peer;	/* into text */
