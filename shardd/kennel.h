@@ -99,6 +99,14 @@ struct kennel_change {
 	size_t		 value_len;
 };
 
+/* What one replica tells another: kennel_tell(). */
+struct kennel_word {
+	const char	*head;		/* not terminated, neither */
+	size_t		 head_len;
+	const char	*data;
+	size_t		 len;
+};
+
 #define KENNEL_LOST_MORE	0x1
 #define KENNEL_LOST_UNKNOWN	0x2
 
@@ -199,6 +207,12 @@ struct kennel_app {
 	 * have stopped and all jobs are done.  Called where onlaunch was (if that is
 	 * given), last application first; not in a process that is killed. */
 	void	(*onexit)(const struct kennel_app *);
+
+	/* A neighbour has told this (kennel_tell()). */
+	void	(*ontell)(struct kennel_replica *, uint64_t neighbour,
+		    const struct kennel_word *);
+	/* For whatever the program likes; kennel_replica_app() leads to it. */
+	void	*arg;
 };
 
 /*
@@ -358,6 +372,10 @@ const char *kennel_replica_group(const struct kennel_replica *, size_t *len);
 uint64_t kennel_replica_id(const struct kennel_replica *);
 size_t	 kennel_replica_count(const struct kennel_replica *);	/* sockets */
 size_t	 kennel_replica_neighbours(const struct kennel_replica *);
+/* The id of neighbour i, in no order; 0 behind the last. */
+uint64_t kennel_replica_neighbour(const struct kennel_replica *, size_t i);
+/* The application, as it was given to kennel_worker_main() (a copy, perhaps). */
+const struct kennel_app *kennel_replica_app(const struct kennel_replica *);
 void	 kennel_replica_set_data(struct kennel_replica *, void *);
 void	*kennel_replica_data(const struct kennel_replica *);
 
@@ -389,6 +407,28 @@ int	 kennel_replica_gossip(struct kennel_replica *r, const char *msg,
 	    void *arg);
 void	 kennel_answer(struct kennel_answer *, const char *data, size_t len);
 void	 kennel_answer_error(struct kennel_answer *, const char *text);
+
+/* ---- telling: words between the replicas of a group ---- */
+
+/*
+ * Tell the application of one neighbour, or of all (0): ontell() there gets head
+ * and data, neither of which reaches a client by itself.  For what the library knows
+ * no call for: receivers that each process picks by tables of its own.
+ *
+ * In order with all else that is said from here: who broadcasts, tells and
+ * whispers is heard in that order by every neighbour.  One that gets lost between
+ * two processes counts as a broadcast that does: the clients there are closed (1013),
+ * onmissed is called.
+ *
+ * From a socket: it is not read while more than 8 MiB of its group wait for a
+ * process.  From a replica: 1 is returned when it is so, and the caller should
+ * slow down.  0, or -1 with errno: ENOENT (no such neighbour), EMSGSIZE (head over
+ * 1 MiB, or all over 64 MiB), ENOTCONN, EPIPE (the socket is closing), ENOMEM.
+ */
+int	 kennel_tell(struct kennel_socket *, uint64_t neighbour,
+	    const char *head, size_t head_len, const char *data, size_t len);
+int	 kennel_replica_tell(struct kennel_replica *, uint64_t neighbour,
+	    const char *head, size_t head_len, const char *data, size_t len);
 
 /* ---- topics: named sets of sockets of a group ---- */
 
