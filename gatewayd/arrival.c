@@ -680,7 +680,7 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	if (http_head_websocket(h, &why) == 0)
 		ask.flags |= CAPSULE_F_UPGRADE;
 	else
-		ask.http = 1;
+		ask.http = !route_lasts(m.route, h);
 	ask.head_only = head_only;
 	ask.address = a->address;
 	ask.headers = m.headers;

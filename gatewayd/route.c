@@ -206,6 +206,12 @@ route_set_protocols(struct route *route, const char *value, const char **why)
 }
 
 static int
+route_set_stream(struct route *route, const char *value, const char **why)
+{
+	return (config_bool(value, &route->stream, why));
+}
+
+static int
 route_set_link(struct route *route, const char *value, const char **why)
 {
 	if (value[strcspn(value, " \t")] != '\0') {
@@ -258,6 +264,7 @@ static const struct {
 	{ "keep",	route_set_keep,		NULL },
 	{ "origin",	route_set_origin,	NULL },
 	{ "protocols",	route_set_protocols,	NULL },
+	{ "stream",	route_set_stream,	NULL },
 	{ "link",	route_set_link,		NULL },
 	{ "about",	route_set_about,	NULL },
 };
@@ -387,4 +394,11 @@ route_allows(const struct route *route, const struct http_head *h,
 			return (0);
 	}
 	return (1);
+}
+
+int
+route_lasts(const struct route *route, const struct http_head *h)
+{
+	return (slice_is(h->method, "GET") && (route->stream ||
+	    http_head_lists(h, "Accept", "text/event-stream")));
 }

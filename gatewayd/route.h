@@ -50,6 +50,7 @@ struct route {
 	struct origins	 origins;		/* none: any */
 	struct protocols protocols;
 	char		*link, *about;
+	int		 stream;	/* its GETs are answered by streams */
 	struct policy_values allows;
 };
 
@@ -72,5 +73,10 @@ int	 route_matches(const struct route *route, struct slice path,
  */
 int	 route_allows(const struct route *route, const struct http_head *h,
 	    const struct origin_here *here);
+/*
+ * Is the request to be placed like a WebSocket, for its answer is going to be a
+ * stream?  EventSource says so; of others the key `stream`.
+ */
+int	 route_lasts(const struct route *route, const struct http_head *h);
 
 #endif

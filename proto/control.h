@@ -14,6 +14,7 @@
  *					REPLICA NEIGHBOUR* POISON*
  *					AUTHORITY ADOPT
  *	ADOPTED
+ *	STAY (HTTP becomes a stream)
  *	GONE				PARTED
  *					FAREWELL* LOST* DEAD (another shard died)
  *	ADOPT (going home)		ADOPTED
@@ -62,7 +63,7 @@ enum ctl_type {
 	CTL_STATUS_ASK,	CTL_STATUS,
 	CTL_AUTHORITY,	CTL_POISON,
 	CTL_LEAVING,	CTL_FORGET,	CTL_LOST,
-	CTL_ACT,	CTL_END,
+	CTL_ACT,	CTL_END,	CTL_STAY,
 	CTL_NTYPES
 };
 

@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/spare.h"
 #include "shardd/client/conn.h"
@@ -64,6 +65,22 @@ request_text(struct kennel_request *q, struct slice s)
 	t->next = q->texts;
 	q->texts = t;
 	return (t->s);
+}
+
+int
+request_says(const struct kennel_request *q, const char *name)
+{
+	const char	*at = q->extra.data, *end;
+	size_t		 left = q->extra.len, n = strlen(name), line;
+
+	while (left > 0 && (end = memchr(at, '\n', left)) != NULL) {
+		line = (size_t)(end - at) + 1;
+		if (line > n && at[n] == ':' && strncasecmp(at, name, n) == 0)
+			return (1);
+		at += line;
+		left -= line;
+	}
+	return (0);
 }
 
 void

@@ -37,5 +37,7 @@ struct kennel_request *request_new(struct conn *c, struct slice group,
 void	 request_free(struct kennel_request *q);
 /* A terminated copy that lives as long as q; NULL without memory. */
 const char *request_text(struct kennel_request *q, struct slice s);
+/* Has the application given a header field of that name? */
+int	 request_says(const struct kennel_request *q, const char *name);
 
 #endif

@@ -7,7 +7,6 @@
 #include "common/spare.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
-#include "shardd/client/ws.h"
 #include "shardd/group/fan.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
@@ -360,7 +359,7 @@ static int
 verbs_run(struct conn *c, const struct verb *v)
 {
 	if (v->kind == VERB_CLOSE) {
-		ws_close(c, CLOSE_APP, (uint16_t)v->code,
+		conn_close(c, CLOSE_APP, (uint16_t)v->code,
 		    v->text[0] == '\0' ? NULL : v->text);
 		return (0);
 	}
