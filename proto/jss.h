@@ -78,14 +78,6 @@ void	*jss_alloc(struct jss_pool *p, size_t size);	/* not cleared, or NULL */
 /* A terminated copy, or NULL. */
 char	*jss_copy(struct jss_pool *p, const char *s, size_t len);
 
-/*
- * Read a text.  NULL: it is none, *why says what is wrong.  Pointers are followed from
- * the root of the text; one that leads nowhere, or to itself, is an error.  checked:
- * the text is known to be UTF-8.
- */
-struct jss *jss_parse(struct jss_pool *p, const char *text, size_t len,
-	    int checked, const char **why);
-
 /* ---- reading ---- */
 
 /* What a pointer leads to; others are themselves. */
@@ -106,5 +98,7 @@ struct jss *jss_new_string(struct jss_pool *p, const char *s, size_t len,
 struct jss *jss_put(struct jss_pool *p, struct jss *o, const char *name,
 	    const struct jss *v);
 struct jss *jss_add(struct jss_pool *p, struct jss *a, const struct jss *v);
+/* Hang v itself, which is in nothing yet, behind what is in o. */
+void	 jss_hang(struct jss *o, struct jss *v);
 
 #endif

@@ -43,7 +43,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <kennel.h>
+#include "kennel.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -154,8 +154,8 @@ int	 ape_others(struct ape_call *, const char *type,
 /* To this client, which is here. */
 int	 ape_push(struct ape_client *, const char *type,
 	    const struct ape_value *data);
-/* To the client of that id, on whatever shard.  sent is called once, later, unless
- * the call fails: did one get it?  sent may be NULL. */
+/* To the client of that id, on whatever shard.  sent is called once, perhaps from
+ * within, unless the call fails: did one get it?  sent may be NULL. */
 typedef void	ape_sent_cb(int reached, void *arg);
 int	 ape_to(struct kennel_replica *, const char *client_id, const char *type,
 	    const struct ape_value *data, ape_sent_cb *sent, void *arg);
@@ -222,12 +222,14 @@ void	 ape_onmessage(struct kennel_socket *, const struct kennel_message *);
 void	 ape_onclose(struct kennel_socket *, const struct kennel_close *);
 void	 ape_ongossip(struct kennel_replica *, struct kennel_answer *,
 	    const char *msg, size_t len);
+void	 ape_ontell(struct kennel_replica *, uint64_t neighbour,
+	    const struct kennel_word *);
 
 #define APE_APPLICATION							\
 	.onstart = ape_onstart, .onstop = ape_onstop,			\
 	.receive = ape_receive, .onopen = ape_onopen,			\
 	.onmessage = ape_onmessage, .onclose = ape_onclose,		\
-	.ongossip = ape_ongossip
+	.ongossip = ape_ongossip, .ontell = ape_ontell
 
 #ifdef __cplusplus
 }

@@ -341,6 +341,8 @@ int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
 #define KENNEL_BINARY	0x1	/* a binary message (default: text, which must
 				   be UTF-8) */
 #define KENNEL_SELF	0x2	/* to the sender's uid as well */
+#define KENNEL_OTHERS	0x4	/* kennel_emit, kennel_broadcast: to the sender's
+				   uid as well, but not to this very socket */
 
 /*
  * For calls made from a socket: err is 0 when all neighbours have acted,

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/jss_parse.h"
 #include "proto/jss_write.h"
 #include "shardd/ape/call.h"
-#include "shardd/ape/options.h"
+#include "shardd/ape/bounds.h"
 #include "shardd/ape/queryid.h"
+#include "shardd/ape/refuse.h"
 #include "shardd/ape/registry.h"
 
 #define CALL_ANSWER_MAX	(16 << 20)	/* bytes of an answer */
@@ -22,7 +24,7 @@ call_new(struct room *room)
 	struct jss_pool	 pool;
 	struct ape_call	*c;
 
-	jss_pool_init(&pool, options_get(OPTION_TREE));
+	jss_pool_init(&pool, bounds_get(BOUND_TREE));
 	if ((c = jss_alloc(&pool, sizeof(*c))) == NULL)
 		return (NULL);
 	memset(c, 0, sizeof(*c));
@@ -101,6 +103,26 @@ call_answer(struct ape_client *client, const char *query, const char *err,
 	buf_give(&call_kept, &b);
 }
 
+/* To whom has asked by HTTP. */
+static void
+call_respond(struct kennel_request *q, const char *err,
+    const struct jss *value)
+{
+	struct buf	 b = buf_take(&call_kept);
+
+	b.max = CALL_ANSWER_MAX;
+	buf_add(&b, "{", 1);
+	if (err == NULL && value != NULL)
+		jss_write_member(&b, "data", value, NULL, NULL);
+	buf_add(&b, "}", 1);
+	kennel_header(q, "Cache-Control", "no-store");
+	if (err != NULL || b.failed)
+		refuse(q, 500, err != NULL ? err : "the answer is too large");
+	else
+		kennel_respond(q, 200, "application/json", b.data, b.len);
+	buf_give(&call_kept, &b);
+}
+
 /* A call ends. */
 static void
 call_end(struct ape_call *c, const char *err, const struct jss *value)
@@ -110,7 +132,9 @@ call_end(struct ape_call *c, const char *err, const struct jss *value)
 	if (c->endpoint != NULL && registry_hooks()->onreply != NULL)
 		registry_hooks()->onreply(c, err,
 		    err != NULL ? NULL : (const struct ape_value *)value);
-	if (c->client != NULL && c->endpoint != NULL)
+	if (c->request != NULL)
+		call_respond(c->request, err, value);
+	else if (c->client != NULL && c->endpoint != NULL)
 		call_answer(c->client, c->query, err, value);
 	call_free(c);
 }
@@ -184,9 +208,9 @@ call_is_late(const struct jss *root)
 	if (isnan(made))
 		return (NULL);
 	now = (double)kennel_time();
-	if (made > now + options_get(OPTION_SKEW))
+	if (made > now + bounds_get(BOUND_SKEW))
 		return ("createdAt ahead of server");
-	if (made < now - options_get(OPTION_AGE))
+	if (made < now - bounds_get(BOUND_AGE))
 		return ("request is old");
 	return (NULL);
 }
@@ -228,12 +252,12 @@ call_serve(struct ape_call *c, struct ape_client *client,
 		goto drop;
 	}
 	if (recent_add(&client->recent, hash, kennel_time(),
-	    options_get(OPTION_AGE))) {
+	    bounds_get(BOUND_AGE))) {
 		call_refuse(client, c->query, "call ", slice_str(c->query),
 		    " was made already");
 		goto drop;
 	}
-	if (client->ncalls >= options_get(OPTION_CALLS)) {
+	if (client->ncalls >= bounds_get(BOUND_CALLS)) {
 		call_refuse(client, c->query, "too many calls are not answered "
 		    "yet", none, "");
 		goto drop;
@@ -241,7 +265,9 @@ call_serve(struct ape_call *c, struct ape_client *client,
 	c->client = client;
 	strcpy(c->id, client->id);
 	strcpy(c->session, client->session);
-	c->session_id = client->session_id;
+	if (client->session_id != NULL)
+		c->session_id = jss_copy(&c->pool, client->session_id,
+		    strlen(client->session_id));
 	c->argument = jss_member(root, "data", 4);
 	list_push(&client->calls, &c->by_client);
 	client->ncalls++;
@@ -251,6 +277,25 @@ call_serve(struct ape_call *c, struct ape_client *client,
 	return;
 drop:
 	call_free(c);
+}
+
+/* Read a text into c: its root, with a type, or NULL and *why it is no call. */
+static const struct jss *
+call_read(struct ape_call *c, const char *text, size_t len, int checked,
+    const struct jss **type, const char **why)
+{
+	const struct jss	*root;
+
+	*type = NULL;
+	if ((root = jss_parse(&c->pool, text, len, checked, why)) == NULL)
+		return (NULL);
+	*type = jss_member(root, "type", 4);
+	if (root->kind != JSS_OBJECT)
+		*why = "not an object";
+	else if (*type == NULL || (*type)->kind != JSS_STRING ||
+	    (*type)->len == 0)
+		*why = "it has no type";
+	return (root);
 }
 
 void
@@ -270,13 +315,7 @@ call_message(struct ape_client *client, const char *text, size_t len,
 		call_error(client, "out of memory");
 		return;
 	}
-	root = jss_parse(&c->pool, text, len, checked, &why);
-	type = jss_member(root, "type", 4);
-	if (root != NULL && root->kind != JSS_OBJECT)
-		why = "not an object";
-	else if (root != NULL && (type == NULL || type->kind != JSS_STRING ||
-	    type->len == 0))
-		why = "it has no type";
+	root = call_read(c, text, len, checked, &type, &why);
 	if (why != NULL) {
 		/* Newer clients say which channels they listen to. */
 		if (type != NULL || (jss_member(root, "subscribe", 9) == NULL &&
@@ -286,6 +325,61 @@ call_message(struct ape_client *client, const char *text, size_t len,
 		return;
 	}
 	call_serve(c, client, root, type, queryid_hash(text, len));
+}
+
+/* Its endpoint is not there. */
+static void
+call_unknown(struct kennel_request *q, struct slice name)
+{
+	struct buf	 b = { .max = CALL_ANSWER_MAX };
+
+	buf_adds(&b, "Controller \"");
+	buf_add(&b, name.data, name.len);
+	buf_adds(&b, "\" not found");
+	buf_add(&b, "", 1);
+	refuse(q, 404, b.failed ? "Controller not found" : b.data);
+	buf_clear(&b);
+}
+
+void
+call_request(struct kennel_request *q, const char *session)
+{
+	struct room		*room = room_of(kennel_request_replica(q));
+	const struct jss	*root, *type;
+	struct slice		 name;
+	struct ape_call		*c;
+	const char		*text, *why;
+	size_t			 len;
+
+	if ((c = call_new(room)) == NULL) {
+		refuse(q, 503, "out of memory");
+		return;
+	}
+	text = kennel_request_body(q, &len);
+	root = call_read(c, text, len, 0, &type, &why);
+	if (why != NULL) {
+		refuse(q, 500, why);
+		call_free(c);
+		return;
+	}
+	name = call_name(type);
+	if ((c->endpoint = registry_find(name.data, name.len)) == NULL) {
+		call_unknown(q, name);
+		call_free(c);
+		return;
+	}
+	c->request = q;
+	strcpy(c->id, session);
+	strcpy(c->session, session);
+	c->session_id = kennel_request_cookie(q, "sessionId", NULL);
+	c->argument = jss_member(root, "data", 4);
+	if ((c->client = room_find(room, session, APE_ID)) != NULL) {
+		list_push(&c->client->calls, &c->by_client);
+		c->client->ncalls++;
+	}
+	if (registry_hooks()->onreceive != NULL)
+		registry_hooks()->onreceive(c);
+	c->endpoint->fn(c);		/* may free it */
 }
 
 void

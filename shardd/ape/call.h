@@ -28,6 +28,8 @@ struct ape_call *call_new(struct room *room);
 /* A text of a client: it is served, refused with an answer, or no call. */
 void	 call_message(struct ape_client *c, const char *text, size_t len,
 	    int checked);
+/* The same, of a request that belongs to this session; it is answered. */
+void	 call_request(struct kennel_request *q, const char *session);
 /* The client is ready: what it said meanwhile. */
 void	 call_waited(struct ape_client *c);
 /* The client has gone: its calls are answered to nobody. */

@@ -3,15 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/jss_parse.h"
 #include "proto/jss_write.h"
 #include "shardd/ape/push.h"
 #include "shardd/ape/registry.h"
 
 #define PUSH_MAX	(16 << 20)	/* bytes of what is pushed */
 
-/* What the first byte of a message to neighbours says. */
+/* What the first byte of a question to neighbours says.  What they are told is an id,
+ * and a text for all others. */
 #define PUSH_TO		'T'	/* an id, and the text that is for it */
-#define PUSH_BUT	'B'	/* the same, for all others; id "-": for all */
 #define PUSH_IDS	'I'	/* your clients' ids? */
 
 static struct buf	 push_kept;
@@ -74,26 +75,22 @@ push_id(struct room *room, const char *id, const char *type,
 	return (n + (push_text(c, type, data, text) == 0));
 }
 
-/* To all clients here but those of that id. */
+/* To all clients here but those of that id, and that of a socket (NULL: none). */
 static void
-push_here(struct room *room, const char *but, const char *type,
+push_here(struct room *room, const char *but,
+    const struct kennel_socket *socket, const char *type,
     const struct jss *data, struct slice text)
 {
-	struct map_node	*n, *next;
+	struct ape_client	*c;
+	struct map_node		*n;
 
-	for (n = map_first(&room->clients); n != NULL; n = next) {
-		next = map_next(&room->clients, n);
-		if (memcmp(n->key, but, APE_ID) != 0)
+	for (n = map_first(&room->clients); n != NULL;
+	    n = map_next(&room->clients, n)) {
+		c = container_of(n, struct ape_client, by_id);
+		if (memcmp(n->key, but, APE_ID) != 0 &&
+		    (socket == NULL || c->socket != socket))
 			push_id(room, n->key, type, data, text);
 	}
-}
-
-/* Neighbours have passed it on, or have not. */
-static void
-push_said_cb(struct kennel_replica *r, const struct kennel_slot *slots,
-    size_t n, void *arg)
-{
-	(void)r, (void)slots, (void)n, (void)arg;
 }
 
 int
@@ -104,22 +101,18 @@ push_many(struct room *room, const struct push_but *but, const char *type,
 	const char		*id = but->id != NULL ? but->id : nobody;
 	struct buf		 b = buf_take(&push_kept);
 	struct slice		 text;
-	int			 rv = -1, apart;
+	int			 rv = -1;
 
-	apart = but->id != NULL || registry_hooks()->onsend != NULL;
-	if (apart) {
-		buf_add(&b, (const char[]){ PUSH_BUT }, 1);
-		buf_add(&b, id, APE_ID);
-	}
 	if (push_write(&b, type, data) == -1)
 		goto out;
 	text = slice_of(b.data, b.len);
-	if (apart) {
-		rv = kennel_replica_gossip(room->replica, b.data, b.len, 0,
-		    push_said_cb, NULL);
-		text.data += 1 + APE_ID;
-		text.len -= 1 + APE_ID;
-		push_here(room, id, type, data, text);
+	if (but->id != NULL || registry_hooks()->onsend != NULL) {
+		push_here(room, id, but->others ? but->socket : NULL, type,
+		    data, text);
+		rv = kennel_replica_tell(room->replica, 0, id, APE_ID,
+		    text.data, text.len);
+		if (rv == 1)		/* a hint to slow down */
+			rv = 0;
 	} else if (but->socket != NULL)
 		rv = kennel_broadcast(but->socket, text.data, text.len,
 		    but->others ? KENNEL_OTHERS : KENNEL_SELF, NULL, NULL);
@@ -283,27 +276,51 @@ push_ids(struct room *room, ape_ids_cb *cb, void *arg)
 
 /* ---- neighbours ---- */
 
-/* Give a text that a neighbour has written to those that it is for.  The hook wants to
- * know what it says. */
-static size_t
-push_pass(struct room *room, char what, const char *id, struct slice text)
+/* What a text that a neighbour has written says; only the hook wants to know. */
+static const struct jss *
+push_read(struct jss_pool *pool, struct slice text, const char **type)
 {
-	struct jss_pool		 pool;
-	const struct jss	*root = NULL, *type = NULL;
+	const struct jss	*root, *name;
 	const char		*why;
-	size_t			 n = 0;
+
+	*type = "";
+	if (registry_hooks()->onsend == NULL)
+		return (NULL);
+	root = jss_parse(pool, text.data, text.len, 1, &why);
+	if ((name = jss_member(root, "type", 4)) != NULL &&
+	    name->kind == JSS_STRING)
+		*type = name->text;
+	return (jss_member(root, "data", 4));
+}
+
+void
+push_told(struct room *room, const struct kennel_word *w)
+{
+	struct slice		 text = slice_of(w->data, w->len);
+	const struct jss	*data;
+	struct jss_pool		 pool;
+	const char		*type;
+
+	if (w->head_len != APE_ID)
+		return;
+	jss_pool_init(&pool, 0);
+	data = push_read(&pool, text, &type);
+	push_here(room, w->head, NULL, type, data, text);
+	jss_pool_clear(&pool);
+}
+
+/* A push to one that may be here. */
+static size_t
+push_asked(struct room *room, const char *id, struct slice text)
+{
+	const struct jss	*data;
+	struct jss_pool		 pool;
+	const char		*type;
+	size_t			 n;
 
 	jss_pool_init(&pool, 0);
-	if (registry_hooks()->onsend != NULL) {
-		root = jss_parse(&pool, text.data, text.len, 1, &why);
-		type = jss_member(root, "type", 4);
-	}
-	if (what == PUSH_TO)
-		n = push_id(room, id, type != NULL ? type->text : "",
-		    jss_member(root, "data", 4), text);
-	else
-		push_here(room, id, type != NULL ? type->text : "",
-		    jss_member(root, "data", 4), text);
+	data = push_read(&pool, text, &type);
+	n = push_id(room, id, type, data, text);
 	jss_pool_clear(&pool);
 	return (n);
 }
@@ -313,7 +330,6 @@ push_gossip(struct room *room, struct kennel_answer *a, const char *msg,
     size_t len)
 {
 	struct buf	 b = { 0 };
-	struct slice	 text;
 
 	if (len == 1 && *msg == PUSH_IDS) {
 		push_ids_here(room, &b);
@@ -322,10 +338,9 @@ push_gossip(struct room *room, struct kennel_answer *a, const char *msg,
 		else
 			kennel_answer(a, b.data, b.len);
 		buf_clear(&b);
-	} else if (len > 1 + APE_ID && (*msg == PUSH_TO || *msg == PUSH_BUT)) {
-		text = slice_of(msg + 1 + APE_ID, len - 1 - APE_ID);
-		kennel_answer(a, push_pass(room, *msg, msg + 1, text) > 0 ?
-		    "1" : "0", 1);
-	} else
+	} else if (len > 1 + APE_ID && *msg == PUSH_TO)
+		kennel_answer(a, push_asked(room, msg + 1, slice_of(msg + 1 +
+		    APE_ID, len - 1 - APE_ID)) > 0 ? "1" : "0", 1);
+	else
 		kennel_answer_error(a, "not understood");
 }

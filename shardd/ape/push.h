@@ -23,7 +23,8 @@ int	 push_to(struct room *room, const char *id, const char *type,
 
 /* The ids of all clients, on all shards. */
 int	 push_ids(struct room *room, ape_ids_cb *cb, void *arg);
-/* A neighbour asks, or tells, one of these. */
+/* A neighbour tells, or asks, one of these. */
+void	 push_told(struct room *room, const struct kennel_word *w);
 void	 push_gossip(struct room *room, struct kennel_answer *a,
 	    const char *msg, size_t len);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "shardd/ape/registry.h"
 
 #define REGISTRY_NAME_MAX	256

@@ -48,6 +48,8 @@ room_end(struct room *room)
 
 	while ((n = map_first(&room->clients)) != NULL)
 		room_remove(container_of(n, struct ape_client, by_id));
+	kennel_timer_free(room->beat);
+	room->beat = NULL;
 	room->replica = NULL;
 	room_unref(room);
 }

@@ -14,6 +14,7 @@ struct room {
 	struct kennel_replica *replica;	/* NULL: it has ended */
 	struct map	 clients;	/* the first of each id */
 	struct list	 calls;		/* struct ape_call */
+	struct kennel_timer *beat;	/* NULL: there was no stream yet */
 	size_t		 refs;		/* the replica's, and one a call */
 };
 

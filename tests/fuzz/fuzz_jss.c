@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/jss_parse.h"
 #include "proto/jss_write.h"
 
 #define FUZZ_OUT	(8 << 20)	/* pointers may make much of little */
