@@ -39,19 +39,10 @@ ape_controller(const char *name, ape_controller_fn *fn)
 }
 
 const struct endpoint *
-registry_find(const char *type, size_t len)
+registry_find(const char *name, size_t len)
 {
-	char		 name[REGISTRY_NAME_MAX];
-	struct map_node	*n;
+	struct map_node	*n = map_find(&endpoints, name, len);
 
-	if (len > 0 && *type == '/')
-		type++, len--;
-	if (len > sizeof(name))
-		return (NULL);
-	for (size_t i = 0; i < len; i++)
-		name[i] = type[i] >= 'A' && type[i] <= 'Z' ?
-		    (char)(type[i] | 0x20) : type[i];
-	n = map_find(&endpoints, name, len);
 	return (n == NULL ? NULL : container_of(n, struct endpoint, by_name));
 }
 

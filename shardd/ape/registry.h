@@ -11,9 +11,9 @@ struct endpoint {
 	char		 name[];
 };
 
-/* The one that browsers call so, in whatever case, with or without a '/' in front;
- * NULL: none. */
-const struct endpoint *registry_find(const char *type, size_t len);
+/* The one of this name, which is in lower case and without a '/' in front; NULL:
+ * none. */
+const struct endpoint *registry_find(const char *name, size_t len);
 /* Never NULL. */
 const struct ape_hooks *registry_hooks(void);
 

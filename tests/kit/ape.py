@@ -4,6 +4,7 @@ import json
 import re
 import time
 
+from kit.http import Http, request
 from kit.ws import BINARY, TEXT, WebSocket
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -156,5 +157,76 @@ class Ape(WebSocket):
         return self.call("whoami")["clientId"]
 
 
-__all__ = ["Ape", "ABSENT", "BINARY", "CHROME", "Failed", "ID", "TEXT", "dump",
+class Stream(Http):
+    """A client without WebSocket; cookie as for Ape."""
+
+    def __init__(self, kennel, cookie=None, fields=(), beats=False):
+        super().__init__(kennel.address)
+        self.kennel = kennel
+        fields = list(fields)
+        if cookie is not None:
+            fields.append(("Cookie", f"apeClientId={cookie}"))
+        self.write(request("GET", "/api/ape/poll", fields=fields))
+        head = self.read_until(b"\r\n\r\n").decode("latin-1")
+        status, *lines = head[:-4].split("\r\n")
+        self.status = int(status.split()[1])
+        self.fields = {n.lower(): v.strip() for n, v in
+                       (line.split(":", 1) for line in lines)}
+        given = re.search(r"apeClientId=(\w+)", self.fields.get("set-cookie", ""))
+        self.cookie = given.group(1) if given else cookie
+        self.text = b""
+
+    def chunk(self):
+        size = int(self.read_until(b"\r\n"), 16)
+        data = self.read(size)
+        assert self.read(2) == b"\r\n"
+        return data
+
+    def any(self):
+        """The next object, found by counting braces outside strings."""
+        depth, quoted, escaped, at = 0, False, False, 0
+        while True:
+            while at >= len(self.text):
+                self.text += self.chunk()
+            c = self.text[at:at + 1]
+            at += 1
+            if escaped:
+                escaped = False
+            elif quoted:
+                quoted, escaped = c != b'"', c == b"\\"
+            elif c == b'"':
+                quoted = True
+            elif c in b"{[":
+                depth += 1
+            elif c in b"}]":
+                depth -= 1
+                if depth == 0:
+                    found, self.text = self.text[:at], self.text[at:]
+                    return parse(found.decode())
+
+    def push(self):
+        """The next push: (type, message)."""
+        while True:
+            m = self.any()
+            if m["type"] != "__heartbeat__":
+                return m["type"], m
+
+    def post(self, type, data=ABSENT):
+        """A call: the response."""
+        return post(self.kennel, self.cookie, type, data)
+
+
+def post(kennel, cookie, type, data=ABSENT, body=None, fields=()):
+    m = {"type": type, "createdAt<!D>": now()}
+    if data is not ABSENT:
+        m["data"] = data
+    fields = list(fields)
+    if cookie is not None:
+        fields.append(("Cookie", f"apeClientId={cookie}"))
+    with Http(kennel.address) as c:
+        return c.ask("POST", "/api/ape/poll", fields=fields,
+                     body=body if body is not None else dump(m).encode())
+
+
+__all__ = ["Ape", "Stream", "post", "ABSENT", "BINARY", "CHROME", "Failed", "ID", "TEXT", "dump",
            "now", "parse", "query_id"]
