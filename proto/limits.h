@@ -15,7 +15,8 @@
  * heard.  Raised when that is not enough: when a field goes or means something else,
  * when one has a value that an old reader would refuse or misread, or when a new
  * message travels with descriptors (nobody could tell whose those of a message are
- * that is passed over).
+ * that is passed over), unless something else in HELLO says who takes it, as the
+ * version of capsules does.
  */
 #define WIRE_OLDEST	1
 #define WIRE_VERSION	2

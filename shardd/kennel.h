@@ -207,7 +207,6 @@ struct kennel_app {
 	 * have stopped and all jobs are done.  Called where onlaunch was (if that is
 	 * given), last application first; not in a process that is killed. */
 	void	(*onexit)(const struct kennel_app *);
-
 	/* A neighbour has told this (kennel_tell()). */
 	void	(*ontell)(struct kennel_replica *, uint64_t neighbour,
 		    const struct kennel_word *);

@@ -85,6 +85,8 @@ kennel_replica_emit(struct kennel_replica *r, const char *data, size_t len,
 	if ((p = api_payload(data, len, flags)) == NULL)
 		return (-1);
 	replica_emit(replica_of(r), p, (struct slice){ NULL, 0 });
+	group_emitted(replica_of(r), slice_of(NULL, 0), p,
+	    (struct slice){ NULL, 0 });
 	payload_unref(p);
 	return (0);
 }

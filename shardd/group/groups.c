@@ -30,14 +30,19 @@ groups_done(struct groups *gs, struct link *l, const struct gossip *m)
 	struct replica		*r;
 	struct neighbour	*nb;
 
-	if (m->ask != 0) {
-		ask_answer(m->ask, l, slice_of(NULL, 0), 0);
+	r = group_find(gs, m->to);
+	nb = r == NULL || r->neighbours == NULL ? NULL :
+	    neighbours_find(r->neighbours, m->from);
+	if (m->ask == 0) {
+		if (nb != NULL)
+			acted_upto(&nb->acted, m->said, l);
 		return;
 	}
-	r = group_find(gs, m->to);
-	if (r != NULL && r->neighbours != NULL &&
-	    (nb = neighbours_find(r->neighbours, m->from)) != NULL)
-		acted_upto(&nb->acted, m->said, l);
+	/* A fence's answer says how much was said. */
+	if (nb != NULL && neighbours_know(nb, m->said, m->seq) == -1)
+		ask_missed(m->ask, l);
+	else
+		ask_answer(m->ask, l, slice_of(NULL, 0), 0);
 }
 
 /* ANSWER: a neighbour's answer, or why there is none. */

@@ -9,6 +9,7 @@
 #include "shardd/group/hear.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
+#include "shardd/group/shelf.h"
 #include "shardd/group/topics.h"
 #include "shardd/kennel.h"
 #include "shardd/state/authority.h"
@@ -38,6 +39,8 @@ hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
 		closed = topics_missed(r, m->topics, but);
 	else
 		closed = replica_missed(r, but);
+	if (r->shelf != NULL)
+		shelf_spoil(r->shelf);
 	/* One line for each origin; who was closed is counted in the status. */
 	counter_add(COUNTER_MISSED, 1);
 	if (nb == NULL || nb->missed++ == 0)
@@ -46,6 +49,16 @@ hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
 		    m->seq - m->after, closed, why);
 	if (r->app->onmissed != NULL && !r->dismissed)
 		r->app->onmissed((struct kennel_replica *)r, m->from);
+}
+
+/* m is also for who is expected. */
+static void
+hear_shelve(struct replica *r, const struct gossip *m, struct payload *p)
+{
+	shelf_put(r->shelf, &(struct shelf_said){ .origin = m->from,
+	    .number = m->said, .type = m->type, .uid = m->uid,
+	    .but = (m->flags & GOSSIP_F_NOT_UID) != 0, .topics = m->topics,
+	    .p = p });
 }
 
 /* m is for clients: they get it. */
@@ -61,6 +74,8 @@ hear_deliver(struct replica *r, const struct gossip *m)
 		hear_missed(r, m, m->type, "no memory");
 		return;
 	}
+	if (r->shelf != NULL)
+		hear_shelve(r, m, p);
 	if (m->type == GOSSIP_WHISPER)
 		replica_whisper(r, m->uid, p, 0);
 	else {
@@ -161,7 +176,7 @@ hear_meet(const struct heard *h)
 static void
 hear_fence(const struct heard *h)
 {
-	fan_fenced(h->r->neighbours, h->l, h->m->ask);
+	fan_fenced(h->r->neighbours, h->l, h->m->from, h->m->ask);
 }
 
 /* What the authority's replicas say to each other.  Of one that has ended, the last

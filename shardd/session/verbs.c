@@ -8,6 +8,7 @@
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/fan.h"
+#include "shardd/group/group.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
 #include "shardd/session/member.h"
@@ -228,8 +229,10 @@ verbs_fan(struct conn *c, const struct verb *v)
 		replica_emit_others(r, v->p, c);
 	else
 		replica_emit(r, v->p, but);
-	if (v->kind == VERB_EMIT)
+	if (v->kind == VERB_EMIT) {
+		group_emitted(r, slice_of(NULL, 0), v->p, but);
 		return (0);
+	}
 	if (v->done != NULL && (promise = verbs_promise(c, v)) == NULL)
 		return (-1);
 	if (v->kind == VERB_PUBLISH)

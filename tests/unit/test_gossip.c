@@ -128,7 +128,7 @@ START_TEST(a_later_version_may_say_more)
 	/* A type of its own. */
 	ck_assert_int_eq(gossip_decode(&m, "\x92\x7f\xa1x" "bytes", 9), 1);
 	/* DONE with another field, and with a payload. */
-	ck_assert_int_eq(gossip_decode(&m, "\x96\x07\x05\x00\x00\x00\xa1x", 8), 0);
+	ck_assert_int_eq(gossip_decode(&m, "\x97\x07\x05\x00\x00\x00\x00\xa1x", 9), 0);
 	ck_assert(m.type == GOSSIP_DONE && m.ask == 5);
 	ck_assert_int_eq(gossip_decode(&m, "\x92\x07\x05" "bytes", 8), 0);
 	ck_assert(m.ask == 5 && m.payload.len == 0);
