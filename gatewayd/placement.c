@@ -270,6 +270,23 @@ placement_stay(struct place *place, struct slice uid)
 }
 
 int
+placement_become(struct place *place, struct slice uid)
+{
+	struct replica	*r = place->replica;
+	struct member	*m;
+
+	if (r == NULL || place->http)
+		return (0);		/* nobody's uid is kept */
+	if ((m = member_sit(&r->group->members, uid, r)) == NULL) {
+		errno = ENOMEM;
+		return (-1);
+	}
+	member_rise(&r->group->members, place->member, r);
+	place->member = m;
+	return (0);
+}
+
+int
 placement_have_replica(struct placement *p, struct site *s, uint64_t id,
     struct slice group, struct slice app, uint32_t limit)
 {

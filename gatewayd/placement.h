@@ -162,6 +162,10 @@ struct site *place_site(const struct place *place);
  */
 int	 placement_release(struct placement *p, uint64_t id, int *last);
 
+/* The place is another uid's from now on.  0, or -1 with errno ENOMEM, and nothing has
+ * changed. */
+int	 placement_become(struct place *place, struct slice uid);
+
 /*
  * The place of a plain request is an upgraded one from now on: it counts within the
  * limit where there is room.  0, also if it was one; or -1 with errno ENOMEM, and

@@ -133,6 +133,43 @@ conn_kept(const struct conn *c, const char *source, const char *name)
 	return (NULL);
 }
 
+int
+conn_become(struct conn *c, struct slice uid)
+{
+	c->told &= (uint8_t)~CAPSULE_F_UID_MADE;
+	return (rare_set_uid(&c->rare, uid));
+}
+
+int
+conn_set_data(struct conn *c, void *data, void (*drop)(void *data))
+{
+	conn_drop_data(c);
+	if (drop != NULL && rare_set_drop(&c->rare, drop) == -1)
+		return (-1);
+	c->data = data;
+	return (0);
+}
+
+void
+conn_keep_data(struct conn *c)
+{
+	if (c->rare != NULL)
+		c->rare->drop = NULL;
+}
+
+void
+conn_drop_data(struct conn *c)
+{
+	void	(*drop)(void *) = c->rare == NULL ? NULL : c->rare->drop;
+	void	*data = c->data;
+
+	if (drop == NULL)
+		return;
+	c->rare->drop = NULL;
+	c->data = NULL;
+	drop(data);
+}
+
 /* ---- birth and death ---- */
 
 struct conn *
@@ -172,8 +209,8 @@ conn_free(struct conn *c)
 	if (c->turns & CONN_T_CROWD)
 		line_leave(&all->crowd, c);
 	outbox_clear(&c->out);
-	if (c->reason != NULL)
-		payload_unref(c->reason);
+	conn_drop_data(c);
+	rare_free(c->rare);
 	list_remove(&c->at);
 	all->n--;
 	all->ops->freed(c);

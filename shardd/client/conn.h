@@ -29,6 +29,7 @@
 #include "proto/counters.h"
 #include "shardd/client/outbox.h"
 #include "shardd/client/protocol.h"
+#include "shardd/client/rare.h"
 
 struct burst;
 struct clients;
@@ -84,7 +85,7 @@ struct conn {
 	struct clients	*clients;
 	const struct protocol *protocol;
 	void		*proto;		/* the protocol's, or NULL: idle */
-	struct payload	*reason;	/* the client's, for onclose, or NULL */
+	struct rare	*rare;		/* what few have, or NULL */
 	struct meter	*meter;		/* what its route allows */
 	struct outbox	 out;
 	/* The floors' above, who alone look into them. */
@@ -257,8 +258,17 @@ conn_counts(const struct conn *c)
 static inline struct slice
 conn_uid(const struct conn *c)
 {
+	if (c->rare != NULL && c->rare->uid != NULL)
+		return (slice_of(c->rare->uid, c->rare->uid_len));
 	return (slice_of(c->text, c->uid_len));
 }
+/* c belongs to uid from now on: before it is a member or listed.  0, or -1: ENOMEM. */
+int	 conn_become(struct conn *c, struct slice uid);
+/* The application's data of c, which drop frees if c is never opened.  0, or -1. */
+int	 conn_set_data(struct conn *c, void *data, void (*drop)(void *data));
+/* c was opened, and has the data; or c never will, and drop is called. */
+void	 conn_keep_data(struct conn *c);
+void	 conn_drop_data(struct conn *c);
 const char *conn_peer(const struct conn *c);
 /* The proxy that the peer's requests come by, if one said who the peer is, or "". */
 const char *conn_via(const struct conn *c);
