@@ -124,6 +124,10 @@ static const struct worker_row {
 	{ "pact_config",	"pact_config",	SIZE, 0, 1 << 19 },
 	{ "pact_subscriptions",	"pact_subscriptions", UINT, 0, 100000 },
 	{ "pact_relays",	"pact_relays",	UINT, 0, 100000 },
+	{ "ape_skew",		"ape_skew_ms",	DURATION, 0, 86400000 },
+	{ "ape_age",		"ape_age_ms",	DURATION, 100, 86400000 },
+	{ "ape_calls",		"ape_calls",	UINT, 1, 1000000 },
+	{ "ape_tree_max",	"ape_tree_max",	SIZE, 1 << 16, 1 << 30 },
 	{ "pact_page",		"pact_page",	SIZE, 1000, 1 << 20 },
 };
 
