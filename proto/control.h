@@ -15,7 +15,8 @@
  *					AUTHORITY ADOPT
  *	ADOPTED
  *	GONE				PARTED
- *					FAREWELL* LOST* DEAD (another shard died)
+ *					FAREWELL* LOST* DEAD (another shard died;
+ *					text: of which other node)
  *	ADOPT (going home)		ADOPTED
  *	PONG				PING
  *	LEAVING			DRAIN
