@@ -6,7 +6,7 @@
  * Redis may lose: a connection with all that was on its way, or, for all that is known,
  * a single message.  Whoever misses something meets its peer afresh (link_down(), then
  * link_up()), and both say what they had sent.  What is in flight to a shard is bounded
- * (BUS_WINDOW), however slowly that reads.
+ * (encounter.h), however slowly that reads.
  */
 #ifndef SHARDD_BUS_H
 #define SHARDD_BUS_H
@@ -20,8 +20,6 @@ struct bus;
 struct bus_room;
 struct event_base;
 struct redis;
-
-#define BUS_WINDOW	(4 << 20)	/* bytes that a shard has not said it has */
 
 struct bus_ops {
 	/* Redis is there, or is not; after 1, what is heard lacks what came before. */
@@ -44,15 +42,6 @@ struct bus_self {
 	struct slice	 key;		/* of the cluster; may be empty */
 };
 
-/* What the bus has counted, ever. */
-struct bus_counts {
-	uint64_t	 published, heard;	/* frames */
-	uint64_t	 own;		/* of our own node, that came back */
-	uint64_t	 afresh;	/* meetings after a loss */
-	uint64_t	 bad[3];	/* enum bus_fault */
-	uint64_t	 replayed;
-};
-
 /* Dials for ls from now on, for peers of other nodes.  NULL with errno. */
 struct bus *bus_new(struct links *ls, const struct bus_self *self,
 	    const struct bus_ops *ops, void *arg);
@@ -62,7 +51,6 @@ void	 bus_free(struct bus *b);	/* after links_free() */
 int	 bus_up(const struct bus *b);
 /* Its connection, for commands that are to be in order with what it says. */
 struct redis *bus_redis(struct bus *b);
-const struct bus_counts *bus_counts(const struct bus *b);
 /* The peer of that address; node NULL: of our own node.  0, or -1 with errno EINVAL,
  * ENOMEM. */
 int	 bus_peer(struct bus *b, struct slice address, struct peer_id *peer);
