@@ -632,6 +632,10 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	}
 	if (routes_find(s->routes, h, &m, &why) == -1) {
 		missing = errno == ENOENT;
+		if (errno == EMSGSIZE) {
+			arrival_turn_away(a, REFUSED_FIELDS, 0, NULL, head_only);
+			return;
+		}
 		if (missing && answer_slash(&out, s->routes, h))
 			arrival_answer(a, &out);
 		else if (missing && missing_wants_page(h))
@@ -676,7 +680,7 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	if (http_head_websocket(h, &why) == 0)
 		ask.flags |= CAPSULE_F_UPGRADE;
 	else
-		ask.http = 1;
+		ask.http = !route_lasts(m.route, h);
 	ask.head_only = head_only;
 	ask.address = a->address;
 	ask.headers = m.headers;

@@ -12,6 +12,7 @@
 #define CAPSULE_LABEL_MAX	256		/* route, peer, via */
 #define CAPSULE_NAME_MAX	256		/* of a header */
 #define CAPSULE_HEADER_MAX	(64 << 10)	/* value of a header */
+#define CAPSULE_WINDOW_MIN	8		/* bits, of deflate */
 #define CAPSULE_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 #define U32(m, max)	{ PACK_U32, offsetof(struct capsule, m), max }
@@ -31,7 +32,23 @@ static const struct pack_field fields[] = {
 	STR(owed, CAPSULE_MAX), STR(state, CAPSULE_MAX), STR(blob, CAPSULE_MAX),
 };
 
+/* Behind the marks, since version 2. */
+static const struct pack_field later[] = {
+	U64(news_pos), U64(news_era), U32(deflate, 15), U32(hops, UINT32_MAX),
+	U32(strikes, UINT32_MAX), U32(pings, UINT8_MAX), U32(since, UINT32_MAX),
+	U32(last, UINT32_MAX), U64(paused), U64(opened), U64(messages.tokens),
+	U64(messages.at), U64(bytes.tokens), U64(bytes.at),
+	STR(topics, CAPSULE_MAX), U32(blob_version, UINT32_MAX),
+};
+
 static int	 capsule_fits(const struct capsule *c);
+
+/* The oldest reader that loses nothing: the first knows requests only. */
+static uint64_t
+capsule_readable(const struct capsule *c)
+{
+	return (c->protocol == CAPSULE_HTTP ? 1 : 2);
+}
 
 int
 capsule_encode(struct buf *b, const struct capsule *c)
@@ -42,9 +59,9 @@ capsule_encode(struct buf *b, const struct capsule *c)
 		errno = EINVAL;
 		return (-1);
 	}
-	pack_array(b, 3 + nitems(fields) + 2);
+	pack_array(b, 3 + nitems(fields) + 2 + nitems(later));
 	pack_u64(b, CAPSULE_VERSION);
-	pack_u64(b, CAPSULE_READABLE);
+	pack_u64(b, capsule_readable(c));
 	pack_u64(b, c->protocol);
 	for (size_t i = 0; i < nitems(fields); i++)
 		pack_field(b, &fields[i], c);
@@ -58,6 +75,8 @@ capsule_encode(struct buf *b, const struct capsule *c)
 		pack_u64(b, c->marks[i].origin);
 		pack_u64(b, c->marks[i].seq);
 	}
+	for (size_t i = 0; i < nitems(later); i++)
+		pack_field(b, &later[i], c);
 	if (b->failed) {
 		errno = ENOMEM;
 		return (-1);
@@ -115,7 +134,10 @@ capsule_decode(struct capsule *c, const void *data, size_t len)
 		marks[c->nmarks].seq = pack_in_u64(&seen, UINT64_MAX);
 		c->nmarks++;
 	}
-	if (in.bad || headers.bad || seen.bad)
+	for (size_t i = 0; version > 1 && i < nitems(later); i++)
+		pack_in_field(&in, &later[i], c);
+	if (in.bad || headers.bad || seen.bad ||
+	    (c->deflate != 0 && c->deflate < CAPSULE_WINDOW_MIN))
 		goto bad;
 	return (0);
 bad:
@@ -201,6 +223,10 @@ static int
 capsule_fits(const struct capsule *c)
 {
 	const struct pack_field	*f;
+
+	if (c->deflate > 15 || (c->deflate != 0 &&
+	    c->deflate < CAPSULE_WINDOW_MIN) || c->pings > UINT8_MAX)
+		return (0);
 
 	if (c->protocol < CAPSULE_HTTP || c->protocol > CAPSULE_FASTTCP ||
 	    c->nheaders > CAPSULE_HEADERS_MAX ||

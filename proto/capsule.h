@@ -12,8 +12,11 @@
 #include "common/bytes.h"
 #include "proto/limits.h"
 
-#define CAPSULE_VERSION		1
-#define CAPSULE_READABLE	1	/* the oldest reader that understands it */
+/*
+ * 2: a connection amid its conversation.  A record says for itself which reader it
+ * needs: the oldest that loses nothing of it, which for a request is still the first.
+ */
+#define CAPSULE_VERSION		2
 #define CAPSULE_HEADERS_MAX	32
 #define CAPSULE_ORIGINS_MAX	1024
 
@@ -54,6 +57,20 @@ struct capsule {
 	/* What each origin has already delivered to it. */
 	const struct capsule_mark *marks;
 	size_t		 nmarks;
+
+	/* Of version 2. */
+	uint64_t	 news_pos, news_era;	/* the group's news that it has */
+	uint32_t	 deflate;	/* bits of the window; 0: not agreed on */
+	uint32_t	 hops;		/* how often it has moved */
+	uint32_t	 strikes;	/* shards that died reading it, in a row */
+	uint32_t	 pings;		/* unanswered */
+	uint32_t	 since, last;	/* its clocks, on this machine */
+	uint64_t	 paused;	/* clock_ns: nobody has read it since */
+	uint64_t	 opened;	/* ms since 1970 */
+	struct capsule_bucket { uint64_t tokens, at; }
+			 messages, bytes;	/* what its route measures */
+	struct slice	 topics;	/* terminated names, one after another */
+	uint32_t	 blob_version;	/* the application's */
 };
 
 /* Append the record to b.  0, or -1 with errno ENOMEM or EINVAL (over limits). */

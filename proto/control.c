@@ -7,6 +7,7 @@ enum field {
 	F_END = PACK_END, F_LATER = PACK_LATER,
 	F_ID = PACK_FIRST, F_REPLICA, F_NEIGHBOUR, F_INCARNATION, F_SLOT,
 	F_LOW, F_HIGH, F_PID, F_LIMIT, F_FLAGS, F_WHY, F_MS, F_TIME,
+	F_JOURNEY, F_CAPSULE, F_HOPS, F_STAYED,
 	F_GROUP, F_UID, F_APP, F_TEXT, F_VALUE
 };
 
@@ -28,6 +29,10 @@ static const struct pack_field fields[] = {
 	[F_WHY]		= U32(why, UINT32_MAX),
 	[F_MS]		= U32(ms, UINT32_MAX),
 	[F_TIME]	= U64(time),
+	[F_JOURNEY]	= U64(journey),
+	[F_CAPSULE]	= U32(capsule, UINT32_MAX),
+	[F_HOPS]	= U32(hops, UINT32_MAX),
+	[F_STAYED]	= U32(stayed, UINT32_MAX),
 	[F_GROUP]	= STR(group, GROUP_MAX),
 	[F_UID]		= STR(uid, UID_MAX),
 	[F_APP]		= STR(app, APP_MAX),
@@ -47,14 +52,16 @@ static const struct row {
 } rows[CTL_NTYPES] = {
 	[CTL_HELLO]	= { "hello",
 	    { F_SLOT, F_INCARNATION, F_LOW, F_HIGH, F_PID, F_LIMIT, F_TIME,
-	      F_TEXT, F_FLAGS } },
+	      F_TEXT, F_FLAGS, F_LATER, F_CAPSULE } },
 	[CTL_HAVE_REPLICA] = { "have-replica",
 	    { F_REPLICA, F_LIMIT, F_FLAGS, F_TIME, F_GROUP, F_APP } },
 	[CTL_HAVE_CONN]	= { "have-conn",
-	    { F_ID, F_REPLICA, F_FLAGS, F_TIME, F_UID } },
+	    { F_ID, F_REPLICA, F_FLAGS, F_TIME, F_UID, F_LATER, F_NEIGHBOUR,
+	      F_HOPS } },
 	[CTL_HELD]	= { "held", { F_END } },
 	[CTL_WELCOME]	= { "welcome",
-	    { F_HIGH, F_INCARNATION, F_TEXT, F_VALUE, F_FLAGS } },
+	    { F_HIGH, F_INCARNATION, F_TEXT, F_VALUE, F_FLAGS, F_LATER,
+	      F_CAPSULE } },
 	[CTL_OPTION]	= { "option", { F_TEXT, F_VALUE } },
 	[CTL_START]	= { "start", { F_END } },
 	[CTL_READY]	= { "ready", { F_END } },
@@ -68,7 +75,7 @@ static const struct row {
 	    { F_ID, F_REPLICA, F_FLAGS, F_WHY, F_VALUE, F_TIME } },
 	[CTL_ADOPTED]	= { "adopted", { F_ID, F_REPLICA } },
 	[CTL_REFUSED]	= { "refused",
-	    { F_ID, F_REPLICA, F_WHY, F_TEXT } },
+	    { F_ID, F_REPLICA, F_WHY, F_TEXT, F_LATER, F_FLAGS } },
 	[CTL_GONE]	= { "gone",
 	    { F_ID, F_REPLICA, F_FLAGS, F_WHY, F_UID } },
 	[CTL_PARTED]	= { "parted",
@@ -93,7 +100,49 @@ static const struct row {
 	[CTL_ACT]	= { "act",
 	    { F_ID, F_TEXT, F_SLOT, F_MS, F_GROUP, F_UID, F_APP, F_VALUE } },
 	[CTL_END]	= { "end", { F_ID, F_WHY } },
+	[CTL_STAY]	= { "stay", { F_ID, F_UID } },
 	[CTL_LOST]	= { "lost", { F_REPLICA, F_NEIGHBOUR, F_FLAGS, F_TEXT } },
+
+	/* An application moves connections, with blobs of that version; 0: it does
+	 * not.  Its name empty: all routes'. */
+	[CTL_HAVE_APP]	= { "have-app", { F_APP, F_HIGH } },
+	/* A journey, to or from that shard; that end of the ferry. */
+	[CTL_FERRY]	= { "ferry",
+	    { F_JOURNEY, F_FLAGS, F_SLOT, F_INCARNATION, F_LIMIT } },
+	/* Connection id of `replica` is to go to `neighbour` (both 0: of no group).
+	 * Answered by MOVED or STAYED. */
+	[CTL_MOVE]	= { "move",
+	    { F_JOURNEY, F_ID, F_REPLICA, F_NEIGHBOUR } },
+	/* No other MOVE follows: JOURNEY_DONE when all are answered. */
+	[CTL_JOURNEY_END] = { "journey-end", { F_JOURNEY, F_FLAGS } },
+	/* Connection id is not in `replica` any more, but in `neighbour`. */
+	[CTL_MOVED]	= { "moved",
+	    { F_JOURNEY, F_ID, F_REPLICA, F_NEIGHBOUR } },
+	/* Connection id is where it was; why is a sentence. */
+	[CTL_STAYED]	= { "stayed",
+	    { F_JOURNEY, F_ID, F_REPLICA, F_NEIGHBOUR, F_FLAGS, F_TEXT } },
+	/* Connection id is in `replica` from now on, from `neighbour`, by journey; in
+	 * time: how long nobody read it. */
+	[CTL_ARRIVED]	= { "arrived",
+	    { F_JOURNEY, F_ID, F_REPLICA, F_NEIGHBOUR, F_TIME, F_HOPS } },
+	/* From A: the journey is over, or its other side has ended. */
+	[CTL_JOURNEY_DONE] = { "journey-done",
+	    { F_JOURNEY, F_LIMIT, F_STAYED } },
+
+	/* On a ferry.  Connection id of uid is to come to `replica` (0: none), for
+	 * app. */
+	[CTL_EXPECT]	= { "expect",
+	    { F_ID, F_REPLICA, F_NEIGHBOUR, F_LOW, F_HIGH, F_UID, F_APP } },
+	[CTL_EXPECTED]	= { "expected", { F_ID, F_REPLICA } },
+	/* Nothing is to come any more. */
+	[CTL_FERRY_END]	= { "ferry-end", { F_JOURNEY } },
+
+	/* To a new gateway, after WELCOME: a copy of the descriptor of connection id,
+	 * which it keeps for when this shard dies. */
+	[CTL_COVER]	= { "cover", { F_ID, F_REPLICA } },
+	/* A listening socket, called text: to a shard, which only holds it, and back
+	 * to the next gateway. */
+	[CTL_LISTENING]	= { "listening", { F_TEXT, F_FLAGS } },
 };
 
 const char *
@@ -107,11 +156,18 @@ ctl_name(enum ctl_type type)
 size_t
 ctl_fds(const struct ctl *m)
 {
-	if (m->type == CTL_HELLO)
+	switch (m->type) {
+	case CTL_HELLO:
 		return (m->flags & CTL_F_PAGE ? 1 : 0);
-	if (m->type != CTL_ADOPT)
+	case CTL_ADOPT:
+		return (m->flags & CTL_F_MEMFD ? 2 : 1);
+	case CTL_FERRY:
+	case CTL_COVER:
+	case CTL_LISTENING:
+		return (1);
+	default:
 		return (0);
-	return (m->flags & CTL_F_MEMFD ? 2 : 1);
+	}
 }
 
 void

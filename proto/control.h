@@ -14,6 +14,7 @@
  *					REPLICA NEIGHBOUR* POISON*
  *					AUTHORITY ADOPT
  *	ADOPTED
+ *	STAY (HTTP becomes a stream)
  *	GONE				PARTED
  *					FAREWELL* LOST* DEAD (another shard died;
  *					text: of which other node)
@@ -22,6 +23,36 @@
  *	LEAVING			DRAIN
  *	STATUS				STATUS_ASK
  *					END (a connection, as the operator wants)
+ *
+ * After HELLO, HAVE_APP* says which applications can move connections.
+ *
+ * Connections move from shard A to shard B in a journey, which the gateway begins:
+ *
+ *	to B	REPLICA NEIGHBOUR* (of each replica that gets some), FERRY
+ *	to A	FERRY MOVE* ... JOURNEY_END
+ *	from A	MOVED or STAYED, one for each MOVE; at last JOURNEY_DONE
+ *	from B	ARRIVED, one for each that it has; either commits the place, and
+ *		the other one is expected
+ *
+ * FERRY brings each side one end of a SEQPACKET socket pair, which speaks as this
+ * channel does.  On the ferry:
+ *
+ *	A				B
+ *	EXPECT
+ *					EXPECTED or REFUSED
+ *	REFUSED (it does not come)
+ *	ADOPT				ADOPTED or REFUSED
+ *	FERRY_END
+ *
+ * EXPECTED: its entry in the lookup is confirmed, and what is said to its replica is
+ * kept for it from now on.  ADOPT comes only for what is expected.  The rule of
+ * ownership below holds for the ferry, too: who loses patience shuts it down and reads
+ * it to its end.  An end without FERRY_END is the other's death: what B has been sent
+ * is B's then, for nobody else has it, and what A has no ADOPTED for is A's.
+ *
+ * Messages with descriptors that version 2 of capsules brought (FERRY, COVER,
+ * LISTENING) go only to a shard whose HELLO, or to a gateway whose WELCOME, has a
+ * `capsule` of 2 or more.
  *
  * kennelctl says STATUS_ASK, FORGET or ACT (text: what to do, gatewayd/acts.h; the
  * other fields are its arguments) and gets a STATUS with JSON.
@@ -64,6 +95,12 @@ enum ctl_type {
 	CTL_AUTHORITY,	CTL_POISON,
 	CTL_LEAVING,	CTL_FORGET,	CTL_LOST,
 	CTL_ACT,	CTL_END,
+	CTL_HAVE_APP,
+	CTL_FERRY,	CTL_MOVE,	CTL_JOURNEY_END,
+	CTL_MOVED,	CTL_STAYED,	CTL_ARRIVED,	CTL_JOURNEY_DONE,
+	CTL_EXPECT,	CTL_EXPECTED,	CTL_FERRY_END,
+	CTL_COVER,	CTL_LISTENING,
+	CTL_STAY,
 	CTL_NTYPES
 };
 
@@ -76,16 +113,27 @@ struct ctl {
 	uint64_t	 id;		/* connection; PING/PONG: a counter */
 	uint64_t	 replica;	/* the receiver's, or the subject's */
 	uint64_t	 neighbour;	/* another replica of the group */
+	uint64_t	 journey;	/* never 0; of one gateway, never used again */
 	uint64_t	 incarnation;
 	uint32_t	 slot;
-	uint32_t	 low, high;	/* versions; WELCOME: high is the one chosen */
+	uint32_t	 low, high;	/* versions; WELCOME: high is the one chosen;
+					   HAVE_APP, EXPECT: high is of the
+					   application's blobs, EXPECT: low is what a
+					   reader of the capsule must know */
+	uint32_t	 capsule;	/* HELLO, WELCOME: the highest version of
+					   capsules that is read; 0 is 1 */
+	uint32_t	 hops;		/* how often it has moved */
 	uint32_t	 pid;
-	uint32_t	 limit;		/* HELLO: capacity; STATUS: connections */
+	uint32_t	 limit;		/* HELLO: capacity; STATUS: connections;
+					   FERRY: moves a second, 0: no bound;
+					   JOURNEY_DONE: how many moved */
+	uint32_t	 stayed;	/* JOURNEY_DONE: how many did not */
 	uint32_t	 flags;		/* CTL_F_*, of this message */
 	uint32_t	 why;		/* enum close_why; DRAIN: the code */
 	uint32_t	 ms;		/* deadline */
 	uint64_t	 time;		/* started, ms since 1970; a term of office;
-					   ADOPT: clock_ms until when it holds, or 0 */
+					   ADOPT: clock_ms until when it holds, or 0;
+					   ARRIVED: us for which nobody read it */
 	struct slice	 group, uid, app;
 	struct slice	 text;		/* link's path, node, key, JSON, sentence;
 					   LOST: proto/uids.h */
@@ -103,6 +151,15 @@ struct ctl {
 #define CTL_F_OPENED	0x40	/* GONE: it had been opened (onopen ran) */
 #define CTL_F_AUTHORITY	0x80	/* HAVE_REPLICA: it decides, for the term in time */
 #define CTL_F_PAGE	0x100	/* HELLO: the shard's page (page.h) is with it */
+#define CTL_F_MOVING	0x200	/* HAVE_CONN: it is frozen, on its way to the replica
+					   `neighbour`, and named there, too, if it has
+					   arrived */
+#define CTL_F_SENDER	0x400	/* FERRY: its receiver is A, MOVEs follow */
+#define CTL_F_STOP	0x800	/* JOURNEY_END: nothing new is begun, whatever has
+					   not been frozen stays */
+#define CTL_F_NEVER	0x1000	/* STAYED, REFUSED on a ferry: to ask again is of no
+					   use, it cannot move */
+#define CTL_F_ENDED	0x2000	/* STAYED: for it has ended; GONE says so, too */
 
 #define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */
 #define CTL_VALUE_MAX	CAPSULE_INLINE	/* bytes */
@@ -110,7 +167,7 @@ struct ctl {
 
 const char *ctl_name(enum ctl_type type);
 /* Descriptors that travel with m: ADOPT 1, or 2 with CTL_F_MEMFD; HELLO 1 with
- * CTL_F_PAGE; else 0. */
+ * CTL_F_PAGE; FERRY, COVER, LISTENING 1; else 0. */
 size_t	 ctl_fds(const struct ctl *m);
 /* Append m to b (only the fields of its row).  Failure sticks in b. */
 void	 ctl_encode(struct buf *b, const struct ctl *m);

@@ -35,9 +35,11 @@ enum gossip_type {
 				   the sockets of uid */
 	GOSSIP_ASK,		/* ask to from payload, answered ANSWER */
 	GOSSIP_ANSWER,		/* ask flags payload (GOSSIP_F_ERROR: a sentence) */
-	GOSSIP_DONE,		/* ask to from said: the receiver has acted on ask; or
-				   (ask 0) its replica `from` has on all that
-				   replica `to` said up to that number */
+	GOSSIP_DONE,		/* ask to from said seq: the receiver has acted on ask;
+				   or (ask 0) its replica `from` has on all that
+				   replica `to` said up to that number; of FENCE,
+				   said and seq are how much replica `from` has
+				   said, and to replica `to` */
 	GOSSIP_ASKME,		/* ask flags: GOSSIP_F_ON, my entries are not all in
 				   Redis; off again when they are */
 	GOSSIP_PUBLISH,		/* ask to from seq flags uid topics payload said prior:
@@ -77,6 +79,9 @@ enum gossip_type {
 				   now.  With ask, one like it comes back, if there is
 				   a replica here, and then DONE.  Between nodes. */
 	GOSSIP_LEAVE,		/* to from: the sender has ended.  Between nodes. */
+	GOSSIP_TELL,		/* to from seq said prior head payload: the
+				   application's own, for the application of
+				   replica `to` */
 	GOSSIP_NTYPES
 };
 
@@ -101,6 +106,7 @@ struct gossip {
 	uint32_t	 flags;
 	struct slice	 uid;
 	struct slice	 topics;	/* terminated names, one after another */
+	struct slice	 head;		/* TELL's, before the payload */
 	struct slice	 payload;	/* its bytes follow the array */
 	struct slice	 group, app;	/* names */
 };

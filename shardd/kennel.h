@@ -67,6 +67,7 @@ struct kennel_replica;		/* this process's part of a group */
 struct kennel_answer;		/* a gossip to be answered */
 struct kennel_step;		/* being decided */
 struct kennel_timer;
+struct kennel_watch;		/* a descriptor of yours that the loop watches */
 
 struct kennel_message {
 	const char	*data;		/* not terminated */
@@ -96,6 +97,14 @@ struct kennel_change {
 	size_t		 key_len;
 	const char	*value;		/* NULL: it was removed */
 	size_t		 value_len;
+};
+
+/* What one replica tells another: kennel_tell(). */
+struct kennel_word {
+	const char	*head;		/* not terminated, neither */
+	size_t		 head_len;
+	const char	*data;
+	size_t		 len;
 };
 
 #define KENNEL_LOST_MORE	0x1
@@ -185,6 +194,24 @@ struct kennel_app {
 		    size_t n, const char *data, size_t len);
 	/* The state is another one, and steps were missed: begin with it afresh. */
 	void	(*onreset)(struct kennel_replica *);
+
+	/*
+	 * The process begins, options are known, and nobody has come yet: open here
+	 * what all replicas share (files, a connection to a database: kennel_watch(),
+	 * kennel_work()).  Returns 0, or -1: the process ends at once with status 1,
+	 * the log names the application, and gatewayd starts another one, after a
+	 * delay that grows.
+	 */
+	int	(*onlaunch)(const struct kennel_app *);
+	/* The process ends: everybody has gone, had the last callback, all replicas
+	 * have stopped and all jobs are done.  Called where onlaunch was (if that is
+	 * given), last application first; not in a process that is killed. */
+	void	(*onexit)(const struct kennel_app *);
+	/* A neighbour has told this (kennel_tell()). */
+	void	(*ontell)(struct kennel_replica *, uint64_t neighbour,
+		    const struct kennel_word *);
+	/* For whatever the program likes; kennel_replica_app() leads to it. */
+	void	*arg;
 };
 
 /*
@@ -202,6 +229,12 @@ const char *kennel_request_path(const struct kennel_request *);	/* as sent */
 /* First value of key in the query, decoded; NULL if none.  *len may be NULL.
  * Valid until the request is answered. */
 const char *kennel_request_query(struct kennel_request *, const char *key,
+	    size_t *len);
+/* What {name} of the route's path stands for in this path, decoded; NULL if there is
+ * none.  A cookie, without quotes, decoded likewise.  As _query(). */
+const char *kennel_request_param(struct kennel_request *, const char *name,
+	    size_t *len);
+const char *kennel_request_cookie(struct kennel_request *, const char *name,
 	    size_t *len);
 /* First field of this name, or NULL; valid until the request is answered. */
 const char *kennel_request_header(struct kennel_request *, const char *name);
@@ -252,6 +285,56 @@ void	 kennel_respond_page(struct kennel_request *, const char *name);
  */
 void	 kennel_connect(struct kennel_request *);
 
+/* ---- streams: responses that go on ---- */
+
+/*
+ * Answer q with a response that goes on; ends q.  Its client becomes a socket like any
+ * other: onopen follows, perhaps later; it is a member of its group, and each message
+ * to it is a chunk of the response (for HTTP/1.0, bytes until the connection ends).
+ * It sends nothing, so there is no onmessage; what it has to say comes by other requests.
+ * KENNEL_BINARY only means that the bytes need not be UTF-8; an empty message is nothing.
+ *
+ * kennel_close() with 1000 ends the response well, with any other code it is cut
+ * off, as it is where a client was too slow or the shard leaves: so a client knows
+ * whether it has all.  That the client has gone is onclose with 1005, "client", or
+ * onerror with 1006.
+ *
+ * status and type as in kennel_respond(); not 204, 205, 304.  HEAD gets the head.
+ * Cache-Control: no-cache and X-Accel-Buffering: no are added unless
+ * kennel_header() gave others.  Where the route says `stream = yes`, or the client
+ * asks for text/event-stream, the place of its GET is found as for a WebSocket, new
+ * replicas and shards included; of another request it is counted from here on,
+ * over the limit where there is no room.
+ */
+void	 kennel_stream(struct kennel_request *, int status, const char *type);
+/*
+ * The same as server-sent events, what the browser's EventSource reads.  A message to
+ * it, from whatever call, is an event without a name; a binary one is an event
+ * "binary" in base64.  At its end it is told by an event "close", whose data is the
+ * code and the reason.  kennel_request_header(q, "Last-Event-ID") is what the client
+ * heard last, when it comes back.
+ */
+void	 kennel_events(struct kennel_request *);
+
+enum kennel_kind { KENNEL_WEBSOCKET, KENNEL_STREAM, KENNEL_EVENTS };
+enum kennel_kind kennel_socket_kind(const struct kennel_socket *);
+
+struct kennel_event {
+	const char	*id, *event;	/* one line each, or NULL */
+	const char	*data;		/* UTF-8; any number of lines */
+	size_t		 len;
+	unsigned	 retry_ms;	/* until the client comes back; 0: its own */
+};
+/* To this client, a KENNEL_EVENTS.  0, or -1 with errno as kennel_send(), and EINVAL,
+ * EILSEQ, ENOTSUP (another kind of socket). */
+int	 kennel_send_event(struct kennel_socket *, const struct kennel_event *);
+/*
+ * What a stream is sent where nothing else was for `ping_interval`, so that no proxy
+ * takes it for dead; len 0: nothing, as at first.  Events have a comment.  0, or -1
+ * with errno ENOTCONN, EPIPE, ENOTSUP (no stream), ENOMEM.
+ */
+int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
+
 /* ---- sockets ---- */
 
 #define KENNEL_BINARY	0x1	/* a binary message (default: text, which must
@@ -296,6 +379,17 @@ int	 kennel_socket_secure(const struct kennel_socket *);
 /* A header that the route keeps (keep = ...), or NULL. */
 const char *kennel_socket_header(const struct kennel_socket *,
 	    const char *name);
+/*
+ * The same of its path, query and cookies: decoded, NULL if the route does not keep it
+ * (keep = path:NAME query:KEY cookie:NAME), if it was not sent, is empty or has a NUL in
+ * it.  A route that keeps none costs its sockets nothing; keep_max bounds all of it.
+ */
+const char *kennel_socket_param(const struct kennel_socket *,
+	    const char *name);
+const char *kennel_socket_query(const struct kennel_socket *,
+	    const char *key);
+const char *kennel_socket_cookie(const struct kennel_socket *,
+	    const char *name);
 uint64_t kennel_socket_id(const struct kennel_socket *);
 /* When a message last came or was sent; ms since 1970. */
 uint64_t kennel_socket_last(const struct kennel_socket *);
@@ -327,6 +421,10 @@ const char *kennel_replica_group(const struct kennel_replica *, size_t *len);
 uint64_t kennel_replica_id(const struct kennel_replica *);
 size_t	 kennel_replica_count(const struct kennel_replica *);	/* sockets */
 size_t	 kennel_replica_neighbours(const struct kennel_replica *);
+/* The id of neighbour i, in no order; 0 behind the last. */
+uint64_t kennel_replica_neighbour(const struct kennel_replica *, size_t i);
+/* The application, as it was given to kennel_worker_main() (a copy, perhaps). */
+const struct kennel_app *kennel_replica_app(const struct kennel_replica *);
 void	 kennel_replica_set_data(struct kennel_replica *, void *);
 void	*kennel_replica_data(const struct kennel_replica *);
 
@@ -358,6 +456,28 @@ int	 kennel_replica_gossip(struct kennel_replica *r, const char *msg,
 	    void *arg);
 void	 kennel_answer(struct kennel_answer *, const char *data, size_t len);
 void	 kennel_answer_error(struct kennel_answer *, const char *text);
+
+/* ---- telling: words between the replicas of a group ---- */
+
+/*
+ * Tell the application of one neighbour, or of all (0): ontell() there gets head
+ * and data, neither of which reaches a client by itself.  For what the library knows
+ * no call for: receivers that each process picks by tables of its own.
+ *
+ * In order with all else that is said from here: who broadcasts, tells and
+ * whispers is heard in that order by every neighbour.  One that gets lost between
+ * two processes counts as a broadcast that does: the clients there are closed (1013),
+ * onmissed is called.
+ *
+ * From a socket: it is not read while more than 8 MiB of its group wait for a
+ * process.  From a replica: 1 is returned when it is so, and the caller should
+ * slow down.  0, or -1 with errno: ENOENT (no such neighbour), EMSGSIZE (head over
+ * 1 MiB, or all over 64 MiB), ENOTCONN, EPIPE (the socket is closing), ENOMEM.
+ */
+int	 kennel_tell(struct kennel_socket *, uint64_t neighbour,
+	    const char *head, size_t head_len, const char *data, size_t len);
+int	 kennel_replica_tell(struct kennel_replica *, uint64_t neighbour,
+	    const char *head, size_t head_len, const char *data, size_t len);
 
 /* ---- topics: named sets of sockets of a group ---- */
 
@@ -472,6 +592,47 @@ struct kennel_timer *kennel_timer_new(unsigned ms, int repeat,
 	    kennel_timer_cb *cb, void *arg);
 void	 kennel_timer_free(struct kennel_timer *);
 
+/* ---- other descriptors, other threads ---- */
+
+#define KENNEL_READ	0x1
+#define KENNEL_WRITE	0x2
+typedef void	kennel_watch_cb(int fd, int events, void *arg);
+
+/*
+ * Call cb from the loop, again and again, while fd can be read, or written, as events
+ * say; what cb gets is what is possible (both, of what was asked, after an error or
+ * when the other side has closed).  cb does not wait either: fd should be
+ * non-blocking.  fd stays yours.  Free the watch before you close fd: afterwards it
+ * hears nothing, or what happens to the file that gets this number next.  NULL with
+ * errno: EINVAL, EBADF, EPERM (files and directories are always ready), EEXIST (it is
+ * watched, or a watch of a closed descriptor of this number was not freed), ENOMEM.
+ */
+struct kennel_watch *kennel_watch(int fd, int events, kennel_watch_cb *cb,
+	    void *arg);
+/* Watch for these from now on; 0: for nothing.  0, or -1 with errno. */
+int	 kennel_watch_change(struct kennel_watch *, int events);
+/* No cb any more, not even one that is due; also from within cb. */
+void	 kennel_watch_free(struct kennel_watch *);
+
+typedef void	kennel_work_cb(void *arg);
+typedef void	kennel_work_done_cb(int err, void *arg);
+
+/*
+ * Run job(arg) in another thread, for what would keep the loop: reading a file,
+ * compressing, a library that waits.  job may use nothing that the loop's thread
+ * uses at the same time, and no function of kennel.h but kennel_time().  Then
+ * done(0, arg) is called from the loop; done may be NULL.  Jobs begin in the order
+ * given, as many at once as there are threads (`work_threads` of [worker], 4).
+ * 0, or -1 with errno, and nothing is called: EAGAIN while `work_queue` (1000) jobs
+ * wait for a thread, ECANCELED when the process ends, EINVAL, ENOMEM.
+ *
+ * When the process ends, jobs that have begun are waited for, and those that have
+ * not are dropped: done(ECANCELED, arg) is called for them, still before sockets are
+ * cut off, replicas stop, and onexit.  A process whose jobs do not return within
+ * 5 s ends without done for these, and without onexit.
+ */
+int	 kennel_work(kennel_work_cb *job, kennel_work_done_cb *done, void *arg);
+
 uint64_t kennel_time(void);		/* milliseconds since 1970 */
 const char *kennel_node(void);		/* this machine's name in the cluster */
 const char *kennel_address(void);	/* this process: "node/slot#incarnation" */
@@ -479,12 +640,27 @@ unsigned kennel_slot(void);		/* its number on the node */
 const char *kennel_version(void);
 /* A key of [worker] in the configuration, or NULL. */
 const char *kennel_option(const char *key);
-/* One line to the log, at info. */
+/*
+ * One line to the log: at info, or at a level of its own.  warn: somebody should act;
+ * info: what happens to the process; debug: what happens to one client.  gatewayd's
+ * --log-level, and kennelctl log-level while it runs, say which are written; a number beyond
+ * these is the nearest of them.
+ */
+#define KENNEL_LOG_WARN		0
+#define KENNEL_LOG_INFO		1
+#define KENNEL_LOG_DEBUG	2
 void	 kennel_log(const char *fmt, ...)
 #ifdef __GNUC__
 	    __attribute__((format(printf, 1, 2)))
 #endif
 	    ;
+void	 kennel_log_at(int level, const char *fmt, ...)
+#ifdef __GNUC__
+	    __attribute__((format(printf, 2, 3)))
+#endif
+	    ;
+/* The last level that is written: so that nothing costly is made for no line. */
+int	 kennel_log_level(void);
 
 #ifdef __cplusplus
 }

@@ -20,7 +20,6 @@
 #include "shardd/client/clients.h"
 #include "shardd/client/http.h"
 #include "shardd/client/policy.h"
-#include "shardd/client/ws.h"
 #include "shardd/group/groups.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
@@ -525,7 +524,7 @@ orders_end(struct worker *w, struct order_in *o)
 		if (c->state == CONN_HTTP)
 			conn_doom(c, why);
 		else
-			ws_close(c, why, close_code(why), close_sentence(why));
+			conn_close(c, why, close_code(why), close_sentence(why));
 		break;
 	}
 	return (0);

@@ -20,6 +20,8 @@
 #include "proto/counters.h"
 #include "proto/page.h"
 #include "shardd/api/surroundings.h"
+#include "shardd/api/watch.h"
+#include "shardd/api/work.h"
 #include "shardd/client/clients.h"
 #include "shardd/gauges.h"
 #include "shardd/kennel.h"
@@ -172,12 +174,18 @@ start_surround(struct worker *w)
 static void
 start_end(struct worker *w)
 {
+	int	 stuck;
+
 	budget_set(0);			/* nobody has to wait for us */
+	stuck = work_end();
 	orders_drop_parked(w);
 	clients_end(&w->sessions.clients);	/* not fast enough */
 	parting_all(&w->sessions);
 	turn_end();
 	worker_end_groups(w);
+	if (stuck == 0)
+		applications_exit(&w->sessions.apps);
+	watch_end();
 	if (w->gate.control != NULL)
 		control_free(w->gate.control);
 	if (w->redial_timer != NULL)
@@ -191,6 +199,8 @@ start_end(struct worker *w)
 	options_clear(&w->opt);
 	session_clear(&w->sessions);
 	free(w->link_path);
+	if (stuck == -1)
+		_exit(1);		/* before anybody frees what they use */
 }
 
 int

@@ -4,6 +4,7 @@
 #include "shardd/api/api.h"
 #include "shardd/api/socket.h"
 #include "shardd/client/payload.h"
+#include "shardd/group/group.h"
 #include "shardd/group/topics.h"
 #include "shardd/kennel.h"
 #include "shardd/session/verbs.h"
@@ -77,6 +78,8 @@ kennel_replica_publish(struct kennel_replica *r, const char *const *topics,
 	if (topics_pack(&names, topics) == 0 &&
 	    (p = api_payload(data, len, flags)) != NULL) {
 		topics_emit(replica_of(r), slice_of(names.data, names.len), p,
+		    (struct slice){ NULL, 0 });
+		group_emitted(replica_of(r), slice_of(names.data, names.len), p,
 		    (struct slice){ NULL, 0 });
 		payload_unref(p);
 	}

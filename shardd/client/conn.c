@@ -94,18 +94,42 @@ conn_via(const struct conn *c)
 	return (peer + strlen(peer) + 1);
 }
 
+/* The name of what c keeps behind this text, or NULL; *value is what it is. */
+static const char *
+conn_text_next(const struct conn *c, const char *at, unsigned *i,
+    const char **value)
+{
+	if (*i == c->nheaders)
+		return (NULL);
+	++*i;
+	at += strlen(at) + 1;
+	*value = at + strlen(at) + 1;
+	return (at);
+}
+
 const char *
 conn_header(const struct conn *c, const char *name)
 {
-	const char	*at = conn_via(c), *value;
+	const char	*at, *value = conn_via(c);
+	unsigned	 i = 0;
 
-	for (unsigned i = 0; i < c->nheaders; i++) {
-		at += strlen(at) + 1;
-		value = at + strlen(at) + 1;
+	while ((at = conn_text_next(c, value, &i, &value)) != NULL)
 		if (strcasecmp(at, name) == 0)
 			return (value);
-		at = value;
-	}
+	return (NULL);
+}
+
+const char *
+conn_kept(const struct conn *c, const char *source, const char *name)
+{
+	const char	*at, *value = conn_via(c);
+	size_t		 n = strlen(source);
+	unsigned	 i = 0;
+
+	while ((at = conn_text_next(c, value, &i, &value)) != NULL)
+		if (strncmp(at, source, n) == 0 && at[n] == ':' &&
+		    strcmp(at + n + 1, name) == 0)
+			return (value);
 	return (NULL);
 }
 
@@ -295,6 +319,15 @@ conn_queue(struct conn *c, struct payload *p)
 	}
 	if (c->deflate)
 		p = payload_deflated(p, c->deflate);
+	else if (c->protocol->form != NULL)
+		p = c->protocol->form(c, p);
+	if (p == NULL) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		errno = ENOMEM;
+		return (-1);
+	}
+	if (payload_wire(p).len == 0)
+		return (0);		/* nothing, in that form */
 	if (outbox_add(&c->out, p) == -1) {
 		conn_doom(c, CLOSE_NO_MEMORY);
 		errno = ENOMEM;
@@ -478,7 +511,8 @@ conn_input(struct conn *c)
 		if (n == -1)
 			c->flags |= CONN_F_BROKEN;
 		if (n <= 0)
-			return (CLOSE_RESET);
+			return (n == 0 && c->protocol->eof != CLOSE_NONE ?
+			    c->protocol->eof : CLOSE_RESET);
 		if ((why = c->protocol->input(c, conn_buf, (size_t)n)) !=
 		    CLOSE_NONE)
 			return (why);
@@ -555,6 +589,16 @@ conn_wait(struct conn *c)
 /* ---- the end ---- */
 
 void
+conn_close(struct conn *c, enum close_why why, uint16_t code,
+    const char *reason)
+{
+	if (c->state == CONN_OPEN)
+		c->protocol->close(c, why, code, reason);
+	else if (c->state == CONN_OPENING)
+		conn_doom(c, why);
+}
+
+void
 conn_doom(struct conn *c, enum close_why why)
 {
 	struct clients	*all = c->clients;
@@ -600,7 +644,7 @@ conn_end(struct conn *c)
 {
 	if ((c->flags & CONN_F_GONE) == 0)
 		conn_depart(c, c->why != CLOSE_NONE ? c->why : CLOSE_RESET,
-		    1006);
+		    c->why == CLOSE_CLIENT ? 1005 : 1006);
 	if (c->fd != -1)
 		conn_disarm(c);
 	c->flags &= (uint16_t)~(CONN_F_BEGUN | CONN_F_DOOMED);

@@ -37,7 +37,15 @@ static int
 policy_set(struct policy *p, struct slice key, struct slice value)
 {
 	const struct policy_key	*k = policy_key(key);
+	char			*paths;
 
+	if (slice_is(key, POLICY_PATHS)) {
+		if ((paths = slice_dup(value)) == NULL)
+			return (-1);
+		free(p->paths);
+		p->paths = paths;
+		return (0);
+	}
 	if (k != NULL && policy_read(&p->allows, k, value) == 0)
 		return (0);
 	errno = EINVAL;
@@ -76,6 +84,7 @@ policies_clear(struct map *policies)
 		p = container_of(n, struct policy, by_label);
 		map_remove(policies, n);
 		free(p->label);
+		free(p->paths);
 		free(p);
 	}
 	map_clear(policies);

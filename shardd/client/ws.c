@@ -76,15 +76,13 @@ ws_queue_close(struct conn *c, uint16_t code, const char *reason)
 	payload_unref(p);
 }
 
-void
+/* Send a close frame and end the conversation. */
+static void
 ws_close(struct conn *c, enum close_why why, uint16_t code,
     const char *reason)
 {
-	if (c->state != CONN_OPEN) {
-		if (c->state == CONN_OPENING)
-			conn_doom(c, why);
+	if (c->state != CONN_OPEN)
 		return;
-	}
 	conn_depart(c, why, code);
 	conn_late(c);
 	if (why == CLOSE_SLOW)
@@ -447,6 +445,7 @@ static const struct protocol ws_protocol = {
 	.timeout = ws_timeout,
 	.ping = ws_ping,
 	.farewell = ws_farewell,
+	.close = ws_close,
 	.clear = ws_clear,
 };
 

@@ -9,7 +9,6 @@
 #include "common/spare.h"
 #include "proto/keys.h"
 #include "shardd/client/payload.h"
-#include "shardd/group/answer.h"
 #include "shardd/group/ask.h"
 #include "shardd/group/fan.h"
 #include "shardd/group/lookup.h"
@@ -19,6 +18,7 @@
 
 #define DONE_MS		10000
 #define GOSSIP_MS	2000	/* when the caller names none */
+#define FAN_ROOM	256	/* bytes of a message but head and payload */
 
 struct whisper {			/* waits for a lookup */
 	struct list	 at;
@@ -38,7 +38,7 @@ struct fence {				/* a neighbour's, that waits */
 	struct list	 at;		/* neighbours->fences, oldest first */
 	uint64_t	 whisper;	/* the last that it waits for */
 	struct peer_id	 peer;		/* whose it is */
-	uint64_t	 ask;
+	uint64_t	 neighbour, ask;
 };
 
 struct round {				/* a gossip of ours */
@@ -47,10 +47,11 @@ struct round {				/* a gossip of ours */
 	struct kennel_slot slots[];
 };
 
-/* Whom a message is for: all, or those where the lookup found the uid. */
+/* Whom a message is for: all, those where the lookup found the uid, or one. */
 struct where {
 	const struct slice *addresses;
 	size_t		 n;
+	uint64_t	 neighbour;	/* 0: not one alone */
 };
 
 /* Is nb one of where? */
@@ -71,6 +72,19 @@ fan_is_at(const struct neighbours *n, const struct neighbour *nb,
 		    slice_is(slice_of(where->addresses[i].data, len), node))
 			return (1);
 	return (0);
+}
+
+/* Is m for nb, at l? */
+static int
+fan_is_for(const struct neighbours *n, const struct neighbour *nb,
+    const struct link *l, const struct gossip *m, const struct where *where)
+{
+	if (where == NULL)
+		return (1);
+	if (where->neighbour != 0)
+		return (nb->id == where->neighbour);
+	return ((l != NULL && link_askme(l) && m->uid.len <= UID_MAX) ||
+	    fan_is_at(n, nb, where));
 }
 
 /* All have acted, or will not. */
@@ -121,11 +135,11 @@ fan_say(struct neighbours *n, const struct gossip *m)
 }
 
 /*
- * m to those who are there (where NULL: to all).  0, 1 if a link is over its
- * mark, or -1 with errno ENOMEM and nothing sent.
+ * m to those who are there (where NULL: to all); p, what clients are told by it, or
+ * NULL.  0, 1 if a link is over its mark, or -1 with errno ENOMEM and nothing sent.
  */
 static int
-fan_out(struct neighbours *n, struct gossip *m,
+fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
     const struct where *where, fan_done_cb *done, void *arg)
 {
 	struct neighbour	*nb;
@@ -143,12 +157,12 @@ fan_out(struct neighbours *n, struct gossip *m,
 	m->from = n->id;
 	m->said = ++n->said;
 	said = where == NULL && fan_say(n, m);
+	if (p != NULL)
+		n->ops->said(n->arg, m, p);
 	for (size_t i = 0; i < n->n; i++) {
 		nb = &n->at[i];
 		l = neighbour_link(n, nb);
-		if (where != NULL && (l == NULL || !link_askme(l) ||
-		    m->uid.len > UID_MAX) &&
-		    !fan_is_at(n, nb, where))
+		if (!fan_is_for(n, nb, l, m, where))
 			continue;
 		if (a != NULL)
 			ask_add(a, l, nb->id);
@@ -209,7 +223,7 @@ fan_cast(struct neighbours *n, struct payload *p, struct slice but,
 
 	if (but.data != NULL)
 		m.flags |= GOSSIP_F_NOT_UID;
-	return (fan_out(n, &m, NULL, done, arg));
+	return (fan_out(n, &m, p, NULL, done, arg));
 }
 
 int
@@ -222,7 +236,28 @@ fan_publish(struct neighbours *n, struct slice topics,
 
 	if (but.data != NULL)
 		m.flags |= GOSSIP_F_NOT_UID;
-	return (fan_out(n, &m, NULL, done, arg));
+	return (fan_out(n, &m, p, NULL, done, arg));
+}
+
+int
+fan_tell(struct neighbours *n, uint64_t neighbour, struct slice head,
+    struct slice data)
+{
+	const struct where	 one = { NULL, 0, neighbour };
+	struct gossip		 m = { .type = GOSSIP_TELL, .head = head,
+				    .payload = data };
+
+	if (neighbour != 0 && !neighbours_has(n, neighbour)) {
+		errno = ENOENT;
+		return (-1);
+	}
+	if (head.len > TELL_HEAD_MAX ||
+	    data.len > LINK_FRAME_MAX - head.len - FAN_ROOM) {
+		errno = EMSGSIZE;
+		return (-1);
+	}
+	return (fan_out(n, &m, NULL, neighbour == 0 ? NULL : &one, NULL,
+	    NULL));
 }
 
 /* Is there a neighbour on another node? */
@@ -243,6 +278,23 @@ fan_looks_up(const struct neighbours *n, uint64_t whisper)
 	    struct whisper, at)->number <= whisper);
 }
 
+/* A neighbour's fence is answered: with how much was said, and to that neighbour. */
+static void
+fan_answer_fence(struct neighbours *n, struct link *l, uint64_t neighbour,
+    uint64_t ask)
+{
+	struct neighbour	*nb = neighbours_find(n, neighbour);
+	struct gossip		 m = { .type = GOSSIP_DONE, .from = n->id,
+				    .ask = ask };
+
+	if (nb != NULL) {
+		m.to = neighbour;
+		m.said = n->said;
+		m.seq = nb->out;
+	}
+	link_send(l, &m);
+}
+
 /* Fences that wait for nothing any more are answered. */
 static void
 fan_open_fences(struct neighbours *n)
@@ -255,42 +307,47 @@ fan_open_fences(struct neighbours *n)
 		if (fan_looks_up(n, f->whisper))
 			return;
 		if ((l = link_find(n->hood->links, &f->peer)) != NULL)
-			answer_done(l, n->id, f->ask);
+			fan_answer_fence(n, l, f->neighbour, f->ask);
 		list_remove(&f->at);
 		free(f);
 	}
 }
 
 void
-fan_fenced(struct neighbours *n, struct link *l, uint64_t ask)
+fan_fenced(struct neighbours *n, struct link *l, uint64_t neighbour,
+    uint64_t ask)
 {
 	struct fence	*f;
 
 	if (list_empty(&n->whispers)) {
-		answer_done(l, n->id, ask);
+		fan_answer_fence(n, l, neighbour, ask);
 		return;
 	}
 	if ((f = malloc(sizeof(*f))) == NULL)
 		return;			/* the asker's time ends */
 	f->whisper = n->looked;
 	f->peer = *link_peer(l);
+	f->neighbour = neighbour;
 	f->ask = ask;
 	list_push(&n->fences, &f->at);
 }
 
 int
-fan_fence(struct neighbours *n, fan_done_cb *done, void *arg)
+fan_fence(struct neighbours *n, uint64_t only, unsigned ms, fan_done_cb *done,
+    void *arg)
 {
 	struct gossip	 m = { .type = GOSSIP_FENCE, .from = n->id };
 	struct ask	*a;
 	struct link	*l;
 
-	if ((a = ask_new(n->hood->base, n, DONE_MS, n->n, fan_asked_cb,
+	if ((a = ask_new(n->hood->base, n, ms, n->n, fan_asked_cb,
 	    arg)) == NULL)
 		return (-1);
 	a->call = done;
 	m.ask = a->id;
 	for (size_t i = 0; i < n->n; i++) {
+		if (only != 0 && n->at[i].id != only)
+			continue;
 		l = neighbour_link(n, &n->at[i]);
 		ask_add(a, l, n->at[i].id);
 		m.to = n->at[i].id;
@@ -309,7 +366,7 @@ fan_found_cb(const struct slice *addresses, size_t count, int err,
     void *arg)
 {
 	struct whisper	*wh = arg;
-	struct where	 where = { addresses, count };
+	struct where	 where = { addresses, count, 0 };
 	struct gossip	 m = { .type = GOSSIP_WHISPER,
 			    .uid = slice_of(wh->uid, wh->uid_len),
 			    .flags = fan_flags(wh->p),
@@ -320,7 +377,7 @@ fan_found_cb(const struct slice *addresses, size_t count, int err,
 	if (wh->n != NULL)
 		wh->n->ops->late(wh->n->arg, m.uid, wh->p, wh->joins);
 	if (wh->n != NULL && (over = fan_out(wh->n, &m,
-	    err == 0 ? &where : NULL, wh->done, wh->arg)) == -1) {
+	    wh->p, err == 0 ? &where : NULL, wh->done, wh->arg)) == -1) {
 		log_warn("replica id=%" PRIu64 " whisper lost: %s",
 		    wh->n->id, strerror(errno));
 		if (wh->done != NULL)
@@ -342,15 +399,15 @@ fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 	struct gossip		 m = { .type = GOSSIP_WHISPER, .uid = uid,
 				    .flags = fan_flags(p),
 				    .payload = payload_data(p) };
-	const struct where	 nowhere = { NULL, 0 };
+	const struct where	 nowhere = { NULL, 0, 0 };
 	struct whisper		*wh;
 
 	*waiting = 0;
 	if (uid.len > UID_MAX)		/* nobody's */
-		return (fan_out(n, &m, &nowhere, done, arg));
+		return (fan_out(n, &m, p, &nowhere, done, arg));
 	if ((n->n <= *n->hood->whisper_ask && !fan_is_wide(n)) || l == NULL ||
 	    !lookup_usable(l))
-		return (fan_out(n, &m, NULL, done, arg));
+		return (fan_out(n, &m, p, NULL, done, arg));
 	if ((wh = spare_get(sizeof(*wh) + uid.len)) == NULL)
 		return (-1);
 	*wh = (struct whisper){ .n = n, .p = p,
@@ -361,12 +418,26 @@ fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 		memcpy(wh->uid, uid.data, uid.len);
 	if (lookup_find(l, group, uid, n->n + 1, fan_found_cb, wh) == -1) {
 		spare_put(wh, sizeof(*wh) + uid.len);
-		return (fan_out(n, &m, NULL, done, arg));
+		return (fan_out(n, &m, p, NULL, done, arg));
 	}
 	payload_ref(p);
 	wh->number = ++n->looked;
 	list_push(&n->whispers, &wh->at);
 	*waiting = 1;
+	return (0);
+}
+
+int
+fan_whispers_to(const struct neighbours *n, struct slice uid)
+{
+	const struct whisper	*wh;
+	struct list		*e, *tmp;
+
+	list_each(e, tmp, &n->whispers) {
+		wh = list_entry(e, struct whisper, at);
+		if (slice_eq(slice_of(wh->uid, wh->uid_len), uid))
+			return (1);
+	}
 	return (0);
 }
 

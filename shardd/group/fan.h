@@ -40,6 +40,12 @@ typedef void	fan_settled_cb(int over, void *arg);
 int	 fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 	    struct payload *p, int *waiting, fan_settled_cb *settled,
 	    void *settled_arg, fan_done_cb *done, void *arg);
+/*
+ * To the application of one neighbour, or of all (0): head and data, which are copied.
+ * 0, 1 as above, or -1 with errno: ENOENT (no such neighbour), EMSGSIZE.
+ */
+int	 fan_tell(struct neighbours *n, uint64_t neighbour, struct slice head,
+	    struct slice data);
 /* Is what waits of this group over its mark?  A caller with no socket to be paused
  * must come again. */
 int	 fan_is_over(struct neighbours *n);
@@ -48,14 +54,19 @@ int	 fan_is_over(struct neighbours *n);
 int	 fan_gossip(struct neighbours *n, struct slice msg,
 	    unsigned deadline_ms, fan_gossip_cb *cb, void *arg);
 /*
- * All neighbours have acted on what was said before, and what they were looking up
- * then is said, too.  done comes once, never from within; err as above, where one of
- * version 1, which does not know the question, counts as not answering.  0, or -1 with
- * errno ENOMEM.
+ * All neighbours, or (not 0) only this one, have acted on what was said before, what they
+ * were looking up then is said, too, and how much they have said is known here.  done
+ * comes once, never from within, after ms at most; err as above, where one of version 1,
+ * which does not know the question, counts as not answering.  0, or -1 with errno
+ * ENOMEM.
  */
-int	 fan_fence(struct neighbours *n, fan_done_cb *done, void *arg);
+int	 fan_fence(struct neighbours *n, uint64_t only, unsigned ms,
+	    fan_done_cb *done, void *arg);
 /* A neighbour at l asks so: it is answered now, or when that is so. */
-void	 fan_fenced(struct neighbours *n, struct link *l, uint64_t ask);
+void	 fan_fenced(struct neighbours *n, struct link *l, uint64_t neighbour,
+	    uint64_t ask);
+/* Is a whisper to that uid being looked up? */
+int	 fan_whispers_to(const struct neighbours *n, struct slice uid);
 /* n ends: whispers that are being looked up are cancelled. */
 void	 fan_cancel(struct neighbours *n);
 

@@ -12,6 +12,7 @@
 #include "shardd/group/lookup.h"
 #include "shardd/group/meeting.h"
 #include "shardd/group/replica.h"
+#include "shardd/group/shelf.h"
 #include "shardd/kennel.h"
 #include "shardd/state/authority.h"
 
@@ -86,6 +87,19 @@ group_late(void *arg, struct slice uid, struct payload *p, uint64_t since)
 	replica_whisper(arg, uid, p, since);
 }
 
+/* neighbours_ops: our replica said it; who is expected hears it, too. */
+static void
+group_said(void *arg, const struct gossip *m, struct payload *p)
+{
+	struct replica	*r = arg;
+
+	if (r->shelf != NULL)
+		shelf_put(r->shelf, &(struct shelf_said){ .origin = r->id,
+		    .number = m->said, .type = m->type, .uid = m->uid,
+		    .but = (m->flags & GOSSIP_F_NOT_UID) != 0,
+		    .topics = m->topics, .p = p });
+}
+
 static const struct neighbours_ops group_neighbours_ops = {
 	.met = group_met,
 	.parted = group_parted,
@@ -95,6 +109,7 @@ static const struct neighbours_ops group_neighbours_ops = {
 	.missed = group_missed,
 	.joins = group_joins,
 	.late = group_late,
+	.said = group_said,
 };
 
 /* ---- what the state leads to ---- */
@@ -212,6 +227,7 @@ group_free(struct replica *r)
 	bag_remove(&r->groups->by_group, &r->by_group);
 	bag_clear(&r->uids);
 	map_clear(&r->topics);
+	shelf_free(r->shelf);
 	free(r->members);
 	free(r->group);
 	free(r->app_name);
@@ -280,6 +296,24 @@ group_try_ready(void *arg)
 }
 
 /* ---- messages ---- */
+
+void
+group_emitted(struct replica *r, struct slice topics, struct payload *p,
+    struct slice but)
+{
+	struct shelf_said	 said = {
+		.type = topics.len == 0 ? GOSSIP_CAST : GOSSIP_PUBLISH,
+		.uid = but, .but = but.data != NULL, .topics = topics, .p = p
+	};
+	uint64_t		 era;
+
+	if (r->shelf == NULL || r->authority == NULL ||
+	    !authority_in_step(r->authority))
+		return;
+	said.origin = SHELF_NEWS;
+	authority_where(r->authority, &said.number, &era);
+	shelf_put(r->shelf, &said);
+}
 
 /* One message that came before its replica. */
 static void

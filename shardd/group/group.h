@@ -17,6 +17,7 @@ struct authority_desk;
 struct gossip;
 struct kennel_app;
 struct link;
+struct payload;
 struct replica;
 struct clients;
 
@@ -50,6 +51,13 @@ struct replica *group_new(struct groups *gs, uint64_t id, struct slice group,
 /* The gateway's dismissal: members that are still there are doomed with
  * CLOSE_GROUP_GONE; frees when nobody refers to it any more. */
 void	 group_dismiss(struct replica *r);
+/*
+ * What is said to the members of r and to no other replica: where a step makes all
+ * replicas say it, each to its own, it is also for who is expected.  topics empty: to
+ * all; but those of that uid (data NULL: nobody).
+ */
+void	 group_emitted(struct replica *r, struct slice topics,
+	    struct payload *p, struct slice but);
 struct replica *group_find(const struct groups *gs, uint64_t id);
 /* A message for r came over l. */
 void	 group_message(struct replica *r, struct link *l,

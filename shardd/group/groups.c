@@ -30,14 +30,19 @@ groups_done(struct groups *gs, struct link *l, const struct gossip *m)
 	struct replica		*r;
 	struct neighbour	*nb;
 
-	if (m->ask != 0) {
-		ask_answer(m->ask, l, slice_of(NULL, 0), 0);
+	r = group_find(gs, m->to);
+	nb = r == NULL || r->neighbours == NULL ? NULL :
+	    neighbours_find(r->neighbours, m->from);
+	if (m->ask == 0) {
+		if (nb != NULL)
+			acted_upto(&nb->acted, m->said, l);
 		return;
 	}
-	r = group_find(gs, m->to);
-	if (r != NULL && r->neighbours != NULL &&
-	    (nb = neighbours_find(r->neighbours, m->from)) != NULL)
-		acted_upto(&nb->acted, m->said, l);
+	/* A fence's answer says how much was said. */
+	if (nb != NULL && neighbours_know(nb, m->said, m->seq) == -1)
+		ask_missed(m->ask, l);
+	else
+		ask_answer(m->ask, l, slice_of(NULL, 0), 0);
 }
 
 /* ANSWER: a neighbour's answer, or why there is none. */
@@ -259,7 +264,8 @@ groups_bus_said(void *arg, void *room, struct link *l, const struct gossip *m)
 	struct replica		*r = group_find(arg, n->id);
 
 	if (nb == NULL || !nb->based || r == NULL ||
-	    (m->type != GOSSIP_CAST && m->type != GOSSIP_PUBLISH) ||
+	    (m->type != GOSSIP_CAST && m->type != GOSSIP_PUBLISH &&
+	    m->type != GOSSIP_TELL) ||
 	    neighbour_link(n, nb) != l)
 		return;
 	ours.to = n->id;

@@ -9,6 +9,7 @@
 #include "shardd/group/hear.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
+#include "shardd/group/shelf.h"
 #include "shardd/group/topics.h"
 #include "shardd/kennel.h"
 #include "shardd/state/authority.h"
@@ -41,6 +42,8 @@ hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
 		closed = topics_missed(r, m->topics, but);
 	else
 		closed = replica_missed(r, but);
+	if (r->shelf != NULL)
+		shelf_spoil(r->shelf);
 	/* One line for each origin; who was closed is counted in the status. */
 	counter_add(COUNTER_MISSED, 1);
 	if (nb == NULL || nb->missed++ == 0)
@@ -49,6 +52,16 @@ hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
 		    m->seq - m->after, closed, why);
 	if (r->app->onmissed != NULL && !r->dismissed)
 		r->app->onmissed((struct kennel_replica *)r, m->from);
+}
+
+/* m is also for who is expected. */
+static void
+hear_shelve(struct replica *r, const struct gossip *m, struct payload *p)
+{
+	shelf_put(r->shelf, &(struct shelf_said){ .origin = m->from,
+	    .number = m->said, .type = m->type, .uid = m->uid,
+	    .but = (m->flags & GOSSIP_F_NOT_UID) != 0, .topics = m->topics,
+	    .p = p });
 }
 
 /* m is for clients: they get it. */
@@ -64,6 +77,8 @@ hear_deliver(struct replica *r, const struct gossip *m)
 		hear_missed(r, m, m->type, "no memory");
 		return;
 	}
+	if (r->shelf != NULL)
+		hear_shelve(r, m, p);
 	if (m->type == GOSSIP_WHISPER)
 		replica_whisper(r, m->uid, p, 0);
 	else {
@@ -90,6 +105,22 @@ hear_words(const struct heard *h)
 		answer_done(h->l, h->r->id, h->m->ask);
 }
 
+/* TELL: for the application itself. */
+static void
+hear_tell(const struct heard *h)
+{
+	struct replica			*r = h->r;
+	const struct kennel_word	 word = {
+		h->m->head.data, h->m->head.len, h->m->payload.data,
+		h->m->payload.len
+	};
+
+	if (h->nb != NULL && !neighbours_next(r->neighbours, h->nb, h->m))
+		return;
+	if (r->app->ontell != NULL && !r->dismissed)
+		r->app->ontell((struct kennel_replica *)r, h->m->from, &word);
+}
+
 /* LOST: something did not get through. */
 static void
 hear_lost(const struct heard *h)
@@ -106,6 +137,7 @@ hear_lost(const struct heard *h)
 	case GOSSIP_CAST:
 	case GOSSIP_WHISPER:
 	case GOSSIP_PUBLISH:
+	case GOSSIP_TELL:
 		if (nb != NULL)
 			neighbours_gap(n, nb, m->prior, m->after);
 		if (nb != NULL)
@@ -154,7 +186,7 @@ hear_leave(const struct heard *h)
 static void
 hear_fence(const struct heard *h)
 {
-	fan_fenced(h->r->neighbours, h->l, h->m->ask);
+	fan_fenced(h->r->neighbours, h->l, h->m->from, h->m->ask);
 }
 
 /* What the authority's replicas say to each other.  Of one that has ended, the last
@@ -175,6 +207,7 @@ static const struct hearing {
 	[GOSSIP_CAST]	= { hear_words, 1 },
 	[GOSSIP_WHISPER] = { hear_words, 1 },
 	[GOSSIP_PUBLISH] = { hear_words, 1 },
+	[GOSSIP_TELL]	= { hear_tell, 1 },
 	[GOSSIP_LOST]	= { hear_lost, 1 },
 	[GOSSIP_ASK]	= { hear_ask, 0 },
 	[GOSSIP_FENCE]	= { hear_fence, 0 },

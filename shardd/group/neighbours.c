@@ -290,6 +290,16 @@ neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq)
 		nb->in = seq;
 }
 
+int
+neighbours_know(struct neighbour *nb, uint64_t said, uint64_t seq)
+{
+	if (nb->in != seq)
+		return (-1);
+	if (said > nb->known)
+		nb->known = said;
+	return (0);
+}
+
 /* Of what is not here, nobody knows whom it was for. */
 void
 neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t said,

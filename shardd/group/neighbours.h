@@ -51,6 +51,8 @@ struct neighbours_ops {
 	uint64_t (*joins)(void *arg);
 	void	(*late)(void *arg, struct slice uid, struct payload *p,
 		    uint64_t since);
+	/* Our replica has said m, with p. */
+	void	(*said)(void *arg, const struct gossip *m, struct payload *p);
 };
 
 enum neighbour_state { NEIGHBOUR_MEETING, NEIGHBOUR_MET, NEIGHBOUR_SILENT };
@@ -62,6 +64,7 @@ struct neighbour {
 	uint64_t	 told;		/* the last number of ours that was sent */
 	uint64_t	 marked;	/* was told, as of the last neighbours_link_tail() */
 	uint64_t	 seen;		/* the last number of its own that came */
+	uint64_t	 known;		/* up to which it has said that all has */
 	uint64_t	 owed;		/* it is to hear that we acted up to there */
 	struct acted	 acted;		/* it, on what ours said */
 	uint64_t	 missed;	/* losses of what it said */
@@ -146,6 +149,9 @@ void	 neighbours_gap(struct neighbours *n, struct neighbour *nb,
 	    uint64_t said, uint64_t seq);
 /* What is up to that number, its message seq to us, is known not to come. */
 void	 neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq);
+/* It has said no more than up to that number, its message seq to us.  0, or -1: not all
+ * of that has come. */
+int	 neighbours_know(struct neighbour *nb, uint64_t said, uint64_t seq);
 
 /* nb is to hear, at the end of the turn, that we have acted up to that number. */
 void	 neighbours_owe(struct neighbours *n, struct neighbour *nb,

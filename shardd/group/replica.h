@@ -18,6 +18,7 @@ struct conn;
 struct kennel_app;
 struct meeting;
 struct payload;
+struct shelf;
 struct groups;
 struct neighbours;
 struct clients;
@@ -56,6 +57,7 @@ struct replica {
 	struct authority *authority;	/* NULL: its application decides nothing */
 	struct list	 answers;	/* struct kennel_answer: owed */
 	struct list	 waiting;	/* struct replica_waiter, while not ready */
+	struct shelf	*shelf;		/* NULL: nobody is expected */
 	struct turn_work begin;		/* what came before it is to be heard */
 	int		 ready;		/* introductions answered */
 	int		 dismissed;

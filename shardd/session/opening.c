@@ -1,11 +1,10 @@
-/* How a session begins: from the decision for a 101 to onopen. */
+/* How a session begins: from the decision for a 101, or a stream, to onopen. */
 #include <stdlib.h>
 
 #include "common/log.h"
 #include "common/spare.h"
 #include "proto/http_reply.h"
 #include "shardd/client/payload.h"
-#include "shardd/client/ws.h"
 #include "shardd/group/lookup.h"
 #include "shardd/group/replica.h"
 #include "shardd/kennel.h"
@@ -21,6 +20,7 @@ struct opening {
 	struct payload	*hello;		/* the 101 */
 	struct lookup_ticket *ticket;	/* NULL: listed, or not asked for yet */
 	int		 listed;
+	conn_start	*start;		/* of what c speaks then */
 	struct buf	 rest;		/* read behind the handshake */
 	struct unfinished_part *part;	/* rest */
 };
@@ -65,9 +65,10 @@ opening_refuse(struct conn *c)
 
 /* Nothing is missing: hello and rest, both taken, then onopen. */
 static void
-opening_open(struct conn *c, struct payload *hello, struct buf *rest)
+opening_open(struct conn *c, struct payload *hello, struct buf *rest,
+    conn_start *start)
 {
-	if (ws_start(c, rest) == -1)
+	if (start(c, rest) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
 	if (c->flags & CONN_F_DOOMED) {
 		payload_unref(hello);
@@ -104,6 +105,7 @@ opening_try(struct opening *o)
 {
 	struct conn	*c = o->conn;
 	struct payload	*hello = o->hello;
+	conn_start	*start = o->start;
 	struct buf	 rest = o->rest;
 
 	if ((c->flags & CONN_F_DOOMED) || !o->listed || !c->replica->ready)
@@ -111,7 +113,7 @@ opening_try(struct opening *o)
 	o->hello = NULL;
 	memset(&o->rest, 0, sizeof(o->rest));
 	opening_clear(c);
-	opening_open(c, hello, &rest);
+	opening_open(c, hello, &rest, start);
 }
 
 /* ---- what is waited for ---- */
@@ -144,7 +146,8 @@ opening_listed_cb(void *arg)
 }
 
 void
-opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
+opening_begin(struct conn *c, struct payload *hello, struct buf *rest,
+    conn_start *start)
 {
 	struct opening	*o;
 
@@ -152,7 +155,7 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	conn_set_state(c, CONN_OPENING);
 	c->protocol = &opening_protocol;
 	if (c->replica == NULL) {
-		opening_open(c, hello, rest);
+		opening_open(c, hello, rest, start);
 		return;
 	}
 	if ((o = spare_zero(sizeof(*o))) == NULL) {
@@ -166,6 +169,7 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	o->wait.gone = opening_gone_cb;
 	o->conn = c;
 	o->hello = hello;
+	o->start = start;
 	o->rest = *rest;
 	c->proto = o;
 	if (rest->len > 0)

@@ -98,6 +98,25 @@ authority_ready(const struct authority *a)
 	return (a->synced);
 }
 
+void
+authority_where(const struct authority *a, uint64_t *pos, uint64_t *era)
+{
+	*pos = a->j.pos;
+	*era = a->j.era;
+}
+
+int
+authority_passed(const struct authority *a, uint64_t pos, uint64_t era)
+{
+	return (a->synced && journal_passed(&a->j, pos, era));
+}
+
+int
+authority_in_step(const struct authority *a)
+{
+	return (a->announcing);
+}
+
 int
 authority_reigns(const struct authority *a, uint64_t *term)
 {

@@ -77,6 +77,14 @@ void	 authority_named(struct authority *a, uint64_t term, uint64_t head);
 void	 authority_poison(struct authority *a, uint64_t origin, uint64_t number);
 /* Is the group's state here?  Nobody is opened before, however long it takes. */
 int	 authority_ready(const struct authority *a);
+/* Where the news are here, and whether that is where they are, or were, as far as it
+ * is remembered. */
+void	 authority_where(const struct authority *a, uint64_t *pos,
+	    uint64_t *era);
+int	 authority_passed(const struct authority *a, uint64_t pos,
+	    uint64_t era);
+/* Is onstep at work?  What it says is said for that position. */
+int	 authority_in_step(const struct authority *a);
 /* Does this replica decide?  Its term. */
 int	 authority_reigns(const struct authority *a, uint64_t *term);
 /* One more neighbour, one less, a message from one. */

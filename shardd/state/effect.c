@@ -102,8 +102,10 @@ effect_announce(struct authority *a, const struct news_step *s)
 		};
 	page_at(a->desk->page, PAGE_ONSTEP, a->of.id, s->origin,
 	    s->number);
+	a->announcing = 1;
 	a->of.app->onstep(a->of.replica, changes, n,
 	    s->data.len == 0 ? "" : s->data.data, s->data.len);
+	a->announcing = 0;
 	page_idle(a->desk->page);
 }
 

@@ -95,6 +95,7 @@ struct authority {
 
 	struct journal	 j;
 	int		 synced;	/* the journal is the group's */
+	int		 announcing;	/* onstep is at work */
 	struct list	 departed;
 	struct incoming	*incoming;	/* the head's state */
 	uint64_t	 asked;		/* clock_ms: told the head what is missing, or

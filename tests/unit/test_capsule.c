@@ -36,6 +36,20 @@ fill(struct capsule *c)
 	marks[1] = (struct capsule_mark){ UINT64_MAX, 14 };
 	c->marks = marks;
 	c->nmarks = 2;
+	c->news_pos = 21;
+	c->news_era = 22;
+	c->deflate = 15;
+	c->hops = 24;
+	c->strikes = 1;
+	c->pings = 2;
+	c->since = 27;
+	c->last = 28;
+	c->paused = 29;
+	c->opened = 30;
+	c->messages = (struct capsule_bucket){ 31, 32 };
+	c->bytes = (struct capsule_bucket){ 33, 34 };
+	c->topics = slice_of("a\0bb", 5);
+	c->blob_version = 36;
 }
 
 START_TEST(a_capsule_comes_back_as_it_was)
@@ -61,6 +75,11 @@ START_TEST(a_capsule_comes_back_as_it_was)
 	ck_assert(slice_is(d.headers[1].name, "user-agent"));
 	ck_assert_uint_eq(d.nmarks, 2);
 	ck_assert(d.marks[1].origin == UINT64_MAX && d.marks[1].seq == 14);
+	ck_assert(d.news_pos == 21 && d.news_era == 22 && d.deflate == 15);
+	ck_assert(d.hops == 24 && d.strikes == 1 && d.pings == 2);
+	ck_assert(d.since == 27 && d.last == 28 && d.paused == 29);
+	ck_assert(d.opened == 30 && d.messages.at == 32 && d.bytes.tokens == 33);
+	ck_assert(slice_eq(d.topics, c.topics) && d.blob_version == 36);
 	/* What was decoded can be sent on. */
 	ck_assert_int_eq(capsule_encode(&again, &d), 0);
 	ck_assert_uint_eq(again.len, b.len);
@@ -116,11 +135,45 @@ START_TEST(versions_are_read_or_refused_as_they_say)
 {
 	ck_assert_int_eq(decode_with(1, 1, CAPSULE_WS), 0);
 	ck_assert_int_eq(decode_with(9, 1, CAPSULE_WS), 0);
-	ck_assert_int_eq(decode_with(9, 2, CAPSULE_WS), EPROTONOSUPPORT);
+	ck_assert_int_eq(decode_with(9, 3, CAPSULE_WS), EPROTONOSUPPORT);
+	ck_assert_int_eq(decode_with(9, 2, CAPSULE_WS), 0);
 	ck_assert_int_eq(decode_with(1, 2, CAPSULE_WS), EPROTO);
 	ck_assert_int_eq(decode_with(0, 0, CAPSULE_WS), EPROTO);
 	ck_assert_int_eq(decode_with(1, 1, 0), EPROTO);
 	ck_assert_int_eq(decode_with(1, 1, 4), EPROTO);
+}
+END_TEST
+
+/* A reader of version 1 goes by these two numbers, and ends at the marks. */
+START_TEST(who_would_lose_something_cannot_read_it)
+{
+	static const struct {
+		enum capsule_protocol	 protocol;
+		char			 readable;
+	} rows[] = {
+		{ CAPSULE_HTTP, 1 }, { CAPSULE_WS, 2 }, { CAPSULE_FASTTCP, 2 },
+	};
+	struct capsule	 c, d;
+	struct buf	 b = { 0 };
+
+	for (size_t i = 0; i < nitems(rows); i++) {
+		fill(&c);
+		c.protocol = rows[i].protocol;
+		b.len = 0;
+		ck_assert_int_eq(capsule_encode(&b, &c), 0);
+		ck_assert_int_eq(b.data[3], CAPSULE_VERSION);
+		ck_assert_int_eq(b.data[4], rows[i].readable);
+	}
+	/* One of version 1 has none of the later fields, and reads as before. */
+	b.len = 0;
+	fill(&c);
+	c.protocol = CAPSULE_HTTP;
+	ck_assert_int_eq(capsule_encode(&b, &c), 0);
+	b.data[3] = 1;
+	ck_assert_int_eq(capsule_decode(&d, b.data, b.len), 0);
+	ck_assert(slice_eq(d.blob, c.blob) && d.deflate == 0 &&
+	    d.topics.len == 0 && d.nmarks == 2);
+	buf_clear(&b);
 }
 END_TEST
 
@@ -172,6 +225,116 @@ START_TEST(what_is_over_its_limit_is_not_written)
 	ck_assert_int_eq(capsule_encode(&b, &c), 0);
 	free(early);
 	buf_clear(&b);
+}
+END_TEST
+
+/* Any number of up to 64 bits, small ones more often. */
+static uint64_t
+any(void)
+{
+	uint64_t	 n = bytes_random64();
+
+	return (n >> (bytes_random64() % 64));
+}
+
+/* Any bytes, in a place of their own. */
+static struct slice
+any_bytes(size_t max)
+{
+	static char	 pool[64 << 10];
+	static size_t	 at;
+	size_t		 n = (size_t)(any() % (max + 1));
+
+	if (at + n > sizeof(pool))
+		at = 0;
+	for (size_t i = 0; i < n; i++)
+		pool[at + i] = (char)bytes_random64();
+	at += n;
+	return (slice_of(pool + at - n, n));
+}
+
+/* Any connection. */
+static void
+fill_any(struct capsule *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->id = any();
+	c->protocol = CAPSULE_HTTP + any() % 3;
+	c->flags = (uint32_t)any();
+	c->replica = any();
+	c->group = any_bytes(GROUP_MAX);
+	c->uid = any_bytes(UID_MAX);
+	c->app = any_bytes(APP_MAX);
+	c->route = any_bytes(100);
+	c->peer = any_bytes(100);
+	c->via = any_bytes(100);
+	c->early = any_bytes(1000);
+	c->owed = any_bytes(1000);
+	c->state = any_bytes(1000);
+	c->blob = any_bytes(1000);
+	c->nheaders = any() % 4;
+	for (size_t i = 0; i < c->nheaders; i++) {
+		c->headers[i].name = any_bytes(30);
+		c->headers[i].value = any_bytes(30);
+	}
+	c->nmarks = any() % 9;
+	for (size_t i = 0; i < c->nmarks; i++)
+		marks[i] = (struct capsule_mark){ any(), any() };
+	c->marks = marks;
+	c->news_pos = any();
+	c->news_era = any();
+	c->deflate = any() % 2 ? 8 + any() % 8 : 0;
+	c->hops = (uint32_t)any();
+	c->strikes = (uint32_t)any();
+	c->pings = any() % 256;
+	c->since = (uint32_t)any();
+	c->last = (uint32_t)any();
+	c->paused = any();
+	c->opened = any();
+	c->messages = (struct capsule_bucket){ any(), any() };
+	c->bytes = (struct capsule_bucket){ any(), any() };
+	c->topics = any_bytes(1000);
+	c->blob_version = (uint32_t)any();
+}
+
+/* Records that are damaged in one bit are refused, or are others, whole ones. */
+static void
+flip_a_bit(const struct buf *b)
+{
+	struct capsule	 d;
+	struct buf	 again = { 0 };
+	size_t		 at = (size_t)(bytes_random64() % b->len);
+	char		*copy = malloc(b->len);
+
+	ck_assert_ptr_nonnull(copy);
+	memcpy(copy, b->data, b->len);
+	copy[at] ^= (char)(1 << bytes_random64() % 8);
+	if (capsule_decode(&d, copy, b->len) == 0)
+		ck_assert_int_eq(capsule_encode(&again, &d), 0);
+	buf_clear(&again);
+	free(copy);
+}
+
+START_TEST(any_capsule_comes_back)
+{
+	struct capsule	 c, d;
+	struct buf	 b = { 0 }, again = { 0 };
+
+	for (int i = 0; i < 2000; i++) {
+		fill_any(&c);
+		b.len = again.len = 0;
+		ck_assert_int_eq(capsule_encode(&b, &c), 0);
+		ck_assert_int_eq(capsule_decode(&d, b.data, b.len), 0);
+		ck_assert_int_eq(capsule_encode(&again, &d), 0);
+		ck_assert_uint_eq(again.len, b.len);
+		ck_assert_mem_eq(again.data, b.data, b.len);
+		ck_assert_int_eq(capsule_decode(&d, b.data,
+		    (size_t)(any() % b.len)), -1);
+		for (int k = 0; k < 20; k++)
+			flip_a_bit(&b);
+	}
+	buf_clear(&b);
+	buf_clear(&again);
 }
 END_TEST
 
@@ -269,6 +432,8 @@ main(void)
 	tcase_add_test(t, a_capsule_comes_back_as_it_was);
 	tcase_add_test(t, a_capsule_cut_anywhere_is_refused);
 	tcase_add_test(t, versions_are_read_or_refused_as_they_say);
+	tcase_add_test(t, who_would_lose_something_cannot_read_it);
+	tcase_add_test(t, any_capsule_comes_back);
 	tcase_add_test(t, later_fields_are_ignored);
 	tcase_add_test(t, what_is_over_its_limit_is_not_written);
 	tcase_add_test(t, the_fullest_capsule_passes);

@@ -9,6 +9,7 @@ static const struct ctl	full = {
 	.id = UINT64_MAX, .replica = 2, .neighbour = 3, .incarnation = 4,
 	.slot = SLOTS_MAX - 1, .low = 6, .high = 7, .pid = 8, .limit = 9,
 	.flags = CTL_F_LAST, .why = 11, .ms = 12, .time = 13,
+	.journey = 14, .capsule = 15, .hops = 16, .stayed = 17,
 	.group = { "group", 5 }, .uid = { "uid", 3 }, .app = { "chat", 4 },
 	.text = { "/run/x", 6 }, .value = { "a\0b", 3 },
 };

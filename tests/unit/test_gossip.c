@@ -8,7 +8,7 @@ static const struct gossip	full = {
 	.ask = 1, .to = 2, .from = UINT64_MAX, .seq = 4, .incarnation = 5,
 	.slot = 6, .low = 7, .high = 8, .flags = GOSSIP_F_BINARY,
 	.term = 9, .era = 10, .after = 11, .said = 12, .prior = 13,
-	.topics = { "t\0u", 4 },
+	.topics = { "t\0u", 4 }, .head = { "h\0d", 3 },
 	.uid = { "uid", 3 }, .payload = { "p\0yload", 7 },
 };
 
@@ -18,7 +18,8 @@ has_payload(enum gossip_type type)
 	return (type == GOSSIP_CAST || type == GOSSIP_WHISPER ||
 	    type == GOSSIP_ASK || type == GOSSIP_ANSWER ||
 	    type == GOSSIP_PUBLISH || type == GOSSIP_STEP ||
-	    type == GOSSIP_NEWS || type == GOSSIP_STATE);
+	    type == GOSSIP_NEWS || type == GOSSIP_STATE ||
+	    type == GOSSIP_TELL);
 }
 
 /* As a link sends it: the encoded part, then the payload's bytes. */
@@ -127,7 +128,7 @@ START_TEST(a_later_version_may_say_more)
 	/* A type of its own. */
 	ck_assert_int_eq(gossip_decode(&m, "\x92\x7f\xa1x" "bytes", 9), 1);
 	/* DONE with another field, and with a payload. */
-	ck_assert_int_eq(gossip_decode(&m, "\x96\x07\x05\x00\x00\x00\xa1x", 8), 0);
+	ck_assert_int_eq(gossip_decode(&m, "\x97\x07\x05\x00\x00\x00\x00\xa1x", 9), 0);
 	ck_assert(m.type == GOSSIP_DONE && m.ask == 5);
 	ck_assert_int_eq(gossip_decode(&m, "\x92\x07\x05" "bytes", 8), 0);
 	ck_assert(m.ask == 5 && m.payload.len == 0);

@@ -694,7 +694,7 @@ START_TEST(a_fence_waits_for_what_is_being_looked_up)
 
 	begin_all();
 	cast(0, "before", NULL, 0);
-	ck_assert_int_eq(fan_fence(replicas[0]->neighbours, fence_done, &one),
+	ck_assert_int_eq(fan_fence(replicas[0]->neighbours, 0, 10000, fence_done, &one),
 	    0);
 	until(one != 0, 5000);
 	ck_assert_int_eq(one, 1);
@@ -707,7 +707,7 @@ START_TEST(a_fence_waits_for_what_is_being_looked_up)
 	cb = look.cb;
 	arg = look.arg;
 	one = 0;
-	fan_fence(replicas[0]->neighbours, fence_done, &one);
+	fan_fence(replicas[0]->neighbours, 0, 10000, fence_done, &one);
 	until(!list_empty(&replicas[1]->neighbours->fences), 5000);
 	ck_assert_int_eq(whisper(1, "u", "later", &waiting), 0);
 	ck_assert_int_eq(one, 0);
@@ -716,7 +716,7 @@ START_TEST(a_fence_waits_for_what_is_being_looked_up)
 	ck_assert_int_eq(one, 1);
 	ck_assert_str_eq(heard[0].text[0], "binary to u: late");
 	/* Who ends answers. */
-	fan_fence(replicas[0]->neighbours, fence_done, &two);
+	fan_fence(replicas[0]->neighbours, 0, 10000, fence_done, &two);
 	until(!list_empty(&replicas[1]->neighbours->fences), 5000);
 	end(1);
 	until(two != 0, 5000);
@@ -732,7 +732,7 @@ START_TEST(one_of_version_1_does_not_answer_a_fence)
 	links_set_version(shards[1].hood.links, 1);
 	begin_all();
 	until(link_is_up(link_to(0, 1)) && link_is_up(link_to(0, 2)), 5000);
-	fan_fence(replicas[0]->neighbours, fence_done, &one);
+	fan_fence(replicas[0]->neighbours, 0, 10000, fence_done, &one);
 	until(one != 0, 5000);
 	ck_assert_int_eq(one, -ETIMEDOUT);
 }

@@ -1,0 +1,144 @@
+/* What is said to a replica while connections are expected there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shardd/client/payload.h"
+#include "shardd/group/shelf.h"
+
+struct shelved {
+	struct list	 at;		/* shelf->items */
+	uint64_t	 serial;
+	size_t		 bytes;
+	struct shelf_said said;		/* slices into data */
+	char		 data[];
+};
+
+struct shelf *
+shelf_new(void)
+{
+	struct shelf	*s;
+
+	if ((s = calloc(1, sizeof(*s))) == NULL)
+		return (NULL);
+	list_init(&s->items);
+	list_init(&s->users);
+	return (s);
+}
+
+/* Forget one item. */
+static void
+shelf_drop(struct shelf *s, struct shelved *i)
+{
+	list_remove(&i->at);
+	s->n--;
+	s->bytes -= i->bytes;
+	payload_unref(i->said.p);
+	free(i);
+}
+
+/* Forget what is before that one. */
+static void
+shelf_trim(struct shelf *s, uint64_t serial)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &s->items) {
+		if (list_entry(e, struct shelved, at)->serial > serial)
+			return;
+		shelf_drop(s, list_entry(e, struct shelved, at));
+	}
+}
+
+void
+shelf_free(struct shelf *s)
+{
+	if (s == NULL)
+		return;
+	shelf_trim(s, UINT64_MAX);
+	free(s);
+}
+
+void
+shelf_join(struct shelf *s, struct shelf_user *u)
+{
+	u->serial = s->serial;
+	u->spoiled = 0;
+	list_push(&s->users, &u->at);
+}
+
+int
+shelf_leave(struct shelf *s, struct shelf_user *u)
+{
+	list_remove(&u->at);
+	if (list_empty(&s->users))
+		return (0);
+	shelf_trim(s, list_entry(s->users.next, struct shelf_user,
+	    at)->serial);
+	return (1);
+}
+
+void
+shelf_spoil(struct shelf *s)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &s->users)
+		list_entry(e, struct shelf_user, at)->spoiled = 1;
+	shelf_trim(s, UINT64_MAX);
+}
+
+void
+shelf_put(struct shelf *s, const struct shelf_said *said)
+{
+	struct shelved	*i;
+	size_t		 bytes = sizeof(*i) + said->uid.len +
+			    said->topics.len;
+	size_t		 all = bytes + said->p->len;
+
+	s->serial++;
+	if (s->n == SHELF_ITEMS || all > SHELF_BYTES - s->bytes ||
+	    (i = malloc(bytes)) == NULL) {
+		shelf_spoil(s);
+		return;
+	}
+	i->serial = s->serial;
+	i->bytes = all;
+	i->said = *said;
+	if (said->uid.len > 0)
+		memcpy(i->data, said->uid.data, said->uid.len);
+	i->said.uid.data = i->data;
+	if (said->topics.len > 0)
+		memcpy(i->data + said->uid.len, said->topics.data,
+		    said->topics.len);
+	i->said.topics.data = i->data + said->uid.len;
+	payload_ref(said->p);
+	s->n++;
+	s->bytes += all;
+	list_push(&s->items, &i->at);
+}
+
+/* How far those with these marks have it of that origin. */
+static uint64_t
+shelf_mark(const struct capsule_mark *marks, size_t n, uint64_t origin)
+{
+	for (size_t i = 0; i < n; i++)
+		if (marks[i].origin == origin)
+			return (marks[i].seq);
+	return (0);
+}
+
+void
+shelf_each(const struct shelf *s, const struct shelf_user *u,
+    const struct capsule_mark *marks, size_t nmarks,
+    void (*cb)(const struct shelf_said *said, void *arg), void *arg)
+{
+	const struct shelved	*i;
+	struct list		*e, *tmp;
+
+	list_each(e, tmp, &s->items) {
+		i = list_entry(e, struct shelved, at);
+		if (i->serial > u->serial && i->said.number >
+		    shelf_mark(marks, nmarks, i->said.origin))
+			cb(&i->said, arg);
+	}
+}

@@ -1,0 +1,68 @@
+/*
+ * What is said to a replica while connections are expected there: kept for them, by
+ * origin and number, until they have come.  Each of them gets what stands behind its
+ * own marks, and nothing twice.
+ */
+#ifndef SHARDD_SHELF_H
+#define SHARDD_SHELF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "common/list.h"
+#include "proto/capsule.h"
+#include "proto/gossip.h"
+
+struct payload;
+
+/* An origin like replicas: the group's state.  Its numbers are positions. */
+#define SHELF_NEWS	0
+
+#define SHELF_ITEMS	4096		/* kept at most; beyond, all is given up */
+#define SHELF_BYTES	(4 << 20)	/* of them */
+
+struct shelf {
+	struct list	 items;		/* struct shelved, oldest first */
+	struct list	 users;		/* struct shelf_user, likewise */
+	uint64_t	 serial;	/* of the last item */
+	size_t		 n, bytes;
+};
+
+/* Who is expected, from one moment on; embedded in what expects it. */
+struct shelf_user {
+	struct list	 at;		/* shelf->users */
+	uint64_t	 serial;	/* the items behind this one are for it */
+	int		 spoiled;	/* something is missing */
+};
+
+/* One thing that was said. */
+struct shelf_said {
+	uint64_t	 origin, number;
+	enum gossip_type type;		/* CAST, PUBLISH, WHISPER */
+	struct slice	 uid;		/* WHISPER's; CAST, PUBLISH: but these */
+	int		 but;
+	struct slice	 topics;
+	struct payload	*p;
+};
+
+struct shelf *shelf_new(void);
+/* Nobody is expected. */
+void	 shelf_free(struct shelf *s);
+/* u gets what is said from now on. */
+void	 shelf_join(struct shelf *s, struct shelf_user *u);
+/* u has come, or does not.  Returns whether anybody is left. */
+int	 shelf_leave(struct shelf *s, struct shelf_user *u);
+/* Keep it; without room or memory, all who are expected have lost something. */
+void	 shelf_put(struct shelf *s, const struct shelf_said *said);
+/* Something was said, and is not known. */
+void	 shelf_spoil(struct shelf *s);
+/*
+ * What u is to get, oldest first: all whose number is above its origin's mark (none:
+ * above 0).
+ */
+void	 shelf_each(const struct shelf *s, const struct shelf_user *u,
+	    const struct capsule_mark *marks, size_t nmarks,
+	    void (*cb)(const struct shelf_said *said, void *arg), void *arg);
+
+#endif
