@@ -161,6 +161,12 @@ settings_init(struct settings *s)
 		settings_die(EXIT_CONFIG, "out of memory");
 }
 
+int
+settings_shared(const struct settings *s)
+{
+	return (strcmp(s->redis, "auto") != 0 && strcmp(s->redis, "none") != 0);
+}
+
 void
 settings_free(struct settings *s)
 {
