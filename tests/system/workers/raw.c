@@ -41,6 +41,7 @@ struct client {
 };
 
 struct later {
+	struct kennel_timer *timer;
 	uint64_t	 id;
 	int		 resume;
 	char		 text[];
@@ -78,6 +79,7 @@ later_cb(void *arg)
 		kennel_resume(s);
 	if (s != NULL)
 		say(s, l->text);
+	kennel_timer_free(l->timer);
 	free(l);
 }
 
@@ -91,7 +93,8 @@ later(struct kennel_socket *s, unsigned ms, const char *text, int resume)
 	l->id = kennel_socket_id(s);
 	l->resume = resume;
 	strcpy(l->text, text);
-	if (kennel_timer_new(ms, 0, later_cb, l) == NULL)
+	l->timer = kennel_timer_new(ms, 0, later_cb, l);
+	if (l->timer == NULL)
 		abort();
 }
 
