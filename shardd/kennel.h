@@ -553,6 +553,22 @@ int	 kennel_send_payload(struct kennel_socket *, struct kennel_payload *);
 int	 kennel_send_headed(struct kennel_socket *, const char *head,
 	    size_t head_len, struct kennel_payload *);
 
+/*
+ * Open a connection to another server, as host:port, [IPv6]:port or unix:/path.  It is
+ * a raw client of app then (one that kennel_worker_main() got; it needs ondata), of no
+ * group: onopen, where kennel_socket_data() is arg already, ondata and the others.
+ * done (may be NULL) comes once, later: after onopen, with err 0; or with s NULL
+ * and err, an errno: ETIMEDOUT (nobody has answered within ms; 0: 10 s), ECONNREFUSED
+ * and its like, EHOSTUNREACH (the name has no address), ECONNABORTED (onopen said
+ * no), ECANCELED (the process ends).  All addresses of the name are tried in turn.
+ * Nothing blocks.  Such a connection has no place: it counts in no limit of the gateway,
+ * which knows nothing of it, and ends with its process.  Returns 0, or -1 with errno
+ * EINVAL, ENOMEM, EAGAIN, and done does not come.
+ */
+typedef void	kennel_dial_cb(struct kennel_socket *, int err, void *arg);
+int	 kennel_dial(const struct kennel_app *app, const char *address,
+	    unsigned ms, kennel_dial_cb *done, void *arg);
+
 /* ---- replicas ---- */
 
 typedef void	kennel_replica_done_cb(struct kennel_replica *, int err,

@@ -110,6 +110,7 @@ session_init(struct sessions *s, struct event_base *base,
     const struct options *opt, struct gate *gate)
 {
 	parting_init(s);
+	list_init(&s->outgoing);
 	return (clients_init(&s->clients, base, opt, gate, &session_ops));
 }
 
