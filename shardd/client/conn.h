@@ -132,6 +132,8 @@ struct conn_ops {
 		    struct buf *rest, conn_start *start);
 	/* A message of an open client. */
 	void	(*message)(struct conn *c, const struct kennel_message *m);
+	/* c's application, wherever it said so, closes c with that code. */
+	void	(*close)(struct conn *c, int code, const char *reason);
 	/* c has nothing more to say or to hear: c->why, c->code.  Once. */
 	void	(*departed)(struct conn *c);
 	/* c is about to be freed. */
