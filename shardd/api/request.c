@@ -15,6 +15,7 @@
 #include "shardd/client/http.h"
 #include "shardd/client/policy.h"
 #include "shardd/client/request.h"
+#include "shardd/client/who.h"
 #include "shardd/gate.h"
 #include "shardd/group/group.h"
 #include "shardd/kennel.h"
@@ -249,7 +250,7 @@ kennel_request_become(struct kennel_request *q, const char *uid, size_t len)
 	}
 	if (q->conn == NULL)
 		return (0);		/* nobody is there who could be it */
-	if (conn_become(q->conn, slice_of(uid, len)) == -1)
+	if (who_become(q->conn, slice_of(uid, len)) == -1)
 		return (-1);
 	m.id = q->conn->id;
 	m.uid = conn_uid(q->conn);
@@ -267,7 +268,7 @@ kennel_request_set_data(struct kennel_request *q, void *data,
 		return (-1);
 	}
 	if (q->conn != NULL)
-		return (conn_set_data(q->conn, data, drop));
+		return (rare_give(&q->conn->rare, &q->conn->data, data, drop));
 	if (drop != NULL)
 		drop(data);
 	return (0);

@@ -15,6 +15,7 @@
 #include "shardd/client/http.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/request.h"
+#include "shardd/client/who.h"
 #include "shardd/client/ws.h"
 #include "shardd/gate.h"
 #include "shardd/kennel.h"
@@ -230,7 +231,7 @@ http_hello(const struct kennel_request *q)
 		q->conn->deflate = (uint8_t)ws_deflate_answer(&q->h, &b);
 	if (q->conn->told & CAPSULE_F_PROTOCOL)
 		buf_addf(&b, "Sec-WebSocket-Protocol: %s\r\n",
-		    conn_header(q->conn, "Sec-WebSocket-Protocol"));
+		    who_header(q->conn, "Sec-WebSocket-Protocol"));
 	buf_add(&b, q->extra.data, q->extra.len);
 	buf_adds(&b, "\r\n");
 	return (b.failed ? NULL : payload_raw(slice_of(b.data, b.len)));
@@ -343,8 +344,8 @@ http_go_home(struct conn *c)
 	struct capsule	 cap = {
 		.id = c->id, .protocol = CAPSULE_HTTP,
 		.flags = c->told & CAPSULE_F_TLS,
-		.peer = slice_str(conn_peer(c)),
-		.via = slice_str(conn_via(c)),
+		.peer = slice_str(who_peer(c)),
+		.via = slice_str(who_via(c)),
 		.early = slice_of(http->in.data, http->in.len),
 	};
 	struct ctl	 m = { .type = CTL_ADOPT, .id = c->id };

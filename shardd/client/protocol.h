@@ -29,6 +29,8 @@ struct protocol {
 	/* c, no longer doomed, ends for that reason: tell the client.  1: told, and
 	 * the connection ends by itself; 0: end it now. */
 	int		(*farewell)(struct conn *c, enum close_why why);
+	/* The client has shut down its side: nothing more comes.  NULL: c ends. */
+	enum close_why	(*ended)(struct conn *c);
 	/* The application ends c, which is open. */
 	void		(*close)(struct conn *c, enum close_why why,
 			    uint16_t code, const char *reason);

@@ -8,6 +8,7 @@
 #include "shardd/client/conn.h"
 #include "shardd/client/policy.h"
 #include "shardd/client/request.h"
+#include "shardd/client/who.h"
 
 /* Bytes of a request with these texts. */
 static size_t
@@ -35,7 +36,7 @@ request_new(struct conn *c, struct slice group, uint64_t replica)
 {
 	struct kennel_request	*q;
 	struct slice		 uid = conn_uid(c);
-	struct slice		 peer = slice_str(conn_peer(c));
+	struct slice		 peer = slice_str(who_peer(c));
 	char			*at;
 
 	if ((q = spare_get(request_size(uid, group, peer))) == NULL)

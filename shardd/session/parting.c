@@ -94,7 +94,7 @@ parting_begin(struct conn *c)
 		m.flags |= CTL_F_OPENED;	/* c is to hear PARTED */
 	gate_tell(s->clients.gate, &m);
 	if ((c->flags & CONN_F_OPENED) == 0) {
-		conn_drop_data(c);
+		rare_drop(c->rare, &c->data);
 		return;
 	}
 	if ((p = malloc(sizeof(*p))) == NULL) {
