@@ -599,6 +599,43 @@ const struct kennel_app *kennel_replica_app(const struct kennel_replica *);
 void	 kennel_replica_set_data(struct kennel_replica *, void *);
 void	*kennel_replica_data(const struct kennel_replica *);
 
+/* ---- who is there ---- */
+
+typedef void	kennel_each_socket_cb(struct kennel_socket *, void *arg);
+/*
+ * cb for each socket of this replica; of one uid in this replica.  cb may send, close,
+ * subscribe: who leaves meanwhile is left out, and who comes.  0, or -1 with errno
+ * ENOTCONN, EINVAL (no cb), ENOMEM.
+ */
+int	 kennel_replica_each(struct kennel_replica *,
+	    kennel_each_socket_cb *cb, void *arg);
+int	 kennel_replica_each_of(struct kennel_replica *, const char *uid,
+	    size_t uid_len, kennel_each_socket_cb *cb, void *arg);
+
+/*
+ * The uids of the whole group, on whatever shard, each once, in the order of their
+ * bytes, a page at a time: the first max (1 to 1024; 0: 1024) behind `after`, which is
+ * empty at first and then the last one of the page before.  more: there are others
+ * behind these.  err: 0; ETIMEDOUT, not all processes answered within deadline_ms (0:
+ * 2 s), and theirs are missing; ECANCELED, this replica has ended (it is NULL then);
+ * ENOMEM.  cb comes once, never from within.  Whoever was there all along is in exactly
+ * one page.  0, or -1 with errno ENOTCONN, EINVAL, ENOMEM.
+ */
+typedef void	kennel_uids_cb(struct kennel_replica *,
+		    const struct kennel_uid *uids, size_t n, int more, int err,
+		    void *arg);
+int	 kennel_replica_uids(struct kennel_replica *, const char *after,
+	    size_t after_len, size_t max, unsigned deadline_ms,
+	    kennel_uids_cb *cb, void *arg);
+/*
+ * kennel_close() all sockets of uid in the group, on whatever shard; who is opened
+ * later is not closed.  done as for kennel_replica_broadcast().  0, or -1 with errno
+ * ENOTCONN, EINVAL (no such code or reason; nobody is closed), ENOMEM.
+ */
+int	 kennel_close_uid(struct kennel_replica *, const char *uid,
+	    size_t uid_len, int code, const char *reason,
+	    kennel_replica_done_cb *done, void *arg);
+
 /* ---- gossip: one answer from each neighbour ---- */
 
 struct kennel_slot {
