@@ -106,7 +106,6 @@ static void	 arrival_input(struct arrival *, const char *, size_t);
 static void	 arrival_hand_over(struct arrival *, const struct http_head *,
 	    struct slice);
 static void	 arrival_hand_over_raw(struct arrival *, struct slice);
-static void	 arrival_go(struct arrival *, const struct handoff_ask *);
 
 struct arrivals *
 arrivals_new(struct event_base *base, const struct settings *settings,
@@ -213,11 +212,10 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 		arrival_turn_away(a, REFUSED_ADDRESS, 0, NULL, 0);
 		return;
 	}
-	if (a->raw != NULL && a->inlet == NULL) {
+	if (a->raw != NULL && a->inlet == NULL)
 		arrival_hand_over_raw(a, slice_of(NULL, 0));
-		return;
-	}
-	arrival_read(a);		/* often the request is there */
+	else
+		arrival_read(a);	/* often the request is there */
 }
 
 void
@@ -599,6 +597,24 @@ arrival_missing(struct arrival *a, const struct http_head *h)
 	arrival_answer(a, &out);
 }
 
+/* Place a, whose bytes are early.  Frees a, but what ask borrows outlives the call. */
+static void
+arrival_go(struct arrival *a, struct handoff_ask *ask, struct slice early)
+{
+	struct arrivals	*as = a->all;
+	struct buf	 in = a->in;
+
+	ask->id = placement_next_id(as->placement);
+	ask->early = early;
+	ask->address = a->address;
+	memset(&a->in, 0, sizeof(a->in));
+	event_del(&a->ev);
+	arrival_leave(a);
+	handoff_start(as->handoffs, ask, a->fd);
+	buf_clear(&in);
+	arrival_free(a);
+}
+
 /* all: every byte read, the head at its start.  Frees a. */
 static void
 arrival_hand_over(struct arrival *a, const struct http_head *h,
@@ -629,6 +645,10 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	}
 	if (routes_find(s->routes, h, &m, &why) == -1) {
 		missing = errno == ENOENT;
+		if (errno == EMSGSIZE) {
+			arrival_turn_away(a, REFUSED_FIELDS, 0, NULL, head_only);
+			return;
+		}
 		if (missing && answer_slash(&out, s->routes, h))
 			arrival_answer(a, &out);
 		else if (missing && missing_wants_page(h))
@@ -655,12 +675,9 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 		return;
 	}
 	ask_request(&ask, h, &m, &from, &here, a->flags);
-	ask.id = placement_next_id(as->placement);
 	if (strcmp(from.peer, a->peer) != 0)
 		ask.via = slice_str(a->peer);
-	ask.early = all;
-	ask.address = a->address;
-	arrival_go(a, &ask);
+	arrival_go(a, &ask, all);
 }
 
 /* As its listener says.  early: what came behind the proxy's head.  Frees a. */
@@ -671,28 +688,11 @@ arrival_hand_over_raw(struct arrival *a, struct slice early)
 	struct handoff_ask	 ask;
 
 	as->totals->raw++;
-	if (as->leaving || ask_raw(&ask, a->raw, slice_str(a->peer), a->flags) == -1) {
+	if (as->leaving || ask_raw(&ask, a->raw, slice_str(a->peer),
+	    a->flags) == -1) {
 		arrival_turn_away(a, as->leaving ? REFUSED_LEAVING :
 		    REFUSED_BAD_NAME, 0, NULL, 0);
 		return;
 	}
-	ask.id = placement_next_id(as->placement);
-	ask.early = early;
-	ask.address = a->address;
-	arrival_go(a, &ask);
-}
-
-/* Place a.  Frees a, but its bytes and the peer's name outlive it for the call. */
-static void
-arrival_go(struct arrival *a, const struct handoff_ask *ask)
-{
-	struct arrivals	*as = a->all;
-	struct buf	 in = a->in;
-
-	memset(&a->in, 0, sizeof(a->in));
-	event_del(&a->ev);
-	arrival_leave(a);
-	handoff_start(as->handoffs, ask, a->fd);
-	buf_clear(&in);
-	arrival_free(a);
+	arrival_go(a, &ask, early);
 }

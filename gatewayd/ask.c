@@ -6,6 +6,7 @@
 #include "gatewayd/handoff_ask.h"
 #include "gatewayd/inlet.h"
 #include "gatewayd/origin.h"
+#include "gatewayd/route.h"
 #include "gatewayd/routes.h"
 #include "proto/capsule.h"
 #include "proto/http_head.h"
@@ -32,7 +33,7 @@ ask_request(struct handoff_ask *ask, const struct http_head *h,
 	if (http_head_websocket(h, &why) == 0)
 		ask->flags |= CAPSULE_F_UPGRADE;
 	else
-		ask->http = 1;
+		ask->http = !route_lasts(m->route, h);
 	ask->head_only = slice_is(h->method, "HEAD");
 	ask->headers = m->headers;
 	ask->nheaders = m->nheaders;

@@ -39,6 +39,10 @@ struct policy_key {
 	uint32_t	 max;
 };
 
+/* Beside the keys: "route.LABEL.path" are the patterns of its paths (pattern.h), with
+ * spaces between. */
+#define POLICY_PATHS	"path"
+
 /* The last one has no key. */
 extern const struct policy_key policy_keys[];
 

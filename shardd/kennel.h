@@ -263,6 +263,12 @@ const char *kennel_request_path(const struct kennel_request *);	/* as sent */
  * Valid until the request is answered. */
 const char *kennel_request_query(struct kennel_request *, const char *key,
 	    size_t *len);
+/* What {name} of the route's path stands for in this path, decoded; NULL if there is
+ * none.  A cookie, without quotes, decoded likewise.  As _query(). */
+const char *kennel_request_param(struct kennel_request *, const char *name,
+	    size_t *len);
+const char *kennel_request_cookie(struct kennel_request *, const char *name,
+	    size_t *len);
 /* First field of this name, or NULL; valid until the request is answered. */
 const char *kennel_request_header(struct kennel_request *, const char *name);
 /* Field number i in order: its name, and *value; NULL behind the last. */
@@ -312,6 +318,56 @@ void	 kennel_respond_page(struct kennel_request *, const char *name);
  */
 void	 kennel_connect(struct kennel_request *);
 
+/* ---- streams: responses that go on ---- */
+
+/*
+ * Answer q with a response that goes on; ends q.  Its client becomes a socket like any
+ * other: onopen follows, perhaps later; it is a member of its group, and each message
+ * to it is a chunk of the response (for HTTP/1.0, bytes until the connection ends).
+ * It sends nothing, so there is no onmessage; what it has to say comes by other requests.
+ * KENNEL_BINARY only means that the bytes need not be UTF-8; an empty message is nothing.
+ *
+ * kennel_close() with 1000 ends the response well, with any other code it is cut
+ * off, as it is where a client was too slow or the shard leaves: so a client knows
+ * whether it has all.  That the client has gone is onclose with 1005, "client", or
+ * onerror with 1006.
+ *
+ * status and type as in kennel_respond(); not 204, 205, 304.  HEAD gets the head.
+ * Cache-Control: no-cache and X-Accel-Buffering: no are added unless
+ * kennel_header() gave others.  Where the route says `stream = yes`, or the client
+ * asks for text/event-stream, the place of its GET is found as for a WebSocket, new
+ * replicas and shards included; of another request it is counted from here on,
+ * over the limit where there is no room.
+ */
+void	 kennel_stream(struct kennel_request *, int status, const char *type);
+/*
+ * The same as server-sent events, what the browser's EventSource reads.  A message to
+ * it, from whatever call, is an event without a name; a binary one is an event
+ * "binary" in base64.  At its end it is told by an event "close", whose data is the
+ * code and the reason.  kennel_request_header(q, "Last-Event-ID") is what the client
+ * heard last, when it comes back.
+ */
+void	 kennel_events(struct kennel_request *);
+
+enum kennel_kind { KENNEL_WEBSOCKET, KENNEL_STREAM, KENNEL_EVENTS };
+enum kennel_kind kennel_socket_kind(const struct kennel_socket *);
+
+struct kennel_event {
+	const char	*id, *event;	/* one line each, or NULL */
+	const char	*data;		/* UTF-8; any number of lines */
+	size_t		 len;
+	unsigned	 retry_ms;	/* until the client comes back; 0: its own */
+};
+/* To this client, a KENNEL_EVENTS.  0, or -1 with errno as kennel_send(), and EINVAL,
+ * EILSEQ, ENOTSUP (another kind of socket). */
+int	 kennel_send_event(struct kennel_socket *, const struct kennel_event *);
+/*
+ * What a stream is sent where nothing else was for `ping_interval`, so that no proxy
+ * takes it for dead; len 0: nothing, as at first.  Events have a comment.  0, or -1
+ * with errno ENOTCONN, EPIPE, ENOTSUP (no stream), ENOMEM.
+ */
+int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
+
 /* ---- sockets ---- */
 
 #define KENNEL_BINARY	0x1	/* a binary message (default: text, which must
@@ -357,6 +413,17 @@ int	 kennel_socket_proxied(const struct kennel_socket *);
 int	 kennel_socket_secure(const struct kennel_socket *);
 /* A header that the route keeps (keep = ...), or NULL. */
 const char *kennel_socket_header(const struct kennel_socket *,
+	    const char *name);
+/*
+ * The same of its path, query and cookies: decoded, NULL if the route does not keep it
+ * (keep = path:NAME query:KEY cookie:NAME), if it was not sent, is empty or has a NUL in
+ * it.  A route that keeps none costs its sockets nothing; keep_max bounds all of it.
+ */
+const char *kennel_socket_param(const struct kennel_socket *,
+	    const char *name);
+const char *kennel_socket_query(const struct kennel_socket *,
+	    const char *key);
+const char *kennel_socket_cookie(const struct kennel_socket *,
 	    const char *name);
 uint64_t kennel_socket_id(const struct kennel_socket *);
 /* When a message last came or was sent; ms since 1970. */

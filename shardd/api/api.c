@@ -31,7 +31,8 @@ api_message(const char *data, size_t len, int flags)
 		errno = EINVAL;
 		return (NULL);
 	}
-	if ((p = payload_message(slice_of(data, len))) != NULL)
+	if ((p = payload_formed(FORM_PLAIN, WS_BINARY,
+	    slice_of(data, len))) != NULL)
 		p->more = (flags & KENNEL_MORE) != 0;
 	return (p);
 }

@@ -7,10 +7,12 @@
 
 #include "common/log.h"
 #include "proto/http_reply.h"
+#include "proto/pattern.h"
 #include "shardd/api/api.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/http.h"
+#include "shardd/client/policy.h"
 #include "shardd/client/request.h"
 #include "shardd/group/group.h"
 #include "shardd/kennel.h"
@@ -58,6 +60,47 @@ kennel_request_query(struct kennel_request *q, const char *key, size_t *len)
 	if (len != NULL)
 		*len = n;
 	return (t->s);
+}
+
+/* What was sent in raw, percent-decoded; as long as q lives. */
+static const char *
+request_decoded(struct kennel_request *q, struct slice raw, size_t *len)
+{
+	struct request_text	*t;
+	size_t			 n;
+
+	if (raw.data == NULL ||
+	    (t = malloc(sizeof(*t) + raw.len + 1)) == NULL)
+		return (NULL);
+	n = bytes_unpercent(t->s, raw, 0);
+	t->s[n] = '\0';
+	t->next = q->texts;
+	q->texts = t;
+	if (len != NULL)
+		*len = n;
+	return (t->s);
+}
+
+const char *
+kennel_request_param(struct kennel_request *q, const char *name, size_t *len)
+{
+	struct taken	 taken;
+
+	if (q == NULL || name == NULL || q->route == NULL ||
+	    q->route->paths == NULL ||
+	    !patterns_match(q->route->paths, q->h.path, &taken))
+		return (NULL);
+	for (size_t i = 0; i < taken.n; i++)
+		if (slice_is(taken.name[i], name))
+			return (request_decoded(q, taken.value[i], len));
+	return (NULL);
+}
+
+const char *
+kennel_request_cookie(struct kennel_request *q, const char *name, size_t *len)
+{
+	return (q == NULL || name == NULL ? NULL :
+	    request_decoded(q, http_cookie_get(&q->h, name), len));
 }
 
 const char *

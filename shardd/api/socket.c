@@ -186,6 +186,27 @@ kennel_socket_header(const struct kennel_socket *s, const char *name)
 	    who_header(conn_of(s), name));
 }
 
+const char *
+kennel_socket_param(const struct kennel_socket *s, const char *name)
+{
+	return (s == NULL || name == NULL ? NULL :
+	    who_kept(conn_of(s), "path", name));
+}
+
+const char *
+kennel_socket_query(const struct kennel_socket *s, const char *key)
+{
+	return (s == NULL || key == NULL ? NULL :
+	    who_kept(conn_of(s), "query", key));
+}
+
+const char *
+kennel_socket_cookie(const struct kennel_socket *s, const char *name)
+{
+	return (s == NULL || name == NULL ? NULL :
+	    who_kept(conn_of(s), "cookie", name));
+}
+
 uint64_t
 kennel_socket_id(const struct kennel_socket *s)
 {

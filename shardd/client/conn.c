@@ -269,11 +269,15 @@ conn_queue(struct conn *c, struct payload *p)
 	}
 	if (c->deflate)
 		p = payload_deflated(p, c->deflate);
-	else if ((c->flags & CONN_F_RAW) && (p = payload_plain(p)) == NULL) {
+	else if (c->protocol->form != NULL)
+		p = c->protocol->form(c, p);
+	if (p == NULL) {
 		conn_doom(c, CLOSE_NO_MEMORY);
 		errno = ENOMEM;
 		return (-1);
 	}
+	if (payload_wire(p).len == 0)
+		return (0);		/* nothing, in that form */
 	if (outbox_add(&c->out, p) == -1) {
 		conn_doom(c, CLOSE_NO_MEMORY);
 		errno = ENOMEM;
@@ -525,7 +529,8 @@ conn_input(struct conn *c)
 		if (n == -1)
 			c->flags |= CONN_F_BROKEN;
 		if (n <= 0)
-			return (CLOSE_RESET);
+			return (n == 0 && c->protocol->eof != CLOSE_NONE ?
+			    c->protocol->eof : CLOSE_RESET);
 		if ((why = c->protocol->input(c, conn_buf, (size_t)n)) !=
 		    CLOSE_NONE)
 			return (why);
@@ -658,7 +663,7 @@ conn_end(struct conn *c)
 {
 	if ((c->flags & CONN_F_GONE) == 0)
 		conn_depart(c, c->why != CLOSE_NONE ? c->why : CLOSE_RESET,
-		    1006);
+		    c->why == CLOSE_CLIENT ? 1005 : 1006);
 	if (c->fd != -1)
 		conn_disarm(c);
 	c->flags &= (uint16_t)~(CONN_F_BEGUN | CONN_F_DOOMED);

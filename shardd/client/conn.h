@@ -8,7 +8,8 @@
  *	PARKED		our ADOPTED is not with the kernel yet: untouched
  *	HTTP		reading and answering requests (http.c)
  *	OPENING		upgraded; waits for its replica and its lookup entry
- *	OPEN		a WebSocket (ws.c), a member of its replica
+ *	OPEN		a WebSocket (ws.c) or a stream (stream.c), a member of
+ *			its replica
  *	CLOSING		our close frame is out, the client's is awaited
  *	LINGER		all is written and shut down; reads until the end
  *	HOMING		sent to the gateway, which has not said ADOPTED yet
@@ -123,14 +124,19 @@ struct conn {
 					   headers; each terminated */
 };
 
+/* c speaks another protocol from now on, and has the bytes in rest (taken) to begin
+ * with.  0, or -1: no memory. */
+typedef int	conn_start(struct conn *c, struct buf *rest);
+
 /* What the floor above is told. */
 struct conn_ops {
 	/* q has come whole: answer with http_answer() or http_upgrade(). */
 	void	(*request)(struct kennel_request *q);
-	/* q's connection is to be a WebSocket: hello is the 101, rest what came
-	 * behind the handshake; both are taken. */
+	/* q's connection is to be a member of its group: hello is what its client reads
+	 * first, the 101 or the head of a stream, rest what came behind the request;
+	 * both are taken.  Once it is open, start gives it its protocol. */
 	void	(*upgraded)(struct conn *c, struct payload *hello,
-		    struct buf *rest);
+		    struct buf *rest, conn_start *start);
 	/* A message of an open client. */
 	void	(*message)(struct conn *c, const struct kennel_message *m);
 	/* Bytes of a raw client: how many of them were used, or -1. */
@@ -225,11 +231,11 @@ void	 conn_throttle(struct conn *c);
 /* Flush after the control channel has been flushed (CONN_F_LATE). */
 void	 conn_late(struct conn *c);
 
-/* End c at the end of this turn; c hears nothing more.  From anywhere. */
-void	 conn_doom(struct conn *c, enum close_why why);
-/* Close c for that reason, in the way of what it speaks, if it is open. */
+/* The application or the operator ends c, whose client is told why. */
 void	 conn_close(struct conn *c, enum close_why why, uint16_t code,
 	    const char *reason);
+/* End c at the end of this turn; c hears nothing more.  From anywhere. */
+void	 conn_doom(struct conn *c, enum close_why why);
 /* c's part is over: says so to the floor above, once, with code and why. */
 void	 conn_depart(struct conn *c, enum close_why why, uint16_t code);
 /* All is queued: write it, shut down, read to the end, end. */

@@ -45,7 +45,15 @@ static int
 policy_set(struct policy *p, struct slice key, struct slice value)
 {
 	const struct policy_key	*k = policy_key(key);
+	char			*paths;
 
+	if (slice_is(key, POLICY_PATHS)) {
+		if ((paths = slice_dup(value)) == NULL)
+			return (-1);
+		free(p->paths);
+		p->paths = paths;
+		return (0);
+	}
 	if (k != NULL && policy_read(&p->allows, k, value) == 0)
 		return (0);
 	errno = EINVAL;
@@ -169,6 +177,7 @@ policies_clear(struct map *policies)
 		map_remove(policies, n);
 		policy_settings_clear(p);
 		free(p->label);
+		free(p->paths);
 		free(p);
 	}
 	map_clear(policies);

@@ -24,6 +24,7 @@ struct meter {
 struct policy {
 	struct map_node	 by_label;	/* of the route */
 	char		*label;
+	char		*paths;		/* patterns of its paths, or NULL */
 	struct policy_values allows;
 	struct meter	 common;	/* of all that have measured nothing yet */
 	struct list	 settings;	/* a listener's for its application */

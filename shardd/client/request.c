@@ -2,9 +2,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/spare.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/policy.h"
 #include "shardd/client/request.h"
 #include "shardd/client/who.h"
 
@@ -42,6 +44,7 @@ request_new(struct conn *c, struct slice group, uint64_t replica)
 	memset(q, 0, offsetof(struct kennel_request, h.headers));
 	q->conn = c;
 	q->told = c->told;
+	q->route = c->meter == NULL ? NULL : c->meter->policy;
 	q->replica = replica;
 	at = q->text;
 	q->uid = request_put(&at, uid);
@@ -63,6 +66,22 @@ request_text(struct kennel_request *q, struct slice s)
 	t->next = q->texts;
 	q->texts = t;
 	return (t->s);
+}
+
+int
+request_says(const struct kennel_request *q, const char *name)
+{
+	const char	*at = q->extra.data, *end;
+	size_t		 left = q->extra.len, n = strlen(name), line;
+
+	while (left > 0 && (end = memchr(at, '\n', left)) != NULL) {
+		line = (size_t)(end - at) + 1;
+		if (line > n && at[n] == ':' && strncasecmp(at, name, n) == 0)
+			return (1);
+		at += line;
+		left -= line;
+	}
+	return (0);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "common/spare.h"
 #include "common/turn.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/payload.h"
 #include "shardd/client/policy.h"
 #include "shardd/client/tcp.h"
 #include "shardd/client/unfinished.h"
@@ -227,6 +228,14 @@ tcp_timeout(struct conn *c)
 	conn_doom(c, CLOSE_TIMEOUT);
 }
 
+/* A message as it is. */
+static struct payload *
+tcp_form(struct conn *c, struct payload *p)
+{
+	(void)c;
+	return (payload_plain(p));
+}
+
 static const struct protocol tcp_protocol = {
 	.input = tcp_input,
 	.resume = tcp_resume,
@@ -234,6 +243,7 @@ static const struct protocol tcp_protocol = {
 	.timeout = tcp_timeout,
 	.farewell = tcp_farewell,
 	.close = tcp_close,
+	.form = tcp_form,
 	.clear = tcp_clear,
 };
 

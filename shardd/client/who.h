@@ -9,5 +9,9 @@ const char *who_peer(const struct conn *c);
 const char *who_via(const struct conn *c);
 /* A header that the route keeps, or NULL. */
 const char *who_header(const struct conn *c, const char *name);
+/* Of the path, the query or the cookies, as source says ("path"), what the route
+ * keeps by that name, or NULL. */
+const char *who_kept(const struct conn *c, const char *source,
+	    const char *name);
 
 #endif

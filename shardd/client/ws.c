@@ -81,11 +81,8 @@ static void
 ws_close(struct conn *c, enum close_why why, uint16_t code,
     const char *reason)
 {
-	if (c->state != CONN_OPEN) {
-		if (c->state == CONN_OPENING)
-			conn_doom(c, why);
+	if (c->state != CONN_OPEN)
 		return;
-	}
 	conn_depart(c, why, code);
 	conn_late(c);
 	if (why == CLOSE_SLOW)

@@ -2,8 +2,6 @@
 #ifndef SHARDD_WS_H
 #define SHARDD_WS_H
 
-#include <stdint.h>
-
 #include "common/bytes.h"
 
 struct conn;

@@ -1,12 +1,10 @@
-/* How a session begins: from the decision for a 101 to onopen. */
+/* How a session begins: from the decision for a 101, or a stream, to onopen. */
 #include <stdlib.h>
 
 #include "common/log.h"
 #include "common/spare.h"
 #include "proto/http_reply.h"
 #include "shardd/client/payload.h"
-#include "shardd/client/tcp.h"
-#include "shardd/client/ws.h"
 #include "shardd/group/lookup.h"
 #include "shardd/group/replica.h"
 #include "shardd/kennel.h"
@@ -22,6 +20,7 @@ struct opening {
 	struct payload	*hello;		/* the 101 */
 	struct lookup_ticket *ticket;	/* NULL: listed, or not asked for yet */
 	int		 listed;
+	conn_start	*start;		/* of what c speaks then */
 	struct buf	 rest;		/* read behind the handshake */
 	struct unfinished_part *part;	/* rest */
 };
@@ -67,9 +66,10 @@ opening_refuse(struct conn *c)
 
 /* Nothing is missing: hello (NULL: raw) and rest, both taken, then onopen. */
 static void
-opening_open(struct conn *c, struct payload *hello, struct buf *rest)
+opening_open(struct conn *c, struct payload *hello, struct buf *rest,
+    conn_start *start)
 {
-	if ((hello == NULL ? tcp_start(c, rest) : ws_start(c, rest)) == -1)
+	if (start(c, rest) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
 	if (c->flags & CONN_F_DOOMED) {
 		if (hello != NULL)
@@ -109,6 +109,7 @@ opening_try(struct opening *o)
 {
 	struct conn	*c = o->conn;
 	struct payload	*hello = o->hello;
+	conn_start	*start = o->start;
 	struct buf	 rest = o->rest;
 
 	if ((c->flags & CONN_F_DOOMED) || !o->listed || !c->replica->ready)
@@ -116,7 +117,7 @@ opening_try(struct opening *o)
 	o->hello = NULL;
 	memset(&o->rest, 0, sizeof(o->rest));
 	opening_clear(c);
-	opening_open(c, hello, &rest);
+	opening_open(c, hello, &rest, start);
 }
 
 /* ---- what is waited for ---- */
@@ -149,7 +150,8 @@ opening_listed_cb(void *arg)
 }
 
 void
-opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
+opening_begin(struct conn *c, struct payload *hello, struct buf *rest,
+    conn_start *start)
 {
 	struct opening	*o;
 
@@ -157,7 +159,7 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	conn_set_state(c, CONN_OPENING);
 	c->protocol = &opening_protocol;
 	if (c->replica == NULL) {
-		opening_open(c, hello, rest);
+		opening_open(c, hello, rest, start);
 		return;
 	}
 	if ((o = spare_zero(sizeof(*o))) == NULL) {
@@ -172,6 +174,7 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	o->wait.gone = opening_gone_cb;
 	o->conn = c;
 	o->hello = hello;
+	o->start = start;
 	o->rest = *rest;
 	c->proto = o;
 	if (rest->len > 0)

@@ -9,6 +9,7 @@
 #include "shardd/client/http.h"
 #include "shardd/client/policy.h"
 #include "shardd/client/request.h"
+#include "shardd/client/tcp.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
 #include "shardd/kennel.h"
@@ -138,7 +139,7 @@ session_start(struct conn *c)
 	c->proto = NULL;
 	c->flags |= CONN_F_BEGUN;
 	if (c->flags & CONN_F_RAW) {
-		opening_begin(c, NULL, early);
+		opening_begin(c, NULL, early, tcp_start);
 		spare_put(early, sizeof(*early));
 		conn_arm(c);
 		return;
