@@ -179,6 +179,7 @@ def test_receivers_are_those_of_the_open(people):
     b.barrier()
     a.send(OPEN_TO_ROOM, "r|s", ident=5)
     f = b.recv()
+    assert a.fence(c) == []             # it has arrived in c's process, too
     c.join("r")
     b.leave("r")
     c.barrier()
