@@ -318,6 +318,28 @@ void	 kennel_respond_page(struct kennel_request *, const char *name);
  */
 void	 kennel_connect(struct kennel_request *);
 
+/*
+ * Before it is connected or streamed: it is the connection of uid (1 to 512 bytes),
+ * whatever the route says: in kennel_socket_uid(), for whispers, in all counts, in
+ * Redis, for who is led where the uid is.  kennel_request_uid() stays who asked.  The
+ * place that was chosen stays, too.  0, or -1 with errno EINVAL or ENOMEM.
+ */
+int	 kennel_request_become(struct kennel_request *, const char *uid,
+	    size_t len);
+typedef void	kennel_drop_cb(void *data);
+/*
+ * What kennel_socket_data() gives from onopen on.  If onopen is never called (the
+ * client has gone, asked for no WebSocket, its group did not get ready), drop(data) is,
+ * once, unless it is NULL; also from within this call.  0, or -1 with errno ENOMEM,
+ * and data is yours.
+ */
+int	 kennel_request_set_data(struct kennel_request *, void *data,
+	    kennel_drop_cb *drop);
+/* The same, and kennel_connect().  -1: the request is still to be answered. */
+int	 kennel_connect_as(struct kennel_request *, const char *uid, size_t len);
+int	 kennel_connect_data(struct kennel_request *, void *data,
+	    kennel_drop_cb *drop);
+
 /* ---- streams: responses that go on ---- */
 
 /*

@@ -1,4 +1,6 @@
 /* A worker process, from its arguments to its end. */
+#include <sys/prctl.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -135,6 +137,8 @@ start_arguments(struct worker *w, int argc, char **argv)
 	name = name == NULL ? argv[0] : name + 1;
 	snprintf(ident, sizeof(ident), "%.40s/%u", name, w->slot);
 	log_init(ident, level);
+	/* Executed by a descriptor, a process has the descriptor's name. */
+	(void)prctl(PR_SET_NAME, name);
 	log_format_set(format);
 	if (proc_open_to_debuggers(core) == -1)
 		fatal("core");

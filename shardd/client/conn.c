@@ -122,8 +122,8 @@ conn_free(struct conn *c)
 	if (c->turns & CONN_T_TELL)
 		line_leave(&all->pressed, c);
 	outbox_clear(&c->out);
-	if (c->reason != NULL)
-		payload_unref(c->reason);
+	rare_drop(c->rare, &c->data);
+	rare_free(c->rare);
 	list_remove(&c->at);
 	all->n--;
 	all->ops->freed(c);

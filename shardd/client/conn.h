@@ -31,6 +31,7 @@
 #include "proto/counters.h"
 #include "shardd/client/outbox.h"
 #include "shardd/client/protocol.h"
+#include "shardd/client/rare.h"
 
 struct burst;
 struct clients;
@@ -92,7 +93,7 @@ struct conn {
 	struct clients	*clients;
 	const struct protocol *protocol;
 	void		*proto;		/* the protocol's, or NULL: idle */
-	struct payload	*reason;	/* the client's, for onclose, or NULL */
+	struct rare	*rare;		/* what few have, or NULL */
 	struct meter	*meter;		/* what its route allows */
 	struct outbox	 out;
 	/* The floors' above, who alone look into them. */
@@ -276,6 +277,8 @@ conn_counts(const struct conn *c)
 static inline struct slice
 conn_uid(const struct conn *c)
 {
+	if (c->rare != NULL && c->rare->uid != NULL)
+		return (slice_of(c->rare->uid, c->rare->uid_len));
 	return (slice_of(c->text, c->uid_len));
 }
 

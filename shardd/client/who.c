@@ -56,3 +56,10 @@ who_kept(const struct conn *c, const char *source, const char *name)
 			return (value);
 	return (NULL);
 }
+
+int
+who_become(struct conn *c, struct slice uid)
+{
+	c->told &= (uint8_t)~CAPSULE_F_UID_MADE;
+	return (rare_set_uid(&c->rare, uid));
+}

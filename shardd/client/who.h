@@ -1,6 +1,8 @@
-/* Who a client is, as its connection's capsule said. */
+/* Who a client is: as its connection's capsule said, or the application since. */
 #ifndef SHARDD_WHO_H
 #define SHARDD_WHO_H
+
+#include "common/bytes.h"
 
 struct conn;
 
@@ -13,5 +15,7 @@ const char *who_header(const struct conn *c, const char *name);
  * keeps by that name, or NULL. */
 const char *who_kept(const struct conn *c, const char *source,
 	    const char *name);
+/* c belongs to uid from now on: before it is a member or listed.  0, or -1: ENOMEM. */
+int	 who_become(struct conn *c, struct slice uid);
 
 #endif

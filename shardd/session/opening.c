@@ -84,6 +84,7 @@ opening_open(struct conn *c, struct payload *hello, struct buf *rest,
 	/* c's first words stand behind the 101 in one write.  If onopen closes
 	 * c, c was open: the client reads why, and onclose follows. */
 	c->flags |= CONN_F_OPENED;
+	rare_keep(c->rare);
 	if (c->app->onopen != NULL && c->app->onopen(conn_socket(c)) == -1 &&
 	    (c->flags & CONN_F_GONE) == 0) {
 		c->flags &= (uint16_t)~CONN_F_OPENED;
