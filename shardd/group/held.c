@@ -187,3 +187,11 @@ held_ended(uint64_t replica)
 			return (1);
 	return (0);
 }
+
+void
+held_clear_ended(uint64_t replica)
+{
+	for (size_t i = 0; i < HELD_ENDED; i++)
+		if (ended[i] == replica)
+			ended[i] = 0;
+}

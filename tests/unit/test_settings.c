@@ -156,10 +156,11 @@ START_TEST(nothing_need_be_said)
 	struct route_match	 m;
 
 	LOAD("--log-level", "warn");
-	ck_assert_uint_eq(s.inlets.n, 2);
+	ck_assert_uint_eq(s.inlets.n, 3);
 	ck_assert_str_eq(s.inlets.list[0].text, "8080");
-	ck_assert_str_eq(s.inlets.list[1].text, "5000");
-	ck_assert(s.inlets.list[1].built_in);
+	ck_assert_str_eq(s.inlets.list[1].text, "9010");
+	ck_assert_str_eq(s.inlets.list[2].text, "5000");
+	ck_assert(s.inlets.list[2].built_in);
 	ck_assert_uint_ge(s.shards, 2);
 	ck_assert_uint_eq(s.max_shards, 32);
 	ck_assert_uint_eq(s.limit, 0);
@@ -275,7 +276,7 @@ START_TEST(the_built_in_listener_goes_with_the_first_of_a_file)
 
 	make(file, "[worker]\nmessage_max = 1M\n", 0644);
 	LOAD("--config", file);
-	ck_assert_uint_eq(s.inlets.n, 2);
+	ck_assert_uint_eq(s.inlets.n, 3);
 	settings_free(&s);
 	LOAD("--config", file, "--listen", "1234");
 	ck_assert_uint_eq(s.inlets.n, 1);
