@@ -155,6 +155,8 @@ session_adopt(struct sessions *s, const struct capsule *cap,
 	if (raw)
 		c->flags |= CONN_F_RAW;
 	c->app_n = (uint8_t)(n < COUNTERS_APPS ? n : COUNTERS_APPS - 1);
+	if (meter_message_max(c->meter) != 0)
+		max = meter_message_max(c->meter);
 	c->message_max = max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
 	c->proto = early;
 	if ((c->replica = r) != NULL)
