@@ -453,6 +453,8 @@ int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
 #define KENNEL_SELF	0x2	/* to the sender's uid as well */
 #define KENNEL_MORE	0x4	/* kennel_send() to a raw client: the message goes on
 				   with the next one */
+#define KENNEL_OTHERS	0x8	/* kennel_emit, kennel_broadcast: to the sender's
+				   uid as well, but not to this very socket */
 
 /*
  * For calls made from a socket: err is 0 when all neighbours have acted,
