@@ -287,7 +287,11 @@ const char *kennel_request_peer(const struct kennel_request *);
 int	 kennel_request_proxied(const struct kennel_request *);
 /* Did the client ask over TLS (https), as a trusted proxy says? */
 int	 kennel_request_secure(const struct kennel_request *);
-/* NULL when the route has no group. */
+/*
+ * NULL when the route has no group.  Else this process has a part of the group that the
+ * route names until q is answered, whether or not any socket of the group is here, so
+ * that kennel_replica_broadcast(), _whisper() and _publish_all() reach all of it.
+ */
 struct kennel_replica *kennel_request_replica(const struct kennel_request *);
 /* Does it ask for an upgrade to WebSocket (rightly or not)? */
 int	 kennel_request_upgrades(const struct kennel_request *);
@@ -647,6 +651,10 @@ int	 kennel_publish(struct kennel_socket *, const char *const *topics,
 int	 kennel_replica_publish(struct kennel_replica *,
 	    const char *const *topics, const char *data, size_t len,
 	    int flags);
+/* As kennel_replica_broadcast(): to the whole group. */
+int	 kennel_replica_publish_all(struct kennel_replica *,
+	    const char *const *topics, const char *data, size_t len,
+	    int flags, kennel_replica_done_cb *done, void *arg);
 
 /* ---- shared state: one order for all ---- */
 
