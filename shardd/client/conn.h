@@ -59,6 +59,7 @@ enum conn_state {
 #define PAUSE_BUSY	0x4	/* a request is being answered */
 #define PAUSE_OUT	0x8	/* it does not read what its messages led to */
 #define PAUSE_APP	0x10	/* its application wants so */
+#define PAUSE_WATCH	0x20	/* it is not read, but whether it leaves is heard */
 
 #define CONN_F_DOOMED	0x001	/* will be ended at the end of this turn */
 #define CONN_F_DIRTY	0x02	/* in the list to be flushed */
@@ -138,6 +139,13 @@ struct conn_ops {
 	 * both are taken.  Once it is open, start gives it its protocol. */
 	void	(*upgraded)(struct conn *c, struct payload *hello,
 		    struct buf *rest, conn_start *start);
+	/* q's head has come, and a body follows: may be answered at once. */
+	void	(*head)(struct kennel_request *q);
+	/* A piece of a body that the application takes as it comes. */
+	void	(*body)(struct kennel_request *q, const char *data, size_t len);
+	/* The client of q, which is not answered, has gone; q->conn NULL: nobody can
+	 * be answered any more. */
+	void	(*left)(struct kennel_request *q);
 	/* A message of an open client. */
 	void	(*message)(struct conn *c, const struct kennel_message *m);
 	/* c's application, wherever it said so, closes c with that code. */
