@@ -330,10 +330,24 @@ int	 kennel_header(struct kennel_request *, const char *name,
 	    const char *value);
 /*
  * Answer; ends q.  type NULL: no Content-Type.  status 200..599.  If the
- * client has gone, nothing happens.  HEAD gets no body.
+ * client has gone, nothing happens.  HEAD gets no body.  Where kennel_header() has given
+ * an ETag or Last-Modified, a GET that would be answered with 200 is answered with 304
+ * or 412 if it asks so.
  */
 void	 kennel_respond(struct kennel_request *, int status, const char *type,
 	    const char *body, size_t len);
+/*
+ * The same with length bytes (UINT64_MAX: the rest) of an open file, from offset on; fd
+ * stays yours, and may be closed.  The kernel sends it, in the client's time; a file that
+ * gets shorter meanwhile cuts the connection off.
+ *
+ * With status 200, a GET is answered as it asks: 206 or 416 for a Range (one; several are
+ * answered with all of it), which If-Range may bind, 304 or 412 for If-None-Match,
+ * If-Modified-Since, If-Match, If-Unmodified-Since.  ETag and Last-Modified are the
+ * file's, unless kennel_header() gave others.
+ */
+void	 kennel_respond_fd(struct kennel_request *, int status,
+	    const char *type, int fd, uint64_t offset, uint64_t length);
 /* Answer with a file of the pages directory (name without ".."); 404 if it is
  * not there.  The type follows the name's ending, unless kennel_header() gave one. */
 void	 kennel_respond_page(struct kennel_request *, const char *name);
@@ -557,6 +571,22 @@ int	 kennel_send_payload(struct kennel_socket *, struct kennel_payload *);
  * message. */
 int	 kennel_send_headed(struct kennel_socket *, const char *head,
 	    size_t head_len, struct kennel_payload *);
+
+/*
+ * Open a connection to another server, as host:port, [IPv6]:port or unix:/path.  It is
+ * a raw client of app then (one that kennel_worker_main() got; it needs ondata), of no
+ * group: onopen, where kennel_socket_data() is arg already, ondata and the others.
+ * done (may be NULL) comes once, later: after onopen, with err 0; or with s NULL
+ * and err, an errno: ETIMEDOUT (nobody has answered within ms; 0: 10 s), ECONNREFUSED
+ * and its like, EHOSTUNREACH (the name has no address), ECONNABORTED (onopen said
+ * no), ECANCELED (the process ends).  All addresses of the name are tried in turn.
+ * Nothing blocks.  Such a connection has no place: it counts in no limit of the gateway,
+ * which knows nothing of it, and ends with its process.  Returns 0, or -1 with errno
+ * EINVAL, ENOMEM, EAGAIN, and done does not come.
+ */
+typedef void	kennel_dial_cb(struct kennel_socket *, int err, void *arg);
+int	 kennel_dial(const struct kennel_app *app, const char *address,
+	    unsigned ms, kennel_dial_cb *done, void *arg);
 
 /* ---- replicas ---- */
 

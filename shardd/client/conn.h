@@ -86,6 +86,7 @@ enum conn_state {
 #define CONN_T_TELL	0x8	/* in clients->pressed: to be told of its queue */
 #define CONN_T_HIGH	0x10	/* its queue passed the high mark, as was told */
 #define CONN_T_PART	0x20	/* the rest of a message is still to be queued */
+#define CONN_T_MORE	0x40	/* owes more than its outbox has */
 
 struct conn {
 	struct bag_node	 by_uid;	/* a member: mine is its index in

@@ -119,6 +119,7 @@ session_init(struct sessions *s, struct event_base *base,
     const struct options *opt, struct gate *gate)
 {
 	parting_init(s);
+	list_init(&s->outgoing);
 	return (clients_init(&s->clients, base, opt, gate, &session_ops));
 }
 
@@ -154,6 +155,8 @@ session_adopt(struct sessions *s, const struct capsule *cap,
 	if (raw)
 		c->flags |= CONN_F_RAW;
 	c->app_n = (uint8_t)(n < COUNTERS_APPS ? n : COUNTERS_APPS - 1);
+	if (meter_message_max(c->meter) != 0)
+		max = meter_message_max(c->meter);
 	c->message_max = max > UINT32_MAX ? UINT32_MAX : (uint32_t)max;
 	c->proto = early;
 	if ((c->replica = r) != NULL)

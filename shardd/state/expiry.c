@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -115,12 +116,18 @@ expiry_first(const struct maps *m, int durable, size_t *n)
 
 #define EXPIRY_ONCE	500	/* keys that a step removes */
 
-/* What is found in one map; the names are copied, for a step's own writes move. */
+/* One key whose time has ended; its name is a copy, for a step's own writes move. */
+struct expiry_key {
+	uint64_t	 when;
+	char		*name;
+	size_t		 len;
+};
+
 struct expiry_found {
 	uint64_t	 now;
-	struct buf	 names;		/* each with its length before it */
+	struct expiry_key keys[EXPIRY_ONCE];
 	size_t		 n;
-	int		 more;
+	int		 more, failed;
 };
 
 /* One key with a time: has it ended? */
@@ -128,6 +135,7 @@ static void
 expiry_found_cb(struct slice name, struct slice value, void *arg)
 {
 	struct expiry_found	*f = arg;
+	struct expiry_key	*k = &f->keys[f->n];
 
 	if (expiry_when(value) > f->now)
 		return;
@@ -135,44 +143,62 @@ expiry_found_cb(struct slice name, struct slice value, void *arg)
 		f->more = 1;
 		return;
 	}
-	f->n++;
-	buf_add(&f->names, &name.len, sizeof(name.len));
-	buf_add(&f->names, name.data, name.len);
+	k->when = expiry_when(value);
+	k->len = name.len;
+	if ((k->name = slice_dup(name)) == NULL)
+		f->failed = 1;
+	else
+		f->n++;
+}
+
+/* For qsort: the earliest first. */
+static int
+expiry_order(const void *a, const void *b)
+{
+	uint64_t	 x = ((const struct expiry_key *)a)->when;
+	uint64_t	 y = ((const struct expiry_key *)b)->when;
+
+	return (x < y ? -1 : x > y);
+}
+
+/* Remove a key, and what says when its time ends.  0, or an errno. */
+static int
+expiry_remove(struct kennel_step *t, const char *times, struct slice name)
+{
+	const char	*end = memchr(name.data, '\0', name.len);
+	struct slice	 map, key, nothing = { NULL, 0 };
+
+	if (decide_left(t) < 2)
+		return (EAGAIN);
+	if (end != NULL) {
+		map = slice_of(name.data, (size_t)(end - name.data));
+		key = slice_of(end + 1, name.len - map.len - 1);
+		if (decide_get(t, map, key).data != NULL)
+			decide_put(t, map, key, nothing);
+	}
+	return (decide_put_ours(t, slice_str(times), name, nothing) == -1 ?
+	    errno : 0);
 }
 
 /* Remove what has ended, of the maps that those times are for. */
 static int
-expiry_remove(struct kennel_step *t, const char *times, uint64_t now)
+expiry_sweep(struct kennel_step *t, const char *times, uint64_t now)
 {
-	struct expiry_found	 f = { .now = now };
-	struct slice		 name, map, key;
-	const char		*at, *end;
-	int			 err = 0;
+	static struct expiry_found	 f;
+	int				 err;
 
+	f.now = now;
+	f.n = 0;
+	f.more = f.failed = 0;
 	decide_each(t, slice_str(times), expiry_found_cb, &f);
-	if (f.names.failed)
-		err = ENOMEM;
-	at = f.names.data;
-	for (size_t i = 0; err == 0 && i < f.n; i++) {
-		memcpy(&name.len, at, sizeof(name.len));
-		name.data = at + sizeof(name.len);
-		at = name.data + name.len;
-		if (decide_left(t) < 2) {
-			err = EAGAIN;
-			break;
-		}
-		end = memchr(name.data, '\0', name.len);
-		if (end != NULL) {
-			map = slice_of(name.data, (size_t)(end - name.data));
-			key = slice_of(end + 1, name.len - map.len - 1);
-			if (decide_get(t, map, key).data != NULL)
-				decide_put(t, map, key, slice_of(NULL, 0));
-		}
-		if (decide_put_ours(t, slice_str(times), name, slice_of(NULL,
-		    0)) == -1)
-			err = errno;
+	qsort(f.keys, f.n, sizeof(f.keys[0]), expiry_order);
+	err = f.failed ? ENOMEM : 0;
+	for (size_t i = 0; i < f.n; i++) {
+		if (err == 0)
+			err = expiry_remove(t, times, slice_of(f.keys[i].name,
+			    f.keys[i].len));
+		free(f.keys[i].name);
 	}
-	buf_clear(&f.names);
 	return (err == 0 && f.more ? EAGAIN : err);
 }
 
@@ -183,8 +209,8 @@ expiry_decide(struct kennel_step *t, uint64_t now, int durable)
 
 	t->passing = 1;			/* what was worth more stays so */
 	if (durable)
-		err = expiry_remove(t, EXPIRY_DURABLE, now);
+		err = expiry_sweep(t, EXPIRY_DURABLE, now);
 	if (err == 0)
-		err = expiry_remove(t, EXPIRY_VOLATILE, now);
+		err = expiry_sweep(t, EXPIRY_VOLATILE, now);
 	return (err);
 }

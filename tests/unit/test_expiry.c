@@ -142,6 +142,44 @@ START_TEST(writing_again_forgets_the_time_or_gives_another)
 }
 END_TEST
 
+START_TEST(the_earliest_ends_first)
+{
+	static const char	*const names[] = { "c", "a", "d", "b" };
+	char			 name[8], when[8];
+	struct news_change	 c;
+	struct news_step	 s;
+	struct news		 n;
+	struct buf		 b = { 0 };
+	int			 i = 0;
+
+	begin();
+	for (size_t k = 0; k < 4; k++) {
+		ck_assert_int_eq(put("m", names[k], "v", 1000000), 0);
+	}
+	take_effect();
+	for (size_t k = 0; k < 4; k++) {
+		snprintf(name, sizeof(name), "m%c%s", 0, names[k]);
+		name[2] = names[k][0];
+		snprintf(when, sizeof(when), "%d", 10 + names[k][0]);
+		ck_assert_int_eq(maps_put(&state, slice_str(".ttl"), slice_of(
+		    name, 3), slice_str(when)), 0);
+	}
+	begin();
+	ck_assert_int_eq(expiry_decide(&t, 1000, 1), 0);
+	news_begin(&b, 1, 1);
+	news_add_step(&b, 0, 0, 0, slice_of(NULL, 0), t.nchanges);
+	buf_add(&b, t.changes.data, t.changes.len);
+	ck_assert_int_eq(news_open(&n, b.data, b.len), 0);
+	ck_assert_int_eq(news_step(&n, &s), 1);
+	while (news_change(&s, &c))
+		if (!expiry_is_map(c.map))
+			ck_assert_int_eq(c.key.data[0], 'a' + i++);
+	ck_assert_int_eq(i, 4);
+	buf_clear(&b);
+	decide_end(&t);
+}
+END_TEST
+
 START_TEST(very_many_end_in_several_steps)
 {
 	char	 key[16];
@@ -223,6 +261,7 @@ main(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, a_key_lives_until_its_time);
 	tcase_add_test(c, writing_again_forgets_the_time_or_gives_another);
+	tcase_add_test(c, the_earliest_ends_first);
 	tcase_add_test(c, very_many_end_in_several_steps);
 	tcase_add_test(c, names_that_cannot_be_and_times_that_are_none);
 	suite_add_tcase(s, c);
