@@ -325,10 +325,24 @@ int	 kennel_header(struct kennel_request *, const char *name,
 	    const char *value);
 /*
  * Answer; ends q.  type NULL: no Content-Type.  status 200..599.  If the
- * client has gone, nothing happens.  HEAD gets no body.
+ * client has gone, nothing happens.  HEAD gets no body.  Where kennel_header() has given
+ * an ETag or Last-Modified, a GET that would be answered with 200 is answered with 304
+ * or 412 if it asks so.
  */
 void	 kennel_respond(struct kennel_request *, int status, const char *type,
 	    const char *body, size_t len);
+/*
+ * The same with length bytes (UINT64_MAX: the rest) of an open file, from offset on; fd
+ * stays yours, and may be closed.  The kernel sends it, in the client's time; a file that
+ * gets shorter meanwhile cuts the connection off.
+ *
+ * With status 200, a GET is answered as it asks: 206 or 416 for a Range (one; several are
+ * answered with all of it), which If-Range may bind, 304 or 412 for If-None-Match,
+ * If-Modified-Since, If-Match, If-Unmodified-Since.  ETag and Last-Modified are the
+ * file's, unless kennel_header() gave others.
+ */
+void	 kennel_respond_fd(struct kennel_request *, int status,
+	    const char *type, int fd, uint64_t offset, uint64_t length);
 /* Answer with a file of the pages directory (name without ".."); 404 if it is
  * not there.  The type follows the name's ending, unless kennel_header() gave one. */
 void	 kennel_respond_page(struct kennel_request *, const char *name);
@@ -598,6 +612,43 @@ uint64_t kennel_replica_neighbour(const struct kennel_replica *, size_t i);
 const struct kennel_app *kennel_replica_app(const struct kennel_replica *);
 void	 kennel_replica_set_data(struct kennel_replica *, void *);
 void	*kennel_replica_data(const struct kennel_replica *);
+
+/* ---- who is there ---- */
+
+typedef void	kennel_each_socket_cb(struct kennel_socket *, void *arg);
+/*
+ * cb for each socket of this replica; of one uid in this replica.  cb may send, close,
+ * subscribe: who leaves meanwhile is left out, and who comes.  0, or -1 with errno
+ * ENOTCONN, EINVAL (no cb), ENOMEM.
+ */
+int	 kennel_replica_each(struct kennel_replica *,
+	    kennel_each_socket_cb *cb, void *arg);
+int	 kennel_replica_each_of(struct kennel_replica *, const char *uid,
+	    size_t uid_len, kennel_each_socket_cb *cb, void *arg);
+
+/*
+ * The uids of the whole group, on whatever shard, each once, in the order of their
+ * bytes, a page at a time: the first max (1 to 1024; 0: 1024) behind `after`, which is
+ * empty at first and then the last one of the page before.  more: there are others
+ * behind these.  err: 0; ETIMEDOUT, not all processes answered within deadline_ms (0:
+ * 2 s), and theirs are missing; ECANCELED, this replica has ended (it is NULL then);
+ * ENOMEM.  cb comes once, never from within.  Whoever was there all along is in exactly
+ * one page.  0, or -1 with errno ENOTCONN, EINVAL, ENOMEM.
+ */
+typedef void	kennel_uids_cb(struct kennel_replica *,
+		    const struct kennel_uid *uids, size_t n, int more, int err,
+		    void *arg);
+int	 kennel_replica_uids(struct kennel_replica *, const char *after,
+	    size_t after_len, size_t max, unsigned deadline_ms,
+	    kennel_uids_cb *cb, void *arg);
+/*
+ * kennel_close() all sockets of uid in the group, on whatever shard; who is opened
+ * later is not closed.  done as for kennel_replica_broadcast().  0, or -1 with errno
+ * ENOTCONN, EINVAL (no such code or reason; nobody is closed), ENOMEM.
+ */
+int	 kennel_close_uid(struct kennel_replica *, const char *uid,
+	    size_t uid_len, int code, const char *reason,
+	    kennel_replica_done_cb *done, void *arg);
 
 /* ---- gossip: one answer from each neighbour ---- */
 

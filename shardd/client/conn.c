@@ -162,7 +162,8 @@ conn_arm(struct conn *c)
 		want |= EV_READ;
 	if ((c->pauses & PAUSE_WATCH) && (c->flags & CONN_F_DOOMED) == 0)
 		want |= EV_CLOSED;
-	if (!outbox_empty(&c->out) && (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
+	if ((!outbox_empty(&c->out) || (c->turns & CONN_T_MORE)) &&
+	    (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
 	    CONN_F_DOOMED)) == 0 && (c->turns & CONN_T_CROWD) == 0)
 		want |= EV_WRITE;
 	if (want != c->armed && poller_want(c->clients->poller, c->fd,
