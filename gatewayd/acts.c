@@ -16,6 +16,7 @@
 #include "gatewayd/placement.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/routes.h"
+#include "gatewayd/serving.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
 #include "proto/control.h"
@@ -160,7 +161,7 @@ acts_apps(const struct acts *a, struct slice name, struct buf *apps)
 			acts_app_cb(g->app, apps);
 	}
 	if (apps->len == 0)
-		routes_apps(a->settings->routes, acts_app_cb, apps);
+		serving_apps(a->settings, acts_app_cb, apps);
 }
 
 /* Why it goes there, in words. */
@@ -213,7 +214,7 @@ acts_place_newcomer(const struct acts *a, const struct ctl *act)
 		}
 		ask.app = slice_str(apps.data);
 	}
-	ask.limit = routes_limit(a->settings->routes, ask.app);
+	ask.limit = serving_limit(a->settings, ask.app);
 	if (ask.limit == 0) {
 		answer = acts_error("no route has groups of an application "
 		    "\"%.*s\"", (int)ask.app.len, ask.app.data);
