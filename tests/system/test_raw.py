@@ -482,7 +482,8 @@ def test_configuration_is_checked(lines, tmp_path):
         path.write_text(f"[listener raw]\naddress = 1\n{keys}\n")
         p = check(k, path)
         assert p.returncode == 1 and why in p.stderr + p.stdout, (keys, p)
-    path.write_text(f"[listener raw]\naddress = {Ports.take()}\napp = raw\n"
+    path.write_text("[route a]\npath = /\napp = raw\n[listener raw]\n"
+                    f"address = {Ports.take()}\napp = raw\n"
                     "uid = random20\ngroup = uuid\n")
     assert check(k, path).returncode == 0
 
