@@ -153,6 +153,12 @@ orders_option(struct worker *w, struct order_in *o)
 			return (-1);
 		return (0);
 	}
+	if (o->m->text.len > 9 && memcmp(o->m->text.data, "listener ", 9) == 0) {
+		if (policy_listener(&w->sessions.listeners, o->m->text,
+		    o->m->value) == -1)
+			return (-1);
+		return (0);
+	}
 	if (slice_is(o->m->text, "log_level"))
 		return (orders_log_level(o->m->value));
 	return (options_set(&w->opt, o->m->text, o->m->value));
@@ -352,10 +358,14 @@ orders_unpack(struct worker *w, struct order_in *o, const char **why)
 	record = orders_record(o, &mapped);
 	*why = "not a capsule";
 	if (capsule_decode(&cap, record.data, record.len) == -1 ||
-	    cap.protocol != CAPSULE_HTTP || cap.id != o->m->id)
+	    (cap.protocol != CAPSULE_HTTP && cap.protocol != CAPSULE_RAW) ||
+	    cap.id != o->m->id)
 		goto out;
 	*why = "no such application";
 	if ((app = applications_find(&w->sessions.apps, cap.app)) == NULL)
+		goto out;
+	*why = "its application serves no raw connections";
+	if (cap.protocol == CAPSULE_RAW && app->ondata == NULL)
 		goto out;
 	*why = "no such replica";
 	if (cap.replica != 0 && (r = group_find(&w->groups, cap.replica)) == NULL)

@@ -6,14 +6,18 @@
 #include <strings.h>
 
 #include "common/log.h"
+#include "proto/control.h"
 #include "proto/http_reply.h"
 #include "proto/pattern.h"
 #include "shardd/api/api.h"
+#include "shardd/api/entity.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/http.h"
 #include "shardd/client/policy.h"
 #include "shardd/client/request.h"
+#include "shardd/client/who.h"
+#include "shardd/gate.h"
 #include "shardd/group/group.h"
 #include "shardd/kennel.h"
 
@@ -128,16 +132,6 @@ kennel_request_header_at(struct kennel_request *q, size_t i,
 }
 
 const char *
-kennel_request_body(const struct kennel_request *q, size_t *len)
-{
-	size_t	 n = q == NULL ? 0 : q->body.len;
-
-	if (len != NULL)
-		*len = n;
-	return (n > 0 ? q->body.data : "");
-}
-
-const char *
 kennel_request_uid(const struct kennel_request *q, size_t *len)
 {
 	return (api_slice(q == NULL ? slice_str("") : q->uid, len));
@@ -222,6 +216,11 @@ kennel_respond(struct kennel_request *q, int status, const char *type,
 		type = NULL;
 		len = 0;
 	}
+	if (status == 200 && (slice_is(q->h.method, "GET") ||
+	    slice_is(q->h.method, "HEAD")) && (request_says(q, "ETag") ||
+	    request_says(q, "Last-Modified")) &&
+	    entity_ask(q, NULL, 0, len, NULL) != 200)
+		return;
 	/* An error without words says at least which. */
 	if (status >= 400 && len == 0 && type == NULL) {
 		type = "text/plain";
@@ -230,6 +229,64 @@ kennel_respond(struct kennel_request *q, int status, const char *type,
 		body = text;
 	}
 	http_answer(q, status, type, slice_of(body, len));
+}
+
+int
+kennel_request_become(struct kennel_request *q, const char *uid, size_t len)
+{
+	struct ctl	 m = { .type = CTL_BECOME };
+
+	if (q == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	if (uid == NULL || len == 0 || len > UID_MAX) {
+		errno = EINVAL;
+		return (-1);
+	}
+	if (q->conn == NULL)
+		return (0);		/* nobody is there who could be it */
+	if (who_become(q->conn, slice_of(uid, len)) == -1)
+		return (-1);
+	m.id = q->conn->id;
+	m.uid = conn_uid(q->conn);
+	/* With no gateway now: the next one is told when it asks what we have. */
+	gate_tell(q->conn->clients->gate, &m);
+	return (0);
+}
+
+int
+kennel_request_set_data(struct kennel_request *q, void *data,
+    kennel_drop_cb *drop)
+{
+	if (q == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	if (q->conn != NULL)
+		return (rare_give(&q->conn->rare, &q->conn->data, data, drop));
+	if (drop != NULL)
+		drop(data);
+	return (0);
+}
+
+int
+kennel_connect_as(struct kennel_request *q, const char *uid, size_t len)
+{
+	if (kennel_request_become(q, uid, len) == -1)
+		return (-1);
+	kennel_connect(q);
+	return (0);
+}
+
+int
+kennel_connect_data(struct kennel_request *q, void *data,
+    kennel_drop_cb *drop)
+{
+	if (kennel_request_set_data(q, data, drop) == -1)
+		return (-1);
+	kennel_connect(q);
+	return (0);
 }
 
 void

@@ -83,6 +83,9 @@ void	 replica_leave(struct replica *r, struct conn *c);
  * its bound is doomed, not waited for.  Returns the number reached.
  */
 size_t	 replica_emit(struct replica *r, struct payload *p, struct slice but);
+/* The same, to all members but this one. */
+size_t	 replica_emit_others(struct replica *r, struct payload *p,
+	    const struct conn *but);
 /* The same to the members of one uid, of those who joined after the first `since`
  * (0: to all). */
 size_t	 replica_whisper(struct replica *r, struct slice uid,

@@ -637,20 +637,20 @@ START_TEST(what_a_shard_says_it_has_is_taken_over)
 	    -1);
 	ck_assert_int_eq(errno, EINVAL);
 	ck_assert_int_eq(placement_have_place(p, sites[0], 501, 77,
-	    slice_str("bob"), 0, 0), 0);
+	    slice_str("bob"), 0, 0, 0), 0);
 	ck_assert_int_eq(placement_have_place(p, sites[0], 501, 77,
-	    slice_str("bob"), 0, 0), -1);
+	    slice_str("bob"), 0, 0, 0), -1);
 	ck_assert_int_eq(errno, EEXIST);
 	ck_assert_int_eq(placement_have_place(p, sites[0], 502, 78,
-	    slice_str("bob"), 0, 0), -1);
+	    slice_str("bob"), 0, 0, 0), -1);
 	ck_assert_int_eq(errno, EINVAL);
 	ck_assert_int_eq(placement_have_place(p, sites[0], 502, 99,
-	    slice_str("bob"), 0, 0), -1);
+	    slice_str("bob"), 0, 0, 0), -1);
 	ck_assert_int_eq(errno, EINVAL);
 	ck_assert_int_eq(placement_have_place(p, sites[1], 502, 78,
-	    slice_str("eve"), 1, 1), 0);
+	    slice_str("eve"), 1, 1, 0), 0);
 	ck_assert_int_eq(placement_have_place(p, sites[1], 503, 0,
-	    slice_str(""), 1, 0), 0);
+	    slice_str(""), 1, 0, 0), 0);
 	placement_have_end(p, sites[0]);
 	placement_have_end(p, sites[1]);
 	ck_assert_int_eq(made, 0);
@@ -923,10 +923,48 @@ setup_one(void)
 	add_sites(1, 100);
 }
 
+START_TEST(a_place_becomes_another_uids)
+{
+	struct place	*a, *b, *plain;
+	int		 last;
+
+	add_sites(2, 100);
+	a = placed("room", "ann", 2, 0);
+	b = placed("room", "ann", 2, 0);
+	ck_assert_ptr_eq(a->replica, b->replica);
+	ck_assert_int_eq(placement_become(a, slice_str("bob")), 0);
+	ck_assert_int_eq(placement_become(a, slice_str("bob")), 0);
+	ck_assert_int_eq(verify_placement(p), 0);
+	/* Where bob is, there is room again. */
+	ck_assert_int_eq(placement_release(p, b->id, &last), 0);
+	ck_assert_int_eq(last, 1);
+	placed("room", "eve", 2, 0);
+	b = placed("room", "zoe", 2, 0);
+	ck_assert_ptr_ne(a->replica, b->replica);
+	ck_assert_int_eq(placement_become(b, slice_str("bob")), 0);
+	ck_assert_int_eq(placement_release(p, a->id, &last), 0);
+	ck_assert_int_eq(last, 0);
+	a = placed("room", "bob", 2, 0);
+	ck_assert_ptr_eq(a->replica, b->replica);
+	/* Of a plain request and without a group nobody's uid is kept. */
+	plain = placed("room", "max", 2, 1);
+	ck_assert_int_eq(placement_become(plain, slice_str("bob")), 0);
+	ck_assert_int_eq(placement_release(p, plain->id, &last), 0);
+	ck_assert_int_eq(last, 0);
+	plain = placed(NULL, "max", 2, 0);
+	ck_assert_int_eq(placement_become(plain, slice_str("bob")), 0);
+	ck_assert_int_eq(placement_release(p, a->id, &last), 0);
+	ck_assert_int_eq(last, 0);
+	ck_assert_int_eq(placement_release(p, b->id, &last), 0);
+	ck_assert_int_eq(last, 1);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest	*const bare[] = {
+		a_place_becomes_another_uids,
 		arrivals_fill_one_replica_then_the_next,
 		a_burst_respects_the_limit,
 		the_least_used_with_room_is_filled_after_a_close,
