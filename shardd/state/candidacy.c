@@ -111,15 +111,26 @@ candidacy_claimed_cb(const struct store_answer *s, void *arg)
 	struct authority	*a = arg;
 
 	a->call = NULL;
+	a->denied = 0;
 	if (s->result == STORE_OK) {
 		log_debug("replica id=%" PRIu64 " has epoch=%" PRIu64, a->of.id,
 		    s->epoch);
 		a->epoch = s->epoch;
 		a->away = 0;
 		candidacy_reign(a, TERM_OF(s->epoch));
-	} else if (s->result == STORE_HELD)
+		return;
+	}
+	if (s->result == STORE_HELD) {
 		candidacy_held(a, s);
-	else if (a->office == OFFICE_NONE)
+		return;
+	}
+	/* One that is slow is waited for; one that says no is as good as away. */
+	if (s->result != STORE_LATE)
+		a->denied = 1;
+	else if (!a->synced)
+		log_info("replica id=%" PRIu64 " waits for its state: Redis has "
+		    "not answered", a->of.id);
+	if (a->office == OFFICE_NONE)
 		candidacy_soon(a, CANDIDACY_AGAIN_MS);
 	else {
 		a->office = OFFICE_WAITING;
@@ -190,7 +201,7 @@ candidacy_tick(struct authority *a)
 		return (0);
 	}
 	lost = a->head == 0 || !a->ops->reaches(a->arg, a->head);
-	if (store_usable(a->desk->store))
+	if (store_usable(a->desk->store) && !a->denied)
 		a->cut_off = 0;
 	else if (a->cut_off == 0)
 		a->cut_off = now;
@@ -200,7 +211,8 @@ candidacy_tick(struct authority *a)
 		a->dead = a->holder;
 	if (a->call != NULL)
 		return (1);
-	if (lost && a->cut_off != 0 && now - a->cut_off >= CANDIDACY_ALONE_MS)
+	if (lost && a->cut_off != 0 && now - a->cut_off >= (a->synced ?
+	    CANDIDACY_ALONE_MS : AUTHORITY_WAIT_MS))
 		candidacy_go_alone(a);
 	else if (a->head == 0 && now >= a->claim_at)
 		candidacy_claim(a);

@@ -43,6 +43,7 @@ struct store_call {
 	void		*arg;
 	size_t		 pending;	/* commands not answered */
 	int		 claims;	/* it is a store_claim() */
+	int		 waits;		/* the last command is WAIT */
 	int		 failed;
 	struct store_answer answer;
 };
@@ -286,7 +287,7 @@ store_claim_answer(struct store_answer *a, const struct redis_value *v)
 
 	a->result = STORE_FAILED;
 	for (size_t i = 0; i < nitems(part); i++) {
-		if (i >= v->n)
+		if (v->kind != REDIS_ARRAY || i >= v->n)
 			return;
 		part[i] = redis_at(v, i);
 		if (part[i].kind != REDIS_STRING)
@@ -294,7 +295,12 @@ store_claim_answer(struct store_answer *a, const struct redis_value *v)
 	}
 	a->epoch = strtoull(part[0].str, NULL, 10);
 	a->holder = strtoull(part[2].str, NULL, 10);
-	a->result = strcmp(part[1].str, "taken") == 0 ? STORE_OK : STORE_HELD;
+	if (a->epoch == 0 || a->epoch >= UINT64_MAX >> 11)
+		return;
+	if (strcmp(part[1].str, "taken") == 0)
+		a->result = STORE_OK;
+	else if (strcmp(part[1].str, "held") == 0)
+		a->result = STORE_HELD;
 }
 
 /* What SCRIPT_TAKE has answered. */
@@ -361,10 +367,11 @@ store_reply_cb(const struct redis_value *v, int err, void *arg)
 		    v->str, v->len));
 		if (strncmp(v->str, "NOSCRIPT", 8) == 0)
 			store_load(c->store);
-	} else if (v->kind == REDIS_INTEGER)	/* WAIT's */
-		a->result = v->integer >= (int64_t)c->store->replicas ?
-		    STORE_OK : STORE_LATE;
-	else if (v->kind == REDIS_ARRAY && c->claims)
+	} else if (c->waits && c->pending == 1)
+		a->result = v->kind == REDIS_INTEGER &&
+		    v->integer >= (int64_t)c->store->replicas ? STORE_OK :
+		    STORE_LATE;
+	else if (c->claims)
 		store_claim_answer(a, v);
 	else if (v->kind == REDIS_ARRAY)
 		store_take_answer(a, v);
@@ -427,7 +434,9 @@ store_waited(struct store_call *c, struct store_args *a)
 	store_arg(a, slice_str("WAIT"));
 	store_arg_u64(a, c->store->replicas, n);
 	store_arg(a, slice_str(STORE_WAIT_MS));
-	if (store_ask(c, a, STORE_MS) == -1)
+	if (store_ask(c, a, STORE_MS) == 0)
+		c->waits = 1;
+	else
 		c->answer.result = STORE_LATE;	/* as far as we know */
 	return (c);
 }

@@ -130,7 +130,7 @@ def test_redis_that_restarts_is_used_again(pair, server):
         wait.until(lambda: any(c.errors.values()), 30, "steps are refused")
         server.start()
         c.more(100, 60)
-        c.finish()
+        c.finish(reset=True)
 
 
 def test_redis_that_forgets_all_is_told_again(pair, server):
@@ -140,6 +140,6 @@ def test_redis_that_forgets_all_is_told_again(pair, server):
         with redis.Redis(server.path) as r:
             r("FLUSHALL")
         c.more(100, 60)
-        value = c.finish()
+        value = c.finish(reset=True)
     with redis.Redis(server.path) as r:
         assert r("HGET", "kennel:store:r:pact:counters", "x") == str(value)
