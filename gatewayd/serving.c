@@ -15,26 +15,26 @@ serving_at(const struct settings *s, size_t i)
 	return (s->inlets.list[i].route);
 }
 
-/* The limit that one of the first n raw listeners with groups of app has, or 0. */
-static uint32_t
-serving_raw_limit(const struct settings *s, size_t n, struct slice app)
+/* The first of the first n raw listeners with groups of app, or NULL. */
+static const struct route *
+serving_raw(const struct settings *s, size_t n, struct slice app)
 {
 	const struct route	*r;
 
 	for (size_t i = 0; i < n; i++) {
 		r = serving_at(s, i);
 		if (r != NULL && r->group.n > 0 && slice_is(app, r->app))
-			return (r->limit);
+			return (r);
 	}
-	return (0);
+	return (NULL);
 }
 
-uint32_t
-serving_limit(const struct settings *s, struct slice app)
+const struct route *
+serving_of(const struct settings *s, struct slice app)
 {
-	uint32_t	 limit = routes_limit(s->routes, app);
+	const struct route	*r = routes_of(s->routes, app);
 
-	return (limit != 0 ? limit : serving_raw_limit(s, s->inlets.n, app));
+	return (r != NULL ? r : serving_raw(s, s->inlets.n, app));
 }
 
 void
@@ -46,9 +46,9 @@ serving_apps(const struct settings *s, void (*cb)(const char *, void *),
 	routes_apps(s->routes, cb, arg);
 	for (size_t i = 0; i < s->inlets.n; i++) {
 		r = serving_at(s, i);
-		if (r != NULL && r->group.n > 0 && routes_limit(s->routes,
-		    slice_str(r->app)) == 0 && serving_raw_limit(s, i,
-		    slice_str(r->app)) == 0)
+		if (r != NULL && r->group.n > 0 && routes_of(s->routes,
+		    slice_str(r->app)) == NULL && serving_raw(s, i,
+		    slice_str(r->app)) == NULL)
 			cb(r->app, arg);
 	}
 }

@@ -13,9 +13,8 @@ struct settings;
 /* Those with a group, each once. */
 void	 serving_apps(const struct settings *s,
 	    void (*cb)(const char *app, void *arg), void *arg);
-/* Connections per replica of that application's groups, as the first says; 0: it has
- * none. */
-uint32_t serving_limit(const struct settings *s, struct slice app);
+/* The first with groups of that application, or NULL. */
+const struct route *serving_of(const struct settings *s, struct slice app);
 /* --limit: for all. */
 void	 serving_set_limit(struct settings *s, uint32_t limit);
 /* Are all of one mind about the limit of what may be one group?  0, or -1 with a
