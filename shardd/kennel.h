@@ -567,6 +567,22 @@ int	 kennel_send_payload(struct kennel_socket *, struct kennel_payload *);
 int	 kennel_send_headed(struct kennel_socket *, const char *head,
 	    size_t head_len, struct kennel_payload *);
 
+/*
+ * Open a connection to another server, as host:port, [IPv6]:port or unix:/path.  It is
+ * a raw client of app then (one that kennel_worker_main() got; it needs ondata), of no
+ * group: onopen, where kennel_socket_data() is arg already, ondata and the others.
+ * done (may be NULL) comes once, later: after onopen, with err 0; or with s NULL
+ * and err, an errno: ETIMEDOUT (nobody has answered within ms; 0: 10 s), ECONNREFUSED
+ * and its like, EHOSTUNREACH (the name has no address), ECONNABORTED (onopen said
+ * no), ECANCELED (the process ends).  All addresses of the name are tried in turn.
+ * Nothing blocks.  Such a connection has no place: it counts in no limit of the gateway,
+ * which knows nothing of it, and ends with its process.  Returns 0, or -1 with errno
+ * EINVAL, ENOMEM, EAGAIN, and done does not come.
+ */
+typedef void	kennel_dial_cb(struct kennel_socket *, int err, void *arg);
+int	 kennel_dial(const struct kennel_app *app, const char *address,
+	    unsigned ms, kennel_dial_cb *done, void *arg);
+
 /* ---- replicas ---- */
 
 typedef void	kennel_replica_done_cb(struct kennel_replica *, int err,
@@ -596,6 +612,43 @@ uint64_t kennel_replica_neighbour(const struct kennel_replica *, size_t i);
 const struct kennel_app *kennel_replica_app(const struct kennel_replica *);
 void	 kennel_replica_set_data(struct kennel_replica *, void *);
 void	*kennel_replica_data(const struct kennel_replica *);
+
+/* ---- who is there ---- */
+
+typedef void	kennel_each_socket_cb(struct kennel_socket *, void *arg);
+/*
+ * cb for each socket of this replica; of one uid in this replica.  cb may send, close,
+ * subscribe: who leaves meanwhile is left out, and who comes.  0, or -1 with errno
+ * ENOTCONN, EINVAL (no cb), ENOMEM.
+ */
+int	 kennel_replica_each(struct kennel_replica *,
+	    kennel_each_socket_cb *cb, void *arg);
+int	 kennel_replica_each_of(struct kennel_replica *, const char *uid,
+	    size_t uid_len, kennel_each_socket_cb *cb, void *arg);
+
+/*
+ * The uids of the whole group, on whatever shard, each once, in the order of their
+ * bytes, a page at a time: the first max (1 to 1024; 0: 1024) behind `after`, which is
+ * empty at first and then the last one of the page before.  more: there are others
+ * behind these.  err: 0; ETIMEDOUT, not all processes answered within deadline_ms (0:
+ * 2 s), and theirs are missing; ECANCELED, this replica has ended (it is NULL then);
+ * ENOMEM.  cb comes once, never from within.  Whoever was there all along is in exactly
+ * one page.  0, or -1 with errno ENOTCONN, EINVAL, ENOMEM.
+ */
+typedef void	kennel_uids_cb(struct kennel_replica *,
+		    const struct kennel_uid *uids, size_t n, int more, int err,
+		    void *arg);
+int	 kennel_replica_uids(struct kennel_replica *, const char *after,
+	    size_t after_len, size_t max, unsigned deadline_ms,
+	    kennel_uids_cb *cb, void *arg);
+/*
+ * kennel_close() all sockets of uid in the group, on whatever shard; who is opened
+ * later is not closed.  done as for kennel_replica_broadcast().  0, or -1 with errno
+ * ENOTCONN, EINVAL (no such code or reason; nobody is closed), ENOMEM.
+ */
+int	 kennel_close_uid(struct kennel_replica *, const char *uid,
+	    size_t uid_len, int code, const char *reason,
+	    kennel_replica_done_cb *done, void *arg);
 
 /* ---- gossip: one answer from each neighbour ---- */
 

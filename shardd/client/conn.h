@@ -149,6 +149,8 @@ struct conn_ops {
 	void	(*left)(struct kennel_request *q);
 	/* A message of an open client. */
 	void	(*message)(struct conn *c, const struct kennel_message *m);
+	/* c's application, wherever it said so, closes c with that code. */
+	void	(*close)(struct conn *c, int code, const char *reason);
 	/* Bytes of a raw client: how many of them were used, or -1. */
 	ssize_t	(*data)(struct conn *c, const char *data, size_t len);
 	/* A raw client sends nothing more.  1: it stays open to be written to. */

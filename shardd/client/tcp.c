@@ -158,6 +158,28 @@ tcp_keep(struct conn *c, struct tcp *now, struct slice s)
 	return (CLOSE_NONE);
 }
 
+/* What c has kept and what has come, as one: where there is least to copy.  0, or -1
+ * without memory. */
+static int
+tcp_join(struct tcp *now, struct slice *s, char *data, size_t len)
+{
+	size_t	 kept = now->in.len - now->at;
+
+	if (kept == 0)
+		return (0);
+	if (len > 0 && kept <= CONN_HEADROOM) {
+		memcpy(data - kept, now->in.data + now->at, kept);
+		*s = slice_of(data - kept, kept + len);
+		buf_reset(&now->in);
+		now->at = 0;
+		return (0);
+	}
+	if (len > 0 && buf_add(&now->in, data, len) == -1)
+		return (-1);
+	*s = slice_of(now->in.data + now->at, now->in.len - now->at);
+	return (0);
+}
+
 /*
  * The one way in: what is kept, then what came now.  Callbacks may end the
  * conversation, so that what is kept is on the stack meanwhile.
@@ -167,6 +189,7 @@ tcp_input(struct conn *c, char *data, size_t len)
 {
 	struct tcp	 now = { .end = TCP_OPEN };
 	struct slice	 s = slice_of(data, len);
+	enum close_why	 why = CLOSE_NO_MEMORY;
 	int		 more;
 
 	if (len > 0) {
@@ -179,14 +202,8 @@ tcp_input(struct conn *c, char *data, size_t len)
 		now = *(struct tcp *)c->proto;
 		spare_put(c->proto, sizeof(now));
 		c->proto = NULL;
-		if (now.in.len > 0 && len > 0 &&
-		    buf_add(&now.in, data, len) == -1) {
-			conn_hold(c, &now.part, 0);
-			buf_clear(&now.in);
-			return (CLOSE_NO_MEMORY);
-		}
-		if (now.in.len > 0)
-			s = slice_of(now.in.data + now.at, now.in.len - now.at);
+		if (tcp_join(&now, &s, data, len) == -1)
+			goto drop;
 	}
 	more = tcp_give_all(c, &s);
 	if (more && s.len >= c->message_max)
@@ -200,9 +217,11 @@ tcp_input(struct conn *c, char *data, size_t len)
 			buf_clear(&now.in);
 		return (tcp_keep(c, &now, s));
 	}
+	why = CLOSE_NONE;
+drop:
 	conn_hold(c, &now.part, 0);
 	buf_clear(&now.in);
-	return (CLOSE_NONE);
+	return (why);
 }
 
 /* Go on with what was kept. */
