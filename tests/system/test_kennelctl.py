@@ -78,7 +78,7 @@ def test_drain_keeps_the_slot_empty_until_restart(start):
     assert p.returncode == 0, p.stderr
     assert "slot 0 is empty" in p.stdout
     n = before[0]["connections"]
-    assert n > 0 and f"{n} of {n} closed" in p.stderr
+    assert n > 0 and f"{n} of {n} gone" in p.stderr
     s, = k.status()["shards"]
     assert s["pid"] == before[1]["pid"]
     assert k.status()["totals"]["gone"]["drained"] == n
@@ -143,7 +143,7 @@ def test_drain_draws_a_bar_on_a_terminal(start):
     text = os.read(master, 100000).decode()
     os.close(master)
     assert p.returncode == 0, text
-    assert re.search(r"\r\[[#.]{30}\] \d+ of \d+ closed", text), text
+    assert re.search(r"\r\[[#.]{30}\] \d+ of \d+ gone", text), text
     assert "[" + "#" * 30 + "]" in text
     for c in people:
         c.close()
