@@ -298,7 +298,7 @@ def test_help_and_the_manual_name_every_command():
                        text=True, timeout=wait.limit(30))
     assert p.returncode == 0
     commands = re.findall(r"^  ([a-z][a-z-]*) ", p.stdout, re.M)
-    assert len(commands) == 15
+    assert len(commands) == 20
     with open(os.path.join(kits.TOP, "deploy/man/kennelctl.1")) as f:
         page = f.read()
     with open(os.path.join(kits.TOP, "README.md")) as f:
@@ -333,7 +333,8 @@ def test_bash_completes(start):
                        text=True, timeout=wait.limit(30))
     commands = re.findall(r"^  ([a-z][a-z-]*) ", p.stdout, re.M)
     assert sorted(complete(k, "")) == sorted(commands)
-    assert complete(k, "re") == ["restart", "reload", "ready"]
+    assert complete(k, "re") == ["restart", "rebalance", "reload",
+                                 "ready"]
     assert complete(k, "log-level", "d") == ["debug"]
     assert complete(k, "room", "") == ["rm"]
     assert complete(k, "drain", "0", "--") == \
