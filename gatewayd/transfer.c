@@ -177,7 +177,7 @@ transfer_ask(struct transfer *t, struct place *place)
 		return (0);
 	if (journey_unanswered(j) >= TRANSFER_WINDOW)
 		return (-1);
-	return (journey_move(j, place) == 0);
+	return (journey_send(j, place) == 0);
 }
 
 /* ---- the transfer ---- */

@@ -7,10 +7,12 @@
 #define SHARDD_PROTOCOL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "proto/close_why.h"
 
 struct conn;
+struct payload;
 
 struct protocol {
 	/* len bytes, which may be changed, have come; what is kept stands before
@@ -27,8 +29,18 @@ struct protocol {
 	/* c, no longer doomed, ends for that reason: tell the client.  1: told, and
 	 * the connection ends by itself; 0: end it now. */
 	int		(*farewell)(struct conn *c, enum close_why why);
+	/* The client has shut down its side: nothing more comes.  NULL: c ends. */
+	enum close_why	(*ended)(struct conn *c);
+	/* The application ends c, which is open. */
+	void		(*close)(struct conn *c, enum close_why why,
+			    uint16_t code, const char *reason);
+	/* Message p as c is to read it, borrowed from p; NULL: no memory.  The row
+	 * has none: as WebSocket has it. */
+	struct payload	*(*form)(struct conn *c, struct payload *p);
 	/* Free c->proto. */
 	void		(*clear)(struct conn *c);
+	/* Why c ends when the client sends no more; NONE: as one cut off. */
+	enum close_why	 eof;
 };
 
 #endif

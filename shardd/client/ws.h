@@ -2,10 +2,7 @@
 #ifndef SHARDD_WS_H
 #define SHARDD_WS_H
 
-#include <stdint.h>
-
 #include "common/bytes.h"
-#include "proto/close_why.h"
 
 struct conn;
 
@@ -14,8 +11,5 @@ struct conn;
  * (taken) to begin with.  0, or -1: no memory.
  */
 int	 ws_start(struct conn *c, struct buf *rest);
-/* Send a close frame and end the conversation. */
-void	 ws_close(struct conn *c, enum close_why why, uint16_t code,
-	    const char *reason);
 
 #endif
