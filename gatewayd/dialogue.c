@@ -410,6 +410,19 @@ dialogue_link_lost(struct dialogue *d, struct shard *s, const struct ctl *m,
 	return (0);
 }
 
+/* A socket that an earlier gateway listened on. */
+static int
+dialogue_listening(struct dialogue *d, struct shard *s, const struct ctl *m,
+    int *fds, int cut)
+{
+	(void)s, (void)m;
+	if (cut)
+		return (0);
+	d->ops->listening(fds[0], d->arg);
+	fds[0] = -1;
+	return (0);
+}
+
 /* A connection moves, or not. */
 static int
 dialogue_journey(struct dialogue *d, struct shard *s, const struct ctl *m,
@@ -438,6 +451,7 @@ static const struct {
 	[CTL_PONG]	= { dialogue_pong, 0 },
 	[CTL_LINK_LOST]	= { dialogue_link_lost, 0 },
 	[CTL_LEAVING]	= { dialogue_leaving, 0 },
+	[CTL_LISTENING]	= { dialogue_listening, 0 },
 	[CTL_MOVED]	= { dialogue_journey, 0 },
 	[CTL_STAYED]	= { dialogue_journey, 0 },
 	[CTL_ARRIVED]	= { dialogue_journey, 0 },

@@ -68,6 +68,8 @@ static void	 gateway_room(void *);
 static void	 gateway_adopted(struct shard *, uint64_t, void *);
 static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
 		    int, void *);
+static void	 gateway_listening(int, void *);
+static void	 gateway_lend(const struct gateway *, struct shard *);
 static void	 gateway_going_home(struct shard *, const struct capsule *,
 		    int, void *);
 static struct shard *gateway_hello(struct control *, const struct ctl *,
@@ -97,6 +99,7 @@ static const struct roster_ops gateway_roster_ops = {
 	.refused = gateway_not_adopted,
 	.home = gateway_going_home,
 	.left = gateway_left,
+	.listening = gateway_listening,
 };
 
 static const struct handoff_ops gateway_handoff_ops = {
@@ -138,7 +141,8 @@ gateway_run(struct gateway *g)
 	signals = proc_signals_new(g->base, signos, gateway_signal_cb, g);
 	if (signals == NULL)
 		fatal("signals");
-	sockets_bind(&g->sockets, &g->settings);
+	sockets_bind(&g->sockets, &g->settings,
+	    shards_live(g->settings.run_dir));
 	if (admin_listen(&g->settings, &g->admin_fd) == -1) {
 		why = strerror(errno);
 		sockets_unlink(&g->sockets);
@@ -297,6 +301,7 @@ gateway_ready(void *arg)
 
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
 		up += roster_slot(g->roster, i)->state == SHARD_READY;
+	sockets_rebind(&g->sockets);
 	if (sockets_listen(&g->sockets, g->base, arrival_accept_cb,
 	    arrival_refuse_cb, g->arrivals, &where) == -1)
 		fatal("listen");
@@ -313,6 +318,31 @@ gateway_ready(void *arg)
 		    "if any, are above", g->settings.worker);
 	buf_clear(&where);
 	supervisor_ready(g->supervisor);
+	for (size_t i = 0; i < roster_nslots(g->roster); i++)
+		gateway_lend(g, roster_slot(g->roster, i));
+}
+
+/* A shard holds the sockets that clients connect to, for the next gateway. */
+static void
+gateway_lend(const struct gateway *g, struct shard *s)
+{
+	struct ctl	 m = { .type = CTL_LISTENING, .flags = CTL_F_FIRST };
+	const char	*name;
+	size_t		 at = 0;
+	int		 fd;
+
+	if (s->state != SHARD_READY || s->capsule < 2)
+		return;
+	while ((fd = sockets_next(&g->sockets, &at, &name)) != -1) {
+		m.text = slice_str(name);
+		if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1)
+			return;
+		if (shard_tell(s, &m, &fd) == -1) {
+			close(fd);
+			return;
+		}
+		m.flags = 0;
+	}
 }
 
 /* ---- what is handed from the lower to the upper ---- */
@@ -361,6 +391,7 @@ gateway_shard_ready(struct shard *s, void *arg)
 	struct gateway	*g = arg;
 
 	handoff_shard_ready(g->handoffs, s);
+	gateway_lend(g, s);
 }
 
 /* The channel of a shard has ended: what was on its way is placed afresh. */
@@ -417,6 +448,15 @@ gateway_going_home(struct shard *s, const struct capsule *c, int fd, void *arg)
 	struct gateway	*g = arg;
 
 	handoff_home(g->handoffs, s, c, fd);
+}
+
+/* A shard held a socket of ours, for an earlier gateway. */
+static void
+gateway_listening(int fd, void *arg)
+{
+	struct gateway	*g = arg;
+
+	sockets_return(&g->sockets, fd);
 }
 
 /* A connection came home. */

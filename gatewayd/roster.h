@@ -43,6 +43,7 @@ struct roster_ops {
 	/* One more shard may be started now. */
 	void	(*room)(void *arg);
 	/* As in dialogue.h. */
+	void	(*listening)(int fd, void *arg);
 	void	(*adopted)(struct shard *s, uint64_t id, void *arg);
 	void	(*refused)(struct shard *s, uint64_t id, struct slice why,
 		    int leaving, void *arg);

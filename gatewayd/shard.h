@@ -126,6 +126,8 @@ int	 shards_know(const struct shards *all, uint64_t incarnation);
  */
 void	 shards_clean(struct shards *all);
 
+/* Does any shard live in this run directory? */
+int	 shards_live(const char *run_dir);
 /* Is somebody in this slot already?  Then the slot waits for the hello: 1, else 0. */
 int	 shard_find(struct shard *s);
 /* Start a process in an empty slot, or find one there.  0, or -1: it did not start,

@@ -31,6 +31,7 @@ sockets_add(struct sockets *ss, const struct inlet *in, int fd, int passed)
 	o->inlet = in;
 	o->fd = fd;
 	o->passed = passed;
+	o->awaited = 0;
 	o->listener = NULL;
 }
 
@@ -74,12 +75,24 @@ sockets_has(const struct sockets *ss, const struct inlet *in)
 	return (0);
 }
 
+/* It cannot be listened on. */
+static void
+sockets_die(const struct sockets *ss, const struct inlet *in, int error)
+{
+	sockets_unlink(ss);
+	fatalx("cannot listen on %s: %s%s", in->text, strerror(error),
+	    error == EPERM && in->address.perms ? "; only root gives a "
+	    "file to another owner, or to a group that it is not in" :
+	    error != EADDRINUSE ? "" : "; is another server running? "
+	    "choose another with --listen");
+}
+
 void
-sockets_bind(struct sockets *ss, const struct settings *s)
+sockets_bind(struct sockets *ss, const struct settings *s, int held)
 {
 	const struct inlet	*in;
 	size_t			 passed;
-	int			 fd, keep;
+	int			 fd;
 
 	ss->settings = s;
 	ss->n = 0;
@@ -93,14 +106,77 @@ sockets_bind(struct sockets *ss, const struct settings *s)
 			sockets_add(ss, in, fd, 0);
 			continue;
 		}
-		keep = errno;
-		sockets_unlink(ss);
-		fatalx("cannot listen on %s: %s%s", in->text, strerror(keep),
-		    keep == EPERM && in->address.perms ? "; only root gives a "
-		    "file to another owner, or to a group that it is not in" :
-		    keep != EADDRINUSE ? "" : "; is another server running? "
-		    "choose another with --listen");
+		if (errno != EADDRINUSE || !held)
+			sockets_die(ss, in, errno);
+		sockets_add(ss, in, -1, 0);
+		ss->list[ss->n - 1].awaited = 1;
 	}
+}
+
+/* Does fd listen at that address? */
+static int
+sockets_same(int fd, const struct sock_addr *a)
+{
+	struct sockaddr_storage	 sa;
+	socklen_t		 len = sizeof(sa);
+	char			 mine[160], its[160];
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) == -1)
+		return (0);
+	sock_format(its, sizeof(its), (struct sockaddr *)&sa, len);
+	sock_format(mine, sizeof(mine), (const struct sockaddr *)&a->ss,
+	    a->len);
+	return (strcmp(mine, its) == 0);
+}
+
+void
+sockets_return(struct sockets *ss, int fd)
+{
+	struct opening	*o;
+
+	for (size_t i = 0; i < ss->n; i++) {
+		o = &ss->list[i];
+		if (!o->awaited || o->fd != -1 ||
+		    !sockets_same(fd, &o->inlet->address))
+			continue;
+		o->fd = fd;
+		o->awaited = 0;
+		log_info("listen=%s was held by a shard", o->inlet->text);
+		return;
+	}
+	close(fd);
+}
+
+void
+sockets_rebind(struct sockets *ss)
+{
+	struct opening	*o;
+
+	for (size_t i = 0; i < ss->n; i++) {
+		o = &ss->list[i];
+		if (!o->awaited)
+			continue;
+		o->awaited = 0;
+		o->fd = sock_listen(&o->inlet->address, SOCK_STREAM,
+		    (int)ss->settings->backlog);
+		if (o->fd == -1)
+			sockets_die(ss, o->inlet, errno);
+	}
+}
+
+int
+sockets_next(const struct sockets *ss, size_t *at, const char **name)
+{
+	const struct opening	*o;
+
+	while (*at < ss->n) {
+		o = &ss->list[(*at)++];
+		if (o->passed || o->listener == NULL)
+			continue;
+		*name = o->inlet->text;
+		return (listener_fd(o->listener));
+	}
+	return (-1);
 }
 
 /* The path of a Unix socket that we made, or NULL. */
@@ -206,6 +282,9 @@ sockets_close(struct sockets *ss)
 
 	for (size_t i = 0; i < ss->n; i++) {
 		o = &ss->list[i];
+		/* Shards hold it, too: nobody is to wait there any longer. */
+		if (o->listener != NULL && !o->passed)
+			shutdown(listener_fd(o->listener), SHUT_RDWR);
 		listener_free(o->listener);
 		o->listener = NULL;
 		if (o->fd != -1)

@@ -159,6 +159,8 @@ struct ctl {
 					   not been frozen stays */
 #define CTL_F_NEVER	0x1000	/* STAYED, REFUSED on a ferry: to ask again is of no
 					   use, it cannot move */
+#define CTL_F_FIRST	0x4000	/* LISTENING: those before are not to be held any
+				   longer */
 #define CTL_F_ENDED	0x2000	/* STAYED: for it has ended; GONE says so, too */
 
 #define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */

@@ -122,9 +122,23 @@ orders_welcome(struct worker *w, struct order_in *o)
 	w->node[m->text.len] = '\0';
 	keys_address(w->address, sizeof(w->address), w->node, w->slot,
 	    w->incarnation);
+	if (m->capsule >= DOORWAYS_CAPSULE)
+		doorways_give(&w->doorways, w->gate.control);
 	return (options_set(&w->opt, slice_str("redis"), m->value) == -1 ||
 	    options_set(&w->opt, slice_str("redis_prefix"), m->app) == -1 ?
 	    -1 : 0);
+}
+
+/* LISTENING: a socket that clients connect to, to be held for the next gateway. */
+static int
+orders_listening(struct worker *w, struct order_in *o)
+{
+	if (o->cut)
+		return (0);
+	doorways_hold(&w->doorways, o->fds[0], o->m->text,
+	    (o->m->flags & CTL_F_FIRST) != 0);
+	o->fds[0] = -1;
+	return (0);
 }
 
 /* How much this shard says from now on; a level that it does not know changes
@@ -564,6 +578,7 @@ static const struct order {
 	[CTL_AUTHORITY]	= { orders_authority },
 	[CTL_POISON]	= { orders_poison },
 	[CTL_LOST]	= { orders_lost },
+	[CTL_LISTENING]	= { orders_listening },
 };
 
 /* A message of the gateway's. */

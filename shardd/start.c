@@ -196,6 +196,7 @@ start_end(struct worker *w)
 		event_free(w->redial_timer);
 	if (w->gateway_pidfd != -1)
 		close(w->gateway_pidfd);
+	doorways_close(&w->doorways);
 	close(w->page_fd);
 	sweep_stop(&w->sweep);
 	leavings_clear(w->run_dir, w->slot, START_LOCK_FD,

@@ -13,6 +13,7 @@
 #include "proto/keys.h"
 #include "proto/limits.h"
 #include "shardd/client/sweep.h"
+#include "shardd/doorway.h"
 #include "shardd/gate.h"
 #include "shardd/group/groups.h"
 #include "shardd/options.h"
@@ -54,6 +55,7 @@ struct worker {
 	struct backoff	 redial;
 	struct event	*redial_timer;
 	uint64_t	 orphan_since;		/* clock_ms, 0: has a gateway */
+	struct doorways	 doorways;		/* of the gateway's clients */
 
 	struct groups	 groups;
 	struct authority_desk desk;		/* of the groups' states */
