@@ -319,6 +319,18 @@ acts_upgrade(const struct acts *a, const struct ctl *act)
 	return (upgrade_json(a->upgrade));
 }
 
+/* Another program in the place of the gateway's own. */
+static json_t *
+acts_gateway(const struct acts *a, const struct ctl *act)
+{
+	char	 why[640];
+
+	(void)act;
+	if (a->succeed(a->arg, why, sizeof(why)) == -1)
+		return (acts_error("%s", why));
+	return (json_pack("{s:s}", "succession", "trying"));
+}
+
 /* From the fullest to the emptiest, again and again. */
 static json_t *
 acts_rebalance(const struct acts *a, const struct ctl *act)
@@ -376,6 +388,7 @@ static const struct {
 	{ "canary",	acts_upgrade },
 	{ "back",	acts_upgrade },
 	{ "commit",	acts_upgrade },
+	{ "gateway",	acts_gateway },
 	{ "rebalance",	acts_rebalance },
 	{ "reload",	acts_reload },
 	{ "log-level",	acts_log_level },

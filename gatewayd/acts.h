@@ -11,6 +11,7 @@
  *	upgrade	value: a worker, or empty			another program
  *	canary	the same, and slot: percent			of a part
  *	back, commit					of it
+ *	gateway						the same of the gateway
  *	reload						read the configuration
  *	log-level	value				of the gateway and its shards
  *
@@ -18,6 +19,8 @@
  */
 #ifndef GATEWAYD_ACTS_H
 #define GATEWAYD_ACTS_H
+
+#include <stddef.h>
 
 struct balance;
 struct configuration_news;
@@ -35,6 +38,7 @@ struct acts {
 	struct balance	*balance;
 	struct upgrade	*upgrade;
 	int		(*reload)(void *arg, struct configuration_news *news);
+	int		(*succeed)(void *arg, char *why, size_t size);
 	void		*arg;
 };
 

@@ -36,6 +36,8 @@
 #include "gatewayd/roster.h"
 #include "gatewayd/routes.h"
 #include "gatewayd/shard.h"
+#include "gatewayd/succession.h"
+#include "gatewayd/successor.h"
 #include "gatewayd/supervisor.h"
 #include "gatewayd/upgrade.h"
 
@@ -279,7 +281,7 @@ gateway_shards(void *arg)
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
 		    g->placement, g->linger, g->handoffs);
-	if (g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL)
+	if (successor_init(g) == -1 || g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL)
 		fatal("start");
 }
 
@@ -317,6 +319,7 @@ gateway_ready(void *arg)
 		    "does.  Does %s call kennel_worker_main()?  Its own words, "
 		    "if any, are above", g->settings.worker);
 	buf_clear(&where);
+	successor_inherit(g);
 	supervisor_ready(g->supervisor);
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
 		gateway_lend(g, roster_slot(g->roster, i));
@@ -474,7 +477,8 @@ gateway_pause(int on, void *arg)
 {
 	struct gateway	*g = arg;
 
-	sockets_pause(&g->sockets, on);
+	if (!g->succeeded)
+		sockets_pause(&g->sockets, on);
 }
 
 /* A shard says hello at the door. */
@@ -611,6 +615,7 @@ gateway_free(struct gateway *g)
 {
 	admin_free(g->admin);
 	door_free(g->door);
+	succession_free(g->succession);
 	upgrade_free(g->upgrade);
 	balance_free(g->balance);
 	checks_free(g->checks);

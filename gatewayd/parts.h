@@ -23,6 +23,7 @@ struct redisd;
 struct registry;
 struct roster;
 struct sock_fprog;
+struct succession;
 struct supervisor;
 struct upgrade;
 
@@ -40,6 +41,8 @@ struct gateway {
 	struct arrivals	*arrivals;	/* likewise */
 	struct balance	*balance;	/* with the roster */
 	struct upgrade	*upgrade;	/* likewise */
+	struct succession *succession;
+	int		 succeeded;	/* nobody is accepted for its sake */
 	struct checks	*checks;
 	struct forgets	*forgets;
 	struct redisd	*redisd;	/* NULL: not ours */

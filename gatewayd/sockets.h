@@ -48,6 +48,8 @@ struct sockets {
  * earlier gateway live, and may hold what is in use. */
 void	 sockets_bind(struct sockets *ss, const struct settings *settings,
 	    int held);
+/* Leave those that clients connect to to the program that is executed in our place. */
+void	 sockets_leave_to(const struct sockets *ss, struct buf *will);
 /* A shard held this one; fd is taken. */
 void	 sockets_return(struct sockets *ss, int fd);
 /* What no shard held is bound now, or ends the process. */

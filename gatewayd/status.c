@@ -16,6 +16,7 @@
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/status.h"
+#include "gatewayd/succession.h"
 #include "gatewayd/totals.h"
 #include "gatewayd/upgrade.h"
 #include "proto/channel.h"
@@ -85,10 +86,14 @@ status_json(const struct status *st, const struct check_result *check)
 	json_int_t	 left;
 	json_t		*groups = status_groups(st, &left), *json, *silent;
 
-	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
+	json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
 	    "s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 	    "version", KENNEL_VERSION,
 	    "node", st->settings->node,
+	    "succession", st->succession == NULL ? "none" :
+	    succession_phase(st->succession),
+	    "succession_fault", st->succession == NULL ? "" :
+	    succession_fault(st->succession),
 	    "pid", (json_int_t)getpid(),
 	    "started", (json_int_t)st->started,
 	    "uptime_ms", (json_int_t)(clock_wall_ms() - st->started),

@@ -13,6 +13,7 @@ struct json_t;
 struct placement;
 struct roster;
 struct settings;
+struct succession;
 struct totals;
 struct upgrade;
 
@@ -23,6 +24,7 @@ struct status {
 	struct placement *placement;
 	struct roster	*roster;
 	const struct upgrade *upgrade;	/* NULL: not yet */
+	const struct succession *succession;	/* likewise */
 	uint64_t	 started;	/* ms since 1970 */
 	int		 leaving, listening;
 	const char	*redis_url;

@@ -66,6 +66,8 @@ _kennelctl()
 		room:0)		words="rm" ;;
 		canary:0)	words="1% 5% 10% 25% 50%" ;;
 		upgrade:0|canary:1)
+			[[ $verb == upgrade && gateway == "$cur"* ]] &&
+			    COMPREPLY=(gateway) && return
 			compopt -o filenames 2>/dev/null
 			COMPREPLY=($(compgen -f -- "$cur"))
 			return ;;

@@ -53,7 +53,8 @@ static const struct verb {
 	{ "rebalance", "", 0, 0, 0, upgrade_rebalance,
 	    "move connections from the fullest shards to the emptiest" },
 	{ "upgrade", "[WORKER]", 0, 1, MAY_NO_WAIT, upgrade_run,
-	    "run another program in the place of the workers; clients move" },
+	    "run another program in the place of the workers, whose clients move;\n"
+	    "                     WORKER gateway: in the place of gatewayd" },
 	{ "canary", "N% [WORKER]", 1, 1, MAY_NO_WAIT, upgrade_run,
 	    "the same, at first with a part of the shards and connections" },
 	{ "back", "", 0, 0, MAY_NO_WAIT, upgrade_decide,

@@ -146,6 +146,39 @@ upgrade_ask(const struct invocation *v, struct ctl *m)
 	return (act_ask(v, m));
 }
 
+/* The gateway's own program: until another one answers, or says why not. */
+static int
+upgrade_gateway(const struct invocation *v)
+{
+	struct ctl	 m = { .type = CTL_ACT, .id = 1,
+			    .text = slice_str("gateway") };
+	json_t		*status = ask_status(v->dir, ""), *json;
+	json_int_t	 was = upgrade_number(status, "started");
+	const char	*why = "";
+	int		 done = 0;
+
+	json_decref(status);
+	json = act_ask(v, &m);
+	while (!v->no_wait && !done) {
+		usleep(UPGRADE_LOOK_MS * 1000);
+		if ((status = ask_again(v->dir)) == NULL)
+			continue;
+		why = upgrade_text(status, "succession_fault");
+		done = upgrade_number(status, "started") != was;
+		if (!done && *why != '\0')
+			say_die(EXIT_NONE, "the gateway is as it was: %s", why);
+		json_decref(status);
+	}
+	json_object_set_new(json, "done", json_boolean(done));
+	if (v->json)
+		say_json(json);
+	else
+		printf(done ? "the gateway runs the program at its path\n" :
+		    "kennelctl status shows when another one has started\n");
+	json_decref(json);
+	return (say_end());
+}
+
 int
 upgrade_run(const struct invocation *v)
 {
@@ -157,6 +190,8 @@ upgrade_run(const struct invocation *v)
 	size_t		 len;
 	json_t		*u;
 
+	if (worker != NULL && strcmp(worker, "gateway") == 0 && !part)
+		return (upgrade_gateway(v));
 	if (part) {
 		len = strlen(v->args[0]);
 		snprintf(text, sizeof(text), "%s", v->args[0]);

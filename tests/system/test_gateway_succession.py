@@ -1,8 +1,12 @@
 """The gateway's place is taken by another one, and those who come meanwhile wait."""
 import os
+import shutil
 import socket
+import threading
+import time
 
 import pytest
+from kit import kennel as kits
 from kit import wait
 from kit.chat import crowd, settle
 from kit.http import Http, get, request
@@ -151,3 +155,120 @@ def test_a_unix_socket_is_given_back(start, tmp_path):
         assert answer(s).startswith(b"HTTP/1.1 200 ")
     k.stop()
     assert not os.path.exists(path)
+
+
+# ---- another program, as planned ----
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """A gatewayd of our own, that can be replaced: its path."""
+    path = str(tmp_path / "gatewayd")
+
+    def replace(by=kits.GATEWAYD):
+        shutil.copy(by, path + ".new")
+        os.rename(path + ".new", path)
+        return path
+    original = kits.GATEWAYD
+    replace(original)
+    monkeypatch.setattr(kits, "GATEWAYD", path)
+    return lambda by=original: replace(by)
+
+
+def inode(pid):
+    return os.stat(f"/proc/{pid}/exe").st_ino
+
+
+@pytest.mark.parametrize("redis", ["auto", "none"])
+def test_another_gateway_and_nobody_notices(start, own, redis):
+    """Half a head, an idle connection, a WebSocket, and who comes meanwhile."""
+    k = start(shards=2, redis=redis)
+    pid, was = k.pid, inode(k.pid)
+    people = crowd(k, "room", "abcd")
+    idle = Http(k.address)
+    assert idle.ask("GET", "/healthz").status == 200
+    wait.until(lambda: k.status()["home"] == 1, 10)
+    half = socket.create_connection(("127.0.0.1", k.port),
+                                    timeout=wait.limit(30))
+    half.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConn")
+    silent = socket.create_connection(("127.0.0.1", k.port),
+                                      timeout=wait.limit(30))
+    wait.until(lambda: k.status()["handshakes"] == 2, 10)
+    shards = {s["pid"] for s in k.shards()}
+    stop, failed, served = threading.Event(), [], []
+
+    def come():
+        while not stop.is_set():
+            try:
+                assert answer(connect(k)).startswith(b"HTTP/1.1 200 ")
+                served.append(1)
+            except (AssertionError, OSError) as e:
+                failed.append(repr(e))
+            time.sleep(0.01)
+    threads = [threading.Thread(target=come) for _ in range(3)]
+    for t in threads:
+        t.start()
+    try:
+        for _ in range(5):
+            own()
+            k.ctl("upgrade", "gateway")
+            assert k.process.poll() is None and k.pid == pid
+            assert inode(pid) != was
+            was = inode(pid)
+            assert idle.ask("GET", "/healthz").status == 200
+            wait.until(lambda: k.status()["home"] == 1, 10)
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+    assert failed == [] and len(served) > 10
+    half.sendall(b"ection: close\r\n\r\n")
+    assert answer(half).startswith(b"HTTP/1.1 200 ")
+    silent.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+                   b"Connection: close\r\n\r\n")
+    assert answer(silent).startswith(b"HTTP/1.1 200 ")
+    assert {s["pid"] for s in k.shards()} == shards
+    settle(*people)
+    for p in people:
+        p.close()
+    k.exact()
+
+
+def test_a_gateway_that_does_not_start_changes_nothing(start, own, tmp_path):
+    k = start(shards=1)
+    a, b = crowd(k, "room", "ab")
+    started = k.status()["started"]
+    own("/bin/false")
+    p = k.ctl("upgrade", "gateway", check=False)
+    assert p.returncode == 1 and "does not start" in p.stderr
+    os.unlink(tmp_path / "gatewayd")
+    p = k.ctl("upgrade", "gateway", check=False)
+    assert p.returncode == 1 and "No such file" in p.stderr
+    assert k.status()["started"] == started
+    assert get(k, "/healthz").status == 200
+    own()
+    k.ctl("upgrade", "gateway")
+    assert k.status()["started"] != started
+    settle(a, b)
+    for p in a, b:
+        p.close()
+
+
+def test_a_mistake_in_the_configuration_is_found_before(start, own):
+    k = start(shards=1, config="[gateway]\nbacklog = 100\n")
+    started = k.status()["started"]
+    with open(k.config, "a") as f:
+        f.write("nonsense = 1\n")
+    p = k.ctl("upgrade", "gateway", check=False)
+    assert p.returncode == 1 and "does not start" in p.stderr
+    assert k.status()["started"] == started
+
+
+def test_secrets_of_the_environment_are_kept(start, own):
+    k = start(shards=1, redis="none", env={"KENNEL_SIGNING_KEY": "secret42"})
+    for _ in range(2):
+        k.ctl("upgrade", "gateway")
+        with open(f"/proc/{k.pid}/environ", "rb") as f:
+            assert b"secret42" not in f.read()
+    # Only who knows the key becomes admin; see test_pact_admin.py.
+    assert k.status()["succession_fault"] == ""
