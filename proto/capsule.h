@@ -66,7 +66,6 @@ struct capsule {
 	uint32_t	 pings;		/* unanswered */
 	uint32_t	 since, last;	/* its clocks, on this machine */
 	uint64_t	 paused;	/* clock_ns: nobody has read it since */
-	uint64_t	 opened;	/* ms since 1970 */
 	struct capsule_bucket { uint64_t tokens, at; }
 			 messages, bytes;	/* what its route measures */
 	struct slice	 topics;	/* terminated names, one after another */

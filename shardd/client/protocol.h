@@ -10,6 +10,7 @@
 
 #include "proto/close_why.h"
 
+struct buf;
 struct conn;
 
 struct protocol {
@@ -27,6 +28,11 @@ struct protocol {
 	/* c, no longer doomed, ends for that reason: tell the client.  1: told, and
 	 * the connection ends by itself; 0: end it now. */
 	int		(*farewell)(struct conn *c, enum close_why why);
+	/* c goes to another process: append what it is amid to state, and what is read
+	 * and not used to early.  0, or -1 with errno.  NULL: it cannot move. */
+	int		(*freeze)(struct conn *c, struct buf *state,
+			    struct buf *early);
+	int		 capsule;	/* enum capsule_protocol, of what moves */
 	/* Free c->proto. */
 	void		(*clear)(struct conn *c);
 };

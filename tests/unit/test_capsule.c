@@ -45,7 +45,6 @@ fill(struct capsule *c)
 	c->since = 27;
 	c->last = 28;
 	c->paused = 29;
-	c->opened = 30;
 	c->messages = (struct capsule_bucket){ 31, 32 };
 	c->bytes = (struct capsule_bucket){ 33, 34 };
 	c->topics = slice_of("a\0bb", 5);
@@ -78,7 +77,7 @@ START_TEST(a_capsule_comes_back_as_it_was)
 	ck_assert(d.news_pos == 21 && d.news_era == 22 && d.deflate == 15);
 	ck_assert(d.hops == 24 && d.strikes == 1 && d.pings == 2);
 	ck_assert(d.since == 27 && d.last == 28 && d.paused == 29);
-	ck_assert(d.opened == 30 && d.messages.at == 32 && d.bytes.tokens == 33);
+	ck_assert(d.messages.at == 32 && d.bytes.tokens == 33);
 	ck_assert(slice_eq(d.topics, c.topics) && d.blob_version == 36);
 	/* What was decoded can be sent on. */
 	ck_assert_int_eq(capsule_encode(&again, &d), 0);
@@ -290,7 +289,6 @@ fill_any(struct capsule *c)
 	c->since = (uint32_t)any();
 	c->last = (uint32_t)any();
 	c->paused = any();
-	c->opened = any();
 	c->messages = (struct capsule_bucket){ any(), any() };
 	c->bytes = (struct capsule_bucket){ any(), any() };
 	c->topics = any_bytes(1000);
