@@ -1,5 +1,6 @@
 /*
- * One line an event, to stderr, in one write, which never waits.
+ * One line an event, to stderr, in one write, which never waits; or one entry, to the
+ * journal of systemd, where stderr is that one's and the format says so.
  *
  * Whoever started us may read stderr by the same file description (a terminal,
  * a pipe of a shell), and shards write to it: to set O_NONBLOCK there would
@@ -23,6 +24,7 @@
 
 #include "common/bytes.h"
 #include "common/log.h"
+#include "common/log_journal.h"
 #include "common/log_line.h"
 
 #define LOG_LINE	2048
@@ -34,6 +36,7 @@ static enum log_format	 log_form = LOG_FORMAT_TEXT;
 static unsigned long	 log_dropped;	/* lines, since it was said */
 static int		 log_cut;	/* the last line has no end */
 static int		 log_again = -1;	/* stderr, opened once more */
+static int		 log_journal = -1;	/* a socket to it */
 
 static const char *const log_names[] = {
 	[LOG_LEVEL_WARN] = "warn",
@@ -106,6 +109,11 @@ void
 log_format_set(enum log_format format)
 {
 	log_form = format;
+	if (log_journal != -1)
+		close(log_journal);
+	log_journal = -1;
+	if (format == LOG_FORMAT_JOURNALD && log_journal_is_stderr())
+		log_journal = log_journal_open(LOG_JOURNAL_PATH);
 }
 
 /* Is it fd that st tells of?  Somebody may have closed what we opened. */
@@ -175,32 +183,42 @@ log_put(const char *line, size_t n)
 	return (w == -1 ? -1 : 0);
 }
 
-/* The line that says message: its length. */
-static size_t
-log_line(char *line, size_t size, enum log_level level, const char *message)
+/* What is said, as the format has it: 0, or -1 with EAGAIN when there is no room. */
+static int
+log_say(enum log_level level, const char *message)
 {
 	struct log_event	 e = {
 		.format = log_form, .level = level, .ident = log_ident,
 		.pid = (long)getpid(), .message = message,
 	};
+	char			 line[LOG_LINE_MAX];
+	size_t			 n;
 
+	if (log_journal != -1) {
+		if (log_journal_send(log_journal, &e) == 0)
+			return (0);
+		if (errno == EAGAIN)
+			return (-1);
+		close(log_journal);	/* gone: stderr, then */
+		log_journal = -1;
+	}
 	clock_gettime(CLOCK_REALTIME, &e.when);
-	return (log_line_write(line, size, &e));
+	n = log_line_write(line, log_form == LOG_FORMAT_JSON ? sizeof(line) :
+	    LOG_LINE, &e);
+	return (log_put(line, n));
 }
 
 void
 log_catch_up(void)
 {
-	char	 line[1024], text[160];
-	size_t	 n;
+	char	 text[160];
 	int	 keep = errno;
 
 	if (log_dropped == 0)
 		return;
 	snprintf(text, sizeof(text), "log dropped=%lu lines: nobody had read "
 	    "stderr, and its pipe was full", log_dropped);
-	n = log_line(line, sizeof(line), LOG_LEVEL_WARN, text);
-	if (log_put(line, n) == 0)
+	if (log_say(LOG_LEVEL_WARN, text) == 0)
 		log_dropped = 0;
 	errno = keep;
 }
@@ -208,7 +226,7 @@ log_catch_up(void)
 static void
 log_write(enum log_level level, int err, const char *fmt, va_list ap)
 {
-	char		 text[LOG_LINE], line[LOG_LINE_MAX];
+	char		 text[LOG_LINE];
 	size_t		 n;
 	int		 keep = errno;
 
@@ -216,11 +234,9 @@ log_write(enum log_level level, int err, const char *fmt, va_list ap)
 	n = strlen(text);
 	if (err != 0)
 		snprintf(text + n, sizeof(text) - n, ": %s", strerror(err));
-	n = log_line(line, log_form == LOG_FORMAT_JSON ? sizeof(line) :
-	    LOG_LINE, level, text);
 	log_catch_up();
 	/* The order of lines is theirs: none before what is missing is said. */
-	if (log_dropped > 0 || (log_put(line, n) == -1 && errno == EAGAIN))
+	if (log_dropped > 0 || (log_say(level, text) == -1 && errno == EAGAIN))
 		log_dropped++;
 	errno = keep;
 }

@@ -25,6 +25,12 @@ static const char log_line_priorities[] = {
 	[LOG_LEVEL_DEBUG] = '7',
 };
 
+char
+log_line_priority(enum log_level level)
+{
+	return (log_line_priorities[level]);
+}
+
 /* Bytes at the end: 0, or -1 when they have no room, and nothing was added. */
 static int
 log_line_add(struct log_out *o, const char *p, size_t n)
@@ -87,35 +93,57 @@ log_line_value(const char *s)
 	return (n + (s[n] == '"'));
 }
 
+int
+log_line_pair(const char **s, struct log_pair *p)
+{
+	size_t	 n, value, quoted;
+
+	for (; **s != '\0'; *s += **s == ' ') {
+		n = log_line_key(*s);
+		value = log_line_value(n > 0 ? *s + n + 1 : *s);
+		quoted = n > 0 && value >= 2 && (*s)[n + 1] == '"';
+		p->key = *s;
+		p->key_len = n;
+		p->value = *s + n + 1 + quoted;
+		p->value_len = value - 2 * quoted;
+		*s += (n > 0 ? n + 1 : 0) + value;
+		if (n > 0)
+			return (1);
+	}
+	return (0);
+}
+
+/* Is p's key among the n of seen? */
+static int
+log_line_seen(const struct log_pair *seen, size_t n, const struct log_pair *p)
+{
+	for (size_t i = 0; i < n; i++)
+		if (seen[i].key_len == p->key_len &&
+		    memcmp(seen[i].key, p->key, p->key_len) == 0)
+			return (1);
+	return (0);
+}
+
 /* The key=value pairs of a message, in an object; of a key only the first. */
 static void
 log_line_fields(struct log_out *o, const char *s)
 {
-	struct { const char *p; size_t n; } keys[LOG_FIELDS];
-	size_t	 n, value, quoted, nkeys = 0, i;
+	struct log_pair	 pairs[LOG_FIELDS], p;
+	size_t		 n = 0;
 
 	log_line_puts(o, "{");
-	for (; *s != '\0' && nkeys < LOG_FIELDS; s += s[0] == ' ') {
-		n = log_line_key(s);
-		value = log_line_value(n > 0 ? s + n + 1 : s);
-		for (i = 0; i < nkeys; i++)
-			if (keys[i].n == n && memcmp(keys[i].p, s, n) == 0)
-				break;
-		if (n > 0 && i == nkeys) {
-			/* Its key, its value all escaped, and what ends the line. */
-			if (o->size - o->len < n + 6 * value + 16)
-				break;
-			if (nkeys > 0)
-				log_line_puts(o, ",");
-			keys[nkeys].p = s;
-			keys[nkeys++].n = n;
-			quoted = value >= 2 && s[n + 1] == '"';
-			log_line_string(o, s, n);
-			log_line_puts(o, ":");
-			log_line_string(o, s + n + 1 + quoted,
-			    value - 2 * quoted);
-		}
-		s += (n > 0 ? n + 1 : 0) + value;
+	while (n < LOG_FIELDS && log_line_pair(&s, &p)) {
+		if (log_line_seen(pairs, n, &p))
+			continue;
+		/* Its key, its value all escaped, and what ends the line. */
+		if (o->size - o->len < p.key_len + 6 * p.value_len + 28)
+			break;
+		if (n > 0)
+			log_line_puts(o, ",");
+		pairs[n++] = p;
+		log_line_string(o, p.key, p.key_len);
+		log_line_puts(o, ":");
+		log_line_string(o, p.value, p.value_len);
 	}
 	log_line_puts(o, "}");
 }
@@ -167,7 +195,7 @@ log_line_write(char *line, size_t size, const struct log_event *e)
 	else {
 		if (e->format == LOG_FORMAT_JOURNALD)
 			snprintf(head, sizeof(head), "<%c>%.64s[%ld] ",
-			    log_line_priorities[e->level], e->ident, e->pid);
+			    log_line_priority(e->level), e->ident, e->pid);
 		else
 			snprintf(head, sizeof(head), "%s %s %.64s[%ld] ", when,
 			    log_line_levels[e->level], e->ident, e->pid);

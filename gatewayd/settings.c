@@ -102,6 +102,8 @@ static const struct worker_row {
 	{ "deflate",		"deflate",	YESNO, 0, 0 },
 	{ "pages",		"pages",	PATH, 0, 0 },
 	{ "io_uring",		"io_uring",	YESNO, 0, 0 },
+	{ "work_threads",	"work_threads",	UINT, 1, 64 },
+	{ "work_queue",		"work_queue",	UINT, 1, 1000000 },
 	{ "store_max",		"store_max",	SIZE, 1 << 16, 24 << 20 },
 	{ "store_ttl",		"store_ttl",	LIFETIME, 1, 10 * 365 * 86400 },
 	{ "store_visit_ttl",	"store_visit_ttl", LIFETIME, 1,

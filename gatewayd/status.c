@@ -84,7 +84,7 @@ status_json(const struct status *st, const struct check_result *check)
 	json_t		*groups = status_groups(st, &left), *json, *silent;
 
 	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
-	    "s:I, s:I, s:I, s:I, s:o}",
+	    "s:I, s:I, s:I, s:I, s:I, s:o}",
 	    "version", KENNEL_VERSION,
 	    "node", st->settings->node,
 	    "pid", (json_int_t)getpid(),
@@ -99,6 +99,7 @@ status_json(const struct status *st, const struct check_result *check)
 	    "home", (json_int_t)st->home,
 	    "handing_over", (json_int_t)st->handing_over,
 	    "places", (json_int_t)placement_count(st->placement),
+	    "moving", (json_int_t)placement_moving(st->placement),
 	    "totals", status_totals(st->totals));
 	if (json == NULL || check == NULL)
 		return (json);
@@ -151,7 +152,8 @@ status_shards(const struct status *st)
 		if (s->state == SHARD_EMPTY)
 			continue;
 		json_array_append_new(list, json_pack(
-		    "{s:s, s:I, s:o, s:I, s:s, s:I, s:I, s:I, s:I}",
+		    "{s:s, s:I, s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:I, "
+		    "s:I}",
 		    "address", s->address,
 		    "slot", (json_int_t)s->slot,
 		    "incarnation", status_hex(s->incarnation),
@@ -161,6 +163,10 @@ status_shards(const struct status *st)
 		    s->site->count),
 		    "replicas", (json_int_t)(s->site == NULL ? 0 :
 		    s->site->nreplicas),
+		    "expected", (json_int_t)(s->site == NULL ? 0 :
+		    s->site->expected),
+		    "generation", (json_int_t)(s->generation == NULL ? 0 :
+		    s->generation->number),
 		    "uptime_ms", (json_int_t)(s->pid == 0 ? 0 :
 		    clock_wall_ms() - s->started),
 		    "restarts", (json_int_t)s->restarts));

@@ -20,6 +20,10 @@ struct totals {
 	uint64_t handover[HISTOGRAM_CELLS];	/* from head to adopted */
 	uint64_t watchdog;		/* shards killed, as they hung */
 	uint64_t gone[CLOSE_NWHYS];	/* as the shards say */
+	uint64_t moved;			/* from one shard to another */
+	uint64_t stayed;		/* were to move, and did not */
+	uint64_t pauses[HISTOGRAM_CELLS];	/* of those that moved */
+	uint64_t pause_max;		/* us, since it was asked for anew */
 	uint64_t second_release;	/* should be 0 */
 	struct ledger *ledger;		/* what the shards count themselves */
 };

@@ -73,6 +73,9 @@ enum gossip_type {
 				   acted on all that the sender said before, and
 				   what it was looking up then has been said.  Of
 				   version 2. */
+	GOSSIP_TELL,		/* to from seq said prior head payload: the
+				   application's own, for the application of
+				   replica `to` */
 	GOSSIP_NTYPES
 };
 
@@ -97,6 +100,7 @@ struct gossip {
 	uint32_t	 flags;
 	struct slice	 uid;
 	struct slice	 topics;	/* terminated names, one after another */
+	struct slice	 head;		/* TELL's, before the payload */
 	struct slice	 payload;	/* its bytes follow the array */
 };
 

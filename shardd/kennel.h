@@ -68,6 +68,7 @@ struct kennel_answer;		/* a gossip to be answered */
 struct kennel_step;		/* being decided */
 struct kennel_timer;
 struct kennel_blob;		/* what a socket takes along */
+struct kennel_watch;		/* a descriptor of yours that the loop watches */
 
 struct kennel_message {
 	const char	*data;		/* not terminated */
@@ -97,6 +98,14 @@ struct kennel_change {
 	size_t		 key_len;
 	const char	*value;		/* NULL: it was removed */
 	size_t		 value_len;
+};
+
+/* What one replica tells another: kennel_tell(). */
+struct kennel_word {
+	const char	*head;		/* not terminated, neither */
+	size_t		 head_len;
+	const char	*data;
+	size_t		 len;
 };
 
 #define KENNEL_LOST_MORE	0x1
@@ -186,6 +195,24 @@ struct kennel_app {
 		    size_t n, const char *data, size_t len);
 	/* The state is another one, and steps were missed: begin with it afresh. */
 	void	(*onreset)(struct kennel_replica *);
+
+	/*
+	 * The process begins, options are known, and nobody has come yet: open here
+	 * what all replicas share (files, a connection to a database: kennel_watch(),
+	 * kennel_work()).  Returns 0, or -1: the process ends at once with status 1,
+	 * the log names the application, and gatewayd starts another one, after a
+	 * delay that grows.
+	 */
+	int	(*onlaunch)(const struct kennel_app *);
+	/* The process ends: everybody has gone, had the last callback, all replicas
+	 * have stopped and all jobs are done.  Called where onlaunch was (if that is
+	 * given), last application first; not in a process that is killed. */
+	void	(*onexit)(const struct kennel_app *);
+	/* A neighbour has told this (kennel_tell()). */
+	void	(*ontell)(struct kennel_replica *, uint64_t neighbour,
+		    const struct kennel_word *);
+	/* For whatever the program likes; kennel_replica_app() leads to it. */
+	void	*arg;
 
 	/*
 	 * Moving: see "sockets that move" below.  moves is the version of the blobs
@@ -366,6 +393,10 @@ const char *kennel_replica_group(const struct kennel_replica *, size_t *len);
 uint64_t kennel_replica_id(const struct kennel_replica *);
 size_t	 kennel_replica_count(const struct kennel_replica *);	/* sockets */
 size_t	 kennel_replica_neighbours(const struct kennel_replica *);
+/* The id of neighbour i, in no order; 0 behind the last. */
+uint64_t kennel_replica_neighbour(const struct kennel_replica *, size_t i);
+/* The application, as it was given to kennel_worker_main() (a copy, perhaps). */
+const struct kennel_app *kennel_replica_app(const struct kennel_replica *);
 void	 kennel_replica_set_data(struct kennel_replica *, void *);
 void	*kennel_replica_data(const struct kennel_replica *);
 
@@ -397,6 +428,28 @@ int	 kennel_replica_gossip(struct kennel_replica *r, const char *msg,
 	    void *arg);
 void	 kennel_answer(struct kennel_answer *, const char *data, size_t len);
 void	 kennel_answer_error(struct kennel_answer *, const char *text);
+
+/* ---- telling: words between the replicas of a group ---- */
+
+/*
+ * Tell the application of one neighbour, or of all (0): ontell() there gets head
+ * and data, neither of which reaches a client by itself.  For what the library knows
+ * no call for: receivers that each process picks by tables of its own.
+ *
+ * In order with all else that is said from here: who broadcasts, tells and
+ * whispers is heard in that order by every neighbour.  One that gets lost between
+ * two processes counts as a broadcast that does: the clients there are closed (1013),
+ * onmissed is called.
+ *
+ * From a socket: it is not read while more than 8 MiB of its group wait for a
+ * process.  From a replica: 1 is returned when it is so, and the caller should
+ * slow down.  0, or -1 with errno: ENOENT (no such neighbour), EMSGSIZE (head over
+ * 1 MiB, or all over 64 MiB), ENOTCONN, EPIPE (the socket is closing), ENOMEM.
+ */
+int	 kennel_tell(struct kennel_socket *, uint64_t neighbour,
+	    const char *head, size_t head_len, const char *data, size_t len);
+int	 kennel_replica_tell(struct kennel_replica *, uint64_t neighbour,
+	    const char *head, size_t head_len, const char *data, size_t len);
 
 /* ---- topics: named sets of sockets of a group ---- */
 
@@ -511,6 +564,47 @@ struct kennel_timer *kennel_timer_new(unsigned ms, int repeat,
 	    kennel_timer_cb *cb, void *arg);
 void	 kennel_timer_free(struct kennel_timer *);
 
+/* ---- other descriptors, other threads ---- */
+
+#define KENNEL_READ	0x1
+#define KENNEL_WRITE	0x2
+typedef void	kennel_watch_cb(int fd, int events, void *arg);
+
+/*
+ * Call cb from the loop, again and again, while fd can be read, or written, as events
+ * say; what cb gets is what is possible (both, of what was asked, after an error or
+ * when the other side has closed).  cb does not wait either: fd should be
+ * non-blocking.  fd stays yours.  Free the watch before you close fd: afterwards it
+ * hears nothing, or what happens to the file that gets this number next.  NULL with
+ * errno: EINVAL, EBADF, EPERM (files and directories are always ready), EEXIST (it is
+ * watched, or a watch of a closed descriptor of this number was not freed), ENOMEM.
+ */
+struct kennel_watch *kennel_watch(int fd, int events, kennel_watch_cb *cb,
+	    void *arg);
+/* Watch for these from now on; 0: for nothing.  0, or -1 with errno. */
+int	 kennel_watch_change(struct kennel_watch *, int events);
+/* No cb any more, not even one that is due; also from within cb. */
+void	 kennel_watch_free(struct kennel_watch *);
+
+typedef void	kennel_work_cb(void *arg);
+typedef void	kennel_work_done_cb(int err, void *arg);
+
+/*
+ * Run job(arg) in another thread, for what would keep the loop: reading a file,
+ * compressing, a library that waits.  job may use nothing that the loop's thread
+ * uses at the same time, and no function of kennel.h but kennel_time().  Then
+ * done(0, arg) is called from the loop; done may be NULL.  Jobs begin in the order
+ * given, as many at once as there are threads (`work_threads` of [worker], 4).
+ * 0, or -1 with errno, and nothing is called: EAGAIN while `work_queue` (1000) jobs
+ * wait for a thread, ECANCELED when the process ends, EINVAL, ENOMEM.
+ *
+ * When the process ends, jobs that have begun are waited for, and those that have
+ * not are dropped: done(ECANCELED, arg) is called for them, still before sockets are
+ * cut off, replicas stop, and onexit.  A process whose jobs do not return within
+ * 5 s ends without done for these, and without onexit.
+ */
+int	 kennel_work(kennel_work_cb *job, kennel_work_done_cb *done, void *arg);
+
 uint64_t kennel_time(void);		/* milliseconds since 1970 */
 const char *kennel_node(void);		/* this machine's name in the cluster */
 const char *kennel_address(void);	/* this process: "node/slot#incarnation" */
@@ -518,12 +612,27 @@ unsigned kennel_slot(void);		/* its number on the node */
 const char *kennel_version(void);
 /* A key of [worker] in the configuration, or NULL. */
 const char *kennel_option(const char *key);
-/* One line to the log, at info. */
+/*
+ * One line to the log: at info, or at a level of its own.  warn: somebody should act;
+ * info: what happens to the process; debug: what happens to one client.  gatewayd's
+ * --log-level, and kennelctl log-level while it runs, say which are written; a number beyond
+ * these is the nearest of them.
+ */
+#define KENNEL_LOG_WARN		0
+#define KENNEL_LOG_INFO		1
+#define KENNEL_LOG_DEBUG	2
 void	 kennel_log(const char *fmt, ...)
 #ifdef __GNUC__
 	    __attribute__((format(printf, 1, 2)))
 #endif
 	    ;
+void	 kennel_log_at(int level, const char *fmt, ...)
+#ifdef __GNUC__
+	    __attribute__((format(printf, 2, 3)))
+#endif
+	    ;
+/* The last level that is written: so that nothing costly is made for no line. */
+int	 kennel_log_level(void);
 
 #ifdef __cplusplus
 }

@@ -27,6 +27,8 @@ static const struct options options_defaults = {
 	.store_visit_ttl = 86400,
 	.io_uring = 1,
 	.turn_ms = 10,
+	.work_threads = 4,
+	.work_queue = 1000,
 };
 
 /* Options that are numbers of ours. */
@@ -44,6 +46,7 @@ static const struct {
 	OPTIONS_UINT(deflate), OPTIONS_SIZE(store_max), OPTIONS_UINT(io_uring),
 	OPTIONS_UINT(turn_ms), OPTIONS_UINT(orphan_ms),
 	OPTIONS_UINT(store_ttl), OPTIONS_UINT(store_visit_ttl),
+	OPTIONS_UINT(work_threads), OPTIONS_UINT(work_queue),
 };
 
 void

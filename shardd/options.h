@@ -27,6 +27,8 @@ struct options {			/* defaults in options.c */
 	size_t		 store_max;		/* 16 MiB: a group's state */
 	unsigned	 store_ttl;		/* s after its last use; 0: for ever */
 	unsigned	 store_visit_ttl;	/* a day: if only visits wrote to it */
+	unsigned	 work_threads;		/* 4: kennel_work()'s, at most */
+	unsigned	 work_queue;		/* 1 000: jobs that wait for one */
 	struct map	 texts;			/* struct options_text, by key */
 };
 

@@ -1,4 +1,6 @@
 /* A worker process, from its arguments to its end. */
+#include <sys/prctl.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -20,6 +22,8 @@
 #include "proto/counters.h"
 #include "proto/page.h"
 #include "shardd/api/surroundings.h"
+#include "shardd/api/watch.h"
+#include "shardd/api/work.h"
 #include "shardd/client/clients.h"
 #include "shardd/gauges.h"
 #include "shardd/kennel.h"
@@ -133,6 +137,8 @@ start_arguments(struct worker *w, int argc, char **argv)
 	name = name == NULL ? argv[0] : name + 1;
 	snprintf(ident, sizeof(ident), "%.40s/%u", name, w->slot);
 	log_init(ident, level);
+	/* Executed by a descriptor, a process has the descriptor's name. */
+	(void)prctl(PR_SET_NAME, name);
 	log_format_set(format);
 	if (proc_open_to_debuggers(core) == -1)
 		fatal("core");
@@ -172,13 +178,19 @@ start_surround(struct worker *w)
 static void
 start_end(struct worker *w)
 {
+	int	 stuck;
+
 	budget_set(0);			/* nobody has to wait for us */
+	stuck = work_end();
 	orders_drop_parked(w);
 	journeys_clear(&w->journeys);
 	clients_end(&w->sessions.clients);	/* not fast enough */
 	parting_all(&w->sessions);
 	turn_end();
 	worker_end_groups(w);
+	if (stuck == 0)
+		applications_exit(&w->sessions.apps);
+	watch_end();
 	if (w->gate.control != NULL)
 		control_free(w->gate.control);
 	if (w->redial_timer != NULL)
@@ -192,6 +204,8 @@ start_end(struct worker *w)
 	options_clear(&w->opt);
 	session_clear(&w->sessions);
 	free(w->link_path);
+	if (stuck == -1)
+		_exit(1);		/* before anybody frees what they use */
 }
 
 int

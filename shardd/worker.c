@@ -1,5 +1,6 @@
 /* What a worker does as a whole: it gets ready, drains, and leaves. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/budget.h"
@@ -66,6 +67,8 @@ worker_start(struct worker *w)
 	}
 	w->started_up = 1;
 	budget_set(w->opt.turn_ms);
+	if (applications_launch(&w->sessions.apps) == -1)
+		exit(1);		/* gatewayd starts another one */
 	return (0);
 }
 

@@ -173,6 +173,24 @@ kennel_replica_gossip(struct kennel_replica *kr, const char *msg, size_t len,
 }
 
 int
+kennel_replica_tell(struct kennel_replica *kr, uint64_t neighbour,
+    const char *head, size_t head_len, const char *data, size_t len)
+{
+	struct replica	*r = replica_of(kr);
+
+	if (r == NULL || r->neighbours == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	if ((head == NULL && head_len > 0) || (data == NULL && len > 0)) {
+		errno = EINVAL;
+		return (-1);
+	}
+	return (fan_tell(r->neighbours, neighbour, slice_of(head, head_len),
+	    slice_of(data, len)));
+}
+
+int
 kennel_replica_step(struct kennel_replica *kr, const char *data, size_t len,
     kennel_replica_done_cb *done, void *arg)
 {
@@ -220,6 +238,19 @@ kennel_replica_neighbours(const struct kennel_replica *r)
 {
 	return (r == NULL || replica_of(r)->neighbours == NULL ? 0 :
 	    neighbours_count(replica_of(r)->neighbours));
+}
+
+uint64_t
+kennel_replica_neighbour(const struct kennel_replica *r, size_t i)
+{
+	return (i < kennel_replica_neighbours(r) ?
+	    neighbours_id(replica_of(r)->neighbours, i) : 0);
+}
+
+const struct kennel_app *
+kennel_replica_app(const struct kennel_replica *r)
+{
+	return (r == NULL ? NULL : replica_of(r)->app);
 }
 
 void

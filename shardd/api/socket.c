@@ -89,6 +89,25 @@ kennel_gossip(struct kennel_socket *s, const char *msg, size_t len,
 }
 
 int
+kennel_tell(struct kennel_socket *s, uint64_t neighbour, const char *head,
+    size_t head_len, const char *data, size_t len)
+{
+	struct conn	*c = conn_of(s);
+
+	if (c == NULL || (head == NULL && head_len > 0) ||
+	    (data == NULL && len > 0)) {
+		errno = c == NULL ? ENOTCONN : EINVAL;
+		return (-1);
+	}
+	if (c->flags & CONN_F_DOOMED) {
+		errno = EPIPE;
+		return (-1);
+	}
+	return (verbs_tell(c, neighbour, slice_of(head, head_len),
+	    slice_of(data, len)));
+}
+
+int
 kennel_step(struct kennel_socket *s, const char *data, size_t len,
     kennel_done_cb *done, void *arg)
 {

@@ -46,16 +46,58 @@ kennel_option(const char *key)
 	return (key == NULL ? NULL : options_get(surroundings->opt, key));
 }
 
+/* What is written at which level, under the name that applications have. */
+static void (*const surroundings_log[])(const char *, ...) = {
+	[KENNEL_LOG_WARN] = log_warn,
+	[KENNEL_LOG_INFO] = log_info,
+	[KENNEL_LOG_DEBUG] = log_debug,
+};
+
+/* A line of the application's. */
+static void
+surroundings_say(int level, const char *fmt, va_list ap)
+{
+	char	 text[1024];
+
+	if (level < KENNEL_LOG_WARN)
+		level = KENNEL_LOG_WARN;
+	if (level > KENNEL_LOG_DEBUG)
+		level = KENNEL_LOG_DEBUG;
+	if (fmt == NULL || level > kennel_log_level())
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	surroundings_log[level]("app %s", text);
+}
+
 void
 kennel_log(const char *fmt, ...)
 {
-	char	 text[1024];
 	va_list	 ap;
 
-	if (fmt == NULL)
-		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	surroundings_say(KENNEL_LOG_INFO, fmt, ap);
 	va_end(ap);
-	log_info("app %s", text);
+}
+
+void
+kennel_log_at(int level, const char *fmt, ...)
+{
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	surroundings_say(level, fmt, ap);
+	va_end(ap);
+}
+
+int
+kennel_log_level(void)
+{
+	switch (log_level_get()) {
+	case LOG_LEVEL_WARN:
+		return (KENNEL_LOG_WARN);
+	case LOG_LEVEL_INFO:
+		return (KENNEL_LOG_INFO);
+	default:
+		return (KENNEL_LOG_DEBUG);
+	}
 }

@@ -17,6 +17,7 @@
 
 #define DONE_MS		10000
 #define GOSSIP_MS	2000	/* when the caller names none */
+#define FAN_ROOM	256	/* bytes of a message but head and payload */
 
 struct whisper {			/* waits for a lookup */
 	struct list	 at;
@@ -45,10 +46,11 @@ struct round {				/* a gossip of ours */
 	struct kennel_slot slots[];
 };
 
-/* Whom a message is for: all, or those where the lookup found the uid. */
+/* Whom a message is for: all, those where the lookup found the uid, or one. */
 struct where {
 	const struct slice *addresses;
 	size_t		 n;
+	uint64_t	 neighbour;	/* 0: not one alone */
 };
 
 /* Is nb one of where? */
@@ -71,6 +73,19 @@ fan_is_at(const struct neighbours *n, const struct neighbour *nb,
 	return (0);
 }
 
+/* Is m for nb, at l? */
+static int
+fan_is_for(const struct neighbours *n, const struct neighbour *nb,
+    const struct link *l, const struct gossip *m, const struct where *where)
+{
+	if (where == NULL)
+		return (1);
+	if (where->neighbour != 0)
+		return (nb->id == where->neighbour);
+	return ((l != NULL && link_askme(l) && m->uid.len <= UID_MAX) ||
+	    fan_is_at(n, nb, where));
+}
+
 /* All have acted, or will not. */
 static void
 fan_asked_cb(const struct ask *a, int err, void *arg)
@@ -79,8 +94,8 @@ fan_asked_cb(const struct ask *a, int err, void *arg)
 }
 
 /*
- * m to those who are there (where NULL: to all).  0, 1 if a link is over its
- * mark, or -1 with errno ENOMEM and nothing sent.
+ * m to those who are there (where NULL: to all); p, what clients are told by it, or
+ * NULL.  0, 1 if a link is over its mark, or -1 with errno ENOMEM and nothing sent.
  */
 static int
 fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
@@ -100,13 +115,12 @@ fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
 	}
 	m->from = n->id;
 	m->said = ++n->said;
-	n->ops->said(n->arg, m, p);
+	if (p != NULL)
+		n->ops->said(n->arg, m, p);
 	for (size_t i = 0; i < n->n; i++) {
 		nb = &n->at[i];
 		l = neighbour_link(n, nb);
-		if (where != NULL && (l == NULL || !link_askme(l) ||
-		    m->uid.len > UID_MAX) &&
-		    !fan_is_at(n, nb, where))
+		if (!fan_is_for(n, nb, l, m, where))
 			continue;
 		if (a != NULL)
 			ask_add(a, l, nb->id);
@@ -175,6 +189,27 @@ fan_publish(struct neighbours *n, struct slice topics,
 	if (but.data != NULL)
 		m.flags |= GOSSIP_F_NOT_UID;
 	return (fan_out(n, &m, p, NULL, done, arg));
+}
+
+int
+fan_tell(struct neighbours *n, uint64_t neighbour, struct slice head,
+    struct slice data)
+{
+	const struct where	 one = { NULL, 0, neighbour };
+	struct gossip		 m = { .type = GOSSIP_TELL, .head = head,
+				    .payload = data };
+
+	if (neighbour != 0 && !neighbours_has(n, neighbour)) {
+		errno = ENOENT;
+		return (-1);
+	}
+	if (head.len > TELL_HEAD_MAX ||
+	    data.len > LINK_FRAME_MAX - head.len - FAN_ROOM) {
+		errno = EMSGSIZE;
+		return (-1);
+	}
+	return (fan_out(n, &m, NULL, neighbour == 0 ? NULL : &one, NULL,
+	    NULL));
 }
 
 /* Is one of the whispers up to that number still being looked up? */
@@ -273,7 +308,7 @@ fan_found_cb(const struct slice *addresses, size_t count, int err,
     void *arg)
 {
 	struct whisper	*wh = arg;
-	struct where	 where = { addresses, count };
+	struct where	 where = { addresses, count, 0 };
 	struct gossip	 m = { .type = GOSSIP_WHISPER,
 			    .uid = slice_of(wh->uid, wh->uid_len),
 			    .flags = fan_flags(wh->p),
@@ -306,7 +341,7 @@ fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 	struct gossip		 m = { .type = GOSSIP_WHISPER, .uid = uid,
 				    .flags = fan_flags(p),
 				    .payload = payload_data(p) };
-	const struct where	 nowhere = { NULL, 0 };
+	const struct where	 nowhere = { NULL, 0, 0 };
 	struct whisper		*wh;
 
 	*waiting = 0;

@@ -40,6 +40,12 @@ typedef void	fan_settled_cb(int over, void *arg);
 int	 fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 	    struct payload *p, int *waiting, fan_settled_cb *settled,
 	    void *settled_arg, fan_done_cb *done, void *arg);
+/*
+ * To the application of one neighbour, or of all (0): head and data, which are copied.
+ * 0, 1 as above, or -1 with errno: ENOENT (no such neighbour), EMSGSIZE.
+ */
+int	 fan_tell(struct neighbours *n, uint64_t neighbour, struct slice head,
+	    struct slice data);
 /* Is what waits of this group over its mark?  A caller with no socket to be paused
  * must come again. */
 int	 fan_is_over(struct neighbours *n);

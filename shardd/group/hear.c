@@ -102,6 +102,22 @@ hear_words(const struct heard *h)
 		answer_done(h->l, h->r->id, h->m->ask);
 }
 
+/* TELL: for the application itself. */
+static void
+hear_tell(const struct heard *h)
+{
+	struct replica			*r = h->r;
+	const struct kennel_word	 word = {
+		h->m->head.data, h->m->head.len, h->m->payload.data,
+		h->m->payload.len
+	};
+
+	if (h->nb != NULL && !neighbours_next(r->neighbours, h->nb, h->m))
+		return;
+	if (r->app->ontell != NULL && !r->dismissed)
+		r->app->ontell((struct kennel_replica *)r, h->m->from, &word);
+}
+
 /* LOST: something did not get through. */
 static void
 hear_lost(const struct heard *h)
@@ -118,6 +134,7 @@ hear_lost(const struct heard *h)
 	case GOSSIP_CAST:
 	case GOSSIP_WHISPER:
 	case GOSSIP_PUBLISH:
+	case GOSSIP_TELL:
 		if (nb != NULL)
 			neighbours_gap(n, nb, m->prior, m->after);
 		if (nb != NULL)
@@ -180,6 +197,7 @@ static const struct hearing {
 	[GOSSIP_CAST]	= { hear_words, 1 },
 	[GOSSIP_WHISPER] = { hear_words, 1 },
 	[GOSSIP_PUBLISH] = { hear_words, 1 },
+	[GOSSIP_TELL]	= { hear_tell, 1 },
 	[GOSSIP_LOST]	= { hear_lost, 1 },
 	[GOSSIP_ASK]	= { hear_ask, 0 },
 	[GOSSIP_FENCE]	= { hear_fence, 0 },

@@ -11,12 +11,14 @@ note_drop(const struct link *l, struct gossip *m, int many)
 	case GOSSIP_CAST:
 	case GOSSIP_WHISPER:
 	case GOSSIP_PUBLISH:
+	case GOSSIP_TELL:
 		m->of = many ? GOSSIP_CAST : m->type;
 		m->after = m->seq - 1;
 		if (many) {
 			m->uid = m->topics = slice_of(NULL, 0);
 			m->flags = 0;
 		}
+		m->head = slice_of(NULL, 0);
 		m->flags &= GOSSIP_F_NOT_UID;
 		break;
 	case GOSSIP_STEP:
@@ -58,6 +60,7 @@ note_absent(const struct gossip *m, struct gossip *note)
 	case GOSSIP_CAST:
 	case GOSSIP_WHISPER:
 	case GOSSIP_PUBLISH:
+	case GOSSIP_TELL:
 		note->seq = m->seq;
 		note->said = m->said;
 		return (1);

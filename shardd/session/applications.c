@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/log.h"
 #include "proto/limits.h"
 #include "shardd/kennel.h"
 #include "shardd/options.h"
@@ -47,4 +48,32 @@ applications_message_max(const struct applications *a,
     const struct kennel_app *app)
 {
 	return (a->message_max[app - a->at]);
+}
+
+int
+applications_launch(struct applications *a)
+{
+	const struct kennel_app	*app;
+
+	for (; a->launched < a->n; a->launched++) {
+		app = &a->at[a->launched];
+		if (app->onlaunch == NULL || app->onlaunch(app) == 0)
+			continue;
+		log_warn("app=%s does not begin: onlaunch failed",
+		    app->name == NULL ? "main" : app->name);
+		return (-1);
+	}
+	return (0);
+}
+
+void
+applications_exit(struct applications *a)
+{
+	const struct kennel_app	*app;
+
+	while (a->launched > 0) {
+		app = &a->at[--a->launched];
+		if (app->onexit != NULL)
+			app->onexit(app);
+	}
 }

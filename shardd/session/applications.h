@@ -11,6 +11,7 @@ struct applications {
 	const struct kennel_app *at;
 	size_t		 n;
 	size_t		*message_max;	/* of each of them; NULL: not known yet */
+	size_t		 launched;	/* so many of the first ones */
 };
 
 /* The application that a route names, or NULL. */
@@ -21,5 +22,9 @@ int	 applications_limit(struct applications *a, const struct options *o);
 /* The largest message that app takes of a client, in bytes. */
 size_t	 applications_message_max(const struct applications *a,
 	    const struct kennel_app *app);
+/* The process begins: 0, or -1 when one application does not want to, which the log
+ * names.  And the end, of those that began. */
+int	 applications_launch(struct applications *a);
+void	 applications_exit(struct applications *a);
 
 #endif

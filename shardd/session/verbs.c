@@ -341,6 +341,23 @@ verbs_step(struct conn *c, const struct verb *v)
 	return (-1);
 }
 
+/* Tell the applications of neighbours. */
+static int
+verbs_tell_now(struct conn *c, uint64_t neighbour, struct slice head,
+    struct slice data)
+{
+	int	 over;
+
+	if (c->replica == NULL || c->replica->neighbours == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	over = fan_tell(c->replica->neighbours, neighbour, head, data);
+	if (over == 1)
+		conn_pause(c, PAUSE_LINK);
+	return (over == -1 ? -1 : 0);
+}
+
 /* Do v now. */
 static int
 verbs_run(struct conn *c, const struct verb *v)
@@ -358,6 +375,9 @@ verbs_run(struct conn *c, const struct verb *v)
 		return (-1);
 	}
 	switch (v->kind) {
+	case VERB_TELL:
+		return (verbs_tell_now(c, v->neighbour, v->uid,
+		    payload_data(v->p)));
 	case VERB_WHISPER:
 		return (verbs_whisper(c, v));
 	case VERB_GOSSIP:
@@ -367,6 +387,32 @@ verbs_run(struct conn *c, const struct verb *v)
 	default:
 		return (verbs_fan(c, v));
 	}
+}
+
+/* Has v bytes of its own in v->uid? */
+static int
+verbs_has_uid(const struct verb *v)
+{
+	return (v->kind == VERB_WHISPER || v->kind == VERB_PUBLISH ||
+	    v->kind == VERB_TELL);
+}
+
+int
+verbs_tell(struct conn *c, uint64_t neighbour, struct slice head,
+    struct slice data)
+{
+	struct verb	 v = { .kind = VERB_TELL, .neighbour = neighbour,
+			    .uid = head };
+	int		 r;
+
+	if (c->verbs == NULL || (!c->verbs->waiting &&
+	    list_empty(&c->verbs->pending)))
+		return (verbs_tell_now(c, neighbour, head, data));
+	if ((v.p = payload_raw(data)) == NULL)
+		return (-1);
+	r = verbs_call(c, &v);
+	payload_unref(v.p);
+	return (r);
 }
 
 int
@@ -390,14 +436,15 @@ verbs_call(struct conn *c, const struct verb *v)
 	}
 	if (b == NULL || (!b->waiting && list_empty(&b->pending)))
 		return (verbs_run(c, v));
-	n = (v->kind == VERB_WHISPER || v->kind == VERB_PUBLISH ? v->uid.len :
+	n = (verbs_has_uid(v) ? v->uid.len :
 	    v->kind == VERB_CLOSE ? strlen(v->text) : 0) + 1;
 	if ((copy = malloc(sizeof(*copy) + n)) == NULL)
 		return (-1);
 	*copy = *v;
 	copy->text[n - 1] = '\0';
-	if (v->kind == VERB_WHISPER || v->kind == VERB_PUBLISH) {
-		memcpy(copy->text, v->uid.data, v->uid.len);
+	if (verbs_has_uid(v)) {
+		if (v->uid.len > 0)
+			memcpy(copy->text, v->uid.data, v->uid.len);
 		copy->uid.data = copy->text;
 	} else if (v->kind == VERB_CLOSE)
 		memcpy(copy->text, v->text, n);

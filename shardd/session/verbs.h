@@ -15,14 +15,16 @@ struct payload;
 
 enum verb_kind {
 	VERB_SEND, VERB_EMIT, VERB_BROADCAST, VERB_PUBLISH, VERB_WHISPER,
-	VERB_GOSSIP, VERB_STEP, VERB_CLOSE
+	VERB_GOSSIP, VERB_STEP, VERB_CLOSE, VERB_TELL
 };
 
 struct verb {				/* a call that was made */
 	struct list	 at;
 	enum verb_kind	 kind;
 	struct payload	*p;		/* a reference; NULL for CLOSE */
-	struct slice	 uid;		/* WHISPER's, PUBLISH's topics, in text */
+	struct slice	 uid;		/* WHISPER's, PUBLISH's topics, TELL's head; in
+					   text */
+	uint64_t	 neighbour;	/* TELL's; 0: all */
 	int		 flags;
 	int		 code;		/* CLOSE */
 	unsigned	 deadline_ms;	/* GOSSIP */
@@ -38,6 +40,10 @@ struct verb {				/* a call that was made */
  * payload are borrowed.
  */
 int	 verbs_call(struct conn *c, const struct verb *v);
+/* Tell neighbours (fan_tell()) now, or after what the socket waits for; the same
+ * returns.  Nothing is copied that need not wait. */
+int	 verbs_tell(struct conn *c, uint64_t neighbour, struct slice head,
+	    struct slice data);
 /* Outstanding calls end with ECANCELED; before onclose. */
 void	 verbs_cancel(struct conn *c);
 

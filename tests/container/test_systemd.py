@@ -70,6 +70,26 @@ def test_the_package_starts_it(kennel):
     assert not re.search(r" warn ", kennel.journal()), kennel.journal()
 
 
+def test_the_journal_has_fields(kennel):
+    """log_format = journald: an entry is found by what it is about."""
+    command = kennel.run("systemctl show -P ExecStart kennel.service")
+    command = re.search(r"argv\[\]=(.*?) ;", command).group(1)
+    kennel.override(f"ExecStart=\nExecStart={command} --log-format journald")
+    kennel.run("systemctl restart kennel.service")
+    kennel.wait_active()
+    pid = shard_pids(kennel)[0]
+    kennel.run(f"kill -9 {pid}")
+    wait.until(lambda: kennel.run(
+        f"journalctl -o cat -p warning KENNEL_PID={pid}"), 60)
+    entry, = kennel.run(f"journalctl -o verbose -p warning KENNEL_PID={pid} | "
+                        "grep -c ' KENNEL_SLOT='").split()
+    assert int(entry) >= 1
+    assert kennel.run("journalctl -o cat SYSLOG_IDENTIFIER=shardd/0")
+    kennel.override("")
+    kennel.run("systemctl restart kennel.service")
+    kennel.wait_active()
+
+
 def test_a_worker_is_built_with_the_packages_alone(kennel):
     kennel.run("cd /tmp && cc -Wall -Werror -o counter "
                "/usr/share/doc/kennel/examples/worker/counter.c "

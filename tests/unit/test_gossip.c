@@ -8,7 +8,7 @@ static const struct gossip	full = {
 	.ask = 1, .to = 2, .from = UINT64_MAX, .seq = 4, .incarnation = 5,
 	.slot = 6, .low = 7, .high = 8, .flags = GOSSIP_F_BINARY,
 	.term = 9, .era = 10, .after = 11, .said = 12, .prior = 13,
-	.topics = { "t\0u", 4 },
+	.topics = { "t\0u", 4 }, .head = { "h\0d", 3 },
 	.uid = { "uid", 3 }, .payload = { "p\0yload", 7 },
 };
 
@@ -18,7 +18,8 @@ has_payload(enum gossip_type type)
 	return (type == GOSSIP_CAST || type == GOSSIP_WHISPER ||
 	    type == GOSSIP_ASK || type == GOSSIP_ANSWER ||
 	    type == GOSSIP_PUBLISH || type == GOSSIP_STEP ||
-	    type == GOSSIP_NEWS || type == GOSSIP_STATE);
+	    type == GOSSIP_NEWS || type == GOSSIP_STATE ||
+	    type == GOSSIP_TELL);
 }
 
 /* As a link sends it: the encoded part, then the payload's bytes. */

@@ -81,6 +81,7 @@ no_socket(void)
 	FAILS(ENOTCONN, kennel_whisper(NULL, "u", 1, "x", 1, 0, done, NULL));
 	FAILS(ENOTCONN, kennel_gossip(NULL, "x", 1, 0, slots, NULL));
 	FAILS(ENOTCONN, kennel_publish(NULL, topics, "x", 1, 0, done, NULL));
+	FAILS(ENOTCONN, kennel_tell(NULL, 0, "x", 1, "y", 1));
 	FAILS(ENOTCONN, kennel_step(NULL, "x", 1, done, NULL));
 	FAILS(ENOTCONN, kennel_subscribe(NULL, "a"));
 	FAILS(ENOTCONN, kennel_unsubscribe(NULL, "a"));
@@ -109,6 +110,7 @@ no_replica(struct kennel_replica *r)
 	    NULL));
 	FAILS(ENOTCONN, kennel_replica_whisper(r, "u", 1, "x", 1, 0,
 	    replica_done, NULL));
+	FAILS(ENOTCONN, kennel_replica_tell(r, 0, "x", 1, "y", 1));
 	FAILS(ENOTCONN, kennel_replica_gossip(r, "x", 1, 0, replica_slots,
 	    NULL));
 	FAILS(ENOTCONN, kennel_replica_publish(r, topics, "x", 1, 0));
@@ -119,6 +121,8 @@ no_replica(struct kennel_replica *r)
 	IS(strcmp(kennel_replica_group(r, &len), "") == 0 && len == 0);
 	IS(kennel_replica_id(r) == 0);
 	IS(kennel_replica_count(r) == 0);
+	IS(kennel_replica_neighbour(r, 0) == 0);
+	IS(kennel_replica_app(r) == NULL);
 	IS(kennel_replica_neighbours(r) == 0);
 	kennel_replica_set_data(r, &wrong);
 	IS(kennel_replica_data(r) == NULL);
@@ -185,6 +189,7 @@ onmessage(struct kennel_socket *s, const struct kennel_message *m)
 	FAILS(ENOTCONN, kennel_gossip(s, "x", 1, 0, slots, NULL));
 	FAILS(EINVAL, kennel_gossip(s, "x", 1, 0, NULL, NULL));
 	FAILS(ENOTCONN, kennel_publish(s, topics, "x", 1, 0, NULL, NULL));
+	FAILS(ENOTCONN, kennel_tell(s, 0, "x", 1, "y", 1));
 	FAILS(EINVAL, kennel_publish(s, NULL, "x", 1, 0, NULL, NULL));
 	FAILS(ENOTCONN, kennel_step(s, "x", 1, NULL, NULL));
 	FAILS(ENOTCONN, kennel_subscribe(s, "a"));

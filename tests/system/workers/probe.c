@@ -3,6 +3,7 @@
  *
  *	who			{"pid":..,"replica":..,"neighbours":..,"count":..}
  *	mode WORD		how this replica answers gossip, see below
+ *	tell HOW N		N words to neighbours, in three ways by turns: see below
  *	ask MS			gossip; a message a slot, then "end N"
  *	askdie MS		gossip, and close the socket in the same breath
  *	burst N UID		N messages, by emit, broadcast and whisper in turn
@@ -76,6 +77,57 @@ onstop(struct kennel_replica *r)
 	kennel_log("probe stop group=%s opened=%u",
 	    kennel_replica_group(r, &len), p->opened);
 	free(p);
+}
+
+/* ---- telling ---- */
+
+/* N words to all neighbours: told, broadcast, whispered to "b".  how: "all" or "one",
+ * whom is told; or "none", a neighbour that there is not. */
+static void
+tell(struct kennel_socket *s, const char *how, unsigned n)
+{
+	struct kennel_replica	*r = kennel_socket_replica(s);
+	uint64_t		 to = 0;
+	char			 text[64];
+	int			 len;
+
+	if (strcmp(how, "one") == 0)
+		to = kennel_replica_neighbour(r, 0);
+	for (unsigned i = 0; i < n; i++) {
+		len = snprintf(text, sizeof(text), "%u", i);
+		if (strcmp(how, "none") == 0)
+			snprintf(text, sizeof(text), "%s", kennel_tell(s, 1,
+			    "h", 1, "d", 1) == -1 && errno == ENOENT &&
+			    kennel_replica_tell(r, 1, "h", 1, "d", 1) == -1 &&
+			    errno == ENOENT ? "ENOENT" : "?");
+		else if (i % 4 == 0)
+			kennel_tell(s, to, "tell ", 5, text, (size_t)len);
+		else if (i % 4 == 1)
+			kennel_broadcast(s, text, (size_t)len, 0, NULL, NULL);
+		else if (i % 4 == 2)
+			kennel_whisper(s, "b", 1, text, (size_t)len, 0, NULL,
+			    NULL);
+		else
+			kennel_replica_tell(r, to, "tell ", 5, text,
+			    (size_t)len);
+	}
+	if (strcmp(how, "none") == 0)
+		kennel_send(s, text, strlen(text), 0);
+}
+
+/* A word came: all clients here get it. */
+static void
+ontell(struct kennel_replica *r, uint64_t neighbour,
+    const struct kennel_word *w)
+{
+	char	 text[128];
+
+	if (kennel_replica_neighbour(r, 0) == 0 || neighbour == 0 ||
+	    kennel_replica_app(r) == NULL)
+		abort();
+	snprintf(text, sizeof(text), "%.*s%.*s", (int)w->head_len, w->head,
+	    (int)w->len, w->data);
+	kennel_replica_emit(r, text, strlen(text), 0);
 }
 
 /* ---- gossip ---- */
@@ -271,7 +323,12 @@ onmessage(struct kennel_socket *s, const struct kennel_message *m)
 		say(s, "ok");
 	} else if (strcmp(word, "ask") == 0)
 		kennel_gossip(s, "who?", 4, a, ask_cb, NULL);
-	else if (strcmp(word, "askdie") == 0) {
+	else if (strcmp(word, "tell") == 0) {
+		if ((value = strchr(arg, ' ')) != NULL) {
+			arg[value - arg] = '\0';
+			tell(s, arg, (unsigned)atoi(value + 1));
+		}
+	} else if (strcmp(word, "askdie") == 0) {
 		kennel_gossip(s, "who?", 4, a, ask_cb, NULL);
 		kennel_close(s, 4000, "asked");
 	} else if (strcmp(word, "burst") == 0)
@@ -401,7 +458,7 @@ main(int argc, char **argv)
 	struct kennel_app	 app = {
 		.onstart = onstart, .onstop = onstop, .receive = receive,
 		.onopen = onopen, .onmessage = onmessage, .onclose = onclose,
-		.onerror = onerror, .ongossip = ongossip,
+		.onerror = onerror, .ongossip = ongossip, .ontell = ontell,
 	};
 
 	if (getenv("PROBE_NO_ONERROR") != NULL)
