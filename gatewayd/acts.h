@@ -7,6 +7,7 @@
  *	place	group, uid, app (may be empty)		where a newcomer would go
  *	drain	slot, ms (0: as configured)		empty a shard, for good
  *	restart	slot, ms				empty it, and start another
+ *	rebalance					even out
  *	reload						read the configuration
  *	log-level	value				of the gateway and its shards
  *
@@ -15,6 +16,7 @@
 #ifndef GATEWAYD_ACTS_H
 #define GATEWAYD_ACTS_H
 
+struct balance;
 struct configuration_news;
 struct ctl;
 struct json_t;
@@ -26,6 +28,7 @@ struct acts {
 	struct settings	*settings;
 	struct placement *placement;
 	struct roster	*roster;
+	struct balance	*balance;
 	int		(*reload)(void *arg, struct configuration_news *news);
 	void		*arg;
 };

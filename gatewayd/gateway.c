@@ -15,6 +15,7 @@
 #include "common/turn.h"
 #include "gatewayd/admin.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/balance.h"
 #include "gatewayd/check.h"
 #include "gatewayd/child.h"
 #include "gatewayd/configuration.h"
@@ -262,13 +263,15 @@ gateway_shards(void *arg)
 		fatal("shards");
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
 	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
+	g->balance = balance_new(g->base, &g->settings, g->placement,
+	    g->roster);
 	g->checks = checks_new(g->base, g->roster, g->placement,
 	    report_checked, g);
 	g->forgets = forgets_new(&g->settings, g->placement);
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
 		    g->placement, g->linger, g->handoffs);
-	if (g->arrivals == NULL || g->checks == NULL || g->forgets == NULL)
+	if (g->arrivals == NULL || g->balance == NULL || g->checks == NULL || g->forgets == NULL)
 		fatal("start");
 }
 
@@ -564,6 +567,7 @@ gateway_free(struct gateway *g)
 {
 	admin_free(g->admin);
 	door_free(g->door);
+	balance_free(g->balance);
 	checks_free(g->checks);
 	forgets_free(g->forgets);
 	handoffs_free(g->handoffs);

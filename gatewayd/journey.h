@@ -51,6 +51,8 @@ struct journey *journey_begin(struct journeys *js, struct shard *from,
 int	 journey_move(struct journey *j, struct place *place);
 /* No other follows; stop: those that are not amid of it stay. */
 void	 journey_end(struct journey *j, int stop);
+/* Its ops are called no more; what has begun goes on. */
+void	 journey_abandon(struct journey *j);
 size_t	 journey_unanswered(const struct journey *j);
 struct shard *journey_to(const struct journey *j);
 

@@ -11,6 +11,7 @@
 
 struct admin;
 struct arrivals;
+struct balance;
 struct checks;
 struct control_door;
 struct event_base;
@@ -36,6 +37,7 @@ struct gateway {
 	struct lingerers *linger;
 	struct handoffs	*handoffs;	/* with the roster */
 	struct arrivals	*arrivals;	/* likewise */
+	struct balance	*balance;	/* with the roster */
 	struct checks	*checks;
 	struct forgets	*forgets;
 	struct redisd	*redisd;	/* NULL: not ours */

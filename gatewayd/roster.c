@@ -237,6 +237,12 @@ roster_journeys(struct roster *r)
 	return (r->journeys);
 }
 
+struct shards *
+roster_shards(struct roster *r)
+{
+	return (&r->all);
+}
+
 struct shard *
 roster_slot(struct roster *r, size_t i)
 {

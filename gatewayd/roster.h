@@ -21,6 +21,7 @@ struct replica;
 struct roster;
 struct settings;
 struct shard;
+struct shards;
 struct sock_fprog;
 struct totals;
 
@@ -82,6 +83,7 @@ void	 roster_suspect(struct roster *r, struct shard *s);
 /* What has changed with the configuration, to all shards. */
 void	 roster_tell_options(struct roster *r);
 size_t	 roster_nslots(const struct roster *r);
+struct shards *roster_shards(struct roster *r);
 struct journeys *roster_journeys(struct roster *r);
 struct shard *roster_slot(struct roster *r, size_t i);
 /* Placement's news, which the shards are told. */
