@@ -220,16 +220,17 @@ struct kennel_app {
 	 * where they are.  freeze adds to the blob what the application knows of this
 	 * socket, and changes nothing: 0, or -1 with errno EAGAIN (not now) or ENOTSUP
 	 * (not this one, ever).  NULL: nothing.  thaw makes that known in another
-	 * process, as onopen does, but says nothing to anybody, for it is not sure yet
-	 * that the socket comes: 0, or -1, it stays where it was.  onmoved is the last
-	 * that is heard of a socket here, in place of onclose: let go of what belongs
-	 * to it, and tell nobody, for it has not ended.
+	 * process, as onopen does, but says nothing to any client, for it is not sure
+	 * yet that the socket comes: 0, or -1, it stays where it was.  onmoved is the
+	 * last that is heard of a socket here, in place of onclose: let go of what
+	 * belongs to it, and tell nobody, for it has not ended.  how: KENNEL_MOVED, it
+	 * has gone; KENNEL_STAYED, thaw had agreed, but it stays where it was.
 	 */
 	unsigned moves;
 	int	(*freeze)(struct kennel_socket *, struct kennel_blob *);
 	int	(*thaw)(struct kennel_socket *, const char *data, size_t len,
 		    int how);
-	void	(*onmoved)(struct kennel_socket *);
+	void	(*onmoved)(struct kennel_socket *, int how);
 };
 
 /*
@@ -364,7 +365,8 @@ void	*kennel_socket_data(const struct kennel_socket *);
  * kennel_emit() and kennel_replica_emit() say is for those who are in that replica
  * then, except in onstep: what a step makes all replicas say, each socket hears once.
  */
-#define KENNEL_MOVED	1	/* how a socket came to thaw: it moved */
+#define KENNEL_MOVED	1
+#define KENNEL_STAYED	2
 
 /* Add bytes to the blob, up to 1 MiB.  0, or -1 with errno EINVAL, EMSGSIZE,
  * ENOMEM. */

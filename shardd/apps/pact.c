@@ -118,7 +118,6 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 		return;
 	}
 	ps->joined = 1;
-	ps->room->strangers--;
 	ps->suffix = pact_number(r, "suffixes", ps->session);
 	due_add(ps, &due_pings);
 	if (js_begin(&t) == 0) {
@@ -167,7 +166,6 @@ pact_open(struct kennel_socket *s)
 	}
 	ps->socket = s;
 	ps->room = room;
-	room->strangers++;
 	kennel_socket_set_data(s, ps);
 	if (due_timer == NULL)
 		due_timer = kennel_timer_new(PACT_TICK_MS, 1, due_cb, NULL);
@@ -189,8 +187,6 @@ pact_close(struct kennel_socket *s, const struct kennel_close *why)
 	if (ps->asked)
 		pact_do(ps, NULL, NULL, words);
 	due_remove(ps);
-	if (!ps->joined)
-		ps->room->strangers--;
 	pact_roll_remove(&ps->room->roll, &ps->on_roll);
 	json_decref(ps->waiting);
 	free(ps->session);

@@ -124,7 +124,7 @@ void
 passage_leave(struct conn *c)
 {
 	if (c->app->onmoved != NULL)
-		c->app->onmoved(conn_socket(c));
+		c->app->onmoved(conn_socket(c), KENNEL_MOVED);
 	member_leave(c);
 	freeze_leave(c);
 }
@@ -208,6 +208,6 @@ void
 passage_drop(struct conn *c)
 {
 	if (c->app->onmoved != NULL)
-		c->app->onmoved(conn_socket(c));
+		c->app->onmoved(conn_socket(c), KENNEL_STAYED);
 	freeze_leave(c);
 }
