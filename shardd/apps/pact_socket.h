@@ -26,6 +26,9 @@ struct pact_socket {
 	char		*session;	/* pact_name() of the uid */
 	char		*public;	/* properties for all, JSON; NULL: to be
 					   looked up */
+	char		*blob;		/* it came from another process with it; NULL:
+					   long ago */
+	size_t		 blob_len;
 	json_t		*waiting;	/* a message whose step is not done: relays
 					   hear of it afterwards */
 	double		 suffix;
