@@ -233,7 +233,7 @@ any(void)
 {
 	uint64_t	 n = bytes_random64();
 
-	return (n >> (bytes_random64() % 64));
+	return (n >> (n % 64));
 }
 
 /* Any bytes, in a place of their own. */
@@ -247,7 +247,7 @@ any_bytes(size_t max)
 	if (at + n > sizeof(pool))
 		at = 0;
 	for (size_t i = 0; i < n; i++)
-		pool[at + i] = (char)bytes_random64();
+		pool[at + i] = (char)rand();
 	at += n;
 	return (slice_of(pool + at - n, n));
 }
@@ -318,7 +318,7 @@ START_TEST(any_capsule_comes_back)
 	struct capsule	 c, d;
 	struct buf	 b = { 0 }, again = { 0 };
 
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < 400; i++) {
 		fill_any(&c);
 		b.len = again.len = 0;
 		ck_assert_int_eq(capsule_encode(&b, &c), 0);
