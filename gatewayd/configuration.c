@@ -390,6 +390,25 @@ configuration_name_listeners(const struct settings *a, const struct settings *b,
 	}
 }
 
+/* Raw listeners: take what their connections are to be, and name those that change. */
+static void
+configuration_take_listeners(struct settings *s, struct settings *fresh,
+    struct buf *taken)
+{
+	struct inlet	*in, *now;
+
+	for (size_t i = 0; i < s->inlets.n; i++) {
+		in = &s->inlets.list[i];
+		if (in->label == NULL || (now = (struct inlet *)(uintptr_t)
+		    inlets_find(&fresh->inlets, in->label,
+		    strlen(in->label))) == NULL || inlet_same_route(in, now))
+			continue;
+		inlet_swap_route(in, now);
+		buf_addf(taken, "%s[listener %s]", taken->len > 0 ? ", " : "",
+		    in->label);
+	}
+}
+
 /* A route in words, and what its clients are allowed. */
 static void
 configuration_describe_cb(const char *label, const char *text, void *arg)
@@ -503,6 +522,7 @@ configuration_reload(struct settings *s, struct configuration_news *news)
 	configuration_name_options(s, &fresh, 0, &left);
 	configuration_name_listeners(&fresh, s, 1, &left);
 	configuration_name_listeners(s, &fresh, 0, &left);
+	configuration_take_listeners(s, &fresh, &taken);
 	configuration_names(news->taken, sizeof(news->taken), &taken);
 	configuration_names(news->left, sizeof(news->left), &left);
 	s->routes = fresh.routes;

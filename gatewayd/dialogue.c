@@ -326,6 +326,42 @@ dialogue_gone(struct dialogue *d, struct shard *s, const struct ctl *m,
 	return (0);
 }
 
+/* The answer to a plain request goes on: its place is one like a WebSocket's. */
+static int
+dialogue_stay(struct dialogue *d, struct shard *s, const struct ctl *m,
+    int *fds, int cut)
+{
+	struct place	*place = placement_find(d->shards->placement, m->id);
+
+	(void)fds, (void)cut;
+	if (place == NULL || place_site(place) != s->site)
+		log_warn("shard slot=%" PRIu32 " id=%016" PRIx64
+		    " stays: it has no place here", s->slot, m->id);
+	else if (placement_stay(place, m->uid) == -1)
+		log_warn("shard slot=%" PRIu32 " id=%016" PRIx64
+		    " stays, and its uid is not known: %s", s->slot, m->id,
+		    strerror(errno));
+	return (0);
+}
+
+/* An application says whose connection it is. */
+static int
+dialogue_become(struct dialogue *d, struct shard *s, const struct ctl *m,
+    int *fds, int cut)
+{
+	struct place	*place = placement_find(d->shards->placement, m->id);
+
+	(void)fds, (void)cut;
+	if (place == NULL || place_site(place) != s->site)
+		log_warn("shard slot=%" PRIu32 " id=%016" PRIx64
+		    " becomes: it has no place here", s->slot, m->id);
+	else if (placement_become(place, m->uid) == -1)
+		log_warn("shard slot=%" PRIu32 " id=%016" PRIx64
+		    " is counted for the uid that it came with: %s", s->slot,
+		    m->id, strerror(errno));
+	return (0);
+}
+
 /* The shard goes on. */
 static int
 dialogue_pong(struct dialogue *d, struct shard *s, const struct ctl *m,
@@ -393,6 +429,8 @@ static const struct {
 	[CTL_ADOPTED]	= { dialogue_adopted, 0 },
 	[CTL_REFUSED]	= { dialogue_refused, 0 },
 	[CTL_GONE]	= { dialogue_gone, 0 },
+	[CTL_STAY]	= { dialogue_stay, 0 },
+	[CTL_BECOME]	= { dialogue_become, 0 },
 	[CTL_PONG]	= { dialogue_pong, 0 },
 	[CTL_LINK_LOST]	= { dialogue_link_lost, 0 },
 	[CTL_LEAVING]	= { dialogue_leaving, 0 },

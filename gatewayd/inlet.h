@@ -6,18 +6,22 @@
  *	proxy_protocol = yes
  *	proxy_trusted = 10.0.0.0/8 unix
  *
- * A key is one row of inlet.c.
+ * A key is one row of inlet.c.  With the key app, those who connect are handed over as
+ * they are, to be served in a protocol of that application's: its keys app, group, uid,
+ * limit and those of proto/policy.h are a route's without a path.
  */
 #ifndef GATEWAYD_INLET_H
 #define GATEWAYD_INLET_H
 
 #include <stddef.h>
 
+#include "common/bytes.h"
 #include "common/sock.h"
 
 #define INLETS_MAX	32
 
 struct networks;
+struct route;
 
 struct inlet {
 	char		*label;		/* NULL: a line `listen` */
@@ -26,6 +30,9 @@ struct inlet {
 	int		 proxy_protocol; /* each connection begins with its head */
 	char		*trusted_text;
 	struct networks	*trusted;	/* who may send one; NULL: nobody */
+	struct route	*route;		/* what raw clients are to have; NULL: HTTP */
+	struct buf	 settings;	/* what its application is told: lines, a key,
+					   ' ', its value; with route */
 };
 
 /* Zero-initialised is an empty list. */
@@ -52,7 +59,13 @@ const struct inlet *inlets_find(const struct inlets *ins, const char *label,
 	    size_t len);
 /* Are there sections? */
 int	 inlets_sections(const struct inlets *ins);
-/* Do both say the same? */
+/* What workers are told of a raw listener: lines as in settings. */
+void	 inlet_tell(const struct inlet *in, struct buf *b);
+/* Are the raw connections of both to be the same? */
+int	 inlet_same_route(const struct inlet *a, const struct inlet *b);
+/* Give in what raw connections of fresh are to be, and fresh what in had. */
+void	 inlet_swap_route(struct inlet *in, struct inlet *fresh);
+/* Do both say the same, but for that? */
 int	 inlet_same(const struct inlet *a, const struct inlet *b);
 
 #endif

@@ -234,6 +234,45 @@ placement_release(struct placement *p, uint64_t id, int *last)
 }
 
 int
+placement_stay(struct place *place, struct slice uid)
+{
+	struct replica	*r = place->replica;
+
+	if (r != NULL && place->http) {
+		place->member = member_sit(&r->group->members, uid, r);
+		if (place->member == NULL) {
+			errno = ENOMEM;
+			return (-1);
+		}
+		if (place->over && r->count < r->group->limit) {
+			place->over = 0;
+			r->over--;
+			r->count++;
+		}
+		r->group->current = replica_room(r) ? r : NULL;
+	}
+	place->http = 0;
+	return (0);
+}
+
+int
+placement_become(struct place *place, struct slice uid)
+{
+	struct replica	*r = place->replica;
+	struct member	*m;
+
+	if (r == NULL || place->http)
+		return (0);		/* nobody's uid is kept */
+	if ((m = member_sit(&r->group->members, uid, r)) == NULL) {
+		errno = ENOMEM;
+		return (-1);
+	}
+	member_rise(&r->group->members, place->member, r);
+	place->member = m;
+	return (0);
+}
+
+int
 placement_have_replica(struct placement *p, struct site *s, uint64_t id,
     struct slice group, struct slice app, uint32_t limit)
 {

@@ -87,6 +87,17 @@ struct replica *placement_replica(const struct placement *p, uint64_t id);
  */
 int	 placement_release(struct placement *p, uint64_t id, int *last);
 
+/* The place is another uid's from now on.  0, or -1 with errno ENOMEM, and nothing has
+ * changed. */
+int	 placement_become(struct place *place, struct slice uid);
+
+/*
+ * The place of a plain request is an upgraded one from now on: it counts within the
+ * limit where there is room.  0, also if it was one; or -1 with errno ENOMEM, and
+ * nothing changed.
+ */
+int	 placement_stay(struct place *place, struct slice uid);
+
 /* Taking over what a shard says it has.  0, or -1 with errno EEXIST (the id is
  * known, or the shard has a replica of this group), ENOMEM, EINVAL (no such
  * replica at this site; names over their bounds).  replica 0: no group.  leaves: the

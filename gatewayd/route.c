@@ -68,7 +68,8 @@ route_set_path(struct route *route, const char *value, const char **why)
 		}
 		route->npaths++;
 	}
-	if (route_check_names(route, &route->group, why) == -1)
+	if (route_check_names(route, &route->group, why) == -1 ||
+	    route_check_names(route, &route->kept, why) == -1)
 		return (-1);
 	return (route_check_names(route, &route->uid, why));
 }
@@ -123,12 +124,44 @@ route_set_limit(struct route *route, const char *value, const char **why)
 	return (0);
 }
 
+/* A word of keep that is no header field: path:NAME, query:NAME, cookie:NAME. */
+static int
+route_keep_source(struct route *route, struct slice word, const char **why)
+{
+	char	*copy;
+
+	if (!source_may_keep(word)) {
+		*why = "what is kept is a header field, path:NAME, query:NAME or "
+		    "cookie:NAME";
+		return (-1);
+	}
+	if (route->kept.n == SOURCES_MAX) {
+		*why = "too many of path:NAME, query:NAME and cookie:NAME to keep";
+		return (-1);
+	}
+	if ((copy = slice_dup(word)) == NULL) {
+		*why = "out of memory";
+		return (-1);
+	}
+	if (sources_add(&route->kept, word, SIZE_MAX, why) == -1) {
+		free(copy);
+		return (-1);
+	}
+	route->kept_words[route->kept.n - 1] = copy;
+	return (0);
+}
+
 static int
 route_set_keep(struct route *route, const char *value, const char **why)
 {
 	struct slice	 w;
 
 	while ((w = word_next(&value)).len > 0) {
+		if (memchr(w.data, ':', w.len) != NULL) {
+			if (route_keep_source(route, w, why) == -1)
+				return (-1);
+			continue;
+		}
 		if (route->nkeep == CAPSULE_HEADERS_MAX) {
 			*why = "too many header fields to keep";
 			return (-1);
@@ -139,7 +172,7 @@ route_set_keep(struct route *route, const char *value, const char **why)
 		}
 		route->nkeep++;
 	}
-	return (0);
+	return (route_check_names(route, &route->kept, why));
 }
 
 static int
@@ -170,6 +203,12 @@ route_set_protocols(struct route *route, const char *value, const char **why)
 		return (0);
 	*why = "needs at least one subprotocol";
 	return (-1);
+}
+
+static int
+route_set_stream(struct route *route, const char *value, const char **why)
+{
+	return (config_bool(value, &route->stream, why));
 }
 
 static int
@@ -225,6 +264,7 @@ static const struct {
 	{ "keep",	route_set_keep,		NULL },
 	{ "origin",	route_set_origin,	NULL },
 	{ "protocols",	route_set_protocols,	NULL },
+	{ "stream",	route_set_stream,	NULL },
 	{ "link",	route_set_link,		NULL },
 	{ "about",	route_set_about,	NULL },
 };
@@ -280,6 +320,9 @@ route_free(struct route *route)
 		free(route->paths[i]);
 	for (size_t i = 0; i < route->nkeep; i++)
 		free(route->keep[i]);
+	for (size_t i = 0; i < route->kept.n; i++)
+		free(route->kept_words[i]);
+	sources_clear(&route->kept);
 	origins_clear(&route->origins);
 	protocols_clear(&route->protocols);
 	sources_clear(&route->group);
@@ -351,4 +394,11 @@ route_allows(const struct route *route, const struct http_head *h,
 			return (0);
 	}
 	return (1);
+}
+
+int
+route_lasts(const struct route *route, const struct http_head *h)
+{
+	return (slice_is(h->method, "GET") && (route->stream ||
+	    http_head_lists(h, "Accept", "text/event-stream")));
 }

@@ -7,7 +7,7 @@
  *	group = path:group
  *	uid = query:u const:anon
  *	limit = 2
- *	keep = User-Agent
+ *	keep = User-Agent query:lang
  *	origin = self https://other.example
  *	protocols = chat.v2 chat
  *
@@ -45,9 +45,12 @@ struct route {
 	uint32_t	 limit;
 	char		*keep[CAPSULE_HEADERS_MAX];
 	size_t		 nkeep;
+	struct sources	 kept;			/* path:NAME and its like: as */
+	char		*kept_words[SOURCES_MAX];	/* the file has them */
 	struct origins	 origins;		/* none: any */
 	struct protocols protocols;
 	char		*link, *about;
+	int		 stream;	/* its GETs are answered by streams */
 	struct policy_values allows;
 };
 
@@ -70,5 +73,10 @@ int	 route_matches(const struct route *route, struct slice path,
  */
 int	 route_allows(const struct route *route, const struct http_head *h,
 	    const struct origin_here *here);
+/*
+ * Is the request to be placed like a WebSocket, for its answer is going to be a
+ * stream?  EventSource says so; of others the key `stream`.
+ */
+int	 route_lasts(const struct route *route, const struct http_head *h);
 
 #endif

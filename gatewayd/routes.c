@@ -107,8 +107,68 @@ routes_set_limit(struct routes *r, uint32_t limit)
 		list_entry(e, struct route, at)->limit = limit;
 }
 
-int
-routes_find(const struct routes *r, const struct http_head *h,
+/* Keep what the route names of path, query and cookies.  0, or -1: too long. */
+static int
+routes_keep_sources(const struct route *route, struct source_ask *ask,
+    struct route_match *m)
+{
+	size_t	 used = 0;
+	ssize_t	 n;
+
+	for (size_t i = 0; i < route->kept.n; i++) {
+		n = sources_value(&route->kept, i, ask, m->kept + used,
+		    sizeof(m->kept) - used);
+		if (n == -1)
+			return (-1);
+		/* What has a NUL in it is no text that could be kept. */
+		if (n == 0 || memchr(m->kept + used, '\0', (size_t)n) != NULL ||
+		    m->nheaders == CAPSULE_HEADERS_MAX)
+			continue;
+		m->headers[m->nheaders].name = slice_str(route->kept_words[i]);
+		m->headers[m->nheaders++].value = slice_of(m->kept + used,
+		    (size_t)n);
+		used += (size_t)n;
+	}
+	return (0);
+}
+
+/* Keep the header fields that the route names. */
+static void
+routes_keep_fields(const struct route *route, const struct http_head *h,
+    struct route_match *m)
+{
+	struct slice	 protocol = slice_str("Sec-WebSocket-Protocol");
+
+	for (size_t i = 0; i < h->nheaders; i++) {
+		if (m->protocol && slice_caseeq(h->headers[i].name, protocol))
+			continue;
+		for (size_t k = 0; k < route->nkeep; k++) {
+			if (m->nheaders == CAPSULE_HEADERS_MAX ||
+			    !slice_caseis(h->headers[i].name, route->keep[k]))
+				continue;
+			m->headers[m->nheaders].name = h->headers[i].name;
+			m->headers[m->nheaders++].value = h->headers[i].value;
+			break;
+		}
+	}
+}
+
+/* What a route itself says of a match. */
+static void
+routes_matched(const struct route *route, struct route_match *m)
+{
+	m->route = route;
+	m->app = route->app;
+	m->label = route->label;
+	m->limit = route->limit;
+	m->nheaders = 0;
+	m->cors = route->origins.n > 0;
+	m->protocol = 0;
+}
+
+/* Group and uid: 0, or -1 with errno EBADMSG and *why. */
+static int
+routes_names(const struct route *route, struct source_ask *ask,
     struct route_match *m, const char **why)
 {
 	static char		 no_name[1];
@@ -116,6 +176,45 @@ routes_find(const struct routes *r, const struct http_head *h,
 		.list = { { SOURCE_UUID, 0, no_name } }, .n = 1
 	};
 	const struct sources	*uid;
+
+	m->has_group = route->group.n > 0;
+	m->group = m->uid = slice_of(NULL, 0);
+	if (m->has_group && sources_get(&route->group, ask, m->text,
+	    GROUP_MAX, &m->group) == -1) {
+		*why = errno == EMSGSIZE ?
+		    "Bad Request: the name of the group is too long" :
+		    "Bad Request: the request does not say which group";
+		errno = EBADMSG;
+		return (-1);
+	}
+	ask->group = m->group;
+	ask->made = 0;
+	uid = route->uid.n == 0 && m->has_group ? &uid_default : &route->uid;
+	if (uid->n > 0 && sources_get(uid, ask, m->text + GROUP_MAX,
+	    UID_MAX, &m->uid) == -1) {
+		*why = errno == EMSGSIZE ?
+		    "Bad Request: the client's id is too long" :
+		    "Bad Request: the request does not say who the client is";
+		errno = EBADMSG;
+		return (-1);
+	}
+	m->uid_made = ask->made;
+	return (0);
+}
+
+int
+routes_raw(const struct route *route, struct route_match *m, const char **why)
+{
+	struct source_ask	 ask = { .head = NULL };
+
+	routes_matched(route, m);
+	return (routes_names(route, &ask, m, why));
+}
+
+int
+routes_find(const struct routes *r, const struct http_head *h,
+    struct route_match *m, const char **why)
+{
 	const struct route	*route;
 	struct list		*e;
 	struct source_ask	 ask = { .head = h };
@@ -131,56 +230,23 @@ routes_find(const struct routes *r, const struct http_head *h,
 	errno = ENOENT;
 	return (-1);
 found:
-	m->route = route;
-	m->app = route->app;
-	m->label = route->label;
-	m->limit = route->limit;
-	m->has_group = route->group.n > 0;
-	m->group = m->uid = slice_of(NULL, 0);
-	m->nheaders = 0;
-	m->cors = route->origins.n > 0;
+	routes_matched(route, m);
 	m->protocol = protocols_choose(&route->protocols, h).data != NULL;
-	if (m->has_group && sources_get(&route->group, &ask, m->text,
-	    GROUP_MAX, &m->group) == -1) {
-		*why = errno == EMSGSIZE ?
-		    "Bad Request: the name of the group is too long" :
-		    "Bad Request: the request does not say which group";
-		goto bad;
-	}
-	ask.group = m->group;
-	ask.made = 0;
-	uid = route->uid.n == 0 && m->has_group ? &uid_default : &route->uid;
-	if (uid->n > 0 && sources_get(uid, &ask, m->text + GROUP_MAX,
-	    UID_MAX, &m->uid) == -1) {
-		*why = errno == EMSGSIZE ?
-		    "Bad Request: the client's id is too long" :
-		    "Bad Request: the request does not say who the client is";
-		goto bad;
-	}
-	m->uid_made = ask.made;
+	if (routes_names(route, &ask, m, why) == -1)
+		return (-1);
 	/* The one that was chosen stands for all that were offered. */
 	if (m->protocol) {
 		m->headers[0].name = protocol_field;
 		m->headers[m->nheaders++].value =
 		    protocols_choose(&route->protocols, h);
 	}
-	for (size_t i = 0; i < h->nheaders; i++) {
-		if (m->protocol && slice_caseeq(h->headers[i].name,
-		    protocol_field))
-			continue;
-		for (size_t k = 0; k < route->nkeep; k++) {
-			if (m->nheaders == CAPSULE_HEADERS_MAX ||
-			    !slice_caseis(h->headers[i].name, route->keep[k]))
-				continue;
-			m->headers[m->nheaders].name = h->headers[i].name;
-			m->headers[m->nheaders++].value = h->headers[i].value;
-			break;
-		}
+	if (routes_keep_sources(route, &ask, m) == -1) {
+		*why = "Request Header Fields Too Large";
+		errno = EMSGSIZE;
+		return (-1);
 	}
+	routes_keep_fields(route, h, m);
 	return (0);
-bad:
-	errno = EBADMSG;
-	return (-1);
 }
 
 int
@@ -308,6 +374,7 @@ routes_policies(const struct routes *r, void (*cb)(const char *, const char *,
 {
 	const struct policy_key	*k;
 	const struct route	*route;
+	struct buf		 paths = { 0 };
 	char			 text[32];
 
 	for (struct list *e = r->list.next; e != &r->list; e = e->next) {
@@ -316,5 +383,12 @@ routes_policies(const struct routes *r, void (*cb)(const char *, const char *,
 			policy_write(text, sizeof(text), &route->allows, k);
 			cb(route->label, k->key, text, arg);
 		}
+		buf_reset(&paths);
+		for (size_t i = 0; i < route->npaths; i++)
+			buf_addf(&paths, "%s%s", i == 0 ? "" : " ",
+			    route->paths[i]);
+		if (buf_add(&paths, "", 1) == 0)
+			cb(route->label, POLICY_PATHS, paths.data, arg);
 	}
+	buf_clear(&paths);
 }

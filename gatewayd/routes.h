@@ -29,6 +29,8 @@ int	 routes_check(const struct routes *r, char *err, size_t size);
 /* --limit: for every route. */
 void	 routes_set_limit(struct routes *r, uint32_t limit);
 
+#define ROUTES_KEPT_MAX	(16 << 10)	/* of path, query and cookies */
+
 struct route_match {
 	const struct route *route;
 	const char	*app, *label;
@@ -42,14 +44,21 @@ struct route_match {
 					   borrow from the head */
 	size_t		 nheaders;
 	char		 text[GROUP_MAX + UID_MAX];
+	char		 kept[ROUTES_KEPT_MAX];	/* values of headers that were
+					   decoded */
 };
 
 /*
- * 0 and *m filled, or -1 with errno ENOENT (no route: 404) or EBADMSG (no source
- * gave a value, or it is too long: 400), and *why a sentence.
+ * 0 and *m filled, or -1 with errno ENOENT (no route: 404), EBADMSG (no source
+ * gave a value, or it is too long: 400) or EMSGSIZE (what it keeps is too long: 431),
+ * and *why a sentence.
  */
 int	 routes_find(const struct routes *r, const struct http_head *h,
 	    struct route_match *m, const char **why);
+/* The same for who comes by a raw listener, without a request: -1 if a name is too
+ * long. */
+int	 routes_raw(const struct route *route, struct route_match *m,
+	    const char **why);
 /*
  * Where no route was found: would there be one with a '/' more at the path's end, or
  * one less?  Then 0, and that path and the query in location; else -1.

@@ -148,7 +148,7 @@ sockets_refused_cb(int fd, void *arg)
 {
 	const struct opening	*o = arg;
 
-	o->all->refuse_cb(fd, o->all->arg);
+	o->all->refuse_cb(fd, o->inlet, o->all->arg);
 }
 
 int

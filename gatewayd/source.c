@@ -74,6 +74,17 @@ sources_check(const struct sources *s, const char *pattern, const char **why)
 }
 
 int
+sources_headless(const struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->list[i].kind != SOURCE_CONST &&
+		    s->list[i].kind != SOURCE_UUID &&
+		    s->list[i].kind != SOURCE_RANDOM20)
+			return (0);
+	return (1);
+}
+
+int
 sources_apart(const struct sources *a, const struct sources *b)
 {
 	const struct source	*x = &a->list[0], *y = &b->list[0];
@@ -101,6 +112,29 @@ sources_get(const struct sources *s, struct source_ask *l, char *dst, size_t max
 	}
 	errno = ENOENT;
 	return (-1);
+}
+
+int
+source_may_keep(struct slice word)
+{
+	static const enum source_kind	 kinds[] = { SOURCE_PATH, SOURCE_QUERY,
+				    SOURCE_COOKIE };
+	size_t				 n;
+
+	for (size_t i = 0; i < nitems(kinds); i++) {
+		n = strlen(source_rows[kinds[i]].word);
+		if (word.len > n + 1 && word.data[n] == ':' &&
+		    memcmp(word.data, source_rows[kinds[i]].word, n) == 0)
+			return (1);
+	}
+	return (0);
+}
+
+ssize_t
+sources_value(const struct sources *s, size_t i, struct source_ask *l,
+    char *dst, size_t max)
+{
+	return (source_get(&s->list[i], l, dst, max));
 }
 
 void

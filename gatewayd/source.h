@@ -10,10 +10,12 @@
 #ifndef GATEWAYD_SOURCE_H
 #define GATEWAYD_SOURCE_H
 
+#include <sys/types.h>
+
 #include <stddef.h>
 
 #include "common/bytes.h"
-#include "gatewayd/pattern.h"
+#include "proto/pattern.h"
 
 #define SOURCES_MAX	8		/* of a group or a uid */
 
@@ -51,12 +53,19 @@ void	 sources_clear(struct sources *s);
 /* Does path:NAME name what is in the pattern?  0, or -1 with *why. */
 int	 sources_check(const struct sources *s, const char *pattern,
 	    const char **why);
+/* Do they need no request? */
+int	 sources_headless(const struct sources *s);
 /* Can the two never give the same value? */
 int	 sources_apart(const struct sources *a, const struct sources *b);
 /* The first that has a value, put into dst of max bytes.  0, or -1 with errno
  * ENOENT or EMSGSIZE. */
 int	 sources_get(const struct sources *s, struct source_ask *l, char *dst,
 	    size_t max, struct slice *out);
+/* Is the word one that a connection may keep: path:NAME, query:NAME, cookie:NAME? */
+int	 source_may_keep(struct slice word);
+/* The value of number i, in dst of max bytes: its length; 0: none; -1: too long. */
+ssize_t	 sources_value(const struct sources *s, size_t i, struct source_ask *l,
+	    char *dst, size_t max);
 /* key and all sources, closed by a '"'; nothing without sources. */
 void	 sources_describe(struct buf *b, const char *key,
 	    const struct sources *s);

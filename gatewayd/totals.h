@@ -13,6 +13,7 @@ struct ledger;
 struct totals {
 	uint64_t accepted;		/* connections */
 	uint64_t requests;		/* heads read, at home too */
+	uint64_t raw;			/* connections to raw listeners */
 	uint64_t handed;		/* adopted by shards */
 	uint64_t home;			/* came home */
 	uint64_t refused;		/* answered with an error by the gateway */

@@ -23,7 +23,7 @@
 enum capsule_protocol {		/* what its next byte will be */
 	CAPSULE_HTTP = 1,	/* the start of a request head */
 	CAPSULE_WS = 2,		/* a WebSocket frame, perhaps amid a message */
-	CAPSULE_FASTTCP = 3
+	CAPSULE_RAW = 3		/* the application's own protocol */
 };
 
 #define CAPSULE_F_UID_MADE	0x1	/* the gateway drew the uid */

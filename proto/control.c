@@ -99,6 +99,8 @@ static const struct row {
 	[CTL_ACT]	= { "act",
 	    { F_ID, F_TEXT, F_SLOT, F_MS, F_GROUP, F_UID, F_APP, F_VALUE } },
 	[CTL_END]	= { "end", { F_ID, F_WHY } },
+	[CTL_BECOME]	= { "become", { F_ID, F_UID } },
+	[CTL_STAY]	= { "stay", { F_ID, F_UID } },
 	[CTL_LOST]	= { "lost", { F_REPLICA, F_NEIGHBOUR, F_FLAGS, F_TEXT } },
 
 	/* An application moves connections, with blobs of that version; 0: it does

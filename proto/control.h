@@ -14,6 +14,8 @@
  *					REPLICA NEIGHBOUR* POISON*
  *					AUTHORITY ADOPT
  *	ADOPTED
+ *	BECOME (its connection is another uid's)
+ *	STAY (HTTP becomes a stream)
  *	GONE				PARTED
  *					FAREWELL* LOST* DEAD (another shard died)
  *	ADOPT (going home)		ADOPTED
@@ -99,6 +101,7 @@ enum ctl_type {
 	CTL_MOVED,	CTL_STAYED,	CTL_ARRIVED,	CTL_JOURNEY_DONE,
 	CTL_EXPECT,	CTL_EXPECTED,	CTL_FERRY_END,
 	CTL_COVER,	CTL_LISTENING,
+	CTL_STAY,	CTL_BECOME,
 	CTL_NTYPES
 };
 

@@ -1,4 +1,5 @@
 /* The responses we write (RFC 9110, 9112). */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -62,8 +63,13 @@ http_reply_write(struct buf *out, const struct http_reply *r)
 	    r->status, http_status_text(r->status), http_date());
 	if (r->type != NULL)
 		buf_addf(out, "Content-Type: %s\r\n", r->type);
-	if (r->status != 204 && r->status != 304)
-		buf_addf(out, "Content-Length: %zu\r\n", r->body.len);
+	if (r->framing == HTTP_CHUNKED)
+		buf_adds(out, "Transfer-Encoding: chunked\r\n");
+	else if (r->framing != HTTP_UNTIL_END && r->status != 204 &&
+	    r->status != 304)
+		buf_addf(out, "Content-Length: %" PRIu64 "\r\n",
+		    r->framing == HTTP_LENGTH ? r->length :
+		    (uint64_t)r->body.len);
 	if (r->close)
 		buf_adds(out, "Connection: close\r\n");
 	else if (r->minor == 0)

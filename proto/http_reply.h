@@ -9,6 +9,13 @@ const char *http_status_text(int status);
 /* An IMF-fixdate of now, made once a second; static. */
 const char *http_date(void);
 
+enum http_framing {
+	HTTP_WHOLE,		/* body is all of it */
+	HTTP_LENGTH,		/* `length` bytes follow, by other ways */
+	HTTP_CHUNKED,		/* chunks follow */
+	HTTP_UNTIL_END		/* the rest of the connection is the body */
+};
+
 struct http_reply {
 	int		 status;	/* 200..599 */
 	const char	*type;		/* Content-Type; NULL: none */
@@ -18,6 +25,8 @@ struct http_reply {
 	int		 minor;		/* of the request; 0 and !close:
 					   "Connection: keep-alive" */
 	struct slice	 extra;		/* more header lines, each with CRLF */
+	enum http_framing framing;
+	uint64_t	 length;	/* of HTTP_LENGTH */
 };
 
 /* Append the response to out.  Date, Content-Length (not for 204 and 304) and

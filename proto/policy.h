@@ -22,6 +22,7 @@ struct policy_values {		/* of a route; 0: as if nothing was said */
 	uint32_t	 slow;		/* enum policy_slow */
 	uint32_t	 message_rate, message_burst;	/* a second; 0: any */
 	uint32_t	 byte_rate;
+	uint32_t	 out_max;
 };
 
 enum policy_kind {
@@ -37,6 +38,10 @@ struct policy_key {
 	size_t		 at;		/* in struct policy_values */
 	uint32_t	 max;
 };
+
+/* Beside the keys: "route.LABEL.path" are the patterns of its paths (pattern.h), with
+ * spaces between. */
+#define POLICY_PATHS	"path"
 
 /* The last one has no key. */
 extern const struct policy_key policy_keys[];

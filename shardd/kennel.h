@@ -52,6 +52,8 @@
 #ifndef KENNEL_H
 #define KENNEL_H
 
+#include <sys/types.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -68,6 +70,7 @@ struct kennel_answer;		/* a gossip to be answered */
 struct kennel_step;		/* being decided */
 struct kennel_timer;
 struct kennel_blob;		/* what a socket takes along */
+struct kennel_payload;		/* a message, to be sent to many */
 struct kennel_watch;		/* a descriptor of yours that the loop watches */
 
 struct kennel_message {
@@ -231,6 +234,35 @@ struct kennel_app {
 	int	(*thaw)(struct kennel_socket *, const char *data, size_t len,
 		    int how);
 	void	(*onmoved)(struct kennel_socket *, int how);
+	/* Raw TCP: see "a protocol of your own" below. */
+
+	/*
+	 * A raw client has sent data: these len bytes, which begin with those that
+	 * earlier calls have not used, wait for you.  Returns how many of them you
+	 * have used, from the front; or -1, what the client sends is wrong: it is
+	 * closed ("bad-data", onerror).  0: a message has begun and is not whole;
+	 * the same bytes come again with more behind them, up to message_max (a
+	 * client whose message is larger is closed, "too-big").  After n > 0 the
+	 * rest comes at once, or later if the socket waits for a completion, was
+	 * paused, or has had its time in this turn: so use one message a call.
+	 * NULL: no raw connection is served.
+	 */
+	ssize_t	(*ondata)(struct kennel_socket *, const char *data, size_t len);
+	/*
+	 * A raw client has shut down its side, and ondata has had all that it sent
+	 * (but for a part of a message, which is dropped).  Returns 0: when what it
+	 * is owed is written, our side is shut down, too, and onclose follows; or 1:
+	 * it stays open for writing until kennel_close().  NULL: 0.
+	 */
+	int	(*onend)(struct kennel_socket *);
+	/*
+	 * More than pressure_high bytes wait for a client that does not read as fast
+	 * (high is 1), or no more than pressure_low are left (0), in turns, first the
+	 * 1.  For WebSockets, too.  Never called from within another call.  The
+	 * marks: 0 for high is 1 MiB, 0 for low a quarter of high.
+	 */
+	void	(*onpressure)(struct kennel_socket *, int high);
+	size_t	 pressure_high, pressure_low;
 };
 
 /*
@@ -248,6 +280,12 @@ const char *kennel_request_path(const struct kennel_request *);	/* as sent */
 /* First value of key in the query, decoded; NULL if none.  *len may be NULL.
  * Valid until the request is answered. */
 const char *kennel_request_query(struct kennel_request *, const char *key,
+	    size_t *len);
+/* What {name} of the route's path stands for in this path, decoded; NULL if there is
+ * none.  A cookie, without quotes, decoded likewise.  As _query(). */
+const char *kennel_request_param(struct kennel_request *, const char *name,
+	    size_t *len);
+const char *kennel_request_cookie(struct kennel_request *, const char *name,
 	    size_t *len);
 /* First field of this name, or NULL; valid until the request is answered. */
 const char *kennel_request_header(struct kennel_request *, const char *name);
@@ -298,11 +336,85 @@ void	 kennel_respond_page(struct kennel_request *, const char *name);
  */
 void	 kennel_connect(struct kennel_request *);
 
+/*
+ * Before it is connected or streamed: it is the connection of uid (1 to 512 bytes),
+ * whatever the route says: in kennel_socket_uid(), for whispers, in all counts, in
+ * Redis, for who is led where the uid is.  kennel_request_uid() stays who asked.  The
+ * place that was chosen stays, too.  0, or -1 with errno EINVAL or ENOMEM.
+ */
+int	 kennel_request_become(struct kennel_request *, const char *uid,
+	    size_t len);
+typedef void	kennel_drop_cb(void *data);
+/*
+ * What kennel_socket_data() gives from onopen on.  If onopen is never called (the
+ * client has gone, asked for no WebSocket, its group did not get ready), drop(data) is,
+ * once, unless it is NULL; also from within this call.  0, or -1 with errno ENOMEM,
+ * and data is yours.
+ */
+int	 kennel_request_set_data(struct kennel_request *, void *data,
+	    kennel_drop_cb *drop);
+/* The same, and kennel_connect().  -1: the request is still to be answered. */
+int	 kennel_connect_as(struct kennel_request *, const char *uid, size_t len);
+int	 kennel_connect_data(struct kennel_request *, void *data,
+	    kennel_drop_cb *drop);
+
+/* ---- streams: responses that go on ---- */
+
+/*
+ * Answer q with a response that goes on; ends q.  Its client becomes a socket like any
+ * other: onopen follows, perhaps later; it is a member of its group, and each message
+ * to it is a chunk of the response (for HTTP/1.0, bytes until the connection ends).
+ * It sends nothing, so there is no onmessage; what it has to say comes by other requests.
+ * KENNEL_BINARY only means that the bytes need not be UTF-8; an empty message is nothing.
+ *
+ * kennel_close() with 1000 ends the response well, with any other code it is cut
+ * off, as it is where a client was too slow or the shard leaves: so a client knows
+ * whether it has all.  That the client has gone is onclose with 1005, "client", or
+ * onerror with 1006.
+ *
+ * status and type as in kennel_respond(); not 204, 205, 304.  HEAD gets the head.
+ * Cache-Control: no-cache and X-Accel-Buffering: no are added unless
+ * kennel_header() gave others.  Where the route says `stream = yes`, or the client
+ * asks for text/event-stream, the place of its GET is found as for a WebSocket, new
+ * replicas and shards included; of another request it is counted from here on,
+ * over the limit where there is no room.
+ */
+void	 kennel_stream(struct kennel_request *, int status, const char *type);
+/*
+ * The same as server-sent events, what the browser's EventSource reads.  A message to
+ * it, from whatever call, is an event without a name; a binary one is an event
+ * "binary" in base64.  At its end it is told by an event "close", whose data is the
+ * code and the reason.  kennel_request_header(q, "Last-Event-ID") is what the client
+ * heard last, when it comes back.
+ */
+void	 kennel_events(struct kennel_request *);
+
+enum kennel_kind { KENNEL_WEBSOCKET, KENNEL_STREAM, KENNEL_EVENTS };
+enum kennel_kind kennel_socket_kind(const struct kennel_socket *);
+
+struct kennel_event {
+	const char	*id, *event;	/* one line each, or NULL */
+	const char	*data;		/* UTF-8; any number of lines */
+	size_t		 len;
+	unsigned	 retry_ms;	/* until the client comes back; 0: its own */
+};
+/* To this client, a KENNEL_EVENTS.  0, or -1 with errno as kennel_send(), and EINVAL,
+ * EILSEQ, ENOTSUP (another kind of socket). */
+int	 kennel_send_event(struct kennel_socket *, const struct kennel_event *);
+/*
+ * What a stream is sent where nothing else was for `ping_interval`, so that no proxy
+ * takes it for dead; len 0: nothing, as at first.  Events have a comment.  0, or -1
+ * with errno ENOTCONN, EPIPE, ENOTSUP (no stream), ENOMEM.
+ */
+int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
+
 /* ---- sockets ---- */
 
 #define KENNEL_BINARY	0x1	/* a binary message (default: text, which must
 				   be UTF-8) */
 #define KENNEL_SELF	0x2	/* to the sender's uid as well */
+#define KENNEL_MORE	0x4	/* kennel_send() to a raw client: the message goes on
+				   with the next one */
 
 /*
  * For calls made from a socket: err is 0 when all neighbours have acted,
@@ -342,6 +454,17 @@ int	 kennel_socket_secure(const struct kennel_socket *);
 /* A header that the route keeps (keep = ...), or NULL. */
 const char *kennel_socket_header(const struct kennel_socket *,
 	    const char *name);
+/*
+ * The same of its path, query and cookies: decoded, NULL if the route does not keep it
+ * (keep = path:NAME query:KEY cookie:NAME), if it was not sent, is empty or has a NUL in
+ * it.  A route that keeps none costs its sockets nothing; keep_max bounds all of it.
+ */
+const char *kennel_socket_param(const struct kennel_socket *,
+	    const char *name);
+const char *kennel_socket_query(const struct kennel_socket *,
+	    const char *key);
+const char *kennel_socket_cookie(const struct kennel_socket *,
+	    const char *name);
 uint64_t kennel_socket_id(const struct kennel_socket *);
 /* When a message last came or was sent; ms since 1970. */
 uint64_t kennel_socket_last(const struct kennel_socket *);
@@ -371,6 +494,59 @@ void	*kennel_socket_data(const struct kennel_socket *);
 /* Add bytes to the blob, up to 1 MiB.  0, or -1 with errno EINVAL, EMSGSIZE,
  * ENOMEM. */
 int	 kennel_blob_add(struct kennel_blob *, const void *data, size_t len);
+/* ---- raw TCP: a protocol of your own ---- */
+
+/*
+ * A [listener NAME] with the key app hands its connections over as they are, unread:
+ * to that application, with the group and uid that the listener names.  onopen comes
+ * first, what the client sends goes to ondata, its end to onend; onclose or onerror
+ * comes last.  All calls for sockets are for these, too, and a group may have raw
+ * clients and WebSockets.  What is sent to a raw client goes to it as it is, with
+ * nothing before or behind it.  kennel_send() to one takes any bytes; for what a group
+ * hears, KENNEL_BINARY says to its WebSockets what it is, as ever.
+ *
+ * Each kennel_send(), emit ... is one message, or with KENNEL_MORE a part of one
+ * (send all parts from one callback; if one fails, none of the rest).  Whenever the
+ * library ends a connection, it ends behind a whole message, unless the client does
+ * not read on amid one: kennel_close() writes what waits, for six times
+ * closing_timeout if the client keeps reading.  Its code and reason are for onclose
+ * alone; the client sees an end of the stream.
+ */
+
+/* Is it a raw client? */
+int	 kennel_socket_raw(const struct kennel_socket *);
+/*
+ * What its listener says: dialect, psk_file (a path) or a key of your own (they begin
+ * with "app." or "x-").  NULL if it does not, or the client came otherwise.  Valid until
+ * the callback returns.
+ */
+const char *kennel_socket_setting(const struct kennel_socket *,
+	    const char *key);
+/* Read nothing more of this client, raw or not, until kennel_resume(). */
+void	 kennel_pause(struct kennel_socket *);
+void	 kennel_resume(struct kennel_socket *);
+/* Bytes that wait to be written to it. */
+size_t	 kennel_socket_queued(const struct kennel_socket *);
+
+/*
+ * A message that is made once and sent to many, each in its own way: as it is to raw
+ * clients, framed (and compressed, once) to WebSockets.  flags: KENNEL_BINARY.  Text
+ * must be UTF-8.  NULL with errno EINVAL, EILSEQ, ENOMEM.  One reference; free gives
+ * one back.  Once warm, none of these calls allocates memory for it.
+ */
+struct kennel_payload *kennel_payload_new(const char *data, size_t len,
+	    int flags);
+struct kennel_payload *kennel_payload_ref(struct kennel_payload *);
+void	 kennel_payload_free(struct kennel_payload *);
+/* The bytes of a new one, to be filled before it is sent; data of kennel_payload_new()
+ * may be NULL with KENNEL_BINARY. */
+char	*kennel_payload_data(struct kennel_payload *);
+/* As kennel_send(). */
+int	 kennel_send_payload(struct kennel_socket *, struct kennel_payload *);
+/* The same to a raw client with a head of its own before it, of at most 64 KiB: one
+ * message. */
+int	 kennel_send_headed(struct kennel_socket *, const char *head,
+	    size_t head_len, struct kennel_payload *);
 
 /* ---- replicas ---- */
 

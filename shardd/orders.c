@@ -20,7 +20,6 @@
 #include "shardd/client/clients.h"
 #include "shardd/client/http.h"
 #include "shardd/client/policy.h"
-#include "shardd/client/ws.h"
 #include "shardd/group/groups.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
@@ -93,6 +92,12 @@ orders_option(struct worker *w, struct order_in *o)
 		/* One that it does not know is of a newer gateway. */
 		if (policy_option(&w->sessions.policies, o->m->text, o->m->value) == -1 &&
 		    errno != EINVAL)
+			return (-1);
+		return (0);
+	}
+	if (o->m->text.len > 9 && memcmp(o->m->text.data, "listener ", 9) == 0) {
+		if (policy_listener(&w->sessions.listeners, o->m->text,
+		    o->m->value) == -1)
 			return (-1);
 		return (0);
 	}
@@ -286,10 +291,14 @@ orders_unpack(struct worker *w, struct order_in *o, const char **why)
 	record = orders_record(o, &mapped);
 	*why = "not a capsule";
 	if (capsule_decode(&cap, record.data, record.len) == -1 ||
-	    cap.protocol != CAPSULE_HTTP || cap.id != o->m->id)
+	    (cap.protocol != CAPSULE_HTTP && cap.protocol != CAPSULE_RAW) ||
+	    cap.id != o->m->id)
 		goto out;
 	*why = "no such application";
 	if ((app = applications_find(&w->sessions.apps, cap.app)) == NULL)
+		goto out;
+	*why = "its application serves no raw connections";
+	if (cap.protocol == CAPSULE_RAW && app->ondata == NULL)
 		goto out;
 	*why = "no such replica";
 	if (cap.replica != 0 && (r = group_find(&w->groups, cap.replica)) == NULL)
@@ -490,7 +499,7 @@ orders_end(struct worker *w, struct order_in *o)
 		if (c->state == CONN_HTTP)
 			conn_doom(c, why);
 		else
-			ws_close(c, why, close_code(why), close_sentence(why));
+			conn_close(c, why, close_code(why), close_sentence(why));
 		break;
 	}
 	return (0);

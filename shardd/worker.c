@@ -11,7 +11,6 @@
 #include "shardd/client/clients.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/unfinished.h"
-#include "shardd/client/ws.h"
 #include "shardd/gauges.h"
 #include "shardd/kennel.h"
 #include "shardd/peers/wire.h"
@@ -204,7 +203,7 @@ worker_drain_step(struct worker *w)
 	for (size_t n = list_count(&all->conns); n > keep; n--) {
 		c = list_entry(bytes_random64() & 1 ? all->conns.next :
 		    all->conns.prev, struct conn, at);
-		ws_close(c, w->drain_why, close_code(w->drain_why),
+		conn_close(c, w->drain_why, close_code(w->drain_why),
 		    close_sentence(w->drain_why));
 	}
 	if (age >= w->drain_ms) {

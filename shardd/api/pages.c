@@ -150,16 +150,6 @@ out:
 	return (p);
 }
 
-/* Has the application said what type it is? */
-static int
-pages_typed(const struct kennel_request *q)
-{
-	static const char	 field[] = "Content-Type:";
-
-	return (q->extra.len > 0 && memmem(q->extra.data, q->extra.len, field,
-	    sizeof(field) - 1) != NULL);
-}
-
 void
 kennel_respond_page(struct kennel_request *q, const char *name)
 {
@@ -174,6 +164,6 @@ kennel_respond_page(struct kennel_request *q, const char *name)
 	kennel_header(q, "Content-Security-Policy", "default-src 'self'; "
 	    "connect-src 'self' ws: wss:; img-src 'self' data:; "
 	    "base-uri 'none'; form-action 'self'");
-	kennel_respond(q, 200, pages_typed(q) ? NULL : pages_type(name), p->data,
+	kennel_respond(q, 200, request_says(q, "Content-Type") ? NULL : pages_type(name), p->data,
 	    (size_t)p->size);
 }

@@ -6,12 +6,17 @@
 #include <strings.h>
 
 #include "common/log.h"
+#include "proto/control.h"
 #include "proto/http_reply.h"
+#include "proto/pattern.h"
 #include "shardd/api/api.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/http.h"
+#include "shardd/client/policy.h"
 #include "shardd/client/request.h"
+#include "shardd/client/who.h"
+#include "shardd/gate.h"
 #include "shardd/group/group.h"
 #include "shardd/kennel.h"
 
@@ -58,6 +63,47 @@ kennel_request_query(struct kennel_request *q, const char *key, size_t *len)
 	if (len != NULL)
 		*len = n;
 	return (t->s);
+}
+
+/* What was sent in raw, percent-decoded; as long as q lives. */
+static const char *
+request_decoded(struct kennel_request *q, struct slice raw, size_t *len)
+{
+	struct request_text	*t;
+	size_t			 n;
+
+	if (raw.data == NULL ||
+	    (t = malloc(sizeof(*t) + raw.len + 1)) == NULL)
+		return (NULL);
+	n = bytes_unpercent(t->s, raw, 0);
+	t->s[n] = '\0';
+	t->next = q->texts;
+	q->texts = t;
+	if (len != NULL)
+		*len = n;
+	return (t->s);
+}
+
+const char *
+kennel_request_param(struct kennel_request *q, const char *name, size_t *len)
+{
+	struct taken	 taken;
+
+	if (q == NULL || name == NULL || q->route == NULL ||
+	    q->route->paths == NULL ||
+	    !patterns_match(q->route->paths, q->h.path, &taken))
+		return (NULL);
+	for (size_t i = 0; i < taken.n; i++)
+		if (slice_is(taken.name[i], name))
+			return (request_decoded(q, taken.value[i], len));
+	return (NULL);
+}
+
+const char *
+kennel_request_cookie(struct kennel_request *q, const char *name, size_t *len)
+{
+	return (q == NULL || name == NULL ? NULL :
+	    request_decoded(q, http_cookie_get(&q->h, name), len));
 }
 
 const char *
@@ -187,6 +233,64 @@ kennel_respond(struct kennel_request *q, int status, const char *type,
 		body = text;
 	}
 	http_answer(q, status, type, slice_of(body, len));
+}
+
+int
+kennel_request_become(struct kennel_request *q, const char *uid, size_t len)
+{
+	struct ctl	 m = { .type = CTL_BECOME };
+
+	if (q == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	if (uid == NULL || len == 0 || len > UID_MAX) {
+		errno = EINVAL;
+		return (-1);
+	}
+	if (q->conn == NULL)
+		return (0);		/* nobody is there who could be it */
+	if (who_become(q->conn, slice_of(uid, len)) == -1)
+		return (-1);
+	m.id = q->conn->id;
+	m.uid = conn_uid(q->conn);
+	/* With no gateway now: the next one is told when it asks what we have. */
+	gate_tell(q->conn->clients->gate, &m);
+	return (0);
+}
+
+int
+kennel_request_set_data(struct kennel_request *q, void *data,
+    kennel_drop_cb *drop)
+{
+	if (q == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	if (q->conn != NULL)
+		return (rare_give(&q->conn->rare, &q->conn->data, data, drop));
+	if (drop != NULL)
+		drop(data);
+	return (0);
+}
+
+int
+kennel_connect_as(struct kennel_request *q, const char *uid, size_t len)
+{
+	if (kennel_request_become(q, uid, len) == -1)
+		return (-1);
+	kennel_connect(q);
+	return (0);
+}
+
+int
+kennel_connect_data(struct kennel_request *q, void *data,
+    kennel_drop_cb *drop)
+{
+	if (kennel_request_set_data(q, data, drop) == -1)
+		return (-1);
+	kennel_connect(q);
+	return (0);
 }
 
 void

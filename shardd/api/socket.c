@@ -9,6 +9,7 @@
 #include "shardd/api/socket.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
+#include "shardd/client/who.h"
 #include "shardd/kennel.h"
 #include "shardd/session/verbs.h"
 
@@ -29,7 +30,11 @@ api_call(struct kennel_socket *s, struct verb *v, const char *data,
 		errno = c->state == CONN_MOVING ? EAGAIN : EPIPE;
 		return (-1);
 	}
-	if ((v->p = api_payload(data, len, v->flags)) == NULL)
+	if (v->kind == VERB_SEND && (c->flags & CONN_F_RAW))
+		v->p = api_message(data, len, v->flags);
+	else
+		v->p = api_payload(data, len, v->flags);
+	if (v->p == NULL)
 		return (-1);
 	r = verbs_call(c, v);
 	payload_unref(v->p);
@@ -159,7 +164,7 @@ kennel_socket_uid(const struct kennel_socket *s, size_t *len)
 const char *
 kennel_socket_peer(const struct kennel_socket *s)
 {
-	return (s == NULL ? "" : conn_peer(conn_of(s)));
+	return (s == NULL ? "" : who_peer(conn_of(s)));
 }
 
 int
@@ -178,7 +183,28 @@ const char *
 kennel_socket_header(const struct kennel_socket *s, const char *name)
 {
 	return (s == NULL || name == NULL ? NULL :
-	    conn_header(conn_of(s), name));
+	    who_header(conn_of(s), name));
+}
+
+const char *
+kennel_socket_param(const struct kennel_socket *s, const char *name)
+{
+	return (s == NULL || name == NULL ? NULL :
+	    who_kept(conn_of(s), "path", name));
+}
+
+const char *
+kennel_socket_query(const struct kennel_socket *s, const char *key)
+{
+	return (s == NULL || key == NULL ? NULL :
+	    who_kept(conn_of(s), "query", key));
+}
+
+const char *
+kennel_socket_cookie(const struct kennel_socket *s, const char *name)
+{
+	return (s == NULL || name == NULL ? NULL :
+	    who_kept(conn_of(s), "cookie", name));
 }
 
 uint64_t

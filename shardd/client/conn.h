@@ -8,7 +8,8 @@
  *	PARKED		our ADOPTED is not with the kernel yet: untouched
  *	HTTP		reading and answering requests (http.c)
  *	OPENING		upgraded; waits for its replica and its lookup entry
- *	OPEN		a WebSocket (ws.c), a member of its replica
+ *	OPEN		a WebSocket (ws.c) or a stream (stream.c), a member of
+ *			its replica
  *	CLOSING		our close frame is out, the client's is awaited
  *	LINGER		all is written and shut down; reads until the end
  *	HOMING		sent to the gateway, which has not said ADOPTED yet
@@ -17,6 +18,8 @@
  */
 #ifndef SHARDD_CONN_H
 #define SHARDD_CONN_H
+
+#include <sys/types.h>
 
 #include <event2/event.h>
 
@@ -29,6 +32,7 @@
 #include "proto/counters.h"
 #include "shardd/client/outbox.h"
 #include "shardd/client/protocol.h"
+#include "shardd/client/rare.h"
 
 struct burst;
 struct clients;
@@ -56,6 +60,7 @@ enum conn_state {
 #define PAUSE_LINK	0x2	/* too much of its group waits for a link */
 #define PAUSE_BUSY	0x4	/* a request is being answered */
 #define PAUSE_OUT	0x8	/* it does not read what its messages led to */
+#define PAUSE_APP	0x10	/* its application wants so */
 
 #define PAUSE_MOVE	0x20	/* it is to move */
 #define PAUSE_SAID	0x40	/* and its application has spoken for it since */
@@ -75,11 +80,16 @@ enum conn_state {
 #define CONN_F_SHUT	0x800	/* SHUT_WR was done */
 #define CONN_F_JOINING	0x1000	/* joins when what onopen began is done (session) */
 #define CONN_F_BROKEN	0x2000	/* reset by the client */
+#define CONN_F_RAW	0x4000	/* speaks its application's own protocol (tcp.c) */
+#define CONN_F_ENDED	0x8000	/* the client sends nothing more */
 
 /* What a connection waits for in another turn. */
 #define CONN_T_QUEUED	0x1	/* in one of clients->lines: not read */
 #define CONN_T_COSTLY	0x2	/* used up a turn: it queues up to be read */
 #define CONN_T_CROWD	0x4	/* in clients->crowd: to be written to */
+#define CONN_T_TELL	0x8	/* in clients->pressed: to be told of its queue */
+#define CONN_T_HIGH	0x10	/* its queue passed the high mark, as was told */
+#define CONN_T_PART	0x20	/* the rest of a message is still to be queued */
 
 struct conn {
 	struct bag_node	 by_uid;	/* a member: mine is its index in
@@ -88,7 +98,7 @@ struct conn {
 	struct clients	*clients;
 	const struct protocol *protocol;
 	void		*proto;		/* the protocol's, or NULL: idle */
-	struct payload	*reason;	/* the client's, for onclose, or NULL */
+	struct rare	*rare;		/* what few have, or NULL */
 	struct meter	*meter;		/* what its route allows */
 	struct outbox	 out;
 	/* The floors' above, who alone look into them. */
@@ -123,16 +133,27 @@ struct conn {
 					   headers; each terminated */
 };
 
+/* c speaks another protocol from now on, and has the bytes in rest (taken) to begin
+ * with.  0, or -1: no memory. */
+typedef int	conn_start(struct conn *c, struct buf *rest);
+
 /* What the floor above is told. */
 struct conn_ops {
 	/* q has come whole: answer with http_answer() or http_upgrade(). */
 	void	(*request)(struct kennel_request *q);
-	/* q's connection is to be a WebSocket: hello is the 101, rest what came
-	 * behind the handshake; both are taken. */
+	/* q's connection is to be a member of its group: hello is what its client reads
+	 * first, the 101 or the head of a stream, rest what came behind the request;
+	 * both are taken.  Once it is open, start gives it its protocol. */
 	void	(*upgraded)(struct conn *c, struct payload *hello,
-		    struct buf *rest);
+		    struct buf *rest, conn_start *start);
 	/* A message of an open client. */
 	void	(*message)(struct conn *c, const struct kennel_message *m);
+	/* Bytes of a raw client: how many of them were used, or -1. */
+	ssize_t	(*data)(struct conn *c, const char *data, size_t len);
+	/* A raw client sends nothing more.  1: it stays open to be written to. */
+	int	(*ended)(struct conn *c);
+	/* c's queue has passed its high (1) or low mark. */
+	void	(*pressure)(struct conn *c, int high);
 	/* c has nothing more to say or to hear: c->why, c->code.  Once. */
 	void	(*departed)(struct conn *c);
 	/* c is about to be freed. */
@@ -161,7 +182,8 @@ struct clients {
 	unsigned	 line;			/* that was served last */
 	struct line	 crowd;			/* to be flushed when there is time */
 	int		 crowding;		/* who is sent to goes there */
-	struct turn_work flush, flush_crowd, flush_late, reap, next;
+	struct line	 pressed;		/* whose queue passed a mark */
+	struct turn_work flush, flush_crowd, flush_late, reap, next, press;
 	struct unfinished *unfinished;		/* input of all clients */
 	struct burst	*burst;			/* many sends at once, or NULL */
 	int		 burst_off;		/* there is no such thing here */
@@ -206,6 +228,8 @@ void	 conn_hold(struct conn *c, struct unfinished_part **part, size_t n);
  * memory (ENOMEM: and doomed).
  */
 int	 conn_send(struct conn *c, struct payload *p);
+/* The same of a raw message in two parts, so that both are queued or neither. */
+int	 conn_send_both(struct conn *c, struct payload *head, struct payload *p);
 /* The same without the bound: handshakes, control frames, responses. */
 int	 conn_queue(struct conn *c, struct payload *p);
 int	 conn_queue_bytes(struct conn *c, struct slice s);
@@ -217,6 +241,9 @@ void	 conn_throttle(struct conn *c);
 /* Flush after the control channel has been flushed (CONN_F_LATE). */
 void	 conn_late(struct conn *c);
 
+/* The application or the operator ends c, whose client is told why. */
+void	 conn_close(struct conn *c, enum close_why why, uint16_t code,
+	    const char *reason);
 /* End c at the end of this turn; c hears nothing more.  From anywhere. */
 void	 conn_doom(struct conn *c, enum close_why why);
 /* c's part is over: says so to the floor above, once, with code and why. */
@@ -237,6 +264,8 @@ void	 conn_crowd(struct clients *all, int on);
 void	 conn_flush(struct conn *c);
 /* The same was tried: verdict is outbox_flush()'s. */
 void	 conn_written(struct conn *c, int verdict);
+/* Has its queue passed the mark that it has to pass next? */
+int	 conn_pressed(const struct conn *c);
 /* Go on with what c has kept. */
 void	 conn_go_on(struct conn *c);
 /* Is what c sends next to be read now? */
@@ -257,12 +286,9 @@ conn_counts(const struct conn *c)
 static inline struct slice
 conn_uid(const struct conn *c)
 {
+	if (c->rare != NULL && c->rare->uid != NULL)
+		return (slice_of(c->rare->uid, c->rare->uid_len));
 	return (slice_of(c->text, c->uid_len));
 }
-const char *conn_peer(const struct conn *c);
-/* The proxy that the peer's requests come by, if one said who the peer is, or "". */
-const char *conn_via(const struct conn *c);
-/* A header that the route keeps, or NULL. */
-const char *conn_header(const struct conn *c, const char *name);
 
 #endif

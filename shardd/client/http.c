@@ -15,6 +15,8 @@
 #include "shardd/client/http.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/request.h"
+#include "shardd/client/who.h"
+#include "shardd/client/ws.h"
 #include "shardd/gate.h"
 #include "shardd/kennel.h"
 #include "shardd/options.h"
@@ -229,19 +231,84 @@ http_hello(const struct kennel_request *q)
 		q->conn->deflate = (uint8_t)ws_deflate_answer(&q->h, &b);
 	if (q->conn->told & CAPSULE_F_PROTOCOL)
 		buf_addf(&b, "Sec-WebSocket-Protocol: %s\r\n",
-		    conn_header(q->conn, "Sec-WebSocket-Protocol"));
+		    who_header(q->conn, "Sec-WebSocket-Protocol"));
 	buf_add(&b, q->extra.data, q->extra.len);
 	buf_adds(&b, "\r\n");
 	return (b.failed ? NULL : payload_raw(slice_of(b.data, b.len)));
+}
+
+/* q is answered with hello (taken), and what follows is start's. */
+static void
+http_become(struct kennel_request *q, struct payload *hello,
+    conn_start *start)
+{
+	struct conn	*c = http_take(q);
+	struct http	*http = c->proto;
+	struct buf	 rest = http->in;
+
+	request_free(q);
+	memset(&http->in, 0, sizeof(http->in));
+	http_clear(c);
+	c->clients->ops->upgraded(c, hello, &rest, start);
+}
+
+/* The head of a response that goes on.  NULL without memory. */
+static struct payload *
+http_stream_head(const struct kennel_request *q, int status, const char *type)
+{
+	const struct http_reply	 r = {
+		.status = status, .type = type, .close = 1,
+		.minor = q->h.minor, .framing = q->h.minor == 0 ?
+		    HTTP_UNTIL_END : HTTP_CHUNKED,
+		.extra = slice_of(q->extra.data, q->extra.len),
+	};
+	struct buf		 b = { 0 };
+	struct payload		*p = NULL;
+
+	if (http_reply_write(&b, &r) == 0)
+		p = payload_raw(slice_of(b.data, b.len));
+	buf_clear(&b);
+	return (p);
+}
+
+void
+http_stream(struct kennel_request *q, int status, const char *type,
+    conn_start *start)
+{
+	struct conn	*c = q->conn;
+	struct ctl	 m = { .type = CTL_STAY };
+	struct payload	*hello;
+
+	if (c == NULL) {
+		request_free(q);
+		return;
+	}
+	http_cors(c, q);
+	if ((hello = http_stream_head(q, status, type)) == NULL) {
+		q->received = 0;	/* http_clear frees it */
+		http_refuse(c, 503, NULL);
+		return;
+	}
+	if (slice_is(q->h.method, "HEAD")) {
+		http_take(q);
+		request_free(q);
+		((struct http *)c->proto)->keep = 0;
+		conn_queue(c, hello);
+		payload_unref(hello);
+		http_done(c);
+		return;
+	}
+	m.id = c->id;
+	m.uid = conn_uid(c);
+	gate_tell(c->clients->gate, &m);
+	http_become(q, hello, start);
 }
 
 void
 http_upgrade(struct kennel_request *q)
 {
 	struct conn	*c = q->conn;
-	struct http	*http;
 	struct payload	*hello;
-	struct buf	 rest;
 	const char	*why;
 	int		 status;
 
@@ -254,7 +321,6 @@ http_upgrade(struct kennel_request *q)
 		http_answer(q, 204, NULL, slice_of(NULL, 0));
 		return;
 	}
-	http = c->proto;
 	if ((status = http_head_websocket(&q->h, &why)) != 0) {
 		q->received = 0;	/* http_clear frees it */
 		http_refuse(c, status, why);
@@ -265,12 +331,7 @@ http_upgrade(struct kennel_request *q)
 		http_refuse(c, 503, NULL);
 		return;
 	}
-	http_take(q);
-	request_free(q);
-	rest = http->in;
-	memset(&http->in, 0, sizeof(http->in));
-	http_clear(c);
-	c->clients->ops->upgraded(c, hello, &rest);
+	http_become(q, hello, ws_start);
 }
 
 /* ---- going home ---- */
@@ -283,8 +344,8 @@ http_go_home(struct conn *c)
 	struct capsule	 cap = {
 		.id = c->id, .protocol = CAPSULE_HTTP,
 		.flags = c->told & CAPSULE_F_TLS,
-		.peer = slice_str(conn_peer(c)),
-		.via = slice_str(conn_via(c)),
+		.peer = slice_str(who_peer(c)),
+		.via = slice_str(who_via(c)),
 		.early = slice_of(http->in.data, http->in.len),
 	};
 	struct ctl	 m = { .type = CTL_ADOPT, .id = c->id };

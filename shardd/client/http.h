@@ -6,9 +6,8 @@
 
 #include "common/bytes.h"
 #include "proto/close_why.h"
+#include "shardd/client/conn.h"
 
-struct clients;
-struct conn;
 struct kennel_request;
 
 /*
@@ -20,6 +19,10 @@ enum close_why http_start(struct conn *c, struct buf *early,
 /* The application's answer; q is freed. */
 void	 http_answer(struct kennel_request *q, int status, const char *type,
 	    struct slice body);
+/* The answer goes on: its head is sent, and q's connection is a stream that start
+ * begins; q is freed. */
+void	 http_stream(struct kennel_request *q, int status, const char *type,
+	    conn_start *start);
 /* q's connection becomes a WebSocket, or is told why not; q is freed. */
 void	 http_upgrade(struct kennel_request *q);
 /* HOMING: the gateway adopted that connection, or did not. */

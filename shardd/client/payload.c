@@ -43,6 +43,16 @@ payload_head(struct payload *p, enum ws_opcode opcode, int compressed)
 }
 
 struct payload *
+payload_frame_empty(size_t len)
+{
+	struct payload	*p;
+
+	if ((p = payload_new(len)) != NULL)
+		payload_head(p, WS_BINARY, 0);
+	return (p);
+}
+
+struct payload *
 payload_frame(enum ws_opcode opcode, struct slice data)
 {
 	struct payload	*p;
@@ -79,7 +89,7 @@ payload_deflate(const struct payload *p, unsigned bits)
 	n = ws_deflate(z->bytes + WS_HEAD_MAX, p->len, bits, payload_data(p));
 	if (n > 0 && (small = payload_new(n)) != NULL) {
 		memcpy(small->bytes + WS_HEAD_MAX, z->bytes + WS_HEAD_MAX, n);
-		small->bits = (uint8_t)bits;
+		small->form = (uint8_t)bits;
 		payload_head(small, (enum ws_opcode)p->opcode, 1);
 	}
 	payload_free(z, p->len);
@@ -94,9 +104,8 @@ payload_deflated(struct payload *p, unsigned bits)
 	if ((p->opcode != WS_TEXT && p->opcode != WS_BINARY) ||
 	    p->len < WS_DEFLATE_MIN || p->len > WS_DEFLATE_MAX)
 		return (p);
-	for (z = p->twin; z != NULL; z = z->twin)
-		if (z->bits == bits)
-			return (z);
+	if ((z = payload_twin(p, bits)) != NULL)
+		return (z);
 	if (p->stiff)
 		return (p);
 	if ((z = payload_deflate(p, bits)) == NULL) {
@@ -109,9 +118,64 @@ payload_deflated(struct payload *p, unsigned bits)
 }
 
 struct payload *
+payload_twin(const struct payload *p, unsigned form)
+{
+	struct payload	*z = p->twin;
+
+	while (z != NULL && z->form != form)
+		z = z->twin;
+	return (z);
+}
+
+struct payload *
+payload_formed(unsigned form, enum ws_opcode opcode, struct slice data)
+{
+	struct payload	*p;
+
+	if ((p = payload_raw(data)) == NULL)
+		return (NULL);
+	p->form = (uint8_t)form;
+	p->opcode = (uint8_t)opcode;
+	return (p);
+}
+
+struct payload *
+payload_add_twin(struct payload *p, unsigned form, struct slice data)
+{
+	struct payload	*z;
+
+	z = payload_formed(form, (enum ws_opcode)p->opcode, data);
+	if (z == NULL)
+		return (NULL);
+	z->twin = p->twin;
+	p->twin = z;
+	return (z);
+}
+
+struct payload *
+payload_plain(struct payload *p)
+{
+	struct payload	*z;
+
+	if (p->head_len == 0)
+		return (p);
+	if ((z = payload_twin(p, FORM_PLAIN)) != NULL)
+		return (z);
+	if ((z = spare_zero(sizeof(*z))) == NULL)
+		return (NULL);
+	z->form = FORM_PLAIN;
+	z->opcode = p->opcode;
+	z->len = p->len;
+	z->of = p;
+	z->twin = p->twin;
+	p->twin = z;
+	return (z);
+}
+
+struct payload *
 payload_ref(struct payload *p)
 {
-	p->refs++;
+	(p->of != NULL ? p->of : p)->refs++;
 	return (p);
 }
 
@@ -120,10 +184,15 @@ payload_unref(struct payload *p)
 {
 	struct payload	*z;
 
+	p = p->of != NULL ? p->of : p;
 	if (--p->refs > 0)
 		return;
 	while ((z = p->twin) != NULL) {
 		p->twin = z->twin;
+		if (z->of != NULL) {
+			spare_put(z, sizeof(*z));
+			continue;
+		}
 		z->twin = NULL;		/* it may outlive p in some outbox */
 		payload_unref(z);
 	}
@@ -133,12 +202,14 @@ payload_unref(struct payload *p)
 struct slice
 payload_data(const struct payload *p)
 {
-	return (slice_of(p->bytes + WS_HEAD_MAX, p->len));
+	return (slice_of((p->of != NULL ? p->of : p)->bytes + WS_HEAD_MAX,
+	    p->len));
 }
 
 struct slice
 payload_wire(const struct payload *p)
 {
-	return (slice_of(p->bytes + WS_HEAD_MAX - p->head_len,
-	    p->head_len + p->len));
+	struct slice	 s = payload_data(p);
+
+	return (slice_of(s.data - p->head_len, p->head_len + s.len));
 }

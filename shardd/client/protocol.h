@@ -7,11 +7,13 @@
 #define SHARDD_PROTOCOL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "proto/close_why.h"
 
 struct buf;
 struct conn;
+struct payload;
 
 struct protocol {
 	/* len bytes, which may be changed, have come; what is kept stands before
@@ -33,8 +35,18 @@ struct protocol {
 	int		(*freeze)(struct conn *c, struct buf *state,
 			    struct buf *early);
 	int		 capsule;	/* enum capsule_protocol, of what moves */
+	/* The client has shut down its side: nothing more comes.  NULL: c ends. */
+	enum close_why	(*ended)(struct conn *c);
+	/* The application ends c, which is open. */
+	void		(*close)(struct conn *c, enum close_why why,
+			    uint16_t code, const char *reason);
+	/* Message p as c is to read it, borrowed from p; NULL: no memory.  The row
+	 * has none: as WebSocket has it. */
+	struct payload	*(*form)(struct conn *c, struct payload *p);
 	/* Free c->proto. */
 	void		(*clear)(struct conn *c);
+	/* Why c ends when the client sends no more; NONE: as one cut off. */
+	enum close_why	 eof;
 };
 
 #endif

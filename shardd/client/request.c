@@ -2,10 +2,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/spare.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/policy.h"
 #include "shardd/client/request.h"
+#include "shardd/client/who.h"
 
 /* Bytes of a request with these texts. */
 static size_t
@@ -33,7 +36,7 @@ request_new(struct conn *c, struct slice group, uint64_t replica)
 {
 	struct kennel_request	*q;
 	struct slice		 uid = conn_uid(c);
-	struct slice		 peer = slice_str(conn_peer(c));
+	struct slice		 peer = slice_str(who_peer(c));
 	char			*at;
 
 	if ((q = spare_get(request_size(uid, group, peer))) == NULL)
@@ -41,6 +44,7 @@ request_new(struct conn *c, struct slice group, uint64_t replica)
 	memset(q, 0, offsetof(struct kennel_request, h.headers));
 	q->conn = c;
 	q->told = c->told;
+	q->route = c->meter == NULL ? NULL : c->meter->policy;
 	q->replica = replica;
 	at = q->text;
 	q->uid = request_put(&at, uid);
@@ -62,6 +66,22 @@ request_text(struct kennel_request *q, struct slice s)
 	t->next = q->texts;
 	q->texts = t;
 	return (t->s);
+}
+
+int
+request_says(const struct kennel_request *q, const char *name)
+{
+	const char	*at = q->extra.data, *end;
+	size_t		 left = q->extra.len, n = strlen(name), line;
+
+	while (left > 0 && (end = memchr(at, '\n', left)) != NULL) {
+		line = (size_t)(end - at) + 1;
+		if (line > n && at[n] == ':' && strncasecmp(at, name, n) == 0)
+			return (1);
+		at += line;
+		left -= line;
+	}
+	return (0);
 }
 
 void

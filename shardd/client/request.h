@@ -9,6 +9,7 @@
 #include "proto/http_head.h"
 
 struct conn;
+struct policy;
 
 struct request_text {			/* a string handed to the application */
 	struct request_text *next;
@@ -22,6 +23,7 @@ struct kennel_request {
 	struct buf	 body;
 	struct buf	 extra;		/* header lines for the response */
 	struct request_text *texts;
+	const struct policy *route;	/* what it matched; NULL: not known */
 	int		 received;	/* the application has it */
 	uint8_t		 told;		/* CAPSULE_F_* of how it came */
 	struct slice	 uid, group, peer;	/* into text */
@@ -35,5 +37,7 @@ struct kennel_request *request_new(struct conn *c, struct slice group,
 void	 request_free(struct kennel_request *q);
 /* A terminated copy that lives as long as q; NULL without memory. */
 const char *request_text(struct kennel_request *q, struct slice s);
+/* Has the application given a header field of that name? */
+int	 request_says(const struct kennel_request *q, const char *name);
 
 #endif

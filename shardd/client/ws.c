@@ -77,15 +77,13 @@ ws_queue_close(struct conn *c, uint16_t code, const char *reason)
 	payload_unref(p);
 }
 
-void
+/* Send a close frame and end the conversation. */
+static void
 ws_close(struct conn *c, enum close_why why, uint16_t code,
     const char *reason)
 {
-	if (c->state != CONN_OPEN) {
-		if (c->state == CONN_OPENING)
-			conn_doom(c, why);
+	if (c->state != CONN_OPEN)
 		return;
-	}
 	conn_depart(c, why, code);
 	conn_late(c);
 	if (why == CLOSE_SLOW)
@@ -100,25 +98,13 @@ ws_close(struct conn *c, enum close_why why, uint16_t code,
 	}
 }
 
-/* Its words outlive the frame: onclose comes later.  Terminated. */
-static void
-ws_keep_reason(struct conn *c, const struct ws_message *m)
-{
-	char	 text[126];
-
-	if (m->len == 0)
-		return;
-	memcpy(text, m->data, m->len);
-	text[m->len] = '\0';
-	c->reason = payload_raw(slice_of(text, m->len + 1));
-}
-
 /* The client's close frame: echo it, and TCP is ours to close first. */
 static void
 ws_closed(struct conn *c, const struct ws_message *m)
 {
 	if (c->state == CONN_OPEN) {
-		ws_keep_reason(c, m);
+		if (m->len > 0)
+			rare_set_reason(&c->rare, slice_of(m->data, m->len));
 		conn_depart(c, CLOSE_CLIENT, m->code);
 		conn_late(c);
 		ws_queue_close(c, m->code, NULL);
@@ -337,7 +323,7 @@ ws_decode(struct conn *c, struct ws *ws, struct ws_bytes *b)
 	int			 more = 1;
 
 	while (b->len > 0 && more && (c->turns & CONN_T_QUEUED) == 0 &&
-	    (c->pauses & (PAUSE_HELD | PAUSE_OUT | PAUSE_LINK)) == 0) {
+	    (c->pauses & (PAUSE_HELD | PAUSE_OUT | PAUSE_LINK | PAUSE_APP)) == 0) {
 		v = ws_in_next(&ws->in, &limits, b->data, b->len, &used, &m);
 		b->data += used;
 		b->len -= used;
@@ -468,6 +454,7 @@ static const struct protocol ws_protocol = {
 	.farewell = ws_farewell,
 	.freeze = ws_freeze,
 	.capsule = CAPSULE_WS,
+	.close = ws_close,
 	.clear = ws_clear,
 };
 

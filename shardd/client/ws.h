@@ -2,10 +2,7 @@
 #ifndef SHARDD_WS_H
 #define SHARDD_WS_H
 
-#include <stdint.h>
-
 #include "common/bytes.h"
-#include "proto/close_why.h"
 
 struct conn;
 
@@ -16,8 +13,5 @@ struct conn;
 int	 ws_start(struct conn *c, struct buf *rest);
 /* c comes from another process, amid a conversation.  0, or -1 with errno. */
 int	 ws_thaw(struct conn *c, struct slice state, struct slice early);
-/* Send a close frame and end the conversation. */
-void	 ws_close(struct conn *c, enum close_why why, uint16_t code,
-	    const char *reason);
 
 #endif

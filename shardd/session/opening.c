@@ -1,11 +1,10 @@
-/* How a session begins: from the decision for a 101 to onopen. */
+/* How a session begins: from the decision for a 101, or a stream, to onopen. */
 #include <stdlib.h>
 
 #include "common/log.h"
 #include "common/spare.h"
 #include "proto/http_reply.h"
 #include "shardd/client/payload.h"
-#include "shardd/client/ws.h"
 #include "shardd/group/lookup.h"
 #include "shardd/group/replica.h"
 #include "shardd/kennel.h"
@@ -21,6 +20,7 @@ struct opening {
 	struct payload	*hello;		/* the 101 */
 	struct lookup_ticket *ticket;	/* NULL: listed, or not asked for yet */
 	int		 listed;
+	conn_start	*start;		/* of what c speaks then */
 	struct buf	 rest;		/* read behind the handshake */
 	struct unfinished_part *part;	/* rest */
 };
@@ -58,27 +58,33 @@ opening_refuse(struct conn *c)
 
 	outbox_clear(&c->out);
 	conn_depart(c, CLOSE_REFUSED, 1008);
-	conn_queue_bytes(c, slice_str(refusal));
+	if ((c->flags & CONN_F_RAW) == 0)
+		conn_queue_bytes(c, slice_str(refusal));
 	conn_late(c);
 	conn_linger(c);
 }
 
-/* Nothing is missing: hello and rest, both taken, then onopen. */
+/* Nothing is missing: hello (NULL: raw) and rest, both taken, then onopen. */
 static void
-opening_open(struct conn *c, struct payload *hello, struct buf *rest)
+opening_open(struct conn *c, struct payload *hello, struct buf *rest,
+    conn_start *start)
 {
-	if (ws_start(c, rest) == -1)
+	if (start(c, rest) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
 	if (c->flags & CONN_F_DOOMED) {
-		payload_unref(hello);
+		if (hello != NULL)
+			payload_unref(hello);
 		return;
 	}
 	conn_set_state(c, CONN_OPEN);
-	conn_queue(c, hello);
-	payload_unref(hello);
+	if (hello != NULL) {
+		conn_queue(c, hello);
+		payload_unref(hello);
+	}
 	/* c's first words stand behind the 101 in one write.  If onopen closes
 	 * c, c was open: the client reads why, and onclose follows. */
 	c->flags |= CONN_F_OPENED;
+	rare_keep(c->rare);
 	if (c->app->onopen != NULL && c->app->onopen(conn_socket(c)) == -1 &&
 	    (c->flags & CONN_F_GONE) == 0) {
 		c->flags &= (uint16_t)~CONN_F_OPENED;
@@ -104,6 +110,7 @@ opening_try(struct opening *o)
 {
 	struct conn	*c = o->conn;
 	struct payload	*hello = o->hello;
+	conn_start	*start = o->start;
 	struct buf	 rest = o->rest;
 
 	if ((c->flags & CONN_F_DOOMED) || !o->listed || !c->replica->ready)
@@ -111,7 +118,7 @@ opening_try(struct opening *o)
 	o->hello = NULL;
 	memset(&o->rest, 0, sizeof(o->rest));
 	opening_clear(c);
-	opening_open(c, hello, &rest);
+	opening_open(c, hello, &rest, start);
 }
 
 /* ---- what is waited for ---- */
@@ -144,7 +151,8 @@ opening_listed_cb(void *arg)
 }
 
 void
-opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
+opening_begin(struct conn *c, struct payload *hello, struct buf *rest,
+    conn_start *start)
 {
 	struct opening	*o;
 
@@ -152,11 +160,12 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	conn_set_state(c, CONN_OPENING);
 	c->protocol = &opening_protocol;
 	if (c->replica == NULL) {
-		opening_open(c, hello, rest);
+		opening_open(c, hello, rest, start);
 		return;
 	}
 	if ((o = spare_zero(sizeof(*o))) == NULL) {
-		payload_unref(hello);
+		if (hello != NULL)
+			payload_unref(hello);
 		buf_clear(rest);
 		conn_doom(c, CLOSE_NO_MEMORY);
 		return;
@@ -166,6 +175,7 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest)
 	o->wait.gone = opening_gone_cb;
 	o->conn = c;
 	o->hello = hello;
+	o->start = start;
 	o->rest = *rest;
 	c->proto = o;
 	if (rest->len > 0)
@@ -211,6 +221,11 @@ opening_timeout(struct conn *c)
 	log_debug("conn id=%llx refused: %s", (unsigned long long)c->id,
 	    close_sentence(why));
 	conn_depart(c, why, close_code(why));
+	if (c->flags & CONN_F_RAW) {
+		conn_late(c);
+		conn_linger(c);
+		return;
+	}
 	if (http_reply_error(&b, 503, close_sentence(why), 1, 0) == -1 ||
 	    conn_queue_bytes(c, slice_of(b.data, b.len)) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);

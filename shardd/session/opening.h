@@ -5,15 +5,14 @@
 #ifndef SHARDD_OPENING_H
 #define SHARDD_OPENING_H
 
-struct buf;
-struct conn;
-struct payload;
+#include "shardd/client/conn.h"
 
 /*
- * 101 was decided, hello is it (taken): wait for what c needs, open it, go on with
- * the bytes in rest (taken).
+ * 101 or a stream was decided, hello begins it (taken; NULL: nothing is
+ * said first): wait for what c needs, give it
+ * the protocol of start, open it, go on with the bytes in rest (taken).
  */
 void	 opening_begin(struct conn *c, struct payload *hello,
-	    struct buf *rest);
+	    struct buf *rest, conn_start *start);
 
 #endif

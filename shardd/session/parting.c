@@ -33,9 +33,9 @@ parting_end(struct conn *c, int last)
 		.reason = "", .last = last,
 	};
 
-	if (c->reason != NULL) {
-		close.reason = payload_data(c->reason).data;
-		close.reason_len = payload_data(c->reason).len - 1;
+	if (c->rare != NULL && c->rare->reason != NULL) {
+		close.reason = c->rare->reason;
+		close.reason_len = c->rare->reason_len;
 	}
 	c->flags &= (uint16_t)~CONN_F_AWAITED;
 	verbs_cancel(c);
@@ -95,8 +95,10 @@ parting_begin(struct conn *c)
 	gate_tell(s->clients.gate, &m);
 	if (c->move != NULL)
 		s->move_ended(c->move);
-	if ((c->flags & CONN_F_OPENED) == 0)
+	if ((c->flags & CONN_F_OPENED) == 0) {
+		rare_drop(c->rare, &c->data);
 		return;
+	}
 	if ((p = malloc(sizeof(*p))) == NULL) {
 		/* Then c learns of its end now, with what we know ourselves. */
 		parting_end(c, 1);

@@ -7,7 +7,6 @@
 #include "common/spare.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
-#include "shardd/client/ws.h"
 #include "shardd/group/fan.h"
 #include "shardd/group/group.h"
 #include "shardd/group/replica.h"
@@ -156,6 +155,17 @@ verbs_fail(struct conn *c, const struct verb *v, int err)
 		v->gossip(conn_socket(c), NULL, 0, v->arg);
 }
 
+/* A call that was queued has been done, or will not be. */
+static void
+verbs_free(struct verb *v)
+{
+	if (v->p != NULL)
+		payload_unref(v->p);
+	if (v->head != NULL)
+		payload_unref(v->head);
+	free(v);
+}
+
 /* The lookup is over: what waited behind it, in order. */
 static void
 verbs_settled_cb(int over, void *arg)
@@ -172,9 +182,7 @@ verbs_settled_cb(int over, void *arg)
 		list_remove(&v->at);
 		if (b->conn != NULL && verbs_run(b->conn, v) == -1)
 			verbs_fail(b->conn, v, errno);
-		if (v->p != NULL)
-			payload_unref(v->p);
-		free(v);
+		verbs_free(v);
 	}
 	verbs_release(b);
 }
@@ -202,9 +210,7 @@ verbs_cancel(struct conn *c)
 		v = list_entry(b->pending.next, struct verb, at);
 		list_remove(&v->at);
 		verbs_fail(c, v, ECANCELED);
-		if (v->p != NULL)
-			payload_unref(v->p);
-		free(v);
+		verbs_free(v);
 	}
 	c->verbs = NULL;
 	b->conn = NULL;
@@ -363,12 +369,13 @@ static int
 verbs_run(struct conn *c, const struct verb *v)
 {
 	if (v->kind == VERB_CLOSE) {
-		ws_close(c, CLOSE_APP, (uint16_t)v->code,
+		conn_close(c, CLOSE_APP, (uint16_t)v->code,
 		    v->text[0] == '\0' ? NULL : v->text);
 		return (0);
 	}
 	if (v->kind == VERB_SEND)
 		return (c->state != CONN_OPEN ? (errno = EPIPE, -1) :
+		    v->head != NULL ? conn_send_both(c, v->head, v->p) :
 		    conn_send(c, v->p));
 	if (c->replica == NULL || c->replica->neighbours == NULL) {
 		errno = ENOTCONN;
@@ -450,6 +457,8 @@ verbs_call(struct conn *c, const struct verb *v)
 		memcpy(copy->text, v->text, n);
 	if (copy->p != NULL)
 		payload_ref(copy->p);
+	if (copy->head != NULL)
+		payload_ref(copy->head);
 	list_push(&b->pending, &copy->at);
 	return (0);
 }

@@ -22,6 +22,7 @@ struct verb {				/* a call that was made */
 	struct list	 at;
 	enum verb_kind	 kind;
 	struct payload	*p;		/* a reference; NULL for CLOSE */
+	struct payload	*head;		/* SEND's, likewise: what goes before it, or NULL */
 	struct slice	 uid;		/* WHISPER's, PUBLISH's topics, TELL's head; in
 					   text */
 	uint64_t	 neighbour;	/* TELL's; 0: all */

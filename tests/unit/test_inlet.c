@@ -72,7 +72,7 @@ END_TEST
 static const struct { const char *key, *value, *why; } wrong[] = {
 	{ "address", "nonsense", "" }, { "address", "8081", "already" },
 	{ "proxy_protocol", "v2", "" }, { "proxy_trusted", "proxy", "unix" },
-	{ "proxy_trusted", "10.0.0.0/33", "unix" }, { "app", "chat", "unknown" },
+	{ "proxy_trusted", "10.0.0.0/33", "unix" }, { "path", "/chat", "unknown" },
 };
 
 START_TEST(a_wrong_key_or_value_says_what_is_right)

@@ -74,6 +74,31 @@ START_TEST(what_is_not_to_be_compressed_is_sent_as_it_is)
 }
 END_TEST
 
+START_TEST(a_twin_in_another_form_is_made_once)
+{
+	struct payload	*p = message(WS_TEXT, 3), *a, *b, *alone;
+	struct outbox	 o = { 0 };
+
+	ck_assert_ptr_null(payload_twin(p, FORM_CHUNK));
+	a = payload_add_twin(p, FORM_CHUNK, slice_str("3\r\nxxx\r\n"));
+	b = payload_add_twin(p, FORM_EVENT, slice_str("data: xxx\n\n"));
+	ck_assert_ptr_nonnull(a);
+	ck_assert_ptr_nonnull(b);
+	ck_assert_ptr_eq(payload_twin(p, FORM_CHUNK), a);
+	ck_assert_ptr_eq(payload_twin(p, FORM_EVENT), b);
+	ck_assert_ptr_null(payload_twin(p, FORM_PLAIN));
+	ck_assert(slice_is(payload_wire(a), "3\r\nxxx\r\n"));
+	/* One that waits may be dropped, as the message may. */
+	ck_assert_int_eq(outbox_add(&o, b), 0);
+	alone = payload_formed(FORM_EVENT, WS_TEXT, slice_str("data: y\n\n"));
+	ck_assert_int_eq(outbox_add(&o, alone), 0);
+	payload_unref(alone);
+	payload_unref(p);
+	ck_assert_uint_eq(outbox_drop(&o, 0), 2);
+	outbox_clear(&o);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -85,6 +110,7 @@ main(void)
 	tcase_add_test(t, one_twin_serves_all_with_this_window);
 	tcase_add_test(t, a_twin_outlives_its_message_in_an_outbox);
 	tcase_add_test(t, what_is_not_to_be_compressed_is_sent_as_it_is);
+	tcase_add_test(t, a_twin_in_another_form_is_made_once);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

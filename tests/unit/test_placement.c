@@ -360,6 +360,49 @@ START_TEST(http_goes_over_the_limit_counted_apart)
 }
 END_TEST
 
+START_TEST(http_that_stays_counts_like_an_upgrade)
+{
+	struct place	*a, *b, *h[2];
+	int		 last = 7;
+
+	add_sites(2, 100);
+	a = placed("room", "a", 2, 0);
+	h[0] = placed("room", "h", 2, 1);
+	ck_assert_int_eq(placement_stay(h[0], slice_str("h")), 0);
+	ck_assert_int_eq(placement_stay(h[0], slice_str("h")), 0);
+	ck_assert_int_eq(verify_placement(p), 0);
+	ck_assert_uint_eq(a->replica->group->members.count, 2);
+	/* The replica is full now, and is not the one to be filled. */
+	b = placed("room", "b", 2, 0);
+	ck_assert_ptr_ne(b->replica, a->replica);
+	placed("room", "c", 2, 0);
+	/* Over the limit, where there was no room. */
+	h[1] = placed("room", "h", 2, 1);
+	ck_assert_int_eq(h[1]->over, 1);
+	ck_assert_int_eq(placement_stay(h[1], slice_str("h")), 0);
+	ck_assert_int_eq(h[1]->over, 1);
+	ck_assert_int_eq(verify_placement(p), 0);
+	ck_assert_int_eq(placement_release(p, h[0]->id, &last), 0);
+	ck_assert_int_eq(last, 0);
+	ck_assert_int_eq(placement_release(p, h[1]->id, &last), 0);
+	ck_assert_int_eq(last, 1);
+	ck_assert_int_eq(verify_placement(p), 0);
+	/* Room came between the decision and the answer. */
+	h[0] = placed("room", "h", 2, 1);
+	h[1] = placed("room", "h", 2, 1);
+	ck_assert_int_eq(h[1]->over, 1);
+	release(a);
+	release(h[0]);
+	ck_assert_int_eq(placement_stay(h[1], slice_str("h")), 0);
+	ck_assert_int_eq(verify_placement(p), 0);
+	release(h[1]);
+	/* Without a group there is nothing to sit in. */
+	a = placed(NULL, "x", 2, 1);
+	ck_assert_int_eq(placement_stay(a, slice_str("x")), 0);
+	release(a);
+}
+END_TEST
+
 START_TEST(http_makes_a_first_replica_but_no_shard)
 {
 	struct place	*h = NULL;
@@ -880,10 +923,48 @@ setup_one(void)
 	add_sites(1, 100);
 }
 
+START_TEST(a_place_becomes_another_uids)
+{
+	struct place	*a, *b, *plain;
+	int		 last;
+
+	add_sites(2, 100);
+	a = placed("room", "ann", 2, 0);
+	b = placed("room", "ann", 2, 0);
+	ck_assert_ptr_eq(a->replica, b->replica);
+	ck_assert_int_eq(placement_become(a, slice_str("bob")), 0);
+	ck_assert_int_eq(placement_become(a, slice_str("bob")), 0);
+	ck_assert_int_eq(verify_placement(p), 0);
+	/* Where bob is, there is room again. */
+	ck_assert_int_eq(placement_release(p, b->id, &last), 0);
+	ck_assert_int_eq(last, 1);
+	placed("room", "eve", 2, 0);
+	b = placed("room", "zoe", 2, 0);
+	ck_assert_ptr_ne(a->replica, b->replica);
+	ck_assert_int_eq(placement_become(b, slice_str("bob")), 0);
+	ck_assert_int_eq(placement_release(p, a->id, &last), 0);
+	ck_assert_int_eq(last, 0);
+	a = placed("room", "bob", 2, 0);
+	ck_assert_ptr_eq(a->replica, b->replica);
+	/* Of a plain request and without a group nobody's uid is kept. */
+	plain = placed("room", "max", 2, 1);
+	ck_assert_int_eq(placement_become(plain, slice_str("bob")), 0);
+	ck_assert_int_eq(placement_release(p, plain->id, &last), 0);
+	ck_assert_int_eq(last, 0);
+	plain = placed(NULL, "max", 2, 0);
+	ck_assert_int_eq(placement_become(plain, slice_str("bob")), 0);
+	ck_assert_int_eq(placement_release(p, a->id, &last), 0);
+	ck_assert_int_eq(last, 0);
+	ck_assert_int_eq(placement_release(p, b->id, &last), 0);
+	ck_assert_int_eq(last, 1);
+}
+END_TEST
+
 int
 main(void)
 {
 	const TTest	*const bare[] = {
+		a_place_becomes_another_uids,
 		arrivals_fill_one_replica_then_the_next,
 		a_burst_respects_the_limit,
 		the_least_used_with_room_is_filled_after_a_close,
@@ -894,6 +975,7 @@ main(void)
 		stickiness_ends_with_the_last_open_place,
 		http_goes_where_its_uid_is_and_moves_nothing,
 		http_goes_over_the_limit_counted_apart,
+		http_that_stays_counts_like_an_upgrade,
 		no_group_goes_to_the_least_loaded,
 		a_new_replica_goes_to_the_least_loaded_site,
 		capacity_bounds_replicas_with_room,

@@ -383,6 +383,50 @@ START_TEST(mistakes_are_explained)
 END_TEST
 
 static void
+kept(const char *name, const char *value)
+{
+	for (size_t i = 0; i < match.nheaders; i++) {
+		if (!slice_is(match.headers[i].name, name))
+			continue;
+		ck_assert_ptr_nonnull(value);
+		ck_assert_slice(match.headers[i].value, value);
+		return;
+	}
+	ck_assert_msg(value == NULL, "%s is not kept", name);
+}
+
+START_TEST(parts_of_the_request_are_kept)
+{
+	static char	 text[8000];
+
+	ROUTE("r", "keep", "path:a X-A cookie:c query:q query:r path:b", "path",
+	    "/{a}/{b}", "app", "a");
+	ck_assert_int_eq(find_with("/x%20y/z?q=1+2&r=&s=3", "X-A: A\r\n"
+	    "Cookie: d=4; c=\"w%3b\"\r\n"), 0);
+	ck_assert_uint_eq(match.nheaders, 5);
+	kept("path:a", "x y");
+	kept("path:b", "z");
+	kept("query:q", "1 2");
+	kept("query:r", NULL);
+	kept("cookie:c", "w;");
+	kept("X-A", "A");
+	ck_assert_int_eq(find("/x/y%00z"), 0);
+	ck_assert_uint_eq(match.nheaders, 1);
+	kept("path:a", "x");
+	memset(text, 'x', sizeof(text) - 1);
+	memcpy(text, "/a/b?q=", 7);
+	ck_assert_int_eq(find(text), 0);
+	ck_assert_uint_eq(match.nheaders, 3);
+	refused("keep", "path:c", "no {c} in the path");
+	refused("keep", "uuid:x", "what is kept");
+	refused("keep", "digest:cookie:s", "what is kept");
+	refused("keep", "header:X", "what is kept");
+	refused("keep", "query:", "what is kept");
+	refused("keep", "query:1 query:2 query:3 query:4 query:5", "too many");
+}
+END_TEST
+
+static void
 incomplete(const char *word)
 {
 	char	 err[512];
@@ -674,6 +718,7 @@ main(void)
 		made_uids_have_their_forms_and_differ,
 		the_group_may_stand_in_the_names_of_uids,
 		named_header_fields_are_kept,
+		parts_of_the_request_are_kept,
 		mistakes_are_explained,
 		routes_are_complete,
 		routes_are_of_one_mind_about_limits,

@@ -1,7 +1,7 @@
 /* Paths as routes have them. */
 #include <string.h>
 
-#include "gatewayd/pattern.h"
+#include "proto/pattern.h"
 #include "proto/limits.h"
 
 /* Segments of a path behind its first '/', one a call; data NULL at the end. */
@@ -96,10 +96,12 @@ segment_match(struct slice want, struct slice raw)
 	return (len >= 0 && slice_eq(want, slice_of(text, (size_t)len)));
 }
 
-int
-pattern_match(const char *pattern, struct slice path, struct taken *taken)
+/* Does path fit that pattern? */
+static int
+pattern_fit(struct slice pattern, struct slice path, struct taken *taken)
 {
-	struct slice	 want_rest = slice_str(pattern + 1), rest, want, s;
+	struct slice	 want_rest = slice_of(pattern.data + 1, pattern.len - 1);
+	struct slice	 rest, want, s;
 
 	taken->n = 0;
 	if (path.len == 0 || path.data[0] != '/')
@@ -121,4 +123,24 @@ pattern_match(const char *pattern, struct slice path, struct taken *taken)
 		} else if (!segment_match(want, s))
 			return (0);
 	}
+}
+
+int
+pattern_match(const char *pattern, struct slice path, struct taken *taken)
+{
+	return (pattern_fit(slice_str(pattern), path, taken));
+}
+
+int
+patterns_match(const char *patterns, struct slice path, struct taken *taken)
+{
+	size_t	 n;
+
+	for (; *patterns != '\0'; patterns += n) {
+		n = strcspn(patterns, " ");
+		if (n > 0 && pattern_fit(slice_of(patterns, n), path, taken))
+			return (1);
+		n += patterns[n] == ' ';
+	}
+	return (0);
 }

@@ -3,8 +3,8 @@
  * is not empty, percent-decoded; a last segment "*" takes the rest, also nothing.
  * "/a/" is not "/a".
  */
-#ifndef GATEWAYD_PATTERN_H
-#define GATEWAYD_PATTERN_H
+#ifndef PROTO_PATTERN_H
+#define PROTO_PATTERN_H
 
 #include <sys/types.h>
 
@@ -25,6 +25,9 @@ const char *pattern_fault(struct slice path);
 int	 pattern_has(const char *pattern, const char *name);
 /* Does path fit?  Then *taken is filled. */
 int	 pattern_match(const char *pattern, struct slice path,
+	    struct taken *taken);
+/* The same for the first that fits of patterns with spaces between. */
+int	 patterns_match(const char *patterns, struct slice path,
 	    struct taken *taken);
 /* Decode raw into dst, n bytes; its length, or -1: too long. */
 ssize_t	 pattern_decode(char *dst, size_t n, struct slice raw);

@@ -1,0 +1,27 @@
+/* What few connections have, beside what all have: made when it is needed. */
+#ifndef SHARDD_RARE_H
+#define SHARDD_RARE_H
+
+#include "common/bytes.h"
+
+struct rare {
+	char		*reason;	/* the client's words at its end, or NULL */
+	size_t		 reason_len;
+	char		*uid;		/* instead of the one that it came with */
+	size_t		 uid_len;
+	void		(*drop)(void *data);	/* if it is never opened, or NULL */
+};
+
+/* *r may be NULL, and is made then.  0, or -1 with errno ENOMEM. */
+int	 rare_set_uid(struct rare **r, struct slice uid);
+int	 rare_set_reason(struct rare **r, struct slice reason);
+/* What is at *data is dropped, and is now `now`, which drop, or NULL, frees if the
+ * connection is never opened. */
+int	 rare_give(struct rare **r, void **data, void *now,
+	    void (*drop)(void *data));
+/* It was opened, and has the data; or it never will, and the data is dropped. */
+void	 rare_keep(struct rare *r);
+void	 rare_drop(struct rare *r, void **data);
+void	 rare_free(struct rare *r);	/* drops nothing */
+
+#endif
