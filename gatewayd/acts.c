@@ -19,6 +19,7 @@
 #include "gatewayd/routes.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
+#include "gatewayd/upgrade.h"
 #include "proto/control.h"
 #include "proto/utf8.h"
 
@@ -265,6 +266,9 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 	}
 	if (s->state == SHARD_EMPTY && vacant && s->vacant)
 		return (acts_error("slot %" PRIu32 " is empty already", s->slot));
+	if (upgrade_busy(a->upgrade))
+		return (acts_error("an upgrade is under way: kennelctl commit, "
+		    "or back"));
 	if (s->state == SHARD_READY && s->site->leaving)
 		return (acts_error("slot %" PRIu32 " is being emptied already",
 		    s->slot));
@@ -293,6 +297,26 @@ static json_t *
 acts_restart(const struct acts *a, const struct ctl *act)
 {
 	return (acts_empty(a, act, 0));
+}
+
+/* Another program in the place of the workers', or what becomes of it. */
+static json_t *
+acts_upgrade(const struct acts *a, const struct ctl *act)
+{
+	char	 why[640];
+	int	 rc;
+
+	if (slice_is(act->text, "back"))
+		rc = upgrade_back(a->upgrade, why, sizeof(why));
+	else if (slice_is(act->text, "commit"))
+		rc = upgrade_commit(a->upgrade, why, sizeof(why));
+	else
+		rc = upgrade_begin(a->upgrade, act->value,
+		    act->slot == 0 || act->slot > 100 ? 100 : act->slot, why,
+		    sizeof(why));
+	if (rc == -1)
+		return (acts_error("%s", why));
+	return (upgrade_json(a->upgrade));
 }
 
 /* From the fullest to the emptiest, again and again. */
@@ -348,6 +372,10 @@ static const struct {
 	{ "place",	acts_place_newcomer },
 	{ "drain",	acts_drain },
 	{ "restart",	acts_restart },
+	{ "upgrade",	acts_upgrade },
+	{ "canary",	acts_upgrade },
+	{ "back",	acts_upgrade },
+	{ "commit",	acts_upgrade },
 	{ "rebalance",	acts_rebalance },
 	{ "reload",	acts_reload },
 	{ "log-level",	acts_log_level },

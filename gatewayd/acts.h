@@ -8,6 +8,9 @@
  *	drain	slot, ms (0: as configured)		empty a shard, for good
  *	restart	slot, ms				empty it, and start another
  *	rebalance					even out
+ *	upgrade	value: a worker, or empty			another program
+ *	canary	the same, and slot: percent			of a part
+ *	back, commit					of it
  *	reload						read the configuration
  *	log-level	value				of the gateway and its shards
  *
@@ -23,12 +26,14 @@ struct json_t;
 struct placement;
 struct roster;
 struct settings;
+struct upgrade;
 
 struct acts {
 	struct settings	*settings;
 	struct placement *placement;
 	struct roster	*roster;
 	struct balance	*balance;
+	struct upgrade	*upgrade;
 	int		(*reload)(void *arg, struct configuration_news *news);
 	void		*arg;
 };

@@ -37,6 +37,7 @@
 #include "gatewayd/routes.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/supervisor.h"
+#include "gatewayd/upgrade.h"
 
 /* What ends after the shards: Redis entries, the private Redis. */
 #define GATEWAY_STOP_MS	15000
@@ -265,13 +266,16 @@ gateway_shards(void *arg)
 	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
 	g->balance = balance_new(g->base, &g->settings, g->placement,
 	    g->roster);
+	if (g->balance != NULL)
+		g->upgrade = upgrade_new(g->base, &g->settings, g->placement,
+		    g->roster, g->balance, &g->totals);
 	g->checks = checks_new(g->base, g->roster, g->placement,
 	    report_checked, g);
 	g->forgets = forgets_new(&g->settings, g->placement);
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
 		    g->placement, g->linger, g->handoffs);
-	if (g->arrivals == NULL || g->balance == NULL || g->checks == NULL || g->forgets == NULL)
+	if (g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL)
 		fatal("start");
 }
 
@@ -567,6 +571,7 @@ gateway_free(struct gateway *g)
 {
 	admin_free(g->admin);
 	door_free(g->door);
+	upgrade_free(g->upgrade);
 	balance_free(g->balance);
 	checks_free(g->checks);
 	forgets_free(g->forgets);
@@ -616,6 +621,7 @@ gateway_signal_cb(int signo, void *arg)
 {
 	struct gateway	*g = arg;
 	struct configuration_news news;
+	char		 why[512];
 
 	switch (signo) {
 	case SIGHUP:
@@ -626,7 +632,10 @@ gateway_signal_cb(int signo, void *arg)
 		    "error, and no file is opened again");
 		break;
 	case SIGUSR2:
-		log_info("signal=USR2 is not for this version");
+		if (g->upgrade == NULL || upgrade_begin(g->upgrade,
+		    slice_of(NULL, 0), 100, why, sizeof(why)) == -1)
+			log_warn("signal=USR2 changes nothing: %s",
+			    g->upgrade == NULL ? "it is too early" : why);
 		break;
 	case SIGCHLD:
 		child_reap();

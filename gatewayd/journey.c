@@ -166,7 +166,7 @@ journey_begin(struct journeys *js, struct shard *from, struct shard *to,
 }
 
 int
-journey_move(struct journey *j, struct place *place)
+journey_send(struct journey *j, struct place *place)
 {
 	struct ctl	 m = { .type = CTL_MOVE, .journey = j->id,
 			    .id = place->id };

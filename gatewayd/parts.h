@@ -24,6 +24,7 @@ struct registry;
 struct roster;
 struct sock_fprog;
 struct supervisor;
+struct upgrade;
 
 struct gateway {
 	struct event_base *base;
@@ -38,6 +39,7 @@ struct gateway {
 	struct handoffs	*handoffs;	/* with the roster */
 	struct arrivals	*arrivals;	/* likewise */
 	struct balance	*balance;	/* with the roster */
+	struct upgrade	*upgrade;	/* likewise */
 	struct checks	*checks;
 	struct forgets	*forgets;
 	struct redisd	*redisd;	/* NULL: not ours */

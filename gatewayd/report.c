@@ -27,6 +27,7 @@ report_look(struct status *st, void *arg)
 		.totals = &g->totals,
 		.placement = g->placement,
 		.roster = g->roster,
+		.upgrade = g->upgrade,
 		.started = g->started,
 		.leaving = g->leaving,
 		.listening = sockets_listening(&g->sockets),
@@ -75,7 +76,7 @@ report_ask(struct control *c, const struct ctl *m, void *arg)
 	if (m->type == CTL_ACT)
 		return (status_send(c, m->id, acts_run(&(struct acts){
 		    &g->settings, g->placement, g->roster, g->balance,
-		    report_reload, g },
+		    g->upgrade, report_reload, g },
 		    m)));
 	if (slice_is(m->text, "check"))
 		return (check_begin(g->checks, c, m->id));

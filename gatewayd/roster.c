@@ -196,6 +196,31 @@ full:
 	return (-1);
 }
 
+struct shard *
+roster_spare(struct roster *r, struct generation *g)
+{
+	struct shard	*s;
+
+	for (size_t i = 0; i < SLOTS_MAX && !r->all.leaving; i++) {
+		s = &r->all.slots[i];
+		if (s->state != SHARD_EMPTY || s->vacant)
+			continue;
+		generation_set(&r->all.generations, &s->generation, g);
+		if (shard_start(s) == 0)
+			return (s);
+		shard_vacate(s);
+		return (NULL);
+	}
+	errno = ENOSPC;
+	return (NULL);
+}
+
+int
+roster_leaving(const struct roster *r)
+{
+	return (r->all.leaving != 0);
+}
+
 size_t
 roster_serving(const struct roster *r)
 {

@@ -15,6 +15,7 @@ struct capsule;
 struct control;
 struct ctl;
 struct event_base;
+struct generation;
 struct journeys;
 struct placement;
 struct replica;
@@ -72,6 +73,10 @@ void	 roster_channel_end(struct roster *r, struct shard *s,
  * count) and the last such one did not crash just now: 0 (one is starting now or
  * was already), or -1 with errno ENOSPC. */
 int	 roster_grow(struct roster *r);
+/* Start one more of that generation, whatever max_shards says, for another one will
+ * leave; it is not kept.  NULL with errno. */
+struct shard *roster_spare(struct roster *r, struct generation *g);
+int	 roster_leaving(const struct roster *r);	/* all are told to */
 /* How many take newcomers, or soon will. */
 size_t	 roster_serving(const struct roster *r);
 /* May the placement wait for a shard that is starting, or will be soon? */

@@ -306,7 +306,8 @@ shard_bury(struct shard *s)
 	close(s->pidfd);
 	s->pidfd = -1;
 	s->pid = 0;
-	s->exited = s->hopeless = s->ours = 0;
+	s->exited = s->hopeless = s->ours = s->retires = 0;
+	s->errors = 0;
 	s->incarnation = 0;
 	evtimer_del(s->timer);
 }

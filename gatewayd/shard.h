@@ -67,6 +67,8 @@ struct shard {			/* one slot */
 	uint64_t	 idle_since, taken;	/* clock_ms; places until then */
 	int		 served;	/* READY since then */
 	int		 kept;		/* one of those that are always to run */
+	int		 retires;	/* another one has its connections: upgrade.h */
+	uint64_t	 errors;	/* connections that ended with one */
 	int		 vacant;	/* the operator keeps it empty */
 	struct generation *generation;	/* what it runs; NULL: none yet */
 	int		 hello;		/* on this channel, until HELD */

@@ -14,6 +14,7 @@ struct placement;
 struct roster;
 struct settings;
 struct totals;
+struct upgrade;
 
 /* What there is to tell, all borrowed. */
 struct status {
@@ -21,6 +22,7 @@ struct status {
 	const struct totals *totals;
 	struct placement *placement;
 	struct roster	*roster;
+	const struct upgrade *upgrade;	/* NULL: not yet */
 	uint64_t	 started;	/* ms since 1970 */
 	int		 leaving, listening;
 	const char	*redis_url;

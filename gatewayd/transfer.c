@@ -16,6 +16,7 @@
 
 #define TRANSFER_LOOK_MS	20
 #define TRANSFER_AGAIN_MS	500	/* for those that are busy */
+#define TRANSFER_IDLE_MS	10000	/* nobody has moved: it is of no use */
 #define TRANSFER_WINDOW		512	/* unanswered, of a journey */
 
 struct transfer {
@@ -32,7 +33,7 @@ struct transfer {
 	size_t		 nids, at;
 	size_t		 asked;		/* in this round */
 	int		 ending;	/* journeys were told so */
-	uint64_t	 deadline, looked;	/* clock_ms */
+	uint64_t	 deadline, looked, moved;	/* clock_ms */
 	double		 allowed;	/* that may be asked for now */
 	struct event	*timer;
 };
@@ -176,7 +177,7 @@ transfer_ask(struct transfer *t, struct place *place)
 		return (0);
 	if (journey_unanswered(j) >= TRANSFER_WINDOW)
 		return (-1);
-	return (journey_move(j, place) == 0);
+	return (journey_send(j, place) == 0);
 }
 
 /* ---- the transfer ---- */
@@ -216,7 +217,7 @@ transfer_begin(struct event_base *base, struct journeys *journeys,
 	t->shards = shards;
 	t->plan = *plan;
 	t->incarnation = plan->from->incarnation;
-	t->looked = clock_ms();
+	t->looked = t->moved = clock_ms();
 	t->deadline = t->looked + plan->ms;
 	/* What could not move to others may move to these. */
 	while ((place = placement_next(placement, &at)) != NULL)
@@ -347,7 +348,8 @@ transfer_timer_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (t->at == t->nids && transfer_unanswered(t) == 0) {
-		if (t->asked == 0 || transfer_collect(t) == -1 ||
+		if (t->asked == 0 || now - t->moved >= TRANSFER_IDLE_MS ||
+		    transfer_collect(t) == -1 ||
 		    t->nids == 0) {
 			transfer_end(t, 0);
 			return;
@@ -366,6 +368,7 @@ transfer_moved(struct journey *j, void *arg)
 
 	(void)j;
 	t->count.moved++;
+	t->moved = t->looked;
 }
 
 static void
@@ -374,19 +377,20 @@ transfer_stayed(struct journey *j, uint64_t id, int never, struct slice why,
 {
 	struct transfer	*t = arg;
 	struct place	*place = placement_find(t->placement, id);
-	char		 text[128];
 
 	(void)j;
+	log_escape(t->count.why, sizeof(t->count.why), why.data, why.len);
 	log_debug("transfer from=%" PRIu32 " id=%016" PRIx64 " stays%s: %s",
-	    t->plan.from->slot, id, never ? " for good" : "",
-	    log_escape(text, sizeof(text), why.data, why.len));
+	    t->plan.from->slot, id, never ? " for good" : "", t->count.why);
 	if (!never) {
 		t->count.failed++;
 		return;
 	}
 	t->count.never++;
-	if (place != NULL)
-		place->stays = 1;
+	if (place == NULL)
+		return;
+	place->stays = 1;
+	t->count.refused += place->replica != NULL;
 }
 
 /* A journey is over, perhaps before it was told to be. */

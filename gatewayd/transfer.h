@@ -34,6 +34,8 @@ struct transfer_count {
 	size_t	 moved;
 	size_t	 failed;	/* answers of those that stayed: busy, refused */
 	size_t	 never;		/* cannot move */
+	size_t	 refused;	/* of them: by the other shard, of a group */
+	char	 why[128];	/* the last one did not */
 };
 
 /* All is borrowed.  NULL with errno: ENOTSUP, nobody can take anybody. */
