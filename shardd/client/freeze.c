@@ -7,6 +7,9 @@
 #include "shardd/client/freeze.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/policy.h"
+#include "shardd/client/stream.h"
+#include "shardd/client/tcp.h"
+#include "shardd/client/who.h"
 #include "shardd/client/ws.h"
 
 /* ---- packing ---- */
@@ -24,9 +27,13 @@ freeze_hinders(const struct conn *c, int *never)
 	if (c->verbs != NULL || (c->flags & CONN_F_JOINING) ||
 	    (c->pauses & PAUSE_HELD))
 		return ("it waits for an answer");
+	if (c->pauses & PAUSE_APP)
+		return ("its application has paused it");
 	if ((c->flags & (CONN_F_DIRTY | CONN_F_LATE | CONN_F_RESUME)) ||
-	    (c->turns & CONN_T_QUEUED))
+	    (c->turns & (CONN_T_QUEUED | CONN_T_TELL)))
 		return ("it has a turn to come");
+	if (c->turns & CONN_T_PART)
+		return ("it is amid a message");
 	return (NULL);
 }
 
@@ -34,10 +41,10 @@ freeze_hinders(const struct conn *c, int *never)
 static void
 freeze_texts(const struct conn *c, struct capsule *cap)
 {
-	const char	*at = conn_via(c);
+	const char	*at = who_via(c);
 
 	cap->uid = conn_uid(c);
-	cap->peer = slice_str(conn_peer(c));
+	cap->peer = slice_str(who_peer(c));
 	cap->via = slice_str(at);
 	for (cap->nheaders = 0; cap->nheaders < c->nheaders; cap->nheaders++) {
 		at += strlen(at) + 1;
@@ -64,6 +71,8 @@ freeze_pack(struct conn *c, struct frozen *f)
 	    .deflate = c->deflate, .hops = c->hops + 1u, .strikes = c->strikes,
 	    .pings = c->pings, .since = c->since, .last = c->last };
 	cap->protocol = (enum capsule_protocol)c->protocol->capsule;
+	cap->bits = (c->flags & CONN_F_ENDED ? CAPSULE_B_ENDED : 0) |
+	    (c->turns & CONN_T_HIGH ? CAPSULE_B_HIGH : 0);
 	freeze_texts(c, cap);
 	meter_pack(c->meter, cap);
 	if (c->protocol->freeze(c, &f->state, &f->early) == -1 ||
@@ -116,6 +125,8 @@ static const struct {
 	int	(*thaw)(struct conn *c, struct slice state, struct slice early);
 } thaws[] = {
 	[CAPSULE_WS] = { ws_thaw },
+	[CAPSULE_RAW] = { tcp_thaw },
+	[CAPSULE_STREAM] = { stream_thaw },
 };
 
 /* What it is owed stands first. */
@@ -152,6 +163,12 @@ freeze_unpack(struct clients *all, const struct capsule *cap,
 	c->hops = (uint8_t)(cap->hops > UINT8_MAX ? UINT8_MAX : cap->hops);
 	c->strikes = (uint8_t)(cap->strikes > UINT8_MAX ? UINT8_MAX :
 	    cap->strikes);
+	if (cap->protocol == CAPSULE_RAW)
+		c->flags |= CONN_F_RAW;
+	if (cap->bits & CAPSULE_B_ENDED)
+		c->flags |= CONN_F_ENDED;
+	if (cap->bits & CAPSULE_B_HIGH)
+		c->turns |= CONN_T_HIGH;
 	c->pings = (uint8_t)cap->pings;
 	c->since = cap->since;
 	c->last = cap->last;

@@ -138,8 +138,9 @@ passage_unpack(struct sessions *s, const struct capsule *cap,
 	struct conn	*c;
 	size_t		 n = (size_t)(app - s->apps.at);
 
-	c = freeze_unpack(&s->clients, cap, meter_new(&s->policies,
-	    cap->route), applications_message_max(&s->apps, app), fd);
+	c = freeze_unpack(&s->clients, cap, meter_new(cap->protocol ==
+	    CAPSULE_RAW ? &s->listeners : &s->policies, cap->route),
+	    applications_message_max(&s->apps, app), fd);
 	if (c == NULL)
 		return (NULL);
 	c->app = app;

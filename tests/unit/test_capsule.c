@@ -38,6 +38,7 @@ fill(struct capsule *c)
 	c->nmarks = 2;
 	c->news_pos = 21;
 	c->news_era = 22;
+	c->bits = CAPSULE_B_ENDED;
 	c->deflate = 15;
 	c->hops = 24;
 	c->strikes = 1;
@@ -74,7 +75,7 @@ START_TEST(a_capsule_comes_back_as_it_was)
 	ck_assert(slice_is(d.headers[1].name, "user-agent"));
 	ck_assert_uint_eq(d.nmarks, 2);
 	ck_assert(d.marks[1].origin == UINT64_MAX && d.marks[1].seq == 14);
-	ck_assert(d.news_pos == 21 && d.news_era == 22 && d.deflate == 15);
+	ck_assert(d.news_pos == 21 && d.news_era == 22 && d.bits == 1 && d.deflate == 15);
 	ck_assert(d.hops == 24 && d.strikes == 1 && d.pings == 2);
 	ck_assert(d.since == 27 && d.last == 28 && d.paused == 29);
 	ck_assert(d.messages.at == 32 && d.bytes.tokens == 33);
@@ -139,7 +140,7 @@ START_TEST(versions_are_read_or_refused_as_they_say)
 	ck_assert_int_eq(decode_with(1, 2, CAPSULE_WS), EPROTO);
 	ck_assert_int_eq(decode_with(0, 0, CAPSULE_WS), EPROTO);
 	ck_assert_int_eq(decode_with(1, 1, 0), EPROTO);
-	ck_assert_int_eq(decode_with(1, 1, 4), EPROTO);
+	ck_assert_int_eq(decode_with(1, 1, 5), EPROTO);
 }
 END_TEST
 
@@ -151,6 +152,7 @@ START_TEST(who_would_lose_something_cannot_read_it)
 		char			 readable;
 	} rows[] = {
 		{ CAPSULE_HTTP, 1 }, { CAPSULE_WS, 2 }, { CAPSULE_RAW, 2 },
+		{ CAPSULE_STREAM, 2 },
 	};
 	struct capsule	 c, d;
 	struct buf	 b = { 0 };
@@ -258,7 +260,8 @@ fill_any(struct capsule *c)
 {
 	memset(c, 0, sizeof(*c));
 	c->id = any();
-	c->protocol = CAPSULE_HTTP + any() % 3;
+	c->bits = (uint32_t)any();
+	c->protocol = CAPSULE_HTTP + any() % 4;
 	c->flags = (uint32_t)any();
 	c->replica = any();
 	c->group = any_bytes(GROUP_MAX);
