@@ -183,6 +183,7 @@ start_end(struct worker *w)
 	budget_set(0);			/* nobody has to wait for us */
 	stuck = work_end();
 	orders_drop_parked(w);
+	journeys_clear(&w->journeys);
 	clients_end(&w->sessions.clients);	/* not fast enough */
 	parting_all(&w->sessions);
 	turn_end();
@@ -241,6 +242,9 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	start_surround(&w);
 	if (worker_init_groups(&w) == -1)
 		fatal("listen on %s", w.link_path);
+	if (journeys_init(&w.journeys, w.base, &w.sessions, &w.groups,
+	    &w.gate) == -1)
+		fatal("start");
 	orders_dial(&w);
 	turn_set_eager(poller_run, w.sessions.clients.poller);
 	if (turn_loop(w.base) == -1)

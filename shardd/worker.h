@@ -16,6 +16,7 @@
 #include "shardd/doorway.h"
 #include "shardd/gate.h"
 #include "shardd/group/groups.h"
+#include "shardd/journey/journeys.h"
 #include "shardd/options.h"
 #include "shardd/session/sessions.h"
 #include "shardd/state/authority.h"
@@ -62,6 +63,7 @@ struct worker {
 	struct wires	*wires;			/* to the shards of this node */
 	struct sweep	 sweep;
 	struct list	 parked;		/* struct parked, orders.c */
+	struct journeys	 journeys;		/* from here, and to here */
 };
 
 /* A message to the gateway; dropped without one.  0 or -1. */

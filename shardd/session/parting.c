@@ -93,6 +93,8 @@ parting_begin(struct conn *c)
 	    (c->app->onclose != NULL || c->app->onerror != NULL))
 		m.flags |= CTL_F_OPENED;	/* c is to hear PARTED */
 	gate_tell(s->clients.gate, &m);
+	if (c->move != NULL)
+		s->move_ended(c->move);
 	if ((c->flags & CONN_F_OPENED) == 0) {
 		rare_drop(c->rare, &c->data);
 		return;

@@ -20,6 +20,7 @@ struct sessions {
 	struct lookup	*lookup;	/* NULL until START */
 	struct list	 parted;	/* struct parted */
 	struct turn_work settle;	/* nobody will say PARTED for some there */
+	void		(*move_ended)(struct move *m);	/* its connection has */
 };
 
 static inline struct sessions *
