@@ -272,7 +272,8 @@ metrics_connections(struct buf *out, const struct metrics_row *row,
 
 	for (size_t i = 0; i < metrics_nslots(st); i++)
 		if ((s = roster_slot(st->roster, i))->site != NULL)
-			metrics_slot(out, row->name, s->slot, s->site->count);
+			metrics_slot(out, row->name, s->slot,
+			    s->site->count - s->site->expected);
 }
 
 static void

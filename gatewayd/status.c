@@ -169,7 +169,7 @@ status_shards(const struct status *st)
 		    "pid", (json_int_t)s->pid,
 		    "state", shard_state_name(s->state),
 		    "connections", (json_int_t)(s->site == NULL ? 0 :
-		    s->site->count),
+		    s->site->count - s->site->expected),
 		    "replicas", (json_int_t)(s->site == NULL ? 0 :
 		    s->site->nreplicas),
 		    "expected", (json_int_t)(s->site == NULL ? 0 :

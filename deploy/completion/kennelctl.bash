@@ -66,7 +66,7 @@ _kennelctl()
 		room:0)		words="rm" ;;
 		canary:0)	words="1% 5% 10% 25% 50%" ;;
 		upgrade:0|canary:1)
-			[[ $verb == upgrade && gateway == "$cur"* ]] &&
+			[[ -n $cur && gateway == "$cur"* ]] &&
 			    COMPREPLY=(gateway) && return
 			compopt -o filenames 2>/dev/null
 			COMPREPLY=($(compgen -f -- "$cur"))
