@@ -25,6 +25,7 @@
  *	{
  *		static const struct kennel_app app = {
  *			.receive = receive, .onmessage = onmessage,
+ *			.moves = 1,
  *		};
  *
  *		return (kennel_worker_main(argc, argv, &app, 1));

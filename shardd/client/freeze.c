@@ -115,7 +115,7 @@ freeze_leave(struct conn *c)
 	close(c->fd);			/* it is somebody else's: no shutdown */
 	c->fd = -1;
 	c->flags |= CONN_F_GONE;
-	conn_free(c);
+	outbox_clear(&c->out);
 }
 
 /* ---- unpacking ---- */

@@ -30,7 +30,8 @@ const char *freeze_hinders(const struct conn *c, int *never);
 int	 freeze_pack(struct conn *c, struct frozen *f);
 /* c stays, and goes on with what has gathered. */
 void	 freeze_undo(struct conn *c);
-/* c is another process's: the descriptor is closed here, and no more. */
+/* c is another process's: the descriptor is closed here, and no more; c is to be
+ * freed. */
 void	 freeze_leave(struct conn *c);
 
 /*

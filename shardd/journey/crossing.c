@@ -53,7 +53,9 @@ crossing_fenced_cb(int err, void *arg)
 	turn_add(&x->departure->js->work, TURN_LAST);
 	if (x->state == CROSSING_FAILED)
 		return;
-	if (err != 0) {
+	if (x->state == CROSSING_LEAVING)
+		crossing_set_state(x, CROSSING_LEFT);
+	else if (err != 0) {
 		x->why = "another shard of its group does not answer";
 		crossing_set_state(x, CROSSING_FAILED);
 	} else
@@ -215,13 +217,46 @@ crossing_pack(struct crossing *x)
 		crossing_set_state(x, CROSSING_SENT);
 }
 
+/* The application lets go of those who have moved. */
+static void
+crossing_end_moves(struct crossing *x)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &x->moves)
+		if (list_entry(e, struct move, at)->state == MOVE_GONE)
+			move_end(list_entry(e, struct move, at));
+}
+
 /* None of them goes. */
 static void
 crossing_give_up(struct crossing *x)
 {
+	crossing_end_moves(x);
 	while (!list_empty(&x->moves))
 		move_again(list_entry(x->moves.next, struct move, at),
 		    x->why);
+}
+
+/*
+ * Those who have moved are known to their application a little longer: whoever asks all
+ * replicas who is there, and was answered by the new one before they were there, has
+ * asked this one before its answer to this.
+ */
+static void
+crossing_leave(struct crossing *x)
+{
+	struct list	*e, *tmp;
+
+	if (x->state == CROSSING_SENT) {
+		list_each(e, tmp, &x->moves)
+			if (list_entry(e, struct move, at)->state != MOVE_GONE)
+				return;
+		if (x->n > 0)
+			crossing_ask(x, CROSSING_LEAVING, JOURNEY_FENCE_MS);
+	}
+	if (x->state == CROSSING_LEFT)
+		crossing_end_moves(x);
 }
 
 void
@@ -231,6 +266,7 @@ crossing_run(struct crossing *x)
 		crossing_pause(x);
 	if (x->state == CROSSING_PACK)
 		crossing_pack(x);
+	crossing_leave(x);
 	if (x->state == CROSSING_FAILED)
 		crossing_give_up(x);
 	if (x->n == 0 && !x->asking)
@@ -240,6 +276,7 @@ crossing_run(struct crossing *x)
 void
 crossing_end(struct crossing *x)
 {
+	crossing_end_moves(x);
 	list_remove(&x->at);
 	x->departure = NULL;
 	if (!x->asking)
@@ -249,6 +286,7 @@ crossing_end(struct crossing *x)
 void
 crossing_fail(struct crossing *x, const char *why)
 {
+	crossing_end_moves(x);
 	while (!list_empty(&x->moves))
 		move_stayed(list_entry(x->moves.next, struct move, at), 0,
 		    why);

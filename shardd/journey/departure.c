@@ -199,7 +199,7 @@ departure_refused(struct departure *d, struct move *m, const struct ctl *in)
 
 	snprintf(text, sizeof(text), "%.*s", (int)in->text.len,
 	    in->text.len == 0 ? "" : in->text.data);
-	if (m->state < MOVE_EXPECTING)
+	if (m->state < MOVE_EXPECTING || m->state == MOVE_GONE)
 		return;			/* it was given up here, too */
 	if (in->flags & CTL_F_NEVER)
 		move_stayed(m, CTL_F_NEVER, text);

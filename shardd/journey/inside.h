@@ -38,7 +38,8 @@ enum move_state {
 	MOVE_EXPECTING,		/* the other side was asked */
 	MOVE_READY,		/* and has said EXPECTED */
 	MOVE_CROSSING,		/* one of a crossing */
-	MOVE_SENT		/* frozen */
+	MOVE_SENT,		/* frozen */
+	MOVE_GONE		/* it has moved; its application is not told yet */
 };
 
 struct move {				/* one connection that is to go */
@@ -61,6 +62,8 @@ enum crossing_state {
 	CROSSING_FENCE,		/* the neighbours are asked */
 	CROSSING_PACK,		/* they have answered: now */
 	CROSSING_SENT,		/* frozen */
+	CROSSING_LEAVING,	/* the neighbours are asked for the last time */
+	CROSSING_LEFT,		/* they have answered, or will not */
 	CROSSING_FAILED
 };
 

@@ -213,13 +213,20 @@ move_tell(struct move *m, struct ctl *out)
 void
 move_moved(struct move *m)
 {
+	m->departure->moved++;
+	m->conn->move = NULL;
+	passage_leave(m->conn);
+	m->state = MOVE_GONE;
+}
+
+void
+move_end(struct move *m)
+{
 	struct ctl	 out = { .type = CTL_MOVED };
 	struct conn	*c = m->conn;
 
-	m->departure->moved++;
 	m->conn = NULL;
-	c->move = NULL;
-	passage_leave(c);
+	passage_end(c);
 	move_tell(m, &out);
 	move_free(m);
 }

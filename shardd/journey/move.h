@@ -18,8 +18,11 @@ int	 move_expect(struct move *m);
 void	 move_cancel(struct move *m);
 /* It is frozen and sent.  0, or -1 with errno, and it goes on here. */
 int	 move_send(struct move *m);
-/* To the gateway: m has moved, or stays (CTL_F_*, a sentence).  Frees m. */
+/* m has moved.  Its application knows it until move_end(), which tells the gateway and
+ * frees m. */
 void	 move_moved(struct move *m);
+void	 move_end(struct move *m);
+/* To the gateway: m stays (CTL_F_*, a sentence).  Frees m. */
 void	 move_stayed(struct move *m, uint32_t flags, const char *why);
 /* It could not go now: again a little later, or (often enough) it stays. */
 void	 move_again(struct move *m, const char *why);

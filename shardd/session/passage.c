@@ -123,10 +123,16 @@ passage_back(struct conn *c)
 void
 passage_leave(struct conn *c)
 {
-	if (c->app->onmoved != NULL)
-		c->app->onmoved(conn_socket(c), KENNEL_MOVED);
 	member_leave(c);
 	freeze_leave(c);
+}
+
+void
+passage_end(struct conn *c)
+{
+	if (c->app->onmoved != NULL)
+		c->app->onmoved(conn_socket(c), KENNEL_MOVED);
+	conn_free(c);
 }
 
 /* ---- coming ---- */
@@ -211,4 +217,5 @@ passage_drop(struct conn *c)
 	if (c->app->onmoved != NULL)
 		c->app->onmoved(conn_socket(c), KENNEL_STAYED);
 	freeze_leave(c);
+	conn_free(c);
 }

@@ -30,8 +30,10 @@ int	 passage_pack(struct conn *c, uint64_t to, uint64_t paused,
 	    struct buf *b);
 /* c stays. */
 void	 passage_back(struct conn *c);
-/* c is there: its application lets go of it, then it is no more. */
+/* c is there, and no member here any more; its application still knows it. */
 void	 passage_leave(struct conn *c);
+/* Its application lets go of it, then it is no more. */
+void	 passage_end(struct conn *c);
 
 /* The session of a record, for r (NULL: no group), not begun; fd is taken on success.
  * NULL with errno: the application has refused it, or cannot read it. */

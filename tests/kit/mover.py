@@ -9,7 +9,15 @@ import time
 from kit import wait
 from kit.ws import WebSocket, frame
 
-CONFIG = """
+ROUTES = """
+[route streams]
+path = /m/{group}/stream /m/{group}/events
+app = mover
+group = path:group
+uid = query:u
+limit = %d
+stream = yes
+
 [route mover]
 path = /m/{group}/*
 app = mover
@@ -23,6 +31,11 @@ app = mover
 group = none
 uid = query:u
 """
+
+
+def routes(limit=100):
+    """A configuration; limit: connections of a replica."""
+    return ROUTES % (limit, limit)
 
 
 class Closed(AssertionError):

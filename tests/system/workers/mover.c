@@ -12,6 +12,9 @@
  *	e TEXT			"e TEXT" back
  *	q			"q COUNT SHARD": how many commands came, and where it is
  *
+ * A raw client says and hears lines.  A request for .../stream or .../events is a
+ * response that goes on.
+ *
  * MOVER_REFUSE in the environment: thaw refuses everybody.  MOVER_ABORT: it dies.
  */
 #define _GNU_SOURCE
@@ -29,7 +32,29 @@ struct mine {
 static void
 receive(struct kennel_request *q)
 {
-	kennel_connect(q);
+	const char	*verb = strrchr(kennel_request_path(q), '/');
+
+	if (kennel_request_upgrades(q))
+		kennel_connect(q);
+	else if (strncmp(verb, "/events", 7) == 0)
+		kennel_events(q);
+	else
+		kennel_stream(q, 200, "text/plain");
+}
+
+/* To this client; a line, to a raw one. */
+static void
+tell(struct kennel_socket *s, const char *text, size_t len)
+{
+	char	 line[512];
+
+	if (!kennel_socket_raw(s)) {
+		kennel_send(s, text, len, 0);
+		return;
+	}
+	memcpy(line, text, len);
+	line[len] = '\n';
+	kennel_send(s, line, len + 1, 0);
 }
 
 static int
@@ -91,31 +116,32 @@ done_cb(struct kennel_socket *s, int err, void *arg)
 	char	*text = arg;
 
 	if (err == 0)
-		kennel_send(s, text, strlen(text), 0);
+		tell(s, text, strlen(text));
 	free(text);
 }
 
 static void
-onmessage(struct kennel_socket *s, const struct kennel_message *msg)
+command(struct kennel_socket *s, const char *data, size_t len)
 {
 	struct mine	*m = kennel_socket_data(s);
 	const char	*who = kennel_socket_uid(s, NULL), *topics[2] = { NULL };
 	char		 line[256], text[512], *arg, *rest;
 
-	if (msg->len >= sizeof(line))
+	if (len >= sizeof(line))
 		return;
-	memcpy(line, msg->data, msg->len);
-	line[msg->len] = '\0';
+	memcpy(line, data, len);
+	line[len] = '\0';
 	m->count++;
-	arg = msg->len < 2 ? line + msg->len : line + 2;
+	arg = len < 2 ? line + len : line + 2;
 	if ((rest = strchr(arg, ' ')) != NULL)
 		*rest++ = '\0';
 	else
-		rest = line + msg->len;
+		rest = line + len;
 	switch (line[0]) {
 	case 'c':
 	case 'C':
-		snprintf(text, sizeof(text), "c %s %s", who, arg);
+		snprintf(text, sizeof(text), "c %s %s%s", who, arg,
+		    kennel_socket_raw(s) ? "\n" : "");
 		rest = NULL;
 		if (line[0] == 'C' && asprintf(&rest, "C %s", arg) == -1)
 			return;
@@ -135,7 +161,7 @@ onmessage(struct kennel_socket *s, const struct kennel_message *msg)
 		break;
 	case '+':
 		kennel_subscribe(s, arg);
-		kennel_send(s, msg->data, msg->len, 0);
+		tell(s, data, len);
 		break;
 	case 'i':
 		kennel_step(s, "i", 1, NULL, NULL);
@@ -144,16 +170,33 @@ onmessage(struct kennel_socket *s, const struct kennel_message *msg)
 		kennel_step(s, "i", 1, done_cb, strdup("I"));
 		break;
 	case 'e':
-		kennel_send(s, msg->data, msg->len, 0);
+		tell(s, data, len);
 		break;
 	case 'q':
 		snprintf(text, sizeof(text), "q %lu %s", m->count,
 		    kennel_address());
-		kennel_send(s, text, strlen(text), 0);
+		tell(s, text, strlen(text));
 		break;
 	default:
 		break;
 	}
+}
+
+static void
+onmessage(struct kennel_socket *s, const struct kennel_message *m)
+{
+	command(s, m->data, m->len);
+}
+
+static ssize_t
+ondata(struct kennel_socket *s, const char *data, size_t len)
+{
+	const char	*end = memchr(data, '\n', len);
+
+	if (end == NULL)
+		return (0);
+	command(s, data, (size_t)(end - data));
+	return (end + 1 - data);
 }
 
 static int
@@ -190,7 +233,7 @@ main(int argc, char **argv)
 	static const struct kennel_app app = {
 		.name = "mover",
 		.receive = receive, .onopen = onopen, .onmessage = onmessage,
-		.onclose = onclose, .decide = decide, .onstep = onstep,
+		.ondata = ondata, .onclose = onclose, .decide = decide, .onstep = onstep,
 		.moves = 1, .freeze = moves_freeze, .thaw = moves_thaw,
 		.onmoved = moves_gone,
 	};
