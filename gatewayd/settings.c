@@ -99,6 +99,9 @@ static const struct worker_row {
 	{ "pact_message_max",	"pact_message_max", SIZE, 1, 1 << 30 },
 	{ "turn",		"turn_ms",	DURATION, 1, 10000 },
 	{ "body_max",		"body_max",	SIZE, 0, 1 << 30 },
+	{ "body_memory",	"body_memory",	SIZE, 0, 1 << 30 },
+	{ "spool_max",		"spool_max",	SIZE, 0, UINT_MAX },
+	{ "spool",		"spool",	PATH, 0, 0 },
 	{ "unfinished_max",	"unfinished_max", SIZE, 1 << 16, UINT_MAX },
 	{ "out_max",		"out_max",	SIZE, 1024, 1 << 30 },
 	{ "request_timeout",	"request_ms",	DURATION, 100, 3600000 },
@@ -127,6 +130,10 @@ static const struct worker_row {
 	{ "pact_config",	"pact_config",	SIZE, 0, 1 << 19 },
 	{ "pact_subscriptions",	"pact_subscriptions", UINT, 0, 100000 },
 	{ "pact_relays",	"pact_relays",	UINT, 0, 100000 },
+	{ "ape_skew",		"ape_skew_ms",	DURATION, 0, 86400000 },
+	{ "ape_age",		"ape_age_ms",	DURATION, 100, 86400000 },
+	{ "ape_calls",		"ape_calls",	UINT, 1, 1000000 },
+	{ "ape_tree_max",	"ape_tree_max",	SIZE, 1 << 16, 1 << 30 },
 	{ "pact_page",		"pact_page",	SIZE, 1000, 1 << 20 },
 };
 
@@ -161,6 +168,12 @@ settings_init(struct settings *s)
 	s->seccomp = -1;		/* as the worker is */
 	if ((s->routes = routes_new()) == NULL)
 		settings_die(EXIT_CONFIG, "out of memory");
+}
+
+int
+settings_shared(const struct settings *s)
+{
+	return (strcmp(s->redis, "auto") != 0 && strcmp(s->redis, "none") != 0);
 }
 
 void

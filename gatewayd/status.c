@@ -251,10 +251,11 @@ status_totals(const struct totals *t)
 	for (int why = 0; why < REFUSED_NWHYS; why++)
 		json_object_set_new(refusals, refusal_label((enum refusal)why),
 		    json_integer((json_int_t)t->refusals[why]));
-	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:I, "
+	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:I, "
 	    "s:o}",
 	    "accepted", (json_int_t)t->accepted,
 	    "requests", (json_int_t)t->requests,
+	    "raw", (json_int_t)t->raw,
 	    "handed", (json_int_t)t->handed,
 	    "home", (json_int_t)t->home,
 	    "refused", (json_int_t)t->refused,

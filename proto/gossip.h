@@ -29,15 +29,16 @@ enum gossip_type {
 	GOSSIP_MEET,		/* ask to from: introduction, answered DONE */
 	GOSSIP_CAST,		/* ask to from seq flags uid payload said prior: to
 				   all of replica `to`, but uid if
-				   GOSSIP_F_NOT_UID */
+				   GOSSIP_F_NOT_UID.  Said in a room: to, seq 0,
+				   prior: what was said there before */
 	GOSSIP_WHISPER,		/* ask to from seq flags uid payload said prior: to
 				   the sockets of uid */
 	GOSSIP_ASK,		/* ask to from payload, answered ANSWER */
 	GOSSIP_ANSWER,		/* ask flags payload (GOSSIP_F_ERROR: a sentence) */
-	GOSSIP_DONE,		/* ask to from said seq: the receiver has acted on ask;
+	GOSSIP_DONE,		/* ask to from said prior: the receiver has acted on ask;
 				   or (ask 0) its replica `from` has on all that
 				   replica `to` said up to that number; of FENCE,
-				   said and seq are how much replica `from` has
+				   said and prior are how much replica `from` has
 				   said, and to replica `to` */
 	GOSSIP_ASKME,		/* ask flags: GOSSIP_F_ON, my entries are not all in
 				   Redis; off again when they are */
@@ -73,6 +74,11 @@ enum gossip_type {
 				   acted on all that the sender said before, and
 				   what it was looking up then has been said.  Of
 				   version 2. */
+	GOSSIP_JOIN,		/* ask from said group app: the sender's replica of
+				   that group is `from`, and has said so much up to
+				   now.  With ask, one like it comes back, if there is
+				   a replica here, and then DONE.  Between nodes. */
+	GOSSIP_LEAVE,		/* to from: the sender has ended.  Between nodes. */
 	GOSSIP_TELL,		/* to from seq said prior head payload: the
 				   application's own, for the application of
 				   replica `to` */
@@ -102,6 +108,7 @@ struct gossip {
 	struct slice	 topics;	/* terminated names, one after another */
 	struct slice	 head;		/* TELL's, before the payload */
 	struct slice	 payload;	/* its bytes follow the array */
+	struct slice	 group, app;	/* names */
 };
 
 const char *gossip_name(enum gossip_type type);

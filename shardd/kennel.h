@@ -212,6 +212,25 @@ struct kennel_app {
 	 * have stopped and all jobs are done.  Called where onlaunch was (if that is
 	 * given), last application first; not in a process that is killed. */
 	void	(*onexit)(const struct kennel_app *);
+
+	/*
+	 * The head of a request with a body has come, and nothing of the body was
+	 * asked for: it may be answered here (its connection then ends), be given
+	 * another bound, kennel_request_max(), or be taken as it comes,
+	 * kennel_request_stream().  Then its body comes, and `receive`; or its client goes,
+	 * and onabort.
+	 */
+	void	(*onhead)(struct kennel_request *);
+	/* A piece of the body of a request that is taken as it comes; behind the last
+	 * one is `receive`.  It may be answered here, too. */
+	void	(*onbody)(struct kennel_request *, const char *data, size_t len);
+	/*
+	 * The client of a request that `receive` got, or onhead, has gone, or has had its
+	 * deadline, before there was an answer: once at most.  One that `receive`
+	 * got is to be answered all the same (a client that has only shut down its side
+	 * reads it); others end with this call.
+	 */
+	void	(*onabort)(struct kennel_request *);
 	/* A neighbour has told this (kennel_tell()). */
 	void	(*ontell)(struct kennel_replica *, uint64_t neighbour,
 		    const struct kennel_word *);
@@ -293,6 +312,7 @@ const char *kennel_request_header(struct kennel_request *, const char *name);
 /* Field number i in order: its name, and *value; NULL behind the last. */
 const char *kennel_request_header_at(struct kennel_request *, size_t i,
 	    const char **value);
+/* All of it, valid until the request is answered; one that is in a file is mapped. */
 const char *kennel_request_body(const struct kennel_request *, size_t *len);
 const char *kennel_request_uid(const struct kennel_request *, size_t *len);
 const char *kennel_request_group(const struct kennel_request *, size_t *len);
@@ -359,6 +379,28 @@ int	 kennel_connect_as(struct kennel_request *, const char *uid, size_t len);
 int	 kennel_connect_data(struct kennel_request *, void *data,
 	    kennel_drop_cb *drop);
 
+/* ---- bodies: long ones, and as they come ---- */
+
+/*
+ * Of a body that is longer than `body_memory` the whole is in a file without a name:
+ * in memory, or in the directory `spool`.  Its descriptor, at its beginning, valid until
+ * the request is answered: dup(2) it to keep it.  A shorter body is put into one.
+ * *len may be NULL.  -1 with errno.
+ */
+int	 kennel_request_body_fd(struct kennel_request *, uint64_t *len);
+/* Within onhead.  Its body goes to onbody as it comes, and is kept nowhere. */
+int	 kennel_request_stream(struct kennel_request *);
+/* Within onhead.  Another bound than `body_max`; 0: none.  Beyond it: 413, before
+ * anything is read where its length is announced. */
+int	 kennel_request_max(struct kennel_request *, uint64_t max);
+/* From onhead to `receive`: the client is not read, and what it has sent waits at the
+ * client's.  Nor is it asked to send (100 Continue).  And is read again. */
+void	 kennel_request_pause(struct kennel_request *);
+void	 kennel_request_resume(struct kennel_request *);
+/* A pointer of the application's, from onhead to the answer. */
+void	 kennel_request_attach(struct kennel_request *, void *);
+void	*kennel_request_attached(const struct kennel_request *);
+
 /* ---- streams: responses that go on ---- */
 
 /*
@@ -416,6 +458,8 @@ int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
 #define KENNEL_SELF	0x2	/* to the sender's uid as well */
 #define KENNEL_MORE	0x4	/* kennel_send() to a raw client: the message goes on
 				   with the next one */
+#define KENNEL_OTHERS	0x8	/* kennel_emit, kennel_broadcast: to the sender's
+				   uid as well, but not to this very socket */
 
 /*
  * For calls made from a socket: err is 0 when all neighbours have acted,

@@ -26,6 +26,7 @@
 #include "shardd/hello.h"
 #include "shardd/kennel.h"
 #include "shardd/orders.h"
+#include "shardd/peers/bus.h"
 #include "shardd/session/parting.h"
 #include "shardd/session/session.h"
 #include "shardd/state/authority.h"
@@ -228,8 +229,14 @@ orders_poison(struct worker *w, struct order_in *o)
 static int
 orders_dead(struct worker *w, struct order_in *o)
 {
-	groups_shard_dead(&w->groups,
-	    &(struct peer_id){ NULL, o->m->slot, o->m->incarnation });
+	struct peer_id	 peer = { NULL, o->m->slot, o->m->incarnation };
+
+	if (o->m->text.len > 0) {	/* of another node */
+		if (w->groups.hood.bus == NULL || (peer.node = bus_node(
+		    w->groups.hood.bus, o->m->text)) == NULL)
+			return (0);
+	}
+	groups_shard_dead(&w->groups, &peer);
 	return (0);
 }
 

@@ -131,16 +131,6 @@ kennel_request_header_at(struct kennel_request *q, size_t i,
 }
 
 const char *
-kennel_request_body(const struct kennel_request *q, size_t *len)
-{
-	size_t	 n = q == NULL ? 0 : q->body.len;
-
-	if (len != NULL)
-		*len = n;
-	return (n > 0 ? q->body.data : "");
-}
-
-const char *
 kennel_request_uid(const struct kennel_request *q, size_t *len)
 {
 	return (api_slice(q == NULL ? slice_str("") : q->uid, len));

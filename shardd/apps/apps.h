@@ -9,6 +9,7 @@
 
 struct js_text;
 
+extern const struct kennel_app ape_app;		/* functions that browsers call */
 extern const struct kennel_app chat_app;	/* the chat room */
 extern const struct kennel_app echo_app;	/* what you send, you get */
 extern const struct kennel_app front_app;	/* front page, assets, health */

@@ -160,6 +160,9 @@ conn_arm(struct conn *c)
 	    (c->flags & (CONN_F_DOOMED | CONN_F_RESUME | CONN_F_ENDED)) == 0 &&
 	    (c->turns & CONN_T_QUEUED) == 0)
 		want |= EV_READ;
+	if (c->state != CONN_MOVING && (c->pauses & PAUSE_WATCH) &&
+	    (c->flags & CONN_F_DOOMED) == 0)
+		want |= EV_CLOSED;
 	if (c->state != CONN_MOVING && !outbox_empty(&c->out) &&
 	    (c->flags & (CONN_F_DIRTY | CONN_F_LATE | CONN_F_DOOMED)) == 0 &&
 	    (c->turns & CONN_T_CROWD) == 0)
@@ -533,8 +536,7 @@ conn_input(struct conn *c)
 		if (n == -1)
 			c->flags |= CONN_F_BROKEN;
 		if (n <= 0)
-			return (n == 0 && c->protocol->eof != CLOSE_NONE ?
-			    c->protocol->eof : CLOSE_RESET);
+			return (CLOSE_RESET);
 		if ((why = c->protocol->input(c, conn_buf, (size_t)n)) !=
 		    CLOSE_NONE)
 			return (why);
@@ -560,6 +562,10 @@ conn_ready(void *arg, short what)
 		/* c may have been doomed, or gone home; it is not freed. */
 		if ((c->flags & CONN_F_DOOMED) || c->state == CONN_HOMING)
 			return;
+	}
+	if ((what & EV_CLOSED) && (c->pauses & PAUSE_WATCH)) {
+		c->protocol->left(c);
+		return;
 	}
 	if ((what & EV_READ) == 0)
 		return;

@@ -61,9 +61,9 @@ enum conn_state {
 #define PAUSE_BUSY	0x4	/* a request is being answered */
 #define PAUSE_OUT	0x8	/* it does not read what its messages led to */
 #define PAUSE_APP	0x10	/* its application wants so */
-
-#define PAUSE_MOVE	0x20	/* it is to move */
-#define PAUSE_SAID	0x40	/* and its application has spoken for it since */
+#define PAUSE_WATCH	0x20	/* it is not read, but whether it leaves is heard */
+#define PAUSE_MOVE	0x40	/* it is to move */
+#define PAUSE_SAID	0x80	/* and its application has spoken for it since */
 
 #define CONN_F_DOOMED	0x001	/* will be ended at the end of this turn */
 #define CONN_F_DIRTY	0x02	/* in the list to be flushed */
@@ -146,6 +146,13 @@ struct conn_ops {
 	 * both are taken.  Once it is open, start gives it its protocol. */
 	void	(*upgraded)(struct conn *c, struct payload *hello,
 		    struct buf *rest, conn_start *start);
+	/* q's head has come, and a body follows: may be answered at once. */
+	void	(*head)(struct kennel_request *q);
+	/* A piece of a body that the application takes as it comes. */
+	void	(*body)(struct kennel_request *q, const char *data, size_t len);
+	/* The client of q, which is not answered, has gone; q->conn NULL: nobody can
+	 * be answered any more. */
+	void	(*left)(struct kennel_request *q);
 	/* A message of an open client. */
 	void	(*message)(struct conn *c, const struct kennel_message *m);
 	/* Bytes of a raw client: how many of them were used, or -1. */

@@ -21,6 +21,9 @@ struct protocol {
 	enum close_why	(*input)(struct conn *c, char *data, size_t len);
 	/* Go on with what was kept, after a pause or in another turn. */
 	enum close_why	(*resume)(struct conn *c);
+	/* The client has shut down its side, or reset the connection, while c is
+	 * watched (PAUSE_WATCH). */
+	void		(*left)(struct conn *c);
 	/* All output is with the kernel; NULL: that means nothing here. */
 	void		(*flushed)(struct conn *c);
 	/* The state that c is in took too long. */
@@ -35,7 +38,8 @@ struct protocol {
 	int		(*freeze)(struct conn *c, struct buf *state,
 			    struct buf *early);
 	int		 capsule;	/* enum capsule_protocol, of what moves */
-	/* The client has shut down its side: nothing more comes.  NULL: c ends. */
+	/* The client has shut down its side: nothing more comes.  Returns why c ends,
+	 * or CLOSE_NONE.  NULL: as one that is cut off. */
 	enum close_why	(*ended)(struct conn *c);
 	/* The application ends c, which is open. */
 	void		(*close)(struct conn *c, enum close_why why,
@@ -45,8 +49,6 @@ struct protocol {
 	struct payload	*(*form)(struct conn *c, struct payload *p);
 	/* Free c->proto. */
 	void		(*clear)(struct conn *c);
-	/* Why c ends when the client sends no more; NONE: as one cut off. */
-	enum close_why	 eof;
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include "shardd/client/conn.h"
 #include "shardd/client/policy.h"
 #include "shardd/client/request.h"
+#include "shardd/client/spool.h"
 #include "shardd/client/who.h"
 
 /* Bytes of a request with these texts. */
@@ -43,6 +44,7 @@ request_new(struct conn *c, struct slice group, uint64_t replica)
 		return (NULL);
 	memset(q, 0, offsetof(struct kennel_request, h.headers));
 	q->conn = c;
+	q->app = c->app;
 	q->told = c->told;
 	q->route = c->meter == NULL ? NULL : c->meter->policy;
 	q->replica = replica;
@@ -95,6 +97,7 @@ request_free(struct kennel_request *q)
 	}
 	buf_clear(&q->bytes);
 	buf_clear(&q->body);
+	spool_free(q->spool);
 	buf_clear(&q->extra);
 	spare_put(q, request_size(q->uid, q->group, q->peer));
 }

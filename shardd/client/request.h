@@ -9,6 +9,8 @@
 #include "proto/http_head.h"
 
 struct conn;
+struct kennel_app;
+struct spool;
 struct policy;
 
 struct request_text {			/* a string handed to the application */
@@ -20,11 +22,17 @@ struct kennel_request {
 	struct conn	*conn;		/* NULL: the client has gone */
 	uint64_t	 replica;	/* 0: none */
 	struct buf	 bytes;		/* the head that h points into */
-	struct buf	 body;
+	struct buf	 body;		/* what is in memory of it */
+	struct spool	*spool;		/* all of it, where it is long, or NULL */
+	uint64_t	 body_max;	/* bytes that are taken */
+	const struct kennel_app *app;
+	void		*data;		/* the application's */
 	struct buf	 extra;		/* header lines for the response */
 	struct request_text *texts;
+	uint8_t		 announced;	/* the application knows of it */
+	uint8_t		 streamed;	/* and takes its body as it comes */
+	uint8_t		 received;	/* and has it, to be answered */
 	const struct policy *route;	/* what it matched; NULL: not known */
-	int		 received;	/* the application has it */
 	uint8_t		 told;		/* CAPSULE_F_* of how it came */
 	struct slice	 uid, group, peer;	/* into text */
 	struct http_head h;

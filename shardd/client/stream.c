@@ -194,6 +194,14 @@ stream_input(struct conn *c, char *data, size_t len)
 	return (st->heard > STREAM_INPUT_MAX ? CLOSE_PROTOCOL : CLOSE_NONE);
 }
 
+/* It had nothing to say, and now it has gone: this is how one leaves a stream. */
+static enum close_why
+stream_ended(struct conn *c)
+{
+	(void)c;
+	return (CLOSE_CLIENT);
+}
+
 /* Nothing is kept. */
 static enum close_why
 stream_resume(struct conn *c)
@@ -310,6 +318,7 @@ stream_freeze(struct conn *c, struct buf *state, struct buf *early)
 static const struct protocol stream_bytes = {
 	.input = stream_input,
 	.resume = stream_resume,
+	.ended = stream_ended,
 	.timeout = stream_timeout,
 	.ping = stream_ping,
 	.farewell = stream_farewell,
@@ -318,12 +327,12 @@ static const struct protocol stream_bytes = {
 	.freeze = stream_freeze,
 	.capsule = CAPSULE_STREAM,
 	.clear = stream_clear,
-	.eof = CLOSE_CLIENT,
 };
 
 static const struct protocol stream_events = {
 	.input = stream_input,
 	.resume = stream_resume,
+	.ended = stream_ended,
 	.timeout = stream_timeout,
 	.ping = stream_ping,
 	.farewell = stream_farewell,
@@ -332,7 +341,6 @@ static const struct protocol stream_events = {
 	.freeze = stream_freeze,
 	.capsule = CAPSULE_STREAM,
 	.clear = stream_clear,
-	.eof = CLOSE_CLIENT,
 };
 
 /* ---- the beginning ---- */

@@ -41,7 +41,7 @@ sweep_timed(struct conn *c, uint32_t now)
 
 	switch (c->state) {
 	case CONN_HTTP:
-		if (age > o->request_ms / 100)
+		if (age > o->request_ms / 100 && (c->pauses & PAUSE_APP) == 0)
 			c->protocol->timeout(c);
 		break;
 	case CONN_OPENING:

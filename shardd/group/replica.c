@@ -104,6 +104,21 @@ replica_emit(struct replica *r, struct payload *p, struct slice but)
 }
 
 size_t
+replica_emit_others(struct replica *r, struct payload *p,
+    const struct conn *but)
+{
+	size_t	 n = 0;
+
+	conn_crowd(r->clients, r->nmembers > CONN_CROWD);
+	turn_progress();
+	for (size_t i = 0; i < r->nmembers; i++)
+		if (r->members[i] != but && conn_send(r->members[i], p) == 0)
+			n++;
+	conn_crowd(r->clients, 0);
+	return (n);
+}
+
+size_t
 replica_whisper(struct replica *r, struct slice uid, struct payload *p,
     uint64_t since)
 {

@@ -16,6 +16,7 @@
 struct authority;
 struct conn;
 struct kennel_app;
+struct meeting;
 struct payload;
 struct shelf;
 struct groups;
@@ -52,6 +53,7 @@ struct replica {
 	struct map_node	 by_id;		/* groups->replicas, key is id */
 	struct bag_node	 by_group;	/* groups->by_group */
 	struct neighbours *neighbours;	/* NULL: dismissed */
+	struct meeting	*meeting;	/* NULL: there are no other nodes */
 	struct authority *authority;	/* NULL: its application decides nothing */
 	struct list	 answers;	/* struct kennel_answer: owed */
 	struct list	 waiting;	/* struct replica_waiter, while not ready */
@@ -81,6 +83,9 @@ void	 replica_leave(struct replica *r, struct conn *c);
  * its bound is doomed, not waited for.  Returns the number reached.
  */
 size_t	 replica_emit(struct replica *r, struct payload *p, struct slice but);
+/* The same, to all members but this one. */
+size_t	 replica_emit_others(struct replica *r, struct payload *p,
+	    const struct conn *but);
 /* The same to the members of one uid, of those who joined after the first `since`
  * (0: to all). */
 size_t	 replica_whisper(struct replica *r, struct slice uid,

@@ -30,6 +30,29 @@ session_request(struct kennel_request *q)
 		http_answer(q, 404, "text/plain", slice_str("Not Found\n"));
 }
 
+/* A request's head has come. */
+static void
+session_head(struct kennel_request *q)
+{
+	q->app->onhead(q);
+}
+
+/* A piece of its body. */
+static void
+session_body(struct kennel_request *q, const char *data, size_t len)
+{
+	if (q->app->onbody != NULL)
+		q->app->onbody(q, data, len);
+}
+
+/* Its client has gone. */
+static void
+session_left(struct kennel_request *q)
+{
+	if (q->app->onabort != NULL)
+		q->app->onabort(q);
+}
+
 /* A message of an open client. */
 static void
 session_message(struct conn *c, const struct kennel_message *m)
@@ -70,6 +93,9 @@ session_freed(struct conn *c)
 
 static const struct conn_ops	 session_ops = {
 	.request = session_request,
+	.head = session_head,
+	.body = session_body,
+	.left = session_left,
 	.upgraded = opening_begin,
 	.message = session_message,
 	.data = session_data,

@@ -228,10 +228,12 @@ verbs_fan(struct conn *c, const struct verb *v)
 	struct completion	*promise = NULL;
 	int			 over;
 
-	if ((v->flags & KENNEL_SELF) == 0)
+	if ((v->flags & (KENNEL_SELF | KENNEL_OTHERS)) == 0)
 		but = conn_uid(c);
 	if (v->kind == VERB_PUBLISH)
 		topics_emit(r, v->uid, v->p, but);
+	else if (v->flags & KENNEL_OTHERS)
+		replica_emit_others(r, v->p, c);
 	else
 		replica_emit(r, v->p, but);
 	if (v->kind == VERB_EMIT) {

@@ -109,6 +109,19 @@ def test_every_call_of_the_library_is_listed():
     assert manual | named <= calls, (manual | named) - calls
 
 
+def test_every_call_of_kennel_ape_is_listed():
+    header = re.sub(r"/\*.*?\*/|^typedef.*?;", "",
+                    read("shardd", "kennel-ape.h"), flags=re.S | re.M)
+    calls = {c for c in re.findall(r"\b(ape_\w+)\(", header)
+             if not re.match(r"ape_(on\w+|receive)$", c)}
+    chapter = README.split("## Functions that browsers call")[1] \
+        .split("\n## ")[0]
+    tables = "\n".join(re.findall(r"^\|.*\|$", chapter, re.M))
+    named = set(re.findall(r"`(ape_\w+)`", tables))
+    assert len(calls) > 40
+    assert calls == named
+
+
 def test_every_dependency_is_explained():
     found = set(re.findall(r"dependency\('([\w+-]+)'", read("meson.build")))
     names = {"libevent_core": "libevent", "msgpack": "msgpack-c",

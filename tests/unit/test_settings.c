@@ -156,8 +156,9 @@ START_TEST(nothing_need_be_said)
 	struct route_match	 m;
 
 	LOAD("--log-level", "warn");
-	ck_assert_uint_eq(s.inlets.n, 1);
+	ck_assert_uint_eq(s.inlets.n, 2);
 	ck_assert_str_eq(s.inlets.list[0].text, "8080");
+	ck_assert_str_eq(s.inlets.list[1].text, "9010");
 	ck_assert_uint_ge(s.shards, 2);
 	ck_assert_uint_eq(s.max_shards, 32);
 	ck_assert_uint_eq(s.limit, 0);

@@ -316,7 +316,7 @@ onclose(struct kennel_socket *s, const struct kennel_close *why)
 	struct client	*c = kennel_socket_data(s), **at = &clients;
 	size_t		 n = strlen(ends);
 
-	snprintf(ends + n, sizeof(ends) - n, "%s%d ", why->label, why->code);
+	snprintf(ends + n, sizeof(ends) - n, "%s %d ", why->label, why->code);
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;

@@ -1,0 +1,102 @@
+/* kennel-ape.h: the application's callbacks. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "shardd/ape/call.h"
+#include "shardd/ape/http.h"
+#include "shardd/ape/poll.h"
+#include "shardd/ape/push.h"
+#include "shardd/ape/registry.h"
+#include "shardd/ape/cookie.h"
+
+int
+ape_onstart(struct kennel_replica *r)
+{
+	struct room	*room = room_new(r);
+
+	kennel_replica_set_data(r, room);
+	return (room == NULL ? -1 : 0);
+}
+
+void
+ape_onstop(struct kennel_replica *r)
+{
+	room_end(room_of(r));
+	kennel_replica_set_data(r, NULL);
+}
+
+void
+ape_receive(struct kennel_request *q)
+{
+	http_receive(q);
+}
+
+int
+ape_onopen(struct kennel_socket *s)
+{
+	struct kennel_replica	*r = kennel_socket_replica(s);
+	char			 session[APE_ID + 1];
+	struct ape_client	*c;
+	const char		*id;
+	int			 stream, rv = 0;
+
+	if (r == NULL)
+		return (-1);
+	cookie_session(session, kennel_socket_cookie(s, COOKIE_SESSION),
+	    kennel_socket_uid(s, NULL));
+	stream = kennel_socket_kind(s) == KENNEL_STREAM;
+	if ((c = room_add(room_of(r), s, session, stream ? session : NULL)) ==
+	    NULL)
+		return (-1);
+	kennel_socket_set_data(s, c);
+	if (stream)
+		poll_begin(c);
+	if ((id = kennel_socket_cookie(s, "sessionId")) != NULL)
+		c->session_id = strdup(id);
+	if (registry_hooks()->onconnect != NULL)
+		rv = registry_hooks()->onconnect(c);
+	if (rv == -1) {
+		kennel_socket_set_data(s, NULL);
+		call_abandon(c);
+		room_remove(c);
+		return (-1);
+	}
+	if (rv == 0)
+		c->ready = 1;
+	return (0);
+}
+
+void
+ape_onmessage(struct kennel_socket *s, const struct kennel_message *m)
+{
+	call_message(kennel_socket_data(s), m->data, m->len, !m->binary);
+}
+
+void
+ape_onclose(struct kennel_socket *s, const struct kennel_close *why)
+{
+	struct ape_client	*c = kennel_socket_data(s);
+
+	if (c == NULL)
+		return;
+	call_abandon(c);
+	if (registry_hooks()->ondisconnect != NULL)
+		registry_hooks()->ondisconnect(c, why);
+	kennel_socket_set_data(s, NULL);
+	room_remove(c);
+}
+
+void
+ape_ongossip(struct kennel_replica *r, struct kennel_answer *a,
+    const char *msg, size_t len)
+{
+	push_gossip(room_of(r), a, msg, len);
+}
+
+void
+ape_ontell(struct kennel_replica *r, uint64_t neighbour,
+    const struct kennel_word *w)
+{
+	(void)neighbour;
+	push_told(room_of(r), w);
+}
