@@ -61,8 +61,6 @@ static void	 gateway_unlisted(void *);
 static void	 gateway_done(void *);
 static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
 static void	 gateway_end(struct gateway *) __attribute__((noreturn));
-static void	 gateway_free(struct gateway *);
-static void	 gateway_unlink(const struct gateway *);
 static void	 gateway_replica_made(struct replica *, void *);
 static void	 gateway_replica_ended(struct replica *, void *);
 static void	 gateway_resolved(void *);
@@ -78,7 +76,6 @@ static void	 gateway_adopted(struct shard *, uint64_t, void *);
 static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
 		    int, void *);
 static void	 gateway_listening(int, void *);
-static void	 gateway_lend(const struct gateway *, struct shard *);
 static void	 gateway_going_home(struct shard *, const struct capsule *,
 		    int, void *);
 static struct shard *gateway_hello(struct control *, const struct ctl *,
@@ -171,7 +168,7 @@ gateway_run(struct gateway *g)
 	if (turn_loop(g->base) == -1)
 		fatalx("the event loop failed");
 	supervisor_free(g->supervisor);
-	gateway_free(g);
+	parts_free(g);
 	event_free(tick);
 	proc_signals_free(signals);
 	event_base_free(g->base);
@@ -336,30 +333,7 @@ gateway_ready(void *arg)
 	successor_inherit(g);
 	supervisor_ready(g->supervisor);
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
-		gateway_lend(g, roster_slot(g->roster, i));
-}
-
-/* A shard holds the sockets that clients connect to, for the next gateway. */
-static void
-gateway_lend(const struct gateway *g, struct shard *s)
-{
-	struct ctl	 m = { .type = CTL_LISTENING, .flags = CTL_F_FIRST };
-	const char	*name;
-	size_t		 at = 0;
-	int		 fd;
-
-	if (s->state != SHARD_READY || s->capsule < 2)
-		return;
-	while ((fd = sockets_next(&g->sockets, &at, &name)) != -1) {
-		m.text = slice_str(name);
-		if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1)
-			return;
-		if (shard_tell(s, &m, &fd) == -1) {
-			close(fd);
-			return;
-		}
-		m.flags = 0;
-	}
+		successor_lend(g, roster_slot(g->roster, i));
 }
 
 /* ---- what is handed from the lower to the upper ---- */
@@ -408,7 +382,7 @@ gateway_shard_ready(struct shard *s, void *arg)
 	struct gateway	*g = arg;
 
 	handoff_shard_ready(g->handoffs, s);
-	gateway_lend(g, s);
+	successor_lend(g, s);
 }
 
 /* The channel of a shard has ended: what was on its way is placed afresh. */
@@ -663,50 +637,10 @@ gateway_end(struct gateway *g)
 		roster_kill(g->roster);
 	if (g->redisd != NULL)
 		redisd_kill(g->redisd);
-	gateway_unlink(g);
+	parts_unlink(g);
 	if (lock != NULL)
 		unlink(lock);
 	_exit(1);
-}
-
-/* Free what is there, the upper before the lower. */
-static void
-gateway_free(struct gateway *g)
-{
-	admin_free(g->admin);
-	door_free(g->door);
-	succession_free(g->succession);
-	upgrade_free(g->upgrade);
-	balance_free(g->balance);
-	checks_free(g->checks);
-	forgets_free(g->forgets);
-	handoffs_free(g->handoffs);
-	placement_free(g->placement);
-	roster_free(g->roster);
-	ledger_free(g->totals.ledger);
-	arrivals_free(g->arrivals);
-	linger_free(g->linger);
-	redisd_free(g->redisd);
-	gateway_unlink(g);
-	jail_free(g->filter);
-	free(g->redis_url);
-}
-
-/* Remove the sockets that we made. */
-static void
-gateway_unlink(const struct gateway *g)
-{
-	static const char *const	 names[] = { "control.sock",
-					    "redis.sock", "redis.pid" };
-	int				 fd;
-
-	if ((fd = proc_dir_open(g->settings.run_dir)) != -1) {
-		for (size_t i = 0; i < nitems(names); i++)
-			unlinkat(fd, names[i], 0);
-		close(fd);
-	}
-	admin_unlink(&g->settings);
-	sockets_unlink(&g->sockets);
 }
 
 /* What nothing else brings up. */

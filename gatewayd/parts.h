@@ -57,4 +57,9 @@ struct gateway {
 	struct refused	 refused;	/* of them, in the log */
 };
 
+/* Free what is there, the upper before the lower. */
+void	 parts_free(struct gateway *g);
+/* Remove the sockets that we made. */
+void	 parts_unlink(const struct gateway *g);
+
 #endif

@@ -1,6 +1,8 @@
 /* The gateway leaves what it has to another program, or takes it from one. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/bytes.h"
 #include "common/log.h"
@@ -126,4 +128,26 @@ successor_inherit(struct gateway *g)
 		log_info("connections=%zu were left by the program before this "
 		    "one", n);
 	heritage_end();
+}
+
+void
+successor_lend(const struct gateway *g, struct shard *s)
+{
+	struct ctl	 m = { .type = CTL_LISTENING, .flags = CTL_F_FIRST };
+	const char	*name;
+	size_t		 at = 0;
+	int		 fd;
+
+	if (s->state != SHARD_READY || s->capsule < 2)
+		return;
+	while ((fd = sockets_next(&g->sockets, &at, &name)) != -1) {
+		m.text = slice_str(name);
+		if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1)
+			return;
+		if (shard_tell(s, &m, &fd) == -1) {
+			close(fd);
+			return;
+		}
+		m.flags = 0;
+	}
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 struct gateway;
+struct shard;
 
 /* For succession.h: all of a gateway.  0, or -1 (no memory). */
 int	 successor_init(struct gateway *g);
@@ -13,5 +14,7 @@ int	 successor_init(struct gateway *g);
 int	 successor_begin(void *arg, char *why, size_t size);
 /* Clients that the program before this one left: it accepts now. */
 void	 successor_inherit(struct gateway *g);
+/* A shard holds the sockets that clients connect to, for the next gateway. */
+void	 successor_lend(const struct gateway *g, struct shard *s);
 
 #endif
