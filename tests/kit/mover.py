@@ -166,7 +166,8 @@ class Crowd:
         for m in self.movers:
             m.own.clear()
             m.command("q")
-        self.until(lambda: all(m.own for m in self.movers), what="q")
+        self.until(lambda: all(m.own and m.own[-1].startswith("q ")
+                               for m in self.movers), what="q")
         return {m: m.own.pop().split(" ")[1:] for m in self.movers}
 
     def wanted(self, receiver):
