@@ -98,7 +98,8 @@ static const struct {
 static int
 inlet_is_route_key(const char *key)
 {
-	static const char	*const keys[] = { "app", "group", "uid", "limit" };
+	static const char	*const keys[] = { "app", "group", "uid", "limit",
+				    "place" };
 
 	for (size_t i = 0; i < nitems(keys); i++)
 		if (strcmp(keys[i], key) == 0)
@@ -224,18 +225,52 @@ inlets_listen(struct inlets *ins, const char *address, const char **why)
 	return (-1);
 }
 
-void
-inlets_unlisten(struct inlets *ins)
+/* Is it a line `listen`? */
+static int
+inlet_is_line(const struct inlet *in)
+{
+	return (in->label == NULL);
+}
+
+/* Is it built in? */
+static int
+inlet_is_built_in(const struct inlet *in)
+{
+	return (in->built_in);
+}
+
+/* Forget those of which goes() says so. */
+static void
+inlets_drop(struct inlets *ins, int (*goes)(const struct inlet *))
 {
 	size_t	 n = 0;
 
 	for (size_t i = 0; i < ins->n; i++)
-		if (ins->list[i].label == NULL)
+		if (goes(&ins->list[i]))
 			inlet_clear(&ins->list[i]);
 		else
 			ins->list[n++] = ins->list[i];
 	memset(&ins->list[n], 0, (ins->n - n) * sizeof(ins->list[0]));
 	ins->n = n;
+}
+
+void
+inlets_unlisten(struct inlets *ins)
+{
+	inlets_drop(ins, inlet_is_line);
+}
+
+void
+inlets_set_built_in(struct inlets *ins)
+{
+	for (size_t i = 0; i < ins->n; i++)
+		ins->list[i].built_in = ins->list[i].label != NULL;
+}
+
+void
+inlets_drop_built_in(struct inlets *ins)
+{
+	inlets_drop(ins, inlet_is_built_in);
 }
 
 int
@@ -324,7 +359,7 @@ int
 inlets_sections(const struct inlets *ins)
 {
 	for (size_t i = 0; i < ins->n; i++)
-		if (ins->list[i].label != NULL)
+		if (ins->list[i].label != NULL && !ins->list[i].built_in)
 			return (1);
 	return (0);
 }
@@ -356,8 +391,8 @@ inlet_describe(const struct inlet *in, struct buf *b)
 {
 	if (in->route == NULL)
 		return;
-	buf_addf(b, "app=%s limit=%u", in->route->app,
-	    (unsigned)in->route->limit);
+	buf_addf(b, "app=%s limit=%u place=%s", in->route->app,
+	    (unsigned)in->route->limit, spot_name(in->route->place));
 	sources_describe(b, " group=\"", &in->route->group);
 	sources_describe(b, " uid=\"", &in->route->uid);
 	inlet_tell(in, b);

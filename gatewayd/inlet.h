@@ -28,6 +28,7 @@ struct inlet {
 	char		*text;		/* the address, as it was written */
 	struct sock_addr address;
 	int		 proxy_protocol; /* each connection begins with its head */
+	int		 built_in;	/* nobody has asked for it */
 	char		*trusted_text;
 	struct networks	*trusted;	/* who may send one; NULL: nobody */
 	struct route	*route;		/* what raw clients are to have; NULL: HTTP */
@@ -47,6 +48,9 @@ int	 inlets_listen(struct inlets *ins, const char *address,
 	    const char **why);
 /* Forget the lines `listen`. */
 void	 inlets_unlisten(struct inlets *ins);
+/* The sections so far are those of the built-in configuration; and they are forgotten. */
+void	 inlets_set_built_in(struct inlets *ins);
+void	 inlets_drop_built_in(struct inlets *ins);
 /* A section begins; one of its keys, for the last that began.  0, or -1 with *why. */
 int	 inlets_section(struct inlets *ins, const char *label,
 	    const char **why);
@@ -57,7 +61,7 @@ int	 inlets_check(const struct inlets *ins, char *err, size_t size);
 /* The section of that label, or NULL. */
 const struct inlet *inlets_find(const struct inlets *ins, const char *label,
 	    size_t len);
-/* Are there sections? */
+/* Are there sections that are not built in? */
 int	 inlets_sections(const struct inlets *ins);
 /* What workers are told of a raw listener: lines as in settings. */
 void	 inlet_tell(const struct inlet *in, struct buf *b);

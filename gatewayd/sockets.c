@@ -200,10 +200,17 @@ sockets_bind(struct sockets *ss, const struct settings *s, int held)
 			sockets_add(ss, in, fd, 0);
 			continue;
 		}
-		if (errno != EADDRINUSE || !held)
+		if (errno == EADDRINUSE && held) {
+			sockets_add(ss, in, -1, 0);
+			ss->list[ss->n - 1].awaited = 1;
+			continue;
+		}
+		if (!in->built_in)
 			sockets_die(ss, in, errno);
-		sockets_add(ss, in, -1, 0);
-		ss->list[ss->n - 1].awaited = 1;
+		log_warn("cannot listen on %s (%s): [listener %s] of the "
+		    "built-in configuration is left out; give it another "
+		    "address in a file, or name what to listen on",
+		    in->text, strerror(errno), in->label);
 	}
 	sockets_disown(ss);
 }

@@ -37,6 +37,8 @@ enum capsule_protocol {		/* what its next byte will be */
 #define CAPSULE_F_TLS		0x40	/* the connection is a TLS client's, as its
 					   PROXY head says: its requests are, too */
 
+#define CAPSULE_F_DIALED	0x80	/* a shard opened it: no gateway knows of it */
+
 #define CAPSULE_B_ENDED	0x1	/* the client sends nothing more */
 #define CAPSULE_B_HIGH	0x2	/* its application knows that much waits for it */
 

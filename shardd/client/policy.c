@@ -281,6 +281,12 @@ meter_out_max(const struct meter *m)
 	return (m == NULL ? 0 : m->policy->allows.out_max);
 }
 
+uint32_t
+meter_message_max(const struct meter *m)
+{
+	return (m == NULL ? 0 : m->policy->allows.message_max);
+}
+
 const char *
 meter_setting(const struct meter *m, const char *key)
 {

@@ -50,6 +50,8 @@ void	 meter_pack(const struct meter *m, struct capsule *cap);
 int	 meter_unpack(struct meter **m, const struct capsule *cap);
 /* Bytes that may wait for a client; 0: what is usual. */
 uint32_t meter_out_max(const struct meter *m);
+/* Bytes of the largest message that it may send; 0: as everybody. */
+uint32_t meter_message_max(const struct meter *m);
 /* What its listener says to its application, or NULL. */
 const char *meter_setting(const struct meter *m, const char *key);
 enum policy_slow meter_slow(const struct meter *m);

@@ -1,4 +1,5 @@
 """Raw TCP: an application's own protocol over a listener."""
+import errno
 import os
 import re
 import resource
@@ -254,8 +255,7 @@ def test_group_of_both_kinds(lines):
         w.send(b"\x00\xff\n")
         assert w.recv() == b"\x00\xff\n"
         for c in a, b:
-            wait.until(lambda c=c: c.buffer or c.s.recv(1, socket.MSG_PEEK))
-            assert c.s.recv(3) == b"\x00\xff\n"
+            assert c.line(bytes) == b"\x00\xff"
         uid = b.ask("who")
         assert len(uid) == 36
         a.send(f"tell {uid} only you")
@@ -263,11 +263,9 @@ def test_group_of_both_kinds(lines):
         assert b.ask("join news") == "joined"
         a.send("publish news extra")
         assert b.line() == "extra"
-        w.send("x" * 70000)
-        assert w.recv() == "x" * 70000
-        for c in a, b:
-            c.send("echo .")
-            assert c.line() == "x" * 70000 + "."
+        w.send("x" * 70000 + "\n")
+        assert w.recv() == "x" * 70000 + "\n"
+        assert a.line() == b.line() == "x" * 70000
 
 
 def test_one_payload_for_many(lines):
@@ -350,6 +348,63 @@ def test_rates(lines):
     with k.client() as a:
         a.s.sendall(b"echo " + b"x" * 30000 + b"\n")
         assert a.ended()
+
+
+# ---- connections of one's own ----
+
+def test_dial(lines, tmp_path):
+    """By name, by number, by path; served like others, counted nowhere."""
+    k = lines(shards=1)
+    path = str(tmp_path / "there")
+    with k.client() as a, socket.create_server(("127.0.0.1", 0)) as there, \
+            socket.socket(socket.AF_UNIX) as unix:
+        port = there.getsockname()[1]
+        unix.bind(path)
+        unix.listen()
+        for address, server, peer in (
+                (f"localhost:{port}", there, f"127.0.0.1:{port}"),
+                (f"127.0.0.1:{port}", there, f"127.0.0.1:{port}"),
+                (f"unix:{path}", unix, f"unix:{path}")):
+            assert a.ask(f"dial {address}") == f"reached {peer}"
+            server.settimeout(wait.limit(10))
+            c, _ = server.accept()
+            with c:
+                assert c.recv(100) == b"echo over there\n"
+                c.sendall(b"half")
+                c.sendall(b" a line\n")
+                assert a.line() == "from half a line"
+                assert k.kennel.places() == 1
+                k.kennel.exact()
+            assert a.line() == "lost client"
+        with k.client() as b:           # a worker may dial its own listener
+            assert b.ask("dial %s:%d" % k.address) == "reached %s:%d" % k.address
+            assert [b.line(), b.line()] == ["from hello", "from over there"]
+            k.kennel.wait_places(3)
+    k.kennel.wait_places(1)             # the dialled one's is a's no more
+
+
+def test_dial_in_vain(lines):
+    k = lines(shards=1)
+    with k.client() as a, socket.create_server(("127.0.0.1", 0), backlog=1) as full:
+        port = Ports.take()
+        assert a.ask(f"dial 127.0.0.1:{port}") == f"failed {errno.ECONNREFUSED}"
+        assert a.ask("dial unix:/nowhere/x") == f"failed {errno.ENOENT}"
+        assert a.ask("dial no-such-host.invalid:1") == \
+            f"failed {errno.EHOSTUNREACH}"
+        for wrong in "localhost", "localhost:0", ":1", "a:b", "unix:", "[::1]":
+            assert a.ask(f"dial {wrong}") == "no address"
+        crowd = [socket.socket() for _ in range(4)]     # nobody accepts there
+        for c in crowd:
+            c.setblocking(False)
+            c.connect_ex(full.getsockname())
+        begun = time.monotonic()
+        assert a.ask("dial 127.0.0.1:%d" % full.getsockname()[1]) in (
+            f"failed {errno.ETIMEDOUT}",)
+        assert time.monotonic() - begun > 1
+        for c in crowd:
+            c.close()
+        a.send("dial no-such-host.invalid:1")           # under way at the end
+    assert k.kennel.term() == 0
 
 
 # ---- the gateway ----
