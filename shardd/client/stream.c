@@ -14,6 +14,8 @@
 #include "common/spare.h"
 #include "common/turn.h"
 #include "proto/event.h"
+#include "proto/limits.h"
+#include "proto/pack.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/stream.h"
@@ -296,6 +298,23 @@ stream_clear(struct conn *c)
 	spare_put(st, sizeof(*st));
 }
 
+/* In what form it is, what was heard for nothing, and the heart-beat. */
+static int
+stream_freeze(struct conn *c, struct buf *state, struct buf *early)
+{
+	const struct stream	*st = c->proto;
+
+	(void)early;
+	pack_array(state, 4);
+	pack_u64(state, stream_kind(c));
+	pack_u64(state, (uint64_t)st->chunked);
+	pack_u64(state, st->heard);
+	pack_str(state, st->beat == NULL ? slice_of(NULL, 0) :
+	    payload_wire(st->beat));
+	errno = ENOMEM;
+	return (state->failed ? -1 : 0);
+}
+
 static const struct protocol stream_bytes = {
 	.input = stream_input,
 	.resume = stream_resume,
@@ -305,6 +324,8 @@ static const struct protocol stream_bytes = {
 	.farewell = stream_farewell,
 	.close = stream_close,
 	.form = stream_form,
+	.freeze = stream_freeze,
+	.capsule = CAPSULE_STREAM,
 	.clear = stream_clear,
 };
 
@@ -317,6 +338,8 @@ static const struct protocol stream_events = {
 	.farewell = stream_farewell,
 	.close = stream_close_events,
 	.form = stream_form_event,
+	.freeze = stream_freeze,
+	.capsule = CAPSULE_STREAM,
 	.clear = stream_clear,
 };
 
@@ -361,6 +384,40 @@ int
 stream_start_events_old(struct conn *c, struct buf *rest)
 {
 	return (stream_begin(c, rest, &stream_events, 0));
+}
+
+int
+stream_thaw(struct conn *c, struct slice state, struct slice early)
+{
+	struct buf	 none = { 0 };
+	struct pack_in	 in;
+	struct stream	*st;
+	struct slice	 beat;
+	uint64_t	 kind, heard;
+	int		 chunked;
+
+	(void)early;
+	if (pack_open(&in, state.data, state.len) == -1)
+		return (-1);
+	kind = pack_in_u64(&in, STREAM_EVENTS);
+	chunked = (int)pack_in_u64(&in, 1);
+	heard = pack_in_u64(&in, STREAM_INPUT_MAX);
+	beat = pack_in_str(&in, CAPSULE_MAX);
+	errno = EPROTO;
+	if (in.bad || kind == STREAM_NONE)
+		return (-1);
+	errno = ENOMEM;
+	if (stream_begin(c, &none, kind == STREAM_EVENTS ? &stream_events :
+	    &stream_bytes, chunked) == -1)
+		return (-1);
+	st = c->proto;
+	st->heard = (size_t)heard;
+	if (st->beat != NULL)
+		payload_unref(st->beat);
+	st->beat = NULL;
+	if (beat.len > 0 && (st->beat = payload_raw(beat)) == NULL)
+		return (-1);
+	return (0);
 }
 
 enum stream_kind

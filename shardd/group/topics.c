@@ -174,6 +174,20 @@ topics_at(const struct conn *c, size_t i)
 }
 
 int
+topics_has_any(const struct conn *c, struct slice topics)
+{
+	const char	*end = topics.data + topics.len, *stop;
+
+	for (const char *name = topics.data; name < end; name = stop + 1) {
+		if ((stop = memchr(name, '\0', (size_t)(end - name))) == NULL)
+			break;
+		if (subscription_find(c, name) != NULL)
+			return (1);
+	}
+	return (0);
+}
+
+int
 topics_pack(struct buf *dst, const char *const *topics)
 {
 	for (; *topics != NULL; topics++)

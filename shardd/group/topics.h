@@ -35,4 +35,7 @@ void	 topics_emit(struct replica *r, struct slice topics, struct payload *p,
 size_t	 topics_missed(struct replica *r, struct slice topics,
 	    struct slice but);
 
+/* Has c joined at least one of those, as topics_pack() made them? */
+int	 topics_has_any(const struct conn *c, struct slice topics);
+
 #endif

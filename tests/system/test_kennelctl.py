@@ -79,7 +79,7 @@ def test_drain_keeps_the_slot_empty_until_restart(start):
     assert p.returncode == 0, p.stderr
     assert "slot 0 is empty" in p.stdout
     n = before[0]["connections"]
-    assert n > 0 and f"{n} of {n} closed" in p.stderr
+    assert n > 0 and f"{n} of {n} gone" in p.stderr
     s, = k.status()["shards"]
     assert s["pid"] == before[1]["pid"]
     assert k.status()["totals"]["gone"]["drained"] == n
@@ -144,7 +144,7 @@ def test_drain_draws_a_bar_on_a_terminal(start):
     text = os.read(master, 100000).decode()
     os.close(master)
     assert p.returncode == 0, text
-    assert re.search(r"\r\[[#.]{30}\] \d+ of \d+ closed", text), text
+    assert re.search(r"\r\[[#.]{30}\] \d+ of \d+ gone", text), text
     assert "[" + "#" * 30 + "]" in text
     for c in people:
         c.close()
@@ -321,7 +321,7 @@ def test_help_and_the_manual_name_every_command():
                        text=True, timeout=wait.limit(30))
     assert p.returncode == 0
     commands = re.findall(r"^  ([a-z][a-z-]*) ", p.stdout, re.M)
-    assert len(commands) == 15
+    assert len(commands) == 20
     with open(os.path.join(kits.TOP, "deploy/man/kennelctl.1")) as f:
         page = f.read()
     with open(os.path.join(kits.TOP, "README.md")) as f:
@@ -356,7 +356,8 @@ def test_bash_completes(start):
                        text=True, timeout=wait.limit(30))
     commands = re.findall(r"^  ([a-z][a-z-]*) ", p.stdout, re.M)
     assert sorted(complete(k, "")) == sorted(commands)
-    assert complete(k, "re") == ["restart", "reload", "ready"]
+    assert complete(k, "re") == ["restart", "rebalance", "reload",
+                                 "ready"]
     assert complete(k, "log-level", "d") == ["debug"]
     assert complete(k, "room", "") == ["rm"]
     assert complete(k, "drain", "0", "--") == \
