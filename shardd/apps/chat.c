@@ -177,7 +177,7 @@ static int
 chat_thaw(struct kennel_socket *s, const char *data, size_t len, int how)
 {
 	(void)data, (void)len, (void)how;
-	chat_count(s, 1);
+	chat_users_count(s, 1);
 	return (0);
 }
 
@@ -186,7 +186,7 @@ static void
 chat_moved(struct kennel_socket *s, int how)
 {
 	(void)how;
-	chat_count(s, -1);
+	chat_users_count(s, -1);
 }
 
 /* Somebody was lost, and nobody knows who: the list says who is left. */
