@@ -58,7 +58,9 @@ orders_have_conn_cb(const struct conn *k, void *control)
 		.type = CTL_HAVE_CONN, .id = k->id,
 		.replica = k->replica == NULL ? 0 : k->replica->id,
 		.uid = conn_uid(k),
-		.flags = k->state == CONN_HTTP ? CTL_F_HTTP : 0,
+		/* A handshake has a place of its own from the beginning. */
+		.flags = k->state == CONN_HTTP && (k->told &
+		    CAPSULE_F_UPGRADE) == 0 ? CTL_F_HTTP : 0,
 	};
 
 	if (k->state != CONN_PARKED)
