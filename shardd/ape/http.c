@@ -12,9 +12,11 @@
 
 static void	 http_connect(struct kennel_request *, const char *);
 static void	 http_map(struct kennel_request *, const char *);
+static void	 http_module(struct kennel_request *, const char *);
 static void	 http_ping(struct kennel_request *, const char *);
 static void	 http_poll(struct kennel_request *, const char *);
 static void	 http_script(struct kennel_request *, const char *);
+static void	 http_types(struct kennel_request *, const char *);
 
 /* What is behind the mount's own name; a row that ends with '/' has more behind it. */
 static const struct http_row {
@@ -27,6 +29,8 @@ static const struct http_row {
 	{ "/ping",	"GET, HEAD",	0, http_ping },
 	{ "/poll",	"GET, POST",	0, http_poll },
 	{ ".js",	"GET, HEAD",	1, http_script },
+	{ ".mjs",	"GET, HEAD",	1, http_module },
+	{ ".d.ts",	"GET, HEAD",	1, http_types },
 	{ ".js.map",	"GET, HEAD",	1, http_map },
 };
 
@@ -73,6 +77,24 @@ http_script(struct kennel_request *q, const char *rest)
 	(void)rest;
 	kennel_header(q, "Content-Type", "application/javascript");
 	kennel_respond_page(q, "ape.js");
+}
+
+/* The same as a module. */
+static void
+http_module(struct kennel_request *q, const char *rest)
+{
+	(void)rest;
+	kennel_header(q, "Content-Type", "application/javascript");
+	kennel_respond_page(q, "ape.mjs");
+}
+
+/* And its types. */
+static void
+http_types(struct kennel_request *q, const char *rest)
+{
+	(void)rest;
+	kennel_header(q, "Content-Type", "text/plain;charset=utf-8");
+	kennel_respond_page(q, "ape.d.ts");
 }
 
 /* It is served as it was written. */

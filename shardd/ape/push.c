@@ -129,6 +129,7 @@ out:
 struct push_sent {
 	ape_sent_cb	*sent;
 	void		*arg;
+	int		 here;		/* somebody here has it */
 };
 
 /* Has a neighbour reached somebody? */
@@ -137,7 +138,7 @@ push_sent_cb(struct kennel_replica *r, const struct kennel_slot *slots,
     size_t n, void *arg)
 {
 	struct push_sent	*s = arg;
-	int			 reached = 0;
+	int			 reached = s->here;
 
 	(void)r;
 	for (size_t i = 0; i < n; i++)
@@ -154,24 +155,26 @@ push_to(struct room *room, const char *id, const char *type,
 {
 	struct buf		 b = buf_take(&push_kept);
 	struct push_sent	*s = NULL;
+	struct ape_client	*c;
 	struct slice		 text;
-	size_t			 n, head = 1 + APE_ID;
-	int			 rv = -1;
+	size_t			 head = 1 + APE_ID;
+	int			 alone, rv = -1;
 
 	buf_add(&b, (const char[]){ PUSH_TO }, 1);
 	buf_add(&b, id, APE_ID);
 	if (push_write(&b, type, data) == -1)
 		goto out;
 	text = slice_of(b.data + head, b.len - head);
-	n = push_id(room, id, type, data, text);
+	c = room_find(room, id, APE_ID);
 	/* A WebSocket's id is one client's; a stream's twins may be elsewhere. */
+	alone = c != NULL && !c->stream;
 	if ((s = malloc(sizeof(*s))) == NULL)
 		goto out;
 	s->sent = sent;
 	s->arg = arg;
-	if (n > 0) {
-		push_sent_cb(room->replica, (const struct kennel_slot[]){
-		    { .data = "1", .len = 1 } }, 1, s);
+	s->here = push_id(room, id, type, data, text) > 0;
+	if (alone) {
+		push_sent_cb(room->replica, NULL, 0, s);
 		s = NULL;
 		rv = 0;
 	} else if ((rv = kennel_replica_gossip(room->replica, b.data, b.len, 0,
