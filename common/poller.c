@@ -29,6 +29,8 @@ poller_what(uint32_t events)
 		what |= EV_READ;
 	if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP))
 		what |= EV_WRITE;
+	if (events & EPOLLRDHUP)
+		what |= EV_CLOSED;
 	return (what);
 }
 
@@ -113,6 +115,8 @@ poller_want(struct poller *p, int fd, uint8_t *have, short what, void *arg)
 		e.events |= EPOLLIN;
 	if (what & EV_WRITE)
 		e.events |= EPOLLOUT;
+	if (what & EV_CLOSED)
+		e.events |= EPOLLRDHUP;
 	if (epoll_ctl(p->fd, op, fd, &e) == -1)
 		return (-1);
 	if (what == 0)

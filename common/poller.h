@@ -11,8 +11,9 @@
 struct event_base;
 struct poller;
 
-/* arg of the descriptor, and EV_READ and EV_WRITE as they apply: also what was
- * not wanted (an error is both), or is not any more in this turn. */
+/* arg of the descriptor, and EV_READ, EV_WRITE and EV_CLOSED (the other side has shut
+ * down its) as they apply: also what was not wanted (an error is READ and WRITE), or
+ * is not any more in this turn. */
 typedef void	poller_cb(void *arg, short what);
 
 /* NULL with errno. */
@@ -21,7 +22,7 @@ void	 poller_free(struct poller *p);		/* closes no descriptor */
 /* What is ready now, without the loop: arg is the poller.  How many. */
 int	 poller_run(void *arg);
 /*
- * Want what (EV_READ | EV_WRITE; 0: nothing) of fd.  *have, zeroed at first, is
+ * Want what (EV_READ | EV_WRITE | EV_CLOSED; 0: nothing) of fd.  *have, zeroed at first, is
  * what is wanted now, and nothing is done if that is the same.  0, or -1 with errno
  * and *have unchanged.  Want nothing before fd is closed or sent away, and before
  * arg is freed: the callback does not get arg any more, also for what was reported

@@ -107,15 +107,15 @@ redis_channels_pushed(struct redis_channels *cs, const redisReply *raw)
 	if (raw->type != REDIS_REPLY_ARRAY || raw->elements != 3 ||
 	    e[0]->type != REDIS_REPLY_STRING)
 		return (0);
-	if (strcmp(e[0]->str, "message") != 0 ||
-	    e[1]->type != REDIS_REPLY_STRING ||
-	    e[2]->type != REDIS_REPLY_STRING)
-		return (1);		/* SUBSCRIBE and UNSUBSCRIBE worked */
-	n = map_find(&cs->map, e[1]->str, (size_t)e[1]->len);
-	if (n != NULL) {
-		ch = container_of(n, struct redis_channel, node);
+	if (e[1]->type != REDIS_REPLY_STRING ||
+	    (n = map_find(&cs->map, e[1]->str, (size_t)e[1]->len)) == NULL)
+		return (1);
+	ch = container_of(n, struct redis_channel, node);
+	if (strcmp(e[0]->str, "message") == 0 &&
+	    e[2]->type == REDIS_REPLY_STRING)
 		ch->cb(e[1]->str, (size_t)e[1]->len, e[2]->str,
 		    (size_t)e[2]->len, ch->arg);
-	}
+	else if (strcmp(e[0]->str, "subscribe") == 0)
+		ch->cb(e[1]->str, (size_t)e[1]->len, NULL, 0, ch->arg);
 	return (1);
 }

@@ -9,6 +9,7 @@
 struct redis_conn;
 struct redisReply;
 
+/* msg NULL: the channel is heard from now on, for the first time or again. */
 typedef void	redis_message_cb(const char *channel, size_t clen,
 		    const char *msg, size_t mlen, void *arg);
 

@@ -21,6 +21,8 @@
 #include "gatewayd/address.h"
 #include "gatewayd/answer.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/ask.h"
+#include "gatewayd/brush.h"
 #include "gatewayd/complaint.h"
 #include "gatewayd/forwarded.h"
 #include "gatewayd/handoff.h"
@@ -58,6 +60,7 @@ struct arrival {
 	uint64_t	 deadline;	/* clock_ms */
 	uint32_t	 flags;		/* CAPSULE_F_TLS */
 	const struct inlet *inlet;	/* a proxy's head is awaited; else NULL */
+	const struct inlet *raw;	/* has no other head; NULL: it is HTTP */
 	struct address	*address;	/* a reference, or NULL */
 	struct buf	 in;		/* what came of an incomplete head */
 	size_t		 scanned;
@@ -95,7 +98,6 @@ static int	 arrival_detach(struct arrival *);
 static void	 arrival_close(struct arrival *);
 static void	 arrival_turn_away(struct arrival *, enum refusal, int,
 	    const char *, int);
-static void	 arrival_brush_off(struct arrivals *, int, enum refusal);
 static void	 arrivals_misled(struct arrivals *, int, const struct inlet *,
 		    const char *, const char *);
 static void	 arrival_misled(struct arrival *, const char *);
@@ -103,6 +105,7 @@ static void	 arrival_read(struct arrival *);
 static void	 arrival_input(struct arrival *, const char *, size_t);
 static void	 arrival_hand_over(struct arrival *, const struct http_head *,
 	    struct slice);
+static void	 arrival_hand_over_raw(struct arrival *, struct slice);
 
 struct arrivals *
 arrivals_new(struct event_base *base, const struct settings *settings,
@@ -180,12 +183,14 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 
 	if (s->accept_rate > 0 && !bucket_take(&as->accepts, clock_ms(),
 	    s->accept_rate, s->accept_rate, 1)) {
-		arrival_brush_off(as, fd, REFUSED_ACCEPT_RATE);
+		brush_off(as->totals, fd, inlet, REFUSED_ACCEPT_RATE);
 		return;
 	}
 	as->totals->accepted++;
-	if (arrivals_count(as) >= s->handshakes_max) {
-		linger_refuse(as->linger, fd, REFUSED_HANDSHAKES, 0, NULL, 0);
+	if (arrivals_count(as) >= s->handshakes_max &&
+	    (inlet->route == NULL || inlet->proxy_protocol)) {
+		linger_turn_away(as->linger, fd, inlet->route != NULL,
+		    REFUSED_HANDSHAKES, 0);
 		return;
 	}
 	sock_format(peer, sizeof(peer), sa, len);
@@ -196,46 +201,29 @@ arrival_accept_cb(int fd, const struct sockaddr *sa, socklen_t len,
 	}
 	if ((a = arrival_new(as, fd, slice_str(peer), inlet->proxy_protocol ?
 	    PEER_MAX : 0, 0)) == NULL) {
-		linger_refuse(as->linger, fd, REFUSED_MEMORY, 0, NULL, 0);
+		linger_turn_away(as->linger, fd, inlet->route != NULL,
+		    REFUSED_MEMORY, 0);
 		return;
 	}
+	a->raw = inlet->route == NULL ? NULL : inlet;
 	if (inlet->proxy_protocol)
 		a->inlet = inlet;
 	else if (arrival_count(a, a->peer) == -1) {
 		arrival_turn_away(a, REFUSED_ADDRESS, 0, NULL, 0);
 		return;
 	}
-	arrival_read(a);		/* often the request is there */
+	if (a->raw != NULL && a->inlet == NULL)
+		arrival_hand_over_raw(a, slice_of(NULL, 0));
+	else
+		arrival_read(a);	/* often the request is there */
 }
 
 void
-arrival_refuse_cb(int fd, void *arrivals)
+arrival_refuse_cb(int fd, const struct inlet *inlet, void *arrivals)
 {
-	arrival_brush_off(arrivals, fd, REFUSED_DESCRIPTORS);
-}
+	struct arrivals	*as = arrivals;
 
-/* Refuse at next to no cost. */
-static void
-arrival_brush_off(struct arrivals *as, int fd, enum refusal why)
-{
-	static const char	 answer[] =
-	    "HTTP/1.1 503 Service Unavailable\r\n"
-	    "Content-Type: text/plain\r\n"
-	    "Content-Length: 20\r\n"
-	    "Retry-After: 2\r\n"
-	    "Connection: close\r\n"
-	    "\r\n"
-	    "Service Unavailable\n";
-	char			 unread[ARRIVAL_READ];
-
-	as->totals->accepted++;
-	totals_refuse(as->totals, why);
-	/* Closing with the request unread would reset the answer away. */
-	for (int i = 0; i < 16; i++)
-		if (recv(fd, unread, sizeof(unread), MSG_DONTWAIT) <= 0)
-			break;
-	(void)send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-	sock_end(fd, 0);
+	brush_off(as->totals, fd, inlet, REFUSED_DESCRIPTORS);
 }
 
 void
@@ -381,8 +369,11 @@ arrival_turn_away(struct arrival *a, enum refusal why, int status,
 
 	log_debug("arrival peer=%s refused why=%s", a->client,
 	    refusal_label(why));
-	linger_refuse(as->linger, arrival_detach(a), why, status, text,
-	    head_only);
+	if (a->raw != NULL)
+		linger_turn_away(as->linger, arrival_detach(a), 1, why, 0);
+	else
+		linger_refuse(as->linger, arrival_detach(a), why, status, text,
+		    head_only);
 }
 
 /* ---- time ---- */
@@ -560,6 +551,10 @@ arrival_input(struct arrival *a, const char *data, size_t len)
 	}
 	if (a->inlet != NULL && (known = arrival_introduce(a, &all)) == -1)
 		return;
+	if (known && a->raw != NULL) {
+		arrival_hand_over_raw(a, all);
+		return;
+	}
 	switch (!known ? PARSE_MORE : http_head_parse(&h, all.data, all.len,
 	    &a->scanned, &limits)) {
 	case PARSE_MORE:
@@ -602,6 +597,24 @@ arrival_missing(struct arrival *a, const struct http_head *h)
 	arrival_answer(a, &out);
 }
 
+/* Place a, whose bytes are early.  Frees a, but what ask borrows outlives the call. */
+static void
+arrival_go(struct arrival *a, struct handoff_ask *ask, struct slice early)
+{
+	struct arrivals	*as = a->all;
+	struct buf	 in = a->in;
+
+	ask->id = placement_next_id(as->placement);
+	ask->early = early;
+	ask->address = a->address;
+	memset(&a->in, 0, sizeof(a->in));
+	event_del(&a->ev);
+	arrival_leave(a);
+	handoff_start(as->handoffs, ask, a->fd);
+	buf_clear(&in);
+	arrival_free(a);
+}
+
 /* all: every byte read, the head at its start.  Frees a. */
 static void
 arrival_hand_over(struct arrival *a, const struct http_head *h,
@@ -614,7 +627,7 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 	struct forwarded	 from;
 	struct origin_here	 here;
 	const char		*why;
-	struct buf		 in = a->in, out = { .max = 16384 };
+	struct buf		 out = { .max = 16384 };
 	int			 head_only = slice_is(h->method, "HEAD");
 	int			 missing;
 
@@ -661,36 +674,25 @@ arrival_hand_over(struct arrival *a, const struct http_head *h,
 		arrival_turn_away(a, REFUSED_LEAVING, 0, NULL, head_only);
 		return;
 	}
-	memset(&ask, 0, sizeof(ask));
-	ask.id = placement_next_id(as->placement);
-	ask.group = m.has_group ? m.group : slice_of(NULL, 0);
-	ask.uid = m.uid;
-	ask.app = slice_str(m.app);
-	ask.route = slice_str(m.label);
-	ask.peer = slice_str(from.peer);
+	ask_request(&ask, h, &m, &from, &here, a->flags);
 	if (strcmp(from.peer, a->peer) != 0)
 		ask.via = slice_str(a->peer);
-	ask.early = all;
-	ask.limit = m.limit;
-	ask.flags = a->flags | (m.uid_made ? CAPSULE_F_UID_MADE : 0) |
-	    (from.trusted ? CAPSULE_F_PROXIED : 0) |
-	    (slice_caseis(here.scheme, "https") ? CAPSULE_F_SECURE : 0) |
-	    (m.cors ? CAPSULE_F_CORS : 0) |
-	    (m.protocol ? CAPSULE_F_PROTOCOL : 0);
-	if (http_head_websocket(h, &why) == 0)
-		ask.flags |= CAPSULE_F_UPGRADE;
-	else
-		ask.http = !route_lasts(m.route, h);
-	ask.head_only = head_only;
-	ask.address = a->address;
-	ask.headers = m.headers;
-	ask.nheaders = m.nheaders;
-	/* The bytes and the peer's name outlive the record for the call. */
-	memset(&a->in, 0, sizeof(a->in));
-	event_del(&a->ev);
-	arrival_leave(a);
-	handoff_start(as->handoffs, &ask, a->fd);
-	buf_clear(&in);
-	arrival_free(a);
+	arrival_go(a, &ask, all);
 }
 
+/* As its listener says.  early: what came behind the proxy's head.  Frees a. */
+static void
+arrival_hand_over_raw(struct arrival *a, struct slice early)
+{
+	struct arrivals		*as = a->all;
+	struct handoff_ask	 ask;
+
+	as->totals->raw++;
+	if (as->leaving || ask_raw(&ask, a->raw, slice_str(a->peer),
+	    a->flags) == -1) {
+		arrival_turn_away(a, as->leaving ? REFUSED_LEAVING :
+		    REFUSED_BAD_NAME, 0, NULL, 0);
+		return;
+	}
+	arrival_go(a, &ask, early);
+}

@@ -35,7 +35,7 @@ void	 arrivals_free(struct arrivals *as);
 /* The sockets' callbacks. */
 void	 arrival_accept_cb(int fd, const struct sockaddr *peer, socklen_t len,
 	    const struct inlet *inlet, void *arrivals);
-void	 arrival_refuse_cb(int fd, void *arrivals);
+void	 arrival_refuse_cb(int fd, const struct inlet *inlet, void *arrivals);
 /* c: early bytes, peer, via, flags; fd is taken. */
 void	 arrival_home(struct arrivals *as, const struct capsule *c, int fd);
 size_t	 arrivals_count(const struct arrivals *as);	/* handshakes */

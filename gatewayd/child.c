@@ -1,5 +1,7 @@
 /* One process of ours. */
 #include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -18,6 +20,7 @@
 
 #define CHILD_LOCK	3		/* where it finds its lock */
 #define CHILD_REPORT	4		/* closed by exec, else says why not */
+#define CHILD_PROGRAM	5		/* what is executed */
 
 struct child_fault {
 	int	 error;
@@ -35,7 +38,7 @@ static int		 child_is_first;
 
 static struct child	*child_find(pid_t, int);
 
-static void	 child_run(const char *, char *const *, const char *,
+static void	 child_run(const char *, int, char *const *, const char *,
 		    const struct sock_fprog *, int)
 		    __attribute__((noreturn));
 
@@ -55,8 +58,9 @@ child_first(void)
 }
 
 pid_t
-child_spawn(const char *path, char *const *argv, const char *lock_path,
-    const struct sock_fprog *filter, int *pidfd, pid_t *holder)
+child_spawn(const char *path, int program, char *const *argv,
+    const char *lock_path, const struct sock_fprog *filter, int *pidfd,
+    pid_t *holder)
 {
 	struct child_fault	 fault = { 0, 0 };
 	struct child		*c;
@@ -77,7 +81,7 @@ child_spawn(const char *path, char *const *argv, const char *lock_path,
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	if ((pid = fork()) == 0)
-		child_run(path, argv, lock_path, filter, report[1]);
+		child_run(path, program, argv, lock_path, filter, report[1]);
 	save = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(report[1]);
@@ -190,9 +194,32 @@ child_find(pid_t pid, int alive)
 	return (NULL);
 }
 
+/*
+ * Execute what is open as CHILD_PROGRAM: by its path, if that still leads to it, for
+ * then it finds itself under its name; else by the descriptor, which an interpreter
+ * has to find open.  Returns when it failed.
+ */
+static void
+child_exec(const char *path, char *const *argv)
+{
+	struct stat	 mine, there;
+
+	if (fstat(CHILD_PROGRAM, &mine) == -1)
+		return;
+	if (stat(path, &there) == 0 && mine.st_dev == there.st_dev &&
+	    mine.st_ino == there.st_ino)
+		execv(path, argv);
+	(void)syscall(SYS_execveat, CHILD_PROGRAM, "", argv, environ,
+	    AT_EMPTY_PATH);
+	/* A script finds nothing behind a descriptor that exec has closed. */
+	if (errno == ENOENT && fcntl(CHILD_PROGRAM, F_SETFD, 0) == 0)
+		(void)syscall(SYS_execveat, CHILD_PROGRAM, "", argv, environ,
+		    AT_EMPTY_PATH);
+}
+
 /* Between fork and exec: system calls only.  All signals are blocked. */
 static void
-child_run(const char *path, char *const *argv, const char *lock_path,
+child_run(const char *path, int program, char *const *argv, const char *lock_path,
     const struct sock_fprog *filter, int report)
 {
 	struct child_fault	 fault = { 0, 0 };
@@ -212,11 +239,17 @@ child_run(const char *path, char *const *argv, const char *lock_path,
 		goto fail;
 	if (fd != 0 && dup2(fd, 0) == -1)
 		goto fail;
+	if (program != -1 && (program = fcntl(program, F_DUPFD_CLOEXEC,
+	    CHILD_PROGRAM + 1)) == -1)
+		goto fail;
 	if (report != CHILD_REPORT &&
 	    (report = dup3(report, CHILD_REPORT, O_CLOEXEC)) == -1)
 		goto fail;
+	if (program != -1 &&
+	    dup3(program, CHILD_PROGRAM, O_CLOEXEC) == -1)
+		goto fail;
 	close(CHILD_LOCK);
-	proc_close_from(CHILD_REPORT + 1);
+	proc_close_from(CHILD_REPORT + 1 + (program != -1));
 	/* Opened last and never moved: to close a copy is to lose the lock. */
 	if (lock_path != NULL && (fd = proc_lock(lock_path, 0,
 	    &fault.holder)) != CHILD_LOCK) {
@@ -228,7 +261,10 @@ child_run(const char *path, char *const *argv, const char *lock_path,
 		goto fail;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execv(path, argv);
+	if (program == -1)
+		execv(path, argv);
+	else
+		child_exec(path, argv);
 fail:
 	fault.error = errno;
 	(void)!write(report, &fault, sizeof(fault));

@@ -19,7 +19,9 @@ struct sock_fprog;
  */
 void	 child_first(void);
 /*
- * Start path with argv.  Its standard input is /dev/null, output and error are
+ * Start path with argv; of the file that is open as `program` (-1: none), also when
+ * path leads to another one by now, or nowhere.  A script is then read from
+ * descriptor 5, which it inherits.  Its standard input is /dev/null, output and error are
  * ours; descriptor 3 is lock_path (NULL: closed), created and locked by the new
  * process itself, which holds the lock until it ends; no other descriptor is
  * open.  Signals are as on a fresh process; it has a process group of its own,
@@ -29,7 +31,7 @@ void	 child_first(void);
  * *holder not 0 (that process has the lock), or why it could not be forked or
  * executed.  Returns only when it has been executed.
  */
-pid_t	 child_spawn(const char *path, char *const *argv,
+pid_t	 child_spawn(const char *path, int program, char *const *argv,
 	    const char *lock_path, const struct sock_fprog *filter,
 	    int *pidfd, pid_t *holder);
 /* SIGCHLD: how those have ended is kept for child_ended(); whoever else has become

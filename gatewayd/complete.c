@@ -214,12 +214,36 @@ complete_policy_cb(const char *label, const char *key, const char *value,
 	free(option);
 }
 
+/* What the workers are to know of raw listeners. */
+static void
+complete_listeners(struct settings *s)
+{
+	const struct inlet	*in;
+	struct buf		 b = { 0 };
+	char			*option;
+
+	for (size_t i = 0; i < s->inlets.n; i++) {
+		in = &s->inlets.list[i];
+		if (in->route == NULL)
+			continue;
+		buf_reset(&b);
+		inlet_tell(in, &b);
+		if (buf_add(&b, "", 1) == -1)
+			settings_have(NULL);
+		option = settings_printf("listener %s", in->label);
+		settings_option(s, option, b.data)->live = 1;
+		free(option);
+	}
+	buf_clear(&b);
+}
+
 void
 complete_routes(struct settings *s)
 {
 	struct buf	 links = { .max = 32 << 10 };	/* fits into a packet */
 
 	routes_policies(s->routes, complete_policy_cb, s);
+	complete_listeners(s);
 
 	routes_links(s->routes, complete_link_cb, &links);
 	settings_option(s, "links", buf_add(&links, "", 1) == -1 ? "" :

@@ -220,8 +220,11 @@ configuration_section_cb(void *arg, const char *section, const char *label,
 {
 	struct load	*l = arg;
 
-	if (strcmp(section, "listener") == 0)
+	if (strcmp(section, "listener") == 0) {
+		if (l->origin == FROM_FILE)
+			inlets_drop_built_in(&l->s->inlets);
 		return (inlets_section(&l->s->inlets, label, why));
+	}
 	if (strcmp(section, "route") != 0)
 		return (0);
 	if (l->routes != l->origin) {
@@ -292,6 +295,7 @@ configuration_read(struct load *l, const char *worker, char *text, size_t size)
 	if (config_text("built-in configuration", configuration_default_ini, sections,
 	    nitems(sections), configuration_section_cb, l, &err) == -1)
 		goto bad;
+	inlets_set_built_in(&s->inlets);
 	l->origin = FROM_FILE;
 	if (s->config != NULL && config_file(s->config, sections,
 	    nitems(sections), configuration_section_cb, l, &err) == -1)
@@ -302,9 +306,12 @@ configuration_read(struct load *l, const char *worker, char *text, size_t size)
 	    configuration_own_ini, sections, nitems(sections), configuration_section_cb,
 	    l, &err) == -1)
 		goto bad;
-	/* Who has listeners of his own does not ask for the built-in one. */
+	/* Who has listeners of his own does not ask for the built-in ones. */
 	if (l->given[ROW_LISTEN] == BUILT_IN && inlets_sections(&s->inlets))
 		inlets_unlisten(&s->inlets);
+	if (l->given[ROW_LISTEN] != BUILT_IN || !complete_is_ours(worker ==
+	    NULL ? s->worker : worker))
+		inlets_drop_built_in(&s->inlets);
 	if (s->limit != 0)
 		routes_set_limit(s->routes, s->limit);
 	if (inlets_check(&s->inlets, why, sizeof(why)) == 0 &&
@@ -387,6 +394,25 @@ configuration_name_listeners(const struct settings *a, const struct settings *b,
 		if (y == NULL || (same && !inlet_same(x, y)))
 			buf_addf(names, "%s[listener %s]", names->len > 0 ?
 			    ", " : "", x->label);
+	}
+}
+
+/* Raw listeners: take what their connections are to be, and name those that change. */
+static void
+configuration_take_listeners(struct settings *s, struct settings *fresh,
+    struct buf *taken)
+{
+	struct inlet	*in, *now;
+
+	for (size_t i = 0; i < s->inlets.n; i++) {
+		in = &s->inlets.list[i];
+		if (in->label == NULL || (now = (struct inlet *)(uintptr_t)
+		    inlets_find(&fresh->inlets, in->label,
+		    strlen(in->label))) == NULL || inlet_same_route(in, now))
+			continue;
+		inlet_swap_route(in, now);
+		buf_addf(taken, "%s[listener %s]", taken->len > 0 ? ", " : "",
+		    in->label);
 	}
 }
 
@@ -503,6 +529,7 @@ configuration_reload(struct settings *s, struct configuration_news *news)
 	configuration_name_options(s, &fresh, 0, &left);
 	configuration_name_listeners(&fresh, s, 1, &left);
 	configuration_name_listeners(s, &fresh, 0, &left);
+	configuration_take_listeners(s, &fresh, &taken);
 	configuration_names(news->taken, sizeof(news->taken), &taken);
 	configuration_names(news->left, sizeof(news->left), &left);
 	s->routes = fresh.routes;

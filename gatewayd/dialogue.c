@@ -12,9 +12,11 @@
 #include "common/log.h"
 #include "gatewayd/dialogue.h"
 #include "gatewayd/election.h"
+#include "gatewayd/journey.h"
 #include "gatewayd/ledger.h"
 #include "gatewayd/order.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/reserve.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/totals.h"
@@ -68,6 +70,9 @@ dialogue_hello(struct dialogue *d, struct control *c, const struct ctl *m,
 	s->incarnation = m->incarnation;
 	s->started = m->time;
 	s->version = wire_common(m->low, m->high, WIRE_VERSION);
+	s->capsule = m->capsule;
+	s->napps = 0;
+	journeys_hello(d->journeys, s);
 	keys_address(s->address, sizeof(s->address), set->node, s->slot,
 	    s->incarnation);
 
@@ -115,6 +120,15 @@ refuse:
 
 /* ---- what shards say ---- */
 
+/* An application that can move its connections, or cannot (0). */
+static int
+dialogue_have_app(struct dialogue *d, struct shard *s, const struct ctl *m,
+    int *fds, int cut)
+{
+	(void)d, (void)fds, (void)cut;
+	return (shard_note_app(s, m->app, m->high));
+}
+
 /* A replica that a shard has.  0, or -1: it is not to be spoken with any more. */
 static int
 dialogue_have_replica(struct dialogue *d, struct shard *s, const struct ctl *m,
@@ -149,7 +163,7 @@ dialogue_have_conn(struct dialogue *d, struct shard *s, const struct ctl *m,
 	(void)fds, (void)cut;
 	if (placement_have_place(d->shards->placement, s->site, m->id,
 	    m->replica, m->uid, m->flags & CTL_F_HTTP,
-	    m->flags & CTL_F_OVER) == 0)
+	    m->flags & CTL_F_OVER, m->flags & CTL_F_MOVING) == 0)
 		return (0);
 	shard_kill(s, "a connection that it has is not possible");
 	return (-1);
@@ -294,6 +308,11 @@ dialogue_gone(struct dialogue *d, struct shard *s, const struct ctl *m,
 		d->election->holding = &orders;
 		placement_release(placement, m->id, &last);
 		d->election->holding = NULL;
+	} else if (reserve_left(placement, m->id, s->site)) {
+		/* It has moved, and its old shard has not heard so yet. */
+		last = 0;
+		log_debug("shard slot=%" PRIu32 " id=%016" PRIx64
+		    " gone after it had moved", s->slot, m->id);
 	} else {
 		d->totals->second_release++;
 		log_warn("shard slot=%" PRIu32 " id=%016" PRIx64
@@ -387,11 +406,21 @@ dialogue_link_lost(struct dialogue *d, struct shard *s, const struct ctl *m,
 	return (0);
 }
 
+/* A connection moves, or not. */
+static int
+dialogue_journey(struct dialogue *d, struct shard *s, const struct ctl *m,
+    int *fds, int cut)
+{
+	(void)fds, (void)cut;
+	return (journeys_message(d->journeys, s, m));
+}
+
 static const struct {
 	int	(*run)(struct dialogue *, struct shard *,
 		    const struct ctl *, int *, int);
 	int	 hello;			/* belongs between HELLO and HELD */
 } dialogue_rows[CTL_NTYPES] = {
+	[CTL_HAVE_APP]	= { dialogue_have_app, 1 },
 	[CTL_HAVE_REPLICA] = { dialogue_have_replica, 1 },
 	[CTL_HAVE_CONN]	= { dialogue_have_conn, 1 },
 	[CTL_HELD]	= { dialogue_held, 1 },
@@ -405,6 +434,10 @@ static const struct {
 	[CTL_PONG]	= { dialogue_pong, 0 },
 	[CTL_LINK_LOST]	= { dialogue_link_lost, 0 },
 	[CTL_LEAVING]	= { dialogue_leaving, 0 },
+	[CTL_MOVED]	= { dialogue_journey, 0 },
+	[CTL_STAYED]	= { dialogue_journey, 0 },
+	[CTL_ARRIVED]	= { dialogue_journey, 0 },
+	[CTL_JOURNEY_DONE] = { dialogue_journey, 0 },
 };
 
 int
@@ -456,6 +489,7 @@ dialogue_welcome(const struct dialogue *d, struct shard *s)
 	const struct settings	*set = s->all->settings;
 	struct ctl		 m = { .type = CTL_WELCOME,
 				    .high = s->version,
+				    .capsule = CAPSULE_VERSION,
 				    .incarnation = d->incarnation,
 				    .text = slice_str(set->node),
 				    .value = slice_str(d->redis_url) };
@@ -465,6 +499,10 @@ dialogue_welcome(const struct dialogue *d, struct shard *s)
 	    .text = slice_str("redis_prefix"),
 	    .value = slice_str(set->redis_prefix) };
 	shard_tell(s, &m, NULL);
+	m = (struct ctl){ .type = CTL_OPTION, .text = slice_str("cluster"),
+	    .value = slice_str("yes") };
+	if (settings_shared(set))
+		shard_tell(s, &m, NULL);
 	dialogue_options(s, 0);
 	m = (struct ctl){ .type = CTL_START };
 	shard_tell(s, &m, NULL);

@@ -15,6 +15,7 @@ struct capsule;
 struct control;
 struct ctl;
 struct election;
+struct journeys;
 struct shard;
 struct shards;
 struct totals;
@@ -35,6 +36,7 @@ struct dialogue_ops {
 struct dialogue {		/* all borrowed */
 	struct shards	*shards;
 	struct election	*election;
+	struct journeys	*journeys;
 	struct totals	*totals;
 	const char	*redis_url;	/* "" for none; what the shards are told */
 	uint64_t	 incarnation;	/* of the gateway */

@@ -1,6 +1,7 @@
 /* Start and stop, in order. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
+#include "common/list.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/secret.h"
@@ -32,6 +34,7 @@
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/report.h"
+#include "gatewayd/rollcall.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/routes.h"
 #include "gatewayd/shard.h"
@@ -63,6 +66,10 @@ static void	 gateway_shard_ready(struct shard *, void *);
 static void	 gateway_shard_dead(struct shard *, void *);
 static void	 gateway_shard_buried(const char *, void *);
 static void	 gateway_room(void *);
+static size_t	 gateway_living(struct rollcall_shard *, size_t, void *);
+static void	 gateway_load(size_t *, size_t *, void *);
+static void	 gateway_dead_elsewhere(const char *,
+		    const struct rollcall_shard *, void *);
 static void	 gateway_adopted(struct shard *, uint64_t, void *);
 static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
 		    int, void *);
@@ -115,6 +122,9 @@ static const struct registry_ops gateway_registry_ops = {
 	.ready = gateway_shards,
 	.refused = gateway_refused,
 	.alive = gateway_alive,
+	.shards = gateway_living,
+	.load = gateway_load,
+	.dead = gateway_dead_elsewhere,
 };
 
 int
@@ -216,6 +226,10 @@ gateway_start(struct gateway *g)
 			fatalx("no redis-server");
 		mode = redisd_url(g->redisd);
 	}
+	if (!settings_shared(&g->settings))
+		log_info("node=%s is alone: its Redis is its own, if any; "
+		    "several nodes share one that --redis names",
+		    g->settings.node);
 	g->redis_url = strdup(strcmp(mode, "none") == 0 ? "" : mode);
 	if (g->redis_url == NULL)
 		fatal("start");
@@ -373,6 +387,52 @@ gateway_shard_buried(const char *address, void *arg)
 
 	if (g->registry != NULL)
 		registry_sweep(g->registry, address);
+}
+
+/* The shards that live, for the other nodes. */
+static size_t
+gateway_living(struct rollcall_shard *at, size_t max, void *arg)
+{
+	struct gateway	*g = arg;
+	struct shard	*s;
+	size_t		 n = 0;
+
+	for (size_t i = 0; g->roster != NULL && n < max &&
+	    i < roster_nslots(g->roster); i++) {
+		s = roster_slot(g->roster, i);
+		if (s->pid != 0 && s->incarnation != 0)
+			at[n++] = (struct rollcall_shard){ s->slot,
+			    s->incarnation };
+	}
+	return (n);
+}
+
+/* How much this node has, for the other nodes. */
+static void
+gateway_load(size_t *connections, size_t *groups, void *arg)
+{
+	struct gateway	*g = arg;
+
+	*connections = placement_count(g->placement);
+	*groups = list_count(placement_groups(g->placement));
+}
+
+/* A shard of another node is dead: ours are told. */
+static void
+gateway_dead_elsewhere(const char *node, const struct rollcall_shard *d,
+    void *arg)
+{
+	struct ctl	 m = { .type = CTL_DEAD, .slot = d->slot,
+			    .incarnation = d->incarnation,
+			    .text = slice_str(node) };
+	struct gateway	*g = arg;
+
+	log_info("node=%s slot=%u incarnation=%016" PRIx64 " is dead", node,
+	    (unsigned)d->slot, d->incarnation);
+	for (size_t i = 0; g->roster != NULL && i < roster_nslots(g->roster);
+	    i++)
+		if (shard_open(roster_slot(g->roster, i)))
+			shard_tell(roster_slot(g->roster, i), &m, NULL);
 }
 
 /* A shard may be started for those who wait. */

@@ -112,6 +112,11 @@ ghosts_ask(struct ghosts *g, struct slice address)
 		return;
 	ghost->ghosts = g;
 	memcpy(ghost->address, address.data, address.len);
+	if (g->ops->dead(address, g->arg)) {
+		g->ops->found(ghost->address, g->arg);
+		free(ghost);
+		return;
+	}
 	key = keys_shard(g->prefix, ghost->address);
 	if (key != NULL && redis_do(g->redis, GHOSTS_COMMAND_MS,
 	    ghosts_beats_cb, ghost, "EXISTS", key, NULL) == 0)
@@ -197,6 +202,12 @@ ghosts_leave(struct ghosts *g)
 	g->locked = 0;
 	redis_do(g->redis, GHOSTS_COMMAND_MS, NULL, NULL, "EVAL", ghosts_give,
 	    "1", g->lock, g->me, NULL);
+}
+
+void
+ghosts_soon(struct ghosts *g)
+{
+	g->looked = 0;
 }
 
 void

@@ -150,7 +150,7 @@ handoff_start(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 
 	if ((h = handoff_new(hs, ask, fd)) == NULL) {
 		address_unref(ask->address);
-		linger_refuse(hs->linger, fd, REFUSED_MEMORY, 0, NULL,
+		linger_turn_away(hs->linger, fd, ask->raw, REFUSED_MEMORY,
 		    ask->head_only);
 		return;
 	}
@@ -375,7 +375,7 @@ handoff_send(struct handoffs *hs, struct handoff *h)
 	handoff_unwait(hs, h);
 	memset(&c, 0, sizeof(c));
 	c.id = ask->id;
-	c.protocol = CAPSULE_HTTP;
+	c.protocol = ask->raw ? CAPSULE_RAW : CAPSULE_HTTP;
 	c.flags = ask->flags;
 	c.replica = place->replica == NULL ? 0 : place->replica->id;
 	c.group = ask->group;
@@ -480,11 +480,11 @@ handoff_again_work(void *arg)
 static void
 handoff_refuse(struct handoffs *hs, struct handoff *h, enum refusal why)
 {
-	int	 head_only = h->ask.head_only;
+	int	 raw = h->ask.raw, head_only = h->ask.head_only;
 
 	if (h->shard != NULL)
 		placement_release(hs->placement, h->ask.id, NULL);
-	linger_refuse(hs->linger, handoff_detach(hs, h), why, 0, NULL,
+	linger_turn_away(hs->linger, handoff_detach(hs, h), raw, why,
 	    head_only);
 }
 

@@ -17,6 +17,7 @@ struct handoff_ask {
 	uint32_t	 limit;
 	uint32_t	 flags;		/* CAPSULE_F_* */
 	int		 http;		/* plain */
+	int		 raw;		/* not HTTP at all */
 	int		 head_only;	/* HEAD, for a refusal */
 	struct address	*address;	/* a reference, or NULL */
 	const struct capsule_header *headers;

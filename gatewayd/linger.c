@@ -100,6 +100,20 @@ linger_refuse(struct lingerers *l, int fd, enum refusal why, int status,
 	linger_answer(l, fd, &out);
 }
 
+void
+linger_turn_away(struct lingerers *l, int fd, int raw, enum refusal why,
+    int head_only)
+{
+	if (!raw) {
+		linger_refuse(l, fd, why, 0, NULL, head_only);
+		return;
+	}
+	totals_refuse(l->totals, why);
+	(void)shutdown(fd, SHUT_WR);
+	if (l->count >= l->max || lingerer_new(l, fd) == -1)
+		sock_end(fd, 0);
+}
+
 /* ---- one ---- */
 
 /* fd is taken only on success: 0, or -1. */

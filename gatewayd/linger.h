@@ -24,5 +24,8 @@ void	 linger_answer(struct lingerers *l, int fd, struct buf *out);
  * table has them. */
 void	 linger_refuse(struct lingerers *l, int fd, enum refusal why, int status,
 	    const char *text, int head_only);
+/* The same as the table has it; raw: write the end only. */
+void	 linger_turn_away(struct lingerers *l, int fd, int raw,
+	    enum refusal why, int head_only);
 
 #endif

@@ -115,6 +115,12 @@ metrics_requests(const struct status *st)
 	return (st->totals->requests);
 }
 
+static uint64_t
+metrics_raw(const struct status *st)
+{
+	return (st->totals->raw);
+}
+
 static void
 metrics_refused(struct buf *out, const struct metrics_row *row,
     const struct status *st)
@@ -382,6 +388,9 @@ static const struct metrics_row metrics_rows[] = {
 	  METRIC_COUNTER, metrics_accepted, NULL },
 	{ "kennel_requests_total", "Heads of requests that the gateway has read.",
 	  METRIC_COUNTER, metrics_requests, NULL },
+	{ "kennel_connections_raw_total",
+	  "Connections to listeners of an application's own protocol.",
+	  METRIC_COUNTER, metrics_raw, NULL },
 	{ "kennel_connections_refused_total",
 	  "Connections that the gateway answered with an error, by reason.",
 	  METRIC_COUNTER, NULL, metrics_refused },

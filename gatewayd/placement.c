@@ -1,17 +1,15 @@
 /* (group, uid) to a shard, and the exact counts. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/log.h"
 #include "gatewayd/address.h"
+#include "gatewayd/group.h"
 #include "gatewayd/member.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/placement_in.h"
+#include "gatewayd/reserve.h"
 #include "proto/uids.h"
-
-#define GROUP_KEY_MAX	(APP_MAX + 1 + GROUP_MAX)
 
 static struct replica *placement_choose(const struct group *,
 	    struct slice, enum placement_why *);
@@ -25,18 +23,6 @@ static struct place *placement_seat(struct placement *, struct site *,
 static void	 placement_drop(struct placement *, struct place *, int *);
 static void	 placement_mourn(struct place *);
 static uint32_t	 place_hash(const void *);
-static struct group *group_find(const struct placement *, struct slice,
-	    struct slice);
-static struct group *group_new(struct placement *, struct slice, struct slice,
-	    uint32_t);
-static void	 group_free(struct placement *, struct group *);
-static void	 group_refresh(struct group *);
-static struct replica *group_least(const struct group *, int);
-static struct replica *replica_new(struct placement *, struct group *,
-	    struct site *, uint64_t);
-static void	 replica_free(struct placement *, struct replica *, int);
-static int	 replica_room(const struct replica *);
-static int	 site_room(const struct site *);
 
 struct placement *
 placement_new(uint64_t incarnation, const struct placement_ops *ops, void *arg)
@@ -49,6 +35,7 @@ placement_new(uint64_t incarnation, const struct placement_ops *ops, void *arg)
 	list_init(&p->sites);
 	list_init(&p->groups);
 	p->places.hash = place_hash;
+	reserve_init(p);
 	p->ops = ops == NULL ? &deaf : ops;
 	p->arg = arg;
 	p->incarnation = incarnation;
@@ -68,6 +55,7 @@ placement_free(struct placement *p)
 	while (!list_empty(&p->sites))
 		placement_site_remove(p, list_entry(p->sites.next, struct site,
 		    at));
+	set_clear(&p->moving);
 	set_clear(&p->places);
 	map_clear(&p->replicas);
 	map_clear(&p->by_name);
@@ -108,9 +96,11 @@ size_t
 placement_site_remove(struct placement *p, struct site *s)
 {
 	struct place	*place;
-	size_t		 n = s->count, at = 0;
+	size_t		 n, at = 0;
 
 	s->usable = 0;
+	reserve_site_ends(p, s);
+	n = s->count;
 	while (s->count > 0 && (place = set_next(&p->places, &at)) != NULL)
 		if (place_site(place) == s) {
 			if (s->dead)
@@ -139,13 +129,13 @@ placement_take(struct placement *p, const struct placement_ask *ask,
 	if (placement_find(p, ask->id) != NULL)
 		return (PLACEMENT_FULL);
 	if (ask->group.data != NULL &&
-	    (g = group_find(p, ask->app, ask->group)) != NULL)
+	    (g = group_named(p, ask->app, ask->group)) != NULL)
 		g->limit = limit;
 	if ((s = placement_decide(p, ask, g, &r, &why)) == NULL)
 		return (ask->http ? PLACEMENT_FULL : PLACEMENT_NEED_SHARD);
 	if (ask->group.data != NULL && r == NULL) {
 		if (g == NULL &&
-		    (g = group_new(p, ask->app, ask->group, limit)) == NULL)
+		    (g = group_begin(p, ask->app, ask->group, limit)) == NULL)
 			return (PLACEMENT_FULL);
 		if ((r = replica_new(p, g, s, 0)) == NULL) {
 			group_free(p, g);
@@ -176,7 +166,7 @@ placement_foresee(struct placement *p, const struct placement_ask *ask,
 	struct replica	*r;
 
 	if (ask->group.data != NULL)
-		g = group_find(p, ask->app, ask->group);
+		g = group_named(p, ask->app, ask->group);
 	f->site = placement_decide(p, ask, g, &r, &f->why);
 	f->answer = f->site != NULL ? PLACED : ask->http ? PLACEMENT_FULL :
 	    PLACEMENT_NEED_SHARD;
@@ -199,12 +189,6 @@ placement_find(const struct placement *p, uint64_t id)
 		if (place->id == id)
 			return (place);
 	return (NULL);
-}
-
-struct site *
-place_site(const struct place *place)
-{
-	return (place->replica != NULL ? place->replica->site : place->site);
 }
 
 /* For set.h. */
@@ -235,6 +219,8 @@ placement_release(struct placement *p, uint64_t id, int *last)
 		errno = ENOENT;
 		return (-1);
 	}
+	if (place->moving)
+		reserve_place_ends(p, reserve_find(p, id));
 	r = place->replica;
 	http = place->http;
 	placement_drop(p, place, last);
@@ -291,7 +277,6 @@ placement_have_replica(struct placement *p, struct site *s, uint64_t id,
     struct slice group, struct slice app, uint32_t limit)
 {
 	struct group	*g;
-	struct list	*e, *tmp;
 
 	if (id == 0 || group.len > GROUP_MAX || app.len > APP_MAX) {
 		errno = EINVAL;
@@ -302,14 +287,12 @@ placement_have_replica(struct placement *p, struct site *s, uint64_t id,
 		return (-1);
 	}
 	limit = limit == 0 ? 1 : limit;
-	if ((g = group_find(p, app, group)) == NULL &&
-	    (g = group_new(p, app, group, limit)) == NULL)
+	if ((g = group_named(p, app, group)) == NULL &&
+	    (g = group_begin(p, app, group, limit)) == NULL)
 		return (-1);
-	list_each(e, tmp, &g->replicas) {
-		if (list_entry(e, struct replica, at)->site == s) {
-			errno = EEXIST;
-			return (-1);
-		}
+	if (group_at(g, s) != NULL) {
+		errno = EEXIST;
+		return (-1);
 	}
 	if (replica_new(p, g, s, id) == NULL) {
 		group_free(p, g);
@@ -321,24 +304,25 @@ placement_have_replica(struct placement *p, struct site *s, uint64_t id,
 
 int
 placement_have_place(struct placement *p, struct site *s, uint64_t id,
-    uint64_t replica, struct slice uid, int http, int over)
+    uint64_t replica, struct slice uid, int http, int over, int leaves)
 {
+	struct place	*place = placement_find(p, id);
 	struct replica	*r;
 
-	if (placement_find(p, id) != NULL) {
-		errno = EEXIST;
-		return (-1);
-	}
 	r = replica == 0 ? NULL : placement_replica(p, replica);
 	if ((replica != 0 && (r == NULL || r->site != s)) ||
 	    uid.len > UID_MAX || (over && !http)) {
 		errno = EINVAL;
 		return (-1);
 	}
-	if (placement_seat(p, s, r, id, uid, http, over) == NULL) {
+	if (place != NULL)
+		return (reserve_pair(p, place, s, r, uid, leaves));
+	place = placement_seat(p, s, r, id, uid, http, over);
+	if (place == NULL) {
 		errno = ENOMEM;
 		return (-1);
 	}
+	place->leaves = leaves != 0;
 	return (0);
 }
 
@@ -373,6 +357,12 @@ size_t
 placement_count(const struct placement *p)
 {
 	return (p->places.count);
+}
+
+size_t
+placement_moving(const struct placement *p)
+{
+	return (p->moving.count);
 }
 
 /* The site where it goes, or NULL; *r: the replica, NULL if it is to be made. */
@@ -508,161 +498,4 @@ placement_mourn(struct place *place)
 		return;
 	/* Without memory the list ends here: replica_free says so. */
 	uids_add(&place->replica->lost, slice_of(m->uid, m->uid_len));
-}
-
-/* The key of a group: application, NUL, name.  Its length. */
-static size_t
-group_key(char *key, struct slice app, struct slice name)
-{
-	if (app.len > 0)
-		memcpy(key, app.data, app.len);
-	key[app.len] = '\0';
-	if (name.len > 0)
-		memcpy(key + app.len + 1, name.data, name.len);
-	return (app.len + 1 + name.len);
-}
-
-/* The group of that name, or NULL. */
-static struct group *
-group_find(const struct placement *p, struct slice app, struct slice name)
-{
-	char		 key[GROUP_KEY_MAX];
-	struct map_node	*n;
-
-	if (app.len > APP_MAX || name.len > GROUP_MAX)
-		return (NULL);
-	n = map_find(&p->by_name, key, group_key(key, app, name));
-	return (n == NULL ? NULL : container_of(n, struct group, by_name));
-}
-
-/* NULL also for names over their bounds. */
-static struct group *
-group_new(struct placement *p, struct slice app, struct slice name,
-    uint32_t limit)
-{
-	struct group	*g;
-	char		*key;
-	size_t		 len;
-
-	if (app.len > APP_MAX || name.len > GROUP_MAX ||
-	    (g = calloc(1, sizeof(*g) + app.len + name.len + 2)) == NULL)
-		return (NULL);
-	key = (char *)(g + 1);
-	len = group_key(key, app, name);
-	if (map_insert(&p->by_name, &g->by_name, key, len) == -1) {
-		free(g);
-		return (NULL);
-	}
-	memcpy(g->app, key, app.len);
-	g->name = key + app.len + 1;
-	g->name_len = name.len;
-	g->limit = limit;
-	members_init(&g->members);
-	list_init(&g->replicas);
-	list_push(&p->groups, &g->at);
-	return (g);
-}
-
-/* If nothing is left of it. */
-static void
-group_free(struct placement *p, struct group *g)
-{
-	if (g->nreplicas > 0)
-		return;
-	map_remove(&p->by_name, &g->by_name);
-	list_remove(&g->at);
-	set_clear(&g->members);
-	free(g);
-}
-
-/* After a close the least used with room is the next to be filled. */
-static void
-group_refresh(struct group *g)
-{
-	g->current = group_least(g, 1);
-}
-
-/*
- * The least used replica with room, oldest first on a tie.  With within 0, the
- * limit does not count, but what its shard can bear does.
- */
-static struct replica *
-group_least(const struct group *g, int within)
-{
-	struct list	*e, *tmp;
-	struct replica	*r, *best = NULL;
-
-	list_each(e, tmp, &g->replicas) {
-		r = list_entry(e, struct replica, at);
-		if (within ? !replica_room(r) :
-		    !site_room(r->site))
-			continue;
-		if (best == NULL ||
-		    r->count + r->over < best->count + best->over)
-			best = r;
-	}
-	return (best);
-}
-
-/* id 0: a new one. */
-static struct replica *
-replica_new(struct placement *p, struct group *g, struct site *s, uint64_t id)
-{
-	struct replica	*r;
-
-	while (id == 0) {
-		id = p->next_replica++;
-		if (map_find(&p->replicas, &id, sizeof(id)) != NULL)
-			id = 0;
-	}
-	if ((r = calloc(1, sizeof(*r))) == NULL)
-		return (NULL);
-	r->id = id;
-	if (map_insert(&p->replicas, &r->by_id, &r->id, sizeof(r->id)) == -1) {
-		free(r);
-		return (NULL);
-	}
-	r->group = g;
-	r->site = s;
-	list_push(&g->replicas, &r->at);
-	g->nreplicas++;
-	list_push(&s->replicas, &r->at_site);
-	s->nreplicas++;
-	return (r);
-}
-
-/* The last place of a replica has gone.  tell: others know the replica. */
-static void
-replica_free(struct placement *p, struct replica *r, int tell)
-{
-	struct group	*g = r->group;
-
-	map_remove(&p->replicas, &r->by_id);
-	list_remove(&r->at);
-	g->nreplicas--;
-	list_remove(&r->at_site);
-	r->site->nreplicas--;
-	group_refresh(g);
-	if (r->lost.failed)
-		log_warn("replica id=%016" PRIx64 " who was lost is not known "
-		    "in full: no memory", r->id);
-	if (tell && p->ops->replica_ended != NULL)
-		p->ops->replica_ended(r, p->arg);
-	buf_clear(&r->lost);
-	free(r);
-	group_free(p, g);
-}
-
-/* May this shard take one more? */
-static int
-site_room(const struct site *s)
-{
-	return (s->usable && !s->leaving && s->count < s->capacity);
-}
-
-/* Is there room in a replica? */
-static int
-replica_room(const struct replica *r)
-{
-	return (r->count < r->group->limit && site_room(r->site));
 }

@@ -11,83 +11,9 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
-#include "common/list.h"
-#include "common/map.h"
-#include "common/set.h"
-#include "proto/limits.h"
+#include "gatewayd/places.h"
 
-struct address;
 struct placement;
-struct group;
-
-struct site {			/* a shard, as placement sees it */
-	struct list	 at;		/* of all sites */
-	uint32_t	 slot;
-	uint64_t	 incarnation;
-	size_t		 capacity;	/* connections */
-	size_t		 count;		/* places here, groupless ones included */
-	size_t		 nreplicas;
-	uint64_t	 taken;		/* places, ever */
-	int		 usable;	/* 0: takes nobody for now (hung, starting) */
-	int		 leaving;	/* 1: takes nobody any more */
-	int		 dead;		/* its replicas list whom they took along */
-	void		*owner;		/* the roster's struct shard */
-	struct list	 replicas;
-	uint64_t	 mark;		/* placement's own */
-	size_t		 tally;		/* verify.h's own */
-};
-
-struct replica {
-	struct list	 at, at_site;	/* in its group, oldest first; in site */
-	struct map_node	 by_id;
-	uint64_t	 id;		/* never reused on this node */
-	struct group	*group;
-	struct site	*site;
-	size_t		 count;		/* places within the limit */
-	size_t		 over;		/* plain HTTP over the limit */
-	struct buf	 lost;		/* proto/uids.h: see placement_site_remove */
-	size_t		 tally, tally_over;	/* verify.h's own */
-};
-
-/* Groups of different applications are different, whatever their names. */
-struct group {
-	struct map_node	 by_name;	/* app, NUL, name */
-	struct list	 at;
-	char		*name;
-	size_t		 name_len;
-	char		 app[APP_MAX + 1];
-	uint32_t	 limit;
-	struct list	 replicas;
-	struct replica	*current;
-	struct set	 members;	/* uids with their open places */
-	size_t		 nreplicas;
-	uint64_t	 authority;	/* the roster's: replica that decides, or 0 */
-	uint64_t	 term;		/* of its office; never falls */
-};
-
-struct place {			/* one connection */
-	uint64_t	 id;
-	struct replica	*replica;	/* NULL: no group */
-	union {
-		struct member	*member;	/* NULL: plain HTTP */
-		struct site	*site;		/* without a group */
-	};
-	struct address	*address;	/* a reference, or NULL */
-	uint8_t		 http;		/* plain HTTP */
-	uint8_t		 over;		/* counted apart */
-};
-
-/*
- * What the outside must do when replicas come and go: orders to the shards.
- * made: by placement_take, before it returns; its first place is counted.  Not
- * for what a shard says it has.  ended: it has left its group, whose list now
- * holds the neighbours that are to forget it; it is freed after the call.
- * Neither may call placement.  NULL: nobody needs to know.
- */
-struct placement_ops {
-	void	(*replica_made)(struct replica *r, void *arg);
-	void	(*replica_ended)(struct replica *r, void *arg);
-};
 
 /* incarnation: of this gateway. */
 struct placement *placement_new(uint64_t incarnation,
@@ -154,7 +80,6 @@ void	 placement_foresee(struct placement *p, const struct placement_ask *ask,
 struct place *placement_next(const struct placement *p, size_t *at);
 struct place *placement_find(const struct placement *p, uint64_t id);
 struct replica *placement_replica(const struct placement *p, uint64_t id);
-struct site *place_site(const struct place *place);
 /*
  * Release.  *last (may be NULL) is set when it was upgraded and its uid has no
  * other upgraded place in the group.  0, or -1 with errno ENOENT: a second
@@ -175,13 +100,14 @@ int	 placement_stay(struct place *place, struct slice uid);
 
 /* Taking over what a shard says it has.  0, or -1 with errno EEXIST (the id is
  * known, or the shard has a replica of this group), ENOMEM, EINVAL (no such
- * replica at this site; names over their bounds).  replica 0: no group. */
+ * replica at this site; names over their bounds).  replica 0: no group.  leaves: the
+ * shard has begun to give it to another one, which may name it, too. */
 int	 placement_have_replica(struct placement *p, struct site *s,
 	    uint64_t id, struct slice group, struct slice app,
 	    uint32_t limit);
 int	 placement_have_place(struct placement *p, struct site *s,
 	    uint64_t id, uint64_t replica, struct slice uid, int http,
-	    int over);
+	    int over, int leaves);
 /* End of a shard's list: replicas without places end. */
 void	 placement_have_end(struct placement *p, struct site *s);
 
@@ -189,5 +115,6 @@ void	 placement_have_end(struct placement *p, struct site *s);
 struct list *placement_sites(struct placement *p);	/* struct site.at */
 struct list *placement_groups(struct placement *p);	/* struct group.at */
 size_t	 placement_count(const struct placement *p);	/* places taken */
+size_t	 placement_moving(const struct placement *p);	/* reserve.h */
 
 #endif

@@ -13,6 +13,7 @@ struct placement_ops;
 struct placement {
 	struct list	 sites, groups;
 	struct set	 places;
+	struct set	 moving;	/* reserve.h */
 	struct map	 replicas, by_name;
 	const struct placement_ops *ops;
 	void		*arg;

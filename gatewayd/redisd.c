@@ -205,7 +205,7 @@ redisd_spawn(struct redisd *d)
 
 	(void)unlink(d->sock);		/* nobody answers there */
 	/* execv's prototype lacks a const. */
-	pid = child_spawn(d->program, (char *const *)(uintptr_t)argv, d->lock,
+	pid = child_spawn(d->program, -1, (char *const *)(uintptr_t)argv, d->lock,
 	    NULL, &d->pidfd, &holder);
 	if (pid == -1 && holder != 0)
 		log_warn("redisd pid=%d uses %s and does not answer here; end "

@@ -14,6 +14,7 @@
 #include "gatewayd/claim.h"
 #include "gatewayd/ghosts.h"
 #include "gatewayd/registry.h"
+#include "gatewayd/rollcall.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/sweep.h"
 #include "proto/keys.h"
@@ -34,6 +35,7 @@ struct registry {
 	struct redis	*redis;
 	struct claim	*claim;
 	struct ghosts	*ghosts;
+	struct rollcall	*rollcall;	/* NULL: Redis is our own */
 	char		*token;
 	char		 id[17];	/* of this process */
 	char		 me[NODE_MAX + sizeof(": ") + 17];
@@ -60,6 +62,13 @@ static void	 registry_claim_cb(enum claim_state, void *);
 static int	 registry_ghosts_knows(struct slice, void *);
 static void	 registry_ghosts_found(const char *, void *);
 static int	 registry_ghosts_busy(void *);
+static int	 registry_ghosts_dead(struct slice, void *);
+static size_t	 registry_roll_shards(struct rollcall_shard *, size_t, void *);
+static void	 registry_roll_load(size_t *, size_t *, void *);
+static void	 registry_roll_dead(const char *, const struct rollcall_shard *,
+		    void *);
+static void	 registry_roll_node_dead(const char *, void *);
+static void	 registry_roll_missing(void *);
 static void	 registry_beat(struct registry *);
 static void	 registry_next(struct registry *);
 static void	 registry_scan(struct registry *);
@@ -75,6 +84,14 @@ static const struct ghosts_ops registry_ghosts_ops = {
 	.knows = registry_ghosts_knows,
 	.found = registry_ghosts_found,
 	.busy = registry_ghosts_busy,
+	.dead = registry_ghosts_dead,
+};
+static const struct rollcall_ops registry_rollcall_ops = {
+	.shards = registry_roll_shards,
+	.load = registry_roll_load,
+	.dead = registry_roll_dead,
+	.node_dead = registry_roll_node_dead,
+	.missing = registry_roll_missing,
 };
 
 /* The token that is kept, or one for this life. */
@@ -128,6 +145,9 @@ registry_new(struct event_base *base, const struct settings *settings,
 	    started, &registry_claim_ops, r)) == NULL ||
 	    (r->ghosts = ghosts_new(r->redis, settings->redis_prefix, r->me,
 	    &registry_ghosts_ops, r)) == NULL ||
+	    (settings_shared(settings) && (r->rollcall = rollcall_new(r->redis,
+	    settings->redis_prefix, settings->node, &registry_rollcall_ops,
+	    r)) == NULL) ||
 	    (r->sweeps = sweeps_new(r->redis, settings->redis_prefix,
 	    registry_swept_cb, r)) == NULL)
 		goto fail;
@@ -150,6 +170,7 @@ registry_free(struct registry *r)
 	redis_free(r->redis);		/* cancels; nothing starts anew */
 	claim_free(r->claim);
 	ghosts_free(r->ghosts);
+	rollcall_free(r->rollcall);
 	free(r->token);
 	if (r->start != NULL)
 		event_free(r->start);
@@ -183,6 +204,14 @@ registry_start(struct registry *r)
 void
 registry_sweep(struct registry *r, const char *address)
 {
+	size_t		 len;
+	uint32_t	 slot;
+	uint64_t	 incarnation;
+
+	if (r->rollcall != NULL && keys_address_parse(slice_str(address), &len,
+	    &slot, &incarnation) == 0 && slice_is(slice_of(address, len),
+	    r->settings->node))
+		rollcall_buried(r->rollcall, slice_str(address));
 	if (sweeps_add(r->sweeps, address) == -1)
 		log_warn("registry address=%s not swept: no memory", address);
 	else
@@ -198,6 +227,8 @@ registry_leave(struct registry *r, void (*done_cb)(void *))
 	r->done_cb = done_cb;
 	r->beginning = 0;
 	ghosts_leave(r->ghosts);
+	if (r->rollcall != NULL)
+		rollcall_leave(r->rollcall);
 	event_add(r->deadline, &most);
 	if (!redis_up(r->redis)) {
 		event_active(r->deadline, EV_TIMEOUT, 1);
@@ -263,6 +294,8 @@ registry_claim_cb(enum claim_state state, void *arg)
 		    "shards' entries only", why);
 	} else if (state == CLAIM_HELD) {
 		log_info("node=%s is ours", node);
+		if (r->rollcall != NULL)
+			rollcall_tick(r->rollcall);
 		registry_scan(r);
 	}
 	if (r->beginning)
@@ -323,6 +356,9 @@ registry_tick_cb(evutil_socket_t fd, short what, void *arg)
 		registry_scan(r);
 	if (r->started && r->done_cb == NULL)
 		ghosts_tick(r->ghosts);
+	if (r->rollcall != NULL && r->done_cb == NULL &&
+	    claim_state(r->claim) == CLAIM_HELD)
+		rollcall_tick(r->rollcall);
 	registry_next(r);
 }
 
@@ -481,6 +517,67 @@ registry_ghosts_busy(void *arg)
 	const struct registry	*r = arg;
 
 	return (sweeps_busy(r->sweeps));
+}
+
+/* Is it of a node that is dead? */
+static int
+registry_ghosts_dead(struct slice address, void *arg)
+{
+	const struct registry	*r = arg;
+
+	return (r->rollcall != NULL && rollcall_is_dead(r->rollcall, address));
+}
+
+/* ---- who else is in the cluster ---- */
+
+const struct rollcall *
+registry_rollcall(const struct registry *r)
+{
+	return (r->rollcall);
+}
+
+/* rollcall_ops: our shards. */
+static size_t
+registry_roll_shards(struct rollcall_shard *at, size_t max, void *arg)
+{
+	struct registry	*r = arg;
+
+	return (r->ops->shards(at, max, r->arg));
+}
+
+/* rollcall_ops: what they have. */
+static void
+registry_roll_load(size_t *connections, size_t *groups, void *arg)
+{
+	struct registry	*r = arg;
+
+	r->ops->load(connections, groups, r->arg);
+}
+
+/* rollcall_ops: a shard of another node is dead. */
+static void
+registry_roll_dead(const char *node, const struct rollcall_shard *s, void *arg)
+{
+	struct registry	*r = arg;
+
+	r->ops->dead(node, s, r->arg);
+}
+
+/* rollcall_ops: a node is dead, somebody sweeps what it left. */
+static void
+registry_roll_node_dead(const char *node, void *arg)
+{
+	struct registry	*r = arg;
+
+	(void)node;
+	ghosts_soon(r->ghosts);
+}
+
+/* rollcall_ops: our key is gone. */
+static void
+registry_roll_missing(void *arg)
+{
+	registry_beat(arg);
 }
 
 /* Everything is removed, or enough time has passed. */

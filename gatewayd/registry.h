@@ -12,6 +12,8 @@
 struct event_base;
 struct redis;
 struct registry;
+struct rollcall;
+struct rollcall_shard;
 struct settings;
 
 struct registry_ops {
@@ -23,6 +25,11 @@ struct registry_ops {
 	void	(*refused)(const char *why, void *arg);
 	/* Is a shard of this incarnation alive, or may it be? */
 	int	(*alive)(uint64_t incarnation, void *arg);
+	/* As in rollcall.h: our shards, what they have, one that is dead elsewhere. */
+	size_t	(*shards)(struct rollcall_shard *at, size_t max, void *arg);
+	void	(*load)(size_t *connections, size_t *groups, void *arg);
+	void	(*dead)(const char *node, const struct rollcall_shard *s,
+		    void *arg);
 };
 
 /* Settings are borrowed; incarnation and started (ms since 1970) are this gateway's.
@@ -35,6 +42,8 @@ void	 registry_free(struct registry *r);
 int	 registry_up(const struct registry *r);
 /* The connection to Redis, for a command of somebody else. */
 struct redis *registry_redis(struct registry *r);
+/* Who else is in the cluster; NULL: nobody can be, Redis is our own. */
+const struct rollcall *registry_rollcall(const struct registry *r);
 /* All found shards have said hello, or one more of them: what is not alive now is
  * dead. */
 void	 registry_start(struct registry *r);

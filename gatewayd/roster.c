@@ -11,10 +11,11 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "common/memory.h"
 #include "gatewayd/child.h"
+#include "gatewayd/crew.h"
 #include "gatewayd/dialogue.h"
 #include "gatewayd/election.h"
+#include "gatewayd/journey.h"
 #include "gatewayd/ledger.h"
 #include "gatewayd/order.h"
 #include "gatewayd/placement.h"
@@ -22,13 +23,12 @@
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/totals.h"
+#include "gatewayd/watchdog.h"
 #include "proto/capsule.h"
 #include "proto/control.h"
 
 #define ROSTER_FOUND_MS		2000	/* a found shard's hello, at start */
 #define ROSTER_LOOK_MS		250	/* is the start over? */
-#define ROSTER_WATCH		25	/* looks in the watchdog's time: so it is
-					   exact to less than a tenth */
 #define ROSTER_PROVEN_MS	30000	/* up that long: it is no crash loop */
 #define ROSTER_USEFUL_MS	1000	/* nor if it leaves after that long */
 #define ROSTER_GROW_MIN_MS	100	/* from a crash to the next that grows */
@@ -38,6 +38,7 @@
 struct roster {
 	struct shards	 all;
 	struct election	 election;
+	struct journeys	*journeys;
 	struct dialogue	 dialogue;
 	const struct settings *settings;
 	struct placement *placement;
@@ -52,8 +53,7 @@ struct roster {
 	struct backoff	 grow_backoff;
 	struct event	*grow_timer;	/* pending: none is started on demand */
 	struct event	*shrink_timer;
-	struct event	*watch;
-	uint64_t	 watched;	/* clock_ms of the last tick */
+	struct watchdog	*watchdog;
 };
 
 static void	 roster_start(struct roster *, struct shard *);
@@ -61,6 +61,8 @@ static void	 roster_again(struct roster *, struct shard *, int);
 static void	 roster_moved(void *);
 static void	 roster_due(struct shard *, void *);
 static void	 roster_dead(struct shard *, void *);
+static void	 roster_buried(struct shard *, void *);
+static void	 roster_bury(struct roster *, struct shard *);
 static void	 roster_ready(struct shard *, void *);
 static void	 roster_adopted(struct shard *, uint64_t, void *);
 static void	 roster_refused(struct shard *, uint64_t, struct slice, int,
@@ -68,12 +70,10 @@ static void	 roster_refused(struct shard *, uint64_t, struct slice, int,
 static void	 roster_home(struct shard *, const struct capsule *, int,
 		    void *);
 static void	 roster_resolve(struct roster *);
-static size_t	 roster_active(const struct roster *);
 static void	 roster_grow_cb(evutil_socket_t, short, void *);
 static void	 roster_slow_growth(struct roster *);
 static void	 roster_shrink_cb(evutil_socket_t, short, void *);
 static void	 roster_timer_cb(evutil_socket_t, short, void *);
-static void	 roster_watch_cb(evutil_socket_t, short, void *);
 
 static const struct shard_ops roster_shard_ops = {
 	.moved = roster_moved,
@@ -95,7 +95,7 @@ roster_new(struct event_base *base, const struct settings *settings,
 {
 	struct roster	*r;
 	struct timeval	 tv;
-	unsigned	 tick = settings->watchdog_ms / ROSTER_WATCH, look;
+	unsigned	 look;
 
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return (NULL);
@@ -112,30 +112,36 @@ roster_new(struct event_base *base, const struct settings *settings,
 	if (shards_init(&r->all, base, settings, placement, filter,
 	    &roster_shard_ops, r) == -1)
 		goto fail;
+	r->journeys = journeys_new(base, placement, totals, roster_buried, r);
+	if (r->journeys == NULL)
+		goto fail;
+	r->dialogue.journeys = r->journeys;
 	r->timer = evtimer_new(base, roster_timer_cb, r);
-	r->watch = event_new(base, -1, EV_PERSIST, roster_watch_cb, r);
+	r->watchdog = watchdog_new(base, settings->watchdog_ms, &r->all,
+	    &r->election, totals);
 	r->grow_timer = evtimer_new(base, roster_grow_cb, r);
 	backoff_init(&r->grow_backoff, ROSTER_GROW_MIN_MS, ROSTER_GROW_MAX_MS);
 	r->shrink_timer = event_new(base, -1, EV_PERSIST, roster_shrink_cb,
 	    r);
-	if (r->timer == NULL || r->watch == NULL || r->grow_timer == NULL ||
+	if (r->timer == NULL || r->watchdog == NULL || r->grow_timer == NULL ||
 	    r->shrink_timer == NULL)
 		goto fail;
 	look = settings->idle_shard_ms / 4;
 	tv = clock_tv(look < ROSTER_SHRINK_MS ? look : ROSTER_SHRINK_MS);
 	event_add(r->shrink_timer, &tv);
-	r->watched = clock_ms();
-	tv = clock_tv(tick < 25 ? 25 : tick);
-	event_add(r->watch, &tv);
 	tv = clock_tv(ROSTER_LOOK_MS);
 	evtimer_add(r->timer, &tv);
 	r->deadline = clock_ms() + SHARD_START_MS;
 
 	for (uint32_t i = 0; i < SLOTS_MAX; i++)
 		shard_find(&r->all.slots[i]);
-	for (uint32_t i = 0; i < settings->shards; i++)
-		if (r->all.slots[i].state == SHARD_EMPTY)
+	crew_keep(&r->all);
+	for (size_t i = 0; crew_kept(&r->all) < settings->shards &&
+	    i < SLOTS_MAX; i++)
+		if (r->all.slots[i].state == SHARD_EMPTY) {
+			r->all.slots[i].kept = 1;
 			roster_start(r, &r->all.slots[i]);
+		}
 	return (r);
 fail:
 	roster_free(r);
@@ -150,11 +156,11 @@ roster_free(struct roster *r)
 		return;
 	for (size_t i = 0; i < SLOTS_MAX; i++)
 		order_drop(&r->all.slots[i].owed);
+	journeys_free(r->journeys);
 	shards_clear(&r->all);
 	if (r->timer != NULL)
 		event_free(r->timer);
-	if (r->watch != NULL)
-		event_free(r->watch);
+	watchdog_free(r->watchdog);
 	election_clear(&r->election);
 	if (r->grow_timer != NULL)
 		event_free(r->grow_timer);
@@ -178,9 +184,10 @@ roster_grow(struct roster *r)
 			empty = s;
 	}
 	/* A shard that waits out a back-off, or leaves, is in nobody's way. */
-	if (roster_active(r) >= r->settings->max_shards ||
+	if (crew_active(&r->all) >= r->settings->max_shards ||
 	    empty == NULL || evtimer_pending(r->grow_timer, NULL))
 		goto full;
+	empty->kept = crew_kept(&r->all) < r->settings->shards;
 	roster_start(r, empty);
 	if (empty->state == SHARD_STARTING)
 		return (0);
@@ -209,7 +216,7 @@ roster_starting(const struct roster *r)
 		    r->all.slots[i].state == SHARD_SILENT)
 			return (1);
 	return (evtimer_pending(r->grow_timer, NULL) &&
-	    roster_active(r) < r->settings->max_shards);
+	    crew_active(&r->all) < r->settings->max_shards);
 }
 
 int
@@ -222,6 +229,12 @@ size_t
 roster_nslots(const struct roster *r)
 {
 	return (r->all.nslots);
+}
+
+struct journeys *
+roster_journeys(struct roster *r)
+{
+	return (r->journeys);
 }
 
 struct shard *
@@ -388,7 +401,7 @@ roster_start(struct roster *r, struct shard *s)
 }
 
 /*
- * The slot is free.  Those up to `shards` are filled again, as long as max_shards
+ * The slot is free.  Those that are kept are filled again, as long as max_shards
  * allows it; others only as far as there are fewer than `shards` without them.
  */
 static void
@@ -398,10 +411,17 @@ roster_again(struct roster *r, struct shard *s, int now)
 	size_t			 others;
 
 	shard_move(s, SHARD_EMPTY);
-	others = roster_active(r);
-	if (s->vacant || others >= set->max_shards ||
-	    (s->slot >= set->shards && others >= set->shards))
+	others = crew_active(&r->all);
+	if (s->vacant) {
+		/* Filled again, it is of the current generation. */
+		generation_set(&r->all.generations, &s->generation, NULL);
 		return;
+	}
+	if (others >= set->max_shards || (!s->kept && others >= set->shards)) {
+		shard_vacate(s);
+		crew_keep(&r->all);
+		return;
+	}
 	if (now)
 		roster_start(r, s);
 	else
@@ -420,12 +440,30 @@ static void
 roster_dead(struct shard *s, void *arg)
 {
 	struct roster	*r = arg;
+
+	r->ops->dead(s, r->arg);
+	evtimer_del(s->timer);
+	/* Others may have been given what it had, and not have said so yet. */
+	if (!journeys_dead(r->journeys, s))
+		roster_bury(r, s);
+}
+
+/* The others have said what they have of a dead shard. */
+static void
+roster_buried(struct shard *s, void *arg)
+{
+	roster_bury(arg, s);
+}
+
+/* What follows when a shard is dead. */
+static void
+roster_bury(struct roster *r, struct shard *s)
+{
 	struct ctl	 dead = { .type = CTL_DEAD, .slot = s->slot,
 			    .incarnation = s->incarnation };
 	size_t		 lost = 0;
 	int		 left, well;
 
-	r->ops->dead(s, r->arg);
 	election_examine(&r->election, s, "died");
 	if (s->site != NULL) {
 		s->site->dead = 1;
@@ -464,7 +502,7 @@ roster_dead(struct shard *s, void *arg)
 		s->crashes_in_row = 0;
 		backoff_reset(&s->backoff);
 		backoff_reset(&r->grow_backoff);
-	} else if (s->slot >= r->settings->shards)
+	} else if (!s->kept)
 		roster_slow_growth(r);
 	s->crashes_in_row += !well;
 	shard_doubt(s);
@@ -474,21 +512,8 @@ roster_dead(struct shard *s, void *arg)
 
 /* ---- all of them ---- */
 
-/* Processes that serve, will, or may; leaving ones do not. */
-static size_t
-roster_active(const struct roster *r)
-{
-	size_t	 n = 0;
-
-	for (size_t i = 0; i < r->all.nslots; i++)
-		n += r->all.slots[i].state == SHARD_STARTING ||
-		    r->all.slots[i].state == SHARD_READY ||
-		    r->all.slots[i].state == SHARD_SILENT;
-	return (n);
-}
-
 /*
- * The shards above `shards` were started when all were full.  The newest of them that
+ * The shards that are not kept were started when all were full.  The newest of them that
  * nobody has used for a while leaves; the next one when it has left.
  */
 static void
@@ -499,11 +524,13 @@ roster_shrink_cb(evutil_socket_t fd, short what, void *arg)
 	struct shard		*s, *newest = NULL;
 	uint64_t		 now = clock_ms();
 	int			 busy = r->all.leaving ||
-				    roster_active(r) <= set->shards;
+				    crew_active(&r->all) <= set->shards;
 
 	(void)fd, (void)what;
-	for (size_t i = set->shards; i < r->all.nslots; i++) {
+	for (size_t i = 0; i < r->all.nslots; i++) {
 		s = &r->all.slots[i];
+		if (s->kept)
+			continue;
 		busy |= s->state == SHARD_LEAVING;
 		if (s->state != SHARD_READY || s->site->count > 0 ||
 		    s->site->taken != s->taken) {
@@ -630,56 +657,11 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 		evtimer_add(r->timer, &tv);
 	} else if (!r->left) {
 		r->left = 1;
-		event_del(r->watch);
+		watchdog_free(r->watchdog);
+		r->watchdog = NULL;
 		shards_clean(&r->all);
 		for (size_t i = 0; i < r->all.nslots; i++)
 			shard_unlink_lock(&r->all.slots[i]);
 		r->ops->left(r->arg);
-	}
-}
-
-/* A shard hangs. */
-static void
-roster_watchdog(struct roster *r, struct shard *s, const char *why)
-{
-	r->totals->watchdog++;
-	shard_kill(s, why);
-}
-
-/* Feel the pulse of all shards. */
-static void
-roster_watch_cb(evutil_socket_t fd, short what, void *arg)
-{
-	struct roster	*r = arg;
-	struct shard	*s;
-	uint64_t	 now = clock_ms(), late = r->settings->watchdog_ms;
-	enum pulse_state state;
-	/* When it is us who slept, their answers may not have been read yet. */
-	int		 fair = now - r->watched < late / 2 + 1000;
-
-	(void)fd, (void)what;
-	r->watched = now;
-	memory_tidy(now);
-	for (size_t i = 0; i < r->all.nslots; i++) {
-		s = &r->all.slots[i];
-		if (!shard_open(s) || s->hopeless)
-			continue;
-		state = pulse_feel(&s->pulse, now, late);
-		if (state == PULSE_ANSWERED)
-			shard_ping(s);
-		else if (!fair)
-			pulse_excuse(&s->pulse, now);
-		else if (state == PULSE_HUNG)
-			roster_watchdog(r, s, "it does not answer");
-		else if (state == PULSE_ENDLESS)
-			roster_watchdog(r, s, "it was busy for too long and "
-			    "did not answer");
-		else if (state == PULSE_DOUBTFUL && s->site != NULL &&
-		    s->site->usable) {
-			/* The next one who decides gets what it hangs in. */
-			if (!pulse_moved(&s->pulse, s->pulse.asked, now))
-				election_examine(&r->election, s, "hangs");
-			election_doubt(&r->election, s);
-		}
 	}
 }

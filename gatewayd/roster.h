@@ -15,6 +15,7 @@ struct capsule;
 struct control;
 struct ctl;
 struct event_base;
+struct journeys;
 struct placement;
 struct replica;
 struct roster;
@@ -81,6 +82,7 @@ void	 roster_suspect(struct roster *r, struct shard *s);
 /* What has changed with the configuration, to all shards. */
 void	 roster_tell_options(struct roster *r);
 size_t	 roster_nslots(const struct roster *r);
+struct journeys *roster_journeys(struct roster *r);
 struct shard *roster_slot(struct roster *r, size_t i);
 /* Placement's news, which the shards are told. */
 void	 roster_replica_made(struct roster *r, struct replica *rep);

@@ -153,8 +153,22 @@ routes_keep_fields(const struct route *route, const struct http_head *h,
 	}
 }
 
-int
-routes_find(const struct routes *r, const struct http_head *h,
+/* What a route itself says of a match. */
+static void
+routes_matched(const struct route *route, struct route_match *m)
+{
+	m->route = route;
+	m->app = route->app;
+	m->label = route->label;
+	m->limit = route->limit;
+	m->nheaders = 0;
+	m->cors = route->origins.n > 0;
+	m->protocol = 0;
+}
+
+/* Group and uid: 0, or -1 with errno EBADMSG and *why. */
+static int
+routes_names(const struct route *route, struct source_ask *ask,
     struct route_match *m, const char **why)
 {
 	static char		 no_name[1];
@@ -162,6 +176,45 @@ routes_find(const struct routes *r, const struct http_head *h,
 		.list = { { SOURCE_UUID, 0, no_name } }, .n = 1
 	};
 	const struct sources	*uid;
+
+	m->has_group = route->group.n > 0;
+	m->group = m->uid = slice_of(NULL, 0);
+	if (m->has_group && sources_get(&route->group, ask, m->text,
+	    GROUP_MAX, &m->group) == -1) {
+		*why = errno == EMSGSIZE ?
+		    "Bad Request: the name of the group is too long" :
+		    "Bad Request: the request does not say which group";
+		errno = EBADMSG;
+		return (-1);
+	}
+	ask->group = m->group;
+	ask->made = 0;
+	uid = route->uid.n == 0 && m->has_group ? &uid_default : &route->uid;
+	if (uid->n > 0 && sources_get(uid, ask, m->text + GROUP_MAX,
+	    UID_MAX, &m->uid) == -1) {
+		*why = errno == EMSGSIZE ?
+		    "Bad Request: the client's id is too long" :
+		    "Bad Request: the request does not say who the client is";
+		errno = EBADMSG;
+		return (-1);
+	}
+	m->uid_made = ask->made;
+	return (0);
+}
+
+int
+routes_raw(const struct route *route, struct route_match *m, const char **why)
+{
+	struct source_ask	 ask = { .head = NULL };
+
+	routes_matched(route, m);
+	return (routes_names(route, &ask, m, why));
+}
+
+int
+routes_find(const struct routes *r, const struct http_head *h,
+    struct route_match *m, const char **why)
+{
 	const struct route	*route;
 	struct list		*e;
 	struct source_ask	 ask = { .head = h };
@@ -177,33 +230,10 @@ routes_find(const struct routes *r, const struct http_head *h,
 	errno = ENOENT;
 	return (-1);
 found:
-	m->route = route;
-	m->app = route->app;
-	m->label = route->label;
-	m->limit = route->limit;
-	m->has_group = route->group.n > 0;
-	m->group = m->uid = slice_of(NULL, 0);
-	m->nheaders = 0;
-	m->cors = route->origins.n > 0;
+	routes_matched(route, m);
 	m->protocol = protocols_choose(&route->protocols, h).data != NULL;
-	if (m->has_group && sources_get(&route->group, &ask, m->text,
-	    GROUP_MAX, &m->group) == -1) {
-		*why = errno == EMSGSIZE ?
-		    "Bad Request: the name of the group is too long" :
-		    "Bad Request: the request does not say which group";
-		goto bad;
-	}
-	ask.group = m->group;
-	ask.made = 0;
-	uid = route->uid.n == 0 && m->has_group ? &uid_default : &route->uid;
-	if (uid->n > 0 && sources_get(uid, &ask, m->text + GROUP_MAX,
-	    UID_MAX, &m->uid) == -1) {
-		*why = errno == EMSGSIZE ?
-		    "Bad Request: the client's id is too long" :
-		    "Bad Request: the request does not say who the client is";
-		goto bad;
-	}
-	m->uid_made = ask.made;
+	if (routes_names(route, &ask, m, why) == -1)
+		return (-1);
 	/* The one that was chosen stands for all that were offered. */
 	if (m->protocol) {
 		m->headers[0].name = protocol_field;
@@ -217,9 +247,6 @@ found:
 	}
 	routes_keep_fields(route, h, m);
 	return (0);
-bad:
-	errno = EBADMSG;
-	return (-1);
 }
 
 int

@@ -55,6 +55,10 @@ struct route_match {
  */
 int	 routes_find(const struct routes *r, const struct http_head *h,
 	    struct route_match *m, const char **why);
+/* The same for who comes by a raw listener, without a request: -1 if a name is too
+ * long. */
+int	 routes_raw(const struct route *route, struct route_match *m,
+	    const char **why);
 /*
  * Where no route was found: would there be one with a '/' more at the path's end, or
  * one less?  Then 0, and that path and the query in location; else -1.

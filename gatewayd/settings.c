@@ -93,6 +93,9 @@ static const struct worker_row {
 	{ "pact_message_max",	"pact_message_max", SIZE, 1, 1 << 30 },
 	{ "turn",		"turn_ms",	DURATION, 1, 10000 },
 	{ "body_max",		"body_max",	SIZE, 0, 1 << 30 },
+	{ "body_memory",	"body_memory",	SIZE, 0, 1 << 30 },
+	{ "spool_max",		"spool_max",	SIZE, 0, UINT_MAX },
+	{ "spool",		"spool",	PATH, 0, 0 },
 	{ "unfinished_max",	"unfinished_max", SIZE, 1 << 16, UINT_MAX },
 	{ "out_max",		"out_max",	SIZE, 1024, 1 << 30 },
 	{ "request_timeout",	"request_ms",	DURATION, 100, 3600000 },
@@ -156,6 +159,12 @@ settings_init(struct settings *s)
 	s->seccomp = -1;		/* as the worker is */
 	if ((s->routes = routes_new()) == NULL)
 		settings_die(EXIT_CONFIG, "out of memory");
+}
+
+int
+settings_shared(const struct settings *s)
+{
+	return (strcmp(s->redis, "auto") != 0 && strcmp(s->redis, "none") != 0);
 }
 
 void

@@ -76,6 +76,8 @@ struct settings {
 };
 
 void	 settings_free(struct settings *s);
+/* Is Redis one that other nodes may use, too? */
+int	 settings_shared(const struct settings *s);
 /* A key of [worker], as the workers are told it, or NULL. */
 const char *settings_find(const struct settings *s, const char *key);
 

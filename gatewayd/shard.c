@@ -27,6 +27,7 @@
 #define SHARD_BACKOFF_MIN_MS	100
 #define SHARD_BACKOFF_MAX_MS	10000
 #define SHARD_TRIES		3	/* then it is said what may be wrong */
+#define SHARD_APPS		256	/* applications of a worker */
 #define SHARD_RESERVE		256	/* descriptors of a shard, not clients */
 
 struct known {				/* a replica that a shard told of */
@@ -68,6 +69,11 @@ shards_init(struct shards *all, struct event_base *base,
 	all->filter = filter;
 	all->ops = ops;
 	all->arg = arg;
+	generations_init(&all->generations);
+	all->generations.current = generation_later(&all->generations,
+	    settings->worker);
+	if (all->generations.current == NULL)
+		return (-1);
 	for (uint32_t i = 0; i < SLOTS_MAX; i++) {
 		s = &all->slots[i];
 		s->all = all;
@@ -95,6 +101,7 @@ shards_clear(struct shards *all)
 {
 	for (size_t i = 0; i < SLOTS_MAX; i++)
 		shard_free(&all->slots[i]);
+	generations_clear(&all->generations);
 }
 
 int
@@ -165,6 +172,8 @@ shard_find(struct shard *s)
 	s->pid = pid;
 	s->pidfd = pidfd;
 	s->ours = 0;
+	generation_set(&s->all->generations, &s->generation,
+	    generation_found(&s->all->generations, pid));
 	s->incarnation = 0;
 	s->address[0] = '\0';
 	s->since = clock_ms();
@@ -183,7 +192,7 @@ shard_start(struct shard *s)
 	const struct shards	*all = s->all;
 	const struct settings *set = all->settings;
 	char		 slot[16], incarnation[20], *control, *lock;
-	const char	*argv[] = { set->worker, "--control", NULL, "--slot",
+	const char	*argv[] = { NULL, "--control", NULL, "--slot",
 			    slot, "--incarnation", incarnation, "--run-dir",
 			    set->run_dir, "--log-level",
 			    log_level_name(set->log_level),
@@ -197,6 +206,10 @@ shard_start(struct shard *s)
 
 	if (shard_find(s))
 		return (0);
+	if (s->generation == NULL)
+		generation_set(&s->all->generations, &s->generation,
+		    s->all->generations.current);
+	argv[0] = s->generation->path;
 	s->incarnation = bytes_random64();
 	s->ours = 1;
 	s->served = 0;
@@ -214,9 +227,11 @@ shard_start(struct shard *s)
 	    set->capacity != 0 ? set->capacity :
 	    nofile > SHARD_RESERVE ? nofile - SHARD_RESERVE : 1, s);
 	s->pid = -1;
-	if (lock != NULL && control != NULL && s->site != NULL)
-		s->pid = child_spawn(set->worker, (char *const *)
-		    (uintptr_t)argv, lock, all->filter, &s->pidfd, &holder);
+	if (lock != NULL && control != NULL && s->site != NULL &&
+	    generation_fd(s->generation) != -1)
+		s->pid = child_spawn(argv[0], s->generation->fd,
+		    (char *const *)(uintptr_t)argv, lock, all->filter,
+		    &s->pidfd, &holder);
 	if (s->pid == -1 || shard_watch(s) == -1) {
 		if (holder > 0)
 			log_warn("shard slot=%" PRIu32 " its lock is held by "
@@ -283,6 +298,10 @@ shard_bury(struct shard *s)
 {
 	free(s->link_path);
 	s->link_path = NULL;
+	free(s->apps);
+	s->apps = NULL;
+	s->napps = 0;
+	s->capsule = 0;
 	pulse_end(&s->pulse);
 	close(s->pidfd);
 	s->pidfd = -1;
@@ -290,6 +309,13 @@ shard_bury(struct shard *s)
 	s->exited = s->hopeless = s->ours = 0;
 	s->incarnation = 0;
 	evtimer_del(s->timer);
+}
+
+void
+shard_vacate(struct shard *s)
+{
+	s->kept = 0;
+	generation_set(&s->all->generations, &s->generation, NULL);
 }
 
 /* Free what a slot holds. */
@@ -304,6 +330,7 @@ shard_free(struct shard *s)
 	if (s->pidfd != -1)
 		close(s->pidfd);
 	pulse_end(&s->pulse);
+	free(s->apps);
 	free(s->link_path);
 }
 
@@ -357,7 +384,7 @@ shard_leave(struct shard *s, unsigned ms)
 void
 shard_doubt(const struct shard *s)
 {
-	const char	*worker = s->all->settings->worker;
+	const char	*worker = s->generation->path;
 
 	if (s->served || s->crashes_in_row != SHARD_TRIES)
 		return;
@@ -486,6 +513,33 @@ shard_drain(struct shard *s, unsigned deadline_ms, enum close_why why)
 			    .slot = s->slot };
 
 	shard_tell(s, &m, NULL);
+}
+
+int
+shard_note_app(struct shard *s, struct slice name, unsigned blob)
+{
+	struct shard_app	*apps;
+
+	if (s->napps >= SHARD_APPS || name.len > APP_MAX || (apps =
+	    realloc(s->apps, (s->napps + 1) * sizeof(*apps))) == NULL)
+		return (-1);
+	s->apps = apps;
+	apps += s->napps++;
+	memset(apps, 0, sizeof(*apps));
+	if (name.len > 0)
+		memcpy(apps->name, name.data, name.len);
+	apps->blob = blob;
+	return (0);
+}
+
+unsigned
+shard_blob(const struct shard *s, const char *app)
+{
+	for (size_t i = 0; i < s->napps; i++)
+		if (s->apps[i].name[0] == '\0' ||
+		    strcmp(s->apps[i].name, app) == 0)
+			return (s->apps[i].blob);
+	return (0);
 }
 
 int

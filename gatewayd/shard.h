@@ -15,6 +15,7 @@
 #include "common/backoff.h"
 #include "common/list.h"
 #include "common/map.h"
+#include "gatewayd/generation.h"
 #include "gatewayd/pulse.h"
 #include "proto/close_why.h"
 #include "proto/control.h"
@@ -50,6 +51,9 @@ struct shard {			/* one slot */
 	enum shard_state state;
 	uint64_t	 incarnation;
 	unsigned	 version;	/* of messages, that both speak */
+	unsigned	 capsule;	/* the highest version that it reads */
+	struct shard_app *apps;		/* that can move, as it says */
+	size_t		 napps;
 	pid_t		 pid;
 	int		 pidfd;		/* -1 */
 	int		 ours;		/* our child */
@@ -62,7 +66,9 @@ struct shard {			/* one slot */
 	unsigned	 restarts, crashes_in_row;
 	uint64_t	 idle_since, taken;	/* clock_ms; places until then */
 	int		 served;	/* READY since then */
+	int		 kept;		/* one of those that are always to run */
 	int		 vacant;	/* the operator keeps it empty */
+	struct generation *generation;	/* what it runs; NULL: none yet */
 	int		 hello;		/* on this channel, until HELD */
 	int		 hopeless;	/* killed; nothing it says counts */
 	int		 exited;	/* the process; its channel may have more */
@@ -74,6 +80,11 @@ struct shard {			/* one slot */
 	struct list	 handoffs;	/* capsules on their way or waiting */
 	struct map	 has;		/* replicas it told of, until READY */
 	struct list	 owed;		/* order.h: of replicas it may still have */
+};
+
+struct shard_app {
+	char		 name[APP_MAX + 1];	/* "": all of its routes' */
+	unsigned	 blob;		/* version of what it packs */
 };
 
 struct shard_ops {
@@ -92,6 +103,7 @@ struct shards {			/* the slots of this node */
 	const struct sock_fprog *filter;	/* for the workers; NULL: none */
 	const struct shard_ops *ops;
 	void		*arg;
+	struct generations generations;
 	int		 leaving;	/* 1: all are told to leave, 2: killed */
 	size_t		 nslots;	/* used at some time */
 	struct shard	 slots[SLOTS_MAX];
@@ -120,6 +132,8 @@ int	 shard_start(struct shard *s);
 void	 shard_kill(struct shard *s, const char *why);
 /* Of one that is dead: what is left of it but its site goes; the slot is free. */
 void	 shard_bury(struct shard *s);
+/* Of an empty slot: whoever is to be in it may be of another generation. */
+void	 shard_vacate(struct shard *s);
 void	 shard_unlink_lock(const struct shard *s);
 
 void	 shard_move(struct shard *s, enum shard_state state);
@@ -143,6 +157,10 @@ void	 shard_ping(struct shard *s);
 /* Tell a shard to leave; its clients read why. */
 void	 shard_drain(struct shard *s, unsigned deadline_ms, enum close_why why);
 
+/* A shard says that an application of its can move: 0, or -1 (no memory, too many). */
+int	 shard_note_app(struct shard *s, struct slice name, unsigned blob);
+/* The version of what an application packs; 0: it cannot move. */
+unsigned shard_blob(const struct shard *s, const char *app);
 /* A shard says that it has a replica: 0, or -1 (no memory). */
 int	 shard_note(struct shard *s, uint64_t replica);
 int	 shard_noted(const struct shard *s, uint64_t replica);

@@ -93,6 +93,13 @@ sockets_bind(struct sockets *ss, const struct settings *s)
 			sockets_add(ss, in, fd, 0);
 			continue;
 		}
+		if (in->built_in) {
+			log_warn("cannot listen on %s (%s): [listener %s] of the "
+			    "built-in configuration is left out; give it another "
+			    "address in a file, or name what to listen on",
+			    in->text, strerror(errno), in->label);
+			continue;
+		}
 		keep = errno;
 		sockets_unlink(ss);
 		fatalx("cannot listen on %s: %s%s", in->text, strerror(keep),
@@ -148,7 +155,7 @@ sockets_refused_cb(int fd, void *arg)
 {
 	const struct opening	*o = arg;
 
-	o->all->refuse_cb(fd, o->all->arg);
+	o->all->refuse_cb(fd, o->inlet, o->all->arg);
 }
 
 int

@@ -24,7 +24,7 @@ struct sockets;
 typedef void	sockets_accept_cb(int fd, const struct sockaddr *peer,
 		    socklen_t len, const struct inlet *inlet, void *arg);
 /* Out of descriptors: fd is taken; answer at once, cheaply, and close it. */
-typedef void	sockets_refuse_cb(int fd, void *arg);
+typedef void	sockets_refuse_cb(int fd, const struct inlet *inlet, void *arg);
 
 struct opening {
 	struct sockets	*all;

@@ -74,6 +74,17 @@ sources_check(const struct sources *s, const char *pattern, const char **why)
 }
 
 int
+sources_headless(const struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->list[i].kind != SOURCE_CONST &&
+		    s->list[i].kind != SOURCE_UUID &&
+		    s->list[i].kind != SOURCE_RANDOM20)
+			return (0);
+	return (1);
+}
+
+int
 sources_apart(const struct sources *a, const struct sources *b)
 {
 	const struct source	*x = &a->list[0], *y = &b->list[0];

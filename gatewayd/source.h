@@ -53,6 +53,8 @@ void	 sources_clear(struct sources *s);
 /* Does path:NAME name what is in the pattern?  0, or -1 with *why. */
 int	 sources_check(const struct sources *s, const char *pattern,
 	    const char **why);
+/* Do they need no request? */
+int	 sources_headless(const struct sources *s);
 /* Can the two never give the same value? */
 int	 sources_apart(const struct sources *a, const struct sources *b);
 /* The first that has a value, put into dst of max bytes.  0, or -1 with errno

@@ -84,7 +84,7 @@ status_json(const struct status *st, const struct check_result *check)
 	json_t		*groups = status_groups(st, &left), *json, *silent;
 
 	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
-	    "s:I, s:I, s:I, s:I, s:o}",
+	    "s:I, s:I, s:I, s:I, s:I, s:o}",
 	    "version", KENNEL_VERSION,
 	    "node", st->settings->node,
 	    "pid", (json_int_t)getpid(),
@@ -99,6 +99,7 @@ status_json(const struct status *st, const struct check_result *check)
 	    "home", (json_int_t)st->home,
 	    "handing_over", (json_int_t)st->handing_over,
 	    "places", (json_int_t)placement_count(st->placement),
+	    "moving", (json_int_t)placement_moving(st->placement),
 	    "totals", status_totals(st->totals));
 	if (json == NULL || check == NULL)
 		return (json);
@@ -151,7 +152,8 @@ status_shards(const struct status *st)
 		if (s->state == SHARD_EMPTY)
 			continue;
 		json_array_append_new(list, json_pack(
-		    "{s:s, s:I, s:o, s:I, s:s, s:I, s:I, s:I, s:I}",
+		    "{s:s, s:I, s:o, s:I, s:s, s:I, s:I, s:I, s:I, s:I, "
+		    "s:I}",
 		    "address", s->address,
 		    "slot", (json_int_t)s->slot,
 		    "incarnation", status_hex(s->incarnation),
@@ -161,6 +163,10 @@ status_shards(const struct status *st)
 		    s->site->count),
 		    "replicas", (json_int_t)(s->site == NULL ? 0 :
 		    s->site->nreplicas),
+		    "expected", (json_int_t)(s->site == NULL ? 0 :
+		    s->site->expected),
+		    "generation", (json_int_t)(s->generation == NULL ? 0 :
+		    s->generation->number),
 		    "uptime_ms", (json_int_t)(s->pid == 0 ? 0 :
 		    clock_wall_ms() - s->started),
 		    "restarts", (json_int_t)s->restarts));
@@ -236,9 +242,10 @@ status_totals(const struct totals *t)
 	for (int why = 0; why < REFUSED_NWHYS; why++)
 		json_object_set_new(refusals, refusal_label((enum refusal)why),
 		    json_integer((json_int_t)t->refusals[why]));
-	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o}",
+	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o}",
 	    "accepted", (json_int_t)t->accepted,
 	    "requests", (json_int_t)t->requests,
+	    "raw", (json_int_t)t->raw,
 	    "handed", (json_int_t)t->handed,
 	    "home", (json_int_t)t->home,
 	    "refused", (json_int_t)t->refused,

@@ -13,6 +13,7 @@ struct ledger;
 struct totals {
 	uint64_t accepted;		/* connections */
 	uint64_t requests;		/* heads read, at home too */
+	uint64_t raw;			/* connections to raw listeners */
 	uint64_t handed;		/* adopted by shards */
 	uint64_t home;			/* came home */
 	uint64_t refused;		/* answered with an error by the gateway */
@@ -20,6 +21,10 @@ struct totals {
 	uint64_t handover[HISTOGRAM_CELLS];	/* from head to adopted */
 	uint64_t watchdog;		/* shards killed, as they hung */
 	uint64_t gone[CLOSE_NWHYS];	/* as the shards say */
+	uint64_t moved;			/* from one shard to another */
+	uint64_t stayed;		/* were to move, and did not */
+	uint64_t pauses[HISTOGRAM_CELLS];	/* of those that moved */
+	uint64_t pause_max;		/* us, since it was asked for anew */
 	uint64_t second_release;	/* should be 0 */
 	struct ledger *ledger;		/* what the shards count themselves */
 };

@@ -3,6 +3,7 @@
 #include "gatewayd/member.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/placement_in.h"
+#include "gatewayd/reserve.h"
 #include "gatewayd/verify.h"
 
 /* Count every place where it says that it is. */
@@ -34,6 +35,43 @@ verify_places(struct placement *p, size_t *places)
 	return (0);
 }
 
+/* Count the second seats of those that move. */
+static int
+verify_moving(struct placement *p)
+{
+	struct reserve	*v;
+	struct seat	*seat;
+	struct place	*place;
+	size_t		 at = 0, n = 0;
+
+	while ((place = set_next(&p->places, &at)) != NULL)
+		n += place->moving;
+	at = 0;
+	while ((v = set_next(&p->moving, &at)) != NULL) {
+		v->site->tally++;
+		v->site->tally_expected += !v->arrived;
+		if (v->replica != NULL)
+			v->replica->tally++;
+		if (reserve_find(p, v->id) != v ||
+		    placement_find(p, v->id) != v->place)
+			return (-1);
+		if (v->place == NULL)
+			continue;
+		n--;
+		if (!v->place->moving || v->site == place_site(v->place) ||
+		    (v->replica == NULL) != (v->place->replica == NULL))
+			return (-1);
+		if (v->replica == NULL)
+			continue;
+		if (v->replica->site != v->site ||
+		    v->replica->group != v->place->replica->group ||
+		    (seat = member_seat(v->place->member, v->replica)) == NULL)
+			return (-1);
+		seat->tally++;
+	}
+	return (n == 0 ? 0 : -1);
+}
+
 /* Compare what was counted at each site, and forget it. */
 static int
 verify_sites(struct placement *p, int check)
@@ -43,9 +81,10 @@ verify_sites(struct placement *p, int check)
 
 	list_each(e, tmp, &p->sites) {
 		s = list_entry(e, struct site, at);
-		if (check && s->count != s->tally)
+		if (check && (s->count != s->tally ||
+		    s->expected != s->tally_expected))
 			return (-1);
-		s->tally = 0;
+		s->tally = s->tally_expected = 0;
 	}
 	return (0);
 }
@@ -96,7 +135,7 @@ verify_placement(struct placement *p)
 			goto bad;
 	}
 	if (verify_sites(p, 0) == -1 || verify_places(p, &places) == -1 ||
-	    verify_sites(p, 1) == -1)
+	    verify_moving(p) == -1 || verify_sites(p, 1) == -1)
 		goto bad;
 	list_each(e, tmp, &p->groups)
 		if (verify_group(p, list_entry(e, struct group, at), &replicas,

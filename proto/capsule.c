@@ -110,7 +110,7 @@ capsule_decode(struct capsule *c, const void *data, size_t len)
 		errno = EPROTONOSUPPORT;
 		return (-1);
 	}
-	c->protocol = (enum capsule_protocol)pack_in_u64(&in, CAPSULE_FASTTCP);
+	c->protocol = (enum capsule_protocol)pack_in_u64(&in, CAPSULE_RAW);
 	if (c->protocol == 0)
 		goto bad;
 	for (size_t i = 0; i < nitems(fields); i++)
@@ -228,7 +228,7 @@ capsule_fits(const struct capsule *c)
 	    c->deflate < CAPSULE_WINDOW_MIN) || c->pings > UINT8_MAX)
 		return (0);
 
-	if (c->protocol < CAPSULE_HTTP || c->protocol > CAPSULE_FASTTCP ||
+	if (c->protocol < CAPSULE_HTTP || c->protocol > CAPSULE_RAW ||
 	    c->nheaders > CAPSULE_HEADERS_MAX ||
 	    c->nmarks > CAPSULE_ORIGINS_MAX)
 		return (0);

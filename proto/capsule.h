@@ -23,7 +23,7 @@
 enum capsule_protocol {		/* what its next byte will be */
 	CAPSULE_HTTP = 1,	/* the start of a request head */
 	CAPSULE_WS = 2,		/* a WebSocket frame, perhaps amid a message */
-	CAPSULE_FASTTCP = 3
+	CAPSULE_RAW = 3		/* the application's own protocol */
 };
 
 #define CAPSULE_F_UID_MADE	0x1	/* the gateway drew the uid */
@@ -35,6 +35,8 @@ enum capsule_protocol {		/* what its next byte will be */
 #define CAPSULE_F_PROXIED	0x20	/* by a trusted proxy, whose fields are true */
 #define CAPSULE_F_TLS		0x40	/* the connection is a TLS client's, as its
 					   PROXY head says: its requests are, too */
+
+#define CAPSULE_F_DIALED	0x80	/* a shard opened it: no gateway knows of it */
 
 struct capsule_header { struct slice name, value; };
 struct capsule_mark { uint64_t origin, seq; };

@@ -30,7 +30,8 @@
 struct control_out {			/* one queued message */
 	struct list	 at;
 	size_t		 len, nfds;
-	int		 fds[2];	/* borrowed, the memfd */
+	size_t		 lent;		/* of fds, the first ones; others are ours */
+	int		 fds[2];
 	char		 data[];
 };
 
@@ -138,6 +139,7 @@ control_send(struct control *c, const struct ctl *m, const int *fds)
 		return (-1);
 	o->len = b.len;
 	o->nfds = ctl_fds(m);
+	o->lent = m->type == CTL_FERRY || m->type == CTL_LISTENING ? 0 : 1;
 	for (size_t i = 0; i < o->nfds; i++)
 		o->fds[i] = fds[i];
 	memcpy(o->data, b.data, b.len);
@@ -432,7 +434,7 @@ control_out_free(struct control *c, struct control_out *o)
 	list_remove(&o->at);
 	c->out_bytes -= o->len;
 	c->sent++;
-	if (o->nfds == 2)
-		close(o->fds[1]);
+	for (size_t i = o->lent; i < o->nfds; i++)
+		close(o->fds[i]);
 	free(o);
 }

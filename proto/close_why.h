@@ -68,7 +68,9 @@
 	X(OPERATOR, 1008, "operator", ONCLOSE, AWAIT, \
 	    "The operator closed it.") \
 	X(DRAINED, 1012, "drained", ONCLOSE, AWAIT, \
-	    "The operator empties its shard; come back.")
+	    "The operator empties its shard; come back.") \
+	X(BAD_DATA, 1002, "bad-data", ONERROR, LINGER, \
+	    "What the client sent over raw TCP is wrong to its application.")
 
 enum close_why {
 #define CLOSE_ENUM(sym, code, label, told, after, sentence) CLOSE_##sym,

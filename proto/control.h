@@ -17,7 +17,8 @@
  *	BECOME (its connection is another uid's)
  *	STAY (HTTP becomes a stream)
  *	GONE				PARTED
- *					FAREWELL* LOST* DEAD (another shard died)
+ *					FAREWELL* LOST* DEAD (another shard died;
+ *					text: of which other node)
  *	ADOPT (going home)		ADOPTED
  *	PONG				PING
  *	LEAVING			DRAIN

@@ -7,7 +7,7 @@ enum field {
 	F_END = PACK_END, F_LATER = PACK_LATER,
 	F_ASK = PACK_FIRST, F_TO, F_FROM, F_SEQ, F_INCARNATION, F_SLOT, F_LOW,
 	F_HIGH, F_FLAGS, F_UID, F_PAYLOAD, F_TERM, F_TOPICS, F_AFTER, F_ERA, F_OF,
-	F_SAID, F_PRIOR, F_HEAD
+	F_SAID, F_PRIOR, F_HEAD, F_GROUP, F_APP
 };
 
 #define U32(m, max)	{ PACK_U32, offsetof(struct gossip, m), max }
@@ -34,6 +34,8 @@ static const struct pack_field fields[] = {
 	[F_PRIOR]	= U64(prior),
 	[F_OF]		= U32(of, GOSSIP_NTYPES - 1),
 	[F_TOPICS]	= STR(topics, TOPICS_MAX),
+	[F_GROUP]	= STR(group, GROUP_MAX),
+	[F_APP]		= STR(app, APP_MAX),
 	[F_HEAD]	= STR(head, TELL_HEAD_MAX),
 };
 
@@ -80,7 +82,14 @@ static const struct row {
 	[GOSSIP_STATE]	= { "state", 0,
 	    { F_TO, F_FROM, F_TERM, F_SEQ, F_FLAGS, F_ERA, F_AFTER,
 	      F_PAYLOAD } },
+	[GOSSIP_UIDS]	= { "uids", GOSSIP_ANSWER,
+	    { F_ASK, F_TO, F_FROM, F_LOW, F_UID } },
+	[GOSSIP_CLOSE]	= { "close", GOSSIP_DONE,
+	    { F_ASK, F_TO, F_FROM, F_LOW, F_UID, F_PAYLOAD } },
 	[GOSSIP_FENCE]	= { "fence", GOSSIP_DONE, { F_ASK, F_TO, F_FROM } },
+	[GOSSIP_JOIN]	= { "join", GOSSIP_DONE,
+	    { F_ASK, F_FROM, F_SAID, F_GROUP, F_APP } },
+	[GOSSIP_LEAVE]	= { "leave", 0, { F_TO, F_FROM } },
 	[GOSSIP_TELL]	= { "tell", 0,
 	    { F_TO, F_FROM, F_SEQ, F_SAID, F_PRIOR, F_HEAD, F_PAYLOAD } },
 	[GOSSIP_LOST]	= { "lost", 0,

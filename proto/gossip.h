@@ -29,7 +29,8 @@ enum gossip_type {
 	GOSSIP_MEET,		/* ask to from: introduction, answered DONE */
 	GOSSIP_CAST,		/* ask to from seq flags uid payload said prior: to
 				   all of replica `to`, but uid if
-				   GOSSIP_F_NOT_UID */
+				   GOSSIP_F_NOT_UID.  Said in a room: to, seq 0,
+				   prior: what was said there before */
 	GOSSIP_WHISPER,		/* ask to from seq flags uid payload said prior: to
 				   the sockets of uid */
 	GOSSIP_ASK,		/* ask to from payload, answered ANSWER */
@@ -73,9 +74,19 @@ enum gossip_type {
 				   acted on all that the sender said before, and
 				   what it was looking up then has been said.  Of
 				   version 2. */
+	GOSSIP_JOIN,		/* ask from said group app: the sender's replica of
+				   that group is `from`, and has said so much up to
+				   now.  With ask, one like it comes back, if there is
+				   a replica here, and then DONE.  Between nodes. */
+	GOSSIP_LEAVE,		/* to from: the sender has ended.  Between nodes. */
 	GOSSIP_TELL,		/* to from seq said prior head payload: the
 				   application's own, for the application of
 				   replica `to` */
+	GOSSIP_UIDS,		/* ask to from low uid: the first `low` uids that the
+				   receiver has behind that one, answered ANSWER:
+				   a byte, 1 if there are more, and proto/uids.h */
+	GOSSIP_CLOSE,		/* ask to from low uid payload: close the sockets of uid
+				   with that code and reason, answered DONE */
 	GOSSIP_NTYPES
 };
 
@@ -102,6 +113,7 @@ struct gossip {
 	struct slice	 topics;	/* terminated names, one after another */
 	struct slice	 head;		/* TELL's, before the payload */
 	struct slice	 payload;	/* its bytes follow the array */
+	struct slice	 group, app;	/* names */
 };
 
 const char *gossip_name(enum gossip_type type);

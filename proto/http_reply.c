@@ -22,6 +22,7 @@ static const struct {
 	{ 409, "Conflict" }, { 410, "Gone" }, { 411, "Length Required" },
 	{ 412, "Precondition Failed" }, { 413, "Content Too Large" },
 	{ 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
+	{ 416, "Range Not Satisfiable" },
 	{ 417, "Expectation Failed" }, { 421, "Misdirected Request" },
 	{ 422, "Unprocessable Content" }, { 426, "Upgrade Required" },
 	{ 429, "Too Many Requests" },

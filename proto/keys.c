@@ -131,6 +131,12 @@ keys_shards(const char *prefix)
 }
 
 char *
+keys_nodes(const char *prefix)
+{
+	return (keys_one(prefix, "nodes"));
+}
+
+char *
 keys_sweeper(const char *prefix)
 {
 	return (keys_one(prefix, "sweeper"));

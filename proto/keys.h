@@ -33,6 +33,8 @@ void	 keys_add_group(struct buf *b, const char *prefix, struct slice group);
 char	*keys_shard(const char *prefix, const char *address);
 /* prefix "node:" node: hash with TTL */
 char	*keys_node(const char *prefix, const char *node);
+/* prefix "nodes": set of the names of nodes that beat, or did, encoded */
+char	*keys_nodes(const char *prefix);
 /* prefix "shards": set of the addresses of shards that beat, or did */
 char	*keys_shards(const char *prefix);
 /* prefix "sweeper": who looks for dead shards now; expires */

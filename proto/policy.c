@@ -5,6 +5,8 @@
 
 #define RATE_MAX	1000000000	/* messages a second */
 #define BYTES_MAX	(1 << 30)	/* bytes a second */
+#define OUT_MAX		(1 << 30)	/* bytes */
+#define MESSAGE_MAX	(1 << 30)	/* bytes */
 #define AT(member)	offsetof(struct policy_values, member)
 
 const struct policy_key	 policy_keys[] = {
@@ -12,6 +14,8 @@ const struct policy_key	 policy_keys[] = {
 	{ "message_rate",	POLICY_LIMIT,	AT(message_rate),	RATE_MAX },
 	{ "message_burst",	POLICY_NUMBER,	AT(message_burst),	RATE_MAX },
 	{ "byte_rate",		POLICY_SIZE,	AT(byte_rate),		BYTES_MAX },
+	{ "out_max",		POLICY_SIZE,	AT(out_max),		OUT_MAX },
+	{ "message_max",	POLICY_SIZE,	AT(message_max),	MESSAGE_MAX },
 	{ NULL, POLICY_SLOW, 0, 0 }
 };
 

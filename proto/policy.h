@@ -22,6 +22,8 @@ struct policy_values {		/* of a route; 0: as if nothing was said */
 	uint32_t	 slow;		/* enum policy_slow */
 	uint32_t	 message_rate, message_burst;	/* a second; 0: any */
 	uint32_t	 byte_rate;
+	uint32_t	 out_max;
+	uint32_t	 message_max;
 };
 
 enum policy_kind {

@@ -52,6 +52,8 @@
 #ifndef KENNEL_H
 #define KENNEL_H
 
+#include <sys/types.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,6 +69,7 @@ struct kennel_replica;		/* this process's part of a group */
 struct kennel_answer;		/* a gossip to be answered */
 struct kennel_step;		/* being decided */
 struct kennel_timer;
+struct kennel_payload;		/* a message, to be sent to many */
 struct kennel_watch;		/* a descriptor of yours that the loop watches */
 
 struct kennel_message {
@@ -207,11 +210,60 @@ struct kennel_app {
 	 * have stopped and all jobs are done.  Called where onlaunch was (if that is
 	 * given), last application first; not in a process that is killed. */
 	void	(*onexit)(const struct kennel_app *);
+
+	/*
+	 * The head of a request with a body has come, and nothing of the body was
+	 * asked for: it may be answered here (its connection then ends), be given
+	 * another bound, kennel_request_max(), or be taken as it comes,
+	 * kennel_request_stream().  Then its body comes, and `receive`; or its client goes,
+	 * and onabort.
+	 */
+	void	(*onhead)(struct kennel_request *);
+	/* A piece of the body of a request that is taken as it comes; behind the last
+	 * one is `receive`.  It may be answered here, too. */
+	void	(*onbody)(struct kennel_request *, const char *data, size_t len);
+	/*
+	 * The client of a request that `receive` got, or onhead, has gone, or has had its
+	 * deadline, before there was an answer: once at most.  One that `receive`
+	 * got is to be answered all the same (a client that has only shut down its side
+	 * reads it); others end with this call.
+	 */
+	void	(*onabort)(struct kennel_request *);
 	/* A neighbour has told this (kennel_tell()). */
 	void	(*ontell)(struct kennel_replica *, uint64_t neighbour,
 		    const struct kennel_word *);
 	/* For whatever the program likes; kennel_replica_app() leads to it. */
 	void	*arg;
+
+	/* Raw TCP: see "a protocol of your own" below. */
+
+	/*
+	 * A raw client has sent data: these len bytes, which begin with those that
+	 * earlier calls have not used, wait for you.  Returns how many of them you
+	 * have used, from the front; or -1, what the client sends is wrong: it is
+	 * closed ("bad-data", onerror).  0: a message has begun and is not whole;
+	 * the same bytes come again with more behind them, up to message_max (a
+	 * client whose message is larger is closed, "too-big").  After n > 0 the
+	 * rest comes at once, or later if the socket waits for a completion, was
+	 * paused, or has had its time in this turn: so use one message a call.
+	 * NULL: no raw connection is served.
+	 */
+	ssize_t	(*ondata)(struct kennel_socket *, const char *data, size_t len);
+	/*
+	 * A raw client has shut down its side, and ondata has had all that it sent
+	 * (but for a part of a message, which is dropped).  Returns 0: when what it
+	 * is owed is written, our side is shut down, too, and onclose follows; or 1:
+	 * it stays open for writing until kennel_close().  NULL: 0.
+	 */
+	int	(*onend)(struct kennel_socket *);
+	/*
+	 * More than pressure_high bytes wait for a client that does not read as fast
+	 * (high is 1), or no more than pressure_low are left (0), in turns, first the
+	 * 1.  For WebSockets, too.  Never called from within another call.  The
+	 * marks: 0 for high is 1 MiB, 0 for low a quarter of high.
+	 */
+	void	(*onpressure)(struct kennel_socket *, int high);
+	size_t	 pressure_high, pressure_low;
 };
 
 /*
@@ -241,6 +293,7 @@ const char *kennel_request_header(struct kennel_request *, const char *name);
 /* Field number i in order: its name, and *value; NULL behind the last. */
 const char *kennel_request_header_at(struct kennel_request *, size_t i,
 	    const char **value);
+/* All of it, valid until the request is answered; one that is in a file is mapped. */
 const char *kennel_request_body(const struct kennel_request *, size_t *len);
 const char *kennel_request_uid(const struct kennel_request *, size_t *len);
 const char *kennel_request_group(const struct kennel_request *, size_t *len);
@@ -272,10 +325,24 @@ int	 kennel_header(struct kennel_request *, const char *name,
 	    const char *value);
 /*
  * Answer; ends q.  type NULL: no Content-Type.  status 200..599.  If the
- * client has gone, nothing happens.  HEAD gets no body.
+ * client has gone, nothing happens.  HEAD gets no body.  Where kennel_header() has given
+ * an ETag or Last-Modified, a GET that would be answered with 200 is answered with 304
+ * or 412 if it asks so.
  */
 void	 kennel_respond(struct kennel_request *, int status, const char *type,
 	    const char *body, size_t len);
+/*
+ * The same with length bytes (UINT64_MAX: the rest) of an open file, from offset on; fd
+ * stays yours, and may be closed.  The kernel sends it, in the client's time; a file that
+ * gets shorter meanwhile cuts the connection off.
+ *
+ * With status 200, a GET is answered as it asks: 206 or 416 for a Range (one; several are
+ * answered with all of it), which If-Range may bind, 304 or 412 for If-None-Match,
+ * If-Modified-Since, If-Match, If-Unmodified-Since.  ETag and Last-Modified are the
+ * file's, unless kennel_header() gave others.
+ */
+void	 kennel_respond_fd(struct kennel_request *, int status,
+	    const char *type, int fd, uint64_t offset, uint64_t length);
 /* Answer with a file of the pages directory (name without ".."); 404 if it is
  * not there.  The type follows the name's ending, unless kennel_header() gave one. */
 void	 kennel_respond_page(struct kennel_request *, const char *name);
@@ -306,6 +373,28 @@ int	 kennel_request_set_data(struct kennel_request *, void *data,
 int	 kennel_connect_as(struct kennel_request *, const char *uid, size_t len);
 int	 kennel_connect_data(struct kennel_request *, void *data,
 	    kennel_drop_cb *drop);
+
+/* ---- bodies: long ones, and as they come ---- */
+
+/*
+ * Of a body that is longer than `body_memory` the whole is in a file without a name:
+ * in memory, or in the directory `spool`.  Its descriptor, at its beginning, valid until
+ * the request is answered: dup(2) it to keep it.  A shorter body is put into one.
+ * *len may be NULL.  -1 with errno.
+ */
+int	 kennel_request_body_fd(struct kennel_request *, uint64_t *len);
+/* Within onhead.  Its body goes to onbody as it comes, and is kept nowhere. */
+int	 kennel_request_stream(struct kennel_request *);
+/* Within onhead.  Another bound than `body_max`; 0: none.  Beyond it: 413, before
+ * anything is read where its length is announced. */
+int	 kennel_request_max(struct kennel_request *, uint64_t max);
+/* From onhead to `receive`: the client is not read, and what it has sent waits at the
+ * client's.  Nor is it asked to send (100 Continue).  And is read again. */
+void	 kennel_request_pause(struct kennel_request *);
+void	 kennel_request_resume(struct kennel_request *);
+/* A pointer of the application's, from onhead to the answer. */
+void	 kennel_request_attach(struct kennel_request *, void *);
+void	*kennel_request_attached(const struct kennel_request *);
 
 /* ---- streams: responses that go on ---- */
 
@@ -362,7 +451,9 @@ int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
 #define KENNEL_BINARY	0x1	/* a binary message (default: text, which must
 				   be UTF-8) */
 #define KENNEL_SELF	0x2	/* to the sender's uid as well */
-#define KENNEL_OTHERS	0x4	/* kennel_emit, kennel_broadcast: to the sender's
+#define KENNEL_MORE	0x4	/* kennel_send() to a raw client: the message goes on
+				   with the next one */
+#define KENNEL_OTHERS	0x8	/* kennel_emit, kennel_broadcast: to the sender's
 				   uid as well, but not to this very socket */
 
 /*
@@ -422,6 +513,76 @@ struct kennel_replica *kennel_socket_replica(const struct kennel_socket *);
 void	 kennel_socket_set_data(struct kennel_socket *, void *);
 void	*kennel_socket_data(const struct kennel_socket *);
 
+/* ---- raw TCP: a protocol of your own ---- */
+
+/*
+ * A [listener NAME] with the key app hands its connections over as they are, unread:
+ * to that application, with the group and uid that the listener names.  onopen comes
+ * first, what the client sends goes to ondata, its end to onend; onclose or onerror
+ * comes last.  All calls for sockets are for these, too, and a group may have raw
+ * clients and WebSockets.  What is sent to a raw client goes to it as it is, with
+ * nothing before or behind it.  kennel_send() to one takes any bytes; for what a group
+ * hears, KENNEL_BINARY says to its WebSockets what it is, as ever.
+ *
+ * Each kennel_send(), emit ... is one message, or with KENNEL_MORE a part of one
+ * (send all parts from one callback; if one fails, none of the rest).  Whenever the
+ * library ends a connection, it ends behind a whole message, unless the client does
+ * not read on amid one: kennel_close() writes what waits, for six times
+ * closing_timeout if the client keeps reading.  Its code and reason are for onclose
+ * alone; the client sees an end of the stream.
+ */
+
+/* Is it a raw client? */
+int	 kennel_socket_raw(const struct kennel_socket *);
+/*
+ * What its listener says: dialect, psk_file (a path) or a key of your own (they begin
+ * with "app." or "x-").  NULL if it does not, or the client came otherwise.  Valid until
+ * the callback returns.
+ */
+const char *kennel_socket_setting(const struct kennel_socket *,
+	    const char *key);
+/* Read nothing more of this client, raw or not, until kennel_resume(). */
+void	 kennel_pause(struct kennel_socket *);
+void	 kennel_resume(struct kennel_socket *);
+/* Bytes that wait to be written to it. */
+size_t	 kennel_socket_queued(const struct kennel_socket *);
+
+/*
+ * A message that is made once and sent to many, each in its own way: as it is to raw
+ * clients, framed (and compressed, once) to WebSockets.  flags: KENNEL_BINARY.  Text
+ * must be UTF-8.  NULL with errno EINVAL, EILSEQ, ENOMEM.  One reference; free gives
+ * one back.  Once warm, none of these calls allocates memory for it.
+ */
+struct kennel_payload *kennel_payload_new(const char *data, size_t len,
+	    int flags);
+struct kennel_payload *kennel_payload_ref(struct kennel_payload *);
+void	 kennel_payload_free(struct kennel_payload *);
+/* The bytes of a new one, to be filled before it is sent; data of kennel_payload_new()
+ * may be NULL with KENNEL_BINARY. */
+char	*kennel_payload_data(struct kennel_payload *);
+/* As kennel_send(). */
+int	 kennel_send_payload(struct kennel_socket *, struct kennel_payload *);
+/* The same to a raw client with a head of its own before it, of at most 64 KiB: one
+ * message. */
+int	 kennel_send_headed(struct kennel_socket *, const char *head,
+	    size_t head_len, struct kennel_payload *);
+
+/*
+ * Open a connection to another server, as host:port, [IPv6]:port or unix:/path.  It is
+ * a raw client of app then (one that kennel_worker_main() got; it needs ondata), of no
+ * group: onopen, where kennel_socket_data() is arg already, ondata and the others.
+ * done (may be NULL) comes once, later: after onopen, with err 0; or with s NULL
+ * and err, an errno: ETIMEDOUT (nobody has answered within ms; 0: 10 s), ECONNREFUSED
+ * and its like, EHOSTUNREACH (the name has no address), ECONNABORTED (onopen said
+ * no), ECANCELED (the process ends).  All addresses of the name are tried in turn.
+ * Nothing blocks.  Such a connection has no place: it counts in no limit of the gateway,
+ * which knows nothing of it, and ends with its process.  Returns 0, or -1 with errno
+ * EINVAL, ENOMEM, EAGAIN, and done does not come.
+ */
+typedef void	kennel_dial_cb(struct kennel_socket *, int err, void *arg);
+int	 kennel_dial(const struct kennel_app *app, const char *address,
+	    unsigned ms, kennel_dial_cb *done, void *arg);
+
 /* ---- replicas ---- */
 
 typedef void	kennel_replica_done_cb(struct kennel_replica *, int err,
@@ -451,6 +612,43 @@ uint64_t kennel_replica_neighbour(const struct kennel_replica *, size_t i);
 const struct kennel_app *kennel_replica_app(const struct kennel_replica *);
 void	 kennel_replica_set_data(struct kennel_replica *, void *);
 void	*kennel_replica_data(const struct kennel_replica *);
+
+/* ---- who is there ---- */
+
+typedef void	kennel_each_socket_cb(struct kennel_socket *, void *arg);
+/*
+ * cb for each socket of this replica; of one uid in this replica.  cb may send, close,
+ * subscribe: who leaves meanwhile is left out, and who comes.  0, or -1 with errno
+ * ENOTCONN, EINVAL (no cb), ENOMEM.
+ */
+int	 kennel_replica_each(struct kennel_replica *,
+	    kennel_each_socket_cb *cb, void *arg);
+int	 kennel_replica_each_of(struct kennel_replica *, const char *uid,
+	    size_t uid_len, kennel_each_socket_cb *cb, void *arg);
+
+/*
+ * The uids of the whole group, on whatever shard, each once, in the order of their
+ * bytes, a page at a time: the first max (1 to 1024; 0: 1024) behind `after`, which is
+ * empty at first and then the last one of the page before.  more: there are others
+ * behind these.  err: 0; ETIMEDOUT, not all processes answered within deadline_ms (0:
+ * 2 s), and theirs are missing; ECANCELED, this replica has ended (it is NULL then);
+ * ENOMEM.  cb comes once, never from within.  Whoever was there all along is in exactly
+ * one page.  0, or -1 with errno ENOTCONN, EINVAL, ENOMEM.
+ */
+typedef void	kennel_uids_cb(struct kennel_replica *,
+		    const struct kennel_uid *uids, size_t n, int more, int err,
+		    void *arg);
+int	 kennel_replica_uids(struct kennel_replica *, const char *after,
+	    size_t after_len, size_t max, unsigned deadline_ms,
+	    kennel_uids_cb *cb, void *arg);
+/*
+ * kennel_close() all sockets of uid in the group, on whatever shard; who is opened
+ * later is not closed.  done as for kennel_replica_broadcast().  0, or -1 with errno
+ * ENOTCONN, EINVAL (no such code or reason; nobody is closed), ENOMEM.
+ */
+int	 kennel_close_uid(struct kennel_replica *, const char *uid,
+	    size_t uid_len, int code, const char *reason,
+	    kennel_replica_done_cb *done, void *arg);
 
 /* ---- gossip: one answer from each neighbour ---- */
 

@@ -15,6 +15,8 @@ struct options_text {
 static const struct options options_defaults = {
 	.message_max = 16 << 20,
 	.body_max = 1 << 20,
+	.body_memory = 16 << 20,
+	.spool_max = 256 << 20,
 	.out_max = 1 << 20,
 	.unfinished_max = 64 << 20,
 	.request_ms = 30000,
@@ -40,6 +42,7 @@ static const struct {
 #define OPTIONS_SIZE(f)	{ #f, offsetof(struct options, f), 1 }
 #define OPTIONS_UINT(f)	{ #f, offsetof(struct options, f), 0 }
 	OPTIONS_SIZE(message_max), OPTIONS_SIZE(body_max), OPTIONS_SIZE(out_max),
+	OPTIONS_SIZE(body_memory), OPTIONS_SIZE(spool_max),
 	OPTIONS_SIZE(unfinished_max),
 	OPTIONS_UINT(request_ms), OPTIONS_UINT(closing_ms),
 	OPTIONS_UINT(ping_ms), OPTIONS_UINT(drain_ms), OPTIONS_UINT(whisper_ask),

@@ -13,6 +13,8 @@
 struct options {			/* defaults in options.c */
 	size_t		 message_max;		/* 16 MiB */
 	size_t		 body_max;		/* 1 MiB */
+	size_t		 body_memory;		/* 16 MiB: longer ones are in files */
+	size_t		 spool_max;		/* 256 MiB: all of these files */
 	size_t		 out_max;		/* 1 MiB already queued */
 	size_t		 unfinished_max;	/* 64 MiB: of all clients */
 	unsigned	 request_ms;		/* 30 000: head and body */

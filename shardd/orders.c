@@ -25,6 +25,7 @@
 #include "shardd/group/replica.h"
 #include "shardd/kennel.h"
 #include "shardd/orders.h"
+#include "shardd/peers/bus.h"
 #include "shardd/session/parting.h"
 #include "shardd/session/session.h"
 #include "shardd/state/authority.h"
@@ -152,6 +153,12 @@ orders_option(struct worker *w, struct order_in *o)
 			return (-1);
 		return (0);
 	}
+	if (o->m->text.len > 9 && memcmp(o->m->text.data, "listener ", 9) == 0) {
+		if (policy_listener(&w->sessions.listeners, o->m->text,
+		    o->m->value) == -1)
+			return (-1);
+		return (0);
+	}
 	if (slice_is(o->m->text, "log_level"))
 		return (orders_log_level(o->m->value));
 	return (options_set(&w->opt, o->m->text, o->m->value));
@@ -265,8 +272,14 @@ orders_poison(struct worker *w, struct order_in *o)
 static int
 orders_dead(struct worker *w, struct order_in *o)
 {
-	groups_shard_dead(&w->groups,
-	    &(struct peer_id){ NULL, o->m->slot, o->m->incarnation });
+	struct peer_id	 peer = { NULL, o->m->slot, o->m->incarnation };
+
+	if (o->m->text.len > 0) {	/* of another node */
+		if (w->groups.hood.bus == NULL || (peer.node = bus_node(
+		    w->groups.hood.bus, o->m->text)) == NULL)
+			return (0);
+	}
+	groups_shard_dead(&w->groups, &peer);
 	return (0);
 }
 
@@ -342,10 +355,14 @@ orders_unpack(struct worker *w, struct order_in *o, const char **why)
 	record = orders_record(o, &mapped);
 	*why = "not a capsule";
 	if (capsule_decode(&cap, record.data, record.len) == -1 ||
-	    cap.protocol != CAPSULE_HTTP || cap.id != o->m->id)
+	    (cap.protocol != CAPSULE_HTTP && cap.protocol != CAPSULE_RAW) ||
+	    cap.id != o->m->id)
 		goto out;
 	*why = "no such application";
 	if ((app = applications_find(&w->sessions.apps, cap.app)) == NULL)
+		goto out;
+	*why = "its application serves no raw connections";
+	if (cap.protocol == CAPSULE_RAW && app->ondata == NULL)
 		goto out;
 	*why = "no such replica";
 	if (cap.replica != 0 && (r = group_find(&w->groups, cap.replica)) == NULL)

@@ -1,4 +1,6 @@
 /* A worker process, from its arguments to its end. */
+#include <sys/prctl.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -28,6 +30,7 @@
 #include "shardd/leavings.h"
 #include "shardd/orders.h"
 #include "shardd/session/parting.h"
+#include "shardd/session/outgoing.h"
 #include "shardd/session/session.h"
 #include "shardd/worker.h"
 
@@ -135,6 +138,8 @@ start_arguments(struct worker *w, int argc, char **argv)
 	name = name == NULL ? argv[0] : name + 1;
 	snprintf(ident, sizeof(ident), "%.40s/%u", name, w->slot);
 	log_init(ident, level);
+	/* Executed by a descriptor, a process has the descriptor's name. */
+	(void)prctl(PR_SET_NAME, name);
 	log_format_set(format);
 	if (proc_open_to_debuggers(core) == -1)
 		fatal("core");
@@ -165,6 +170,7 @@ start_surround(struct worker *w)
 
 	around = (struct surroundings){
 		.base = w->base, .opt = &w->opt, .groups = &w->groups,
+		.sessions = &w->sessions,
 		.node = w->node, .address = w->address, .slot = w->slot,
 	};
 	surroundings = &around;
@@ -179,6 +185,7 @@ start_end(struct worker *w)
 	budget_set(0);			/* nobody has to wait for us */
 	stuck = work_end();
 	orders_drop_parked(w);
+	outgoing_end(&w->sessions);
 	clients_end(&w->sessions.clients);	/* not fast enough */
 	parting_all(&w->sessions);
 	turn_end();

@@ -44,6 +44,21 @@ worker_open_store(struct worker *w, const char *url)
 	return (0);
 }
 
+/* If Redis is shared with other nodes, there is a bus.  0, or -1 with errno. */
+static int
+worker_open_bus(struct worker *w, const char *url, const char *prefix)
+{
+	const char	*cluster = options_get(&w->opt, "cluster");
+	const char	*key = options_get(&w->opt, "cluster_key");
+	struct bus_self	 self = { url, prefix, w->node, w->address,
+			    slice_str(key) };
+
+	if (cluster == NULL || url == NULL || *url == '\0' ||
+	    w->groups.hood.bus != NULL)
+		return (0);
+	return (groups_start_bus(&w->groups, &self));
+}
+
 int
 worker_start(struct worker *w)
 {
@@ -60,6 +75,10 @@ worker_start(struct worker *w)
 		return (-1);
 	}
 	w->sessions.lookup = w->groups.hood.lookup;
+	if (worker_open_bus(w, url, lookup_prefix(w->groups.hood.lookup)) == -1) {
+		log_warn("bus: %s", strerror(errno));
+		return (-1);
+	}
 	if (url != NULL && *url != '\0' && worker_open_store(w, url) == -1) {
 		log_warn("store: %s", strerror(errno));
 		return (-1);

@@ -108,7 +108,7 @@ static void
 look_totals(const json_t *totals, FILE *out)
 {
 	static const char *const	 keys[] = { "accepted", "requests",
-	    "handed", "home", "refused", "proxy_refused", "second_release" };
+	    "raw", "handed", "home", "refused", "proxy_refused", "second_release" };
 	json_t				*gone, *n;
 	const char			*key, *comma = "";
 

@@ -21,3 +21,18 @@ api_payload(const char *data, size_t len, int flags)
 	return (payload_frame(flags & KENNEL_BINARY ? WS_BINARY : WS_TEXT,
 	    slice_of(data, len)));
 }
+
+struct payload *
+api_message(const char *data, size_t len, int flags)
+{
+	struct payload	*p;
+
+	if (data == NULL && len > 0) {
+		errno = EINVAL;
+		return (NULL);
+	}
+	if ((p = payload_formed(FORM_PLAIN, WS_BINARY,
+	    slice_of(data, len))) != NULL)
+		p->more = (flags & KENNEL_MORE) != 0;
+	return (p);
+}

@@ -45,5 +45,7 @@ api_text(const char *s, size_t len)
  * EINVAL, EILSEQ or ENOMEM.
  */
 struct payload *api_payload(const char *data, size_t len, int flags);
+/* The same for one raw client: any bytes. */
+struct payload *api_message(const char *data, size_t len, int flags);
 
 #endif

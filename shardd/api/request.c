@@ -10,11 +10,13 @@
 #include "proto/http_reply.h"
 #include "proto/pattern.h"
 #include "shardd/api/api.h"
+#include "shardd/api/entity.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/http.h"
 #include "shardd/client/policy.h"
 #include "shardd/client/request.h"
+#include "shardd/client/who.h"
 #include "shardd/gate.h"
 #include "shardd/group/group.h"
 #include "shardd/kennel.h"
@@ -130,16 +132,6 @@ kennel_request_header_at(struct kennel_request *q, size_t i,
 }
 
 const char *
-kennel_request_body(const struct kennel_request *q, size_t *len)
-{
-	size_t	 n = q == NULL ? 0 : q->body.len;
-
-	if (len != NULL)
-		*len = n;
-	return (n > 0 ? q->body.data : "");
-}
-
-const char *
 kennel_request_uid(const struct kennel_request *q, size_t *len)
 {
 	return (api_slice(q == NULL ? slice_str("") : q->uid, len));
@@ -224,6 +216,11 @@ kennel_respond(struct kennel_request *q, int status, const char *type,
 		type = NULL;
 		len = 0;
 	}
+	if (status == 200 && (slice_is(q->h.method, "GET") ||
+	    slice_is(q->h.method, "HEAD")) && (request_says(q, "ETag") ||
+	    request_says(q, "Last-Modified")) &&
+	    entity_ask(q, NULL, 0, len, NULL) != 200)
+		return;
 	/* An error without words says at least which. */
 	if (status >= 400 && len == 0 && type == NULL) {
 		type = "text/plain";
@@ -249,7 +246,7 @@ kennel_request_become(struct kennel_request *q, const char *uid, size_t len)
 	}
 	if (q->conn == NULL)
 		return (0);		/* nobody is there who could be it */
-	if (conn_become(q->conn, slice_of(uid, len)) == -1)
+	if (who_become(q->conn, slice_of(uid, len)) == -1)
 		return (-1);
 	m.id = q->conn->id;
 	m.uid = conn_uid(q->conn);
@@ -267,7 +264,7 @@ kennel_request_set_data(struct kennel_request *q, void *data,
 		return (-1);
 	}
 	if (q->conn != NULL)
-		return (conn_set_data(q->conn, data, drop));
+		return (rare_give(&q->conn->rare, &q->conn->data, data, drop));
 	if (drop != NULL)
 		drop(data);
 	return (0);

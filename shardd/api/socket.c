@@ -9,6 +9,7 @@
 #include "shardd/api/socket.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
+#include "shardd/client/who.h"
 #include "shardd/kennel.h"
 #include "shardd/session/verbs.h"
 
@@ -29,7 +30,11 @@ api_call(struct kennel_socket *s, struct verb *v, const char *data,
 		errno = EPIPE;
 		return (-1);
 	}
-	if ((v->p = api_payload(data, len, v->flags)) == NULL)
+	if (v->kind == VERB_SEND && (c->flags & CONN_F_RAW))
+		v->p = api_message(data, len, v->flags);
+	else
+		v->p = api_payload(data, len, v->flags);
+	if (v->p == NULL)
 		return (-1);
 	r = verbs_call(c, v);
 	payload_unref(v->p);
@@ -120,33 +125,12 @@ kennel_step(struct kennel_socket *s, const char *data, size_t len,
 int
 kennel_close(struct kennel_socket *s, int code, const char *reason)
 {
-	struct conn	*c = conn_of(s);
-	struct verb	*v;
-	size_t		 n = reason == NULL ? 0 : strlen(reason);
-
-	if (c == NULL) {
+	if (s == NULL) {
 		errno = ENOTCONN;
 		return (-1);
 	}
-	if (!ws_close_ok(code, slice_of(reason, n))) {
-		errno = EINVAL;
-		return (-1);
-	}
-	if (c->state != CONN_OPEN) {
-		errno = EPIPE;
-		return (-1);
-	}
-	if ((v = calloc(1, sizeof(*v) + n + 1)) == NULL) {
-		conn_doom(c, CLOSE_NO_MEMORY);
-		return (0);
-	}
-	v->kind = VERB_CLOSE;
-	v->code = code;
-	if (n > 0)
-		memcpy(v->text, reason, n);
-	verbs_call(c, v);
-	free(v);
-	return (0);
+	return (verbs_close(conn_of(s), code, slice_str(reason == NULL ? "" :
+	    reason)));
 }
 
 const char *
@@ -159,7 +143,7 @@ kennel_socket_uid(const struct kennel_socket *s, size_t *len)
 const char *
 kennel_socket_peer(const struct kennel_socket *s)
 {
-	return (s == NULL ? "" : conn_peer(conn_of(s)));
+	return (s == NULL ? "" : who_peer(conn_of(s)));
 }
 
 int
@@ -178,28 +162,28 @@ const char *
 kennel_socket_header(const struct kennel_socket *s, const char *name)
 {
 	return (s == NULL || name == NULL ? NULL :
-	    conn_header(conn_of(s), name));
+	    who_header(conn_of(s), name));
 }
 
 const char *
 kennel_socket_param(const struct kennel_socket *s, const char *name)
 {
 	return (s == NULL || name == NULL ? NULL :
-	    conn_kept(conn_of(s), "path", name));
+	    who_kept(conn_of(s), "path", name));
 }
 
 const char *
 kennel_socket_query(const struct kennel_socket *s, const char *key)
 {
 	return (s == NULL || key == NULL ? NULL :
-	    conn_kept(conn_of(s), "query", key));
+	    who_kept(conn_of(s), "query", key));
 }
 
 const char *
 kennel_socket_cookie(const struct kennel_socket *s, const char *name)
 {
 	return (s == NULL || name == NULL ? NULL :
-	    conn_kept(conn_of(s), "cookie", name));
+	    who_kept(conn_of(s), "cookie", name));
 }
 
 uint64_t

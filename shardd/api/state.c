@@ -64,6 +64,8 @@ kennel_some(const struct kennel_replica *r, const char *map, uint64_t *cursor,
 {
 	struct api_each	 e = { cb, arg };
 
+	if (cb == NULL || cursor == NULL)
+		return;
 	maps_some(api_maps(r), slice_str(map), cursor, max, api_each_cb, &e);
 }
 
@@ -97,6 +99,8 @@ kennel_some_in(const struct kennel_step *t, const char *map, uint64_t *cursor,
 {
 	struct api_each	 e = { cb, arg };
 
+	if (t == NULL || cb == NULL || cursor == NULL)
+		return;
 	decide_some(t, slice_str(map), cursor, max, api_each_cb, &e);
 }
 
@@ -121,11 +125,12 @@ kennel_put_left(const struct kennel_step *t)
 size_t
 kennel_room_left(const struct kennel_step *t)
 {
-	return (decide_room(t));
+	return (t == NULL ? 0 : decide_room(t));
 }
 
 void
 kennel_passing(struct kennel_step *t)
 {
-	t->passing = 1;
+	if (t != NULL)
+		t->passing = 1;
 }

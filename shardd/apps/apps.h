@@ -14,6 +14,7 @@ extern const struct kennel_app chat_app;	/* the chat room */
 extern const struct kennel_app echo_app;	/* what you send, you get */
 extern const struct kennel_app front_app;	/* front page, assets, health */
 extern const struct kennel_app pact_app;	/* rooms that remember */
+struct kennel_app app_events(void);		/* clients of fast-tcp */
 
 /*
  * What pages of any origin may read: says so in the answer to come, unless the

@@ -63,6 +63,7 @@ clients_init(struct clients *all, struct event_base *base,
 	turn_work_init(&all->flush_late, flush_run_late, all);
 	turn_work_init(&all->reap, clients_reap, all);
 	turn_work_init(&all->next, turns_run, all);
+	turn_work_init(&all->press, flush_run_pressed, all);
 	if ((all->unfinished = unfinished_new(clients_crowded_cb)) == NULL ||
 	    (all->poller = poller_new(base, conn_ready)) == NULL)
 		return (-1);
@@ -92,6 +93,7 @@ clients_clear(struct clients *all)
 	unfinished_free(all->unfinished);
 	poller_free(all->poller);
 	line_clear(&all->crowd);
+	line_clear(&all->pressed);
 	line_clear(&all->lines[LINE_FRESH]);
 	line_clear(&all->lines[LINE_COSTLY]);
 	free(all->dirty.at);
@@ -116,7 +118,8 @@ clients_each(struct clients *all,
 	for (size_t i = 0; i < nitems(lists); i++)
 		list_each(e, tmp, lists[i]) {
 			c = list_entry(e, struct conn, at);
-			if ((c->flags & CONN_F_GONE) == 0)
+			if ((c->flags & CONN_F_GONE) == 0 &&
+			    (c->told & CAPSULE_F_DIALED) == 0)
 				cb(c, arg);
 		}
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "common/budget.h"
@@ -15,7 +14,9 @@
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/policy.h"
+#include "shardd/client/pressure.h"
 #include "shardd/client/unfinished.h"
+#include "shardd/kennel.h"
 #include "shardd/options.h"
 
 #define CONN_READS	4		/* of CONN_BUF, an event */
@@ -24,7 +25,9 @@
  * its size is on its way, and a reset would overtake the close frame. */
 #define CONN_LINGER_MAX	(32 << 20)
 
-static char	 conn_buf[CONN_BUF];
+/* Its first bytes are left free, for what a protocol has kept. */
+static char	 conn_room[CONN_HEADROOM + CONN_BUF];
+static char	*const conn_buf = conn_room + CONN_HEADROOM;
 
 static uint32_t	 conn_now;
 
@@ -80,96 +83,6 @@ conn_text_set(struct conn *c, const struct capsule *cap)
 	c->told = (uint8_t)cap->flags;
 }
 
-const char *
-conn_peer(const struct conn *c)
-{
-	return (c->text + c->uid_len + 1);
-}
-
-const char *
-conn_via(const struct conn *c)
-{
-	const char	*peer = conn_peer(c);
-
-	return (peer + strlen(peer) + 1);
-}
-
-/* The name of what c keeps behind this text, or NULL; *value is what it is. */
-static const char *
-conn_text_next(const struct conn *c, const char *at, unsigned *i,
-    const char **value)
-{
-	if (*i == c->nheaders)
-		return (NULL);
-	++*i;
-	at += strlen(at) + 1;
-	*value = at + strlen(at) + 1;
-	return (at);
-}
-
-const char *
-conn_header(const struct conn *c, const char *name)
-{
-	const char	*at, *value = conn_via(c);
-	unsigned	 i = 0;
-
-	while ((at = conn_text_next(c, value, &i, &value)) != NULL)
-		if (strcasecmp(at, name) == 0)
-			return (value);
-	return (NULL);
-}
-
-const char *
-conn_kept(const struct conn *c, const char *source, const char *name)
-{
-	const char	*at, *value = conn_via(c);
-	size_t		 n = strlen(source);
-	unsigned	 i = 0;
-
-	while ((at = conn_text_next(c, value, &i, &value)) != NULL)
-		if (strncmp(at, source, n) == 0 && at[n] == ':' &&
-		    strcmp(at + n + 1, name) == 0)
-			return (value);
-	return (NULL);
-}
-
-int
-conn_become(struct conn *c, struct slice uid)
-{
-	c->told &= (uint8_t)~CAPSULE_F_UID_MADE;
-	return (rare_set_uid(&c->rare, uid));
-}
-
-int
-conn_set_data(struct conn *c, void *data, void (*drop)(void *data))
-{
-	conn_drop_data(c);
-	if (drop != NULL && rare_set_drop(&c->rare, drop) == -1)
-		return (-1);
-	c->data = data;
-	return (0);
-}
-
-void
-conn_keep_data(struct conn *c)
-{
-	if (c->rare != NULL)
-		c->rare->drop = NULL;
-}
-
-void
-conn_drop_data(struct conn *c)
-{
-	void	(*drop)(void *) = c->rare == NULL ? NULL : c->rare->drop;
-	void	*data = c->data;
-
-	if (drop == NULL)
-		return;
-	c->rare->drop = NULL;
-	c->data = NULL;
-	drop(data);
-}
-
 /* ---- birth and death ---- */
 
 struct conn *
@@ -208,8 +121,10 @@ conn_free(struct conn *c)
 			line_leave(&all->lines[k], c);
 	if (c->turns & CONN_T_CROWD)
 		line_leave(&all->crowd, c);
+	if (c->turns & CONN_T_TELL)
+		line_leave(&all->pressed, c);
 	outbox_clear(&c->out);
-	conn_drop_data(c);
+	rare_drop(c->rare, &c->data);
 	rare_free(c->rare);
 	list_remove(&c->at);
 	all->n--;
@@ -242,10 +157,13 @@ conn_arm(struct conn *c)
 		return;
 	/* What is kept comes first. */
 	if (c->state != CONN_HOMING && c->state != CONN_OPENING &&
-	    c->pauses == 0 && (c->flags & (CONN_F_DOOMED | CONN_F_RESUME)) == 0 &&
-	    (c->turns & CONN_T_QUEUED) == 0)
+	    c->pauses == 0 && (c->flags & (CONN_F_DOOMED | CONN_F_RESUME |
+	    CONN_F_ENDED)) == 0 && (c->turns & CONN_T_QUEUED) == 0)
 		want |= EV_READ;
-	if (!outbox_empty(&c->out) && (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
+	if ((c->pauses & PAUSE_WATCH) && (c->flags & CONN_F_DOOMED) == 0)
+		want |= EV_CLOSED;
+	if ((!outbox_empty(&c->out) || (c->turns & CONN_T_MORE)) &&
+	    (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
 	    CONN_F_DOOMED)) == 0 && (c->turns & CONN_T_CROWD) == 0)
 		want |= EV_WRITE;
 	if (want != c->armed && poller_want(c->clients->poller, c->fd,
@@ -372,6 +290,9 @@ conn_queue(struct conn *c, struct payload *p)
 	}
 	budget_charge(BUDGET_RECEIVER + p->len / BUDGET_BYTES);
 	c->last = (uint32_t)turn_ms();
+	if (c->flags & CONN_F_RAW)
+		c->turns = (uint8_t)((c->turns & ~CONN_T_PART) |
+		    (p->more ? CONN_T_PART : 0));
 	if (c->flags & (CONN_F_LATE | CONN_F_DIRTY))
 		return (0);
 	if (c->clients->crowding)
@@ -381,6 +302,15 @@ conn_queue(struct conn *c, struct payload *p)
 	return (0);
 }
 
+/* Bytes that may wait for c. */
+static size_t
+conn_out_max(const struct conn *c)
+{
+	uint32_t	 max = meter_out_max(c->meter);
+
+	return (max != 0 ? max : c->clients->opt->out_max);
+}
+
 /*
  * More than its bound is queued, and the kernel does not take it?  What was
  * queued in this turn had no chance to be written yet.
@@ -388,7 +318,7 @@ conn_queue(struct conn *c, struct payload *p)
 static int
 conn_over(struct conn *c)
 {
-	size_t	 max = c->clients->opt->out_max;
+	size_t	 max = conn_out_max(c);
 
 	if (outbox_queued(&c->out) <= max)
 		return (0);
@@ -423,21 +353,22 @@ conn_send_now(struct conn *c, struct payload *p)
 	return (0);
 }
 
-int
-conn_send(struct conn *c, struct payload *p)
+/* c is over its bound: make room for p, or it is not to have p.  0, or -1 with errno. */
+static int
+conn_make_room(struct conn *c, const struct payload *p)
 {
-	size_t	 max = c->clients->opt->out_max, n;
+	size_t	 max = conn_out_max(c), n;
 
-	if (!conn_over(c))
-		return (conn_send_now(c, p));
-	switch (meter_slow(c->meter)) {
+	/* Half a message is worse than none: such a one cannot be dropped. */
+	switch (p->more || (c->turns & CONN_T_PART) ? SLOW_CLOSE :
+	    meter_slow(c->meter)) {
 	case SLOW_DROP_OLD:
 		/* A good part, so that it is not done for each message. */
 		n = outbox_drop(&c->out, max - max / 4);
 		c->clients->dropped += n;
 		counter_add(COUNTER_DROPPED + 1, n);
 		if (outbox_queued(&c->out) <= max)
-			return (conn_send_now(c, p));
+			return (0);
 		/* FALLTHROUGH */
 	case SLOW_DROP_NEW:
 		c->clients->dropped++;
@@ -449,6 +380,22 @@ conn_send(struct conn *c, struct payload *p)
 	}
 	errno = EMSGSIZE;
 	return (-1);
+}
+
+int
+conn_send(struct conn *c, struct payload *p)
+{
+	if (conn_over(c) && conn_make_room(c, p) == -1)
+		return (-1);
+	return (conn_send_now(c, p));
+}
+
+int
+conn_send_both(struct conn *c, struct payload *head, struct payload *p)
+{
+	if (conn_over(c) && conn_make_room(c, p) == -1)
+		return (-1);
+	return (conn_queue(c, head) == -1 ? -1 : conn_send_now(c, p));
 }
 
 int
@@ -466,6 +413,30 @@ conn_queue_bytes(struct conn *c, struct slice s)
 	return (r);
 }
 
+/* If c's queue has passed a mark now that the kernel had what it takes, the
+ * application is told at the end of the turn. */
+static void
+conn_press(struct conn *c)
+{
+	struct clients	*all = c->clients;
+
+	if ((c->turns & CONN_T_TELL) || !conn_pressed(c))
+		return;
+	if (line_push(&all->pressed, c) == -1) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return;
+	}
+	c->turns |= CONN_T_TELL;
+	turn_add(&all->press, TURN_CLIENTS);
+}
+
+int
+conn_pressed(const struct conn *c)
+{
+	return (pressure_passed(c->app, outbox_queued(&c->out),
+	    c->turns & CONN_T_HIGH));
+}
+
 void
 conn_written(struct conn *c, int verdict)
 {
@@ -477,13 +448,18 @@ conn_written(struct conn *c, int verdict)
 		if (c->state == CONN_LINGER && (c->flags & CONN_F_SHUT) == 0) {
 			c->flags |= CONN_F_SHUT;
 			shutdown(c->fd, SHUT_WR);
+			c->since = conn_now;
+			if (c->flags & CONN_F_ENDED)
+				conn_doom(c, c->why);
 		} else if (c->proto != NULL && c->protocol->flushed != NULL)
 			c->protocol->flushed(c);
 		break;
 	}
 	if ((c->pauses & PAUSE_OUT) &&
-	    outbox_queued(&c->out) <= c->clients->opt->out_max / 2)
+	    outbox_queued(&c->out) <= conn_out_max(c) / 2)
 		conn_resume(c, PAUSE_OUT);
+	if (c->app->onpressure != NULL && c->state == CONN_OPEN)
+		conn_press(c);
 	conn_arm(c);
 }
 
@@ -517,9 +493,15 @@ conn_discard(struct conn *c)
 {
 	ssize_t	 n;
 
-	n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
+	n = recv(c->fd, conn_buf, CONN_BUF, MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
+	/* A raw client that has said all may have something to read yet. */
+	if (n == 0 && (c->flags & (CONN_F_RAW | CONN_F_SHUT)) == CONN_F_RAW) {
+		c->flags |= CONN_F_ENDED;
+		conn_arm(c);
+		return;
+	}
 	/* mine counts them: c is no member any more. */
 	if (n > 0 && (c->by_uid.mine += (uint32_t)n) <= CONN_LINGER_MAX)
 		return;
@@ -541,19 +523,22 @@ conn_input(struct conn *c)
 	enum close_why	 why;
 	ssize_t		 n;
 
-	for (int i = 0; i < CONN_READS; i++) {
-		n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
+	for (int i = 0; i < CONN_READS && (c->flags & CONN_F_ENDED) == 0; i++) {
+		n = recv(c->fd, conn_buf, CONN_BUF, MSG_DONTWAIT);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return (CLOSE_NONE);
+		if (n == 0 && c->protocol->ended != NULL) {
+			c->flags |= CONN_F_ENDED;
+			return (c->protocol->ended(c));
+		}
 		if (n == -1)
 			c->flags |= CONN_F_BROKEN;
 		if (n <= 0)
-			return (n == 0 && c->protocol->eof != CLOSE_NONE ?
-			    c->protocol->eof : CLOSE_RESET);
+			return (CLOSE_RESET);
 		if ((why = c->protocol->input(c, conn_buf, (size_t)n)) !=
 		    CLOSE_NONE)
 			return (why);
-		if ((size_t)n < sizeof(conn_buf) || !conn_readable(c) ||
+		if ((size_t)n < CONN_BUF || !conn_readable(c) ||
 		    budget_over())
 			return (CLOSE_NONE);
 	}
@@ -575,6 +560,10 @@ conn_ready(void *arg, short what)
 		/* c may have been doomed, or gone home; it is not freed. */
 		if ((c->flags & CONN_F_DOOMED) || c->state == CONN_HOMING)
 			return;
+	}
+	if ((what & EV_CLOSED) && (c->pauses & PAUSE_WATCH)) {
+		c->protocol->left(c);
+		return;
 	}
 	if ((what & EV_READ) == 0)
 		return;
@@ -671,6 +660,7 @@ conn_linger(struct conn *c)
 	if (c->proto != NULL)
 		c->protocol->clear(c);
 	conn_set_state(c, CONN_LINGER);
+	c->last = (uint32_t)turn_ms();
 	c->pauses = 0;
 	if ((c->flags & (CONN_F_DIRTY | CONN_F_LATE)) == 0)
 		conn_dirty(c, &c->clients->dirty, CONN_F_DIRTY);

@@ -18,6 +18,8 @@
 #ifndef SHARDD_CONN_H
 #define SHARDD_CONN_H
 
+#include <sys/types.h>
+
 #include <event2/event.h>
 
 #include "common/bag.h"
@@ -56,6 +58,8 @@ enum conn_state {
 #define PAUSE_LINK	0x2	/* too much of its group waits for a link */
 #define PAUSE_BUSY	0x4	/* a request is being answered */
 #define PAUSE_OUT	0x8	/* it does not read what its messages led to */
+#define PAUSE_APP	0x10	/* its application wants so */
+#define PAUSE_WATCH	0x20	/* it is not read, but whether it leaves is heard */
 
 #define CONN_F_DOOMED	0x001	/* will be ended at the end of this turn */
 #define CONN_F_DIRTY	0x02	/* in the list to be flushed */
@@ -72,11 +76,17 @@ enum conn_state {
 #define CONN_F_SHUT	0x800	/* SHUT_WR was done */
 #define CONN_F_JOINING	0x1000	/* joins when what onopen began is done (session) */
 #define CONN_F_BROKEN	0x2000	/* reset by the client */
+#define CONN_F_RAW	0x4000	/* speaks its application's own protocol (tcp.c) */
+#define CONN_F_ENDED	0x8000	/* the client sends nothing more */
 
 /* What a connection waits for in another turn. */
 #define CONN_T_QUEUED	0x1	/* in one of clients->lines: not read */
 #define CONN_T_COSTLY	0x2	/* used up a turn: it queues up to be read */
 #define CONN_T_CROWD	0x4	/* in clients->crowd: to be written to */
+#define CONN_T_TELL	0x8	/* in clients->pressed: to be told of its queue */
+#define CONN_T_HIGH	0x10	/* its queue passed the high mark, as was told */
+#define CONN_T_PART	0x20	/* the rest of a message is still to be queued */
+#define CONN_T_MORE	0x40	/* owes more than its outbox has */
 
 struct conn {
 	struct bag_node	 by_uid;	/* a member: mine is its index in
@@ -130,8 +140,23 @@ struct conn_ops {
 	 * both are taken.  Once it is open, start gives it its protocol. */
 	void	(*upgraded)(struct conn *c, struct payload *hello,
 		    struct buf *rest, conn_start *start);
+	/* q's head has come, and a body follows: may be answered at once. */
+	void	(*head)(struct kennel_request *q);
+	/* A piece of a body that the application takes as it comes. */
+	void	(*body)(struct kennel_request *q, const char *data, size_t len);
+	/* The client of q, which is not answered, has gone; q->conn NULL: nobody can
+	 * be answered any more. */
+	void	(*left)(struct kennel_request *q);
 	/* A message of an open client. */
 	void	(*message)(struct conn *c, const struct kennel_message *m);
+	/* c's application, wherever it said so, closes c with that code. */
+	void	(*close)(struct conn *c, int code, const char *reason);
+	/* Bytes of a raw client: how many of them were used, or -1. */
+	ssize_t	(*data)(struct conn *c, const char *data, size_t len);
+	/* A raw client sends nothing more.  1: it stays open to be written to. */
+	int	(*ended)(struct conn *c);
+	/* c's queue has passed its high (1) or low mark. */
+	void	(*pressure)(struct conn *c, int high);
 	/* c has nothing more to say or to hear: c->why, c->code.  Once. */
 	void	(*departed)(struct conn *c);
 	/* c is about to be freed. */
@@ -159,7 +184,8 @@ struct clients {
 	unsigned	 line;			/* that was served last */
 	struct line	 crowd;			/* to be flushed when there is time */
 	int		 crowding;		/* who is sent to goes there */
-	struct turn_work flush, flush_crowd, flush_late, reap, next;
+	struct line	 pressed;		/* whose queue passed a mark */
+	struct turn_work flush, flush_crowd, flush_late, reap, next, press;
 	struct unfinished *unfinished;		/* input of all clients */
 	struct burst	*burst;			/* many sends at once, or NULL */
 	int		 burst_off;		/* there is no such thing here */
@@ -204,6 +230,8 @@ void	 conn_hold(struct conn *c, struct unfinished_part **part, size_t n);
  * memory (ENOMEM: and doomed).
  */
 int	 conn_send(struct conn *c, struct payload *p);
+/* The same of a raw message in two parts, so that both are queued or neither. */
+int	 conn_send_both(struct conn *c, struct payload *head, struct payload *p);
 /* The same without the bound: handshakes, control frames, responses. */
 int	 conn_queue(struct conn *c, struct payload *p);
 int	 conn_queue_bytes(struct conn *c, struct slice s);
@@ -238,6 +266,8 @@ void	 conn_crowd(struct clients *all, int on);
 void	 conn_flush(struct conn *c);
 /* The same was tried: verdict is outbox_flush()'s. */
 void	 conn_written(struct conn *c, int verdict);
+/* Has its queue passed the mark that it has to pass next? */
+int	 conn_pressed(const struct conn *c);
 /* Go on with what c has kept. */
 void	 conn_go_on(struct conn *c);
 /* Is what c sends next to be read now? */
@@ -262,21 +292,5 @@ conn_uid(const struct conn *c)
 		return (slice_of(c->rare->uid, c->rare->uid_len));
 	return (slice_of(c->text, c->uid_len));
 }
-/* c belongs to uid from now on: before it is a member or listed.  0, or -1: ENOMEM. */
-int	 conn_become(struct conn *c, struct slice uid);
-/* The application's data of c, which drop frees if c is never opened.  0, or -1. */
-int	 conn_set_data(struct conn *c, void *data, void (*drop)(void *data));
-/* c was opened, and has the data; or c never will, and drop is called. */
-void	 conn_keep_data(struct conn *c);
-void	 conn_drop_data(struct conn *c);
-const char *conn_peer(const struct conn *c);
-/* The proxy that the peer's requests come by, if one said who the peer is, or "". */
-const char *conn_via(const struct conn *c);
-/* A header that the route keeps, or NULL. */
-const char *conn_header(const struct conn *c, const char *name);
-/* Of the path, the query or the cookies, as source says ("path"), what the route
- * keeps by that name, or NULL. */
-const char *conn_kept(const struct conn *c, const char *source,
-	    const char *name);
 
 #endif

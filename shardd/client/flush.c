@@ -153,3 +153,23 @@ flush_run_late(void *arg)
 	}
 	all->late.n = 0;
 }
+
+void
+flush_run_pressed(void *arg)
+{
+	struct clients	*all = arg;
+	struct conn	*c;
+
+	for (size_t n = all->pressed.n; n > 0 &&
+	    (c = line_pop(&all->pressed)) != NULL; n--) {
+		c->turns &= (uint8_t)~CONN_T_TELL;
+		if (c->state != CONN_OPEN || !conn_pressed(c) ||
+		    (c->flags & (CONN_F_DOOMED | CONN_F_OPENED)) !=
+		    CONN_F_OPENED)
+			continue;
+		c->turns ^= CONN_T_HIGH;
+		all->ops->pressure(c, (c->turns & CONN_T_HIGH) != 0);
+	}
+	if (all->pressed.n > 0)
+		turn_later(&all->press);
+}

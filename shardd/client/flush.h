@@ -11,5 +11,6 @@
 void	 flush_run(void *arg);
 void	 flush_run_late(void *arg);
 void	 flush_run_crowd(void *arg);
+void	 flush_run_pressed(void *arg);	/* whose queue passed a mark is told of */
 
 #endif

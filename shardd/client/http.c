@@ -1,20 +1,25 @@
 /* A connection that speaks HTTP: one request, its answer, and home. */
+#include <sys/socket.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/budget.h"
 #include "common/log.h"
 #include "common/spare.h"
 #include "proto/channel.h"
 #include "proto/http_body.h"
 #include "proto/http_reply.h"
-#include "proto/ws_accept.h"
-#include "proto/ws_deflate.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/head.h"
+#include "shardd/client/home.h"
 #include "shardd/client/http.h"
+#include "shardd/client/outfile.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/request.h"
+#include "shardd/client/who.h"
 #include "shardd/client/ws.h"
 #include "shardd/gate.h"
 #include "shardd/kennel.h"
@@ -23,6 +28,9 @@
 /* A response up to this size is promised to the gateway as done before it is
  * written, so that a client that has read it finds its place free. */
 #define HTTP_PROMPT	(64 << 10)
+
+/* So many bytes of a body give the client a tenth of a second more for it. */
+#define HTTP_BODY_TICK	512
 
 enum http_phase { HTTP_HEAD, HTTP_BODY, HTTP_ANSWERING, HTTP_FLUSHING };
 
@@ -37,26 +45,46 @@ struct http {
 	size_t		 scanned;
 	enum http_phase	 phase;
 	struct http_body body;
+	size_t		 counted;	/* bytes of it, short of a tick */
 	int		 continued;	/* 100 was sent */
 	int		 keep;
+	struct outfile	*file;		/* the answer's body, or NULL */
 	struct unfinished_part *part;	/* in and the body, until it is whole */
 	struct kennel_request *q;	/* NULL once answered */
 };
 
 static const struct protocol http_protocol;
 
-/* Free what HTTP keeps of c; a request that the application has stays its. */
+static struct buf	 http_piece;	/* for the next piece of a body */
+
+/*
+ * The connection of q ends without its answer.  A request that the application has
+ * stays its own; of one of which it only knows it hears.
+ */
+static void
+http_abandon(struct conn *c, struct kennel_request *q)
+{
+	int	 received = q->received;
+
+	q->conn = NULL;
+	if (q->announced)
+		c->clients->ops->left(q);	/* may answer it: it is gone then */
+	if (!received)
+		request_free(q);
+}
+
+/* Free what HTTP keeps of c. */
 static void
 http_clear(struct conn *c)
 {
 	struct http	*http = c->proto;
 
 	c->proto = NULL;
-	if (http->q != NULL && http->q->received)
-		http->q->conn = NULL;	/* the application frees it */
-	else if (http->q != NULL)
-		request_free(http->q);
+	if (http->q != NULL)
+		http_abandon(c, http->q);
 	conn_hold(c, &http->part, 0);
+	outfile_free(http->file);
+	c->turns &= (uint8_t)~CONN_T_MORE;
 	buf_clear(&http->in);
 	spare_put(http, sizeof(*http));
 }
@@ -70,7 +98,7 @@ http_done(struct conn *c)
 	struct http	*http = c->proto;
 
 	http->phase = HTTP_FLUSHING;
-	if (outbox_queued(&c->out) <= HTTP_PROMPT) {
+	if (http->file == NULL && outbox_queued(&c->out) <= HTTP_PROMPT) {
 		conn_depart(c, http->keep ? CLOSE_HOME : CLOSE_DONE, 1000);
 		conn_late(c);
 	}
@@ -106,6 +134,14 @@ http_refuse(struct conn *c, int status, const char *why)
 	http_refuse_as(c, CLOSE_REFUSED, status, why);
 }
 
+/* q, which the application has just answered so, is refused instead. */
+static void
+http_overrule(struct kennel_request *q, int status, const char *why)
+{
+	q->received = q->announced = 0;		/* http_clear frees it */
+	http_refuse(q->conn, status, why);
+}
+
 /* Only a request that is not whole, where there are too many, is told. */
 static int
 http_farewell(struct conn *c, enum close_why why)
@@ -132,15 +168,6 @@ http_may_keep(const struct conn *c, const struct kennel_request *q)
 	    !c->clients->gate->leaving);
 }
 
-/* Does a browser ask, before a page of another origin may use the route? */
-static int
-http_preflight(const struct conn *c, const struct kennel_request *q)
-{
-	return ((c->told & CAPSULE_F_CORS) && slice_is(q->h.method, "OPTIONS") &&
-	    http_head_find(&q->h, "Origin") != NULL &&
-	    http_head_find(&q->h, "Access-Control-Request-Method") != NULL);
-}
-
 /* q is answered: c forgets it. */
 static struct conn *
 http_take(struct kennel_request *q)
@@ -152,88 +179,61 @@ http_take(struct kennel_request *q)
 	return (c);
 }
 
-/* What pages of other origins must be told, where the route says which may. */
+/* The answer is r, and what file has. */
 static void
-http_cors(const struct conn *c, struct kennel_request *q)
+http_reply(struct kennel_request *q, struct http_reply *r,
+    struct outfile *file)
 {
-	const struct http_header	*origin, *wanted;
+	struct conn	*c = http_take(q);
+	struct http	*http;
+	struct buf	 b = { 0 };
 
-	if ((c->told & CAPSULE_F_CORS) == 0)
+	if (c == NULL) {
+		outfile_free(file);
+		if (q->received)
+			request_free(q);	/* else its connection does */
 		return;
-	buf_adds(&q->extra, "Vary: Origin\r\n");
-	if ((origin = http_head_find(&q->h, "Origin")) == NULL)
-		return;
-	buf_adds(&q->extra, "Access-Control-Allow-Origin: ");
-	buf_add(&q->extra, origin->value.data, origin->value.len);
-	buf_adds(&q->extra, "\r\n");
-	if (!http_preflight(c, q))
-		return;
-	wanted = http_head_find(&q->h, "Access-Control-Request-Method");
-	buf_adds(&q->extra, "Access-Control-Allow-Methods: ");
-	buf_add(&q->extra, wanted->value.data, wanted->value.len);
-	wanted = http_head_find(&q->h, "Access-Control-Request-Headers");
-	if (wanted != NULL) {
-		buf_adds(&q->extra, "\r\nAccess-Control-Allow-Headers: ");
-		buf_add(&q->extra, wanted->value.data, wanted->value.len);
 	}
-	buf_adds(&q->extra, "\r\nAccess-Control-Max-Age: 600\r\n");
+	head_cors(c, q);
+	r->extra = slice_of(q->extra.data, q->extra.len);
+	r->minor = q->h.minor;
+	r->head_only = slice_is(q->h.method, "HEAD");
+	http = c->proto;
+	if (r->head_only)
+		outfile_free(file);
+	else
+		http->file = file;
+	/* A body that was not read would be taken for the next request. */
+	http->keep = http->phase == HTTP_ANSWERING && http_may_keep(c, q);
+	c->pauses = PAUSE_BUSY;
+	r->close = !http->keep;
+	if (http_reply_write(&b, r) == -1 ||
+	    conn_queue_bytes(c, slice_of(b.data, b.len)) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
+	else
+		http_done(c);
+	buf_clear(&b);
+	request_free(q);
 }
 
 void
 http_answer(struct kennel_request *q, int status, const char *type,
     struct slice body)
 {
-	struct conn		*c = http_take(q);
-	struct http		*http;
-	struct http_reply	 r = {
-		.status = status, .type = type, .body = body,
-		.head_only = slice_is(q->h.method, "HEAD"),
-		.minor = q->h.minor,
-	};
-	struct buf		 b = { 0 };
+	struct http_reply	 r = { .status = status, .type = type,
+				    .body = body };
 
-	if (c == NULL)
-		goto out;
-	http_cors(c, q);
-	r.extra = slice_of(q->extra.data, q->extra.len);
-	http = c->proto;
-	http->keep = http_may_keep(c, q);
-	r.close = !http->keep;
-	if (http_reply_write(&b, &r) == -1 ||
-	    conn_queue_bytes(c, slice_of(b.data, b.len)) == -1)
-		conn_doom(c, CLOSE_NO_MEMORY);
-	else
-		http_done(c);
-	buf_clear(&b);
-out:
-	request_free(q);
+	http_reply(q, &r, NULL);
 }
 
-/* The 101, or NULL.  What it agrees to is in q->conn. */
-static struct payload *
-http_hello(const struct kennel_request *q)
+void
+http_answer_file(struct kennel_request *q, int status, const char *type,
+    struct outfile *file, uint64_t len)
 {
-	static struct buf	 b;	/* kept from one to the next */
-	const struct http_header *key;
-	char			 accept[WS_ACCEPT_LEN + 1];
+	struct http_reply	 r = { .status = status, .type = type,
+				    .framing = HTTP_LENGTH, .length = len };
 
-	buf_reset(&b);
-	key = http_head_find(&q->h, "Sec-WebSocket-Key");
-	if (ws_accept(accept, key->value) == -1)
-		return (NULL);
-	buf_adds(&b, "HTTP/1.1 101 Switching Protocols\r\n"
-	    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-	    "Sec-WebSocket-Accept: ");
-	buf_add(&b, accept, WS_ACCEPT_LEN);
-	buf_adds(&b, "\r\n");
-	if (q->conn->clients->opt->deflate)
-		q->conn->deflate = (uint8_t)ws_deflate_answer(&q->h, &b);
-	if (q->conn->told & CAPSULE_F_PROTOCOL)
-		buf_addf(&b, "Sec-WebSocket-Protocol: %s\r\n",
-		    conn_header(q->conn, "Sec-WebSocket-Protocol"));
-	buf_add(&b, q->extra.data, q->extra.len);
-	buf_adds(&b, "\r\n");
-	return (b.failed ? NULL : payload_raw(slice_of(b.data, b.len)));
+	http_reply(q, &r, file);
 }
 
 /* q is answered with hello (taken), and what follows is start's. */
@@ -251,23 +251,24 @@ http_become(struct kennel_request *q, struct payload *hello,
 	c->clients->ops->upgraded(c, hello, &rest, start);
 }
 
-/* The head of a response that goes on.  NULL without memory. */
-static struct payload *
-http_stream_head(const struct kennel_request *q, int status, const char *type)
+/* May q's connection speak something else from now on?  If not, q is freed. */
+static int
+http_may_become(struct kennel_request *q)
 {
-	const struct http_reply	 r = {
-		.status = status, .type = type, .close = 1,
-		.minor = q->h.minor, .framing = q->h.minor == 0 ?
-		    HTTP_UNTIL_END : HTTP_CHUNKED,
-		.extra = slice_of(q->extra.data, q->extra.len),
-	};
-	struct buf		 b = { 0 };
-	struct payload		*p = NULL;
+	const struct http	*http;
 
-	if (http_reply_write(&b, &r) == 0)
-		p = payload_raw(slice_of(b.data, b.len));
-	buf_clear(&b);
-	return (p);
+	if (q->conn == NULL) {
+		if (q->received)
+			request_free(q);
+		return (0);
+	}
+	http = q->conn->proto;
+	if (http->phase == HTTP_ANSWERING)
+		return (1);
+	log_warn("conn id=%llx answered by a socket before its body was read",
+	    (unsigned long long)q->conn->id);
+	http_overrule(q, 500, NULL);
+	return (0);
 }
 
 void
@@ -278,14 +279,11 @@ http_stream(struct kennel_request *q, int status, const char *type,
 	struct ctl	 m = { .type = CTL_STAY };
 	struct payload	*hello;
 
-	if (c == NULL) {
-		request_free(q);
+	if (!http_may_become(q))
 		return;
-	}
-	http_cors(c, q);
-	if ((hello = http_stream_head(q, status, type)) == NULL) {
-		q->received = 0;	/* http_clear frees it */
-		http_refuse(c, 503, NULL);
+	head_cors(c, q);
+	if ((hello = head_stream(q, status, type)) == NULL) {
+		http_overrule(q, 503, NULL);
 		return;
 	}
 	if (slice_is(q->h.method, "HEAD")) {
@@ -306,28 +304,23 @@ http_stream(struct kennel_request *q, int status, const char *type,
 void
 http_upgrade(struct kennel_request *q)
 {
-	struct conn	*c = q->conn;
 	struct payload	*hello;
 	const char	*why;
 	int		 status;
 
-	if (c == NULL) {
-		request_free(q);
+	if (!http_may_become(q))
 		return;
-	}
 	if (slice_is(q->h.method, "OPTIONS")) {
 		buf_adds(&q->extra, "Allow: GET, OPTIONS\r\n");
 		http_answer(q, 204, NULL, slice_of(NULL, 0));
 		return;
 	}
 	if ((status = http_head_websocket(&q->h, &why)) != 0) {
-		q->received = 0;	/* http_clear frees it */
-		http_refuse(c, status, why);
+		http_overrule(q, status, why);
 		return;
 	}
-	if ((hello = http_hello(q)) == NULL) {
-		q->received = 0;
-		http_refuse(c, 503, NULL);
+	if ((hello = head_upgrade(q)) == NULL) {
+		http_overrule(q, 503, NULL);
 		return;
 	}
 	http_become(q, hello, ws_start);
@@ -335,40 +328,28 @@ http_upgrade(struct kennel_request *q)
 
 /* ---- going home ---- */
 
-/* Send the connection to the gateway, which will read its next request. */
-static void
-http_go_home(struct conn *c)
+/* The head is written: a part of the file.  Returns whether that was all. */
+static int
+http_send_file(struct conn *c)
 {
 	struct http	*http = c->proto;
-	struct capsule	 cap = {
-		.id = c->id, .protocol = CAPSULE_HTTP,
-		.flags = c->told & CAPSULE_F_TLS,
-		.peer = slice_str(conn_peer(c)),
-		.via = slice_str(conn_via(c)),
-		.early = slice_of(http->in.data, http->in.len),
-	};
-	struct ctl	 m = { .type = CTL_ADOPT, .id = c->id };
-	struct buf	 b = { 0 };
-	int		 fds[2] = { c->fd, -1 };
 
-	if (capsule_encode(&b, &cap) == -1)
-		goto fail;
-	if (b.len > CAPSULE_INLINE) {
-		m.flags |= CTL_F_MEMFD;
-		if ((fds[1] = capsule_memfd(b.data, b.len)) == -1)
-			goto fail;
-	} else
-		m.value = slice_of(b.data, b.len);
-	if (gate_send(c->clients->gate, &m, fds) == -1) {
-		if (fds[1] != -1)
-			close(fds[1]);
-		goto fail;
+	switch (outfile_send(http->file, c->fd)) {
+	case 0:
+		c->turns &= (uint8_t)~CONN_T_MORE;
+		outfile_free(http->file);
+		http->file = NULL;
+		return (1);
+	case 1:
+		c->turns |= CONN_T_MORE;
+		return (0);
+	default:
+		if (errno == ENODATA)
+			log_warn("conn id=%llx a file is shorter than its "
+			    "response", (unsigned long long)c->id);
+		conn_doom(c, errno == ENODATA ? CLOSE_ERROR : CLOSE_RESET);
+		return (0);
 	}
-	buf_clear(&b);
-	return;
-fail:
-	buf_clear(&b);
-	conn_doom(c, CLOSE_LOST);
 }
 
 /* Everything is written: go home, linger, or wait. */
@@ -379,6 +360,8 @@ http_flushed(struct conn *c)
 
 	if (c->state != CONN_HTTP || http->phase != HTTP_FLUSHING)
 		return;			/* it was the 100 */
+	if (http->file != NULL && !http_send_file(c))
+		return;
 	conn_depart(c, http->keep ? CLOSE_HOME : CLOSE_DONE, 1000);
 	if (!http->keep || c->clients->gate->control == NULL) {
 		conn_linger(c);
@@ -386,7 +369,7 @@ http_flushed(struct conn *c)
 	}
 	conn_set_state(c, CONN_HOMING);
 	conn_arm(c);			/* not at all: the gateway will read */
-	http_go_home(c);
+	home_send(c, slice_of(http->in.data, http->in.len));
 }
 
 void
@@ -411,10 +394,15 @@ http_homed(struct clients *all, uint64_t id, int adopted)
 void
 http_rehome(struct clients *all)
 {
-	struct list	*e, *tmp;
+	struct list		*e, *tmp;
+	struct conn		*c;
+	const struct http	*http;
 
-	list_each(e, tmp, &all->homing)
-		http_go_home(list_entry(e, struct conn, at));
+	list_each(e, tmp, &all->homing) {
+		c = list_entry(e, struct conn, at);
+		http = c->proto;
+		home_send(c, slice_of(http->in.data, http->in.len));
+	}
 }
 
 /* ---- input ---- */
@@ -446,12 +434,64 @@ http_receive(struct conn *c)
 	c->pauses |= PAUSE_BUSY;
 	c->since = conn_tick();
 	http->q->received = 1;
+	if (c->app->onabort != NULL) {
+		http->q->announced = 1;
+		c->pauses |= PAUSE_WATCH;
+	}
 	conn_counts(c)[COUNTER_APP_REQUESTS]++;
 	/* May free http: nothing follows. */
-	if (http_preflight(c, http->q))
+	if (head_preflight(c, http->q))
 		http_answer(http->q, 204, NULL, slice_of(NULL, 0));
 	else
 		c->clients->ops->request(http->q);
+}
+
+/* Is q still to be answered by c?  Asked behind what the application was told. */
+static int
+http_waits(const struct conn *c, const struct kennel_request *q)
+{
+	return (c->state == CONN_HTTP && (c->flags & CONN_F_DOOMED) == 0 &&
+	    c->proto != NULL && ((const struct http *)c->proto)->q == q);
+}
+
+/* Whoever sends a body has time for it: the more, the longer it is. */
+static void
+http_progress(struct conn *c, size_t n)
+{
+	struct http	*http = c->proto;
+	uint32_t	 late = conn_tick() - c->since, credit;
+
+	budget_bytes(n);
+	http->counted += n;
+	credit = (uint32_t)(http->counted / HTTP_BODY_TICK);
+	http->counted %= HTTP_BODY_TICK;
+	c->since += credit < late ? credit : late;
+}
+
+/* What has come of the body moves on: to the application, or to a file where it is
+ * long.  Returns whether c goes on. */
+static int
+http_pass_body(struct conn *c)
+{
+	struct http		*http = c->proto;
+	const struct options	*o = c->clients->opt;
+	struct kennel_request	*q = http->q;
+	struct buf		 piece = q->body;
+	int			 waits = 1;
+
+	if (q->streamed) {
+		memset(&q->body, 0, sizeof(q->body));
+		if (piece.len > 0) {
+			c->clients->ops->body(q, piece.data, piece.len);
+			waits = http_waits(c, q);
+		}
+		buf_give(&http_piece, &piece);
+		return (waits);
+	}
+	if (request_spool(q, o) == 0)
+		return (1);
+	http_refuse(c, 507, "No room for the request body");
+	return (0);
 }
 
 /* Take what has come of the body. */
@@ -460,27 +500,50 @@ http_take_body(struct conn *c)
 {
 	struct http	*http = c->proto;
 	size_t		 used = 0;
+	enum parse	 v;
 
-	switch (http_body_feed(&http->body, http->in.data, http->in.len, &used,
-	    &http->q->body)) {
-	case PARSE_BAD:
+	if (http->q->streamed)
+		http->q->body = buf_take(&http_piece);
+	v = http_body_feed(&http->body, http->in.data, http->in.len, &used,
+	    &http->q->body);
+	buf_drain(&http->in, used);
+	http_progress(c, used);
+	if (v == PARSE_BAD) {
 		http_refuse(c, http->body.status, http->body.why);
 		return;
-	case PARSE_DONE:
-		buf_drain(&http->in, used);
+	}
+	if (!http_pass_body(c) || (c->pauses & PAUSE_APP))
+		return;
+	if (v == PARSE_DONE) {
 		http_receive(c);
 		return;
-	case PARSE_MORE:
-		buf_drain(&http->in, used);
-		conn_hold(c, &http->part, http->in.cap + http->q->body.cap);
-		if (http->q->h.expect_continue && !http->continued &&
-		    used == 0) {
-			http->continued = 1;
-			conn_queue_bytes(c,
-			    slice_str("HTTP/1.1 100 Continue\r\n\r\n"));
-		}
-		return;
 	}
+	conn_hold(c, &http->part, http->in.cap + http->q->body.cap);
+	if (http->q->h.expect_continue && !http->continued && used == 0) {
+		http->continued = 1;
+		conn_queue_bytes(c, slice_str("HTTP/1.1 100 Continue\r\n\r\n"));
+	}
+}
+
+/* The head is whole: does the application want to know before the body?  Returns
+ * whether c goes on. */
+static int
+http_announce(struct conn *c, struct kennel_request *q)
+{
+	struct http	*http = c->proto;
+
+	http->phase = HTTP_BODY;
+	q->body_max = c->clients->opt->body_max;
+	if (c->app->onhead != NULL && (q->h.chunked || q->h.length > 0) &&
+	    !http_head_lists(&q->h, "Upgrade", "websocket") &&
+	    !head_preflight(c, q)) {
+		q->announced = 1;
+		c->clients->ops->head(q);
+		if (!http_waits(c, q))
+			return (0);
+	}
+	http_body_init(&http->body, &q->h, q->body_max);
+	return (1);
 }
 
 /* Take what has come: the head, then the body. */
@@ -506,9 +569,11 @@ http_process(struct conn *c)
 			conn_doom(c, CLOSE_NO_MEMORY);
 			return;
 		}
-		http_body_init(&http->body, &q->h, c->clients->opt->body_max);
-		http->phase = HTTP_BODY;
+		if (!http_announce(c, q))
+			return;
 	}
+	if (c->pauses & PAUSE_APP)
+		return;
 	/* What follows a handshake is frames, whatever it says of a body: the
 	 * handshake that has one is refused. */
 	if (http_head_lists(&q->h, "Upgrade", "websocket"))
@@ -572,17 +637,45 @@ http_timeout(struct conn *c)
 	}
 }
 
-/* Nothing of a request is kept during a pause. */
+/* The application takes more of a body.  Otherwise nothing is kept during a pause:
+ * one request at a time, it goes home first. */
 static enum close_why
 http_resume(struct conn *c)
 {
-	(void)c;
-	return (CLOSE_NONE);	/* one request at a time: it goes home first */
+	const struct http	*http = c->proto;
+
+	if (http != NULL && http->phase == HTTP_BODY) {
+		c->since = conn_tick();
+		http_process(c);
+	}
+	return (CLOSE_NONE);
+}
+
+/* The client has shut down its side, or reset the connection.  The former may still
+ * read the answer. */
+static void
+http_left(struct conn *c)
+{
+	struct http	*http = c->proto;
+	socklen_t	 len = sizeof(int);
+	int		 err = 0;
+
+	c->pauses &= (uint8_t)~PAUSE_WATCH;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1 ||
+	    err != 0) {
+		c->flags |= CONN_F_BROKEN;
+		conn_doom(c, CLOSE_RESET);
+	} else if (http->q != NULL) {
+		http->q->announced = 0;		/* it hears of it once */
+		c->clients->ops->left(http->q);
+	}
+	conn_arm(c);
 }
 
 static const struct protocol http_protocol = {
 	.input = http_input,
 	.resume = http_resume,
+	.left = http_left,
 	.flushed = http_flushed,
 	.timeout = http_timeout,
 	.farewell = http_farewell,

@@ -17,6 +17,7 @@ struct outq {
 	uint32_t	 head, tail, cap;	/* items[head..tail) */
 	size_t		 offset;		/* written of items[head] */
 	size_t		 queued;
+	int		 parted;		/* the last that was written goes on */
 	struct payload	*items[];
 };
 
@@ -78,7 +79,7 @@ outbox_add(struct outbox *o, struct payload *p)
 {
 	struct outq	*q;
 
-	if (o->q == NULL && o->one == NULL) {
+	if (o->q == NULL && o->one == NULL && !p->more) {
 		o->one = payload_ref(p);
 		return (0);
 	}
@@ -109,6 +110,7 @@ outq_written(struct outq *q, size_t n)
 			return;
 		}
 		n -= left;
+		q->parted = q->items[q->head]->more;
 		payload_unref(q->items[q->head++]);
 		q->offset = 0;
 	}
@@ -127,6 +129,8 @@ outq_gather(const struct outq *q, char *scratch, size_t room)
 		return (first);
 	for (uint32_t i = q->head; i < q->tail && n < room; i++) {
 		s = i == q->head ? first : payload_wire(q->items[i]);
+		if (s.len >= OUTBOX_DIRECT)
+			break;
 		k = s.len < room - n ? s.len : room - n;
 		memcpy(scratch + n, s.data, k);
 		n += k;
@@ -141,14 +145,15 @@ outbox_next(const struct outbox *o, char *scratch, size_t room)
 	    outq_gather(o->q, scratch, room));
 }
 
-/* send(2), which never waits and raises no signal. */
+/* send(2), which never waits and raises no signal; more follows at once. */
 static ssize_t
-outbox_send(int fd, struct slice s)
+outbox_send(int fd, struct slice s, int more)
 {
 	ssize_t	 n;
 
 	do
-		n = send(fd, s.data, s.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(fd, s.data, s.len, MSG_NOSIGNAL | MSG_DONTWAIT |
+		    (more ? MSG_MORE : 0));
 	while (n == -1 && errno == EINTR);
 	return (n);
 }
@@ -170,6 +175,16 @@ outbox_begin(struct outbox *o, size_t written)
 	return (1);
 }
 
+/* All is written: the queue goes, unless it knows of parts to come. */
+static void
+outbox_empty_q(struct outbox *o)
+{
+	if (o->q->parted)
+		return;
+	outq_free(o->q);
+	o->q = NULL;
+}
+
 int
 outbox_sent(struct outbox *o, ssize_t n, size_t len)
 {
@@ -187,8 +202,7 @@ outbox_sent(struct outbox *o, ssize_t n, size_t len)
 		return (1);
 	if (o->q->head < o->q->tail)
 		return (2);
-	outq_free(o->q);
-	o->q = NULL;
+	outbox_empty_q(o);
 	return (0);
 }
 
@@ -200,13 +214,12 @@ outbox_flush(struct outbox *o, int fd)
 
 	while (rv == 2) {
 		s = outbox_next(o, outbox_scratch, sizeof(outbox_scratch));
-		rv = outbox_sent(o, outbox_send(fd, s), s.len);
+		rv = outbox_sent(o, outbox_send(fd, s, s.len <
+		    outbox_queued(o)), s.len);
 	}
 	/* What was dropped may have left nothing behind. */
-	if (rv == 0 && o->q != NULL) {
-		outq_free(o->q);
-		o->q = NULL;
-	}
+	if (rv == 0 && o->q != NULL)
+		outbox_empty_q(o);
 	return (rv);
 }
 
@@ -224,6 +237,7 @@ outbox_drop(struct outbox *o, size_t keep)
 	struct payload	*p;
 	size_t		 n = 0;
 	uint32_t	 to;
+	int		 more = 0;
 
 	if (o->one != NULL && outbox_may_drop(o->one) &&
 	    payload_wire(o->one).len > keep) {
@@ -233,13 +247,18 @@ outbox_drop(struct outbox *o, size_t keep)
 	}
 	if (q == NULL)
 		return (0);
-	to = q->head + (q->offset > 0);
+	/* The message that is begun stays, with all its parts. */
+	to = q->head;
+	if (q->offset > 0 || q->parted)
+		while (to < q->tail && q->items[to++]->more)
+			;
 	for (uint32_t i = to; i < q->tail; i++) {
 		p = q->items[i];
-		if (q->queued <= keep || !outbox_may_drop(p)) {
+		if (!more && (q->queued <= keep || !outbox_may_drop(p))) {
 			q->items[to++] = p;
 			continue;
 		}
+		more = p->more;			/* the next is a part of it */
 		q->queued -= payload_wire(p).len;
 		payload_unref(p);
 		n++;

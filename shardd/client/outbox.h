@@ -36,7 +36,8 @@ struct slice outbox_next(const struct outbox *o, char *scratch, size_t room);
 int	 outbox_sent(struct outbox *o, ssize_t n, size_t len);
 /*
  * Drop whole messages that are not begun, oldest first, until at most keep bytes
- * are queued; control frames and HTTP stay.  Returns how many.
+ * are queued; control frames and HTTP stay, and a message goes with all its parts.
+ * Returns how many.
  */
 size_t	 outbox_drop(struct outbox *o, size_t keep);
 size_t	 outbox_queued(const struct outbox *o);		/* bytes */

@@ -43,6 +43,16 @@ payload_head(struct payload *p, enum ws_opcode opcode, int compressed)
 }
 
 struct payload *
+payload_frame_empty(size_t len)
+{
+	struct payload	*p;
+
+	if ((p = payload_new(len)) != NULL)
+		payload_head(p, WS_BINARY, 0);
+	return (p);
+}
+
+struct payload *
 payload_frame(enum ws_opcode opcode, struct slice data)
 {
 	struct payload	*p;
@@ -143,9 +153,29 @@ payload_add_twin(struct payload *p, unsigned form, struct slice data)
 }
 
 struct payload *
+payload_plain(struct payload *p)
+{
+	struct payload	*z;
+
+	if (p->head_len == 0)
+		return (p);
+	if ((z = payload_twin(p, FORM_PLAIN)) != NULL)
+		return (z);
+	if ((z = spare_zero(sizeof(*z))) == NULL)
+		return (NULL);
+	z->form = FORM_PLAIN;
+	z->opcode = p->opcode;
+	z->len = p->len;
+	z->of = p;
+	z->twin = p->twin;
+	p->twin = z;
+	return (z);
+}
+
+struct payload *
 payload_ref(struct payload *p)
 {
-	p->refs++;
+	(p->of != NULL ? p->of : p)->refs++;
 	return (p);
 }
 
@@ -154,10 +184,15 @@ payload_unref(struct payload *p)
 {
 	struct payload	*z;
 
+	p = p->of != NULL ? p->of : p;
 	if (--p->refs > 0)
 		return;
 	while ((z = p->twin) != NULL) {
 		p->twin = z->twin;
+		if (z->of != NULL) {
+			spare_put(z, sizeof(*z));
+			continue;
+		}
 		z->twin = NULL;		/* it may outlive p in some outbox */
 		payload_unref(z);
 	}
@@ -167,12 +202,14 @@ payload_unref(struct payload *p)
 struct slice
 payload_data(const struct payload *p)
 {
-	return (slice_of(p->bytes + WS_HEAD_MAX, p->len));
+	return (slice_of((p->of != NULL ? p->of : p)->bytes + WS_HEAD_MAX,
+	    p->len));
 }
 
 struct slice
 payload_wire(const struct payload *p)
 {
-	return (slice_of(p->bytes + WS_HEAD_MAX - p->head_len,
-	    p->head_len + p->len));
+	struct slice	 s = payload_data(p);
+
+	return (slice_of(s.data - p->head_len, p->head_len + s.len));
 }

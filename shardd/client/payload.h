@@ -13,9 +13,12 @@ struct payload {
 	uint8_t		 opcode;	/* WS_TEXT, WS_BINARY, or control */
 	uint8_t		 head_len;	/* 0: raw bytes, not a frame (HTTP) */
 	uint8_t		 form;		/* of a twin: its window, or FORM_* */
-	uint8_t		 stiff;		/* does not get smaller */
+	uint8_t		 stiff:1;	/* does not get smaller */
+	uint8_t		 more:1;	/* the message goes on with what follows */
 	size_t		 len;		/* data */
 	struct payload	*twin;		/* in another form, a reference; or NULL */
+	struct payload	*of;		/* a plain twin: whose data and references
+					   these are; else NULL */
 	char		 bytes[];	/* WS_HEAD_MAX, then data */
 };
 
@@ -27,6 +30,7 @@ struct payload {
 
 /* A payload with one reference, the caller's.  NULL with errno ENOMEM. */
 struct payload *payload_frame(enum ws_opcode opcode, struct slice data);
+struct payload *payload_frame_empty(size_t len);	/* binary, data to be filled */
 struct payload *payload_raw(struct slice data);
 /*
  * The frame for those with permessage-deflate and a window of these bits: p's
@@ -44,6 +48,11 @@ struct payload *payload_formed(unsigned form, enum ws_opcode opcode,
 	    struct slice data);
 struct payload *payload_add_twin(struct payload *p, unsigned form,
 	    struct slice data);
+/*
+ * The message without a head: p's twin FORM_PLAIN, which has no data of its own, or p
+ * if that has no head.  Borrowed from p.  NULL with errno ENOMEM.
+ */
+struct payload *payload_plain(struct payload *p);
 struct payload *payload_ref(struct payload *p);
 void	 payload_unref(struct payload *p);
 struct slice payload_data(const struct payload *p);	/* the message */

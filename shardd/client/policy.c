@@ -7,6 +7,13 @@
 #include "shardd/client/policy.h"
 
 #define POLICY_PREFIX	"route."
+#define POLICY_LISTENER	"listener "
+
+/* What a listener says to its application. */
+struct policy_setting {
+	struct list	 at;		/* policy->settings */
+	char		*key, *value;
+};
 
 static struct policy *
 policy_find(const struct map *policies, struct slice label)
@@ -24,6 +31,7 @@ policy_new(struct map *policies, struct slice label)
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return (NULL);
 	p->common.policy = p;
+	list_init(&p->settings);
 	if ((p->label = slice_dup(label)) == NULL || map_insert(policies,
 	    &p->by_label, p->label, label.len) == -1) {
 		free(p->label);
@@ -74,6 +82,90 @@ policy_option(struct map *policies, struct slice key, struct slice value)
 	return (policy_set(p, key, value));
 }
 
+/* The setting of that name, or NULL. */
+static struct policy_setting *
+policy_setting_find(const struct policy *p, struct slice key)
+{
+	struct policy_setting	*s;
+
+	for (struct list *e = p->settings.next; e != &p->settings; e = e->next) {
+		s = list_entry(e, struct policy_setting, at);
+		if (slice_is(key, s->key))
+			return (s);
+	}
+	return (NULL);
+}
+
+/* Keep what the application wants to know.  0, or -1: no memory. */
+static int
+policy_setting_put(struct policy *p, struct slice key, struct slice value)
+{
+	struct policy_setting	*s = policy_setting_find(p, key);
+	char			*copy;
+
+	if ((copy = slice_dup(value)) == NULL)
+		return (-1);
+	if (s == NULL) {
+		if ((s = calloc(1, sizeof(*s))) == NULL ||
+		    (s->key = slice_dup(key)) == NULL) {
+			free(s);
+			free(copy);
+			return (-1);
+		}
+		list_push(&p->settings, &s->at);
+	}
+	free(s->value);
+	s->value = copy;
+	return (0);
+}
+
+/* Forget what the application was to know. */
+static void
+policy_settings_clear(struct policy *p)
+{
+	struct policy_setting	*s;
+
+	while (!list_empty(&p->settings)) {
+		s = list_entry(p->settings.next, struct policy_setting, at);
+		list_remove(&s->at);
+		free(s->key);
+		free(s->value);
+		free(s);
+	}
+}
+
+int
+policy_listener(struct map *policies, struct slice key, struct slice value)
+{
+	size_t		 n = strlen(POLICY_LISTENER);
+	struct slice	 label = slice_of(key.data + n, key.len - n), line;
+	const char	*space, *end;
+	struct policy	*p;
+	int		 r;
+
+	if ((p = policy_find(policies, label)) == NULL &&
+	    (p = policy_new(policies, label)) == NULL)
+		return (-1);
+	policy_settings_clear(p);
+	while (value.len > 0) {
+		end = memchr(value.data, '\n', value.len);
+		n = end == NULL ? value.len : (size_t)(end - value.data);
+		line = slice_of(value.data, n);
+		n += end != NULL;
+		value = slice_of(value.data + n, value.len - n);
+		if ((space = memchr(line.data, ' ', line.len)) == NULL)
+			continue;
+		n = (size_t)(space - line.data);
+		key = slice_of(line.data, n);
+		line = slice_of(space + 1, line.len - n - 1);
+		r = policy_key(key) != NULL ? policy_set(p, key, line) :
+		    policy_setting_put(p, key, line);
+		if (r == -1 && errno != EINVAL)
+			return (-1);
+	}
+	return (0);
+}
+
 void
 policies_clear(struct map *policies)
 {
@@ -83,6 +175,7 @@ policies_clear(struct map *policies)
 	while ((n = map_first(policies)) != NULL) {
 		p = container_of(n, struct policy, by_label);
 		map_remove(policies, n);
+		policy_settings_clear(p);
 		free(p->label);
 		free(p->paths);
 		free(p);
@@ -153,4 +246,25 @@ enum policy_slow
 meter_slow(const struct meter *m)
 {
 	return (m == NULL ? SLOW_CLOSE : (enum policy_slow)m->policy->allows.slow);
+}
+
+uint32_t
+meter_out_max(const struct meter *m)
+{
+	return (m == NULL ? 0 : m->policy->allows.out_max);
+}
+
+uint32_t
+meter_message_max(const struct meter *m)
+{
+	return (m == NULL ? 0 : m->policy->allows.message_max);
+}
+
+const char *
+meter_setting(const struct meter *m, const char *key)
+{
+	struct policy_setting	*s;
+
+	s = m == NULL ? NULL : policy_setting_find(m->policy, slice_str(key));
+	return (s == NULL || s->value[0] == '\0' ? NULL : s->value);
 }

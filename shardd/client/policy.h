@@ -1,5 +1,5 @@
 /*
- * What a route allows its WebSocket clients: the gateway says it before START, and
+ * What a route allows its WebSocket clients, and a raw listener its own: the gateway says it before START, and
  * again when its configuration has changed; the connections of the route share it.
  * Only those of a route that asks for something keep a meter of their own.
  */
@@ -10,6 +10,7 @@
 
 #include "common/bucket.h"
 #include "common/bytes.h"
+#include "common/list.h"
 #include "common/map.h"
 #include "proto/policy.h"
 
@@ -26,10 +27,15 @@ struct policy {
 	char		*paths;		/* patterns of its paths, or NULL */
 	struct policy_values allows;
 	struct meter	 common;	/* of all that have measured nothing yet */
+	struct list	 settings;	/* a listener's for its application */
 };
 
 /* "route.<label>.<key>": 0, or -1 with errno EINVAL or ENOMEM. */
 int	 policy_option(struct map *policies, struct slice key, struct slice value);
+/* "listener <label>": what a raw one allows, and what its application wants to know; a
+ * line a key, in place of all that was known. */
+int	 policy_listener(struct map *policies, struct slice key,
+	    struct slice value);
 void	 policies_clear(struct map *policies);
 /* For a connection of this route; NULL if the route is not known. */
 struct meter *meter_new(const struct map *policies, struct slice label);
@@ -38,6 +44,12 @@ void	 meter_free(struct meter *m);
  * *m becomes one of its own once there is something to measure. */
 int	 meter_bytes(struct meter **m, size_t n);
 int	 meter_message(struct meter **m);
+/* Bytes that may wait for a client; 0: what is usual. */
+uint32_t meter_out_max(const struct meter *m);
+/* Bytes of the largest message that it may send; 0: as everybody. */
+uint32_t meter_message_max(const struct meter *m);
+/* What its listener says to its application, or NULL. */
+const char *meter_setting(const struct meter *m, const char *key);
 enum policy_slow meter_slow(const struct meter *m);
 
 #endif

@@ -14,12 +14,18 @@
 struct conn;
 struct payload;
 
+#define CONN_HEADROOM	(64 << 10)
+
 struct protocol {
-	/* len bytes, which may be changed, have come; what is kept stands before
-	 * them.  Returns why the connection ends, or CLOSE_NONE. */
+	/* len bytes, which may be changed, as may CONN_HEADROOM bytes before them,
+	 * have come; what is kept stands before them.  Returns why the connection
+	 * ends, or CLOSE_NONE. */
 	enum close_why	(*input)(struct conn *c, char *data, size_t len);
 	/* Go on with what was kept, after a pause or in another turn. */
 	enum close_why	(*resume)(struct conn *c);
+	/* The client has shut down its side, or reset the connection, while c is
+	 * watched (PAUSE_WATCH). */
+	void		(*left)(struct conn *c);
 	/* All output is with the kernel; NULL: that means nothing here. */
 	void		(*flushed)(struct conn *c);
 	/* The state that c is in took too long. */
@@ -29,6 +35,9 @@ struct protocol {
 	/* c, no longer doomed, ends for that reason: tell the client.  1: told, and
 	 * the connection ends by itself; 0: end it now. */
 	int		(*farewell)(struct conn *c, enum close_why why);
+	/* The client has shut down its side: nothing more comes.  Returns why c ends,
+	 * or CLOSE_NONE.  NULL: as one that is cut off. */
+	enum close_why	(*ended)(struct conn *c);
 	/* The application ends c, which is open. */
 	void		(*close)(struct conn *c, enum close_why why,
 			    uint16_t code, const char *reason);
@@ -37,8 +46,6 @@ struct protocol {
 	struct payload	*(*form)(struct conn *c, struct payload *p);
 	/* Free c->proto. */
 	void		(*clear)(struct conn *c);
-	/* Why c ends when the client sends no more; NONE: as one cut off. */
-	enum close_why	 eof;
 };
 
 #endif

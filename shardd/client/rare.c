@@ -41,12 +41,35 @@ rare_set_reason(struct rare **r, struct slice reason)
 }
 
 int
-rare_set_drop(struct rare **r, void (*drop)(void *data))
+rare_give(struct rare **r, void **data, void *now, void (*drop)(void *data))
 {
-	if (rare_make(r) == -1)
+	rare_drop(*r, data);
+	if (drop != NULL && rare_make(r) == -1)
 		return (-1);
-	(*r)->drop = drop;
+	if (drop != NULL)
+		(*r)->drop = drop;
+	*data = now;
 	return (0);
+}
+
+void
+rare_keep(struct rare *r)
+{
+	if (r != NULL)
+		r->drop = NULL;
+}
+
+void
+rare_drop(struct rare *r, void **data)
+{
+	void	(*drop)(void *) = r == NULL ? NULL : r->drop;
+	void	*was = *data;
+
+	if (drop == NULL)
+		return;
+	r->drop = NULL;
+	*data = NULL;
+	drop(was);
 }
 
 void

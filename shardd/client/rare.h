@@ -15,7 +15,13 @@ struct rare {
 /* *r may be NULL, and is made then.  0, or -1 with errno ENOMEM. */
 int	 rare_set_uid(struct rare **r, struct slice uid);
 int	 rare_set_reason(struct rare **r, struct slice reason);
-int	 rare_set_drop(struct rare **r, void (*drop)(void *data));
+/* What is at *data is dropped, and is now `now`, which drop, or NULL, frees if the
+ * connection is never opened. */
+int	 rare_give(struct rare **r, void **data, void *now,
+	    void (*drop)(void *data));
+/* It was opened, and has the data; or it never will, and the data is dropped. */
+void	 rare_keep(struct rare *r);
+void	 rare_drop(struct rare *r, void **data);
 void	 rare_free(struct rare *r);	/* drops nothing */
 
 #endif

@@ -192,6 +192,14 @@ stream_input(struct conn *c, char *data, size_t len)
 	return (st->heard > STREAM_INPUT_MAX ? CLOSE_PROTOCOL : CLOSE_NONE);
 }
 
+/* It had nothing to say, and now it has gone: this is how one leaves a stream. */
+static enum close_why
+stream_ended(struct conn *c)
+{
+	(void)c;
+	return (CLOSE_CLIENT);
+}
+
 /* Nothing is kept. */
 static enum close_why
 stream_resume(struct conn *c)
@@ -291,25 +299,25 @@ stream_clear(struct conn *c)
 static const struct protocol stream_bytes = {
 	.input = stream_input,
 	.resume = stream_resume,
+	.ended = stream_ended,
 	.timeout = stream_timeout,
 	.ping = stream_ping,
 	.farewell = stream_farewell,
 	.close = stream_close,
 	.form = stream_form,
 	.clear = stream_clear,
-	.eof = CLOSE_CLIENT,
 };
 
 static const struct protocol stream_events = {
 	.input = stream_input,
 	.resume = stream_resume,
+	.ended = stream_ended,
 	.timeout = stream_timeout,
 	.ping = stream_ping,
 	.farewell = stream_farewell,
 	.close = stream_close_events,
 	.form = stream_form_event,
 	.clear = stream_clear,
-	.eof = CLOSE_CLIENT,
 };
 
 /* ---- the beginning ---- */

@@ -10,8 +10,27 @@
 #define SWEEP_OPENING	50		/* upgraded, and what it waits for has not come */
 #define SWEEP_LINGER	10		/* ticks, of 100 ms */
 #define SWEEP_HOMING	50
+#define SWEEP_CLOSINGS	6		/* closing_timeout, for a raw client that reads */
 #define SWEEP_STALLED	100		/* over its bound, and reads nothing */
 #define SWEEP_LINK	20		/* longest pause for a full link */
+
+/*
+ * c, raw, is to read the rest of what it is owed, and then its end.  If that takes
+ * too long, only what is begun is still written: a message is not cut unless the
+ * client stops reading amid it.
+ */
+static void
+sweep_writing(struct conn *c, uint32_t age)
+{
+	uint32_t	 ms = c->clients->opt->closing_ms;
+
+	if (age <= ms / 100 && (uint32_t)turn_ms() - c->last <= SWEEP_CLOSINGS * ms)
+		return;
+	if (outbox_drop(&c->out, 0) > 0)
+		c->since = conn_tick();
+	else if (age > ms / 100)
+		conn_doom(c, CLOSE_TIMEOUT);
+}
 
 /* c is on its way from one state to the next: has it taken too long? */
 static void
@@ -22,7 +41,7 @@ sweep_timed(struct conn *c, uint32_t now)
 
 	switch (c->state) {
 	case CONN_HTTP:
-		if (age > o->request_ms / 100)
+		if (age > o->request_ms / 100 && (c->pauses & PAUSE_APP) == 0)
 			c->protocol->timeout(c);
 		break;
 	case CONN_OPENING:
@@ -34,7 +53,9 @@ sweep_timed(struct conn *c, uint32_t now)
 			c->protocol->timeout(c);
 		break;
 	case CONN_LINGER:
-		if (age > SWEEP_LINGER)
+		if ((c->flags & (CONN_F_RAW | CONN_F_SHUT)) == CONN_F_RAW)
+			sweep_writing(c, age);
+		else if (age > SWEEP_LINGER)
 			conn_doom(c, CLOSE_TIMEOUT);
 		break;
 	default:
@@ -56,7 +77,7 @@ sweep_open(struct conn *c, uint32_t now)
 		return;
 	}
 	if (every == 0 || now - c->since <= every * (1 + (uint32_t)c->pings) ||
-	    (c->pauses & PAUSE_HELD))
+	    (c->pauses & (PAUSE_HELD | PAUSE_APP)))
 		return;
 	if (c->pings >= SWEEP_PINGS)
 		conn_doom(c, CLOSE_IDLE);

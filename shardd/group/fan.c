@@ -14,6 +14,7 @@
 #include "shardd/group/lookup.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/kennel.h"
+#include "shardd/peers/bus.h"
 
 #define DONE_MS		10000
 #define GOSSIP_MS	2000	/* when the caller names none */
@@ -93,6 +94,46 @@ fan_asked_cb(const struct ask *a, int err, void *arg)
 	a->call(err, arg);
 }
 
+/* Can m be said once for all neighbours of other nodes?  Only where nothing that was said
+ * before waits for one of them; for one alone it is no gain. */
+static int
+fan_together(struct neighbours *n, const struct gossip *m, unsigned *version)
+{
+	struct link	*l;
+	size_t		 remote = 0;
+
+	if (n->room == NULL || m->type == GOSSIP_WHISPER)
+		return (0);
+	*version = links_version(n->hood->links);
+	for (size_t i = 0; i < n->n; i++) {
+		if (!neighbour_is_remote(&n->at[i]))
+			continue;
+		l = neighbour_link(n, &n->at[i]);
+		if (l == NULL || !link_is_clear(l) || link_version(l) < 2)
+			return (0);
+		if (link_version(l) < *version)
+			*version = link_version(l);
+		remote++;
+	}
+	return (remote > 1);
+}
+
+/* Say m in the room, if that can be: returns whether it was. */
+static int
+fan_say(struct neighbours *n, const struct gossip *m)
+{
+	struct gossip	 all = *m;
+	unsigned	 version;
+
+	if (!fan_together(n, m, &version))
+		return (0);
+	all.prior = n->said_in_room;
+	if (bus_say(n->hood->bus, n->room, &all, version) == -1)
+		return (0);
+	n->said_in_room = m->said;
+	return (1);
+}
+
 /*
  * m to those who are there (where NULL: to all); p, what clients are told by it, or
  * NULL.  0, 1 if a link is over its mark, or -1 with errno ENOMEM and nothing sent.
@@ -104,7 +145,7 @@ fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
 	struct neighbour	*nb;
 	struct link		*l;
 	struct ask		*a = NULL;
-	int			 over = 0;
+	int			 over = 0, said, sent;
 
 	if (done != NULL) {
 		if ((a = ask_new(n->hood->base, n, DONE_MS, n->n,
@@ -115,6 +156,7 @@ fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
 	}
 	m->from = n->id;
 	m->said = ++n->said;
+	said = where == NULL && fan_say(n, m);
 	if (p != NULL)
 		n->ops->said(n->arg, m, p);
 	for (size_t i = 0; i < n->n; i++) {
@@ -126,11 +168,17 @@ fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
 			ask_add(a, l, nb->id);
 		if (l == NULL)
 			continue;
-		m->to = nb->id;
-		m->seq = ++nb->out;
 		m->prior = nb->told;
 		nb->told = m->said;
-		if (link_send(l, m) == -1) {
+		if (said && neighbour_is_remote(nb)) {
+			bus_said_to(n->hood->bus, l);
+			sent = 0;
+		} else {
+			m->to = nb->id;
+			m->seq = ++nb->out;
+			sent = link_send(l, m);
+		}
+		if (sent == -1) {
 			over |= errno == ENOBUFS;
 			if (a != NULL)
 				ask_unsent(a);
@@ -210,6 +258,16 @@ fan_tell(struct neighbours *n, uint64_t neighbour, struct slice head,
 	}
 	return (fan_out(n, &m, NULL, neighbour == 0 ? NULL : &one, NULL,
 	    NULL));
+}
+
+/* Is there a neighbour on another node? */
+static int
+fan_is_wide(const struct neighbours *n)
+{
+	for (size_t i = 0; i < n->n; i++)
+		if (neighbour_is_remote(&n->at[i]))
+			return (1);
+	return (0);
 }
 
 /* Is one of the whispers up to that number still being looked up? */
@@ -347,7 +405,8 @@ fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 	*waiting = 0;
 	if (uid.len > UID_MAX)		/* nobody's */
 		return (fan_out(n, &m, p, &nowhere, done, arg));
-	if (n->n <= *n->hood->whisper_ask || l == NULL || !lookup_usable(l))
+	if ((n->n <= *n->hood->whisper_ask && !fan_is_wide(n)) || l == NULL ||
+	    !lookup_usable(l))
 		return (fan_out(n, &m, p, NULL, done, arg));
 	if ((wh = spare_get(sizeof(*wh) + uid.len)) == NULL)
 		return (-1);

@@ -1,6 +1,7 @@
 /* A group: its replica here, its neighbours, its state. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "shardd/group/answer.h"
@@ -9,6 +10,7 @@
 #include "shardd/group/hear.h"
 #include "shardd/group/held.h"
 #include "shardd/group/lookup.h"
+#include "shardd/group/meeting.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/shelf.h"
 #include "shardd/kennel.h"
@@ -199,6 +201,10 @@ group_new(struct groups *gs, uint64_t id, struct slice group,
 	}
 	turn_add(&r->begin, TURN_CLIENTS);
 	lookup_group_enter(gs->hood.lookup, replica_group(r));
+	if (gs->hood.bus != NULL && (r->meeting = meeting_new(&gs->meetings,
+	    r->neighbours, replica_group(r), slice_str(r->app_name))) == NULL)
+		log_warn("replica id=%llx is not heard by other nodes: %s",
+		    (unsigned long long)id, strerror(errno));
 	log_debug("replica id=%llx begins", (unsigned long long)id);
 	return (r);
 unlist:
@@ -259,6 +265,8 @@ group_dismiss(struct replica *r)
 	a = r->authority;
 	r->authority = NULL;
 	authority_free(a);
+	meeting_free(r->meeting);
+	r->meeting = NULL;
 	n = r->neighbours;
 	r->neighbours = NULL;
 	fan_cancel(n);
@@ -276,7 +284,7 @@ group_try_ready(void *arg)
 
 	if (r->ready || r->begin.queued || (r->authority != NULL &&
 	    !authority_ready(r->authority)) ||
-	    !neighbours_are_met(r->neighbours))
+	    !neighbours_are_met(r->neighbours) || !meeting_is_over(r->meeting))
 		return;
 	r->ready = 1;
 	neighbours_set_ready(r->neighbours);

@@ -10,6 +10,7 @@
 #include "common/bag.h"
 #include "common/bytes.h"
 #include "common/map.h"
+#include "shardd/group/meeting.h"
 #include "shardd/group/neighbours.h"
 
 struct authority_desk;
@@ -35,6 +36,7 @@ struct groups {
 	struct neighbourhood hood;
 	struct map	 replicas;	/* by id */
 	struct bag	 by_group;	/* the same, until they are freed */
+	struct meetings	 meetings;	/* with other nodes */
 	struct authority_desk *desk;	/* what their states share */
 	struct clients	*clients;
 	const struct groups_ops *ops;

@@ -63,6 +63,24 @@ groups_askme(struct groups *gs, struct link *l, const struct gossip *m)
 	answer_done(l, 0, m->ask);
 }
 
+/* JOIN: a replica of another node is there, or here, too. */
+static void
+groups_join(struct groups *gs, struct link *l, const struct gossip *m)
+{
+	struct replica	*r;
+	struct bag_node	*n;
+
+	for (n = bag_find(&gs->by_group, bag_hash(m->group.data,
+	    m->group.len)); n != NULL; n = bag_again(n)) {
+		r = container_of(n, struct replica, by_group);
+		if (slice_eq(replica_group(r), m->group) &&
+		    slice_is(m->app, r->app_name) && r->meeting != NULL &&
+		    m->from != 0)
+			meeting_joined(r->meeting, l, m);
+	}
+	answer_done(l, 0, m->ask);
+}
+
 /* Messages between two replicas are in hear.c. */
 static const struct shard_message {
 	void	(*run)(struct groups *gs, struct link *l,
@@ -71,6 +89,7 @@ static const struct shard_message {
 	[GOSSIP_DONE]	= { groups_done },
 	[GOSSIP_ANSWER]	= { groups_answer },
 	[GOSSIP_ASKME]	= { groups_askme },
+	[GOSSIP_JOIN]	= { groups_join },
 };
 
 /* m is for one replica, which may be still to come, or gone. */
@@ -117,9 +136,16 @@ groups_link_up(void *arg, struct link *l)
 	const struct gossip	 m = { .type = GOSSIP_ASKME,
 				    .flags = GOSSIP_F_ON };
 	struct groups		*gs = arg;
+	struct map_node		*e;
+	struct replica		*r;
 
 	if (gs->hood.lookup != NULL && lookup_is_asking(gs->hood.lookup))
 		link_send(l, &m);
+	if (link_peer(l)->node == NULL)
+		return;
+	groups_each(gs, e, r)
+		if (r->meeting != NULL)
+			meeting_link_up(r->meeting, l);
 }
 
 /* link_ops: an authority here asks the replicas behind l where they are. */
@@ -155,7 +181,8 @@ groups_link_lost(void *arg, struct link *l, const char *why)
 	struct map_node	*e;
 	struct replica	*r;
 
-	gs->ops->link_lost(gs->arg, link_peer(l), why);
+	if (link_peer(l)->node == NULL)
+		gs->ops->link_lost(gs->arg, link_peer(l), why);
 	groups_forget(gs, l, 0);
 	groups_each(gs, e, r)
 		neighbours_link_mark(r->neighbours, l);
@@ -199,6 +226,70 @@ static const struct link_ops groups_link_ops = {
 	.ended = groups_link_ended,
 	.eased = groups_link_eased,
 	.drop = groups_drop,
+};
+
+/* ---- what the bus leads to ---- */
+
+/* bus_ops: whoever waited for replicas of other nodes need not, without Redis. */
+static void
+groups_bus_up(void *arg, int up)
+{
+	struct groups	*gs = arg;
+	struct map_node	*e;
+	struct replica	*r;
+
+	if (up)
+		return;
+	groups_each(gs, e, r)
+		if (r->meeting != NULL)
+			r->neighbours->ops->all_met(r);
+}
+
+/* bus_ops: a replica is in its room. */
+static void
+groups_bus_entered(void *arg, void *room)
+{
+	(void)arg;
+	meeting_entered(room);
+}
+
+/* bus_ops: a neighbour says that to all; of those that our replica has not met, it
+ * does not count. */
+static void
+groups_bus_said(void *arg, void *room, struct link *l, const struct gossip *m)
+{
+	struct neighbours	*n = meeting_neighbours(room);
+	struct neighbour	*nb = neighbours_find(n, m->from);
+	struct gossip		 ours = *m;
+	struct replica		*r = group_find(arg, n->id);
+
+	if (nb == NULL || !nb->based || r == NULL ||
+	    (m->type != GOSSIP_CAST && m->type != GOSSIP_PUBLISH &&
+	    m->type != GOSSIP_TELL) ||
+	    neighbour_link(n, nb) != l)
+		return;
+	ours.to = n->id;
+	ours.seq = 0;
+	group_message(r, l, &ours);
+}
+
+/* bus_ops: the peer of l is to know what the replicas here have said to it. */
+static void
+groups_bus_quiet(void *arg, struct link *l)
+{
+	struct groups	*gs = arg;
+	struct map_node	*e;
+	struct replica	*r;
+
+	groups_each(gs, e, r)
+		neighbours_link_tail(r->neighbours, l);
+}
+
+static const struct bus_ops groups_bus_ops = {
+	.up = groups_bus_up,
+	.entered = groups_bus_entered,
+	.said = groups_bus_said,
+	.quiet = groups_bus_quiet,
 };
 
 /* ---- what the lookup wants to know, and to have said ---- */
@@ -349,11 +440,25 @@ groups_start(struct groups *gs, const struct lookup_self *self,
 	return (gs->hood.lookup == NULL ? -1 : 0);
 }
 
+int
+groups_start_bus(struct groups *gs, const struct bus_self *self)
+{
+	gs->hood.bus = bus_new(gs->hood.links, self, &groups_bus_ops, gs);
+	if (gs->hood.bus == NULL)
+		return (-1);
+	return (meetings_init(&gs->meetings, gs->hood.base, gs->hood.bus,
+	    self->prefix, self->address));
+}
+
 void
 groups_end_links(struct groups *gs)
 {
+	bus_end(gs->hood.bus);
 	links_free(gs->hood.links);
 	gs->hood.links = NULL;
+	meetings_clear(&gs->meetings);
+	bus_free(gs->hood.bus);
+	gs->hood.bus = NULL;
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "shardd/group/group.h"
 #include "shardd/group/lookup.h"
+#include "shardd/peers/bus.h"
 
 /* With links, but no lookup yet.  node (borrowed) may be set later; whisper_ask is
  * read each time.  0, or -1 with errno ENOMEM. */
@@ -16,9 +17,11 @@ int	 groups_init(struct groups *gs, struct event_base *base,
 	    const struct peer_id *self, const char *node,
 	    const unsigned *whisper_ask, struct authority_desk *desk,
 	    struct clients *clients, const struct groups_ops *ops, void *arg);
-/* The lookup begins (lookup_new()).  0, or -1 with errno. */
+/* The lookup begins (lookup_new()), and, with other nodes, the bus.  0, or -1 with
+ * errno. */
 int	 groups_start(struct groups *gs, const struct lookup_self *self,
 	    const char *url, const char *prefix);
+int	 groups_start_bus(struct groups *gs, const struct bus_self *self);
 /* The links end, with what waits there. */
 void	 groups_end_links(struct groups *gs);
 void	 groups_clear(struct groups *gs);

@@ -8,6 +8,7 @@
 #include "shardd/group/fan.h"
 #include "shardd/group/hear.h"
 #include "shardd/group/neighbours.h"
+#include "shardd/group/query.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/shelf.h"
 #include "shardd/group/topics.h"
@@ -33,7 +34,10 @@ hear_missed(struct replica *r, const struct gossip *m, enum gossip_type of,
 
 	if ((m->flags & GOSSIP_F_NOT_UID) != 0)
 		but = m->uid;
-	if (of == GOSSIP_WHISPER)
+	/* Who is on another node is not a member's fault: the application decides. */
+	if (nb != NULL && neighbour_is_remote(nb))
+		closed = 0;
+	else if (of == GOSSIP_WHISPER)
 		closed = replica_missed_uid(r, m->uid);
 	else if (of == GOSSIP_PUBLISH)
 		closed = topics_missed(r, m->topics, but);
@@ -172,11 +176,32 @@ hear_meet(const struct heard *h)
 	answer_done(h->l, h->r->id, h->m->ask);
 }
 
+/* LEAVE: who says it has ended, on another node. */
+static void
+hear_leave(const struct heard *h)
+{
+	neighbours_farewell(h->r->neighbours, h->m->from);
+}
+
 /* FENCE: who says it wants to know when all before it is done. */
 static void
 hear_fence(const struct heard *h)
 {
 	fan_fenced(h->r->neighbours, h->l, h->m->from, h->m->ask);
+}
+
+/* UIDS: who says it wants to know whom we have. */
+static void
+hear_uids(const struct heard *h)
+{
+	query_uids_asked(h->r, h->l, h->m);
+}
+
+/* CLOSE: the sockets of a uid are to go. */
+static void
+hear_close(const struct heard *h)
+{
+	query_close_asked(h->r, h->l, h->m);
 }
 
 /* What the authority's replicas say to each other.  Of one that has ended, the last
@@ -201,6 +226,9 @@ static const struct hearing {
 	[GOSSIP_LOST]	= { hear_lost, 1 },
 	[GOSSIP_ASK]	= { hear_ask, 0 },
 	[GOSSIP_FENCE]	= { hear_fence, 0 },
+	[GOSSIP_LEAVE]	= { hear_leave, 0 },
+	[GOSSIP_UIDS]	= { hear_uids, 0 },
+	[GOSSIP_CLOSE]	= { hear_close, 0 },
 	[GOSSIP_STEP]	= { hear_state, 0 },
 	[GOSSIP_REIGN]	= { hear_state, 0 },
 	[GOSSIP_AT]	= { hear_state, 0 },

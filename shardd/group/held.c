@@ -108,7 +108,8 @@ held_keep(struct link *l, const struct gossip *m, int note)
 	struct held	*h;
 	char		*at;
 
-	bytes = sizeof(*h) + m->uid.len + m->topics.len + m->payload.len;
+	bytes = sizeof(*h) + m->uid.len + m->topics.len + m->head.len +
+	    m->payload.len;
 	if (held_bytes > max || bytes > max - held_bytes) {
 		errno = ENOBUFS;
 		return (-1);
@@ -128,6 +129,7 @@ held_keep(struct link *l, const struct gossip *m, int note)
 	h->m = *m;
 	at = held_copy(&h->m.uid, h->data);
 	at = held_copy(&h->m.topics, at);
+	at = held_copy(&h->m.head, at);
 	held_copy(&h->m.payload, at);
 	held_bytes += bytes;
 	list_push(&held_list, &h->at);
@@ -184,4 +186,12 @@ held_ended(uint64_t replica)
 		if (ended[i] == replica)
 			return (1);
 	return (0);
+}
+
+void
+held_clear_ended(uint64_t replica)
+{
+	for (size_t i = 0; i < HELD_ENDED; i++)
+		if (ended[i] == replica)
+			ended[i] = 0;
 }

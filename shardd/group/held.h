@@ -30,5 +30,7 @@ void	 held_release(struct links *ls, uint64_t replica,
 /* Replicas, ours and others', that have ended; the latest are remembered. */
 void	 held_set_ended(uint64_t replica);
 int	 held_ended(uint64_t replica);
+/* It was given up, but lives. */
+void	 held_clear_ended(uint64_t replica);
 
 #endif

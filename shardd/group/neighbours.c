@@ -225,6 +225,18 @@ fail:
 	    " not introduced: %s", n->id, neighbour, strerror(errno));
 }
 
+struct neighbour *
+neighbours_join(struct neighbours *n, uint64_t id, struct link *l)
+{
+	struct neighbour	*nb = neighbours_find(n, id);
+
+	if (nb == NULL && (nb = neighbours_add(n, id, link_peer(l), l)) == NULL)
+		errno = ENOMEM;
+	if (nb != NULL)
+		nb->state = NEIGHBOUR_MET;
+	return (nb);
+}
+
 void
 neighbours_farewell(struct neighbours *n, uint64_t neighbour)
 {
@@ -295,7 +307,7 @@ neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t said,
 {
 	struct gossip	 m = { .from = nb->id, .after = nb->in, .seq = seq };
 
-	if (said <= nb->seen)
+	if (said <= nb->seen && seq <= nb->in)
 		return;
 	neighbours_skip(nb, said, seq);
 	n->ops->missed(n->arg, &m, GOSSIP_CAST, "lost with a link");
@@ -310,7 +322,8 @@ neighbours_next(struct neighbours *n, struct neighbour *nb,
 		    " repeated=%" PRIu64, n->id, nb->id, m->said);
 		return (0);
 	}
-	neighbours_gap(n, nb, m->prior, m->seq - 1);
+	/* What is said in a room has no number of its own towards us. */
+	neighbours_gap(n, nb, m->prior, m->seq == 0 ? nb->in : m->seq - 1);
 	neighbours_skip(nb, m->said, m->seq);
 	return (1);
 }
@@ -325,6 +338,14 @@ neighbours_link_lost(struct neighbours *n, const struct link *l)
 			n->at[i].link = NULL;
 }
 
+/* How much was sent to nb, over l. */
+static void
+neighbour_mark(struct neighbours *n, struct neighbour *nb, struct link *l)
+{
+	link_send(l, &(struct gossip){ .type = GOSSIP_LOST, .to = nb->id,
+	    .from = n->id, .seq = nb->out, .said = nb->told });
+}
+
 void
 neighbours_link_mark(struct neighbours *n, struct link *l)
 {
@@ -332,10 +353,22 @@ neighbours_link_mark(struct neighbours *n, struct link *l)
 
 	for (size_t i = 0; i < n->n; i++) {
 		nb = &n->at[i];
-		if (nb->out > 0 && neighbour_link(n, nb) == l)
-			link_send(l, &(struct gossip){ .type = GOSSIP_LOST,
-			    .to = nb->id, .from = n->id, .seq = nb->out,
-			    .said = nb->told });
+		if (nb->told > 0 && neighbour_link(n, nb) == l)
+			neighbour_mark(n, nb, l);
+	}
+}
+
+void
+neighbours_link_tail(struct neighbours *n, struct link *l)
+{
+	struct neighbour	*nb;
+
+	for (size_t i = 0; i < n->n; i++) {
+		nb = &n->at[i];
+		if (nb->told == nb->marked || neighbour_link(n, nb) != l)
+			continue;
+		nb->marked = nb->told;
+		neighbour_mark(n, nb, l);
 	}
 }
 

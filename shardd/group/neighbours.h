@@ -16,6 +16,8 @@
 #include "shardd/group/acted.h"
 #include "shardd/peers/link.h"
 
+struct bus;
+struct bus_room;
 struct lookup;
 struct neighbours;
 struct payload;
@@ -27,6 +29,7 @@ struct neighbourhood {
 	const char	*node;		/* our own */
 	struct lookup	*lookup;	/* NULL until there is one */
 	const unsigned	*whisper_ask;	/* so many are asked without a lookup */
+	struct bus	*bus;		/* to other nodes; NULL: there are none */
 };
 
 struct neighbours_ops {
@@ -59,6 +62,7 @@ struct neighbour {
 	struct peer_id	 peer;		/* its shard */
 	uint64_t	 out, in;	/* how many were sent, and came */
 	uint64_t	 told;		/* the last number of ours that was sent */
+	uint64_t	 marked;	/* was told, as of the last neighbours_link_tail() */
 	uint64_t	 seen;		/* the last number of its own that came */
 	uint64_t	 known;		/* up to which it has said that all has */
 	uint64_t	 owed;		/* it is to hear that we acted up to there */
@@ -66,6 +70,8 @@ struct neighbour {
 	uint64_t	 missed;	/* losses of what it said */
 	struct link	*link;		/* NULL: to be found */
 	enum neighbour_state state;
+	int		 based;		/* of another node: what it says in the room
+					   counts from seen on */
 };
 
 struct neighbours {
@@ -76,6 +82,8 @@ struct neighbours {
 	struct neighbour *at;		/* dense, in order of introduction */
 	size_t		 n, cap;
 	uint64_t	 said;		/* the last number of ours */
+	uint64_t	 said_in_room;	/* the last of those that were said there */
+	struct bus_room	*room;		/* of the group; NULL: none */
 	struct turn_work confirm;	/* to whom something is owed */
 	uint64_t	 first;		/* clock_ms of the first introduction */
 	int		 ready;		/* who comes now is not waited for */
@@ -111,11 +119,21 @@ int	 neighbours_tell(struct neighbours *n, uint64_t neighbour,
  */
 void	 neighbours_introduce(struct neighbours *n, uint64_t neighbour,
 	    const struct peer_id *peer, const char *link_path);
+/* A replica of another node is there, behind l; nobody is told.  NULL with errno
+ * ENOMEM. */
+struct neighbour *neighbours_join(struct neighbours *n, uint64_t id,
+	    struct link *l);
 void	 neighbours_farewell(struct neighbours *n, uint64_t neighbour);
 /* That shard is dead: its replicas have ended.  A gateway that was not there when
  * it died has no farewell for them. */
 void	 neighbours_shard_dead(struct neighbours *n,
 	    const struct peer_id *peer);
+/* Is it of another node? */
+static inline int
+neighbour_is_remote(const struct neighbour *nb)
+{
+	return (nb->peer.node != NULL);
+}
 /* m->from speaks to us over l: a replica that does exists there, and knows us.  NULL:
  * that replica has ended, or there is no memory. */
 struct neighbour *neighbours_heard(struct neighbours *n, struct link *l,
@@ -146,6 +164,8 @@ void	 neighbours_link_lost(struct neighbours *n, const struct link *l);
 /* Behind what waits for l: how much was sent to the neighbours there, so that they
  * know what was lost. */
 void	 neighbours_link_mark(struct neighbours *n, struct link *l);
+/* The same to those who were told something since they were told that. */
+void	 neighbours_link_tail(struct neighbours *n, struct link *l);
 /* l is up again, after something was lost. */
 void	 neighbours_link_back(struct neighbours *n, const struct link *l);
 

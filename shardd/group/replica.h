@@ -16,6 +16,7 @@
 struct authority;
 struct conn;
 struct kennel_app;
+struct meeting;
 struct payload;
 struct shelf;
 struct groups;
@@ -52,6 +53,7 @@ struct replica {
 	struct map_node	 by_id;		/* groups->replicas, key is id */
 	struct bag_node	 by_group;	/* groups->by_group */
 	struct neighbours *neighbours;	/* NULL: dismissed */
+	struct meeting	*meeting;	/* NULL: there are no other nodes */
 	struct authority *authority;	/* NULL: its application decides nothing */
 	struct list	 answers;	/* struct kennel_answer: owed */
 	struct list	 waiting;	/* struct replica_waiter, while not ready */

@@ -55,7 +55,7 @@ static size_t
 item_bytes(const struct gossip *m)
 {
 	return (sizeof(struct item) + m->uid.len + m->topics.len +
-	    m->payload.len);
+	    m->head.len + m->group.len + m->app.len + m->payload.len);
 }
 
 /* A copy of m, in no queue. */
@@ -73,6 +73,9 @@ item_new(const struct gossip *m, int note)
 	list_init(&i->at);
 	at = item_copy(&i->m.uid, i->data);
 	at = item_copy(&i->m.topics, at);
+	at = item_copy(&i->m.head, at);
+	at = item_copy(&i->m.group, at);
+	at = item_copy(&i->m.app, at);
 	item_copy(&i->m.payload, at);
 	return (i);
 }

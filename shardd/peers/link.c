@@ -29,8 +29,10 @@ struct links {
 	struct peer_id	 self;
 	const struct link_ops *ops;
 	void		*arg;
-	links_dial_cb	*dial;		/* NULL: nobody dials */
-	void		*dial_arg;
+	struct {
+		links_dial_cb	*dial;	/* NULL: nobody dials */
+		void		*arg;
+	} ways[LINKS_NWAYS];
 	struct list	 all;		/* struct link */
 	int		 leaving;
 	unsigned	 version;	/* the highest that we speak */
@@ -111,10 +113,11 @@ links_free(struct links *ls)
 }
 
 void
-links_set_dial(struct links *ls, links_dial_cb *dial, void *arg)
+links_set_dial(struct links *ls, enum links_way way, links_dial_cb *dial,
+    void *arg)
 {
-	ls->dial = dial;
-	ls->dial_arg = arg;
+	ls->ways[way].dial = dial;
+	ls->ways[way].arg = arg;
 }
 
 const struct peer_id *
@@ -160,6 +163,13 @@ link_queued(const struct link *l)
 	return (l->carrier->ops->queued(l->carrier));
 }
 
+/* Has l's carrier, which is up, room for more? */
+static int
+link_has_room(const struct link *l)
+{
+	return (link_queued(l) <= l->carrier->room);
+}
+
 int
 links_any_wait(const struct links *ls)
 {
@@ -203,6 +213,13 @@ links_each(struct links *ls, void (*cb)(struct link *, void *), void *arg)
 }
 
 /* ---- one ---- */
+
+/* The node of l's peer, for the log: nothing, if that is our own. */
+static const char *
+link_node(const struct link *l)
+{
+	return (l->peer.node == NULL ? "" : l->peer.node);
+}
 
 struct link *
 link_find(const struct links *ls, const struct peer_id *peer)
@@ -293,17 +310,18 @@ link_timer_cb(evutil_socket_t fd, short what, void *arg)
 static void
 link_dial(struct link *l)
 {
+	enum links_way	 way = l->peer.node == NULL ? LINKS_NODE : LINKS_BUS;
 	struct links	*ls = l->links;
 
-	if (l->carrier == NULL && ls->dial != NULL)
-		l->carrier = ls->dial(ls->dial_arg, l, l->path);
+	if (l->carrier == NULL && ls->ways[way].dial != NULL)
+		l->carrier = ls->ways[way].dial(ls->ways[way].arg, l, l->path);
 	link_again(l);
 }
 
-int
-link_has_carrier(const struct link *l)
+struct carrier *
+link_carrier(const struct link *l)
 {
-	return (l->carrier != NULL);
+	return (l->carrier);
 }
 
 void
@@ -311,8 +329,9 @@ link_up(struct link *l, struct carrier *c, unsigned version)
 {
 	struct links	*ls = l->links;
 
-	log_info("link slot=%u incarnation=%016" PRIx64 " version=%u up",
-	    l->peer.slot, l->peer.incarnation, version);
+	log_info("link slot=%u incarnation=%016" PRIx64 " version=%u up%s%s",
+	    l->peer.slot, l->peer.incarnation, version,
+	    l->peer.node == NULL ? "" : " node=", link_node(l));
 	l->carrier = c;
 	l->version = version;
 	l->up = 1;
@@ -438,7 +457,7 @@ link_feed(void *arg)
 	struct link		*l = arg;
 	struct slice		 head;
 
-	while (l->up && link_queued(l) <= LINK_FEED &&
+	while (l->up && link_has_room(l) &&
 	    (m = backlog_next(&l->backlog)) != NULL) {
 		head = link_encode(l, m);
 		if (head.data == NULL || l->carrier->ops->send(
@@ -468,18 +487,24 @@ link_send(struct link *l, const struct gossip *m)
 	/* Of no group: it is short, and nothing need be before it. */
 	if (head.data != NULL && l->up && (m->from == 0 ||
 	    (backlog_is_empty(&l->backlog) &&
-	    link_queued(l) <= LINK_FEED)) &&
+	    link_has_room(l))) &&
 	    l->carrier->ops->send(l->carrier, head, m->payload) == 0)
 		return (0);
 	if (head.data != NULL)
 		rv = backlog_add(&l->backlog, m->from, m);
 	else
 		backlog_refuse(&l->backlog, m->from, m);
-	if (l->up && link_queued(l) <= LINK_FEED)
+	if (l->up && link_has_room(l))
 		turn_add(&l->feed, TURN_LINKS);
 	if (rv == -1)
 		errno = l->given_up ? EPIPE : ENOBUFS;
 	return (rv);
+}
+
+int
+link_is_clear(const struct link *l)
+{
+	return (l->up && backlog_is_empty(&l->backlog) && link_has_room(l));
 }
 
 int

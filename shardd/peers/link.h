@@ -34,6 +34,7 @@ int	 peer_same(const struct peer_id *a, const struct peer_id *b);
  */
 struct carrier {
 	const struct carrier_ops *ops;
+	size_t		 room;		/* bytes that it queues: no more yet */
 };
 struct carrier_ops {
 	/* Queue head with payload's bytes behind it; both are copied.  0, or -1
@@ -45,7 +46,6 @@ struct carrier_ops {
 	void	 (*free)(struct carrier *c);
 };
 
-#define LINK_FEED	(256 << 10)	/* bytes in a carrier's queue: no more yet */
 
 /* What a link leads to above.  None of these may free the link. */
 struct link_ops {
@@ -74,7 +74,9 @@ void	 links_free(struct links *ls);		/* sends what can be sent at once */
  * when it says so, or NULL: there is nothing to try, or not now. */
 typedef struct carrier *links_dial_cb(void *arg, struct link *l,
 	    const char *path);
-void	 links_set_dial(struct links *ls, links_dial_cb *dial, void *arg);
+enum links_way { LINKS_NODE, LINKS_BUS, LINKS_NWAYS };	/* our node; others */
+void	 links_set_dial(struct links *ls, enum links_way way,
+	    links_dial_cb *dial, void *arg);
 const struct peer_id *links_self(const struct links *ls);
 struct event_base *links_base(const struct links *ls);
 /* The highest version that is spoken here (WIRE_VERSION, unless it was set). */
@@ -105,6 +107,8 @@ void	 link_dead(struct links *ls, const struct peer_id *peer);
 int	 link_send(struct link *l, const struct gossip *m);
 /* Is what waits for that replica's group beyond its mark? */
 int	 link_is_over(const struct link *l, uint64_t replica);
+/* Would what is sent now go at once, before nothing that waits of that replica's? */
+int	 link_is_clear(const struct link *l);
 int	 link_is_up(const struct link *l);
 /* What is spoken on it, once it was up; WIRE_OLDEST before. */
 unsigned link_version(const struct link *l);
@@ -117,7 +121,7 @@ void	 link_set_askme(struct link *l, int on);
 
 /* ---- for carriers ---- */
 
-int	 link_has_carrier(const struct link *l);
+struct carrier *link_carrier(const struct link *l);	/* NULL: none */
 /* version: the highest that both sides speak. */
 void	 link_up(struct link *l, struct carrier *c, unsigned version);
 /* 0, or -1: end the carrier. */

@@ -22,6 +22,7 @@
 #include "shardd/peers/wire.h"
 
 #define WIRE_HELLO_MS	2000		/* for the other side's HELLO */
+#define WIRE_FEED	(256 << 10)	/* bytes in the queue of frames */
 #define WIRE_CALLERS	SLOTS_MAX
 
 struct wires {
@@ -170,7 +171,7 @@ wire_hello(struct wire *wire, const struct gossip *m)
 			return ("the lower slot dials");
 		if ((l = link_get(ls, &peer, NULL)) == NULL)
 			return ("no memory");
-		if (link_has_carrier(l))
+		if (link_carrier(l) != NULL)
 			return ("there is a link already");
 		if (wire_say_hello(wire) == -1)
 			return ("no memory");
@@ -239,6 +240,7 @@ wire_new(struct wires *ws, struct link *l, int fd)
 	if ((wire = calloc(1, sizeof(*wire))) == NULL)
 		return (NULL);
 	wire->carrier.ops = &wire_ops;
+	wire->carrier.room = WIRE_FEED;
 	list_init(&wire->at);
 	wire->wires = ws;
 	wire->link = l;
@@ -246,7 +248,7 @@ wire_new(struct wires *ws, struct link *l, int fd)
 	    evtimer_add(wire->timer, &tv) == -1)
 		goto fail;
 	wire->frames = frames_new(base, fd, name, wire_message_cb, wire_end_cb,
-	    wire_drained_cb, LINK_FEED, wire);
+	    wire_drained_cb, WIRE_FEED, wire);
 	if (wire->frames == NULL)
 		goto fail;
 	if (l == NULL)
@@ -280,7 +282,7 @@ wires_dial(void *arg, struct link *l, const char *path)
 	struct wire		*wire;
 	int			 fd;
 
-	if (path == NULL || peer->node != NULL ||
+	if (path == NULL ||
 	    !wires_are_to_dial(links_self(ws->links), peer))
 		return (NULL);
 	if ((fd = sock_connect_unix(path, SOCK_STREAM)) == -1) {
@@ -353,7 +355,7 @@ wires_new(struct links *ls, const char *path)
 		errno = ENOMEM;
 		goto fail;
 	}
-	links_set_dial(ls, wires_dial, ws);
+	links_set_dial(ls, LINKS_NODE, wires_dial, ws);
 	return (ws);
 fail:
 	free(ws->path);
@@ -368,7 +370,7 @@ wires_free(struct wires *ws)
 		return;
 	listener_free(ws->listener);
 	unlink(ws->path);
-	links_set_dial(ws->links, NULL, NULL);
+	links_set_dial(ws->links, LINKS_NODE, NULL, NULL);
 	while (!list_empty(&ws->callers))
 		wire_free(list_entry(ws->callers.next, struct wire, at));
 	free(ws->path);

@@ -58,12 +58,13 @@ opening_refuse(struct conn *c)
 
 	outbox_clear(&c->out);
 	conn_depart(c, CLOSE_REFUSED, 1008);
-	conn_queue_bytes(c, slice_str(refusal));
+	if ((c->flags & CONN_F_RAW) == 0)
+		conn_queue_bytes(c, slice_str(refusal));
 	conn_late(c);
 	conn_linger(c);
 }
 
-/* Nothing is missing: hello and rest, both taken, then onopen. */
+/* Nothing is missing: hello (NULL: raw) and rest, both taken, then onopen. */
 static void
 opening_open(struct conn *c, struct payload *hello, struct buf *rest,
     conn_start *start)
@@ -71,16 +72,19 @@ opening_open(struct conn *c, struct payload *hello, struct buf *rest,
 	if (start(c, rest) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
 	if (c->flags & CONN_F_DOOMED) {
-		payload_unref(hello);
+		if (hello != NULL)
+			payload_unref(hello);
 		return;
 	}
 	conn_set_state(c, CONN_OPEN);
-	conn_queue(c, hello);
-	payload_unref(hello);
+	if (hello != NULL) {
+		conn_queue(c, hello);
+		payload_unref(hello);
+	}
 	/* c's first words stand behind the 101 in one write.  If onopen closes
 	 * c, c was open: the client reads why, and onclose follows. */
 	c->flags |= CONN_F_OPENED;
-	conn_keep_data(c);
+	rare_keep(c->rare);
 	if (c->app->onopen != NULL && c->app->onopen(conn_socket(c)) == -1 &&
 	    (c->flags & CONN_F_GONE) == 0) {
 		c->flags &= (uint16_t)~CONN_F_OPENED;
@@ -160,7 +164,8 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest,
 		return;
 	}
 	if ((o = spare_zero(sizeof(*o))) == NULL) {
-		payload_unref(hello);
+		if (hello != NULL)
+			payload_unref(hello);
 		buf_clear(rest);
 		conn_doom(c, CLOSE_NO_MEMORY);
 		return;
@@ -216,6 +221,11 @@ opening_timeout(struct conn *c)
 	log_debug("conn id=%llx refused: %s", (unsigned long long)c->id,
 	    close_sentence(why));
 	conn_depart(c, why, close_code(why));
+	if (c->flags & CONN_F_RAW) {
+		conn_late(c);
+		conn_linger(c);
+		return;
+	}
 	if (http_reply_error(&b, 503, close_sentence(why), 1, 0) == -1 ||
 	    conn_queue_bytes(c, slice_of(b.data, b.len)) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);

@@ -8,7 +8,8 @@
 #include "shardd/client/conn.h"
 
 /*
- * 101 or a stream was decided, hello begins it (taken): wait for what c needs, give it
+ * 101 or a stream was decided, hello begins it (taken; NULL: nothing is
+ * said first): wait for what c needs, give it
  * the protocol of start, open it, go on with the bytes in rest (taken).
  */
 void	 opening_begin(struct conn *c, struct payload *hello,

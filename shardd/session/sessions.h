@@ -16,8 +16,10 @@ struct sessions {
 	struct clients	 clients;
 	struct applications apps;
 	struct map	 policies;	/* of routes, by label */
+	struct map	 listeners;	/* the same of raw listeners */
 	struct lookup	*lookup;	/* NULL until START */
 	struct list	 parted;	/* struct parted */
+	struct list	 outgoing;	/* struct outgoing: under way */
 	struct turn_work settle;	/* nobody will say PARTED for some there */
 };
 

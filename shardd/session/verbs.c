@@ -155,6 +155,17 @@ verbs_fail(struct conn *c, const struct verb *v, int err)
 		v->gossip(conn_socket(c), NULL, 0, v->arg);
 }
 
+/* A call that was queued has been done, or will not be. */
+static void
+verbs_free(struct verb *v)
+{
+	if (v->p != NULL)
+		payload_unref(v->p);
+	if (v->head != NULL)
+		payload_unref(v->head);
+	free(v);
+}
+
 /* The lookup is over: what waited behind it, in order. */
 static void
 verbs_settled_cb(int over, void *arg)
@@ -171,9 +182,7 @@ verbs_settled_cb(int over, void *arg)
 		list_remove(&v->at);
 		if (b->conn != NULL && verbs_run(b->conn, v) == -1)
 			verbs_fail(b->conn, v, errno);
-		if (v->p != NULL)
-			payload_unref(v->p);
-		free(v);
+		verbs_free(v);
 	}
 	verbs_release(b);
 }
@@ -201,9 +210,7 @@ verbs_cancel(struct conn *c)
 		v = list_entry(b->pending.next, struct verb, at);
 		list_remove(&v->at);
 		verbs_fail(c, v, ECANCELED);
-		if (v->p != NULL)
-			payload_unref(v->p);
-		free(v);
+		verbs_free(v);
 	}
 	c->verbs = NULL;
 	b->conn = NULL;
@@ -370,6 +377,7 @@ verbs_run(struct conn *c, const struct verb *v)
 	}
 	if (v->kind == VERB_SEND)
 		return (c->state != CONN_OPEN ? (errno = EPIPE, -1) :
+		    v->head != NULL ? conn_send_both(c, v->head, v->p) :
 		    conn_send(c, v->p));
 	if (c->replica == NULL || c->replica->neighbours == NULL) {
 		errno = ENOTCONN;
@@ -444,6 +452,34 @@ verbs_call(struct conn *c, const struct verb *v)
 		memcpy(copy->text, v->text, n);
 	if (copy->p != NULL)
 		payload_ref(copy->p);
+	if (copy->head != NULL)
+		payload_ref(copy->head);
 	list_push(&b->pending, &copy->at);
+	return (0);
+}
+
+int
+verbs_close(struct conn *c, int code, struct slice reason)
+{
+	struct verb	*v;
+
+	if (!ws_close_ok(code, reason)) {
+		errno = EINVAL;
+		return (-1);
+	}
+	if (c->state != CONN_OPEN) {
+		errno = EPIPE;
+		return (-1);
+	}
+	if ((v = calloc(1, sizeof(*v) + reason.len + 1)) == NULL) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return (0);
+	}
+	v->kind = VERB_CLOSE;
+	v->code = code;
+	if (reason.len > 0)
+		memcpy(v->text, reason.data, reason.len);
+	verbs_call(c, v);
+	free(v);
 	return (0);
 }

@@ -22,6 +22,7 @@ struct verb {				/* a call that was made */
 	struct list	 at;
 	enum verb_kind	 kind;
 	struct payload	*p;		/* a reference; NULL for CLOSE */
+	struct payload	*head;		/* SEND's, likewise: what goes before it, or NULL */
 	struct slice	 uid;		/* WHISPER's, PUBLISH's topics, TELL's head; in
 					   text */
 	uint64_t	 neighbour;	/* TELL's; 0: all */
@@ -44,6 +45,11 @@ int	 verbs_call(struct conn *c, const struct verb *v);
  * returns.  Nothing is copied that need not wait. */
 int	 verbs_tell(struct conn *c, uint64_t neighbour, struct slice head,
 	    struct slice data);
+/*
+ * Close c with code and reason, after what it waits for.  0, or -1 with errno EINVAL
+ * (no such code or reason) or EPIPE (not open).
+ */
+int	 verbs_close(struct conn *c, int code, struct slice reason);
 /* Outstanding calls end with ECANCELED; before onclose. */
 void	 verbs_cancel(struct conn *c);
 

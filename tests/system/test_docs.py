@@ -39,7 +39,8 @@ def keys_of_the_example():
     """The keys that deploy/kennel.ini explains, in its order: before the routes
     each stands in a line `#key = value`, those of routes begin a paragraph."""
     settings, routes = read("deploy", "kennel.ini").split("\n# Routes.")
-    keys = re.findall(r"^#?(?:     )?([a-z_]+) = ", settings, re.M)
+    keys = [k for k in re.findall(r"^#?(?:     )?([a-z_.]+) = ", settings, re.M)
+            if k != "app.greeting"]             # of an application of one's own
     for names in re.findall(r"^# ([a-z_]+(?:, [a-z_]+)*)(?:  |$)", routes, re.M):
         keys += names.split(", ")
     return list(dict.fromkeys(keys))
@@ -51,11 +52,13 @@ def keys_of_the_code():
     for path, table in (("gatewayd/settings.c", "settings_rows[ROW_N]"),
                         ("gatewayd/settings.c", "worker_rows[]"),
                         ("gatewayd/inlet.c", "inlet_keys[]"),
+                        ("gatewayd/inlet.c", "inlet_told[]"),
                         ("gatewayd/route.c", "route_keys[]"),
-                        ("proto/policy.c", "policy_keys[]")):
+                        ("proto/policy.c", "policy_keys[]"),
+                        ("shardd/events/app.c", "app_settings[]")):
         rows = read(path).split(table + " = {")[1].split("\n};")[0]
-        found = re.findall(r'^\t(?:\[ROW_\w+\]\s*=\s*)?\{ "([a-z_]+)"', rows, re.M)
-        assert len(found) > 2, table
+        found = re.findall(r'^\t(?:\[ROW_\w+\]\s*=\s*)?\{ "([a-z_.]+)"', rows, re.M)
+        assert len(found) > 1, table
         keys += found
     return keys
 
@@ -106,6 +109,17 @@ def test_every_call_of_the_library_is_listed():
     assert len(calls) > 50
     assert calls <= manual | named, calls - manual - named
     assert manual | named <= calls, (manual | named) - calls
+
+
+def test_every_call_for_fast_tcp_is_listed():
+    """The same of kennel-events.h, in kennel-events(3)."""
+    header = re.sub(r"/\*.*?\*/|^typedef.*?;", "", read("shardd", "kennel-events.h"),
+                    flags=re.S | re.M)
+    calls = set(re.findall(r"\b(events_\w+)\(", header))
+    manual = set(re.findall(r"\bFn (events_\w+)",
+                            read("deploy", "man", "kennel-events.3")))
+    assert len(calls) > 30
+    assert calls == manual, calls ^ manual
 
 
 def test_every_call_of_kennel_ape_is_listed():

@@ -12,9 +12,9 @@ from kit.http import Http, get
 
 TOP = {"version", "node", "pid", "started", "uptime_ms", "leaving", "redis",
        "shards", "groups", "handshakes", "home", "handing_over", "places",
-       "totals"}
+       "moving", "totals"}
 SHARD = {"address", "slot", "incarnation", "pid", "state", "connections",
-         "replicas", "uptime_ms", "restarts"}
+         "replicas", "uptime_ms", "restarts", "generation", "expected"}
 
 
 def test_json_has_what_is_documented(start):

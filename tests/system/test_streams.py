@@ -5,8 +5,8 @@ import socket
 
 import pytest
 from kit import wait
-from kit.kennel import TOP
 from kit.http import Http, get
+from kit.kennel import TOP
 from kit.stream import LAST, Events, Stream
 from kit.wire import Closed
 from kit.ws import WebSocket

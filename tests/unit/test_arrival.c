@@ -557,7 +557,7 @@ START_TEST(out_of_descriptors_one_is_refused_at_once)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
 	    fds), 0);
 	ck_assert_int_eq(write(fds[1], ROOM, 20), 20);
-	arrival_refuse_cb(fds[0], g.arrivals);
+	arrival_refuse_cb(fds[0], &inlet, g.arrivals);
 	client = fds[1];
 	answered(client, 503, "Retry-After: ");
 	ck_assert_int_eq(fcntl(fds[0], F_GETFD), -1);

@@ -93,6 +93,24 @@ START_TEST(of_one_group_all_in_order_and_as_it_was)
 }
 END_TEST
 
+START_TEST(a_word_keeps_all_that_it_has)
+{
+	char			 head[] = "head", bytes[] = "data";
+	struct gossip		 m = { .type = GOSSIP_TELL, .to = 1, .from = 7,
+				    .head = slice_str(head),
+				    .payload = slice_str(bytes) };
+	const struct gossip	*got;
+
+	ck_assert_int_eq(backlog_add(&b, 7, &m), 0);
+	memset(head, 0, 4);
+	memset(bytes, 0, 4);
+	got = backlog_next(&b);
+	ck_assert(slice_is(got->head, "head") &&
+	    slice_is(got->payload, "data"));
+	backlog_sent(&b);
+}
+END_TEST
+
 START_TEST(groups_take_turns_by_bytes)
 {
 	uint64_t	 small = 0;
@@ -217,6 +235,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, of_one_group_all_in_order_and_as_it_was);
+	tcase_add_test(tc, a_word_keeps_all_that_it_has);
 	tcase_add_test(tc, groups_take_turns_by_bytes);
 	tcase_add_test(tc, the_longest_queue_pays_and_the_others_lose_nothing);
 	tcase_add_test(tc, who_is_the_longest_itself_is_refused);

@@ -151,7 +151,7 @@ START_TEST(who_would_lose_something_cannot_read_it)
 		enum capsule_protocol	 protocol;
 		char			 readable;
 	} rows[] = {
-		{ CAPSULE_HTTP, 1 }, { CAPSULE_WS, 2 }, { CAPSULE_FASTTCP, 2 },
+		{ CAPSULE_HTTP, 1 }, { CAPSULE_WS, 2 }, { CAPSULE_RAW, 2 },
 	};
 	struct capsule	 c, d;
 	struct buf	 b = { 0 };

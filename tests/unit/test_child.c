@@ -41,7 +41,7 @@ start(const char *script, int *pidfd)
 	const char	*argv[] = { "sh", "-c", script, out, NULL };
 	pid_t		 pid, holder;
 
-	pid = child_spawn("/bin/sh", (char *const *)(uintptr_t)argv, lock,
+	pid = child_spawn("/bin/sh", -1, (char *const *)(uintptr_t)argv, lock,
 	    NULL, pidfd, &holder);
 	ck_assert_int_gt(pid, 0);
 	ck_assert_int_ne(*pidfd, -1);
@@ -125,7 +125,7 @@ START_TEST(its_lock_lives_as_long_as_it_does)
 	pid = start("exec sleep 100", &fd);
 	ck_assert_int_eq(proc_lock_holder(lock), pid);
 	errno = 0;
-	ck_assert_int_eq(child_spawn("/bin/sh",
+	ck_assert_int_eq(child_spawn("/bin/sh", -1,
 	    (char *const *)(uintptr_t)argv, lock, NULL, &other, &holder), -1);
 	ck_assert_int_eq(errno, EAGAIN);
 	ck_assert_int_eq(holder, pid);
@@ -142,11 +142,11 @@ START_TEST(what_cannot_be_executed_says_why)
 	pid_t		 holder;
 	int		 fd;
 
-	ck_assert_int_eq(child_spawn("/nowhere/x",
+	ck_assert_int_eq(child_spawn("/nowhere/x", -1,
 	    (char *const *)(uintptr_t)argv, NULL, NULL, &fd, &holder), -1);
 	ck_assert_int_eq(errno, ENOENT);
 	ck_assert_int_eq(holder, 0);
-	ck_assert_int_eq(child_spawn(dir, (char *const *)(uintptr_t)argv, NULL,
+	ck_assert_int_eq(child_spawn(dir, -1, (char *const *)(uintptr_t)argv, NULL,
 	    NULL, &fd, &holder), -1);
 	ck_assert_int_eq(errno, EACCES);
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
@@ -174,6 +174,41 @@ START_TEST(signals_are_as_on_a_fresh_process)
 }
 END_TEST
 
+/* A copy of the program, and a script, that are gone before they are executed. */
+START_TEST(what_is_open_runs_whatever_stands_at_its_path)
+{
+	static const char	 script[] = "#!/bin/sh\nexit 5\n";
+	const char		*argv[] = { "sh", "-c", "exit 4", NULL };
+	char			 copy[128], cmd[300];
+	pid_t			 pid, holder;
+	int			 fd, program;
+
+	snprintf(copy, sizeof(copy), "%s/copy", dir);
+	snprintf(cmd, sizeof(cmd), "cp /bin/sh %s", copy);
+	ck_assert_int_eq(system(cmd), 0);
+	ck_assert_int_ne(program = open(copy, O_PATH | O_CLOEXEC), -1);
+	unlink(copy);
+	pid = child_spawn(copy, program, (char *const *)(uintptr_t)argv, lock,
+	    NULL, &fd, &holder);
+	ck_assert_int_gt(pid, 0);
+	end(pid, fd, "status=4");
+	close(program);
+
+	ck_assert_int_ne(fd = open(copy, O_CREAT | O_WRONLY, 0700), -1);
+	ck_assert_int_eq(write(fd, script, strlen(script)), strlen(script));
+	close(fd);
+	ck_assert_int_ne(program = open(copy, O_PATH | O_CLOEXEC), -1);
+	for (int i = 0; i < 2; i++) {
+		pid = child_spawn(copy, program,
+		    (char *const *)(uintptr_t)argv, lock, NULL, &fd, &holder);
+		ck_assert_int_gt(pid, 0);
+		end(pid, fd, "status=5");
+		unlink(copy);
+	}
+	close(program);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -188,6 +223,7 @@ main(void)
 	tcase_add_test(tc, it_has_only_its_own_descriptors);
 	tcase_add_test(tc, its_lock_lives_as_long_as_it_does);
 	tcase_add_test(tc, what_cannot_be_executed_says_why);
+	tcase_add_test(tc, what_is_open_runs_whatever_stands_at_its_path);
 	tcase_add_test(tc, signals_are_as_on_a_fresh_process);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

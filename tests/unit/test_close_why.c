@@ -46,7 +46,7 @@ START_TEST(errors_and_what_is_awaited_are_columns)
 	static const enum close_why	 errors[] = { CLOSE_RESET,
 		CLOSE_PROTOCOL, CLOSE_UTF8, CLOSE_TOO_BIG, CLOSE_SLOW, CLOSE_IDLE,
 		CLOSE_TIMEOUT, CLOSE_NO_MEMORY, CLOSE_ERROR, CLOSE_RATE,
-		CLOSE_CROWDED };
+		CLOSE_CROWDED, CLOSE_BAD_DATA };
 	size_t	 n = 0;
 
 	for (int i = 0; i < CLOSE_NWHYS; i++) {

@@ -637,20 +637,20 @@ START_TEST(what_a_shard_says_it_has_is_taken_over)
 	    -1);
 	ck_assert_int_eq(errno, EINVAL);
 	ck_assert_int_eq(placement_have_place(p, sites[0], 501, 77,
-	    slice_str("bob"), 0, 0), 0);
+	    slice_str("bob"), 0, 0, 0), 0);
 	ck_assert_int_eq(placement_have_place(p, sites[0], 501, 77,
-	    slice_str("bob"), 0, 0), -1);
+	    slice_str("bob"), 0, 0, 0), -1);
 	ck_assert_int_eq(errno, EEXIST);
 	ck_assert_int_eq(placement_have_place(p, sites[0], 502, 78,
-	    slice_str("bob"), 0, 0), -1);
+	    slice_str("bob"), 0, 0, 0), -1);
 	ck_assert_int_eq(errno, EINVAL);
 	ck_assert_int_eq(placement_have_place(p, sites[0], 502, 99,
-	    slice_str("bob"), 0, 0), -1);
+	    slice_str("bob"), 0, 0, 0), -1);
 	ck_assert_int_eq(errno, EINVAL);
 	ck_assert_int_eq(placement_have_place(p, sites[1], 502, 78,
-	    slice_str("eve"), 1, 1), 0);
+	    slice_str("eve"), 1, 1, 0), 0);
 	ck_assert_int_eq(placement_have_place(p, sites[1], 503, 0,
-	    slice_str(""), 1, 0), 0);
+	    slice_str(""), 1, 0, 0), 0);
 	placement_have_end(p, sites[0]);
 	placement_have_end(p, sites[1]);
 	ck_assert_int_eq(made, 0);

@@ -147,6 +147,20 @@ START_TEST(an_end_is_told_as_both)
 }
 END_TEST
 
+START_TEST(a_side_that_is_shut_down_is_told_to_who_asks)
+{
+	want(&pairs[0], EV_CLOSED);
+	want(&pairs[1], EV_CLOSED | EV_READ);
+	ck_assert_int_eq(write(pairs[0].theirs, "x", 1), 1);
+	ck_assert_int_eq(poller_run(poller), 0);
+	ck_assert_int_eq(shutdown(pairs[0].theirs, SHUT_WR), 0);
+	ck_assert_int_eq(shutdown(pairs[1].theirs, SHUT_WR), 0);
+	ck_assert_int_eq(poller_run(poller), 2);
+	ck_assert_int_eq(pairs[0].what, EV_CLOSED);
+	ck_assert_int_eq(pairs[1].what, EV_CLOSED | EV_READ);
+}
+END_TEST
+
 START_TEST(what_cannot_be_watched_changes_nothing)
 {
 	int	 fd = open("/dev/null", O_RDWR);
@@ -182,6 +196,7 @@ main(void)
 	tcase_add_test(tc, all_are_told_in_the_end);
 	tcase_add_test(tc,
 	    who_wants_nothing_any_more_is_not_called_with_the_rest);
+	tcase_add_test(tc, a_side_that_is_shut_down_is_told_to_who_asks);
 	tcase_add_test(tc, who_forgets_itself_is_not_called_again);
 	tcase_add_test(tc, an_end_is_told_as_both);
 	tcase_add_test(tc, what_cannot_be_watched_changes_nothing);

@@ -509,8 +509,9 @@ END_TEST
 /* ---- channels ---- */
 
 static char	 heard[256];
-static int	 nheard;
+static int	 nheard, nlistened;
 
+/* A message, or (msg NULL) a channel that is heard from now on. */
 static void
 message_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
     void *arg)
@@ -518,6 +519,10 @@ message_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
 	size_t	 n = strlen(heard);
 
 	ck_assert_ptr_eq(arg, heard);
+	if (msg == NULL) {
+		nlistened++;
+		return;
+	}
 	snprintf(heard + n, sizeof(heard) - n, "%.*s:%.*s ", (int)clen,
 	    channel, (int)mlen, msg);
 	nheard++;
@@ -541,6 +546,7 @@ START_TEST(messages_come_by_channel_until_unsubscribed)
 	ck_assert_int_eq(a.integer, 0);
 	until(&nheard, 2);
 	ck_assert_str_eq(heard, "b:1 a:2 ");
+	ck_assert_int_eq(nlistened, 2);
 	ck_assert_int_eq(redis_unsubscribe(r, "b"), 0);
 	ck_assert_int_eq(redis_unsubscribe(r, "b"), -1);
 	ck_assert_int_eq(errno, ENOENT);
@@ -831,6 +837,8 @@ free_message_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
     void *arg)
 {
 	(void)arg;
+	if (msg == NULL)
+		return;
 	free_now();
 	ck_assert(slice_is(slice_of(channel, clen), "a"));
 	ck_assert(slice_is(slice_of(msg, mlen), "x"));

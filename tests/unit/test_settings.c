@@ -156,9 +156,11 @@ START_TEST(nothing_need_be_said)
 	struct route_match	 m;
 
 	LOAD("--log-level", "warn");
-	ck_assert_uint_eq(s.inlets.n, 2);
+	ck_assert_uint_eq(s.inlets.n, 3);
 	ck_assert_str_eq(s.inlets.list[0].text, "8080");
 	ck_assert_str_eq(s.inlets.list[1].text, "9010");
+	ck_assert_str_eq(s.inlets.list[2].text, "5000");
+	ck_assert(s.inlets.list[2].built_in);
 	ck_assert_uint_ge(s.shards, 2);
 	ck_assert_uint_eq(s.max_shards, 32);
 	ck_assert_uint_eq(s.limit, 0);
@@ -257,6 +259,27 @@ START_TEST(flags_win_over_the_file)
 	ck_assert_uint_eq(s.limit, 9);
 	ck_assert_str_eq(s.node, "beta");
 	ck_assert_int_eq(s.log_level, LOG_LEVEL_DEBUG);
+	settings_free(&s);
+}
+END_TEST
+
+/* Of its name, too. */
+START_TEST(the_built_in_listener_goes_with_the_first_of_a_file)
+{
+	make(file, "[listener events]\naddress = 5001\napp = events\n"
+	    "group = const:g\n", 0644);
+	LOAD("--config", file);
+	ck_assert_uint_eq(s.inlets.n, 1);
+	ck_assert_str_eq(s.inlets.list[0].text, "5001");
+	ck_assert(!s.inlets.list[0].built_in);
+	settings_free(&s);
+
+	make(file, "[worker]\nmessage_max = 1M\n", 0644);
+	LOAD("--config", file);
+	ck_assert_uint_eq(s.inlets.n, 3);
+	settings_free(&s);
+	LOAD("--config", file, "--listen", "1234");
+	ck_assert_uint_eq(s.inlets.n, 1);
 	settings_free(&s);
 }
 END_TEST
@@ -631,6 +654,7 @@ main(void)
 	const TTest	*const tests[] = {
 		nothing_need_be_said,
 		flags_win_over_the_file,
+		the_built_in_listener_goes_with_the_first_of_a_file,
 		a_limit_is_for_every_route,
 		a_file_with_routes_replaces_the_built_in_ones,
 		another_worker_has_every_path,

@@ -1,4 +1,5 @@
 /* A kennel in a directory of its own, for the tests of real clients. */
+import assert from "node:assert/strict";
 import { spawn, execFileSync } from "node:child_process";
 import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
@@ -117,6 +118,13 @@ export class Kennel {
 				return false;
 			}
 		});
+	}
+
+	/* An orderly end, and another start of the same. */
+	async restart() {
+		this.process.kill("SIGTERM");
+		assert.equal(await this.ended, 0);
+		await this.launch();
 	}
 
 	async stop() {

@@ -1,0 +1,17 @@
+/* The crew are the shards that are always to run, as many as `shards` says: which slots
+ * are theirs, and how many processes there are. */
+#ifndef GATEWAYD_CREW_H
+#define GATEWAYD_CREW_H
+
+#include <stddef.h>
+
+struct shards;
+
+/* Processes that serve, will, or may; leaving ones do not. */
+size_t	 crew_active(const struct shards *all);
+/* Slots that always have a shard, or are to have one. */
+size_t	 crew_kept(const struct shards *all);
+/* As many as `shards` are kept, as far as there are that many. */
+void	 crew_keep(struct shards *all);
+
+#endif

@@ -1,0 +1,281 @@
+/* An application of kennel.h that serves fast-tcp's clients. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/config.h"
+#include "common/log.h"
+#include "shardd/events/acks.h"
+#include "shardd/events/frames.h"
+#include "shardd/events/handlers.h"
+#include "shardd/events/incoming.h"
+#include "shardd/events/inside.h"
+#include "shardd/events/outgoing.h"
+#include "shardd/events/relay.h"
+#include "shardd/events/sockets.h"
+#include "shardd/events/told.h"
+
+#define APP_FRAME_MAX	((size_t)64 << 20)	/* bytes of a frame */
+#define APP_STUCK_MS	10000
+#define APP_PRESSURE	((size_t)1 << 20)	/* bytes: senders of streams wait */
+
+/* ---- what a listener says ---- */
+
+/* "json" or "none". */
+static int
+app_set_object_check(struct events_socket *s, const char *value,
+    const char **why)
+{
+	s->check_json = strcmp(value, "json") == 0;
+	*why = "neither json nor none";
+	return (s->check_json || strcmp(value, "none") == 0 ? 0 : -1);
+}
+
+/* "refuse" or "relay". */
+static int
+app_set_reserved(struct events_socket *s, const char *value, const char **why)
+{
+	s->no_reserved = strcmp(value, "refuse") == 0;
+	*why = "neither refuse nor relay";
+	return (s->no_reserved || strcmp(value, "relay") == 0 ? 0 : -1);
+}
+
+static int
+app_set_frame_max(struct events_socket *s, const char *value, const char **why)
+{
+	return (config_size(value, 64, (size_t)1 << 30, &s->in.max, why));
+}
+
+static int
+app_set_stuck(struct events_socket *s, const char *value, const char **why)
+{
+	return (config_duration(value, 1000, 3600000, &s->stuck_ms, why));
+}
+
+static int
+app_set_dialect(struct events_socket *s, const char *value, const char **why)
+{
+	(void)s;
+	*why = "not fast-tcp";
+	return (strcmp(value, "fast-tcp") == 0 ? 0 : -1);
+}
+
+static const struct {
+	const char	*key;
+	int		(*set)(struct events_socket *s, const char *value,
+			    const char **why);
+} app_settings[] = {
+	{ "dialect",		app_set_dialect },
+	{ "app.frame_max",	app_set_frame_max },
+	{ "app.object_check",	app_set_object_check },
+	{ "app.reserved",	app_set_reserved },
+	{ "app.stuck",		app_set_stuck },
+};
+
+/* What s's listener says.  0, or -1: it says what cannot be. */
+static int
+app_settings_read(struct events_socket *s)
+{
+	const char	*value, *why;
+
+	s->in.dialect = fasttcp_d1;
+	s->in.max = APP_FRAME_MAX;
+	s->stuck_ms = APP_STUCK_MS;
+	for (size_t i = 0; i < nitems(app_settings); i++) {
+		value = kennel_socket_setting(s->socket, app_settings[i].key);
+		if (value == NULL || app_settings[i].set(s, value, &why) == 0)
+			continue;
+		log_warn("events app=%s: the listener's %s = %s is %s",
+		    s->server->events->name, app_settings[i].key, value, why);
+		return (-1);
+	}
+	return (0);
+}
+
+/* ---- kennel_app ---- */
+
+static int
+app_onstart(struct kennel_replica *r)
+{
+	struct events_server	*v;
+
+	if ((v = calloc(1, sizeof(*v))) == NULL)
+		return (-1);
+	v->events = kennel_replica_app(r)->arg;
+	v->replica = r;
+	list_init(&v->outgoing);
+	kennel_replica_set_data(r, v);
+	return (0);
+}
+
+static void
+app_onstop(struct kennel_replica *r)
+{
+	struct events_server	*v = kennel_replica_data(r);
+
+	outgoing_clear(v);
+	relay_clear(v);
+	rooms_clear(&v->rooms);
+	map_clear(&v->by_id);
+	bag_clear(&v->incoming);
+	bag_clear(&v->asked);
+	free(v->sockets);
+	free(v);
+}
+
+/* s hears its id, for which others can reach it already. */
+static int
+app_register(struct events_socket *s)
+{
+	const struct fasttcp_frame	 f = { .type = FASTTCP_REGISTER,
+					    .data_type = FASTTCP_STRING,
+					    .id = ID_REGISTER,
+					    .data = socket_id(s) };
+
+	return (sockets_send(s, &f));
+}
+
+/* Forget s, which nobody has heard of. */
+static void
+app_drop(struct events_socket *s)
+{
+	sockets_remove(s);
+	free(s);
+}
+
+static int
+app_onopen(struct kennel_socket *ks)
+{
+	struct events_server	*v = kennel_replica_data(
+				    kennel_socket_replica(ks));
+	struct events_socket	*s;
+
+	if (v == NULL || !kennel_socket_raw(ks)) {
+		log_warn("events: a client without a group, or not by a "
+		    "listener, cannot be served");
+		return (-1);
+	}
+	if ((s = sockets_add(v, ks)) == NULL) {
+		if (errno != ENOMEM)
+			log_warn("events app=%s: a client's uid is not its own "
+			    "or no id: listeners need uid = random20 or uuid",
+			    v->events->name);
+		return (-1);
+	}
+	if (app_settings_read(s) == -1 || app_register(s) == -1) {
+		app_drop(s);
+		return (-1);
+	}
+	kennel_socket_set_data(ks, s);
+	if (v->events->connected != NULL)
+		v->events->connected(s, v->events->connected_arg);
+	return (0);
+}
+
+static ssize_t
+app_ondata(struct kennel_socket *ks, const char *data, size_t len)
+{
+	return (frames_input(kennel_socket_data(ks), data, len));
+}
+
+static void
+app_onpressure(struct kennel_socket *ks, int high)
+{
+	struct events_socket	*s = kennel_socket_data(ks);
+
+	if (s != NULL)
+		relay_socket_high(s, high);
+}
+
+static void
+app_onclose(struct kennel_socket *ks, const struct kennel_close *c)
+{
+	struct events_socket	*s = kennel_socket_data(ks);
+	struct events_server	*v = s->server;
+
+	(void)c;
+	sockets_remove(s);
+	incoming_socket_gone(s);
+	relay_socket_gone(s);
+	outgoing_socket_gone(s);
+	acks_socket_gone(s);
+	if (v->events->disconnected != NULL)
+		v->events->disconnected(s, v->events->disconnected_arg);
+	kennel_socket_set_data(ks, NULL);
+	free(s);
+}
+
+static void
+app_onlost(struct kennel_replica *r, uint64_t neighbour,
+    const struct kennel_uid *uids, size_t n, int flags)
+{
+	(void)uids, (void)n, (void)flags;
+	relay_neighbour_gone(kennel_replica_data(r), neighbour);
+}
+
+static void
+app_ontell(struct kennel_replica *r, uint64_t neighbour,
+    const struct kennel_word *w)
+{
+	told(kennel_replica_data(r), neighbour, w);
+}
+
+/* ---- kennel-events.h ---- */
+
+struct events *
+events_new(const char *name)
+{
+	struct events	*e;
+
+	if ((e = calloc(1, sizeof(*e))) != NULL)
+		e->name = name;
+	return (e);
+}
+
+void
+events_free(struct events *e)
+{
+	if (e == NULL)
+		return;
+	handlers_clear(e);
+	free(e);
+}
+
+struct kennel_app
+events_app(struct events *e)
+{
+	return ((struct kennel_app){
+		.name = e->name,
+		.message_max = APP_FRAME_MAX + 4,
+		.onstart = app_onstart,
+		.onstop = app_onstop,
+		.onopen = app_onopen,
+		.ondata = app_ondata,
+		.onpressure = app_onpressure,
+		.pressure_high = APP_PRESSURE,
+		.onclose = app_onclose,
+		.onlost = app_onlost,
+		.ontell = app_ontell,
+		.arg = e,
+	});
+}
+
+void
+events_set_serializer(struct events *e, const struct events_serializer *how)
+{
+	e->serializer = how;
+}
+
+void
+events_on_connection(struct events *e, events_socket_cb *cb, void *arg)
+{
+	e->connected = cb;
+	e->connected_arg = arg;
+}
+
+void
+events_on_disconnection(struct events *e, events_socket_cb *cb, void *arg)
+{
+	e->disconnected = cb;
+	e->disconnected_arg = arg;
+}

@@ -1,0 +1,94 @@
+/* What the files of this folder share: an application, a server, a client. */
+#ifndef EVENTS_INSIDE_H
+#define EVENTS_INSIDE_H
+
+#include <stdint.h>
+
+#include "common/bag.h"
+#include "common/bytes.h"
+#include "common/list.h"
+#include "common/map.h"
+#include "proto/fasttcp.h"
+#include "shardd/events/rooms.h"
+#include "shardd/kennel-events.h"
+
+/* Ids of frames: who is registered reads the first; what is sent to many, and is never
+ * answered, has the other. */
+#define ID_REGISTER	2
+#define ID_SHARED	1
+
+#define STREAMS_MAX	1024		/* that one client sends at a time */
+
+struct events {				/* an application */
+	const char	*name;
+	struct map	 handlers;	/* struct handler, by name */
+	struct handler	*other;		/* for names that have none */
+	events_socket_cb *connected, *disconnected;
+	void		*connected_arg, *disconnected_arg;
+	const struct events_serializer *serializer;
+};
+
+struct events_server {			/* the part of a group that is here */
+	struct events	*events;
+	struct kennel_replica *replica;
+	struct map	 by_id;		/* struct events_socket */
+	struct events_socket **sockets;	/* dense */
+	size_t		 n, cap;
+	struct rooms	 rooms;
+	uint32_t	 round;		/* of those who are excepted */
+	/* Streams. */
+	struct bag	 incoming;	/* struct events_incoming */
+	struct map	 relays;	/* struct relay, by key */
+	uint64_t	 numbers;	/* of relays that begin here */
+	struct list	 outgoing;	/* struct events_outgoing */
+	struct kennel_timer *timer;	/* while there are relays */
+	/* Answers that clients owe. */
+	struct bag	 asked;		/* struct asked */
+};
+
+struct events_socket {			/* a client */
+	struct map_node	 by_id;		/* server->by_id */
+	size_t		 index;		/* in server->sockets */
+	struct events_server *server;
+	struct kennel_socket *socket;
+	struct fasttcp_in in;
+	uint32_t	 last_id;	/* that was sent to it */
+	uint32_t	 excepted;	/* server->round, if it is left out */
+	struct roomer	 rooms;
+	struct list	 incoming;	/* struct events_incoming: its streams */
+	size_t		 nincoming;
+	struct list	 lanes;		/* struct lane: streams to it */
+	struct list	 asked;		/* struct asked: answers that it owes */
+	struct list	 acks;		/* struct events_ack: answers owed to it */
+	unsigned	 holds;		/* why it is not read */
+	uint8_t		 high;		/* over its mark */
+	uint8_t		 check_json;	/* objects are to be JSON */
+	uint8_t		 no_reserved;	/* names of the client's own are refused */
+	uint8_t		 warned;	/* of something that is said once */
+	uint64_t	 queued;	/* bytes that were sent to it */
+	uint64_t	 written;	/* of them, when it was last looked */
+	uint64_t	 since;		/* clock_ms: written is that much */
+	uint32_t	 stuck_ms;	/* the time that it has */
+	void		*data;		/* the program's */
+};
+
+static inline struct slice
+socket_id(const struct events_socket *s)
+{
+	struct slice	 id;
+
+	id.data = kennel_socket_uid(s->socket, &id.len);
+	return (id);
+}
+
+/* The next id for a frame to s: its own counter, from 2 up, and from 1 after the
+ * highest. */
+static inline uint32_t
+socket_next_id(struct events_socket *s)
+{
+	if (++s->last_id == 0)
+		s->last_id = 1;
+	return (s->last_id);
+}
+
+#endif

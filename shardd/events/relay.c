@@ -1,0 +1,603 @@
+/* A relay is one stream on its way to its receivers. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/spare.h"
+#include "shardd/events/inside.h"
+#include "shardd/events/relay.h"
+#include "shardd/events/sockets.h"
+
+#define RELAY_LOOK_MS	1000		/* between two looks at those who do not read */
+
+/* A neighbour with receivers. */
+struct far {
+	uint64_t	 neighbour;
+	int		 high;
+};
+
+struct relay {
+	struct map_node	 by_key;	/* server->relays, key is of */
+	struct {
+		uint64_t replica, number;
+	}		 of;		/* where it begins, and its number there */
+	struct events_server *server;
+	struct list	 lanes;
+	size_t		 nlanes, nhigh;
+	struct far	*fars;		/* only where it begins */
+	size_t		 nfars, capfars;
+	int		 pressed;	/* its source is to wait */
+	const struct relay_source *source;
+	void		*arg;
+	size_t		 event_len;
+	char		 event[];
+};
+
+/* One receiver's stream. */
+struct lane {
+	struct list	 of_relay, of_socket;
+	struct relay	*relay;
+	struct events_socket *socket;
+	uint32_t	 id;
+};
+
+static void	 relay_look_cb(void *arg);
+
+/* Does r begin in this process? */
+static int
+relay_is_ours(const struct relay *r)
+{
+	return (r->of.replica == kennel_replica_id(r->server->replica));
+}
+
+/* The relay of that stream, or NULL. */
+static struct relay *
+relay_find(const struct events_server *v, uint64_t replica, uint64_t number)
+{
+	const uint64_t	 of[2] = { replica, number };
+	struct map_node	*n = map_find(&v->relays, of, sizeof(of));
+
+	return (n == NULL ? NULL : container_of(n, struct relay, by_key));
+}
+
+/* ---- life ---- */
+
+/* A relay without lanes.  NULL without memory. */
+static struct relay *
+relay_new(struct events_server *v, uint64_t replica, uint64_t number,
+    struct slice event)
+{
+	struct relay	*r;
+
+	if (v->timer == NULL && (v->timer = kennel_timer_new(RELAY_LOOK_MS, 1,
+	    relay_look_cb, v)) == NULL)
+		return (NULL);
+	if ((r = spare_zero(sizeof(*r) + event.len)) == NULL)
+		return (NULL);
+	r->of.replica = replica;
+	r->of.number = number;
+	r->server = v;
+	list_init(&r->lanes);
+	r->event_len = event.len;
+	if (event.len > 0)
+		memcpy(r->event, event.data, event.len);
+	if (map_insert(&v->relays, &r->by_key, &r->of, sizeof(r->of)) == -1) {
+		spare_put(r, sizeof(*r) + event.len);
+		return (NULL);
+	}
+	return (r);
+}
+
+/* The end of a lane; its client is told nothing. */
+static void
+relay_lane_free(struct lane *l)
+{
+	struct relay	*r = l->relay;
+
+	r->nlanes--;
+	r->nhigh -= l->socket->high;
+	list_remove(&l->of_relay);
+	list_remove(&l->of_socket);
+	spare_put(l, sizeof(*l));
+}
+
+/* r ends, and its source may go on. */
+static void
+relay_free(struct relay *r)
+{
+	while (!list_empty(&r->lanes))
+		relay_lane_free(list_entry(r->lanes.next, struct lane,
+		    of_relay));
+	if (r->pressed && r->source != NULL)
+		r->source->press(r->arg, 0);
+	map_remove(&r->server->relays, &r->by_key);
+	spare_put(r->fars, r->capfars * sizeof(*r->fars));
+	spare_put(r, sizeof(*r) + r->event_len);
+}
+
+/* A word about r to the replica where it begins. */
+static void
+relay_tell_source(const struct relay *r, enum word_type type, uint32_t flags)
+{
+	const struct word	 w = { .type = type, .number = r->of.number,
+				    .flags = flags };
+
+	say_tell(r->server, NULL, r->of.replica, &w, slice_of(NULL, 0));
+}
+
+/* Is any receiver over its mark?  If that is new, the source hears of it. */
+static void
+relay_press(struct relay *r)
+{
+	int	 high = r->nhigh > 0;
+
+	for (size_t i = 0; i < r->nfars; i++)
+		high |= r->fars[i].high;
+	if (high == r->pressed)
+		return;
+	r->pressed = high;
+	if (!relay_is_ours(r))
+		relay_tell_source(r, WORD_PRESS, high ? WORD_F_HIGH : 0);
+	else if (r->source != NULL)
+		r->source->press(r->arg, high);
+}
+
+/* ---- opening ---- */
+
+/* A lane to s.  NULL without memory. */
+static struct lane *
+relay_lane_new(struct relay *r, struct events_socket *s)
+{
+	struct lane	*l;
+
+	if ((l = spare_get(sizeof(*l))) == NULL)
+		return (NULL);
+	l->relay = r;
+	l->socket = s;
+	l->id = socket_next_id(s);
+	list_push(&r->lanes, &l->of_relay);
+	list_push(&s->lanes, &l->of_socket);
+	r->nlanes++;
+	r->nhigh += s->high;
+	return (l);
+}
+
+/* What relay_open_cb() opens. */
+struct opening {
+	struct relay	*relay;
+	struct fasttcp_frame f;
+	struct kennel_payload *info;
+};
+
+/* One more receiver. */
+static void
+relay_open_cb(struct events_socket *s, void *arg)
+{
+	struct opening	*o = arg;
+	struct lane	*l;
+
+	if ((l = relay_lane_new(o->relay, s)) == NULL)
+		return;
+	o->f.id = l->id;
+	if (sockets_send_with(s, &o->f, o->info) == -1)
+		relay_lane_free(l);
+}
+
+/* Lanes to those of t who are here.  0, or -1 without memory. */
+static int
+relay_open_here(struct relay *r, const struct targets *t,
+    const struct fasttcp_frame *f)
+{
+	struct opening	 o = { .relay = r, .f = *f };
+
+	o.f.type = FASTTCP_STREAM_OPEN;
+	if ((o.info = kennel_payload_new(f->data.len == 0 ? "" : f->data.data,
+	    f->data.len, KENNEL_BINARY)) == NULL)
+		return (-1);
+	say_each(r->server, t, relay_open_cb, &o);
+	kennel_payload_free(o.info);
+	relay_press(r);
+	return (0);
+}
+
+/* Remember who else is there: 0, or -1 without memory. */
+static int
+relay_note_fars(struct relay *r)
+{
+	uint64_t	 neighbour;
+	size_t		 n = 0;
+
+	while (kennel_replica_neighbour(r->server->replica, n) != 0)
+		n++;
+	if (n == 0)
+		return (0);
+	if ((r->fars = spare_zero(n * sizeof(*r->fars))) == NULL)
+		return (-1);
+	r->capfars = n;
+	for (; r->nfars < n; r->nfars++) {
+		neighbour = kennel_replica_neighbour(r->server->replica,
+		    r->nfars);
+		r->fars[r->nfars].neighbour = neighbour;
+	}
+	return (0);
+}
+
+struct relay *
+relay_open(struct events_server *v, struct events_socket *by,
+    const struct targets *t, const struct fasttcp_frame *f,
+    const struct relay_source *source, void *arg)
+{
+	struct word	 w = { .type = WORD_OPEN, .whom = t->whom,
+			    .names = t->names, .except = t->except,
+			    .data_type = f->data_type, .event = f->event };
+	struct relay	*r;
+
+	if (f->event.len > FASTTCP_EVENT_MAX) {
+		errno = EMSGSIZE;
+		return (NULL);
+	}
+	w.number = ++v->numbers;
+	if ((r = relay_new(v, kennel_replica_id(v->replica), w.number,
+	    f->event)) == NULL)
+		return (NULL);
+	r->source = source;
+	r->arg = arg;
+	if (relay_note_fars(r) == -1 || relay_open_here(r, t, f) == -1 ||
+	    (r->nfars > 0 && say_tell(v, by, 0, &w, f->data) == -1)) {
+		relay_end(r, by);
+		return (NULL);
+	}
+	return (r);
+}
+
+struct relay *
+relay_open_one(struct events_socket *s, int ack, const struct fasttcp_frame *f,
+    const struct relay_source *source, void *arg, uint32_t *id)
+{
+	struct events_server	*v = s->server;
+	struct fasttcp_frame	 open = *f;
+	struct relay		*r;
+	struct lane		*l;
+
+	if ((r = relay_new(v, kennel_replica_id(v->replica), ++v->numbers,
+	    f->event)) == NULL)
+		return (NULL);
+	r->source = source;
+	r->arg = arg;
+	if ((l = relay_lane_new(r, s)) == NULL) {
+		relay_free(r);
+		return (NULL);
+	}
+	open.type = ack ? FASTTCP_STREAM_OPEN_WITH_ACK : FASTTCP_STREAM_OPEN;
+	open.id = *id = l->id;
+	if (sockets_send(s, &open) == -1) {
+		relay_free(r);
+		return (NULL);
+	}
+	relay_press(r);
+	return (r);
+}
+
+int
+relay_heard(const struct relay *r)
+{
+	return (r->nlanes > 0 || r->nfars > 0);
+}
+
+/* ---- what follows ---- */
+
+/* f to all lanes, each with its own id; f's data is shared by them. */
+static int
+relay_here(struct relay *r, struct fasttcp_frame *f)
+{
+	struct kennel_payload	*p;
+	struct list		*e, *tmp;
+	struct lane		*l;
+
+	if (r->nlanes == 0)
+		return (0);
+	f->event = slice_of(r->event, r->event_len);
+	if (r->nlanes == 1) {
+		l = list_entry(r->lanes.next, struct lane, of_relay);
+		f->id = l->id;
+		sockets_send(l->socket, f);	/* one that fails is ending */
+		return (0);
+	}
+	if ((p = kennel_payload_new(f->data.len == 0 ? "" : f->data.data,
+	    f->data.len, KENNEL_BINARY)) == NULL)
+		return (-1);
+	list_each(e, tmp, &r->lanes) {
+		l = list_entry(e, struct lane, of_relay);
+		f->id = l->id;
+		sockets_send_with(l->socket, f, p);
+	}
+	kennel_payload_free(p);
+	return (0);
+}
+
+/* w, with data, to the neighbours that have receivers. */
+static int
+relay_there(struct relay *r, struct events_socket *by, const struct word *w,
+    struct slice data)
+{
+	int	 rv = 0, told;
+
+	for (size_t i = 0; i < r->nfars; ) {
+		told = say_tell(r->server, by, r->fars[i].neighbour, w, data);
+		if (told == -1 && errno == ENOENT) {
+			r->fars[i] = r->fars[--r->nfars];
+			relay_press(r);
+			continue;
+		}
+		if (told != 0)
+			rv = told;
+		i++;
+	}
+	return (rv);
+}
+
+int
+relay_chunk(struct relay *r, struct events_socket *by, uint8_t data_type,
+    struct slice data)
+{
+	struct fasttcp_frame	 f = { .type = FASTTCP_STREAM_DATA,
+				    .data_type = data_type, .data = data };
+	const struct word	 w = { .type = WORD_CHUNK,
+				    .number = r->of.number,
+				    .data_type = data_type };
+
+	if (relay_here(r, &f) == -1)
+		return (-1);
+	return (relay_there(r, by, &w, data));
+}
+
+void
+relay_end(struct relay *r, struct events_socket *by)
+{
+	struct fasttcp_frame	 f = { .type = FASTTCP_STREAM_CLOSE,
+				    .data_type = FASTTCP_STRING };
+	const struct word	 w = { .type = WORD_END,
+				    .number = r->of.number };
+
+	relay_here(r, &f);
+	relay_there(r, by, &w, slice_of(NULL, 0));
+	relay_free(r);
+}
+
+/* ---- of a neighbour ---- */
+
+void
+relay_told_open(struct events_server *v, uint64_t neighbour,
+    const struct word *w, const struct targets *t, struct slice info)
+{
+	const struct fasttcp_frame	 f = { .event = w->event,
+					    .data_type = (uint8_t)w->data_type,
+					    .data = info };
+	struct relay			*r;
+
+	if (relay_find(v, neighbour, w->number) != NULL)
+		return;			/* it says nothing twice */
+	if ((r = relay_new(v, neighbour, w->number, w->event)) == NULL)
+		return;
+	if (relay_open_here(r, t, &f) == -1 || r->nlanes == 0) {
+		relay_tell_source(r, WORD_NOBODY, 0);
+		relay_free(r);
+	}
+}
+
+void
+relay_told_chunk(struct events_server *v, uint64_t neighbour,
+    const struct word *w, struct slice data)
+{
+	struct fasttcp_frame	 f = { .type = FASTTCP_STREAM_DATA,
+				    .data_type = (uint8_t)w->data_type,
+				    .data = data };
+	struct relay		*r = relay_find(v, neighbour, w->number);
+
+	if (r != NULL)
+		relay_here(r, &f);
+}
+
+void
+relay_told_end(struct events_server *v, uint64_t neighbour,
+    const struct word *w)
+{
+	struct relay	*r = relay_find(v, neighbour, w->number);
+
+	if (r != NULL)
+		relay_end(r, NULL);
+}
+
+/* The place of neighbour among r's, or NULL. */
+static struct far *
+relay_far(const struct relay *r, uint64_t neighbour)
+{
+	for (size_t i = 0; i < r->nfars; i++)
+		if (r->fars[i].neighbour == neighbour)
+			return (&r->fars[i]);
+	return (NULL);
+}
+
+/* That neighbour has no receivers of r, or no more. */
+static void
+relay_far_gone(struct relay *r, uint64_t neighbour)
+{
+	struct far	*f = relay_far(r, neighbour);
+
+	if (f == NULL)
+		return;
+	*f = r->fars[--r->nfars];
+	relay_press(r);
+}
+
+void
+relay_told_nobody(struct events_server *v, uint64_t neighbour,
+    const struct word *w)
+{
+	struct relay	*r = relay_find(v, kennel_replica_id(v->replica),
+			    w->number);
+
+	if (r != NULL)
+		relay_far_gone(r, neighbour);
+}
+
+void
+relay_told_press(struct events_server *v, uint64_t neighbour,
+    const struct word *w)
+{
+	struct relay	*r = relay_find(v, kennel_replica_id(v->replica),
+			    w->number);
+	struct far	*f = r == NULL ? NULL : relay_far(r, neighbour);
+
+	if (f == NULL)
+		return;
+	f->high = (w->flags & WORD_F_HIGH) != 0;
+	relay_press(r);
+}
+
+/* ---- what becomes of those who hear ---- */
+
+void
+relay_socket_gone(struct events_socket *s)
+{
+	struct relay	*r;
+
+	while (!list_empty(&s->lanes)) {
+		r = list_entry(s->lanes.next, struct lane, of_socket)->relay;
+		relay_lane_free(list_entry(s->lanes.next, struct lane,
+		    of_socket));
+		relay_press(r);
+		if (r->nlanes > 0 || relay_is_ours(r))
+			continue;
+		relay_tell_source(r, WORD_NOBODY, 0);
+		relay_free(r);
+	}
+}
+
+void
+relay_socket_high(struct events_socket *s, int high)
+{
+	struct list	*e, *tmp;
+	struct relay	*r;
+
+	if (s->high == high)
+		return;
+	s->high = high != 0;
+	s->since = clock_ms();
+	list_each(e, tmp, &s->lanes) {
+		r = list_entry(e, struct lane, of_socket)->relay;
+		r->nhigh += high ? 1 : (size_t)-1;
+		relay_press(r);
+	}
+}
+
+void
+relay_neighbour_gone(struct events_server *v, uint64_t neighbour)
+{
+	struct map_node	*n = map_first(&v->relays), *next;
+	struct relay	*r;
+	size_t		 cut = 0;
+
+	for (; n != NULL; n = next) {
+		next = map_next(&v->relays, n);
+		r = container_of(n, struct relay, by_key);
+		if (r->of.replica == neighbour) {
+			relay_end(r, NULL);
+			cut++;
+		} else
+			relay_far_gone(r, neighbour);
+	}
+	if (cut > 0)
+		log_info("events replica=%" PRIu64 " is gone, streams_cut=%zu",
+		    neighbour, cut);
+}
+
+/* Is that replica still there? */
+static int
+relay_is_there(const struct events_server *v, uint64_t replica)
+{
+	uint64_t	 neighbour;
+
+	if (replica == kennel_replica_id(v->replica))
+		return (1);
+	for (size_t i = 0; (neighbour = kennel_replica_neighbour(v->replica,
+	    i)) != 0; i++)
+		if (neighbour == replica)
+			return (1);
+	return (0);
+}
+
+/* Replicas that have ended without a word, for theirs was not the last one. */
+static void
+relay_look_neighbours(struct events_server *v)
+{
+	struct map_node	*n = map_first(&v->relays), *next;
+	struct relay	*r;
+
+	for (; n != NULL; n = next) {
+		next = map_next(&v->relays, n);
+		r = container_of(n, struct relay, by_key);
+		if (!relay_is_there(v, r->of.replica)) {
+			relay_end(r, NULL);
+			continue;
+		}
+		for (size_t i = 0; i < r->nfars; )
+			if (relay_is_there(v, r->fars[i].neighbour))
+				i++;
+			else
+				r->fars[i] = r->fars[--r->nfars];
+		relay_press(r);
+	}
+}
+
+/* Receivers over their mark that have not read anything for so long are closed, for
+ * senders wait for them. */
+static void
+relay_look_socket(struct events_socket *s, uint64_t now)
+{
+	uint64_t	 written = s->queued - kennel_socket_queued(s->socket);
+
+	if (written != s->written || !s->high || list_empty(&s->lanes)) {
+		s->written = written;
+		s->since = now;
+		return;
+	}
+	if (now - s->since < s->stuck_ms)
+		return;
+	log_info("events id=%s closed: it has read nothing of a stream for %u "
+	    "ms", events_socket_id(s), s->stuck_ms);
+	s->since = now;
+	kennel_close(s->socket, 1008, "stuck");
+}
+
+/* Once in a while, as long as there are relays. */
+static void
+relay_look_cb(void *arg)
+{
+	struct events_server	*v = arg;
+	uint64_t		 now = clock_ms();
+
+	if (v->relays.count == 0) {
+		kennel_timer_free(v->timer);
+		v->timer = NULL;
+		return;
+	}
+	relay_look_neighbours(v);
+	for (size_t i = 0; i < v->n; i++)
+		if (!list_empty(&v->sockets[i]->lanes))
+			relay_look_socket(v->sockets[i], now);
+}
+
+void
+relay_clear(struct events_server *v)
+{
+	struct map_node	*n;
+
+	while ((n = map_first(&v->relays)) != NULL)
+		relay_free(container_of(n, struct relay, by_key));
+	kennel_timer_free(v->timer);
+	v->timer = NULL;
+	map_clear(&v->relays);
+}

@@ -1,0 +1,184 @@
+/* The clients of a server that are in this process. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "shardd/events/inside.h"
+#include "shardd/events/sockets.h"
+
+/* May id stand in a list of ids? */
+static int
+sockets_id_ok(struct slice id)
+{
+	for (size_t i = 0; i < id.len; i++)
+		if ((unsigned char)id.data[i] <= ' ' || id.data[i] == ',' ||
+		    id.data[i] == '|' || id.data[i] == 0x7f)
+			return (0);
+	return (id.len > 0);
+}
+
+/* Room for one more: 0, or -1 without memory. */
+static int
+sockets_reserve(struct events_server *v)
+{
+	struct events_socket	**at;
+	size_t			  cap = v->cap == 0 ? 16 : v->cap * 2;
+
+	if (v->n < v->cap)
+		return (0);
+	if ((at = realloc(v->sockets, cap * sizeof(struct events_socket *))) == NULL)
+		return (-1);
+	v->sockets = at;
+	v->cap = cap;
+	return (0);
+}
+
+struct events_socket *
+sockets_add(struct events_server *v, struct kennel_socket *ks)
+{
+	struct events_socket	*s;
+	struct slice		 id;
+
+	id.data = kennel_socket_uid(ks, &id.len);
+	if (!sockets_id_ok(id) || sockets_find(v, id) != NULL) {
+		errno = sockets_id_ok(id) ? EEXIST : EINVAL;
+		return (NULL);
+	}
+	if (sockets_reserve(v) == -1 || (s = calloc(1, sizeof(*s))) == NULL)
+		return (NULL);
+	s->server = v;
+	s->socket = ks;
+	s->last_id = ID_REGISTER;
+	s->since = clock_ms();
+	roomer_init(&s->rooms);
+	list_init(&s->incoming);
+	list_init(&s->lanes);
+	list_init(&s->asked);
+	list_init(&s->acks);
+	if (map_insert(&v->by_id, &s->by_id, id.data, id.len) == -1) {
+		free(s);
+		return (NULL);
+	}
+	s->index = v->n;
+	v->sockets[v->n++] = s;
+	return (s);
+}
+
+void
+sockets_remove(struct events_socket *s)
+{
+	struct events_server	*v = s->server;
+	struct events_socket	*moved = v->sockets[--v->n];
+
+	v->sockets[s->index] = moved;
+	moved->index = s->index;
+	map_remove(&v->by_id, &s->by_id);
+	rooms_leave_all(&v->rooms, &s->rooms);
+}
+
+struct events_socket *
+sockets_find(const struct events_server *v, struct slice id)
+{
+	struct map_node	*n = map_find(&v->by_id, id.data, id.len);
+
+	return (n == NULL ? NULL :
+	    container_of(n, struct events_socket, by_id));
+}
+
+void
+sockets_hold(struct events_socket *s, int on)
+{
+	if (on && s->holds++ == 0)
+		kennel_pause(s->socket);
+	else if (!on && --s->holds == 0)
+		kennel_resume(s->socket);
+}
+
+/* f as it is sent in dialect d.  NULL with errno EMSGSIZE or ENOMEM. */
+static struct kennel_payload *
+sockets_encode(const struct fasttcp_dialect *d, const struct fasttcp_frame *f,
+    size_t *len)
+{
+	struct kennel_payload	*p;
+	size_t			 n = fasttcp_head_len(d, f);
+	char			*to;
+
+	if (n == 0) {
+		errno = EMSGSIZE;
+		return (NULL);
+	}
+	*len = n + f->data.len;
+	if ((p = kennel_payload_new(NULL, *len, KENNEL_BINARY)) == NULL)
+		return (NULL);
+	to = kennel_payload_data(p);
+	fasttcp_head(to, d, f);
+	if (f->data.len > 0)
+		memcpy(to + n, f->data.data, f->data.len);
+	return (p);
+}
+
+int
+sockets_send(struct events_socket *s, const struct fasttcp_frame *f)
+{
+	struct kennel_payload	*p;
+	size_t			 len;
+	int			 r;
+
+	if ((p = sockets_encode(s->in.dialect, f, &len)) == NULL)
+		return (-1);
+	r = kennel_send_payload(s->socket, p);
+	kennel_payload_free(p);
+	if (r == 0)
+		s->queued += len;
+	return (r);
+}
+
+int
+sockets_send_with(struct events_socket *s, const struct fasttcp_frame *f,
+    struct kennel_payload *p)
+{
+	static char	 head[FASTTCP_HEAD_MAX];
+	size_t		 n = fasttcp_head_len(s->in.dialect, f);
+
+	if (n == 0) {
+		errno = EMSGSIZE;
+		return (-1);
+	}
+	fasttcp_head(head, s->in.dialect, f);
+	if (n <= 32 << 10) {
+		if (kennel_send_headed(s->socket, head, n, p) == -1)
+			return (-1);
+	} else if (kennel_send(s->socket, head, n,
+	    KENNEL_BINARY | KENNEL_MORE) == -1 ||
+	    kennel_send_payload(s->socket, p) == -1)
+		return (-1);
+	s->queued += n + f->data.len;
+	return (0);
+}
+
+/* ---- for many ---- */
+
+void
+shared_init(struct shared *sh, const struct fasttcp_frame *f)
+{
+	*sh = (struct shared){ .f = *f };
+}
+
+void
+shared_send(struct shared *sh, struct events_socket *s)
+{
+	unsigned	 i = fasttcp_version(s->in.dialect) - 1;
+
+	if (sh->made[i] == NULL && (sh->made[i] =
+	    sockets_encode(s->in.dialect, &sh->f, &sh->len[i])) == NULL)
+		return;
+	if (kennel_send_payload(s->socket, sh->made[i]) == 0)
+		s->queued += sh->len[i];
+}
+
+void
+shared_clear(struct shared *sh)
+{
+	for (size_t i = 0; i < nitems(sh->made); i++)
+		kennel_payload_free(sh->made[i]);
+}

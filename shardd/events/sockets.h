@@ -1,0 +1,38 @@
+/* The clients of a server that are in this process: by id, and what is sent to them. */
+#ifndef EVENTS_SOCKETS_H
+#define EVENTS_SOCKETS_H
+
+#include "proto/fasttcp.h"
+
+struct events_server;
+struct events_socket;
+struct kennel_payload;
+struct kennel_socket;
+
+/* A client, which others can reach from now on.  NULL with errno: EEXIST (its id is
+ * taken), EINVAL (an id that is none), ENOMEM. */
+struct events_socket *sockets_add(struct events_server *v,
+	    struct kennel_socket *ks);
+/* Nobody reaches s any more; its rooms are left.  The caller frees s. */
+void	 sockets_remove(struct events_socket *s);
+struct events_socket *sockets_find(const struct events_server *v,
+	    struct slice id);
+/* Send f, as a frame of its own.  0, or -1 with errno: EMSGSIZE, ENOMEM, EPIPE. */
+int	 sockets_send(struct events_socket *s, const struct fasttcp_frame *f);
+/* The same with f's data, which is p's, shared. */
+int	 sockets_send_with(struct events_socket *s,
+	    const struct fasttcp_frame *f, struct kennel_payload *p);
+/* One reason more, or less, for which s is not read. */
+void	 sockets_hold(struct events_socket *s, int on);
+
+/* A frame for many: encoded once for each dialect. */
+struct shared {
+	struct fasttcp_frame f;		/* borrowed */
+	struct kennel_payload *made[2];
+	size_t		 len[2];
+};
+void	 shared_init(struct shared *sh, const struct fasttcp_frame *f);
+void	 shared_send(struct shared *sh, struct events_socket *s);
+void	 shared_clear(struct shared *sh);
+
+#endif

@@ -1,0 +1,121 @@
+/* What neighbours tell: each word is a row. */
+#include <inttypes.h>
+
+#include "common/log.h"
+#include "shardd/events/inside.h"
+#include "shardd/events/names.h"
+#include "shardd/events/relay.h"
+#include "shardd/events/say.h"
+#include "shardd/events/sockets.h"
+#include "shardd/events/told.h"
+
+/* Whom w is for. */
+static struct targets
+told_targets(const struct word *w)
+{
+	return ((struct targets){ (enum word_whom)w->whom, w->names,
+	    w->except.len == 0 ? slice_of(NULL, 0) : w->except, NULL });
+}
+
+static void
+told_say(struct events_server *v, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	const struct fasttcp_frame	 f = { .event = w->event, .data = data,
+					    .data_type = (uint8_t)w->data_type };
+	const struct targets		 t = told_targets(w);
+
+	(void)neighbour;
+	say_here(v, &t, &f);
+}
+
+static void
+told_open(struct events_server *v, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	const struct targets	 t = told_targets(w);
+
+	relay_told_open(v, neighbour, w, &t, data);
+}
+
+static void
+told_chunk(struct events_server *v, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	relay_told_chunk(v, neighbour, w, data);
+}
+
+static void
+told_end(struct events_server *v, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	(void)data;
+	relay_told_end(v, neighbour, w);
+}
+
+static void
+told_nobody(struct events_server *v, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	(void)data;
+	relay_told_nobody(v, neighbour, w);
+}
+
+static void
+told_press(struct events_server *v, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	(void)data;
+	relay_told_press(v, neighbour, w);
+}
+
+static void
+told_rooms(struct events_server *v, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	struct events_socket	*s = sockets_find(v, w->event);
+	struct slice		 names = w->names, name;
+
+	(void)neighbour, (void)data;
+	if (s == NULL)
+		return;
+	if (w->flags & WORD_F_ALL) {
+		rooms_leave_all(&v->rooms, &s->rooms);
+		return;
+	}
+	while (names_next(&names, &name))
+		if (w->flags & WORD_F_JOIN)
+			rooms_join(&v->rooms, &s->rooms, name);
+		else
+			rooms_leave(&v->rooms, &s->rooms, name);
+}
+
+static void (*const told_rows[WORD_NTYPES])(struct events_server *,
+    uint64_t, const struct word *, struct slice) = {
+	[WORD_SAY]	= told_say,
+	[WORD_OPEN]	= told_open,
+	[WORD_CHUNK]	= told_chunk,
+	[WORD_END]	= told_end,
+	[WORD_NOBODY]	= told_nobody,
+	[WORD_PRESS]	= told_press,
+	[WORD_ROOMS]	= told_rooms,
+};
+
+void
+told(struct events_server *v, uint64_t neighbour, const struct kennel_word *kw)
+{
+	struct word	 w;
+
+	switch (word_decode(&w, slice_of(kw->head, kw->head_len))) {
+	case 0:
+		told_rows[w.type](v, neighbour, &w, slice_of(kw->data,
+		    kw->len));
+		break;
+	case -1:
+		log_warn("events replica=%" PRIu64 " says what is no word",
+		    neighbour);
+		break;
+	default:			/* a later version's */
+		break;
+	}
+}

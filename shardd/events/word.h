@@ -1,0 +1,53 @@
+/*
+ * What the replicas of a server tell each other: one msgpack array, type first,
+ * and behind it the data as clients get it.
+ *
+ * A stream is named by the replica that it comes from, and that one's number for it.
+ */
+#ifndef EVENTS_WORD_H
+#define EVENTS_WORD_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+
+enum word_type {
+	WORD_SAY = 1,		/* whom names except data_type event: to clients */
+	WORD_OPEN,		/* number whom names except data_type event: a stream
+				   begins, data is its info */
+	WORD_CHUNK,		/* number data_type: more of it */
+	WORD_END,		/* number: its end */
+	WORD_NOBODY,		/* number, of the receiver's: it has no receiver here
+				   (any more) */
+	WORD_PRESS,		/* number, of the receiver's, flags: a receiver is over
+				   its mark (WORD_F_HIGH), or none is any more */
+	WORD_ROOMS,		/* flags names event: the client with the id `event`
+				   enters rooms (WORD_F_JOIN), leaves them, or
+				   leaves all (WORD_F_ALL) */
+	WORD_NTYPES
+};
+
+/* Whom something is for. */
+enum word_whom { WHOM_ALL = 1, WHOM_ROOMS, WHOM_SOCKETS, WHOM_NKINDS };
+
+#define WORD_F_HIGH	0x1
+#define WORD_F_JOIN	0x2
+#define WORD_F_ALL	0x4
+
+struct word {
+	enum word_type	 type;
+	uint64_t	 number;
+	uint32_t	 whom;		/* enum word_whom */
+	uint32_t	 data_type;	/* enum fasttcp_data */
+	uint32_t	 flags;
+	struct slice	 names;		/* separated by commas */
+	struct slice	 except;	/* ids, the same; data NULL: none */
+	struct slice	 event;
+};
+
+/* Append w to b; check b->failed. */
+void	 word_encode(struct buf *b, const struct word *w);
+/* 0; 1: of a type that only a later version knows; or -1 with errno EPROTO. */
+int	 word_decode(struct word *w, struct slice head);
+
+#endif

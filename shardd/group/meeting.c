@@ -1,0 +1,313 @@
+/* How our replica meets those of other nodes. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "common/log.h"
+#include "common/redis.h"
+#include "proto/keys.h"
+#include "shardd/group/ask.h"
+#include "shardd/group/held.h"
+#include "shardd/group/meeting.h"
+#include "shardd/group/neighbours.h"
+#include "shardd/peers/bus.h"
+
+#define MEETING_MS		1000	/* the first clients wait so long */
+#define MEETING_LATE_MS		10000	/* when the replica has opened */
+#define MEETING_REDIS_MS	1000
+#define MEETING_AGAIN_MS	200
+#define MEETING_MANY		200	/* that ask Redis at a time */
+
+/* KEYS: group.  ARGV: our address.  We are in it, and who else is. */
+static const char	 meeting_script[] =
+	"redis.call('SADD', KEYS[1], ARGV[1])\n"
+	"return redis.call('SMEMBERS', KEYS[1])\n";
+
+struct meeting {
+	struct list	 at;		/* meetings->due */
+	struct meetings	*all;
+	struct neighbours *n;
+	struct bus_room	*room;
+	struct meeting_call *call;	/* to Redis; NULL: none */
+	struct slice	 group, app;	/* borrowed */
+	int		 met;		/* all have answered once, or had time to */
+};
+
+struct meeting_call {
+	struct meeting	*t;		/* NULL: ended meanwhile */
+	struct meetings	*all;
+};
+
+static void	 meetings_pump(struct meetings *ms);
+
+/* ---- all of them ---- */
+
+/* Those that Redis has not answered try again. */
+static void
+meetings_again_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	meetings_pump(arg);
+}
+
+int
+meetings_init(struct meetings *ms, struct event_base *base, struct bus *bus,
+    const char *prefix, const char *address)
+{
+	list_init(&ms->due);
+	ms->bus = bus;
+	ms->prefix = prefix;
+	ms->address = address;
+	if (bus != NULL && (ms->again = evtimer_new(base, meetings_again_cb,
+	    ms)) == NULL) {
+		errno = ENOMEM;
+		return (-1);
+	}
+	return (0);
+}
+
+void
+meetings_clear(struct meetings *ms)
+{
+	if (ms->again != NULL)
+		event_free(ms->again);
+	ms->again = NULL;
+	ms->bus = NULL;
+}
+
+/* ---- JOIN ---- */
+
+/* Tell l's peer that our replica is here; ask 0: it need not answer. */
+static int
+meeting_say(struct meeting *t, struct link *l, uint64_t ask)
+{
+	const struct gossip	 m = { .type = GOSSIP_JOIN, .ask = ask,
+				    .from = t->n->id, .said = t->n->said,
+				    .group = t->group, .app = t->app };
+
+	return (link_send(l, &m));
+}
+
+void
+meeting_joined(struct meeting *t, struct link *l, const struct gossip *m)
+{
+	struct neighbours	*n = t->n;
+	struct neighbour	*nb;
+	int			 known = neighbours_has(n, m->from);
+
+	held_clear_ended(m->from);
+	if ((nb = neighbours_join(n, m->from, l)) == NULL) {
+		log_warn("replica id=%" PRIu64 " neighbour=%" PRIu64
+		    " not introduced: %s", n->id, m->from, strerror(errno));
+		return;
+	}
+	if (!nb->based) {
+		nb->based = 1;
+		neighbours_skip(nb, m->said, 0);
+	}
+	/* Before all else that is said to it. */
+	if (m->ask != 0 || !known)
+		meeting_say(t, l, 0);
+	if (!known)
+		n->ops->met(n->arg, m->from);
+}
+
+void
+meeting_link_up(struct meeting *t, struct link *l)
+{
+	struct neighbours	*n = t->n;
+
+	for (size_t i = 0; i < n->n; i++)
+		if (neighbour_link(n, &n->at[i]) == l) {
+			meeting_say(t, l, 0);
+			return;
+		}
+}
+
+/* ---- who is there ---- */
+
+/* All have answered, or had time to. */
+static void
+meeting_answered_cb(const struct ask *a, int err, void *arg)
+{
+	struct meeting		*t = arg;
+
+	if (err == ECANCELED)
+		return;
+	for (size_t i = 0; err != 0 && i < a->nparts; i++)
+		if (a->parts[i].error != NULL)
+			log_info("replica id=%" PRIu64 " another node's shard "
+			    "is silent: %s", t->n->id, a->parts[i].error);
+	t->met = 1;
+	t->n->ops->all_met(t->n->arg);
+}
+
+/* Redis has said who else is in the group: each is told.  0, or -1. */
+static int
+meeting_tell(struct meeting *t, const struct redis_value *v)
+{
+	struct neighbours	*n = t->n;
+	struct redis_value	 one;
+	struct peer_id		 peer;
+	struct link		*l;
+	struct ask		*a;
+
+	if ((a = ask_new(n->hood->base, t, n->ready ? MEETING_LATE_MS :
+	    MEETING_MS, v->n, meeting_answered_cb, t)) == NULL)
+		return (-1);
+	for (size_t i = 0; i < v->n; i++) {
+		one = redis_at(v, i);
+		if (one.kind != REDIS_STRING || bus_peer(t->all->bus,
+		    slice_of(one.str, one.len), &peer) == -1 ||
+		    peer.node == NULL ||
+		    (l = link_get(n->hood->links, &peer, NULL)) == NULL)
+			continue;
+		ask_add(a, l, 0);
+		if (meeting_say(t, l, a->id) == -1)
+			ask_unsent(a);
+	}
+	ask_go(a);
+	return (0);
+}
+
+/* Redis has answered, or has not. */
+static void
+meeting_call_cb(const struct redis_value *v, int err, void *arg)
+{
+	struct meeting_call	*call = arg;
+	struct meetings		*ms = call->all;
+	struct meeting		*t = call->t;
+	struct timeval		 tv = { 0, MEETING_AGAIN_MS * 1000 };
+
+	free(call);
+	ms->asking--;
+	if (t != NULL)
+		t->call = NULL;
+	if (err == ECANCELED)
+		return;
+	if (t != NULL && (err != 0 || v->kind != REDIS_ARRAY ||
+	    meeting_tell(t, v) == -1) && list_empty(&t->at))
+		list_push(&ms->due, &t->at);
+	if (err == 0)
+		meetings_pump(ms);
+	else if (ms->again != NULL)
+		evtimer_add(ms->again, &tv);
+}
+
+/* Ask Redis who is in the group.  0, or -1 with errno. */
+static int
+meeting_ask(struct meeting *t)
+{
+	struct meetings		*ms = t->all;
+	struct meeting_call	*call = NULL;
+	char			*key;
+	int			 rv = -1;
+
+	key = keys_group(ms->prefix, t->group);
+	if (key != NULL && (call = calloc(1, sizeof(*call))) != NULL)
+		rv = redis_do(bus_redis(ms->bus), MEETING_REDIS_MS,
+		    meeting_call_cb, call, "EVAL", meeting_script, "1", key,
+		    ms->address, NULL);
+	free(key);
+	if (rv == -1) {
+		free(call);
+		return (-1);
+	}
+	call->t = t;
+	call->all = ms;
+	t->call = call;
+	ms->asking++;
+	return (0);
+}
+
+/* Those whose turn it is ask. */
+static void
+meetings_pump(struct meetings *ms)
+{
+	struct timeval	 tv = { 0, MEETING_AGAIN_MS * 1000 };
+	struct meeting	*t;
+
+	while (ms->bus != NULL && bus_up(ms->bus) &&
+	    ms->asking < MEETING_MANY && !list_empty(&ms->due)) {
+		t = list_entry(ms->due.next, struct meeting, at);
+		if (t->call == NULL && meeting_ask(t) == -1) {
+			evtimer_add(ms->again, &tv);
+			return;
+		}
+		list_remove(&t->at);
+	}
+}
+
+void
+meeting_entered(struct meeting *t)
+{
+	if (list_empty(&t->at))
+		list_push(&t->all->due, &t->at);
+	meetings_pump(t->all);
+}
+
+/* ---- life ---- */
+
+struct meeting *
+meeting_new(struct meetings *ms, struct neighbours *n, struct slice group,
+    struct slice app)
+{
+	struct meeting	*t;
+
+	if ((t = calloc(1, sizeof(*t))) == NULL)
+		return (NULL);
+	list_init(&t->at);
+	t->all = ms;
+	t->n = n;
+	t->group = group;
+	t->app = app;
+	if ((t->room = bus_enter(ms->bus, group, app, t)) == NULL) {
+		free(t);
+		return (NULL);
+	}
+	n->room = t->room;
+	return (t);
+}
+
+int
+meeting_is_over(const struct meeting *t)
+{
+	/* Redis is away: nobody of another node can be met. */
+	return (t == NULL || t->met || !bus_up(t->all->bus));
+}
+
+struct neighbours *
+meeting_neighbours(const struct meeting *t)
+{
+	return (t->n);
+}
+
+void
+meeting_free(struct meeting *t)
+{
+	struct neighbours	*n;
+	struct gossip		 m = { .type = GOSSIP_LEAVE };
+	struct link		*l;
+
+	if (t == NULL)
+		return;
+	n = t->n;
+	m.from = n->id;
+	for (size_t i = 0; i < n->n; i++) {
+		if (!neighbour_is_remote(&n->at[i]))
+			continue;
+		m.to = n->at[i].id;
+		if ((l = neighbour_link(n, &n->at[i])) != NULL)
+			link_send(l, &m);
+	}
+	ask_cancel(t);
+	list_remove(&t->at);
+	if (t->call != NULL)
+		t->call->t = NULL;
+	n->room = NULL;
+	bus_leave(t->all->bus, t->room);
+	free(t);
+}

@@ -1,0 +1,50 @@
+/*
+ * How our replica meets those of other nodes: it is in its group's room first, then in
+ * the group's set in Redis, which says who else is, and tells each of them (JOIN).  The
+ * set is the truth; what is said is only faster.  All that follows is as between
+ * neighbours of one node.
+ */
+#ifndef SHARDD_MEETING_H
+#define SHARDD_MEETING_H
+
+#include "common/bytes.h"
+#include "common/list.h"
+#include "proto/gossip.h"
+
+struct bus;
+struct event_base;
+struct link;
+struct meeting;
+struct neighbours;
+
+/* What the meetings of all groups of a shard share. */
+struct meetings {
+	struct bus	*bus;		/* NULL: this node is alone */
+	const char	*prefix, *address;	/* ours; borrowed */
+	struct list	 due;		/* struct meeting, of which Redis is to be asked */
+	size_t		 asking;	/* how many ask Redis now */
+	struct event	*again;		/* for those that Redis did not answer */
+};
+
+/* bus NULL: there are no other nodes.  0, or -1 with errno. */
+int	 meetings_init(struct meetings *ms, struct event_base *base,
+	    struct bus *bus, const char *prefix, const char *address);
+void	 meetings_clear(struct meetings *ms);
+
+/* Our replica goes into its group's room.  The names are borrowed.  NULL with errno. */
+struct meeting *meeting_new(struct meetings *ms, struct neighbours *n,
+	    struct slice group, struct slice app);
+/* All others are told that our replica has ended. */
+void	 meeting_free(struct meeting *t);
+/* Is nobody of another node being waited for?  NULL: there are none. */
+int	 meeting_is_over(const struct meeting *t);
+/* bus_ops: our replica is in its room, for the first time or again. */
+void	 meeting_entered(struct meeting *t);
+struct neighbours *meeting_neighbours(const struct meeting *t);
+/* JOIN came over l from a replica of the same group. */
+void	 meeting_joined(struct meeting *t, struct link *l,
+	    const struct gossip *m);
+/* l is up: its peer may have forgotten our replica, if it knew that. */
+void	 meeting_link_up(struct meeting *t, struct link *l);
+
+#endif

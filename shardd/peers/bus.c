@@ -1,0 +1,371 @@
+/* Links to the shards of other nodes, over channels of Redis. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "common/redis.h"
+#include "proto/bus_frame.h"
+#include "proto/counters.h"
+#include "proto/keys.h"
+#include "shardd/peers/bus.h"
+#include "shardd/peers/encounter.h"
+#include "shardd/peers/press.h"
+
+#define BUS_TICK_MS	100
+#define BUS_QUEUED	(64 << 20)	/* bytes on their way to Redis */
+
+struct bus_room {
+	struct bus	*bus;
+	void		*room;		/* the owner's */
+	char		*channel;
+};
+
+struct bus_node {			/* a name, for as long as the bus lives */
+	struct map_node	 by_name;
+	char		 name[];
+};
+
+struct bus {
+	struct event_base *base;
+	struct links	*links;
+	struct bus_self	 self;
+	const struct bus_ops *ops;
+	void		*arg;
+	struct redis	*redis;
+	int		 db;
+	int		 ended;
+	char		*channel;	/* our own */
+	struct map	 nodes;		/* struct bus_node */
+	struct press	 press;
+	struct encounters met;
+	struct event	*tick;
+	size_t		 said;		/* bytes of the last message in a room */
+};
+
+/* ---- hearing ---- */
+
+/* The encounter with who sent f; NULL: there is none.  make: meet it. */
+static struct encounter *
+bus_sender(struct bus *b, const struct bus_frame *f, int make)
+{
+	struct peer_id	 peer = { NULL, f->slot, f->incarnation };
+	struct link	*l;
+
+	if ((peer.node = bus_node(b, f->node)) == NULL)
+		return (NULL);
+	l = make ? link_get(b->links, &peer, NULL) : link_find(b->links,
+	    &peer);
+	if (l == NULL || link_carrier(l) == NULL)
+		return (NULL);
+	return (encounter_of(link_carrier(l)));
+}
+
+/* A frame that is worth hearing: 0, or -1. */
+static int
+bus_frame(struct bus *b, struct bus_frame *f, const char *channel,
+    size_t clen, const char *msg, size_t mlen)
+{
+	enum bus_fault	 fault;
+
+	if (b->ended)
+		return (-1);
+	fault = bus_frame_decode(f, slice_of(msg, mlen), slice_of(channel, clen),
+	    b->self.key);
+	if (fault != BUS_OK) {
+		counter_add(COUNTER_BUS_BAD, 1);
+		if (press_may_log(&b->press))
+			log_warn("bus dropped=1 error=\"%s\"",
+			    fault == BUS_FORGED ?
+			    "a message without the cluster's key" :
+			    "not a message of ours");
+		return (-1);
+	}
+	if (slice_is(f->node, b->self.node)) {
+		counter_add(COUNTER_BUS_OWN, 1);
+		return (-1);
+	}
+	counter_add(COUNTER_BUS_HEARD, 1);
+	return (0);
+}
+
+/* Something for this shard alone. */
+static void
+bus_heard_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
+    void *arg)
+{
+	struct bus		*b = arg;
+	struct encounter	*c;
+	struct bus_frame	 f;
+
+	if (msg != NULL && bus_frame(b, &f, channel, clen, msg, mlen) == 0 &&
+	    (c = bus_sender(b, &f, 1)) != NULL)
+		encounter_heard(c, &f);
+}
+
+/* Something for all in a room; or the room is heard from now on. */
+static void
+bus_room_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
+    void *arg)
+{
+	struct bus_room		*room = arg;
+	struct bus		*b = room->bus;
+	struct encounter	*c;
+	struct bus_frame	 f;
+	struct gossip		 m;
+
+	if (msg == NULL) {
+		if (!b->ended)
+			b->ops->entered(b->arg, room->room);
+		return;
+	}
+	if (bus_frame(b, &f, channel, clen, msg, mlen) == -1 ||
+	    (c = bus_sender(b, &f, 0)) == NULL ||
+	    encounter_room(c, room, &f, &m) == 0)
+		return;
+	b->ops->said(b->arg, room->room, encounter_link(c), &m);
+	encounter_room_done(c);
+}
+
+/* ---- time ---- */
+
+/* Each 100 ms. */
+static void
+bus_tick_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct bus	*b = arg;
+
+	(void)fd, (void)what;
+	if (redis_up(b->redis))
+		encounters_tick(&b->met);
+}
+
+/* Redis came, or went with all that was on its way: all meet afresh. */
+static void
+bus_state_cb(int up, void *arg)
+{
+	struct bus	*b = arg;
+
+	if (b->ended)
+		return;
+	b->press.stuck = 0;
+	if (!up)
+		encounters_end(&b->met);
+	log_info("bus redis=%s", up ? "up" : "away");
+	b->ops->up(b->arg, up);
+}
+
+/* ---- names ---- */
+
+const char *
+bus_node(struct bus *b, struct slice node)
+{
+	struct map_node	*n;
+	struct bus_node	*new;
+
+	errno = 0;
+	if (slice_is(node, b->self.node))
+		return (NULL);
+	if ((n = map_find(&b->nodes, node.data, node.len)) != NULL)
+		return (container_of(n, struct bus_node, by_name)->name);
+	errno = ENOMEM;
+	if ((new = calloc(1, sizeof(*new) + node.len + 1)) == NULL)
+		return (NULL);
+	memcpy(new->name, node.data, node.len);
+	if (map_insert(&b->nodes, &new->by_name, new->name, node.len) == -1) {
+		free(new);
+		return (NULL);
+	}
+	return (new->name);
+}
+
+int
+bus_peer(struct bus *b, struct slice address, struct peer_id *peer)
+{
+	size_t	 len;
+
+	if (keys_address_parse(address, &len, &peer->slot,
+	    &peer->incarnation) == -1)
+		return (-1);
+	peer->node = bus_node(b, slice_of(address.data, len));
+	return (peer->node == NULL && errno != 0 ? -1 : 0);
+}
+
+/* ---- rooms ---- */
+
+struct bus_room *
+bus_enter(struct bus *b, struct slice group, struct slice app, void *arg)
+{
+	struct bus_room	*room;
+
+	if ((room = calloc(1, sizeof(*room))) == NULL)
+		return (NULL);
+	room->bus = b;
+	room->room = arg;
+	if ((room->channel = bus_channel_room(b->self.prefix, b->db, group,
+	    app)) == NULL || redis_subscribe(b->redis, room->channel,
+	    bus_room_cb, room) == -1) {
+		free(room->channel);
+		free(room);
+		return (NULL);
+	}
+	return (room);
+}
+
+void
+bus_leave(struct bus *b, struct bus_room *room)
+{
+	if (room == NULL)
+		return;
+	redis_unsubscribe(b->redis, room->channel);
+	encounters_forget(&b->met, room);
+	free(room->channel);
+	free(room);
+}
+
+int
+bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
+    unsigned version)
+{
+	static struct buf	 head;
+	struct bus_frame	 f = { .kind = BUS_ROOM };
+	uint64_t		 n = 0;
+
+	buf_reset(&head);
+	gossip_encode(&head, m, version);
+	if (head.failed || m->payload.len > LINK_FRAME_MAX - head.len) {
+		errno = ENOMEM;
+		return (-1);
+	}
+	b->said = head.len + m->payload.len;
+	if (press_message(&b->press, room->channel, &f, slice_of(head.data, head.len),
+	    m->payload, &n) == -1 && n == 0)
+		return (-1);
+	return (0);	/* whoever has a part only sees by numbers what is missing */
+}
+
+void
+bus_said_to(struct bus *b, struct link *l)
+{
+	encounter_owes(encounter_of(link_carrier(l)), b->said);
+}
+
+/* ---- life ---- */
+
+/* Redis' queue has room again. */
+static void
+bus_drained(void *arg)
+{
+	struct bus	*b = arg;
+
+	if (!b->ended)
+		encounters_drained(&b->met);
+}
+
+/* Another meeting with a shard of another node. */
+static struct carrier *
+bus_dial(void *arg, struct link *l, const char *path)
+{
+	const struct peer_id	*peer = link_peer(l);
+	struct bus		*b = arg;
+	char			 address[ADDRESS_MAX];
+
+	(void)path;
+	if (!redis_up(b->redis))
+		return (NULL);
+	keys_address(address, sizeof(address), peer->node, peer->slot,
+	    peer->incarnation);
+	return (encounter_new(&b->met, l, bus_channel_shard(b->self.prefix,
+	    b->db, slice_str(address))));
+}
+
+struct bus *
+bus_new(struct links *ls, const struct bus_self *self,
+    const struct bus_ops *ops, void *arg)
+{
+	const struct timeval	 tv = { 0, BUS_TICK_MS * 1000 };
+	struct redis_url	 url;
+	struct bus		*b;
+
+	if ((b = calloc(1, sizeof(*b))) == NULL)
+		return (NULL);
+	b->base = links_base(ls);
+	b->links = ls;
+	b->self = *self;
+	b->ops = ops;
+	b->arg = arg;
+	b->met = (struct encounters){ &b->press, ls, { NULL, NULL },
+	    /* Rises over this shard's life, and no two of its incarnations meet. */
+	    clock_ns(), ops->quiet, arg };
+	list_init(&b->met.all);
+	if (redis_url_parse(&url, self->url) == NULL)
+		b->db = url.db;
+	redis_url_clear(&url);
+	b->channel = bus_channel_shard(self->prefix, b->db,
+	    slice_str(self->address));
+	b->tick = event_new(b->base, -1, EV_PERSIST, bus_tick_cb, b);
+	if (b->channel == NULL || b->tick == NULL ||
+	    event_add(b->tick, &tv) == -1 ||
+	    (b->redis = redis_new(b->base, self->url, bus_state_cb, b)) == NULL ||
+	    redis_subscribe(b->redis, b->channel, bus_heard_cb, b) == -1) {
+		bus_free(b);
+		errno = ENOMEM;
+		return (NULL);
+	}
+	b->press = (struct press){ .redis = b->redis,
+	    .node = slice_str(self->node), .slot = links_self(ls)->slot,
+	    .incarnation = links_self(ls)->incarnation, .key = self->key,
+	    .drained = bus_drained, .arg = b };
+	redis_set_bound(b->redis, BUS_QUEUED);
+	redis_count(b->redis, (struct redis_counts *)
+	    &counters->cells[COUNTER_REDIS]);
+	links_set_dial(ls, LINKS_BUS, bus_dial, b);
+	return (b);
+}
+
+void
+bus_end(struct bus *b)
+{
+	if (b == NULL)
+		return;
+	b->ended = 1;
+	links_set_dial(b->links, LINKS_BUS, NULL, NULL);
+}
+
+void
+bus_free(struct bus *b)
+{
+	struct map_node	*n;
+
+	if (b == NULL)
+		return;
+	b->ended = 1;
+	redis_free(b->redis);
+	if (b->tick != NULL)
+		event_free(b->tick);
+	while ((n = map_first(&b->nodes)) != NULL) {
+		map_remove(&b->nodes, n);
+		free(container_of(n, struct bus_node, by_name));
+	}
+	map_clear(&b->nodes);
+	press_clear(&b->press);
+	free(b->channel);
+	free(b);
+}
+
+int
+bus_up(const struct bus *b)
+{
+	return (redis_up(b->redis));
+}
+
+struct redis *
+bus_redis(struct bus *b)
+{
+	return (b->redis);
+}

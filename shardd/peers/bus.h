@@ -1,0 +1,70 @@
+/*
+ * The bus carries links to the shards of other nodes, over channels of Redis.  Each shard
+ * has a channel of its own, for what it hears alone, and each group has one, a room, for
+ * what all hear who are in it; both come over one connection, in one order.
+ *
+ * Redis may lose: a connection with all that was on its way, or, for all that is known,
+ * a single message.  Whoever misses something meets its peer afresh (link_down(), then
+ * link_up()), and both say what they had sent.  What is in flight to a shard is bounded
+ * (encounter.h), however slowly that reads.
+ */
+#ifndef SHARDD_BUS_H
+#define SHARDD_BUS_H
+
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "shardd/peers/link.h"
+
+struct bus;
+struct bus_room;
+struct event_base;
+struct redis;
+
+struct bus_ops {
+	/* Redis is there, or is not; after 1, what is heard lacks what came before. */
+	void	(*up)(void *arg, int up);
+	/* What is said in room is heard here from now on, or again. */
+	void	(*entered)(void *arg, void *room);
+	/* Somebody behind l, which is up, says that to all in room. */
+	void	(*said)(void *arg, void *room, struct link *l,
+		    const struct gossip *m);
+	/* What l's peer was sent has not been acknowledged for a second: say what it
+	 * should have, for it may not know. */
+	void	(*quiet)(void *arg, struct link *l);
+};
+
+/* Who this shard is on the bus; the strings are borrowed. */
+struct bus_self {
+	const char	*url;		/* of Redis */
+	const char	*prefix;	/* the cluster's name */
+	const char	*node, *address;
+	struct slice	 key;		/* of the cluster; may be empty */
+};
+
+/* Dials for ls from now on, for peers of other nodes.  NULL with errno. */
+struct bus *bus_new(struct links *ls, const struct bus_self *self,
+	    const struct bus_ops *ops, void *arg);
+/* Before links_free(): its carriers stay with their links until then. */
+void	 bus_end(struct bus *b);
+void	 bus_free(struct bus *b);	/* after links_free() */
+int	 bus_up(const struct bus *b);
+/* Its connection, for commands that are to be in order with what it says. */
+struct redis *bus_redis(struct bus *b);
+/* The peer of that address; node NULL: of our own node.  0, or -1 with errno EINVAL,
+ * ENOMEM. */
+int	 bus_peer(struct bus *b, struct slice address, struct peer_id *peer);
+/* The name as peers have it; NULL: our own, or (errno ENOMEM) no memory. */
+const char *bus_node(struct bus *b, struct slice node);
+
+/* Be in the room of that group and application.  NULL with errno. */
+struct bus_room *bus_enter(struct bus *b, struct slice group,
+	    struct slice app, void *room);
+void	 bus_leave(struct bus *b, struct bus_room *room);
+/* Say m to all in room.  0, or -1 with errno: nothing was said. */
+int	 bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
+	    unsigned version);
+/* What was just said in a room counts towards the window of l, which is up. */
+void	 bus_said_to(struct bus *b, struct link *l);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * An encounter is one meeting with a shard of another node: the carrier of its link,
+ * from HELLO until something is lost.  Then the two meet afresh.
+ */
+#ifndef SHARDD_ENCOUNTER_H
+#define SHARDD_ENCOUNTER_H
+
+#include <stdint.h>
+
+#include "common/list.h"
+#include "proto/bus_frame.h"
+#include "proto/gossip.h"
+
+struct carrier;
+struct encounter;
+struct link;
+struct links;
+struct press;
+
+#define ENCOUNTER_WINDOW (4 << 20)	/* bytes that a shard has not said it has */
+
+struct encounters {			/* all of a shard */
+	struct press	*press;
+	struct links	*links;
+	struct list	 all;		/* struct encounter */
+	uint64_t	 session;	/* the last that was drawn */
+	/* What went over that link is not acknowledged after a second. */
+	void		(*quiet)(void *arg, struct link *l);
+	void		*arg;
+};
+
+/* Begin one with l's peer, by HELLO on its channel, which is taken.  NULL: not now. */
+struct carrier *encounter_new(struct encounters *es, struct link *l,
+	    char *channel);
+/* Of a carrier that encounter_new() has made. */
+struct encounter *encounter_of(struct carrier *c);
+struct link *encounter_link(const struct encounter *c);
+/* f came from its peer, for us alone.  May end the encounter. */
+void	 encounter_heard(struct encounter *c, const struct bus_frame *f);
+/* f came from its peer, for all in a room: 1, *m is the whole message, which is valid
+ * until encounter_room_done(); or 0. */
+int	 encounter_room(struct encounter *c, const void *room,
+	    const struct bus_frame *f, struct gossip *m);
+void	 encounter_room_done(struct encounter *c);
+/* That room is left. */
+void	 encounters_forget(struct encounters *es, const void *room);
+/* So many bytes more, said in a room, are for its peer. */
+void	 encounter_owes(struct encounter *c, size_t len);
+void	 encounters_tick(struct encounters *es);
+/* Redis went away with all that was on its way. */
+void	 encounters_end(struct encounters *es);
+void	 encounters_drained(struct encounters *es);
+
+#endif

@@ -1,0 +1,170 @@
+"""Several nodes on one Redis: what works on one works across."""
+import os
+import re
+import signal
+
+import pytest
+from kit import redis, wait
+from kit.chat import Chat, said, settle
+
+
+@pytest.fixture
+def url(server):
+    server.start()
+    return f"unix:{server.path}"
+
+
+@pytest.fixture
+def pair(start, url):
+    """Two nodes of two shards; the lobby's limit is two, so that groups spread."""
+    return [start("--node", name, redis=url) for name in ("one", "two")]
+
+
+def spread(pair, group, n):
+    """n people, in turns on the nodes."""
+    people = [Chat(pair[i % 2], group, f"u{i}") for i in range(n)]
+    met(*people)
+    return people
+
+
+def met(*people):
+    """All hear each other, once."""
+    for p in people:
+        p.say("met " + p.name)
+    for p in people:
+        left = {"met " + o.name for o in people}
+        while left:
+            m = p.next(type="user:msg")
+            left.discard(m["text"])
+
+
+def close(*people):
+    for p in people:
+        p.close()
+
+
+def test_who_is_alone_says_so(start):
+    """A private Redis means one node."""
+    k = start("--node", "web")
+    assert "node=web is alone: its Redis is its own" in k.log()
+
+
+def test_messages_reach_all_shards_of_all_nodes_once_and_in_order(pair):
+    people = spread(pair, "g", 8)
+    assert pair[0].group("g") == [2, 2] and pair[1].group("g") == [2, 2]
+    for n in range(50):
+        for p in people:
+            p.say(f"{p.name} {n}")
+    heard = settle(*people)
+    for p in people:
+        texts = [t for t in said(heard[p]) if not t.startswith("met")]
+        for o in people:
+            assert [t for t in texts if t.startswith(o.name + " ")] == \
+                [f"{o.name} {n}" for n in range(50)]
+    for k in pair:
+        k.exact()
+    close(*people)
+
+
+def test_a_group_on_one_node_publishes_nothing(pair, server):
+    """Redis has no part in what is said on one node."""
+    people = [Chat(pair[0], "g", f"u{i}") for i in range(4)]
+    met(*people)
+    with redis.Redis(server.path) as r:
+        def published():
+            m = re.search(r"cmdstat_publish:calls=(\d+)",
+                          r("INFO", "commandstats"))
+            return int(m[1]) if m else 0
+        before = published()
+        for n in range(20):
+            people[n % 4].say(f"x{n}")
+        settle(*people)
+        assert published() == before
+    close(*people)
+
+
+def test_a_shard_that_dies_is_mourned_elsewhere(pair):
+    """Its node lists it no more: the others' shards let go of it."""
+    people = spread(pair, "g", 8)
+    one = pair[1].shard(0)
+    pair[1].kill_shard(0)
+    pair[0].wait_log(rf"node=two slot=0 incarnation=.* is dead", 20)
+    wait.until(lambda: pair[0].group("g") == [2, 2], 5)
+    alive = [p for p in people if p.name in ("u0", "u2", "u4", "u6")]
+    met(*alive)
+    assert one["slot"] == 0
+    close(*people)
+
+
+def test_a_node_that_dies_is_swept_by_another(pair, server):
+    people = spread(pair, "g", 8)
+    dead = {s["address"] for s in pair[1].shards()}
+    pair[1].kill_all()
+    with redis.Redis(server.path) as r:
+        pair[0].wait_log("warn .*node=two is dead: no beat for 5 s", 30)
+        wait.until(lambda: not [k for k in r.keys() if any(
+            a in k for a in dead)], 20, "what it left is swept")
+        wait.until(lambda: not set(r("SMEMBERS", "kennel:group:g")) & dead, 20)
+    met(*people[0::2])
+    close(*people)
+    pair[1].destroy()
+
+
+def test_a_node_that_was_stopped_comes_back(pair, server):
+    """Judged dead, swept, and alive after all: all hear each other again."""
+    people = spread(pair, "g", 4)
+    pids = pair[1].pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        pair[0].wait_log("node=two is dead", 30)
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    pair[0].wait_log("node=two lives again", 30)
+    again(*people)
+    close(*people)
+
+
+def again(*people, timeout=40):
+    """They hear each other again, sooner or later."""
+    for p in people:
+        seen = set()
+
+        def heard():
+            for o in people:
+                o.say("again " + o.name)
+            p.tell(type="barrier", n=-1)
+            while True:
+                m = p.hear()
+                if m["type"] == "user:msg" and m["text"].startswith("again"):
+                    seen.add(m["text"])
+                if m["type"] == "barrier" and m["n"] == -1:
+                    return len(seen) == len(people)
+        wait.until(heard, timeout, f"{p.name} hears all, not {seen}")
+
+
+def test_redis_that_forgets_all_drops_nobody(pair, server):
+    people = spread(pair, "g", 8)
+    with redis.Redis(server.path) as r:
+        r("FLUSHALL")
+        wait.until(lambda: len(r.keys("kennel:client:*")) == 8, 30)
+        wait.until(lambda: len(r("SMEMBERS", "kennel:group:g")) == 4, 30)
+    met(*people)
+    for k in pair:
+        assert "is dead" not in k.log()
+    close(*people)
+
+
+def test_redis_that_comes_back_is_used_again(pair, server):
+    people = spread(pair, "g", 8)
+    server.stop()
+    for k in pair:
+        k.wait_log("bus redis=away", 20)
+    server.start()
+    for k in pair:
+        k.wait_log("bus redis=up", 30, len(k.log()) // 2)
+    again(*people)
+    for k in pair:
+        assert "is dead" not in k.log()
+    close(*people)
