@@ -5,6 +5,8 @@
 
 #include "proto/jss_parse.h"
 #include "proto/jss_write.h"
+#include "shardd/ape/download.h"
+#include "shardd/ape/part.h"
 #include "shardd/ape/push.h"
 #include "shardd/ape/registry.h"
 
@@ -17,6 +19,17 @@
 
 static struct buf	 push_kept;
 
+/* The name under which anybody who hears a push fetches binary. */
+static const char *
+push_link(const struct jss *v, void *arg)
+{
+	const struct part	*p = v->bytes;
+
+	(void)arg;
+	return (p == NULL || p->fd == -1 ? NULL : download_add(p->fd, p->size,
+	    NULL, NULL));
+}
+
 /* The text of a push behind what is in b.  0, or -1 with errno. */
 static int
 push_write(struct buf *b, const char *type, const struct jss *data)
@@ -26,7 +39,7 @@ push_write(struct buf *b, const char *type, const struct jss *data)
 	jss_write_string(b, type, strlen(type));
 	if (data != NULL) {
 		buf_add(b, ",", 1);
-		jss_write_member(b, "data", data, NULL, NULL);
+		jss_write_member(b, "data", data, push_link, NULL);
 	}
 	buf_add(b, "}", 1);
 	if (!b->failed)
