@@ -19,7 +19,7 @@ group = const:events
 uid = random20
 limit = %(limit)s
 slow = close
-out_max = 64M
+out_max = %(out_max)s
 %(more)s
 [route web]
 path = /none
@@ -182,10 +182,11 @@ class Events:
     make = Fast             # a client
 
     def __init__(self, start, shards=1, limit=1000, more="", config="", app="events",
-                 **kw):
+                 out_max="64M", **kw):
         port = Ports.take()
         self.kennel = start(shards=shards, config=CONFIG % {
-            "port": port, "limit": limit, "more": more, "app": app} + config, **kw)
+            "port": port, "limit": limit, "more": more, "app": app,
+            "out_max": out_max} + config, **kw)
         self.address = ("127.0.0.1", port)
 
     def client(self, **kw):
