@@ -220,6 +220,12 @@ app_ontell(struct kennel_replica *r, uint64_t neighbour,
 	told(kennel_replica_data(r), neighbour, w);
 }
 
+static void
+app_oneased(struct kennel_replica *r)
+{
+	relay_eased(kennel_replica_data(r));
+}
+
 /* ---- kennel-events.h ---- */
 
 struct events *
@@ -256,6 +262,7 @@ events_app(struct events *e)
 		.onclose = app_onclose,
 		.onlost = app_onlost,
 		.ontell = app_ontell,
+		.oneased = app_oneased,
 		.arg = e,
 	});
 }
