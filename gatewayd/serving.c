@@ -15,7 +15,7 @@ serving_at(const struct settings *s, size_t i)
 	return (s->inlets.list[i].route);
 }
 
-/* The first of n raw listeners with groups of app, or NULL. */
+/* The first of the first n raw listeners with groups of app, or NULL. */
 static const struct route *
 serving_raw(const struct settings *s, size_t n, struct slice app)
 {

@@ -13,7 +13,7 @@ struct settings;
 /* Those with a group, each once. */
 void	 serving_apps(const struct settings *s,
 	    void (*cb)(const char *app, void *arg), void *arg);
-/* The first that has groups of this application, or NULL. */
+/* The first with groups of that application, or NULL. */
 const struct route *serving_of(const struct settings *s, struct slice app);
 /* --limit: for all. */
 void	 serving_set_limit(struct settings *s, uint32_t limit);

@@ -14,7 +14,7 @@ from kit import metrics, wait
 from kit.http import Http
 from kit.kennel import GATEWAYD, TOP, Ports
 from kit.raw import Raw
-from kit.ws import WebSocket
+from kit.ws import TEXT, WebSocket, frame
 
 CONFIG = """
 [listener lines]
@@ -308,6 +308,18 @@ def test_pause_and_resume(lines):
         assert a.line() == "resumed"
         assert time.monotonic() - begun >= 0.45
         assert a.line() == "after"
+
+
+def test_websockets_are_paused_too(lines):
+    """Amid what has come already, and what comes then."""
+    k = lines()
+    with k.web() as w, k.client() as a:
+        w.write(frame(TEXT, "pause") + frame(TEXT, "one") + frame(TEXT, "two"))
+        assert a.ask("echo others") == "others"
+        assert [w.recv() for _ in range(3)] == ["resumed\n", "one", "two"]
+        w.send("pause")
+        w.send("three")
+        assert [w.recv(), w.recv()] == ["resumed\n", "three"]
 
 
 def test_marks(lines):
