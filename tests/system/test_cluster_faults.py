@@ -28,9 +28,13 @@ class Cluster:
             self.server = redis.Server(6379, there.address, there.launcher)
             self.server.args = ["--protected-mode", "no", *args]
             self.server.start()
+            key = os.path.join(self.server.dir, "key")
+            with open(key, "w") as f:
+                f.write("a key that all of them know\n")
             for name, m in zip(("one", "two"), self.lan.machines):
                 self.nodes.append(kits.Kennel(
                     "--node", name, limit=2, launcher=m.launcher,
+                    config=f"[gateway]\ncluster_key_file = {key}\n",
                     redis=f"redis://{there.address}:6379"))
         except BaseException:
             self.remove()
