@@ -192,7 +192,8 @@ struct kennel_app {
 	int	(*ongone)(struct kennel_replica *, struct kennel_step *,
 		    uint64_t replica);
 	/* In every replica, in the same order: a step took effect, and changed
-	 * this.  data is what kennel_step() got; for ongone's it is empty. */
+	 * this.  data is what kennel_step() got; for ongone's, and where keys were
+	 * removed whose time has ended, it is empty. */
 	void	(*onstep)(struct kennel_replica *, const struct kennel_change *,
 		    size_t n, const char *data, size_t len);
 	/* The state is another one, and steps were missed: begin with it afresh. */
@@ -307,7 +308,11 @@ const char *kennel_request_peer(const struct kennel_request *);
 int	 kennel_request_proxied(const struct kennel_request *);
 /* Did the client ask over TLS (https), as a trusted proxy says? */
 int	 kennel_request_secure(const struct kennel_request *);
-/* NULL when the route has no group. */
+/*
+ * NULL when the route has no group.  Else this process has a part of the group that the
+ * route names until q is answered, whether or not any socket of the group is here, so
+ * that kennel_replica_broadcast(), _whisper() and _publish_all() reach all of it.
+ */
 struct kennel_replica *kennel_request_replica(const struct kennel_request *);
 /* Does it ask for an upgrade to WebSocket (rightly or not)? */
 int	 kennel_request_upgrades(const struct kennel_request *);
@@ -721,6 +726,10 @@ int	 kennel_publish(struct kennel_socket *, const char *const *topics,
 int	 kennel_replica_publish(struct kennel_replica *,
 	    const char *const *topics, const char *data, size_t len,
 	    int flags);
+/* As kennel_replica_broadcast(): to the whole group. */
+int	 kennel_replica_publish_all(struct kennel_replica *,
+	    const char *const *topics, const char *data, size_t len,
+	    int flags, kennel_replica_done_cb *done, void *arg);
 
 /* ---- shared state: one order for all ---- */
 
@@ -789,9 +798,19 @@ void	 kennel_each_in(const struct kennel_step *, const char *map,
 void	 kennel_some_in(const struct kennel_step *, const char *map,
 	    uint64_t *cursor, size_t max, kennel_each_cb *cb, void *arg);
 /* Write; value NULL: remove.  0, or -1 with errno (EINVAL: no name of a map, they
- * do not begin with '.'; EMSGSIZE, E2BIG, ENOSPC, ENOMEM): the step is refused. */
+ * do not begin with '.' or "~."; EMSGSIZE, E2BIG, ENOSPC, ENOMEM): the step is refused. */
 int	 kennel_put(struct kennel_step *, const char *map, const char *key,
 	    size_t key_len, const char *value, size_t len);
+/*
+ * The same, and the key's time ends in ms (0: never; kennel_put() says so, too, of a key
+ * that had a time).  Then whoever decides for the group removes the key, by a step of
+ * its own: in every replica in the same place of the order, with onstep, whose data is
+ * empty.  That is within a second after the time, with very many such keys a little later;
+ * until then the key is there.  Where nobody was connected or Redis was away, it is made
+ * up for.  Counts as two writes.  EMSGSIZE: map and key are more than 4095 bytes together.
+ */
+int	 kennel_put_ttl(struct kennel_step *, const char *map, const char *key,
+	    size_t key_len, const char *value, size_t len, uint64_t ms);
 /* How often the step may still write. */
 size_t	 kennel_put_left(const struct kennel_step *);
 /* How many bytes the group's state may still grow (`store_max`); what the step

@@ -7,6 +7,7 @@
 #include "shardd/kennel.h"
 #include "shardd/state/authority.h"
 #include "shardd/state/decide.h"
+#include "shardd/state/expiry.h"
 
 /* The state of r's group as it is known here; empty where there is none. */
 static const struct maps *
@@ -112,8 +113,20 @@ kennel_put(struct kennel_step *t, const char *map, const char *key,
 		errno = ENOTCONN;
 		return (-1);
 	}
-	return (decide_put(t, slice_str(map), api_text(key, key_len),
-	    slice_of(value, len)));
+	return (expiry_put(t, slice_str(map), api_text(key, key_len),
+	    slice_of(value, len), 0));
+}
+
+int
+kennel_put_ttl(struct kennel_step *t, const char *map, const char *key,
+    size_t key_len, const char *value, size_t len, uint64_t ms)
+{
+	if (t == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	return (expiry_put(t, slice_str(map), api_text(key, key_len),
+	    slice_of(value, len), ms));
 }
 
 size_t

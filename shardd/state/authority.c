@@ -505,6 +505,8 @@ authority_tick(struct authority *a)
 	    authority_age(a->asked) > AUTHORITY_LOST_MS)
 		authority_ask_state(a);
 	waits = a->office >= OFFICE_READY && office_settle(a);
+	if (a->office == OFFICE_READY && office_expire(a))
+		waits = 1;
 	steps_expire(&a->own, AUTHORITY_STEP_MS, AUTHORITY_SLOW_MS);
 	if (!list_empty(&a->own.open) &&
 	    authority_age(a->own.sent) > AUTHORITY_AGAIN_MS)

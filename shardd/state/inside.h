@@ -126,6 +126,7 @@ struct authority {
 	struct store_keys *keys;
 	struct store_call *call;
 	uint64_t	 epoch;
+	uint64_t	 looks;		/* clock_ms: then for keys whose time ended */
 	unsigned	 take_ms;
 	int		 away;		/* Redis is: what needs it is refused */
 	struct list	 keeping;	/* desk->keeping, while it decides */

@@ -48,4 +48,8 @@ void	 office_send_step(struct authority *a, const struct step *s);
 /* All that were not answered, to whoever decides. */
 void	 office_resend(struct authority *a);
 
+/* Look for keys whose time has ended, if it is time to: a step that removes them is
+ * proposed.  Is there any key that has a time? */
+int	 office_expire(struct authority *a);
+
 #endif
