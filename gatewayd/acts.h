@@ -19,6 +19,8 @@ struct configuration_news;
 struct ctl;
 struct json_t;
 struct placement;
+struct ledger;
+struct rollcall;
 struct roster;
 struct settings;
 
@@ -26,6 +28,8 @@ struct acts {
 	struct settings	*settings;
 	struct placement *placement;
 	struct roster	*roster;
+	const struct rollcall *rollcall;	/* NULL: this node is alone */
+	struct ledger	*ledger;
 	int		(*reload)(void *arg, struct configuration_news *news);
 	void		*arg;
 };

@@ -4,6 +4,7 @@
 
 struct invocation;
 
+int	 act_cluster(const struct invocation *v);
 int	 act_who(const struct invocation *v);
 int	 act_close(const struct invocation *v);
 int	 act_place(const struct invocation *v);
