@@ -17,7 +17,7 @@
 #include "gatewayd/placement.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/route.h"
-#include "gatewayd/routes.h"
+#include "gatewayd/serving.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/upgrade.h"
@@ -163,7 +163,7 @@ acts_apps(const struct acts *a, struct slice name, struct buf *apps)
 			acts_app_cb(g->app, apps);
 	}
 	if (apps->len == 0)
-		routes_apps(a->settings->routes, acts_app_cb, apps);
+		serving_apps(a->settings, acts_app_cb, apps);
 }
 
 /* Why it goes there, in words. */
@@ -219,7 +219,7 @@ acts_place_newcomer(const struct acts *a, const struct ctl *act)
 		}
 		ask.app = slice_str(apps.data);
 	}
-	if ((route = routes_of(a->settings->routes, ask.app)) == NULL) {
+	if ((route = serving_of(a->settings, ask.app)) == NULL) {
 		answer = acts_error("no route has groups of an application "
 		    "\"%.*s\"", (int)ask.app.len, ask.app.data);
 		buf_clear(&apps);

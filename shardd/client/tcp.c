@@ -1,4 +1,9 @@
 /* A connection that speaks its application's own protocol. */
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <errno.h>
 #include <string.h>
 
@@ -12,6 +17,7 @@
 #include "shardd/client/tcp.h"
 #include "shardd/client/unfinished.h"
 #include "shardd/kennel.h"
+#include "shardd/options.h"
 
 /* How far the client's end has been told. */
 enum tcp_end { TCP_OPEN, TCP_TOLD, TCP_HELD };
@@ -334,6 +340,23 @@ static const struct protocol tcp_protocol = {
 	.clear = tcp_clear,
 };
 
+/* Let the kernel find out whether the client's machine is still there: nothing else
+ * asks. */
+static void
+tcp_keep_alive(const struct conn *c)
+{
+	int	 on = 1, times = 3;
+	int	 s = (int)(c->clients->opt->ping_ms / 1000);
+
+	if (s <= 0)
+		return;
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &s, sizeof(s));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &s, sizeof(s));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &times,
+	    sizeof(times));
+}
+
 int
 tcp_thaw(struct conn *c, struct slice state, struct slice early)
 {
@@ -360,6 +383,7 @@ tcp_start(struct conn *c, struct buf *rest)
 	enum close_why		 why;
 
 	c->protocol = &tcp_protocol;
+	tcp_keep_alive(c);
 	why = rest->len == 0 ? CLOSE_NONE :
 	    tcp_keep(c, &now, slice_of(rest->data, rest->len));
 	buf_clear(rest);

@@ -390,6 +390,18 @@ office_make_batch(struct authority *a)
 	return (durable);
 }
 
+void
+office_step_down(struct authority *a)
+{
+	store_forget(a->call);
+	a->call = NULL;
+	list_remove(&a->keeping);
+	office_unbatch(a);
+	office_forget_members(a);
+	a->office = OFFICE_NONE;
+	incoming_drop(&a->incoming);
+}
+
 /* Nobody knows whether the batch was written. */
 static void
 office_lost(struct authority *a)

@@ -36,6 +36,8 @@ int	 office_propose(struct authority *a, uint64_t origin, uint64_t number,
 void	 office_propose_end(struct authority *a, uint64_t origin);
 void	 office_work(void *arg);	/* turn work: decides what waits */
 /* The batch did not take effect: its steps are to be decided again. */
+/* Whatever office it had, it has no more. */
+void	 office_step_down(struct authority *a);
 void	 office_unbatch(struct authority *a);
 void	 office_touched(struct authority *a);	/* Redis heard that it is used */
 void	 proposals_free(struct list *proposals);

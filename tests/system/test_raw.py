@@ -14,7 +14,7 @@ from kit import metrics, wait
 from kit.http import Http
 from kit.kennel import GATEWAYD, TOP, Ports
 from kit.raw import Raw
-from kit.ws import WebSocket
+from kit.ws import TEXT, WebSocket, frame
 
 CONFIG = """
 [listener lines]
@@ -241,6 +241,19 @@ def test_reset(lines):
         wait.until(lambda: "reset 1006" in other.ask("closes"))
 
 
+def test_a_machine_that_is_gone_is_noticed(lines):
+    """The kernel asks a client that says nothing for so long."""
+    k = lines(config="[worker]\nping_interval = 7s\n")
+    with k.client() as a:
+        there = "0100007F:%04X" % a.s.getsockname()[1]
+        with open("/proc/net/tcp") as f:
+            sockets = [line.split() for line in f]
+        timers = [s[5] for s in sockets if s[2] == there]
+        assert len(timers) == 1
+        kind, ticks = timers[0].split(":")
+        assert kind == "02" and 0 < int(ticks, 16) <= 700
+
+
 # ---- to others ----
 
 def test_group_of_both_kinds(lines):
@@ -295,6 +308,18 @@ def test_pause_and_resume(lines):
         assert a.line() == "resumed"
         assert time.monotonic() - begun >= 0.45
         assert a.line() == "after"
+
+
+def test_websockets_are_paused_too(lines):
+    """Amid what has come already, and what comes then."""
+    k = lines()
+    with k.web() as w, k.client() as a:
+        w.write(frame(TEXT, "pause") + frame(TEXT, "one") + frame(TEXT, "two"))
+        assert a.ask("echo others") == "others"
+        assert [w.recv() for _ in range(3)] == ["resumed\n", "one", "two"]
+        w.send("pause")
+        w.send("three")
+        assert [w.recv(), w.recv()] == ["resumed\n", "three"]
 
 
 def test_marks(lines):
@@ -458,6 +483,10 @@ def test_configuration_is_checked(lines, tmp_path):
             ("app = raw\ngroup = path:room", "const:NAME, uuid or random20"),
             ("app = raw\nuid = header:X", "const:NAME, uuid or random20"),
             ("app = raw\nlimit = 0", "limit"),
+            ("app = raw\ngroup = const:x\nlimit = 5\n[route r]\npath = /r\n"
+             "app = raw\ngroup = const:x", "[route r] can meet in one group"),
+            ("app = raw\ngroup = const:x\nlimit = 5\n[listener b]\n"
+             "address = 2\napp = raw\ngroup = uuid", "[listener b] can meet"),
             ("app = raw\nslow = perhaps", "close, drop-new, drop-old"),
             ("app = raw\nkeep = Cookie", "app."),
             ("app = raw\npsk_file = /nowhere", "not a file"),
@@ -465,14 +494,16 @@ def test_configuration_is_checked(lines, tmp_path):
         path.write_text(f"[listener raw]\naddress = 1\n{keys}\n")
         p = check(k, path)
         assert p.returncode == 1 and why in p.stderr + p.stdout, (keys, p)
-    path.write_text(f"[listener raw]\naddress = {Ports.take()}\napp = raw\n"
+    path.write_text("[route a]\npath = /\napp = raw\n[listener raw]\n"
+                    f"address = {Ports.take()}\napp = raw\n"
                     "uid = random20\ngroup = uuid\n")
     assert check(k, path).returncode == 0
 
 
 def check(k, path):
     return subprocess.run(
-        [GATEWAYD, "--check", "--config", str(path), "--run-dir",
+        [GATEWAYD, "--check", "--config", str(path), "--worker",
+         k.kennel.options["worker"], "--run-dir",
          k.kennel.dir + "/check", "--state-dir", k.kennel.dir + "/check"],
         capture_output=True, text=True, timeout=wait.limit(30))
 
@@ -489,13 +520,24 @@ def test_application_without_ondata(start, worker):
 def test_limits_are_kept(lines):
     """Places and addresses: who is too many is closed, not told in HTTP."""
     k = lines(keys="limit = 2\n", shards=1, max_shards=1, limit=None,
-              config="[gateway]\nper_address = 3\n")
+              config="limit = 2\n[gateway]\nper_address = 3\n")
     with k.client() as a, k.client() as b:
         with k.client(hello=False) as c:
             assert c.ended()
         assert k.refused() == 1
         assert a.ask("echo a") == "a" and b.ask("echo b") == "b"
     k.kennel.wait_places(0)
+
+
+def test_limit_for_all(lines):
+    """--limit counts for raw listeners, too; kennelctl knows of their groups."""
+    k = lines(shards=2, max_shards=2, limit=1)
+    with k.client() as a, k.client() as b:
+        k.kennel.wait_group("lines", [1, 1])
+        with k.client(hello=False) as c:
+            assert c.ended()
+        a.send("say both")
+        assert a.line() == b.line() == "both"
 
 
 def test_per_address(lines):

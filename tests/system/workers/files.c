@@ -32,6 +32,8 @@ header(struct kennel_request *q, const char *key, const char *name)
 		kennel_header(q, name, s);
 }
 
+static struct kennel_timer	*timer;
+
 static void
 shrink(void *arg)
 {
@@ -40,6 +42,7 @@ shrink(void *arg)
 	if (ftruncate(*fd, 0) == 0)
 		close(*fd);
 	free(fd);
+	kennel_timer_free(timer);
 }
 
 static void
@@ -77,7 +80,7 @@ receive(struct kennel_request *q)
 		kennel_respond_fd(q, 200, NULL, fd, 0, UINT64_MAX);
 		kept = malloc(sizeof(*kept));
 		*kept = fd;
-		kennel_timer_new(50, 0, shrink, kept);
+		timer = kennel_timer_new(50, 0, shrink, kept);
 	} else {
 		kennel_header(q, "ETag", "\"m\"");
 		kennel_respond(q, 200, "text/plain", "in memory", 9);

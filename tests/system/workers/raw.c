@@ -363,6 +363,11 @@ onopen(struct kennel_socket *s)
 static void
 onmessage(struct kennel_socket *s, const struct kennel_message *m)
 {
+	if (m->len == 5 && memcmp(m->data, "pause", 5) == 0) {
+		kennel_pause(s);
+		later(s, 300, "resumed", 1);
+		return;
+	}
 	kennel_broadcast(s, m->data, m->len, KENNEL_SELF |
 	    (m->binary ? KENNEL_BINARY : 0), NULL, NULL);
 }
