@@ -15,7 +15,8 @@
 #include "gatewayd/member.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/roster.h"
-#include "gatewayd/routes.h"
+#include "gatewayd/route.h"
+#include "gatewayd/serving.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
 #include "proto/control.h"
@@ -160,13 +161,15 @@ acts_apps(const struct acts *a, struct slice name, struct buf *apps)
 			acts_app_cb(g->app, apps);
 	}
 	if (apps->len == 0)
-		routes_apps(a->settings->routes, acts_app_cb, apps);
+		serving_apps(a->settings, acts_app_cb, apps);
 }
 
 /* Why it goes there, in words. */
 static const char *
-acts_why(const struct placement_forecast *f)
+acts_why(const struct placement_ask *ask, const struct placement_forecast *f)
 {
+	static char	 text[256];
+
 	switch (f->why) {
 	case PLACEMENT_AGAIN:
 		return ("this uid was placed in the group's replica there "
@@ -180,9 +183,9 @@ acts_why(const struct placement_forecast *f)
 	case PLACEMENT_OVER:
 		return ("plain HTTP goes there even over the limit");
 	case PLACEMENT_SITE:
-		return ("no replica of the group has room: it gets a new one, "
-		    "at the shard with the fewest connections of those that "
-		    "have none");
+		snprintf(text, sizeof(text), "no replica of the group has "
+		    "room: it gets a new one, %s", spot_words(ask->place));
+		return (text);
 	case PLACEMENT_NOWHERE:
 		break;
 	}
@@ -196,6 +199,7 @@ acts_place_newcomer(const struct acts *a, const struct ctl *act)
 	struct placement_ask	 ask = { .group = act->group,
 				    .uid = act->uid, .app = act->app };
 	struct placement_forecast f;
+	const struct route	*route;
 	const struct shard	*s;
 	struct buf		 apps = { .max = ACTS_APPS };
 	char			 nowhere[256];
@@ -213,13 +217,14 @@ acts_place_newcomer(const struct acts *a, const struct ctl *act)
 		}
 		ask.app = slice_str(apps.data);
 	}
-	ask.limit = routes_limit(a->settings->routes, ask.app);
-	if (ask.limit == 0) {
+	if ((route = serving_of(a->settings, ask.app)) == NULL) {
 		answer = acts_error("no route has groups of an application "
 		    "\"%.*s\"", (int)ask.app.len, ask.app.data);
 		buf_clear(&apps);
 		return (answer);
 	}
+	ask.limit = route->limit;
+	ask.place = route->place;
 	placement_foresee(a->placement, &ask, &f);
 	s = f.site == NULL ? NULL : f.site->owner;
 	snprintf(nowhere, sizeof(nowhere), roster_serving(a->roster) <
@@ -236,7 +241,7 @@ acts_place_newcomer(const struct acts *a, const struct ctl *act)
 	    "limit", (json_int_t)ask.limit,
 	    "slot", s == NULL ? json_null() : json_integer((json_int_t)s->slot),
 	    "shard", s == NULL ? json_null() : json_string(s->address),
-	    "why", s == NULL ? nowhere : acts_why(&f));
+	    "why", s == NULL ? nowhere : acts_why(&ask, &f));
 	buf_clear(&apps);
 	return (answer);
 }

@@ -12,6 +12,7 @@
 #include "gatewayd/repertoire.h"
 #include "gatewayd/route.h"
 #include "gatewayd/routes.h"
+#include "gatewayd/serving.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/settings_in.h"
 
@@ -19,6 +20,7 @@
 
 struct advice {
 	struct settings	*s;
+	const char	*kind;		/* of section */
 	struct repertoire apps;
 	int		 known;		/* apps is what the worker has */
 	size_t		 nofile;	/* 0: any number */
@@ -59,7 +61,7 @@ advise_is_proxied(const char *name)
 	return (0);
 }
 
-/* One route. */
+/* One route, or raw listener. */
 static void
 advise_route_cb(const struct route *route, void *arg)
 {
@@ -68,16 +70,16 @@ advise_route_cb(const struct route *route, void *arg)
 
 	if (a->known && route->app[0] != '\0' &&
 	    !repertoire_has(&a->apps, route->app))
-		settings_fault(a->s, "[route %s] app = %s: the worker %s has "
-		    "no such application; it has: %s", route->label,
-		    route->app, a->s->worker, a->apps.text);
+		settings_fault(a->s, "[%s %s] app = %s: the worker %s has "
+		    "no such application; it has: %s", a->kind,
+		    route->label, route->app, a->s->worker, a->apps.text);
 	room = a->nofile > ADVISE_RESERVE ? a->nofile - ADVISE_RESERVE : 1;
 	if (a->s->capacity != 0 && a->s->capacity < room)
 		room = a->s->capacity;
 	if (a->nofile != 0 && route->limit > room)
-		advise_warn("[route %s] limit = %u: a shard has room for %zu "
+		advise_warn("[%s %s] limit = %u: a shard has room for %zu "
 		    "connections in all (by %s), so no group ever has so many "
-		    "there", route->label, route->limit, room,
+		    "there", a->kind, route->label, route->limit, room,
 		    room == a->s->capacity ? "capacity" :
 		    "the limit of descriptors, ulimit -Hn");
 	for (size_t i = 0; i < route->nkeep && a->s->proxies == NULL; i++)
@@ -91,7 +93,7 @@ advise_route_cb(const struct route *route, void *arg)
 void
 advise(struct settings *s)
 {
-	struct advice	 a = { .s = s };
+	struct advice	 a = { .s = s, .kind = "route" };
 	struct rlimit	 rl;
 
 	a.known = s->worker != NULL && s->faults == 0 &&
@@ -100,4 +102,6 @@ advise(struct settings *s)
 	    rl.rlim_max != RLIM_INFINITY)
 		a.nofile = (size_t)rl.rlim_max;
 	routes_each(s->routes, advise_route_cb, &a);
+	a.kind = "listener";
+	serving_listeners(s, advise_route_cb, &a);
 }

@@ -25,6 +25,7 @@ ask_request(struct handoff_ask *ask, const struct http_head *h,
 	ask->route = slice_str(m->label);
 	ask->peer = slice_str(from->peer);
 	ask->limit = m->limit;
+	ask->place = m->route->place;
 	ask->flags = flags | (m->uid_made ? CAPSULE_F_UID_MADE : 0) |
 	    (from->trusted ? CAPSULE_F_PROXIED : 0) |
 	    (slice_caseis(here->scheme, "https") ? CAPSULE_F_SECURE : 0) |
@@ -56,6 +57,7 @@ ask_raw(struct handoff_ask *ask, const struct inlet *in, struct slice peer,
 	ask->route = slice_str(m.label);
 	ask->peer = peer;
 	ask->limit = m.limit;
+	ask->place = in->route->place;
 	ask->flags = flags | (m.uid_made ? CAPSULE_F_UID_MADE : 0) |
 	    (flags & CAPSULE_F_TLS ? CAPSULE_F_SECURE : 0);
 	return (0);

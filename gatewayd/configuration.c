@@ -14,6 +14,7 @@
 #include "gatewayd/complete.h"
 #include "gatewayd/configuration.h"
 #include "gatewayd/routes.h"
+#include "gatewayd/serving.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/settings_in.h"
 
@@ -313,9 +314,10 @@ configuration_read(struct load *l, const char *worker, char *text, size_t size)
 	    NULL ? s->worker : worker))
 		inlets_drop_built_in(&s->inlets);
 	if (s->limit != 0)
-		routes_set_limit(s->routes, s->limit);
+		serving_set_limit(s, s->limit);
 	if (inlets_check(&s->inlets, why, sizeof(why)) == 0 &&
-	    routes_check(s->routes, why, sizeof(why)) == 0)
+	    routes_check(s->routes, why, sizeof(why)) == 0 &&
+	    serving_check(s, why, sizeof(why)) == 0)
 		return (0);
 	snprintf(text, size, "%s: %s", s->config == NULL ?
 	    "built-in configuration" : s->config, why);

@@ -11,6 +11,7 @@
 #include "gatewayd/forget.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/routes.h"
+#include "gatewayd/serving.h"
 #include "gatewayd/settings.h"
 #include "proto/channel.h"
 #include "proto/keys.h"
@@ -214,7 +215,7 @@ forget_ask(struct forget *f, struct redis *redis)
 	forget_arg(&a, strdup("2"));
 	forget_arg(&a, keys_group(prefix, f->group));
 	forget_arg(&a, keys_epoch(prefix, f->group));
-	routes_apps(f->all->settings->routes, forget_app_cb, &a);
+	serving_apps(f->all->settings, forget_app_cb, &a);
 	if (!a.failed)
 		rv = redis_command(redis, FORGET_MS,
 		    forget_cb, f, (int)a.n, (const char *const *)a.at, a.len);

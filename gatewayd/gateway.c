@@ -422,13 +422,15 @@ static void
 gateway_dead_elsewhere(const char *node, const struct rollcall_shard *d,
     void *arg)
 {
-	struct ctl	 m = { .type = CTL_DEAD, .slot = d->slot,
-			    .incarnation = d->incarnation,
-			    .text = slice_str(node) };
+	struct ctl	 m = { .type = CTL_DEAD, .text = slice_str(node) };
 	struct gateway	*g = arg;
 
-	log_info("node=%s slot=%u incarnation=%016" PRIx64 " is dead", node,
-	    (unsigned)d->slot, d->incarnation);
+	if (d != NULL) {
+		m.slot = d->slot;
+		m.incarnation = d->incarnation;
+		log_info("node=%s slot=%u incarnation=%016" PRIx64 " is dead",
+		    node, (unsigned)d->slot, d->incarnation);
+	}
 	for (size_t i = 0; g->roster != NULL && i < roster_nslots(g->roster);
 	    i++)
 		if (shard_open(roster_slot(g->roster, i)))

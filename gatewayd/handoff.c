@@ -329,7 +329,8 @@ handoff_place(struct handoffs *hs, struct handoff *h)
 {
 	const struct placement_ask	 ask = {
 		.id = h->ask.id, .group = h->ask.group, .uid = h->ask.uid,
-		.app = h->ask.app, .limit = h->ask.limit, .http = h->ask.http
+		.app = h->ask.app, .limit = h->ask.limit,
+		.place = h->ask.place, .http = h->ask.http
 	};
 	enum placement_answer		 answer;
 	struct place			*place;

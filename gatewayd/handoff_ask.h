@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
+#include "gatewayd/spot.h"
 
 struct address;
 struct capsule_header;
@@ -15,6 +16,7 @@ struct handoff_ask {
 	struct slice	 group;		/* data NULL: none */
 	struct slice	 uid, app, route, peer, via, early;
 	uint32_t	 limit;
+	enum spot_rule	 place;
 	uint32_t	 flags;		/* CAPSULE_F_* */
 	int		 http;		/* plain */
 	int		 raw;		/* not HTTP at all */

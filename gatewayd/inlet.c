@@ -98,7 +98,8 @@ static const struct {
 static int
 inlet_is_route_key(const char *key)
 {
-	static const char	*const keys[] = { "app", "group", "uid", "limit" };
+	static const char	*const keys[] = { "app", "group", "uid", "limit",
+				    "place" };
 
 	for (size_t i = 0; i < nitems(keys); i++)
 		if (strcmp(keys[i], key) == 0)
@@ -390,8 +391,8 @@ inlet_describe(const struct inlet *in, struct buf *b)
 {
 	if (in->route == NULL)
 		return;
-	buf_addf(b, "app=%s limit=%u", in->route->app,
-	    (unsigned)in->route->limit);
+	buf_addf(b, "app=%s limit=%u place=%s", in->route->app,
+	    (unsigned)in->route->limit, spot_name(in->route->place));
 	sources_describe(b, " group=\"", &in->route->group);
 	sources_describe(b, " uid=\"", &in->route->uid);
 	inlet_tell(in, b);

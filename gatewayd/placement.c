@@ -9,6 +9,7 @@
 #include "gatewayd/placement.h"
 #include "gatewayd/placement_in.h"
 #include "gatewayd/reserve.h"
+#include "gatewayd/spot.h"
 #include "proto/uids.h"
 
 static struct replica *placement_choose(const struct group *,
@@ -16,8 +17,6 @@ static struct replica *placement_choose(const struct group *,
 static struct site *placement_decide(struct placement *,
 	    const struct placement_ask *, struct group *, struct replica **,
 	    enum placement_why *);
-static struct site *placement_site_for(struct placement *,
-	    const struct group *);
 static struct place *placement_seat(struct placement *, struct site *,
 	    struct replica *, uint64_t, struct slice, int, int);
 static void	 placement_drop(struct placement *, struct place *, int *);
@@ -379,7 +378,8 @@ placement_decide(struct placement *p, const struct placement_ask *ask,
 	}
 	if (*r != NULL)
 		return ((*r)->site);
-	s = placement_site_for(p, g);
+	s = spot_find(p, g, ask->place, ask->group.data != NULL ? ask->group :
+	    ask->uid);
 	*why = s != NULL ? PLACEMENT_SITE : PLACEMENT_NOWHERE;
 	return (s);
 }
@@ -402,29 +402,6 @@ placement_choose(const struct group *g, struct slice uid,
 		return (g->current);
 	*why = PLACEMENT_LEAST;
 	return (group_least(g, 1));
-}
-
-/* The least loaded site with room that has no replica of g, which may be NULL. */
-static struct site *
-placement_site_for(struct placement *p, const struct group *g)
-{
-	struct list	*e, *tmp;
-	struct site	*s, *best = NULL;
-
-	p->mark++;
-	if (g != NULL) {
-		list_each(e, tmp, &g->replicas)
-			list_entry(e, struct replica, at)->site->mark = p->mark;
-	}
-	list_each(e, tmp, &p->sites) {
-		s = list_entry(e, struct site, at);
-		if (s->mark == p->mark || !site_room(s))
-			continue;
-		if (best == NULL || s->count < best->count ||
-		    (s->count == best->count && s->nreplicas < best->nreplicas))
-			best = s;
-	}
-	return (best);
 }
 
 /* Count a place in s and r (NULL: no group).  NULL: no memory, nothing done. */

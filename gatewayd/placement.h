@@ -12,6 +12,7 @@
 
 #include "common/bytes.h"
 #include "gatewayd/places.h"
+#include "gatewayd/spot.h"
 
 struct placement;
 
@@ -40,6 +41,7 @@ struct placement_ask {
 	struct slice	 group;		/* data NULL: none */
 	struct slice	 uid, app;
 	uint32_t	 limit;		/* per replica */
+	enum spot_rule	 place;		/* where a new replica begins */
 	int		 http;		/* plain: never moves stickiness or current,
 					   never needs a new shard; over the limit
 					   rather than refused */
@@ -54,7 +56,7 @@ enum placement_answer {
 /*
  * Where a newcomer goes, the first that has room: the replica that the uid was
  * placed in last; the current one of the group; the one with the fewest places; a
- * new one at the least loaded site without one.  On PLACED *out is set.  ENOMEM
+ * new one at a site without one, by the rule of its route.  On PLACED *out is set.  ENOMEM
  * reads as PLACEMENT_FULL.
  */
 enum placement_answer placement_take(struct placement *p,
@@ -65,7 +67,7 @@ enum placement_why {
 	PLACEMENT_CURRENT,	/* the group's current replica */
 	PLACEMENT_LEAST,	/* the replica with the fewest places */
 	PLACEMENT_OVER,		/* the same, over the limit */
-	PLACEMENT_SITE,		/* a new replica, at the least loaded shard */
+	PLACEMENT_SITE,		/* a new replica, at a shard by ask's place */
 	PLACEMENT_NOWHERE	/* see the answer */
 };
 struct placement_forecast {

@@ -245,8 +245,7 @@ roll_judge(struct rollcall *r, struct roll *n)
 		    ROLLCALL_DEAD_MS / 1000);
 	else
 		log_info("node=%s has left", n->plain);
-	for (size_t i = 0; i < n->nshards; i++)
-		r->ops->dead(n->plain, &n->shards[i], r->arg);
+	r->ops->dead(n->plain, NULL, r->arg);
 	r->ops->node_dead(n->plain, r->arg);
 }
 

@@ -26,7 +26,7 @@ struct rollcall_ops {
 	size_t	(*shards)(struct rollcall_shard *at, size_t max, void *arg);
 	/* Open connections and groups of this node. */
 	void	(*load)(size_t *connections, size_t *groups, void *arg);
-	/* That shard of another node is dead. */
+	/* That shard of another node is dead; NULL: all that it had up to now are. */
 	void	(*dead)(const char *node, const struct rollcall_shard *s,
 		    void *arg);
 	/* That node is: what it left is to be swept. */

@@ -152,6 +152,15 @@ route_keep_source(struct route *route, struct slice word, const char **why)
 }
 
 static int
+route_set_place(struct route *route, const char *value, const char **why)
+{
+	if (spot_parse(value, &route->place) == 0)
+		return (0);
+	*why = "is not one of least, spread, pack, hash";
+	return (-1);
+}
+
+static int
 route_set_keep(struct route *route, const char *value, const char **why)
 {
 	struct slice	 w;
@@ -261,6 +270,7 @@ static const struct {
 	{ "group",	route_set_group,	NULL },
 	{ "uid",	route_set_uid,		NULL },
 	{ "limit",	route_set_limit,	NULL },
+	{ "place",	route_set_place,	NULL },
 	{ "keep",	route_set_keep,		NULL },
 	{ "origin",	route_set_origin,	NULL },
 	{ "protocols",	route_set_protocols,	NULL },

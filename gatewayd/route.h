@@ -25,6 +25,7 @@
 #include "gatewayd/origin.h"
 #include "gatewayd/protocols.h"
 #include "gatewayd/source.h"
+#include "gatewayd/spot.h"
 #include "proto/capsule.h"
 #include "proto/limits.h"
 #include "proto/policy.h"
@@ -43,6 +44,7 @@ struct route {
 	char		 app[APP_MAX + 1];
 	struct sources	 group, uid;	/* group.n 0: none */
 	uint32_t	 limit;
+	enum spot_rule	 place;	/* where its replicas begin */
 	char		*keep[CAPSULE_HEADERS_MAX];
 	size_t		 nkeep;
 	struct sources	 kept;			/* path:NAME and its like: as */

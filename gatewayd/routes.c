@@ -314,6 +314,8 @@ routes_describe(const struct routes *r, void (*cb)(const char *, const char *,
 		buf_addf(&b, "\" app=%s", route->app);
 		sources_describe(&b, " group=\"", &route->group);
 		sources_describe(&b, " uid=\"", &route->uid);
+		if (route->place != SPOT_LEAST)
+			buf_addf(&b, " place=%s", spot_name(route->place));
 		if (buf_add(&b, "", 1) == 0)
 			cb(route->label, b.data, arg);
 	}
@@ -355,17 +357,17 @@ routes_each(const struct routes *r, void (*cb)(const struct route *, void *),
 		cb(list_entry(e, struct route, at), arg);
 }
 
-uint32_t
-routes_limit(const struct routes *r, struct slice app)
+const struct route *
+routes_of(const struct routes *r, struct slice app)
 {
 	const struct route	*route;
 
 	for (struct list *e = r->list.next; e != &r->list; e = e->next) {
 		route = list_entry(e, struct route, at);
 		if (route->group.n > 0 && slice_is(app, route->app))
-			return (route->limit);
+			return (route);
 	}
-	return (0);
+	return (NULL);
 }
 
 void

@@ -77,8 +77,8 @@ void	 routes_apps(const struct routes *r, void (*cb)(const char *app,
 /* Calls cb for each route. */
 void	 routes_each(const struct routes *r, void (*cb)(const struct route *route,
 	    void *arg), void *arg);
-/* The limit of the first route that has app and groups; 0: there is none. */
-uint32_t routes_limit(const struct routes *r, struct slice app);
+/* The first route that has app and groups, or NULL. */
+const struct route *routes_of(const struct routes *r, struct slice app);
 /* For the workers: calls cb for each key of each route that they are to know. */
 void	 routes_policies(const struct routes *r, void (*cb)(const char *label,
 	    const char *key, const char *value, void *arg), void *arg);

@@ -111,6 +111,7 @@ static const struct worker_row {
 	{ "store_ttl",		"store_ttl",	LIFETIME, 1, 10 * 365 * 86400 },
 	{ "store_visit_ttl",	"store_visit_ttl", LIFETIME, 1,
 	    10 * 365 * 86400 },
+	{ "store_replicas",	"store_replicas", UINT, 0, 16 },
 	{ "trusted_proxies",	"trusted_proxies", NETWORKS, 0, 0 },
 	{ "signing_key_file",	"signing_key_file", FILE_PATH, 0, 0 },
 	{ "pact_details",	"pact_details",	TEXT, 0, 0 },

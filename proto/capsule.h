@@ -36,6 +36,8 @@ enum capsule_protocol {		/* what its next byte will be */
 #define CAPSULE_F_TLS		0x40	/* the connection is a TLS client's, as its
 					   PROXY head says: its requests are, too */
 
+#define CAPSULE_F_DIALED	0x80	/* a shard opened it: no gateway knows of it */
+
 struct capsule_header { struct slice name, value; };
 struct capsule_mark { uint64_t origin, seq; };
 

@@ -18,7 +18,8 @@
  *	STAY (HTTP becomes a stream)
  *	GONE				PARTED
  *					FAREWELL* LOST* DEAD (another shard died;
- *					text: of which other node)
+ *					text: of which other node, all of it
+ *					with incarnation 0)
  *	ADOPT (going home)		ADOPTED
  *	PONG				PING
  *	LEAVING			DRAIN

@@ -82,6 +82,11 @@ enum gossip_type {
 	GOSSIP_TELL,		/* to from seq said prior head payload: the
 				   application's own, for the application of
 				   replica `to` */
+	GOSSIP_UIDS,		/* ask to from low uid: the first `low` uids that the
+				   receiver has behind that one, answered ANSWER:
+				   a byte, 1 if there are more, and proto/uids.h */
+	GOSSIP_CLOSE,		/* ask to from low uid payload: close the sockets of uid
+				   with that code and reason, answered DONE */
 	GOSSIP_NTYPES
 };
 

@@ -192,7 +192,8 @@ struct kennel_app {
 	int	(*ongone)(struct kennel_replica *, struct kennel_step *,
 		    uint64_t replica);
 	/* In every replica, in the same order: a step took effect, and changed
-	 * this.  data is what kennel_step() got; for ongone's it is empty. */
+	 * this.  data is what kennel_step() got; for ongone's, and where keys were
+	 * removed whose time has ended, it is empty. */
 	void	(*onstep)(struct kennel_replica *, const struct kennel_change *,
 		    size_t n, const char *data, size_t len);
 	/* The state is another one, and steps were missed: begin with it afresh. */
@@ -310,7 +311,11 @@ const char *kennel_request_peer(const struct kennel_request *);
 int	 kennel_request_proxied(const struct kennel_request *);
 /* Did the client ask over TLS (https), as a trusted proxy says? */
 int	 kennel_request_secure(const struct kennel_request *);
-/* NULL when the route has no group. */
+/*
+ * NULL when the route has no group.  Else this process has a part of the group that the
+ * route names until q is answered, whether or not any socket of the group is here, so
+ * that kennel_replica_broadcast(), _whisper() and _publish_all() reach all of it.
+ */
 struct kennel_replica *kennel_request_replica(const struct kennel_request *);
 /* Does it ask for an upgrade to WebSocket (rightly or not)? */
 int	 kennel_request_upgrades(const struct kennel_request *);
@@ -328,10 +333,24 @@ int	 kennel_header(struct kennel_request *, const char *name,
 	    const char *value);
 /*
  * Answer; ends q.  type NULL: no Content-Type.  status 200..599.  If the
- * client has gone, nothing happens.  HEAD gets no body.
+ * client has gone, nothing happens.  HEAD gets no body.  Where kennel_header() has given
+ * an ETag or Last-Modified, a GET that would be answered with 200 is answered with 304
+ * or 412 if it asks so.
  */
 void	 kennel_respond(struct kennel_request *, int status, const char *type,
 	    const char *body, size_t len);
+/*
+ * The same with length bytes (UINT64_MAX: the rest) of an open file, from offset on; fd
+ * stays yours, and may be closed.  The kernel sends it, in the client's time; a file that
+ * gets shorter meanwhile cuts the connection off.
+ *
+ * With status 200, a GET is answered as it asks: 206 or 416 for a Range (one; several are
+ * answered with all of it), which If-Range may bind, 304 or 412 for If-None-Match,
+ * If-Modified-Since, If-Match, If-Unmodified-Since.  ETag and Last-Modified are the
+ * file's, unless kennel_header() gave others.
+ */
+void	 kennel_respond_fd(struct kennel_request *, int status,
+	    const char *type, int fd, uint64_t offset, uint64_t length);
 /* Answer with a file of the pages directory (name without ".."); 404 if it is
  * not there.  The type follows the name's ending, unless kennel_header() gave one. */
 void	 kennel_respond_page(struct kennel_request *, const char *name);
@@ -561,6 +580,22 @@ size_t	 kennel_send_many(struct kennel_socket *const *to, size_t n,
 int	 kennel_send_headed(struct kennel_socket *, const char *head,
 	    size_t head_len, struct kennel_payload *);
 
+/*
+ * Open a connection to another server, as host:port, [IPv6]:port or unix:/path.  It is
+ * a raw client of app then (one that kennel_worker_main() got; it needs ondata), of no
+ * group: onopen, where kennel_socket_data() is arg already, ondata and the others.
+ * done (may be NULL) comes once, later: after onopen, with err 0; or with s NULL
+ * and err, an errno: ETIMEDOUT (nobody has answered within ms; 0: 10 s), ECONNREFUSED
+ * and its like, EHOSTUNREACH (the name has no address), ECONNABORTED (onopen said
+ * no), ECANCELED (the process ends).  All addresses of the name are tried in turn.
+ * Nothing blocks.  Such a connection has no place: it counts in no limit of the gateway,
+ * which knows nothing of it, and ends with its process.  Returns 0, or -1 with errno
+ * EINVAL, ENOMEM, EAGAIN, and done does not come.
+ */
+typedef void	kennel_dial_cb(struct kennel_socket *, int err, void *arg);
+int	 kennel_dial(const struct kennel_app *app, const char *address,
+	    unsigned ms, kennel_dial_cb *done, void *arg);
+
 /* ---- replicas ---- */
 
 typedef void	kennel_replica_done_cb(struct kennel_replica *, int err,
@@ -590,6 +625,43 @@ uint64_t kennel_replica_neighbour(const struct kennel_replica *, size_t i);
 const struct kennel_app *kennel_replica_app(const struct kennel_replica *);
 void	 kennel_replica_set_data(struct kennel_replica *, void *);
 void	*kennel_replica_data(const struct kennel_replica *);
+
+/* ---- who is there ---- */
+
+typedef void	kennel_each_socket_cb(struct kennel_socket *, void *arg);
+/*
+ * cb for each socket of this replica; of one uid in this replica.  cb may send, close,
+ * subscribe: who leaves meanwhile is left out, and who comes.  0, or -1 with errno
+ * ENOTCONN, EINVAL (no cb), ENOMEM.
+ */
+int	 kennel_replica_each(struct kennel_replica *,
+	    kennel_each_socket_cb *cb, void *arg);
+int	 kennel_replica_each_of(struct kennel_replica *, const char *uid,
+	    size_t uid_len, kennel_each_socket_cb *cb, void *arg);
+
+/*
+ * The uids of the whole group, on whatever shard, each once, in the order of their
+ * bytes, a page at a time: the first max (1 to 1024; 0: 1024) behind `after`, which is
+ * empty at first and then the last one of the page before.  more: there are others
+ * behind these.  err: 0; ETIMEDOUT, not all processes answered within deadline_ms (0:
+ * 2 s), and theirs are missing; ECANCELED, this replica has ended (it is NULL then);
+ * ENOMEM.  cb comes once, never from within.  Whoever was there all along is in exactly
+ * one page.  0, or -1 with errno ENOTCONN, EINVAL, ENOMEM.
+ */
+typedef void	kennel_uids_cb(struct kennel_replica *,
+		    const struct kennel_uid *uids, size_t n, int more, int err,
+		    void *arg);
+int	 kennel_replica_uids(struct kennel_replica *, const char *after,
+	    size_t after_len, size_t max, unsigned deadline_ms,
+	    kennel_uids_cb *cb, void *arg);
+/*
+ * kennel_close() all sockets of uid in the group, on whatever shard; who is opened
+ * later is not closed.  done as for kennel_replica_broadcast().  0, or -1 with errno
+ * ENOTCONN, EINVAL (no such code or reason; nobody is closed), ENOMEM.
+ */
+int	 kennel_close_uid(struct kennel_replica *, const char *uid,
+	    size_t uid_len, int code, const char *reason,
+	    kennel_replica_done_cb *done, void *arg);
 
 /* ---- gossip: one answer from each neighbour ---- */
 
@@ -662,6 +734,10 @@ int	 kennel_publish(struct kennel_socket *, const char *const *topics,
 int	 kennel_replica_publish(struct kennel_replica *,
 	    const char *const *topics, const char *data, size_t len,
 	    int flags);
+/* As kennel_replica_broadcast(): to the whole group. */
+int	 kennel_replica_publish_all(struct kennel_replica *,
+	    const char *const *topics, const char *data, size_t len,
+	    int flags, kennel_replica_done_cb *done, void *arg);
 
 /* ---- shared state: one order for all ---- */
 
@@ -730,9 +806,19 @@ void	 kennel_each_in(const struct kennel_step *, const char *map,
 void	 kennel_some_in(const struct kennel_step *, const char *map,
 	    uint64_t *cursor, size_t max, kennel_each_cb *cb, void *arg);
 /* Write; value NULL: remove.  0, or -1 with errno (EINVAL: no name of a map, they
- * do not begin with '.'; EMSGSIZE, E2BIG, ENOSPC, ENOMEM): the step is refused. */
+ * do not begin with '.' or "~."; EMSGSIZE, E2BIG, ENOSPC, ENOMEM): the step is refused. */
 int	 kennel_put(struct kennel_step *, const char *map, const char *key,
 	    size_t key_len, const char *value, size_t len);
+/*
+ * The same, and the key's time ends in ms (0: never; kennel_put() says so, too, of a key
+ * that had a time).  Then whoever decides for the group removes the key, by a step of
+ * its own: in every replica in the same place of the order, with onstep, whose data is
+ * empty.  That is within a second after the time, with very many such keys a little later;
+ * until then the key is there.  Where nobody was connected or Redis was away, it is made
+ * up for.  Counts as two writes.  EMSGSIZE: map and key are more than 4095 bytes together.
+ */
+int	 kennel_put_ttl(struct kennel_step *, const char *map, const char *key,
+	    size_t key_len, const char *value, size_t len, uint64_t ms);
 /* How often the step may still write. */
 size_t	 kennel_put_left(const struct kennel_step *);
 /* How many bytes the group's state may still grow (`store_max`); what the step

@@ -48,7 +48,8 @@ static const struct {
 	OPTIONS_UINT(ping_ms), OPTIONS_UINT(drain_ms), OPTIONS_UINT(whisper_ask),
 	OPTIONS_UINT(deflate), OPTIONS_SIZE(store_max), OPTIONS_UINT(io_uring),
 	OPTIONS_UINT(turn_ms), OPTIONS_UINT(orphan_ms),
-	OPTIONS_UINT(store_ttl), OPTIONS_UINT(store_visit_ttl),
+	OPTIONS_UINT(store_ttl), OPTIONS_UINT(store_replicas),
+	OPTIONS_UINT(store_visit_ttl),
 	OPTIONS_UINT(work_threads), OPTIONS_UINT(work_queue),
 };
 

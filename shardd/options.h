@@ -28,6 +28,7 @@ struct options {			/* defaults in options.c */
 	unsigned	 turn_ms;		/* 10: work at one go */
 	size_t		 store_max;		/* 16 MiB: a group's state */
 	unsigned	 store_ttl;		/* s after its last use; 0: for ever */
+	unsigned	 store_replicas;	/* 0: of Redis, that have what is announced */
 	unsigned	 store_visit_ttl;	/* a day: if only visits wrote to it */
 	unsigned	 work_threads;		/* 4: kennel_work()'s, at most */
 	unsigned	 work_queue;		/* 1 000: jobs that wait for one */

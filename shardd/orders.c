@@ -279,7 +279,10 @@ orders_dead(struct worker *w, struct order_in *o)
 		    w->groups.hood.bus, o->m->text)) == NULL)
 			return (0);
 	}
-	groups_shard_dead(&w->groups, &peer);
+	if (peer.node != NULL && peer.incarnation == 0)
+		groups_node_dead(&w->groups, peer.node);
+	else
+		groups_shard_dead(&w->groups, &peer);
 	return (0);
 }
 

@@ -30,6 +30,7 @@
 #include "shardd/leavings.h"
 #include "shardd/orders.h"
 #include "shardd/session/parting.h"
+#include "shardd/session/outgoing.h"
 #include "shardd/session/session.h"
 #include "shardd/worker.h"
 
@@ -169,6 +170,7 @@ start_surround(struct worker *w)
 
 	around = (struct surroundings){
 		.base = w->base, .opt = &w->opt, .groups = &w->groups,
+		.sessions = &w->sessions,
 		.node = w->node, .address = w->address, .slot = w->slot,
 	};
 	surroundings = &around;
@@ -183,6 +185,7 @@ start_end(struct worker *w)
 	budget_set(0);			/* nobody has to wait for us */
 	stuck = work_end();
 	orders_drop_parked(w);
+	outgoing_end(&w->sessions);
 	clients_end(&w->sessions.clients);	/* not fast enough */
 	parting_all(&w->sessions);
 	turn_end();

@@ -1,5 +1,7 @@
 /* What a worker does as a whole: it gets ready, drains, and leaves. */
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +46,20 @@ worker_open_store(struct worker *w, const char *url)
 	return (0);
 }
 
+/* Other nodes have the same store: who decides, its epochs say.  0, or -1 with errno. */
+static int
+worker_share_store(struct worker *w)
+{
+	const char	*prefix = lookup_prefix(w->groups.hood.lookup);
+	char		 ours[NODE_MAX + 2];
+
+	snprintf(ours, sizeof(ours), "%s/", w->node);
+	w->desk.us = keys_shard(prefix, w->address);
+	w->desk.ours = keys_shard(prefix, ours);
+	store_set_replicas(w->desk.store, w->opt.store_replicas);
+	return (w->desk.us == NULL || w->desk.ours == NULL ? -1 : 0);
+}
+
 /* If Redis is shared with other nodes, there is a bus.  0, or -1 with errno. */
 static int
 worker_open_bus(struct worker *w, const char *url, const char *prefix)
@@ -83,6 +99,9 @@ worker_start(struct worker *w)
 		log_warn("store: %s", strerror(errno));
 		return (-1);
 	}
+	if (w->groups.hood.bus != NULL && w->desk.store != NULL &&
+	    worker_share_store(w) == -1)
+		return (-1);
 	w->started_up = 1;
 	budget_set(w->opt.turn_ms);
 	if (applications_launch(&w->sessions.apps) == -1)
@@ -312,4 +331,6 @@ worker_end_groups(struct worker *w)
 	groups_clear(&w->groups);
 	w->sessions.lookup = NULL;
 	store_free(w->desk.store);
+	free(w->desk.us);
+	free(w->desk.ours);
 }

@@ -68,7 +68,7 @@ int
 kennel_request_stream(struct kennel_request *q)
 {
 	if (!api_before_body(q) || q->body.len > 0 || q->spool != NULL) {
-		errno = EINVAL;
+		errno = q == NULL ? ENOTCONN : EINVAL;
 		return (-1);
 	}
 	q->streamed = 1;
@@ -79,7 +79,7 @@ int
 kennel_request_max(struct kennel_request *q, uint64_t max)
 {
 	if (!api_before_body(q)) {
-		errno = EINVAL;
+		errno = q == NULL ? ENOTCONN : EINVAL;
 		return (-1);
 	}
 	q->body_max = max == 0 ? UINT64_MAX : max;

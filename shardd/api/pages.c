@@ -1,5 +1,6 @@
 /*
- * Files of the pages directory, kept in memory while they are unchanged.
+ * Files of the pages directory, kept in memory while they are unchanged, as they are
+ * and compressed.
  * These files are few and small, and only names without '/' and leading '.' are
  * looked for: nothing from outside becomes a path.
  */
@@ -7,43 +8,55 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <zlib.h>
+
 #include "common/bytes.h"
 #include "common/log.h"
 #include "common/map.h"
 #include "common/proc.h"
+#include "proto/http_cond.h"
 #include "shardd/client/request.h"
 #include "shardd/kennel.h"
 
 #define PAGES_FILE_MAX	(8 << 20)	/* bytes */
 #define PAGES_MAX	256		/* files kept */
+#define PAGES_GZIP_MIN	256		/* bytes that are worth it */
+#define PAGES_GZIP_MAX	(1 << 20)
+#define PAGES_WINDOW	(15 + 16)	/* zlib's: gzip, 32 KiB */
 
 struct pages_file {
 	struct map_node	 by_name;
 	struct timespec	 changed;
 	off_t		 size;
 	char		*data;
+	char		*gzip;		/* the same compressed, or NULL */
+	size_t		 gzip_len;
+	uint64_t	 hash;		/* of data */
 	char		 name[];
 };
 
 static struct map	 pages;
 
 static const struct {
-	const char	*ending, *type;
+	const char	*ending, *type, *cache;
+	int		 text;		/* it gets shorter */
 } pages_types[] = {
-	{ ".html", "text/html;charset=utf-8" },
-	{ ".css", "text/css;charset=utf-8" },
-	{ ".js", "text/javascript;charset=utf-8" },
-	{ ".json", "application/json" },
-	{ ".svg", "image/svg+xml" },
-	{ ".png", "image/png" },
-	{ ".ico", "image/x-icon" },
-	{ ".txt", "text/plain;charset=utf-8" },
+	{ ".html", "text/html;charset=utf-8", "no-cache", 1 },
+	{ ".css", "text/css;charset=utf-8", "no-cache", 1 },
+	{ ".js", "text/javascript;charset=utf-8", "no-cache", 1 },
+	{ ".json", "application/json", "no-cache", 1 },
+	{ ".txt", "text/plain;charset=utf-8", "no-cache", 1 },
+	{ ".svg", "image/svg+xml", "max-age=86400", 1 },
+	{ ".png", "image/png", "max-age=86400", 0 },
+	{ ".ico", "image/x-icon", "max-age=86400", 0 },
+	{ "", "application/octet-stream", "no-cache", 0 },
 };
 
 /* The directory: configured, installed, or in the build tree. */
@@ -66,16 +79,56 @@ pages_dir(void)
 	return (dir);
 }
 
-/* The Content-Type that the ending of a name stands for. */
-static const char *
-pages_type(const char *name)
+/* What the ending of a name stands for: a row of pages_types. */
+static size_t
+pages_kind(const char *name)
 {
 	const char	*dot = strrchr(name, '.');
+	size_t		 i = 0;
 
-	for (size_t i = 0; dot != NULL && i < nitems(pages_types); i++)
-		if (strcmp(pages_types[i].ending, dot) == 0)
-			return (pages_types[i].type);
-	return ("application/octet-stream");
+	while (i < nitems(pages_types) - 1 &&
+	    (dot == NULL || strcmp(pages_types[i].ending, dot) != 0))
+		i++;
+	return (i);
+}
+
+/* Compress p, which has just been read, if that is worth it. */
+static void
+pages_compress(struct pages_file *p)
+{
+	z_stream	 z = { 0 };
+	size_t		 room = (size_t)p->size;
+
+	free(p->gzip);
+	p->gzip = NULL;
+	if (!pages_types[pages_kind(p->name)].text ||
+	    room < PAGES_GZIP_MIN || room > PAGES_GZIP_MAX ||
+	    deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, PAGES_WINDOW, 8,
+	    Z_DEFAULT_STRATEGY) != Z_OK)
+		return;
+	if ((p->gzip = malloc(room)) != NULL) {
+		z.next_in = (Bytef *)p->data;
+		z.avail_in = (uInt)room;
+		z.next_out = (Bytef *)p->gzip;
+		z.avail_out = (uInt)room;	/* longer is not better */
+		if (deflate(&z, Z_FINISH) != Z_STREAM_END) {
+			free(p->gzip);
+			p->gzip = NULL;
+		}
+		p->gzip_len = z.total_out;
+	}
+	deflateEnd(&z);
+}
+
+/* FNV-1a. */
+static uint64_t
+pages_hash(const char *data, size_t len)
+{
+	uint64_t	 h = UINT64_C(14695981039346656037);
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)data[i]) * UINT64_C(1099511628211);
+	return (h);
 }
 
 /* Read the file, whose state is st, into p.  0 or -1. */
@@ -95,6 +148,8 @@ pages_read(struct pages_file *p, int fd, const struct stat *st)
 	p->data = data;
 	p->size = at;
 	p->changed = st->st_mtim;
+	p->hash = pages_hash(data, (size_t)at);
+	pages_compress(p);
 	return (0);
 }
 
@@ -154,16 +209,30 @@ void
 kennel_respond_page(struct kennel_request *q, const char *name)
 {
 	struct pages_file	*p = name == NULL ? NULL : pages_get(name);
+	char			 tag[32];
+	size_t			 kind;
+	int			 gzip;
 
 	if (p == NULL) {
 		kennel_respond(q, 404, NULL, NULL, 0);
 		return;
 	}
-	kennel_header(q, "Cache-Control", "no-cache");
+	kind = pages_kind(name);
+	gzip = p->gzip != NULL && q != NULL && http_takes_gzip(&q->h);
+	/* Another tag for other bytes; the same in all shards. */
+	snprintf(tag, sizeof(tag), "\"%016" PRIx64 "%s\"", p->hash,
+	    gzip ? "-gzip" : "");
+	kennel_header(q, "ETag", tag);
+	kennel_header(q, "Cache-Control", pages_types[kind].cache);
+	if (p->gzip != NULL)
+		kennel_header(q, "Vary", "Accept-Encoding");
+	if (gzip)
+		kennel_header(q, "Content-Encoding", "gzip");
 	kennel_header(q, "X-Content-Type-Options", "nosniff");
 	kennel_header(q, "Content-Security-Policy", "default-src 'self'; "
 	    "connect-src 'self' ws: wss:; img-src 'self' data:; "
 	    "base-uri 'none'; form-action 'self'");
-	kennel_respond(q, 200, request_says(q, "Content-Type") ? NULL : pages_type(name), p->data,
-	    (size_t)p->size);
+	kennel_respond(q, 200, request_says(q, "Content-Type") ? NULL :
+	    pages_types[kind].type, gzip ? p->gzip : p->data,
+	    gzip ? p->gzip_len : (size_t)p->size);
 }

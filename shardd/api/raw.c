@@ -6,10 +6,13 @@
 #include "common/turn.h"
 #include "proto/ws_frame.h"
 #include "shardd/api/api.h"
+#include "shardd/api/surroundings.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/policy.h"
 #include "shardd/kennel.h"
+#include "shardd/session/outgoing.h"
+#include "shardd/session/sessions.h"
 #include "shardd/session/verbs.h"
 
 #define RAW_HEAD_MAX	(64 << 10)	/* bytes before a payload */
@@ -149,4 +152,20 @@ kennel_send_headed(struct kennel_socket *s, const char *head, size_t head_len,
 	r = raw_send(s, h, payload_of(p));
 	payload_unref(h);
 	return (r);
+}
+
+int
+kennel_dial(const struct kennel_app *app, const char *address, unsigned ms,
+    kennel_dial_cb *done, void *arg)
+{
+	struct sessions			*s = surroundings->sessions;
+	const struct applications	*apps = &s->apps;
+
+	if (app < apps->at || app >= apps->at + apps->n ||
+	    app->ondata == NULL || address == NULL) {
+		errno = EINVAL;
+		return (-1);
+	}
+	return (outgoing_dial(s, surroundings->base, app, address, ms, done,
+	    arg));
 }

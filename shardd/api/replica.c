@@ -10,6 +10,7 @@
 #include "shardd/group/group.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
+#include "shardd/group/topics.h"
 #include "shardd/kennel.h"
 #include "shardd/state/authority.h"
 
@@ -91,15 +92,45 @@ kennel_replica_emit(struct kennel_replica *r, const char *data, size_t len,
 	return (0);
 }
 
-/* Broadcast, or whisper when uid is given. */
+/* Whom a replica's call is for: all, a uid, or the subscribers of topics. */
+struct api_reach {
+	enum { API_ALL, API_UID, API_TOPICS } kind;
+	struct slice	 name;		/* the uid, or topics_pack()'s */
+};
+
+/* p, here and at all neighbours.  -1 with errno. */
 static int
-api_replica_call(struct replica *r, const struct slice *uid, const char *data,
-    size_t len, int flags, kennel_replica_done_cb *done, void *arg)
+api_replica_say(struct replica *r, const struct api_reach *to,
+    struct payload *p, fan_done_cb *done, void *arg)
 {
 	struct slice	 nobody = { NULL, 0 };
+	int		 waiting;
+
+	switch (to->kind) {
+	case API_UID:
+		replica_whisper(r, to->name, p, 0);
+		return (fan_whisper(r->neighbours, replica_group(r), to->name,
+		    p, &waiting, api_settled_cb, NULL, done, arg));
+	case API_TOPICS:
+		topics_emit(r, to->name, p, nobody);
+		return (fan_publish(r->neighbours, to->name, p, nobody, done,
+		    arg));
+	case API_ALL:
+		break;
+	}
+	replica_emit(r, p, nobody);
+	return (fan_cast(r->neighbours, p, nobody, done, arg));
+}
+
+/* What nobody in particular says to the group. */
+static int
+api_replica_call(struct replica *r, const struct api_reach *to,
+    const char *data, size_t len, int flags, kennel_replica_done_cb *done,
+    void *arg)
+{
 	struct api_done	*d = NULL;
 	struct payload	*p;
-	int		 waiting, n = -1;
+	int		 n = -1;
 
 	if (r == NULL || r->neighbours == NULL) {
 		errno = ENOTCONN;
@@ -113,15 +144,7 @@ api_replica_call(struct replica *r, const struct slice *uid, const char *data,
 		return (-1);
 	if (done != NULL && (d = api_promise(r, done, NULL, arg)) == NULL)
 		goto out;
-	if (uid == NULL) {
-		replica_emit(r, p, nobody);
-		n = fan_cast(r->neighbours, p, nobody,
-		    d != NULL ? api_done_cb : NULL, d);
-	} else {
-		replica_whisper(r, *uid, p, 0);
-		n = fan_whisper(r->neighbours, replica_group(r), *uid, p, &waiting,
-		    api_settled_cb, NULL, d != NULL ? api_done_cb : NULL, d);
-	}
+	n = api_replica_say(r, to, p, d != NULL ? api_done_cb : NULL, d);
 	if (n == -1)
 		free(d);
 out:
@@ -133,7 +156,9 @@ int
 kennel_replica_broadcast(struct kennel_replica *r, const char *data,
     size_t len, int flags, kennel_replica_done_cb *done, void *arg)
 {
-	return (api_replica_call(replica_of(r), NULL, data, len, flags, done,
+	const struct api_reach	 to = { .kind = API_ALL };
+
+	return (api_replica_call(replica_of(r), &to, data, len, flags, done,
 	    arg));
 }
 
@@ -142,10 +167,32 @@ kennel_replica_whisper(struct kennel_replica *r, const char *uid,
     size_t uid_len, const char *data, size_t len, int flags,
     kennel_replica_done_cb *done, void *arg)
 {
-	struct slice	 to = api_text(uid, uid_len);
+	const struct api_reach	 to = { API_UID, api_text(uid, uid_len) };
 
 	return (api_replica_call(replica_of(r), &to, data, len, flags, done,
 	    arg));
+}
+
+int
+kennel_replica_publish_all(struct kennel_replica *r,
+    const char *const *topics, const char *data, size_t len, int flags,
+    kennel_replica_done_cb *done, void *arg)
+{
+	struct api_reach	 to = { .kind = API_TOPICS };
+	struct buf		 names = { 0 };
+	int			 rv = -1;
+
+	if (r == NULL || topics == NULL) {
+		errno = r == NULL ? ENOTCONN : EINVAL;
+		return (-1);
+	}
+	if (topics_pack(&names, topics) == 0) {
+		to.name = slice_of(names.data, names.len);
+		rv = api_replica_call(replica_of(r), &to, data, len, flags,
+		    done, arg);
+	}
+	buf_clear(&names);
+	return (rv);
 }
 
 int

@@ -10,6 +10,7 @@
 #include "proto/http_reply.h"
 #include "proto/pattern.h"
 #include "shardd/api/api.h"
+#include "shardd/api/entity.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/http.h"
@@ -215,6 +216,11 @@ kennel_respond(struct kennel_request *q, int status, const char *type,
 		type = NULL;
 		len = 0;
 	}
+	if (status == 200 && (slice_is(q->h.method, "GET") ||
+	    slice_is(q->h.method, "HEAD")) && (request_says(q, "ETag") ||
+	    request_says(q, "Last-Modified")) &&
+	    entity_ask(q, NULL, 0, len, NULL) != 200)
+		return;
 	/* An error without words says at least which. */
 	if (status >= 400 && len == 0 && type == NULL) {
 		type = "text/plain";

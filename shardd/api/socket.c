@@ -125,33 +125,12 @@ kennel_step(struct kennel_socket *s, const char *data, size_t len,
 int
 kennel_close(struct kennel_socket *s, int code, const char *reason)
 {
-	struct conn	*c = conn_of(s);
-	struct verb	*v;
-	size_t		 n = reason == NULL ? 0 : strlen(reason);
-
-	if (c == NULL) {
+	if (s == NULL) {
 		errno = ENOTCONN;
 		return (-1);
 	}
-	if (!ws_close_ok(code, slice_of(reason, n))) {
-		errno = EINVAL;
-		return (-1);
-	}
-	if (c->state != CONN_OPEN) {
-		errno = EPIPE;
-		return (-1);
-	}
-	if ((v = calloc(1, sizeof(*v) + n + 1)) == NULL) {
-		conn_doom(c, CLOSE_NO_MEMORY);
-		return (0);
-	}
-	v->kind = VERB_CLOSE;
-	v->code = code;
-	if (n > 0)
-		memcpy(v->text, reason, n);
-	verbs_call(c, v);
-	free(v);
-	return (0);
+	return (verbs_close(conn_of(s), code, slice_str(reason == NULL ? "" :
+	    reason)));
 }
 
 const char *

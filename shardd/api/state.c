@@ -7,6 +7,7 @@
 #include "shardd/kennel.h"
 #include "shardd/state/authority.h"
 #include "shardd/state/decide.h"
+#include "shardd/state/expiry.h"
 
 /* The state of r's group as it is known here; empty where there is none. */
 static const struct maps *
@@ -64,6 +65,8 @@ kennel_some(const struct kennel_replica *r, const char *map, uint64_t *cursor,
 {
 	struct api_each	 e = { cb, arg };
 
+	if (cb == NULL || cursor == NULL)
+		return;
 	maps_some(api_maps(r), slice_str(map), cursor, max, api_each_cb, &e);
 }
 
@@ -97,6 +100,8 @@ kennel_some_in(const struct kennel_step *t, const char *map, uint64_t *cursor,
 {
 	struct api_each	 e = { cb, arg };
 
+	if (t == NULL || cb == NULL || cursor == NULL)
+		return;
 	decide_some(t, slice_str(map), cursor, max, api_each_cb, &e);
 }
 
@@ -108,8 +113,20 @@ kennel_put(struct kennel_step *t, const char *map, const char *key,
 		errno = ENOTCONN;
 		return (-1);
 	}
-	return (decide_put(t, slice_str(map), api_text(key, key_len),
-	    slice_of(value, len)));
+	return (expiry_put(t, slice_str(map), api_text(key, key_len),
+	    slice_of(value, len), 0));
+}
+
+int
+kennel_put_ttl(struct kennel_step *t, const char *map, const char *key,
+    size_t key_len, const char *value, size_t len, uint64_t ms)
+{
+	if (t == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	return (expiry_put(t, slice_str(map), api_text(key, key_len),
+	    slice_of(value, len), ms));
 }
 
 size_t
@@ -121,11 +138,12 @@ kennel_put_left(const struct kennel_step *t)
 size_t
 kennel_room_left(const struct kennel_step *t)
 {
-	return (decide_room(t));
+	return (t == NULL ? 0 : decide_room(t));
 }
 
 void
 kennel_passing(struct kennel_step *t)
 {
-	t->passing = 1;
+	if (t != NULL)
+		t->passing = 1;
 }

@@ -10,11 +10,13 @@
 struct event_base;
 struct groups;
 struct options;
+struct sessions;
 
 struct surroundings {
 	struct event_base *base;
 	const struct options *opt;
 	const struct groups *groups;
+	struct sessions	*sessions;
 	const char	*node, *address;	/* empty before WELCOME */
 	uint32_t	 slot;
 };

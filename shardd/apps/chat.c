@@ -13,26 +13,10 @@
 #include "shardd/apps/apps.h"
 #include "shardd/apps/chat_event.h"
 #include "shardd/apps/chat_http.h"
+#include "shardd/apps/chat_post.h"
+#include "shardd/apps/chat_say.h"
+#include "shardd/apps/chat_users.h"
 #include "shardd/apps/js.h"
-
-#define CHAT_PART	(64 << 10)	/* bytes of names that a replica lists */
-#define CHAT_LIST	(128 << 10)	/* and of all of them */
-
-struct chat_word {
-	const char	*at;
-	size_t		 len;
-};
-
-enum chat_verb { CHAT_ALL, CHAT_GROUP, CHAT_WHISPER };
-
-static const struct chat_command {
-	const char	*name;
-	enum chat_verb	 verb;
-} chat_commands[] = {
-	{ "/g", CHAT_GROUP },	{ "/group", CHAT_GROUP },
-	{ "/w", CHAT_WHISPER },	{ "/msg", CHAT_WHISPER },
-	{ "/a", CHAT_ALL },	{ "/all", CHAT_ALL },
-};
 
 /* ---- events ---- */
 
@@ -66,277 +50,31 @@ chat_user_event(struct kennel_socket *s, const char *type)
 	return (o);
 }
 
-/* ---- users ---- */
+/* ---- messages ---- */
 
-/* The replica's data: uid -> number of its sockets here. */
-static int
-chat_start(struct kennel_replica *r)
-{
-	json_t	*users = json_object();
-
-	kennel_replica_set_data(r, users);
-	return (users == NULL ? -1 : 0);
-}
-
-static void
-chat_stop(struct kennel_replica *r)
-{
-	json_decref(kennel_replica_data(r));
-}
-
-static void
-chat_count(struct kennel_socket *s, int step)
-{
-	json_t		*users;
-	json_int_t	 n;
-	size_t		 len;
-	const char	*uid = kennel_socket_uid(s, &len);
-
-	users = kennel_replica_data(kennel_socket_replica(s));
-	n = json_integer_value(json_object_getn(users, uid, len)) + step;
-	if (n > 0)
-		json_object_setn_new(users, uid, len, json_integer(n));
-	else
-		json_object_deln(users, uid, len);
-}
-
-/*
- * {"shard":address,"names":["name", ...],"more":n} of those here: those who came
- * first, as many as fit, and how many others there are.  NULL without memory.
- */
-static json_t *
-chat_part(struct kennel_replica *r)
-{
-	json_t		*names = json_array(), *users, *n;
-	const char	*key;
-	size_t		 len, bytes = 0, told = 0;
-
-	users = kennel_replica_data(r);
-	json_object_keylen_foreach(users, key, len, n) {
-		if ((bytes += len) > CHAT_PART)
-			break;
-		json_array_append_new(names, chat_string(key, len));
-		told++;
-	}
-	return (json_pack("{s:s, s:o, s:I}", "shard", kennel_address(), "names",
-	    names, "more", (json_int_t)(json_object_size(users) - told)));
-}
-
-static void
-chat_gossip(struct kennel_replica *r, struct kennel_answer *a,
-    const char *msg, size_t msg_len)
-{
-	char	*text;
-	size_t	 len;
-
-	(void)msg, (void)msg_len;	/* there is one question only */
-	if ((text = chat_dump(chat_part(r), &len)) == NULL)
-		kennel_answer_error(a, "out of memory");
-	else
-		kennel_answer(a, text, len);
-	free(text);
-}
-
-struct chat_list {
-	json_t		*list;		/* distinct names */
-	json_t		*where;		/* name -> its shards' addresses */
-	json_int_t	 more;		/* that did not fit */
-	size_t		 bytes;		/* of names */
-};
-
-/* Add a replica's part. */
-static void
-chat_merge(struct chat_list *l, const json_t *part)
-{
-	json_t		*shard = json_object_get(part, "shard"), *name, *at;
-	size_t		 i, len;
-	const char	*s;
-
-	l->more += json_integer_value(json_object_get(part, "more"));
-	json_array_foreach(json_object_get(part, "names"), i, name) {
-		if ((s = json_string_value(name)) == NULL)
-			continue;
-		len = json_string_length(name);
-		if ((at = json_object_getn(l->where, s, len)) == NULL) {
-			if (l->bytes + len > CHAT_LIST) {
-				l->more++;
-				continue;
-			}
-			l->bytes += len;
-			json_array_append(l->list, name);
-			at = json_array();
-			json_object_setn_new(l->where, s, len, at);
-		}
-		json_array_append(at, shard);
-	}
-}
-
+/* Everybody has answered: the list for who has asked. */
 static void
 chat_list_cb(struct kennel_socket *s, const struct kennel_slot *slots,
     size_t n, void *arg)
 {
-	struct chat_list	 l = { .list = json_array(),
-				    .where = json_object() };
-	json_t			*part, *o;
-	char			*text;
-	size_t			 len;
+	size_t	 len;
+	char	*text = chat_users_list(kennel_socket_replica(s), slots, n, &len);
 
 	(void)arg;
-	for (size_t i = 0; i < n; i++) {
-		if (slots[i].data == NULL)
-			continue;
-		part = json_loadb(slots[i].data, slots[i].len, JSON_ALLOW_NUL,
-		    NULL);
-		chat_merge(&l, part);
-		json_decref(part);
-	}
-	part = chat_part(kennel_socket_replica(s));
-	chat_merge(&l, part);
-	json_decref(part);
-	o = json_pack("{s:s, s:o, s:o, s:I}", "type", "user:list", "list",
-	    l.list, "shards", l.where, "time", (json_int_t)kennel_time());
-	if (l.more > 0)
-		json_object_set_new(o, "more", json_integer(l.more));
-	if ((text = chat_dump(o, &len)) != NULL)
+	if (text != NULL)
 		kennel_send(s, text, len, 0);
 	free(text);
 }
 
-/* ---- words ---- */
-
-/* Length of the white space character at p (as JavaScript's \s), or 0. */
-static size_t
-chat_space(const char *p, const char *end)
-{
-	const unsigned char	*u = (const unsigned char *)p;
-	unsigned		 c;
-
-	if (p >= end)
-		return (0);
-	if (*u == ' ' || (*u >= '\t' && *u <= '\r'))
-		return (1);
-	if (end - p >= 2 && u[0] == 0xc2 && u[1] == 0xa0)
-		return (2);
-	if (end - p < 3 || u[0] < 0xe1 || u[0] > 0xef)
-		return (0);
-	c = (u[0] & 0xfu) << 12 | (u[1] & 0x3fu) << 6 | (u[2] & 0x3fu);
-	if (c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
-	    c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000 ||
-	    c == 0xfeff)
-		return (3);
-	return (0);
-}
-
+/* What a socket's user says. */
 static void
-chat_skip(struct chat_word *w)
+chat_said(struct kennel_socket *s, const json_t *text)
 {
-	size_t	 n;
+	struct chat_speaker	 f = { .s = s,
+				    .r = kennel_socket_replica(s) };
 
-	while ((n = chat_space(w->at, w->at + w->len)) > 0)
-		w->at += n, w->len -= n;
-}
-
-/* Cut the first word off rest. */
-static struct chat_word
-chat_next(struct chat_word *rest)
-{
-	struct chat_word	 word = { rest->at, 0 };
-
-	while (rest->len > 0 && chat_space(rest->at, rest->at + rest->len) == 0)
-		rest->at++, rest->len--, word.len++;
-	return (word);
-}
-
-static struct chat_word
-chat_trim(const char *s, size_t len)
-{
-	struct chat_word	 w = { s, len };
-	const char		*end = s, *p;
-
-	chat_skip(&w);
-	for (p = w.at; p < s + len; ) {
-		size_t	 n = chat_space(p, s + len);
-
-		p += n > 0 ? n : 1;
-		if (n == 0)
-			end = p;
-	}
-	w.len = end > w.at ? (size_t)(end - w.at) : 0;
-	return (w);
-}
-
-/*
- * What does this text ask for?  On return *text is what to say, *target whom to.
- * A command that lacks its text is no command.
- */
-static enum chat_verb
-chat_parse(struct chat_word *text, struct chat_word *target)
-{
-	struct chat_word	 rest = *text, name, to = { NULL, 0 };
-
-	name = chat_next(&rest);
-	for (size_t i = 0; i < sizeof(chat_commands) / sizeof(*chat_commands);
-	    i++) {
-		const struct chat_command	*c = &chat_commands[i];
-
-		if (strlen(c->name) != name.len ||
-		    memcmp(c->name, name.at, name.len) != 0)
-			continue;
-		chat_skip(&rest);
-		if (c->verb == CHAT_WHISPER) {
-			to = chat_next(&rest);
-			chat_skip(&rest);
-		}
-		if (rest.len == 0)
-			break;
-		*text = rest;
-		*target = to;
-		return (c->verb);
-	}
-	return (CHAT_ALL);
-}
-
-/* ---- messages ---- */
-
-/* The target has it: now the sender's own copy. */
-static void
-chat_echo_cb(struct kennel_socket *s, int err, void *arg)
-{
-	char	*text = arg;
-
-	(void)err;
-	kennel_send(s, text, strlen(text), 0);
-	free(text);
-}
-
-static void
-chat_say(struct kennel_socket *s, const char *said, size_t said_len)
-{
-	struct chat_word	 w = chat_trim(said, said_len), to = { NULL, 0 };
-	enum chat_verb		 verb = chat_parse(&w, &to);
-	json_t			*o = chat_event("user:msg", chat_uid(s));
-	size_t			 len;
-	char			*text;
-
-	json_object_set_new(o, "text", chat_string(w.at, w.len));
-	if (verb == CHAT_GROUP)
-		json_object_set_new(o, "meta", json_string("group"));
-	if (verb == CHAT_WHISPER) {
-		json_object_set_new(o, "meta", json_string("whisper"));
-		json_object_set_new(o, "to", chat_string(to.at, to.len));
-	}
-	if ((text = chat_dump(o, &len)) == NULL)
-		return;
-	if (verb == CHAT_WHISPER) {
-		if (kennel_whisper(s, to.at, to.len, text, len, 0,
-		    chat_echo_cb, text) == 0)
-			return;		/* chat_echo_cb frees it */
-		kennel_send(s, text, len, 0);
-	} else if (verb == CHAT_GROUP)
-		kennel_emit(s, text, len, KENNEL_SELF);
-	else
-		kennel_broadcast(s, text, len, KENNEL_SELF, NULL, NULL);
-	free(text);
+	f.uid = kennel_socket_uid(s, &f.uid_len);
+	chat_say(&f, json_string_value(text), json_string_length(text));
 }
 
 /* To the sender: why its message led to nothing. */
@@ -389,14 +127,6 @@ chat_pass(struct kennel_socket *s, json_t *o, const char *data, size_t len)
 	json_decref(uid);
 }
 
-static int
-chat_is(const json_t *type, const char *name)
-{
-	return (json_is_string(type) &&
-	    json_string_length(type) == strlen(name) &&
-	    strcmp(json_string_value(type), name) == 0);
-}
-
 static void
 chat_message(struct kennel_socket *s, const struct kennel_message *m)
 {
@@ -418,8 +148,7 @@ chat_message(struct kennel_socket *s, const struct kennel_message *m)
 		kennel_gossip(s, "{}", 2, 0, chat_list_cb, NULL);
 	else if (chat_is(type, "msg")) {
 		if (json_is_string(said = json_object_get(o, "text")))
-			chat_say(s, json_string_value(said),
-			    json_string_length(said));
+			chat_said(s, said);
 	} else
 		chat_pass(s, o, m->data, m->len);
 out:
@@ -429,7 +158,7 @@ out:
 static int
 chat_open(struct kennel_socket *s)
 {
-	chat_count(s, 1);
+	chat_users_count(s, 1);
 	/* Not a member yet, so "self" reaches its uid's other sockets only. */
 	chat_broadcast(s, chat_user_event(s, "user:join"), KENNEL_SELF);
 	return (0);
@@ -438,7 +167,7 @@ chat_open(struct kennel_socket *s)
 static void
 chat_close(struct kennel_socket *s, const struct kennel_close *why)
 {
-	chat_count(s, -1);
+	chat_users_count(s, -1);
 	if (why->last)
 		chat_broadcast(s, chat_user_event(s, "user:exit"), 0);
 }
@@ -479,7 +208,7 @@ chat_lost(struct kennel_replica *r, uint64_t neighbour,
 /* ---- HTTP ---- */
 
 static void
-chat_connect(struct kennel_request *q)
+chat_connect(struct kennel_request *q, void (*connect)(struct kennel_request *))
 {
 	size_t		 len;
 	const char	*uid = kennel_request_uid(q, &len);
@@ -489,7 +218,7 @@ chat_connect(struct kennel_request *q)
 	if (name == NULL)
 		kennel_respond(q, 400, "text/plain", "name is not UTF-8\n", 18);
 	else
-		kennel_connect(q);
+		connect(q);
 	json_decref(name);
 }
 
@@ -502,7 +231,11 @@ chat_receive(struct kennel_request *q)
 	if (kennel_request_replica(q) == NULL)
 		verb = "";		/* the page's route has no group */
 	if (strcmp(verb, "/ws") == 0)
-		chat_connect(q);
+		chat_connect(q, kennel_connect);
+	else if (strcmp(verb, "/events") == 0 && strcmp(method, "GET") == 0)
+		chat_connect(q, kennel_events);
+	else if (strcmp(verb, "/say") == 0 && strcmp(method, "POST") == 0)
+		chat_post(q);
 	else if (chat_http(q, verb))
 		return;
 	else if (app_options(q, "GET, HEAD"))
@@ -519,12 +252,12 @@ chat_receive(struct kennel_request *q)
 const struct kennel_app chat_app = {
 	.name = "chat",
 	.message_max = 128 << 10,
-	.onstart = chat_start,
-	.onstop = chat_stop,
+	.onstart = chat_users_start,
+	.onstop = chat_users_stop,
 	.receive = chat_receive,
 	.onopen = chat_open,
 	.onmessage = chat_message,
 	.onclose = chat_close,
-	.ongossip = chat_gossip,
+	.ongossip = chat_users_gossip,
 	.onlost = chat_lost,
 };

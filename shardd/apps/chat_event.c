@@ -28,3 +28,11 @@ chat_dump(json_t *o, size_t *len)
 	*len = text == NULL ? 0 : strlen(text);
 	return (text);
 }
+
+int
+chat_is(const json_t *type, const char *name)
+{
+	return (json_is_string(type) &&
+	    json_string_length(type) == strlen(name) &&
+	    strcmp(json_string_value(type), name) == 0);
+}

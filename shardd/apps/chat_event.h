@@ -12,5 +12,7 @@ json_t	*chat_string(const char *s, size_t len);
 json_t	*chat_event(const char *type, json_t *from);
 /* As text, to be freed; o is taken and may be NULL.  NULL without memory. */
 char	*chat_dump(json_t *o, size_t *len);
+/* Is it this type? */
+int	 chat_is(const json_t *type, const char *name);
 
 #endif

@@ -118,7 +118,8 @@ clients_each(struct clients *all,
 	for (size_t i = 0; i < nitems(lists); i++)
 		list_each(e, tmp, lists[i]) {
 			c = list_entry(e, struct conn, at);
-			if ((c->flags & CONN_F_GONE) == 0)
+			if ((c->flags & CONN_F_GONE) == 0 &&
+			    (c->told & CAPSULE_F_DIALED) == 0)
 				cb(c, arg);
 		}
 }

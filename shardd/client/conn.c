@@ -25,7 +25,9 @@
  * its size is on its way, and a reset would overtake the close frame. */
 #define CONN_LINGER_MAX	(32 << 20)
 
-static char	 conn_buf[CONN_BUF];
+/* Its first bytes are left free, for what a protocol has kept. */
+static char	 conn_room[CONN_HEADROOM + CONN_BUF];
+static char	*const conn_buf = conn_room + CONN_HEADROOM;
 
 static uint32_t	 conn_now;
 
@@ -160,7 +162,8 @@ conn_arm(struct conn *c)
 		want |= EV_READ;
 	if ((c->pauses & PAUSE_WATCH) && (c->flags & CONN_F_DOOMED) == 0)
 		want |= EV_CLOSED;
-	if (!outbox_empty(&c->out) && (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
+	if ((!outbox_empty(&c->out) || (c->turns & CONN_T_MORE)) &&
+	    (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
 	    CONN_F_DOOMED)) == 0 && (c->turns & CONN_T_CROWD) == 0)
 		want |= EV_WRITE;
 	if (want != c->armed && poller_want(c->clients->poller, c->fd,
@@ -490,7 +493,7 @@ conn_discard(struct conn *c)
 {
 	ssize_t	 n;
 
-	n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
+	n = recv(c->fd, conn_buf, CONN_BUF, MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	/* A raw client that has said all may have something to read yet. */
@@ -521,7 +524,7 @@ conn_input(struct conn *c)
 	ssize_t		 n;
 
 	for (int i = 0; i < CONN_READS && (c->flags & CONN_F_ENDED) == 0; i++) {
-		n = recv(c->fd, conn_buf, sizeof(conn_buf), MSG_DONTWAIT);
+		n = recv(c->fd, conn_buf, CONN_BUF, MSG_DONTWAIT);
 		if (n == -1 && (errno == EAGAIN || errno == EINTR))
 			return (CLOSE_NONE);
 		if (n == 0 && c->protocol->ended != NULL) {
@@ -535,7 +538,7 @@ conn_input(struct conn *c)
 		if ((why = c->protocol->input(c, conn_buf, (size_t)n)) !=
 		    CLOSE_NONE)
 			return (why);
-		if ((size_t)n < sizeof(conn_buf) || !conn_readable(c) ||
+		if ((size_t)n < CONN_BUF || !conn_readable(c) ||
 		    budget_over())
 			return (CLOSE_NONE);
 	}

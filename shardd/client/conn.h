@@ -86,6 +86,7 @@ enum conn_state {
 #define CONN_T_TELL	0x8	/* in clients->pressed: to be told of its queue */
 #define CONN_T_HIGH	0x10	/* its queue passed the high mark, as was told */
 #define CONN_T_PART	0x20	/* the rest of a message is still to be queued */
+#define CONN_T_MORE	0x40	/* owes more than its outbox has */
 
 struct conn {
 	struct bag_node	 by_uid;	/* a member: mine is its index in
@@ -148,6 +149,8 @@ struct conn_ops {
 	void	(*left)(struct kennel_request *q);
 	/* A message of an open client. */
 	void	(*message)(struct conn *c, const struct kennel_message *m);
+	/* c's application, wherever it said so, closes c with that code. */
+	void	(*close)(struct conn *c, int code, const char *reason);
 	/* Bytes of a raw client: how many of them were used, or -1. */
 	ssize_t	(*data)(struct conn *c, const char *data, size_t len);
 	/* A raw client sends nothing more.  1: it stays open to be written to. */

@@ -14,10 +14,11 @@
 #include "proto/http_reply.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/head.h"
+#include "shardd/client/home.h"
 #include "shardd/client/http.h"
+#include "shardd/client/outfile.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/request.h"
-#include "shardd/client/spool.h"
 #include "shardd/client/who.h"
 #include "shardd/client/ws.h"
 #include "shardd/gate.h"
@@ -47,6 +48,7 @@ struct http {
 	size_t		 counted;	/* bytes of it, short of a tick */
 	int		 continued;	/* 100 was sent */
 	int		 keep;
+	struct outfile	*file;		/* the answer's body, or NULL */
 	struct unfinished_part *part;	/* in and the body, until it is whole */
 	struct kennel_request *q;	/* NULL once answered */
 };
@@ -81,6 +83,8 @@ http_clear(struct conn *c)
 	if (http->q != NULL)
 		http_abandon(c, http->q);
 	conn_hold(c, &http->part, 0);
+	outfile_free(http->file);
+	c->turns &= (uint8_t)~CONN_T_MORE;
 	buf_clear(&http->in);
 	spare_put(http, sizeof(*http));
 }
@@ -94,7 +98,7 @@ http_done(struct conn *c)
 	struct http	*http = c->proto;
 
 	http->phase = HTTP_FLUSHING;
-	if (outbox_queued(&c->out) <= HTTP_PROMPT) {
+	if (http->file == NULL && outbox_queued(&c->out) <= HTTP_PROMPT) {
 		conn_depart(c, http->keep ? CLOSE_HOME : CLOSE_DONE, 1000);
 		conn_late(c);
 	}
@@ -138,23 +142,6 @@ http_overrule(struct kennel_request *q, int status, const char *why)
 	http_refuse(q->conn, status, why);
 }
 
-/* There is no room for a body that is long. */
-static void
-http_no_spool(struct conn *c)
-{
-	const struct http	*http = c->proto;
-
-	log_warn("conn id=%llx app=%s body refused: %s, all hold bytes=%llu",
-	    (unsigned long long)c->id, c->app->name == NULL ? "" : c->app->name,
-	    errno == EDQUOT ? "spool_max is reached" : strerror(errno),
-	    (unsigned long long)spool_sum());
-	if (http->q->spool != NULL) {
-		spool_free(http->q->spool);
-		http->q->spool = NULL;
-	}
-	http_refuse(c, 507, "No room for the request body");
-}
-
 /* Only a request that is not whole, where there are too many, is told. */
 static int
 http_farewell(struct conn *c, enum close_why why)
@@ -192,37 +179,61 @@ http_take(struct kennel_request *q)
 	return (c);
 }
 
-void
-http_answer(struct kennel_request *q, int status, const char *type,
-    struct slice body)
+/* The answer is r, and what file has. */
+static void
+http_reply(struct kennel_request *q, struct http_reply *r,
+    struct outfile *file)
 {
-	struct conn		*c = http_take(q);
-	struct http		*http;
-	struct http_reply	 r = {
-		.status = status, .type = type, .body = body,
-		.head_only = slice_is(q->h.method, "HEAD"),
-		.minor = q->h.minor,
-	};
-	struct buf		 b = { 0 };
+	struct conn	*c = http_take(q);
+	struct http	*http;
+	struct buf	 b = { 0 };
 
-	if (c == NULL)
-		goto out;
+	if (c == NULL) {
+		outfile_free(file);
+		if (q->received)
+			request_free(q);	/* else its connection does */
+		return;
+	}
 	head_cors(c, q);
-	r.extra = slice_of(q->extra.data, q->extra.len);
+	r->extra = slice_of(q->extra.data, q->extra.len);
+	r->minor = q->h.minor;
+	r->head_only = slice_is(q->h.method, "HEAD");
 	http = c->proto;
+	if (r->head_only)
+		outfile_free(file);
+	else
+		http->file = file;
 	/* A body that was not read would be taken for the next request. */
 	http->keep = http->phase == HTTP_ANSWERING && http_may_keep(c, q);
 	c->pauses = PAUSE_BUSY;
-	r.close = !http->keep;
-	if (http_reply_write(&b, &r) == -1 ||
+	r->close = !http->keep;
+	if (http_reply_write(&b, r) == -1 ||
 	    conn_queue_bytes(c, slice_of(b.data, b.len)) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
 	else
 		http_done(c);
 	buf_clear(&b);
-out:
-	if (c != NULL || q->received)
-		request_free(q);	/* else its connection does */
+	request_free(q);
+}
+
+void
+http_answer(struct kennel_request *q, int status, const char *type,
+    struct slice body)
+{
+	struct http_reply	 r = { .status = status, .type = type,
+				    .body = body };
+
+	http_reply(q, &r, NULL);
+}
+
+void
+http_answer_file(struct kennel_request *q, int status, const char *type,
+    struct outfile *file, uint64_t len)
+{
+	struct http_reply	 r = { .status = status, .type = type,
+				    .framing = HTTP_LENGTH, .length = len };
+
+	http_reply(q, &r, file);
 }
 
 /* q is answered with hello (taken), and what follows is start's. */
@@ -317,40 +328,28 @@ http_upgrade(struct kennel_request *q)
 
 /* ---- going home ---- */
 
-/* Send the connection to the gateway, which will read its next request. */
-static void
-http_go_home(struct conn *c)
+/* The head is written: a part of the file.  Returns whether that was all. */
+static int
+http_send_file(struct conn *c)
 {
 	struct http	*http = c->proto;
-	struct capsule	 cap = {
-		.id = c->id, .protocol = CAPSULE_HTTP,
-		.flags = c->told & CAPSULE_F_TLS,
-		.peer = slice_str(who_peer(c)),
-		.via = slice_str(who_via(c)),
-		.early = slice_of(http->in.data, http->in.len),
-	};
-	struct ctl	 m = { .type = CTL_ADOPT, .id = c->id };
-	struct buf	 b = { 0 };
-	int		 fds[2] = { c->fd, -1 };
 
-	if (capsule_encode(&b, &cap) == -1)
-		goto fail;
-	if (b.len > CAPSULE_INLINE) {
-		m.flags |= CTL_F_MEMFD;
-		if ((fds[1] = capsule_memfd(b.data, b.len)) == -1)
-			goto fail;
-	} else
-		m.value = slice_of(b.data, b.len);
-	if (gate_send(c->clients->gate, &m, fds) == -1) {
-		if (fds[1] != -1)
-			close(fds[1]);
-		goto fail;
+	switch (outfile_send(http->file, c->fd)) {
+	case 0:
+		c->turns &= (uint8_t)~CONN_T_MORE;
+		outfile_free(http->file);
+		http->file = NULL;
+		return (1);
+	case 1:
+		c->turns |= CONN_T_MORE;
+		return (0);
+	default:
+		if (errno == ENODATA)
+			log_warn("conn id=%llx a file is shorter than its "
+			    "response", (unsigned long long)c->id);
+		conn_doom(c, errno == ENODATA ? CLOSE_ERROR : CLOSE_RESET);
+		return (0);
 	}
-	buf_clear(&b);
-	return;
-fail:
-	buf_clear(&b);
-	conn_doom(c, CLOSE_LOST);
 }
 
 /* Everything is written: go home, linger, or wait. */
@@ -361,6 +360,8 @@ http_flushed(struct conn *c)
 
 	if (c->state != CONN_HTTP || http->phase != HTTP_FLUSHING)
 		return;			/* it was the 100 */
+	if (http->file != NULL && !http_send_file(c))
+		return;
 	conn_depart(c, http->keep ? CLOSE_HOME : CLOSE_DONE, 1000);
 	if (!http->keep || c->clients->gate->control == NULL) {
 		conn_linger(c);
@@ -368,7 +369,7 @@ http_flushed(struct conn *c)
 	}
 	conn_set_state(c, CONN_HOMING);
 	conn_arm(c);			/* not at all: the gateway will read */
-	http_go_home(c);
+	home_send(c, slice_of(http->in.data, http->in.len));
 }
 
 void
@@ -393,10 +394,15 @@ http_homed(struct clients *all, uint64_t id, int adopted)
 void
 http_rehome(struct clients *all)
 {
-	struct list	*e, *tmp;
+	struct list		*e, *tmp;
+	struct conn		*c;
+	const struct http	*http;
 
-	list_each(e, tmp, &all->homing)
-		http_go_home(list_entry(e, struct conn, at));
+	list_each(e, tmp, &all->homing) {
+		c = list_entry(e, struct conn, at);
+		http = c->proto;
+		home_send(c, slice_of(http->in.data, http->in.len));
+	}
 }
 
 /* ---- input ---- */
@@ -482,16 +488,10 @@ http_pass_body(struct conn *c)
 		buf_give(&http_piece, &piece);
 		return (waits);
 	}
-	if (piece.len == 0 || (q->spool == NULL && piece.len <= o->body_memory))
+	if (request_spool(q, o) == 0)
 		return (1);
-	if ((q->spool == NULL && (q->spool = spool_new(options_get(o,
-	    "spool"))) == NULL) || spool_add(q->spool, slice_of(piece.data,
-	    piece.len), o->spool_max) == -1) {
-		http_no_spool(c);
-		return (0);
-	}
-	buf_reset(&q->body);
-	return (1);
+	http_refuse(c, 507, "No room for the request body");
+	return (0);
 }
 
 /* Take what has come of the body. */

@@ -9,6 +9,7 @@
 #include "shardd/client/conn.h"
 
 struct kennel_request;
+struct outfile;
 
 /*
  * c, in HTTP, speaks it from now on, to that replica of group.  What early holds
@@ -19,6 +20,9 @@ enum close_why http_start(struct conn *c, struct buf *early,
 /* The application's answer; q is freed. */
 void	 http_answer(struct kennel_request *q, int status, const char *type,
 	    struct slice body);
+/* The same with a file (taken) of len bytes as the body. */
+void	 http_answer_file(struct kennel_request *q, int status,
+	    const char *type, struct outfile *file, uint64_t len);
 /* The answer goes on: its head is sent, and q's connection is a stream that start
  * begins; q is freed. */
 void	 http_stream(struct kennel_request *q, int status, const char *type,

@@ -129,6 +129,8 @@ outq_gather(const struct outq *q, char *scratch, size_t room)
 		return (first);
 	for (uint32_t i = q->head; i < q->tail && n < room; i++) {
 		s = i == q->head ? first : payload_wire(q->items[i]);
+		if (s.len >= OUTBOX_DIRECT)
+			break;
 		k = s.len < room - n ? s.len : room - n;
 		memcpy(scratch + n, s.data, k);
 		n += k;
@@ -143,14 +145,15 @@ outbox_next(const struct outbox *o, char *scratch, size_t room)
 	    outq_gather(o->q, scratch, room));
 }
 
-/* send(2), which never waits and raises no signal. */
+/* send(2), which never waits and raises no signal; more follows at once. */
 static ssize_t
-outbox_send(int fd, struct slice s)
+outbox_send(int fd, struct slice s, int more)
 {
 	ssize_t	 n;
 
 	do
-		n = send(fd, s.data, s.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(fd, s.data, s.len, MSG_NOSIGNAL | MSG_DONTWAIT |
+		    (more ? MSG_MORE : 0));
 	while (n == -1 && errno == EINTR);
 	return (n);
 }
@@ -211,7 +214,8 @@ outbox_flush(struct outbox *o, int fd)
 
 	while (rv == 2) {
 		s = outbox_next(o, outbox_scratch, sizeof(outbox_scratch));
-		rv = outbox_sent(o, outbox_send(fd, s), s.len);
+		rv = outbox_sent(o, outbox_send(fd, s, s.len <
+		    outbox_queued(o)), s.len);
 	}
 	/* What was dropped may have left nothing behind. */
 	if (rv == 0 && o->q != NULL)

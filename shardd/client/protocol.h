@@ -14,9 +14,12 @@
 struct conn;
 struct payload;
 
+#define CONN_HEADROOM	(64 << 10)
+
 struct protocol {
-	/* len bytes, which may be changed, have come; what is kept stands before
-	 * them.  Returns why the connection ends, or CLOSE_NONE. */
+	/* len bytes, which may be changed, as may CONN_HEADROOM bytes before them,
+	 * have come; what is kept stands before them.  Returns why the connection
+	 * ends, or CLOSE_NONE. */
 	enum close_why	(*input)(struct conn *c, char *data, size_t len);
 	/* Go on with what was kept, after a pause or in another turn. */
 	enum close_why	(*resume)(struct conn *c);

@@ -1,15 +1,19 @@
 /* One HTTP request: what of it the application may keep until it has answered. */
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "common/log.h"
 #include "common/spare.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/policy.h"
 #include "shardd/client/request.h"
 #include "shardd/client/spool.h"
 #include "shardd/client/who.h"
+#include "shardd/kennel.h"
+#include "shardd/options.h"
 
 /* Bytes of a request with these texts. */
 static size_t
@@ -70,8 +74,39 @@ request_text(struct kennel_request *q, struct slice s)
 	return (t->s);
 }
 
+/* Append what is in memory of the body to its file, made if need be. */
+static int
+request_spool_add(struct kennel_request *q, const struct options *o)
+{
+	if (q->spool == NULL &&
+	    (q->spool = spool_new(options_get(o, "spool"))) == NULL)
+		return (-1);
+	return (spool_add(q->spool, slice_of(q->body.data, q->body.len),
+	    o->spool_max));
+}
+
 int
-request_says(const struct kennel_request *q, const char *name)
+request_spool(struct kennel_request *q, const struct options *o)
+{
+	if (q->body.len == 0 || (q->spool == NULL &&
+	    q->body.len <= o->body_memory))
+		return (0);
+	if (request_spool_add(q, o) == 0) {
+		buf_reset(&q->body);
+		return (0);
+	}
+	log_warn("conn id=%llx app=%s body refused: %s, all hold bytes=%llu",
+	    (unsigned long long)q->conn->id,
+	    q->app->name == NULL ? "" : q->app->name,
+	    errno == EDQUOT ? "spool_max is reached" : strerror(errno),
+	    (unsigned long long)spool_sum());
+	spool_free(q->spool);
+	q->spool = NULL;
+	return (-1);
+}
+
+struct slice
+request_said(const struct kennel_request *q, const char *name)
 {
 	const char	*at = q->extra.data, *end;
 	size_t		 left = q->extra.len, n = strlen(name), line;
@@ -79,11 +114,12 @@ request_says(const struct kennel_request *q, const char *name)
 	while (left > 0 && (end = memchr(at, '\n', left)) != NULL) {
 		line = (size_t)(end - at) + 1;
 		if (line > n && at[n] == ':' && strncasecmp(at, name, n) == 0)
-			return (1);
+			return (slice_trim(slice_of(at + n + 1,
+			    line - n - 3)));
 		at += line;
 		left -= line;
 	}
-	return (0);
+	return (slice_of(NULL, 0));
 }
 
 void

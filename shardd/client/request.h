@@ -10,6 +10,7 @@
 
 struct conn;
 struct kennel_app;
+struct options;
 struct spool;
 struct policy;
 
@@ -45,7 +46,15 @@ struct kennel_request *request_new(struct conn *c, struct slice group,
 void	 request_free(struct kennel_request *q);
 /* A terminated copy that lives as long as q; NULL without memory. */
 const char *request_text(struct kennel_request *q, struct slice s);
-/* Has the application given a header field of that name? */
-int	 request_says(const struct kennel_request *q, const char *name);
+/* The body's bytes in memory go to its file, if there are more than o keeps there.  0, or
+ * -1: no room, as the log says. */
+int	 request_spool(struct kennel_request *q, const struct options *o);
+/* The header field of that name that the application has given; data NULL: none. */
+struct slice request_said(const struct kennel_request *q, const char *name);
+static inline int
+request_says(const struct kennel_request *q, const char *name)
+{
+	return (request_said(q, name).data != NULL);
+}
 
 #endif

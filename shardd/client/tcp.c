@@ -1,4 +1,8 @@
 /* A connection that speaks its application's own protocol. */
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "common/budget.h"
@@ -11,17 +15,68 @@
 #include "shardd/client/tcp.h"
 #include "shardd/client/unfinished.h"
 #include "shardd/kennel.h"
+#include "shardd/options.h"
 
 /* How far the client's end has been told. */
 enum tcp_end { TCP_OPEN, TCP_TOLD, TCP_HELD };
 
+#define TCP_LEAST	256		/* bytes of room for what is kept */
+
 /* Kept only while there is something to keep. */
 struct tcp {
-	struct buf	 in;		/* read, not used yet: from at on */
-	size_t		 at;
-	struct unfinished_part *part;	/* in */
+	char		*data;		/* read, not used yet, from at to len; or NULL */
+	size_t		 at, len, cap;
+	struct unfinished_part *part;	/* of cap bytes */
 	enum tcp_end	 end;
 };
+
+/* Give back the room of t. */
+static void
+tcp_drop(struct tcp *t)
+{
+	if (t->data != NULL)
+		spare_put(t->data, t->cap);
+	t->data = NULL;
+	t->at = t->len = t->cap = 0;
+}
+
+/* Room for n bytes behind those that are kept.  0, or -1 without memory. */
+static int
+tcp_room(struct tcp *t, size_t n)
+{
+	size_t	 kept = t->len - t->at, cap = TCP_LEAST;
+	char	*data;
+
+	if (t->cap - t->len >= n)
+		return (0);
+	while (cap < kept + n)
+		cap *= 2;
+	if (cap <= t->cap)
+		memmove(t->data, t->data + t->at, kept);
+	else {
+		if ((data = spare_get(cap)) == NULL)
+			return (-1);
+		if (kept > 0)
+			memcpy(data, t->data + t->at, kept);
+		tcp_drop(t);
+		t->data = data;
+		t->cap = cap;
+	}
+	t->at = 0;
+	t->len = kept;
+	return (0);
+}
+
+/* Keep these bytes behind the others.  0, or -1 without memory. */
+static int
+tcp_add(struct tcp *t, const char *data, size_t len)
+{
+	if (tcp_room(t, len) == -1)
+		return (-1);
+	memcpy(t->data + t->len, data, len);
+	t->len += len;
+	return (0);
+}
 
 /* Free what c keeps. */
 static void
@@ -31,7 +86,7 @@ tcp_clear(struct conn *c)
 
 	c->proto = NULL;
 	conn_hold(c, &t->part, 0);
-	buf_clear(&t->in);
+	tcp_drop(t);
 	spare_put(t, sizeof(*t));
 }
 
@@ -137,25 +192,45 @@ tcp_finish(struct conn *c, enum tcp_end *end)
 		tcp_close(c, CLOSE_CLIENT, close_code(CLOSE_CLIENT), NULL);
 }
 
-/* Keep what is in now, and s, which is not in now.in unless that has bytes. */
+/* c keeps now, and of its bytes or, if it has none, of those that came, s. */
 static enum close_why
 tcp_keep(struct conn *c, struct tcp *now, struct slice s)
 {
-	struct tcp	*t;
+	struct tcp	*t = NULL;
 
-	if (now->in.len > 0)
-		buf_pass(&now->in, &now->at, now->in.len - now->at - s.len);
-	else if (s.len > 0)
-		buf_add(&now->in, s.data, s.len);
-	if (now->in.failed || (t = spare_get(sizeof(*t))) == NULL) {
+	if (now->len > 0)
+		now->at = now->len - s.len;
+	if ((s.len > 0 && now->len == 0 && tcp_add(now, s.data, s.len) == -1) ||
+	    (t = spare_get(sizeof(*t))) == NULL) {
 		conn_hold(c, &now->part, 0);
-		buf_clear(&now->in);
+		tcp_drop(now);
 		return (CLOSE_NO_MEMORY);
 	}
 	*t = *now;
 	c->proto = t;
-	conn_hold(c, &t->part, t->in.cap);
+	conn_hold(c, &t->part, t->cap);
 	return (CLOSE_NONE);
+}
+
+/* What c has kept and what has come, as one: where there is least to copy.  0, or -1
+ * without memory. */
+static int
+tcp_join(struct tcp *now, struct slice *s, char *data, size_t len)
+{
+	size_t	 kept = now->len - now->at;
+
+	if (kept == 0)
+		return (0);
+	if (len > 0 && kept <= CONN_HEADROOM) {
+		memcpy(data - kept, now->data + now->at, kept);
+		*s = slice_of(data - kept, kept + len);
+		now->at = now->len = 0;
+		return (0);
+	}
+	if (len > 0 && tcp_add(now, data, len) == -1)
+		return (-1);
+	*s = slice_of(now->data + now->at, now->len - now->at);
+	return (0);
 }
 
 /*
@@ -167,6 +242,7 @@ tcp_input(struct conn *c, char *data, size_t len)
 {
 	struct tcp	 now = { .end = TCP_OPEN };
 	struct slice	 s = slice_of(data, len);
+	enum close_why	 why = CLOSE_NO_MEMORY;
 	int		 more;
 
 	if (len > 0) {
@@ -179,14 +255,8 @@ tcp_input(struct conn *c, char *data, size_t len)
 		now = *(struct tcp *)c->proto;
 		spare_put(c->proto, sizeof(now));
 		c->proto = NULL;
-		if (now.in.len > 0 && len > 0 &&
-		    buf_add(&now.in, data, len) == -1) {
-			conn_hold(c, &now.part, 0);
-			buf_clear(&now.in);
-			return (CLOSE_NO_MEMORY);
-		}
-		if (now.in.len > 0)
-			s = slice_of(now.in.data + now.at, now.in.len - now.at);
+		if (tcp_join(&now, &s, data, len) == -1)
+			goto drop;
 	}
 	more = tcp_give_all(c, &s);
 	if (more && s.len >= c->message_max)
@@ -197,12 +267,14 @@ tcp_input(struct conn *c, char *data, size_t len)
 	}
 	if (tcp_lives(c) && (s.len > 0 || now.end != TCP_OPEN)) {
 		if (s.len == 0)
-			buf_clear(&now.in);
+			tcp_drop(&now);
 		return (tcp_keep(c, &now, s));
 	}
+	why = CLOSE_NONE;
+drop:
 	conn_hold(c, &now.part, 0);
-	buf_clear(&now.in);
-	return (CLOSE_NONE);
+	tcp_drop(&now);
+	return (why);
 }
 
 /* Go on with what was kept. */
@@ -247,17 +319,33 @@ static const struct protocol tcp_protocol = {
 	.clear = tcp_clear,
 };
 
+/* Let the kernel find out whether the client's machine is still there: nothing else
+ * asks. */
+static void
+tcp_keep_alive(const struct conn *c)
+{
+	int	 on = 1, times = 3;
+	int	 s = (int)(c->clients->opt->ping_ms / 1000);
+
+	if (s <= 0)
+		return;
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &s, sizeof(s));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &s, sizeof(s));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &times,
+	    sizeof(times));
+}
+
 int
 tcp_start(struct conn *c, struct buf *rest)
 {
-	struct tcp	 now = { .in = *rest };
+	struct tcp		 now = { .end = TCP_OPEN };
+	enum close_why		 why;
 
 	c->protocol = &tcp_protocol;
-	memset(rest, 0, sizeof(*rest));
-	if (now.in.len == 0) {
-		buf_clear(&now.in);
-		return (0);
-	}
-	return (tcp_keep(c, &now, slice_of(now.in.data, now.in.len)) ==
-	    CLOSE_NONE ? 0 : -1);
+	tcp_keep_alive(c);
+	why = rest->len == 0 ? CLOSE_NONE :
+	    tcp_keep(c, &now, slice_of(rest->data, rest->len));
+	buf_clear(rest);
+	return (why == CLOSE_NONE ? 0 : -1);
 }

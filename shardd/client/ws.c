@@ -322,7 +322,8 @@ ws_decode(struct conn *c, struct ws *ws, struct ws_bytes *b)
 	int			 more = 1;
 
 	while (b->len > 0 && more && (c->turns & CONN_T_QUEUED) == 0 &&
-	    (c->pauses & (PAUSE_HELD | PAUSE_OUT | PAUSE_LINK | PAUSE_APP)) == 0) {
+	    (c->pauses & (PAUSE_HELD | PAUSE_OUT | PAUSE_LINK |
+	    PAUSE_APP)) == 0) {
 		v = ws_in_next(&ws->in, &limits, b->data, b->len, &used, &m);
 		b->data += used;
 		b->len -= used;

@@ -13,8 +13,7 @@ struct kennel_answer {			/* a neighbour waits for it */
 	uint64_t	 replica;	/* ours, which answers */
 };
 
-/* m is an answer. */
-static void
+void
 answer_say(struct link *l, const struct gossip *m)
 {
 	if (link_send(l, m) == -1)

@@ -19,6 +19,8 @@ struct link;
 void	 answer_done(struct link *l, uint64_t replica, uint64_t ask);
 void	 answer_error(struct link *l, uint64_t replica, uint64_t ask,
 	    const char *text);
+/* m is an ANSWER, or DONE. */
+void	 answer_say(struct link *l, const struct gossip *m);
 /* m is for a replica that is not here: answer, so that nobody waits. */
 void	 answer_absent(struct link *l, const struct gossip *m);
 

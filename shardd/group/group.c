@@ -150,12 +150,36 @@ group_has(void *arg, uint64_t neighbour)
 	return (neighbours_has(r->neighbours, neighbour));
 }
 
+/* authority_ops: is that a neighbour on another node? */
+static int
+group_far(void *arg, uint64_t neighbour)
+{
+	struct replica		*r = arg;
+	struct neighbour	*nb = neighbours_find(r->neighbours, neighbour);
+
+	return (nb != NULL && neighbour_is_remote(nb));
+}
+
+/* authority_ops: is that a neighbour, whose link is up? */
+static int
+group_reaches(void *arg, uint64_t neighbour)
+{
+	struct replica		*r = arg;
+	struct neighbour	*nb = neighbours_find(r->neighbours, neighbour);
+	struct link		*l = nb == NULL ? NULL : neighbour_link(
+				    r->neighbours, nb);
+
+	return (l != NULL && link_is_up(l));
+}
+
 static const struct authority_ops group_authority_ops = {
 	.tell = group_tell,
 	.ready = group_try_ready,
 	.count = group_count,
 	.at = group_at,
 	.has = group_has,
+	.far = group_far,
+	.reaches = group_reaches,
 };
 
 /* ---- life ---- */

@@ -490,3 +490,28 @@ groups_shard_dead(struct groups *gs, const struct peer_id *peer)
 	groups_each(gs, e, r)
 		neighbours_shard_dead(r->neighbours, peer);
 }
+
+/* A node that is dead. */
+struct groups_node {
+	struct groups	*gs;
+	const char	*node;
+};
+
+/* One link: is it to a shard of that node? */
+static void
+groups_node_dead_cb(struct link *l, void *arg)
+{
+	const struct groups_node	*dead = arg;
+	const struct peer_id		 peer = *link_peer(l);
+
+	if (peer.node != NULL && strcmp(peer.node, dead->node) == 0)
+		groups_shard_dead(dead->gs, &peer);
+}
+
+void
+groups_node_dead(struct groups *gs, const char *node)
+{
+	struct groups_node	 dead = { gs, node };
+
+	links_each(gs->hood.links, groups_node_dead_cb, &dead);
+}

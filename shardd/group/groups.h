@@ -29,5 +29,7 @@ void	 groups_clear(struct groups *gs);
 void	 groups_dismiss(struct groups *gs);
 /* The gateway says that this shard is dead. */
 void	 groups_shard_dead(struct groups *gs, const struct peer_id *peer);
+/* All shards of that node are. */
+void	 groups_node_dead(struct groups *gs, const char *node);
 
 #endif

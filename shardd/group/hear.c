@@ -8,6 +8,7 @@
 #include "shardd/group/fan.h"
 #include "shardd/group/hear.h"
 #include "shardd/group/neighbours.h"
+#include "shardd/group/query.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/shelf.h"
 #include "shardd/group/topics.h"
@@ -189,6 +190,20 @@ hear_fence(const struct heard *h)
 	fan_fenced(h->r->neighbours, h->l, h->m->from, h->m->ask);
 }
 
+/* UIDS: who says it wants to know whom we have. */
+static void
+hear_uids(const struct heard *h)
+{
+	query_uids_asked(h->r, h->l, h->m);
+}
+
+/* CLOSE: the sockets of a uid are to go. */
+static void
+hear_close(const struct heard *h)
+{
+	query_close_asked(h->r, h->l, h->m);
+}
+
 /* What the authority's replicas say to each other.  Of one that has ended, the last
  * words count no more: what was its own is given up. */
 static void
@@ -212,6 +227,8 @@ static const struct hearing {
 	[GOSSIP_ASK]	= { hear_ask, 0 },
 	[GOSSIP_FENCE]	= { hear_fence, 0 },
 	[GOSSIP_LEAVE]	= { hear_leave, 0 },
+	[GOSSIP_UIDS]	= { hear_uids, 0 },
+	[GOSSIP_CLOSE]	= { hear_close, 0 },
 	[GOSSIP_STEP]	= { hear_state, 0 },
 	[GOSSIP_REIGN]	= { hear_state, 0 },
 	[GOSSIP_AT]	= { hear_state, 0 },

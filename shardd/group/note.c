@@ -31,6 +31,7 @@ note_drop(const struct link *l, struct gossip *m, int many)
 		    .from = m->from };
 		break;
 	case GOSSIP_ASK:
+	case GOSSIP_UIDS:
 		ask_missed(m->ask, l);
 		return (BACKLOG_GONE);
 	case GOSSIP_ANSWER:

@@ -10,6 +10,7 @@ const NAME_MAX = 64;			/* characters */
 const LINES_MAX = 1000, GONE_MAX = 50;	/* that are shown */
 const LOST_MS = 1000;			/* not all pages ask at once */
 const GATHER_MS = 60000, GATHER_NAMES = 5;
+const SHUT_MAX = 2;			/* WebSockets in a row that did not open */
 const $ = (id) => document.getElementById(id);
 const base = location.pathname.replace(/\/+$/, "");
 
@@ -25,6 +26,7 @@ function room() {
 /* ---- one's own name: of the address, or remembered, or asked for ---- */
 
 let user = null, socket = null, failures = 0, timer = 0;
+let shut = 0;				/* WebSockets that did not open, since one did */
 
 /* Commands end names at white space. */
 function tidy(name) {
@@ -287,8 +289,51 @@ function state(className, text) {
 }
 
 function askList() {
-	if (socket?.readyState === WebSocket.OPEN)
-		socket.send(JSON.stringify({ type: "req:user:list", user }));
+	if (socket?.up())
+		socket.send({ type: "req:user:list", user });
+}
+
+/*
+ * Two ways to the room: on.open(), on.message(text), on.close() say what comes by
+ * them.  Where WebSocket is not to be had, what comes is an event, and what goes is a POST.
+ */
+function viaSocket(on) {
+	const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+	const s = new WebSocket(`${scheme}//${location.host}${base}/ws?u=${encodeURIComponent(user)}`);
+	s.onopen = on.open;
+	s.onmessage = (e) => on.message(e.data);
+	s.onclose = on.close;
+	return {
+		up: () => s.readyState === WebSocket.OPEN,
+		send: (m) => s.send(JSON.stringify(m)),
+		close: () => s.close(1000),
+	};
+}
+
+function viaEvents(on) {
+	const at = (verb) => `${base}/${verb}?u=${encodeURIComponent(user)}`;
+	const s = new EventSource(at("events"));
+	const end = () => { s.close(); on.close(); };
+	const failed = (text) => on.message(JSON.stringify({ type: "error", text, time: Date.now() }));
+	let sent = Promise.resolve();
+	s.onopen = on.open;
+	s.onmessage = (e) => on.message(e.data);
+	s.onerror = end;
+	s.addEventListener("close", end);
+	/* One after the other, as they were said. */
+	const post = async (m) => {
+		const r = await fetch(at("say"), { method: "POST", body: JSON.stringify(m) });
+		const text = await r.text();
+		if (!r.ok)
+			failed(text.trim().replace(/\.$/, ""));
+		else if (text !== "")
+			on.message(text);
+	};
+	return {
+		up: () => s.readyState === EventSource.OPEN,
+		send: (m) => { sent = sent.then(() => post(m)).catch(() => failed("it could not be sent")); },
+		close: () => s.close(),
+	};
 }
 
 function lost() {
@@ -308,54 +353,63 @@ function leave() {
 	const s = socket;
 	socket = null;
 	allOffline();
-	s?.close(1000);
+	s?.close();
 }
 
 function connect() {
 	clearTimeout(timer);
 	if (socket !== null || user === null)
 		return;
-	const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-	const s = new WebSocket(`${scheme}//${location.host}${base}/ws?u=${encodeURIComponent(user)}`);
+	const events = !("WebSocket" in window) || shut >= SHUT_MAX;
+	let opened = false;
+	const s = (events ? viaEvents : viaSocket)({
+		open() {
+			if (socket !== s)
+				return;
+			failures = 0;
+			opened = true;
+			state("up", "connected");
+			askList();
+			s.send({ type: "req:connected", user });
+		},
+		message(text) {
+			let m;
+			try {
+				m = JSON.parse(text);
+			} catch {
+				return;
+			}
+			/* What has a uid was passed on from a client: it is not the server's word. */
+			if (socket === s && m !== null && typeof m === "object" && !Object.hasOwn(m, "uid") &&
+			    Object.hasOwn(handlers, m.type))
+				handlers[m.type](m);
+		},
+		close() {
+			if (socket !== s)
+				return;
+			/* A proxy may let no WebSocket through: then the other way, and back. */
+			shut = opened || events ? 0 : shut + 1;
+			lost();
+		},
+	});
 	socket = s;
 	state("", "connecting");
-	s.onopen = () => {
-		if (socket !== s)
-			return;
-		failures = 0;
-		state("up", "connected");
-		askList();
-		s.send(JSON.stringify({ type: "req:connected", user }));
-	};
-	s.onmessage = (e) => {
-		let m;
-		try {
-			m = JSON.parse(e.data);
-		} catch {
-			return;
-		}
-		/* What has a uid was passed on from a client: it is not the server's word. */
-		if (socket === s && m !== null && typeof m === "object" && !Object.hasOwn(m, "uid") &&
-		    Object.hasOwn(handlers, m.type))
-			handlers[m.type](m);
-	};
-	s.onclose = () => { if (socket === s) lost(); };
 }
 
 addEventListener("online", () => { failures = 0; connect(); });
 /* Others should see at once that this page is gone. */
-addEventListener("pagehide", () => socket?.close(1000));
+addEventListener("pagehide", () => socket?.close());
 addEventListener("pageshow", (e) => { if (e.persisted) connect(); });
 
 $("say").addEventListener("submit", (e) => {
 	e.preventDefault();
 	const text = $("text").value;
-	if (text.trim() === "" || socket === null || socket.readyState !== WebSocket.OPEN)
+	if (text.trim() === "" || !socket?.up())
 		return;
 	/* Whom the list has no room for may be here all the same. */
 	const why = objection(text, (name) => unlisted > 0 || isOnline(name));
 	if (why === undefined)
-		socket.send(JSON.stringify({ type: "msg", text }));
+		socket.send({ type: "msg", text });
 	else
 		line("hint", [why], Date.now());
 	if (why === undefined || text.trim() === "/help")

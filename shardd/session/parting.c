@@ -92,7 +92,8 @@ parting_begin(struct conn *c)
 	if ((c->flags & CONN_F_OPENED) &&
 	    (c->app->onclose != NULL || c->app->onerror != NULL))
 		m.flags |= CTL_F_OPENED;	/* c is to hear PARTED */
-	gate_tell(s->clients.gate, &m);
+	if ((c->told & CAPSULE_F_DIALED) == 0)
+		gate_tell(s->clients.gate, &m);
 	if ((c->flags & CONN_F_OPENED) == 0) {
 		rare_drop(c->rare, &c->data);
 		return;

@@ -17,6 +17,7 @@
 #include "shardd/session/parting.h"
 #include "shardd/session/session.h"
 #include "shardd/session/sessions.h"
+#include "shardd/session/verbs.h"
 
 /* A request has come whole. */
 static void
@@ -91,7 +92,15 @@ session_freed(struct conn *c)
 		replica_unref(c->replica);
 }
 
+/* c is to be closed, which its application in another shard has said. */
+static void
+session_close(struct conn *c, int code, const char *reason)
+{
+	verbs_close(c, code, slice_str(reason));
+}
+
 static const struct conn_ops	 session_ops = {
+	.close = session_close,
 	.request = session_request,
 	.head = session_head,
 	.body = session_body,
@@ -110,6 +119,7 @@ session_init(struct sessions *s, struct event_base *base,
     const struct options *opt, struct gate *gate)
 {
 	parting_init(s);
+	list_init(&s->outgoing);
 	return (clients_init(&s->clients, base, opt, gate, &session_ops));
 }
 

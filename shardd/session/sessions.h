@@ -19,6 +19,7 @@ struct sessions {
 	struct map	 listeners;	/* the same of raw listeners */
 	struct lookup	*lookup;	/* NULL until START */
 	struct list	 parted;	/* struct parted */
+	struct list	 outgoing;	/* struct outgoing: under way */
 	struct turn_work settle;	/* nobody will say PARTED for some there */
 };
 

@@ -457,3 +457,29 @@ verbs_call(struct conn *c, const struct verb *v)
 	list_push(&b->pending, &copy->at);
 	return (0);
 }
+
+int
+verbs_close(struct conn *c, int code, struct slice reason)
+{
+	struct verb	*v;
+
+	if (!ws_close_ok(code, reason)) {
+		errno = EINVAL;
+		return (-1);
+	}
+	if (c->state != CONN_OPEN) {
+		errno = EPIPE;
+		return (-1);
+	}
+	if ((v = calloc(1, sizeof(*v) + reason.len + 1)) == NULL) {
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return (0);
+	}
+	v->kind = VERB_CLOSE;
+	v->code = code;
+	if (reason.len > 0)
+		memcpy(v->text, reason.data, reason.len);
+	verbs_call(c, v);
+	free(v);
+	return (0);
+}

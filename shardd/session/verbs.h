@@ -45,6 +45,11 @@ int	 verbs_call(struct conn *c, const struct verb *v);
  * returns.  Nothing is copied that need not wait. */
 int	 verbs_tell(struct conn *c, uint64_t neighbour, struct slice head,
 	    struct slice data);
+/*
+ * Close c with code and reason, after what it waits for.  0, or -1 with errno EINVAL
+ * (no such code or reason) or EPIPE (not open).
+ */
+int	 verbs_close(struct conn *c, int code, struct slice reason);
 /* Outstanding calls end with ECANCELED; before onclose. */
 void	 verbs_cancel(struct conn *c);
 

@@ -186,8 +186,13 @@ accession_taken_cb(const struct store_answer *s, void *arg)
 	struct authority	*a = arg;
 
 	a->call = NULL;
+	if (s->result == STORE_DEPOSED) {
+		a->retake(a);		/* another one has claimed meanwhile */
+		return;
+	}
 	a->away = s->result == STORE_FAILED || s->result == STORE_LATE;
-	a->epoch = s->epoch;
+	if (a->desk->us == NULL)
+		a->epoch = s->epoch;
 	/* Callers that heard of a refusal are not to be wrong. */
 	if (a->refused && s->result == STORE_LOGGED &&
 	    s->seq == a->j.durable + 1) {
@@ -234,16 +239,24 @@ accession_taken_cb(const struct store_answer *s, void *arg)
 	accession_inaugurate(a);
 }
 
+/* The epoch that was claimed; 0: Redis is to make one. */
+static uint64_t
+accession_claimed(const struct authority *a)
+{
+	return (a->desk->us == NULL ? 0 : a->epoch);
+}
+
 void
 accession_take(struct authority *a)
 {
 	a->office = OFFICE_TAKING;
-	if (a->keys == NULL) {
+	/* Without Redis, for now or altogether. */
+	if (a->keys == NULL || (a->desk->us != NULL && a->away)) {
 		accession_inaugurate(a);
 		return;
 	}
 	a->call = store_take(a->desk->store, a->keys, a->j.durable,
-	    a->take_ms, accession_taken_cb, a);
+	    accession_claimed(a), a->take_ms, accession_taken_cb, a);
 	if (a->call != NULL)
 		return;
 	a->office = OFFICE_WAITING;	/* it may be about to come */
@@ -329,8 +342,12 @@ accession_tick(struct authority *a)
 	if (a->office == OFFICE_ASKING && age > AUTHORITY_ASK_MS)
 		accession_heard(a, 1);
 	else if (a->office == OFFICE_WAITING) {
+		if (a->desk->us != NULL && store_usable(a->desk->store)) {
+			a->retake(a);
+			return;
+		}
 		a->call = store_take(a->desk->store, a->keys, a->j.durable,
-		    a->take_ms, accession_taken_cb, a);
+		    accession_claimed(a), a->take_ms, accession_taken_cb, a);
 		if (a->call != NULL)
 			a->office = OFFICE_TAKING;
 		else if (age > AUTHORITY_WAIT_MS) {
@@ -339,5 +356,5 @@ accession_tick(struct authority *a)
 		}
 	} else if (a->office == OFFICE_READY && a->away &&
 	    age >= AUTHORITY_RETRY_MS && store_usable(a->desk->store))
-		accession_take(a);
+		a->retake(a);
 }

@@ -11,6 +11,7 @@
 #include "proto/news.h"
 #include "shardd/state/accession.h"
 #include "shardd/state/authority.h"
+#include "shardd/state/candidacy.h"
 #include "shardd/state/effect.h"
 #include "shardd/state/office.h"
 #include "shardd/kennel.h"
@@ -43,7 +44,7 @@ authority_new(struct authority_desk *desk, const struct authority_of *of,
 	a->arg = arg;
 	journal_init(&a->j, of->id, STORE_UNKNOWN);
 	steps_init(&a->own);
-	a->retake = accession_take;
+	a->retake = desk->us != NULL ? candidacy_claim : accession_take;
 	a->take_ms = AUTHORITY_TAKE_MS;
 	list_init(&a->restless);
 	list_init(&a->keeping);
@@ -66,6 +67,8 @@ authority_free(struct authority *a)
 {
 	if (a == NULL)
 		return;
+	if (a->desk->us != NULL)
+		candidacy_end(a);
 	store_forget(a->call);
 	turn_cancel(&a->work);
 	if (a->later != NULL)
@@ -126,19 +129,6 @@ authority_reigns(const struct authority *a, uint64_t *term)
 
 /* ---- what takes effect ---- */
 
-/* Whatever office it had, it has no more. */
-static void
-authority_step_down(struct authority *a)
-{
-	store_forget(a->call);
-	a->call = NULL;
-	list_remove(&a->keeping);
-	office_unbatch(a);
-	office_forget_members(a);
-	a->office = OFFICE_NONE;
-	incoming_drop(&a->incoming);
-}
-
 /* Tell the head that nothing is here.  The head answers with the state. */
 static void
 authority_ask_state(struct authority *a)
@@ -155,7 +145,7 @@ authority_ask_state(struct authority *a)
 static void
 authority_follow(struct authority *a, uint64_t term, uint64_t head)
 {
-	authority_step_down(a);
+	office_step_down(a);
 	a->term = term;
 	a->head = head;
 	proposals_free(&a->inbox);	/* they are sent to it, too */
@@ -168,13 +158,17 @@ authority_follow(struct authority *a, uint64_t term, uint64_t head)
 void
 authority_named(struct authority *a, uint64_t term, uint64_t head)
 {
+	if (a->desk->us != NULL) {
+		candidacy_named(a, term, head);
+		return;
+	}
 	if (term <= a->term)
 		return;
 	if (head != a->of.id) {
 		authority_follow(a, term, head);
 		return;
 	}
-	authority_step_down(a);
+	office_step_down(a);
 	a->term = term;
 	a->head = head;
 	accession_begin(a);
@@ -232,6 +226,8 @@ authority_parted(struct authority *a, uint64_t neighbour)
 		if (a->office > OFFICE_ASKING)
 			office_propose_end(a, neighbour);
 	}
+	if (a->desk->us != NULL)
+		candidacy_vacant(a, neighbour);
 	accession_heard(a, 0);
 }
 
@@ -263,10 +259,17 @@ authority_got_reign(struct authority *a, const struct gossip *m)
 {
 	struct gossip	 at = { .type = GOSSIP_AT };
 
-	if (m->term < a->term)
+	if (a->desk->us != NULL ? !candidacy_yields(a, m->term) :
+	    m->term < a->term)
 		return;
-	if (m->term > a->term || m->from != a->head)
+	if (m->term != a->term || m->from != a->head)
 		authority_follow(a, m->term, m->from);
+	if (candidacy_gives_way(a, m->term)) {
+		at.seq = a->j.pos;
+		at.flags = GOSSIP_F_EMPTY;
+		office_tell(a, m->from, &at);
+		return;
+	}
 	if (a->synced && (m->flags & GOSSIP_F_EMPTY) == 0 &&
 	    journal_passed(&a->j, m->seq, m->era))
 		office_send_since(a, m->from, m->seq);
@@ -493,18 +496,22 @@ authority_age(uint64_t since)
 static void
 authority_tick(struct authority *a)
 {
-	int	 waits;
+	int	 waits, claims = 0;
 
+	if (a->desk->us != NULL)
+		claims = candidacy_tick(a);
 	accession_tick(a);
 	if (!a->synced && a->office == OFFICE_NONE && a->head != 0 &&
 	    authority_age(a->asked) > AUTHORITY_LOST_MS)
 		authority_ask_state(a);
 	waits = a->office >= OFFICE_READY && office_settle(a);
+	if (a->office == OFFICE_READY && office_expire(a))
+		waits = 1;
 	steps_expire(&a->own, AUTHORITY_STEP_MS, AUTHORITY_SLOW_MS);
 	if (!list_empty(&a->own.open) &&
 	    authority_age(a->own.sent) > AUTHORITY_AGAIN_MS)
 		office_resend(a);
-	if (!waits && a->synced && steps_none(&a->own) &&
+	if (!waits && !claims && a->synced && steps_none(&a->own) &&
 	    (a->office == OFFICE_NONE ||
 	    (a->office == OFFICE_READY && !a->away)))
 		list_remove(&a->restless);

@@ -79,7 +79,7 @@ static int
 decide_allowed(const struct kennel_step *t, struct slice map,
     struct slice key, struct slice value)
 {
-	if (map.len == 0 || map.len > MAPS_NAME_MAX || map.data[0] == '.')
+	if (map.len == 0 || map.len > MAPS_NAME_MAX)
 		return (EINVAL);
 	if (key.len > MAPS_KEY_MAX || value.len > MAPS_VALUE_MAX)
 		return (EMSGSIZE);
@@ -93,7 +93,27 @@ decide_allowed(const struct kennel_step *t, struct slice map,
 }
 
 int
+decide_refuse(struct kennel_step *t, int err)
+{
+	if (t->err == 0)
+		t->err = err;
+	errno = err;
+	return (-1);
+}
+
+int
 decide_put(struct kennel_step *t, struct slice map, struct slice key,
+    struct slice value)
+{
+	size_t	 dot = maps_volatile(map) ? 1 : 0;
+
+	if (map.len > dot && map.data[dot] == '.')
+		return (decide_refuse(t, EINVAL));
+	return (decide_put_ours(t, map, key, value));
+}
+
+int
+decide_put_ours(struct kennel_step *t, struct slice map, struct slice key,
     struct slice value)
 {
 	struct news_change	 c = { .map = map, .key = key, .value = value,
@@ -111,12 +131,7 @@ decide_put(struct kennel_step *t, struct slice map, struct slice key,
 		t->durable |= !maps_volatile(map);
 		err = t->changes.failed ? ENOMEM : 0;
 	}
-	if (err == 0)
-		return (0);
-	if (t->err == 0)
-		t->err = err;
-	errno = err;
-	return (-1);
+	return (err == 0 ? 0 : decide_refuse(t, err));
 }
 
 size_t

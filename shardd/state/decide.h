@@ -33,6 +33,11 @@ struct slice decide_get(const struct kennel_step *t, struct slice map,
  * the group's bound; ENOMEM): the step is refused with it. */
 int	 decide_put(struct kennel_step *t, struct slice map, struct slice key,
 	    struct slice value);
+/* The same of a map of the library's own, whose name begins with '.' or "~.". */
+int	 decide_put_ours(struct kennel_step *t, struct slice map,
+	    struct slice key, struct slice value);
+/* The step is refused with that errno, if it was not before.  -1. */
+int	 decide_refuse(struct kennel_step *t, int err);
 size_t	 decide_left(const struct kennel_step *t);	/* changes */
 /* How much the state may grow, in bytes; what is removed counts when the batch has
  * taken effect. */

@@ -23,6 +23,9 @@ struct authority_desk {
 	struct page	*page;		/* what we are at, for the gateway */
 	const size_t	*state_max;	/* bytes of a state */
 	struct store	*store;		/* NULL: no Redis */
+	char		*us;		/* key of our shard, where nodes share Redis; NULL:
+					   they do not, and the gateway's word counts */
+	char		*ours;		/* what those of our node begin with */
 	struct list	 restless;	/* struct authority: to be ticked */
 	struct list	 keeping;	/* the same: whose state in Redis is used,
 					   the longest untouched first */
@@ -45,6 +48,10 @@ struct authority_ops {
 	size_t	(*count)(void *arg);	/* of the neighbours */
 	uint64_t (*at)(void *arg, size_t i);
 	int	(*has)(void *arg, uint64_t neighbour);
+	/* Is it one of another node? */
+	int	(*far)(void *arg, uint64_t neighbour);
+	/* Is it one with whom we can speak now? */
+	int	(*reaches)(void *arg, uint64_t neighbour);
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "proto/page.h"
 #include "shardd/state/effect.h"
+#include "shardd/state/expiry.h"
 
 /* ---- steps that kill ---- */
 
@@ -92,14 +93,18 @@ effect_announce(struct authority *a, const struct news_step *s)
 
 	if (a->of.app->onstep == NULL)
 		return;
+	/* What is ours is nothing for the application. */
 	while (n < nitems(changes) && news_change(&walk, &c))
-		changes[n++] = (struct kennel_change){
-			.map = c.map.data, .map_len = c.map.len,
-			.key = c.key.len == 0 ? "" : c.key.data,
-			.key_len = c.key.len,
-			.value = c.kind == NEWS_PUT ? c.value.data : NULL,
-			.value_len = c.value.len,
-		};
+		if (!expiry_is_map(c.map))
+			changes[n++] = (struct kennel_change){
+				.map = c.map.data, .map_len = c.map.len,
+				.key = c.key.len == 0 ? "" : c.key.data,
+				.key_len = c.key.len,
+				.value = c.kind == NEWS_PUT ? c.value.data : NULL,
+				.value_len = c.value.len,
+			};
+	if (n == 0 && s->number == 0)
+		return;
 	page_at(a->desk->page, PAGE_ONSTEP, a->of.id, s->origin,
 	    s->number);
 	a->announcing = 1;

@@ -3,6 +3,7 @@
  * it only:
  *
  *	authority	naming, messages, our own steps' way, time
+ *	candidacy	claiming the epoch, where nodes share a Redis
  *	accession	taking office: the neighbours' state, then Redis'
  *	office		inbox, batches, who has what
  *	effect		what takes effect: the application hears, our steps end
@@ -92,6 +93,13 @@ struct authority {
 	void		*arg;
 	struct list	 restless;	/* desk->restless */
 	uint64_t	 term, head;	/* who decides; 0: not known */
+	uint64_t	 nominated, nominee;	/* the gateway's word, where nodes share
+					   Redis: when, and who is to claim */
+	uint64_t	 claim_at;	/* clock_ms; 0: at once */
+	uint64_t	 dead;		/* the head that was, or the holder, is dead */
+	uint64_t	 holder, held;	/* of the epoch; clock_ms since when we know */
+	uint64_t	 cut_off;	/* clock_ms: Redis is away; 0: it is not */
+	int		 denied;	/* the last claim was answered with nonsense */
 
 	struct journal	 j;
 	int		 synced;	/* the journal is the group's */
@@ -108,7 +116,8 @@ struct authority {
 
 	enum office	 office;
 	uint64_t	 since;		/* clock_ms of office, if it is timed */
-	void		(*retake)(struct authority *a);	/* accession_take() */
+	void		(*retake)(struct authority *a);	/* accession_take(), or
+					   candidacy_claim() */
 	struct list	 members;
 	struct list	 inbox;
 	size_t		 inbox_bytes;
@@ -117,6 +126,7 @@ struct authority {
 	struct store_keys *keys;
 	struct store_call *call;
 	uint64_t	 epoch;
+	uint64_t	 looks;		/* clock_ms: then for keys whose time ended */
 	unsigned	 take_ms;
 	int		 away;		/* Redis is: what needs it is refused */
 	struct list	 keeping;	/* desk->keeping, while it decides */

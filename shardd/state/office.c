@@ -13,9 +13,12 @@
 #include "shardd/kennel.h"
 #include "shardd/state/decide.h"
 #include "shardd/state/effect.h"
+#include "shardd/state/expiry.h"
 #include "shardd/state/office.h"
 
 #define AUTHORITY_TURN_MS	5	/* of deciding, then others have a turn */
+#define OFFICE_LOOK_MS		1000	/* for keys whose time has ended */
+#define OFFICE_LOOKS		100	/* keys with a time: 1 ms rarer */
 
 static struct buf	 office_kept;	/* for the next batch */
 
@@ -178,6 +181,33 @@ proposals_free(struct list *proposals)
 		    at));
 }
 
+/* Is there nobody to ask, or Redis? */
+static int
+office_may_write(const struct authority *a)
+{
+	return (a->keys == NULL || !a->away);
+}
+
+int
+office_expire(struct authority *a)
+{
+	uint64_t	 now = clock_ms(), wall, first;
+	size_t		 n;
+
+	if (!expiry_any(&a->j.maps) || effect_is_poison(a, 0, 0))
+		return (0);
+	if (now < a->looks)
+		return (1);
+	first = expiry_first(&a->j.maps, office_may_write(a), &n);
+	wall = clock_wall_ms();
+	a->looks = now + n / OFFICE_LOOKS;	/* the more there are, the rarer */
+	if (first != 0 && first <= wall)
+		office_propose_end(a, 0);
+	a->looks += first > wall && first - wall < OFFICE_LOOK_MS ?
+	    first - wall : OFFICE_LOOK_MS;
+	return (1);
+}
+
 /* The batch took effect: tell everybody, then us. */
 static void
 office_publish(struct authority *a)
@@ -209,6 +239,8 @@ office_publish(struct authority *a)
 	memset(&a->bytes, 0, sizeof(a->bytes));
 	effect_apply(a, a->term, bytes.data, bytes.len);
 	buf_give(&office_kept, &bytes);
+	if (expiry_any(&a->j.maps))
+		office_restless(a);
 	office_settle(a);
 }
 
@@ -253,6 +285,12 @@ office_decide(struct authority *a, struct kennel_step *t,
 		    a->of.id, p->number, p->origin);
 		*more = 0;
 		return (EBADMSG);
+	}
+	if (p->number == 0 && p->origin == 0) {
+		err = expiry_decide(t, clock_wall_ms(), office_may_write(a) &&
+		    !p->refused);
+		*more = err == EAGAIN && t->nchanges > 0;
+		return (*more ? t->err : err);
 	}
 	page_at(page, PAGE_DECIDE, a->of.id, p->origin, p->number);
 	if (p->number == 0)
@@ -350,6 +388,18 @@ office_make_batch(struct authority *a)
 	buf_give(&kept, &steps);
 	maps_clear(&batch);
 	return (durable);
+}
+
+void
+office_step_down(struct authority *a)
+{
+	store_forget(a->call);
+	a->call = NULL;
+	list_remove(&a->keeping);
+	office_unbatch(a);
+	office_forget_members(a);
+	a->office = OFFICE_NONE;
+	incoming_drop(&a->incoming);
 }
 
 /* Nobody knows whether the batch was written. */

@@ -36,6 +36,8 @@ int	 office_propose(struct authority *a, uint64_t origin, uint64_t number,
 void	 office_propose_end(struct authority *a, uint64_t origin);
 void	 office_work(void *arg);	/* turn work: decides what waits */
 /* The batch did not take effect: its steps are to be decided again. */
+/* Whatever office it had, it has no more. */
+void	 office_step_down(struct authority *a);
 void	 office_unbatch(struct authority *a);
 void	 office_touched(struct authority *a);	/* Redis heard that it is used */
 void	 proposals_free(struct list *proposals);
@@ -45,5 +47,9 @@ void	 proposals_free(struct list *proposals);
 void	 office_send_step(struct authority *a, const struct step *s);
 /* All that were not answered, to whoever decides. */
 void	 office_resend(struct authority *a);
+
+/* Look for keys whose time has ended, if it is time to: a step that removes them is
+ * proposed.  Is there any key that has a time? */
+int	 office_expire(struct authority *a);
 
 #endif

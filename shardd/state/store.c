@@ -21,6 +21,7 @@
 #define STORE_RESTORE	500		/* entries a command */
 #define STORE_QUEUED	(256 << 20)	/* bytes: a few states, restored at once */
 #define STORE_LOG_BYTES	"4194304"	/* of the log, or one batch */
+#define STORE_WAIT_MS	"500"		/* for Redis' replicas */
 #define STORE_FRESH_S	"3600"		/* a group that nothing was written for */
 
 struct store {
@@ -28,6 +29,7 @@ struct store {
 	char		*prefix;
 	char		 sha[NSTORE_SCRIPTS][41];	/* "" until it was loaded */
 	char		 ttl[24], visit_ttl[24];	/* ms */
+	unsigned	 replicas;	/* of Redis, that are waited for */
 };
 
 struct store_keys {
@@ -40,6 +42,8 @@ struct store_call {
 	store_cb	*cb;		/* NULL: forgotten */
 	void		*arg;
 	size_t		 pending;	/* commands not answered */
+	int		 claims;	/* it is a store_claim() */
+	int		 waits;		/* the last command is WAIT */
 	int		 failed;
 	struct store_answer answer;
 };
@@ -200,6 +204,12 @@ store_free(struct store *s)
 	free(s);
 }
 
+void
+store_set_replicas(struct store *s, unsigned n)
+{
+	s->replicas = n;
+}
+
 int
 store_usable(const struct store *s)
 {
@@ -269,6 +279,30 @@ store_forget(struct store_call *c)
 		c->cb = NULL;
 }
 
+/* What SCRIPT_CLAIM has answered. */
+static void
+store_claim_answer(struct store_answer *a, const struct redis_value *v)
+{
+	struct redis_value	 part[3];
+
+	a->result = STORE_FAILED;
+	for (size_t i = 0; i < nitems(part); i++) {
+		if (v->kind != REDIS_ARRAY || i >= v->n)
+			return;
+		part[i] = redis_at(v, i);
+		if (part[i].kind != REDIS_STRING)
+			return;
+	}
+	a->epoch = strtoull(part[0].str, NULL, 10);
+	a->holder = strtoull(part[2].str, NULL, 10);
+	if (a->epoch == 0 || a->epoch >= UINT64_MAX >> 11)
+		return;
+	if (strcmp(part[1].str, "taken") == 0)
+		a->result = STORE_OK;
+	else if (strcmp(part[1].str, "held") == 0)
+		a->result = STORE_HELD;
+}
+
 /* What SCRIPT_TAKE has answered. */
 static void
 store_take_answer(struct store_answer *a, const struct redis_value *v)
@@ -333,7 +367,13 @@ store_reply_cb(const struct redis_value *v, int err, void *arg)
 		    v->str, v->len));
 		if (strncmp(v->str, "NOSCRIPT", 8) == 0)
 			store_load(c->store);
-	} else if (v->kind == REDIS_ARRAY)
+	} else if (c->waits && c->pending == 1)
+		a->result = v->kind == REDIS_INTEGER &&
+		    v->integer >= (int64_t)c->store->replicas ? STORE_OK :
+		    STORE_LATE;
+	else if (c->claims)
+		store_claim_answer(a, v);
+	else if (v->kind == REDIS_ARRAY)
 		store_take_answer(a, v);
 	else
 		a->result = store_word(v);
@@ -380,13 +420,67 @@ store_asked(struct store_call *c, struct store_args *a, unsigned ms)
 	return (NULL);
 }
 
+/* What c has written is to be with so many replicas of Redis, before c ends. */
+static struct store_call *
+store_waited(struct store_call *c, struct store_args *a)
+{
+	char	 n[24];
+
+	if (c == NULL || c->store->replicas == 0)
+		return (c);
+	a->n = 0;
+	buf_reset(&a->text);
+	a->failed = 0;
+	store_arg(a, slice_str("WAIT"));
+	store_arg_u64(a, c->store->replicas, n);
+	store_arg(a, slice_str(STORE_WAIT_MS));
+	if (store_ask(c, a, STORE_MS) == 0)
+		c->waits = 1;
+	else
+		c->answer.result = STORE_LATE;	/* as far as we know */
+	return (c);
+}
+
 struct store_call *
-store_take(struct store *s, const struct store_keys *k, uint64_t have,
-    unsigned ms, store_cb *cb, void *arg)
+store_claim(struct store *s, const struct store_keys *k, const char *who,
+    uint64_t dead, const char *ours, uint64_t floor, store_cb *cb, void *arg)
 {
 	struct store_call	*c = store_call_new(s, cb, arg);
 	struct store_args	*a = &store_args;
-	char			 text[24];
+	char			 d[24], f[24];
+
+	if (c == NULL)
+		return (NULL);
+	c->claims = 1;
+	store_args_script(a, s, k, SCRIPT_CLAIM);
+	store_arg(a, slice_str(who));
+	store_arg_u64(a, dead, d);
+	store_arg(a, slice_str(ours));
+	store_arg_u64(a, floor, f);
+	store_arg(a, slice_str(STORE_FRESH_S));
+	return (store_waited(store_asked(c, a, STORE_MS), a));
+}
+
+void
+store_release(struct store *s, const struct store_keys *k, const char *who)
+{
+	struct store_call	*c = store_call_new(s, NULL, NULL);
+	struct store_args	*a = &store_args;
+
+	if (c == NULL)
+		return;
+	store_args_script(a, s, k, SCRIPT_RELEASE);
+	store_arg(a, slice_str(who));
+	store_asked(c, a, STORE_MS);
+}
+
+struct store_call *
+store_take(struct store *s, const struct store_keys *k, uint64_t have,
+    uint64_t claimed, unsigned ms, store_cb *cb, void *arg)
+{
+	struct store_call	*c = store_call_new(s, cb, arg);
+	struct store_args	*a = &store_args;
+	char			 text[24], e[24];
 
 	if (c == NULL)
 		return (NULL);
@@ -399,6 +493,10 @@ store_take(struct store *s, const struct store_keys *k, uint64_t have,
 	store_arg(a, slice_str(STORE_FRESH_S));
 	store_arg(a, slice_str(s->ttl));
 	store_arg(a, slice_str(s->visit_ttl));
+	if (claimed == 0)
+		store_arg(a, slice_str("-"));
+	else
+		store_arg_u64(a, claimed, e);
 	return (store_asked(c, a, ms));
 }
 
@@ -465,8 +563,8 @@ store_commit(struct store *s, const struct store_keys *k, uint64_t epoch,
 			store_arg(a, change.kind == NEWS_PUT ? change.value :
 			    slice_str(""));
 		}
-	return (store_asked(c, a, STORE_MS + (unsigned)(batch.len /
-	    STORE_PACE)));
+	return (store_waited(store_asked(c, a, STORE_MS +
+	    (unsigned)(batch.len / STORE_PACE)), a));
 }
 
 /* A command of a restoration: its beginning. */

@@ -4,7 +4,8 @@
  *	epoch:<group>			counts authorities
  *	store:<group>:<app>		hash: epoch (of who may write), seq (last
  *					batch), logged (bytes of the log), passing
- *					(only visits have written)
+ *					(only visits have written), holder (of the
+ *					epoch, where nodes share Redis)
  *	store:<group>:<app>:<map>	hash: a map of the state
  *	store:<group>:<app>:.maps	set of the maps' names
  *	store:<group>:<app>:.log	list: the latest batches (proto/news.h)
@@ -38,6 +39,8 @@ struct store *store_new(struct event_base *base, const char *url,
 	    const char *prefix, unsigned ttl_s, unsigned visit_ttl_s);
 void	 store_free(struct store *s);
 int	 store_usable(const struct store *s);
+/* So many replicas of Redis are to have what is announced (WAIT); 0: none. */
+void	 store_set_replicas(struct store *s, unsigned n);
 
 /* The keys of one group and application.  NULL with errno ENOMEM. */
 struct store_keys *store_keys_new(const struct store *s, struct slice group,
@@ -51,16 +54,18 @@ enum store_result {
 			   log as the last value */
 	STORE_OLDER,	/* take: Redis has less than that */
 	STORE_EMPTY,	/* commit: Redis knows no state.  Nothing was written */
-	STORE_DEPOSED,	/* commit: not our epoch, or not our seq.  Likewise */
+	STORE_DEPOSED,	/* take, commit: not our epoch, or not our seq.  Likewise */
 	STORE_REFUSED,	/* commit: what is in Redis is no state of ours (a key is
 			   of another type).  Nothing was written */
+	STORE_HELD,	/* claim: the epoch is another's, who lives */
 	STORE_LATE,	/* Redis is there and has not answered: perhaps written */
 	STORE_FAILED	/* Redis is away or says no: perhaps written */
 };
 
 struct store_answer {
 	enum store_result result;
-	uint64_t	 epoch;		/* take: the new one */
+	uint64_t	 epoch;		/* take, claim: the new one; HELD: that one */
+	uint64_t	 holder;	/* HELD: whose, a replica */
 	uint64_t	 seq;		/* take: the last batch in Redis */
 	struct redis_value values;
 };
@@ -71,10 +76,22 @@ struct store_answer {
  */
 typedef void	store_cb(const struct store_answer *a, void *arg);
 
-/* Take office under a new epoch; have: the last batch we know, or
- * STORE_UNKNOWN; ms: the deadline. */
+/*
+ * Claim the epoch for `who` (store_who()): STORE_OK or STORE_HELD.  dead: a replica that
+ * is, 0: none; ours: what keys of this node's shards begin with; floor: the highest epoch
+ * that is known.
+ */
+struct store_call *store_claim(struct store *s, const struct store_keys *k,
+	    const char *who, uint64_t dead, const char *ours, uint64_t floor,
+	    store_cb *cb, void *arg);
+/* Give the epoch back.  Nothing comes of a failure. */
+void	 store_release(struct store *s, const struct store_keys *k,
+	    const char *who);
+/* Take office under a new epoch, or (claimed not 0) under that one: else
+ * STORE_DEPOSED.  have: the last batch we know, or STORE_UNKNOWN; ms: the
+ * deadline. */
 struct store_call *store_take(struct store *s, const struct store_keys *k,
-	    uint64_t have, unsigned ms, store_cb *cb, void *arg);
+	    uint64_t have, uint64_t claimed, unsigned ms, store_cb *cb, void *arg);
 /* Write the durable changes of a batch (proto/news.h), which becomes seq.
  * passing: it is not worth more than a visit. */
 struct store_call *store_commit(struct store *s, const struct store_keys *k,

@@ -36,10 +36,17 @@
  * behind for ever: until the first write its keys expire.
  */
 const char *const	 store_scripts[NSTORE_SCRIPTS] = {
-	/* have ("-": nothing), prefix of maps, seconds, store_ttl, visit_ttl */
+	/* have ("-": nothing), prefix of maps, seconds, store_ttl, visit_ttl, the epoch
+	 * that was claimed ("-": none, this is to make one) */
 	[SCRIPT_TAKE] = STORE_KEEP
-	"local e = redis.call('INCR', KEYS[1])\n"
-	"redis.call('HSET', KEYS[2], 'epoch', e)\n"
+	"local e\n"
+	"if ARGV[6] == '-' then\n"
+	"  e = redis.call('INCR', KEYS[1])\n"
+	"  redis.call('HSET', KEYS[2], 'epoch', e)\n"
+	"else\n"
+	"  e = tonumber(redis.call('HGET', KEYS[2], 'epoch') or '0')\n"
+	"  if e ~= tonumber(ARGV[6]) then return 'deposed' end\n"
+	"end\n"
 	"local had = redis.call('HGET', KEYS[2], 'seq')\n"
 	"local seq = tonumber(had or '0')\n"
 	"if not had then\n"
@@ -165,6 +172,37 @@ const char *const	 store_scripts[NSTORE_SCRIPTS] = {
 	"redis.call('PERSIST', KEYS[1])\n"
 	"redis.call('PERSIST', KEYS[2])\n"
 	"keep(false, ARGV[4], ARGV[7], '0')\n"
+	"return 'ok'\n",
+	/* who ("<key of the shard> <replica>"), a replica that is known to be dead ("0":
+	 * none), what keys of shards of this node begin with, the highest epoch that is
+	 * known, seconds.  Whoever holds the epoch keeps it, unless that is who asks, or
+	 * dead, or its shard is not there any more; this node's own gateway says who of
+	 * this node it is. */
+	[SCRIPT_CLAIM] =
+	"local h = redis.call('HGET', KEYS[2], 'holder')\n"
+	"local shard, replica = string.match(h or '', '^(.*) (%d+)$')\n"
+	"if shard and h ~= ARGV[1] and replica ~= ARGV[2] and\n"
+	"    string.sub(shard, 1, #ARGV[3]) ~= ARGV[3] and\n"
+	"    redis.call('EXISTS', shard) == 1 then\n"
+	"  return {redis.call('HGET', KEYS[2], 'epoch') or '0', 'held', replica}\n"
+	"end\n"
+	"local e = redis.call('INCR', KEYS[1])\n"
+	"if e <= tonumber(ARGV[4]) then\n"
+	"  e = tonumber(ARGV[4]) + 1\n"
+	"  redis.call('SET', KEYS[1], string.format('%.0f', e), 'KEEPTTL')\n"
+	"end\n"
+	"redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', e), 'holder',\n"
+	"    ARGV[1])\n"
+	"if redis.call('HEXISTS', KEYS[2], 'seq') == 0 then\n"
+	"  redis.call('EXPIRE', KEYS[1], ARGV[5])\n"
+	"  redis.call('EXPIRE', KEYS[2], ARGV[5])\n"
+	"end\n"
+	"return {string.format('%.0f', e), 'taken', '0'}\n",
+	/* who */
+	[SCRIPT_RELEASE] =
+	"if redis.call('HGET', KEYS[2], 'holder') == ARGV[1] then\n"
+	"  redis.call('HDEL', KEYS[2], 'holder')\n"
+	"end\n"
 	"return 'ok'\n",
 	/* prefix, store_ttl, visit_ttl */
 	[SCRIPT_TOUCH] = STORE_KEEP

@@ -5,6 +5,7 @@
  *
  *	floor PORT	paths: /echo, /fan/<number> (to all others of this group),
  *			/whisper ("<to> ...")
+ *	floor PORT raw	no WebSocket: echoes messages that begin with their length
  */
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -20,7 +21,7 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-enum { HEAD, ECHO, FAN, WHISPER };
+enum { HEAD, ECHO, FAN, WHISPER, RAW };
 
 #define MAX	20000		/* connections, groups, users */
 #define FRAME	(1 << 20)
@@ -166,6 +167,35 @@ frames(struct conn *c, char *p, size_t n)
 }
 
 static void
+messages(struct conn *c, char *p, size_t n)
+{
+	uint32_t	 len;
+
+	while (n >= 4) {
+		memcpy(&len, p, 4);
+		if (n - 4 < len)
+			break;
+		out(c, p, 4 + len);
+		p += 4 + len, n -= 4 + len;
+	}
+	if (n > 0) {
+		if (c->in == NULL)
+			c->in = malloc(FRAME + sizeof(buf));
+		memmove(c->in, p, n);
+	}
+	c->nin = n;
+}
+
+static void
+read_frames(struct conn *c, char *p, size_t n)
+{
+	if (c->kind == RAW)
+		messages(c, p, n);
+	else
+		frames(c, p, n);
+}
+
+static void
 readable(struct conn *c)
 {
 	ssize_t	 n;
@@ -181,9 +211,9 @@ readable(struct conn *c)
 			return;
 		}
 		if (n > 0)
-			frames(c, c->in, c->nin + (size_t)n);
+			read_frames(c, c->in, c->nin + (size_t)n);
 	} else if ((n = recv(c->fd, buf, sizeof(buf), 0)) > 0)
-		frames(c, buf, (size_t)n);
+		read_frames(c, buf, (size_t)n);
 	if (n > 0)
 		return;
 	for (size_t i = 0; c->kind == FAN && i < groups[c->group].n; i++)
@@ -230,6 +260,7 @@ main(int argc, char **argv)
 				    sizeof(one));
 				e.data.ptr = c = calloc(1, sizeof(*c));
 				c->fd = fd;
+				c->kind = argc > 2 ? RAW : HEAD;
 				epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
 			}
 		}

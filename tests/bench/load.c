@@ -16,6 +16,9 @@
  *        crowd    a broadcast to all, wherever they are; then whispers from
  *                 anybody to anybody, `flight` at a time
  *
+ * --path raw: is no WebSocket, but raw TCP, for echo: a message is its length in four
+ * bytes, then itself.
+ *
  * In --path, %d stands for the connection's number and %g for its group's.
  * CPU time and memory are those of --pids, --gateway and --redis, each of them
  * a list.  Times are in microseconds, cpu_us for each message.

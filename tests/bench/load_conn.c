@@ -27,6 +27,7 @@ static size_t	 in_cap;
 static char	*out;			/* what is being said */
 static size_t	 nout, out_cap;
 static char	*padding, *masked;	/* opt.size of 'x', plain and masked */
+static int	 raw;			/* TCP as it is */
 
 void
 conns_init(int go)
@@ -36,6 +37,7 @@ conns_init(int go)
 	if ((ep = epoll_create1(0)) == -1 ||
 	    epoll_ctl(ep, EPOLL_CTL_ADD, go, &ev) == -1)
 		fail("epoll: %s", strerror(errno));
+	raw = strcmp(opt.path, "raw:") == 0;
 	padding = malloc(opt.size + 1);
 	masked = malloc(opt.size + 1);
 	for (size_t i = 0; i < opt.size; i++) {
@@ -137,6 +139,15 @@ conn_say(struct conn *c, const char *head, size_t n)
 		if ((out = realloc(out, out_cap)) == NULL)
 			fail("no memory");
 	}
+	if (raw) {
+		uint32_t	 size = (uint32_t)len;
+
+		memcpy(out + nout, &size, 4);
+		memcpy(out + nout + 4, padding, len > n ? len : 0);
+		memcpy(out + nout + 4, head, n);
+		nout += 4 + len;
+		return;
+	}
 	h = frame_head(out + nout, 1, len);
 	memcpy(out + nout + h, masked, len > n ? len : 0);
 	for (size_t i = 0; i < n; i++)
@@ -194,6 +205,23 @@ conn_frame(struct conn *c, int first, const char *p, size_t len)
 		fail("connection %u: a frame with %#x", c->number,
 		    (unsigned)first);
 	}
+}
+
+/* The same of raw messages. */
+static size_t
+conn_messages(struct conn *c, const char *p, size_t n)
+{
+	size_t		 at = 0;
+	uint32_t	 len;
+
+	while (n - at >= 4) {
+		memcpy(&len, p + at, 4);
+		if (n - at - 4 < len)
+			break;
+		job_got(c, p + at + 4, len);
+		at += 4 + len;
+	}
+	return (at);
 }
 
 /* All whole frames of the n bytes at p; returns how many bytes they are. */
@@ -262,7 +290,8 @@ conn_readable(struct conn *c)
 			return;
 	}
 	if (c->up)
-		at += conn_frames(c, in + at, n - at);
+		at += raw ? conn_messages(c, in, n) :
+		    conn_frames(c, in + at, n - at);
 	c->nin = n - at;
 	if (c->nin == 0) {
 		free(c->in);
@@ -340,6 +369,11 @@ conn_open(struct conn *c, unsigned number)
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	fcntl(c->fd, F_SETFL, O_NONBLOCK);
 	conn_watch(c, EPOLL_CTL_ADD);
+	if (raw) {
+		c->up = 1;
+		job_up(c);
+		return;
+	}
 	conn_target(c, target, sizeof(target));
 	n = snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: bench\r\n"
 	    "Upgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -5,6 +5,7 @@ from servers import DESCRIPTORS
 
 FAN = ["--mode", "fan", "--path", "/fan/%g?u=%d"]
 WHISPER = ["--mode", "whisper", "--path", "/whisper?u=%d"]
+RAW = ["--mode", "echo", "--path", "raw:"]
 LOOKUP = "\n[worker]\nwhisper_ask = 0\n"
 
 
@@ -36,6 +37,11 @@ def one(*more):
     return {kind: {} for kind in ("floor", "kennel", "bun", "node-ws", *more)}
 
 
+def raw():
+    """Messages over TCP as it is."""
+    return {kind: dict(raw=True) for kind in ("floor", "kennel")}
+
+
 def two(**kennel):
     """Two processes that serve one group, by themselves or through Redis."""
     return {"floor": {}, "kennel": dict(shards=2, **kennel),
@@ -52,6 +58,8 @@ ROWS = {row.name: row for row in (
     Row("echo", ["--mode", "echo"], one(), 50, 100000, many=True),
     Row("echo-16", ["--mode", "echo", "--flight", "16"], one(), 50, 500000,
         many=True),
+    Row("raw", [*RAW], raw(), 50, 100000, many=True),
+    Row("raw-16", [*RAW, "--flight", "16"], raw(), 50, 500000, many=True),
     Row("fan-1000", FAN, one("nchan"), 1001, 200),
     Row("fan-1000-16", [*FAN, "--flight", "16"], one("nchan"), 1001, 1000),
     Row("fan-1000-2-shards", FAN, two(limit=501), 1001, 200),

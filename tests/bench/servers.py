@@ -123,8 +123,9 @@ class Server:
 class Floor(Server):
     kind = "floor"
 
-    def command(self):
-        return [f"{self.build}/tests/bench/floor", str(self.port)]
+    def command(self, raw=False):
+        return [f"{self.build}/tests/bench/floor", str(self.port),
+                *(["raw"] if raw else [])]
 
 
 class Kennel(Server):
@@ -133,19 +134,22 @@ class Kennel(Server):
     worker = "tests/bench/bench_worker"
     config = "bench.ini"
 
-    def command(self, shards=1, redis="none", limit=None, extra=""):
+    def command(self, shards=1, redis="none", limit=None, extra="", raw=False):
         with open(f"{HERE}/{self.config}") as f:
             text = f.read()
         if limit:
             text = text.replace("limit = 100000", f"limit = {limit}")
         with open(f"{self.directory}/bench.ini", "w") as f:
             f.write(text + extra)
+            if raw:
+                f.write("\n[listener raw]\naddress = 127.0.0.1:"
+                        f"{self.port}\napp = raw\n")
         self.shards, self.with_redis = shards, redis != "none"
         self.run = f"{self.directory}/run"
         return [f"{self.build}/gatewayd/gatewayd",
                 "--config", f"{self.directory}/bench.ini",
                 "--worker", f"{self.build}/{self.worker}",
-                "--listen", f"127.0.0.1:{self.port}",
+                *([] if raw else ["--listen", f"127.0.0.1:{self.port}"]),
                 "--shards", str(shards), "--max-shards", str(shards),
                 "--redis", redis, "--run-dir", self.run,
                 "--state-dir", f"{self.directory}/state"]

@@ -1,6 +1,7 @@
 /*
  * The benchmark's jobs on kennel.h: /echo, /fan, /whisper and /crowd (the last
- * two at once), on plain text as the floor has them.  Built as a worker of its own, as a user would.
+ * two at once), on plain text as the floor has them; and messages over raw TCP,
+ * which begin with their length, echoed.  Built as a worker of its own, as a user would.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,20 @@ crowd(struct kennel_socket *s, const struct kennel_message *m)
 		whisper(s, m);
 }
 
+static ssize_t
+raw(struct kennel_socket *s, const char *data, size_t len)
+{
+	uint32_t	 n;
+
+	if (len < sizeof(n))
+		return (0);
+	memcpy(&n, data, sizeof(n));
+	if (len - sizeof(n) < n)
+		return (0);
+	kennel_send(s, data, sizeof(n) + n, 0);
+	return ((ssize_t)(sizeof(n) + n));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -54,6 +69,7 @@ main(int argc, char **argv)
 		{ .name = "fan", .receive = receive, .onmessage = fan },
 		{ .name = "whisper", .receive = receive, .onmessage = whisper },
 		{ .name = "crowd", .receive = receive, .onmessage = crowd },
+		{ .name = "raw", .ondata = raw },
 	};
 
 	return (kennel_worker_main(argc, argv, apps,

@@ -6,6 +6,8 @@
 
 #include "shardd/apps/chat.c"
 #include "shardd/apps/chat_event.c"
+#include "shardd/apps/chat_say.c"
+#include "shardd/apps/chat_users.c"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -148,6 +150,15 @@ UNUSED(int, kennel_header, (struct kennel_request *q, const char *n,
     const char *v), ((void)q, (void)n, (void)v, 0))
 UNUSED(int, chat_http, (struct kennel_request *q, const char *verb),
     ((void)q, (void)verb, 0))
+UNUSED_VOID(chat_post, (struct kennel_request *q), ((void)q))
+UNUSED_VOID(kennel_events, (struct kennel_request *q), ((void)q))
+UNUSED(int, kennel_replica_broadcast, (struct kennel_replica *r,
+    const char *d, size_t n, int f, kennel_replica_done_cb *done, void *arg),
+    ((void)r, (void)d, (void)n, (void)f, (void)done, (void)arg, 0))
+UNUSED(int, kennel_replica_whisper, (struct kennel_replica *r, const char *u,
+    size_t un, const char *d, size_t n, int f, kennel_replica_done_cb *done,
+    void *arg), ((void)r, (void)u, (void)un, (void)d, (void)n, (void)f,
+    (void)done, (void)arg, 0))
 UNUSED_VOID(kennel_respond, (struct kennel_request *q, int status,
     const char *type, const char *body, size_t len),
     ((void)q, (void)status, (void)type, (void)body, (void)len))

@@ -31,7 +31,7 @@ class Raw:
     def send(self, *lines):
         self.s.sendall(b"".join(line.encode() + b"\n" for line in lines))
 
-    def line(self):
+    def line(self, kind=str):
         """The next line, or None: the end.  A half line is a failure."""
         while b"\n" not in self.buffer:
             more = self.s.recv(1 << 16)
@@ -40,7 +40,7 @@ class Raw:
                 return None
             self.buffer += more
         line, self.buffer = self.buffer.split(b"\n", 1)
-        return line.decode()
+        return line.decode() if kind is str else line
 
     def ask(self, text):
         self.send(text)

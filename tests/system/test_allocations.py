@@ -1,5 +1,7 @@
 """What a message costs in calls of malloc, once a shard is warm."""
 import os
+import socket
+import struct
 
 import pytest
 from kit import allocs, wait
@@ -38,6 +40,10 @@ limit = %(limit)d
 
 [worker]
 whisper_ask = %(ask)d
+
+[listener raw]
+address = 127.0.0.1:%(raw)d
+app = raw
 """
 
 
@@ -58,8 +64,11 @@ def counted(start, server, tmp_path):
 
 
 def bench(counted, shards=1, limit=1000, ask=8):
-    return counted(shards=shards, worker=WORKER, redis="none" if ask else None,
-                   config=ROUTES % {"limit": limit, "ask": ask})
+    raw = kits.Ports.take()
+    k = counted(shards=shards, worker=WORKER, redis="none" if ask else None,
+                config=ROUTES % {"limit": limit, "ask": ask, "raw": raw})
+    k.raw = ("127.0.0.1", raw)
+    return k
 
 
 def cost(k, run):
@@ -102,6 +111,26 @@ def test_echo(counted, outstanding, size):
                 assert len(c.recv()) == size
     assert cost(k, run) == 0
     c.close()
+
+
+@pytest.mark.parametrize("outstanding, size", (
+    (1, 16), (20, 16), (20, 1000), (1, 16000)))
+def test_raw_echo(counted, outstanding, size):
+    """The same over raw TCP; messages that are cut, too."""
+    k = bench(counted)
+    data = (struct.pack("<I", size) + b"x" * size) * outstanding
+    with socket.create_connection(k.raw) as c:
+        c.settimeout(wait.limit(20))
+        c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def run():
+            for i in range(0, N, outstanding):
+                c.sendall(data[:i % len(data)])
+                c.sendall(data[i % len(data):])
+                left = len(data)
+                while left > 0:
+                    left -= len(c.recv(left))
+        assert cost(k, run) == 0
 
 
 def test_ping(counted):

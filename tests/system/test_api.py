@@ -140,6 +140,122 @@ def test_every_call_takes_null(start, installed):
         assert p.recv() == "ok"
 
 
+def prototypes():
+    """Of each function of kennel.h its result, name and the types of its arguments."""
+    with open(os.path.join(kits.TOP, "shardd", "kennel.h")) as f:
+        header = re.sub(r"/\*.*?\*/|^#.*?$|^typedef.*?;", "", f.read(),
+                        flags=re.S | re.M)
+    for result, name, args in re.findall(
+            r"^([\w \t*]+?)\s*\b(kennel_\w+)\(([^;]*?)\)(?:\s*__attr[^;]*)?;",
+            header, re.M):
+        yield result.strip(), name, [] if args == "void" else \
+            [re.sub(r"\s+", " ", a.strip()) for a in args.split(",")]
+
+
+def nothing(arg):
+    """What is given for an argument: no object, and else what is no mistake."""
+    if arg == "...":
+        return None
+    if arg.startswith("const char *const *"):
+        return "names"
+    if re.match(r"const char \*", arg) and not arg.startswith("const char **"):
+        return '"x"'
+    if "*" in arg or "_cb" in arg:
+        return "NULL"
+    return "1000"
+
+
+# Objects that there may be none of.
+OBJECTS = re.compile(r"(const )?struct kennel_(request|socket|replica|answer|step|"
+                     r"timer|watch) \*")
+# They need none, or say what is not so by 0.
+NO_OBJECT = {"kennel_worker_main", "kennel_watch", "kennel_work"}
+
+
+def test_every_call_about_something_takes_null_for_it(start, installed):
+    """One line for each function of the header, whoever adds it: no crash; what can
+    fail says ENOTCONN, what gives something gives nothing."""
+    lines, n = [], 0
+    for result, name, args in prototypes():
+        if name in NO_OBJECT or not args or not OBJECTS.match(args[0]):
+            continue
+        call = f"{name}({', '.join(filter(None, map(nothing, args)))})"
+        n += 1
+        if result == "void":
+            lines.append(f"\t{call};")
+        elif "char *" in result:
+            lines.append(f"\ttext(\"{name}\", {call});")
+        elif "*" in result:
+            lines.append(f"\tpointer(\"{name}\", {call});")
+        elif result == "int" and "replica" in args[0]:
+            lines.append(f"\terrno = 0; failed(\"{name}\", {call});")
+        else:
+            lines.append(f"\terrno = 0; number(\"{name}\", (long long){call});")
+    assert n > 80
+    k = start(shards=1, worker=installed.worker(NULLS_C % "\n".join(lines)))
+    assert get(k, "/").text == "ok"
+
+
+NULLS_C = """
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <kennel.h>
+
+static char wrong[4096];
+static const char *const names[] = { "a", NULL };
+
+static void
+is(const char *name, int right)
+{
+	if (!right && strlen(wrong) < sizeof(wrong) - 100)
+		strcat(strcat(wrong, name), " ");
+}
+
+static void
+text(const char *name, const char *got)
+{
+	is(name, got == NULL || *got == '\\0');
+}
+
+static void
+pointer(const char *name, const void *got)
+{
+	is(name, got == NULL);
+}
+
+static void
+failed(const char *name, int got)
+{
+	is(name, got == -1 && errno == ENOTCONN);
+}
+
+static void
+number(const char *name, long long got)
+{
+	is(name, got == 0 || (got == -1 && errno == ENOTCONN));
+}
+
+static void
+receive(struct kennel_request *q)
+{
+%s
+	kennel_respond(q, 200, NULL, wrong[0] == '\\0' ? "ok" : wrong,
+	    wrong[0] == '\\0' ? 2 : strlen(wrong));
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct kennel_app app = { .receive = receive };
+
+	(void)text, (void)pointer, (void)failed, (void)number, (void)names;
+	return (kennel_worker_main(argc, argv, &app, 1));
+}
+"""
+
+
 def test_an_application_without_receive_answers_404(start, installed):
     k = start(shards=1, worker=installed.worker("nulls.c"), config=NULLS)
     pid = k.shard(0)["pid"]
@@ -166,8 +282,7 @@ def test_only_kennel_names_are_exported(installed):
     names = [line.split()[-1].split("@")[0] for line in out.splitlines()]
     if os.environ.get("KENNEL_SANITIZED"):
         names = [n for n in names if not n.startswith("__")]
-    assert [n for n in names if not n.startswith(
-        ("kennel_", "ape_", "events_"))] == []
+    assert [n for n in names if not n.startswith(("kennel_", "ape_", "events_"))] == []
     assert "kennel_worker_main" in names
 
 

@@ -10,6 +10,7 @@ import pytest
 from kit import kennel as kits
 from kit import wait, ws
 from kit.chat import Chat, crowd
+from kit.ws import WebSocket
 
 
 def ask(k, *args):
@@ -172,6 +173,28 @@ def test_place_tells_and_changes_nothing(start):
         k.wait_places(1)
         assert seen() == before
     k.exact()
+
+
+@pytest.mark.parametrize("rule,words", [
+    ("least", "the fewest connections"), ("spread", "the fewest replicas"),
+    ("pack", "the most connections"), ("hash", "that its name leads to")])
+def test_place_says_by_which_rule(start, rule, words):
+    """A new replica begins where it was said, and the next one likewise."""
+    k = start(shards=3, config="[route r]\npath = /{g}\napp = echo\n"
+              f"group = path:g\nuid = query:u\nlimit = 1\nplace = {rule}\n")
+    people, slots = [], {}
+    for group in "a", "b", "c", "a", "b", "a":
+        p = ask(k, "place", group, "u", "--app", "echo")
+        assert words in p["why"], p
+        people.append(WebSocket(k.address, f"/{group}?u={len(people)}"))
+        slots.setdefault(group, []).append(p["slot"])
+        there = k.ctl("who", str(len(people) - 1), "--json")
+        assert p["shard"] in there
+    assert sorted(slots["a"]) == [0, 1, 2]
+    if rule == "pack":
+        assert slots["b"][0] == slots["c"][0] == slots["a"][0]
+    for p in people:
+        p.goodbye()
 
 
 def test_place_where_nobody_has_room(start):

@@ -1,4 +1,5 @@
 """Raw TCP: an application's own protocol over a listener."""
+import errno
 import os
 import re
 import resource
@@ -13,7 +14,7 @@ from kit import metrics, wait
 from kit.http import Http
 from kit.kennel import GATEWAYD, TOP, Ports
 from kit.raw import Raw
-from kit.ws import WebSocket
+from kit.ws import TEXT, WebSocket, frame
 
 CONFIG = """
 [listener lines]
@@ -240,6 +241,19 @@ def test_reset(lines):
         wait.until(lambda: "reset 1006" in other.ask("closes"))
 
 
+def test_a_machine_that_is_gone_is_noticed(lines):
+    """The kernel asks a client that says nothing for so long."""
+    k = lines(config="[worker]\nping_interval = 7s\n")
+    with k.client() as a:
+        there = "0100007F:%04X" % a.s.getsockname()[1]
+        with open("/proc/net/tcp") as f:
+            sockets = [line.split() for line in f]
+        timers = [s[5] for s in sockets if s[2] == there]
+        assert len(timers) == 1
+        kind, ticks = timers[0].split(":")
+        assert kind == "02" and 0 < int(ticks, 16) <= 700
+
+
 # ---- to others ----
 
 def test_group_of_both_kinds(lines):
@@ -254,8 +268,7 @@ def test_group_of_both_kinds(lines):
         w.send(b"\x00\xff\n")
         assert w.recv() == b"\x00\xff\n"
         for c in a, b:
-            wait.until(lambda c=c: c.buffer or c.s.recv(1, socket.MSG_PEEK))
-            assert c.s.recv(3) == b"\x00\xff\n"
+            assert c.line(bytes) == b"\x00\xff"
         uid = b.ask("who")
         assert len(uid) == 36
         a.send(f"tell {uid} only you")
@@ -263,11 +276,9 @@ def test_group_of_both_kinds(lines):
         assert b.ask("join news") == "joined"
         a.send("publish news extra")
         assert b.line() == "extra"
-        w.send("x" * 70000)
-        assert w.recv() == "x" * 70000
-        for c in a, b:
-            c.send("echo .")
-            assert c.line() == "x" * 70000 + "."
+        w.send("x" * 70000 + "\n")
+        assert w.recv() == "x" * 70000 + "\n"
+        assert a.line() == b.line() == "x" * 70000
 
 
 def test_one_payload_for_many(lines):
@@ -297,6 +308,18 @@ def test_pause_and_resume(lines):
         assert a.line() == "resumed"
         assert time.monotonic() - begun >= 0.45
         assert a.line() == "after"
+
+
+def test_websockets_are_paused_too(lines):
+    """Amid what has come already, and what comes then."""
+    k = lines()
+    with k.web() as w, k.client() as a:
+        w.write(frame(TEXT, "pause") + frame(TEXT, "one") + frame(TEXT, "two"))
+        assert a.ask("echo others") == "others"
+        assert [w.recv() for _ in range(3)] == ["resumed\n", "one", "two"]
+        w.send("pause")
+        w.send("three")
+        assert [w.recv(), w.recv()] == ["resumed\n", "three"]
 
 
 def test_marks(lines):
@@ -352,6 +375,63 @@ def test_rates(lines):
         assert a.ended()
 
 
+# ---- connections of one's own ----
+
+def test_dial(lines, tmp_path):
+    """By name, by number, by path; served like others, counted nowhere."""
+    k = lines(shards=1)
+    path = str(tmp_path / "there")
+    with k.client() as a, socket.create_server(("127.0.0.1", 0)) as there, \
+            socket.socket(socket.AF_UNIX) as unix:
+        port = there.getsockname()[1]
+        unix.bind(path)
+        unix.listen()
+        for address, server, peer in (
+                (f"localhost:{port}", there, f"127.0.0.1:{port}"),
+                (f"127.0.0.1:{port}", there, f"127.0.0.1:{port}"),
+                (f"unix:{path}", unix, f"unix:{path}")):
+            assert a.ask(f"dial {address}") == f"reached {peer}"
+            server.settimeout(wait.limit(10))
+            c, _ = server.accept()
+            with c:
+                assert c.recv(100) == b"echo over there\n"
+                c.sendall(b"half")
+                c.sendall(b" a line\n")
+                assert a.line() == "from half a line"
+                assert k.kennel.places() == 1
+                k.kennel.exact()
+            assert a.line() == "lost client"
+        with k.client() as b:           # a worker may dial its own listener
+            assert b.ask("dial %s:%d" % k.address) == "reached %s:%d" % k.address
+            assert [b.line(), b.line()] == ["from hello", "from over there"]
+            k.kennel.wait_places(3)
+    k.kennel.wait_places(1)             # the dialled one's is a's no more
+
+
+def test_dial_in_vain(lines):
+    k = lines(shards=1)
+    with k.client() as a, socket.create_server(("127.0.0.1", 0), backlog=1) as full:
+        port = Ports.take()
+        assert a.ask(f"dial 127.0.0.1:{port}") == f"failed {errno.ECONNREFUSED}"
+        assert a.ask("dial unix:/nowhere/x") == f"failed {errno.ENOENT}"
+        assert a.ask("dial no-such-host.invalid:1") == \
+            f"failed {errno.EHOSTUNREACH}"
+        for wrong in "localhost", "localhost:0", ":1", "a:b", "unix:", "[::1]":
+            assert a.ask(f"dial {wrong}") == "no address"
+        crowd = [socket.socket() for _ in range(4)]     # nobody accepts there
+        for c in crowd:
+            c.setblocking(False)
+            c.connect_ex(full.getsockname())
+        begun = time.monotonic()
+        assert a.ask("dial 127.0.0.1:%d" % full.getsockname()[1]) in (
+            f"failed {errno.ETIMEDOUT}",)
+        assert time.monotonic() - begun > 1
+        for c in crowd:
+            c.close()
+        a.send("dial no-such-host.invalid:1")           # under way at the end
+    assert k.kennel.term() == 0
+
+
 # ---- the gateway ----
 
 def test_what_its_listener_says(lines, tmp_path):
@@ -403,6 +483,10 @@ def test_configuration_is_checked(lines, tmp_path):
             ("app = raw\ngroup = path:room", "const:NAME, uuid or random20"),
             ("app = raw\nuid = header:X", "const:NAME, uuid or random20"),
             ("app = raw\nlimit = 0", "limit"),
+            ("app = raw\ngroup = const:x\nlimit = 5\n[route r]\npath = /r\n"
+             "app = raw\ngroup = const:x", "[route r] can meet in one group"),
+            ("app = raw\ngroup = const:x\nlimit = 5\n[listener b]\n"
+             "address = 2\napp = raw\ngroup = uuid", "[listener b] can meet"),
             ("app = raw\nslow = perhaps", "close, drop-new, drop-old"),
             ("app = raw\nkeep = Cookie", "app."),
             ("app = raw\npsk_file = /nowhere", "not a file"),
@@ -410,14 +494,16 @@ def test_configuration_is_checked(lines, tmp_path):
         path.write_text(f"[listener raw]\naddress = 1\n{keys}\n")
         p = check(k, path)
         assert p.returncode == 1 and why in p.stderr + p.stdout, (keys, p)
-    path.write_text(f"[listener raw]\naddress = {Ports.take()}\napp = raw\n"
+    path.write_text("[route a]\npath = /\napp = raw\n[listener raw]\n"
+                    f"address = {Ports.take()}\napp = raw\n"
                     "uid = random20\ngroup = uuid\n")
     assert check(k, path).returncode == 0
 
 
 def check(k, path):
     return subprocess.run(
-        [GATEWAYD, "--check", "--config", str(path), "--run-dir",
+        [GATEWAYD, "--check", "--config", str(path), "--worker",
+         k.kennel.options["worker"], "--run-dir",
          k.kennel.dir + "/check", "--state-dir", k.kennel.dir + "/check"],
         capture_output=True, text=True, timeout=wait.limit(30))
 
@@ -434,13 +520,24 @@ def test_application_without_ondata(start, worker):
 def test_limits_are_kept(lines):
     """Places and addresses: who is too many is closed, not told in HTTP."""
     k = lines(keys="limit = 2\n", shards=1, max_shards=1, limit=None,
-              config="[gateway]\nper_address = 3\n")
+              config="limit = 2\n[gateway]\nper_address = 3\n")
     with k.client() as a, k.client() as b:
         with k.client(hello=False) as c:
             assert c.ended()
         assert k.refused() == 1
         assert a.ask("echo a") == "a" and b.ask("echo b") == "b"
     k.kennel.wait_places(0)
+
+
+def test_limit_for_all(lines):
+    """--limit counts for raw listeners, too; kennelctl knows of their groups."""
+    k = lines(shards=2, max_shards=2, limit=1)
+    with k.client() as a, k.client() as b:
+        k.kennel.wait_group("lines", [1, 1])
+        with k.client(hello=False) as c:
+            assert c.ended()
+        a.send("say both")
+        assert a.line() == b.line() == "both"
 
 
 def test_per_address(lines):

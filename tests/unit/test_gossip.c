@@ -19,7 +19,7 @@ has_payload(enum gossip_type type)
 	    type == GOSSIP_ASK || type == GOSSIP_ANSWER ||
 	    type == GOSSIP_PUBLISH || type == GOSSIP_STEP ||
 	    type == GOSSIP_NEWS || type == GOSSIP_STATE ||
-	    type == GOSSIP_TELL);
+	    type == GOSSIP_TELL || type == GOSSIP_CLOSE);
 }
 
 /* As a link sends it: the encoded part, then the payload's bytes. */

@@ -54,6 +54,73 @@ START_TEST(a_section_has_its_keys)
 }
 END_TEST
 
+/* A raw listener. */
+static struct inlet *
+raw(const char *app)
+{
+	ck_assert_int_eq(inlets_section(&ins, "lines", &why), 0);
+	ck_assert_int_eq(inlets_option(&ins, "address", "5000", &why), 0);
+	ck_assert_int_eq(inlets_option(&ins, "app", app, &why), 0);
+	return (&ins.list[ins.n - 1]);
+}
+
+START_TEST(with_an_application_it_is_raw)
+{
+	struct inlet	*in = raw("lines");
+	struct buf	 b = { 0 };
+
+	ck_assert_int_eq(inlets_check(&ins, err, sizeof(err)), 0);
+	ck_assert_int_eq(inlets_option(&ins, "group", "const:den", &why), 0);
+	ck_assert_int_eq(inlets_option(&ins, "uid", "random20", &why), 0);
+	ck_assert_int_eq(inlets_option(&ins, "slow", "drop-new", &why), 0);
+	ck_assert_int_eq(inlets_option(&ins, "dialect", "d1", &why), 0);
+	ck_assert_int_eq(inlets_option(&ins, "app.word", "two words", &why),
+	    0);
+	ck_assert_int_eq(inlets_check(&ins, err, sizeof(err)), 0);
+	inlet_tell(in, &b);
+	ck_assert_int_eq(buf_add(&b, "", 1), 0);
+	ck_assert_ptr_nonnull(strstr(b.data, "slow drop-new\n"));
+	ck_assert_ptr_nonnull(strstr(b.data, "\ndialect d1\napp.word two "
+	    "words\n"));
+	buf_clear(&b);
+	ck_assert_int_eq(inlets_option(&ins, "uid", "query:u", &why), 0);
+	ck_assert_int_eq(inlets_check(&ins, err, sizeof(err)), -1);
+	ck_assert_ptr_nonnull(strstr(err, "random20"));
+}
+END_TEST
+
+START_TEST(without_one_it_has_none_of_its_keys)
+{
+	ck_assert_int_eq(inlets_section(&ins, "web", &why), 0);
+	ck_assert_int_eq(inlets_option(&ins, "address", "5000", &why), 0);
+	ck_assert_int_eq(inlets_option(&ins, "dialect", "d1", &why), 0);
+	ck_assert_int_eq(inlets_check(&ins, err, sizeof(err)), -1);
+	ck_assert_ptr_nonnull(strstr(err, "\"app\""));
+}
+END_TEST
+
+START_TEST(what_raw_clients_are_to_have_is_exchanged)
+{
+	struct inlets	 old;
+	struct inlet	*a, *b;
+
+	a = raw("lines");
+	ck_assert_int_eq(inlets_option(&ins, "dialect", "d1", &why), 0);
+	old = ins;
+	memset(&ins, 0, sizeof(ins));
+	a = &old.list[0];
+	b = raw("lines");
+	ck_assert(!inlet_same_route(a, b));
+	ck_assert(inlet_same(a, b));
+	inlet_swap_route(a, b);
+	ck_assert_uint_eq(a->settings.len, 0);
+	ck_assert_uint_gt(b->settings.len, 0);
+	ck_assert_int_eq(inlets_option(&ins, "limit", "7", &why), 0);
+	ck_assert(!inlet_same_route(a, b));
+	inlets_clear(&old);
+}
+END_TEST
+
 START_TEST(lines_go_and_sections_stay)
 {
 	ck_assert_int_eq(inlets_listen(&ins, "8080", &why), 0);
@@ -138,6 +205,9 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_section_has_its_keys);
+	tcase_add_test(tc, with_an_application_it_is_raw);
+	tcase_add_test(tc, without_one_it_has_none_of_its_keys);
+	tcase_add_test(tc, what_raw_clients_are_to_have_is_exchanged);
 	tcase_add_test(tc, lines_go_and_sections_stay);
 	tcase_add_loop_test(tc, a_wrong_key_or_value_says_what_is_right, 0,
 	    nitems(wrong));

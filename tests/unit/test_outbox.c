@@ -104,6 +104,60 @@ START_TEST(what_is_begun_is_finished)
 }
 END_TEST
 
+/* Parts of a message, one a letter; the last one ends it, unless more. */
+static void
+add_parts(const char *letters, int more)
+{
+	struct payload	*p;
+
+	for (; *letters != '\0'; letters++) {
+		p = payload_formed(FORM_PLAIN, WS_BINARY,
+		    slice_of(letters, 1));
+		p->more = more || letters[1] != '\0';
+		add(p);
+	}
+}
+
+/* n bytes of what waits are written. */
+static void
+write_some(size_t n)
+{
+	char		 scratch[64];
+	struct slice	 s = outbox_next(&o, scratch, n);
+
+	ck_assert_int_ne(outbox_sent(&o, (ssize_t)n, s.len), -1);
+}
+
+START_TEST(parts_of_a_message_go_together)
+{
+	add_parts("abc", 0);
+	add_parts("de", 0);
+	add_parts("f", 0);
+	ck_assert_uint_eq(outbox_drop(&o, 5), 3);	/* one would do */
+	is("def", 3);
+	add_parts("gh", 0);
+	write_some(1);			/* d: its message is begun */
+	ck_assert_uint_eq(outbox_drop(&o, 0), 3);
+	is("e", 1);
+}
+END_TEST
+
+START_TEST(what_ends_a_message_that_is_begun_stays)
+{
+	add_parts("ab", 1);
+	write_some(2);			/* all of it that is there yet */
+	ck_assert(outbox_empty(&o));
+	add_parts("c", 0);
+	add_parts("d", 0);
+	ck_assert_uint_eq(outbox_drop(&o, 0), 1);
+	is("c", 1);
+	write_some(1);
+	add_parts("e", 0);
+	ck_assert_uint_eq(outbox_drop(&o, 0), 1);
+	ck_assert(outbox_empty(&o));
+}
+END_TEST
+
 /* ---- what is written ---- */
 
 static int		 fds[2];	/* ours, the client's */
@@ -310,6 +364,8 @@ main(void)
 	tcase_add_test(t, the_only_one_can_go);
 	tcase_add_test(t, handshakes_and_control_frames_stay);
 	tcase_add_test(t, what_is_begun_is_finished);
+	tcase_add_test(t, parts_of_a_message_go_together);
+	tcase_add_test(t, what_ends_a_message_that_is_begun_stays);
 	suite_add_tcase(s, t);
 	tcase_add_checked_fixture(w, connected, disconnected);
 	tcase_add_test(w, what_the_kernel_takes_at_once_leaves_nothing);

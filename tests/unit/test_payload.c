@@ -99,6 +99,43 @@ START_TEST(a_twin_in_another_form_is_made_once)
 }
 END_TEST
 
+START_TEST(the_plain_one_has_the_same_bytes_and_references)
+{
+	struct payload	*p = message(WS_TEXT, 1000), *a, *raw;
+	struct outbox	 o = { 0 };
+	struct buf	 b = { 0 };
+
+	a = payload_plain(p);
+	ck_assert_ptr_ne(a, p);
+	ck_assert_ptr_eq(payload_plain(p), a);
+	ck_assert_ptr_eq(payload_plain(a), a);
+	ck_assert_ptr_eq(payload_wire(a).data, payload_data(p).data);
+	ck_assert_uint_eq(payload_wire(a).len, 1000);
+	/* Compressed beside it, and queued, both outlive the caller's reference. */
+	ck_assert_int_eq(outbox_add(&o, a), 0);
+	ck_assert_int_eq(outbox_add(&o, payload_deflated(p, 15)), 0);
+	ck_assert_int_eq(outbox_add(&o, a), 0);
+	ck_assert_uint_eq(p->refs, 3);
+	payload_unref(p);
+	ck_assert_uint_gt(outbox_queued(&o), 2000);
+	ck_assert_uint_eq(outbox_drop(&o, 0), 3);
+	ck_assert_int_eq(outbox_empty(&o), 1);
+	outbox_clear(&o);
+	raw = payload_formed(FORM_PLAIN, WS_BINARY, slice_str("x"));
+	ck_assert_ptr_eq(payload_plain(raw), raw);
+	ck_assert_int_eq(outbox_add(&o, raw), 0);
+	payload_unref(raw);
+	ck_assert_int_eq(outbox_copy(&o, &b), 0);
+	ck_assert(slice_is(slice_of(b.data, b.len), "x"));
+	outbox_clear(&o);
+	buf_clear(&b);
+	p = payload_frame_empty(3);
+	memcpy((char *)(uintptr_t)payload_data(p).data, "abc", 3);
+	ck_assert(slice_eq(payload_wire(p), slice_of("\x82\x03" "abc", 5)));
+	payload_unref(p);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -111,6 +148,7 @@ main(void)
 	tcase_add_test(t, a_twin_outlives_its_message_in_an_outbox);
 	tcase_add_test(t, what_is_not_to_be_compressed_is_sent_as_it_is);
 	tcase_add_test(t, a_twin_in_another_form_is_made_once);
+	tcase_add_test(t, the_plain_one_has_the_same_bytes_and_references);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

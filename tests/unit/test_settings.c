@@ -358,7 +358,8 @@ START_TEST(routes_may_be_read_again)
 	ck_assert_uint_eq(m.limit, 5);
 	ck_assert_uint_eq(s.shards, 3);
 	ck_assert_str_eq(option("links"), "/b b\n");
-	ck_assert_str_eq(news.taken, "[gateway] limit, the routes");
+	ck_assert_str_eq(news.taken, "[gateway] limit, the routes, "
+	    "[listener events]");
 	ck_assert_str_eq(news.left, "");
 	/* A mistake changes nothing. */
 	for (int i = 0; i < 3; i++) {

@@ -12,7 +12,7 @@
  *	refuse	answers 401 in onhead
  *	amid	answers 403 in onbody
  *	late	answers when GET .../go says so
- *	never	is not answered
+ *	never	is not answered before the process ends
  *	become	kennel_stream() in onhead, which is an error
  *
  * GET .../log answers what onabort has heard, "<data> <received>," for each.
@@ -36,7 +36,8 @@ struct taken {
 };
 
 static char			 heard[4096];
-static struct kennel_request	*held[WAITING], *late[WAITING];
+static struct kennel_request	*held[WAITING], *late[WAITING],
+			*never[WAITING];
 
 static void
 add(struct kennel_request **list, struct kennel_request *q)
@@ -97,6 +98,7 @@ again(void *arg)
 {
 	struct taken	*t = arg;
 
+	kennel_timer_free(t->timer);
 	t->timer = NULL;
 	kennel_request_resume(t->q);
 }
@@ -215,7 +217,7 @@ receive(struct kennel_request *q)
 	} else if (strcmp(how, "late") == 0)
 		add(late, q);
 	else if (strcmp(how, "never") == 0)
-		return;
+		add(never, q);
 	else if (t != NULL) {
 		answer(q, t);
 		free(t);
@@ -236,12 +238,20 @@ receive(struct kennel_request *q)
 	}
 }
 
+static void
+onexit(const struct kennel_app *app)
+{
+	(void)app;
+	for (size_t i = 0; i < WAITING; i++)
+		kennel_respond(never[i], 503, NULL, NULL, 0);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct kennel_app	 app = {
 		.name = "bodies", .receive = receive, .onhead = onhead,
-		.onbody = onbody, .onabort = onabort,
+		.onbody = onbody, .onabort = onabort, .onexit = onexit,
 	};
 
 	return (kennel_worker_main(argc, argv, &app, 1));

@@ -21,6 +21,8 @@
  *	close		bye, in words, then kennel_close()
  *	bad		is an error
  *	over		says that it used more than there is
+ *	dial ADDRESS	opens a connection there, to which "hello" is said and from which
+ *			lines come back to the dialer, behind "from "
  *	closes		how others ended, since it was asked last
  */
 #include <errno.h>
@@ -33,16 +35,19 @@
 struct client {
 	struct kennel_socket *s;
 	struct client	*next;
+	uint64_t	 dialer;	/* who had it dialled, or 0 */
 	int		 hold;
 	int		 highs, lows;
 };
 
 struct later {
+	struct kennel_timer *timer;
 	uint64_t	 id;
 	int		 resume;
 	char		 text[];
 };
 
+static const struct kennel_app	*self;
 static struct client	*clients;
 static char		 ends[4096];
 
@@ -74,6 +79,7 @@ later_cb(void *arg)
 		kennel_resume(s);
 	if (s != NULL)
 		say(s, l->text);
+	kennel_timer_free(l->timer);
 	free(l);
 }
 
@@ -87,7 +93,8 @@ later(struct kennel_socket *s, unsigned ms, const char *text, int resume)
 	l->id = kennel_socket_id(s);
 	l->resume = resume;
 	strcpy(l->text, text);
-	if (kennel_timer_new(ms, 0, later_cb, l) == NULL)
+	l->timer = kennel_timer_new(ms, 0, later_cb, l);
+	if (l->timer == NULL)
 		abort();
 }
 
@@ -150,6 +157,47 @@ each(const char *text)
 	for (struct client *c = clients; c != NULL; c = c->next)
 		kennel_send_payload(c->s, p);
 	kennel_payload_free(p);
+}
+
+/* Tell whoever had c dialled. */
+static void
+report(const struct client *c, const char *what, const char *text)
+{
+	struct kennel_socket	*s = find(c->dialer);
+	char			 line[1024];
+
+	snprintf(line, sizeof(line), "%s %s", what, text);
+	if (s != NULL)
+		say(s, line);
+}
+
+static void
+dialled_cb(struct kennel_socket *s, int err, void *arg)
+{
+	struct client	*c = arg;
+	char		 text[64];
+
+	if (s != NULL) {
+		report(c, "reached", kennel_socket_peer(s));
+		return;
+	}
+	snprintf(text, sizeof(text), "%d", err);
+	report(c, "failed", text);
+	free(c);
+}
+
+static void
+dial(struct kennel_socket *s, const char *address)
+{
+	struct client	*c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		abort();
+	c->dialer = kennel_socket_id(s);
+	if (kennel_dial(self, address, 1500, dialled_cb, c) == 0)
+		return;
+	say(s, errno == EINVAL ? "no address" : "no dial");
+	free(c);
 }
 
 static void
@@ -226,6 +274,9 @@ command(struct kennel_socket *s, char *line)
 	} else if (strcmp(word, "marks") == 0) {
 		snprintf(text, sizeof(text), "%d %d", c->highs, c->lows);
 		say(s, text);
+	} else if (strcmp(word, "dial") == 0) {
+		rest[n] = '\0';
+		dial(s, rest);
 	} else if (strcmp(word, "close") == 0) {
 		say(s, "bye");
 		kennel_close(s, 1000, "words");
@@ -251,6 +302,10 @@ ondata(struct kennel_socket *s, const char *data, size_t len)
 		return (-1);
 	memcpy(line, data, n);
 	line[n] = '\0';
+	if (((struct client *)kennel_socket_data(s))->dialer != 0) {
+		report(kennel_socket_data(s), "from", line);
+		return ((ssize_t)n + 1);
+	}
 	if (strcmp(line, "over") == 0)
 		return ((ssize_t)len + 1);
 	return (command(s, line) == -1 ? -1 : (ssize_t)n + 1);
@@ -286,9 +341,9 @@ receive(struct kennel_request *q)
 static int
 onopen(struct kennel_socket *s)
 {
-	struct client	*c = calloc(1, sizeof(*c));
+	struct client	*c = kennel_socket_data(s);
 
-	if (c == NULL)
+	if (c == NULL && (c = calloc(1, sizeof(*c))) == NULL)
 		return (-1);
 	if (kennel_socket_setting(s, "app.refuse") != NULL) {
 		free(c);
@@ -298,7 +353,9 @@ onopen(struct kennel_socket *s)
 	c->next = clients;
 	clients = c;
 	kennel_socket_set_data(s, c);
-	if (kennel_socket_raw(s))
+	if (c->dialer != 0)
+		say(s, "echo over there");
+	else if (kennel_socket_raw(s))
 		say(s, "hello");
 	return (0);
 }
@@ -306,6 +363,11 @@ onopen(struct kennel_socket *s)
 static void
 onmessage(struct kennel_socket *s, const struct kennel_message *m)
 {
+	if (m->len == 5 && memcmp(m->data, "pause", 5) == 0) {
+		kennel_pause(s);
+		later(s, 300, "resumed", 1);
+		return;
+	}
 	kennel_broadcast(s, m->data, m->len, KENNEL_SELF |
 	    (m->binary ? KENNEL_BINARY : 0), NULL, NULL);
 }
@@ -320,6 +382,8 @@ onclose(struct kennel_socket *s, const struct kennel_close *why)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
+	if (c->dialer != 0)
+		report(c, "lost", why->label);
 	free(c);
 }
 
@@ -335,5 +399,6 @@ main(int argc, char **argv)
 		{ .name = "web", .receive = receive },
 	};
 
+	self = &apps[0];
 	return (kennel_worker_main(argc, argv, apps, 2));
 }

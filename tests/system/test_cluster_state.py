@@ -1,0 +1,145 @@
+"""The state of a group that several nodes share: one order, whoever dies."""
+import os
+import signal
+
+import pytest
+from kit import redis, wait
+from kit.pact import Pact, leave, settle
+from kit.steps import Counting
+
+
+@pytest.fixture
+def url(server):
+    server.start()
+    return f"unix:{server.path}"
+
+
+@pytest.fixture
+def pair(start, url):
+    return [start("--node", name, redis=url, limit=2)
+            for name in ("one", "two")]
+
+
+def spread(pair, room, n):
+    """n people, in turns on the nodes, who know each other."""
+    people = [Pact(pair[i % 2], room) for i in range(n)]
+    settle(*people)
+    return people
+
+
+def holder(server, room):
+    """The node whose replica decides, and its epoch."""
+    with redis.Redis(server.path) as r:
+        h = r.hash(f"kennel:store:{room}:pact")
+    return h["holder"].split("shard:")[1].split("/")[0], int(h["epoch"])
+
+
+def test_steps_of_all_nodes_have_one_order(pair, server):
+    people = spread(pair, "r", 8)
+    with Counting(people) as c:
+        c.more(200)
+        value = c.finish()
+        assert holder(server, "r")[1] == 1
+    with redis.Redis(server.path) as r:
+        assert r("HGET", "kennel:store:r:pact:counters", "x") == str(value)
+
+
+def test_a_newcomer_of_the_other_node_has_the_state(pair):
+    with Pact(pair[0], "r") as a:
+        a.subscribe("counter")
+        a.count("likes", 3)
+        a.until("counter", {"id": "likes", "value": 3})
+        with Pact(pair[1], "r") as b:
+            assert b.subscribe("counter:likes") == [
+                {"type": "counter", "data": {"id": "likes", "value": 3}}]
+
+
+def test_the_deciding_node_dies(pair, server):
+    """The other one claims its epoch; those who are left see one order."""
+    people = spread(pair, "r", 8)
+    first, epoch = holder(server, "r")
+    dying, living = (pair if first == "one" else pair[::-1])
+    gone = [p for i, p in enumerate(people) if pair[i % 2] is dying]
+    with Counting(people) as c:
+        c.more(50)
+        dying.kill_all()
+        living.wait_log("is dead: no beat", 30)
+        c.more(100, 40)
+        c.finish(gone=gone)
+        assert holder(server, "r")[0] != first
+        assert holder(server, "r")[1] > epoch
+    dying.destroy()
+
+
+def test_the_deciding_replica_ends(pair, server):
+    """Its last member leaves: the other node goes on at once."""
+    a = Pact(pair[0], "r")
+    b = Pact(pair[1], "r")
+    settle(a, b)
+    assert holder(server, "r")[0] == "one"
+    leave(a)
+    b.subscribe("counter")
+    for n in range(1, 6):
+        b.count("likes", 1)
+        b.until("counter", {"id": "likes", "value": n})
+    wait.until(lambda: holder(server, "r")[0] == "two", 20)
+    b.close()
+
+
+def test_a_paused_authority_writes_nothing(pair, server):
+    """It is judged dead; what it wrote afterwards would be of an old epoch."""
+    people = spread(pair, "r", 4)
+    first, epoch = holder(server, "r")
+    paused, other = (pair if first == "one" else pair[::-1])
+    mine = [p for i, p in enumerate(people) if pair[i % 2] is other]
+    theirs = [p for i, p in enumerate(people) if pair[i % 2] is paused]
+    for p in people:
+        p.subscribe("counter")
+    pids = paused.pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        for p in theirs:
+            p.count("late", 1)          # read when it wakes up
+        other.wait_log("is dead: no beat", 30)
+        mine[0].count("likes", 5)
+        mine[0].until("counter", {"id": "likes", "value": 5})
+        assert holder(server, "r")[1] > epoch
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    # What was said to the paused one takes effect once, with the new one.
+    for p in mine:
+        p.until("counter", {"id": "late", "value": len(theirs)})
+    for p in theirs:
+        p.until("counter", {"id": "late", "value": len(theirs)})
+        p.count("likes", 1)
+    mine[1].until("counter", {"id": "likes", "value": 5 + len(theirs)})
+    with redis.Redis(server.path) as r:
+        assert r("HGET", "kennel:store:r:pact:counters", "likes") == \
+            str(5 + len(theirs))
+    leave(*people)
+
+
+def test_redis_that_restarts_is_used_again(pair, server):
+    """Durable steps are refused meanwhile, and nobody is dropped."""
+    people = spread(pair, "r", 8)
+    with Counting(people) as c:
+        c.more(50)
+        server.stop()
+        wait.until(lambda: any(c.errors.values()), 30, "steps are refused")
+        server.start()
+        c.more(100, 60)
+        c.finish(reset=True)
+
+
+def test_redis_that_forgets_all_is_told_again(pair, server):
+    people = spread(pair, "r", 8)
+    with Counting(people) as c:
+        c.more(50)
+        with redis.Redis(server.path) as r:
+            r("FLUSHALL")
+        c.more(100, 60)
+        value = c.finish(reset=True)
+    with redis.Redis(server.path) as r:
+        assert r("HGET", "kennel:store:r:pact:counters", "x") == str(value)
