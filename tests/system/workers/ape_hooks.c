@@ -42,19 +42,29 @@ embedded(struct ape_call *c)
 	ape_reply(c, ape_string(c, k->text));
 }
 
+struct late {
+	struct ape_call		*c;
+	struct kennel_timer	*timer;
+};
+
 static void
 later_cb(void *arg)
 {
-	struct ape_call	*c = arg;
+	struct late	*l = arg;
 
-	ape_reply(c, ape_argument(c));
+	ape_reply(l->c, ape_argument(l->c));
+	kennel_timer_free(l->timer);
+	free(l);
 }
 
 static void
 later(struct ape_call *c)
 {
-	kennel_timer_new((unsigned)ape_to_number(ape_argument(c)), 0, later_cb,
-	    c);
+	struct late	*l = calloc(1, sizeof(*l));
+
+	l->c = c;
+	l->timer = kennel_timer_new((unsigned)ape_to_number(ape_argument(c)), 0,
+	    later_cb, l);
 }
 
 static void
@@ -103,6 +113,7 @@ ready_cb(void *arg)
 	struct ape_call		*values =
 	    ape_values(kennel_socket_replica(ape_socket(client)));
 
+	kennel_timer_free(((struct kept *)ape_data(client))->timer);
 	((struct kept *)ape_data(client))->timer = NULL;
 	ape_push(client, "welcome", ape_string(values, "at last"));
 	ape_reply(values, NULL);
