@@ -262,6 +262,20 @@ def test_replayed_old_and_early_calls_are_refused(one):
     assert "old" in m["err"]
 
 
+def test_calls_that_have_one_name_are_two(one):
+    """17: names have 32 bits and are not spread well; what differs is served."""
+    found = {}
+    for n in range(100000):
+        text = f'{{"type":"echo","data":{n}}}'
+        other = found.setdefault(query_id(text), text)
+        if other is not text:
+            break
+    assert other != text and query_id(other) == query_id(text)
+    for t in other, text:
+        assert one.reply(one.say(t))["data"] == json.loads(t)["data"]
+    assert "err" in one.reply(one.say(text))
+
+
 def test_replay_is_a_connection_s_own(ape):
     """17"""
     a, b = Ape(ape), Ape(ape)
