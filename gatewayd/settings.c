@@ -69,6 +69,12 @@ const struct settings_row settings_rows[ROW_N] = {
 	[ROW_WATCHDOG]	= { "watchdog", DURATION, AT(watchdog_ms), 100,
 	    3600000, 0 },
 	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000, 0 },
+	[ROW_MOVE_RATE]	= { "move_rate", UINT, AT(move_rate), 1, 1000000, 1 },
+	[ROW_BALANCE]	= { "balance", YESNO, AT(balance), 0, 0, 1 },
+	[ROW_BALANCE_RATE] = { "balance_rate", UINT, AT(balance_rate), 1,
+	    1000000, 1 },
+	[ROW_UPGRADE_HOLD] = { "upgrade_hold", DURATION, AT(upgrade_hold_ms), 0,
+	    86400000, 1 },
 	[ROW_IDLE_SHARD] = { "idle_shard", DURATION, AT(idle_shard_ms), 100,
 	    86400000, 0 },
 	[ROW_ORPHAN]	= { "orphan", DURATION, AT(orphan_ms), 0, 86400000, 0 },
@@ -79,6 +85,10 @@ const struct settings_row settings_rows[ROW_N] = {
 	    10000000, 1 },
 	[ROW_SECCOMP]	= { "seccomp", YESNO, AT(seccomp), 0, 0, 0 },
 	[ROW_CORE]	= { "core", YESNO, AT(core), 0, 0, 0 },
+	[ROW_CLUSTER_KEY_FILE] = { "cluster_key_file", PATH,
+	    AT(cluster_key_file), 0, 0, 0 },
+	[ROW_LEAVE_PAUSE] = { "leave_pause", DURATION, AT(leave_pause_ms), 0,
+	    3600000, 0 },
 	[ROW_READY_REDIS] = { "ready_redis", YESNO, AT(ready_redis), 0, 0, 1 },
 };
 
@@ -157,6 +167,9 @@ settings_init(struct settings *s)
 	s->linger_max = 1000;
 	s->watchdog_ms = 10000;
 	s->drain_ms = 10000;
+	s->move_rate = 2000;
+	s->balance_rate = 500;
+	s->upgrade_hold_ms = 60000;
 	s->idle_shard_ms = 60000;
 	s->orphan_ms = 60000;
 	s->backlog = 4096;
