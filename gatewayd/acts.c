@@ -10,6 +10,7 @@
 #include "common/bytes.h"
 #include "common/log.h"
 #include "gatewayd/acts.h"
+#include "gatewayd/balance.h"
 #include "gatewayd/complete.h"
 #include "gatewayd/configuration.h"
 #include "gatewayd/member.h"
@@ -21,6 +22,7 @@
 #include "gatewayd/serving.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
+#include "gatewayd/upgrade.h"
 #include "proto/control.h"
 #include "proto/counters.h"
 #include "proto/utf8.h"
@@ -257,6 +259,7 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 {
 	unsigned	 ms = act->ms == 0 ? a->settings->drain_ms : act->ms;
 	struct shard	*s = roster_slot(a->roster, act->slot);
+	size_t		 moving;
 
 	if (ms > ACTS_MS_MAX)
 		return (acts_error("an hour is the longest"));
@@ -271,21 +274,25 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 	}
 	if (s->state == SHARD_EMPTY && vacant && s->vacant)
 		return (acts_error("slot %" PRIu32 " is empty already", s->slot));
+	if (upgrade_busy(a->upgrade))
+		return (acts_error("an upgrade is under way: kennelctl commit, "
+		    "or back"));
+	if (s->state == SHARD_READY && s->site->leaving)
+		return (acts_error("slot %" PRIu32 " is being emptied already",
+		    s->slot));
 	if (s->state != SHARD_READY)
 		return (acts_error("slot %" PRIu32 " is %s: only a shard that "
 		    "is ready can be emptied", s->slot,
 		    shard_state_name(s->state)));
 	s->vacant = vacant;
-	s->site->leaving = 1;
 	log_info("shard slot=%" PRIu32 " %s, as the operator wants "
 	    "connections=%zu within_ms=%u", s->slot, vacant ?
 	    "is emptied" : "restarts", s->site->count, ms);
-	shard_leave(s, ms);
-	shard_drain(s, ms, CLOSE_DRAINED);
-	return (json_pack("{s:I, s:s, s:I, s:I, s:I}", "slot",
+	moving = balance_empty(a->balance, s, ms);
+	return (json_pack("{s:I, s:s, s:I, s:I, s:I, s:I}", "slot",
 	    (json_int_t)s->slot, "was", "ready", "ms", (json_int_t)ms,
-	    "connections", (json_int_t)s->site->count, "pid",
-	    (json_int_t)s->pid));
+	    "connections", (json_int_t)s->site->count, "moving",
+	    (json_int_t)moving, "pid", (json_int_t)s->pid));
 }
 
 static json_t *
@@ -298,6 +305,47 @@ static json_t *
 acts_restart(const struct acts *a, const struct ctl *act)
 {
 	return (acts_empty(a, act, 0));
+}
+
+/* Another program in the place of the workers', or what becomes of it. */
+static json_t *
+acts_upgrade(const struct acts *a, const struct ctl *act)
+{
+	char	 why[640];
+	int	 rc;
+
+	if (slice_is(act->text, "back"))
+		rc = upgrade_back(a->upgrade, why, sizeof(why));
+	else if (slice_is(act->text, "commit"))
+		rc = upgrade_commit(a->upgrade, why, sizeof(why));
+	else
+		rc = upgrade_begin(a->upgrade, act->value,
+		    act->slot == 0 || act->slot > 100 ? 100 : act->slot, why,
+		    sizeof(why));
+	if (rc == -1)
+		return (acts_error("%s", why));
+	return (upgrade_json(a->upgrade));
+}
+
+/* Another program in the place of the gateway's own. */
+static json_t *
+acts_gateway(const struct acts *a, const struct ctl *act)
+{
+	char	 why[640];
+
+	(void)act;
+	if (a->succeed(a->arg, why, sizeof(why)) == -1)
+		return (acts_error("%s", why));
+	return (json_pack("{s:s}", "succession", "trying"));
+}
+
+/* From the fullest to the emptiest, again and again. */
+static json_t *
+acts_rebalance(const struct acts *a, const struct ctl *act)
+{
+	(void)act;
+	return (json_pack("{s:I}", "moving",
+	    (json_int_t)balance_even(a->balance)));
 }
 
 /* ---- the gateway ---- */
@@ -390,6 +438,12 @@ static const struct {
 	{ "place",	acts_place_newcomer },
 	{ "drain",	acts_drain },
 	{ "restart",	acts_restart },
+	{ "upgrade",	acts_upgrade },
+	{ "canary",	acts_upgrade },
+	{ "back",	acts_upgrade },
+	{ "commit",	acts_upgrade },
+	{ "gateway",	acts_gateway },
+	{ "rebalance",	acts_rebalance },
 	{ "reload",	acts_reload },
 	{ "log-level",	acts_log_level },
 };

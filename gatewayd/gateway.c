@@ -15,6 +15,7 @@
 #include "common/turn.h"
 #include "gatewayd/admin.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/balance.h"
 #include "gatewayd/check.h"
 #include "gatewayd/child.h"
 #include "gatewayd/cluster.h"
@@ -37,7 +38,10 @@
 #include "gatewayd/roster.h"
 #include "gatewayd/routes.h"
 #include "gatewayd/shard.h"
+#include "gatewayd/succession.h"
+#include "gatewayd/successor.h"
 #include "gatewayd/supervisor.h"
+#include "gatewayd/upgrade.h"
 
 /* What ends after the shards: Redis entries, the private Redis. */
 #define GATEWAY_STOP_MS	15000
@@ -56,8 +60,6 @@ static void	 gateway_unlisted(void *);
 static void	 gateway_done(void *);
 static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
 static void	 gateway_end(struct gateway *) __attribute__((noreturn));
-static void	 gateway_free(struct gateway *);
-static void	 gateway_unlink(const struct gateway *);
 static void	 gateway_replica_made(struct replica *, void *);
 static void	 gateway_replica_ended(struct replica *, void *);
 static void	 gateway_resolved(void *);
@@ -72,6 +74,7 @@ static void	 gateway_dead_elsewhere(const char *,
 static void	 gateway_adopted(struct shard *, uint64_t, void *);
 static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
 		    int, void *);
+static void	 gateway_listening(int, void *);
 static void	 gateway_going_home(struct shard *, const struct capsule *,
 		    int, void *);
 static struct shard *gateway_hello(struct control *, const struct ctl *,
@@ -101,6 +104,7 @@ static const struct roster_ops gateway_roster_ops = {
 	.refused = gateway_not_adopted,
 	.home = gateway_going_home,
 	.left = gateway_left,
+	.listening = gateway_listening,
 };
 
 static const struct handoff_ops gateway_handoff_ops = {
@@ -145,7 +149,8 @@ gateway_run(struct gateway *g)
 	signals = proc_signals_new(g->base, signos, gateway_signal_cb, g);
 	if (signals == NULL)
 		fatal("signals");
-	sockets_bind(&g->sockets, &g->settings);
+	sockets_bind(&g->sockets, &g->settings,
+	    shards_live(g->settings.run_dir));
 	if (admin_listen(&g->settings, &g->admin_fd) == -1) {
 		why = strerror(errno);
 		sockets_unlink(&g->sockets);
@@ -162,7 +167,7 @@ gateway_run(struct gateway *g)
 	if (turn_loop(g->base) == -1)
 		fatalx("the event loop failed");
 	supervisor_free(g->supervisor);
-	gateway_free(g);
+	parts_free(g);
 	event_free(tick);
 	proc_signals_free(signals);
 	event_base_free(g->base);
@@ -272,13 +277,18 @@ gateway_shards(void *arg)
 		fatal("shards");
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
 	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
+	g->balance = balance_new(g->base, &g->settings, g->placement,
+	    g->roster);
+	if (g->balance != NULL)
+		g->upgrade = upgrade_new(g->base, &g->settings, g->placement,
+		    g->roster, g->balance, &g->totals);
 	g->checks = checks_new(g->base, g->roster, g->placement,
 	    report_checked, g);
 	g->forgets = forgets_new(&g->settings, g->placement);
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
 		    g->placement, g->linger, g->handoffs);
-	if (g->arrivals == NULL || g->checks == NULL || g->forgets == NULL)
+	if (successor_init(g) == -1 || g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL)
 		fatal("start");
 }
 
@@ -300,6 +310,7 @@ gateway_ready(void *arg)
 
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
 		up += roster_slot(g->roster, i)->state == SHARD_READY;
+	sockets_rebind(&g->sockets);
 	if (sockets_listen(&g->sockets, g->base, arrival_accept_cb,
 	    arrival_refuse_cb, g->arrivals, &where) == -1)
 		fatal("listen");
@@ -315,7 +326,10 @@ gateway_ready(void *arg)
 		    "does.  Does %s call kennel_worker_main()?  Its own words, "
 		    "if any, are above", g->settings.worker);
 	buf_clear(&where);
+	successor_inherit(g);
 	supervisor_ready(g->supervisor);
+	for (size_t i = 0; i < roster_nslots(g->roster); i++)
+		successor_lend(g, roster_slot(g->roster, i));
 }
 
 /* ---- what is handed from the lower to the upper ---- */
@@ -364,6 +378,7 @@ gateway_shard_ready(struct shard *s, void *arg)
 	struct gateway	*g = arg;
 
 	handoff_shard_ready(g->handoffs, s);
+	successor_lend(g, s);
 }
 
 /* The channel of a shard has ended: what was on its way is placed afresh. */
@@ -450,6 +465,15 @@ gateway_going_home(struct shard *s, const struct capsule *c, int fd, void *arg)
 	handoff_home(g->handoffs, s, c, fd);
 }
 
+/* A shard held a socket of ours, for an earlier gateway. */
+static void
+gateway_listening(int fd, void *arg)
+{
+	struct gateway	*g = arg;
+
+	sockets_return(&g->sockets, fd);
+}
+
 /* A connection came home. */
 static void
 gateway_home(const struct capsule *c, int fd, void *arg)
@@ -465,7 +489,8 @@ gateway_pause(int on, void *arg)
 {
 	struct gateway	*g = arg;
 
-	sockets_pause(&g->sockets, on);
+	if (!g->succeeded)
+		sockets_pause(&g->sockets, on);
 }
 
 /* A shard says hello at the door. */
@@ -603,47 +628,10 @@ gateway_end(struct gateway *g)
 		roster_kill(g->roster);
 	if (g->redisd != NULL)
 		redisd_kill(g->redisd);
-	gateway_unlink(g);
+	parts_unlink(g);
 	if (lock != NULL)
 		unlink(lock);
 	_exit(1);
-}
-
-/* Free what is there, the upper before the lower. */
-static void
-gateway_free(struct gateway *g)
-{
-	admin_free(g->admin);
-	door_free(g->door);
-	checks_free(g->checks);
-	forgets_free(g->forgets);
-	handoffs_free(g->handoffs);
-	placement_free(g->placement);
-	roster_free(g->roster);
-	ledger_free(g->totals.ledger);
-	arrivals_free(g->arrivals);
-	linger_free(g->linger);
-	redisd_free(g->redisd);
-	gateway_unlink(g);
-	jail_free(g->filter);
-	free(g->redis_url);
-}
-
-/* Remove the sockets that we made. */
-static void
-gateway_unlink(const struct gateway *g)
-{
-	static const char *const	 names[] = { "control.sock",
-					    "redis.sock", "redis.pid" };
-	int				 fd;
-
-	if ((fd = proc_dir_open(g->settings.run_dir)) != -1) {
-		for (size_t i = 0; i < nitems(names); i++)
-			unlinkat(fd, names[i], 0);
-		close(fd);
-	}
-	admin_unlink(&g->settings);
-	sockets_unlink(&g->sockets);
 }
 
 /* What nothing else brings up. */
@@ -665,6 +653,7 @@ gateway_signal_cb(int signo, void *arg)
 {
 	struct gateway	*g = arg;
 	struct configuration_news news;
+	char		 why[512];
 
 	switch (signo) {
 	case SIGHUP:
@@ -675,7 +664,10 @@ gateway_signal_cb(int signo, void *arg)
 		    "error, and no file is opened again");
 		break;
 	case SIGUSR2:
-		log_info("signal=USR2 is not for this version");
+		if (g->upgrade == NULL || upgrade_begin(g->upgrade,
+		    slice_of(NULL, 0), 100, why, sizeof(why)) == -1)
+			log_warn("signal=USR2 changes nothing: %s",
+			    g->upgrade == NULL ? "it is too early" : why);
 		break;
 	case SIGCHLD:
 		child_reap();

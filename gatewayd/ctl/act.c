@@ -14,8 +14,7 @@
 #include "gatewayd/ctl/verb.h"
 #include "proto/control.h"
 
-/* Have it done; a refusal ends the program, a line each error. */
-static json_t *
+json_t *
 act_ask(const struct invocation *v, const struct ctl *m)
 {
 	json_t		*json = ask(v->dir, m);

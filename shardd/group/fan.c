@@ -291,7 +291,7 @@ fan_answer_fence(struct neighbours *n, struct link *l, uint64_t neighbour,
 	if (nb != NULL) {
 		m.to = neighbour;
 		m.said = n->said;
-		m.seq = nb->out;
+		m.prior = nb->told;
 	}
 	link_send(l, &m);
 }
