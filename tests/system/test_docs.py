@@ -133,6 +133,8 @@ def test_every_call_of_kennel_ape_is_listed():
     named = set(re.findall(r"`(ape_\w+)`", tables))
     assert len(calls) > 40
     assert calls == named
+    assert calls == set(re.findall(r"\bFn (ape_\w+)", read(
+        "deploy", "man", "kennel-ape.3"))) - {"ape_receive"}
 
 
 def test_every_dependency_is_explained():
