@@ -610,6 +610,11 @@ void	 kennel_payload_free(struct kennel_payload *);
 char	*kennel_payload_data(struct kennel_payload *);
 /* As kennel_send(). */
 int	 kennel_send_payload(struct kennel_socket *, struct kennel_payload *);
+/* To n sockets; those who are answered meanwhile come first, if there are very many.
+ * Returns how many of them have it; who reads too slowly is treated as by
+ * kennel_send(). */
+size_t	 kennel_send_many(struct kennel_socket *const *to, size_t n,
+	    struct kennel_payload *);
 /* The same to a raw client with a head of its own before it, of at most 64 KiB: one
  * message. */
 int	 kennel_send_headed(struct kennel_socket *, const char *head,
