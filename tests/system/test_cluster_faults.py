@@ -57,12 +57,14 @@ class Cluster:
                    (k.log() for k in self.nodes))
 
     def remove(self):
-        for k in self.nodes:
-            if k in kits.LIVE:
-                k.destroy()
-        if self.server:
-            self.server.remove()
-        self.lan.remove()
+        try:
+            for k in self.nodes:
+                if k in kits.LIVE:
+                    k.destroy()
+            if self.server:
+                self.server.remove()
+        finally:
+            self.lan.remove()
 
 
 @pytest.fixture
