@@ -317,7 +317,7 @@ def test_help_and_the_manual_name_every_command():
                        text=True, timeout=wait.limit(30))
     assert p.returncode == 0
     commands = re.findall(r"^  ([a-z][a-z-]*) ", p.stdout, re.M)
-    assert len(commands) == 20
+    assert len(commands) == 21
     with open(os.path.join(kits.TOP, "deploy/man/kennelctl.1")) as f:
         page = f.read()
     with open(os.path.join(kits.TOP, "README.md")) as f:
