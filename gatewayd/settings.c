@@ -134,6 +134,9 @@ static const struct worker_row {
 	{ "ape_skew",		"ape_skew_ms",	DURATION, 0, 86400000 },
 	{ "ape_age",		"ape_age_ms",	DURATION, 100, 86400000 },
 	{ "ape_calls",		"ape_calls",	UINT, 1, 1000000 },
+	{ "ape_file_max",	"ape_file_max",	SIZE, 1, UINT_MAX },
+	{ "ape_session_max",	"ape_session_max", SIZE, 1, UINT_MAX },
+	{ "ape_files_max",	"ape_files_max", SIZE, 1, UINT_MAX },
 	{ "ape_tree_max",	"ape_tree_max",	SIZE, 1 << 16, 1 << 30 },
 	{ "pact_page",		"pact_page",	SIZE, 1000, 1 << 20 },
 };
