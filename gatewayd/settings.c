@@ -85,6 +85,10 @@ const struct settings_row settings_rows[ROW_N] = {
 	    10000000, 1 },
 	[ROW_SECCOMP]	= { "seccomp", YESNO, AT(seccomp), 0, 0, 0 },
 	[ROW_CORE]	= { "core", YESNO, AT(core), 0, 0, 0 },
+	[ROW_CLUSTER_KEY_FILE] = { "cluster_key_file", PATH,
+	    AT(cluster_key_file), 0, 0, 0 },
+	[ROW_LEAVE_PAUSE] = { "leave_pause", DURATION, AT(leave_pause_ms), 0,
+	    3600000, 0 },
 	[ROW_READY_REDIS] = { "ready_redis", YESNO, AT(ready_redis), 0, 0, 1 },
 };
 

@@ -34,8 +34,8 @@ static const struct pack_field fields[] = {
 
 /* Behind the marks, since version 2. */
 static const struct pack_field later[] = {
-	U64(news_pos), U64(news_era), U32(bits, UINT32_MAX), U32(deflate, 15), U32(hops, UINT32_MAX),
-	U32(strikes, UINT32_MAX), U32(pings, UINT8_MAX), U32(since, UINT32_MAX),
+	U64(news_pos), U64(news_era), U32(bits, UINT32_MAX), U32(deflate, 15),
+	U32(hops, UINT32_MAX), U32(pings, UINT8_MAX), U32(since, UINT32_MAX),
 	U32(last, UINT32_MAX), U64(paused), U64(messages.tokens),
 	U64(messages.at), U64(bytes.tokens), U64(bytes.at),
 	STR(topics, CAPSULE_MAX), U32(blob_version, UINT32_MAX),

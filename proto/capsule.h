@@ -69,7 +69,6 @@ struct capsule {
 	uint32_t	 bits;		/* CAPSULE_B_* */
 	uint32_t	 deflate;	/* bits of the window; 0: not agreed on */
 	uint32_t	 hops;		/* how often it has moved */
-	uint32_t	 strikes;	/* shards that died reading it, in a row */
 	uint32_t	 pings;		/* unanswered */
 	uint32_t	 since, last;	/* its clocks, on this machine */
 	uint64_t	 paused;	/* clock_ns: nobody has read it since */

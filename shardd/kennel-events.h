@@ -154,7 +154,8 @@ struct events_message {
 	struct events_ack *ack;		/* NULL: no answer is wanted */
 };
 
-/* name: as routes and listeners say it (app = NAME), not copied.  NULL: ENOMEM. */
+/* name: as routes and listeners say it (app = NAME), not copied.  NULL: ENOMEM.  Freed
+ * when the process ends in order; events_free() is for one that never served. */
 struct events *events_new(const char *name);
 void	 events_free(struct events *);
 /* For kennel_worker_main(). */
@@ -169,6 +170,11 @@ void	 events_set_serializer(struct events *,
 typedef void	events_socket_cb(struct events_socket *, void *arg);
 void	 events_on_connection(struct events *, events_socket_cb *, void *arg);
 void	 events_on_disconnection(struct events *, events_socket_cb *, void *arg);
+/* The same, after the one and before the other, of clients that know the listener's key:
+ * those of @gatejs/cluster, whose names for this are downlink/add and downlink/del.
+ * Either may be NULL. */
+void	 events_on_downlink(struct events *, events_socket_cb *added,
+	    events_socket_cb *removed, void *arg);
 
 /*
  * Clients emit this to the server; name NULL: whatever has no handler of its own.  The

@@ -235,6 +235,9 @@ struct kennel_app {
 	/* A neighbour has told this (kennel_tell()). */
 	void	(*ontell)(struct kennel_replica *, uint64_t neighbour,
 		    const struct kennel_word *);
+	/* More than 8 MiB of the group waited for a process, as kennel_replica_tell()
+	 * has said, and no more than half of that is left. */
+	void	(*oneased)(struct kennel_replica *);
 	/* For whatever the program likes; kennel_replica_app() leads to it. */
 	void	*arg;
 
@@ -607,6 +610,11 @@ void	 kennel_payload_free(struct kennel_payload *);
 char	*kennel_payload_data(struct kennel_payload *);
 /* As kennel_send(). */
 int	 kennel_send_payload(struct kennel_socket *, struct kennel_payload *);
+/* To n sockets; those who are answered meanwhile come first, if there are very many.
+ * Returns how many of them have it; who reads too slowly is treated as by
+ * kennel_send(). */
+size_t	 kennel_send_many(struct kennel_socket *const *to, size_t n,
+	    struct kennel_payload *);
 /* The same to a raw client with a head of its own before it, of at most 64 KiB: one
  * message. */
 int	 kennel_send_headed(struct kennel_socket *, const char *head,
@@ -738,7 +746,7 @@ void	 kennel_answer_error(struct kennel_answer *, const char *text);
  *
  * From a socket: it is not read while more than 8 MiB of its group wait for a
  * process.  From a replica: 1 is returned when it is so, and the caller should
- * slow down.  0, or -1 with errno: ENOENT (no such neighbour), EMSGSIZE (head over
+ * wait for oneased().  0, or -1 with errno: ENOENT (no such neighbour), EMSGSIZE (head over
  * 1 MiB, or all over 64 MiB), ENOTCONN, EPIPE (the socket is closing), ENOMEM.
  */
 int	 kennel_tell(struct kennel_socket *, uint64_t neighbour,

@@ -109,7 +109,6 @@ struct conn {
 	const struct kennel_app *app;
 	void		*data;		/* the application's */
 	struct verbs	*verbs;		/* outstanding calls, or NULL */
-	struct move	*move;		/* it is to go to another shard, or NULL */
 	uint64_t	 id;
 	int		 fd;		/* -1: none */
 	uint32_t	 since;		/* conn_tick() of state, or of last input */
@@ -128,8 +127,8 @@ struct conn {
 	uint8_t		 turns;		/* CONN_T_* */
 	uint8_t		 app_n;		/* the application's number, to be counted */
 	uint8_t		 hops;		/* how often it has moved */
-	uint8_t		 strikes;	/* shards that died reading it, in a row */
 	uint16_t	 uid_len;
+	struct move	*move;		/* it is to go to another shard, or NULL */
 	char		 text[];	/* uid, peer, via, names and values of nheaders
 					   headers; each terminated */
 };

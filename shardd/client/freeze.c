@@ -68,7 +68,7 @@ freeze_pack(struct conn *c, struct frozen *f)
 	buf_reset(&f->early);
 	buf_reset(&f->owed);
 	*cap = (struct capsule){ .id = c->id, .flags = c->told,
-	    .deflate = c->deflate, .hops = c->hops + 1u, .strikes = c->strikes,
+	    .deflate = c->deflate, .hops = c->hops + 1u,
 	    .pings = c->pings, .since = c->since, .last = c->last };
 	cap->protocol = (enum capsule_protocol)c->protocol->capsule;
 	cap->bits = (c->flags & CONN_F_ENDED ? CAPSULE_B_ENDED : 0) |
@@ -161,8 +161,6 @@ freeze_unpack(struct clients *all, const struct capsule *cap,
 		return (NULL);
 	c->deflate = (uint8_t)cap->deflate;
 	c->hops = (uint8_t)(cap->hops > UINT8_MAX ? UINT8_MAX : cap->hops);
-	c->strikes = (uint8_t)(cap->strikes > UINT8_MAX ? UINT8_MAX :
-	    cap->strikes);
 	if (cap->protocol == CAPSULE_RAW)
 		c->flags |= CONN_F_RAW;
 	if (cap->bits & CAPSULE_B_ENDED)

@@ -9,10 +9,12 @@ struct events_socket;
 struct kennel_payload;
 struct kennel_socket;
 
-/* A client, which others can reach from now on.  NULL with errno: EEXIST (its id is
- * taken), EINVAL (an id that is none), ENOMEM. */
-struct events_socket *sockets_add(struct events_server *v,
+/* A client whom nobody can reach yet, to be freed by the caller.  NULL without memory. */
+struct events_socket *sockets_new(struct events_server *v,
 	    struct kennel_socket *ks);
+/* Others can reach s from now on.  0, or -1 with errno: EEXIST (its id is taken), EINVAL
+ * (an id that is none), ENOMEM. */
+int	 sockets_add(struct events_socket *s);
 /* Nobody reaches s any more; its rooms are left.  The caller frees s. */
 void	 sockets_remove(struct events_socket *s);
 struct events_socket *sockets_find(const struct events_server *v,
@@ -25,14 +27,17 @@ int	 sockets_send_with(struct events_socket *s,
 /* One reason more, or less, for which s is not read. */
 void	 sockets_hold(struct events_socket *s, int on);
 
-/* A frame for many: encoded once for each dialect. */
+/* A frame for many: encoded once for each dialect.  One at a time. */
 struct shared {
 	struct fasttcp_frame f;		/* borrowed */
-	struct kennel_payload *made[2];
-	size_t		 len[2];
+	struct {
+		struct kennel_payload *p;
+		size_t		 len;
+	}		 made[2];
 };
 void	 shared_init(struct shared *sh, const struct fasttcp_frame *f);
+/* s gets it, at the latest when shared_end() is called. */
 void	 shared_send(struct shared *sh, struct events_socket *s);
-void	 shared_clear(struct shared *sh);
+void	 shared_end(struct shared *sh);
 
 #endif

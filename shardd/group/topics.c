@@ -187,6 +187,20 @@ topics_has_any(const struct conn *c, struct slice topics)
 	return (0);
 }
 
+void
+topics_of(const struct conn *c, struct buf *dst)
+{
+	struct list	*e, *tmp;
+	const char	*name;
+
+	if (c->topics == NULL)
+		return;
+	list_each(e, tmp, &c->topics->all) {
+		name = list_entry(e, struct subscription, at_conn)->topic->name;
+		buf_add(dst, name, strlen(name) + 1);
+	}
+}
+
 int
 topics_pack(struct buf *dst, const char *const *topics)
 {

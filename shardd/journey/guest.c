@@ -144,6 +144,9 @@ guest_new(struct landing *l, const struct ctl *m, const char **why,
 	*why = "it is expected already";
 	if (map_find(&l->by_id, &m->id, sizeof(m->id)) != NULL)
 		return (NULL);
+	*why = "too many are expected";
+	if (l->by_id.count >= JOURNEY_GUESTS_MAX)
+		return (NULL);
 	*why = "the shard leaves";
 	if (js->gate->leaving || l->stopped)
 		return (NULL);

@@ -15,6 +15,7 @@
 #include "shardd/journey/journey.h"
 
 #define JOURNEY_EXPECT_MAX	64	/* asked for at a time */
+#define JOURNEY_GUESTS_MAX	1024	/* whom a landing expects or holds */
 #define JOURNEY_CROSSING_MAX	8	/* of one group, frozen together */
 #define JOURNEY_CROSSINGS	16	/* at a time */
 #define JOURNEY_CROSS_MAX	32	/* connections of all of them */

@@ -66,7 +66,6 @@ passage_pack_group(const struct conn *c, struct frozen *f)
 {
 	static struct capsule_mark	 marks[CAPSULE_ORIGINS_MAX];
 	const struct replica		*r = c->replica;
-	const char			*topic;
 	int				 n;
 
 	buf_reset(&f->topics);
@@ -80,8 +79,7 @@ passage_pack_group(const struct conn *c, struct frozen *f)
 	f->cap.marks = marks;
 	f->cap.nmarks = (size_t)n;
 	seen_news(r, &f->cap.news_pos, &f->cap.news_era);
-	for (size_t i = 0; (topic = topics_at(c, i)) != NULL; i++)
-		buf_add(&f->topics, topic, strlen(topic) + 1);
+	topics_of(c, &f->topics);
 	f->cap.topics = slice_of(f->topics.data, f->topics.len);
 	errno = ENOMEM;
 	return (f->topics.failed ? -1 : 0);

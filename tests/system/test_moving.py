@@ -258,6 +258,7 @@ def test_raw_connections_move(start, worker):
 address = 127.0.0.1:{port}
 app = mover
 group = const:lines
+limit = 100
 """)
     people = [Raw(("127.0.0.1", port), hello=False) for _ in range(12)]
     for p in people:

@@ -41,7 +41,6 @@ fill(struct capsule *c)
 	c->bits = CAPSULE_B_ENDED;
 	c->deflate = 15;
 	c->hops = 24;
-	c->strikes = 1;
 	c->pings = 2;
 	c->since = 27;
 	c->last = 28;
@@ -76,7 +75,7 @@ START_TEST(a_capsule_comes_back_as_it_was)
 	ck_assert_uint_eq(d.nmarks, 2);
 	ck_assert(d.marks[1].origin == UINT64_MAX && d.marks[1].seq == 14);
 	ck_assert(d.news_pos == 21 && d.news_era == 22 && d.bits == 1 && d.deflate == 15);
-	ck_assert(d.hops == 24 && d.strikes == 1 && d.pings == 2);
+	ck_assert(d.hops == 24 && d.pings == 2);
 	ck_assert(d.since == 27 && d.last == 28 && d.paused == 29);
 	ck_assert(d.messages.at == 32 && d.bytes.tokens == 33);
 	ck_assert(slice_eq(d.topics, c.topics) && d.blob_version == 36);
@@ -287,7 +286,6 @@ fill_any(struct capsule *c)
 	c->news_era = any();
 	c->deflate = any() % 2 ? 8 + any() % 8 : 0;
 	c->hops = (uint32_t)any();
-	c->strikes = (uint32_t)any();
 	c->pings = any() % 256;
 	c->since = (uint32_t)any();
 	c->last = (uint32_t)any();
