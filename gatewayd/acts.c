@@ -14,7 +14,9 @@
 #include "gatewayd/complete.h"
 #include "gatewayd/configuration.h"
 #include "gatewayd/member.h"
+#include "gatewayd/ledger.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/rollcall.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/route.h"
 #include "gatewayd/serving.h"
@@ -22,6 +24,7 @@
 #include "gatewayd/shard.h"
 #include "gatewayd/upgrade.h"
 #include "proto/control.h"
+#include "proto/counters.h"
 #include "proto/utf8.h"
 
 #define ACTS_PLACES	1000		/* connections that are listed, or ended */
@@ -380,10 +383,56 @@ acts_log_level(const struct acts *a, const struct ctl *act)
 	    log_level_name(was)));
 }
 
+/* ---- the cluster ---- */
+
+/* One node, into the list. */
+static void
+acts_node_cb(const struct rollcall_node *n, void *arg)
+{
+	json_array_append_new(arg, json_pack(
+	    "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b}",
+	    "node", n->name, "address", n->address, "version", n->version,
+	    "shards", (json_int_t)n->shards,
+	    "connections", (json_int_t)n->connections,
+	    "groups", (json_int_t)n->groups,
+	    "beat_age_ms", (json_int_t)n->age_ms, "dead", n->dead,
+	    "ours", n->ours));
+}
+
+/* Which nodes there are, and what this one's bus has had to do. */
+static json_t *
+acts_cluster(const struct acts *a, const struct ctl *act)
+{
+	static const struct {
+		const char	*name;
+		unsigned	 cell;
+	} counts[] = {
+		{ "published",	COUNTER_BUS_PUBLISHED },
+		{ "heard",	COUNTER_BUS_HEARD },
+		{ "own",	COUNTER_BUS_OWN },
+		{ "afresh",	COUNTER_BUS_AFRESH },
+		{ "bad",	COUNTER_BUS_BAD },
+	};
+	json_t	*nodes = json_array(), *bus = json_object();
+
+	(void)act;
+	for (size_t i = 0; i < roster_nslots(a->roster); i++)
+		ledger_look(a->ledger, (uint32_t)i,
+		    &roster_slot(a->roster, i)->pulse);
+	if (a->rollcall != NULL)
+		rollcall_each(a->rollcall, acts_node_cb, nodes);
+	for (size_t i = 0; i < nitems(counts); i++)
+		json_object_set_new(bus, counts[i].name, json_integer(
+		    (json_int_t)ledger_sum(a->ledger, counts[i].cell)));
+	return (json_pack("{s:b, s:o, s:o}", "alone", a->rollcall == NULL ||
+	    !a->settings->cluster, "nodes", nodes, "bus", bus));
+}
+
 static const struct {
 	const char	*name;
 	json_t		*(*run)(const struct acts *, const struct ctl *);
 } acts_rows[] = {
+	{ "cluster",	acts_cluster },
 	{ "who",	acts_who },
 	{ "close",	acts_close },
 	{ "place",	acts_place_newcomer },

@@ -27,6 +27,8 @@ struct configuration_news;
 struct ctl;
 struct json_t;
 struct placement;
+struct ledger;
+struct rollcall;
 struct roster;
 struct settings;
 struct upgrade;
@@ -37,6 +39,8 @@ struct acts {
 	struct roster	*roster;
 	struct balance	*balance;
 	struct upgrade	*upgrade;
+	const struct rollcall *rollcall;	/* NULL: this node is alone */
+	struct ledger	*ledger;
 	int		(*reload)(void *arg, struct configuration_news *news);
 	int		(*succeed)(void *arg, char *why, size_t size);
 	void		*arg;

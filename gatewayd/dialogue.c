@@ -517,10 +517,6 @@ dialogue_welcome(const struct dialogue *d, struct shard *s)
 	    .text = slice_str("redis_prefix"),
 	    .value = slice_str(set->redis_prefix) };
 	shard_tell(s, &m, NULL);
-	m = (struct ctl){ .type = CTL_OPTION, .text = slice_str("cluster"),
-	    .value = slice_str("yes") };
-	if (settings_shared(set))
-		shard_tell(s, &m, NULL);
 	dialogue_options(s, 0);
 	m = (struct ctl){ .type = CTL_START };
 	shard_tell(s, &m, NULL);

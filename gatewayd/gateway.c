@@ -1,7 +1,6 @@
 /* Start and stop, in order. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,6 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
-#include "common/list.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/secret.h"
@@ -20,6 +18,7 @@
 #include "gatewayd/balance.h"
 #include "gatewayd/check.h"
 #include "gatewayd/child.h"
+#include "gatewayd/cluster.h"
 #include "gatewayd/configuration.h"
 #include "gatewayd/door.h"
 #include "gatewayd/forget.h"
@@ -231,10 +230,7 @@ gateway_start(struct gateway *g)
 			fatalx("no redis-server");
 		mode = redisd_url(g->redisd);
 	}
-	if (!settings_shared(&g->settings))
-		log_info("node=%s is alone: its Redis is its own, if any; "
-		    "several nodes share one that --redis names",
-		    g->settings.node);
+	cluster_say_alone(&g->settings);
 	g->redis_url = strdup(strcmp(mode, "none") == 0 ? "" : mode);
 	if (g->redis_url == NULL)
 		fatal("start");
@@ -404,52 +400,32 @@ gateway_shard_buried(const char *address, void *arg)
 		registry_sweep(g->registry, address);
 }
 
-/* The shards that live, for the other nodes. */
+/* registry_ops: the shards that live, for the other nodes. */
 static size_t
 gateway_living(struct rollcall_shard *at, size_t max, void *arg)
 {
 	struct gateway	*g = arg;
-	struct shard	*s;
-	size_t		 n = 0;
 
-	for (size_t i = 0; g->roster != NULL && n < max &&
-	    i < roster_nslots(g->roster); i++) {
-		s = roster_slot(g->roster, i);
-		if (s->pid != 0 && s->incarnation != 0)
-			at[n++] = (struct rollcall_shard){ s->slot,
-			    s->incarnation };
-	}
-	return (n);
+	return (cluster_living(g->roster, at, max));
 }
 
-/* How much this node has, for the other nodes. */
+/* registry_ops: how much this node has. */
 static void
 gateway_load(size_t *connections, size_t *groups, void *arg)
 {
 	struct gateway	*g = arg;
 
-	*connections = placement_count(g->placement);
-	*groups = list_count(placement_groups(g->placement));
+	cluster_load(g->placement, connections, groups);
 }
 
-/* A shard of another node is dead: ours are told. */
+/* registry_ops: a shard of another node is dead. */
 static void
-gateway_dead_elsewhere(const char *node, const struct rollcall_shard *d,
+gateway_dead_elsewhere(const char *node, const struct rollcall_shard *dead,
     void *arg)
 {
-	struct ctl	 m = { .type = CTL_DEAD, .text = slice_str(node) };
 	struct gateway	*g = arg;
 
-	if (d != NULL) {
-		m.slot = d->slot;
-		m.incarnation = d->incarnation;
-		log_info("node=%s slot=%u incarnation=%016" PRIx64 " is dead",
-		    node, (unsigned)d->slot, d->incarnation);
-	}
-	for (size_t i = 0; g->roster != NULL && i < roster_nslots(g->roster);
-	    i++)
-		if (shard_open(roster_slot(g->roster, i)))
-			shard_tell(roster_slot(g->roster, i), &m, NULL);
+	cluster_tell_dead(g->roster, node, dead);
 }
 
 /* A shard may be started for those who wait. */
@@ -569,12 +545,25 @@ gateway_channel_end(struct shard *s, const char *why, void *arg)
 
 /* ---- stop ---- */
 
+/* Say that we leave, and let balancers see that before anybody is refused. */
+static void
+gateway_pause_leave(struct gateway *g)
+{
+	log_info("leaving in ms=%u, not ready from now on",
+	    g->settings.leave_pause_ms);
+	g->leaving = 1;
+	g->leave_at = clock_ms() + g->settings.leave_pause_ms;
+	supervisor_stopping(g->supervisor, g->settings.leave_pause_ms +
+	    g->settings.drain_ms + GATEWAY_STOP_MS);
+}
+
 /* Leave: nobody is accepted any more, the shards drain. */
 static void
 gateway_leave(struct gateway *g)
 {
 	log_info("leaving");
 	g->leaving = 1;
+	g->leave_at = 0;
 	supervisor_stopping(g->supervisor, g->settings.drain_ms +
 	    GATEWAY_STOP_MS);
 	sockets_close(&g->sockets);
@@ -653,6 +642,8 @@ gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	log_catch_up();
+	if (g->leave_at != 0 && clock_ms() >= g->leave_at)
+		gateway_leave(g);
 	refused_say(&g->refused, &g->totals, clock_ms());
 }
 
@@ -682,8 +673,11 @@ gateway_signal_cb(int signo, void *arg)
 		child_reap();
 		break;
 	default:
-		if (g->leaving)
+		if (g->leaving && g->leave_at == 0)
 			gateway_at_once(g);
-		gateway_leave(g);
+		if (!g->leaving && g->settings.leave_pause_ms > 0)
+			gateway_pause_leave(g);
+		else
+			gateway_leave(g);
 	}
 }

@@ -33,6 +33,7 @@ struct gateway {
 	uint64_t	 incarnation;
 	uint64_t	 started;	/* ms since 1970 */
 	int		 leaving;
+	uint64_t	 leave_at;	/* clock_ms: the pause before is over */
 	struct sockets	 sockets;
 	struct placement *placement;
 	struct roster	*roster;

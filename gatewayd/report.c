@@ -78,8 +78,9 @@ report_ask(struct control *c, const struct ctl *m, void *arg)
 	if (m->type == CTL_ACT)
 		return (status_send(c, m->id, acts_run(&(struct acts){
 		    &g->settings, g->placement, g->roster, g->balance,
-		    g->upgrade, report_reload, successor_begin, g },
-		    m)));
+		    g->upgrade, g->registry == NULL ? NULL :
+		    registry_rollcall(g->registry), g->totals.ledger,
+		    report_reload, successor_begin, g }, m)));
 	if (slice_is(m->text, "check"))
 		return (check_begin(g->checks, c, m->id));
 	report_look(&st, g);

@@ -85,6 +85,10 @@ const struct settings_row settings_rows[ROW_N] = {
 	    10000000, 1 },
 	[ROW_SECCOMP]	= { "seccomp", YESNO, AT(seccomp), 0, 0, 0 },
 	[ROW_CORE]	= { "core", YESNO, AT(core), 0, 0, 0 },
+	[ROW_CLUSTER_KEY_FILE] = { "cluster_key_file", PATH,
+	    AT(cluster_key_file), 0, 0, 0 },
+	[ROW_LEAVE_PAUSE] = { "leave_pause", DURATION, AT(leave_pause_ms), 0,
+	    3600000, 0 },
 	[ROW_READY_REDIS] = { "ready_redis", YESNO, AT(ready_redis), 0, 0, 1 },
 };
 
@@ -134,6 +138,9 @@ static const struct worker_row {
 	{ "ape_skew",		"ape_skew_ms",	DURATION, 0, 86400000 },
 	{ "ape_age",		"ape_age_ms",	DURATION, 100, 86400000 },
 	{ "ape_calls",		"ape_calls",	UINT, 1, 1000000 },
+	{ "ape_file_max",	"ape_file_max",	SIZE, 1, UINT_MAX },
+	{ "ape_session_max",	"ape_session_max", SIZE, 1, UINT_MAX },
+	{ "ape_files_max",	"ape_files_max", SIZE, 1, UINT_MAX },
 	{ "ape_tree_max",	"ape_tree_max",	SIZE, 1 << 16, 1 << 30 },
 	{ "pact_page",		"pact_page",	SIZE, 1000, 1 << 20 },
 };

@@ -44,6 +44,9 @@ struct settings {
 	int		 check;
 	unsigned	 faults;		/* found by it */
 	/* [gateway] */
+	char		*cluster_key_file;	/* NULL: not said */
+	int		 cluster;		/* it may be one of several nodes */
+	unsigned	 leave_pause_ms;	/* from "not ready" to the drain */
 	int		 ready_redis;		/* 0: it is ready without Redis */
 	unsigned	 head_ms;		/* 10 000: request head */
 	size_t		 line_max, head_max, headers_max;

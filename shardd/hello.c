@@ -17,13 +17,14 @@ hello_have_conn_cb(const struct conn *k, void *control)
 		.type = CTL_HAVE_CONN, .id = k->id,
 		.replica = k->replica == NULL ? 0 : k->replica->id,
 		.uid = conn_uid(k), .hops = k->hops,
-		.flags = k->state == CONN_HTTP ? CTL_F_HTTP :
-		    k->state == CONN_MOVING ? CTL_F_MOVING : 0,
+		.flags = k->state == CONN_MOVING ? CTL_F_MOVING : 0,
 	};
 
+	/* A handshake has a place of its own from the beginning. */
+	if (k->state == CONN_HTTP && (k->told & CAPSULE_F_UPGRADE) == 0)
+		m.flags = CTL_F_HTTP;
 	if (k->state == CONN_MOVING && k->move != NULL)
 		m.neighbour = journeys_neighbour(k->move);
-
 	if (k->state != CONN_PARKED)
 		control_send(control, &m, NULL);
 }

@@ -169,6 +169,11 @@ void	 events_set_serializer(struct events *,
 typedef void	events_socket_cb(struct events_socket *, void *arg);
 void	 events_on_connection(struct events *, events_socket_cb *, void *arg);
 void	 events_on_disconnection(struct events *, events_socket_cb *, void *arg);
+/* The same, after the one and before the other, of clients that know the listener's key:
+ * those of @gatejs/cluster, whose names for this are downlink/add and downlink/del.
+ * Either may be NULL. */
+void	 events_on_downlink(struct events *, events_socket_cb *added,
+	    events_socket_cb *removed, void *arg);
 
 /*
  * Clients emit this to the server; name NULL: whatever has no handler of its own.  The

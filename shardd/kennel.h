@@ -235,6 +235,9 @@ struct kennel_app {
 	/* A neighbour has told this (kennel_tell()). */
 	void	(*ontell)(struct kennel_replica *, uint64_t neighbour,
 		    const struct kennel_word *);
+	/* More than 8 MiB of the group waited for a process, as kennel_replica_tell()
+	 * has said, and no more than half of that is left. */
+	void	(*oneased)(struct kennel_replica *);
 	/* For whatever the program likes; kennel_replica_app() leads to it. */
 	void	*arg;
 
@@ -738,7 +741,7 @@ void	 kennel_answer_error(struct kennel_answer *, const char *text);
  *
  * From a socket: it is not read while more than 8 MiB of its group wait for a
  * process.  From a replica: 1 is returned when it is so, and the caller should
- * slow down.  0, or -1 with errno: ENOENT (no such neighbour), EMSGSIZE (head over
+ * wait for oneased().  0, or -1 with errno: ENOENT (no such neighbour), EMSGSIZE (head over
  * 1 MiB, or all over 64 MiB), ENOTCONN, EPIPE (the socket is closing), ENOMEM.
  */
 int	 kennel_tell(struct kennel_socket *, uint64_t neighbour,

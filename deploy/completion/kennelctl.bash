@@ -24,7 +24,7 @@ _kennelctl_names()
 _kennelctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="status top shards groups who place close drain restart
+	local commands="status top shards groups cluster who place close drain restart
 	    rebalance upgrade canary back commit room reload log-level check ready help"
 	local options="--json --run-dir" verb="" words="" i n=0
 

@@ -10,6 +10,7 @@ struct json_t;
  * error. */
 struct json_t *act_ask(const struct invocation *v, const struct ctl *m);
 
+int	 act_cluster(const struct invocation *v);
 int	 act_who(const struct invocation *v);
 int	 act_close(const struct invocation *v);
 int	 act_place(const struct invocation *v);

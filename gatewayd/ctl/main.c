@@ -40,6 +40,8 @@ static const struct verb {
 	    "the same again and again, with what has changed" },
 	{ "shards", "", 0, 0, 0, look_shards_verb, "the shards" },
 	{ "groups", "", 0, 0, 0, look_groups_verb, "the groups" },
+	{ "cluster", "", 0, 0, 0, act_cluster,
+	    "the nodes that share this Redis, and what the bus has done" },
 	{ "who", "UID|ID", 1, 0, 0, act_who,
 	    "where a client is: each of its connections" },
 	{ "place", "GROUP UID", 2, 0, MAY_APP, act_place,

@@ -42,27 +42,38 @@ stream_chunk(struct buf *b, struct slice data)
 	buf_adds(b, "\r\n");
 }
 
+static struct buf	 as_event, as_chunk;	/* of the message that is being encoded */
+
+/* A long message is over: its buffers are not kept. */
+static void
+stream_tidy(struct buf *b)
+{
+	if (b->cap > BUF_KEEP || b->failed)
+		buf_clear(b);
+}
+
 /* The bytes of a message, in the form that c has them, valid until the next call.
  * NULL data: no memory. */
 static struct slice
 stream_encode(const struct stream *st, const struct payload *p, int event)
 {
-	static struct buf	 lines, chunk;
 	struct slice		 data = payload_data(p);
 
 	if (event) {
-		buf_reset(&lines);
+		buf_reset(&as_event);
 		if (p->opcode == WS_TEXT)
-			event_encode(&lines, &(struct event_out){
+			event_encode(&as_event, &(struct event_out){
 			    .data = data });
 		else
-			event_encode_binary(&lines, data);
-		data = slice_of(lines.failed ? NULL : lines.data, lines.len);
+			event_encode_binary(&as_event, data);
+		data = slice_of(as_event.failed ? NULL : as_event.data,
+		    as_event.len);
 	}
 	if (st->chunked && data.data != NULL && data.len > 0) {
-		buf_reset(&chunk);
-		stream_chunk(&chunk, data);
-		data = slice_of(chunk.failed ? NULL : chunk.data, chunk.len);
+		buf_reset(&as_chunk);
+		stream_chunk(&as_chunk, data);
+		data = slice_of(as_chunk.failed ? NULL : as_chunk.data,
+		    as_chunk.len);
 	}
 	return (data);
 }
@@ -81,7 +92,11 @@ stream_twin(const struct stream *st, struct payload *p, unsigned form,
 	if ((z = payload_twin(p, form)) != NULL)
 		return (z);
 	data = stream_encode(st, p, event);
-	return (data.data == NULL ? NULL : payload_add_twin(p, form, data));
+	if (data.data != NULL)
+		z = payload_add_twin(p, form, data);
+	stream_tidy(&as_event);
+	stream_tidy(&as_chunk);
+	return (z);
 }
 
 static struct payload *

@@ -8,6 +8,7 @@
 #include "shardd/events/acks.h"
 #include "shardd/events/frames.h"
 #include "shardd/events/handlers.h"
+#include "shardd/events/handshake.h"
 #include "shardd/events/incoming.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/outgoing.h"
@@ -55,9 +56,46 @@ app_set_stuck(struct events_socket *s, const char *value, const char **why)
 static int
 app_set_dialect(struct events_socket *s, const char *value, const char **why)
 {
-	(void)s;
-	*why = "not fast-tcp";
-	return (strcmp(value, "fast-tcp") == 0 ? 0 : -1);
+	static const struct {
+		const char	*word;
+		enum speaks	 speaks;
+	} words[] = {
+		{ "1", SPEAKS_D1 }, { "fast-tcp", SPEAKS_D1 },
+		{ "2", SPEAKS_D2 }, { "auto", SPEAKS_EITHER },
+	};
+
+	*why = "neither 1 (or fast-tcp), nor 2, nor auto";
+	for (size_t i = 0; i < nitems(words); i++)
+		if (strcmp(value, words[i].word) == 0) {
+			s->speaks = (uint8_t)words[i].speaks;
+			return (0);
+		}
+	return (-1);
+}
+
+/* Whether clients of dialect 2 are taken without a key. */
+static int
+app_set_psk_optional(struct events_socket *s, const char *value,
+    const char **why)
+{
+	int	 on = 0;
+
+	if (config_bool(value, &on, why) == -1)
+		return (-1);
+	s->psk_optional = on != 0;
+	return (0);
+}
+
+static int
+app_set_handshake(struct events_socket *s, const char *value, const char **why)
+{
+	return (config_duration(value, 100, 3600000, &s->handshake_ms, why));
+}
+
+static int
+app_set_silence(struct events_socket *s, const char *value, const char **why)
+{
+	return (config_duration(value, 10, 60000, &s->silence_ms, why));
 }
 
 static const struct {
@@ -67,8 +105,11 @@ static const struct {
 } app_settings[] = {
 	{ "dialect",		app_set_dialect },
 	{ "app.frame_max",	app_set_frame_max },
+	{ "app.handshake",	app_set_handshake },
 	{ "app.object_check",	app_set_object_check },
+	{ "app.psk_optional",	app_set_psk_optional },
 	{ "app.reserved",	app_set_reserved },
+	{ "app.silence",	app_set_silence },
 	{ "app.stuck",		app_set_stuck },
 };
 
@@ -81,6 +122,8 @@ app_settings_read(struct events_socket *s)
 	s->in.dialect = fasttcp_d1;
 	s->in.max = APP_FRAME_MAX;
 	s->stuck_ms = APP_STUCK_MS;
+	s->handshake_ms = HANDSHAKE_MS;
+	s->silence_ms = HANDSHAKE_SILENCE_MS;
 	for (size_t i = 0; i < nitems(app_settings); i++) {
 		value = kennel_socket_setting(s->socket, app_settings[i].key);
 		if (value == NULL || app_settings[i].set(s, value, &why) == 0)
@@ -125,7 +168,7 @@ app_onstop(struct kennel_replica *r)
 
 /* s hears its id, for which others can reach it already. */
 static int
-app_register(struct events_socket *s)
+app_greet(struct events_socket *s)
 {
 	const struct fasttcp_frame	 f = { .type = FASTTCP_REGISTER,
 					    .data_type = FASTTCP_STRING,
@@ -135,12 +178,39 @@ app_register(struct events_socket *s)
 	return (sockets_send(s, &f));
 }
 
-/* Forget s, which nobody has heard of. */
-static void
-app_drop(struct events_socket *s)
+/* s is a client from now on.  0, or -1: it is none, and its connection is to end. */
+static int
+app_register(struct events_socket *s)
 {
-	sockets_remove(s);
-	free(s);
+	struct events	*e = s->server->events;
+
+	if (sockets_add(s) == -1) {
+		if (errno != ENOMEM)
+			log_warn("events app=%s: a client's uid is not its own "
+			    "or no id: listeners need uid = random20 or uuid",
+			    e->name);
+		return (-1);
+	}
+	if (app_greet(s) == -1) {
+		sockets_remove(s);
+		return (-1);
+	}
+	s->registered = 1;
+	if (e->connected != NULL)
+		e->connected(s, e->connected_arg);
+	if (e->downlink_added != NULL && s->in.dialect == fasttcp_d2)
+		e->downlink_added(s, e->downlink_arg);
+	return (0);
+}
+
+/* s begins, as its listener says: 0, or -1. */
+static int
+app_begin(struct events_socket *s)
+{
+	if (app_settings_read(s) == -1)
+		return (-1);
+	return (s->speaks == SPEAKS_D1 ? app_register(s) :
+	    handshake_begin(s, app_register));
 }
 
 static int
@@ -155,27 +225,23 @@ app_onopen(struct kennel_socket *ks)
 		    "listener, cannot be served");
 		return (-1);
 	}
-	if ((s = sockets_add(v, ks)) == NULL) {
-		if (errno != ENOMEM)
-			log_warn("events app=%s: a client's uid is not its own "
-			    "or no id: listeners need uid = random20 or uuid",
-			    v->events->name);
+	if ((s = sockets_new(v, ks)) == NULL)
 		return (-1);
-	}
-	if (app_settings_read(s) == -1 || app_register(s) == -1) {
-		app_drop(s);
-		return (-1);
-	}
 	kennel_socket_set_data(ks, s);
-	if (v->events->connected != NULL)
-		v->events->connected(s, v->events->connected_arg);
-	return (0);
+	if (app_begin(s) == 0)
+		return (0);
+	kennel_socket_set_data(ks, NULL);
+	free(s);
+	return (-1);
 }
 
 static ssize_t
 app_ondata(struct kennel_socket *ks, const char *data, size_t len)
 {
-	return (frames_input(kennel_socket_data(ks), data, len));
+	struct events_socket	*s = kennel_socket_data(ks);
+
+	return (s->handshake != NULL ? handshake_input(s, data, len) :
+	    frames_input(s, data, len));
 }
 
 static void
@@ -187,20 +253,33 @@ app_onpressure(struct kennel_socket *ks, int high)
 		relay_socket_high(s, high);
 }
 
+/* s, a client, has gone. */
 static void
-app_onclose(struct kennel_socket *ks, const struct kennel_close *c)
+app_unregister(struct events_socket *s)
 {
-	struct events_socket	*s = kennel_socket_data(ks);
-	struct events_server	*v = s->server;
+	struct events	*e = s->server->events;
 
-	(void)c;
 	sockets_remove(s);
 	incoming_socket_gone(s);
 	relay_socket_gone(s);
 	outgoing_socket_gone(s);
 	acks_socket_gone(s);
-	if (v->events->disconnected != NULL)
-		v->events->disconnected(s, v->events->disconnected_arg);
+	if (e->downlink_removed != NULL && s->in.dialect == fasttcp_d2)
+		e->downlink_removed(s, e->downlink_arg);
+	if (e->disconnected != NULL)
+		e->disconnected(s, e->disconnected_arg);
+}
+
+static void
+app_onclose(struct kennel_socket *ks, const struct kennel_close *c)
+{
+	struct events_socket	*s = kennel_socket_data(ks);
+
+	(void)c;
+	if (s->handshake != NULL)
+		handshake_end(s);
+	if (s->registered)
+		app_unregister(s);
 	kennel_socket_set_data(ks, NULL);
 	free(s);
 }
@@ -218,6 +297,12 @@ app_ontell(struct kennel_replica *r, uint64_t neighbour,
     const struct kennel_word *w)
 {
 	told(kennel_replica_data(r), neighbour, w);
+}
+
+static void
+app_oneased(struct kennel_replica *r)
+{
+	relay_eased(kennel_replica_data(r));
 }
 
 /* ---- kennel-events.h ---- */
@@ -256,6 +341,7 @@ events_app(struct events *e)
 		.onclose = app_onclose,
 		.onlost = app_onlost,
 		.ontell = app_ontell,
+		.oneased = app_oneased,
 		.arg = e,
 	});
 }
@@ -278,4 +364,13 @@ events_on_disconnection(struct events *e, events_socket_cb *cb, void *arg)
 {
 	e->disconnected = cb;
 	e->disconnected_arg = arg;
+}
+
+void
+events_on_downlink(struct events *e, events_socket_cb *added,
+    events_socket_cb *removed, void *arg)
+{
+	e->downlink_added = added;
+	e->downlink_removed = removed;
+	e->downlink_arg = arg;
 }

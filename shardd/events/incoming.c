@@ -191,7 +191,7 @@ incoming_socket_gone(struct events_socket *s)
 		incoming_end(list_entry(s->incoming.next,
 		    struct events_incoming, at), 1);
 	if (cut > 0)
-		log_info("events id=%s was lost amid streams=%zu, which end",
+		log_debug("events id=%s was lost amid streams=%zu, which end",
 		    events_socket_id(s), cut);
 }
 

@@ -17,6 +17,9 @@
 #define ID_REGISTER	2
 #define ID_SHARED	1
 
+/* Which dialects a listener serves. */
+enum speaks { SPEAKS_D1, SPEAKS_D2, SPEAKS_EITHER };
+
 #define STREAMS_MAX	1024		/* that one client sends at a time */
 
 struct events {				/* an application */
@@ -26,6 +29,8 @@ struct events {				/* an application */
 	events_socket_cb *connected, *disconnected;
 	void		*connected_arg, *disconnected_arg;
 	const struct events_serializer *serializer;
+	events_socket_cb *downlink_added, *downlink_removed;
+	void		*downlink_arg;
 };
 
 struct events_server {			/* the part of a group that is here */
@@ -70,6 +75,12 @@ struct events_socket {			/* a client */
 	uint64_t	 since;		/* clock_ms: written is that much */
 	uint32_t	 stuck_ms;	/* the time that it has */
 	void		*data;		/* the program's */
+	/* Until it is registered. */
+	struct handshake *handshake;	/* NULL: it is over */
+	uint8_t		 registered;	/* it is a client */
+	uint8_t		 speaks;	/* enum speaks */
+	uint8_t		 psk_optional;	/* without a key any proof is good */
+	uint32_t	 handshake_ms, silence_ms;
 };
 
 static inline struct slice

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "common/spare.h"
+#include "common/turn.h"
 #include "shardd/events/acks.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/lists.h"
@@ -17,6 +18,7 @@ struct events_outgoing {
 	uint32_t	 id;		/* of its frames, for one socket */
 	uint8_t		 asked;		/* the client is to answer */
 	uint8_t		 high;		/* wait */
+	struct turn_work drained;	/* no more */
 	const struct events_outgoing_ops *ops;
 	void		*arg;
 };
@@ -31,6 +33,16 @@ outgoing_press(void *arg, int high)
 
 	o->high = high != 0;
 	if (!high && o->relay != NULL && o->ops->drained != NULL)
+		turn_add(&o->drained, TURN_CLIENTS);
+}
+
+/* The work of a turn, for the program may end its stream in it: it may go on. */
+static void
+outgoing_drained(void *arg)
+{
+	struct events_outgoing	*o = arg;
+
+	if (!o->high)
 		o->ops->drained(o);
 }
 
@@ -60,6 +72,7 @@ outgoing_new(struct events_server *v, const struct events_outgoing_ops *ops,
 	o->server = v;
 	o->ops = ops != NULL ? ops : &outgoing_no_ops;
 	o->arg = arg;
+	turn_work_init(&o->drained, outgoing_drained, o);
 	list_push(&v->outgoing, &o->at);
 	return (o);
 }
@@ -69,6 +82,7 @@ static void
 outgoing_free(struct events_outgoing *o)
 {
 	list_remove(&o->at);
+	turn_cancel(&o->drained);
 	if (o->asked)
 		asked_forget(o->socket, o->id);
 	spare_put(o, sizeof(*o));
@@ -165,13 +179,18 @@ events_stream_close(struct events_outgoing *o)
 void
 outgoing_socket_gone(struct events_socket *s)
 {
-	struct list		*e, *tmp;
 	struct events_outgoing	*o;
+	struct list		*e;
 
-	list_each(e, tmp, &s->server->outgoing) {
+	/* From the start each time: the program may end others meanwhile. */
+again:
+	for (e = s->server->outgoing.next; e != &s->server->outgoing;
+	    e = e->next) {
 		o = list_entry(e, struct events_outgoing, at);
-		if (o->socket == s)
+		if (o->socket == s) {
 			outgoing_end(o);
+			goto again;
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ struct relay {
 	struct far	*fars;		/* only where it begins */
 	size_t		 nfars, capfars;
 	int		 pressed;	/* its source is to wait */
+	int		 behind;	/* too much waits for another process */
 	const struct relay_source *source;
 	void		*arg;
 	size_t		 event_len;
@@ -127,11 +128,12 @@ relay_tell_source(const struct relay *r, enum word_type type, uint32_t flags)
 	say_tell(r->server, NULL, r->of.replica, &w, slice_of(NULL, 0));
 }
 
-/* Is any receiver over its mark?  If that is new, the source hears of it. */
+/* Is any receiver over its mark, or the way there full?  If that is new, the source hears
+ * of it. */
 static void
 relay_press(struct relay *r)
 {
-	int	 high = r->nhigh > 0;
+	int	 high = r->nhigh > 0 || r->behind;
 
 	for (size_t i = 0; i < r->nfars; i++)
 		high |= r->fars[i].high;
@@ -347,10 +349,38 @@ relay_chunk(struct relay *r, struct events_socket *by, uint8_t data_type,
 	const struct word	 w = { .type = WORD_CHUNK,
 				    .number = r->of.number,
 				    .data_type = data_type };
+	int			 told;
 
 	if (relay_here(r, &f) == -1)
 		return (-1);
-	return (relay_there(r, by, &w, data));
+	/* A client is held up by the library itself. */
+	if ((told = relay_there(r, by, &w, data)) == 1) {
+		r->behind = 1;
+		relay_press(r);
+	}
+	return (told);
+}
+
+/* The ways are free again, as far as is known: whoever finds that wrong waits again. */
+static void
+relay_go_on(struct relay *r)
+{
+	r->behind = 0;
+	relay_press(r);
+}
+
+void
+relay_eased(struct events_server *v)
+{
+	struct map_node	*n = map_first(&v->relays), *next;
+	struct relay	*r;
+
+	for (; n != NULL; n = next) {
+		next = map_next(&v->relays, n);
+		r = container_of(n, struct relay, by_key);
+		if (r->behind)
+			relay_go_on(r);
+	}
 }
 
 void
@@ -548,6 +578,7 @@ relay_look_neighbours(struct events_server *v)
 				i++;
 			else
 				r->fars[i] = r->fars[--r->nfars];
+		r->behind = 0;		/* its link may have ended */
 		relay_press(r);
 	}
 }

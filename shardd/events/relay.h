@@ -61,6 +61,8 @@ void	 relay_socket_gone(struct events_socket *s);
 void	 relay_socket_high(struct events_socket *s, int high);
 /* That replica has ended: so have its streams, and it hears none of ours. */
 void	 relay_neighbour_gone(struct events_server *v, uint64_t neighbour);
+/* What waited for other processes is on its way. */
+void	 relay_eased(struct events_server *v);
 /* v ends. */
 void	 relay_clear(struct events_server *v);
 

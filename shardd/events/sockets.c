@@ -34,17 +34,11 @@ sockets_reserve(struct events_server *v)
 }
 
 struct events_socket *
-sockets_add(struct events_server *v, struct kennel_socket *ks)
+sockets_new(struct events_server *v, struct kennel_socket *ks)
 {
 	struct events_socket	*s;
-	struct slice		 id;
 
-	id.data = kennel_socket_uid(ks, &id.len);
-	if (!sockets_id_ok(id) || sockets_find(v, id) != NULL) {
-		errno = sockets_id_ok(id) ? EEXIST : EINVAL;
-		return (NULL);
-	}
-	if (sockets_reserve(v) == -1 || (s = calloc(1, sizeof(*s))) == NULL)
+	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return (NULL);
 	s->server = v;
 	s->socket = ks;
@@ -55,13 +49,25 @@ sockets_add(struct events_server *v, struct kennel_socket *ks)
 	list_init(&s->lanes);
 	list_init(&s->asked);
 	list_init(&s->acks);
-	if (map_insert(&v->by_id, &s->by_id, id.data, id.len) == -1) {
-		free(s);
-		return (NULL);
+	return (s);
+}
+
+int
+sockets_add(struct events_socket *s)
+{
+	struct events_server	*v = s->server;
+	struct slice		 id = socket_id(s);
+
+	if (!sockets_id_ok(id) || sockets_find(v, id) != NULL) {
+		errno = sockets_id_ok(id) ? EEXIST : EINVAL;
+		return (-1);
 	}
+	if (sockets_reserve(v) == -1 ||
+	    map_insert(&v->by_id, &s->by_id, id.data, id.len) == -1)
+		return (-1);
 	s->index = v->n;
 	v->sockets[v->n++] = s;
-	return (s);
+	return (0);
 }
 
 void

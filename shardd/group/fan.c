@@ -113,6 +113,7 @@ fan_together(struct neighbours *n, const struct gossip *m, unsigned *version)
 			return (0);
 		if (link_version(l) < *version)
 			*version = link_version(l);
+		bus_room_node(n->room, l);
 		remote++;
 	}
 	return (remote > 1);

@@ -5,6 +5,7 @@
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
+#include "shardd/kennel.h"
 
 void
 replica_ref(struct replica *r)
@@ -182,4 +183,6 @@ replica_eased(struct replica *r)
 	for (size_t i = 0; i < r->nmembers; i++)
 		if (r->members[i]->pauses & PAUSE_LINK)
 			conn_resume(r->members[i], PAUSE_LINK);
+	if (r->app->oneased != NULL && !r->dismissed)
+		r->app->oneased((struct kennel_replica *)r);
 }

@@ -14,16 +14,16 @@ STRING, BINARY, INTEGER, DECIMAL, OBJECT, BOOLEAN, EMPTY = range(1, 8)
 CONFIG = """
 [listener events]
 address = 127.0.0.1:%(port)d
-app = events
+app = %(app)s
 group = const:events
 uid = random20
 limit = %(limit)s
 slow = close
-out_max = 64M
+out_max = %(out_max)s
 %(more)s
 [route web]
 path = /none
-app = echo
+app = %(app)s
 group = none
 """
 
@@ -179,14 +179,18 @@ class Fast:
 class Events:
     """A kennel that serves fast-tcp."""
 
-    def __init__(self, start, shards=1, limit=None, more="", config="", **kw):
+    make = Fast             # a client
+
+    def __init__(self, start, shards=1, limit=1000, more="", config="", app="events",
+                 out_max="64M", **kw):
         port = Ports.take()
         self.kennel = start(shards=shards, config=CONFIG % {
-            "port": port, "limit": limit or "1", "more": more} + config, **kw)
+            "port": port, "limit": limit, "more": more, "app": app,
+            "out_max": out_max} + config, **kw)
         self.address = ("127.0.0.1", port)
 
     def client(self, **kw):
-        return Fast(self.address, **kw)
+        return self.make(self.address, **kw)
 
     def clients(self, n, **kw):
         return [self.client(**kw) for _ in range(n)]

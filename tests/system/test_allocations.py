@@ -6,6 +6,9 @@ import struct
 import pytest
 from kit import allocs, wait
 from kit import kennel as kits
+from kit.fasttcp import (BINARY, CHUNK, DATA_WITH_ACK, OPEN_TO_ROOM, TO_ROOM,
+                         TO_SOCKET, Events)
+from kit.fasttcp import frame as event
 from kit.pact import Pact, room
 from kit.ws import PING, PONG, TEXT, WebSocket, frame
 
@@ -213,3 +216,60 @@ def test_step_of_a_room(counted, redis, each):
             p.recv()
     assert cost(k, run) == each
     p.close()
+
+
+# ---- fast-tcp ----
+
+def fast(counted, shards):
+    """Four clients in one room, in as many processes."""
+    e = Events(lambda **kw: counted(redis="none", **kw), shards=shards,
+               limit=4 // shards)
+    people = e.clients(4)
+    for p in people:
+        p.join("r")
+        p.barrier()
+    return e.kennel, people
+
+
+@pytest.mark.parametrize("outstanding", (1, 64))
+def test_events_answer(counted, outstanding):
+    k, (a, *_) = fast(counted, 1)
+    data = event(DATA_WITH_ACK, "echo", b"x" * 16, BINARY) * outstanding
+
+    def run():
+        for _ in range(0, N, outstanding):
+            a.write(data)
+            for _ in range(outstanding):
+                a.recv()
+    assert cost(k, run) == 0
+
+
+@pytest.mark.parametrize("shards", (1, 2, 4))
+@pytest.mark.parametrize("kind", (TO_SOCKET, TO_ROOM))
+def test_events_to_others(counted, shards, kind):
+    k, (a, *others) = fast(counted, shards)
+    to = ",".join(p.id for p in others) + "|m" if kind == TO_SOCKET else "r|m"
+
+    def run():
+        for i in range(N):
+            a.write(event(kind, to, b"%08d" % i, BINARY))
+            for p in others:
+                p.recv()
+    assert cost(k, run) == 0
+
+
+@pytest.mark.parametrize("shards", (1, 2))
+def test_events_stream(counted, shards):
+    """A chunk of a stream to three."""
+    k, (a, *others) = fast(counted, shards)
+    a.send(OPEN_TO_ROOM, "r|s", ident=7)
+    for p in others:
+        p.recv()
+    chunk = event(CHUNK, "", b"x" * 3000, BINARY, 7)
+
+    def run():
+        for _ in range(N):
+            a.write(chunk)
+            for p in others:
+                assert len(p.recv().data) == 3000
+    assert cost(k, run) == 0
