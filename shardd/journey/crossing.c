@@ -12,8 +12,6 @@
 #include "shardd/session/passage.h"
 #include "shardd/state/authority.h"
 
-#define CROSSING_WHISPERS_MS	100	/* that are looked up, to them */
-
 /* x has come to the next state. */
 static void
 crossing_set_state(struct crossing *x, enum crossing_state state)
@@ -116,10 +114,19 @@ crossing_free(struct crossing *x)
 	free(x);
 }
 
+/* How long the others wait for what m has begun: the first times not for long. */
+static uint64_t
+crossing_patience(const struct move *m)
+{
+	uint64_t	 ms = (uint64_t)JOURNEY_PATIENCE_MS << m->tries;
+
+	return (ms > JOURNEY_PAUSE_MS ? JOURNEY_PAUSE_MS : ms);
+}
+
 /* Those of x that cannot go any more stay; returns how many others wait for
  * something. */
 static size_t
-crossing_hindered(struct crossing *x, uint64_t patience)
+crossing_hindered(struct crossing *x)
 {
 	struct list	*e, *tmp;
 	struct move	*m;
@@ -134,7 +141,7 @@ crossing_hindered(struct crossing *x, uint64_t patience)
 			continue;
 		if (never)
 			move_stayed(m, CTL_F_NEVER, why);
-		else if (crossing_age(x) > patience)
+		else if (crossing_age(x) > crossing_patience(m))
 			move_again(m, why);
 		else
 			n++;
@@ -158,7 +165,7 @@ crossing_pause(struct crossing *x)
 		m->conn->pauses &= (uint8_t)~PAUSE_SAID;
 		conn_pause(m->conn, PAUSE_MOVE);
 	}
-	if (crossing_hindered(x, JOURNEY_PAUSE_MS) > 0 || x->n == 0)
+	if (crossing_hindered(x) > 0 || x->n == 0)
 		return;
 	if (r != NULL && r->authority != NULL) {
 		if (x->steps == 0)
@@ -204,7 +211,7 @@ crossing_pack(struct crossing *x)
 {
 	struct list	*e, *tmp;
 	struct move	*m;
-	size_t		 waiting = crossing_hindered(x, CROSSING_WHISPERS_MS);
+	size_t		 waiting = crossing_hindered(x);
 	int		 never;
 
 	list_each(e, tmp, &x->moves) {

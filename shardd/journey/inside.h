@@ -23,7 +23,8 @@
 #define JOURNEY_AGAIN_MS	100	/* between two of them, and as much more each */
 #define JOURNEY_EXPECT_MS	3000	/* that the other side needs to expect it */
 #define JOURNEY_PROBE_MS	100	/* that neighbours need, with nobody paused */
-#define JOURNEY_PAUSE_MS	500	/* for what a client has begun */
+#define JOURNEY_PAUSE_MS	500	/* for what a client has begun, at most: */
+#define JOURNEY_PATIENCE_MS	10	/* at first, and each time twice as much */
 #define JOURNEY_FENCE_MS	500	/* that neighbours need, with clients paused */
 #define JOURNEY_HOLD_MS		500	/* that the new replica needs to catch up */
 #define JOURNEY_ADOPT_MS	2000	/* for ADOPTED, then the ferry is shut down */

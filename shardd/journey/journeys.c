@@ -11,7 +11,7 @@
 #include "shardd/journey/landing.h"
 #include "shardd/session/sessions.h"
 
-#define JOURNEYS_TICK_MS	5
+#define JOURNEYS_TICK_MS	2
 
 /* Whatever can go on does. */
 static void

@@ -304,15 +304,38 @@ def test_streams_move(start, worker):
 
 
 def test_who_cannot_be_thawed_stays(start, installed):
-    """A worker that refuses, and one that dies of it: nobody is lost for the first."""
-    k = start(shards=2, worker=installed.worker("mover.c"), config=routes(),
+    """The new process does not take them: they go on where they were."""
+    k = start("--log-level", "debug", shards=2, worker=installed.worker("mover.c"), config=routes(),
               env={"MOVER_REFUSE": "1"})
     people = Crowd(Mover(k, "g", f"u{i}") for i in range(6))
     before = people.where()
-    done = k.ctl("rebalance", check=False)
+    k.ctl("rebalance")
+    k.wait_log("is not taken: its application did not take it", 20)
     for m in people.movers:
         m.command("e x")
     after = people.where()
     assert {m: w[1] for m, w in after.items()} == \
+        {m: w[1] for m, w in before.items()}
+    people.close()
+
+
+def test_a_process_that_dies_of_thaw_takes_nobody_with_it(start, worker):
+    """Whoever was sent to it is the old one's again, with all that was said meanwhile."""
+    k = start(shards=2, worker=worker, config=routes(), deaths=True,
+              env={"MOVER_ABORT": "1"})
+    people = Crowd(Mover(k, "g", f"u{i}") for i in range(6))
+    for m in people.movers:
+        m.topics = set()
+    before = people.where()
+    k.ctl("rebalance")
+    end = time.monotonic() + wait.limit(20)
+    while "died signal=6" not in k.log():
+        assert time.monotonic() < end
+        random.choice(people.movers).say("c")
+        people.turn(0.01)
+    for m in people.movers:
+        m.say("c")
+    people.settle()
+    assert {m: w[1] for m, w in people.where().items()} == \
         {m: w[1] for m, w in before.items()}
     people.close()
