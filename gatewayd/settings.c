@@ -334,7 +334,11 @@ settings_word(const char *value, const char **why)
 static int
 settings_forest(const char *value, const char **why)
 {
-	return (strcmp(value, "none") == 0 ? 0 : redis_url_check(value, why));
+	if (strcmp(value, "none") == 0 ||
+	    strncmp(value, "postgresql://", 13) == 0 ||
+	    strncmp(value, "postgres://", 11) == 0)
+		return (0);
+	return (redis_url_check(value, why));
 }
 
 int

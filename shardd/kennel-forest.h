@@ -59,8 +59,8 @@ struct forest_adapter {
 	/* The end: nothing is called any more. */
 	void	 (*leave)(void *self);
 	struct {
-		/* This client is ours; said again every 40 s, and forgotten by whoever
-		 * asks when it was not said for 120 s. */
+		/* This client is ours; said again every 40 s, and may be forgotten
+		 * when it was not said for 120 s. */
 		int	(*add)(void *self, const char *client_id);
 		int	(*read)(void *self, const char *client_id,
 			    forest_read_cb *, void *arg);
@@ -80,7 +80,7 @@ struct forest_adapter {
 };
 
 /* By Redis, where it is "redis://..."; by PostgreSQL, where it is "postgresql://...". */
-extern const struct forest_adapter forest_redis;
+extern const struct forest_adapter forest_redis, forest_postgres;
 /* Among those who join in one process: for tests. */
 extern const struct forest_adapter forest_memory;
 

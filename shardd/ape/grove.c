@@ -234,6 +234,8 @@ grove_adapter(const char *where)
 		{ "redis:", &forest_redis }, { "rediss:", &forest_redis },
 		{ "sentinel:", &forest_redis }, { "sentinels:", &forest_redis },
 		{ "unix:", &forest_redis },
+		{ "postgresql:", &forest_postgres },
+		{ "postgres:", &forest_postgres },
 	};
 
 	for (size_t i = 0; i < nitems(rows); i++)
