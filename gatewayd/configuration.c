@@ -258,6 +258,21 @@ configuration_worker_cb(void *arg, const char *key, const char *value,
 	return (settings_worker_set(l->s, key, value, why));
 }
 
+/* A key of [ape] is one of [worker] without what stands before it there. */
+static int
+configuration_ape_cb(void *arg, const char *key, const char *value,
+    const char **why)
+{
+	struct load	*l = arg;
+	char		 full[64];
+
+	if ((size_t)snprintf(full, sizeof(full), "ape_%s", key) >= sizeof(full)) {
+		*why = "unknown key";
+		return (-1);
+	}
+	return (settings_worker_set(l->s, full, value, why));
+}
+
 /* A key of [listener NAME]. */
 static int
 configuration_listener_cb(void *arg, const char *key, const char *value,
@@ -285,6 +300,7 @@ configuration_read(struct load *l, const char *worker, char *text, size_t size)
 	static const struct config_option	 sections[] = {
 		{ "gateway", "*", configuration_gateway_cb, NULL },
 		{ "worker", "*", configuration_worker_cb, NULL },
+		{ "ape", "*", configuration_ape_cb, NULL },
 		{ "listener", "*", configuration_listener_cb, NULL },
 		{ "route", "*", configuration_route_cb, NULL },
 	};

@@ -14,6 +14,7 @@
 #include "proto/limits.h"
 
 #define ROLLCALL_DEAD_MS	5000	/* without another beat */
+#define ROLLCALL_SWEEP_MS	20000	/* from the last beat: its entries go */
 #define ROLLCALL_SILENCE_MS	2500	/* between two answers of Redis: a silence */
 #define ROLLCALL_FORGET_MS	120000	/* a dead one is shown so long */
 #define ROLLCALL_COMMAND_MS	2000
@@ -377,7 +378,9 @@ rollcall_is_dead(const struct rollcall *r, struct slice address)
 		return (0);
 	for (e = map_first(&r->rolls); e != NULL; e = map_next(&r->rolls, e)) {
 		n = container_of(e, struct roll, by_name);
-		if (n->dead && slice_is(slice_of(address.data, len), n->plain))
+		/* Once: what beats there afterwards has only lost its gateway. */
+		if (n->dead && clock_ms() - n->since < ROLLCALL_SWEEP_MS &&
+		    slice_is(slice_of(address.data, len), n->plain))
 			return (1);
 	}
 	return (0);

@@ -52,7 +52,7 @@ void	 rollcall_tick(struct rollcall *r);	/* each second, while the name is ours 
 /* A shard of ours is dead: the others hear that, whether they knew it or not. */
 void	 rollcall_buried(struct rollcall *r, struct slice address);
 void	 rollcall_leave(struct rollcall *r);	/* not listed any more */
-/* Is the node of this address dead? */
+/* Has the node of this address just died? */
 int	 rollcall_is_dead(const struct rollcall *r, struct slice address);
 /* Each node that is known, in no order. */
 void	 rollcall_each(const struct rollcall *r,

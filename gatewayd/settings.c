@@ -142,6 +142,9 @@ static const struct worker_row {
 	{ "ape_session_max",	"ape_session_max", SIZE, 1, UINT_MAX },
 	{ "ape_files_max",	"ape_files_max", SIZE, 1, UINT_MAX },
 	{ "ape_tree_max",	"ape_tree_max",	SIZE, 1 << 16, 1 << 30 },
+	{ "ape_namespace",	"ape_namespace", WORD, 0, 0 },
+	{ "ape_server_id",	"ape_server_id", WORD, 0, 0 },
+	{ "ape_forest",		"ape_forest",	FOREST, 0, 0 },
 	{ "pact_page",		"pact_page",	SIZE, 1000, 1 << 20 },
 };
 
@@ -271,6 +274,8 @@ settings_set(struct load *l, const char *key, const char *value,
 	case FILE_PATH:
 	case NETWORKS:
 	case LIFETIME:
+	case WORD:
+	case FOREST:
 		break;			/* of [worker] only */
 	}
 	return (-1);
@@ -313,6 +318,25 @@ settings_text(enum row row, const char *value, const char **why)
 	return (0);
 }
 
+/* Is it a name that may stand in keys?  0, or -1 with *why. */
+static int
+settings_word(const char *value, const char **why)
+{
+	if (strlen(value) >= 1 && strlen(value) <= 40 &&
+	    value[strspn(value, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0')
+		return (0);
+	*why = "must be 1 to 40 letters, digits, '.', '_' or '-'";
+	return (-1);
+}
+
+/* Is it an address by which servers can find each other?  0, or -1 with *why. */
+static int
+settings_forest(const char *value, const char **why)
+{
+	return (strcmp(value, "none") == 0 ? 0 : redis_url_check(value, why));
+}
+
 int
 settings_worker_set(struct settings *s, const char *key, const char *value,
     const char **why)
@@ -341,7 +365,12 @@ settings_worker_set(struct settings *s, const char *key, const char *value,
 		    "127.0.0.1 10.0.0.0/8 fd00::/8 unix";
 		return (-1);
 	}
-	if (row->kind == TEXT || row->kind == NETWORKS) {
+	if (row->kind == WORD && settings_word(value, why) == -1)
+		return (-1);
+	if (row->kind == FOREST && settings_forest(value, why) == -1)
+		return (-1);
+	if (row->kind == TEXT || row->kind == NETWORKS || row->kind == WORD ||
+	    row->kind == FOREST) {
 		settings_option(s, row->option, value)->said = 1;
 		return (0);
 	}

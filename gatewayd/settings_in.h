@@ -16,7 +16,7 @@ struct settings_option;
 enum said { BUILT_IN, FROM_FILE, FROM_FLAG };	/* the later wins */
 
 enum kind { TEXT, PATH, FILE_PATH, NETWORKS, UINT, LIMIT, SIZE, DURATION,
-    LIFETIME, LEVEL, FORMAT, LISTEN, YESNO };
+    LIFETIME, LEVEL, FORMAT, LISTEN, YESNO, WORD, FOREST };
 
 /* Also the flags' table: --log-level is log_level. */
 enum row {

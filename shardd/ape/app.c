@@ -6,6 +6,7 @@
 #include "shardd/ape/courier.h"
 #include "shardd/ape/data.h"
 #include "shardd/ape/fetch.h"
+#include "shardd/ape/grove.h"
 #include "shardd/ape/http.h"
 #include "shardd/ape/poll.h"
 #include "shardd/ape/push.h"
@@ -27,6 +28,7 @@ ape_onstart(struct kennel_replica *r)
 	struct room	*room = room_new(r);
 
 	courier_open(app_notes);
+	grove_open(push_foreign);
 	kennel_replica_set_data(r, room);
 	return (room == NULL ? -1 : 0);
 }
@@ -102,6 +104,7 @@ ape_onopen(struct kennel_socket *s)
 		room_remove(c);
 		return (-1);
 	}
+	grove_add(c);
 	if (rv == 0)
 		c->ready = 1;
 	return (0);
@@ -128,6 +131,7 @@ ape_onclose(struct kennel_socket *s, const struct kennel_close *why)
 	if (registry_hooks()->ondisconnect != NULL)
 		registry_hooks()->ondisconnect(c, why);
 	kennel_socket_set_data(s, NULL);
+	grove_remove(c);
 	room_remove(c);
 }
 

@@ -6,6 +6,7 @@
 #include "proto/jss_parse.h"
 #include "proto/jss_write.h"
 #include "shardd/ape/download.h"
+#include "shardd/ape/grove.h"
 #include "shardd/ape/part.h"
 #include "shardd/ape/push.h"
 #include "shardd/ape/registry.h"
@@ -18,6 +19,8 @@
 #define PUSH_IDS	'I'	/* your clients' ids? */
 
 static struct buf	 push_kept;
+/* An id that no client has. */
+static const char	 push_nobody[APE_ID + 1] = "-                   ";
 
 /* The name under which anybody who hears a push fetches binary. */
 static const char *
@@ -106,12 +109,21 @@ push_here(struct room *room, const char *but,
 	}
 }
 
+/* The id that other servers leave out, too, or NULL. */
+static const char *
+push_left_out(const struct push_but *but)
+{
+	const struct ape_client	*c = but->others ?
+				    kennel_socket_data(but->socket) : NULL;
+
+	return (but->id != NULL ? but->id : c == NULL ? NULL : c->id);
+}
+
 int
 push_many(struct room *room, const struct push_but *but, const char *type,
     const struct jss *data)
 {
-	static const char	 nobody[APE_ID + 1] = "-                   ";
-	const char		*id = but->id != NULL ? but->id : nobody;
+	const char		*id = but->id != NULL ? but->id : push_nobody;
 	struct buf		 b = buf_take(&push_kept);
 	struct slice		 text;
 	int			 rv = -1;
@@ -132,6 +144,8 @@ push_many(struct room *room, const struct push_but *but, const char *type,
 	else
 		rv = kennel_replica_broadcast(room->replica, text.data,
 		    text.len, 0, NULL, NULL);
+	if (rv == 0)
+		grove_all(type, data, push_left_out(but));
 out:
 	buf_give(&push_kept, &b);
 	return (rv);
@@ -143,6 +157,7 @@ struct push_sent {
 	ape_sent_cb	*sent;
 	void		*arg;
 	int		 here;		/* somebody here has it */
+	struct grove_letter *letter;	/* for other servers, or NULL */
 };
 
 /* Has a neighbour reached somebody? */
@@ -157,6 +172,12 @@ push_sent_cb(struct kennel_replica *r, const struct kennel_slot *slots,
 	for (size_t i = 0; i < n; i++)
 		reached |= slots[i].data != NULL && slots[i].len == 1 &&
 		    *slots[i].data == '1';
+	if (!reached && s->letter != NULL) {
+		grove_send(s->letter, s->sent, s->arg);
+		free(s);
+		return;
+	}
+	grove_drop(s->letter);
 	if (s->sent != NULL)
 		s->sent(reached, s->arg);
 	free(s);
@@ -186,6 +207,7 @@ push_to(struct room *room, const char *id, const char *type,
 	s->sent = sent;
 	s->arg = arg;
 	s->here = push_id(room, id, type, data, text) > 0;
+	s->letter = s->here ? NULL : grove_write(id, type, data);
 	if (alone) {
 		push_sent_cb(room->replica, NULL, 0, s);
 		s = NULL;
@@ -194,6 +216,8 @@ push_to(struct room *room, const char *id, const char *type,
 	    push_sent_cb, s)) == 0)
 		s = NULL;
 out:
+	if (s != NULL)
+		grove_drop(s->letter);
 	free(s);
 	buf_give(&push_kept, &b);
 	return (rv);
@@ -288,6 +312,26 @@ push_ids(struct room *room, ape_ids_cb *cb, void *arg)
 		return (0);
 	free(l);
 	return (-1);
+}
+
+/* ---- other servers ---- */
+
+void
+push_foreign(struct room *room, const char *dest, const char *except,
+    const char *type, const struct jss *data)
+{
+	struct buf	 b = buf_take(&push_kept);
+	struct slice	 text;
+
+	if (push_write(&b, type, data) == 0) {
+		text = slice_of(b.data, b.len);
+		if (dest != NULL)
+			push_id(room, dest, type, data, text);
+		else
+			push_here(room, except != NULL ? except : push_nobody,
+			    NULL, type, data, text);
+	}
+	buf_give(&push_kept, &b);
 }
 
 /* ---- neighbours ---- */

@@ -21,6 +21,11 @@ int	 push_many(struct room *room, const struct push_but *but,
 int	 push_to(struct room *room, const char *id, const char *type,
 	    const struct jss *data, ape_sent_cb *sent, void *arg);
 
+/* Another server pushes, to clients of this process: to one (dest), or to all but one
+ * (except); each may be NULL. */
+void	 push_foreign(struct room *room, const char *dest, const char *except,
+	    const char *type, const struct jss *data);
+
 /* The ids of all clients, on all shards. */
 int	 push_ids(struct room *room, ape_ids_cb *cb, void *arg);
 /* A neighbour tells, or asks, one of these. */

@@ -7,6 +7,8 @@
 
 #define ROOM_WAITING_MAX	(1 << 20)	/* bytes, of one client */
 
+static struct list	 rooms = { &rooms, &rooms };
+
 struct room *
 room_new(struct kennel_replica *r)
 {
@@ -17,6 +19,7 @@ room_new(struct kennel_replica *r)
 	room->replica = r;
 	room->refs = 1;
 	list_init(&room->calls);
+	list_push(&rooms, &room->at);
 	return (room);
 }
 
@@ -24,6 +27,12 @@ struct room *
 room_of(const struct kennel_replica *r)
 {
 	return (kennel_replica_data(r));
+}
+
+struct list *
+room_all(void)
+{
+	return (&rooms);
 }
 
 void
@@ -48,6 +57,7 @@ room_end(struct room *room)
 
 	while ((n = map_first(&room->clients)) != NULL)
 		room_remove(container_of(n, struct ape_client, by_id));
+	list_remove(&room->at);
 	kennel_timer_free(room->beat);
 	room->beat = NULL;
 	room->replica = NULL;

@@ -11,6 +11,7 @@
 #include "shardd/kennel-ape.h"
 
 struct room {
+	struct list	 at;		/* of all rooms of the process */
 	struct kennel_replica *replica;	/* NULL: it has ended */
 	struct map	 clients;	/* the first of each id */
 	struct list	 calls;		/* struct ape_call */
@@ -45,6 +46,8 @@ struct room_text {
 
 struct room *room_new(struct kennel_replica *r);	/* NULL without memory */
 struct room *room_of(const struct kennel_replica *r);
+/* All that have not ended (struct room, at). */
+struct list *room_all(void);
 void	 room_ref(struct room *room);
 void	 room_unref(struct room *room);
 /* The replica ends, and with it its clients. */

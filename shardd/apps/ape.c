@@ -7,6 +7,7 @@
 
 #include "shardd/apps/apps.h"
 #include "shardd/kennel-ape.h"
+#include "shardd/kennel-forest.h"
 
 #define APE_DOWNLOAD_MAX	(16 << 20)	/* bytes */
 
@@ -188,7 +189,17 @@ ape_launch(const struct kennel_app *app)
 		if (ape_controller(ape_controllers[i].name,
 		    ape_controllers[i].fn) == -1)
 			return (-1);
+	/* Without other servers this one serves its own clients. */
+	(void)ape_join(NULL);
 	return (0);
+}
+
+/* The process ends. */
+static void
+ape_exit(const struct kennel_app *app)
+{
+	(void)app;
+	ape_leave();
 }
 
 /* The board, and what is api-ape's. */
@@ -213,4 +224,5 @@ const struct kennel_app ape_app = {
 	.name = "ape",
 	.receive = ape_demo_receive,
 	.onlaunch = ape_launch,
+	.onexit = ape_exit,
 };

@@ -109,7 +109,7 @@ let sending = Promise.resolve()
 function share(blob, told) {
   sending = sending.then(async () => {
     const id = `pic-${fresh()}${fresh()}`
-    await call(() => api.echo({ 'pic<!F>': id }))
+    await call(() => api.silent({ 'pic<!F>': id }))  // who has it back would wait for it
     told(id)
     await fetch(`/api/ape/data/_share/${id}`, {
       method: 'PUT', body: blob, credentials: 'include',

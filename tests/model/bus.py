@@ -208,7 +208,7 @@ class Replica:
             return
         peer = self.peers[f.origin]
         if f.kind == "cast":
-            if peer.based:
+            if peer.based and peer.up:      # else both will say what they had sent
                 self.take(f, peer)
             return
         if f.session != peer.theirs or not peer.up:

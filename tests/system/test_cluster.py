@@ -127,6 +127,18 @@ def test_a_node_that_was_stopped_comes_back(pair, server):
     close(*people)
 
 
+def test_shards_that_have_lost_their_gateway_are_met_again(pair):
+    """The node is judged dead; its shards live, and say so."""
+    people = spread(pair, "g", 4)
+    pair[1].kill_gateway()
+    pair[0].wait_log("node=two is dead", 30)
+    again(*people)
+    pair[1].start()
+    pair[0].wait_log("node=two lives again", 30)
+    again(*people)
+    close(*people)
+
+
 def again(*people, timeout=40):
     """They hear each other again, sooner or later."""
     for p in people:

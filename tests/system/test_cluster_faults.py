@@ -2,6 +2,7 @@
 Two nodes and their Redis, each with an address of its own: cables are pulled, processes
 stopped and killed, while people talk.
 """
+import contextlib
 import os
 import signal
 import time
@@ -57,12 +58,13 @@ class Cluster:
                    (k.log() for k in self.nodes))
 
     def remove(self):
-        for k in self.nodes:
-            if k in kits.LIVE:
-                k.destroy()
-        if self.server:
-            self.server.remove()
-        self.lan.remove()
+        with contextlib.ExitStack() as all:     # each, whatever the others say
+            all.callback(self.lan.remove)
+            if self.server:
+                all.callback(self.server.remove)
+            for k in self.nodes:
+                if k in kits.LIVE:
+                    all.callback(k.destroy)
 
 
 @pytest.fixture

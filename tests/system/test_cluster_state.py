@@ -5,6 +5,7 @@ import signal
 import pytest
 from kit import redis, wait
 from kit.pact import Pact, leave, settle
+from kit.sentinel import Watched
 from kit.steps import Counting
 
 
@@ -135,11 +136,34 @@ def test_redis_that_restarts_is_used_again(pair, server):
 
 def test_redis_that_forgets_all_is_told_again(pair, server):
     people = spread(pair, "r", 8)
-    with Counting(people) as c:
+    with Counting(people) as c, redis.Redis(server.path) as r:
         c.more(50)
-        with redis.Redis(server.path) as r:
-            r("FLUSHALL")
+        r("FLUSHALL")
         c.more(100, 60)
-        value = c.finish(reset=True)
-    with redis.Redis(server.path) as r:
-        assert r("HGET", "kennel:store:r:pact:counters", "x") == str(value)
+        c.finish(reset=True)
+        # What was under way when the last was said is answered, too.
+        wait.until(lambda: {r("HGET", "kennel:store:r:pact:counters", "x")} ==
+                   {str(c.seen[p][-1]) for p in people}, 20)
+
+
+def test_a_fail_over_loses_nothing_that_was_announced(start):
+    """store_replicas = 1: a step is with a replica of Redis before it is heard of."""
+    w = Watched(servers=2)
+    try:
+        pair = [start("--node", name, redis=w.url(), limit=2,
+                      config="[worker]\nstore_replicas = 1\n")
+                for name in ("one", "two")]
+        people = spread(pair, "r", 4)
+        former, new = w.servers
+        with Counting(people) as c:
+            c.more(50)
+            former.stop()
+            heard = max(seen[-1] for seen in c.seen.values())
+            wait.until(lambda: w.successor(former), 60, "a new master")
+            kept = int(w.hash(new, "kennel:store:r:pact:counters")["x"])
+            assert kept >= heard, "what was heard is kept"
+            # Without a replica nothing more is announced.
+            wait.until(lambda: any(c.errors.values()), 60)
+            c.over.set()
+    finally:
+        w.remove()

@@ -124,7 +124,8 @@ def test_every_call_for_fast_tcp_is_listed():
 
 def test_every_call_of_kennel_ape_is_listed():
     header = re.sub(r"/\*.*?\*/|^typedef.*?;", "",
-                    read("shardd", "kennel-ape.h"), flags=re.S | re.M)
+                    read("shardd", "kennel-ape.h") +
+                    read("shardd", "kennel-forest.h"), flags=re.S | re.M)
     calls = {c for c in re.findall(r"\b(ape_\w+)\(", header)
              if not re.match(r"ape_(on\w+|receive)$", c)}
     chapter = README.split("## Functions that browsers call")[1] \
@@ -133,6 +134,8 @@ def test_every_call_of_kennel_ape_is_listed():
     named = set(re.findall(r"`(ape_\w+)`", tables))
     assert len(calls) > 40
     assert calls == named
+    assert calls == set(re.findall(r"\bFn (ape_\w+)", read(
+        "deploy", "man", "kennel-ape.3"))) - {"ape_receive"}
 
 
 def test_every_dependency_is_explained():
