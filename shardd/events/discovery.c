@@ -198,7 +198,7 @@ letter_number(struct letter *l, struct slice text)
 
 	if (discovery_number(text, &v) == -1)
 		return (-1);
-	if (v == floor(v) && fabs(v) <= INTEGER_MAX) {
+	if (v <= INTEGER_MAX && v >= -INTEGER_MAX && v == (double)(int64_t)v) {
 		l->data_type = FASTTCP_INTEGER;
 		fasttcp_put_integer(bytes, (int64_t)v);
 		n = FASTTCP_INTEGER_LEN;

@@ -25,7 +25,6 @@ struct place {
 	char		*name;
 	size_t		 len;
 	uint32_t	 refs[GRAPH_HOSTS];
-	uint64_t	 total;
 	unsigned	 n;		/* of hosts that have some */
 };
 
@@ -235,11 +234,7 @@ network_set_ref(struct network *w, unsigned host, struct slice room,
 		p->n--;
 		w->stays--;
 	}
-	p->total += ref;
-	p->total -= p->refs[host];
 	p->refs[host] = ref;
-	if (w->ops->room != NULL)
-		w->ops->room(w->arg, slice_of(p->name, p->len), p->total);
 	if (p->n == 0)
 		network_place_free(w, p);
 	return (1);

@@ -21,8 +21,6 @@ struct network_ops {
 	void	(*send)(void *arg, uint64_t link, const struct fasttcp_frame *f);
 	/* For clients here, from another host. */
 	void	(*deliver)(void *arg, const struct letter *l);
-	/* All members of a room, wherever they are, are so many now. */
-	void	(*room)(void *arg, struct slice room, uint64_t members);
 };
 
 /* host: a good name (discovery_host_ok()).  NULL without memory. */

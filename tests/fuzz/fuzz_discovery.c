@@ -79,7 +79,7 @@ discovery(const struct fasttcp_frame *f)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct network_ops	 ops = { said, delivered, NULL };
+	static const struct network_ops	 ops = { said, delivered };
 	struct fasttcp_frame		 f = { .data_type = FASTTCP_OBJECT };
 	struct network			*w;
 
