@@ -6,7 +6,6 @@
  * with the link's end, so that no link stays whose holder knows nothing of it.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/log.h"
@@ -515,7 +514,7 @@ holder_resign(struct holder *h)
 {
 	if (h->network == NULL)
 		return;
-	log_info("events host=%s is held by another process", h->host);
+	log_info("events host=%s is held by this process no longer", h->host);
 	dialling_stop(&h->dials);
 	network_free(h->network);
 	h->network = NULL;
@@ -550,7 +549,8 @@ holder_look(struct holder *h)
 			who = neighbour;
 	if (who == h->who)
 		return;
-	uplink_close_all(h->server, "another holder", 0);
+	if (h->who != 0)
+		uplink_close_all(h->server, "another holder", 0);
 	holder_resign(h);
 	h->who = who;
 	if (who == us)

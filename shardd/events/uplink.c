@@ -230,7 +230,10 @@ uplink_gone(struct events_socket *s)
 	if (was) {
 		log_info("events link=%s peer=%s down", l->id, l->peer);
 		s->server->uplink_ops->down(s->server, l);
-	}
+	} else
+		log_info("events uplink=%s ended before it was a link: the other "
+		    "side has another key, or refuses our host name",
+		    way == NULL ? "" : way->name);
 	uplink_free(l);
 	if (way != NULL)
 		way->ended(way->arg);

@@ -165,6 +165,8 @@ class Peer:
             if reset:
                 link.s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                   b"\1\0\0\0\0\0\0\0")
+                link.s.shutdown(socket.SHUT_RD)     # its reader lets it go
+                wait.until(lambda link=link: link not in self.links)
             else:
                 try:
                     link.s.shutdown(socket.SHUT_RDWR)
