@@ -92,23 +92,24 @@ uplinks_set_cost(struct uplinks_row *r, const char *value, const char **why)
 	return (0);
 }
 
+static const struct {
+	const char	*key;
+	int		(*set)(struct uplinks_row *r, const char *value,
+			    const char **why);
+} uplinks_keys[] = {
+	{ "address",	uplinks_set_address },
+	{ "psk_file",	uplinks_set_file },
+	{ "cost",	uplinks_set_cost },
+};
+
 int
 uplinks_option(struct uplinks *u, const char *key, const char *value,
     const char **why)
 {
-	static const struct {
-		const char	*key;
-		int		(*set)(struct uplinks_row *r, const char *value,
-				    const char **why);
-	} rows[] = {
-		{ "address",	uplinks_set_address },
-		{ "psk_file",	uplinks_set_file },
-		{ "cost",	uplinks_set_cost },
-	};
-
-	for (size_t i = 0; i < nitems(rows); i++)
-		if (strcmp(rows[i].key, key) == 0)
-			return (rows[i].set(&u->list[u->n - 1], value, why));
+	for (size_t i = 0; i < nitems(uplinks_keys); i++)
+		if (strcmp(uplinks_keys[i].key, key) == 0)
+			return (uplinks_keys[i].set(&u->list[u->n - 1], value,
+			    why));
 	*why = "unknown key; there are address, psk_file, cost";
 	return (-1);
 }
