@@ -11,6 +11,23 @@
 #include "common/secret.h"
 
 #define SECRET_URL_MAX	4096	/* bytes of an argument */
+#define SECRET_TAKEN	8
+
+static struct {
+	char	*name, *value;
+} secret_taken[SECRET_TAKEN];
+static size_t	 secret_ntaken;
+
+/* Keep what was taken, for secret_return(). */
+static void
+secret_keep(const char *name, const char *value)
+{
+	if (secret_ntaken == SECRET_TAKEN)
+		return;
+	secret_taken[secret_ntaken].name = strdup(name);
+	secret_taken[secret_ntaken].value = strdup(value);
+	secret_ntaken++;
+}
 
 /* The first byte of what is hidden and the '@' behind the last, or NULL. */
 static const char *
@@ -32,11 +49,37 @@ secret_take(const char *name)
 	errno = 0;
 	if (value == NULL)
 		return (NULL);
-	if (*value != '\0')
+	if (*value != '\0') {
 		copy = strdup(value);
+		secret_keep(name, value);
+	}
 	explicit_bzero(value, strlen(value));
 	unsetenv(name);
 	return (copy);
+}
+
+void
+secret_return(void)
+{
+	for (size_t i = 0; i < secret_ntaken; i++)
+		if (secret_taken[i].name != NULL &&
+		    secret_taken[i].value != NULL)
+			(void)setenv(secret_taken[i].name,
+			    secret_taken[i].value, 1);
+}
+
+void
+secret_forget(void)
+{
+	char	*value;
+
+	for (size_t i = 0; i < secret_ntaken; i++) {
+		if (secret_taken[i].name == NULL ||
+		    (value = getenv(secret_taken[i].name)) == NULL)
+			continue;
+		explicit_bzero(value, strlen(value));
+		unsetenv(secret_taken[i].name);
+	}
 }
 
 char *

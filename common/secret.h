@@ -14,6 +14,10 @@
  * empty (errno 0), or ENOMEM.
  */
 char	*secret_take(const char *name);
+/* Put all that were taken back into the environment, for a program that is executed
+ * now; and out of it again. */
+void	 secret_return(void);
+void	 secret_forget(void);
 /*
  * url (also "--flag=url") with "***" for what stands before its last '@', into
  * dst: for people.  What begins with "unix:" has none.

@@ -10,16 +10,21 @@
 #include "common/bytes.h"
 #include "common/log.h"
 #include "gatewayd/acts.h"
+#include "gatewayd/balance.h"
 #include "gatewayd/complete.h"
 #include "gatewayd/configuration.h"
 #include "gatewayd/member.h"
+#include "gatewayd/ledger.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/rollcall.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/route.h"
 #include "gatewayd/serving.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
+#include "gatewayd/upgrade.h"
 #include "proto/control.h"
+#include "proto/counters.h"
 #include "proto/utf8.h"
 
 #define ACTS_PLACES	1000		/* connections that are listed, or ended */
@@ -254,6 +259,7 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 {
 	unsigned	 ms = act->ms == 0 ? a->settings->drain_ms : act->ms;
 	struct shard	*s = roster_slot(a->roster, act->slot);
+	size_t		 moving;
 
 	if (ms > ACTS_MS_MAX)
 		return (acts_error("an hour is the longest"));
@@ -268,21 +274,25 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 	}
 	if (s->state == SHARD_EMPTY && vacant && s->vacant)
 		return (acts_error("slot %" PRIu32 " is empty already", s->slot));
+	if (upgrade_busy(a->upgrade))
+		return (acts_error("an upgrade is under way: kennelctl commit, "
+		    "or back"));
+	if (s->state == SHARD_READY && s->site->leaving)
+		return (acts_error("slot %" PRIu32 " is being emptied already",
+		    s->slot));
 	if (s->state != SHARD_READY)
 		return (acts_error("slot %" PRIu32 " is %s: only a shard that "
 		    "is ready can be emptied", s->slot,
 		    shard_state_name(s->state)));
 	s->vacant = vacant;
-	s->site->leaving = 1;
 	log_info("shard slot=%" PRIu32 " %s, as the operator wants "
 	    "connections=%zu within_ms=%u", s->slot, vacant ?
 	    "is emptied" : "restarts", s->site->count, ms);
-	shard_leave(s, ms);
-	shard_drain(s, ms, CLOSE_DRAINED);
-	return (json_pack("{s:I, s:s, s:I, s:I, s:I}", "slot",
+	moving = balance_empty(a->balance, s, ms);
+	return (json_pack("{s:I, s:s, s:I, s:I, s:I, s:I}", "slot",
 	    (json_int_t)s->slot, "was", "ready", "ms", (json_int_t)ms,
-	    "connections", (json_int_t)s->site->count, "pid",
-	    (json_int_t)s->pid));
+	    "connections", (json_int_t)s->site->count, "moving",
+	    (json_int_t)moving, "pid", (json_int_t)s->pid));
 }
 
 static json_t *
@@ -295,6 +305,47 @@ static json_t *
 acts_restart(const struct acts *a, const struct ctl *act)
 {
 	return (acts_empty(a, act, 0));
+}
+
+/* Another program in the place of the workers', or what becomes of it. */
+static json_t *
+acts_upgrade(const struct acts *a, const struct ctl *act)
+{
+	char	 why[640];
+	int	 rc;
+
+	if (slice_is(act->text, "back"))
+		rc = upgrade_back(a->upgrade, why, sizeof(why));
+	else if (slice_is(act->text, "commit"))
+		rc = upgrade_commit(a->upgrade, why, sizeof(why));
+	else
+		rc = upgrade_begin(a->upgrade, act->value,
+		    act->slot == 0 || act->slot > 100 ? 100 : act->slot, why,
+		    sizeof(why));
+	if (rc == -1)
+		return (acts_error("%s", why));
+	return (upgrade_json(a->upgrade));
+}
+
+/* Another program in the place of the gateway's own. */
+static json_t *
+acts_gateway(const struct acts *a, const struct ctl *act)
+{
+	char	 why[640];
+
+	(void)act;
+	if (a->succeed(a->arg, why, sizeof(why)) == -1)
+		return (acts_error("%s", why));
+	return (json_pack("{s:s}", "succession", "trying"));
+}
+
+/* From the fullest to the emptiest, again and again. */
+static json_t *
+acts_rebalance(const struct acts *a, const struct ctl *act)
+{
+	(void)act;
+	return (json_pack("{s:I}", "moving",
+	    (json_int_t)balance_even(a->balance)));
 }
 
 /* ---- the gateway ---- */
@@ -332,15 +383,67 @@ acts_log_level(const struct acts *a, const struct ctl *act)
 	    log_level_name(was)));
 }
 
+/* ---- the cluster ---- */
+
+/* One node, into the list. */
+static void
+acts_node_cb(const struct rollcall_node *n, void *arg)
+{
+	json_array_append_new(arg, json_pack(
+	    "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b}",
+	    "node", n->name, "address", n->address, "version", n->version,
+	    "shards", (json_int_t)n->shards,
+	    "connections", (json_int_t)n->connections,
+	    "groups", (json_int_t)n->groups,
+	    "beat_age_ms", (json_int_t)n->age_ms, "dead", n->dead,
+	    "ours", n->ours));
+}
+
+/* Which nodes there are, and what this one's bus has had to do. */
+static json_t *
+acts_cluster(const struct acts *a, const struct ctl *act)
+{
+	static const struct {
+		const char	*name;
+		unsigned	 cell;
+	} counts[] = {
+		{ "published",	COUNTER_BUS_PUBLISHED },
+		{ "heard",	COUNTER_BUS_HEARD },
+		{ "own",	COUNTER_BUS_OWN },
+		{ "afresh",	COUNTER_BUS_AFRESH },
+		{ "bad",	COUNTER_BUS_BAD },
+	};
+	json_t	*nodes = json_array(), *bus = json_object();
+
+	(void)act;
+	for (size_t i = 0; i < roster_nslots(a->roster); i++)
+		ledger_look(a->ledger, (uint32_t)i,
+		    &roster_slot(a->roster, i)->pulse);
+	if (a->rollcall != NULL)
+		rollcall_each(a->rollcall, acts_node_cb, nodes);
+	for (size_t i = 0; i < nitems(counts); i++)
+		json_object_set_new(bus, counts[i].name, json_integer(
+		    (json_int_t)ledger_sum(a->ledger, counts[i].cell)));
+	return (json_pack("{s:b, s:o, s:o}", "alone", a->rollcall == NULL ||
+	    !a->settings->cluster, "nodes", nodes, "bus", bus));
+}
+
 static const struct {
 	const char	*name;
 	json_t		*(*run)(const struct acts *, const struct ctl *);
 } acts_rows[] = {
+	{ "cluster",	acts_cluster },
 	{ "who",	acts_who },
 	{ "close",	acts_close },
 	{ "place",	acts_place_newcomer },
 	{ "drain",	acts_drain },
 	{ "restart",	acts_restart },
+	{ "upgrade",	acts_upgrade },
+	{ "canary",	acts_upgrade },
+	{ "back",	acts_upgrade },
+	{ "commit",	acts_upgrade },
+	{ "gateway",	acts_gateway },
+	{ "rebalance",	acts_rebalance },
 	{ "reload",	acts_reload },
 	{ "log-level",	acts_log_level },
 };

@@ -21,6 +21,7 @@
 #include "gatewayd/address.h"
 #include "gatewayd/answer.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/arrival_in.h"
 #include "gatewayd/ask.h"
 #include "gatewayd/brush.h"
 #include "gatewayd/complaint.h"
@@ -42,60 +43,12 @@
 /* One read.  Small: what comes with a head travels inline in its capsule. */
 #define ARRIVAL_READ	4096
 #define ARRIVAL_LOOK_MS	1000		/* from look to look at the time, at most */
-#define PEER_MAX	PROXY_PEER_MAX	/* bytes of "unix:/path" */
 #define EARLY_MAX	(1 << 20)	/* bytes that come home with a connection */
-
-enum arrival_state {
-	ARRIVAL_HEAD,		/* a handshake: its head is awaited */
-	ARRIVAL_HOME,		/* waits for its next request */
-	ARRIVAL_NSTATES
-};
-
-struct arrival {
-	struct list	 at;		/* of its state, earliest deadline first */
-	struct event	 ev;
-	struct arrivals	*all;
-	int		 fd;
-	enum arrival_state state;
-	uint64_t	 deadline;	/* clock_ms */
-	uint32_t	 flags;		/* CAPSULE_F_TLS */
-	const struct inlet *inlet;	/* a proxy's head is awaited; else NULL */
-	const struct inlet *raw;	/* has no other head; NULL: it is HTTP */
-	struct address	*address;	/* a reference, or NULL */
-	struct buf	 in;		/* what came of an incomplete head */
-	size_t		 scanned;
-	const char	*client;	/* of the log: peer, or whom a proxy names */
-	size_t		 size;		/* of the record */
-	char		 peer[];	/* who connected */
-};
-
-struct arrivals {
-	struct event_base *base;
-	const struct settings *settings;
-	struct totals	*totals;
-	struct placement *placement;
-	struct lingerers *linger;
-	struct handoffs	*handoffs;
-	struct bucket	 accepts;
-	struct map	 addresses;	/* of clients, if they are counted */
-	struct complaint proxy;		/* of wrong heads */
-	struct event	*timer;
-	struct {
-		struct list	 list;
-		size_t		 count;
-	} states[ARRIVAL_NSTATES];
-	int		 leaving;
-};
 
 static void	 arrival_event_cb(evutil_socket_t, short, void *);
 static void	 arrival_sweep_cb(evutil_socket_t, short, void *);
 static void	 arrivals_arm(struct arrivals *);
-static struct arrival *arrival_new(struct arrivals *, int, struct slice,
-	    size_t, uint32_t);
-static int	 arrival_count(struct arrival *, const char *);
-static void	 arrival_enter(struct arrival *, enum arrival_state);
 static int	 arrival_detach(struct arrival *);
-static void	 arrival_close(struct arrival *);
 static void	 arrival_turn_away(struct arrival *, enum refusal, int,
 	    const char *, int);
 static void	 arrivals_misled(struct arrivals *, int, const struct inlet *,
@@ -264,9 +217,7 @@ arrival_free(struct arrival *a)
 	spare_put(a, a->size);
 }
 
-/* A record in no state yet.  fd is taken only on success.  room: bytes for another
- * peer. */
-static struct arrival *
+struct arrival *
 arrival_new(struct arrivals *as, int fd, struct slice peer, size_t room,
     uint32_t flags)
 {
@@ -293,11 +244,7 @@ arrival_new(struct arrivals *as, int fd, struct slice peer, size_t room,
 	return (a);
 }
 
-/*
- * Count a for the address of its client, peer: 0, or -1, that has too many.  A trusted
- * proxy may have any number: its clients are counted.
- */
-static int
+int
 arrival_count(struct arrival *a, const char *peer)
 {
 	const struct settings	*s = a->all->settings;
@@ -319,9 +266,7 @@ arrival_leave(struct arrival *a)
 	a->state = ARRIVAL_NSTATES;
 }
 
-/* Put an arrival in a state.  The deadline runs from now; all of one state wait
- * equally long. */
-static void
+void
 arrival_enter(struct arrival *a, enum arrival_state state)
 {
 	struct arrivals	*as = a->all;
@@ -353,8 +298,7 @@ arrival_detach(struct arrival *a)
 	return (fd);
 }
 
-/* End a connection without an answer.  Frees a. */
-static void
+void
 arrival_close(struct arrival *a)
 {
 	sock_end(arrival_detach(a), 0);

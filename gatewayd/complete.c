@@ -111,6 +111,8 @@ complete_settings(struct load *l)
 	complete_routes(s);
 }
 
+#define CLUSTER_KEY_MIN	16		/* bytes */
+
 /* The password of the environment goes into the URL, if that has none. */
 static void
 complete_password(struct settings *s, const char *password)
@@ -176,6 +178,54 @@ complete_redis(struct settings *s)
 	buf_clear(&url);
 }
 
+/* Can nobody but us and Redis hear and say what goes between us? */
+static int
+complete_is_private(const struct redis_url *u)
+{
+	size_t	 away = 0;
+
+	for (size_t i = 0; i < u->nplaces; i++)
+		if (strncmp(u->places[i].host, "127.", 4) != 0 &&
+		    strcmp(u->places[i].host, "::1") != 0 &&
+		    strcmp(u->places[i].host, "localhost") != 0)
+			away++;
+	return (u->path != NULL || u->tls || away == 0);
+}
+
+/*
+ * May this be one of several nodes?  Who may publish may speak as any of them: where
+ * others could, nodes know each other by a key.
+ */
+static void
+complete_cluster(struct settings *s)
+{
+	struct redis_url	 url;
+	const char		*why = NULL;
+	char			*key = NULL;
+
+	if (s->redis == NULL || !settings_shared(s))
+		return;
+	if (s->cluster_key_file != NULL &&
+	    ((key = secret_read(s->cluster_key_file, &why)) == NULL ||
+	    strlen(key) < CLUSTER_KEY_MIN)) {
+		settings_fault(s, "cluster_key_file %s: %s", s->cluster_key_file,
+		    key == NULL ? why : "the key is shorter than 16 bytes");
+		free(key);
+		return;
+	}
+	s->cluster = key != NULL || (redis_url_parse(&url, s->redis) == NULL &&
+	    complete_is_private(&url));
+	if (key == NULL)
+		redis_url_clear(&url);
+	else {
+		settings_option(s, "cluster_key", key);
+		explicit_bzero(key, strlen(key));
+	}
+	free(key);
+	if (s->cluster)
+		settings_option(s, "cluster", "yes");
+}
+
 void
 complete_secrets(struct settings *s)
 {
@@ -192,6 +242,7 @@ complete_secrets(struct settings *s)
 		complete_password(s, password);
 	free(password);
 	complete_redis(s);
+	complete_cluster(s);
 }
 
 /* ---- the routes ---- */

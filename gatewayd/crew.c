@@ -1,5 +1,7 @@
 /* The shards that are always to run. */
+#include "common/clock.h"
 #include "gatewayd/crew.h"
+#include "gatewayd/placement.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
 
@@ -23,6 +25,30 @@ crew_kept(const struct shards *all)
 	for (size_t i = 0; i < all->nslots; i++)
 		n += all->slots[i].kept;
 	return (n);
+}
+
+struct shard *
+crew_idle(struct shards *all)
+{
+	struct shard	*s, *newest = NULL;
+	uint64_t	 now = clock_ms();
+	int		 busy = crew_active(all) <= all->settings->shards;
+
+	for (size_t i = 0; i < all->nslots; i++) {
+		s = &all->slots[i];
+		if (s->kept)
+			continue;
+		busy |= s->state == SHARD_LEAVING;
+		if (s->state != SHARD_READY || s->site->count > 0 ||
+		    s->site->taken != s->taken) {
+			s->idle_since = now;
+			s->taken = s->site == NULL ? 0 : s->site->taken;
+		} else if (now - s->idle_since >=
+		    all->settings->idle_shard_ms &&
+		    (newest == NULL || s->since >= newest->since))
+			newest = s;
+	}
+	return (busy ? NULL : newest);
 }
 
 void

@@ -5,12 +5,16 @@
 
 #include <stddef.h>
 
+struct shard;
 struct shards;
 
 /* Processes that serve, will, or may; leaving ones do not. */
 size_t	 crew_active(const struct shards *all);
 /* Slots that always have a shard, or are to have one. */
 size_t	 crew_kept(const struct shards *all);
+/* The newest of those that are not kept, for they were started when all were full, if
+ * nobody has used it for a while; NULL: none, or another one is leaving. */
+struct shard *crew_idle(struct shards *all);
 /* As many as `shards` are kept, as far as there are that many. */
 void	 crew_keep(struct shards *all);
 

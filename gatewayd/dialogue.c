@@ -94,7 +94,7 @@ dialogue_hello(struct dialogue *d, struct control *c, const struct ctl *m,
 		s->site->usable = 0;
 	}
 	s->site->capacity = capacity;
-	s->site->leaving = (m->flags & CTL_F_LEAVE) != 0;
+	s->site->leaving = (m->flags & CTL_F_LEAVE) != 0 || s->retires;
 	s->control = c;
 	s->hello = 1;
 	if (pulse_begin(&s->pulse, page == NULL ? -1 : *page,
@@ -204,7 +204,7 @@ dialogue_ready(struct dialogue *d, struct shard *s, const struct ctl *m,
 		    struct replica, at_site));
 	shard_forget(s);
 	d->ops->ready(s, d->arg);
-	if (s->site->leaving)
+	if (s->site->leaving && !s->retires)
 		shard_leave(s, s->all->settings->drain_ms);
 	return (0);
 }
@@ -305,6 +305,10 @@ dialogue_gone(struct dialogue *d, struct shard *s, const struct ctl *m,
 	list_init(&orders);
 	if (place != NULL && place_site(place) == s->site) {
 		d->totals->gone[m->why < CLOSE_NWHYS ? m->why : CLOSE_ERROR]++;
+		/* Of the network's ends nobody here is to blame. */
+		s->errors += m->why >= CLOSE_NWHYS ||
+		    (close_is_error((enum close_why)m->why) &&
+		    m->why != CLOSE_RESET && m->why != CLOSE_IDLE);
 		d->election->holding = &orders;
 		placement_release(placement, m->id, &last);
 		d->election->holding = NULL;
@@ -406,6 +410,19 @@ dialogue_link_lost(struct dialogue *d, struct shard *s, const struct ctl *m,
 	return (0);
 }
 
+/* A socket that an earlier gateway listened on. */
+static int
+dialogue_listening(struct dialogue *d, struct shard *s, const struct ctl *m,
+    int *fds, int cut)
+{
+	(void)s, (void)m;
+	if (cut)
+		return (0);
+	d->ops->listening(fds[0], d->arg);
+	fds[0] = -1;
+	return (0);
+}
+
 /* A connection moves, or not. */
 static int
 dialogue_journey(struct dialogue *d, struct shard *s, const struct ctl *m,
@@ -434,6 +451,7 @@ static const struct {
 	[CTL_PONG]	= { dialogue_pong, 0 },
 	[CTL_LINK_LOST]	= { dialogue_link_lost, 0 },
 	[CTL_LEAVING]	= { dialogue_leaving, 0 },
+	[CTL_LISTENING]	= { dialogue_listening, 0 },
 	[CTL_MOVED]	= { dialogue_journey, 0 },
 	[CTL_STAYED]	= { dialogue_journey, 0 },
 	[CTL_ARRIVED]	= { dialogue_journey, 0 },
@@ -499,10 +517,6 @@ dialogue_welcome(const struct dialogue *d, struct shard *s)
 	    .text = slice_str("redis_prefix"),
 	    .value = slice_str(set->redis_prefix) };
 	shard_tell(s, &m, NULL);
-	m = (struct ctl){ .type = CTL_OPTION, .text = slice_str("cluster"),
-	    .value = slice_str("yes") };
-	if (settings_shared(set))
-		shard_tell(s, &m, NULL);
 	dialogue_options(s, 0);
 	m = (struct ctl){ .type = CTL_START };
 	shard_tell(s, &m, NULL);

@@ -28,6 +28,8 @@ struct dialogue_ops {
 	/* The shard does not take it; leaving: only because the shard is. */
 	void	(*refused)(struct shard *s, uint64_t id, struct slice why,
 		    int leaving, void *arg);
+	/* A shard held a socket that clients connect to: takes fd. */
+	void	(*listening)(int fd, void *arg);
 	/* A shard sends a connection home: takes fd. */
 	void	(*home)(struct shard *s, const struct capsule *c, int fd,
 		    void *arg);

@@ -1,7 +1,6 @@
 /* Start and stop, in order. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +9,16 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
-#include "common/list.h"
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/secret.h"
 #include "common/turn.h"
 #include "gatewayd/admin.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/balance.h"
 #include "gatewayd/check.h"
 #include "gatewayd/child.h"
+#include "gatewayd/cluster.h"
 #include "gatewayd/configuration.h"
 #include "gatewayd/door.h"
 #include "gatewayd/forget.h"
@@ -38,7 +38,10 @@
 #include "gatewayd/roster.h"
 #include "gatewayd/routes.h"
 #include "gatewayd/shard.h"
+#include "gatewayd/succession.h"
+#include "gatewayd/successor.h"
 #include "gatewayd/supervisor.h"
+#include "gatewayd/upgrade.h"
 
 /* What ends after the shards: Redis entries, the private Redis. */
 #define GATEWAY_STOP_MS	15000
@@ -57,8 +60,6 @@ static void	 gateway_unlisted(void *);
 static void	 gateway_done(void *);
 static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
 static void	 gateway_end(struct gateway *) __attribute__((noreturn));
-static void	 gateway_free(struct gateway *);
-static void	 gateway_unlink(const struct gateway *);
 static void	 gateway_replica_made(struct replica *, void *);
 static void	 gateway_replica_ended(struct replica *, void *);
 static void	 gateway_resolved(void *);
@@ -73,6 +74,7 @@ static void	 gateway_dead_elsewhere(const char *,
 static void	 gateway_adopted(struct shard *, uint64_t, void *);
 static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
 		    int, void *);
+static void	 gateway_listening(int, void *);
 static void	 gateway_going_home(struct shard *, const struct capsule *,
 		    int, void *);
 static struct shard *gateway_hello(struct control *, const struct ctl *,
@@ -102,6 +104,7 @@ static const struct roster_ops gateway_roster_ops = {
 	.refused = gateway_not_adopted,
 	.home = gateway_going_home,
 	.left = gateway_left,
+	.listening = gateway_listening,
 };
 
 static const struct handoff_ops gateway_handoff_ops = {
@@ -146,7 +149,8 @@ gateway_run(struct gateway *g)
 	signals = proc_signals_new(g->base, signos, gateway_signal_cb, g);
 	if (signals == NULL)
 		fatal("signals");
-	sockets_bind(&g->sockets, &g->settings);
+	sockets_bind(&g->sockets, &g->settings,
+	    shards_live(g->settings.run_dir));
 	if (admin_listen(&g->settings, &g->admin_fd) == -1) {
 		why = strerror(errno);
 		sockets_unlink(&g->sockets);
@@ -163,7 +167,7 @@ gateway_run(struct gateway *g)
 	if (turn_loop(g->base) == -1)
 		fatalx("the event loop failed");
 	supervisor_free(g->supervisor);
-	gateway_free(g);
+	parts_free(g);
 	event_free(tick);
 	proc_signals_free(signals);
 	event_base_free(g->base);
@@ -226,10 +230,7 @@ gateway_start(struct gateway *g)
 			fatalx("no redis-server");
 		mode = redisd_url(g->redisd);
 	}
-	if (!settings_shared(&g->settings))
-		log_info("node=%s is alone: its Redis is its own, if any; "
-		    "several nodes share one that --redis names",
-		    g->settings.node);
+	cluster_say_alone(&g->settings);
 	g->redis_url = strdup(strcmp(mode, "none") == 0 ? "" : mode);
 	if (g->redis_url == NULL)
 		fatal("start");
@@ -276,13 +277,18 @@ gateway_shards(void *arg)
 		fatal("shards");
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
 	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
+	g->balance = balance_new(g->base, &g->settings, g->placement,
+	    g->roster);
+	if (g->balance != NULL)
+		g->upgrade = upgrade_new(g->base, &g->settings, g->placement,
+		    g->roster, g->balance, &g->totals);
 	g->checks = checks_new(g->base, g->roster, g->placement,
 	    report_checked, g);
 	g->forgets = forgets_new(&g->settings, g->placement);
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
 		    g->placement, g->linger, g->handoffs);
-	if (g->arrivals == NULL || g->checks == NULL || g->forgets == NULL)
+	if (successor_init(g) == -1 || g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL)
 		fatal("start");
 }
 
@@ -304,6 +310,7 @@ gateway_ready(void *arg)
 
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
 		up += roster_slot(g->roster, i)->state == SHARD_READY;
+	sockets_rebind(&g->sockets);
 	if (sockets_listen(&g->sockets, g->base, arrival_accept_cb,
 	    arrival_refuse_cb, g->arrivals, &where) == -1)
 		fatal("listen");
@@ -319,7 +326,10 @@ gateway_ready(void *arg)
 		    "does.  Does %s call kennel_worker_main()?  Its own words, "
 		    "if any, are above", g->settings.worker);
 	buf_clear(&where);
+	successor_inherit(g);
 	supervisor_ready(g->supervisor);
+	for (size_t i = 0; i < roster_nslots(g->roster); i++)
+		successor_lend(g, roster_slot(g->roster, i));
 }
 
 /* ---- what is handed from the lower to the upper ---- */
@@ -368,6 +378,7 @@ gateway_shard_ready(struct shard *s, void *arg)
 	struct gateway	*g = arg;
 
 	handoff_shard_ready(g->handoffs, s);
+	successor_lend(g, s);
 }
 
 /* The channel of a shard has ended: what was on its way is placed afresh. */
@@ -389,52 +400,32 @@ gateway_shard_buried(const char *address, void *arg)
 		registry_sweep(g->registry, address);
 }
 
-/* The shards that live, for the other nodes. */
+/* registry_ops: the shards that live, for the other nodes. */
 static size_t
 gateway_living(struct rollcall_shard *at, size_t max, void *arg)
 {
 	struct gateway	*g = arg;
-	struct shard	*s;
-	size_t		 n = 0;
 
-	for (size_t i = 0; g->roster != NULL && n < max &&
-	    i < roster_nslots(g->roster); i++) {
-		s = roster_slot(g->roster, i);
-		if (s->pid != 0 && s->incarnation != 0)
-			at[n++] = (struct rollcall_shard){ s->slot,
-			    s->incarnation };
-	}
-	return (n);
+	return (cluster_living(g->roster, at, max));
 }
 
-/* How much this node has, for the other nodes. */
+/* registry_ops: how much this node has. */
 static void
 gateway_load(size_t *connections, size_t *groups, void *arg)
 {
 	struct gateway	*g = arg;
 
-	*connections = placement_count(g->placement);
-	*groups = list_count(placement_groups(g->placement));
+	cluster_load(g->placement, connections, groups);
 }
 
-/* A shard of another node is dead: ours are told. */
+/* registry_ops: a shard of another node is dead. */
 static void
-gateway_dead_elsewhere(const char *node, const struct rollcall_shard *d,
+gateway_dead_elsewhere(const char *node, const struct rollcall_shard *dead,
     void *arg)
 {
-	struct ctl	 m = { .type = CTL_DEAD, .text = slice_str(node) };
 	struct gateway	*g = arg;
 
-	if (d != NULL) {
-		m.slot = d->slot;
-		m.incarnation = d->incarnation;
-		log_info("node=%s slot=%u incarnation=%016" PRIx64 " is dead",
-		    node, (unsigned)d->slot, d->incarnation);
-	}
-	for (size_t i = 0; g->roster != NULL && i < roster_nslots(g->roster);
-	    i++)
-		if (shard_open(roster_slot(g->roster, i)))
-			shard_tell(roster_slot(g->roster, i), &m, NULL);
+	cluster_tell_dead(g->roster, node, dead);
 }
 
 /* A shard may be started for those who wait. */
@@ -474,6 +465,15 @@ gateway_going_home(struct shard *s, const struct capsule *c, int fd, void *arg)
 	handoff_home(g->handoffs, s, c, fd);
 }
 
+/* A shard held a socket of ours, for an earlier gateway. */
+static void
+gateway_listening(int fd, void *arg)
+{
+	struct gateway	*g = arg;
+
+	sockets_return(&g->sockets, fd);
+}
+
 /* A connection came home. */
 static void
 gateway_home(const struct capsule *c, int fd, void *arg)
@@ -489,7 +489,8 @@ gateway_pause(int on, void *arg)
 {
 	struct gateway	*g = arg;
 
-	sockets_pause(&g->sockets, on);
+	if (!g->succeeded)
+		sockets_pause(&g->sockets, on);
 }
 
 /* A shard says hello at the door. */
@@ -544,12 +545,25 @@ gateway_channel_end(struct shard *s, const char *why, void *arg)
 
 /* ---- stop ---- */
 
+/* Say that we leave, and let balancers see that before anybody is refused. */
+static void
+gateway_pause_leave(struct gateway *g)
+{
+	log_info("leaving in ms=%u, not ready from now on",
+	    g->settings.leave_pause_ms);
+	g->leaving = 1;
+	g->leave_at = clock_ms() + g->settings.leave_pause_ms;
+	supervisor_stopping(g->supervisor, g->settings.leave_pause_ms +
+	    g->settings.drain_ms + GATEWAY_STOP_MS);
+}
+
 /* Leave: nobody is accepted any more, the shards drain. */
 static void
 gateway_leave(struct gateway *g)
 {
 	log_info("leaving");
 	g->leaving = 1;
+	g->leave_at = 0;
 	supervisor_stopping(g->supervisor, g->settings.drain_ms +
 	    GATEWAY_STOP_MS);
 	sockets_close(&g->sockets);
@@ -614,47 +628,10 @@ gateway_end(struct gateway *g)
 		roster_kill(g->roster);
 	if (g->redisd != NULL)
 		redisd_kill(g->redisd);
-	gateway_unlink(g);
+	parts_unlink(g);
 	if (lock != NULL)
 		unlink(lock);
 	_exit(1);
-}
-
-/* Free what is there, the upper before the lower. */
-static void
-gateway_free(struct gateway *g)
-{
-	admin_free(g->admin);
-	door_free(g->door);
-	checks_free(g->checks);
-	forgets_free(g->forgets);
-	handoffs_free(g->handoffs);
-	placement_free(g->placement);
-	roster_free(g->roster);
-	ledger_free(g->totals.ledger);
-	arrivals_free(g->arrivals);
-	linger_free(g->linger);
-	redisd_free(g->redisd);
-	gateway_unlink(g);
-	jail_free(g->filter);
-	free(g->redis_url);
-}
-
-/* Remove the sockets that we made. */
-static void
-gateway_unlink(const struct gateway *g)
-{
-	static const char *const	 names[] = { "control.sock",
-					    "redis.sock", "redis.pid" };
-	int				 fd;
-
-	if ((fd = proc_dir_open(g->settings.run_dir)) != -1) {
-		for (size_t i = 0; i < nitems(names); i++)
-			unlinkat(fd, names[i], 0);
-		close(fd);
-	}
-	admin_unlink(&g->settings);
-	sockets_unlink(&g->sockets);
 }
 
 /* What nothing else brings up. */
@@ -665,6 +642,8 @@ gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	log_catch_up();
+	if (g->leave_at != 0 && clock_ms() >= g->leave_at)
+		gateway_leave(g);
 	refused_say(&g->refused, &g->totals, clock_ms());
 }
 
@@ -674,6 +653,7 @@ gateway_signal_cb(int signo, void *arg)
 {
 	struct gateway	*g = arg;
 	struct configuration_news news;
+	char		 why[512];
 
 	switch (signo) {
 	case SIGHUP:
@@ -684,14 +664,20 @@ gateway_signal_cb(int signo, void *arg)
 		    "error, and no file is opened again");
 		break;
 	case SIGUSR2:
-		log_info("signal=USR2 is not for this version");
+		if (g->upgrade == NULL || upgrade_begin(g->upgrade,
+		    slice_of(NULL, 0), 100, why, sizeof(why)) == -1)
+			log_warn("signal=USR2 changes nothing: %s",
+			    g->upgrade == NULL ? "it is too early" : why);
 		break;
 	case SIGCHLD:
 		child_reap();
 		break;
 	default:
-		if (g->leaving)
+		if (g->leaving && g->leave_at == 0)
 			gateway_at_once(g);
-		gateway_leave(g);
+		if (!g->leaving && g->settings.leave_pause_ms > 0)
+			gateway_pause_leave(g);
+		else
+			gateway_leave(g);
 	}
 }

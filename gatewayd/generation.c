@@ -166,8 +166,8 @@ generation_set(struct generations *gs, struct generation **slot,
 		return;
 	*slot = g;
 	if (g != NULL)
-		g->slots++;
-	if (was != NULL && --was->slots == 0 && was != gs->current)
+		g->users++;
+	if (was != NULL && --was->users == 0 && was != gs->current)
 		generation_free(was);
 }
 
@@ -177,6 +177,6 @@ generation_use(struct generations *gs, struct generation *g)
 	struct generation	*was = gs->current;
 
 	gs->current = g;
-	if (was != NULL && was != g && was->slots == 0)
+	if (was != NULL && was != g && was->users == 0)
 		generation_free(was);
 }

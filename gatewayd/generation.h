@@ -15,7 +15,7 @@ struct generation {
 	unsigned	 number;	/* from 1 */
 	int		 fd;		/* O_PATH; -1: it could not be opened yet */
 	char		*path;
-	unsigned	 slots;		/* that have it */
+	unsigned	 users;		/* slots that have it, and an upgrade */
 };
 
 struct generations {

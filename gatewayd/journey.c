@@ -113,6 +113,7 @@ journey_ferry(const struct journey *j, struct shard *s,
 {
 	const struct ctl	 m = { .type = CTL_FERRY, .journey = j->id,
 				    .flags = flags, .slot = other->slot,
+				    .pid = (uint32_t)other->pid,
 				    .incarnation = other->incarnation };
 
 	return (shard_tell(s, &m, &fd));
@@ -165,7 +166,7 @@ journey_begin(struct journeys *js, struct shard *from, struct shard *to,
 }
 
 int
-journey_move(struct journey *j, struct place *place)
+journey_send(struct journey *j, struct place *place)
 {
 	struct ctl	 m = { .type = CTL_MOVE, .journey = j->id,
 			    .id = place->id };
@@ -202,6 +203,14 @@ journey_end(struct journey *j, int stop)
 	if (j->from != NULL)
 		shard_tell(j->from, &m, NULL);
 	evtimer_add(j->timer, &tv);
+}
+
+void
+journey_abandon(struct journey *j)
+{
+	j->ops = NULL;
+	if (!evtimer_pending(j->timer, NULL))
+		journey_end(j, 1);
 }
 
 size_t

@@ -48,9 +48,11 @@ int	 journey_possible(const struct shard *from, const struct shard *to,
 struct journey *journey_begin(struct journeys *js, struct shard *from,
 	    struct shard *to, const struct journey_ops *ops, void *arg);
 /* Have a connection of `from` moved.  0, or -1 with errno as reserve_take(). */
-int	 journey_move(struct journey *j, struct place *place);
+int	 journey_send(struct journey *j, struct place *place);
 /* No other follows; stop: those that are not amid of it stay. */
 void	 journey_end(struct journey *j, int stop);
+/* Its ops are called no more; what has begun goes on. */
+void	 journey_abandon(struct journey *j);
 size_t	 journey_unanswered(const struct journey *j);
 struct shard *journey_to(const struct journey *j);
 

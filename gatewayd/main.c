@@ -13,6 +13,7 @@
 #include "gatewayd/child.h"
 #include "gatewayd/configuration.h"
 #include "gatewayd/gateway.h"
+#include "gatewayd/heritage.h"
 #include "gatewayd/parts.h"
 #include "gatewayd/paths.h"
 
@@ -30,6 +31,7 @@ main(int argc, char **argv)
 	char			*lock;
 	int			 status;
 
+	heritage_remember(argv);
 	memory_steady();
 	main_streams();
 	proc_signals_ignore();

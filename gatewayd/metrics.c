@@ -160,6 +160,31 @@ metrics_second(const struct status *st)
 }
 
 static uint64_t
+metrics_moved(const struct status *st)
+{
+	return (st->totals->moved);
+}
+
+static uint64_t
+metrics_stayed(const struct status *st)
+{
+	return (st->totals->stayed);
+}
+
+static void
+metrics_pauses(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	metrics_histogram(out, row->name, st->totals->pauses);
+}
+
+static uint64_t
+metrics_moving(const struct status *st)
+{
+	return (placement_moving(st->placement));
+}
+
+static uint64_t
 metrics_watchdog(const struct status *st)
 {
 	return (st->totals->watchdog);
@@ -253,7 +278,8 @@ metrics_connections(struct buf *out, const struct metrics_row *row,
 
 	for (size_t i = 0; i < metrics_nslots(st); i++)
 		if ((s = roster_slot(st->roster, i))->site != NULL)
-			metrics_slot(out, row->name, s->slot, s->site->count);
+			metrics_slot(out, row->name, s->slot,
+			    s->site->count - s->site->expected);
 }
 
 static void
@@ -266,6 +292,18 @@ metrics_replicas(struct buf *out, const struct metrics_row *row,
 		if ((s = roster_slot(st->roster, i))->site != NULL)
 			metrics_slot(out, row->name, s->slot,
 			    s->site->nreplicas);
+}
+
+static void
+metrics_generation(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	const struct shard	*s;
+
+	for (size_t i = 0; i < metrics_nslots(st); i++)
+		if ((s = roster_slot(st->roster, i))->generation != NULL)
+			metrics_slot(out, row->name, s->slot,
+			    s->generation->number);
 }
 
 static void
@@ -406,6 +444,18 @@ static const struct metrics_row metrics_rows[] = {
 	{ "kennel_second_releases_total",
 	  "Connections that ended twice; should be 0.",
 	  METRIC_COUNTER, metrics_second, NULL },
+	{ "kennel_connections_moved_total",
+	  "Connections that moved from one shard to another.",
+	  METRIC_COUNTER, metrics_moved, NULL },
+	{ "kennel_connections_stayed_total",
+	  "Connections that were to move and stayed, for then or for good.",
+	  METRIC_COUNTER, metrics_stayed, NULL },
+	{ "kennel_move_pause_seconds",
+	  "For how long a connection that moved was not read from.",
+	  METRIC_HISTOGRAM, NULL, metrics_pauses },
+	{ "kennel_connections_moving",
+	  "Connections on their way from one shard to another.",
+	  METRIC_GAUGE, metrics_moving, NULL },
 	{ "kennel_handshakes", "Connections whose request's head is awaited.",
 	  METRIC_GAUGE, metrics_handshakes, NULL },
 	{ "kennel_idle_connections",
@@ -429,6 +479,9 @@ static const struct metrics_row metrics_rows[] = {
 	  METRIC_GAUGE, NULL, metrics_connections },
 	{ "kennel_shard_replicas", "Groups that have a part in a shard.",
 	  METRIC_GAUGE, NULL, metrics_replicas },
+	{ "kennel_shard_generation",
+	  "Which worker program a shard runs, counted from 1.",
+	  METRIC_GAUGE, NULL, metrics_generation },
 	{ "kennel_shard_capacity", "The most connections of a shard.",
 	  METRIC_GAUGE, NULL, metrics_capacity },
 	{ "kennel_shard_restarts_total",

@@ -11,6 +11,7 @@
 
 struct admin;
 struct arrivals;
+struct balance;
 struct checks;
 struct control_door;
 struct event_base;
@@ -22,7 +23,9 @@ struct redisd;
 struct registry;
 struct roster;
 struct sock_fprog;
+struct succession;
 struct supervisor;
+struct upgrade;
 
 struct gateway {
 	struct event_base *base;
@@ -30,12 +33,17 @@ struct gateway {
 	uint64_t	 incarnation;
 	uint64_t	 started;	/* ms since 1970 */
 	int		 leaving;
+	uint64_t	 leave_at;	/* clock_ms: the pause before is over */
 	struct sockets	 sockets;
 	struct placement *placement;
 	struct roster	*roster;
 	struct lingerers *linger;
 	struct handoffs	*handoffs;	/* with the roster */
 	struct arrivals	*arrivals;	/* likewise */
+	struct balance	*balance;	/* with the roster */
+	struct upgrade	*upgrade;	/* likewise */
+	struct succession *succession;
+	int		 succeeded;	/* nobody is accepted for its sake */
 	struct checks	*checks;
 	struct forgets	*forgets;
 	struct redisd	*redisd;	/* NULL: not ours */
@@ -49,5 +57,10 @@ struct gateway {
 	struct totals	 totals;
 	struct refused	 refused;	/* of them, in the log */
 };
+
+/* Free what is there, the upper before the lower. */
+void	 parts_free(struct gateway *g);
+/* Remove the sockets that we made. */
+void	 parts_unlink(const struct gateway *g);
 
 #endif

@@ -72,6 +72,7 @@ struct place {			/* one connection */
 	uint8_t		 http;		/* plain HTTP */
 	uint8_t		 over;		/* counted apart */
 	uint8_t		 moving;	/* it has a second seat: reserve.h */
+	uint8_t		 stays;		/* it cannot move: transfer.h */
 	uint8_t		 leaves;	/* its shard was giving it away when it was
 					   named at hello */
 };

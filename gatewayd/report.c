@@ -12,6 +12,7 @@
 #include "gatewayd/registry.h"
 #include "gatewayd/reload.h"
 #include "gatewayd/status.h"
+#include "gatewayd/successor.h"
 #include "gatewayd/summary.h"
 #include "gatewayd/supervisor.h"
 #include "proto/control.h"
@@ -27,6 +28,8 @@ report_look(struct status *st, void *arg)
 		.totals = &g->totals,
 		.placement = g->placement,
 		.roster = g->roster,
+		.upgrade = g->upgrade,
+		.succession = g->succession,
 		.started = g->started,
 		.leaving = g->leaving,
 		.listening = sockets_listening(&g->sockets),
@@ -74,8 +77,10 @@ report_ask(struct control *c, const struct ctl *m, void *arg)
 		    NULL : registry_redis(g->registry)));
 	if (m->type == CTL_ACT)
 		return (status_send(c, m->id, acts_run(&(struct acts){
-		    &g->settings, g->placement, g->roster, report_reload, g },
-		    m)));
+		    &g->settings, g->placement, g->roster, g->balance,
+		    g->upgrade, g->registry == NULL ? NULL :
+		    registry_rollcall(g->registry), g->totals.ledger,
+		    report_reload, successor_begin, g }, m)));
 	if (slice_is(m->text, "check"))
 		return (check_begin(g->checks, c, m->id));
 	report_look(&st, g);

@@ -69,6 +69,7 @@ static void	 roster_refused(struct shard *, uint64_t, struct slice, int,
 		    void *);
 static void	 roster_home(struct shard *, const struct capsule *, int,
 		    void *);
+static void	 roster_listening(int, void *);
 static void	 roster_resolve(struct roster *);
 static void	 roster_grow_cb(evutil_socket_t, short, void *);
 static void	 roster_slow_growth(struct roster *);
@@ -85,6 +86,7 @@ static const struct dialogue_ops roster_dialogue_ops = {
 	.adopted = roster_adopted,
 	.refused = roster_refused,
 	.home = roster_home,
+	.listening = roster_listening,
 };
 
 struct roster *
@@ -196,6 +198,31 @@ full:
 	return (-1);
 }
 
+struct shard *
+roster_spare(struct roster *r, struct generation *g)
+{
+	struct shard	*s;
+
+	for (size_t i = 0; i < SLOTS_MAX && !r->all.leaving; i++) {
+		s = &r->all.slots[i];
+		if (s->state != SHARD_EMPTY || s->vacant)
+			continue;
+		generation_set(&r->all.generations, &s->generation, g);
+		if (shard_start(s) == 0)
+			return (s);
+		shard_vacate(s);
+		return (NULL);
+	}
+	errno = ENOSPC;
+	return (NULL);
+}
+
+int
+roster_leaving(const struct roster *r)
+{
+	return (r->all.leaving != 0);
+}
+
 size_t
 roster_serving(const struct roster *r)
 {
@@ -235,6 +262,12 @@ struct journeys *
 roster_journeys(struct roster *r)
 {
 	return (r->journeys);
+}
+
+struct shards *
+roster_shards(struct roster *r)
+{
+	return (&r->all);
 }
 
 struct shard *
@@ -388,6 +421,15 @@ roster_home(struct shard *s, const struct capsule *c, int fd, void *arg)
 	r->ops->home(s, c, fd, r->arg);
 }
 
+/* A shard held a socket that clients connect to. */
+static void
+roster_listening(int fd, void *arg)
+{
+	struct roster	*r = arg;
+
+	r->ops->listening(fd, r->arg);
+}
+
 /* ---- one shard ---- */
 
 /* Start a process in an empty slot; what does not start is tried again later. */
@@ -512,41 +554,22 @@ roster_bury(struct roster *r, struct shard *s)
 
 /* ---- all of them ---- */
 
-/*
- * The shards that are not kept were started when all were full.  The newest of them that
- * nobody has used for a while leaves; the next one when it has left.
- */
+/* The newest shard that is not kept and that nobody has used for a while leaves; the
+ * next one when it has left. */
 static void
 roster_shrink_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct roster		*r = arg;
-	const struct settings	*set = r->settings;
-	struct shard		*s, *newest = NULL;
-	uint64_t		 now = clock_ms();
-	int			 busy = r->all.leaving ||
-				    crew_active(&r->all) <= set->shards;
+	struct roster	*r = arg;
+	struct shard	*s;
 
 	(void)fd, (void)what;
-	for (size_t i = 0; i < r->all.nslots; i++) {
-		s = &r->all.slots[i];
-		if (s->kept)
-			continue;
-		busy |= s->state == SHARD_LEAVING;
-		if (s->state != SHARD_READY || s->site->count > 0 ||
-		    s->site->taken != s->taken) {
-			s->idle_since = now;
-			s->taken = s->site == NULL ? 0 : s->site->taken;
-		} else if (now - s->idle_since >= set->idle_shard_ms &&
-		    (newest == NULL || s->since >= newest->since))
-			newest = s;
-	}
-	if (busy || newest == NULL)
+	if (r->all.leaving || (s = crew_idle(&r->all)) == NULL)
 		return;
 	log_info("shard slot=%" PRIu32 " served nobody for %u ms and leaves",
-	    newest->slot, set->idle_shard_ms);
-	newest->site->leaving = 1;
-	shard_leave(newest, set->drain_ms);
-	shard_drain(newest, set->drain_ms, CLOSE_GOING);
+	    s->slot, r->settings->idle_shard_ms);
+	s->site->leaving = 1;
+	shard_leave(s, r->settings->drain_ms);
+	shard_drain(s, r->settings->drain_ms, CLOSE_GOING);
 }
 
 /* A shard that was started on demand came to nothing: the next not too fast. */

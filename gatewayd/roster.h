@@ -15,12 +15,14 @@ struct capsule;
 struct control;
 struct ctl;
 struct event_base;
+struct generation;
 struct journeys;
 struct placement;
 struct replica;
 struct roster;
 struct settings;
 struct shard;
+struct shards;
 struct sock_fprog;
 struct totals;
 
@@ -41,6 +43,7 @@ struct roster_ops {
 	/* One more shard may be started now. */
 	void	(*room)(void *arg);
 	/* As in dialogue.h. */
+	void	(*listening)(int fd, void *arg);
 	void	(*adopted)(struct shard *s, uint64_t id, void *arg);
 	void	(*refused)(struct shard *s, uint64_t id, struct slice why,
 		    int leaving, void *arg);
@@ -71,6 +74,10 @@ void	 roster_channel_end(struct roster *r, struct shard *s,
  * count) and the last such one did not crash just now: 0 (one is starting now or
  * was already), or -1 with errno ENOSPC. */
 int	 roster_grow(struct roster *r);
+/* Start one more of that generation, whatever max_shards says, for another one will
+ * leave; it is not kept.  NULL with errno. */
+struct shard *roster_spare(struct roster *r, struct generation *g);
+int	 roster_leaving(const struct roster *r);	/* all are told to */
 /* How many take newcomers, or soon will. */
 size_t	 roster_serving(const struct roster *r);
 /* May the placement wait for a shard that is starting, or will be soon? */
@@ -82,6 +89,7 @@ void	 roster_suspect(struct roster *r, struct shard *s);
 /* What has changed with the configuration, to all shards. */
 void	 roster_tell_options(struct roster *r);
 size_t	 roster_nslots(const struct roster *r);
+struct shards *roster_shards(struct roster *r);
 struct journeys *roster_journeys(struct roster *r);
 struct shard *roster_slot(struct roster *r, size_t i);
 /* Placement's news, which the shards are told. */

@@ -69,6 +69,12 @@ const struct settings_row settings_rows[ROW_N] = {
 	[ROW_WATCHDOG]	= { "watchdog", DURATION, AT(watchdog_ms), 100,
 	    3600000, 0 },
 	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000, 0 },
+	[ROW_MOVE_RATE]	= { "move_rate", UINT, AT(move_rate), 1, 1000000, 1 },
+	[ROW_BALANCE]	= { "balance", YESNO, AT(balance), 0, 0, 1 },
+	[ROW_BALANCE_RATE] = { "balance_rate", UINT, AT(balance_rate), 1,
+	    1000000, 1 },
+	[ROW_UPGRADE_HOLD] = { "upgrade_hold", DURATION, AT(upgrade_hold_ms), 0,
+	    86400000, 1 },
 	[ROW_IDLE_SHARD] = { "idle_shard", DURATION, AT(idle_shard_ms), 100,
 	    86400000, 0 },
 	[ROW_ORPHAN]	= { "orphan", DURATION, AT(orphan_ms), 0, 86400000, 0 },
@@ -79,6 +85,10 @@ const struct settings_row settings_rows[ROW_N] = {
 	    10000000, 1 },
 	[ROW_SECCOMP]	= { "seccomp", YESNO, AT(seccomp), 0, 0, 0 },
 	[ROW_CORE]	= { "core", YESNO, AT(core), 0, 0, 0 },
+	[ROW_CLUSTER_KEY_FILE] = { "cluster_key_file", PATH,
+	    AT(cluster_key_file), 0, 0, 0 },
+	[ROW_LEAVE_PAUSE] = { "leave_pause", DURATION, AT(leave_pause_ms), 0,
+	    3600000, 0 },
 	[ROW_READY_REDIS] = { "ready_redis", YESNO, AT(ready_redis), 0, 0, 1 },
 };
 
@@ -128,6 +138,9 @@ static const struct worker_row {
 	{ "ape_skew",		"ape_skew_ms",	DURATION, 0, 86400000 },
 	{ "ape_age",		"ape_age_ms",	DURATION, 100, 86400000 },
 	{ "ape_calls",		"ape_calls",	UINT, 1, 1000000 },
+	{ "ape_file_max",	"ape_file_max",	SIZE, 1, UINT_MAX },
+	{ "ape_session_max",	"ape_session_max", SIZE, 1, UINT_MAX },
+	{ "ape_files_max",	"ape_files_max", SIZE, 1, UINT_MAX },
 	{ "ape_tree_max",	"ape_tree_max",	SIZE, 1 << 16, 1 << 30 },
 	{ "pact_page",		"pact_page",	SIZE, 1000, 1 << 20 },
 };
@@ -154,6 +167,9 @@ settings_init(struct settings *s)
 	s->linger_max = 1000;
 	s->watchdog_ms = 10000;
 	s->drain_ms = 10000;
+	s->move_rate = 2000;
+	s->balance_rate = 500;
+	s->upgrade_hold_ms = 60000;
 	s->idle_shard_ms = 60000;
 	s->orphan_ms = 60000;
 	s->backlog = 4096;

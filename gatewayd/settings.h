@@ -46,6 +46,9 @@ struct settings {
 	int		 check;
 	unsigned	 faults;		/* found by it */
 	/* [gateway] */
+	char		*cluster_key_file;	/* NULL: not said */
+	int		 cluster;		/* it may be one of several nodes */
+	unsigned	 leave_pause_ms;	/* from "not ready" to the drain */
 	int		 ready_redis;		/* 0: it is ready without Redis */
 	unsigned	 head_ms;		/* 10 000: request head */
 	size_t		 line_max, head_max, headers_max;
@@ -57,6 +60,10 @@ struct settings {
 	unsigned	 linger_max;		/* 1 000 refused, not yet closed */
 	unsigned	 watchdog_ms;		/* 10 000 */
 	unsigned	 drain_ms;		/* 10 000 */
+	unsigned	 move_rate;		/* 2000 connections a second */
+	int		 balance;		/* 0; even out by itself */
+	unsigned	 balance_rate;		/* 500 connections a second */
+	unsigned	 upgrade_hold_ms;	/* 60 000: old shards are kept */
 	unsigned	 idle_shard_ms;		/* 60 000: one above `shards` */
 	unsigned	 orphan_ms;		/* 60 000: shards without a gateway */
 	unsigned	 backlog;		/* 4096 */

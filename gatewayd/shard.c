@@ -148,6 +148,21 @@ shards_clean(struct shards *all)
 
 /* ---- a process: found, started, ended ---- */
 
+int
+shards_live(const char *run_dir)
+{
+	char	 name[32], *path;
+	pid_t	 pid = 0;
+
+	for (uint32_t i = 0; i < SLOTS_MAX && pid <= 0; i++) {
+		snprintf(name, sizeof(name), "shard-%" PRIu32 ".lock", i);
+		if ((path = paths_in(run_dir, name)) != NULL)
+			pid = proc_lock_holder(path);
+		free(path);
+	}
+	return (pid > 0);
+}
+
 /* Is somebody in this slot already?  Then wait for its hello. */
 int
 shard_find(struct shard *s)
@@ -306,7 +321,8 @@ shard_bury(struct shard *s)
 	close(s->pidfd);
 	s->pidfd = -1;
 	s->pid = 0;
-	s->exited = s->hopeless = s->ours = 0;
+	s->exited = s->hopeless = s->ours = s->retires = 0;
+	s->errors = 0;
 	s->incarnation = 0;
 	evtimer_del(s->timer);
 }

@@ -67,6 +67,8 @@ struct shard {			/* one slot */
 	uint64_t	 idle_since, taken;	/* clock_ms; places until then */
 	int		 served;	/* READY since then */
 	int		 kept;		/* one of those that are always to run */
+	int		 retires;	/* another one has its connections: upgrade.h */
+	uint64_t	 errors;	/* connections that ended with one */
 	int		 vacant;	/* the operator keeps it empty */
 	struct generation *generation;	/* what it runs; NULL: none yet */
 	int		 hello;		/* on this channel, until HELD */
@@ -124,6 +126,8 @@ int	 shards_know(const struct shards *all, uint64_t incarnation);
  */
 void	 shards_clean(struct shards *all);
 
+/* Does any shard live in this run directory? */
+int	 shards_live(const char *run_dir);
 /* Is somebody in this slot already?  Then the slot waits for the hello: 1, else 0. */
 int	 shard_find(struct shard *s);
 /* Start a process in an empty slot, or find one there.  0, or -1: it did not start,

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/proc.h"
 #include "common/sock.h"
+#include "gatewayd/heritage.h"
 #include "gatewayd/sockets.h"
 
 #define SOCKETS_PAUSE	0x2u		/* our bit of listener_pause() */
@@ -31,6 +32,7 @@ sockets_add(struct sockets *ss, const struct inlet *in, int fd, int passed)
 	o->inlet = in;
 	o->fd = fd;
 	o->passed = passed;
+	o->awaited = 0;
 	o->listener = NULL;
 }
 
@@ -74,40 +76,193 @@ sockets_has(const struct sockets *ss, const struct inlet *in)
 	return (0);
 }
 
+/* Does fd listen at that address? */
+static int
+sockets_same(int fd, const struct sock_addr *a)
+{
+	struct sockaddr_storage	 sa;
+	socklen_t		 len = sizeof(sa);
+	char			 mine[160], its[160];
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) == -1)
+		return (0);
+	sock_format(its, sizeof(its), (struct sockaddr *)&sa, len);
+	sock_format(mine, sizeof(mine), (const struct sockaddr *)&a->ss,
+	    a->len);
+	return (strcmp(mine, its) == 0);
+}
+
+/* Those that were passed to the program before this one in our process; how many. */
+static size_t
+sockets_inherit_passed(struct sockets *ss)
+{
+	const struct inlet	*in;
+	struct heir		 h;
+	size_t			 at = 0, n = 0;
+
+	while (heritage_next(&at, &h)) {
+		if (h.kind != HEIR_LISTENER || !(h.flags & HEIR_PASSED) ||
+		    ss->n == nitems(ss->list))
+			continue;
+		in = inlets_find(&ss->settings->inlets, h.name.data,
+		    h.name.len);
+		sockets_add(ss, in == NULL ? &sockets_plain : in, h.fd, 1);
+		n++;
+	}
+	return (n);
+}
+
+/* What the program before this one listened on at that address, or -1. */
+static int
+sockets_inherit(const struct inlet *in)
+{
+	struct heir	 h;
+	size_t		 at = 0;
+
+	while (heritage_next(&at, &h))
+		if (h.kind == HEIR_LISTENER && !(h.flags & HEIR_PASSED) &&
+		    sockets_same(h.fd, &in->address))
+			return (h.fd);
+	return (-1);
+}
+
+/* Those that it listened on and that are none of ours any more: nobody is to wait
+ * there. */
+static void
+sockets_disown(const struct sockets *ss)
+{
+	struct heir	 h;
+	size_t		 at = 0, i;
+
+	while (heritage_next(&at, &h)) {
+		if (h.kind != HEIR_LISTENER)
+			continue;
+		for (i = 0; i < ss->n && ss->list[i].fd != h.fd; i++)
+			;
+		if (i < ss->n)
+			continue;
+		shutdown(h.fd, SHUT_RDWR);
+		close(h.fd);
+	}
+}
+
 void
-sockets_bind(struct sockets *ss, const struct settings *s)
+sockets_leave_to(const struct sockets *ss, struct buf *will)
+{
+	const struct opening	*o;
+	struct heir		 h;
+
+	for (size_t i = 0; i < ss->n; i++) {
+		o = &ss->list[i];
+		if (o->listener == NULL)
+			continue;
+		h = (struct heir){ .kind = HEIR_LISTENER,
+		    .fd = listener_fd(o->listener),
+		    .flags = o->passed ? HEIR_PASSED : 0,
+		    .name = slice_str(!o->passed ? o->inlet->text :
+		    o->inlet->label == NULL ? "" : o->inlet->label) };
+		heritage_leave(will, &h);
+	}
+}
+
+/* It cannot be listened on. */
+static void
+sockets_die(const struct sockets *ss, const struct inlet *in, int error)
+{
+	sockets_unlink(ss);
+	fatalx("cannot listen on %s: %s%s", in->text, strerror(error),
+	    error == EPERM && in->address.perms ? "; only root gives a "
+	    "file to another owner, or to a group that it is not in" :
+	    error != EADDRINUSE ? "" : "; is another server running? "
+	    "choose another with --listen");
+}
+
+void
+sockets_bind(struct sockets *ss, const struct settings *s, int held)
 {
 	const struct inlet	*in;
 	size_t			 passed;
-	int			 fd, keep;
+	int			 fd;
 
 	ss->settings = s;
 	ss->n = 0;
-	passed = sockets_take(ss);
+	passed = sockets_take(ss) + sockets_inherit_passed(ss);
 	for (size_t i = 0; i < s->inlets.n; i++) {
 		in = &s->inlets.list[i];
 		if (passed > 0 && (in->label == NULL || sockets_has(ss, in)))
 			continue;
+		if ((fd = sockets_inherit(in)) != -1) {
+			sockets_add(ss, in, fd, 0);
+			continue;
+		}
 		fd = sock_listen(&in->address, SOCK_STREAM, (int)s->backlog);
 		if (fd != -1) {
 			sockets_add(ss, in, fd, 0);
 			continue;
 		}
-		if (in->built_in) {
-			log_warn("cannot listen on %s (%s): [listener %s] of the "
-			    "built-in configuration is left out; give it another "
-			    "address in a file, or name what to listen on",
-			    in->text, strerror(errno), in->label);
+		if (errno == EADDRINUSE && held) {
+			sockets_add(ss, in, -1, 0);
+			ss->list[ss->n - 1].awaited = 1;
 			continue;
 		}
-		keep = errno;
-		sockets_unlink(ss);
-		fatalx("cannot listen on %s: %s%s", in->text, strerror(keep),
-		    keep == EPERM && in->address.perms ? "; only root gives a "
-		    "file to another owner, or to a group that it is not in" :
-		    keep != EADDRINUSE ? "" : "; is another server running? "
-		    "choose another with --listen");
+		if (!in->built_in)
+			sockets_die(ss, in, errno);
+		log_warn("cannot listen on %s (%s): [listener %s] of the "
+		    "built-in configuration is left out; give it another "
+		    "address in a file, or name what to listen on",
+		    in->text, strerror(errno), in->label);
 	}
+	sockets_disown(ss);
+}
+
+void
+sockets_return(struct sockets *ss, int fd)
+{
+	struct opening	*o;
+
+	for (size_t i = 0; i < ss->n; i++) {
+		o = &ss->list[i];
+		if (!o->awaited || o->fd != -1 ||
+		    !sockets_same(fd, &o->inlet->address))
+			continue;
+		o->fd = fd;
+		o->awaited = 0;
+		log_info("listen=%s was held by a shard", o->inlet->text);
+		return;
+	}
+	close(fd);
+}
+
+void
+sockets_rebind(struct sockets *ss)
+{
+	struct opening	*o;
+
+	for (size_t i = 0; i < ss->n; i++) {
+		o = &ss->list[i];
+		if (!o->awaited)
+			continue;
+		o->awaited = 0;
+		o->fd = sock_listen(&o->inlet->address, SOCK_STREAM,
+		    (int)ss->settings->backlog);
+		if (o->fd == -1)
+			sockets_die(ss, o->inlet, errno);
+	}
+}
+
+int
+sockets_next(const struct sockets *ss, size_t *at, const char **name)
+{
+	const struct opening	*o;
+
+	while (*at < ss->n) {
+		o = &ss->list[(*at)++];
+		if (o->passed || o->listener == NULL)
+			continue;
+		*name = o->inlet->text;
+		return (listener_fd(o->listener));
+	}
+	return (-1);
 }
 
 /* The path of a Unix socket that we made, or NULL. */
@@ -213,6 +368,9 @@ sockets_close(struct sockets *ss)
 
 	for (size_t i = 0; i < ss->n; i++) {
 		o = &ss->list[i];
+		/* Shards hold it, too: nobody is to wait there any longer. */
+		if (o->listener != NULL && !o->passed)
+			shutdown(listener_fd(o->listener), SHUT_RDWR);
 		listener_free(o->listener);
 		o->listener = NULL;
 		if (o->fd != -1)

@@ -31,6 +31,7 @@ struct opening {
 	const struct inlet *inlet;
 	int		 fd;		/* until there is a listener, else -1 */
 	int		 passed;	/* to us */
+	int		 awaited;	/* a shard may hold it: see sockets_bind */
 	struct listener	*listener;
 };
 
@@ -43,8 +44,18 @@ struct sockets {
 	void		*arg;
 };
 
-/* What cannot be listened on ends the process, with a sentence. */
-void	 sockets_bind(struct sockets *ss, const struct settings *settings);
+/* What cannot be listened on ends the process, with a sentence.  held: shards of an
+ * earlier gateway live, and may hold what is in use. */
+void	 sockets_bind(struct sockets *ss, const struct settings *settings,
+	    int held);
+/* Leave those that clients connect to to the program that is executed in our place. */
+void	 sockets_leave_to(const struct sockets *ss, struct buf *will);
+/* A shard held this one; fd is taken. */
+void	 sockets_return(struct sockets *ss, int fd);
+/* What no shard held is bound now, or ends the process. */
+void	 sockets_rebind(struct sockets *ss);
+/* Each that was not passed to us: fd, which may be duplicated; -1: no more. */
+int	 sockets_next(const struct sockets *ss, size_t *at, const char **name);
 /* Those of Unix sockets that we made are to be the user's: 0, or -1 with errno and
  * *path. */
 int	 sockets_give(const struct sockets *ss, const char **path);

@@ -10,12 +10,15 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gatewayd/check.h"
+#include "gatewayd/pauses.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/status.h"
+#include "gatewayd/succession.h"
 #include "gatewayd/totals.h"
+#include "gatewayd/upgrade.h"
 #include "proto/channel.h"
 #include "proto/utf8.h"
 
@@ -83,10 +86,14 @@ status_json(const struct status *st, const struct check_result *check)
 	json_int_t	 left;
 	json_t		*groups = status_groups(st, &left), *json, *silent;
 
-	json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
-	    "s:I, s:I, s:I, s:I, s:I, s:o}",
+	json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
+	    "s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 	    "version", KENNEL_VERSION,
 	    "node", st->settings->node,
+	    "succession", st->succession == NULL ? "none" :
+	    succession_phase(st->succession),
+	    "succession_fault", st->succession == NULL ? "" :
+	    succession_fault(st->succession),
 	    "pid", (json_int_t)getpid(),
 	    "started", (json_int_t)st->started,
 	    "uptime_ms", (json_int_t)(clock_wall_ms() - st->started),
@@ -100,6 +107,8 @@ status_json(const struct status *st, const struct check_result *check)
 	    "handing_over", (json_int_t)st->handing_over,
 	    "places", (json_int_t)placement_count(st->placement),
 	    "moving", (json_int_t)placement_moving(st->placement),
+	    "upgrade", st->upgrade == NULL ? json_null() :
+	    upgrade_json(st->upgrade),
 	    "totals", status_totals(st->totals));
 	if (json == NULL || check == NULL)
 		return (json);
@@ -160,7 +169,7 @@ status_shards(const struct status *st)
 		    "pid", (json_int_t)s->pid,
 		    "state", shard_state_name(s->state),
 		    "connections", (json_int_t)(s->site == NULL ? 0 :
-		    s->site->count),
+		    s->site->count - s->site->expected),
 		    "replicas", (json_int_t)(s->site == NULL ? 0 :
 		    s->site->nreplicas),
 		    "expected", (json_int_t)(s->site == NULL ? 0 :
@@ -242,7 +251,8 @@ status_totals(const struct totals *t)
 	for (int why = 0; why < REFUSED_NWHYS; why++)
 		json_object_set_new(refusals, refusal_label((enum refusal)why),
 		    json_integer((json_int_t)t->refusals[why]));
-	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:o}",
+	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:I, "
+	    "s:o}",
 	    "accepted", (json_int_t)t->accepted,
 	    "requests", (json_int_t)t->requests,
 	    "raw", (json_int_t)t->raw,
@@ -251,6 +261,9 @@ status_totals(const struct totals *t)
 	    "refused", (json_int_t)t->refused,
 	    "refusals", refusals,
 	    "proxy_refused", (json_int_t)t->refusals[REFUSED_PROXY],
+	    "moved", (json_int_t)t->moved,
+	    "stayed", (json_int_t)t->stayed,
+	    "pause_us", pauses_json(NULL, t),
 	    "second_release", (json_int_t)t->second_release,
 	    "gone", gone));
 }

@@ -13,7 +13,9 @@ struct json_t;
 struct placement;
 struct roster;
 struct settings;
+struct succession;
 struct totals;
+struct upgrade;
 
 /* What there is to tell, all borrowed. */
 struct status {
@@ -21,6 +23,8 @@ struct status {
 	const struct totals *totals;
 	struct placement *placement;
 	struct roster	*roster;
+	const struct upgrade *upgrade;	/* NULL: not yet */
+	const struct succession *succession;	/* likewise */
 	uint64_t	 started;	/* ms since 1970 */
 	int		 leaving, listening;
 	const char	*redis_url;

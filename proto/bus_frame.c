@@ -136,7 +136,7 @@ bus_channel_shard(const char *prefix, int db, struct slice address)
 
 char *
 bus_channel_room(const char *prefix, int db, struct slice group,
-    struct slice app)
+    struct slice app, struct slice node)
 {
 	struct buf	b = { 0 };
 
@@ -144,5 +144,7 @@ bus_channel_room(const char *prefix, int db, struct slice group,
 	keys_name(&b, group);
 	buf_adds(&b, ":");
 	keys_name(&b, app);
+	buf_adds(&b, ":");
+	keys_name(&b, node);
 	return (bus_channel(&b));
 }

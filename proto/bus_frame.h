@@ -58,7 +58,9 @@ enum bus_fault bus_frame_decode(struct bus_frame *f, struct slice data,
 
 /* The names of channels; db is Redis' database.  malloc'd, or NULL with errno. */
 char	*bus_channel_shard(const char *prefix, int db, struct slice address);
+/* For those of that node who are in the group: so nobody hears what is said on the same
+ * node, which costs Redis more than the publishing (README.md). */
 char	*bus_channel_room(const char *prefix, int db, struct slice group,
-	    struct slice app);
+	    struct slice app, struct slice node);
 
 #endif

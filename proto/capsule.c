@@ -34,9 +34,9 @@ static const struct pack_field fields[] = {
 
 /* Behind the marks, since version 2. */
 static const struct pack_field later[] = {
-	U64(news_pos), U64(news_era), U32(deflate, 15), U32(hops, UINT32_MAX),
-	U32(strikes, UINT32_MAX), U32(pings, UINT8_MAX), U32(since, UINT32_MAX),
-	U32(last, UINT32_MAX), U64(paused), U64(opened), U64(messages.tokens),
+	U64(news_pos), U64(news_era), U32(bits, UINT32_MAX), U32(deflate, 15),
+	U32(hops, UINT32_MAX), U32(pings, UINT8_MAX), U32(since, UINT32_MAX),
+	U32(last, UINT32_MAX), U64(paused), U64(messages.tokens),
 	U64(messages.at), U64(bytes.tokens), U64(bytes.at),
 	STR(topics, CAPSULE_MAX), U32(blob_version, UINT32_MAX),
 };
@@ -110,7 +110,7 @@ capsule_decode(struct capsule *c, const void *data, size_t len)
 		errno = EPROTONOSUPPORT;
 		return (-1);
 	}
-	c->protocol = (enum capsule_protocol)pack_in_u64(&in, CAPSULE_RAW);
+	c->protocol = (enum capsule_protocol)pack_in_u64(&in, CAPSULE_STREAM);
 	if (c->protocol == 0)
 		goto bad;
 	for (size_t i = 0; i < nitems(fields); i++)
@@ -228,7 +228,7 @@ capsule_fits(const struct capsule *c)
 	    c->deflate < CAPSULE_WINDOW_MIN) || c->pings > UINT8_MAX)
 		return (0);
 
-	if (c->protocol < CAPSULE_HTTP || c->protocol > CAPSULE_RAW ||
+	if (c->protocol < CAPSULE_HTTP || c->protocol > CAPSULE_STREAM ||
 	    c->nheaders > CAPSULE_HEADERS_MAX ||
 	    c->nmarks > CAPSULE_ORIGINS_MAX)
 		return (0);

@@ -23,7 +23,8 @@
 enum capsule_protocol {		/* what its next byte will be */
 	CAPSULE_HTTP = 1,	/* the start of a request head */
 	CAPSULE_WS = 2,		/* a WebSocket frame, perhaps amid a message */
-	CAPSULE_RAW = 3		/* the application's own protocol */
+	CAPSULE_RAW = 3,	/* the application's own protocol */
+	CAPSULE_STREAM = 4	/* for nothing: its response goes on */
 };
 
 #define CAPSULE_F_UID_MADE	0x1	/* the gateway drew the uid */
@@ -37,6 +38,9 @@ enum capsule_protocol {		/* what its next byte will be */
 					   PROXY head says: its requests are, too */
 
 #define CAPSULE_F_DIALED	0x80	/* a shard opened it: no gateway knows of it */
+
+#define CAPSULE_B_ENDED	0x1	/* the client sends nothing more */
+#define CAPSULE_B_HIGH	0x2	/* its application knows that much waits for it */
 
 struct capsule_header { struct slice name, value; };
 struct capsule_mark { uint64_t origin, seq; };
@@ -62,13 +66,12 @@ struct capsule {
 
 	/* Of version 2. */
 	uint64_t	 news_pos, news_era;	/* the group's news that it has */
+	uint32_t	 bits;		/* CAPSULE_B_* */
 	uint32_t	 deflate;	/* bits of the window; 0: not agreed on */
 	uint32_t	 hops;		/* how often it has moved */
-	uint32_t	 strikes;	/* shards that died reading it, in a row */
 	uint32_t	 pings;		/* unanswered */
 	uint32_t	 since, last;	/* its clocks, on this machine */
 	uint64_t	 paused;	/* clock_ns: nobody has read it since */
-	uint64_t	 opened;	/* ms since 1970 */
 	struct capsule_bucket { uint64_t tokens, at; }
 			 messages, bytes;	/* what its route measures */
 	struct slice	 topics;	/* terminated names, one after another */

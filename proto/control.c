@@ -107,9 +107,9 @@ static const struct row {
 	/* An application moves connections, with blobs of that version; 0: it does
 	 * not.  Its name empty: all routes'. */
 	[CTL_HAVE_APP]	= { "have-app", { F_APP, F_HIGH } },
-	/* A journey, to or from that shard; that end of the ferry. */
+	/* A journey, to or from that shard, whose process is pid; our end of the ferry. */
 	[CTL_FERRY]	= { "ferry",
-	    { F_JOURNEY, F_FLAGS, F_SLOT, F_INCARNATION, F_LIMIT } },
+	    { F_JOURNEY, F_FLAGS, F_SLOT, F_INCARNATION, F_LIMIT, F_PID } },
 	/* Connection id of `replica` is to go to `neighbour` (both 0: of no group).
 	 * Answered by MOVED or STAYED. */
 	[CTL_MOVE]	= { "move",

@@ -49,8 +49,9 @@
  * EXPECTED: its entry in the lookup is confirmed, and what is said to its replica is
  * kept for it from now on.  ADOPT comes only for what is expected.  The rule of
  * ownership below holds for the ferry, too: who loses patience shuts it down and reads
- * it to its end.  An end without FERRY_END is the other's death: what B has been sent
- * is B's then, for nobody else has it, and what A has no ADOPTED for is A's.
+ * it to its end.  At an end without FERRY_END B looks whether A's process has ended: what
+ * B has been sent is B's then, for nobody else has it.  What A has no ADOPTED for is
+ * A's.
  *
  * Messages with descriptors that version 2 of capsules brought (FERRY, COVER,
  * LISTENING) go only to a shard whose HELLO, or to a gateway whose WELCOME, has a
@@ -161,6 +162,8 @@ struct ctl {
 					   not been frozen stays */
 #define CTL_F_NEVER	0x1000	/* STAYED, REFUSED on a ferry: to ask again is of no
 					   use, it cannot move */
+#define CTL_F_FIRST	0x4000	/* LISTENING: those before are not to be held any
+				   longer */
 #define CTL_F_ENDED	0x2000	/* STAYED: for it has ended; GONE says so, too */
 
 #define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */

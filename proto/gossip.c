@@ -65,7 +65,7 @@ static const struct row {
 	    { F_ASK, F_TO, F_FROM, F_PAYLOAD } },
 	[GOSSIP_ANSWER]	= { "answer", 0, { F_ASK, F_FLAGS, F_PAYLOAD } },
 	[GOSSIP_DONE]	= { "done", 0,
-	    { F_ASK, F_LATER, F_TO, F_FROM, F_SAID, F_LATER, F_SEQ } },
+	    { F_ASK, F_LATER, F_TO, F_FROM, F_SAID, F_LATER, F_PRIOR } },
 	[GOSSIP_ASKME]	= { "askme", GOSSIP_DONE, { F_ASK, F_FLAGS } },
 	[GOSSIP_PUBLISH] = { "publish", GOSSIP_DONE,
 	    { F_ASK, F_TO, F_FROM, F_SEQ, F_FLAGS, F_UID, F_TOPICS,

@@ -35,10 +35,10 @@ enum gossip_type {
 				   the sockets of uid */
 	GOSSIP_ASK,		/* ask to from payload, answered ANSWER */
 	GOSSIP_ANSWER,		/* ask flags payload (GOSSIP_F_ERROR: a sentence) */
-	GOSSIP_DONE,		/* ask to from said seq: the receiver has acted on ask;
+	GOSSIP_DONE,		/* ask to from said prior: the receiver has acted on ask;
 				   or (ask 0) its replica `from` has on all that
 				   replica `to` said up to that number; of FENCE,
-				   said and seq are how much replica `from` has
+				   said and prior are how much replica `from` has
 				   said, and to replica `to` */
 	GOSSIP_ASKME,		/* ask flags: GOSSIP_F_ON, my entries are not all in
 				   Redis; off again when they are */

@@ -51,14 +51,14 @@ struct jss {
 			size_t		 len;
 		};
 	};
-	union {
-		uint32_t	 count;	/* of children */
-		uint32_t	 part;	/* JSS_BYTES, _BLOB: the owner's number */
-	};
+	uint32_t	 count;		/* of children */
 	uint8_t		 kind;		/* enum jss_kind */
 	char		 tag;
 	uint8_t		 whole;		/* a member of the root, as it was read */
-	struct jss	*target;	/* JSS_POINTER: where it leads */
+	union {
+		struct jss	*target;	/* JSS_POINTER: where it leads */
+		void		*bytes;	/* binary: the owner's */
+	};
 };
 
 /* Memory for trees, freed at once. */

@@ -119,6 +119,10 @@ const struct ape_value *ape_next(const struct ape_value *);
 /* The name of a member; len may be NULL. */
 const char *ape_name(const struct ape_value *, size_t *len);
 const struct ape_value *ape_member(const struct ape_value *, const char *name);
+/* Binary that was uploaded: its bytes, or a descriptor of a file that has them, which
+ * stays the library's (dup(2) it to keep it).  NULL, -1: it is none. */
+const char *ape_bytes(const struct ape_value *, size_t *len);
+int	 ape_descriptor(const struct ape_value *, uint64_t *size);
 
 /* ---- values: making.  They live until the call is answered ---- */
 
@@ -136,6 +140,10 @@ struct ape_value *ape_map(struct ape_call *);
 struct ape_value *ape_error(struct ape_call *, const char *name,
 	    const char *message);
 struct ape_value *ape_undefined(struct ape_call *);	/* within an array */
+/* Binary: the browser gets an ArrayBuffer, which it fetches by HTTP.  A copy of these
+ * bytes, or all of a file (fd stays yours). */
+struct ape_value *ape_binary(struct ape_call *, const void *data, size_t len);
+struct ape_value *ape_file(struct ape_call *, int fd);
 /* Put v (a copy that shares what is in it) into an object or map; add it to an
  * array or set.  What it points to elsewhere is written in its place. */
 void	 ape_put(struct ape_call *, struct ape_value *o, const char *name,
@@ -216,17 +224,24 @@ void	 ape_ready(struct ape_client *);
 
 int	 ape_onstart(struct kennel_replica *);
 void	 ape_onstop(struct kennel_replica *);
+void	 ape_onhead(struct kennel_request *);
+void	 ape_onbody(struct kennel_request *, const char *data, size_t len);
+void	 ape_onabort(struct kennel_request *);
 void	 ape_receive(struct kennel_request *);
 int	 ape_onopen(struct kennel_socket *);
 void	 ape_onmessage(struct kennel_socket *, const struct kennel_message *);
 void	 ape_onclose(struct kennel_socket *, const struct kennel_close *);
 void	 ape_ongossip(struct kennel_replica *, struct kennel_answer *,
 	    const char *msg, size_t len);
+void	 ape_onpressure(struct kennel_socket *, int high);
 void	 ape_ontell(struct kennel_replica *, uint64_t neighbour,
 	    const struct kennel_word *);
 
 #define APE_APPLICATION							\
 	.onstart = ape_onstart, .onstop = ape_onstop,			\
+	.onhead = ape_onhead, .onbody = ape_onbody,			\
+	.onabort = ape_onabort, .onpressure = ape_onpressure,		\
+	.pressure_high = 256 << 10,					\
 	.receive = ape_receive, .onopen = ape_onopen,			\
 	.onmessage = ape_onmessage, .onclose = ape_onclose,		\
 	.ongossip = ape_ongossip, .ontell = ape_ontell

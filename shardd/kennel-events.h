@@ -154,7 +154,8 @@ struct events_message {
 	struct events_ack *ack;		/* NULL: no answer is wanted */
 };
 
-/* name: as routes and listeners say it (app = NAME), not copied.  NULL: ENOMEM. */
+/* name: as routes and listeners say it (app = NAME), not copied.  NULL: ENOMEM.  Freed
+ * when the process ends in order; events_free() is for one that never served. */
 struct events *events_new(const char *name);
 void	 events_free(struct events *);
 /* For kennel_worker_main(). */

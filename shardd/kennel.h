@@ -25,6 +25,7 @@
  *	{
  *		static const struct kennel_app app = {
  *			.receive = receive, .onmessage = onmessage,
+ *			.moves = 1,
  *		};
  *
  *		return (kennel_worker_main(argc, argv, &app, 1));
@@ -69,6 +70,7 @@ struct kennel_replica;		/* this process's part of a group */
 struct kennel_answer;		/* a gossip to be answered */
 struct kennel_step;		/* being decided */
 struct kennel_timer;
+struct kennel_blob;		/* what a socket takes along */
 struct kennel_payload;		/* a message, to be sent to many */
 struct kennel_watch;		/* a descriptor of yours that the loop watches */
 
@@ -239,6 +241,23 @@ struct kennel_app {
 	/* For whatever the program likes; kennel_replica_app() leads to it. */
 	void	*arg;
 
+	/*
+	 * Moving: see "sockets that move" below.  moves is the version of the blobs
+	 * that freeze writes, and the highest that thaw reads; 0: its sockets stay
+	 * where they are.  freeze adds to the blob what the application knows of this
+	 * socket, and changes nothing: 0, or -1 with errno EAGAIN (not now) or ENOTSUP
+	 * (not this one, ever).  NULL: nothing.  thaw makes that known in another
+	 * process, as onopen does, but says nothing to any client, for it is not sure
+	 * yet that the socket comes: 0, or -1, it stays where it was.  onmoved is the
+	 * last that is heard of a socket here, in place of onclose: let go of what
+	 * belongs to it, and tell nobody, for it has not ended.  how: KENNEL_MOVED, it
+	 * has gone; KENNEL_STAYED, thaw had agreed, but it stays where it was.
+	 */
+	unsigned moves;
+	int	(*freeze)(struct kennel_socket *, struct kennel_blob *);
+	int	(*thaw)(struct kennel_socket *, const char *data, size_t len,
+		    int how);
+	void	(*onmoved)(struct kennel_socket *, int how);
 	/* Raw TCP: see "a protocol of your own" below. */
 
 	/*
@@ -521,6 +540,27 @@ struct kennel_replica *kennel_socket_replica(const struct kennel_socket *);
 void	 kennel_socket_set_data(struct kennel_socket *, void *);
 void	*kennel_socket_data(const struct kennel_socket *);
 
+/* ---- sockets that move ---- */
+
+/*
+ * When workers are replaced, a process is emptied, or load is evened out, an open socket
+ * goes to another process with its connection: its client notices nothing, hears
+ * each message once and in order, and what it has begun to send is read on at the same
+ * byte.  There it is another struct kennel_socket of the same kennel_socket_id(), uid
+ * and topics, in another replica of its group; kennel_socket_data() is what thaw sets.
+ *
+ * It goes when none of its calls is outstanding.  Nothing of the old process may
+ * point to it after onmoved: timers, lists, the arguments of calls of replicas.  In the
+ * moment in which it goes, calls about it give -1, errno EAGAIN.  What
+ * kennel_emit() and kennel_replica_emit() say is for those who are in that replica
+ * then, except in onstep: what a step makes all replicas say, each socket hears once.
+ */
+#define KENNEL_MOVED	1
+#define KENNEL_STAYED	2
+
+/* Add bytes to the blob, up to 1 MiB.  0, or -1 with errno EINVAL, EMSGSIZE,
+ * ENOMEM. */
+int	 kennel_blob_add(struct kennel_blob *, const void *data, size_t len);
 /* ---- raw TCP: a protocol of your own ---- */
 
 /*
@@ -570,6 +610,11 @@ void	 kennel_payload_free(struct kennel_payload *);
 char	*kennel_payload_data(struct kennel_payload *);
 /* As kennel_send(). */
 int	 kennel_send_payload(struct kennel_socket *, struct kennel_payload *);
+/* To n sockets; those who are answered meanwhile come first, if there are very many.
+ * Returns how many of them have it; who reads too slowly is treated as by
+ * kennel_send(). */
+size_t	 kennel_send_many(struct kennel_socket *const *to, size_t n,
+	    struct kennel_payload *);
 /* The same to a raw client with a head of its own before it, of at most 64 KiB: one
  * message. */
 int	 kennel_send_headed(struct kennel_socket *, const char *head,

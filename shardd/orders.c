@@ -23,6 +23,7 @@
 #include "shardd/group/groups.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
+#include "shardd/hello.h"
 #include "shardd/kennel.h"
 #include "shardd/orders.h"
 #include "shardd/peers/bus.h"
@@ -48,65 +49,7 @@ struct order_in {
 	int		 cut;
 };
 
-/* ---- hello ---- */
-
-/* We have this connection. */
-static void
-orders_have_conn_cb(const struct conn *k, void *control)
-{
-	const struct ctl	 m = {
-		.type = CTL_HAVE_CONN, .id = k->id,
-		.replica = k->replica == NULL ? 0 : k->replica->id,
-		.uid = conn_uid(k),
-		.flags = k->state == CONN_HTTP ? CTL_F_HTTP : 0,
-	};
-
-	if (k->state != CONN_PARKED)
-		control_send(control, &m, NULL);
-}
-
-/* Say what this shard has: replicas, then connections. */
-static void
-orders_have(struct worker *w, struct control *c)
-{
-	struct map_node	*n;
-
-	for (n = map_first(&w->groups.replicas); n != NULL;
-	    n = map_next(&w->groups.replicas, n)) {
-		struct replica	*r = container_of(n, struct replica, by_id);
-		struct ctl	 m = {
-			.type = CTL_HAVE_REPLICA, .replica = r->id,
-			.group = slice_of(r->group, r->group_len),
-			.app = slice_str(r->app_name),
-			.limit = (uint32_t)r->limit,
-		};
-
-		if (r->authority != NULL &&
-		    authority_reigns(r->authority, &m.time))
-			m.flags = CTL_F_AUTHORITY;
-		control_send(c, &m, NULL);
-	}
-	clients_each(&w->sessions.clients, orders_have_conn_cb, c);
-}
-
-/* Say who this shard is, and what it has. */
-static void
-orders_hello(struct worker *w, struct control *c)
-{
-	struct ctl	 m = {
-		.type = CTL_HELLO, .slot = w->slot,
-		.incarnation = w->incarnation, .pid = (uint32_t)getpid(),
-		.low = WIRE_OLDEST, .high = w->version,
-		.limit = (uint32_t)w->capacity, .time = w->started,
-		.text = slice_str(w->link_path),
-		.flags = CTL_F_PAGE | (w->draining ? CTL_F_LEAVE : 0),
-	};
-
-	control_send(c, &m, &w->page_fd);
-	orders_have(w, c);
-	m = (struct ctl){ .type = CTL_HELD };
-	control_send(c, &m, NULL);
-}
+/* ---- the beginning ---- */
 
 /* WELCOME: which node this is, and where Redis is. */
 static int
@@ -123,9 +66,23 @@ orders_welcome(struct worker *w, struct order_in *o)
 	w->node[m->text.len] = '\0';
 	keys_address(w->address, sizeof(w->address), w->node, w->slot,
 	    w->incarnation);
+	if (m->capsule >= DOORWAYS_CAPSULE)
+		doorways_give(&w->doorways, w->gate.control);
 	return (options_set(&w->opt, slice_str("redis"), m->value) == -1 ||
 	    options_set(&w->opt, slice_str("redis_prefix"), m->app) == -1 ?
 	    -1 : 0);
+}
+
+/* LISTENING: a socket that clients connect to, to be held for the next gateway. */
+static int
+orders_listening(struct worker *w, struct order_in *o)
+{
+	if (o->cut)
+		return (0);
+	doorways_hold(&w->doorways, o->fds[0], o->m->text,
+	    (o->m->flags & CTL_F_FIRST) != 0);
+	o->fds[0] = -1;
+	return (0);
 }
 
 /* How much this shard says from now on; a level that it does not know changes
@@ -500,6 +457,35 @@ orders_parted(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* FERRY: a journey begins, from here or to here. */
+static int
+orders_ferry(struct worker *w, struct order_in *o)
+{
+	if (o->cut)
+		log_warn("order ferry: out of descriptors");
+	else if (journeys_ferry(&w->journeys, o->m, o->fds[0]) == -1)
+		log_warn("order ferry: %s", strerror(errno));
+	else
+		o->fds[0] = -1;
+	return (0);
+}
+
+/* MOVE: a connection is to go. */
+static int
+orders_move(struct worker *w, struct order_in *o)
+{
+	journeys_move(&w->journeys, o->m);
+	return (0);
+}
+
+/* JOURNEY_END: those were all. */
+static int
+orders_no_more(struct worker *w, struct order_in *o)
+{
+	journeys_no_more(&w->journeys, o->m);
+	return (0);
+}
+
 /* ---- the rest ---- */
 
 /* PING: say that we live. */
@@ -574,6 +560,10 @@ static const struct order {
 	[CTL_AUTHORITY]	= { orders_authority },
 	[CTL_POISON]	= { orders_poison },
 	[CTL_LOST]	= { orders_lost },
+	[CTL_LISTENING]	= { orders_listening },
+	[CTL_FERRY]	= { orders_ferry },
+	[CTL_MOVE]	= { orders_move },
+	[CTL_JOURNEY_END] = { orders_no_more },
 };
 
 /* A message of the gateway's. */
@@ -628,6 +618,7 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 	w->ready_since = 0;
 	orders_unpark_orphans(w);
 	parting_all(&w->sessions);
+	journeys_orphaned(&w->journeys);
 	/* Who leaves says so to the next gateway, too. */
 	if (w->draining < 2)
 		orders_dial(w);
@@ -669,7 +660,7 @@ orders_dial(struct worker *w)
 		if (w->gate.control != NULL) {
 			control_set_sent_cb(w->gate.control, orders_sent_cb);
 			w->orphan_since = 0;
-			orders_hello(w, w->gate.control);
+			hello_say(w, w->gate.control);
 			return (0);
 		}
 		close(fd);

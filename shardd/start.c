@@ -185,6 +185,7 @@ start_end(struct worker *w)
 	budget_set(0);			/* nobody has to wait for us */
 	stuck = work_end();
 	orders_drop_parked(w);
+	journeys_clear(&w->journeys);
 	outgoing_end(&w->sessions);
 	clients_end(&w->sessions.clients);	/* not fast enough */
 	parting_all(&w->sessions);
@@ -199,6 +200,7 @@ start_end(struct worker *w)
 		event_free(w->redial_timer);
 	if (w->gateway_pidfd != -1)
 		close(w->gateway_pidfd);
+	doorways_close(&w->doorways);
 	close(w->page_fd);
 	sweep_stop(&w->sweep);
 	leavings_clear(w->run_dir, w->slot, START_LOCK_FD,
@@ -243,6 +245,9 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	start_surround(&w);
 	if (worker_init_groups(&w) == -1)
 		fatal("listen on %s", w.link_path);
+	if (journeys_init(&w.journeys, w.base, &w.sessions, &w.groups,
+	    &w.gate) == -1)
+		fatal("start");
 	orders_dial(&w);
 	turn_set_eager(poller_run, w.sessions.clients.poller);
 	if (turn_loop(w.base) == -1)

@@ -13,8 +13,10 @@
 #include "proto/keys.h"
 #include "proto/limits.h"
 #include "shardd/client/sweep.h"
+#include "shardd/doorway.h"
 #include "shardd/gate.h"
 #include "shardd/group/groups.h"
+#include "shardd/journey/journeys.h"
 #include "shardd/options.h"
 #include "shardd/session/sessions.h"
 #include "shardd/state/authority.h"
@@ -54,12 +56,14 @@ struct worker {
 	struct backoff	 redial;
 	struct event	*redial_timer;
 	uint64_t	 orphan_since;		/* clock_ms, 0: has a gateway */
+	struct doorways	 doorways;		/* of the gateway's clients */
 
 	struct groups	 groups;
 	struct authority_desk desk;		/* of the groups' states */
 	struct wires	*wires;			/* to the shards of this node */
 	struct sweep	 sweep;
 	struct list	 parked;		/* struct parked, orders.c */
+	struct journeys	 journeys;		/* from here, and to here */
 };
 
 /* A message to the gateway; dropped without one.  0 or -1. */

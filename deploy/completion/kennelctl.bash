@@ -24,8 +24,8 @@ _kennelctl_names()
 _kennelctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local commands="status top shards groups who place close drain restart
-	    room reload log-level check ready help"
+	local commands="status top shards groups cluster who place close drain restart
+	    rebalance upgrade canary back commit room reload log-level check ready help"
 	local options="--json --run-dir" verb="" words="" i n=0
 
 	COMPREPLY=()
@@ -53,6 +53,7 @@ _kennelctl()
 	top)		options+=" --interval --times" ;;
 	place)		options+=" --app" ;;
 	drain|restart)	options+=" --within --no-wait" ;;
+	upgrade|canary|back|commit)	options+=" --no-wait" ;;
 	esac
 	if [[ $cur == -* ]]; then
 		words="$options"
@@ -63,6 +64,13 @@ _kennelctl()
 		case $verb:$n in
 		log-level:0)	words="warn info debug" ;;
 		room:0)		words="rm" ;;
+		canary:0)	words="1% 5% 10% 25% 50%" ;;
+		upgrade:0|canary:1)
+			[[ -n $cur && gateway == "$cur"* ]] &&
+			    COMPREPLY=(gateway) && return
+			compopt -o filenames 2>/dev/null
+			COMPREPLY=($(compgen -f -- "$cur"))
+			return ;;
 		drain:0|restart:0)	words=$(_kennelctl_names slots) ;;
 		room:1|place:0)	words=$(_kennelctl_names groups) ;;
 		esac

@@ -14,8 +14,7 @@
 #include "gatewayd/ctl/verb.h"
 #include "proto/control.h"
 
-/* Have it done; a refusal ends the program, a line each error. */
-static json_t *
+json_t *
 act_ask(const struct invocation *v, const struct ctl *m)
 {
 	json_t		*json = ask(v->dir, m);
@@ -118,6 +117,58 @@ act_tell_connections(const struct invocation *v, const char *what,
 		    "connection here\n");
 	json_decref(json);
 	return (n == 0 ? EXIT_NOTHING : 0);
+}
+
+/* A table of nodes. */
+static void
+act_nodes(const json_t *nodes)
+{
+	struct table	 t = { .ncolumns = 8,
+	    .heads = { "NODE", "ADDRESS", "VERSION", "SHARDS", "CONNECTIONS",
+	      "GROUPS", "BEAT_MS", "STATE" },
+	    .right = { 0, 0, 0, 1, 1, 1, 1, 0 } };
+	const json_t	*n;
+	size_t		 i;
+
+	json_array_foreach(nodes, i, n) {
+		table_text(&t, json_object_get(n, "node"));
+		table_text(&t, json_object_get(n, "address"));
+		table_text(&t, json_object_get(n, "version"));
+		table_number(&t, json_object_get(n, "shards"));
+		table_number(&t, json_object_get(n, "connections"));
+		table_number(&t, json_object_get(n, "groups"));
+		table_number(&t, json_object_get(n, "beat_age_ms"));
+		snprintf(table_cell(&t), CELL_MAX, "%s", json_is_true(
+		    json_object_get(n, "dead")) ? "dead" : json_is_true(
+		    json_object_get(n, "ours")) ? "this one" : "alive");
+	}
+	table_show(&t, stdout);
+}
+
+int
+act_cluster(const struct invocation *v)
+{
+	struct ctl	 m = { .type = CTL_ACT, .id = 1,
+			    .text = slice_str("cluster") };
+	json_t		*json = act_ask(v, &m);
+	const json_t	*n;
+	const char	*key;
+
+	if (v->json)
+		say_json(json);
+	else if (json_is_true(json_object_get(json, "alone")))
+		printf("this node is alone\n");
+	else {
+		act_nodes(json_object_get(json, "nodes"));
+		printf("bus");
+		json_object_foreach(json_object_get(json, "bus"), key, n)
+			printf(" %s=%" JSON_INTEGER_FORMAT, key,
+			    json_integer_value(n));
+		putchar('\n');
+	}
+	say_end();
+	json_decref(json);
+	return (0);
 }
 
 int

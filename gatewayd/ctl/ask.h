@@ -10,5 +10,7 @@ struct json_t;
 struct json_t *ask(const char *dir, const struct ctl *m);
 /* STATUS_ASK: what is "", "check", "ready". */
 struct json_t *ask_status(const char *dir, const char *what);
+/* STATUS_ASK of one that may end meanwhile: NULL, then, or when nobody is there. */
+struct json_t *ask_again(const char *dir);
 
 #endif

@@ -63,7 +63,7 @@ drain_draw(struct drain *d, int end)
 		full = 0;
 	if (d->terminal) {
 		fprintf(stderr, "\r[%.*s%.*s] %" JSON_INTEGER_FORMAT " of %"
-		    JSON_INTEGER_FORMAT " closed, %s\033[K%s", full,
+		    JSON_INTEGER_FORMAT " gone, %s\033[K%s", full,
 		    "##############################", DRAIN_BAR - full,
 		    "..............................", gone, d->total,
 		    d->now == d->pid ? d->state : "left", end ? "\n" : "");
@@ -74,7 +74,7 @@ drain_draw(struct drain *d, int end)
 	d->said = now;
 	d->last = d->left;
 	fprintf(stderr, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-	    " closed\n", gone, d->total);
+	    " gone\n", gone, d->total);
 }
 
 /* Until the slot is as it is to be: 0, or -1 when that takes too long. */

@@ -12,6 +12,7 @@
 #include "gatewayd/ctl/look.h"
 #include "gatewayd/ctl/say.h"
 #include "gatewayd/ctl/top.h"
+#include "gatewayd/ctl/upgrade.h"
 #include "gatewayd/ctl/verb.h"
 #include "gatewayd/paths.h"
 
@@ -20,45 +21,59 @@ enum { JSON = 256, CHECK, RUN_DIR, VERSION, APP, WITHIN, NO_WAIT, TIMES,
 
 #define MAY_CHECK	0x1
 #define MAY_APP		0x2
-#define MAY_WAIT	0x4
+#define MAY_WITHIN	0x4
 #define MAY_TIMES	0x8
+#define MAY_NO_WAIT	0x10
 
 static int	 main_help(const struct invocation *);
 
 static const struct verb {
 	const char	*name, *args;
-	int		 nargs;
+	int		 nargs, more;	/* arguments; others that may follow */
 	unsigned	 may;		/* options beside --json */
 	int		(*run)(const struct invocation *);
 	const char	*help;
 } verbs[] = {
-	{ "status", "", 0, MAY_CHECK, look_status,
+	{ "status", "", 0, 0, MAY_CHECK, look_status,
 	    "the node, its shards, its groups, and totals" },
-	{ "top", "", 0, MAY_TIMES, top_run,
+	{ "top", "", 0, 0, MAY_TIMES, top_run,
 	    "the same again and again, with what has changed" },
-	{ "shards", "", 0, 0, look_shards_verb, "the shards" },
-	{ "groups", "", 0, 0, look_groups_verb, "the groups" },
-	{ "who", "UID|ID", 1, 0, act_who,
+	{ "shards", "", 0, 0, 0, look_shards_verb, "the shards" },
+	{ "groups", "", 0, 0, 0, look_groups_verb, "the groups" },
+	{ "cluster", "", 0, 0, 0, act_cluster,
+	    "the nodes that share this Redis, and what the bus has done" },
+	{ "who", "UID|ID", 1, 0, 0, act_who,
 	    "where a client is: each of its connections" },
-	{ "place", "GROUP UID", 2, MAY_APP, act_place,
+	{ "place", "GROUP UID", 2, 0, MAY_APP, act_place,
 	    "where a newcomer would go, and why; nothing changes" },
-	{ "close", "UID|ID", 1, 0, act_close,
+	{ "close", "UID|ID", 1, 0, 0, act_close,
 	    "close a client's connections (1008, \"operator\")" },
-	{ "drain", "SLOT", 1, MAY_WAIT, drain_run,
-	    "empty a shard at a pace (1012, \"drained\"); nobody comes after it" },
-	{ "restart", "SLOT", 1, MAY_WAIT, drain_run,
+	{ "drain", "SLOT", 1, 0, MAY_WITHIN | MAY_NO_WAIT, drain_run,
+	    "empty a shard: who can moves, others are closed (1012, \"drained\")" },
+	{ "restart", "SLOT", 1, 0, MAY_WITHIN | MAY_NO_WAIT, drain_run,
 	    "empty a shard and start another; or fill a drained slot" },
-	{ "room", "rm NAME", 2, 0, act_room,
+	{ "rebalance", "", 0, 0, 0, upgrade_rebalance,
+	    "move connections from the fullest shards to the emptiest" },
+	{ "upgrade", "[WORKER]", 0, 1, MAY_NO_WAIT, upgrade_run,
+	    "run another program in the place of the workers, whose clients move;\n"
+	    "                     WORKER gateway: in the place of gatewayd" },
+	{ "canary", "N% [WORKER]", 1, 1, MAY_NO_WAIT, upgrade_run,
+	    "the same, at first with a part of the shards and connections" },
+	{ "back", "", 0, 0, MAY_NO_WAIT, upgrade_decide,
+	    "undo an upgrade, as long as its old shards are kept" },
+	{ "commit", "", 0, 0, MAY_NO_WAIT, upgrade_decide,
+	    "the old shards of an upgrade leave now" },
+	{ "room", "rm NAME", 2, 0, 0, act_room,
 	    "remove what a room has kept in Redis, for good" },
-	{ "reload", "", 0, 0, act_reload,
+	{ "reload", "", 0, 0, 0, act_reload,
 	    "read the configuration again; says what was taken" },
-	{ "log-level", "LEVEL", 1, 0, act_log_level,
+	{ "log-level", "LEVEL", 1, 0, 0, act_log_level,
 	    "warn, info or debug, of gatewayd and its shards" },
-	{ "check", "", 0, 0, look_check_verb,
+	{ "check", "", 0, 0, 0, look_check_verb,
 	    "count everything afresh, and ask the shards" },
-	{ "ready", "", 0, 0, look_ready,
+	{ "ready", "", 0, 0, 0, look_ready,
 	    "would it take a connection now? what is missing" },
-	{ "help", "", 0, 0, main_help, "this" },
+	{ "help", "", 0, 0, 0, main_help, "this" },
 };
 
 /* What it can do, and its options. */
@@ -81,9 +96,10 @@ main_help(const struct invocation *v)
 "                     else $XDG_RUNTIME_DIR/kennel or /tmp/kennel-<uid>)\n"
 "  --check            status: count everything afresh, as the command check\n"
 "  --app NAME         place: the application, where there are several\n"
-"  --within TIME      drain, restart: close all within 30s, 5m (default: the\n"
+"  --within TIME      drain, restart: be done within 30s, 5m (default: the\n"
 "                     configuration's drain; at most 1h)\n"
-"  --no-wait          drain, restart: do not wait until it is done\n"
+"  --no-wait          drain, restart, upgrade, canary, back, commit: do not wait\n"
+"                     until it is done\n"
 "  --interval TIME    top: from look to look (default: 2s)\n"
 "  --times N          top: end after N looks (default: when it is interrupted)\n"
 "  --version, --help\n"
@@ -150,11 +166,11 @@ main_options(struct invocation *v, int argc, char **argv, unsigned *used)
 			break;
 		case WITHIN:
 			v->within_ms = main_duration("--within", optarg, 1);
-			*used |= MAY_WAIT;
+			*used |= MAY_WITHIN;
 			break;
 		case NO_WAIT:
 			v->no_wait = 1;
-			*used |= MAY_WAIT;
+			*used |= MAY_NO_WAIT;
 			break;
 		case TIMES:
 			if (config_uint(optarg, 1, UINT_MAX, &v->times,
@@ -203,9 +219,9 @@ main(int argc, char **argv)
 	if (v.nargs < verb->nargs)
 		say_die(EXIT_USAGE, "try kennelctl %s %s, or kennelctl --help",
 		    verb->name, verb->args);
-	if (v.nargs > verb->nargs)
+	if (v.nargs > verb->nargs + verb->more)
 		say_die(EXIT_USAGE, "unexpected argument \"%s\"; try kennelctl "
-		    "--help", v.args[verb->nargs]);
+		    "--help", v.args[verb->nargs + verb->more]);
 	if ((used & ~verb->may) != 0)
 		say_die(EXIT_USAGE, "an option that does not belong to "
 		    "kennelctl %s; try kennelctl --help", verb->name);

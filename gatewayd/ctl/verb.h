@@ -8,7 +8,7 @@ struct invocation {
 	int		 check;		/* of status */
 	const char	*app;		/* of place; NULL: the only one */
 	unsigned	 within_ms;	/* of drain, restart; 0: as configured */
-	int		 no_wait;	/* of drain, restart */
+	int		 no_wait;	/* of those that take long */
 	unsigned	 times;		/* of top; 0: until it is ended */
 	unsigned	 interval_ms;	/* of top */
 	const char	*verb;

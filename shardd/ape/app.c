@@ -3,17 +3,30 @@
 #include <string.h>
 
 #include "shardd/ape/call.h"
+#include "shardd/ape/courier.h"
+#include "shardd/ape/data.h"
+#include "shardd/ape/fetch.h"
 #include "shardd/ape/http.h"
 #include "shardd/ape/poll.h"
 #include "shardd/ape/push.h"
 #include "shardd/ape/registry.h"
+#include "shardd/ape/upload.h"
 #include "shardd/ape/cookie.h"
+
+/* What other shards bring. */
+static courier_cb	*const app_notes[COURIER_NKINDS] = {
+	[COURIER_ASK_LINK]	= fetch_asked,
+	[COURIER_ASK_SHARE]	= fetch_asked,
+	[COURIER_ANSWER]	= fetch_answered,
+	[COURIER_PART]		= upload_note,
+};
 
 int
 ape_onstart(struct kennel_replica *r)
 {
 	struct room	*room = room_new(r);
 
+	courier_open(app_notes);
 	kennel_replica_set_data(r, room);
 	return (room == NULL ? -1 : 0);
 }
@@ -28,7 +41,33 @@ ape_onstop(struct kennel_replica *r)
 void
 ape_receive(struct kennel_request *q)
 {
+	courier_open(app_notes);
 	http_receive(q);
+}
+
+void
+ape_onhead(struct kennel_request *q)
+{
+	http_head(q);
+}
+
+void
+ape_onbody(struct kennel_request *q, const char *data, size_t len)
+{
+	data_body(q, data, len);
+}
+
+void
+ape_onabort(struct kennel_request *q)
+{
+	data_abort(q);
+}
+
+void
+ape_onpressure(struct kennel_socket *s, int high)
+{
+	if (kennel_socket_replica(s) == NULL)
+		fetch_pressure(s, high);
 }
 
 int
@@ -40,8 +79,10 @@ ape_onopen(struct kennel_socket *s)
 	const char		*id;
 	int			 stream, rv = 0;
 
-	if (r == NULL)
-		return (-1);
+	if (r == NULL) {		/* a file that comes */
+		fetch_open(s);
+		return (0);
+	}
 	cookie_session(session, kennel_socket_cookie(s, COOKIE_SESSION),
 	    kennel_socket_uid(s, NULL));
 	stream = kennel_socket_kind(s) == KENNEL_STREAM;
@@ -77,6 +118,10 @@ ape_onclose(struct kennel_socket *s, const struct kennel_close *why)
 {
 	struct ape_client	*c = kennel_socket_data(s);
 
+	if (kennel_socket_replica(s) == NULL) {
+		fetch_close(s);
+		return;
+	}
 	if (c == NULL)
 		return;
 	call_abandon(c);
@@ -98,5 +143,8 @@ ape_ontell(struct kennel_replica *r, uint64_t neighbour,
     const struct kennel_word *w)
 {
 	(void)neighbour;
-	push_told(room_of(r), w);
+	if (w->head_len == 1)
+		upload_told(w);
+	else
+		push_told(room_of(r), w);
 }

@@ -12,6 +12,9 @@ static const struct {
 	[BOUND_AGE]	= { "ape_age_ms", 10000 },
 	[BOUND_CALLS]	= { "ape_calls", 1000 },
 	[BOUND_TREE]	= { "ape_tree_max", 64 << 20 },
+	[BOUND_FILE]	= { "ape_file_max", 64 << 20 },
+	[BOUND_SESSION]	= { "ape_session_max", 256 << 20 },
+	[BOUND_FILES]	= { "ape_files_max", 1 << 30 },
 };
 
 unsigned

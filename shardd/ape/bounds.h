@@ -7,6 +7,9 @@ enum bound {
 	BOUND_AGE,		/* ms after which a call is not served */
 	BOUND_CALLS,		/* of a client, not answered */
 	BOUND_TREE,		/* bytes that a call takes in memory */
+	BOUND_FILE,		/* bytes of a file */
+	BOUND_SESSION,		/* bytes of the files of a session */
+	BOUND_FILES,		/* bytes of all, in this shard */
 	NBOUNDS
 };
 

@@ -44,6 +44,8 @@ call_free(struct ape_call *c)
 
 	if (c->client != NULL)
 		c->client->ncalls -= !list_empty(&c->by_client);
+	gather_cancel(&c->gather);
+	part_clear(c->parts);
 	list_remove(&c->by_client);
 	list_remove(&c->by_room);
 	room_unref(c->room);
@@ -59,15 +61,28 @@ call_abandon(struct ape_client *client)
 		c = list_entry(client->calls.next, struct ape_call, by_client);
 		list_remove(&c->by_client);
 		c->client = NULL;
+		if (c->gather.missing > 0 && c->request == NULL)
+			call_free(c);
 	}
 }
 
 /* ---- answers ---- */
 
-/* Write the answer: err, or a value, or nothing. */
+/* The name under which the caller fetches binary. */
+static const char *
+call_link(const struct jss *v, void *arg)
+{
+	const struct ape_call	*c = arg;
+	const struct part	*p = v->bytes;
+
+	return (p == NULL || p->fd == -1 ? NULL : download_add(p->fd, p->size,
+	    c->session, c->id));
+}
+
+/* Write the answer: err, or a value, which is c's, or nothing. */
 static void
 call_write(struct buf *b, const char *query, const char *err,
-    const struct jss *value)
+    const struct jss *value, struct ape_call *c)
 {
 	b->max = CALL_ANSWER_MAX;
 	if (err != NULL) {
@@ -77,7 +92,7 @@ call_write(struct buf *b, const char *query, const char *err,
 	} else {
 		buf_add(b, "{", 1);
 		if (value != NULL) {
-			jss_write_member(b, "data", value, NULL, NULL);
+			jss_write_member(b, "data", value, call_link, c);
 			buf_add(b, ",", 1);
 		}
 	}
@@ -89,14 +104,14 @@ call_write(struct buf *b, const char *query, const char *err,
 /* To a client, by WebSocket. */
 static void
 call_answer(struct ape_client *client, const char *query, const char *err,
-    const struct jss *value)
+    const struct jss *value, struct ape_call *c)
 {
 	struct buf	 b = buf_take(&call_kept);
 
-	call_write(&b, query, err, value);
+	call_write(&b, query, err, value, c);
 	if (b.failed) {
 		buf_reset(&b);
-		call_write(&b, query, "the answer is too large", NULL);
+		call_write(&b, query, "the answer is too large", NULL, NULL);
 	}
 	if (!b.failed)
 		kennel_send(client->socket, b.data, b.len, 0);
@@ -106,14 +121,14 @@ call_answer(struct ape_client *client, const char *query, const char *err,
 /* To whom has asked by HTTP. */
 static void
 call_respond(struct kennel_request *q, const char *err,
-    const struct jss *value)
+    const struct jss *value, struct ape_call *c)
 {
 	struct buf	 b = buf_take(&call_kept);
 
 	b.max = CALL_ANSWER_MAX;
 	buf_add(&b, "{", 1);
 	if (err == NULL && value != NULL)
-		jss_write_member(&b, "data", value, NULL, NULL);
+		jss_write_member(&b, "data", value, call_link, c);
 	buf_add(&b, "}", 1);
 	kennel_header(q, "Cache-Control", "no-store");
 	if (err != NULL || b.failed)
@@ -133,9 +148,9 @@ call_end(struct ape_call *c, const char *err, const struct jss *value)
 		registry_hooks()->onreply(c, err,
 		    err != NULL ? NULL : (const struct ape_value *)value);
 	if (c->request != NULL)
-		call_respond(c->request, err, value);
+		call_respond(c->request, err, value, c);
 	else if (c->client != NULL && c->endpoint != NULL)
-		call_answer(c->client, c->query, err, value);
+		call_answer(c->client, c->query, err, value, c);
 	call_free(c);
 }
 
@@ -179,7 +194,8 @@ call_refuse(struct ape_client *client, const char *query, const char *before,
 	buf_add(&b, name.data, name.len);
 	buf_adds(&b, after);
 	buf_add(&b, "", 1);
-	call_answer(client, query, b.failed ? "out of memory" : b.data, NULL);
+	call_answer(client, query, b.failed ? "out of memory" : b.data, NULL,
+	    NULL);
 	buf_clear(&b);
 }
 
@@ -230,6 +246,39 @@ call_query(struct ape_call *c, const struct jss *root, uint32_t hash)
 	return (text);
 }
 
+/* All that the call waits for is there, or one body of it has not come. */
+static void
+call_gathered(struct gather *g, const char *hash)
+{
+	struct ape_call	*c = container_of(g, struct ape_call, gather);
+	struct buf	 b = { 0 };
+
+	g->missing = 0;
+	if (hash != NULL) {
+		buf_addf(&b, "Upload timeout: %s/%s", c->query, hash);
+		call_end(c, b.failed ? "Upload timeout" : b.data, NULL);
+		buf_clear(&b);
+		return;
+	}
+	if (registry_hooks()->onreceive != NULL)
+		registry_hooks()->onreceive(c);
+	c->endpoint->fn(c);		/* may free it */
+}
+
+/* The call runs, now or when its bodies are there. */
+static void
+call_run(struct ape_call *c)
+{
+	c->gather.pool = &c->pool;
+	c->gather.parts = &c->parts;
+	c->gather.replica = c->room->replica;
+	c->gather.done = call_gathered;
+	if (gather_find(&c->gather, c->argument, c->session) == -1)
+		call_end(c, "too many files", NULL);
+	else
+		gather_begin(&c->gather, c->query, c->session, c->id);
+}
+
 /* The call is one: it goes to its controller, or is refused. */
 static void
 call_serve(struct ape_call *c, struct ape_client *client,
@@ -271,9 +320,7 @@ call_serve(struct ape_call *c, struct ape_client *client,
 	c->argument = jss_member(root, "data", 4);
 	list_push(&client->calls, &c->by_client);
 	client->ncalls++;
-	if (registry_hooks()->onreceive != NULL)
-		registry_hooks()->onreceive(c);
-	c->endpoint->fn(c);		/* may free it */
+	call_run(c);
 	return;
 drop:
 	call_free(c);
@@ -298,6 +345,14 @@ call_read(struct ape_call *c, const char *text, size_t len, int checked,
 	return (root);
 }
 
+/* Newer clients say which channels they listen to: that is no mistake. */
+static int
+call_subscribes(const struct jss *root, const struct jss *type)
+{
+	return (type == NULL && (jss_member(root, "subscribe", 9) != NULL ||
+	    jss_member(root, "unsubscribe", 11) != NULL));
+}
+
 void
 call_message(struct ape_client *client, const char *text, size_t len,
     int checked)
@@ -317,9 +372,7 @@ call_message(struct ape_client *client, const char *text, size_t len,
 	}
 	root = call_read(c, text, len, checked, &type, &why);
 	if (why != NULL) {
-		/* Newer clients say which channels they listen to. */
-		if (type != NULL || (jss_member(root, "subscribe", 9) == NULL &&
-		    jss_member(root, "unsubscribe", 11) == NULL))
+		if (!call_subscribes(root, type))
 			call_error(client, why);
 		call_free(c);
 		return;
@@ -358,7 +411,10 @@ call_request(struct kennel_request *q, const char *session)
 	text = kennel_request_body(q, &len);
 	root = call_read(c, text, len, 0, &type, &why);
 	if (why != NULL) {
-		refuse(q, 500, why);
+		if (call_subscribes(root, type))
+			kennel_respond(q, 200, "application/json", "{}", 2);
+		else
+			refuse(q, 500, why);
 		call_free(c);
 		return;
 	}
@@ -377,9 +433,10 @@ call_request(struct kennel_request *q, const char *session)
 		list_push(&c->client->calls, &c->by_client);
 		c->client->ncalls++;
 	}
-	if (registry_hooks()->onreceive != NULL)
-		registry_hooks()->onreceive(c);
-	c->endpoint->fn(c);		/* may free it */
+	if ((c->query = call_query(c, root, queryid_hash(text, len))) == NULL)
+		call_end(c, "out of memory", NULL);
+	else
+		call_run(c);
 }
 
 void

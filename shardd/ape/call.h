@@ -4,6 +4,7 @@
 
 #include "common/list.h"
 #include "proto/jss.h"
+#include "shardd/ape/gather.h"
 #include "shardd/ape/room.h"
 
 struct endpoint;
@@ -20,6 +21,8 @@ struct ape_call {
 	const char	*query;		/* the name to answer under */
 	const char	*session_id;
 	char		 id[APE_ID + 1], session[APE_ID + 1];
+	struct part	*parts;		/* binary that it has */
+	struct gather	 gather;	/* what it waits for */
 	struct jss_pool	 pool;		/* this struct, and all that belongs to it */
 };
 

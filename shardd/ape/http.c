@@ -9,12 +9,16 @@
 #include "shardd/ape/poll.h"
 #include "shardd/ape/refuse.h"
 #include "shardd/ape/cookie.h"
+#include "shardd/ape/data.h"
 
 static void	 http_connect(struct kennel_request *, const char *);
+static void	 http_data(struct kennel_request *, const char *);
 static void	 http_map(struct kennel_request *, const char *);
+static void	 http_module(struct kennel_request *, const char *);
 static void	 http_ping(struct kennel_request *, const char *);
 static void	 http_poll(struct kennel_request *, const char *);
 static void	 http_script(struct kennel_request *, const char *);
+static void	 http_types(struct kennel_request *, const char *);
 
 /* What is behind the mount's own name; a row that ends with '/' has more behind it. */
 static const struct http_row {
@@ -26,7 +30,10 @@ static const struct http_row {
 	{ "",		"GET",		0, http_connect },
 	{ "/ping",	"GET, HEAD",	0, http_ping },
 	{ "/poll",	"GET, POST",	0, http_poll },
+	{ "/data/",	"GET, HEAD, PUT", 0, http_data },
 	{ ".js",	"GET, HEAD",	1, http_script },
+	{ ".mjs",	"GET, HEAD",	1, http_module },
+	{ ".d.ts",	"GET, HEAD",	1, http_types },
 	{ ".js.map",	"GET, HEAD",	1, http_map },
 };
 
@@ -66,6 +73,13 @@ http_poll(struct kennel_request *q, const char *rest)
 	poll_receive(q);
 }
 
+/* A file. */
+static void
+http_data(struct kennel_request *q, const char *rest)
+{
+	data_receive(q, rest);
+}
+
 /* The client's script. */
 static void
 http_script(struct kennel_request *q, const char *rest)
@@ -73,6 +87,24 @@ http_script(struct kennel_request *q, const char *rest)
 	(void)rest;
 	kennel_header(q, "Content-Type", "application/javascript");
 	kennel_respond_page(q, "ape.js");
+}
+
+/* The same as a module. */
+static void
+http_module(struct kennel_request *q, const char *rest)
+{
+	(void)rest;
+	kennel_header(q, "Content-Type", "application/javascript");
+	kennel_respond_page(q, "ape.mjs");
+}
+
+/* And its types. */
+static void
+http_types(struct kennel_request *q, const char *rest)
+{
+	(void)rest;
+	kennel_header(q, "Content-Type", "text/plain;charset=utf-8");
+	kennel_respond_page(q, "ape.d.ts");
 }
 
 /* It is served as it was written. */
@@ -144,25 +176,53 @@ http_may(struct kennel_request *q, const struct http_row *row)
 	return (0);
 }
 
+/* The row of q's path, if its method is one of the row's and its page may.  NULL: q is
+ * answered. */
+static const struct http_row *
+http_row(struct kennel_request *q, const char **rest)
+{
+	const char		*method = kennel_request_method(q), *at;
+	const struct http_row	*row;
+
+	*rest = http_rest(kennel_request_path(q));
+	if ((row = http_find(rest)) == NULL) {
+		refuse(q, 404, "Not found");
+		return (NULL);
+	}
+	if (!http_may(q, row))
+		return (NULL);
+	at = strstr(row->methods, method);
+	if (at != NULL && strchr(method, ',') == NULL &&
+	    (at[strlen(method)] == '\0' || at[strlen(method)] == ','))
+		return (row);
+	kennel_header(q, "Allow", row->methods);
+	refuse(q, 405, "Method not allowed");
+	return (NULL);
+}
+
+void
+http_head(struct kennel_request *q)
+{
+	const char		*rest = http_rest(kennel_request_path(q));
+	const struct http_row	*row;
+
+	/* Others are seen to when they are whole. */
+	if (strcmp(kennel_request_method(q), "PUT") == 0 &&
+	    (row = http_row(q, &rest)) != NULL && row->run == http_data)
+		data_head(q, rest);
+}
+
 void
 http_receive(struct kennel_request *q)
 {
-	const char		*rest = http_rest(kennel_request_path(q));
-	const struct http_row	*row = http_find(&rest);
-	const char		*method = kennel_request_method(q), *at;
+	const struct http_row	*row;
+	const char		*rest;
 
-	if (row == NULL) {
-		refuse(q, 404, "Not found");
-		return;
-	}
-	if (!http_may(q, row))
-		return;
-	at = strstr(row->methods, method);
-	if (at == NULL || strchr(method, ',') != NULL ||
-	    (at[strlen(method)] != '\0' && at[strlen(method)] != ',')) {
-		kennel_header(q, "Allow", row->methods);
-		refuse(q, 405, "Method not allowed");
-		return;
-	}
-	row->run(q, rest);
+	/* The head has been through this. */
+	if (kennel_request_attached(q) != NULL) {
+		rest = http_rest(kennel_request_path(q));
+		if ((row = http_find(&rest)) != NULL)
+			row->run(q, rest);
+	} else if ((row = http_row(q, &rest)) != NULL)
+		row->run(q, rest);
 }

@@ -4,6 +4,8 @@
 
 struct kennel_request;
 
+/* A head has come, its body has not. */
+void	 http_head(struct kennel_request *q);
 /* Answers, connects or streams. */
 void	 http_receive(struct kennel_request *q);
 

@@ -5,6 +5,8 @@
 
 #include "proto/jss_parse.h"
 #include "proto/jss_write.h"
+#include "shardd/ape/download.h"
+#include "shardd/ape/part.h"
 #include "shardd/ape/push.h"
 #include "shardd/ape/registry.h"
 
@@ -17,6 +19,17 @@
 
 static struct buf	 push_kept;
 
+/* The name under which anybody who hears a push fetches binary. */
+static const char *
+push_link(const struct jss *v, void *arg)
+{
+	const struct part	*p = v->bytes;
+
+	(void)arg;
+	return (p == NULL || p->fd == -1 ? NULL : download_add(p->fd, p->size,
+	    NULL, NULL));
+}
+
 /* The text of a push behind what is in b.  0, or -1 with errno. */
 static int
 push_write(struct buf *b, const char *type, const struct jss *data)
@@ -26,7 +39,7 @@ push_write(struct buf *b, const char *type, const struct jss *data)
 	jss_write_string(b, type, strlen(type));
 	if (data != NULL) {
 		buf_add(b, ",", 1);
-		jss_write_member(b, "data", data, NULL, NULL);
+		jss_write_member(b, "data", data, push_link, NULL);
 	}
 	buf_add(b, "}", 1);
 	if (!b->failed)
@@ -129,6 +142,7 @@ out:
 struct push_sent {
 	ape_sent_cb	*sent;
 	void		*arg;
+	int		 here;		/* somebody here has it */
 };
 
 /* Has a neighbour reached somebody? */
@@ -137,7 +151,7 @@ push_sent_cb(struct kennel_replica *r, const struct kennel_slot *slots,
     size_t n, void *arg)
 {
 	struct push_sent	*s = arg;
-	int			 reached = 0;
+	int			 reached = s->here;
 
 	(void)r;
 	for (size_t i = 0; i < n; i++)
@@ -154,24 +168,26 @@ push_to(struct room *room, const char *id, const char *type,
 {
 	struct buf		 b = buf_take(&push_kept);
 	struct push_sent	*s = NULL;
+	struct ape_client	*c;
 	struct slice		 text;
-	size_t			 n, head = 1 + APE_ID;
-	int			 rv = -1;
+	size_t			 head = 1 + APE_ID;
+	int			 alone, rv = -1;
 
 	buf_add(&b, (const char[]){ PUSH_TO }, 1);
 	buf_add(&b, id, APE_ID);
 	if (push_write(&b, type, data) == -1)
 		goto out;
 	text = slice_of(b.data + head, b.len - head);
-	n = push_id(room, id, type, data, text);
+	c = room_find(room, id, APE_ID);
 	/* A WebSocket's id is one client's; a stream's twins may be elsewhere. */
+	alone = c != NULL && !c->stream;
 	if ((s = malloc(sizeof(*s))) == NULL)
 		goto out;
 	s->sent = sent;
 	s->arg = arg;
-	if (n > 0) {
-		push_sent_cb(room->replica, (const struct kennel_slot[]){
-		    { .data = "1", .len = 1 } }, 1, s);
+	s->here = push_id(room, id, type, data, text) > 0;
+	if (alone) {
+		push_sent_cb(room->replica, NULL, 0, s);
 		s = NULL;
 		rv = 0;
 	} else if ((rv = kennel_replica_gossip(room->replica, b.data, b.len, 0,

@@ -1,6 +1,8 @@
 /* kennel-ape.h: values, which are JSS (proto/jss.h). */
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proto/jss.h"
 #include "shardd/ape/call.h"
@@ -166,6 +168,32 @@ ape_member(const struct ape_value *value, const char *name)
 	    strlen(name))));
 }
 
+const char *
+ape_bytes(const struct ape_value *value, size_t *len)
+{
+	const struct jss	*v = value_jss(value);
+	size_t			 n;
+
+	if (len == NULL)
+		len = &n;
+	*len = 0;
+	return (ape_type(value) != APE_BINARY || v->bytes == NULL ? NULL :
+	    part_bytes(v->bytes, len));
+}
+
+int
+ape_descriptor(const struct ape_value *value, uint64_t *size)
+{
+	const struct jss	*v = value_jss(value);
+	const struct part	*p;
+
+	if (ape_type(value) != APE_BINARY || (p = v->bytes) == NULL)
+		return (-1);
+	if (size != NULL)
+		*size = p->size;
+	return (p->fd);
+}
+
 /* ---- making ---- */
 
 struct ape_value *
@@ -245,6 +273,37 @@ struct ape_value *
 ape_undefined(struct ape_call *c)
 {
 	return (value_made(jss_new(&c->pool, JSS_NULL, JSS_UNDEFINED)));
+}
+
+/* Binary with this descriptor, which is taken. */
+static struct ape_value *
+value_part(struct ape_call *c, int fd)
+{
+	struct jss	*v;
+	struct part	*p;
+
+	if (fd == -1)
+		return (NULL);
+	if ((p = part_new(&c->pool, &c->parts)) == NULL) {
+		close(fd);
+		return (NULL);
+	}
+	part_set(p, fd);
+	if ((v = jss_new_string(&c->pool, "", 0, JSS_LINK)) != NULL)
+		v->bytes = p;
+	return (value_made(v));
+}
+
+struct ape_value *
+ape_binary(struct ape_call *c, const void *data, size_t len)
+{
+	return (value_part(c, part_file(data, len)));
+}
+
+struct ape_value *
+ape_file(struct ape_call *c, int fd)
+{
+	return (value_part(c, fcntl(fd, F_DUPFD_CLOEXEC, 0)));
 }
 
 void

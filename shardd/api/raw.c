@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/turn.h"
 #include "proto/ws_frame.h"
 #include "shardd/api/api.h"
 #include "shardd/api/surroundings.h"
@@ -111,6 +112,24 @@ kennel_send_payload(struct kennel_socket *s, struct kennel_payload *p)
 		return (-1);
 	}
 	return (raw_send(s, NULL, payload_of(p)));
+}
+
+size_t
+kennel_send_many(struct kennel_socket *const *to, size_t n,
+    struct kennel_payload *p)
+{
+	size_t	 sent = 0;
+
+	if (to == NULL || p == NULL || n == 0)
+		return (0);
+	if (to[0] != NULL)
+		conn_crowd(conn_of(to[0])->clients, n > CONN_CROWD);
+	turn_progress();
+	for (size_t i = 0; i < n; i++)
+		sent += kennel_send_payload(to[i], p) == 0;
+	if (to[0] != NULL)
+		conn_crowd(conn_of(to[0])->clients, 0);
+	return (sent);
 }
 
 int

@@ -27,7 +27,7 @@ api_call(struct kennel_socket *s, struct verb *v, const char *data,
 	/* Send and close are for the open; the group hears farewells too. */
 	if ((v->kind == VERB_SEND && c->state != CONN_OPEN) ||
 	    (c->flags & CONN_F_DOOMED)) {
-		errno = EPIPE;
+		errno = c->state == CONN_MOVING ? EAGAIN : EPIPE;
 		return (-1);
 	}
 	if (v->kind == VERB_SEND && (c->flags & CONN_F_RAW))

@@ -3,6 +3,7 @@
 
 #include "shardd/api/api.h"
 #include "shardd/api/socket.h"
+#include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/group.h"
 #include "shardd/group/topics.h"
@@ -37,6 +38,10 @@ kennel_publish(struct kennel_socket *s, const char *const *topics,
 static int
 api_may_subscribe(const struct kennel_socket *s, const char *topic)
 {
+	if (s != NULL && conn_of(s)->state == CONN_MOVING) {
+		errno = EAGAIN;		/* the other process knows them already */
+		return (0);
+	}
 	errno = s == NULL ? ENOTCONN : EINVAL;
 	return (s != NULL && topic != NULL);
 }

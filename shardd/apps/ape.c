@@ -1,9 +1,14 @@
 /* ape: functions that browsers call, as the demo page and its visitors do. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "shardd/apps/apps.h"
 #include "shardd/kennel-ape.h"
+
+#define APE_DOWNLOAD_MAX	(16 << 20)	/* bytes */
 
 /* ---- calls ---- */
 
@@ -110,6 +115,53 @@ ape_sendto(struct ape_call *c)
 		ape_reply_sent(c, 0);
 }
 
+/* {file, name}: what came. */
+static void
+ape_upload(struct ape_call *c)
+{
+	const struct ape_value	*a = ape_argument(c);
+	struct ape_value	*o = ape_object(c);
+	unsigned char		 sha1[EVP_MAX_MD_SIZE];
+	char			 hex[2 * EVP_MAX_MD_SIZE + 1];
+	const char		*data;
+	unsigned		 n = 0;
+	size_t			 len;
+
+	if ((data = ape_bytes(ape_member(a, "file"), &len)) == NULL) {
+		ape_fail(c, "upload: give {file, name}");
+		return;
+	}
+	EVP_Digest(data, len, sha1, &n, EVP_sha1(), NULL);
+	for (unsigned i = 0; i < n; i++)
+		snprintf(hex + 2 * i, 3, "%02x", sha1[i]);
+	ape_put(c, o, "size", ape_number(c, (double)len));
+	ape_put(c, o, "sha1", ape_string(c, hex));
+	ape_put(c, o, "name", ape_member(a, "name"));
+	ape_reply(c, o);
+}
+
+/* {size}: so many bytes. */
+static void
+ape_download(struct ape_call *c)
+{
+	double			 size = ape_to_number(ape_member(
+				    ape_argument(c), "size"));
+	struct ape_value	*o = ape_object(c);
+	char			*data;
+
+	if (!(size >= 0 && size <= APE_DOWNLOAD_MAX) ||
+	    (data = malloc((size_t)size + 1)) == NULL) {
+		ape_fail(c, "download: give {size}, at most 16777216");
+		return;
+	}
+	for (size_t i = 0; i < (size_t)size; i++)
+		data[i] = (char)(7 * i + 3);
+	ape_put(c, o, "bytes", ape_binary(c, data, (size_t)size));
+	ape_put(c, o, "size", ape_number(c, (double)(size_t)size));
+	free(data);
+	ape_reply(c, o);
+}
+
 static const struct {
 	const char	*name;
 	ape_controller_fn *fn;
@@ -122,6 +174,8 @@ static const struct {
 	{ "silent",	ape_silent },
 	{ "users/list",	ape_list },
 	{ "sendto",	ape_sendto },
+	{ "upload",	ape_upload },
+	{ "download",	ape_download },
 };
 
 /* The process begins. */

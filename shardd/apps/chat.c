@@ -172,6 +172,23 @@ chat_close(struct kennel_socket *s, const struct kennel_close *why)
 		chat_broadcast(s, chat_user_event(s, "user:exit"), 0);
 }
 
+/* kennel_app's thaw: one more here, whom everybody knows. */
+static int
+chat_thaw(struct kennel_socket *s, const char *data, size_t len, int how)
+{
+	(void)data, (void)len, (void)how;
+	chat_users_count(s, 1);
+	return (0);
+}
+
+/* kennel_app's onmoved: one less here. */
+static void
+chat_moved(struct kennel_socket *s, int how)
+{
+	(void)how;
+	chat_users_count(s, -1);
+}
+
 /* Somebody was lost, and nobody knows who: the list says who is left. */
 static void
 chat_lost_unknown(struct kennel_replica *r)
@@ -260,4 +277,7 @@ const struct kennel_app chat_app = {
 	.onclose = chat_close,
 	.ongossip = chat_users_gossip,
 	.onlost = chat_lost,
+	.moves = 1,
+	.thaw = chat_thaw,
+	.onmoved = chat_moved,
 };

@@ -92,4 +92,5 @@ const struct kennel_app echo_app = {
 	.name = "echo",
 	.receive = echo_receive,
 	.onmessage = echo_message,
+	.moves = 1,
 };

@@ -17,9 +17,10 @@ events_echo(struct events_socket *s, const struct events_message *m, void *arg)
 struct kennel_app
 app_events(void)
 {
-	struct events	*e = events_new("events");
+	static struct events	*e;	/* until the process ends, however it does */
 
-	if (e == NULL || events_on(e, "echo", events_echo, NULL) == -1)
+	if ((e = events_new("events")) == NULL ||
+	    events_on(e, "echo", events_echo, NULL) == -1)
 		abort();		/* as it starts */
 	return (events_app(e));
 }

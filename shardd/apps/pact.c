@@ -8,10 +8,12 @@
  * place in it; pact_socket, pact_roll, pact_sign and pact_names know none of them.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "shardd/apps/apps.h"
+#include "shardd/apps/pact_due.h"
 #include "shardd/apps/pact_http.h"
 #include "shardd/apps/pact_names.h"
 #include "shardd/apps/pact_room.h"
@@ -19,78 +21,63 @@
 #include "shardd/apps/pact_tell.h"
 #include "shardd/apps/pact_users.h"
 
-#define PACT_PING_MS	25000		/* between two pings */
-#define PACT_RETRY_MS	1000		/* until joining is tried again */
-#define PACT_TICK_MS	250
-
-/* The sockets for which something is due, a queue for each delay: a socket that comes
- * is the last of its queue. */
-static struct pact_due {
-	unsigned	 ms;
-	struct pact_socket *first, *last;
-}				 due_pings = { .ms = PACT_PING_MS },
-				 due_joins = { .ms = PACT_RETRY_MS };
-static struct kennel_timer	*due_timer;
 static size_t			 nrooms;
 
 static void	 pact_join(struct pact_socket *ps);
 
 /* ---- what is due ---- */
 
-/* Nothing is due for ps. */
+/* ps is here for good, if it came from another process. */
 static void
-due_remove(struct pact_socket *ps)
+pact_settled(struct pact_socket *ps)
 {
-	struct pact_due	*q = ps->queue;
-
-	if (q == NULL)
-		return;
-	ps->queue = NULL;
-	*(ps->before == NULL ? &q->first : &ps->before->after) = ps->after;
-	*(ps->after == NULL ? &q->last : &ps->after->before) = ps->before;
-}
-
-/* Something is due for ps when the delay of q has passed. */
-static void
-due_add(struct pact_socket *ps, struct pact_due *q)
-{
-	due_remove(ps);
-	ps->queue = q;
-	ps->due = kennel_time() + q->ms;
-	ps->before = q->last;
-	ps->after = NULL;
-	*(q->last == NULL ? &q->first : &q->last->after) = ps;
-	q->last = ps;
+	free(ps->blob);
+	ps->blob = NULL;
 }
 
 /* Ping the client, and again later. */
 static void
-due_ping(struct pact_socket *ps, uint64_t now)
+pact_ping(struct pact_socket *ps)
 {
 	struct js_text	 t;
 
-	due_add(ps, &due_pings);
+	pact_due_add(ps, PACT_DUE_PING);
+	pact_settled(ps);
 	if (js_begin(&t) == -1)
 		return;
-	fprintf(t.f, "{\"type\":\"ping\",\"data\":%.0f}", (double)now);
+	fprintf(t.f, "{\"type\":\"ping\",\"data\":%.0f}",
+	    (double)kennel_time());
 	pact_send(ps, &t);
 }
 
-/* Time has passed: join, ping. */
+/* The client hears of the room's configuration. */
 static void
-due_cb(void *arg)
+pact_send_config(struct pact_socket *ps)
 {
-	struct pact_socket	*ps;
-	uint64_t		 now = kennel_time();
+	struct js_text	 t;
 
-	(void)arg;
-	while ((ps = due_joins.first) != NULL && ps->due <= now) {
-		due_remove(ps);
-		pact_join(ps);
-	}
-	while ((ps = due_pings.first) != NULL && ps->due <= now)
-		due_ping(ps, now);
+	if (js_begin(&t) == -1)
+		return;
+	pact_write_config(t.f, kennel_socket_replica(ps->socket));
+	pact_send(ps, &t);
 }
+
+/* Another try to join, or what the client has not heard yet. */
+static void
+pact_again(struct pact_socket *ps)
+{
+	if (!ps->joined) {
+		pact_join(ps);
+		return;
+	}
+	pact_due_add(ps, PACT_DUE_PING);
+	pact_settled(ps);
+	pact_send_config(ps);
+}
+
+static void	(*const pact_dues[PACT_DUE_N])(struct pact_socket *) = {
+	[PACT_DUE_PING] = pact_ping, [PACT_DUE_AGAIN] = pact_again,
+};
 
 /* ---- coming and going ---- */
 
@@ -100,7 +87,6 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 {
 	struct pact_socket	*ps = kennel_socket_data(s);
 	struct kennel_replica	*r = kennel_socket_replica(s);
-	struct js_text		 t;
 
 	(void)arg;
 	if (err == ECANCELED)
@@ -114,17 +100,13 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 		if (err == ETIMEDOUT)
 			kennel_close(s, 1013, "try again later");
 		if (err == EAGAIN)
-			due_add(ps, &due_joins);
+			pact_due_add(ps, PACT_DUE_AGAIN);
 		return;
 	}
 	ps->joined = 1;
-	ps->room->strangers--;
 	ps->suffix = pact_number(r, "suffixes", ps->session);
-	due_add(ps, &due_pings);
-	if (js_begin(&t) == 0) {
-		pact_write_config(t.f, r);
-		pact_send(ps, &t);
-	}
+	pact_due_add(ps, PACT_DUE_PING);
+	pact_send_config(ps);
 	pact_profile(ps);
 }
 
@@ -140,13 +122,13 @@ pact_join(struct pact_socket *ps)
 	ps->asked = 1;
 	if (pact_do(ps, pact_joined_cb, NULL, words) == -1) {
 		ps->asked = 0;
-		due_add(ps, &due_joins);
+		pact_due_add(ps, PACT_DUE_AGAIN);
 	}
 }
 
-/* kennel_app's onopen. */
-static int
-pact_open(struct kennel_socket *s)
+/* What is known of a socket here.  0, or -1. */
+static struct pact_socket *
+pact_come(struct kennel_socket *s)
 {
 	struct pact_room	*room;
 	struct pact_socket	*ps;
@@ -155,7 +137,7 @@ pact_open(struct kennel_socket *s)
 
 	if (kennel_socket_replica(s) == NULL ||
 	    (ps = calloc(1, sizeof(*ps))) == NULL)
-		return (-1);
+		return (NULL);
 	uid = kennel_socket_uid(s, &len);
 	room = kennel_replica_data(kennel_socket_replica(s));
 	ps->on_roll.session = ps->session = pact_name(uid, len);
@@ -163,14 +145,36 @@ pact_open(struct kennel_socket *s)
 	    pact_roll_add(&room->roll, &ps->on_roll) == -1) {
 		free(ps->session);
 		free(ps);
-		return (-1);
+		return (NULL);
 	}
 	ps->socket = s;
 	ps->room = room;
-	room->strangers++;
 	kennel_socket_set_data(s, ps);
-	if (due_timer == NULL)
-		due_timer = kennel_timer_new(PACT_TICK_MS, 1, due_cb, NULL);
+	pact_due_start(pact_dues);
+	return (ps);
+}
+
+/* Nothing of ps is left here. */
+static void
+pact_go(struct pact_socket *ps)
+{
+	pact_due_remove(ps);
+	pact_roll_remove(&ps->room->roll, &ps->on_roll);
+	json_decref(ps->waiting);
+	free(ps->session);
+	free(ps->public);
+	free(ps->blob);
+	free(ps);
+}
+
+/* kennel_app's onopen. */
+static int
+pact_open(struct kennel_socket *s)
+{
+	struct pact_socket	*ps = pact_come(s);
+
+	if (ps == NULL)
+		return (-1);
 	pact_join(ps);
 	return (0);
 }
@@ -188,14 +192,110 @@ pact_close(struct kennel_socket *s, const struct kennel_close *why)
 	pact_end_relays(ps, NULL);
 	if (ps->asked)
 		pact_do(ps, NULL, NULL, words);
-	due_remove(ps);
-	if (!ps->joined)
-		ps->room->strangers--;
-	pact_roll_remove(&ps->room->roll, &ps->on_roll);
-	json_decref(ps->waiting);
-	free(ps->session);
-	free(ps->public);
-	free(ps);
+	pact_go(ps);
+}
+
+/* ---- moving ---- */
+
+/* What the room's configuration is, as a number: FNV-1a. */
+static uint64_t
+pact_config_sum(const struct kennel_replica *r)
+{
+	uint64_t	 sum = 14695981039346656037u;
+	const char	*config;
+	size_t		 len = 0;
+
+	config = kennel_get(r, "room", "config", 6, &len);
+	for (size_t i = 0; config != NULL && i < len; i++)
+		sum = (sum ^ (unsigned char)config[i]) * 1099511628211u;
+	return (sum);
+}
+
+/* kennel_app's freeze: where it was, what it may, and what it relays. */
+static int
+pact_freeze(struct kennel_socket *s, struct kennel_blob *b)
+{
+	struct pact_socket	*ps = kennel_socket_data(s);
+	struct kennel_replica	*r = kennel_socket_replica(s);
+	struct js_text		 t;
+	const char		*topic;
+	int			 rv = -1;
+
+	if (!ps->joined || ps->waiting != NULL) {
+		errno = EAGAIN;
+		return (-1);
+	}
+	if (js_begin(&t) == -1)
+		return (-1);
+	fprintf(t.f, "%016" PRIx64 " %.17g %d %u %u %016" PRIx64 "%c",
+	    kennel_replica_id(r), ps->suffix, ps->admin, ps->subscriptions,
+	    ps->relays, pact_config_sum(r), 0);
+	for (size_t i = 0; (topic = kennel_topic(s, i)) != NULL; i++)
+		if (*topic == 'r')
+			fwrite(topic, 1, strlen(topic) + 1, t.f);
+	if (js_end(&t) == 0)
+		rv = kennel_blob_add(b, t.data, t.len);
+	js_clear(&t);
+	return (rv);
+}
+
+/*
+ * The room hears that ps, and what it relays, is not where its blob says any more, but
+ * here; or (back) there again.
+ */
+static void
+pact_move(struct pact_socket *ps, int back)
+{
+	char		 here[PACT_REPLICA + 1], there[PACT_REPLICA + 1];
+	const char	*from = back ? here : there, *to = back ? there : here;
+	const char	*words[] = { "move", ps->session, from, to, NULL };
+	const char	*relay[] = { "moverelay", NULL, from, to, NULL };
+	const char	*at = ps->blob + strlen(ps->blob) + 1;
+
+	snprintf(there, sizeof(there), "%s", ps->blob);
+	pact_replica_hex(here, kennel_replica_id(kennel_socket_replica(
+	    ps->socket)));
+	pact_do(ps, NULL, NULL, words);
+	for (; at < ps->blob + ps->blob_len; at += strlen(at) + 1) {
+		relay[1] = at + 1;
+		pact_do(ps, NULL, NULL, relay);
+	}
+}
+
+/* kennel_app's thaw. */
+static int
+pact_thaw(struct kennel_socket *s, const char *data, size_t len, int how)
+{
+	struct pact_socket	*ps;
+	uint64_t		 from, sum;
+
+	(void)how;
+	if (len == 0 || data[len - 1] != '\0' || (ps = pact_come(s)) == NULL)
+		return (-1);
+	if (sscanf(data, "%16" SCNx64 " %lg %d %u %u %" SCNx64, &from,
+	    &ps->suffix, &ps->admin, &ps->subscriptions, &ps->relays, &sum) !=
+	    6 || (ps->blob = malloc(len)) == NULL) {
+		pact_go(ps);
+		return (-1);
+	}
+	memcpy(ps->blob, data, len);
+	ps->blob_len = len;
+	ps->asked = ps->joined = 1;
+	pact_due_add(ps, sum == pact_config_sum(kennel_socket_replica(s)) ?
+	    PACT_DUE_PING : PACT_DUE_AGAIN);
+	pact_move(ps, 0);
+	return (0);
+}
+
+/* kennel_app's onmoved. */
+static void
+pact_moved(struct kennel_socket *s, int how)
+{
+	struct pact_socket	*ps = kennel_socket_data(s);
+
+	if (how == KENNEL_STAYED)
+		pact_move(ps, 1);
+	pact_go(ps);
 }
 
 /* ---- rooms ---- */
@@ -239,4 +339,8 @@ const struct kennel_app pact_app = {
 	.ongone = pact_gone,
 	.onstep = pact_step,
 	.onreset = pact_reset,
+	.moves = 1,
+	.freeze = pact_freeze,
+	.thaw = pact_thaw,
+	.onmoved = pact_moved,
 };

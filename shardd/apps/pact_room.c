@@ -273,6 +273,49 @@ room_leave(struct kennel_step *t, const char **w)
 	return (err);
 }
 
+/* A socket of the session is not in one replica any more, but in another one; unless
+ * the first one has ended before, and all of it with it. */
+static int
+room_move(struct kennel_step *t, const char **w)
+{
+	char	*from = pact_map(room_sockets, w[2], strlen(w[2]));
+	char	*to = pact_map(room_sockets, w[3], strlen(w[3]));
+	int	 err = from == NULL || to == NULL ? ENOMEM : 0;
+
+	kennel_passing(t);
+	if (err == 0 && room_get(t, from, w[1]) != NULL)
+		room_add(t, from, w[1], -1);
+	else if (err == 0) {
+		room_add(t, "~room", "sockets", 1);
+		room_add(t, "~online", w[1], 1);
+	}
+	if (err == 0)
+		room_add(t, to, w[1], 1);
+	free(from);
+	free(to);
+	return (err);
+}
+
+/* The same of a type that it relays. */
+static int
+room_move_relay(struct kennel_step *t, const char **w)
+{
+	char	*from = pact_map(room_relays, w[2], strlen(w[2]));
+	char	*to = pact_map(room_relays, w[3], strlen(w[3]));
+	int	 err = from == NULL || to == NULL ? ENOMEM : 0;
+
+	kennel_passing(t);
+	if (err == 0 && room_get(t, from, w[1]) != NULL)
+		room_add(t, from, w[1], -1);
+	else if (err == 0)
+		room_add(t, "~relayed", w[1], 1);
+	if (err == 0)
+		room_add(t, to, w[1], 1);
+	free(from);
+	free(to);
+	return (err);
+}
+
 static int
 room_login(struct kennel_step *t, const char **w)
 {
@@ -351,6 +394,8 @@ static const struct {
 } room_steps[] = {
 	{ "join",	3, room_join },		/* session, replica */
 	{ "leave",	3, room_leave },
+	{ "move",	4, room_move },		/* session, replica, replica */
+	{ "moverelay",	4, room_move_relay },	/* type, replica, replica */
 	{ "login",	3, room_login },	/* session, properties */
 	{ "counter",	3, room_count },	/* id, number */
 	{ "poll",	4, room_poll },		/* session, poll, answer */

@@ -12,7 +12,6 @@ struct pact_due;
 
 struct pact_room {
 	struct pact_roll roll;		/* of sockets here */
-	size_t		 strangers;	/* of them, that have not joined */
 	uint64_t	 hand;		/* of pact_make_place() */
 };
 
@@ -22,10 +21,14 @@ struct pact_socket {
 	struct pact_room *room;
 	struct pact_due	*queue;		/* NULL: nothing is due */
 	struct pact_socket *after, *before;	/* in it */
-	uint64_t	 due;		/* ms since 1970: ping, or join again */
+	uint64_t	 due;		/* ms since 1970: ping, join again, or hear of
+					   the configuration */
 	char		*session;	/* pact_name() of the uid */
 	char		*public;	/* properties for all, JSON; NULL: to be
 					   looked up */
+	char		*blob;		/* it came from another process with it; NULL:
+					   long ago */
+	size_t		 blob_len;
 	json_t		*waiting;	/* a message whose step is not done: relays
 					   hear of it afterwards */
 	double		 suffix;

@@ -4,9 +4,11 @@
  * Who wants what is a topic: "s" and event:id for what a client has subscribed
  * to, "r" and a type for what an admin relays.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "shardd/apps/pact_due.h"
 #include "shardd/apps/pact_names.h"
 #include "shardd/apps/pact_tell.h"
 
@@ -249,14 +251,15 @@ pact_tell_config(struct kennel_replica *r)
 	if (js_begin(&t) == -1)
 		return;
 	pact_write_config(t.f, r);
-	if (js_end(&t) == 0 && room->strangers == 0)
-		kennel_replica_emit(r, t.data, t.len, 0);
-	else if (t.data != NULL)
-		/* A socket that has not joined gets it then. */
+	/* A socket that has not joined gets it then; one that comes from another
+	 * process, if it has another one. */
+	if (js_end(&t) == 0)
 		for (size_t i = 0; i < room->roll.n; i++) {
 			ps = pact_on_roll(room->roll.at[i].node);
-			if (ps != NULL && ps->joined)
-				kennel_send(ps->socket, t.data, t.len, 0);
+			if (ps != NULL && ps->joined &&
+			    kennel_send(ps->socket, t.data, t.len, 0) == -1 &&
+			    errno == EAGAIN)
+				pact_due_add(ps, PACT_DUE_AGAIN);
 		}
 	js_clear(&t);
 }

@@ -57,6 +57,7 @@ clients_init(struct clients *all, struct event_base *base,
 	list_init(&all->conns);
 	list_init(&all->timed);
 	list_init(&all->homing);
+	list_init(&all->moving);
 	list_init(&all->doomed);
 	turn_work_init(&all->flush, flush_run, all);
 	turn_work_init(&all->flush_crowd, flush_run_crowd, all);
@@ -104,14 +105,16 @@ int
 clients_none(const struct clients *all)
 {
 	return (list_empty(&all->conns) && list_empty(&all->timed) &&
-	    list_empty(&all->homing) && list_empty(&all->doomed));
+	    list_empty(&all->homing) && list_empty(&all->doomed) &&
+	    list_empty(&all->moving));
 }
 
 void
 clients_each(struct clients *all,
     void (*cb)(const struct conn *c, void *arg), void *arg)
 {
-	struct list	*lists[] = { &all->conns, &all->timed, &all->doomed };
+	struct list	*lists[] = { &all->conns, &all->timed, &all->doomed,
+			    &all->moving };
 	struct list	*e, *tmp;
 	struct conn	*c;
 

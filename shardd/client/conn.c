@@ -144,7 +144,8 @@ conn_set_state(struct conn *c, enum conn_state state)
 		return;			/* c stays in that list */
 	list_remove(&c->at);
 	list_push(state == CONN_OPEN ? &c->clients->conns :
-	    state == CONN_HOMING ? &c->clients->homing : &c->clients->timed,
+	    state == CONN_HOMING ? &c->clients->homing :
+	    state == CONN_MOVING ? &c->clients->moving : &c->clients->timed,
 	    &c->at);
 }
 
@@ -156,15 +157,18 @@ conn_arm(struct conn *c)
 	if (c->fd == -1 || (c->flags & CONN_F_BEGUN) == 0)
 		return;
 	/* What is kept comes first. */
-	if (c->state != CONN_HOMING && c->state != CONN_OPENING &&
-	    c->pauses == 0 && (c->flags & (CONN_F_DOOMED | CONN_F_RESUME |
-	    CONN_F_ENDED)) == 0 && (c->turns & CONN_T_QUEUED) == 0)
+	if (c->state != CONN_MOVING && c->state != CONN_HOMING &&
+	    c->state != CONN_OPENING && c->pauses == 0 &&
+	    (c->flags & (CONN_F_DOOMED | CONN_F_RESUME | CONN_F_ENDED)) == 0 &&
+	    (c->turns & CONN_T_QUEUED) == 0)
 		want |= EV_READ;
-	if ((c->pauses & PAUSE_WATCH) && (c->flags & CONN_F_DOOMED) == 0)
+	if (c->state != CONN_MOVING && (c->pauses & PAUSE_WATCH) &&
+	    (c->flags & CONN_F_DOOMED) == 0)
 		want |= EV_CLOSED;
-	if ((!outbox_empty(&c->out) || (c->turns & CONN_T_MORE)) &&
-	    (c->flags & (CONN_F_DIRTY | CONN_F_LATE |
-	    CONN_F_DOOMED)) == 0 && (c->turns & CONN_T_CROWD) == 0)
+	if (c->state != CONN_MOVING &&
+	    (!outbox_empty(&c->out) || (c->turns & CONN_T_MORE)) &&
+	    (c->flags & (CONN_F_DIRTY | CONN_F_LATE | CONN_F_DOOMED)) == 0 &&
+	    (c->turns & CONN_T_CROWD) == 0)
 		want |= EV_WRITE;
 	if (want != c->armed && poller_want(c->clients->poller, c->fd,
 	    &c->armed, want, c) == -1)
@@ -293,7 +297,7 @@ conn_queue(struct conn *c, struct payload *p)
 	if (c->flags & CONN_F_RAW)
 		c->turns = (uint8_t)((c->turns & ~CONN_T_PART) |
 		    (p->more ? CONN_T_PART : 0));
-	if (c->flags & (CONN_F_LATE | CONN_F_DIRTY))
+	if (c->flags & (CONN_F_LATE | CONN_F_DIRTY) || c->state == CONN_MOVING)
 		return (0);
 	if (c->clients->crowding)
 		conn_dirty_crowd(c);
@@ -320,7 +324,8 @@ conn_over(struct conn *c)
 {
 	size_t	 max = conn_out_max(c);
 
-	if (outbox_queued(&c->out) <= max)
+	/* What gathers for one that moves is dropped when it has. */
+	if (outbox_queued(&c->out) <= max || c->state == CONN_MOVING)
 		return (0);
 	/* Not within onopen: a refusal must not stand behind a 101. */
 	if ((c->flags & CONN_F_OPENED) &&
@@ -631,9 +636,11 @@ conn_doom(struct conn *c, enum close_why why)
 
 	if (c->flags & CONN_F_DOOMED)
 		return;
-	c->flags |= CONN_F_DOOMED;
 	if (c->why == CLOSE_NONE)
 		c->why = (uint8_t)why;
+	if (c->state == CONN_MOVING)
+		return;			/* if it comes back */
+	c->flags |= CONN_F_DOOMED;
 	if (c->fd != -1)
 		conn_disarm(c);
 	list_remove(&c->at);

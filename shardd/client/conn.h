@@ -13,6 +13,7 @@
  *	CLOSING		our close frame is out, the client's is awaited
  *	LINGER		all is written and shut down; reads until the end
  *	HOMING		sent to the gateway, which has not said ADOPTED yet
+ *	MOVING		packed for another process, which has not said ADOPTED yet
  *	DEPARTED	the descriptor is gone; the last callbacks are not
  */
 #ifndef SHARDD_CONN_H
@@ -41,6 +42,7 @@ struct kennel_app;
 struct kennel_message;
 struct kennel_request;
 struct meter;
+struct move;
 struct options;
 struct payload;
 struct poller;
@@ -50,7 +52,7 @@ struct verbs;
 
 enum conn_state {
 	CONN_PARKED, CONN_HTTP, CONN_OPENING, CONN_OPEN, CONN_CLOSING,
-	CONN_LINGER, CONN_HOMING, CONN_DEPARTED
+	CONN_LINGER, CONN_HOMING, CONN_MOVING, CONN_DEPARTED
 };
 
 /* Why a client is not read, a bit a reason. */
@@ -60,6 +62,8 @@ enum conn_state {
 #define PAUSE_OUT	0x8	/* it does not read what its messages led to */
 #define PAUSE_APP	0x10	/* its application wants so */
 #define PAUSE_WATCH	0x20	/* it is not read, but whether it leaves is heard */
+#define PAUSE_MOVE	0x40	/* it is to move */
+#define PAUSE_SAID	0x80	/* and its application has spoken for it since */
 
 #define CONN_F_DOOMED	0x001	/* will be ended at the end of this turn */
 #define CONN_F_DIRTY	0x02	/* in the list to be flushed */
@@ -122,7 +126,9 @@ struct conn {
 	uint8_t		 nheaders;
 	uint8_t		 turns;		/* CONN_T_* */
 	uint8_t		 app_n;		/* the application's number, to be counted */
+	uint8_t		 hops;		/* how often it has moved */
 	uint16_t	 uid_len;
+	struct move	*move;		/* it is to go to another shard, or NULL */
 	char		 text[];	/* uid, peer, via, names and values of nheaders
 					   headers; each terminated */
 };
@@ -172,6 +178,7 @@ struct clients {
 	struct list	 conns;			/* open, idle: pings only */
 	struct list	 timed;			/* in any other state */
 	struct list	 homing;		/* HOMING, in order of sending */
+	struct list	 moving;		/* MOVING */
 	struct list	 doomed;		/* to be ended this turn */
 	size_t		 n;
 	uint64_t	 dropped;		/* messages, for the slow */

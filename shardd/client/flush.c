@@ -104,7 +104,9 @@ flush_run(void *arg)
 			flush_burst(all);	/* c may say something to all */
 			conn_go_on(c);
 		}
-		if ((c->flags & (CONN_F_LATE | CONN_F_DOOMED)) == 0)
+		/* What it said to itself has put it at the end of the list. */
+		if ((c->flags & (CONN_F_DIRTY | CONN_F_LATE | CONN_F_DOOMED)) ==
+		    0)
 			flush_one(c, b);
 	}
 	all->dirty.n = 0;

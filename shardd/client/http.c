@@ -534,6 +534,12 @@ http_announce(struct conn *c, struct kennel_request *q)
 
 	http->phase = HTTP_BODY;
 	q->body_max = c->clients->opt->body_max;
+	if (q->h.minor > 0 && !q->h.expect_continue &&
+	    (q->h.chunked || q->h.length > 0) &&
+	    http_head_find(&q->h, "Expect") != NULL) {
+		http_refuse(c, 417, "Nothing but 100-continue can be expected");
+		return (0);
+	}
 	if (c->app->onhead != NULL && (q->h.chunked || q->h.length > 0) &&
 	    !http_head_lists(&q->h, "Upgrade", "websocket") &&
 	    !head_preflight(c, q)) {

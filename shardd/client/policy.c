@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "proto/capsule.h"
 #include "shardd/client/policy.h"
 
 #define POLICY_PREFIX	"route."
@@ -240,6 +241,32 @@ meter_message(struct meter **m)
 	    p->message_burst != 0 ? p->message_burst :
 	    p->message_rate > UINT32_MAX / 2 ? UINT32_MAX :
 	    2 * p->message_rate, 1));
+}
+
+void
+meter_pack(const struct meter *m, struct capsule *cap)
+{
+	if (m == NULL)
+		return;
+	cap->route = slice_str(m->policy->label);
+	cap->messages = (struct capsule_bucket){ m->messages.tokens,
+	    m->messages.at };
+	cap->bytes = (struct capsule_bucket){ m->bytes.tokens, m->bytes.at };
+}
+
+int
+meter_unpack(struct meter **m, const struct capsule *cap)
+{
+	struct meter	*own;
+
+	if (*m == NULL || (cap->messages.at == 0 && cap->bytes.at == 0))
+		return (0);
+	if ((own = meter_own(m)) == NULL)
+		return (-1);
+	own->messages = (struct bucket){ cap->messages.tokens,
+	    cap->messages.at };
+	own->bytes = (struct bucket){ cap->bytes.tokens, cap->bytes.at };
+	return (0);
 }
 
 enum policy_slow

@@ -14,6 +14,7 @@
 #include "common/map.h"
 #include "proto/policy.h"
 
+struct capsule;
 struct policy;
 
 struct meter {
@@ -44,6 +45,9 @@ void	 meter_free(struct meter *m);
  * *m becomes one of its own once there is something to measure. */
 int	 meter_bytes(struct meter **m, size_t n);
 int	 meter_message(struct meter **m);
+/* What a journey takes along of it, and makes of that.  0, or -1 without memory. */
+void	 meter_pack(const struct meter *m, struct capsule *cap);
+int	 meter_unpack(struct meter **m, const struct capsule *cap);
 /* Bytes that may wait for a client; 0: what is usual. */
 uint32_t meter_out_max(const struct meter *m);
 /* Bytes of the largest message that it may send; 0: as everybody. */

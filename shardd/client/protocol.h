@@ -11,6 +11,7 @@
 
 #include "proto/close_why.h"
 
+struct buf;
 struct conn;
 struct payload;
 
@@ -35,6 +36,11 @@ struct protocol {
 	/* c, no longer doomed, ends for that reason: tell the client.  1: told, and
 	 * the connection ends by itself; 0: end it now. */
 	int		(*farewell)(struct conn *c, enum close_why why);
+	/* c goes to another process: append what it is amid to state, and what is read
+	 * and not used to early.  0, or -1 with errno.  NULL: it cannot move. */
+	int		(*freeze)(struct conn *c, struct buf *state,
+			    struct buf *early);
+	int		 capsule;	/* enum capsule_protocol, of what moves */
 	/* The client has shut down its side: nothing more comes.  Returns why c ends,
 	 * or CLOSE_NONE.  NULL: as one that is cut off. */
 	enum close_why	(*ended)(struct conn *c);

@@ -14,6 +14,8 @@
 #include "common/spare.h"
 #include "common/turn.h"
 #include "proto/event.h"
+#include "proto/limits.h"
+#include "proto/pack.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/stream.h"
@@ -40,27 +42,38 @@ stream_chunk(struct buf *b, struct slice data)
 	buf_adds(b, "\r\n");
 }
 
+static struct buf	 as_event, as_chunk;	/* of the message that is being encoded */
+
+/* A long message is over: its buffers are not kept. */
+static void
+stream_tidy(struct buf *b)
+{
+	if (b->cap > BUF_KEEP || b->failed)
+		buf_clear(b);
+}
+
 /* The bytes of a message, in the form that c has them, valid until the next call.
  * NULL data: no memory. */
 static struct slice
 stream_encode(const struct stream *st, const struct payload *p, int event)
 {
-	static struct buf	 lines, chunk;
 	struct slice		 data = payload_data(p);
 
 	if (event) {
-		buf_reset(&lines);
+		buf_reset(&as_event);
 		if (p->opcode == WS_TEXT)
-			event_encode(&lines, &(struct event_out){
+			event_encode(&as_event, &(struct event_out){
 			    .data = data });
 		else
-			event_encode_binary(&lines, data);
-		data = slice_of(lines.failed ? NULL : lines.data, lines.len);
+			event_encode_binary(&as_event, data);
+		data = slice_of(as_event.failed ? NULL : as_event.data,
+		    as_event.len);
 	}
 	if (st->chunked && data.data != NULL && data.len > 0) {
-		buf_reset(&chunk);
-		stream_chunk(&chunk, data);
-		data = slice_of(chunk.failed ? NULL : chunk.data, chunk.len);
+		buf_reset(&as_chunk);
+		stream_chunk(&as_chunk, data);
+		data = slice_of(as_chunk.failed ? NULL : as_chunk.data,
+		    as_chunk.len);
 	}
 	return (data);
 }
@@ -79,7 +92,11 @@ stream_twin(const struct stream *st, struct payload *p, unsigned form,
 	if ((z = payload_twin(p, form)) != NULL)
 		return (z);
 	data = stream_encode(st, p, event);
-	return (data.data == NULL ? NULL : payload_add_twin(p, form, data));
+	if (data.data != NULL)
+		z = payload_add_twin(p, form, data);
+	stream_tidy(&as_event);
+	stream_tidy(&as_chunk);
+	return (z);
 }
 
 static struct payload *
@@ -296,6 +313,23 @@ stream_clear(struct conn *c)
 	spare_put(st, sizeof(*st));
 }
 
+/* In what form it is, what was heard for nothing, and the heart-beat. */
+static int
+stream_freeze(struct conn *c, struct buf *state, struct buf *early)
+{
+	const struct stream	*st = c->proto;
+
+	(void)early;
+	pack_array(state, 4);
+	pack_u64(state, stream_kind(c));
+	pack_u64(state, (uint64_t)st->chunked);
+	pack_u64(state, st->heard);
+	pack_str(state, st->beat == NULL ? slice_of(NULL, 0) :
+	    payload_wire(st->beat));
+	errno = ENOMEM;
+	return (state->failed ? -1 : 0);
+}
+
 static const struct protocol stream_bytes = {
 	.input = stream_input,
 	.resume = stream_resume,
@@ -305,6 +339,8 @@ static const struct protocol stream_bytes = {
 	.farewell = stream_farewell,
 	.close = stream_close,
 	.form = stream_form,
+	.freeze = stream_freeze,
+	.capsule = CAPSULE_STREAM,
 	.clear = stream_clear,
 };
 
@@ -317,6 +353,8 @@ static const struct protocol stream_events = {
 	.farewell = stream_farewell,
 	.close = stream_close_events,
 	.form = stream_form_event,
+	.freeze = stream_freeze,
+	.capsule = CAPSULE_STREAM,
 	.clear = stream_clear,
 };
 
@@ -361,6 +399,40 @@ int
 stream_start_events_old(struct conn *c, struct buf *rest)
 {
 	return (stream_begin(c, rest, &stream_events, 0));
+}
+
+int
+stream_thaw(struct conn *c, struct slice state, struct slice early)
+{
+	struct buf	 none = { 0 };
+	struct pack_in	 in;
+	struct stream	*st;
+	struct slice	 beat;
+	uint64_t	 kind, heard;
+	int		 chunked;
+
+	(void)early;
+	if (pack_open(&in, state.data, state.len) == -1)
+		return (-1);
+	kind = pack_in_u64(&in, STREAM_EVENTS);
+	chunked = (int)pack_in_u64(&in, 1);
+	heard = pack_in_u64(&in, STREAM_INPUT_MAX);
+	beat = pack_in_str(&in, CAPSULE_MAX);
+	errno = EPROTO;
+	if (in.bad || kind == STREAM_NONE)
+		return (-1);
+	errno = ENOMEM;
+	if (stream_begin(c, &none, kind == STREAM_EVENTS ? &stream_events :
+	    &stream_bytes, chunked) == -1)
+		return (-1);
+	st = c->proto;
+	st->heard = (size_t)heard;
+	if (st->beat != NULL)
+		payload_unref(st->beat);
+	st->beat = NULL;
+	if (beat.len > 0 && (st->beat = payload_raw(beat)) == NULL)
+		return (-1);
+	return (0);
 }
 
 enum stream_kind

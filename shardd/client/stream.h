@@ -17,6 +17,9 @@ int	 stream_start_old(struct conn *c, struct buf *rest);
 int	 stream_start_events(struct conn *c, struct buf *rest);
 int	 stream_start_events_old(struct conn *c, struct buf *rest);
 
+/* c comes from another process.  0, or -1 with errno. */
+int	 stream_thaw(struct conn *c, struct slice state, struct slice early);
+
 enum stream_kind { STREAM_NONE, STREAM_BYTES, STREAM_EVENTS };
 enum stream_kind stream_kind(const struct conn *c);
 /* What c, a stream, is sent where nothing else is: copied; len 0: nothing.  0, or

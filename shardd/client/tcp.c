@@ -3,6 +3,8 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+
+#include <errno.h>
 #include <string.h>
 
 #include "common/budget.h"
@@ -308,6 +310,23 @@ tcp_form(struct conn *c, struct payload *p)
 	return (payload_plain(p));
 }
 
+/* What is read and not used, and how far the client's end has been told. */
+static int
+tcp_freeze(struct conn *c, struct buf *state, struct buf *early)
+{
+	const struct tcp	*t = c->proto;
+	uint8_t			 end;
+
+	if (t == NULL)
+		return (0);
+	end = (uint8_t)t->end;
+	buf_add(state, &end, 1);
+	if (t->len > t->at)
+		buf_add(early, t->data + t->at, t->len - t->at);
+	errno = ENOMEM;
+	return (state->failed || early->failed ? -1 : 0);
+}
+
 static const struct protocol tcp_protocol = {
 	.input = tcp_input,
 	.resume = tcp_resume,
@@ -316,6 +335,8 @@ static const struct protocol tcp_protocol = {
 	.farewell = tcp_farewell,
 	.close = tcp_close,
 	.form = tcp_form,
+	.freeze = tcp_freeze,
+	.capsule = CAPSULE_RAW,
 	.clear = tcp_clear,
 };
 
@@ -334,6 +355,25 @@ tcp_keep_alive(const struct conn *c)
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &s, sizeof(s));
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &times,
 	    sizeof(times));
+}
+
+int
+tcp_thaw(struct conn *c, struct slice state, struct slice early)
+{
+	struct tcp	 now = { .end = TCP_OPEN };
+
+	c->protocol = &tcp_protocol;
+	if (state.len > 1 || (state.len == 1 &&
+	    (uint8_t)state.data[0] > TCP_HELD)) {
+		errno = EPROTO;
+		return (-1);
+	}
+	if (state.len == 1)
+		now.end = (enum tcp_end)state.data[0];
+	if (early.len == 0 && now.end == TCP_OPEN)
+		return (0);
+	errno = ENOMEM;
+	return (tcp_keep(c, &now, early) == CLOSE_NONE ? 0 : -1);
 }
 
 int

@@ -7,6 +7,7 @@
 #include "common/spare.h"
 #include "common/turn.h"
 #include "proto/utf8.h"
+#include "proto/ws_state.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/inflating.h"
 #include "shardd/client/payload.h"
@@ -428,15 +429,51 @@ ws_farewell(struct conn *c, enum close_why why)
 	return (1);
 }
 
+/* What is kept of its input. */
+static int
+ws_freeze(struct conn *c, struct buf *state, struct buf *early)
+{
+	struct ws	*ws = c->proto;
+
+	if (ws == NULL)
+		return (0);
+	if (ws->inflating != NULL) {
+		errno = EAGAIN;
+		return (-1);
+	}
+	ws_state_pack(state, &ws->in);
+	buf_add(early, ws->rest.data, ws->rest.len);
+	errno = ENOMEM;
+	return (state->failed || early->failed ? -1 : 0);
+}
+
 static const struct protocol ws_protocol = {
 	.input = ws_input,
 	.resume = ws_resume,
 	.timeout = ws_timeout,
 	.ping = ws_ping,
 	.farewell = ws_farewell,
+	.freeze = ws_freeze,
+	.capsule = CAPSULE_WS,
 	.close = ws_close,
 	.clear = ws_clear,
 };
+
+int
+ws_thaw(struct conn *c, struct slice state, struct slice early)
+{
+	struct ws	*ws;
+
+	c->protocol = &ws_protocol;
+	if (state.len == 0 && early.len == 0)
+		return (0);
+	if ((ws = ws_keep(c)) == NULL ||
+	    ws_state_unpack(&ws->in, state, c->message_max) == -1 ||
+	    buf_add(&ws->rest, early.data, early.len) == -1)
+		return (-1);
+	conn_hold(c, &ws->part, ws->in.part.cap + ws->rest.cap);
+	return (0);
+}
 
 int
 ws_start(struct conn *c, struct buf *rest)

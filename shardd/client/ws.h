@@ -11,5 +11,7 @@ struct conn;
  * (taken) to begin with.  0, or -1: no memory.
  */
 int	 ws_start(struct conn *c, struct buf *rest);
+/* c comes from another process, amid a conversation.  0, or -1 with errno. */
+int	 ws_thaw(struct conn *c, struct slice state, struct slice early);
 
 #endif

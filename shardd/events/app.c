@@ -319,6 +319,12 @@ app_oneased(struct kennel_replica *r)
 	relay_eased(kennel_replica_data(r));
 }
 
+static void
+app_onexit(const struct kennel_app *app)
+{
+	events_free(app->arg);
+}
+
 /* ---- kennel-events.h ---- */
 
 struct events *
@@ -356,6 +362,7 @@ events_app(struct events *e)
 		.onlost = app_onlost,
 		.ontell = app_ontell,
 		.oneased = app_oneased,
+		.onexit = app_onexit,
 		.arg = e,
 	});
 }

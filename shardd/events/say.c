@@ -86,7 +86,7 @@ say_here(struct events_server *v, const struct targets *t,
 	data.id = ID_SHARED;
 	shared_init(&sh, &data);
 	say_each(v, t, say_cb, &sh);
-	shared_clear(&sh);
+	shared_end(&sh);
 }
 
 int

@@ -200,10 +200,37 @@ sockets_send_with(struct events_socket *s, const struct fasttcp_frame *f,
 
 /* ---- for many ---- */
 
+/* Those who get the frame of the moment, in each dialect. */
+static struct {
+	struct kennel_socket	**at;
+	size_t			  n, cap;
+} shared_to[2];
+
+/* One more of them: 0, or -1 without memory. */
+static int
+shared_gather(unsigned i, struct kennel_socket *ks)
+{
+	struct kennel_socket	**at;
+	size_t			  cap = shared_to[i].cap == 0 ? 256 :
+				    shared_to[i].cap * 2;
+
+	if (shared_to[i].n == shared_to[i].cap) {
+		if ((at = realloc(shared_to[i].at,
+		    cap * sizeof(struct kennel_socket *))) == NULL)
+			return (-1);
+		shared_to[i].at = at;
+		shared_to[i].cap = cap;
+	}
+	shared_to[i].at[shared_to[i].n++] = ks;
+	return (0);
+}
+
 void
 shared_init(struct shared *sh, const struct fasttcp_frame *f)
 {
 	*sh = (struct shared){ .f = *f };
+	for (size_t i = 0; i < nitems(shared_to); i++)
+		shared_to[i].n = 0;
 }
 
 void
@@ -211,16 +238,21 @@ shared_send(struct shared *sh, struct events_socket *s)
 {
 	unsigned	 i = fasttcp_version(s->in.dialect) - 1;
 
-	if (sh->made[i] == NULL && (sh->made[i] =
-	    sockets_encode(s->in.dialect, &sh->f, &sh->len[i])) == NULL)
+	if (sh->made[i].p == NULL && (sh->made[i].p =
+	    sockets_encode(s->in.dialect, &sh->f, &sh->made[i].len)) == NULL)
 		return;
-	if (kennel_send_payload(s->socket, sh->made[i]) == 0)
-		s->queued += sh->len[i];
+	if (shared_gather(i, s->socket) == -1 &&
+	    kennel_send_payload(s->socket, sh->made[i].p) == -1)
+		return;
+	s->queued += sh->made[i].len;
 }
 
 void
-shared_clear(struct shared *sh)
+shared_end(struct shared *sh)
 {
-	for (size_t i = 0; i < nitems(sh->made); i++)
-		kennel_payload_free(sh->made[i]);
+	for (size_t i = 0; i < nitems(sh->made); i++) {
+		kennel_send_many(shared_to[i].at, shared_to[i].n,
+		    sh->made[i].p);
+		kennel_payload_free(sh->made[i].p);
+	}
 }

@@ -28,14 +28,17 @@ int	 sockets_send_with(struct events_socket *s,
 /* One reason more, or less, for which s is not read. */
 void	 sockets_hold(struct events_socket *s, int on);
 
-/* A frame for many: encoded once for each dialect. */
+/* A frame for many: encoded once for each dialect.  One at a time. */
 struct shared {
 	struct fasttcp_frame f;		/* borrowed */
-	struct kennel_payload *made[2];
-	size_t		 len[2];
+	struct {
+		struct kennel_payload *p;
+		size_t		 len;
+	}		 made[2];
 };
 void	 shared_init(struct shared *sh, const struct fasttcp_frame *f);
+/* s gets it, at the latest when shared_end() is called. */
 void	 shared_send(struct shared *sh, struct events_socket *s);
-void	 shared_clear(struct shared *sh);
+void	 shared_end(struct shared *sh);
 
 #endif

@@ -113,6 +113,7 @@ fan_together(struct neighbours *n, const struct gossip *m, unsigned *version)
 			return (0);
 		if (link_version(l) < *version)
 			*version = link_version(l);
+		bus_room_node(n->room, l);
 		remote++;
 	}
 	return (remote > 1);
@@ -290,7 +291,7 @@ fan_answer_fence(struct neighbours *n, struct link *l, uint64_t neighbour,
 	if (nb != NULL) {
 		m.to = neighbour;
 		m.said = n->said;
-		m.seq = nb->out;
+		m.prior = nb->told;
 	}
 	link_send(l, &m);
 }

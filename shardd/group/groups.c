@@ -39,7 +39,7 @@ groups_done(struct groups *gs, struct link *l, const struct gossip *m)
 		return;
 	}
 	/* A fence's answer says how much was said. */
-	if (nb != NULL && neighbours_know(nb, m->said, m->seq) == -1)
+	if (nb != NULL && neighbours_know(nb, m->said, m->prior) == -1)
 		ask_missed(m->ask, l);
 	else
 		ask_answer(m->ask, l, slice_of(NULL, 0), 0);

@@ -130,6 +130,9 @@ hear_lost(const struct heard *h)
 	struct neighbour	*nb = h->nb;
 	const struct gossip	*m = h->m;
 
+	/* Of another node, and given up: the application knows (onlost). */
+	if (nb == NULL && link_peer(h->l)->node != NULL)
+		return;
 	switch (m->of) {
 	case 0:
 		if (nb != NULL)

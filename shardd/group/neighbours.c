@@ -291,9 +291,9 @@ neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq)
 }
 
 int
-neighbours_know(struct neighbour *nb, uint64_t said, uint64_t seq)
+neighbours_know(struct neighbour *nb, uint64_t said, uint64_t told)
 {
-	if (nb->in != seq)
+	if (nb->seen < told)
 		return (-1);
 	if (said > nb->known)
 		nb->known = said;

@@ -149,9 +149,9 @@ void	 neighbours_gap(struct neighbours *n, struct neighbour *nb,
 	    uint64_t said, uint64_t seq);
 /* What is up to that number, its message seq to us, is known not to come. */
 void	 neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq);
-/* It has said no more than up to that number, its message seq to us.  0, or -1: not all
- * of that has come. */
-int	 neighbours_know(struct neighbour *nb, uint64_t said, uint64_t seq);
+/* It has said no more than up to the first number, and to us than up to the other one.
+ * 0, or -1: not all of that has come. */
+int	 neighbours_know(struct neighbour *nb, uint64_t said, uint64_t told);
 
 /* nb is to hear, at the end of the turn, that we have acted up to that number. */
 void	 neighbours_owe(struct neighbours *n, struct neighbour *nb,

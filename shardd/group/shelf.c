@@ -129,7 +129,7 @@ shelf_mark(const struct capsule_mark *marks, size_t n, uint64_t origin)
 
 void
 shelf_each(const struct shelf *s, const struct shelf_user *u,
-    const struct capsule_mark *marks, size_t nmarks,
+    const struct capsule_mark *marks, size_t nmarks, uint64_t news,
     void (*cb)(const struct shelf_said *said, void *arg), void *arg)
 {
 	const struct shelved	*i;
@@ -138,7 +138,8 @@ shelf_each(const struct shelf *s, const struct shelf_user *u,
 	list_each(e, tmp, &s->items) {
 		i = list_entry(e, struct shelved, at);
 		if (i->serial > u->serial && i->said.number >
-		    shelf_mark(marks, nmarks, i->said.origin))
+		    (i->said.origin == SHELF_NEWS ? news :
+		    shelf_mark(marks, nmarks, i->said.origin)))
 			cb(&i->said, arg);
 	}
 }

@@ -59,10 +59,10 @@ void	 shelf_put(struct shelf *s, const struct shelf_said *said);
 void	 shelf_spoil(struct shelf *s);
 /*
  * What u is to get, oldest first: all whose number is above its origin's mark (none:
- * above 0).
+ * above 0), that of the news above the position.
  */
 void	 shelf_each(const struct shelf *s, const struct shelf_user *u,
-	    const struct capsule_mark *marks, size_t nmarks,
+	    const struct capsule_mark *marks, size_t nmarks, uint64_t news,
 	    void (*cb)(const struct shelf_said *said, void *arg), void *arg);
 
 #endif

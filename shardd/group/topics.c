@@ -174,6 +174,34 @@ topics_at(const struct conn *c, size_t i)
 }
 
 int
+topics_has_any(const struct conn *c, struct slice topics)
+{
+	const char	*end = topics.data + topics.len, *stop;
+
+	for (const char *name = topics.data; name < end; name = stop + 1) {
+		if ((stop = memchr(name, '\0', (size_t)(end - name))) == NULL)
+			break;
+		if (subscription_find(c, name) != NULL)
+			return (1);
+	}
+	return (0);
+}
+
+void
+topics_of(const struct conn *c, struct buf *dst)
+{
+	struct list	*e, *tmp;
+	const char	*name;
+
+	if (c->topics == NULL)
+		return;
+	list_each(e, tmp, &c->topics->all) {
+		name = list_entry(e, struct subscription, at_conn)->topic->name;
+		buf_add(dst, name, strlen(name) + 1);
+	}
+}
+
+int
 topics_pack(struct buf *dst, const char *const *topics)
 {
 	for (; *topics != NULL; topics++)

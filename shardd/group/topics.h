@@ -35,4 +35,9 @@ void	 topics_emit(struct replica *r, struct slice topics, struct payload *p,
 size_t	 topics_missed(struct replica *r, struct slice topics,
 	    struct slice but);
 
+/* Append those of c to dst, packed, oldest first; a failure sticks in dst. */
+void	 topics_of(const struct conn *c, struct buf *dst);
+/* Has c joined at least one of those, as topics_pack() made them? */
+int	 topics_has_any(const struct conn *c, struct slice topics);
+
 #endif

@@ -23,7 +23,17 @@
 struct bus_room {
 	struct bus	*bus;
 	void		*room;		/* the owner's */
+	struct slice	 group, app;	/* borrowed */
+	char		*channel;	/* that is heard: our node's */
+	struct list	 nodes;		/* struct bus_there, of other nodes */
+	uint64_t	 saying;	/* the serial of what is said next */
+};
+
+struct bus_there {			/* a room, as another node hears it */
+	struct list	 at;
+	const char	*node;
 	char		*channel;
+	uint64_t	 named;		/* the serial for which it was */
 };
 
 struct bus_node {			/* a name, for as long as the bus lives */
@@ -207,8 +217,12 @@ bus_enter(struct bus *b, struct slice group, struct slice app, void *arg)
 		return (NULL);
 	room->bus = b;
 	room->room = arg;
+	room->group = group;
+	room->app = app;
+	room->saying = 1;
+	list_init(&room->nodes);
 	if ((room->channel = bus_channel_room(b->self.prefix, b->db, group,
-	    app)) == NULL || redis_subscribe(b->redis, room->channel,
+	    app, slice_str(b->self.node))) == NULL || redis_subscribe(b->redis, room->channel,
 	    bus_room_cb, room) == -1) {
 		free(room->channel);
 		free(room);
@@ -220,12 +234,47 @@ bus_enter(struct bus *b, struct slice group, struct slice app, void *arg)
 void
 bus_leave(struct bus *b, struct bus_room *room)
 {
+	struct bus_there	*t;
+
 	if (room == NULL)
 		return;
 	redis_unsubscribe(b->redis, room->channel);
 	encounters_forget(&b->met, room);
+	while (!list_empty(&room->nodes)) {
+		t = list_entry(room->nodes.next, struct bus_there, at);
+		list_remove(&t->at);
+		free(t->channel);
+		free(t);
+	}
 	free(room->channel);
 	free(room);
+}
+
+void
+bus_room_node(struct bus_room *room, const struct link *l)
+{
+	const char		*node = link_peer(l)->node;
+	struct list		*e, *tmp;
+	struct bus_there	*t;
+
+	list_each(e, tmp, &room->nodes) {
+		t = list_entry(e, struct bus_there, at);
+		if (t->node != node)
+			continue;
+		t->named = room->saying;
+		return;
+	}
+	if ((t = calloc(1, sizeof(*t))) == NULL)
+		return;			/* its shards see by numbers what is missing */
+	t->channel = bus_channel_room(room->bus->self.prefix, room->bus->db,
+	    room->group, room->app, slice_str(node));
+	if (t->channel == NULL) {
+		free(t);
+		return;
+	}
+	t->node = node;
+	t->named = room->saying;
+	list_push(&room->nodes, &t->at);
 }
 
 int
@@ -234,7 +283,10 @@ bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
 {
 	static struct buf	 head;
 	struct bus_frame	 f = { .kind = BUS_ROOM };
-	uint64_t		 n = 0;
+	struct bus_there	*t;
+	struct list		*e, *tmp;
+	uint64_t		 n, serial = room->saying++;
+	int			 said = 0;
 
 	buf_reset(&head);
 	gossip_encode(&head, m, version);
@@ -243,10 +295,18 @@ bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
 		return (-1);
 	}
 	b->said = head.len + m->payload.len;
-	if (press_message(&b->press, room->channel, &f, slice_of(head.data, head.len),
-	    m->payload, &n) == -1 && n == 0)
-		return (-1);
-	return (0);	/* whoever has a part only sees by numbers what is missing */
+	list_each(e, tmp, &room->nodes) {
+		t = list_entry(e, struct bus_there, at);
+		if (t->named != serial)
+			continue;
+		n = 0;
+		if (press_message(&b->press, t->channel, &f,
+		    slice_of(head.data, head.len), m->payload, &n) == -1 &&
+		    n == 0 && !said)
+			return (-1);
+		said = 1;
+	}
+	return (said ? 0 : -1);	/* who lacks a part sees by numbers what is missing */
 }
 
 void

@@ -1,7 +1,8 @@
 /*
  * The bus carries links to the shards of other nodes, over channels of Redis.  Each shard
- * has a channel of its own, for what it hears alone, and each group has one, a room, for
- * what all hear who are in it; both come over one connection, in one order.
+ * has a channel of its own, for what it hears alone, and each group has one for each
+ * node, a room, for what all hear there who are in it; both come over one connection, in
+ * one order.
  *
  * Redis may lose: a connection with all that was on its way, or, for all that is known,
  * a single message.  Whoever misses something meets its peer afresh (link_down(), then
@@ -61,7 +62,11 @@ const char *bus_node(struct bus *b, struct slice node);
 struct bus_room *bus_enter(struct bus *b, struct slice group,
 	    struct slice app, void *room);
 void	 bus_leave(struct bus *b, struct bus_room *room);
-/* Say m to all in room.  0, or -1 with errno: nothing was said. */
+/*
+ * Say m to all in room, on all nodes that were named by bus_room_node() since the last
+ * time; version: the lowest that they speak.  0, or -1 with errno: nothing was said.
+ */
+void	 bus_room_node(struct bus_room *room, const struct link *l);
 int	 bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
 	    unsigned version);
 /* What was just said in a room counts towards the window of l, which is up. */

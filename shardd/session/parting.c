@@ -94,6 +94,8 @@ parting_begin(struct conn *c)
 		m.flags |= CTL_F_OPENED;	/* c is to hear PARTED */
 	if ((c->told & CAPSULE_F_DIALED) == 0)
 		gate_tell(s->clients.gate, &m);
+	if (c->move != NULL)
+		s->move_ended(c->move);
 	if ((c->flags & CONN_F_OPENED) == 0) {
 		rare_drop(c->rare, &c->data);
 		return;

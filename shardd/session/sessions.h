@@ -21,6 +21,7 @@ struct sessions {
 	struct list	 parted;	/* struct parted */
 	struct list	 outgoing;	/* struct outgoing: under way */
 	struct turn_work settle;	/* nobody will say PARTED for some there */
+	void		(*move_ended)(struct move *m);	/* its connection has */
 };
 
 static inline struct sessions *

@@ -431,6 +431,13 @@ verbs_call(struct conn *c, const struct verb *v)
 	struct verb	*copy;
 	size_t		 n;
 
+	/* What it says while it moves would overtake what it says elsewhere. */
+	if (c->state == CONN_MOVING) {
+		errno = EAGAIN;
+		return (-1);
+	}
+	if ((c->pauses & PAUSE_MOVE) && v->kind != VERB_SEND)
+		c->pauses |= PAUSE_SAID;
 	if (b != NULL && b->ending && (b->waiting || v->done != NULL ||
 	    v->gossip != NULL)) {
 		errno = EPIPE;
@@ -468,7 +475,7 @@ verbs_close(struct conn *c, int code, struct slice reason)
 		return (-1);
 	}
 	if (c->state != CONN_OPEN) {
-		errno = EPIPE;
+		errno = c->state == CONN_MOVING ? EAGAIN : EPIPE;
 		return (-1);
 	}
 	if ((v = calloc(1, sizeof(*v) + reason.len + 1)) == NULL) {

@@ -120,6 +120,18 @@ authority_in_step(const struct authority *a)
 	return (a->announcing);
 }
 
+uint64_t
+authority_steps(const struct authority *a)
+{
+	return (a->own.number);
+}
+
+int
+authority_settled(const struct authority *a, uint64_t number)
+{
+	return (steps_settled_to(&a->own, number));
+}
+
 int
 authority_reigns(const struct authority *a, uint64_t *term)
 {

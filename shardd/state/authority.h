@@ -85,6 +85,10 @@ int	 authority_passed(const struct authority *a, uint64_t pos,
 	    uint64_t era);
 /* Is onstep at work?  What it says is said for that position. */
 int	 authority_in_step(const struct authority *a);
+/* The number of our latest step; have all up to that number been answered, and are
+ * known to all? */
+uint64_t authority_steps(const struct authority *a);
+int	 authority_settled(const struct authority *a, uint64_t number);
 /* Does this replica decide?  Its term. */
 int	 authority_reigns(const struct authority *a, uint64_t *term);
 /* One more neighbour, one less, a message from one. */

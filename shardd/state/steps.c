@@ -184,6 +184,21 @@ steps_expire(struct steps *s, uint64_t open_ms, uint64_t applied_ms)
 	}
 }
 
+/* Is the first of a list, if there is one, beyond number? */
+static int
+steps_begin_after(const struct list *l, uint64_t number)
+{
+	return (list_empty(l) ||
+	    list_entry(l->next, struct step, at)->number > number);
+}
+
+int
+steps_settled_to(const struct steps *s, uint64_t number)
+{
+	return (steps_begin_after(&s->open, number) &&
+	    steps_begin_after(&s->applied, number));
+}
+
 int
 steps_none(const struct steps *s)
 {

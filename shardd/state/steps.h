@@ -62,6 +62,8 @@ void	 steps_unapply(struct steps *s, uint64_t number);
  * held back longer than applied_ms. */
 void	 steps_expire(struct steps *s, uint64_t open_ms,
 	    uint64_t applied_ms);
+/* Is none up to number outstanding? */
+int	 steps_settled_to(const struct steps *s, uint64_t number);
 int	 steps_none(const struct steps *s);
 
 #endif

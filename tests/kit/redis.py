@@ -136,8 +136,9 @@ class Cut:
 class Server:
     """On a port and on a Unix socket; keeps nothing when it ends."""
 
-    def __init__(self, port, host="127.0.0.1"):
+    def __init__(self, port, host="127.0.0.1", launcher=()):
         self.host = host
+        self.launcher = launcher
         self.dir = tempfile.mkdtemp(prefix="redis.")
         self.port = port
         self.path = self.dir + "/sock"
@@ -147,7 +148,7 @@ class Server:
     def start(self):
         with open(self.dir + "/out", "w+") as out:
             self.process = subprocess.Popen(
-                ["redis-server", "--port", str(self.port),
+                [*self.launcher, "redis-server", "--port", str(self.port),
                  "--bind", self.host, "--unixsocket", self.path,
                  "--save", "", "--dir", self.dir, *self.args], stdout=out)
             wait.until(lambda: self.answers() or self.ended(), 10,

@@ -91,7 +91,7 @@ def test_examples_of_the_readme_on_every_default_route(start, installed,
     if ours:
         with open(os.path.join(kits.TOP, "gatewayd", "default.ini")) as f:
             config = re.sub(r"(?m)^app = .*", "app = main", f.read())
-        config = config.replace("limit = 2\n", "")     # one application now
+        config = re.sub(r"(?m)^limit = .*\n", "", config)  # one application now
     k = start(shards=1, worker=installed.worker(readme_examples()[example]),
               config=config)
     pid = k.shard(0)["pid"]

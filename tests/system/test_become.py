@@ -6,7 +6,7 @@ import pytest
 from kit import kennel as kits
 from kit import wait
 from kit.http import get
-from kit.ws import Refused, WebSocket
+from kit.ws import Refused, WebSocket, handshake
 
 CONFIG = """
 [route become]
@@ -106,6 +106,27 @@ def test_a_new_gateway_counts_it_for_the_right_uid(become):
     c.goodbye()
     assert a.recv() == "bob left, last=1, "
     k.exact()
+    a.goodbye()
+
+
+def test_a_new_gateway_counts_one_that_is_not_connected_yet(become):
+    """Its handshake has come, and the application has not decided: it has a place of
+    its own, like a WebSocket, also in the books of the next gateway."""
+    k = become(shards=1)
+    p = WebSocket(k.address, "/later", open=False)
+    p.write(handshake("/later?u=x&as=bob&with=data&long=1", p.key))
+    wait.until(lambda: k.places() == 1, 20, "it has come")
+    wait.until(lambda: get(k, "/counts").text.startswith("given=1"), 20,
+               "the application has it")
+    k.kill_gateway()
+    k.start()
+    p.opened()
+    assert " uid bob data data" in p.recv()
+    assert k.ctl("who", "bob", check=False).returncode == 0
+    k.exact()
+    a = Client(k, "u=bob")
+    p.goodbye()
+    assert a.recv() == "bob left, last=0, "
     a.goodbye()
 
 

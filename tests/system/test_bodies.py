@@ -244,6 +244,20 @@ def test_continue_only_where_it_is_wanted(kennel):
         assert c.response().text == said(b"abc")
 
 
+def test_what_else_may_be_expected(kennel):
+    for how in "whole", "stream", "refuse":
+        with Http(kennel.address) as c:
+            c.write(head(f"/g/{how}", "Content-Length: 3", "Expect: 200-ok"))
+            r = c.response()
+            assert (r.status, r.keeps) == (417, False)
+            assert c.ended()
+    with Http(kennel.address) as c:     # HTTP/1.0 knows no such field
+        c.write(head("/g/whole", "Content-Length: 3", "Expect: 100-continue")
+                .replace(b"HTTP/1.1", b"HTTP/1.0"))
+        c.write(b"abc")
+        assert c.response().text == said(b"abc")
+
+
 def test_answered_amid_its_body(kennel):
     for how, status in ("refuse", 401), ("amid", 403), ("become", 500):
         with Http(kennel.address) as c:

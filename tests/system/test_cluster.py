@@ -1,4 +1,5 @@
 """Several nodes on one Redis: what works on one works across."""
+import json
 import os
 import re
 import signal
@@ -168,3 +169,21 @@ def test_redis_that_comes_back_is_used_again(pair, server):
     for k in pair:
         assert "is dead" not in k.log()
     close(*people)
+
+
+def test_kennelctl_shows_the_cluster(pair, start):
+    people = spread(pair, "g", 4)
+    wait.until(lambda: "two" in pair[0].ctl("cluster"), 20)
+
+    def seen():
+        c = json.loads(pair[0].ctl("cluster", "--json"))
+        nodes = {n["node"]: n for n in c["nodes"]}
+        return not c["alone"] and set(nodes) == {"one", "two"} and \
+            nodes["one"]["ours"] and not nodes["two"]["dead"] and \
+            nodes["two"]["connections"] == 2 and \
+            nodes["two"]["shards"] == 2 and c["bus"]["published"] > 0 and \
+            nodes["two"]["beat_age_ms"] < 5000
+    wait.until(seen, 20)
+    close(*people)
+    alone = start("--node", "three")
+    assert alone.ctl("cluster") == "this node is alone\n"

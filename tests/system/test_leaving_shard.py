@@ -291,7 +291,7 @@ def test_a_worker_that_leaves_at_once_is_slowed_down(start, tmp_path):
 exec '{kits.SHARDD}' "$@"
 """)
     worker.chmod(0o755)
-    k = start(shards=1, redis="none", worker=str(worker))
+    k = start(shards=1, redis="none", worker=str(worker), deaths=True)
     quick.touch()
     k.kill_shard(0)
     wait.until(lambda: k.shard(0)["state"] == "waiting", 30)

@@ -246,12 +246,16 @@ def test_a_machine_that_is_gone_is_noticed(lines):
     k = lines(config="[worker]\nping_interval = 7s\n")
     with k.client() as a:
         there = "0100007F:%04X" % a.s.getsockname()[1]
-        with open("/proc/net/tcp") as f:
-            sockets = [line.split() for line in f]
-        timers = [s[5] for s in sockets if s[2] == there]
-        assert len(timers) == 1
-        kind, ticks = timers[0].split(":")
-        assert kind == "02" and 0 < int(ticks, 16) <= 700
+
+        def timer():
+            """Its kind, and how long until it asks."""
+            with open("/proc/net/tcp") as f:
+                timers = [line.split()[5] for line in f
+                          if line.split()[2] == there]
+            assert len(timers) == 1
+            kind, ticks = timers[0].split(":")
+            return kind == "02" and int(ticks, 16)
+        assert 0 < wait.until(timer, 20, "it will be asked") <= 700
 
 
 # ---- to others ----

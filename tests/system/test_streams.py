@@ -379,6 +379,24 @@ def test_a_slow_reader_is_closed_like_a_websocket(kennel, kind):
             assert event[1].startswith("1008 ") and s.event() is LAST
 
 
+@pytest.mark.parametrize("kind", [Stream, Events])
+def test_a_slow_reader_may_miss_some(start, worker, kind):
+    """As its route says; what it reads is whole all the same."""
+    k = start(shards=1, worker=worker, config=CONFIG.replace(
+        "stream = yes", "stream = yes\nslow = drop-old"))
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    small.connect(k.address)
+    path = "stream" if kind is Stream else "events"
+    with kind(small, f"/g/g/{path}?u=s") as s:
+        for _ in range(20):
+            say(k, "g", "many 20 60000")
+        say(k, "g", "all the last")
+        assert k.group("g") == [1]
+        heard = s.hear(b"the last" if kind is Stream else "the last")
+        assert len(heard) < 400
+
+
 # ---- the README ----
 
 def test_the_example_of_the_readme(start, installed):
@@ -436,6 +454,19 @@ def test_the_gateway_dies(start, worker):
     ws.goodbye()
     k.wait_group("g", [])
     k.exact()
+
+
+def test_the_operator_closes_them(kennel):
+    with events(kennel, "operated", "e-op") as e, \
+            stream(kennel, "operated", "s-op") as s:
+        for uid in "e-op", "s-op":
+            assert kennel.ctl("close", uid)
+        while (event := e.event())[0] != "close":
+            pass
+        assert event[1].startswith("1008 ")
+        assert e.event() is LAST
+        s.cut_off()
+    kennel.wait_group("operated", [])
 
 
 def test_the_shard_leaves(start, worker):

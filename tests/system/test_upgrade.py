@@ -1,7 +1,10 @@
 """Generations: which program a shard runs, and another one in its place."""
+import json
 import os
 import shutil
+import signal
 
+import pytest
 from kit import wait
 from kit.chat import Chat, crowd
 from kit.kennel import SHARDD
@@ -71,3 +74,166 @@ def test_a_script_is_read_from_what_was_opened(start, tmp_path):
     people = crowd(k, "room", "ab")
     for p in people:
         p.close()
+
+
+# ---- another program ----
+
+FAST = "[gateway]\nupgrade_hold = 200ms\ndrain = 1s\n"
+KEEP = "[gateway]\nupgrade_hold = 10m\ndrain = 1s\n"
+
+
+def upgrade(k, *args):
+    p = k.ctl(*args, "--json", check=False)
+    return p.returncode, json.loads(p.stdout)
+
+
+def pids(k):
+    return {s["pid"] for s in k.shards()}
+
+
+def programs(k):
+    return {program(s["pid"]) for s in k.shards()}
+
+
+def test_all_shards_run_the_new_program(start, tmp_path):
+    worker = copy(tmp_path)
+    k = start(shards=2, worker=worker, config=FAST)
+    old = pids(k), programs(k)
+    copy(tmp_path)
+    code, u = upgrade(k, "upgrade")
+    assert (code, u["phase"], u["ok"]) == (0, "none", True), u
+    assert len(k.shards()) == 2 and not pids(k) & old[0]
+    assert len(programs(k)) == 1 and not programs(k) & old[1]
+    assert {s["generation"] for s in k.shards()} == {2}
+    # What starts from now on is of the new one, and stays so.
+    k.kill_shard(k.shards()[0]["slot"])
+    wait.until(lambda: len(k.shards()) == 2 and len(programs(k)) == 1, 30)
+    assert not programs(k) & old[1]
+    with Chat(k, "room", "ann") as ann:
+        ann.goodbye()
+    k.exact()
+
+
+def test_usr2_is_an_upgrade(start, tmp_path):
+    worker = copy(tmp_path)
+    k = start(shards=1, worker=worker, config=FAST)
+    old = programs(k)
+    copy(tmp_path)
+    os.kill(k.pid, signal.SIGUSR2)
+    wait.until(lambda: k.status()["upgrade"]["ok"], 30)
+    assert len(k.shards()) == 1 and not programs(k) & old
+
+
+def test_a_worker_of_another_path(start, tmp_path):
+    k = start(shards=2, worker=copy(tmp_path), config=FAST)
+    other = tmp_path / "other"
+    other.mkdir()
+    code, u = upgrade(k, "upgrade", copy(other))
+    assert (code, u["ok"], u["worker"]) == (0, True, str(other / "shardd"))
+
+
+@pytest.mark.parametrize("program,why", [
+    ("/bin/false", "did not get ready"), ("/nowhere/shardd", None),
+    ("/etc/passwd", "denied"), ("/tmp", "denied"),
+    ("SCRIPT", "did not get ready")])
+def test_what_does_not_start_changes_nothing(start, tmp_path, program, why):
+    k = start(shards=2, config=FAST, deaths=True, faults="hello refused")
+    people = crowd(k, "room", "abcd")
+    old = pids(k)
+    if program == "SCRIPT":
+        script = tmp_path / "script"
+        script.write_text("#!/bin/sh\nexit 3\n")
+        script.chmod(0o755)
+        program = str(script)
+    p = k.ctl("upgrade", program, check=False)
+    assert p.returncode in (1, 2)
+    assert why is None or why in p.stderr.lower(), p.stderr
+    assert pids(k) == old
+    wait.until(lambda: len(k.status()["shards"]) == 2, 30)
+    for q in people:
+        q.say("still here")
+    for q in people:
+        q.close()
+    # And it can be tried again.
+    code, u = upgrade(k, "upgrade", SHARDD)
+    assert (code, u["ok"]) == (0, True), u
+    assert not pids(k) & old
+
+
+def test_back_leaves_everything_as_it_was(start, tmp_path):
+    worker = copy(tmp_path)
+    k = start(shards=3, worker=worker, config=KEEP)
+    old = pids(k)
+    copy(tmp_path)
+    assert k.ctl("commit", check=False).returncode == 1
+    assert k.ctl("back", check=False).returncode == 1
+    k.ctl("upgrade", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "holding", 60)
+    assert len(k.shards()) == 6
+    p = k.ctl("upgrade", check=False)
+    assert p.returncode == 1 and "commit, or back" in p.stderr
+    assert k.ctl("drain", "0", check=False).returncode == 1
+    k.ctl("back")
+    assert pids(k) == old
+    assert {s["generation"] for s in k.shards()} == {1}
+    u = k.status()["upgrade"]
+    assert (u["phase"], u["ok"]) == ("none", False)
+    k.exact()
+
+
+def test_canary_is_a_part_and_goes_on(start, tmp_path):
+    worker = copy(tmp_path)
+    k = start(shards=4, worker=worker, config=KEEP)
+    old = pids(k)
+    copy(tmp_path)
+    assert k.ctl("canary", "0%", check=False).returncode == 2
+    assert k.ctl("canary", "100%", check=False).returncode == 2
+    code, u = upgrade(k, "canary", "30%")
+    assert "error" not in u, u
+    assert (code, u["phase"], u["percent"], u["shards"]) == \
+        (0, "holding", 30, 2)
+    assert len(pids(k) - old) == 2 and old < pids(k)
+    assert k.ctl("commit", check=False).returncode == 1
+    k.ctl("upgrade", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "holding" and
+               k.status()["upgrade"]["percent"] == 100, 60)
+    assert len(pids(k) - old) == 4
+    k.ctl("commit")
+    assert len(pids(k)) == 4 and not pids(k) & old
+
+
+def test_a_new_shard_that_dies_is_a_reason_to_go_back(start, tmp_path):
+    worker = copy(tmp_path)
+    k = start(shards=2, worker=worker, config=KEEP)
+    old = pids(k)
+    copy(tmp_path)
+    k.ctl("upgrade", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "holding", 60)
+    new = next(s for s in k.shards() if s["pid"] not in old)
+    k.kill_shard(new["slot"])
+    # The one that was started in its place may be killed at once.
+    k.deaths = True
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "none", 60)
+    u = k.status()["upgrade"]
+    assert not u["ok"] and "died" in u["result"]
+    assert pids(k) == old
+
+
+def test_old_shards_that_are_on_demand_are_replaced_too(start, tmp_path):
+    """And one that crashes amid an upgrade."""
+    worker = copy(tmp_path)
+    k = start(shards=2, max_shards=3, limit=1, worker=worker, config=KEEP)
+    people = crowd(k, "room", "abc")
+    assert len(k.shards()) == 3
+    old = pids(k)
+    copy(tmp_path)
+    k.ctl("upgrade", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "holding", 60)
+    dead = k.kill_shard(0)
+    wait.until(lambda: dead not in pids(k), 30)
+    k.ctl("commit")
+    assert not pids(k) & old
+    assert {s["generation"] for s in k.shards()} == {2}
+    for p in people:
+        p.close()
+    k.exact()

@@ -101,8 +101,9 @@ START_TEST(channels_have_prefix_and_database)
 
 	ck_assert_str_eq(name, "k:bus:3:shard:n/1#00");
 	free(name);
-	name = bus_channel_room("k:", 0, slice_str("a:b"), slice_str("chat"));
-	ck_assert_str_eq(name, "k:bus:0:group:a%3Ab:chat");
+	name = bus_channel_room("k:", 0, slice_str("a:b"), slice_str("chat"),
+	    slice_str("n"));
+	ck_assert_str_eq(name, "k:bus:0:group:a%3Ab:chat:n");
 	free(name);
 }
 END_TEST

@@ -18,6 +18,8 @@
 #include "shardd/group/note.h"
 #include "shardd/client/payload.h"
 #include "shardd/group/replica.h"
+#include "shardd/group/seen.h"
+#include "shardd/group/shelf.h"
 #include "shardd/group/topics.h"
 #include "shardd/peers/wire.h"
 
@@ -26,6 +28,7 @@
 struct heard {				/* by one replica */
 	size_t	 n, readies;
 	char	 text[512][24];		/* "cast but=u: hello" */
+	uint64_t since[512];		/* only for those who joined after that */
 };
 
 static struct event_base	*base;
@@ -74,6 +77,7 @@ hear(struct replica *r, const char *how, struct slice uid, struct payload *p)
 	struct heard	*h = &heard[r->groups - shards];
 
 	ck_assert_uint_lt(h->n, nitems(h->text));
+	h->since[h->n] = 0;
 	snprintf(h->text[h->n++], sizeof(h->text[0]), "%s%s%.*s: %.*s",
 	    p->opcode == WS_BINARY ? "binary " : "", how, (int)uid.len,
 	    uid.len == 0 ? "" : uid.data, (int)(p->len > 12 ? 12 : p->len),
@@ -93,7 +97,10 @@ replica_whisper(struct replica *r, struct slice uid, struct payload *p,
 {
 	if (since > 0 && since >= r->joins)
 		return (0);
-	return (hear(r, "to ", uid, p));
+	hear(r, "to ", uid, p);
+	heard[r->groups - shards].since[heard[r->groups - shards].n - 1] =
+	    since;
+	return (1);
 }
 
 size_t
@@ -1164,6 +1171,248 @@ START_TEST(any_schedule_keeps_order)
 }
 END_TEST
 
+/* ---- who moves from one replica to another ---- */
+
+enum mover_state { MOVER_STAYS, MOVER_EXPECTED, MOVER_FENCED, MOVER_PACKED };
+
+/* As in tests/model/moving.py: it hears all, says nothing, and moves again and again. */
+static struct mover {
+	enum mover_state state;
+	size_t		 at, to;
+	size_t		 from;		/* what it heard of heard[at] begins there */
+	uint64_t	 joined;
+	struct shelf_user shelf;
+	struct capsule_mark *start, marks[SHARDS];
+	size_t		 nstart;
+	struct capsule	 cap;
+	int		 fenced, asked, moves, refused;
+	size_t		 n;
+	char		 got[512][24];	/* "i.who.number" */
+} mover;
+
+/* It gets one message. */
+static void
+mover_get(const char *text)
+{
+	ck_assert_uint_lt(mover.n, nitems(mover.got));
+	snprintf(mover.got[mover.n++], sizeof(mover.got[0]), "%s", text);
+}
+
+/* What its replica has heard since it came there. */
+static void
+mover_hear(void)
+{
+	struct heard	*h = &heard[mover.at];
+	const char	*text;
+
+	for (; mover.from < h->n; mover.from++) {
+		text = h->text[mover.from];
+		ck_assert_int_ne(strncmp(text, "missed", 6), 0);
+		if (strncmp(text, "binary to m:", 12) == 0) {
+			if (mover.joined > h->since[mover.from])
+				mover_get(text + 13);
+		} else if (strncmp(text, "all", 3) == 0)
+			mover_get(strchr(text, ':') + 2);
+	}
+}
+
+static void
+mover_fenced(int err, void *arg)
+{
+	ck_assert_int_eq(err, 0);
+	*(int *)arg = 1;
+}
+
+/* It is expected in another replica. */
+static void
+mover_expect(void)
+{
+	mover.to = (mover.at + 1 + (size_t)rand() % (SHARDS - 1)) % SHARDS;
+	ck_assert_int_eq(seen_expect(replicas[mover.to], &mover.shelf,
+	    &mover.start, &mover.nstart), 0);
+	mover.fenced = 0;
+	ck_assert_int_eq(fan_fence(replicas[mover.at]->neighbours, 0, 10000,
+	    mover_fenced, &mover.fenced), 0);
+	mover.state = MOVER_EXPECTED;
+}
+
+/* It is frozen, unless a whisper to it is being looked up. */
+static void
+mover_pack(void)
+{
+	struct replica	*r = replicas[mover.at];
+	int		 n;
+
+	if (!mover.fenced || fan_whispers_to(r->neighbours, slice_str("m")))
+		return;
+	mover_hear();
+	n = seen_marks(r, mover.marks, nitems(mover.marks));
+	ck_assert_int_gt(n, 0);
+	mover.cap = (struct capsule){ .marks = mover.marks,
+	    .nmarks = (size_t)n };
+	mover.asked = -1;
+	mover.state = MOVER_PACKED;
+}
+
+static void
+mover_kept(const struct shelf_said *said, void *arg)
+{
+	char	 text[24];
+
+	(void)arg;
+	if (said->type == GOSSIP_WHISPER && !slice_is(said->uid, "m"))
+		return;
+	snprintf(text, sizeof(text), "%.*s", (int)said->p->len,
+	    payload_data(said->p).data);
+	mover_get(text);
+}
+
+/* It is taken, when the new replica has caught up; or, at times, refused. */
+static void
+mover_land(void)
+{
+	struct replica	*r = replicas[mover.to];
+	uint64_t	 origin;
+
+	switch (seen_compare(r, &mover.shelf, mover.start, mover.nstart,
+	    &mover.cap, &origin)) {
+	case SEEN_BEHIND:
+		if (mover.asked != (int)origin)
+			fan_fence(r->neighbours, origin, 10000, mover_fenced,
+			    &mover.fenced);
+		mover.asked = (int)origin;
+		return;
+	case SEEN_NEVER:
+		ck_abort_msg("the log begins too late");
+	case SEEN_YES:
+		break;
+	}
+	if (rand() % 6 == 0)
+		mover.refused++;
+	else {
+		shelf_each(r->shelf, &mover.shelf, mover.marks,
+		    mover.cap.nmarks, 0, mover_kept, NULL);
+		mover.at = mover.to;
+		mover.from = heard[mover.at].n;
+		mover.joined = ++r->joins;
+		mover.moves++;
+	}
+	seen_expect_no_more(r, &mover.shelf);
+	free(mover.start);
+	mover.state = MOVER_STAYS;
+}
+
+/* One more thing that it does, perhaps. */
+static void
+mover_step(int may_begin)
+{
+	if (mover.state == MOVER_STAYS && may_begin && rand() % 4 == 0)
+		mover_expect();
+	else if (mover.state == MOVER_EXPECTED)
+		mover_pack();
+	else if (mover.state == MOVER_PACKED && rand() % 2 == 0)
+		mover_land();
+}
+
+/* Where the mover is, and where it is expected. */
+static void
+answer_lookup_of_mover(struct talker *t)
+{
+	lookup_found_cb	*cb = t->cb;
+	struct slice	 at[SHARDS];
+	size_t		 n = 0;
+
+	for (size_t i = 0; i < SHARDS; i++)
+		if (i == mover.at || (mover.state != MOVER_STAYS &&
+		    i == mover.to) || rand() % 4 == 0)
+			at[n++] = slice_str(addresses[i]);
+	t->cb = NULL;
+	cb(at, n, rand() % 10 == 0 ? ETIMEDOUT : 0, t->arg);
+}
+
+/* To all, or to the mover; to those here first. */
+static void
+say_to_mover(size_t i, size_t who)
+{
+	struct talker	*t = &talkers[i][who];
+	char		 text[64];
+	struct payload	*p;
+	int		 waiting;
+
+	snprintf(text, sizeof(text), "%zu.%zu.%d", i, who, (int)t->said++);
+	looking = t;
+	if (rand() % 2) {
+		p = payload_frame(WS_BINARY, slice_str(text));
+		replica_whisper(replicas[i], slice_str("m"), p, 0);
+		ck_assert_int_ne(whisper(i, "m", text, &waiting), -1);
+	} else {
+		p = payload_frame(WS_TEXT, slice_str(text));
+		replica_emit(replicas[i], p, slice_of(NULL, 0));
+		ck_assert_int_ne(cast(i, text, NULL, 1), -1);
+	}
+	payload_unref(p);
+}
+
+/* Of each talker all, once and in order. */
+static void
+check_mover(void)
+{
+	int	 at[SHARDS][TALKERS] = { 0 }, number;
+	size_t	 i, who;
+
+	mover_hear();
+	for (size_t n = 0; n < mover.n; n++) {
+		ck_assert_int_eq(sscanf(mover.got[n], "%zu.%zu.%d", &i, &who,
+		    &number), 3);
+		ck_assert_int_eq(number, at[i][who]);
+		at[i][who]++;
+	}
+	for (i = 0; i < SHARDS; i++)
+		for (who = 0; who < TALKERS; who++)
+			ck_assert_int_eq(at[i][who], SAYINGS);
+}
+
+START_TEST(any_schedule_of_moves_keeps_all)
+{
+	size_t	 left = SHARDS * TALKERS * SAYINGS, looks;
+
+	srand((unsigned)_i);
+	look.usable = 1;
+	whisper_ask = _i % 2 ? 8 : 1;
+	look.queue = looked_up;
+	begin_all();
+	for (size_t i = 0; i < SHARDS; i++)
+		replicas[i]->joins = 1;
+	mover.joined = ++replicas[0]->joins;
+	do {
+		struct talker	*t = &talkers[(size_t)rand() % SHARDS]
+				    [(size_t)rand() % TALKERS];
+		size_t		 k = (size_t)(t - talkers[0]);
+
+		if (t->cb != NULL && rand() % 2)
+			answer_lookup_of_mover(t);
+		else if (t->cb == NULL && t->said < SAYINGS) {
+			say_to_mover(k / TALKERS, k % TALKERS);
+			left--;
+		}
+		mover_step(left > 0);
+		if (rand() % 3 == 0)
+			turn();
+		looks = 0;
+		for (k = 0; k < SHARDS * TALKERS; k++)
+			looks += talkers[k / TALKERS][k % TALKERS].cb != NULL;
+	} while (left > 0 || looks > 0);
+	until(ndone == SHARDS * TALKERS * SAYINGS, 15000);
+	until((mover_step(0), mover.state == MOVER_STAYS), 15000);
+	for (int i = 0; i < 20; i++)
+		turn();
+	check_mover();
+	ck_assert_int_gt(mover.moves, 0);
+	for (size_t i = 0; i < SHARDS; i++)
+		ck_assert_ptr_null(replicas[i]->shelf);
+}
+END_TEST
+
 /* ---- gossip ---- */
 
 static struct kennel_slot	 slots[SHARDS];
@@ -1325,6 +1574,7 @@ main(void)
 	tcase_add_test(tc, a_dead_shard_does_not_keep_anybody_waiting);
 	tcase_add_test(tc, a_lost_link_fails_what_was_asked_over_it);
 	tcase_add_loop_test(tc, any_schedule_keeps_order, 0, 24);
+	tcase_add_loop_test(tc, any_schedule_of_moves_keeps_all, 0, 40);
 	tcase_add_test(tc, gossip_gathers_an_answer_from_each);
 	tcase_add_test(tc,
 	    gossip_has_a_deadline_and_late_answers_are_ignored);

@@ -54,7 +54,7 @@ static const char *
 each(const struct shelf_user *u, const struct capsule_mark *marks, size_t n)
 {
 	got[0] = '\0';
-	shelf_each(shelf, u, marks, n, got_cb, NULL);
+	shelf_each(shelf, u, marks, n, n == 0 ? 0 : 3, got_cb, NULL);
 	return (got);
 }
 

@@ -20,6 +20,7 @@ drop(void *data)
 
 /* One that is to be connected later. */
 static struct kennel_request	*later;
+static struct kennel_timer	*timer;
 
 static void
 go_on(void *arg)
@@ -27,6 +28,7 @@ go_on(void *arg)
 	struct kennel_request	*q = later;
 
 	(void)arg;
+	kennel_timer_free(timer);
 	later = NULL;
 	kennel_connect(q);
 }
@@ -57,8 +59,8 @@ receive(struct kennel_request *q)
 		later = q;
 		if (as != NULL)
 			kennel_request_become(q, as, strlen(as));
-		kennel_timer_new(kennel_request_query(q, "long", NULL) != NULL ?
-		    2500 : 100, 0, go_on, NULL);
+		timer = kennel_timer_new(kennel_request_query(q, "long", NULL) !=
+		    NULL ? 2500 : 100, 0, go_on, NULL);
 		return;
 	}
 	if (as == NULL)

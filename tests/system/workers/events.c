@@ -48,18 +48,32 @@ hello(struct events_socket *s, const struct events_message *m, void *arg)
 	events_emit(events_socket_server(s), "came", m->value, &others);
 }
 
+struct late {
+	struct events_ack *ack;
+	struct kennel_timer *timer;
+};
+
 static void
 late_cb(void *arg)
 {
-	events_answer(arg, events_integer(42));
+	struct late	*l = arg;
+
+	events_answer(l->ack, events_integer(42));
+	kennel_timer_free(l->timer);
+	free(l);
 }
 
 static void
 late(struct events_socket *s, const struct events_message *m, void *arg)
 {
+	struct late	*l = malloc(sizeof(*l));
+
 	(void)s, (void)arg;
-	kennel_timer_new((unsigned)m->value.u.integer, 0, late_cb,
-	    events_ack_keep(m->ack));
+	if (l == NULL)
+		abort();
+	l->ack = events_ack_keep(m->ack);
+	l->timer = kennel_timer_new((unsigned)m->value.u.integer, 0, late_cb,
+	    l);
 }
 
 static void
@@ -105,6 +119,7 @@ image_on_cb(void *arg)
 {
 	struct image	*i = events_incoming_data(arg);
 
+	kennel_timer_free(i->timer);
 	i->timer = NULL;
 	events_incoming_resume(arg);
 }

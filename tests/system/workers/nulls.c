@@ -82,6 +82,7 @@ no_socket(void)
 	FAILS(ENOTCONN, kennel_gossip(NULL, "x", 1, 0, slots, NULL));
 	FAILS(ENOTCONN, kennel_publish(NULL, topics, "x", 1, 0, done, NULL));
 	FAILS(ENOTCONN, kennel_tell(NULL, 0, "x", 1, "y", 1));
+	IS(kennel_send_many(NULL, 1, NULL) == 0);
 	FAILS(ENOTCONN, kennel_step(NULL, "x", 1, done, NULL));
 	FAILS(ENOTCONN, kennel_subscribe(NULL, "a"));
 	FAILS(ENOTCONN, kennel_unsubscribe(NULL, "a"));

@@ -1,0 +1,381 @@
+/* Who moves from shard to shard, and why. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/list.h"
+#include "common/log.h"
+#include "gatewayd/balance.h"
+#include "gatewayd/group.h"
+#include "gatewayd/journey.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/roster.h"
+#include "gatewayd/settings.h"
+#include "gatewayd/shard.h"
+#include "gatewayd/transfer.h"
+
+#define BALANCE_LOOK_MS		1000
+#define BALANCE_MS		600000	/* that evening out may take */
+#define BALANCE_APART		64	/* connections: not worth while before */
+#define BALANCE_APART_PART	10	/* nor before this part of the most */
+#define BALANCE_EVEN		4	/* the same, when it was asked for */
+#define BALANCE_AFTER_MS	10000	/* apart for so long */
+#define BALANCE_CLOSE_MS	1000	/* at least, for those who did not move */
+#define BALANCE_GATHER		64	/* connections of a group, at most, that is
+					   gathered in one shard */
+
+struct balancing {			/* a transfer */
+	struct list	 at;
+	struct balance	*all;
+	struct transfer	*transfer;
+	struct transfer_plan plan;	/* as it was asked for */
+	struct shard	*from, *to;	/* to: NULL: any */
+	uint64_t	 incarnation;	/* of from */
+	uint64_t	 deadline;	/* clock_ms; to be emptied by then; 0: it stays */
+	int		 more;		/* not only these are to move */
+};
+
+struct balance {
+	struct event_base *base;
+	const struct settings *settings;
+	struct placement *placement;
+	struct roster	*roster;
+	struct list	 list;
+	struct event	*timer;
+	int		 held;
+	int		 asked;		/* by the operator, and not done yet */
+	uint64_t	 apart;		/* clock_ms since when; 0: even */
+};
+
+static void	 balance_timer_cb(evutil_socket_t, short, void *);
+static void	 balance_done(struct transfer *, void *);
+
+struct balance *
+balance_new(struct event_base *base, const struct settings *settings,
+    struct placement *placement, struct roster *roster)
+{
+	struct timeval	 tv = clock_tv(BALANCE_LOOK_MS);
+	struct balance	*b;
+
+	if ((b = calloc(1, sizeof(*b))) == NULL)
+		return (NULL);
+	b->base = base;
+	b->settings = settings;
+	b->placement = placement;
+	b->roster = roster;
+	list_init(&b->list);
+	b->timer = event_new(base, -1, EV_PERSIST, balance_timer_cb, b);
+	if (b->timer != NULL && event_add(b->timer, &tv) == 0)
+		return (b);
+	balance_free(b);
+	errno = ENOMEM;
+	return (NULL);
+}
+
+void
+balance_free(struct balance *b)
+{
+	struct list		*l, *tmp;
+	struct balancing	*g;
+
+	if (b == NULL)
+		return;
+	list_each(l, tmp, &b->list) {
+		g = list_entry(l, struct balancing, at);
+		transfer_free(g->transfer);
+		free(g);
+	}
+	if (b->timer != NULL)
+		event_free(b->timer);
+	free(b);
+}
+
+/* ---- transfers ---- */
+
+/* May somebody be moved there? */
+static int
+balance_may(const struct shard *to, void *arg)
+{
+	const struct balancing	*g = arg;
+
+	if (g->plan.may != NULL)
+		return (g->plan.may(to, g->plan.arg));
+	return (to->state == SHARD_READY && !to->site->leaving &&
+	    (g->to == NULL || g->to == to));
+}
+
+/* Of s, or NULL. */
+static struct balancing *
+balance_from(const struct balance *b, const struct shard *s)
+{
+	struct list		*l, *tmp;
+	struct balancing	*g;
+
+	list_each(l, tmp, &b->list) {
+		g = list_entry(l, struct balancing, at);
+		if (g->from == s)
+			return (g);
+	}
+	return (NULL);
+}
+
+/* Begin one: NULL with errno. */
+static struct balancing *
+balance_begin(struct balance *b, struct shard *to,
+    const struct transfer_plan *plan)
+{
+	struct transfer_plan	 ours = *plan;
+	struct balancing	*g;
+
+	if (balance_from(b, plan->from) != NULL) {
+		errno = EBUSY;
+		return (NULL);
+	}
+	if ((g = calloc(1, sizeof(*g))) == NULL)
+		return (NULL);
+	g->all = b;
+	g->plan = *plan;
+	g->from = plan->from;
+	g->to = to;
+	g->incarnation = plan->from->incarnation;
+	ours.may = balance_may;
+	ours.done = balance_done;
+	ours.arg = g;
+	g->transfer = transfer_begin(b->base, roster_journeys(b->roster),
+	    b->placement, roster_shards(b->roster), &ours);
+	if (g->transfer == NULL) {
+		free(g);
+		return (NULL);
+	}
+	list_push(&b->list, &g->at);
+	return (g);
+}
+
+struct transfer *
+balance_transfer(struct balance *b, const struct transfer_plan *plan)
+{
+	struct balancing	*g = balance_begin(b, NULL, plan);
+
+	return (g == NULL ? NULL : g->transfer);
+}
+
+/* Who has not moved, or cannot, is closed, and s leaves. */
+static void
+balance_close(struct shard *s, uint64_t deadline)
+{
+	uint64_t	 now = clock_ms();
+	unsigned	 ms = deadline > now + BALANCE_CLOSE_MS ?
+			    (unsigned)(deadline - now) : BALANCE_CLOSE_MS;
+
+	shard_leave(s, ms);
+	shard_drain(s, ms, CLOSE_DRAINED);
+}
+
+size_t
+balance_empty(struct balance *b, struct shard *s, unsigned ms)
+{
+	const struct transfer_plan	 plan = { .from = s, .most = SIZE_MAX,
+					    .rate = b->settings->move_rate,
+					    .ms = ms };
+	struct balancing		*g = balance_from(b, s);
+
+	s->site->leaving = 1;
+	if (g != NULL) {
+		/* Some go already; all do when that is over. */
+		g->deadline = clock_ms() + ms;
+		g->more = 1;
+		transfer_stop(g->transfer);
+		return (s->site->count);
+	}
+	if ((g = balance_begin(b, NULL, &plan)) == NULL) {
+		balance_close(s, clock_ms() + ms);
+		return (0);
+	}
+	g->deadline = clock_ms() + ms;
+	return (transfer_count(g->transfer)->total);
+}
+
+/* A transfer is over: a shard that was to be emptied closes those who are left. */
+static void
+balance_done(struct transfer *t, void *arg)
+{
+	struct balancing		*g = arg;
+	const struct transfer_count	*n = transfer_count(t);
+	struct shard			*s = g->from;
+	uint64_t			 now = clock_ms();
+	int				 lives;
+
+	list_remove(&g->at);
+	lives = s->incarnation == g->incarnation && s->state == SHARD_READY;
+	log_info("shard slot=%" PRIu32 " moved=%zu of=%zu cannot=%zu", s->slot,
+	    n->moved, n->total, n->never);
+	if (g->plan.done != NULL)
+		g->plan.done(t, g->plan.arg);
+	else if (g->deadline != 0 && lives && g->more && g->deadline > now)
+		(void)balance_empty(g->all, s, (unsigned)(g->deadline - now));
+	else if (g->deadline != 0 && lives)
+		balance_close(s, g->deadline);
+	free(g);
+}
+
+int
+balance_busy(const struct balance *b, const struct shard *s)
+{
+	struct list		*l, *tmp;
+	const struct balancing	*g;
+
+	list_each(l, tmp, &b->list) {
+		g = list_entry(l, struct balancing, at);
+		if (s == NULL || g->from == s || g->to == s)
+			return (1);
+	}
+	return (0);
+}
+
+void
+balance_hold(struct balance *b, int on)
+{
+	b->held = on;
+	b->apart = 0;
+}
+
+/* ---- evening out ---- */
+
+/* The shards with most and with fewest connections: how far they are apart. */
+static size_t
+balance_ends(const struct balance *b, struct shard **most, struct shard **least)
+{
+	struct shard	*s;
+
+	*most = *least = NULL;
+	for (size_t i = 0; i < roster_nslots(b->roster); i++) {
+		s = roster_slot(b->roster, i);
+		if (s->state != SHARD_READY || s->site->leaving ||
+		    !s->site->usable)
+			continue;
+		if (*most == NULL || s->site->count > (*most)->site->count)
+			*most = s;
+		if (*least == NULL || s->site->count < (*least)->site->count)
+			*least = s;
+	}
+	return (*most == NULL ? 0 :
+	    (*most)->site->count - (*least)->site->count);
+}
+
+/* How far they may be apart. */
+static size_t
+balance_bound(const struct balance *b, const struct shard *most)
+{
+	size_t	 part = most == NULL ? 0 :
+		    most->site->count / BALANCE_APART_PART;
+
+	if (b->asked)
+		return (part / 5 > BALANCE_EVEN ? part / 5 : BALANCE_EVEN);
+	return (part > BALANCE_APART ? part : BALANCE_APART);
+}
+
+/* From the fullest to the emptiest, until they are half as far apart as they may be;
+ * how many are to move. */
+static size_t
+balance_level(struct balance *b)
+{
+	struct transfer_plan	 plan = { .rate = b->settings->balance_rate,
+				    .ms = BALANCE_MS };
+	struct balancing	*g;
+	struct shard		*most, *least;
+	size_t			 apart = balance_ends(b, &most, &least);
+	size_t			 bound = balance_bound(b, most);
+
+	if (apart <= bound || balance_busy(b, NULL))
+		return (0);
+	plan.from = most;
+	plan.most = (apart - bound / 2) / 2;
+	if ((g = balance_begin(b, least, &plan)) == NULL)
+		return (0);
+	log_info("balance from=%" PRIu32 " to=%" PRIu32 " connections=%zu",
+	    most->slot, least->slot, transfer_count(g->transfer)->total);
+	return (transfer_count(g->transfer)->total);
+}
+
+size_t
+balance_even(struct balance *b)
+{
+	size_t	 n;
+
+	b->asked = 1;
+	if ((n = balance_level(b)) == 0)
+		b->asked = 0;
+	return (n);
+}
+
+/*
+ * The parts of a small group that are scattered come to its largest one.  One group in
+ * a look: it is nothing that is in a hurry.
+ */
+static void
+balance_gather(struct balance *b)
+{
+	struct transfer_plan	 plan = { .most = SIZE_MAX,
+				    .rate = b->settings->balance_rate,
+				    .ms = BALANCE_MS };
+	struct list		*l, *tmp, *e, *tmp2;
+	const struct group	*g;
+	struct replica		*r, *large, *small;
+	size_t			 sum;
+
+	list_each(l, tmp, placement_groups(b->placement)) {
+		g = list_entry(l, struct group, at);
+		if (g->nreplicas < 2)
+			continue;
+		large = small = NULL;
+		sum = 0;
+		list_each(e, tmp2, &g->replicas) {
+			r = list_entry(e, struct replica, at);
+			sum += r->count;
+			if (large == NULL || r->count > large->count)
+				large = r;
+			if (small == NULL || r->count <= small->count)
+				small = r;
+		}
+		if (large == small || sum > BALANCE_GATHER ||
+		    sum > g->limit / 2 || !site_room(large->site) ||
+		    small->over > 0 || small->count == 0)
+			continue;
+		plan.from = small->site->owner;
+		plan.replica = small->id;
+		if (journey_possible(plan.from, large->site->owner, g->app) &&
+		    balance_begin(b, large->site->owner, &plan) != NULL)
+			return;
+	}
+}
+
+/* Are they even?  If not for a while, or if that was asked for, some move. */
+static void
+balance_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct balance	*b = arg;
+	struct shard	*most, *least;
+	size_t		 apart = balance_ends(b, &most, &least);
+	uint64_t	 now = clock_ms();
+
+	(void)fd, (void)what;
+	if (b->held || balance_busy(b, NULL))
+		return;
+	if (b->asked) {
+		if (balance_level(b) == 0)
+			b->asked = 0;
+		return;
+	}
+	if (!b->settings->balance)
+		return;
+	if (apart <= balance_bound(b, most)) {
+		b->apart = 0;
+		balance_gather(b);
+	} else if (b->apart == 0)
+		b->apart = now;
+	else if (now - b->apart >= BALANCE_AFTER_MS)
+		(void)balance_level(b);
+}

@@ -1,0 +1,43 @@
+/*
+ * Who of this node's connections move, and why: a shard is to be emptied, or some have
+ * more than others.  Everything else that moves connections (upgrade.h) asks for it
+ * here, too, so that a shard is one transfer's at a time.
+ */
+#ifndef GATEWAYD_BALANCE_H
+#define GATEWAYD_BALANCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct balance;
+struct event_base;
+struct placement;
+struct roster;
+struct settings;
+struct shard;
+struct transfer;
+struct transfer_plan;
+
+/* All is borrowed.  NULL with errno. */
+struct balance *balance_new(struct event_base *base,
+	    const struct settings *settings, struct placement *placement,
+	    struct roster *roster);
+void	 balance_free(struct balance *b);	/* b may be NULL */
+
+/*
+ * Empty a shard within ms: who can moves, the others are closed as by a drain, and it
+ * leaves.  Returns how many are to move; 0: nobody can.  s is READY.
+ */
+size_t	 balance_empty(struct balance *b, struct shard *s, unsigned ms);
+/* Even out now, not only what is far from even.  Returns how many are to move. */
+size_t	 balance_even(struct balance *b);
+/* Is a transfer from or to s, or any (NULL), under way? */
+int	 balance_busy(const struct balance *b, const struct shard *s);
+/* One of somebody else's; plan->done is called first.  NULL with errno, EBUSY: there
+ * is one from this shard. */
+struct transfer *balance_transfer(struct balance *b,
+	    const struct transfer_plan *plan);
+/* Nobody is evened out while this is on. */
+void	 balance_hold(struct balance *b, int on);
+
+#endif

@@ -1,0 +1,409 @@
+/* Connections of one shard that go to others. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gatewayd/group.h"
+#include "gatewayd/journey.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/shard.h"
+#include "gatewayd/transfer.h"
+
+#define TRANSFER_LOOK_MS	20
+#define TRANSFER_AGAIN_MS	500	/* for those that are busy */
+#define TRANSFER_IDLE_MS	10000	/* nobody has moved: it is of no use */
+#define TRANSFER_WINDOW		512	/* unanswered, of a journey */
+
+struct transfer {
+	struct event_base *base;
+	struct journeys	*journeys;
+	struct placement *placement;
+	struct shards	*shards;
+	struct transfer_plan plan;
+	uint64_t	 incarnation;	/* of plan.from */
+	struct transfer_count count;
+	struct journey	*by_slot[SLOTS_MAX];
+	size_t		 njourneys;
+	uint64_t	*ids;		/* of this round */
+	size_t		 nids, at;
+	size_t		 asked;		/* in this round */
+	int		 ending;	/* journeys were told so */
+	uint64_t	 deadline, looked, moved;	/* clock_ms */
+	double		 allowed;	/* that may be asked for now */
+	struct event	*timer;
+};
+
+static void	 transfer_timer_cb(evutil_socket_t, short, void *);
+static void	 transfer_moved(struct journey *, void *);
+static void	 transfer_stayed(struct journey *, uint64_t, int, struct slice,
+		    void *);
+static void	 transfer_journey_done(struct journey *, void *);
+
+static const struct journey_ops transfer_journey_ops = {
+	.moved = transfer_moved,
+	.stayed = transfer_stayed,
+	.done = transfer_journey_done,
+};
+
+/* ---- who, and where to ---- */
+
+/* Is it one of those that are to move? */
+static int
+transfer_meant(const struct transfer *t, const struct place *place)
+{
+	return (place_site(place) == t->plan.from->site && !place->http &&
+	    !place->moving && !place->stays && (t->plan.replica == 0 ||
+	    (place->replica != NULL &&
+	    place->replica->id == t->plan.replica)));
+}
+
+/* Cheap ones first: without a group, then small replicas; a replica together. */
+static int
+transfer_order(const void *a, const void *b)
+{
+	const struct replica	*x = (*(struct place *const *)a)->replica;
+	const struct replica	*y = (*(struct place *const *)b)->replica;
+
+	if (x == y)
+		return (0);
+	if (x == NULL || y == NULL)
+		return (x == NULL ? -1 : 1);
+	if (x->count != y->count)
+		return (x->count < y->count ? -1 : 1);
+	return (x->id < y->id ? -1 : 1);
+}
+
+/* Who is to move in this round: 0, or -1 (no memory). */
+static int
+transfer_collect(struct transfer *t)
+{
+	struct place	**places, *place;
+	size_t		 at = 0, n = 0, max = t->plan.from->site->count;
+
+	free(t->ids);
+	t->ids = NULL;
+	t->nids = t->at = t->asked = 0;
+	if (max == 0)
+		return (0);
+	if ((places = calloc(max, sizeof(*places))) == NULL)
+		return (-1);
+	while (n < max && (place = placement_next(t->placement, &at)) != NULL)
+		if (transfer_meant(t, place))
+			places[n++] = place;
+	qsort(places, n, sizeof(*places), transfer_order);
+	/* Ids take no more room than pointers. */
+	if ((t->ids = calloc(n == 0 ? 1 : n, sizeof(*t->ids))) == NULL) {
+		free(places);
+		return (-1);
+	}
+	for (size_t i = 0; i < n; i++)
+		t->ids[i] = places[i]->id;
+	t->nids = n;
+	free(places);
+	return (0);
+}
+
+/*
+ * Where a connection goes: where its group has most already, else where there are
+ * fewest connections.  NULL: nowhere now; *ever: later perhaps.
+ */
+static struct shard *
+transfer_target(const struct transfer *t, const struct place *place, int *ever)
+{
+	const struct group	*g = place->replica == NULL ? NULL :
+				    place->replica->group;
+	const struct replica	*r;
+	struct shard		*s, *best = NULL;
+	size_t			 most = 0;
+
+	*ever = 0;
+	for (size_t i = 0; i < t->shards->nslots; i++) {
+		s = &t->shards->slots[i];
+		if (s->site == NULL || !t->plan.may(s, t->plan.arg) ||
+		    !journey_possible(t->plan.from, s,
+		    g == NULL ? NULL : g->app))
+			continue;
+		*ever = 1;
+		if (!site_room(s->site))
+			continue;
+		r = g == NULL ? NULL : group_at(g, s->site);
+		if (r != NULL && !replica_room(r))
+			continue;
+		if (r != NULL ? best == NULL || r->count > most :
+		    most == 0 && (best == NULL ||
+		    s->site->count < best->site->count)) {
+			best = s;
+			most = r == NULL ? 0 : r->count;
+		}
+	}
+	return (best);
+}
+
+/* The journey to s, which may begin now, or NULL. */
+static struct journey *
+transfer_journey(struct transfer *t, struct shard *s)
+{
+	struct journey	**j = &t->by_slot[s->slot];
+
+	if (*j != NULL && journey_to(*j) != s)
+		return (NULL);		/* it is over, and will say so */
+	if (*j == NULL && (*j = journey_begin(t->journeys, t->plan.from, s,
+	    &transfer_journey_ops, t)) != NULL)
+		t->njourneys++;
+	return (*j);
+}
+
+/* Have one moved: 1, or 0: it stays for now; -1: too many are unanswered. */
+static int
+transfer_ask(struct transfer *t, struct place *place)
+{
+	struct journey	*j;
+	struct shard	*s;
+	int		 ever;
+
+	if ((s = transfer_target(t, place, &ever)) == NULL) {
+		if (!ever) {
+			place->stays = 1;
+			t->count.never++;
+		}
+		return (0);
+	}
+	if ((j = transfer_journey(t, s)) == NULL)
+		return (0);
+	if (journey_unanswered(j) >= TRANSFER_WINDOW)
+		return (-1);
+	return (journey_send(j, place) == 0);
+}
+
+/* ---- the transfer ---- */
+
+int
+transfer_possible(const struct shards *shards, const struct transfer_plan *plan)
+{
+	const struct shard	*s;
+
+	for (size_t i = 0; i < shards->nslots; i++) {
+		s = &shards->slots[i];
+		if (s->site != NULL && plan->may(s, plan->arg) &&
+		    journey_possible(plan->from, s, NULL))
+			return (1);
+	}
+	return (0);
+}
+
+struct transfer *
+transfer_begin(struct event_base *base, struct journeys *journeys,
+    struct placement *placement, struct shards *shards,
+    const struct transfer_plan *plan)
+{
+	struct transfer	*t;
+	struct place	*place;
+	size_t		 at = 0;
+
+	if (!transfer_possible(shards, plan)) {
+		errno = ENOTSUP;
+		return (NULL);
+	}
+	if ((t = calloc(1, sizeof(*t))) == NULL)
+		return (NULL);
+	t->base = base;
+	t->journeys = journeys;
+	t->placement = placement;
+	t->shards = shards;
+	t->plan = *plan;
+	t->incarnation = plan->from->incarnation;
+	t->looked = t->moved = clock_ms();
+	t->deadline = t->looked + plan->ms;
+	/* What could not move to others may move to these. */
+	while ((place = placement_next(placement, &at)) != NULL)
+		if (place_site(place) == plan->from->site)
+			place->stays = 0;
+	t->timer = evtimer_new(base, transfer_timer_cb, t);
+	if (t->timer == NULL || transfer_collect(t) == -1) {
+		transfer_free(t);
+		errno = ENOMEM;
+		return (NULL);
+	}
+	t->count.total = t->nids < plan->most ? t->nids : plan->most;
+	event_active(t->timer, EV_TIMEOUT, 1);
+	return (t);
+}
+
+void
+transfer_free(struct transfer *t)
+{
+	if (t == NULL)
+		return;
+	for (size_t i = 0; i < SLOTS_MAX; i++)
+		if (t->by_slot[i] != NULL)
+			journey_abandon(t->by_slot[i]);
+	if (t->timer != NULL)
+		event_free(t->timer);
+	free(t->ids);
+	free(t);
+}
+
+/* Nothing new is begun. */
+static void
+transfer_end(struct transfer *t, int stop)
+{
+	if (t->ending)
+		return;
+	t->ending = 1;
+	for (size_t i = 0; i < SLOTS_MAX; i++)
+		if (t->by_slot[i] != NULL)
+			journey_end(t->by_slot[i], stop);
+	event_active(t->timer, EV_TIMEOUT, 1);
+}
+
+void
+transfer_stop(struct transfer *t)
+{
+	transfer_end(t, 1);
+}
+
+const struct transfer_count *
+transfer_count(const struct transfer *t)
+{
+	return (&t->count);
+}
+
+const struct shard *
+transfer_from(const struct transfer *t)
+{
+	return (t->plan.from);
+}
+
+/* How many of its journeys' moves have no answer yet. */
+static size_t
+transfer_unanswered(const struct transfer *t)
+{
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < SLOTS_MAX; i++)
+		if (t->by_slot[i] != NULL)
+			n += journey_unanswered(t->by_slot[i]);
+	return (n);
+}
+
+/* Ask for as many as the pace allows. */
+static void
+transfer_go(struct transfer *t, uint64_t now)
+{
+	struct place	*place;
+	int		 rc;
+
+	t->allowed += (double)(now - t->looked) * t->plan.rate / 1000;
+	if (t->allowed > t->plan.rate / 5 + 1)
+		t->allowed = t->plan.rate / 5 + 1;
+	while (t->allowed >= 1 && t->at < t->nids &&
+	    t->count.moved + transfer_unanswered(t) < t->plan.most) {
+		place = placement_find(t->placement, t->ids[t->at]);
+		if (place == NULL || !transfer_meant(t, place)) {
+			t->at++;
+			continue;
+		}
+		if ((rc = transfer_ask(t, place)) == -1)
+			return;
+		t->at++;
+		t->asked += (size_t)rc;
+		t->allowed -= rc;
+	}
+}
+
+/*
+ * A round is over when all have been asked for and are answered.  Another one is worth
+ * while as long as it brings anything, or somebody was busy.
+ */
+static void
+transfer_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct transfer	*t = arg;
+	struct timeval	 tv = clock_tv(TRANSFER_LOOK_MS);
+	uint64_t	 now = clock_ms();
+	int		 gone = t->plan.from->incarnation != t->incarnation ||
+			    t->plan.from->state != SHARD_READY;
+
+	(void)fd, (void)what;
+	if (t->ending) {
+		if (t->njourneys > 0)
+			return;		/* the last one that is done wakes us */
+		t->plan.done(t, t->plan.arg);
+		transfer_free(t);
+		return;
+	}
+	if (gone || now >= t->deadline) {
+		transfer_end(t, 1);
+		return;
+	}
+	transfer_go(t, now);
+	t->looked = now;
+	if (t->count.moved >= t->plan.most) {
+		transfer_end(t, 0);
+		return;
+	}
+	if (t->at == t->nids && transfer_unanswered(t) == 0) {
+		if (t->asked == 0 || now - t->moved >= TRANSFER_IDLE_MS ||
+		    transfer_collect(t) == -1 ||
+		    t->nids == 0) {
+			transfer_end(t, 0);
+			return;
+		}
+		tv = clock_tv(TRANSFER_AGAIN_MS);
+	}
+	evtimer_add(t->timer, &tv);
+}
+
+/* ---- what the journeys tell ---- */
+
+static void
+transfer_moved(struct journey *j, void *arg)
+{
+	struct transfer	*t = arg;
+
+	(void)j;
+	t->count.moved++;
+	t->moved = t->looked;
+}
+
+static void
+transfer_stayed(struct journey *j, uint64_t id, int never, struct slice why,
+    void *arg)
+{
+	struct transfer	*t = arg;
+	struct place	*place = placement_find(t->placement, id);
+
+	(void)j;
+	log_escape(t->count.why, sizeof(t->count.why), why.data, why.len);
+	log_debug("transfer from=%" PRIu32 " id=%016" PRIx64 " stays%s: %s",
+	    t->plan.from->slot, id, never ? " for good" : "", t->count.why);
+	if (!never) {
+		t->count.failed++;
+		return;
+	}
+	t->count.never++;
+	if (place == NULL)
+		return;
+	place->stays = 1;
+	t->count.refused += place->replica != NULL;
+}
+
+/* A journey is over, perhaps before it was told to be. */
+static void
+transfer_journey_done(struct journey *j, void *arg)
+{
+	struct transfer	*t = arg;
+
+	for (size_t i = 0; i < SLOTS_MAX; i++)
+		if (t->by_slot[i] == j) {
+			t->by_slot[i] = NULL;
+			t->njourneys--;
+		}
+	if (t->ending && t->njourneys == 0)
+		event_active(t->timer, EV_TIMEOUT, 1);
+}

@@ -1,0 +1,687 @@
+/* Other workers in the place of those that run. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <jansson.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gatewayd/balance.h"
+#include "gatewayd/generation.h"
+#include "gatewayd/pauses.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/roster.h"
+#include "gatewayd/settings.h"
+#include "gatewayd/shard.h"
+#include "gatewayd/totals.h"
+#include "gatewayd/transfer.h"
+#include "gatewayd/upgrade.h"
+
+#define UPGRADE_LOOK_MS		50
+#define UPGRADE_TRANSFER_MS	600000	/* that the connections of a shard have */
+#define UPGRADE_ERRORS		10	/* ends with an error, before it matters */
+#define UPGRADE_ERRORS_TIMES	3	/* as often as with the old ones */
+#define UPGRADE_LEFT		10	/* that did not move, before it matters; */
+#define UPGRADE_LEFT_PART	10	/* and at least that part */
+
+enum upgrade_phase {
+	UPGRADE_NONE,
+	UPGRADE_STARTING,
+	UPGRADE_MOVING,
+	UPGRADE_HOLDING,
+	UPGRADE_COMMITTING,
+	UPGRADE_BACK,
+	UPGRADE_LEAVING		/* the new ones, after all have gone back */
+};
+static const char *const upgrade_phases[] = {
+	[UPGRADE_NONE]	= "none",
+	[UPGRADE_STARTING] = "starting",
+	[UPGRADE_MOVING] = "moving",
+	[UPGRADE_HOLDING] = "holding",
+	[UPGRADE_COMMITTING] = "committing",
+	[UPGRADE_BACK]	= "back",
+	[UPGRADE_LEAVING] = "leaving",
+};
+
+struct pair {			/* a shard, and the one that takes its place */
+	struct shard	*old, *new;
+	uint64_t	 was, is;	/* their incarnations */
+	unsigned	 moved;		/* percent of its connections, or tried to */
+	size_t		 total;		/* connections, if all were to move */
+};
+
+struct upgrade {
+	struct event_base *base;
+	const struct settings *settings;
+	struct placement *placement;
+	struct roster	*roster;
+	struct balance	*balance;
+	struct totals	*totals;
+	struct event	*timer;
+	enum upgrade_phase phase;
+	struct generation *old, *new;	/* new: held by the new shards, too */
+	unsigned	 number;	/* of new, for when it is gone */
+	unsigned	 percent;
+	struct pair	 pairs[SLOTS_MAX];
+	size_t		 npairs, at;	/* at: which of them is its turn */
+	struct transfer	*transfer;	/* under way */
+	struct transfer_count sum;	/* of those that are over */
+	size_t		 refused;	/* by the new program, of the last one */
+	char		 why[128];	/* the last one was */
+	struct pauses	 pauses;
+	uint64_t	 began, ended;	/* clock_ms */
+	uint64_t	 until;		/* clock_ms: holding, or starting */
+	char		 worker[512];
+	char		 result[256];	/* how it ended; "" while it goes on */
+	int		 ok;
+};
+
+static void	 upgrade_timer_cb(evutil_socket_t, short, void *);
+static void	 upgrade_transfer_done(struct transfer *, void *);
+static void	 upgrade_retreat(struct upgrade *, const char *, ...)
+		    __attribute__((format(printf, 2, 3)));
+
+struct upgrade *
+upgrade_new(struct event_base *base, const struct settings *settings,
+    struct placement *placement, struct roster *roster,
+    struct balance *balance, struct totals *totals)
+{
+	struct upgrade	*u;
+
+	if ((u = calloc(1, sizeof(*u))) == NULL)
+		return (NULL);
+	u->base = base;
+	u->settings = settings;
+	u->placement = placement;
+	u->roster = roster;
+	u->balance = balance;
+	u->totals = totals;
+	if ((u->timer = evtimer_new(base, upgrade_timer_cb, u)) == NULL) {
+		free(u);
+		errno = ENOMEM;
+		return (NULL);
+	}
+	return (u);
+}
+
+void
+upgrade_free(struct upgrade *u)
+{
+	if (u == NULL)
+		return;
+	event_free(u->timer);
+	free(u);
+}
+
+int
+upgrade_busy(const struct upgrade *u)
+{
+	return (u->phase != UPGRADE_NONE);
+}
+
+/* ---- its phases ---- */
+
+/* From one phase to the next; it is looked at now, and then again and again. */
+static void
+upgrade_enter(struct upgrade *u, enum upgrade_phase phase)
+{
+	if (u->phase != phase)
+		log_info("upgrade generation=%u phase=%s", u->number,
+		    upgrade_phases[phase]);
+	u->phase = phase;
+	event_active(u->timer, EV_TIMEOUT, 1);
+}
+
+/* It is over. */
+static void
+upgrade_end(struct upgrade *u, int ok, const char *how)
+{
+	u->ok = ok;
+	u->ended = clock_ms();
+	if (u->result[0] == '\0')
+		snprintf(u->result, sizeof(u->result), "%s", how);
+	log_info("upgrade generation=%u %s moved=%zu seconds=%" PRIu64 ".%" PRIu64
+	    " pause_max_us=%" PRIu64 ": %s", u->number, ok ? "done" : "undone",
+	    u->sum.moved, (u->ended - u->began) / 1000,
+	    (u->ended - u->began) / 100 % 10, u->totals->pause_max, u->result);
+	upgrade_enter(u, UPGRADE_NONE);
+	u->npairs = u->at = 0;
+	generation_set(&roster_shards(u->roster)->generations, &u->old, NULL);
+	generation_set(&roster_shards(u->roster)->generations, &u->new, NULL);
+	balance_hold(u->balance, 0);
+}
+
+/* Is it the process that it was, and does it serve? */
+static int
+upgrade_lives(const struct shard *s, uint64_t incarnation)
+{
+	return (s != NULL && s->incarnation == incarnation &&
+	    s->state == SHARD_READY && !s->hopeless);
+}
+
+/* The shards that are to have successors. */
+static void
+upgrade_pair(struct upgrade *u)
+{
+	struct shard	*s;
+
+	u->npairs = 0;
+	for (size_t i = 0; i < roster_nslots(u->roster); i++) {
+		s = roster_slot(u->roster, i);
+		if (s->state != SHARD_READY || s->site->leaving)
+			continue;
+		u->pairs[u->npairs++] = (struct pair){ .old = s,
+		    .was = s->incarnation };
+	}
+}
+
+/* How many pairs are this time's. */
+static size_t
+upgrade_turns(const struct upgrade *u)
+{
+	return ((u->npairs * u->percent + 99) / 100);
+}
+
+int
+upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
+    char *why, size_t size)
+{
+	struct generations	*gs = &roster_shards(u->roster)->generations;
+	struct generation	*g;
+
+	if (u->phase == UPGRADE_HOLDING && u->percent < 100 &&
+	    percent == 100 && worker.len == 0) {
+		u->percent = 100;	/* the others, too */
+		u->at = 0;
+		upgrade_enter(u, UPGRADE_STARTING);
+		return (0);
+	}
+	if (upgrade_busy(u)) {
+		snprintf(why, size, "an upgrade is under way: kennelctl commit, "
+		    "or back");
+		return (-1);
+	}
+	if (roster_leaving(u->roster)) {
+		snprintf(why, size, "the gateway leaves");
+		return (-1);
+	}
+	upgrade_pair(u);
+	if (u->npairs == 0 || u->npairs > SLOTS_MAX / 2) {
+		snprintf(why, size, u->npairs == 0 ? "no shard is ready" :
+		    "the new shards would need more than %d slots", SLOTS_MAX);
+		return (-1);
+	}
+	if (worker.len == 0)
+		worker = slice_str(u->settings->worker);
+	if (worker.len >= sizeof(u->worker)) {
+		snprintf(why, size, "%s", strerror(ENAMETOOLONG));
+		return (-1);
+	}
+	snprintf(u->worker, sizeof(u->worker), "%.*s", (int)worker.len,
+	    worker.data);
+	if ((g = generation_open(gs, u->worker)) == NULL) {
+		snprintf(why, size, "%s: %s", u->worker, strerror(errno));
+		return (-1);
+	}
+	generation_set(gs, &u->new, g);
+	generation_set(gs, &u->old, gs->current);
+	u->number = u->new->number;
+	u->percent = percent;
+	u->at = 0;
+	memset(&u->sum, 0, sizeof(u->sum));
+	pauses_begin(&u->pauses, u->totals);
+	u->began = clock_ms();
+	u->result[0] = u->why[0] = '\0';
+	u->ok = 0;
+	balance_hold(u->balance, 1);
+	log_info("upgrade generation=%u worker=%s shards=%zu of=%zu", u->number,
+	    u->worker, upgrade_turns(u), u->npairs);
+	upgrade_enter(u, UPGRADE_STARTING);
+	return (0);
+}
+
+int
+upgrade_back(struct upgrade *u, char *why, size_t size)
+{
+	if (u->phase != UPGRADE_STARTING && u->phase != UPGRADE_MOVING &&
+	    u->phase != UPGRADE_HOLDING) {
+		snprintf(why, size, u->phase == UPGRADE_NONE ?
+		    "there is no upgrade that could go back" :
+		    u->phase == UPGRADE_COMMITTING ?
+		    "it is committed: the old shards leave" :
+		    "it goes back already");
+		return (-1);
+	}
+	upgrade_retreat(u, "the operator wanted it back");
+	return (0);
+}
+
+int
+upgrade_commit(struct upgrade *u, char *why, size_t size)
+{
+	if (u->phase != UPGRADE_HOLDING || u->percent < 100) {
+		snprintf(why, size, u->phase == UPGRADE_NONE ?
+		    "there is no upgrade to be committed" :
+		    u->phase == UPGRADE_HOLDING ? "only a part has moved: "
+		    "kennelctl upgrade moves the rest, kennelctl back all back" :
+		    "not everybody has moved: try again when it is holding "
+		    "(kennelctl status)");
+		return (-1);
+	}
+	upgrade_enter(u, UPGRADE_COMMITTING);
+	return (0);
+}
+
+/* ---- forth ---- */
+
+/* Is it a shard of the new generation that serves? */
+static int
+upgrade_is_new(const struct shard *to, void *arg)
+{
+	const struct upgrade	*u = arg;
+
+	return (to->generation == u->new && to->state == SHARD_READY &&
+	    !to->site->leaving);
+}
+
+/* Is it an old one that serves? */
+static int
+upgrade_is_old(const struct shard *to, void *arg)
+{
+	const struct upgrade	*u = arg;
+
+	return (to->generation != u->new && to->state == SHARD_READY &&
+	    !to->site->leaving);
+}
+
+/* How many of a shard's connections are this time's: all, or a part. */
+static size_t
+upgrade_part(const struct upgrade *u, const struct shard *s)
+{
+	if (u->percent >= 100)
+		return (SIZE_MAX);
+	return ((s->site->count * u->percent + 99) / 100);
+}
+
+/* Connections of s to others.  0, or -1: nobody can. */
+static int
+upgrade_transfer(struct upgrade *u, struct shard *s, size_t most,
+    int (*may)(const struct shard *, void *))
+{
+	const struct transfer_plan	 plan = {
+		.from = s, .most = most, .rate = u->settings->move_rate,
+		.ms = UPGRADE_TRANSFER_MS, .may = may,
+		.done = upgrade_transfer_done, .arg = u
+	};
+
+	u->transfer = balance_transfer(u->balance, &plan);
+	return (u->transfer == NULL ? -1 : 0);
+}
+
+/* A new shard for this pair, which needs one: it is started, or waited for. */
+static void
+upgrade_start(struct upgrade *u, struct pair *p)
+{
+	if (p->new == NULL) {
+		if ((p->new = roster_spare(u->roster, u->new)) == NULL) {
+			upgrade_retreat(u, "a new shard could not be started: "
+			    "%s", strerror(errno));
+			return;
+		}
+		p->is = p->new->incarnation;
+		u->until = clock_ms() + SHARD_START_MS + 2000;
+		return;
+	}
+	if (upgrade_lives(p->new, p->is)) {
+		p->new->kept = 1;
+		if (u->percent >= 100)
+			upgrade_enter(u, UPGRADE_MOVING);
+		else if (++u->at == upgrade_turns(u)) {
+			u->at = 0;	/* a part of each goes to these */
+			upgrade_enter(u, UPGRADE_MOVING);
+		}
+	} else if (p->new->incarnation != p->is || clock_ms() > u->until)
+		upgrade_retreat(u, "the new program did not get ready%s%s",
+		    p->new->ended[0] == '\0' ? "" : ": ", p->new->ended);
+}
+
+/*
+ * Did many of an old shard not move that could have?  Either they are still to, or the
+ * new program does not want them.
+ */
+static int
+upgrade_stuck(const struct upgrade *u, const struct pair *p)
+{
+	struct place	*place;
+	size_t		 at = 0, left = u->refused;
+
+	while ((place = placement_next(u->placement, &at)) != NULL)
+		left += place_site(place) == p->old->site && !place->http &&
+		    !place->stays;
+	return (left > UPGRADE_LEFT && left > p->total / UPGRADE_LEFT_PART);
+}
+
+/* The connections of an old shard go to new ones: 1 as long as they do. */
+static int
+upgrade_move_one(struct upgrade *u, struct pair *p)
+{
+	int	 all = u->percent >= 100;
+
+	if (p->moved == u->percent) {
+		if (upgrade_lives(p->old, p->was) && upgrade_stuck(u, p)) {
+			upgrade_retreat(u, "too many connections of slot %"
+			    PRIu32 " could not be moved%s%s", p->old->slot,
+			    u->why[0] == '\0' ? "" : ": ", u->why);
+			return (1);
+		}
+		return (0);
+	}
+	if (!upgrade_lives(p->old, p->was))
+		return (0);
+	if (balance_busy(u->balance, p->old))
+		return (1);
+	p->moved = u->percent;
+	p->total = all ? p->old->site->count : 0;
+	u->refused = 0;
+	if (all)
+		p->old->retires = p->old->site->leaving = 1;
+	return (upgrade_transfer(u, p->old, upgrade_part(u, p->old),
+	    upgrade_is_new) == 0);
+}
+
+/* From one old shard to the next. */
+static void
+upgrade_move(struct upgrade *u)
+{
+	if (u->transfer != NULL || upgrade_move_one(u, &u->pairs[u->at]))
+		return;
+	if (++u->at < u->npairs) {
+		if (u->percent >= 100)
+			upgrade_enter(u, UPGRADE_STARTING);
+		return;
+	}
+	if (u->percent >= 100)
+		generation_use(&roster_shards(u->roster)->generations, u->new);
+	u->until = clock_ms() + u->settings->upgrade_hold_ms;
+	upgrade_enter(u, UPGRADE_HOLDING);
+}
+
+/* Ends with an error, and connections, of the old shards or the new ones. */
+static void
+upgrade_errors(const struct upgrade *u, int new, uint64_t *errors, uint64_t *taken)
+{
+	const struct shard	*s;
+
+	*errors = *taken = 0;
+	for (size_t i = 0; i < roster_nslots(u->roster); i++) {
+		s = roster_slot(u->roster, i);
+		if (s->site == NULL || (s->generation == u->new) != new)
+			continue;
+		*errors += s->errors;
+		*taken += s->site->taken;
+	}
+}
+
+/* Is something wrong with the new ones?  Then it goes back: 1. */
+static int
+upgrade_ails(struct upgrade *u)
+{
+	const struct pair	*p;
+	uint64_t		 errors, taken, before, had;
+
+	for (size_t i = 0; i < u->npairs; i++) {
+		p = &u->pairs[i];
+		if (p->new == NULL || p->new->state == SHARD_STARTING ||
+		    (p->new->incarnation == p->is &&
+		    p->new->state != SHARD_EMPTY))
+			continue;
+		if (u->phase == UPGRADE_STARTING && i == u->at)
+			continue;	/* it has not been ready yet */
+		upgrade_retreat(u, "a new shard, slot %" PRIu32 ", died: %s",
+		    p->new->slot, p->new->ended);
+		return (1);
+	}
+	upgrade_errors(u, 1, &errors, &taken);
+	upgrade_errors(u, 0, &before, &had);
+	if (errors < UPGRADE_ERRORS || taken == 0 || (had > 0 &&
+	    (double)errors / (double)taken <= UPGRADE_ERRORS_TIMES *
+	    (double)before / (double)had))
+		return (0);
+	upgrade_retreat(u, "%" PRIu64 " of %" PRIu64 " connections of the new "
+	    "shards ended with an error, of the old ones %" PRIu64 " of %" PRIu64,
+	    errors, taken, before, had);
+	return (1);
+}
+
+/* All have moved, or the part that was to: it is watched for a while. */
+static void
+upgrade_hold(struct upgrade *u)
+{
+	if (clock_ms() < u->until)
+		return;
+	if (u->percent >= 100) {
+		upgrade_enter(u, UPGRADE_COMMITTING);
+		return;
+	}
+	u->percent = 100;		/* the others, too */
+	u->at = 0;
+	upgrade_enter(u, UPGRADE_STARTING);
+}
+
+/* The old ones leave; whoever has not moved is closed as by a drain. */
+static void
+upgrade_finish(struct upgrade *u)
+{
+	struct shard	*s;
+	int		 left = 0;
+
+	for (size_t i = 0; i < roster_nslots(u->roster); i++) {
+		s = roster_slot(u->roster, i);
+		if (s->generation == NULL || s->generation == u->new)
+			continue;
+		s->kept = s->retires = 0;
+		if (s->state == SHARD_READY && !balance_busy(u->balance, s))
+			(void)balance_empty(u->balance, s,
+			    u->settings->drain_ms);
+		left |= s->state != SHARD_EMPTY;
+	}
+	if (!left)
+		upgrade_end(u, 1, "all shards are of the new program");
+}
+
+/* ---- back ---- */
+
+/* Something is wrong, or the operator wants it: everything is to be as before. */
+static void
+upgrade_retreat(struct upgrade *u, const char *fmt, ...)
+{
+	struct pair	*p;
+	va_list		 ap;
+
+	va_start(ap, fmt);
+	vsnprintf(u->result, sizeof(u->result), fmt, ap);
+	va_end(ap);
+	log_warn("upgrade generation=%u goes back: %s", u->number, u->result);
+	generation_use(&roster_shards(u->roster)->generations, u->old);
+	for (size_t i = 0; i < u->npairs; i++) {
+		p = &u->pairs[i];
+		if (p->old->retires && p->old->site != NULL &&
+		    p->old->incarnation == p->was)
+			p->old->site->leaving = 0;
+		p->old->retires = 0;
+		if (p->new == NULL)
+			continue;
+		p->new->kept = 0;
+		if (p->new->site != NULL)
+			p->new->site->leaving = 1;
+	}
+	u->at = 0;
+	if (u->transfer != NULL)
+		transfer_stop(u->transfer);
+	upgrade_enter(u, UPGRADE_BACK);
+}
+
+/* The connections of the new ones go back, a shard after the other. */
+static void
+upgrade_return(struct upgrade *u)
+{
+	struct pair	*p;
+
+	if (u->transfer != NULL)
+		return;
+	for (; u->at < u->npairs; u->at++) {
+		p = &u->pairs[u->at];
+		if (p->new == NULL || !upgrade_lives(p->new, p->new->incarnation)
+		    || p->new->generation != u->new)
+			continue;
+		p->new->site->leaving = 1;
+		if (upgrade_transfer(u, p->new, SIZE_MAX, upgrade_is_old) == 0) {
+			u->at++;
+			return;
+		}
+	}
+	upgrade_enter(u, UPGRADE_LEAVING);
+}
+
+/* The new ones leave. */
+static void
+upgrade_undo(struct upgrade *u)
+{
+	struct shard	*s;
+	int		 left = 0;
+
+	for (size_t i = 0; i < u->npairs; i++) {
+		if ((s = u->pairs[i].new) == NULL || s->generation != u->new)
+			continue;
+		s->kept = 0;
+		if (s->state == SHARD_READY && !balance_busy(u->balance, s))
+			(void)balance_empty(u->balance, s,
+			    u->settings->drain_ms);
+		else if (s->state == SHARD_STARTING)
+			shard_kill(s, "the upgrade goes back");
+		left |= s->state != SHARD_EMPTY;
+	}
+	if (!left)
+		upgrade_end(u, 0, "");
+}
+
+/* ---- time ---- */
+
+/* Look how things are, and do what is next. */
+static void
+upgrade_timer_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct upgrade	*u = arg;
+	struct timeval	 tv = clock_tv(UPGRADE_LOOK_MS);
+
+	(void)fd, (void)what;
+	if (u->phase == UPGRADE_NONE || roster_leaving(u->roster))
+		return;
+	evtimer_add(u->timer, &tv);
+	if (u->phase < UPGRADE_COMMITTING && upgrade_ails(u))
+		return;
+	switch (u->phase) {
+	case UPGRADE_STARTING:
+		upgrade_start(u, &u->pairs[u->at]);
+		break;
+	case UPGRADE_MOVING:
+		upgrade_move(u);
+		break;
+	case UPGRADE_HOLDING:
+		upgrade_hold(u);
+		break;
+	case UPGRADE_COMMITTING:
+		upgrade_finish(u);
+		break;
+	case UPGRADE_BACK:
+		upgrade_return(u);
+		break;
+	case UPGRADE_LEAVING:
+		upgrade_undo(u);
+		break;
+	case UPGRADE_NONE:
+		break;
+	}
+}
+
+/* A transfer is over. */
+static void
+upgrade_transfer_done(struct transfer *t, void *arg)
+{
+	struct upgrade			*u = arg;
+	const struct transfer_count	*n = transfer_count(t);
+
+	u->transfer = NULL;
+	u->refused = n->refused;
+	snprintf(u->why, sizeof(u->why), "%s", n->why);
+	u->sum.moved += n->moved;
+	u->sum.total += n->total;
+	u->sum.failed += n->failed;
+	u->sum.never += n->never;
+	event_active(u->timer, EV_TIMEOUT, 1);
+}
+
+/* ---- how far it is ---- */
+
+/* Connections that are still to move, at least. */
+static size_t
+upgrade_left(const struct upgrade *u)
+{
+	const struct pair	*p;
+	size_t			 n = 0;
+
+	if (u->phase != UPGRADE_STARTING && u->phase != UPGRADE_MOVING)
+		return (0);
+	for (size_t i = u->phase == UPGRADE_MOVING ? u->at : 0; i < u->npairs;
+	    i++) {
+		p = &u->pairs[i];
+		if (!upgrade_lives(p->old, p->was) || p->old->retires)
+			continue;
+		n += u->percent >= 100 ? p->old->site->count :
+		    p->moved == u->percent ? 0 : upgrade_part(u, p->old);
+	}
+	return (n);
+}
+
+json_t *
+upgrade_json(const struct upgrade *u)
+{
+	struct transfer_count	 sum = u->sum;
+	const struct transfer_count *now;
+	uint64_t		 end = u->phase == UPGRADE_NONE ? u->ended :
+				    clock_ms();
+	size_t			 left = upgrade_left(u);
+	json_t			*json;
+
+	if (u->transfer != NULL) {
+		now = transfer_count(u->transfer);
+		sum.moved += now->moved;
+		sum.failed += now->failed;
+		sum.never += now->never;
+	}
+	json = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+	    "s:I, s:I, s:s, s:b}",
+	    "phase", upgrade_phases[u->phase],
+	    "generation", (json_int_t)u->number,
+	    "worker", u->worker,
+	    "percent", (json_int_t)u->percent,
+	    "shards", (json_int_t)(u->npairs == 0 ? 0 : upgrade_turns(u)),
+	    "shards_done", (json_int_t)u->at,
+	    "moved", (json_int_t)sum.moved,
+	    "skipped", (json_int_t)sum.never,
+	    "failed", (json_int_t)sum.failed,
+	    "left", (json_int_t)left,
+	    "ms", (json_int_t)(end - u->began),
+	    "left_ms", (json_int_t)(left * 1000 / u->settings->move_rate),
+	    "result", u->result,
+	    "ok", u->ok);
+	if (json != NULL)
+		json_object_set_new(json, "pause_us",
+		    pauses_json(&u->pauses, u->totals));
+	return (json);
+}

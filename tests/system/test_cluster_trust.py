@@ -1,0 +1,226 @@
+"""Who may publish in Redis is not believed for that: a key is, where there is one."""
+import os
+import shutil
+import subprocess
+import threading
+
+import pytest
+from kit import kennel as kits
+from kit import metrics, redis, wait
+from kit.chat import Chat, settle
+from kit.pact import Pact
+from kit.wire import Closed
+from kit.ws import Ended, Refused
+
+KEY = "0123456789abcdef0123"
+
+
+@pytest.fixture
+def key(tmp_path):
+    path = tmp_path / "key"
+    path.write_text(KEY + "\n")
+    path.chmod(0o644)
+    tmp_path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def url(server):
+    server.start()
+    return f"unix:{server.path}"
+
+
+def node(start, name, url, key=None, **kw):
+    config = f"[gateway]\ncluster_key_file = {key}\n" if key else ""
+    return start("--node", name, redis=url, config=config, limit=2, **kw)
+
+
+class Ear:
+    """Hears all that nodes say, until close()."""
+
+    def __init__(self, server):
+        self.heard = []
+        self.r = redis.Redis(server.path)
+        self.r.sock.settimeout(None)
+        self.r("PSUBSCRIBE", "kennel:bus:*")
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        try:
+            while True:
+                self.heard.append(self.next())
+        except (OSError, ValueError):
+            pass
+
+    def next(self):
+        """(channel, bytes): frames are no text."""
+        f = self.r.file
+        if f.readline() != b"*4\r\n":
+            raise ConnectionError("over")
+        words = []
+        for _ in range(4):
+            n = int(f.readline()[1:])
+            words.append(f.read(n + 2)[:-2])
+        return words[2], words[3]
+
+    def close(self):
+        self.r.sock.shutdown(2)
+
+
+def bad(*nodes):
+    return sum(metrics.value(k, "kennel_bus_bad_total") for k in nodes)
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+def test_forged_garbled_and_repeated_messages_are_dropped(start, url, server,
+                                                          key, keyed):
+    pair = [node(start, n, url, key if keyed else None, faults="bus dropped")
+            for n in ("one", "two")]
+    ear = Ear(server)
+    people = [Chat(pair[i % 2], "g", f"u{i}") for i in range(4)]
+    settle(*people)
+    people[0].say("said once")
+    for p in people:
+        p.next(type="user:msg", text="said once")
+    wait.until(lambda: any(b"said once" in m for _, m in ear.heard), 10)
+    frames = list(ear.heard)
+    ear.close()
+    with redis.Redis(server.path) as r:
+        for channel, m in frames:       # all of it again
+            if m[2:3] != b"\x01":       # but HELLO, which says nothing new
+                r("PUBLISH", channel, m)
+        for channel, m in frames[:40]:
+            r("PUBLISH", channel, m[:len(m) // 2])
+            r("PUBLISH", channel, b"")
+            if keyed:                   # as somebody who has read them all
+                r("PUBLISH", channel, m.replace(b"said once", b"said evil"))
+                r("PUBLISH", channel, m[:-32])
+                r("PUBLISH", channel, m[:40] + b"\xff" * 8 + m[48:])
+    wait.until(lambda: bad(*pair) > len(frames), 20, "they are counted")
+    for p in people:
+        p.say("after " + p.name)
+    for p in people:
+        left = {"after " + o.name for o in people}
+        while left:
+            m = p.next(type="user:msg")
+            assert m["text"] not in ("said once", "said evil")
+            left.discard(m["text"])
+    for p in people:
+        p.close()
+
+
+def test_a_node_with_another_key_is_not_heard(start, url, key, tmp_path):
+    other = tmp_path / "other"
+    other.write_text("another key, long enough\n")
+    one, two = node(start, "one", url, key), node(start, "two", url, other)
+    a, b = Chat(one, "g", "a"), Chat(two, "g", "b")
+    one.wait_log("warn .*bus dropped=1 error=.a message without the cluster", 20)
+    a.say("x")
+    b.say("y")
+    assert a.next(type="user:msg")["text"] == "x"
+    assert b.next(type="user:msg")["text"] == "y"
+    a.close()
+    b.close()
+
+
+def test_without_a_key_a_node_stays_alone_where_others_could_speak():
+    """Said at the start; a Redis on this machine needs none."""
+    k = kits.Kennel("--node", "one", redis="redis://192.0.2.1:6379",
+                    ready=False)
+    k.wait_log("warn .*node=one is alone: others could speak for nodes in this "
+               "Redis.*give all nodes the same cluster_key_file", 20)
+    k.destroy()
+
+
+@pytest.mark.parametrize("text", ["short", ""])
+def test_a_key_that_is_none_is_refused(url, key, text):
+    key.write_text(text)
+    k = kits.Kennel(redis=url, ready=False,
+                    config=f"[gateway]\ncluster_key_file = {key}\n")
+    assert k.process.wait(wait.limit(20)) != 0
+    assert "cluster_key_file" in k.log()
+    k.destroy()
+
+
+def test_a_node_that_leaves_is_not_ready_first(start, url):
+    """The balancer sees it before anybody is refused or closed."""
+    k = start("--node", "one", redis=url,
+              config="[gateway]\nleave_pause = 3s\n")
+    a = Chat(k, "g", "a")
+    k.process.terminate()
+    wait.until(lambda: metrics.ask(k, "/readyz").status == 503, 3)
+    b = Chat(k, "g", "b")               # is still taken
+    b.say("hello")
+    a.next(type="user:msg", text="hello")
+    assert k.process.wait(wait.limit(30)) == 0
+    k.check_gone()
+    k.remove()
+
+
+def test_the_files_of_deploy_cluster_are_right(tmp_path):
+    """Two nodes, each with the file; the proxy knows both."""
+    yaml = pytest.importorskip("yaml")
+    there = os.path.join(kits.TOP, "deploy", "cluster")
+    with open(os.path.join(there, "docker-compose.yml")) as f:
+        services = yaml.safe_load(f)["services"]
+    assert sorted(services) == ["one", "proxy", "redis", "two"]
+    for s in services.values():
+        assert s["read_only"] and s["cap_drop"] == ["ALL"]
+    with open(os.path.join(there, "kennel.ini")) as f:
+        text = f.read().replace("/run/kennel-secrets", str(tmp_path))
+    (tmp_path / "cluster-key").write_text(KEY)
+    (tmp_path / "kennel.ini").write_text(text)
+    p = subprocess.run([kits.GATEWAYD, "--config", str(tmp_path / "kennel.ini"),
+                        "--redis", "redis://redis:6379/0", "--run-dir",
+                        "/tmp/kennel-none", "--worker", kits.SHARDD,
+                        "--check"], capture_output=True, text=True)
+    assert p.returncode == 0, p.stderr
+    if shutil.which("haproxy"):
+        p = subprocess.run(["haproxy", "-c", "-f",
+                            os.path.join(there, "haproxy.cfg")],
+                           capture_output=True, text=True)
+        assert "unknown keyword" not in p.stderr + p.stdout, p.stderr
+
+
+def test_a_rolling_restart_loses_no_confirmed_step(start, url):
+    """People count through whichever node takes them, while each is made again."""
+    config = "[gateway]\nleave_pause = 1s\ndrain = 3s\n"
+    nodes = [start("--node", n, redis=url, config=config, limit=2)
+             for n in ("one", "two")]
+    done = {"n": 0}
+    over = threading.Event()
+
+    def person(i):
+        """Comes back to whoever is ready; a step counts when it is heard."""
+        while not over.is_set():
+            for k in nodes:
+                try:
+                    with Pact(k, "r") as p:
+                        p.subscribe(f"counter:c{i}")
+                        while not over.is_set():
+                            p.count(f"c{i}", 1)
+                            p.until("counter")
+                            done[i] = done.get(i, 0) + 1
+                            over.wait(0.02)
+                except (OSError, Ended, Closed, Refused, AssertionError):
+                    over.wait(0.05)
+    people = [threading.Thread(target=person, args=(i,), daemon=True)
+              for i in range(4)]
+    for t in people:
+        t.start()
+    wait.until(lambda: len(done) == 5, 30, "all count")
+    for k in nodes:
+        assert k.term(40) == 0
+        mark = dict(done)
+        wait.until(lambda: all(done[i] > mark[i] + 10 for i in range(4)), 40,
+                   "the other node takes them")
+        k.start()
+        mark = dict(done)
+        wait.until(lambda: all(done[i] > mark[i] + 10 for i in range(4)), 40)
+    over.set()
+    for t in people:
+        t.join(30)
+    with redis.Redis(url[len("unix:"):]) as r:
+        for i in range(4):
+            kept = int(r("HGET", "kennel:store:r:pact:counters", f"c{i}"))
+            assert kept >= done[i], "what was heard is kept"

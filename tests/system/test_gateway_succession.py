@@ -1,0 +1,274 @@
+"""The gateway's place is taken by another one, and those who come meanwhile wait."""
+import os
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+from kit import kennel as kits
+from kit import wait
+from kit.chat import crowd, settle
+from kit.http import Http, get, request
+
+
+def connect(k):
+    """A request by a connection that is made now, whether anybody accepts it or not."""
+    s = socket.create_connection(("127.0.0.1", k.port), timeout=wait.limit(30))
+    s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    return s
+
+
+def answer(s):
+    data = b""
+    while True:
+        piece = s.recv(65536)
+        if not piece:
+            s.close()
+            return data
+        data += piece
+
+
+def held(k):
+    """Each shard holds what the gateway listens on."""
+    found = 0
+    inode = listening(k)
+    for s in k.shards():
+        links = set()
+        for n in os.listdir(f"/proc/{s['pid']}/fd"):
+            try:
+                links.add(os.readlink(f"/proc/{s['pid']}/fd/{n}"))
+            except OSError:
+                pass
+        found += f"socket:[{inode}]" in links
+    return found
+
+
+def listening(k):
+    """The inode of what listens on the port, or None."""
+    with open("/proc/net/tcp") as f:
+        for line in f.readlines()[1:]:
+            w = line.split()
+            if w[3] == "0A" and int(w[1].split(":")[1], 16) == k.port:
+                return w[9]
+    return None
+
+
+def test_who_connects_while_there_is_no_gateway_waits(start):
+    k = start(shards=2)
+    wait.until(lambda: held(k) == 2, 10)
+    people = crowd(k, "room", "abc")
+    inode = listening(k)
+    for _ in range(3):
+        k.kill_gateway()
+        waiting = [connect(k) for _ in range(100)]
+        assert listening(k) == inode
+        k.start()
+        for s in waiting:
+            assert answer(s).startswith(b"HTTP/1.1 200 ")
+        assert listening(k) == inode
+        wait.until(lambda: held(k) == 2, 10)
+    settle(*people)
+    for p in people:
+        p.close()
+    k.exact()
+
+
+def test_nobody_waits_for_ever(start):
+    """After 5 s without a gateway the shards let go, and serve on."""
+    k = start(shards=2)
+    wait.until(lambda: held(k) == 2, 10)
+    a, b = crowd(k, "room", "ab")
+    k.kill_gateway()
+    s = connect(k)
+    wait.until(lambda: listening(k) is None, 20)
+    with pytest.raises(OSError):
+        if answer(s) == b"":
+            raise OSError
+    with pytest.raises(ConnectionRefusedError):
+        connect(k)
+    settle(a, b)
+    k.start()
+    wait.until(lambda: held(k) == 2, 10)
+    assert get(k, "/healthz").status == 200
+    for p in a, b:
+        p.close()
+
+
+def test_who_leaves_on_purpose_leaves_nobody_waiting(start):
+    k = start(shards=2)
+    wait.until(lambda: held(k) == 2, 10)
+    a, b = crowd(k, "room", "ab")
+    http = Http(k.address)
+    http.write(request("GET", "/healthz"))
+    k.process.terminate()
+    k.wait_log("leaving")
+    wait.until(lambda: listening(k) is None, 10)
+    with pytest.raises(ConnectionRefusedError):
+        connect(k)
+    k.process.wait(wait.limit(30))
+
+
+def test_another_address_is_bound_and_the_old_one_let_go(start):
+    k = start(shards=2)
+    wait.until(lambda: held(k) == 2, 10)
+    old = k.port
+    k.kill_gateway()
+    k.port = None
+    k.start()
+    assert k.port != old
+    wait.until(lambda: held(k) == 2, 10)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", old), timeout=5)
+
+
+def test_a_port_that_is_another_ones_is_still_said(start):
+    """Shards live, but what is in use is not held by them."""
+    k = start(shards=1)
+    wait.until(lambda: held(k) == 1, 10)
+    k.kill_gateway()
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    port, k.port = k.port, taken.getsockname()[1]
+    k.start(ready=False)
+    assert k.process.wait(wait.limit(30)) != 0
+    assert "is another server running?" in k.log()
+    k.port = port
+    k.start()
+    taken.close()
+
+
+def test_a_unix_socket_is_given_back(start, tmp_path):
+    path = str(tmp_path / "web.sock")
+    k = start(shards=1, listen=("127.0.0.1:PORT", f"unix:{path} mode=0600"))
+    wait.until(lambda: held(k) == 1, 10)
+    for _ in range(2):
+        k.kill_gateway()
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(wait.limit(30))
+        s.connect(path)
+        s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+                  b"Connection: close\r\n\r\n")
+        k.start()
+        assert answer(s).startswith(b"HTTP/1.1 200 ")
+    k.stop()
+    assert not os.path.exists(path)
+
+
+# ---- another program, as planned ----
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path):
+    """A gatewayd of our own, that can be replaced: its path."""
+    path = str(tmp_path / "gatewayd")
+
+    def replace(by=kits.GATEWAYD):
+        shutil.copy(by, path + ".new")
+        os.rename(path + ".new", path)
+        return path
+    original = kits.GATEWAYD
+    replace(original)
+    monkeypatch.setattr(kits, "GATEWAYD", path)
+    return lambda by=original: replace(by)
+
+
+def inode(pid):
+    return os.stat(f"/proc/{pid}/exe").st_ino
+
+
+@pytest.mark.parametrize("redis", ["auto", "none"])
+def test_another_gateway_and_nobody_notices(start, own, redis):
+    """Half a head, an idle connection, a WebSocket, and who comes meanwhile."""
+    k = start(shards=2, redis=redis)
+    pid, was = k.pid, inode(k.pid)
+    people = crowd(k, "room", "abcd")
+    idle = Http(k.address)
+    assert idle.ask("GET", "/healthz").status == 200
+    wait.until(lambda: k.status()["home"] == 1, 10)
+    half = socket.create_connection(("127.0.0.1", k.port),
+                                    timeout=wait.limit(30))
+    half.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConn")
+    silent = socket.create_connection(("127.0.0.1", k.port),
+                                      timeout=wait.limit(30))
+    wait.until(lambda: k.status()["handshakes"] == 2, 10)
+    shards = {s["pid"] for s in k.shards()}
+    stop, failed, served = threading.Event(), [], []
+
+    def come():
+        while not stop.is_set():
+            try:
+                assert answer(connect(k)).startswith(b"HTTP/1.1 200 ")
+                served.append(1)
+            except (AssertionError, OSError) as e:
+                failed.append(repr(e))
+            time.sleep(0.01)
+    threads = [threading.Thread(target=come) for _ in range(3)]
+    for t in threads:
+        t.start()
+    try:
+        for _ in range(5):
+            own()
+            k.ctl("upgrade", "gateway")
+            assert k.process.poll() is None and k.pid == pid
+            assert inode(pid) != was
+            was = inode(pid)
+            assert idle.ask("GET", "/healthz").status == 200
+            wait.until(lambda: k.status()["home"] == 1, 10)
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+    assert failed == [] and len(served) > 10
+    half.sendall(b"ection: close\r\n\r\n")
+    assert answer(half).startswith(b"HTTP/1.1 200 ")
+    silent.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+                   b"Connection: close\r\n\r\n")
+    assert answer(silent).startswith(b"HTTP/1.1 200 ")
+    assert {s["pid"] for s in k.shards()} == shards
+    settle(*people)
+    for p in people:
+        p.close()
+    k.exact()
+
+
+def test_a_gateway_that_does_not_start_changes_nothing(start, own, tmp_path):
+    k = start(shards=1)
+    a, b = crowd(k, "room", "ab")
+    started = k.status()["started"]
+    own("/bin/false")
+    p = k.ctl("upgrade", "gateway", check=False)
+    assert p.returncode == 1 and "does not start" in p.stderr
+    os.unlink(tmp_path / "gatewayd")
+    p = k.ctl("upgrade", "gateway", check=False)
+    assert p.returncode == 1 and "No such file" in p.stderr
+    assert k.status()["started"] == started
+    assert get(k, "/healthz").status == 200
+    own()
+    k.ctl("upgrade", "gateway")
+    assert k.status()["started"] != started
+    settle(a, b)
+    for p in a, b:
+        p.close()
+
+
+def test_a_mistake_in_the_configuration_is_found_before(start, own):
+    k = start(shards=1, config="[gateway]\nbacklog = 100\n")
+    started = k.status()["started"]
+    with open(k.config, "a") as f:
+        f.write("nonsense = 1\n")
+    p = k.ctl("upgrade", "gateway", check=False)
+    assert p.returncode == 1 and "does not start" in p.stderr
+    assert k.status()["started"] == started
+
+
+def test_secrets_of_the_environment_are_kept(start, own):
+    k = start(shards=1, redis="none", env={"KENNEL_SIGNING_KEY": "secret42"})
+    for _ in range(2):
+        k.ctl("upgrade", "gateway")
+        with open(f"/proc/{k.pid}/environ", "rb") as f:
+            assert b"secret42" not in f.read()
+    # Only who knows the key becomes admin; see test_pact_admin.py.
+    assert k.status()["succession_fault"] == ""

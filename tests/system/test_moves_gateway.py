@@ -1,0 +1,244 @@
+"""The gateway has connections moved: emptied, evened out, upgraded."""
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+
+import pytest
+from kit import wait
+from kit.chat import Chat, crowd, settle
+from kit.kennel import SHARDD
+from kit.wire import Closed
+from kit.ws import Ended, WebSocket
+
+FAST = "[gateway]\nupgrade_hold = 100ms\ndrain = 5s\n"
+
+
+def copy(where, name="shardd"):
+    path = os.path.join(where, name)
+    shutil.copy(SHARDD, path + ".new")
+    os.rename(path + ".new", path)
+    return path
+
+
+def connections(k):
+    return {s["slot"]: s["connections"] for s in k.shards()}
+
+
+def test_drain_moves_everybody(start):
+    k = start(shards=3, limit=6)
+    people = crowd(k, "room", "abcdefghij")
+    slot = max(connections(k), key=lambda s: connections(k)[s])
+    n = connections(k)[slot]
+    assert n > 0
+    k.ctl("drain", str(slot))
+    settle(*people)
+    assert sum(connections(k).values()) == 10
+    t = k.status()["totals"]
+    assert t["moved"] == n, t
+    k.exact()
+    for p in people:
+        p.close()
+
+
+def test_upgrade_moves_everybody(start, tmp_path):
+    k = start(shards=2, limit=20, worker=copy(tmp_path), config=FAST)
+    people = crowd(k, "room", "abcdefghij")
+    old = {s["pid"] for s in k.shards()}
+    for _ in range(3):
+        copy(tmp_path)
+        k.ctl("upgrade")
+        u = k.status()["upgrade"]
+        assert (u["ok"], u["moved"], u["skipped"]) == (True, 10, 0), u
+        settle(*people)
+        k.exact()
+    assert not {s["pid"] for s in k.shards()} & old
+    for p in people:
+        p.close()
+
+
+def test_who_finds_no_room_elsewhere_is_closed(start):
+    """As before there were moves: 1012, after who could has moved."""
+    k = start(shards=2, limit=3, config="[gateway]\ndrain = 2s\n")
+    people = crowd(k, "room", "abcde")          # 3 and 2: one can move
+    p = k.ctl("drain", "0", "--json")
+    assert json.loads(p)["done"]
+    wait.until(lambda: sum(connections(k).values()) == 3, 10)
+    k.exact()
+
+
+def test_rebalance_fills_a_shard_that_is_new(start, tmp_path):
+    k = start(shards=2, limit=500)
+    people = [Chat(k, f"room{i % 10}", f"u{i}") for i in range(60)]
+    k.ctl("drain", "1")
+    k.ctl("restart", "1")
+    wait.until(lambda: connections(k).get(1) == 0, 20)
+    assert connections(k)[0] == 60
+    n = json.loads(k.ctl("rebalance", "--json"))["moving"]
+    assert n > 20
+    wait.until(lambda: abs(connections(k)[0] - connections(k)[1]) <= 8, 30)
+    assert sum(connections(k).values()) == 60
+    for i in range(10):
+        settle(*people[i::10])
+    k.exact()
+    for p in people:
+        p.close()
+
+
+def test_evening_out_by_itself(start):
+    k = start(shards=2, limit=500, config="[gateway]\nbalance = yes\n")
+    people = [WebSocket(k.address, f"/lobby/g{i % 40}/ws?u=u{i}")
+              for i in range(200)]
+    k.ctl("drain", "1")
+    k.ctl("restart", "1")
+    wait.until(lambda: connections(k).get(1) == 0, 20)
+    wait.until(lambda: connections(k)[1] >= 60 and
+               k.status()["moving"] == 0, 60)
+    assert sum(connections(k).values()) == 200
+    k.exact()
+    for p in people:
+        p.close()
+
+
+def test_words_stay_in_order_through_ten_upgrades(start, tmp_path):
+    k = start(shards=2, limit=20, worker=copy(tmp_path), config=FAST)
+    people = crowd(k, "room", "abcdef")
+    stop, sent = threading.Event(), [0] * len(people)
+
+    def talk(i):
+        while not stop.is_set():
+            people[i].say(f"{i}:{sent[i]}")
+            sent[i] += 1
+            time.sleep(0.005)
+    threads = [threading.Thread(target=talk, args=(i,))
+               for i in range(len(people))]
+    heard = [[] for _ in people]
+
+    def listen(i):
+        while True:
+            m = people[i].hear()
+            if m["type"] == "user:msg":
+                if m["text"] == "the end":
+                    return
+                heard[i].append(m["text"])
+    listeners = [threading.Thread(target=listen, args=(i,), daemon=True)
+                 for i in range(len(people))]
+    for t in threads + listeners:
+        t.start()
+    try:
+        for _ in range(10):
+            copy(tmp_path)
+            k.ctl("upgrade")
+            u = k.status()["upgrade"]
+            assert (u["ok"], u["moved"]) == (True, 6), u
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+    time.sleep(0.5)
+    people[0].say("the end")
+    for t in listeners:
+        t.join(wait.limit(20))
+        assert not t.is_alive()
+    for i, h in enumerate(heard):
+        for j in range(len(people)):
+            mine = [int(x.split(":")[1]) for x in h if x.startswith(f"{j}:")]
+            assert mine == list(range(sent[j])), (i, j, len(mine), sent[j])
+    k.exact()
+    for p in people:
+        p.close()
+
+
+# ---- who dies amid of it ----
+
+SLOW = "[gateway]\nupgrade_hold = 10m\ndrain = 2s\nmove_rate = 60\n"
+
+
+def alive(p):
+    """Is it still connected, and does the room hear it?"""
+    try:
+        p.users()
+        return True
+    except (Ended, Closed, OSError):
+        return False
+
+
+def amid(k, n=120):
+    """n people in rooms of 12, of whom some are on their way to another shard."""
+    people = [Chat(k, f"room{i // 12}", f"u{i}") for i in range(n)]
+    before = {p: p.shard() for p in people}
+    k.ctl("upgrade", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["moved"] > 15, 30)
+    return people, before
+
+
+def survivors(k, people):
+    left = [p for p in people if alive(p)]
+    wait.until(lambda: k.places() == len(left) and k.status()["moving"] == 0,
+               20)
+    k.exact()
+    for i in range(10):
+        settle(*[p for p in left if p.group == f"room{i}"])
+    return left
+
+
+@pytest.mark.parametrize("signo", [signal.SIGKILL, signal.SIGSEGV])
+def test_the_old_shard_dies(start, signo):
+    k = start(shards=2, limit=20, config=SLOW)
+    people, before = amid(k)
+    old = next(s for s in k.shards() if s["generation"] == 1 and
+               0 < s["connections"] < 60)
+    k.kill_shard(old["slot"], signo=signo)
+    n = k.status()["upgrade"]["moved"]
+    left = survivors(k, people)
+    # The others serve on, and so do those that had moved.
+    assert len(left) >= 60 + min(n, 15)
+    k.ctl("back", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "none", 60)
+    settle(*[p for p in left if p.group == "room0"])
+
+
+def test_the_new_shard_dies(start):
+    k = start(shards=2, limit=20, config=SLOW)
+    people, before = amid(k)
+    new = next(s for s in k.shards() if s["generation"] == 2)
+    k.kill_shard(new["slot"])
+    k.deaths = True
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "none", 60)
+    assert "died" in k.status()["upgrade"]["result"]
+    left = survivors(k, people)
+    assert len(left) >= 60
+    assert {s["generation"] for s in k.shards()} == {1}
+
+
+def test_the_gateway_dies(start):
+    """The shards go on; what was on its way is in one of them."""
+    k = start(shards=2, limit=20, config=SLOW)
+    people, before = amid(k)
+    k.kill_gateway()
+    k.start()
+    assert survivors(k, people) == people
+    k.ctl("upgrade", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["moved"] > 15, 30)
+    k.ctl("back", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "none", 60)
+    assert survivors(k, people) == people
+
+
+@pytest.mark.parametrize("who", ["old", "new"])
+def test_a_shard_hangs(start, who):
+    """SIGSTOP: nobody is lost by it, whichever it is."""
+    k = start(shards=2, limit=20, config=SLOW)
+    people, before = amid(k)
+    wanted = 1 if who == "old" else 2
+    s = next(s for s in k.shards() if s["generation"] == wanted and
+             0 < s["connections"] < 60)
+    k.stop_shard(s["slot"])
+    time.sleep(3)
+    os.kill(s["pid"], signal.SIGCONT)
+    assert survivors(k, people) == people
+    k.ctl("back", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "none", 90)
+    assert survivors(k, people) == people

@@ -1,0 +1,508 @@
+/* Connections that move, as the gateway has it, between shards that are played here. */
+#include <sys/socket.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <check.h>
+#include <event2/event.h>
+
+#include "common/clock.h"
+#include "gatewayd/journey.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/reserve.h"
+#include "gatewayd/settings.h"
+#include "gatewayd/shard.h"
+#include "gatewayd/totals.h"
+#include "gatewayd/transfer.h"
+#include "gatewayd/verify.h"
+#include "proto/channel.h"
+
+#define SHARDS		3
+#define ASKED_MAX	4096
+
+/* What a shard was told to move, and has not answered. */
+struct asked {
+	struct ctl	 m;
+	int		 named;		/* its new shard has said that it has it */
+};
+
+static struct event_base *base;
+static struct placement	*p;
+static struct shards	*all;
+static struct journeys	*js;
+static struct totals	 totals;
+static struct settings	 settings;
+static struct control	*peers[SHARDS];	/* the shards' ends */
+static struct asked	 asked[SHARDS][ASKED_MAX];
+static size_t		 nasked[SHARDS];
+static uint64_t		 ends[SHARDS][64];	/* journeys that are to end */
+static size_t		 nends[SHARDS];
+static uint64_t		 ferries[SHARDS];
+static int		 done, buried;
+static struct transfer_count count;
+static uint64_t		 next_id;
+
+static int
+peer_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
+    int cut, void *arg)
+{
+	int	 i = *(int *)arg;
+
+	(void)c, (void)fds;
+	switch (m->type) {
+	case CTL_FERRY:
+		ck_assert_uint_eq(nfds, 1);
+		ck_assert_int_eq(cut, 0);
+		ck_assert_uint_ne(m->journey, 0);
+		ck_assert_uint_ne(m->slot, i);
+		ferries[i]++;
+		break;
+	case CTL_MOVE:
+		asked[i][nasked[i]++].m = *m;
+		asked[i][nasked[i] - 1].named = 0;
+		break;
+	case CTL_JOURNEY_END:
+		ends[i][nends[i]++] = m->journey;
+		break;
+	case CTL_END:
+		break;
+	default:
+		ck_abort_msg("%s", ctl_name(m->type));
+	}
+	return (0);
+}
+
+static void
+peer_end_cb(struct control *c, const char *why, void *arg)
+{
+	(void)c, (void)why, (void)arg;
+}
+
+static int
+shard_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
+    int cut, void *arg)
+{
+	(void)c, (void)fds, (void)nfds, (void)cut;
+	ck_assert_int_eq(journeys_message(js, arg, m), 0);
+	return (0);
+}
+
+static void
+moved_cb(void *arg)
+{
+	(void)arg;
+}
+
+static void
+shard_cb(struct shard *s, void *arg)
+{
+	(void)s, (void)arg;
+}
+
+static const struct shard_ops shard_ops = { moved_cb, shard_cb, shard_cb };
+
+static void
+buried_cb(struct shard *s, void *arg)
+{
+	(void)arg;
+	buried++;
+	s->site->dead = 1;
+	placement_site_remove(p, s->site);
+	s->site = NULL;
+	s->incarnation = 0;
+}
+
+static void
+setup(void)
+{
+	static int	 slots[SHARDS] = { 0, 1, 2 };
+	struct shard	*s;
+	int		 fds[2];
+
+	base = event_base_new();
+	event_base_priority_init(base, 2);
+	memset(&settings, 0, sizeof(settings));
+	memset(&totals, 0, sizeof(totals));
+	settings.worker = strdup("/bin/true");
+	settings.run_dir = strdup("/nonexistent");
+	p = placement_new(7, NULL, NULL);
+	all = calloc(1, sizeof(*all));
+	ck_assert_int_eq(shards_init(all, base, &settings, p, NULL, &shard_ops,
+	    NULL), 0);
+	js = journeys_new(base, p, &totals, buried_cb, NULL);
+	for (uint32_t i = 0; i < SHARDS; i++) {
+		s = &all->slots[i];
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET |
+		    SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+		s->incarnation = 100 + i;
+		s->capsule = 2;
+		ck_assert_int_eq(shard_note_app(s, slice_str("chat"), 1), 0);
+		s->control = control_new(base, fds[0], "shard",
+		    shard_message_cb, NULL, peer_end_cb, s);
+		peers[i] = control_new(base, fds[1], "peer", peer_message_cb,
+		    NULL, peer_end_cb, &slots[i]);
+		s->site = placement_site_add(p, i, s->incarnation, 1000, s);
+		shard_move(s, SHARD_READY);
+		nasked[i] = nends[i] = ferries[i] = 0;
+	}
+	done = buried = 0;
+	next_id = 1;
+}
+
+static void
+teardown(void)
+{
+	ck_assert_int_eq(verify_placement(p), 0);
+	journeys_free(js);
+	for (size_t i = 0; i < SHARDS; i++) {
+		control_free(peers[i]);
+		control_free(all->slots[i].control);
+		all->slots[i].control = NULL;
+	}
+	placement_free(p);
+	shards_clear(all);
+	free(all);
+	free(settings.worker);
+	free(settings.run_dir);
+	event_base_free(base);
+}
+
+/* Let the loop go round, and whoever waits say what there is to say. */
+static void
+turn(void)
+{
+	for (int i = 0; i < 3; i++) {
+		for (size_t k = 0; k < SHARDS; k++) {
+			control_flush(peers[k]);
+			if (all->slots[k].control != NULL)
+				control_flush(all->slots[k].control);
+		}
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+}
+
+static struct place *
+take(const char *group, const char *uid)
+{
+	struct placement_ask	 ask = { .id = next_id++, .limit = 50,
+				    .app = slice_str("chat"),
+				    .group = slice_str(group),
+				    .uid = slice_str(uid) };
+	struct place		*place;
+
+	ck_assert_int_eq(placement_take(p, &ask, &place), PLACED);
+	return (place);
+}
+
+/* All are at shard 0 at first. */
+static void
+crowd(int n)
+{
+	char	 group[16], uid[16];
+
+	all->slots[1].site->usable = all->slots[2].site->usable = 0;
+	for (int i = 0; i < n; i++) {
+		snprintf(group, sizeof(group), "g%d", i % 7);
+		snprintf(uid, sizeof(uid), "u%d", i / 2);
+		ck_assert_ptr_eq(place_site(take(i % 5 == 0 ? NULL : group,
+		    uid)), all->slots[0].site);
+	}
+	all->slots[1].site->usable = all->slots[2].site->usable = 1;
+}
+
+static int
+may_cb(const struct shard *to, void *arg)
+{
+	(void)arg;
+	return (!to->site->leaving);
+}
+
+static void
+done_cb(struct transfer *t, void *arg)
+{
+	(void)arg;
+	count = *transfer_count(t);
+	done++;
+}
+
+static struct transfer *
+begin(size_t most, unsigned ms)
+{
+	const struct transfer_plan	 plan = { .from = &all->slots[0],
+					    .most = most, .rate = 100000,
+					    .ms = ms, .may = may_cb,
+					    .done = done_cb };
+
+	return (transfer_begin(base, js, p, all, &plan));
+}
+
+static void
+say(int i, enum ctl_type type, const struct ctl *about, uint32_t flags)
+{
+	struct ctl	 m = *about;
+
+	m.type = type;
+	m.flags = flags;
+	if (type == CTL_ARRIVED) {
+		m.replica = about->neighbour;
+		m.neighbour = about->replica;
+		m.time = 50;
+	}
+	ck_assert_int_eq(control_send(peers[i], &m, NULL), 0);
+}
+
+/* The shard where the second seat is. */
+static int
+there(uint64_t id)
+{
+	const struct reserve	*v = reserve_find(p, id);
+
+	ck_assert_ptr_nonnull(v);
+	return ((int)(v->arrived ? place_site(v->place)->slot : v->site->slot));
+}
+
+static int
+draw(int n)
+{
+	return ((int)(random() % n));
+}
+
+/* A shard has nothing to answer any more: its journeys end as they were told. */
+static void
+farewell(int i)
+{
+	struct ctl	 m = { .type = CTL_JOURNEY_DONE };
+
+	if (nasked[i] > 0)
+		return;
+	while (nends[i] > 0) {
+		m.journey = ends[i][--nends[i]];
+		ck_assert_int_eq(control_send(peers[i], &m, NULL), 0);
+	}
+}
+
+/* One of those that shard 0 was asked to move is answered, in some way. */
+static void
+answer(int busy, int never)
+{
+	size_t		 k;
+	struct asked	*a;
+	int		 to, dice = draw(100);
+
+	if (nasked[0] == 0)
+		return;
+	k = (size_t)draw((int)nasked[0]);
+	a = &asked[0][k];
+	to = there(a->m.id);
+	if (a->named || dice >= busy + never) {
+		/* Either is said first. */
+		if (!a->named && draw(2)) {
+			say(to, CTL_ARRIVED, &a->m, 0);
+			a->named = 1;
+			turn();
+			return;
+		}
+		say(0, CTL_MOVED, &a->m, 0);
+		turn();
+		if (!a->named)
+			say(to, CTL_ARRIVED, &a->m, 0);
+	} else
+		say(0, CTL_STAYED, &a->m, dice < never ? CTL_F_NEVER : 0);
+	*a = asked[0][--nasked[0]];
+	turn();
+}
+
+/* Until the transfer is over, or 20 s. */
+static void
+run(int busy, int never)
+{
+	uint64_t	 deadline = clock_ms() + 20000;
+
+	while (done == 0 && clock_ms() < deadline) {
+		turn();
+		if (nasked[0] == 0) {
+			farewell(0);
+			usleep(500);
+		} else
+			answer(busy, never);
+		if (draw(16) == 0)
+			ck_assert_int_eq(verify_placement(p), 0);
+	}
+	ck_assert_int_eq(done, 1);
+}
+
+START_TEST(all_go_whoever_speaks_first)
+{
+	srandom(1);
+	crowd(300);
+	all->slots[0].site->leaving = 1;
+	ck_assert_ptr_nonnull(begin(SIZE_MAX, 20000));
+	run(20, 0);
+	ck_assert_uint_eq(all->slots[0].site->count, 0);
+	ck_assert_uint_eq(count.moved, 300);
+	ck_assert_uint_eq(totals.moved, 300);
+	ck_assert_uint_eq(count.never, 0);
+	ck_assert_uint_gt(count.failed, 0);
+	ck_assert_uint_eq(placement_count(p), 300);
+	ck_assert_uint_eq(placement_moving(p), 0);
+	ck_assert_uint_eq(totals.pauses[0] + totals.pauses[HISTOGRAM_SUM] > 0, 1);
+	ck_assert_uint_eq(ferries[0], ferries[1] + ferries[2]);
+}
+END_TEST
+
+START_TEST(those_that_cannot_are_asked_once)
+{
+	srandom(2);
+	crowd(200);
+	all->slots[0].site->leaving = 1;
+	ck_assert_ptr_nonnull(begin(SIZE_MAX, 20000));
+	run(0, 30);
+	ck_assert_uint_gt(count.never, 20);
+	ck_assert_uint_eq(all->slots[0].site->count, count.never);
+	ck_assert_uint_eq(count.moved, 200 - count.never);
+}
+END_TEST
+
+START_TEST(as_many_as_were_to)
+{
+	srandom(3);
+	crowd(200);
+	ck_assert_ptr_nonnull(begin(70, 20000));
+	run(10, 10);
+	ck_assert_uint_eq(count.moved, 70);
+	ck_assert_uint_eq(all->slots[0].site->count, 130);
+}
+END_TEST
+
+START_TEST(the_time_is_over)
+{
+	srandom(4);
+	crowd(50);
+	ck_assert_ptr_nonnull(begin(SIZE_MAX, 50));
+	run(100, 0);
+	ck_assert_uint_eq(count.moved, 0);
+	ck_assert_uint_eq(all->slots[0].site->count, 50);
+}
+END_TEST
+
+START_TEST(nobody_moves_where_it_is_not_possible)
+{
+	crowd(10);
+	all->slots[0].capsule = 1;
+	ck_assert_ptr_null(begin(SIZE_MAX, 1000));
+	all->slots[0].capsule = 2;
+	all->slots[1].capsule = 0;
+	all->slots[2].site->leaving = 1;
+	ck_assert_ptr_null(begin(SIZE_MAX, 1000));
+	ck_assert(!journey_possible(&all->slots[0], &all->slots[2], "other"));
+	ck_assert(journey_possible(&all->slots[0], &all->slots[2], "chat"));
+	/* It packs what the other one cannot read. */
+	all->slots[0].apps[0].blob = 2;
+	ck_assert(!journey_possible(&all->slots[0], &all->slots[2], "chat"));
+	ck_assert(journey_possible(&all->slots[2], &all->slots[0], "chat"));
+}
+END_TEST
+
+/* What the other one has been sent is its own; the rest is lost with the dead. */
+START_TEST(the_old_shard_dies)
+{
+	struct shard	*s = &all->slots[0];
+	struct ctl	 m = { .type = CTL_JOURNEY_DONE };
+	size_t		 arrived = 0;
+
+	srandom(5);
+	crowd(100);
+	ck_assert_ptr_nonnull(begin(SIZE_MAX, 20000));
+	while (nasked[0] < 40)
+		turn();
+	s->site->usable = 0;
+	control_free(s->control);
+	s->control = NULL;
+	ck_assert_int_eq(journeys_dead(js, s), 1);
+	shard_move(s, SHARD_SILENT);
+	for (size_t i = 0; i < nasked[0]; i++)
+		if (i % 3 == 0) {
+			say(there(asked[0][i].m.id), CTL_ARRIVED,
+			    &asked[0][i].m, 0);
+			arrived++;
+		}
+	turn();
+	ck_assert_int_eq(buried, 0);
+	for (int i = 1; i < SHARDS; i++)
+		for (size_t k = 0; k < nasked[0]; k++) {
+			m.journey = asked[0][k].m.journey;
+			ck_assert_int_eq(control_send(peers[i], &m, NULL), 0);
+		}
+	turn();
+	ck_assert_int_eq(buried, 1);
+	ck_assert_uint_eq(placement_count(p), arrived);
+	ck_assert_uint_eq(placement_moving(p), 0);
+	for (int i = 0; i < 1000 && done == 0; i++) {
+		turn();
+		usleep(1000);
+	}
+	ck_assert_int_eq(done, 1);
+}
+END_TEST
+
+START_TEST(the_new_shard_dies)
+{
+	struct shard	*s = &all->slots[1];
+	size_t		 lost;
+
+	srandom(6);
+	crowd(100);
+	all->slots[2].site->leaving = 1;
+	ck_assert_ptr_nonnull(begin(SIZE_MAX, 20000));
+	while (nasked[0] < 40)
+		turn();
+	for (int i = 0; i < 10; i++)
+		answer(0, 0);
+	lost = s->site->count - s->site->expected;
+	control_free(s->control);
+	s->control = NULL;
+	ck_assert_int_eq(journeys_dead(js, s), 0);
+	buried_cb(s, NULL);
+	shard_move(s, SHARD_EMPTY);
+	/* One of them had been given away, as far as it knows. */
+	for (size_t i = 0; i < nasked[0]; i++)
+		say(0, i == 0 ? CTL_MOVED : CTL_STAYED, &asked[0][i].m, 0);
+	nasked[0] = 0;
+	run(0, 0);
+	ck_assert_uint_eq(placement_moving(p), 0);
+	ck_assert_uint_ge(placement_count(p), 100 - lost - 1);
+	ck_assert_uint_lt(placement_count(p), 100);
+}
+END_TEST
+
+int
+main(void)
+{
+	const TTest	*const tests[] = {
+		all_go_whoever_speaks_first,
+		those_that_cannot_are_asked_once,
+		as_many_as_were_to,
+		the_time_is_over,
+		nobody_moves_where_it_is_not_possible,
+		the_old_shard_dies,
+		the_new_shard_dies,
+	};
+	Suite	*s = suite_create("journey");
+	TCase	*t = tcase_create("journey");
+	SRunner	*sr;
+	int	 failed;
+
+	tcase_set_timeout(t, 50);
+	tcase_add_checked_fixture(t, setup, teardown);
+	for (size_t i = 0; i < nitems(tests); i++)
+		tcase_add_test(t, tests[i]);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return (failed != 0);
+}
