@@ -99,9 +99,11 @@ def test_messages_cross_both_ways(host, peers):
             a.room(["r"], "probe")
             return any(kind == TO_ROOM for kind, *_ in list(h2.got))
         wait.until(heard)
-        while b.fence(a):
-            pass
+        a.all("mark")                   # behind the last of them
+        wait.until(lambda: any(o["event"] == "mark" for _, o, _ in list(h2.got)))
         h2.taken(len(h2.got))
+        while b.message()[0] != "mark":
+            pass
         values = ((STRING, "ü\0".encode(), "ü\0"), (INTEGER, b"\xfb" + b"\xff" * 5, -5),
                   (BOOLEAN, b"\1", True), (OBJECT, b'{"b":[1]}', {"b": [1]}),
                   (BINARY, b"\0\xff", {"type": "Buffer", "data": [0, 255]}))
