@@ -288,6 +288,22 @@ complete_listeners(struct settings *s)
 	buf_clear(&b);
 }
 
+/* What the workers are to know of other clusters, which are said in words of their
+ * own. */
+static void
+complete_uplinks(struct settings *s)
+{
+	struct buf	 b = { 0 };
+
+	uplinks_tell(&s->uplinks, &b);
+	if (b.len > 0) {
+		if (buf_add(&b, "", 1) == -1)
+			settings_have(NULL);
+		settings_option(s, "uplinks", b.data)->said = 1;
+	}
+	buf_clear(&b);
+}
+
 void
 complete_routes(struct settings *s)
 {
@@ -295,6 +311,7 @@ complete_routes(struct settings *s)
 
 	routes_policies(s->routes, complete_policy_cb, s);
 	complete_listeners(s);
+	complete_uplinks(s);
 
 	routes_links(s->routes, complete_link_cb, &links);
 	settings_option(s, "links", buf_add(&links, "", 1) == -1 ? "" :

@@ -226,6 +226,8 @@ configuration_section_cb(void *arg, const char *section, const char *label,
 			inlets_drop_built_in(&l->s->inlets);
 		return (inlets_section(&l->s->inlets, label, why));
 	}
+	if (strcmp(section, "uplink") == 0)
+		return (uplinks_section(&l->s->uplinks, label, why));
 	if (strcmp(section, "route") != 0)
 		return (0);
 	if (l->routes != l->origin) {
@@ -283,6 +285,16 @@ configuration_listener_cb(void *arg, const char *key, const char *value,
 	return (inlets_option(&l->s->inlets, key, value, why));
 }
 
+/* A key of [uplink NAME]. */
+static int
+configuration_uplink_cb(void *arg, const char *key, const char *value,
+    const char **why)
+{
+	struct load	*l = arg;
+
+	return (uplinks_option(&l->s->uplinks, key, value, why));
+}
+
 /* A key of the route that is being read. */
 static int
 configuration_route_cb(void *arg, const char *key, const char *value,
@@ -303,6 +315,7 @@ configuration_read(struct load *l, const char *worker, char *text, size_t size)
 		{ "ape", "*", configuration_ape_cb, NULL },
 		{ "listener", "*", configuration_listener_cb, NULL },
 		{ "route", "*", configuration_route_cb, NULL },
+		{ "uplink", "*", configuration_uplink_cb, NULL },
 	};
 	struct settings		*s = l->s;
 	struct config_error	 err;
@@ -332,6 +345,8 @@ configuration_read(struct load *l, const char *worker, char *text, size_t size)
 	if (s->limit != 0)
 		serving_set_limit(s, s->limit);
 	if (inlets_check(&s->inlets, why, sizeof(why)) == 0 &&
+	    uplinks_check(&s->uplinks, settings_find(s, "app.host"), why,
+	    sizeof(why)) == 0 &&
 	    routes_check(s->routes, why, sizeof(why)) == 0 &&
 	    serving_check(s, why, sizeof(why)) == 0)
 		return (0);

@@ -198,6 +198,7 @@ settings_free(struct settings *s)
 	for (size_t i = 0; i < ROW_N; i++)
 		free(s->read[i]);
 	inlets_clear(&s->inlets);
+	uplinks_clear(&s->uplinks);
 	for (size_t i = 0; i < s->noptions; i++) {
 		free(s->options[i].key);
 		free(s->options[i].value);

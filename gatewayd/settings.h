@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "gatewayd/inlet.h"
+#include "gatewayd/uplinks.h"
 
 #define RUN_DIR_MAX	80	/* bytes; a socket's path has at most 107 */
 
@@ -26,6 +27,7 @@ struct settings_option {		/* what workers are told */
 struct settings {
 	char		*worker;		/* path, resolved */
 	struct inlets	 inlets;		/* where clients come in */
+	struct uplinks	 uplinks;		/* to other clusters */
 	unsigned	 shards, max_shards;
 	unsigned	 limit;			/* 0: as the routes say */
 	uint64_t	 flags;			/* keys that flags gave, a bit each */

@@ -9,8 +9,10 @@
 #include "shardd/events/frames.h"
 #include "shardd/events/handlers.h"
 #include "shardd/events/handshake.h"
+#include "shardd/events/holder.h"
 #include "shardd/events/incoming.h"
 #include "shardd/events/inside.h"
+#include "shardd/events/uplink.h"
 #include "shardd/events/outgoing.h"
 #include "shardd/events/relay.h"
 #include "shardd/events/sockets.h"
@@ -147,6 +149,10 @@ app_onstart(struct kennel_replica *r)
 	v->events = kennel_replica_app(r)->arg;
 	v->replica = r;
 	list_init(&v->outgoing);
+	if (holder_start(v) == -1) {
+		free(v);
+		return (-1);
+	}
 	kennel_replica_set_data(r, v);
 	return (0);
 }
@@ -156,6 +162,7 @@ app_onstop(struct kennel_replica *r)
 {
 	struct events_server	*v = kennel_replica_data(r);
 
+	holder_stop(v);
 	outgoing_clear(v);
 	relay_clear(v);
 	rooms_clear(&v->rooms);
@@ -210,7 +217,7 @@ app_begin(struct events_socket *s)
 	if (app_settings_read(s) == -1)
 		return (-1);
 	return (s->speaks == SPEAKS_D1 ? app_register(s) :
-	    handshake_begin(s, app_register));
+	    handshake_begin(s, app_register, holder_accept));
 }
 
 static int
@@ -220,6 +227,8 @@ app_onopen(struct kennel_socket *ks)
 				    kennel_socket_replica(ks));
 	struct events_socket	*s;
 
+	if (v == NULL && kennel_socket_data(ks) != NULL)
+		return (holder_dialled(ks));
 	if (v == NULL || !kennel_socket_raw(ks)) {
 		log_warn("events: a client without a group, or not by a "
 		    "listener, cannot be served");
@@ -231,7 +240,7 @@ app_onopen(struct kennel_socket *ks)
 	if (app_begin(s) == 0)
 		return (0);
 	kennel_socket_set_data(ks, NULL);
-	free(s);
+	sockets_free(s);
 	return (-1);
 }
 
@@ -240,8 +249,10 @@ app_ondata(struct kennel_socket *ks, const char *data, size_t len)
 {
 	struct events_socket	*s = kennel_socket_data(ks);
 
-	return (s->handshake != NULL ? handshake_input(s, data, len) :
-	    frames_input(s, data, len));
+	if (s->handshake != NULL)
+		return (handshake_input(s, data, len));
+	return (s->registered ? frames_input(s, data, len) :
+	    uplink_input(s, data, len));
 }
 
 static void
@@ -280,8 +291,10 @@ app_onclose(struct kennel_socket *ks, const struct kennel_close *c)
 		handshake_end(s);
 	if (s->registered)
 		app_unregister(s);
+	if (s->link != NULL)
+		uplink_gone(s);
 	kennel_socket_set_data(ks, NULL);
-	free(s);
+	sockets_free(s);
 }
 
 static void
@@ -290,6 +303,7 @@ app_onlost(struct kennel_replica *r, uint64_t neighbour,
 {
 	(void)uids, (void)n, (void)flags;
 	relay_neighbour_gone(kennel_replica_data(r), neighbour);
+	holder_neighbour_gone(kennel_replica_data(r), neighbour);
 }
 
 static void

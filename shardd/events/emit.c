@@ -13,7 +13,7 @@
 const char *
 events_socket_id(const struct events_socket *s)
 {
-	return (kennel_socket_uid(s->socket, NULL));
+	return (s->id.data);
 }
 
 struct events_server *

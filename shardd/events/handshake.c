@@ -30,6 +30,7 @@ struct handshake {
 	char		 seed[PROOF_SEED + 1];
 	struct kennel_timer *timer;
 	handshake_done_cb *done;
+	handshake_link_cb *link;
 };
 
 static void	 handshake_timer_cb(void *arg);
@@ -103,7 +104,8 @@ handshake_timer_cb(void *arg)
 }
 
 int
-handshake_begin(struct events_socket *s, handshake_done_cb *done)
+handshake_begin(struct events_socket *s, handshake_done_cb *done,
+    handshake_link_cb *link)
 {
 	struct handshake	*h;
 	int			 r;
@@ -118,6 +120,7 @@ handshake_begin(struct events_socket *s, handshake_done_cb *done)
 	if ((h = calloc(1, sizeof(*h))) == NULL)
 		return (-1);
 	h->done = done;
+	h->link = link;
 	h->frame_max = s->in.max;
 	s->in.max = HANDSHAKE_FRAME_MAX;
 	s->handshake = h;
@@ -172,6 +175,21 @@ handshake_proof_right(struct events_socket *s, struct slice proof)
 	return (right);
 }
 
+/* s says that it is a host: 0, or -1 with *why. */
+static int
+handshake_link(struct events_socket *s, const struct fasttcp_frame *f,
+    const char **why)
+{
+	handshake_link_cb	*link = s->handshake->link;
+
+	*why = "a host name that is no string";
+	if (f->data_type != FASTTCP_STRING)
+		return (-1);
+	s->in.max = s->handshake->frame_max;
+	handshake_end(s);
+	return (link(s, f->data, why));
+}
+
 /* s says f, of dialect 2: 0, or -1 with *why. */
 static int
 handshake_frame(struct events_socket *s, const struct fasttcp_frame *f,
@@ -180,9 +198,10 @@ handshake_frame(struct events_socket *s, const struct fasttcp_frame *f,
 	struct handshake	*h = s->handshake;
 
 	if (h->stage == PROVEN) {
-		*why = "neither a client nor anything else that is served";
-		return (f->type != FASTTCP_DOWNLINK ? -1 :
-		    handshake_over(s, fasttcp_d2));
+		*why = "neither a client nor a host";
+		return (f->type == FASTTCP_UPLINK ?
+		    handshake_link(s, f, why) : f->type != FASTTCP_DOWNLINK ?
+		    -1 : handshake_over(s, fasttcp_d2));
 	}
 	*why = "no proof";
 	if (f->type != FASTTCP_AUTH_HMAC || f->data_type != FASTTCP_STRING)

@@ -10,6 +10,8 @@
 
 #include <sys/types.h>
 
+#include "common/bytes.h"
+
 struct events_socket;
 
 #define HANDSHAKE_MS		10000	/* defaults: until a client is registered, */
@@ -18,8 +20,13 @@ struct events_socket;
 /* s is to be registered, in the dialect that it has now: 0, or -1. */
 typedef int	handshake_done_cb(struct events_socket *s);
 
+/* s is another host, of that name, and will be no client: 0, or -1 with *why. */
+typedef int	handshake_link_cb(struct events_socket *s, struct slice host,
+		    const char **why);
+
 /* s speaks dialect 2, or either.  0, or -1, said in the log. */
-int	 handshake_begin(struct events_socket *s, handshake_done_cb *done);
+int	 handshake_begin(struct events_socket *s, handshake_done_cb *done,
+	    handshake_link_cb *link);
 /* s, whose handshake is under way, has sent these bytes: as frames_input(). */
 ssize_t	 handshake_input(struct events_socket *s, const char *data, size_t len);
 /* s has gone amid its handshake. */

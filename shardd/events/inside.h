@@ -33,6 +33,7 @@ struct events {				/* an application */
 	void		*downlink_arg;
 };
 
+struct targets;
 struct events_server {			/* the part of a group that is here */
 	struct events	*events;
 	struct kennel_replica *replica;
@@ -49,6 +50,14 @@ struct events_server {			/* the part of a group that is here */
 	struct kennel_timer *timer;	/* while there are relays */
 	/* Answers that clients owe. */
 	struct bag	 asked;		/* struct asked */
+	/* The network of hosts. */
+	struct holder	*holder;	/* NULL: we are no host of it */
+	struct slice	 host;		/* our name there; empty: none */
+	struct list	 links;		/* struct uplink */
+	const struct uplink_ops *uplink_ops;
+	void		(*say_far)(struct events_server *v,
+			    const struct targets *t,
+			    const struct fasttcp_frame *f);
 };
 
 struct events_socket {			/* a client */
@@ -81,15 +90,15 @@ struct events_socket {			/* a client */
 	uint8_t		 speaks;	/* enum speaks */
 	uint8_t		 psk_optional;	/* without a key any proof is good */
 	uint32_t	 handshake_ms, silence_ms;
+	struct uplink	*link;		/* it is a link, and no client */
+	struct slice	 id;		/* terminated */
+	char		*own_id;	/* malloc'd, unless that is its uid */
 };
 
 static inline struct slice
 socket_id(const struct events_socket *s)
 {
-	struct slice	 id;
-
-	id.data = kennel_socket_uid(s->socket, &id.len);
-	return (id);
+	return (s->id);
 }
 
 /* The next id for a frame to s: its own counter, from 2 up, and from 1 after the

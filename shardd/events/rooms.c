@@ -124,6 +124,8 @@ rooms_join(struct rooms *all, struct roomer *r, struct slice name)
 	room->stays[room->n++] = s;
 	list_push(&r->in, &s->at);
 	r->n++;
+	if (all->changed != NULL)
+		all->changed(all, room);
 	return (0);
 }
 
@@ -140,6 +142,8 @@ rooms_part(struct rooms *all, struct stay *s)
 	list_remove(&s->at);
 	s->roomer->n--;
 	spare_put(s, sizeof(*s));
+	if (all->changed != NULL)
+		all->changed(all, room);
 	if (room->n == 0)
 		rooms_end(all, room);
 }

@@ -38,6 +38,8 @@ struct stay {
 struct rooms {
 	struct map	 by_name;
 	struct bag	 pairs;
+	/* A room has one member more, or less; may be NULL. */
+	void		(*changed)(struct rooms *all, struct room *room);
 };
 
 /* Zero-initialised is empty and valid; cleared when nobody is in one. */

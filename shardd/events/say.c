@@ -123,6 +123,8 @@ say(struct events_server *v, struct events_socket *by,
 				    .event = f->event };
 
 	say_here(v, t, f);
+	if (v->say_far != NULL)
+		v->say_far(v, t, f);
 	if (kennel_replica_neighbour(v->replica, 0) == 0)
 		return (0);
 	return (say_tell(v, by, 0, &w, f->data));

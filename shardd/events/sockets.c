@@ -33,6 +33,38 @@ sockets_reserve(struct events_server *v)
 	return (0);
 }
 
+/* s's id: its uid, or where we are a host of a network host/down/xx/uid, xx being the
+ * first of the uid, as others find it by the host.  0, or -1 without memory. */
+static int
+sockets_set_id(struct events_socket *s)
+{
+	const struct slice	 host = s->server->host;
+	struct buf		 b = { 0 };
+	size_t			 cut;
+
+	s->id.data = kennel_socket_uid(s->socket, &s->id.len);
+	if (host.len == 0 || s->id.len == 0)
+		return (0);
+	cut = s->id.len < 4 ? 1 : 2;
+	buf_addf(&b, "%.*s/down/%.*s/%.*s", (int)host.len, host.data, (int)cut,
+	    s->id.data, (int)(s->id.len - cut), s->id.data + cut);
+	buf_add(&b, "", 1);
+	if (b.failed) {
+		buf_clear(&b);
+		return (-1);
+	}
+	s->own_id = b.data;
+	s->id = slice_of(b.data, b.len - 1);
+	return (0);
+}
+
+void
+sockets_free(struct events_socket *s)
+{
+	free(s->own_id);
+	free(s);
+}
+
 struct events_socket *
 sockets_new(struct events_server *v, struct kennel_socket *ks)
 {
@@ -42,6 +74,10 @@ sockets_new(struct events_server *v, struct kennel_socket *ks)
 		return (NULL);
 	s->server = v;
 	s->socket = ks;
+	if (sockets_set_id(s) == -1) {
+		free(s);
+		return (NULL);
+	}
 	s->last_id = ID_REGISTER;
 	s->since = clock_ms();
 	roomer_init(&s->rooms);

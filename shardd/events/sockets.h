@@ -9,13 +9,14 @@ struct events_socket;
 struct kennel_payload;
 struct kennel_socket;
 
-/* A client whom nobody can reach yet, to be freed by the caller.  NULL without memory. */
+/* A client whom nobody can reach yet, to be freed with sockets_free().  NULL without memory. */
 struct events_socket *sockets_new(struct events_server *v,
 	    struct kennel_socket *ks);
+void	 sockets_free(struct events_socket *s);
 /* Others can reach s from now on.  0, or -1 with errno: EEXIST (its id is taken), EINVAL
  * (an id that is none), ENOMEM. */
 int	 sockets_add(struct events_socket *s);
-/* Nobody reaches s any more; its rooms are left.  The caller frees s. */
+/* Nobody reaches s any more; its rooms are left.  s is not freed. */
 void	 sockets_remove(struct events_socket *s);
 struct events_socket *sockets_find(const struct events_server *v,
 	    struct slice id);

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "common/log.h"
+#include "shardd/events/holder.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/names.h"
 #include "shardd/events/relay.h"
@@ -27,6 +28,8 @@ told_say(struct events_server *v, uint64_t neighbour, const struct word *w,
 
 	(void)neighbour;
 	say_here(v, &t, &f);
+	if (w->type == WORD_SAY && v->say_far != NULL)
+		v->say_far(v, &t, &f);
 }
 
 static void
@@ -99,6 +102,13 @@ static void (*const told_rows[WORD_NTYPES])(struct events_server *,
 	[WORD_NOBODY]	= told_nobody,
 	[WORD_PRESS]	= told_press,
 	[WORD_ROOMS]	= told_rooms,
+	[WORD_DELIVER]	= told_say,
+	[WORD_LINK_UP]	= holder_told,
+	[WORD_LINK_SAYS] = holder_told,
+	[WORD_LINK_SEND] = holder_told,
+	[WORD_LINK_DOWN] = holder_told,
+	[WORD_MEMBERS]	= holder_told,
+	[WORD_HOLDER]	= holder_told,
 };
 
 void

@@ -24,6 +24,16 @@ enum word_type {
 	WORD_ROOMS,		/* flags names event: the client with the id `event`
 				   enters rooms (WORD_F_JOIN), leaves them, or
 				   leaves all (WORD_F_ALL) */
+	WORD_DELIVER,		/* as WORD_SAY, and it goes to nobody elsewhere */
+	/* Of the network of hosts; number is the link's. */
+	WORD_LINK_UP,		/* number names event: to the holder, a link to the
+				   peer `names`, with the id `event` */
+	WORD_LINK_SAYS,		/* number: to the holder, what the peer says, a frame */
+	WORD_LINK_SEND,		/* number: of the holder, a frame for the peer */
+	WORD_LINK_DOWN,		/* number: it has ended, or is to end */
+	WORD_MEMBERS,		/* number event: to the holder, so many clients of the
+				   sender are in the room `event` */
+	WORD_HOLDER,		/* number: the sender holds the network */
 	WORD_NTYPES
 };
 

@@ -121,14 +121,14 @@ class Gates(Events):
     """A kennel that serves both dialects, each on a port; make: which by turns."""
 
     def __init__(self, start, tmp, limit=1000, more="", make=(Gate,), app="events",
-                 out_max="64M", **kw):
+                 out_max="64M", hosts="", **kw):
         port = Ports.take()
         key = tmp / "psk"
         key.write_text(KEY + "\n")
         super().__init__(start, limit=limit, more=more, app=app, out_max=out_max,
                          config=CONFIG % {
                              "port": port, "limit": limit, "more": more, "app": app,
-                             "out_max": out_max, "key": key}, **kw)
+                             "out_max": out_max, "key": key} + hosts, **kw)
         self.key_file = key
         self.gate_address = ("127.0.0.1", port)
         self.kinds = make

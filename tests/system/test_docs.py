@@ -53,6 +53,7 @@ def keys_of_the_code():
                         ("gatewayd/settings.c", "worker_rows[]"),
                         ("gatewayd/inlet.c", "inlet_keys[]"),
                         ("gatewayd/inlet.c", "inlet_told[]"),
+                        ("gatewayd/uplinks.c", "uplinks_keys[]"),
                         ("gatewayd/route.c", "route_keys[]"),
                         ("proto/policy.c", "policy_keys[]"),
                         ("shardd/events/app.c", "app_settings[]")):
@@ -60,7 +61,8 @@ def keys_of_the_code():
         found = re.findall(r'^\t(?:\[ROW_\w+\]\s*=\s*)?\{ "([a-z_.]+)"', rows, re.M)
         assert len(found) > 1, table
         keys += found
-    return keys
+    return keys + re.findall(r'kennel_option\("(app\.[a-z_]+)"\)',
+                             read("shardd/events/holder.c"))
 
 
 def test_every_key_is_in_the_example_configuration_and_no_other():

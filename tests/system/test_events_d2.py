@@ -204,14 +204,17 @@ def test_who_takes_too_long_is_closed(gates):
         assert time.monotonic() - began > 1
 
 
+OTHER = "Ersatzschlüssel 42"
+
+
 def test_a_key_that_changes_holds_at_once_and_is_in_no_log(gates):
-    gates.key_file.write_text("a second key")
+    gates.key_file.write_text(OTHER)
     try:
         with gates.gate(register=False) as a:
             a.prove()
             a.ended()
         with gates.gate(register=False) as a:
-            a.key = "a second key"
+            a.key = OTHER
             a.register()
         gates.key_file.write_text("")
         with gates.gate(register=False) as a:
@@ -223,7 +226,7 @@ def test_a_key_that_changes_holds_at_once_and_is_in_no_log(gates):
         gates.key_file.write_text(KEY)
     with gates.gate() as a:
         assert a.barrier() == []
-    assert KEY not in gates.kennel.log() and "a second key" not in gates.kennel.log()
+    assert KEY not in gates.kennel.log() and OTHER not in gates.kennel.log()
 
 
 # ---- listeners ----

@@ -1,0 +1,627 @@
+/*
+ * Who holds the network, what the others tell it, and what it has them send.
+ *
+ * A link is known by its number in the cluster: the holder remembers which replica has
+ * its connection.  Words about links that their receiver does not know are answered
+ * with the link's end, so that no link stays whose holder knows nothing of it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/map.h"
+#include "proto/utf8.h"
+#include "shardd/events/dialling.h"
+#include "shardd/events/holder.h"
+#include "shardd/events/inside.h"
+#include "shardd/events/uplink.h"
+#include "shardd/events/network.h"
+#include "shardd/events/say.h"
+
+#define HOLDER_LOOK_MS	250
+
+/* So many clients of another replica are in a room. */
+struct tally {
+	struct map_node	 by_key;
+	uint64_t	 n;
+	size_t		 len;
+	char		 key[];		/* the replica's number, and the room */
+};
+
+struct holder {
+	struct events_server *server;
+	uint64_t	 who;		/* the holder's replica; 0: not known yet */
+	struct network	*network;	/* NULL: we are not the holder */
+	struct {
+		uint64_t number, replica;
+	}		 ports[NETWORK_PEERS];
+	struct map	 tallies;
+	struct buf	 tellers;	/* the replicas that have some */
+	struct list	 dials;
+	struct kennel_timer *timer;
+	char		*host;
+};
+
+static void	 holder_look(struct holder *h);
+
+/* ---- words ---- */
+
+/* Tell another replica. */
+static void
+holder_tell(struct holder *h, uint64_t replica, const struct word *w,
+    struct slice data)
+{
+	say_tell(h->server, NULL, replica, w, data);
+}
+
+/* One that has a number alone. */
+static void
+holder_tell_number(struct holder *h, uint64_t replica, enum word_type type,
+    uint64_t number)
+{
+	const struct word	 w = { .type = type, .number = number };
+
+	holder_tell(h, replica, &w, slice_of(NULL, 0));
+}
+
+/* f as bytes, in *b.  0, or -1. */
+static int
+holder_encode(struct buf *b, const struct fasttcp_frame *f)
+{
+	size_t	 n = fasttcp_head_len(fasttcp_d2, f);
+
+	buf_reset(b);
+	if (n == 0 || buf_reserve(b, n + f->data.len) == NULL)
+		return (-1);
+	b->len = fasttcp_head(b->data, fasttcp_d2, f);
+	buf_add(b, f->data.data, f->data.len);
+	return (b->failed ? -1 : 0);
+}
+
+/* ---- rooms ---- */
+
+/* The tally of a replica and a room, or NULL. */
+static struct tally *
+holder_tally(struct holder *h, uint64_t replica, struct slice room)
+{
+	static struct buf	 key;
+	struct map_node		*n;
+
+	buf_reset(&key);
+	buf_add(&key, &replica, sizeof(replica));
+	buf_add(&key, room.data, room.len);
+	n = map_find(&h->tallies, key.data, key.len);
+	return (n == NULL || key.failed ? NULL :
+	    container_of(n, struct tally, by_key));
+}
+
+/* The replicas that tell, *n of them. */
+static uint64_t *
+holder_tellers(const struct holder *h, size_t *n)
+{
+	*n = h->tellers.len / sizeof(uint64_t);
+	return ((uint64_t *)(void *)h->tellers.data);
+}
+
+/* A replica tells, from now on. */
+static void
+holder_add_teller(struct holder *h, uint64_t replica)
+{
+	size_t		 n;
+	uint64_t	*at = holder_tellers(h, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (at[i] == replica)
+			return;
+	buf_add(&h->tellers, &replica, sizeof(replica));
+}
+
+/* A replica (0: all) tells no more. */
+static void
+holder_drop_teller(struct holder *h, uint64_t replica)
+{
+	size_t		 n;
+	uint64_t	*at = holder_tellers(h, &n);
+
+	for (size_t i = 0; i < n; )
+		if (replica == 0 || at[i] == replica)
+			at[i] = at[--n];
+		else
+			i++;
+	h->tellers.len = n * sizeof(*at);
+}
+
+/* Another replica has so many in a room. */
+static void
+holder_count(struct holder *h, uint64_t replica, struct slice room, uint64_t n)
+{
+	struct tally	*t = holder_tally(h, replica, room);
+
+	if (t != NULL && n == 0) {
+		map_remove(&h->tallies, &t->by_key);
+		free(t);
+		return;
+	}
+	if (t == NULL && n > 0) {
+		holder_add_teller(h, replica);
+		if ((t = calloc(1, sizeof(*t) + sizeof(replica) +
+		    room.len)) == NULL)
+			return;
+		t->len = sizeof(replica) + room.len;
+		memcpy(t->key, &replica, sizeof(replica));
+		if (room.len > 0)
+			memcpy(t->key + sizeof(replica), room.data, room.len);
+		if (map_insert(&h->tallies, &t->by_key, t->key, t->len) ==
+		    -1) {
+			free(t);
+			return;
+		}
+	}
+	if (t != NULL)
+		t->n = n;
+}
+
+/* Our cluster has another number of members in a room: others hear so. */
+static void
+holder_sum(struct holder *h, struct slice room)
+{
+	struct room	*r = rooms_find(&h->server->rooms, room);
+	struct tally	*t;
+	uint64_t	 sum = r == NULL ? 0 : r->n, *at;
+	size_t		 n;
+
+	at = holder_tellers(h, &n);
+	for (size_t i = 0; i < n; i++)
+		if ((t = holder_tally(h, at[i], room)) != NULL)
+			sum += t->n;
+	network_members(h->network, room, sum);
+}
+
+/* So many of this process's clients are in a room now. */
+static void
+holder_room(struct holder *h, const struct room *r)
+{
+	const struct slice	 name = slice_of(r->name, r->len);
+	const struct word	 w = { .type = WORD_MEMBERS, .number = r->n,
+				    .event = name };
+
+	if (r->len > ROOM_MAX || !utf8_valid(r->name, r->len))
+		return;			/* others have no word for it */
+	if (h->network != NULL)
+		holder_sum(h, name);
+	else if (h->who != 0)
+		holder_tell(h, h->who, &w, slice_of(NULL, 0));
+}
+
+/* The same, as it changes. */
+static void
+holder_room_changed(struct rooms *all, struct room *r)
+{
+	struct events_server	*v = container_of(all, struct events_server,
+				    rooms);
+
+	holder_room(v->holder, r);
+}
+
+/* All rooms of this process. */
+static void
+holder_rooms(struct holder *h)
+{
+	struct map_node	*n = map_first(&h->server->rooms.by_name);
+
+	for (; n != NULL; n = map_next(&h->server->rooms.by_name, n))
+		holder_room(h, container_of(n, struct room, by_name));
+}
+
+/* ---- of the network ---- */
+
+/* The network has f for a link. */
+static void
+holder_send(void *arg, uint64_t number, const struct fasttcp_frame *f)
+{
+	static struct buf	 b;
+	struct fasttcp_frame	 numbered = *f;
+	struct holder		*h = arg;
+	const struct word	 w = { .type = WORD_LINK_SEND,
+				    .number = number };
+	struct uplink		*l = uplink_find(h->server, number);
+
+	numbered.id = ID_SHARED;
+	if (holder_encode(&b, &numbered) == -1)
+		return;
+	if (l != NULL) {
+		uplink_send(l, b.data, b.len);
+		return;
+	}
+	for (size_t i = 0; i < NETWORK_PEERS; i++)
+		if (h->ports[i].number == number)
+			holder_tell(h, h->ports[i].replica, &w,
+			    slice_of(b.data, b.len));
+}
+
+/* A message of another host for clients of this one, in whatever process. */
+static void
+holder_deliver(void *arg, const struct letter *l)
+{
+	struct holder			*h = arg;
+	const struct fasttcp_frame	 f = { .event = l->event,
+					    .data_type = l->data_type,
+					    .data = l->data };
+	const struct targets		 t = { .whom = l->whom,
+					    .names = l->names,
+					    .except = l->except };
+	const struct word		 w = { .type = WORD_DELIVER,
+					    .whom = l->whom,
+					    .names = l->names,
+					    .except = l->except,
+					    .data_type = l->data_type,
+					    .event = l->event };
+
+	say_here(h->server, &t, &f);
+	if (kennel_replica_neighbour(h->server->replica, 0) != 0)
+		holder_tell(h, 0, &w, l->data);
+}
+
+static const struct network_ops holder_network = {
+	holder_send, holder_deliver
+};
+
+/* What clients of this cluster say, to those elsewhere. */
+static void
+holder_say(struct events_server *v, const struct targets *t,
+    const struct fasttcp_frame *f)
+{
+	const struct letter	 l = { .whom = t->whom, .names = t->names,
+				    .except = t->except, .event = f->event,
+				    .data_type = f->data_type,
+				    .data = f->data };
+
+	if (v->holder->network != NULL)
+		network_say(v->holder->network, &l);
+}
+
+/* ---- links ---- */
+
+/* A link is there, at that replica.  0, or -1: there are too many, or it makes no
+ * sense. */
+static int
+holder_port(struct holder *h, uint64_t number, uint64_t replica,
+    struct slice peer, struct slice id, double cost)
+{
+	for (size_t i = 0; i < NETWORK_PEERS; i++) {
+		if (h->ports[i].number != 0)
+			continue;
+		h->ports[i].number = number;
+		h->ports[i].replica = replica;
+		if (network_up(h->network, number, peer, id, cost) == 0)
+			return (0);
+		h->ports[i].number = 0;
+		break;
+	}
+	log_warn("events peer=%.*s link refused: %s", (int)peer.len, peer.data,
+	    strerror(errno));
+	return (-1);
+}
+
+/* Link i of ours is no more. */
+static void
+holder_port_down(struct holder *h, size_t i)
+{
+	uint64_t	 number = h->ports[i].number;
+
+	h->ports[i].number = 0;
+	network_down(h->network, number);
+}
+
+/* The link of that number is no more. */
+static void
+holder_down(struct holder *h, uint64_t number)
+{
+	for (size_t i = 0; h->network != NULL && i < NETWORK_PEERS; i++)
+		if (h->ports[i].number == number && number != 0)
+			holder_port_down(h, i);
+}
+
+static void
+holder_link_up(struct events_server *v, struct uplink *l)
+{
+	struct holder		*h = v->holder;
+	const struct word	 w = { .type = WORD_LINK_UP,
+				    .number = l->number,
+				    .names = slice_str(l->peer),
+				    .event = slice_str(l->id) };
+
+	holder_look(h);
+	if (h->network == NULL)
+		holder_tell(h, h->who, &w, slice_of(NULL, 0));
+	else if (holder_port(h, l->number, kennel_replica_id(v->replica),
+	    slice_str(l->peer), slice_str(l->id), l->cost) == -1)
+		kennel_close(l->socket->socket, 1013, "links");
+}
+
+static void
+holder_link_says(struct events_server *v, struct uplink *l,
+    const struct fasttcp_frame *f)
+{
+	static struct buf	 b;
+	struct holder		*h = v->holder;
+	const struct word	 w = { .type = WORD_LINK_SAYS,
+				    .number = l->number };
+
+	if (h->network != NULL)
+		network_frame(h->network, l->number, f);
+	else if (fasttcp_has(fasttcp_d2, f->type) &&
+	    holder_encode(&b, f) == 0)
+		say_tell(v, l->way == NULL ? l->socket : NULL, h->who, &w,
+		    slice_of(b.data, b.len));
+}
+
+static void
+holder_link_down(struct events_server *v, struct uplink *l)
+{
+	struct holder	*h = v->holder;
+
+	if (h->network != NULL)
+		holder_down(h, l->number);
+	else
+		holder_tell_number(h, h->who, WORD_LINK_DOWN, l->number);
+}
+
+static const struct uplink_ops holder_links = {
+	holder_link_up, holder_link_says, holder_link_down
+};
+
+int
+holder_accept(struct events_socket *s, struct slice peer, const char **why)
+{
+	return (uplink_accept(s, peer, s->server->host, why));
+}
+
+int
+holder_dialled(struct kennel_socket *ks)
+{
+	return (dialling_opened(ks));
+}
+
+/* ---- what is told ---- */
+
+static void
+holder_told_up(struct holder *h, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	(void)data;
+	if (h->network == NULL || holder_port(h, w->number, neighbour,
+	    w->names, w->event, 1) == -1)
+		holder_tell_number(h, neighbour, WORD_LINK_DOWN, w->number);
+}
+
+static void
+holder_told_says(struct holder *h, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	struct fasttcp_in	 in = { .dialect = fasttcp_d2,
+				    .max = SIZE_MAX };
+	struct fasttcp_frame	 f;
+	const char		*why;
+	size_t			 used;
+
+	if (h->network == NULL)
+		holder_tell_number(h, neighbour, WORD_LINK_DOWN, w->number);
+	else if (fasttcp_next(&in, data, &used, &f, &why) == FASTTCP_GOT)
+		network_frame(h->network, w->number, &f);
+}
+
+static void
+holder_told_send(struct holder *h, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	struct uplink	*l = uplink_find(h->server, w->number);
+
+	if (l != NULL)
+		uplink_send(l, data.data, data.len);
+	else
+		holder_tell_number(h, neighbour, WORD_LINK_DOWN, w->number);
+}
+
+static void
+holder_told_down(struct holder *h, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	struct uplink	*l = uplink_find(h->server, w->number);
+
+	(void)neighbour, (void)data;
+	if (l != NULL)
+		kennel_close(l->socket->socket, 1013, "links");
+	else
+		holder_down(h, w->number);
+}
+
+static void
+holder_told_members(struct holder *h, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	(void)data;
+	if (h->network == NULL)
+		return;			/* it asks when it is the holder */
+	holder_count(h, neighbour, w->event, w->number);
+	holder_sum(h, w->event);
+}
+
+static void
+holder_told_holder(struct holder *h, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	(void)w, (void)data;
+	if (h->who == neighbour)
+		holder_rooms(h);
+}
+
+void
+holder_told(struct events_server *v, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	static void (*const rows[WORD_NTYPES])(struct holder *, uint64_t,
+	    const struct word *, struct slice) = {
+		[WORD_LINK_UP]		= holder_told_up,
+		[WORD_LINK_SAYS]	= holder_told_says,
+		[WORD_LINK_SEND]	= holder_told_send,
+		[WORD_LINK_DOWN]	= holder_told_down,
+		[WORD_MEMBERS]		= holder_told_members,
+		[WORD_HOLDER]		= holder_told_holder,
+	};
+
+	if (v->holder == NULL)
+		return;
+	holder_look(v->holder);
+	rows[w->type](v->holder, neighbour, w, data);
+}
+
+/* ---- who it is ---- */
+
+/* What a replica has told is of no account any more. */
+static void
+holder_forget(struct holder *h, uint64_t replica)
+{
+	struct map_node	*n = map_first(&h->tallies), *next;
+	struct tally	*t;
+	uint64_t	 of;
+
+	holder_drop_teller(h, replica);
+	for (; n != NULL; n = next) {
+		next = map_next(&h->tallies, n);
+		t = container_of(n, struct tally, by_key);
+		memcpy(&of, t->key, sizeof(of));
+		if (replica != 0 && of != replica)
+			continue;
+		map_remove(&h->tallies, n);
+		if (h->network != NULL)
+			holder_sum(h, slice_of(t->key + sizeof(of),
+			    t->len - sizeof(of)));
+		free(t);
+	}
+	for (size_t i = 0; i < NETWORK_PEERS; i++)
+		if (h->ports[i].number != 0 && (replica == 0 ||
+		    h->ports[i].replica == replica)) {
+			if (h->network != NULL)
+				holder_port_down(h, i);
+			h->ports[i].number = 0;
+		}
+}
+
+/* Hold it no longer. */
+static void
+holder_resign(struct holder *h)
+{
+	if (h->network == NULL)
+		return;
+	log_info("events host=%s is held by this process no longer", h->host);
+	dialling_stop(&h->dials);
+	network_free(h->network);
+	h->network = NULL;
+	holder_forget(h, 0);
+}
+
+/* Hold it from now on. */
+static void
+holder_begin(struct holder *h)
+{
+	if ((h->network = network_new(h->server->host, &holder_network, h)) ==
+	    NULL) {
+		h->who = 0;		/* tried again soon */
+		return;
+	}
+	log_info("events host=%s is held by this process", h->host);
+	holder_rooms(h);
+	holder_tell_number(h, 0, WORD_HOLDER, 0);
+	dialling_start(h->server, &h->dials);
+}
+
+/* Is there another holder? */
+static void
+holder_look(struct holder *h)
+{
+	struct kennel_replica	*r = h->server->replica;
+	uint64_t		 us = kennel_replica_id(r), who = us, neighbour;
+
+	for (size_t i = 0; (neighbour = kennel_replica_neighbour(r, i)) != 0;
+	    i++)
+		if (neighbour < who)
+			who = neighbour;
+	if (who == h->who)
+		return;
+	if (h->who != 0)
+		uplink_close_all(h->server, "another holder", 0);
+	holder_resign(h);
+	h->who = who;
+	if (who == us)
+		holder_begin(h);
+	else
+		holder_rooms(h);
+}
+
+static void
+holder_look_cb(void *arg)
+{
+	holder_look(arg);
+}
+
+void
+holder_neighbour_gone(struct events_server *v, uint64_t neighbour)
+{
+	if (v->holder == NULL)
+		return;
+	holder_forget(v->holder, neighbour);
+	holder_look(v->holder);
+}
+
+int
+holder_start(struct events_server *v)
+{
+	const char	*host = kennel_option("app.host");
+	struct holder	*h;
+
+	list_init(&v->links);
+	if (host == NULL)
+		return (0);
+	if (!discovery_host_ok(slice_str(host))) {
+		log_warn("events app.host=%s is no name of a host: 1 to %d "
+		    "bytes without space, comma, bar and slash; there are no "
+		    "uplinks", host, HOST_MAX);
+		return (0);
+	}
+	if ((h = calloc(1, sizeof(*h))) == NULL ||
+	    (h->host = slice_dup(slice_str(host))) == NULL ||
+	    (h->timer = kennel_timer_new(HOLDER_LOOK_MS, 1, holder_look_cb,
+	    h)) == NULL) {
+		if (h != NULL)
+			free(h->host);
+		free(h);
+		return (-1);
+	}
+	h->server = v;
+	list_init(&h->dials);
+	v->holder = h;
+	v->host = slice_str(h->host);
+	v->uplink_ops = &holder_links;
+	v->say_far = holder_say;
+	v->rooms.changed = holder_room_changed;
+	return (0);
+}
+
+void
+holder_stop(struct events_server *v)
+{
+	struct holder	*h = v->holder;
+
+	if (h == NULL)
+		return;
+	v->rooms.changed = NULL;
+	uplink_close_all(v, "stopped", 1);
+	holder_resign(h);
+	map_clear(&h->tallies);
+	buf_clear(&h->tellers);
+	kennel_timer_free(h->timer);
+	free(h->host);
+	free(h);
+	v->holder = NULL;
+}

@@ -1,0 +1,106 @@
+/*
+ * What nodes of a network say: the first byte is the type of the frame, a second one how
+ * many bytes of cells follow, and the rest its data.  What is read is written, and
+ * reads the same; a network that hears it stays whole.
+ */
+#include <stdlib.h>
+
+#include "shardd/events/discovery.h"
+#include "shardd/events/network.h"
+
+int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const enum fasttcp_type types[] = {
+	FASTTCP_NEW_LINK, FASTTCP_DEL_LINK, FASTTCP_JOIN_ROOM,
+	FASTTCP_LEAVE_ROOM, FASTTCP_TO_SOCKET, FASTTCP_TO_ROOM,
+	FASTTCP_BROADCAST,
+};
+
+static void
+said(void *arg, uint64_t link, const struct fasttcp_frame *f)
+{
+	(void)arg;
+	if (link == 0 || fasttcp_head_len(fasttcp_d2, f) == 0)
+		abort();
+}
+
+static void
+delivered(void *arg, const struct letter *l)
+{
+	(void)arg;
+	if (l->event.len > FASTTCP_EVENT_MAX)
+		abort();
+}
+
+/* A message: reads the same when it is written again. */
+static void
+letter(const struct fasttcp_frame *f)
+{
+	struct fasttcp_frame	 again = *f;
+	struct letter		 a = { 0 }, b = { 0 };
+	struct buf		 text = { 0 };
+
+	if (letter_read(&a, f) == 0) {
+		letter_write(&text, &a);
+		again.data = slice_of(text.data, text.len);
+		if (text.failed || letter_read(&b, &again) == -1 ||
+		    !slice_eq(a.event, b.event) ||
+		    !slice_eq(a.names, b.names) ||
+		    !slice_eq(a.except, b.except))
+			abort();
+	}
+	letter_clear(&a);
+	letter_clear(&b);
+	buf_clear(&text);
+}
+
+/* The same of a link or a room. */
+static void
+discovery(const struct fasttcp_frame *f)
+{
+	struct fasttcp_frame	 again = *f;
+	struct discovery	 a = { 0 }, b = { 0 };
+	struct buf		 text = { 0 };
+
+	if (discovery_read(&a, f) == 0) {
+		discovery_write(&text, f->type, &a);
+		again.data = slice_of(text.data, text.len);
+		if (text.failed || discovery_read(&b, &again) == -1 ||
+		    !slice_eq(a.source, b.source) ||
+		    !slice_eq(a.link, b.link) || !slice_eq(a.host, b.host) ||
+		    !slice_eq(a.room, b.room))
+			abort();
+	}
+	discovery_clear(&a);
+	discovery_clear(&b);
+	buf_clear(&text);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct network_ops	 ops = { said, delivered };
+	struct fasttcp_frame		 f = { .data_type = FASTTCP_OBJECT };
+	struct network			*w;
+
+	if (size < 2 || size < 2u + data[1])
+		return (0);
+	f.type = types[data[0] % nitems(types)];
+	f.cells = slice_of(data + 2, data[1]);
+	f.data = slice_of(data + 2 + data[1], size - 2 - data[1]);
+	if (f.type >= FASTTCP_NEW_LINK)
+		discovery(&f);
+	else
+		letter(&f);
+	if ((w = network_new(slice_str("us"), &ops, NULL)) == NULL ||
+	    network_up(w, 1, slice_str("a"), slice_str("a/down/1/1"), 1) ==
+	    -1 || network_up(w, 2, slice_str("b"), slice_str("b/down/1/1"),
+	    2) == -1)
+		abort();
+	for (int i = 0; i < 2; i++)
+		network_frame(w, 1, &f);
+	network_down(w, 1);
+	network_frame(w, 2, &f);
+	network_free(w);
+	return (0);
+}

@@ -1,0 +1,189 @@
+"""Hosts of the network of @gatejs/cluster.
+
+Peer is a stand-in for a JavaScript router, written from the description of the protocol
+between nodes alone (the original is not on npm): it dials, or is dialled, tells and keeps
+what it hears, and fails on what would crash the original."""
+import json
+import socket
+import threading
+
+from kit import wait
+from kit.fasttcp import OBJECT, STRING, Fast
+from kit.gatejs import (AUTH_HMAC, AUTH_SEED, DEL_LINK, JOIN_ROOM, KEY, LEAVE_ROOM,
+                        NEW_LINK, REGISTERED, UPLINK, Gate, Gates, frame2, proof)
+
+TO_SOCKET, TO_ROOM, BROADCAST = 101, 102, 103
+
+
+class Link(Gate):
+    """One end of a connection between hosts; what it hears goes to its host."""
+
+    def __init__(self, sock, host):
+        self.s = sock
+        self.s.settimeout(wait.limit(30))
+        self.buffer = bytearray()
+        self.last = 3
+        self.host = host
+        self.peer = self.id = None
+
+    def say(self, kind, data, cells=(), policy=1, data_type=OBJECT):
+        self.last += 1
+        data = json.dumps(data) if data_type == OBJECT else data
+        self.s.sendall(frame2(kind, b"", data, data_type, self.last,
+                              "|".join(cells).encode(), policy))
+
+
+class Peer:
+    """A host of that name."""
+
+    def __init__(self, name):
+        self.name = name
+        self.links = []
+        self.lock = threading.Lock()
+        self.known = {}         # (source, destination, link): cost
+        self.rooms = {}         # (host, room): ref
+        self.got = []           # messages for our clients
+        self.errors = []
+        self.server = None
+
+    def dial(self, address):
+        link = Link(socket.create_connection(address, wait.limit(30)), self)
+        link.s.sendall(frame2(AUTH_HMAC, data=proof(link.seed()),
+                              cells=self.name.encode()) +
+                       frame2(UPLINK, data=self.name, ident=3,
+                              cells=self.name.encode()))
+        f = link.recv()
+        assert f is not None, "refused"
+        assert (f.raw, f.type) == (UPLINK, STRING)
+        link.peer = f.data.decode()
+        f = link.recv()
+        assert (f.raw, f.type) == (REGISTERED, STRING)
+        link.id = f.data.decode()
+        assert link.id.startswith(link.peer + "/down/")
+        self.begin(link)
+        return link
+
+    def listen(self):
+        self.server = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self.server.getsockname()
+
+    def accept(self):
+        n = 0
+        while True:
+            try:
+                s, _ = self.server.accept()
+            except OSError:
+                return
+            n += 1
+            link = Link(s, self)
+            seed = b"s" * 31 + b"%d" % (n % 10)
+            try:
+                s.sendall(frame2(AUTH_SEED, data=seed))
+                f = link.recv()
+                if f is None:
+                    continue
+                assert (f.raw, f.data.decode()) == (AUTH_HMAC, proof(seed)), f
+                f = link.recv()
+                assert f.raw == UPLINK and f.type == STRING and f.cells == f.data, f
+            except (AssertionError, OSError) as e:
+                self.errors.append(repr(e))
+                continue
+            link.peer = f.data.decode()
+            link.id = f"{self.name}/down/{n:02}/12345678"
+            s.sendall(frame2(UPLINK, data=self.name) +
+                      frame2(REGISTERED, data=link.id, ident=3))
+            self.begin(link)
+
+    def begin(self, link):
+        with self.lock:
+            self.links.append(link)
+        threading.Thread(target=self.hear, args=(link,), daemon=True).start()
+
+    def hear(self, link):
+        try:
+            while True:
+                f = link.recv()
+                if f is None:
+                    break
+                self.take(link, f)
+        except OSError:
+            pass
+        except Exception as e:          # what would crash the original
+            self.errors.append(repr(e))
+        with self.lock:
+            if link in self.links:
+                self.links.remove(link)
+
+    def take(self, link, f):
+        assert f.event == b"" and f.type == OBJECT, f
+        o = json.loads(f.data)
+        assert isinstance(o, dict) and o
+        with self.lock:
+            if f.raw in (NEW_LINK, DEL_LINK):
+                key = (o["source"], o["destination"], o["link"])
+                assert f.policy == 1 and link.peer in f.cells.decode().split("|")
+                if f.raw == NEW_LINK:
+                    assert o["cost"] > 0
+                    self.known[key] = o["cost"]
+                else:
+                    self.known.pop(key, None)
+            elif f.raw in (JOIN_ROOM, LEAVE_ROOM):
+                assert isinstance(o["ref"], int)
+                key = (o["host"], o["room"])
+                if o["ref"]:
+                    self.rooms[key] = o["ref"]
+                else:
+                    self.rooms.pop(key, None)
+            else:
+                assert f.raw in (TO_SOCKET, TO_ROOM, BROADCAST) and f.policy == 2
+                assert self.name in f.cells.decode().split("|"), f.cells
+                assert isinstance(o["except"], list)
+                if f.raw == TO_SOCKET:
+                    assert all(i.startswith(self.name + "/") for i in o["socketIds"])
+                if f.raw == TO_ROOM:
+                    assert isinstance(o["rooms"], list)
+                self.got.append((f.raw, o, f.cells.decode()))
+
+    def taken(self, n=1):
+        """The next n messages."""
+        wait.until(lambda: len(self.got) >= n or self.errors)
+        assert self.errors == []
+        with self.lock:
+            got, self.got = self.got[:n], self.got[n:]
+        return got
+
+    def announce(self, link, cost=1):
+        """Our direction of a link."""
+        link.say(NEW_LINK, {"source": self.name, "destination": link.peer,
+                            "link": link.id, "cost": cost}, [self.name])
+
+    def close(self, reset=False):
+        if self.server:
+            self.server.close()
+        for link in list(self.links):
+            if reset:
+                link.s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                  b"\1\0\0\0\0\0\0\0")
+                link.s.shutdown(socket.SHUT_RD)     # its reader lets it go
+                wait.until(lambda link=link: link not in self.links)
+            else:
+                try:
+                    link.s.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+            link.s.close()
+
+
+class Host(Gates):
+    """A kennel that is a host; uplinks: addresses of others, perhaps with a cost."""
+
+    def __init__(self, start, tmp, name, uplinks=(), make=(Gate, Fast), **kw):
+        tmp.mkdir(exist_ok=True)
+        (tmp / "peers").write_text(KEY + "\n")
+        config = f"\n[worker]\napp.host = {name}\n"
+        for i, (address, *cost) in enumerate(uplinks):
+            config += f"[uplink u{i}]\naddress = {address[0]}:{address[1]}\n" \
+                f"psk_file = {tmp}/peers\n" + (f"cost = {cost[0]}\n" if cost else "")
+        self.name = name
+        super().__init__(start, tmp, make=make, hosts=config, **kw)
