@@ -237,14 +237,15 @@ void	 ape_onpressure(struct kennel_socket *, int high);
 void	 ape_ontell(struct kennel_replica *, uint64_t neighbour,
 	    const struct kennel_word *);
 
-#define APE_APPLICATION							\
+/* All of them; and all but receive, for one that answers other paths, too. */
+#define APE_CALLBACKS							\
 	.onstart = ape_onstart, .onstop = ape_onstop,			\
 	.onhead = ape_onhead, .onbody = ape_onbody,			\
 	.onabort = ape_onabort, .onpressure = ape_onpressure,		\
-	.pressure_high = 256 << 10,					\
-	.receive = ape_receive, .onopen = ape_onopen,			\
+	.pressure_high = 256 << 10, .onopen = ape_onopen,		\
 	.onmessage = ape_onmessage, .onclose = ape_onclose,		\
 	.ongossip = ape_ongossip, .ontell = ape_ontell
+#define APE_APPLICATION	APE_CALLBACKS, .receive = ape_receive
 
 #ifdef __cplusplus
 }

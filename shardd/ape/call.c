@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bag.h"
 #include "proto/jss_parse.h"
 #include "proto/jss_write.h"
 #include "shardd/ape/call.h"
@@ -282,10 +283,11 @@ call_run(struct ape_call *c)
 /* The call is one: it goes to its controller, or is refused. */
 static void
 call_serve(struct ape_call *c, struct ape_client *client,
-    const struct jss *root, const struct jss *type, uint32_t hash)
+    const struct jss *root, const struct jss *type, struct slice text)
 {
 	const struct slice	 none = { NULL, 0 };
 	struct slice		 name = call_name(type);
+	uint32_t		 hash = queryid_hash(text.data, text.len);
 	const char		*why;
 
 	if ((c->query = call_query(c, root, hash)) == NULL)
@@ -300,7 +302,8 @@ call_serve(struct ape_call *c, struct ape_client *client,
 		call_refuse(client, c->query, why, none, "");
 		goto drop;
 	}
-	if (recent_add(&client->recent, hash, kennel_time(),
+	if (recent_add(&client->recent, (uint64_t)hash << 32 |
+	    bag_hash(text.data, text.len), kennel_time(),
 	    bounds_get(BOUND_AGE))) {
 		call_refuse(client, c->query, "call ", slice_str(c->query),
 		    " was made already");
@@ -377,7 +380,7 @@ call_message(struct ape_client *client, const char *text, size_t len,
 		call_free(c);
 		return;
 	}
-	call_serve(c, client, root, type, queryid_hash(text, len));
+	call_serve(c, client, root, type, slice_of(text, len));
 }
 
 /* Its endpoint is not there. */

@@ -9,9 +9,9 @@
 
 /* Where a hash stands, or the free row where it would. */
 static struct recent_row *
-recent_find(const struct recent *r, uint32_t hash)
+recent_find(const struct recent *r, uint64_t hash)
 {
-	uint32_t	 i = (hash * 2654435761u) >> 7;
+	uint32_t	 i = (uint32_t)(hash * 11400714819323198485ull >> 32);
 
 	while (r->rows[i & (r->size - 1)].ms != 0 &&
 	    r->rows[i & (r->size - 1)].hash != hash)
@@ -58,7 +58,7 @@ recent_rebuild(struct recent *r, uint32_t now, uint32_t window)
 }
 
 int
-recent_add(struct recent *r, uint32_t hash, uint64_t ms, uint32_t window_ms)
+recent_add(struct recent *r, uint64_t hash, uint64_t ms, uint32_t window_ms)
 {
 	struct recent_row	*row;
 	uint32_t		 now = (uint32_t)ms | 1;	/* never 0 */

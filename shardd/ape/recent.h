@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct recent_row {
-	uint32_t	 hash;
+	uint64_t	 hash;
 	uint32_t	 ms;		/* when; 0: free */
 };
 
@@ -17,10 +17,11 @@ struct recent {
 };
 
 /*
- * Remember a call made at ms.  1: it was made within the window_ms before, already.
+ * Remember a call made at ms.  hash: of its whole text, and with more bits than its name
+ * has, for of some thousand calls two may have one name.  1: it was made within the window_ms before, already.
  * Of very many in so short a time the older ones are forgotten.
  */
-int	 recent_add(struct recent *r, uint32_t hash, uint64_t ms,
+int	 recent_add(struct recent *r, uint64_t hash, uint64_t ms,
 	    uint32_t window_ms);
 void	 recent_clear(struct recent *r);
 

@@ -191,8 +191,26 @@ ape_launch(const struct kennel_app *app)
 	return (0);
 }
 
+/* The board, and what is api-ape's. */
+static void
+ape_demo_receive(struct kennel_request *q)
+{
+	if (strcmp(kennel_request_path(q), "/ape") != 0)
+		ape_receive(q);
+	else if (app_options(q, "GET, HEAD"))
+		return;
+	else if (strcmp(kennel_request_method(q), "GET") == 0 ||
+	    strcmp(kennel_request_method(q), "HEAD") == 0)
+		kennel_respond_page(q, "ape.html");
+	else {
+		kennel_header(q, "Allow", "GET, HEAD");
+		kennel_respond(q, 405, "text/plain", "Method not allowed\n", 19);
+	}
+}
+
 const struct kennel_app ape_app = {
-	APE_APPLICATION,
+	APE_CALLBACKS,
 	.name = "ape",
+	.receive = ape_demo_receive,
 	.onlaunch = ape_launch,
 };

@@ -75,8 +75,11 @@ press_behind(struct slice *head, struct slice *payload, size_t n)
 {
 	size_t	 h = n < head->len ? n : head->len;
 
-	*head = slice_of(head->data + h, head->len - h);
-	*payload = slice_of(payload->data + (n - h), payload->len - (n - h));
+	if (h > 0)			/* what is empty may be at NULL */
+		*head = slice_of(head->data + h, head->len - h);
+	if (n > h)
+		*payload = slice_of(payload->data + (n - h), payload->len -
+		    (n - h));
 }
 
 int

@@ -19,6 +19,9 @@
  * --path raw: is no WebSocket, but raw TCP, for echo: a message is its length in four
  * bytes, then itself.
  *
+ * --ape: messages are the arguments of calls as clients of api-ape make them: of
+ * "/echo", whose answers are heard, or, with fan, of "/message", whose pushes are.
+ *
  * In --path, %d stands for the connection's number and %g for its group's.
  * CPU time and memory are those of --pids, --gateway and --redis, each of them
  * a list.  Times are in microseconds, cpu_us for each message.
@@ -323,7 +326,7 @@ options(int argc, char **argv)
 		{ "path", 1, NULL, 'a' }, { "sender-path", 1, NULL, 'A' },
 		{ "mode", 1, NULL, 'm' }, { "conns", 1, NULL, 'c' },
 		{ "groups", 1, NULL, 'g' }, { "flight", 1, NULL, 'f' },
-		{ "messages", 1, NULL, 'n' }, { "size", 1, NULL, 's' },
+		{ "messages", 1, NULL, 'n' }, { "size", 1, NULL, 's' }, { "ape", 0, NULL, 'e' },
 		{ "processes", 1, NULL, 'j' }, { "pids", 1, NULL, 'P' },
 		{ "gateway", 1, NULL, 'G' }, { "redis", 1, NULL, 'R' },
 		{ NULL, 0, NULL, 0 }
@@ -341,6 +344,7 @@ options(int argc, char **argv)
 		case 'f': opt.flight = (unsigned)atoi(optarg); break;
 		case 'n': opt.messages = strtoull(optarg, NULL, 10); break;
 		case 's': opt.size = strtoull(optarg, NULL, 10); break;
+		case 'e': opt.ape = 1; break;
 		case 'j': opt.processes = (unsigned)atoi(optarg); break;
 		case 'P': opt.pids = optarg; break;
 		case 'G': opt.gateway = optarg; break;

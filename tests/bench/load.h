@@ -20,6 +20,7 @@ struct options {
 	unsigned	 conns, flight, groups, processes;
 	uint64_t	 messages;
 	size_t		 size;		/* bytes; a message has no fewer than its head */
+	int		 ape;		/* messages are calls, and what these lead to */
 };
 extern struct options	 opt;
 
@@ -67,6 +68,8 @@ void	 conn_open(struct conn *, unsigned number);
 void	 conn_close(struct conn *);
 /* A message that begins with the n bytes of head, padded to opt.size. */
 void	 conn_say(struct conn *, const char *head, size_t n);
+/* Says that it hears pushes of "message", as newer clients of api-ape do. */
+void	 conn_subscribe(struct conn *);
 /* Writes what was said. */
 void	 conn_flush(struct conn *);
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "load.h"
@@ -127,17 +128,79 @@ frame_head(char *dst, int opcode, size_t len)
 	return (h + 4);
 }
 
+/* A call with this argument, which no other call is equal to. */
+static void
+conn_call(const char *head, size_t n)
+{
+	size_t	 len = n > opt.size ? n : opt.size, h, at;
+	char	 begin[64], end[64], *text;
+	struct timespec	 now;
+	int	 nbegin, nend;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	nbegin = sprintf(begin, "{\"type\":\"/%s\",\"data\":\"",
+	    opt.mode == FAN ? "message" : "echo");
+	nend = sprintf(end, "\",\"createdAt<!D>\":%llu}",
+	    (unsigned long long)now.tv_sec * 1000 +
+	    (unsigned long long)now.tv_nsec / 1000000);
+	h = frame_head(out + nout, 1, (size_t)nbegin + len + (size_t)nend);
+	text = out + nout + h;
+	memcpy(text, begin, (size_t)nbegin);
+	at = (size_t)nbegin;
+	memcpy(text + at, padding, len > n ? len : 0);
+	memcpy(text + at, head, n);
+	memcpy(text + at + len, end, (size_t)nend);
+	len += at + (size_t)nend;
+	for (size_t i = 0; i < len; i++)
+		text[i] ^= mask[i & 3];
+	nout += h + len;
+}
+
+void
+conn_subscribe(struct conn *c)
+{
+	static const char	 text[] = "{\"subscribe\":\"/message\"}";
+	char			 frame[14 + sizeof(text)];
+	size_t			 n = sizeof(text) - 1;
+	size_t			 h = frame_head(frame, 1, n);
+
+	for (size_t i = 0; i < n; i++)
+		frame[h + i] = (char)(text[i] ^ mask[i & 3]);
+	conn_write(c, frame, h + n);
+}
+
+/* What of a message of api-ape is ours, a text; 0: nothing is. */
+static size_t
+conn_data(const char **p, size_t len)
+{
+	static const char	 name[] = "\"data\":\"";
+	const char		*at = memmem(*p, len, name, sizeof(name) - 1);
+	const char		*end = *p + len, *quote;
+
+	if (at == NULL)
+		return (0);
+	at += sizeof(name) - 1;
+	quote = memchr(at, '"', (size_t)(end - at));
+	*p = at;
+	return (quote == NULL ? 0 : (size_t)(quote - at));
+}
+
 void
 conn_say(struct conn *c, const char *head, size_t n)
 {
 	size_t	 len = n > opt.size ? n : opt.size, h;
+	size_t	 room = len + 14 + (opt.ape ? 128 : 0);
 
-	if (nout > 0 && nout + len + 14 > CHUNK)
+	if (nout > 0 && nout + room > CHUNK)
 		conn_flush(c);
-	if (nout + len + 14 > out_cap) {
-		out_cap = nout + len + 14 + CHUNK;
+	if (nout + room > out_cap) {
+		out_cap = nout + room + CHUNK;
 		if ((out = realloc(out, out_cap)) == NULL)
 			fail("no memory");
+	}
+	if (opt.ape) {
+		conn_call(head, n);
+		return;
 	}
 	if (raw) {
 		uint32_t	 size = (uint32_t)len;
@@ -190,7 +253,10 @@ conn_frame(struct conn *c, int first, const char *p, size_t len)
 {
 	switch (first) {
 	case 0x81:
-		job_got(c, p, len);
+		if (!opt.ape)
+			job_got(c, p, len);
+		else if ((len = conn_data(&p, len)) > 0)
+			job_got(c, p, len);
 		break;
 	case 0x88:
 		fail("connection %u: closed with %d", c->number, len < 2 ? 1005 :

@@ -5,6 +5,7 @@ from servers import DESCRIPTORS
 
 FAN = ["--mode", "fan", "--path", "/fan/%g?u=%d"]
 WHISPER = ["--mode", "whisper", "--path", "/whisper?u=%d"]
+APE = ["--ape", "--path", "/api/ape"]
 RAW = ["--mode", "echo", "--path", "raw:"]
 LOOKUP = "\n[worker]\nwhisper_ask = 0\n"
 
@@ -42,6 +43,11 @@ def raw():
     return {kind: dict(raw=True) for kind in ("floor", "kennel")}
 
 
+def ape():
+    """Calls of api-ape, of functions in C and in JavaScript."""
+    return {"kennel": dict(ape=True), "node-ape": {}}
+
+
 def two(**kennel):
     """Two processes that serve one group, by themselves or through Redis."""
     return {"floor": {}, "kennel": dict(shards=2, **kennel),
@@ -70,6 +76,10 @@ ROWS = {row.name: row for row in (
         many=True),
     Row("whisper-lookup", WHISPER, two(limit=51, redis="auto", extra=LOOKUP),
         102, 100000, many=True),
+    Row("ape-call", [*APE, "--mode", "echo"], ape(), 50, 50000, many=True),
+    Row("ape-call-64", [*APE, "--mode", "echo", "--flight", "64"], ape(), 50,
+        200000, many=True),
+    Row("ape-push-1000", [*APE, "--mode", "fan"], ape(), 1001, 200),
     Row("idle-bytes", ["--mode", "idle", "--path", "/fan/0?u=%d"],
         one("nchan"), 5000, what="memory", fresh=True),
 )}

@@ -134,8 +134,10 @@ class Kennel(Server):
     worker = "tests/bench/bench_worker"
     config = "bench.ini"
 
-    def command(self, shards=1, redis="none", limit=None, extra="", raw=False):
-        with open(f"{HERE}/{self.config}") as f:
+    def command(self, shards=1, redis="none", limit=None, extra="", raw=False,
+                ape=False):
+        worker = "shardd/shardd" if ape else self.worker
+        with open(f"{HERE}/{'ape.ini' if ape else self.config}") as f:
             text = f.read()
         if limit:
             text = text.replace("limit = 100000", f"limit = {limit}")
@@ -148,7 +150,7 @@ class Kennel(Server):
         self.run = f"{self.directory}/run"
         return [f"{self.build}/gatewayd/gatewayd",
                 "--config", f"{self.directory}/bench.ini",
-                "--worker", f"{self.build}/{self.worker}",
+                "--worker", f"{self.build}/{worker}",
                 *([] if raw else ["--listen", f"127.0.0.1:{self.port}"]),
                 "--shards", str(shards), "--max-shards", str(shards),
                 "--redis", redis, "--run-dir", self.run,
@@ -203,6 +205,18 @@ class NodeWs(Server):
 
     def command(self):
         return ["node", f"{HERE}/peer_ws.cjs", str(self.port)]
+
+
+class NodeApe(Server):
+    """The original server of api-ape."""
+    kind = "node-ape"
+
+    @classmethod
+    def missing(cls, build):
+        return NodeWs.missing(build) or not_installed("api-ape")
+
+    def command(self):
+        return ["node", f"{HERE}/peer_ape/server.cjs", str(self.port)]
 
 
 class NodeCluster(Server):
@@ -291,7 +305,8 @@ class Command(Server):
         return [*argv, str(self.port)]
 
 
-KINDS = {c.kind: c for c in (Floor, Kennel, Bun, NodeWs, NodeCluster, Nchan)}
+KINDS = {c.kind: c for c in (Floor, Kennel, Bun, NodeWs, NodeApe, NodeCluster,
+                             Nchan)}
 
 
 ALL = {**KINDS, "rooms": Rooms}     # Kennel again, for a row of its own

@@ -244,3 +244,71 @@ test("ours: as a module, with types, under 12 KB", async () => {
 	for (const name of ["on", "onConnectionChange", "transport", "ConnectionState"])
 		assert.match(types, new RegExp(`\\b${name}\\b`));
 });
+
+test("the board: lines, who is here, pictures, and what a newcomer gets", async () => {
+	const look = async () => {
+		const page = await b.page({ size: { width: 1180, height: 760 } });
+		opened.add(page);
+		await page.goto(k.url("/ape"));
+		await page.locator("#state.up").waitFor();
+		return page;
+	};
+	const lines = (page) => page.locator("#list input:not([type])").evaluateAll((all) => all.map((i) => i.value));
+	const one = await look(), two = await look();
+	await until(async () => (await one.locator("#here li").count()) === 2, "both are here");
+	await one.locator("#new").pressSequentially("Bread");
+	await until(async () => (await lines(two)).join() === "Bread");
+	await one.keyboard.press("Enter");
+	await two.locator("#list input:not([type])").first().fill("Dark bread");
+	await until(async () => (await lines(one)).join() === "Dark bread");
+	await until(async () => (await one.locator("#list li[data-busy]:not([data-busy=''])").count()) === 1, "who writes");
+	await two.locator("#list input[type=checkbox]").first().check();
+	await one.locator("#list li.done").waitFor();
+	const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==", "base64");
+	await one.setInputFiles("#file", { name: "dot.png", mimeType: "image/png", buffer: png });
+	const seen = (page) => page.locator("#wall img").evaluateAll((all) => all.length === 1 && all[0].complete && all[0].naturalWidth > 0);
+	await until(() => seen(two), "the picture");
+	const late = await look();
+	await until(async () => (await lines(late)).join() === "Dark bread" && await seen(late), "the whole board");
+	await late.locator("#wall figure button").click();
+	await until(async () => (await one.locator("#wall figure").count()) === 0);
+	await two.close();
+	await until(async () => (await one.locator("#here li").count()) === 2, "two has gone");
+});
+
+for (const client of ["original", "ours"]) {
+	test(`${client}: binary goes up, and comes down as an ArrayBuffer`, async () => {
+		/* 49 */
+		const page = await open(client);
+		const sent = await call(page, async () => {
+			const bytes = new Uint8Array(5000).map((_, i) => i % 251);
+			const hash = await crypto.subtle.digest("SHA-1", bytes);
+			const sha1 = [...new Uint8Array(hash)].map((x) => x.toString(16).padStart(2, "0")).join("");
+			const a = await api.upload({ file: bytes.buffer, name: "a" });
+			const c = await api.upload({ file: new Blob([bytes]), name: "b" });
+			return [a.sha1 === sha1, a.size, c.sha1 === sha1, c.name];
+		});
+		assert.deepEqual(sent, [true, 5000, true, "b"]);
+		const got = await call(page, async () => {
+			const { bytes, size } = await api.download({ size: 1000 });
+			return [bytes instanceof ArrayBuffer, bytes.byteLength, size,
+				new Uint8Array(bytes).every((x, i) => x === (7 * i + 3) % 256)];
+		});
+		assert.deepEqual(got, [true, 1000, 1000, true]);
+	});
+
+	test(`${client}: a shared file is an ArrayBuffer on the other page`, async () => {
+		/* 49 */
+		const one = await open("ours"), two = await open(client);
+		await call(one, async () => {
+			/* Its answer has the file, too, and comes when that is there. */
+			const back = api.message({ "pic<!F>": "shared-file" + location.port });
+			await fetch("/api/ape/data/_share/shared-file" + location.port, {
+				method: "PUT", body: new Uint8Array([1, 2, 3]), credentials: "include",
+			});
+			await back;
+		});
+		await until(() => call(two, () => typed.length === 1 && typed[0].data.pic instanceof ArrayBuffer &&
+			new Uint8Array(typed[0].data.pic).join() === "1,2,3"));
+	});
+}

@@ -218,6 +218,32 @@ def test_step_of_a_room(counted, redis, each):
     p.close()
 
 
+def test_a_call_by_ape_costs_nothing_beyond_its_tree(counted):
+    """And the tree's memory is used again; what is remembered of calls, so that none
+    is made twice, grows rarely."""
+    from kit.ape import Ape
+    k = counted(redis="none", shards=1)
+    a, b = Ape(k), Ape(k)
+    pids = [k.shard(0)["pid"]]
+
+    def calls():
+        for _ in range(10):
+            asked = [a.ask("echo", {"n": i, "l": [1, "x", {"d<!D>": i}]})
+                     for i in range(N // 20)]
+            for query in asked:
+                a.reply(query)
+            asked = [a.ask("message", i) for i in range(N // 20)]
+            for query in asked:
+                a.reply(query)
+            b.heard()
+    for _ in range(WARM // N):
+        calls()
+    k.allocs.trace(pids[0], 0)
+    got = k.allocs.least(pids, calls)
+    assert got["malloc"] + got["calloc"] + got["realloc"] < N // 50, \
+        (got, allocs.who(k.log()))
+    a.close(), b.close()
+
 # ---- fast-tcp ----
 
 def fast(counted, shards):

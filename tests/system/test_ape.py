@@ -262,6 +262,20 @@ def test_replayed_old_and_early_calls_are_refused(one):
     assert "old" in m["err"]
 
 
+def test_calls_that_have_one_name_are_two(one):
+    """17: names have 32 bits and are not spread well; what differs is served."""
+    found = {}
+    for n in range(100000):
+        text = f'{{"type":"echo","data":{n}}}'
+        other = found.setdefault(query_id(text), text)
+        if other is not text:
+            break
+    assert other != text and query_id(other) == query_id(text)
+    for t in other, text:
+        assert one.reply(one.say(t))["data"] == json.loads(t)["data"]
+    assert "err" in one.reply(one.say(text))
+
+
 def test_replay_is_a_connection_s_own(ape):
     """17"""
     a, b = Ape(ape), Ape(ape)
@@ -566,3 +580,77 @@ def test_example_of_the_readme(start, installed):
     assert abs(m["data"]["at<!D>"] - now()) < 60000
     assert a.whole("price/set", "x") == {"err": "a price is a number"}
     a.close(), b.close()
+
+
+# ---- hooks, and values in C ----
+
+@pytest.fixture(scope="module")
+def hooks(start_shared, installed):
+    return start_shared(shards=1, worker=installed.worker("ape_hooks.c"),
+                        config=SHOP)
+
+
+def test_hooks_see_what_happens(hooks):
+    a, b = Ape(hooks, agent="a"), Ape(hooks, agent="b")
+    assert a.call("embedded") == "embedded"
+    b.say("nonsense")
+    assert b.call("tell", 7) == ABSENT
+    assert a.push() == ("told", {"type": "told", "data": 7})
+    assert a.whole("types", 1)["data"]["made<![D,U,S]>"] == [5, None, []]
+    assert b.goodbye() == 1000
+
+    def gone():
+        found.extend(a.call("lines"))
+        return "disconnect client" in found
+    found = []
+    wait.until(gone, 10, "b is gone")
+    assert [x for x in found if "lines" not in x] == [
+        "connect a", "connect b", "receive embedded", "reply embedded - 4",
+        "error not JSON", "receive tell", "send told 7", "reply tell - 0",
+        "receive types", "reply types - 6", "disconnect client"]
+    a.close()
+
+
+def test_calls_wait_for_a_connect_hook_that_takes_time(hooks):
+    """What the hook pushes comes first."""
+    a = Ape(hooks, agent="later")
+    asked = [a.ask("embedded") for _ in range(20)]
+    assert a.push() == ("welcome", {"type": "welcome", "data": "at last"})
+    assert a.replies == {}
+    for query in asked:
+        assert a.reply(query)["data"] == "embedded"
+    a.close()
+    with Ape(hooks, agent="later") as b:         # and goes meanwhile
+        b.ask("embedded")
+
+
+def test_connect_hook_may_refuse(hooks):
+    with pytest.raises(Refused) as e:
+        Ape(hooks, agent="nobody")
+    assert e.value.response.status == 400
+
+
+def test_answers_that_come_later(hooks):
+    a = Ape(hooks)
+    slow, fast = a.ask("later", 400), a.ask("later", 1)
+    assert a.reply(fast)["data"] == 1
+    assert a.reply(slow)["data"] == 400
+    a.ask("later", 100)
+    a.close()                                   # nobody is there to hear it
+    b = Ape(hooks)
+    assert b.call("later", 200) == 200
+    b.close()
+
+
+def test_values_in_c(hooks):
+    a = Ape(hooks)
+    got = a.call("types", {
+        "a": None, "b": True, "c": 1, "d": "x", "e": [], "f": {}, "g<!D>": 1,
+        "h<!R>": "/x/", "i<!E>": ["E", "m", "s"], "j<!S>": [], "k<!M>": {},
+        "l<!F>": "id", "m<!P>": ["data", "g"], "n<!U>": None, "o<!D>": "odd"})
+    assert {k: got[k] for k in "abcdefghijklmno"} == dict(
+        a="null", b="boolean", c="number", d="string", e="array", f="object",
+        g="date", h="regexp", i="error", j="set", k="map", l="file", m="date",
+        n="undefined", o="string")
+    assert got["oops<!E>"] == ["RangeError", "far", ""]
+    a.close()

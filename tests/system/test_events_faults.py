@@ -5,6 +5,7 @@ import selectors
 import struct
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit import wait
@@ -56,22 +57,28 @@ def test_a_shard_dies_amid_rooms_and_streams(start):
     assert y.message() == ("m", b"1")
     x.room(["r"], "m", "2")
     assert y.message() == z.message() == ("m", b"2")
-    for p in left:
+
+    def write(p):
         for _ in range(40):
             p.send(CHUNK, "", b"x" * 50000, BINARY, 2)
             p.send(CHUNK, "", b"x" * 50000, BINARY, 3)
         p.send(CLOSE, "", ident=2)
         p.send(CLOSE, "", ident=3)
-    for i, p in enumerate(people):
-        if i == dead:
-            continue
+
+    def read(i):
         total, closes = 0, 0
         want = 2 + (people[(i - 1) % 4] in left)
         while closes < want:
-            f = p.recv()
+            f = people[i].recv()
             closes += f.kind == CLOSE
             total += len(f.data) if f.kind == CHUNK else 0
         assert total == want * 40 * 50000
+    # All write and read at once: who does not read stops those who write.
+    with ThreadPoolExecutor(6) as pool:
+        done = [pool.submit(write, p) for p in left]
+        done += [pool.submit(read, people.index(p)) for p in left]
+        for d in done:
+            d.result()
     assert all(p.barrier() == [] for p in left)
     # Somebody new in its place.
     new = []

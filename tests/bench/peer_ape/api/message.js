@@ -1,0 +1,4 @@
+module.exports = function (data) {
+	this.publish("/message", data);
+	return true;
+};
