@@ -89,10 +89,14 @@ memory_leave(void *self)
 static int
 memory_add(void *self, const char *client)
 {
-	struct memory_entry	*e = memory_find(self, client);
 	size_t			 len = strlen(client);
+	struct map_node		*n = map_find(&entries, client, len);
+	struct memory_entry	*e = NULL;
 
-	if (e == NULL) {
+	/* Ids are of one client each: one of another namespace has gone. */
+	if (n != NULL)
+		e = container_of(n, struct memory_entry, by_client);
+	else {
 		if ((e = malloc(sizeof(*e) + len + 1)) == NULL)
 			return (-1);
 		memcpy(e->client, client, len + 1);

@@ -208,9 +208,12 @@ postgres_notified(struct postgres *p, const char *text)
 	if (p->nheard >= POSTGRES_HEARD_MAX ||
 	    (h = calloc(1, sizeof(*h))) == NULL)
 		return;
+	if ((h->sender = slice_dup(e.sender)) == NULL) {
+		free(h);
+		return;
+	}
 	list_push(&p->heard, &h->at);
 	p->nheard++;
-	h->sender = slice_dup(e.sender);
 	if (e.id.len == 0) {
 		h->text = slice_dup(e.message);
 		h->len = e.message.len;
@@ -222,8 +225,9 @@ postgres_notified(struct postgres *p, const char *text)
 		else
 			h->text = strdup("");
 		free(id);
-	}
-	if (h->sender == NULL || (h->text == NULL && e.id.len == 0))
+	} else
+		e.id.len = 0;
+	if (h->text == NULL && e.id.len == 0)
 		postgres_heard_free(p, h);
 	postgres_hand_on(p);
 }
@@ -256,6 +260,10 @@ postgres_ready_cb(struct postgres *p, struct postgres_ask *a, PGresult *res)
 	(void)a;
 	if (res == NULL || PQresultStatus(res) == PGRES_FATAL_ERROR)
 		return;			/* postgres_read() loses it */
+	/* What this server has left when it died. */
+	postgres_ask(p, NULL, "DELETE FROM \"%s_clients\" WHERE server_id = $1 "
+	    "AND updated_at < now() - interval '120 seconds'", 1,
+	    (const char *const[]){ p->site->server_id });
 	p->up = 1;
 	p->complained = 0;
 	backoff_reset(&p->backoff);
