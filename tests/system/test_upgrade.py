@@ -35,11 +35,14 @@ def test_a_shard_starts_again_of_its_own_program(start, tmp_path):
         if gone:
             os.unlink(worker)
         old = k.kill_shard(0)
-        wait.until(lambda: k.shard(0)["state"] == "ready" and
-                   k.shard(0)["pid"] != old, 30)
-        assert program(k.shard(0)["pid"]) == was
+
+        def another():
+            s = k.shard(0)
+            return s["state"] == "ready" and s["pid"] != old and s["pid"]
+        pid = wait.until(another, 30)
+        assert program(pid) == was
         # Its name is its program's, though it was executed by a descriptor.
-        with open(f"/proc/{k.shard(0)['pid']}/comm") as f:
+        with open(f"/proc/{pid}/comm") as f:
             assert f.read() == "shardd\n"
         assert k.shard(0)["generation"] == 1
     with Chat(k, "room", "ann") as ann:
