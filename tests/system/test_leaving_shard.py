@@ -44,8 +44,8 @@ def test_newcomers_go_to_others(start):
     assert k.shard(0)["state"] == "leaving"
     for c in held:
         c.close()
-    wait.until(lambda: k.shard(0)["state"] == "ready" and
-               k.shard(0)["pid"] != pid, 30)
+    wait.until(lambda: (s := k.shard(0))["state"] == "ready" and
+               s["pid"] != pid, 30)
 
 
 def test_pong_does_not_bring_it_back(start):

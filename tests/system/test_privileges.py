@@ -83,8 +83,8 @@ def test_user_is_dropped_to_for_good(start):
         assert p.next(type="user:msg")["text"] == "hello"
     # Killing, starting, finding again: all as that user.
     k.kill_shard(1)
-    wait.until(lambda: k.shard(1)["state"] == "ready" and
-               k.shard(1)["pid"] not in shards, 15)
+    wait.until(lambda: (s := k.shard(1))["state"] == "ready" and
+               s["pid"] not in shards, 15)
     k.kill_gateway()
     k.start()
     assert len(k.shards()) == 2

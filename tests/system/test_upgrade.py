@@ -59,8 +59,8 @@ def test_a_gateway_that_finds_a_shard_knows_its_program(start, tmp_path):
     k.start()
     wait.until(lambda: [s["state"] for s in k.shards()] == ["ready"] * 2, 30)
     k.kill_shard(1)
-    wait.until(lambda: k.shard(1)["state"] == "ready" and
-               k.shard(1)["restarts"] == 1, 30)
+    wait.until(lambda: (s := k.shard(1))["state"] == "ready" and
+               s["restarts"] == 1, 30)
     assert program(k.shard(1)["pid"]) == was
     assert k.shard(0)["generation"] == k.shard(1)["generation"] > 1
 
@@ -72,8 +72,8 @@ def test_a_script_is_read_from_what_was_opened(start, tmp_path):
     k = start(shards=1, worker=str(script))
     script.unlink()
     k.kill_shard(0)
-    wait.until(lambda: k.shard(0)["state"] == "ready" and
-               k.shard(0)["restarts"] == 1, 30)
+    wait.until(lambda: (s := k.shard(0))["state"] == "ready" and
+               s["restarts"] == 1, 30)
     people = crowd(k, "room", "ab")
     for p in people:
         p.close()
