@@ -37,6 +37,12 @@ FAULT = re.compile(
     r"not a response)|Assertion|Sanitizer|runtime error:")
 
 
+def default_routes():
+    """The built-in configuration without its listeners, whose ports are everybody's."""
+    with open(os.path.join(TOP, "gatewayd", "default.ini")) as f:
+        return re.sub(r"^\[listener .*?(?=^\[|\Z)", "", f.read(), flags=re.S | re.M)
+
+
 class Ports:
     """
     Free ports below the ephemeral range.  They are this process's until it

@@ -89,8 +89,8 @@ def test_examples_of_the_readme_on_every_default_route(start, installed,
     applications, where some have no group: they serve, and no shard dies."""
     config = ""
     if ours:
-        with open(os.path.join(kits.TOP, "gatewayd", "default.ini")) as f:
-            config = re.sub(r"(?m)^app = .*", "app = main", f.read())
+        config = re.sub(r"(?m)^app = .*", "app = main",
+                        kits.default_routes())
         config = re.sub(r"(?m)^limit = .*\n", "", config)  # one application now
     k = start(shards=1, worker=installed.worker(readme_examples()[example]),
               config=config)

@@ -159,9 +159,8 @@ def test_other_workers_are_filtered_when_asked_to(start, tmp_path, seccomp,
     worker.write_text(SCRIPT.format(out=out, shardd=kits.SHARDD))
     worker.chmod(0o755)
     config = f"[gateway]\nseccomp = {seccomp}\n" if seccomp else ""
-    with open(os.path.join(kits.TOP, "gatewayd", "default.ini")) as f:
-        config += f.read()
-    k = start(shards=1, worker=str(worker), config=config)
+    k = start(shards=1, worker=str(worker),
+              config=config + kits.default_routes())
     pid = k.shard(0)["pid"]
     own = status("self")["Seccomp"]
     assert status(pid)["Seccomp"] == ("2" if filtered else own)

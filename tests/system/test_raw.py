@@ -251,7 +251,7 @@ def test_a_machine_that_is_gone_is_noticed(lines):
             """Its kind, and how long until it asks."""
             with open("/proc/net/tcp") as f:
                 timers = [line.split()[5] for line in f
-                          if line.split()[2] == there]
+                          if line.split()[2:4] == [there, "01"]]
             assert len(timers) == 1
             kind, ticks = timers[0].split(":")
             return kind == "02" and int(ticks, 16)
