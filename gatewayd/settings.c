@@ -516,16 +516,23 @@ settings_absolute(const char *path)
 	return (settings_printf("%s/%s", cwd, path));
 }
 
+/* A line of what is wrong. */
+static void
+settings_complain(const char *fmt, va_list ap)
+{
+	fputs("gatewayd: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
 void
 settings_die(int status, const char *fmt, ...)
 {
 	va_list	 ap;
 
-	fputs("gatewayd: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	settings_complain(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	exit(status);
 }
 
@@ -534,11 +541,9 @@ settings_fault(struct settings *s, const char *fmt, ...)
 {
 	va_list	 ap;
 
-	fputs("gatewayd: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	settings_complain(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	if (!s->check)
 		exit(EXIT_CONFIG);
 	s->faults++;

@@ -273,12 +273,6 @@ transfer_count(const struct transfer *t)
 	return (&t->count);
 }
 
-const struct shard *
-transfer_from(const struct transfer *t)
-{
-	return (t->plan.from);
-}
-
 /* How many of its journeys' moves have no answer yet. */
 static size_t
 transfer_unanswered(const struct transfer *t)

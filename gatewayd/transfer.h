@@ -47,7 +47,6 @@ void	 transfer_stop(struct transfer *t);
 /* At once, without a word; t may be NULL. */
 void	 transfer_free(struct transfer *t);
 const struct transfer_count *transfer_count(const struct transfer *t);
-const struct shard *transfer_from(const struct transfer *t);
 /* Could connections of `from` move somewhere at all? */
 int	 transfer_possible(const struct shards *shards,
 	    const struct transfer_plan *plan);

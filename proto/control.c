@@ -140,7 +140,6 @@ static const struct row {
 
 	/* To a new gateway, after WELCOME: a copy of the descriptor of connection id,
 	 * which it keeps for when this shard dies. */
-	[CTL_COVER]	= { "cover", { F_ID, F_REPLICA } },
 	/* A listening socket, called text: to a shard, which only holds it, and back
 	 * to the next gateway. */
 	[CTL_LISTENING]	= { "listening", { F_TEXT, F_FLAGS } },
@@ -163,7 +162,6 @@ ctl_fds(const struct ctl *m)
 	case CTL_ADOPT:
 		return (m->flags & CTL_F_MEMFD ? 2 : 1);
 	case CTL_FERRY:
-	case CTL_COVER:
 	case CTL_LISTENING:
 		return (1);
 	default:

@@ -53,9 +53,9 @@
  * B has been sent is B's then, for nobody else has it.  What A has no ADOPTED for is
  * A's.
  *
- * Messages with descriptors that version 2 of capsules brought (FERRY, COVER,
- * LISTENING) go only to a shard whose HELLO, or to a gateway whose WELCOME, has a
- * `capsule` of 2 or more.
+ * Messages with descriptors that version 2 of capsules brought (FERRY, LISTENING) go
+ * only to a shard whose HELLO, or to a gateway whose WELCOME, has a `capsule` of 2 or
+ * more.
  *
  * kennelctl says STATUS_ASK, FORGET or ACT (text: what to do, gatewayd/acts.h; the
  * other fields are its arguments) and gets a STATUS with JSON.
@@ -102,7 +102,7 @@ enum ctl_type {
 	CTL_FERRY,	CTL_MOVE,	CTL_JOURNEY_END,
 	CTL_MOVED,	CTL_STAYED,	CTL_ARRIVED,	CTL_JOURNEY_DONE,
 	CTL_EXPECT,	CTL_EXPECTED,	CTL_FERRY_END,
-	CTL_COVER,	CTL_LISTENING,
+	CTL_LISTENING,
 	CTL_STAY,	CTL_BECOME,
 	CTL_NTYPES
 };
@@ -172,7 +172,7 @@ struct ctl {
 
 const char *ctl_name(enum ctl_type type);
 /* Descriptors that travel with m: ADOPT 1, or 2 with CTL_F_MEMFD; HELLO 1 with
- * CTL_F_PAGE; FERRY, COVER, LISTENING 1; else 0. */
+ * CTL_F_PAGE; FERRY, LISTENING 1; else 0. */
 size_t	 ctl_fds(const struct ctl *m);
 /* Append m to b (only the fields of its row).  Failure sticks in b. */
 void	 ctl_encode(struct buf *b, const struct ctl *m);

@@ -116,13 +116,6 @@ jss_member(const struct jss *o, const char *name, size_t len)
 	return (found);
 }
 
-int
-jss_is(const struct jss *v, const char *text)
-{
-	return (v != NULL && v->kind == JSS_STRING &&
-	    slice_is(slice_of(v->text, v->len), text));
-}
-
 double
 jss_number(const struct jss *v)
 {

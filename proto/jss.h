@@ -84,7 +84,6 @@ char	*jss_copy(struct jss_pool *p, const char *s, size_t len);
 const struct jss *jss_deref(const struct jss *v);
 /* The member of that name (tags do not count), or NULL.  The last of several. */
 const struct jss *jss_member(const struct jss *o, const char *name, size_t len);
-int	 jss_is(const struct jss *v, const char *text);	/* is it that string? */
 double	 jss_number(const struct jss *v);		/* NaN if it is none */
 
 /* ---- making: NULL without memory; NULL given gives NULL ---- */

@@ -282,12 +282,6 @@ relay_open_one(struct events_socket *s, int ack, const struct fasttcp_frame *f,
 	return (r);
 }
 
-int
-relay_heard(const struct relay *r)
-{
-	return (r->nlanes > 0 || r->nfars > 0);
-}
-
 /* ---- what follows ---- */
 
 /* f to all lanes, each with its own id; f's data is shared by them. */

@@ -37,8 +37,6 @@ int	 relay_chunk(struct relay *r, struct events_socket *by,
 	    uint8_t data_type, struct slice data);
 /* Its end, for all receivers; frees r. */
 void	 relay_end(struct relay *r, struct events_socket *by);
-/* Is somebody here, or elsewhere, to whom it goes? */
-int	 relay_heard(const struct relay *r);
 
 /* ---- of a neighbour: what it tells of its streams, and of ours ---- */
 

@@ -70,12 +70,6 @@ journeys_clear(struct journeys *js)
 	map_clear(&js->sought);
 }
 
-int
-journeys_none(const struct journeys *js)
-{
-	return (list_empty(&js->departures) && list_empty(&js->landings));
-}
-
 uint64_t
 journeys_neighbour(const struct move *m)
 {

@@ -23,7 +23,6 @@ int	 journeys_init(struct journeys *js, struct event_base *base,
 	    struct sessions *s, struct groups *gs, struct gate *gate);
 /* What is under way is settled at once, then nothing is. */
 void	 journeys_clear(struct journeys *js);
-int	 journeys_none(const struct journeys *js);
 
 /* Where a connection goes whose conn->move that is. */
 uint64_t journeys_neighbour(const struct move *m);
