@@ -10,6 +10,7 @@ from kit.mover import Crowd, Mover, routes
 from kit.deflate import deflated
 from kit.kennel import Ports
 from kit.raw import Raw
+from kit.steps import Counting
 from kit.wire import Wire
 from kit.ws import BINARY, CONTINUATION, PING, TEXT, WebSocket, frame
 
@@ -185,7 +186,7 @@ def test_chat_lists_always_have_everybody(start):
     g = room()
     names = [f"n{i}" for i in range(9)]
     people = crowd(k, g, names)
-    rolling = Rolling(k, [0, 1, 2, 0, 1, 2])
+    rolling = Rolling(k, [0, 1, 2] * 2)
     asked = 0
     while rolling.is_alive() or asked == 0:
         for p in people:
@@ -248,6 +249,19 @@ def test_the_configuration_of_a_room_reaches_everybody_once(start):
         assert heard == [f"c{i}" for i in range(n)] or \
             heard == sorted(heard, key=lambda c: int(c[1:]))
     pact.leave(a, *others)
+
+
+def test_a_counter_is_heard_once_by_who_moves(start):
+    """Each step by everybody, in one order, wherever the process is that they are in."""
+    k = start(shards=3, env={"KENNEL_SIGNING_KEY": pact.KEY})
+    people = pact.crowd(k, pact.room(), 12)
+    with Counting(people, pace=0.001) as c:
+        rolling = Rolling(k, [0, 1, 2] * 2)
+        c.more(40)
+        rolling.end()
+        c.more(40)
+        c.finish()
+    assert k.status()["totals"]["moved"] > 0
 
 
 def test_raw_connections_move(start, worker):
