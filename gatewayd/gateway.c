@@ -14,6 +14,7 @@
 #include "common/secret.h"
 #include "common/turn.h"
 #include "gatewayd/admin.h"
+#include "gatewayd/anchor.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/balance.h"
 #include "gatewayd/check.h"
@@ -62,6 +63,7 @@ static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
 static void	 gateway_end(struct gateway *) __attribute__((noreturn));
 static void	 gateway_replica_made(struct replica *, void *);
 static void	 gateway_replica_ended(struct replica *, void *);
+static int	 gateway_keeps(const struct group *, void *);
 static void	 gateway_resolved(void *);
 static void	 gateway_shard_ready(struct shard *, void *);
 static void	 gateway_shard_dead(struct shard *, void *);
@@ -92,6 +94,7 @@ static void	 gateway_tick_cb(evutil_socket_t, short, void *);
 static const struct placement_ops gateway_placement_ops = {
 	.replica_made = gateway_replica_made,
 	.replica_ended = gateway_replica_ended,
+	.keeps = gateway_keeps,
 };
 static const struct roster_ops gateway_roster_ops = {
 	.settled = gateway_ready,
@@ -326,6 +329,9 @@ gateway_ready(void *arg)
 		    "does.  Does %s call kennel_worker_main()?  Its own words, "
 		    "if any, are above", g->settings.worker);
 	buf_clear(&where);
+	if ((g->anchors = anchors_new(g->base, &g->settings, g->placement)) ==
+	    NULL)
+		fatal("anchors");
 	successor_inherit(g);
 	supervisor_ready(g->supervisor);
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
@@ -359,6 +365,16 @@ gateway_replica_ended(struct replica *rep, void *arg)
 	struct gateway	*g = arg;
 
 	roster_replica_ended(g->roster, rep);
+}
+
+/* Is the group to be there without anybody? */
+static int
+gateway_keeps(const struct group *g, void *arg)
+{
+	const struct gateway	*gw = arg;
+
+	return (anchors_keep(&gw->settings, slice_str(g->app),
+	    slice_of(g->name, g->name_len)));
 }
 
 /* Found shards have spoken: what is in Redis and not alive is dead. */

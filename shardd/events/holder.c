@@ -533,7 +533,6 @@ holder_begin(struct holder *h)
 	log_info("events host=%s is held by this process", h->host);
 	holder_rooms(h);
 	holder_tell_number(h, 0, WORD_HOLDER, 0);
-	dialling_start(h->server, &h->dials);
 }
 
 /* Is there another holder? */
@@ -559,10 +558,15 @@ holder_look(struct holder *h)
 		holder_rooms(h);
 }
 
+/* Once in a while: the same, and have the uplinks changed? */
 static void
 holder_look_cb(void *arg)
 {
-	holder_look(arg);
+	struct holder	*h = arg;
+
+	holder_look(h);
+	if (h->network != NULL)
+		dialling_set(h->server, &h->dials);
 }
 
 void
