@@ -10,7 +10,7 @@
  *	4160	struct cover_cell
  *	8192	slots, COVER_SLOTS_MAX of them at most
  *	then	room: blocks of bytes, a length and so many bytes each, which begin at
- *		a multiple of COVER_UNIT; slots name them by that number, 0 is none
+ *		a multiple of COVER_UNIT (cover_room.h); slots name them by that number, 0 is none
  *
  * An open connection has a slot.  What the shard did with it last is whole unless a
  * bit of its slot or the cell says otherwise: the cell is set before the shard
@@ -26,13 +26,13 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
+#include "proto/cover_room.h"
 
 #define COVER_AT	4096
 #define COVER_CELL_AT	(COVER_AT + 64)
 #define COVER_SLOTS_AT	8192
 #define COVER_SLOTS_MAX	(1u << 19)
 #define COVER_WRITES	256		/* connections written to at once */
-#define COVER_UNIT	8
 #define COVER_KEPT_MAX	4096		/* bytes of a checkpoint */
 
 struct cover_head {

@@ -3,7 +3,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/cover.h"
 #include "proto/cover_room.h"
 
 #define ROOM_STEP	(256 << 10)	/* by which the page grows */

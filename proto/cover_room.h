@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define COVER_UNIT		8	/* bytes */
 #define COVER_ROOM_SMALL	64	/* units: each such size has a list of its own */
 #define COVER_ROOM_LISTS	(COVER_ROOM_SMALL + 32)
 
