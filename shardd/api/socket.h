@@ -4,9 +4,15 @@
 
 #include <stddef.h>
 
+struct conn;
 struct kennel_socket;
 struct verb;
 
+/*
+ * May c be sent something by its application?  0; 1: it is on its way, and gets it only if
+ * it stays (told); or -1 with errno EAGAIN (on its way), EPIPE.
+ */
+int	 api_may_send(const struct conn *c, int told);
 /* Do v with this message.  0, or -1 with errno. */
 int	 api_call(struct kennel_socket *s, struct verb *v, const char *data,
 	    size_t len);
