@@ -104,7 +104,7 @@ raw_send(struct kennel_socket *s, struct payload *head, struct payload *p)
 	case 0:
 		return (verbs_call(c, &v));
 	case 1:
-		return (conn_gather(c, head, p));
+		return (api_gather(c, head, p));
 	default:
 		return (-1);
 	}

@@ -30,6 +30,14 @@ api_may_send(const struct conn *c, int told)
 }
 
 int
+api_gather(struct conn *c, struct payload *head, struct payload *p)
+{
+	if (c->state != CONN_MOVING || c->fd == -1)
+		return (0);		/* it does not stay */
+	return (head != NULL ? conn_send_both(c, head, p) : conn_send(c, p));
+}
+
+int
 api_call(struct kennel_socket *s, struct verb *v, const char *data,
     size_t len)
 {
@@ -55,7 +63,7 @@ api_call(struct kennel_socket *s, struct verb *v, const char *data,
 		v->p = api_payload(data, len, v->flags);
 	if (v->p == NULL)
 		return (-1);
-	r = away ? conn_gather(c, NULL, v->p) : verbs_call(c, v);
+	r = away ? api_gather(c, NULL, v->p) : verbs_call(c, v);
 	payload_unref(v->p);
 	return (r);
 }

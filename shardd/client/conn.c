@@ -404,14 +404,6 @@ conn_send_both(struct conn *c, struct payload *head, struct payload *p)
 }
 
 int
-conn_gather(struct conn *c, struct payload *head, struct payload *p)
-{
-	if (c->state != CONN_MOVING || c->fd == -1)
-		return (0);		/* it does not stay */
-	return (head != NULL ? conn_send_both(c, head, p) : conn_send(c, p));
-}
-
-int
 conn_queue_bytes(struct conn *c, struct slice s)
 {
 	struct payload	*p;

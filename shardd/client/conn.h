@@ -239,9 +239,6 @@ void	 conn_hold(struct conn *c, struct unfinished_part **part, size_t n);
 int	 conn_send(struct conn *c, struct payload *p);
 /* The same of a raw message in two parts, so that both are queued or neither. */
 int	 conn_send_both(struct conn *c, struct payload *head, struct payload *p);
-/* c is on its way (MOVING, PARKED), and is told the same where it goes: it gets p, behind
- * head unless that is NULL, if it stays.  0, or -1 as above. */
-int	 conn_gather(struct conn *c, struct payload *head, struct payload *p);
 /* The same without the bound: handshakes, control frames, responses. */
 int	 conn_queue(struct conn *c, struct payload *p);
 int	 conn_queue_bytes(struct conn *c, struct slice s);
