@@ -1,4 +1,6 @@
 /* An open connection is covered. */
+#include <errno.h>
+
 #include "proto/capsule.h"
 #include "proto/cover.h"
 #include "shardd/client/conn.h"
@@ -45,16 +47,21 @@ shelter_begin(struct conn *c, uint32_t place, struct slice topics)
 void
 shelter_topics(struct conn *c, struct slice topics)
 {
+	int	 keep = errno;
+
 	if (cover_topics(c->slot, topics) == -1)
 		conn_uncover(c);
+	errno = keep;			/* nobody asked for this */
 }
 
 void
 shelter_state(struct conn *c)
 {
 	struct slice	 state;
+	int		 keep = errno;
 
 	if (c->slot != 0 && (shelter_pack(c, &state) == -1 ||
 	    cover_state(c->slot, state) == -1))
 		conn_uncover(c);
+	errno = keep;			/* nobody asked for this */
 }
