@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "proto/capsule.h"
 #include "proto/cover.h"
 #include "proto/ws_frame.h"
 #include "shardd/api/api.h"
@@ -226,7 +227,7 @@ kennel_socket_data(const struct kennel_socket *s)
 	return (s == NULL ? NULL : conn_of(s)->data);
 }
 
-_Static_assert(KENNEL_CHECKPOINT_MAX == COVER_KEPT_MAX, "as is promised");
+_Static_assert(KENNEL_CHECKPOINT_MAX == CAPSULE_KEPT_MAX, "as is promised");
 
 int
 kennel_checkpoint(struct kennel_socket *s, const void *data, size_t len)
@@ -240,7 +241,7 @@ kennel_checkpoint(struct kennel_socket *s, const void *data, size_t len)
 	if (data == NULL && len > 0)
 		return (-1);
 	errno = EMSGSIZE;
-	if (len > COVER_KEPT_MAX)
+	if (len > CAPSULE_KEPT_MAX)
 		return (-1);
 	errno = ENOTSUP;
 	if (c->slot == 0)

@@ -102,6 +102,7 @@ passage_pack(struct conn *c, uint64_t to, uint64_t paused, struct buf *b)
 		return (-1);
 	f.cap.blob = slice_of(f.blob.data, f.blob.len);
 	f.cap.blob_version = c->app->moves;
+	f.cap.kept = cover_kept(c->slot);
 	f.cap.replica = to;
 	f.cap.paused = paused;
 	if (passage_pack_group(c, &f) == 0 && capsule_encode(b, &f.cap) == 0)
@@ -216,6 +217,7 @@ passage_begin(struct conn *c, const struct capsule *cap,
 	if (c->replica != NULL)
 		passage_topics(c, cap->topics);
 	member_cover(c, cap->topics);
+	cover_keep(c->slot, cap->kept, cap->blob_version);
 	if (u != NULL)
 		shelf_each(c->replica->shelf, u, cap->marks, cap->nmarks,
 		    cap->news_pos, passage_missed_cb, c);

@@ -204,7 +204,7 @@ kept_is(uint64_t id, struct slice data)
 
 START_TEST(the_last_checkpoint_is_the_one)
 {
-	static char	 text[COVER_KEPT_MAX];
+	static char	 text[CAPSULE_KEPT_MAX];
 	struct capsule	 cap;
 	struct stat	 st, later;
 	uint32_t	 slot;
