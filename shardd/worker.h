@@ -72,7 +72,8 @@ struct worker {
 int	 worker_tell(struct worker *w, const struct ctl *m);
 /* START was heard: the lookup begins.  Again is harmless.  0 or -1. */
 int	 worker_start(struct worker *w);
-/* Say READY: now if our entries can be listed, else when they can, or soon. */
+/* Say READY: now if Redis has our entries and lets us hear other nodes, else when it
+ * does, or soon. */
 void	 worker_get_ready(struct worker *w);
 /* Close everybody for that reason in a paced way, finish HTTP, then leave; within
  * ms. */
