@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gatewayd/address.h"
+#include "gatewayd/covers.h"
 #include "gatewayd/group.h"
 #include "gatewayd/member.h"
 #include "gatewayd/placement.h"
@@ -417,6 +418,7 @@ placement_seat(struct placement *p, struct site *s, struct replica *r,
 	if ((place = calloc(1, sizeof(*place))) == NULL)
 		return (NULL);
 	place->id = id;
+	place->fd = -1;
 	place->replica = r;
 	if (r == NULL)
 		place->site = s;
@@ -464,6 +466,7 @@ placement_drop(struct placement *p, struct place *place, int *last)
 	else if (r != NULL)
 		r->count--;
 	address_unref(place->address);
+	cover_drop(p, place);
 	free(place);
 }
 

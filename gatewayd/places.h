@@ -70,11 +70,12 @@ struct place {			/* one connection */
 		struct site	*site;		/* without a group */
 	};
 	struct address	*address;	/* a reference, or NULL */
-	uint8_t		 http;		/* plain HTTP */
-	uint8_t		 over;		/* counted apart */
-	uint8_t		 moving;	/* it has a second seat: reserve.h */
-	uint8_t		 stays;		/* it cannot move: transfer.h */
-	uint8_t		 leaves;	/* its shard was giving it away when it was
+	int		 fd;		/* its cover (cover.h); -1: none */
+	uint8_t		 http : 1;	/* plain HTTP */
+	uint8_t		 over : 1;	/* counted apart */
+	uint8_t		 moving : 1;	/* it has a second seat: reserve.h */
+	uint8_t		 stays : 1;	/* it cannot move: transfer.h */
+	uint8_t		 leaves : 1;	/* its shard was giving it away when it was
 					   named at hello */
 };
 
