@@ -661,7 +661,7 @@ int	 kennel_send_headed(struct kennel_socket *, const char *head,
  * and err, an errno: ETIMEDOUT (nobody has answered within ms; 0: 10 s), ECONNREFUSED
  * and its like, EHOSTUNREACH (the name has no address), ECONNABORTED (onopen said
  * no), ECANCELED (the process ends).  All addresses of the name are tried in turn.
- * Nothing blocks.  At least 64 MiB may wait to be written to it.  Such a connection has no
+ * Nothing blocks.  64 MiB may wait to be written to it.  Such a connection has no
  * place: it counts in no limit of the gateway,
  * which knows nothing of it, and ends with its process.  Returns 0, or -1 with errno
  * EINVAL, ENOMEM, EAGAIN, and done does not come.

@@ -19,7 +19,7 @@
 #include "shardd/kennel.h"
 #include "shardd/options.h"
 
-#define CONN_DIALED_MAX	((size_t)64 << 20)	/* bytes that may wait, at least */
+#define CONN_DIALED_MAX	((size_t)64 << 20)	/* bytes that may wait */
 #define CONN_READS	4		/* of CONN_BUF, an event */
 #define CONN_BUF	(64 << 10)
 /* Bytes read after the end, for at most a second: a message that is refused for
@@ -307,15 +307,13 @@ conn_queue(struct conn *c, struct payload *p)
 	return (0);
 }
 
-/* Bytes that may wait for c.  One that the application has dialled is no client, of which
- * there may be very many. */
+/* Bytes that may wait for c; one that was dialled is no client among many. */
 static size_t
 conn_out_max(const struct conn *c)
 {
 	uint32_t	 max = meter_out_max(c->meter);
 
-	if (max == 0 && (c->told & CAPSULE_F_DIALED) &&
-	    c->clients->opt->out_max < CONN_DIALED_MAX)
+	if (max == 0 && (c->told & CAPSULE_F_DIALED))
 		return (CONN_DIALED_MAX);
 	return (max != 0 ? max : c->clients->opt->out_max);
 }
