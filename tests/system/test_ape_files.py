@@ -10,15 +10,9 @@ from kit import wait
 from kit.ape import ABSENT, Ape, Failed, parse, post, query_id
 from kit.http import Http, request
 
-SHARDS = {"one": dict(shards=1), "four": dict(shards=4, max_shards=6, limit=2)}
 COOKIE = "ZZZZ0123456789ABCDEF"
 OTHER = "0123456789ABCDEFGHJK"
 serial = iter(range(1, 1000))
-
-
-@pytest.fixture(scope="module", params=SHARDS)
-def ape(request, start_shared):
-    return start_shared(**SHARDS[request.param])
 
 
 @pytest.fixture
