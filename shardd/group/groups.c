@@ -230,7 +230,10 @@ static const struct link_ops groups_link_ops = {
 
 /* ---- what the bus leads to ---- */
 
-/* bus_ops: whoever waited for replicas of other nodes need not, without Redis. */
+/*
+ * bus_ops: whoever waited for replicas of other nodes need not, without Redis.  With it,
+ * whoever was in its room before commands could be given gives its own now.
+ */
 static void
 groups_bus_up(void *arg, int up)
 {
@@ -238,8 +241,10 @@ groups_bus_up(void *arg, int up)
 	struct map_node	*e;
 	struct replica	*r;
 
-	if (up)
+	if (up) {
+		meetings_up(&gs->meetings);
 		return;
+	}
 	groups_each(gs, e, r)
 		if (r->meeting != NULL)
 			r->neighbours->ops->all_met(r);

@@ -242,6 +242,12 @@ meetings_pump(struct meetings *ms)
 }
 
 void
+meetings_up(struct meetings *ms)
+{
+	meetings_pump(ms);
+}
+
+void
 meeting_entered(struct meeting *t)
 {
 	if (list_empty(&t->at))
@@ -276,7 +282,7 @@ int
 meeting_is_over(const struct meeting *t)
 {
 	/* Redis is away: nobody of another node can be met. */
-	return (t == NULL || t->met || !bus_up(t->all->bus));
+	return (t == NULL || t->met || bus_away(t->all->bus));
 }
 
 struct neighbours *

@@ -30,6 +30,8 @@ struct meetings {
 int	 meetings_init(struct meetings *ms, struct event_base *base,
 	    struct bus *bus, const char *prefix, const char *address);
 void	 meetings_clear(struct meetings *ms);
+/* The bus is up: those that were in their rooms before ask who else is. */
+void	 meetings_up(struct meetings *ms);
 
 /* Our replica goes into its group's room.  The names are borrowed.  NULL with errno. */
 struct meeting *meeting_new(struct meetings *ms, struct neighbours *n,
