@@ -142,6 +142,7 @@ def test_gone_when_closed(ape):
     a.close()
 
 
+@pytest.mark.one_node("waits for long, for what one connection does")
 def test_heart_beats_and_stays(ape, stream):
     """41, 42"""
     stream.sock.settimeout(wait.limit(30))
