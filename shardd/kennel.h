@@ -251,7 +251,9 @@ struct kennel_app {
 	 * yet that the socket comes: 0, or -1, it stays where it was.  onmoved is the
 	 * last that is heard of a socket here, in place of onclose: let go of what
 	 * belongs to it, and tell nobody, for it has not ended.  how: KENNEL_MOVED, it
-	 * has gone; KENNEL_STAYED, thaw had agreed, but it stays where it was.
+	 * has gone; KENNEL_STAYED, thaw had agreed, but it stays where it was.  thaw
+	 * has a third, KENNEL_RESUMED: the process has died, and data is the socket's
+	 * checkpoint, empty if it had none; -1 then closes it (1012, "lost").
 	 */
 	unsigned moves;
 	int	(*freeze)(struct kennel_socket *, struct kennel_blob *);
@@ -287,6 +289,26 @@ struct kennel_app {
 	 */
 	void	(*onpressure)(struct kennel_socket *, int high);
 	size_t	 pressure_high, pressure_low;
+
+	/*
+	 * Moving, again: between thaw and this socket's first callback neighbour (or its
+	 * own replica) has told all this, kennel_tell() with neighbour 0.  ontell has
+	 * heard it, if it came from elsewhere, but could not reach the socket: act on it
+	 * for this one alone.  Once for each word that the socket has not had where it
+	 * came from, in order.  NULL: words are for no socket.
+	 */
+	void	(*ontold)(struct kennel_socket *, uint64_t neighbour,
+		    const struct kennel_word *);
+
+	/*
+	 * The process that had this socket has died, and it goes on here: see "sockets
+	 * that survive" below.  data is its checkpoint, or empty.  It hears no emit,
+	 * broadcast or whisper yet; what is sent here is the first that the client
+	 * reads of this process: messages to it and from it may have been lost, and
+	 * this is the place to say so.  NULL: nothing is said.
+	 */
+	void	(*onresume)(struct kennel_socket *, const char *data,
+		    size_t len);
 };
 
 /*
@@ -482,6 +504,8 @@ int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
 				   with the next one */
 #define KENNEL_OTHERS	0x8	/* kennel_emit, kennel_broadcast: to the sender's
 				   uid as well, but not to this very socket */
+#define KENNEL_TOLD	0x10	/* kennel_send(), kennel_payload_new(): all neighbours
+				   are told the same, kennel_tell(), see ontold */
 
 /*
  * For calls made from a socket: err is 0 when all neighbours have acted,
@@ -554,6 +578,11 @@ void	*kennel_socket_data(const struct kennel_socket *);
  * moment in which it goes, calls about it give -1, errno EAGAIN.  What
  * kennel_emit() and kennel_replica_emit() say is for those who are in that replica
  * then, except in onstep: what a step makes all replicas say, each socket hears once.
+ *
+ * What an application picks receivers for in each process reaches a socket on its way
+ * once, too, where it does this: what it tells all neighbours, it sends to its own
+ * sockets with KENNEL_TOLD.  That says that a socket which is leaving is to have it only
+ * if it stays, and the call succeeds (0); where the socket comes to, ontold gives it.
  */
 #define KENNEL_MOVED	1
 #define KENNEL_STAYED	2
@@ -561,6 +590,41 @@ void	*kennel_socket_data(const struct kennel_socket *);
 /* Add bytes to the blob, up to 1 MiB.  0, or -1 with errno EINVAL, EMSGSIZE,
  * ENOMEM. */
 int	 kennel_blob_add(struct kennel_blob *, const void *data, size_t len);
+/*
+ * Sockets on their way to this replica have numbers in the order in which they are
+ * announced.  That of the latest, and in *oldest that of the first that has not come yet
+ * (or stays away); 0: there is none.  So an application knows until when it may be told
+ * of a word by ontold: until *oldest is beyond what was returned when the word came.
+ */
+uint64_t kennel_replica_expected(const struct kennel_replica *,
+	    uint64_t *oldest);
+
+/* ---- sockets that survive ---- */
+
+/*
+ * When a process dies, gatewayd gives its open sockets to others, with their
+ * connections, uids and topics: the client notices nothing.  Whatever was under way is
+ * lost: what the process had read, or was to write, completions, timers, what it had
+ * in memory.  A socket is closed all the same (1012, or cut off) where a part of a
+ * message was read or written, or where two processes in a row died while they worked
+ * on one message of it.
+ *
+ * There thaw(KENNEL_RESUMED) makes the socket known, if it is given, and then
+ * onresume may talk to the client.  An application with neither of them goes on only if it
+ * has said that nothing hangs on a socket (moves is not 0); else its clients are cut
+ * off.
+ *
+ * kennel_checkpoint() keeps up to 4096 bytes for that, in memory that survives: the last
+ * that were given, never a part of them; len 0: none.  It costs no more than
+ * copying them.  0, or -1 with errno, and those before stay: ENOTCONN (closing),
+ * EINVAL, EMSGSIZE, ENOMEM, ENOTSUP (this socket would not survive: it is one of
+ * kennel_dial(), or there is no room).
+ */
+#define KENNEL_RESUMED	3
+#define KENNEL_CHECKPOINT_MAX	4096	/* bytes */
+int	 kennel_checkpoint(struct kennel_socket *, const void *data,
+	    size_t len);
+
 /* ---- raw TCP: a protocol of your own ---- */
 
 /*
@@ -597,8 +661,8 @@ size_t	 kennel_socket_queued(const struct kennel_socket *);
 
 /*
  * A message that is made once and sent to many, each in its own way: as it is to raw
- * clients, framed (and compressed, once) to WebSockets.  flags: KENNEL_BINARY.  Text
- * must be UTF-8.  NULL with errno EINVAL, EILSEQ, ENOMEM.  One reference; free gives
+ * clients, framed (and compressed, once) to WebSockets.  flags: KENNEL_BINARY,
+ * KENNEL_TOLD.  Text must be UTF-8.  NULL with errno EINVAL, EILSEQ, ENOMEM.  One reference; free gives
  * one back.  Once warm, none of these calls allocates memory for it.
  */
 struct kennel_payload *kennel_payload_new(const char *data, size_t len,

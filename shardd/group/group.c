@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "proto/cover.h"
 #include "shardd/group/answer.h"
 #include "shardd/group/fan.h"
 #include "shardd/group/group.h"
@@ -93,11 +94,15 @@ group_said(void *arg, const struct gossip *m, struct payload *p)
 {
 	struct replica	*r = arg;
 
-	if (r->shelf != NULL)
+	if (r->shelf == NULL)
+		return;
+	if (p != NULL)
 		shelf_put(r->shelf, &(struct shelf_said){ .origin = r->id,
 		    .number = m->said, .type = m->type, .uid = m->uid,
 		    .but = (m->flags & GOSSIP_F_NOT_UID) != 0,
 		    .topics = m->topics, .p = p });
+	else if (r->app->ontold != NULL)
+		shelf_tell(r->shelf, r->id, m->said, m->head, m->payload);
 }
 
 /* Has everybody been met who was there before? */
@@ -279,6 +284,7 @@ group_free(struct replica *r)
 	bag_clear(&r->uids);
 	map_clear(&r->topics);
 	shelf_free(r->shelf);
+	cover_place_free(r->place);
 	free(r->members);
 	free(r->group);
 	free(r->app_name);
