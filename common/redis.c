@@ -665,6 +665,16 @@ redis_free(struct redis *r)
 }
 
 void
+redis_flush(struct redis *r, unsigned ms)
+{
+	if (r == NULL || !r->up)
+		return;
+	redis_enter(r);
+	redis_conn_flush(&r->commands.conn, ms);
+	redis_leave(r);
+}
+
+void
 redis_set_bound(struct redis *r, size_t bytes)
 {
 	r->max_bytes = bytes;
