@@ -19,6 +19,8 @@ const char *download_add(int fd, uint64_t size, const char *session,
 	    const char *client);
 /* Whose it is: the name of a server, "" (this one), or NULL: it is no such name. */
 const char *download_server(const char *name);
+/* Is there one that only this session or client may have, and has not asked for? */
+int	 download_is_due(const char *session, const char *client);
 /* Its descriptor, borrowed; -1: there is none for who asks. */
 int	 download_find(const char *name, const struct asker *who);
 
