@@ -331,10 +331,8 @@ redis_counted(const struct redis_side *c, const struct redis_cmd *cmd,
 
 	if (cmd->greet != GREET_NONE || cmd->late)
 		return;
-	if (v->kind == REDIS_ERROR)
-		n->errors++;
-	else
-		n->ok++;
+	n->errors += v->kind == REDIS_ERROR;
+	n->ok += v->kind != REDIS_ERROR;
 	histogram_add(n->seconds, c->conn.heard_ns - cmd->began);
 }
 
@@ -667,11 +665,8 @@ redis_free(struct redis *r)
 void
 redis_flush(struct redis *r, unsigned ms)
 {
-	if (r == NULL || !r->up)
-		return;
-	redis_enter(r);
-	redis_conn_flush(&r->commands.conn, ms);
-	redis_leave(r);
+	if (r->up)
+		redis_conn_flush(&r->commands.conn, ms);
 }
 
 void

@@ -323,6 +323,7 @@ admin_read(struct admin_client *c)
 	case PARSE_DONE:
 		c->again = 0;
 		if (admin_row(h.path) != NULL ||
+		    !colleague_is(&c->admin->colleagues, &h) ||
 		    !c->admin->ops->serves(&h, c->admin->arg))
 			admin_answer(c, &h);
 		else if (admin_colleague(c, &h) == 1)

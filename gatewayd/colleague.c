@@ -10,7 +10,7 @@
 #include "proto/vouch.h"
 
 /* Refuse it, and say so, but not each time. */
-static enum colleague_is
+static enum colleague_who
 colleague_refuse(struct colleagues *all, const struct http_head *h,
     const char *peer, int status, const char *why, struct buf *out)
 {
@@ -25,7 +25,7 @@ colleague_refuse(struct colleagues *all, const struct http_head *h,
 }
 
 /* Give it a seed to prove by. */
-static enum colleague_is
+static enum colleague_who
 colleague_challenge(char seed[PROOF_SEED + 1], const struct http_head *h,
     struct buf *out)
 {
@@ -51,7 +51,13 @@ colleague_challenge(char seed[PROOF_SEED + 1], const struct http_head *h,
 	return (r.close ? COLLEAGUE_REFUSED : COLLEAGUE_ASKED);
 }
 
-enum colleague_is
+int
+colleague_is(const struct colleagues *all, const struct http_head *h)
+{
+	return (all->key != NULL || http_head_find(h, "Authorization") != NULL);
+}
+
+enum colleague_who
 colleague_ask(struct colleagues *all, char seed[PROOF_SEED + 1],
     const struct http_head *h, const char *peer, struct buf *out)
 {
@@ -62,7 +68,7 @@ colleague_ask(struct colleagues *all, char seed[PROOF_SEED + 1],
 	if (all->key == NULL)
 		return (colleague_refuse(all, h, peer, 403, "[ape] key_file and "
 		    "cluster_key_file are not set here", out));
-	if (proof == NULL)
+	if (proof == NULL || slice_caseis(proof->value, VOUCH_SCHEME))
 		return (colleague_challenge(seed, h, out));
 	memcpy(was, seed, sizeof(was));
 	seed[0] = '\0';			/* is good for one try */

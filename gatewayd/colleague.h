@@ -20,14 +20,17 @@ struct colleagues {
 	struct complaint complaint;
 };
 
-enum colleague_is { COLLEAGUE_ASKED, COLLEAGUE_REFUSED, COLLEAGUE_KNOWN };
+/* Does it ask as one?  Without a key others hear of nothing. */
+int	 colleague_is(const struct colleagues *all, const struct http_head *h);
+
+enum colleague_who { COLLEAGUE_ASKED, COLLEAGUE_REFUSED, COLLEAGUE_KNOWN };
 
 /*
  * Who is it that asks h, on a connection that was given seed ("": none yet)?  What is
  * to be answered is in out, but to who is known; after COLLEAGUE_ASKED another request
  * may follow, whose seed is now in seed.  What was wrong is logged, with peer.
  */
-enum colleague_is colleague_ask(struct colleagues *all, char seed[PROOF_SEED + 1],
+enum colleague_who colleague_ask(struct colleagues *all, char seed[PROOF_SEED + 1],
 	    const struct http_head *h, const char *peer, struct buf *out);
 
 #endif

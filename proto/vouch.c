@@ -5,8 +5,6 @@
 
 #include "proto/vouch.h"
 
-#define VOUCH_SCHEME	"Kennel "
-
 /* What is proven: a text in which no part can be taken for another. */
 static int
 vouch_text(struct buf *b, const char *seed, struct slice method,
@@ -21,10 +19,10 @@ vouch_text(struct buf *b, const char *seed, struct slice method,
 static struct slice
 vouch_rest(struct slice value)
 {
-	size_t	 n = strlen(VOUCH_SCHEME);
+	size_t	 n = sizeof(VOUCH_SCHEME);
 
 	if (value.len < n || !slice_caseis(slice_of(value.data, n),
-	    VOUCH_SCHEME))
+	    VOUCH_SCHEME " "))
 		return (slice_of(NULL, 0));
 	return (slice_trim(slice_of(value.data + n, value.len - n)));
 }
@@ -32,7 +30,7 @@ vouch_rest(struct slice value)
 void
 vouch_ask(struct buf *b, const char *seed)
 {
-	buf_addf(b, "WWW-Authenticate: " VOUCH_SCHEME "seed=\"%s\"\r\n", seed);
+	buf_addf(b, "WWW-Authenticate: " VOUCH_SCHEME " seed=\"%s\"\r\n", seed);
 }
 
 int
@@ -61,7 +59,7 @@ vouch_answer(struct buf *b, struct slice key, const char *seed,
 
 	if (vouch_text(&text, seed, method, target) == 0 &&
 	    proof_make(proof, key, slice_of(text.data, text.len)) == 0) {
-		buf_addf(b, "Authorization: " VOUCH_SCHEME "%s\r\n", proof);
+		buf_addf(b, "Authorization: " VOUCH_SCHEME " %s\r\n", proof);
 		rv = b->failed ? -1 : 0;
 	}
 	buf_clear(&text);

@@ -1,6 +1,6 @@
 /*
  * How one server proves to another, in HTTP, that both have the same key, and never says
- * it (proof.h): who asks without a proof gets 401 with a seed, and asks again on the same
+ * it (proof.h): who asks with an empty proof, or without, gets 401 with a seed, and asks again on the same
  * connection.  The proof is good for that seed, method and target alone.
  *
  *	WWW-Authenticate: Kennel seed="..."
@@ -11,6 +11,8 @@
 
 #include "common/bytes.h"
 #include "proto/proof.h"
+
+#define VOUCH_SCHEME	"Kennel"
 
 /* A header line with this seed, appended to b. */
 void	 vouch_ask(struct buf *b, const char *seed);

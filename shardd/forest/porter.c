@@ -95,7 +95,8 @@ porter_write(struct porter *p, const char *seed)
 	if (seed != NULL && vouch_answer(&p->out, slice_str(p->key), seed,
 	    slice_str(p->method), slice_str(p->target)) == -1)
 		return (-1);
-	buf_adds(&p->out, seed == NULL ? "\r\n" : "Connection: close\r\n\r\n");
+	buf_adds(&p->out, seed == NULL ? "Authorization: " VOUCH_SCHEME "\r\n\r\n" :
+	    "Connection: close\r\n\r\n");
 	p->deadline = clock_ms() + PORTER_HEAD_MS;
 	return (p->out.failed ? -1 : 0);
 }

@@ -239,6 +239,17 @@ postgres_notified(struct postgres *p, const char *text)
 
 /* ---- the connection ---- */
 
+/* Is the address one?  What libpq says of one that is none repeats it, and with it a
+ * password. */
+static int
+postgres_understands(const struct postgres *p)
+{
+	PQconninfoOption	*options = PQconninfoParse(p->site->where, NULL);
+
+	PQconninfoFree(options);
+	return (options != NULL);
+}
+
 /* In another thread, for it looks up names, and waits. */
 static void
 postgres_dial(void *arg)
@@ -253,7 +264,8 @@ postgres_dial(void *arg)
 	p->conn = PQconnectdbParams(keys, values, 1);
 	if (p->conn == NULL || PQstatus(p->conn) == CONNECTION_OK)
 		return;
-	snprintf(p->why, sizeof(p->why), "%s", PQerrorMessage(p->conn));
+	snprintf(p->why, sizeof(p->why), "%s", postgres_understands(p) ?
+	    PQerrorMessage(p->conn) : "libpq does not understand the address");
 	PQfinish(p->conn);
 	p->conn = NULL;
 }

@@ -376,8 +376,11 @@ def test_without_a_key_nobody_is_let_in(start):
     port = Ports.take()
     k = start("--admin", port, faults="another server is refused")
     with Http(("127.0.0.1", port)) as c:
-        r = c.ask("GET", "/api/ape/data/x")
-    assert r.status == 403 and "key_file" in r.text
+        assert c.ask("GET", "/api/ape/data/x").status == 404
+    for proof in "Kennel", "Kennel " + "0" * 64, "Basic x":
+        with Http(("127.0.0.1", port)) as c:
+            r = c.ask("GET", "/api/ape/data/x", fields=[("Authorization", proof)])
+        assert r.status == 403 and "key_file" in r.text
     with Http(("127.0.0.1", port)) as c:
         assert c.ask("GET", "/nothing/of/ours").status == 404
 

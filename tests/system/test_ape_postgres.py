@@ -116,3 +116,46 @@ def test_there_is_no_server(start):
     a.call("message", 1)
     assert gets(b, "message") == {"data": 1}
     a.close(), b.close()
+
+
+def test_what_the_dead_have_left_is_removed(pair, store):
+    """By whoever is first; and nobody is reached there meanwhile."""
+    one, two = pair
+    a = Ape(one)
+    store.sql("INSERT INTO wood_servers VALUES "
+              "('DEAD', now() - interval '119 seconds'), "
+              "('LATE', now() + interval '1 hour')")
+    store.sql("INSERT INTO wood_clients VALUES "
+              "('DDDDDDDDDDDDDDDDDDDD', 'DEAD', now()), "
+              "('LLLLLLLLLLLLLLLLLLLL', 'LATE', now()), "
+              # Other software says nothing of being alive.
+              "('PPPPPPPPPPPPPPPPPPPP', 'PEER', now() - interval '1 day')")
+
+    def sent(to):
+        return a.call("sendto", {"to": to * 20, "type": "t", "data": 1})["sent"]
+    # It has died a moment ago: nobody can know yet, or does by now.
+    wait.until(lambda: not sent("D"), 60, "nobody is reached")
+    assert sent("L") and sent("P")
+
+    def clients():
+        return store.sql("SELECT server_id FROM wood_clients WHERE server_id "
+                         "IN ('DEAD', 'LATE', 'PEER') ORDER BY 1")
+    wait.until(lambda: clients() == ["LATE", "PEER"], 90, "its entries go")
+    assert store.sql("SELECT 1 FROM wood_servers WHERE server_id = 'DEAD'") == []
+    a.close()
+
+
+@pytest.mark.parametrize("clients", [1, 40])
+def test_who_is_stopped_takes_the_entries_along(store, start, clients):
+    """Also those of clients that are cut off in the last moment."""
+    k = joined(start(config="[gateway]\ndrain = 0\n" + config(
+        "six", "SIX", "gone", more=f"forest = {store.url}").replace(
+            "[gateway]\n", ""), shards=2))
+    people = [Ape(k) for _ in range(clients)]
+    rows = "SELECT count(*) FROM gone_clients"
+    wait.until(lambda: store.sql(rows) == [str(clients)], 20, "entries")
+    k.process.terminate()
+    k.process.wait(wait.limit(20))
+    assert store.sql(rows) == ["0"]
+    for p in people:
+        p.close()
