@@ -331,8 +331,10 @@ redis_counted(const struct redis_side *c, const struct redis_cmd *cmd,
 
 	if (cmd->greet != GREET_NONE || cmd->late)
 		return;
-	n->errors += v->kind == REDIS_ERROR;
-	n->ok += v->kind != REDIS_ERROR;
+	if (v->kind == REDIS_ERROR)
+		n->errors++;
+	else
+		n->ok++;
 	histogram_add(n->seconds, c->conn.heard_ns - cmd->began);
 }
 
@@ -660,13 +662,6 @@ redis_free(struct redis *r)
 		event_free(r->dial);
 	redis_url_clear(&r->url);
 	redis_leave(r);
-}
-
-void
-redis_flush(struct redis *r, unsigned ms)
-{
-	if (r->up)
-		redis_conn_flush(&r->commands.conn, ms);
 }
 
 void

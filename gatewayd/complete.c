@@ -261,20 +261,16 @@ complete_ape_address(const struct settings *s)
 void
 complete_ape(struct settings *s)
 {
-	const char	*of = "ape_key_file", *path = settings_find(s, of);
+	const char	*path = settings_find(s, "ape_key_file");
 	const char	*known = settings_find(s, "cluster_key"), *why = NULL;
 	char		*key = NULL, *address;
 
-	if (path == NULL && known == NULL) {
-		of = "cluster_key_file";
-		path = s->cluster_key_file;
-	}
 	if (path == NULL && known == NULL)
 		return;
 	key = path == NULL ? settings_strdup(known) : secret_read(path, &why);
 	if (key == NULL || strlen(key) < CLUSTER_KEY_MIN)
-		settings_fault(s, "%s %s: %s", of, path, key == NULL ? why :
-		    "the key is shorter than 16 bytes");
+		settings_fault(s, "ape_key_file %s: %s", path, key == NULL ?
+		    why : "the key is shorter than 16 bytes");
 	else {
 		settings_option(s, "ape_key", key);
 		if ((address = complete_ape_address(s)) != NULL)
