@@ -67,10 +67,6 @@ static void	 gateway_shard_ready(struct shard *, void *);
 static void	 gateway_shard_dead(struct shard *, void *);
 static void	 gateway_shard_buried(const char *, void *);
 static void	 gateway_room(void *);
-static size_t	 gateway_living(struct rollcall_shard *, size_t, void *);
-static void	 gateway_load(size_t *, size_t *, void *);
-static void	 gateway_dead_elsewhere(const char *,
-		    const struct rollcall_shard *, void *);
 static void	 gateway_adopted(struct shard *, uint64_t, void *);
 static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
 		    int, void *);
@@ -105,6 +101,7 @@ static const struct roster_ops gateway_roster_ops = {
 	.home = gateway_going_home,
 	.left = gateway_left,
 	.listening = gateway_listening,
+	.shared = cluster_shared,
 };
 
 static const struct handoff_ops gateway_handoff_ops = {
@@ -125,9 +122,10 @@ static const struct registry_ops gateway_registry_ops = {
 	.ready = gateway_shards,
 	.refused = gateway_refused,
 	.alive = gateway_alive,
-	.shards = gateway_living,
-	.load = gateway_load,
-	.dead = gateway_dead_elsewhere,
+	.shards = cluster_living,
+	.load = cluster_load,
+	.dead = cluster_dead,
+	.lost = cluster_lost,
 };
 
 int
@@ -398,34 +396,6 @@ gateway_shard_buried(const char *address, void *arg)
 
 	if (g->registry != NULL)
 		registry_sweep(g->registry, address);
-}
-
-/* registry_ops: the shards that live, for the other nodes. */
-static size_t
-gateway_living(struct rollcall_shard *at, size_t max, void *arg)
-{
-	struct gateway	*g = arg;
-
-	return (cluster_living(g->roster, at, max));
-}
-
-/* registry_ops: how much this node has. */
-static void
-gateway_load(size_t *connections, size_t *groups, void *arg)
-{
-	struct gateway	*g = arg;
-
-	cluster_load(g->placement, connections, groups);
-}
-
-/* registry_ops: a shard of another node is dead. */
-static void
-gateway_dead_elsewhere(const char *node, const struct rollcall_shard *dead,
-    void *arg)
-{
-	struct gateway	*g = arg;
-
-	cluster_tell_dead(g->roster, node, dead);
 }
 
 /* A shard may be started for those who wait. */

@@ -13,6 +13,7 @@
 #include "common/redis.h"
 #include "gatewayd/claim.h"
 #include "gatewayd/ghosts.h"
+#include "gatewayd/obituary.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/rollcall.h"
 #include "gatewayd/settings.h"
@@ -36,6 +37,7 @@ struct registry {
 	struct claim	*claim;
 	struct ghosts	*ghosts;
 	struct rollcall	*rollcall;	/* NULL: Redis is our own */
+	struct obituaries *obituaries;	/* the same */
 	char		*token;
 	char		 id[17];	/* of this process */
 	char		 me[NODE_MAX + sizeof(": ") + 17];
@@ -69,6 +71,7 @@ static void	 registry_roll_dead(const char *, const struct rollcall_shard *,
 		    void *);
 static void	 registry_roll_node_dead(const char *, void *);
 static void	 registry_roll_missing(void *);
+static void	 registry_obituary(const struct obituary *, void *);
 static void	 registry_beat(struct registry *);
 static void	 registry_next(struct registry *);
 static void	 registry_scan(struct registry *);
@@ -145,11 +148,12 @@ registry_new(struct event_base *base, const struct settings *settings,
 	    started, &registry_claim_ops, r)) == NULL ||
 	    (r->ghosts = ghosts_new(r->redis, settings->redis_prefix, r->me,
 	    &registry_ghosts_ops, r)) == NULL ||
-	    (settings_shared(settings) && (r->rollcall = rollcall_new(r->redis,
+	    (settings_shared(settings) && ((r->rollcall = rollcall_new(r->redis,
 	    settings->redis_prefix, settings->node, &registry_rollcall_ops,
-	    r)) == NULL) ||
+	    r)) == NULL || (r->obituaries = obituaries_new(r->redis,
+	    settings->redis_prefix, registry_obituary, r)) == NULL)) ||
 	    (r->sweeps = sweeps_new(r->redis, settings->redis_prefix,
-	    registry_swept_cb, r)) == NULL)
+	    settings_shared(settings), registry_swept_cb, r)) == NULL)
 		goto fail;
 	event_active(r->start, EV_TIMEOUT, 1);
 	return (r);
@@ -171,6 +175,7 @@ registry_free(struct registry *r)
 	claim_free(r->claim);
 	ghosts_free(r->ghosts);
 	rollcall_free(r->rollcall);
+	obituaries_free(r->obituaries);
 	free(r->token);
 	if (r->start != NULL)
 		event_free(r->start);
@@ -359,6 +364,8 @@ registry_tick_cb(evutil_socket_t fd, short what, void *arg)
 	if (r->rollcall != NULL && r->done_cb == NULL &&
 	    claim_state(r->claim) == CLAIM_HELD)
 		rollcall_tick(r->rollcall);
+	if (r->obituaries != NULL && r->started && r->done_cb == NULL)
+		obituaries_tick(r->obituaries);
 	registry_next(r);
 }
 
@@ -571,6 +578,15 @@ registry_roll_node_dead(const char *node, void *arg)
 
 	(void)node;
 	ghosts_soon(r->ghosts);
+}
+
+/* Somebody was lost with a shard, here or elsewhere. */
+static void
+registry_obituary(const struct obituary *o, void *arg)
+{
+	struct registry	*r = arg;
+
+	r->ops->lost(o, r->arg);
 }
 
 /* rollcall_ops: our key is gone. */

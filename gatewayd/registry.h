@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct event_base;
+struct obituary;
 struct redis;
 struct registry;
 struct rollcall;
@@ -30,6 +31,8 @@ struct registry_ops {
 	void	(*load)(size_t *connections, size_t *groups, void *arg);
 	void	(*dead)(const char *node, const struct rollcall_shard *s,
 		    void *arg);
+	/* As in obituary.h: who was lost. */
+	void	(*lost)(const struct obituary *o, void *arg);
 };
 
 /* Settings are borrowed; incarnation and started (ms since 1970) are this gateway's.

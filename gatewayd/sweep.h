@@ -8,10 +8,11 @@
 struct redis;
 struct sweeps;
 
-/* redis and prefix are borrowed; done comes from the loop when one sweep has ended.
+/* redis and prefix are borrowed; tell: all nodes are to hear who was lost
+ * (obituary.h); done comes from the loop when one sweep has ended.
  * NULL with errno. */
 struct sweeps *sweeps_new(struct redis *redis, const char *prefix,
-	    void (*done)(void *arg), void *arg);
+	    int tell, void (*done)(void *arg), void *arg);
 /* To be called before redis_free(), which calls back what is outstanding: nothing
  * starts anew. */
 void	 sweeps_end(struct sweeps *ss);

@@ -104,6 +104,7 @@ enum ctl_type {
 	CTL_EXPECT,	CTL_EXPECTED,	CTL_FERRY_END,
 	CTL_LISTENING,
 	CTL_STAY,	CTL_BECOME,
+	CTL_OBITUARY,
 	CTL_NTYPES
 };
 
@@ -164,6 +165,8 @@ struct ctl {
 					   use, it cannot move */
 #define CTL_F_FIRST	0x4000	/* LISTENING: those before are not to be held any
 				   longer */
+#define CTL_F_AWAIT	0x8000	/* LOST: OBITUARYs say who, over all nodes */
+#define CTL_F_HERE	0x10000	/* LOST: Redis is away, so some may be elsewhere */
 #define CTL_F_ENDED	0x2000	/* STAYED: for it has ended; GONE says so, too */
 
 #define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */

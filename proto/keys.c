@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "proto/keys.h"
 #include "proto/limits.h"
@@ -122,6 +123,35 @@ keys_one(const char *prefix, const char *name)
 	buf_adds(&b, prefix);
 	buf_adds(&b, name);
 	return (keys_string(&b));
+}
+
+char *
+keys_lost(const char *prefix)
+{
+	return (keys_one(prefix, "lost"));
+}
+
+int
+keys_client_parse(const char *prefix, struct slice key, char *dst,
+    struct slice *group, struct slice *uid)
+{
+	static const char	 kind[] = "client:";
+	size_t			 len = strlen(prefix);
+	const char		*colon;
+
+	if (key.len < len + strlen(kind) || memcmp(key.data, prefix, len) != 0 ||
+	    memcmp(key.data + len, kind, strlen(kind)) != 0)
+		return (-1);
+	len += strlen(kind);
+	key = slice_of(key.data + len, key.len - len);
+	if (key.len == 0 || (colon = memchr(key.data, ':', key.len)) == NULL)
+		return (-1);
+	len = (size_t)(colon - key.data);
+	*group = slice_of(dst, bytes_unpercent(dst, slice_of(key.data, len), 0));
+	dst += group->len;
+	*uid = slice_of(dst, bytes_unpercent(dst, slice_of(colon + 1,
+	    key.len - len - 1), 0));
+	return (0);
 }
 
 char *

@@ -262,7 +262,7 @@ neighbours_shard_dead(struct neighbours *n, const struct peer_id *peer)
 		if (peer_same(&n->at[i].peer, peer)) {
 			neighbour = n->at[i].id;
 			neighbours_farewell(n, neighbour);
-			n->ops->mourned(n->arg, neighbour);
+			n->ops->mourned(n->arg, neighbour, peer);
 		}
 }
 

@@ -2,11 +2,13 @@
 #ifndef SHARDD_MEMBER_H
 #define SHARDD_MEMBER_H
 
+#include "shardd/group/leave.h"
+
 struct conn;
 
 /* c hears its group from now on, if it has one and is not over. */
 void	 member_join(struct conn *c);
-/* c is no member any more, nor listed, where it was. */
-void	 member_leave(struct conn *c);
+/* c is no member any more, nor listed, where it was; as lookup_leave(). */
+enum leave_answer member_leave(struct conn *c, struct leave *w);
 
 #endif
