@@ -299,8 +299,11 @@ registry_claim_cb(enum claim_state state, void *arg)
 		    "shards' entries only", why);
 	} else if (state == CLAIM_HELD) {
 		log_info("node=%s is ours", node);
-		if (r->rollcall != NULL)
+		if (r->rollcall != NULL) {
 			rollcall_tick(r->rollcall);
+			/* Whoever is lost from now on is told. */
+			obituaries_tick(r->obituaries);
+		}
 		registry_scan(r);
 	}
 	if (r->beginning)
