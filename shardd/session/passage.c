@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "shardd/client/freeze.h"
+#include "shardd/client/payload.h"
 #include "shardd/client/policy.h"
 #include "shardd/group/fan.h"
 #include "shardd/group/replica.h"
@@ -178,6 +179,19 @@ passage_topics(struct conn *c, struct slice topics)
 	}
 }
 
+/* The application was told that while it travelled. */
+static void
+passage_told(struct conn *c, const struct shelf_said *said)
+{
+	const struct slice		 data = payload_data(said->p);
+	const struct kennel_word	 word = {
+		said->uid.data, said->uid.len, data.data, data.len
+	};
+
+	if ((c->flags & CONN_F_DOOMED) == 0)
+		c->app->ontold(conn_socket(c), said->origin, &word);
+}
+
 /* One thing that was said while it travelled. */
 static void
 passage_missed_cb(const struct shelf_said *said, void *arg)
@@ -185,6 +199,10 @@ passage_missed_cb(const struct shelf_said *said, void *arg)
 	struct conn	*c = arg;
 	int		 is = slice_eq(said->uid, conn_uid(c));
 
+	if (said->type == GOSSIP_TELL) {
+		passage_told(c, said);
+		return;
+	}
 	if (said->type == GOSSIP_WHISPER ? !is : said->but && is)
 		return;
 	if (said->type == GOSSIP_PUBLISH && !topics_has_any(c, said->topics))

@@ -3,16 +3,14 @@ api-ape over WebSocket: numbers are those of the checklist in the specification.
 Everything runs in one process, and with two clients in each of four.
 """
 import json
-import os
-import re
 import socket
 import struct
 
 import pytest
-from kit import kennel as kits
 from kit import wait
 from kit.ape import (ABSENT, Ape, BINARY, CHROME, Failed, ID, TEXT, dump, now,
                      parse, query_id)
+from kit.docs import example
 from kit.http import Http, get
 from kit.wire import Closed
 from kit.ws import PING, PONG, CONTINUATION, Refused, WebSocket
@@ -566,11 +564,8 @@ stream = yes
 
 
 def test_example_of_the_readme(start, installed):
-    with open(os.path.join(kits.TOP, "README.md")) as f:
-        found = [c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                 if "kennel-ape.h" in c and "kennel-forest.h" not in c]
-    assert len(found) == 1
-    k = start(shards=2, limit=1, worker=installed.worker(found[0]), config=SHOP)
+    source = example("kennel-ape.h", without="kennel-forest.h")
+    k = start(shards=2, limit=1, worker=installed.worker(source), config=SHOP)
     a, b = Ape(k), Ape(k)
     assert a.call("orders/count", {"open": True}) == 3
     assert a.call("orders/count") == 17

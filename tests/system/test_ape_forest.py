@@ -3,13 +3,12 @@ Servers of two clusters and one namespace, whose clients reach each other; numbe
 those of the checklist in the specification.
 """
 import json
-import os
 import re
 
 import pytest
 from kit import redis, wait
-from kit import kennel as kits
 from kit.ape import Ape, Stream
+from kit.docs import example
 from kit.kennel import Ports
 
 CONFIG = """[gateway]
@@ -342,10 +341,8 @@ keep = User-Agent cookie:apeClientId cookie:sessionId
 
 
 def test_example_of_the_readme(start, installed):
-    with open(os.path.join(kits.TOP, "README.md")) as f:
-        text, = [c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                 if "kennel-forest.h" in c]
-    k = joined(start(shards=1, worker=installed.worker(text), config=ROUTE), 1)
+    worker = installed.worker(example("kennel-forest.h"))
+    k = joined(start(shards=1, worker=worker, config=ROUTE), 1)
     a, b = Ape(k), Ape(k)
     k.wait_log("heath:HEATH has [0-9A-Z]{20}")
     assert a.call("hello", 1) == "HEATH"

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from kit import kennel as kits
-from kit import wait, ws
+from kit import docs, wait, ws
 from kit.chat import room
 from kit.http import Http, get
 from kit.probe import CONFIG, Probe
@@ -40,14 +40,9 @@ def test_installed_gatewayd_finds_its_worker_and_pages(start, installed):
     assert (p.returncode, p.stdout) == (0, "configuration ok\n"), p.stderr
 
 
-def readme_examples():
-    with open(os.path.join(kits.TOP, "README.md")) as f:
-        return re.findall(r"```c\n(.*?)```", f.read(), re.S)
-
-
 def test_first_example_of_the_readme(start, installed):
     """Complete: it compiles without a warning, and does what is said."""
-    k = start(shards=3, limit=1, worker=installed.worker(readme_examples()[0]))
+    k = start(shards=3, limit=1, worker=installed.worker(docs.first()))
     a, b, c = (WebSocket(k.address, f"/g?u={u}") for u in "abc")
     assert k.group("g") == [1, 1, 1]
     a.send("hello")
@@ -61,7 +56,7 @@ def test_first_example_of_the_readme(start, installed):
 
 def test_second_example_of_the_readme(start, installed):
     """It counts, in one order, on three shards, and over a restart."""
-    k = start(shards=3, limit=1, worker=installed.worker(readme_examples()[1]))
+    k = start(shards=3, limit=1, worker=installed.worker(docs.counter()))
     people = [WebSocket(k.address, f"/g/any?u={u}") for u in "abc"]
     assert [p.recv() for p in people] == ["0"] * 3
     for i in range(20):
@@ -81,7 +76,7 @@ PATHS = ["/", "/g", "/g/", "/g/h", "//", "/lobby/x", "/lobby/x/ws",
          "/websocket?room=x", "/echo", "/info", "/healthz", "/pages/a.js"]
 
 
-@pytest.mark.parametrize("example", [0, 1])
+@pytest.mark.parametrize("example", [docs.first, docs.counter])
 @pytest.mark.parametrize("ours", [False, True])
 def test_examples_of_the_readme_on_every_default_route(start, installed,
                                                        example, ours):
@@ -92,7 +87,7 @@ def test_examples_of_the_readme_on_every_default_route(start, installed,
         config = re.sub(r"(?m)^app = .*", "app = main",
                         kits.default_routes())
         config = re.sub(r"(?m)^limit = .*\n", "", config)  # one application now
-    k = start(shards=1, worker=installed.worker(readme_examples()[example]),
+    k = start(shards=1, worker=installed.worker(example()),
               config=config)
     pid = k.shard(0)["pid"]
     for path in PATHS:
@@ -108,7 +103,7 @@ def test_examples_of_the_readme_on_every_default_route(start, installed,
 
 
 def test_default_routes_of_an_own_worker_are_printed(start, installed):
-    k = start(shards=1, worker=installed.worker(readme_examples()[0]))
+    k = start(shards=1, worker=installed.worker(docs.first()))
     assert re.search(r' default route=group path="/{group} /{group}/\*" '
                      r'app=main group="path:group" uid="query:u uuid"\n',
                      k.log())

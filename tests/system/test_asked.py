@@ -1,25 +1,15 @@
 """What an application learns of a request, and of a socket long after it."""
-import os
-import re
 
 import pytest
-from kit import kennel as kits
+from kit import docs
 from kit.http import get
 from kit.ws import Refused, WebSocket
 
 
-def readme():
-    with open(os.path.join(kits.TOP, "README.md")) as f:
-        return f.read().split("### What a request says\n")[1].split("\n### ")[0]
-
-
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", readme(), re.S)
-
-
 @pytest.fixture(scope="module")
 def kennel(start_shared, installed):
-    (config,), (source,) = blocks("ini"), blocks("c")
+    page = docs.chapter("What a request says")
+    (config,), (source,) = docs.blocks(page, "ini"), docs.blocks(page)
     more = "[route other]\npath = /other/{table}\napp = main\n"
     return start_shared(shards=2, worker=installed.worker(source),
                         config=config + more)

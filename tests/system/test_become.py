@@ -1,10 +1,9 @@
 """An application decides who its clients are: everybody goes by that."""
-import os
 import re
 
 import pytest
-from kit import kennel as kits
 from kit import wait
+from kit.docs import example
 from kit.http import get
 from kit.ws import Refused, WebSocket, handshake
 
@@ -180,14 +179,6 @@ def test_data_reaches_its_socket_or_is_dropped(become):
     p.goodbye()
     wait.until(lambda: get(k, "/counts").text == "given=6 dropped=5 held=0", 10,
                "all is freed")
-
-
-def example(word):
-    with open(os.path.join(kits.TOP, "README.md")) as f:
-        found = [c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                 if word in c]
-    assert len(found) == 1, word
-    return found[0]
 
 
 def test_the_example_of_the_readme(start, installed):

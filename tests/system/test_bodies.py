@@ -1,13 +1,12 @@
 """Bodies of requests: long ones, in pieces, refused, paused, and left behind."""
 import os
-import re
 import socket
 import threading
 
 import pytest
 from kit import wait
+from kit.docs import example
 from kit.http import Http, get, request
-from kit.kennel import TOP
 from kit.wire import Closed
 
 CONFIG = """
@@ -365,10 +364,7 @@ def test_the_deadline_grows_with_the_body(start, worker):
 
 
 def test_the_example_of_the_readme(start, installed):
-    with open(os.path.join(TOP, "README.md")) as f:
-        source = next(c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                      if "kennel_request_stream" in c)
-    k = start(shards=1, worker=installed.worker(source))
+    k = start(shards=1, worker=installed.worker(example("kennel_request_stream")))
     with Http(k.address) as c:
         r = c.ask("POST", "/up", fields=[("X-Word", "sesame")],
                   body=bytes(3 << 20))

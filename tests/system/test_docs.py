@@ -2,9 +2,11 @@
 import os
 import re
 
+import pytest
+from kit import docs
 from kit.kennel import TOP
 
-README = open(os.path.join(TOP, "README.md")).read()
+README = docs.page("README.md")
 
 
 def read(*path):
@@ -100,13 +102,13 @@ def test_every_flag_is_in_help_and_manual():
 
 
 def test_every_call_of_the_library_is_listed():
-    """Each function of kennel.h is in a table of the README or in kennel(3), and
+    """Each function of kennel.h is in a table for users or in kennel(3), and
     these name no other."""
     header = re.sub(r"/\*.*?\*/|^typedef.*?;", "", read("shardd", "kennel.h"),
                     flags=re.S | re.M)
     calls = set(re.findall(r"\b(kennel_\w+)\(", header))
     manual = set(re.findall(r"\bFn (kennel_\w+)", read("deploy", "man", "kennel.3")))
-    tables = "\n".join(re.findall(r"^\|.*\|$", README, re.M))
+    tables = "\n".join(re.findall(r"^\|.*\|$", docs.text(), re.M))
     named = set(re.findall(r"`(kennel_\w+)`", tables))
     assert len(calls) > 50
     assert calls <= manual | named, calls - manual - named
@@ -150,17 +152,21 @@ def test_every_dependency_is_explained():
         assert name is None or re.search(rf"^\| {name}\b", README, re.M), name
 
 
-def test_paths_that_are_named_exist():
-    for path in re.findall(r"\]\(([\w./-]+)\)", README):
-        assert os.path.exists(os.path.join(TOP, path)), path
+@pytest.mark.parametrize("page", docs.PAGES)
+def test_what_is_linked_exists(page):
+    """Files, and chapters of this page and others."""
+    links = re.findall(r"\]\(([\w./-]*)(?:#([\w-]+))?\)", docs.page(page))
+    assert len(links) > 10
+    for path, anchor in links:
+        to = os.path.normpath(os.path.join(os.path.dirname(page), path)) \
+            if path else page
+        assert os.path.exists(os.path.join(TOP, to)), path
+        assert not anchor or anchor in chapters(to), (path, anchor)
 
 
-def test_chapters_that_are_linked_exist():
-    chapters = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
-                for title in re.findall(r"^##+ (.*)$", README, re.M)}
-    linked = set(re.findall(r"\]\(#([\w-]+)\)", README))
-    assert len(linked) > 10
-    assert linked <= chapters, linked - chapters
+def chapters(page):
+    return {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+            for title in re.findall(r"^##+ (.*)$", docs.page(page), re.M)}
 
 
 def test_the_way_of_a_message_is_there():

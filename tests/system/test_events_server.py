@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from kit import kennel as kits
+from kit.docs import example
 from kit.fasttcp import (ACK, BINARY, BOOLEAN, CHUNK, CLOSE, DATA, DATA_WITH_ACK,
                          DECIMAL, EMPTY, INTEGER, OBJECT, OPEN, OPEN_WITH_ACK, STRING,
                          Events, Fast, frame)
@@ -207,11 +208,8 @@ def test_a_sender_that_is_lost_cuts_its_stream(people, events):
 
 
 def test_the_example_of_the_readme_works(start, installed):
-    with open(f"{kits.TOP}/README.md") as f:
-        found = [c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                 if "kennel-events.h" in c]
-    assert len(found) == 1
-    e = Events(start, app="hello", worker=installed.worker(found[0]))
+    e = Events(start, app="hello",
+               worker=installed.worker(example("kennel-events.h")))
     with e.client() as a:
         f = a.recv()
         assert (f.kind, f.event, f.type) == (DATA_WITH_ACK, b"your name?", EMPTY)

@@ -1,11 +1,9 @@
 """Keys whose time ends: by who decides, in one order, whatever dies meanwhile."""
-import os
-import re
 import time
 
 import pytest
-from kit import kennel as kits
 from kit import wait
+from kit.docs import example
 from kit.wire import Closed
 from kit.ws import WebSocket
 
@@ -13,11 +11,8 @@ from kit.ws import WebSocket
 @pytest.fixture
 def seats(start, installed):
     def run(hold, **kw):
-        with open(os.path.join(kits.TOP, "README.md")) as f:
-            found = [c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                     if "kennel_put_ttl(" in c]
-        assert len(found) == 1
-        return start(worker=installed.worker(kw.pop("change", str)(found[0])),
+        source = kw.pop("change", str)(example("kennel_put_ttl("))
+        return start(worker=installed.worker(source),
                      config=f"[worker]\napp.hold = {hold}\n", **kw)
     return run
 

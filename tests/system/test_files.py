@@ -2,15 +2,14 @@
 import email.utils
 import gzip
 import os
-import re
 import socket
 import zlib
 from urllib.parse import urlencode
 
 import pytest
 from kit import wait
+from kit.docs import example
 from kit.http import Http, get, request
-from kit.kennel import TOP
 from kit.wire import Closed
 
 CONFIG = """
@@ -242,10 +241,7 @@ def test_a_file_that_is_being_sent_survives_the_gateway(start, worker, big):
 
 
 def test_the_example_of_the_readme(start, installed, big):
-    with open(os.path.join(TOP, "README.md")) as f:
-        source = next(c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                      if "kennel_respond_fd" in c)
-    k = start(shards=1, worker=installed.worker(source),
+    k = start(shards=1, worker=installed.worker(example("kennel_respond_fd")),
               config=f"[worker]\napp.manual = {big[0]}\n"
               "[route manual]\npath = /manual\napp = main\n")
     r = get(k, "/manual", fields=[("Range", "bytes=100-199")])

@@ -1,6 +1,7 @@
 """What a route says to browsers and proxies: OPTIONS, origins, subprotocols, and a
 slash too many."""
 import pytest
+from kit import docs
 from kit import kennel as kits
 from kit.http import Http, get
 from kit.ws import Refused, WebSocket
@@ -81,8 +82,7 @@ def test_checks_of_haproxy_and_of_the_server(kennel):
 
 
 def test_options_of_an_own_worker(start, installed):
-    from test_api import readme_examples
-    k = start(shards=1, worker=installed.worker(readme_examples()[0]))
+    k = start(shards=1, worker=installed.worker(docs.first()))
     r = raw(k.address, b"OPTIONS / HTTP/1.0\r\n\r\n")
     assert (r.status, r["Allow"]) == (204, "GET, OPTIONS")
 

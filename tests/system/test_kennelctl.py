@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from kit import kennel as kits
-from kit import wait, ws
+from kit import docs, wait, ws
 from kit.chat import Chat, crowd
 from kit.ws import WebSocket
 
@@ -320,8 +320,7 @@ def test_help_and_the_manual_name_every_command():
     assert len(commands) == 21
     with open(os.path.join(kits.TOP, "deploy/man/kennelctl.1")) as f:
         page = f.read()
-    with open(os.path.join(kits.TOP, "README.md")) as f:
-        readme = f.read()
+    readme = docs.page("README.md")
     for c in commands:
         assert re.search(r"^\.(It )?Cm %s\b" % c, page, re.M), c
         assert f"| `{c}" in readme, c

@@ -4,8 +4,8 @@ import os
 import re
 
 import pytest
-from kit import kennel as kits
 from kit import wait
+from kit.docs import example
 from kit.http import get
 from kit.ws import WebSocket
 
@@ -31,15 +31,6 @@ def loop(start, installed):
 def lines(k):
     """What applications have logged, without the process that says it."""
     return re.findall(r" (warn|info|debug) \S+ app (.*)", k.log())
-
-
-def example(word):
-    """The example of the README that has this word."""
-    with open(os.path.join(kits.TOP, "README.md")) as f:
-        found = [c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                 if word in c]
-    assert len(found) == 1, word
-    return found[0]
 
 
 def test_a_descriptor_is_watched(loop):

@@ -1,20 +1,11 @@
 """Who is in a group, on whatever shard: listed in pages, walked over, closed."""
 import os
-import re
 
 import pytest
-from kit import kennel as kits
 from kit import wait
+from kit.docs import example
 from kit.http import get
 from kit.ws import Ended, WebSocket
-
-
-def example(word):
-    with open(os.path.join(kits.TOP, "README.md")) as f:
-        found = [c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                 if word in c]
-    assert len(found) == 1, word
-    return found[0]
 
 
 @pytest.fixture

@@ -1,19 +1,9 @@
 """What is said to a group over HTTP reaches all of it, whoever is where."""
-import os
-import re
 
 import pytest
-from kit import kennel as kits
+from kit.docs import example
 from kit.http import Http, get
 from kit.ws import WebSocket
-
-
-def example(word):
-    with open(os.path.join(kits.TOP, "README.md")) as f:
-        found = [c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                 if word in c]
-    assert len(found) == 1, word
-    return found[0]
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Raw TCP: an application's own protocol over a listener."""
 import errno
 import os
-import re
 import resource
 import signal
 import socket
@@ -10,9 +9,9 @@ import subprocess
 import time
 
 import pytest
-from kit import metrics, wait
+from kit import docs, metrics, wait
 from kit.http import Http
-from kit.kennel import GATEWAYD, TOP, Ports
+from kit.kennel import GATEWAYD, Ports
 from kit.raw import Raw
 from kit.ws import TEXT, WebSocket, frame
 
@@ -59,12 +58,11 @@ def lines(start, worker):
 
 def test_the_example_of_the_readme(start, installed):
     """It compiles without a warning, and has rooms on several shards."""
-    with open(os.path.join(TOP, "README.md")) as f:
-        text = f.read().split("### Your own protocol over TCP")[1]
+    text = docs.chapter("Your own protocol over TCP")
     port = Ports.take()
     k = start(shards=3, worker=installed.worker(
-        re.search(r"```c\n(.*?)```", text, re.S)[1]),
-        config=re.search(r"```ini\n(.*?)```", text, re.S)[1]
+        docs.blocks(text)[0]),
+        config=docs.blocks(text, "ini")[0]
         .replace("5000", f"127.0.0.1:{port}") + "limit = 1\n")
     a, b, c = (Raw(("127.0.0.1", port), hello=False) for _ in range(3))
     k.wait_group("lobby", [1, 1, 1])

@@ -1,17 +1,14 @@
 """Responses that go on: members of their group like any WebSocket."""
-import os
-import re
 import socket
 
 import pytest
 from kit import wait
+from kit.docs import example
 from kit.http import Http, get
-from kit.kennel import TOP
 from kit.stream import LAST, Events, Stream
 from kit.wire import Closed
 from kit.ws import WebSocket
 
-README = os.path.join(TOP, "README.md")
 CONFIG = """
 [worker]
 out_max = 64k
@@ -400,10 +397,7 @@ def test_a_slow_reader_may_miss_some(start, worker, kind):
 # ---- the README ----
 
 def test_the_example_of_the_readme(start, installed):
-    with open(README) as f:
-        source = next(c for c in re.findall(r"```c\n(.*?)```", f.read(), re.S)
-                      if "kennel_events" in c)
-    k = start(shards=3, limit=1, worker=installed.worker(source))
+    k = start(shards=3, limit=1, worker=installed.worker(example("kennel_events")))
     accept = [("Accept", "text/event-stream")]
     people = [Events(k.address, "/kitchen", fields=accept) for _ in range(3)]
     k.wait_group("kitchen", [1, 1, 1])
