@@ -7,6 +7,7 @@
 #include "gatewayd/obituary.h"
 #include "gatewayd/parts.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/quota.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/rollcall.h"
 #include "gatewayd/roster.h"
@@ -104,4 +105,31 @@ cluster_lost(const struct obituary *o, void *arg)
 			return;		/* it lives */
 	}
 	cluster_tell(g, &m);
+}
+
+void
+cluster_news(enum registry_news news, const char *node, void *arg)
+{
+	const struct gateway	*g = arg;
+
+	if (g->quotas == NULL)
+		return;
+	switch (news) {
+	case REGISTRY_UP:
+	case REGISTRY_BACK:
+		quotas_up(g->quotas, news == REGISTRY_BACK);
+		break;
+	case REGISTRY_FORGOTTEN:
+		quotas_forgotten(g->quotas);
+		break;
+	case REGISTRY_FOUND:
+		quotas_found(g->quotas);
+		break;
+	case REGISTRY_DEAD:
+		quotas_node_dead(g->quotas, node);
+		break;
+	case REGISTRY_TICK:
+		quotas_tick(g->quotas);
+		break;
+	}
 }

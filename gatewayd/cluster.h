@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include "gatewayd/registry.h"
+
 struct obituary;
 struct rollcall_shard;
 struct settings;
@@ -24,5 +26,7 @@ void	 cluster_dead(const char *node, const struct rollcall_shard *dead,
 	    void *arg);
 /* Those were lost with a shard, of whatever node: ours are told. */
 void	 cluster_lost(const struct obituary *o, void *arg);
+/* What the quotas of groups are to know. */
+void	 cluster_news(enum registry_news news, const char *node, void *arg);
 
 #endif

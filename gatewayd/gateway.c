@@ -34,6 +34,7 @@
 #include "gatewayd/parts.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/quota.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/report.h"
@@ -56,6 +57,8 @@ static void	 gateway_shards(void *);
 static void	 gateway_ready(void *);
 static void	 gateway_replica_made(struct replica *, void *);
 static void	 gateway_replica_ended(struct replica *, void *);
+static void	 gateway_place_left(const struct group *, void *);
+static void	 gateway_counted(struct quota_wait *, void *);
 static int	 gateway_keeps(const struct group *, void *);
 static void	 gateway_resolved(void *);
 static void	 gateway_shard_ready(struct shard *, void *);
@@ -83,6 +86,7 @@ static void	 gateway_tick_cb(evutil_socket_t, short, void *);
 static const struct placement_ops gateway_placement_ops = {
 	.replica_made = gateway_replica_made,
 	.replica_ended = gateway_replica_ended,
+	.left = gateway_place_left,
 	.keeps = gateway_keeps,
 };
 static const struct roster_ops gateway_roster_ops = {
@@ -122,6 +126,7 @@ static const struct registry_ops gateway_registry_ops = {
 	.load = cluster_load,
 	.dead = cluster_dead,
 	.lost = cluster_lost,
+	.news = cluster_news,
 };
 
 int
@@ -266,12 +271,18 @@ gateway_shards(void *arg)
 	if ((g->door = door_new(g->base, g->settings.run_dir,
 	    &gateway_door_ops, g)) == NULL)
 		fatal("%s/control.sock", g->settings.run_dir);
+	if ((g->quotas = quotas_new(g->placement, gateway_counted, g)) == NULL)
+		fatal("start");
+	if (cluster_shared(g) != 0)
+		quotas_share(g->quotas, registry_redis(g->registry),
+		    g->settings.redis_prefix, g->settings.node);
 	g->roster = roster_new(g->base, &g->settings, g->placement, &g->totals,
 	    g->filter, g->redis_url, g->incarnation, &gateway_roster_ops, g);
 	if (g->roster == NULL)
 		fatal("shards");
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
-	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
+	    g->placement, g->quotas, g->roster, g->linger,
+	    &gateway_handoff_ops, g);
 	g->balance = balance_new(g->base, &g->settings, g->placement,
 	    g->roster);
 	if (g->balance != NULL)
@@ -367,6 +378,24 @@ gateway_keeps(const struct group *g, void *arg)
 
 	return (anchors_keep(&gw->settings, slice_str(g->app),
 	    slice_of(g->name, g->name_len)));
+}
+
+/* Placement has a place less in that group. */
+static void
+gateway_place_left(const struct group *group, void *arg)
+{
+	const struct gateway	*g = arg;
+
+	quota_left(g->quotas, group);
+}
+
+/* Whoever wants to be in a group may ask again whether it has room. */
+static void
+gateway_counted(struct quota_wait *w, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_counted(g->handoffs, w);
 }
 
 /* Found shards have spoken: what is in Redis and not alive is dead. */

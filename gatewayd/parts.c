@@ -17,6 +17,7 @@
 #include "gatewayd/linger.h"
 #include "gatewayd/parts.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/quota.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/succession.h"
@@ -35,6 +36,7 @@ parts_free(struct gateway *g)
 	forgets_free(g->forgets);
 	handoffs_free(g->handoffs);
 	placement_free(g->placement);
+	quotas_free(g->quotas);
 	roster_free(g->roster);
 	ledger_free(g->totals.ledger);
 	arrivals_free(g->arrivals);

@@ -20,6 +20,7 @@ struct forgets;
 struct handoffs;
 struct lingerers;
 struct placement;
+struct quotas;
 struct redisd;
 struct registry;
 struct roster;
@@ -37,6 +38,7 @@ struct gateway {
 	uint64_t	 leave_at;	/* clock_ms: the pause before is over */
 	struct sockets	 sockets;
 	struct placement *placement;
+	struct quotas	*quotas;
 	struct roster	*roster;
 	struct lingerers *linger;
 	struct handoffs	*handoffs;	/* with the roster */

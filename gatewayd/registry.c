@@ -46,6 +46,7 @@ struct registry {
 	int		 warned;	/* of keys that may be evicted */
 	struct event	*timer, *deadline, *start;
 	uint64_t	 beat;		/* clock_ms of the last one */
+	int		 seen;		/* Redis was up */
 	int		 started;	/* who is not alive is dead */
 	int		 freeing;
 	struct sweeps	*sweeps;
@@ -204,6 +205,7 @@ registry_start(struct registry *r)
 {
 	r->started = 1;
 	registry_scan(r);
+	r->ops->news(REGISTRY_FOUND, NULL, r->arg);
 }
 
 void
@@ -344,6 +346,8 @@ registry_state_cb(int up, void *arg)
 		return;
 	}
 	ghosts_up(r->ghosts);
+	r->ops->news(r->seen ? REGISTRY_BACK : REGISTRY_UP, NULL, r->arg);
+	r->seen = 1;
 	redis_do(r->redis, REGISTRY_COMMAND_MS, registry_policy_cb, r, "INFO",
 	    "memory", NULL);
 	registry_beat(r);
@@ -367,6 +371,8 @@ registry_tick_cb(evutil_socket_t fd, short what, void *arg)
 	if (r->rollcall != NULL && r->done_cb == NULL &&
 	    claim_state(r->claim) == CLAIM_HELD)
 		rollcall_tick(r->rollcall);
+	if (r->done_cb == NULL)
+		r->ops->news(REGISTRY_TICK, NULL, r->arg);
 	if (r->obituaries != NULL && r->started && r->done_cb == NULL)
 		obituaries_tick(r->obituaries);
 	registry_next(r);
@@ -579,8 +585,8 @@ registry_roll_node_dead(const char *node, void *arg)
 {
 	struct registry	*r = arg;
 
-	(void)node;
 	ghosts_soon(r->ghosts);
+	r->ops->news(REGISTRY_DEAD, node, r->arg);
 }
 
 /* Somebody was lost with a shard, here or elsewhere. */
@@ -596,7 +602,10 @@ registry_obituary(const struct obituary *o, void *arg)
 static void
 registry_roll_missing(void *arg)
 {
-	registry_beat(arg);
+	struct registry	*r = arg;
+
+	registry_beat(r);
+	r->ops->news(REGISTRY_FORGOTTEN, NULL, r->arg);
 }
 
 /* Everything is removed, or enough time has passed. */

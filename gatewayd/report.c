@@ -28,6 +28,7 @@ report_look(struct status *st, void *arg)
 		.totals = &g->totals,
 		.placement = g->placement,
 		.roster = g->roster,
+		.quotas = g->quotas,
 		.upgrade = g->upgrade,
 		.succession = g->succession,
 		.started = g->started,

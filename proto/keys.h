@@ -45,6 +45,12 @@ char	*keys_lost(const char *prefix);
  * key.len bytes.  0, or -1: it is not such a key. */
 int	 keys_client_parse(const char *prefix, struct slice key, char *dst,
 	    struct slice *group, struct slice *uid);
+/* prefix "places:" group ":" app: hash, node -> places of the group there */
+char	*keys_places(const char *prefix, struct slice group, struct slice app);
+int	 keys_places_parse(const char *prefix, struct slice key, char *dst,
+	    struct slice *group, struct slice *app);
+/* prefix "node:" node ":places": set of the former in which the node stands */
+char	*keys_node_places(const char *prefix, const char *node);
 /* prefix "shard:" address, maybe ":clients": key becomes the address, borrowed.
  * 0, or -1: it is not such a key. */
 int	 keys_shard_address(const char *prefix, struct slice *key);
