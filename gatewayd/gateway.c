@@ -23,6 +23,7 @@
 #include "gatewayd/configuration.h"
 #include "gatewayd/covers.h"
 #include "gatewayd/door.h"
+#include "gatewayd/elsewhere.h"
 #include "gatewayd/forget.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
@@ -291,10 +292,12 @@ gateway_shards(void *arg)
 	g->checks = checks_new(g->base, g->roster, g->placement,
 	    report_checked, g);
 	g->forgets = forgets_new(&g->settings, g->placement);
+	g->elsewheres = elsewheres_new(&g->settings);
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
 		    g->placement, g->linger, g->handoffs);
-	if (successor_init(g) == -1 || g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL)
+	if (successor_init(g) == -1 || g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL ||
+	    g->elsewheres == NULL)
 		fatal("start");
 }
 

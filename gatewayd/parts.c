@@ -10,6 +10,7 @@
 #include "gatewayd/balance.h"
 #include "gatewayd/check.h"
 #include "gatewayd/door.h"
+#include "gatewayd/elsewhere.h"
 #include "gatewayd/forget.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/jail.h"
@@ -34,6 +35,7 @@ parts_free(struct gateway *g)
 	door_free(g->door);
 	checks_free(g->checks);
 	forgets_free(g->forgets);
+	elsewheres_free(g->elsewheres);
 	handoffs_free(g->handoffs);
 	placement_free(g->placement);
 	quotas_free(g->quotas);

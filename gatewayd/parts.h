@@ -16,6 +16,7 @@ struct balance;
 struct checks;
 struct control_door;
 struct event_base;
+struct elsewheres;
 struct forgets;
 struct handoffs;
 struct lingerers;
@@ -50,6 +51,7 @@ struct gateway {
 	struct anchors	*anchors;	/* since it is ready */
 	struct checks	*checks;
 	struct forgets	*forgets;
+	struct elsewheres *elsewheres;
 	struct redisd	*redisd;	/* NULL: not ours */
 	struct registry	*registry;	/* NULL: --redis none */
 	struct control_door *door;	/* control.sock */
