@@ -474,7 +474,7 @@ placement_drop(struct placement *p, struct place *place, int *last)
 			p->ops->left(r->group, p->arg);
 	}
 	address_unref(place->address);
-	cover_drop(p, place);
+	covers_drop(p, place);
 	free(place);
 }
 
