@@ -234,6 +234,7 @@ registry_leave(struct registry *r, void (*done_cb)(void *))
 	r->done_cb = done_cb;
 	r->beginning = 0;
 	ghosts_leave(r->ghosts);
+	sweeps_hush(r->sweeps);
 	if (r->rollcall != NULL)
 		rollcall_leave(r->rollcall);
 	event_add(r->deadline, &most);

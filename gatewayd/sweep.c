@@ -143,6 +143,12 @@ sweeps_next(struct sweeps *ss)
 	return (1);
 }
 
+void
+sweeps_hush(struct sweeps *ss)
+{
+	ss->tell = 0;
+}
+
 int
 sweeps_busy(const struct sweeps *ss)
 {

@@ -22,6 +22,8 @@ int	 sweeps_add(struct sweeps *ss, const char *address);
 /* Begin the next one, if none runs and Redis is up.  Is there anything to do before
  * all is swept, or can nothing be done as Redis is away? */
 int	 sweeps_next(struct sweeps *ss);
+/* Nobody is to hear who was lost any more: this node leaves. */
+void	 sweeps_hush(struct sweeps *ss);
 int	 sweeps_busy(const struct sweeps *ss);	/* is anything to be swept? */
 
 #endif
