@@ -41,7 +41,7 @@ placement_new(uint64_t incarnation, const struct placement_ops *ops, void *arg)
 	p->arg = arg;
 	p->incarnation = incarnation;
 	/* Counted up from a random point: not reused after a restart either. */
-	p->next_replica = bytes_random64();
+	p->next_replica = bytes_random64() >> 1;
 	return (p);
 }
 
@@ -301,6 +301,10 @@ placement_have_replica(struct placement *p, struct site *s, uint64_t id,
 		errno = ENOMEM;
 		return (-1);
 	}
+	/* Ours are younger, and none that has ended has their number. */
+	if (p->next_replica <= id)
+		p->next_replica = id + (UINT64_C(1) << 40) +
+		    (bytes_random64() >> 32);
 	return (0);
 }
 
