@@ -20,7 +20,7 @@
 #include "gatewayd/child.h"
 #include "gatewayd/cluster.h"
 #include "gatewayd/configuration.h"
-#include "gatewayd/cover.h"
+#include "gatewayd/copies.h"
 #include "gatewayd/door.h"
 #include "gatewayd/forget.h"
 #include "gatewayd/gateway.h"
@@ -224,7 +224,7 @@ gateway_start(struct gateway *g)
 	    (g->admin = admin_new(g->base, g->admin_fd, report_look, g)) ==
 	    NULL))
 		fatal("start");
-	cover_allow(g->placement, cover_room(&g->settings, proc_nofile()));
+	copies_allow(g->placement, copies_room(&g->settings, proc_nofile()));
 	g->supervisor = supervisor_new(g->base, report_summary, g);
 	if (strcmp(mode, "auto") == 0) {
 		if ((g->redisd = redisd_new(g->base, &g->settings,

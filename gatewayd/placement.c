@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "gatewayd/address.h"
-#include "gatewayd/cover.h"
+#include "gatewayd/copies.h"
 #include "gatewayd/group.h"
 #include "gatewayd/member.h"
 #include "gatewayd/placement.h"
@@ -463,7 +463,7 @@ placement_drop(struct placement *p, struct place *place, int *last)
 	else if (r != NULL)
 		r->count--;
 	address_unref(place->address);
-	cover_drop(p, place);
+	copies_drop(p, place);
 	free(place);
 }
 
