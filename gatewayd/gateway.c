@@ -30,11 +30,13 @@
 #include "gatewayd/ledger.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/parts.h"
+#include "gatewayd/passages.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/report.h"
+#include "gatewayd/rescue.h"
 #include "gatewayd/rollcall.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/routes.h"
@@ -64,26 +66,17 @@ static void	 gateway_end(struct gateway *) __attribute__((noreturn));
 static void	 gateway_replica_made(struct replica *, void *);
 static void	 gateway_replica_ended(struct replica *, void *);
 static void	 gateway_resolved(void *);
-static void	 gateway_shard_ready(struct shard *, void *);
-static void	 gateway_shard_dead(struct shard *, void *);
 static void	 gateway_shard_buried(const char *, void *);
 static void	 gateway_room(void *);
 static size_t	 gateway_living(struct rollcall_shard *, size_t, void *);
 static void	 gateway_load(size_t *, size_t *, void *);
 static void	 gateway_dead_elsewhere(const char *,
 		    const struct rollcall_shard *, void *);
-static void	 gateway_adopted(struct shard *, uint64_t, void *);
-static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
-		    int, void *);
 static void	 gateway_listening(int, void *);
-static void	 gateway_going_home(struct shard *, const struct capsule *,
-		    int, void *);
 static struct shard *gateway_hello(struct control *, const struct ctl *,
 		    int *, pid_t, void *);
 static int	 gateway_message(struct shard *, const struct ctl *, int *,
 		    size_t, int, void *);
-static void	 gateway_packet(struct shard *, void *);
-static void	 gateway_sent(struct shard *, void *);
 static void	 gateway_channel_end(struct shard *, const char *, void *);
 static void	 gateway_home(const struct capsule *, int, void *);
 static void	 gateway_pause(int, void *);
@@ -97,13 +90,14 @@ static const struct placement_ops gateway_placement_ops = {
 static const struct roster_ops gateway_roster_ops = {
 	.settled = gateway_ready,
 	.resolved = gateway_resolved,
-	.ready = gateway_shard_ready,
-	.dead = gateway_shard_dead,
+	.ready = passages_ready,
+	.dead = passages_dead,
+	.dying = passages_dying,
 	.buried = gateway_shard_buried,
 	.room = gateway_room,
-	.adopted = gateway_adopted,
-	.refused = gateway_not_adopted,
-	.home = gateway_going_home,
+	.adopted = passages_adopted,
+	.refused = passages_refused,
+	.home = passages_home,
 	.left = gateway_left,
 	.listening = gateway_listening,
 };
@@ -116,8 +110,8 @@ static const struct handoff_ops gateway_handoff_ops = {
 static const struct door_ops gateway_door_ops = {
 	.hello = gateway_hello,
 	.message = gateway_message,
-	.packet = gateway_packet,
-	.sent = gateway_sent,
+	.packet = passages_packet,
+	.sent = passages_sent,
 	.end = gateway_channel_end,
 	.ask = report_ask,
 	.gone = report_gone,
@@ -279,6 +273,8 @@ gateway_shards(void *arg)
 		fatal("shards");
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
 	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
+	g->rescues = rescues_new(g->base, &g->settings, &g->totals,
+	    g->placement, g->linger, roster_grow, g->roster);
 	g->balance = balance_new(g->base, &g->settings, g->placement,
 	    g->roster);
 	if (g->balance != NULL)
@@ -290,7 +286,9 @@ gateway_shards(void *arg)
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
 		    g->placement, g->linger, g->handoffs);
-	if (successor_init(g) == -1 || g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL)
+	if (successor_init(g) == -1 || g->arrivals == NULL ||
+	    g->rescues == NULL || g->upgrade == NULL || g->checks == NULL ||
+	    g->forgets == NULL)
 		fatal("start");
 }
 
@@ -373,25 +371,6 @@ gateway_resolved(void *arg)
 		registry_start(g->registry);
 }
 
-/* A shard takes connections: those who wait for it go there. */
-static void
-gateway_shard_ready(struct shard *s, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_shard_ready(g->handoffs, s);
-	successor_lend(g, s);
-}
-
-/* The channel of a shard has ended: what was on its way is placed afresh. */
-static void
-gateway_shard_dead(struct shard *s, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_shard_dead(g->handoffs, s);
-}
-
 /* A shard is dead: its entries in Redis go. */
 static void
 gateway_shard_buried(const char *address, void *arg)
@@ -437,34 +416,6 @@ gateway_room(void *arg)
 	struct gateway	*g = arg;
 
 	handoff_retry(g->handoffs);
-}
-
-/* A shard has a connection. */
-static void
-gateway_adopted(struct shard *s, uint64_t id, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_adopted(g->handoffs, s, id);
-}
-
-/* A shard does not take a connection. */
-static void
-gateway_not_adopted(struct shard *s, uint64_t id, struct slice why, int leaving,
-    void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_refused(g->handoffs, s, id, why, leaving);
-}
-
-/* A shard sends a connection home. */
-static void
-gateway_going_home(struct shard *s, const struct capsule *c, int fd, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_home(g->handoffs, s, c, fd);
 }
 
 /* A shard held a socket of ours, for an earlier gateway. */
@@ -518,24 +469,6 @@ gateway_message(struct shard *s, const struct ctl *m, int *fds, size_t nfds,
 	return (0);
 }
 
-/* A packet of a shard is over. */
-static void
-gateway_packet(struct shard *s, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_packet(g->handoffs, s);
-}
-
-/* The channel of a shard goes on. */
-static void
-gateway_sent(struct shard *s, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_sent(g->handoffs, s);
-}
-
 /* The channel of a shard has ended. */
 static void
 gateway_channel_end(struct shard *s, const char *why, void *arg)
@@ -575,6 +508,7 @@ gateway_leave(struct gateway *g)
 	}
 	arrivals_leave(g->arrivals);
 	handoff_leave(g->handoffs);
+	rescue_leave(g->rescues);
 	roster_leave(g->roster, g->settings.drain_ms);
 }
 

@@ -17,6 +17,7 @@
 #include "gatewayd/parts.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/redisd.h"
+#include "gatewayd/rescue.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/succession.h"
 #include "gatewayd/upgrade.h"
@@ -31,6 +32,7 @@ parts_free(struct gateway *g)
 	door_free(g->door);
 	checks_free(g->checks);
 	forgets_free(g->forgets);
+	rescues_free(g->rescues);
 	handoffs_free(g->handoffs);
 	placement_free(g->placement);
 	roster_free(g->roster);

@@ -21,6 +21,7 @@ struct lingerers;
 struct placement;
 struct redisd;
 struct registry;
+struct rescues;
 struct roster;
 struct sock_fprog;
 struct succession;
@@ -39,6 +40,7 @@ struct gateway {
 	struct roster	*roster;
 	struct lingerers *linger;
 	struct handoffs	*handoffs;	/* with the roster */
+	struct rescues	*rescues;	/* likewise */
 	struct arrivals	*arrivals;	/* likewise */
 	struct balance	*balance;	/* with the roster */
 	struct upgrade	*upgrade;	/* likewise */

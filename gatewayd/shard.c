@@ -81,6 +81,8 @@ shards_init(struct shards *all, struct event_base *base,
 		s->pidfd = -1;
 		pulse_init(&s->pulse);
 		list_init(&s->handoffs);
+		list_init(&s->rescues);
+		list_init(&s->rescued);
 		list_init(&s->owed);
 		backoff_init(&s->backoff, SHARD_BACKOFF_MIN_MS,
 		    SHARD_BACKOFF_MAX_MS);

@@ -80,6 +80,9 @@ struct shard {			/* one slot */
 	struct backoff	 backoff;
 	struct event	*timer, *pid_event;
 	struct list	 handoffs;	/* capsules on their way or waiting */
+	struct list	 rescues;	/* rescue.h: to be sent, */
+	struct list	 rescued;	/* and sent, not answered yet: */
+	size_t		 rescuing;	/* so many */
 	struct map	 has;		/* replicas it told of, until READY */
 	struct list	 owed;		/* order.h: of replicas it may still have */
 };
