@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "common/memory.h"
-#include "gatewayd/copies.h"
+#include "gatewayd/covers.h"
 #include "gatewayd/cpus.h"
 #include "gatewayd/ledger.h"
 #include "gatewayd/metrics.h"
@@ -187,7 +187,7 @@ metrics_lost(const struct status *st)
 static uint64_t
 metrics_covered(const struct status *st)
 {
-	return (copies_count(st->placement));
+	return (covers_count(st->placement));
 }
 
 static void

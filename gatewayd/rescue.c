@@ -14,7 +14,7 @@
 #include "common/sock.h"
 #include "common/turn.h"
 #include "gatewayd/address.h"
-#include "gatewayd/copies.h"
+#include "gatewayd/covers.h"
 #include "gatewayd/election.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
@@ -166,7 +166,7 @@ rescue_new(struct rescues *rs, struct wreck *w, struct place *place,
 	}
 	r->address = place->address;
 	place->address = NULL;
-	r->fd = copies_take(rs->placement, place);
+	r->fd = covers_take(rs->placement, place);
 	list_push(&rs->waiting, &r->at);
 	w->left++;
 	(void)placement_release(rs->placement, r->id, NULL);
@@ -189,11 +189,11 @@ rescue_judge(struct rescues *rs, struct wreck *w, struct place *place)
 	/* Only where the end of a message is known, one more may follow. */
 	if (end == WRECK_AMID_IN || end == WRECK_POISON ||
 	    end == WRECK_REFUSED)
-		rescue_close(rs, copies_take(rs->placement, place),
+		rescue_close(rs, covers_take(rs->placement, place),
 		    c.cap.protocol, end == WRECK_POISON ? CLOSE_POISON :
 		    CLOSE_SHARD_DIED);
 	else
-		sock_end(copies_take(rs->placement, place), 0);
+		sock_end(covers_take(rs->placement, place), 0);
 	return (end);
 }
 
@@ -440,7 +440,7 @@ rescue_adopted(struct rescues *rs, struct shard *s, uint64_t id)
 	if (place != NULL) {
 		place->address = r->address;
 		r->address = NULL;
-		(void)copies_keep(rs->placement, place, rescue_free(rs, r));
+		(void)covers_keep(rs->placement, place, rescue_free(rs, r));
 	} else
 		close(rescue_free(rs, r));
 	rescue_go_on(rs, s);

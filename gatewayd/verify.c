@@ -127,7 +127,7 @@ verify_placement(struct placement *p)
 {
 	struct list	*e, *tmp;
 	size_t		 places = 0, replicas = 0, unused = 0, groups = 0,
-			 copies = 0, at = 0;
+			 covers = 0, at = 0;
 	const struct place *place;
 
 	list_each(e, tmp, &p->groups) {
@@ -144,8 +144,8 @@ verify_placement(struct placement *p)
 		    1) == -1)
 			goto bad;
 	while ((place = set_next(&p->places, &at)) != NULL)
-		copies += place->fd != -1;
-	if (copies != p->copies || places != p->places.count || replicas != p->replicas.count ||
+		covers += place->fd != -1;
+	if (covers != p->covers || places != p->places.count || replicas != p->replicas.count ||
 	    groups != p->by_name.count)
 		goto bad;
 	return (0);

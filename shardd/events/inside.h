@@ -31,6 +31,8 @@ struct events {				/* an application */
 	const struct events_serializer *serializer;
 	events_socket_cb *downlink_added, *downlink_removed;
 	void		*downlink_arg;
+	events_room_cb	*room;
+	void		*room_arg;
 };
 
 struct targets;

@@ -109,6 +109,7 @@ static void (*const told_rows[WORD_NTYPES])(struct events_server *,
 	[WORD_LINK_DOWN] = holder_told,
 	[WORD_MEMBERS]	= holder_told,
 	[WORD_HOLDER]	= holder_told,
+	[WORD_NOTICE]	= holder_told,
 };
 
 void

@@ -14,7 +14,7 @@
 
 #include "common/turn.h"
 #include "gatewayd/address.h"
-#include "gatewayd/copies.h"
+#include "gatewayd/covers.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/rescue.h"
@@ -167,7 +167,7 @@ setup(void)
 	settings.run_dir = strdup("/nonexistent");
 	settings.routes = routes_new();
 	p = placement_new(7, NULL, NULL);
-	copies_allow(p, CLIENTS_MAX);
+	covers_allow(p, CLIENTS_MAX);
 	linger = linger_new(base, 100, &totals);
 	all = calloc(1, sizeof(*all));
 	ck_assert_int_eq(shards_init(all, base, &settings, p, NULL, &shard_ops,
@@ -255,7 +255,7 @@ join(const char *group, const char *uid, struct capsule cap)
 	c->id = ask.id;
 	c->fd = fds[0];
 	c->inode = inode(fds[1]);
-	ck_assert_int_eq(copies_keep(p, place, fds[1]), 0);
+	ck_assert_int_eq(covers_keep(p, place, fds[1]), 0);
 	cap.id = ask.id;
 	cap.protocol = cap.protocol == 0 ? CAPSULE_WS : cap.protocol;
 	if (cap.app.data == NULL)
@@ -373,11 +373,11 @@ START_TEST(who_is_at_rest_goes_on_elsewhere)
 	ck_assert_ptr_nonnull(t = found(c->id));
 	ck_assert_uint_eq(t->replica, 0);
 	ck_assert_int_eq(t->protocol, CAPSULE_RAW);
-	ck_assert_uint_eq(copies_count(p), 0);
+	ck_assert_uint_eq(covers_count(p), 0);
 	for (int i = 1; i < SHARDS; i++)
 		answer(i, CTL_ADOPTED, 0);
 	ck_assert_uint_eq(rescue_count(rs), 0);
-	ck_assert_uint_eq(copies_count(p), 3);
+	ck_assert_uint_eq(covers_count(p), 3);
 	ck_assert_uint_eq(totals.survived, 3);
 	ck_assert_uint_eq(totals.gone[CLOSE_SHARD_DIED], 0);
 	ck_assert_uint_eq(inode(placement_find(p, a->id)->fd), a->inode);
@@ -418,7 +418,7 @@ START_TEST(who_was_amid_something_is_not_handed_on)
 	ck_assert_str_eq(heard(going), "end");
 	ck_assert_str_eq(heard(raw), "end");
 	ck_assert_uint_eq(totals.survived, 0);
-	ck_assert_uint_eq(copies_count(p), 0);
+	ck_assert_uint_eq(covers_count(p), 0);
 }
 END_TEST
 
@@ -618,7 +618,7 @@ START_TEST(the_next_shard_dies_too)
 	ck_assert_uint_eq(ntaken[2], 10);
 	answer(2, CTL_ADOPTED, 0);
 	ck_assert_uint_eq(totals.survived, 10);
-	ck_assert_uint_eq(copies_count(p), 10);
+	ck_assert_uint_eq(covers_count(p), 10);
 }
 END_TEST
 

@@ -3,8 +3,8 @@
  * each kept with the connection's place: when the shard dies, a connection that is so
  * covered does not end with it.  Nobody reads a copy, writes to it or waits for it.
  */
-#ifndef GATEWAYD_COPIES_H
-#define GATEWAYD_COPIES_H
+#ifndef GATEWAYD_COVERS_H
+#define GATEWAYD_COVERS_H
 
 #include <stddef.h>
 
@@ -13,18 +13,18 @@ struct placement;
 struct settings;
 
 /* How many there may be: what these settings leave of this process's descriptors. */
-size_t	 copies_room(const struct settings *set, size_t descriptors);
+size_t	 covers_room(const struct settings *set, size_t descriptors);
 /* From now on at most so many; those that there are stay. */
-void	 copies_allow(struct placement *p, size_t most);
+void	 covers_allow(struct placement *p, size_t most);
 /* Is any wanted at all? */
-int	 copies_wanted(const struct placement *p);
+int	 covers_wanted(const struct placement *p);
 /* Keep fd (taken) for a place: 0, or -1: the place has one, is of plain HTTP, or there
  * are as many as may be, and fd is closed. */
-int	 copies_keep(struct placement *p, struct place *place, int fd);
+int	 covers_keep(struct placement *p, struct place *place, int fd);
 /* The copy of a place, which has none any more: the caller's; or -1. */
-int	 copies_take(struct placement *p, struct place *place);
+int	 covers_take(struct placement *p, struct place *place);
 /* The same, and it is closed. */
-void	 copies_drop(struct placement *p, struct place *place);
-size_t	 copies_count(const struct placement *p);
+void	 covers_drop(struct placement *p, struct place *place);
+size_t	 covers_count(const struct placement *p);
 
 #endif
