@@ -210,7 +210,7 @@ cover_slot_free(uint32_t slot)
 }
 
 uint32_t
-cover_add(const struct capsule *cap, uint32_t place)
+cover_add(const struct capsule *cap, uint32_t place, unsigned bits)
 {
 	struct cover_slot	*s;
 	uint32_t		 slot;
@@ -226,6 +226,7 @@ cover_add(const struct capsule *cap, uint32_t place)
 	s->nheaders = (uint8_t)cap->nheaders;
 	s->hops = (uint8_t)(cap->hops > UINT8_MAX ? UINT8_MAX : cap->hops);
 	s->strikes = (uint8_t)cap->strikes;
+	s->bits = (uint8_t)bits;
 	if ((s->label = cover_label(cap->route)) == 0 ||
 	    (s->who = cover_who(cap)) == 0 ||
 	    (cap->topics.len > 0 && cover_topics(slot, cap->topics) == -1) ||

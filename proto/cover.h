@@ -94,10 +94,10 @@ extern struct cover_cell *cover_cell;
  * it stays open.  0, or -1 with errno.
  */
 int	 cover_begin(int fd);
-/* The connection of that record, of which early, owed and blob are left out; place is
- * cover_block()'s, the caller's as long as the slot lives.  Its slot, or 0: it is
- * not covered. */
-uint32_t cover_add(const struct capsule *cap, uint32_t place);
+/* The connection of that record, of which early, owed and blob are left out, with these
+ * bits (COVER_B_*); place is cover_place()'s, the caller's as long as the slot lives.
+ * Its slot, or 0: it is not covered. */
+uint32_t cover_add(const struct capsule *cap, uint32_t place, unsigned bits);
 /* It is not there any more; slot may be 0, here and below. */
 void	 cover_remove(uint32_t slot);
 /* These bits (COVER_B_*) are set, or not. */

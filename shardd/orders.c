@@ -28,6 +28,7 @@
 #include "shardd/orders.h"
 #include "shardd/peers/bus.h"
 #include "shardd/session/parting.h"
+#include "shardd/session/resuming.h"
 #include "shardd/session/session.h"
 #include "shardd/state/authority.h"
 #include "shardd/worker.h"
@@ -40,6 +41,7 @@ struct parked {
 	struct conn	*conn;
 	uint64_t	 number;	/* of the ADOPTED, control_queued() */
 	uint64_t	 until;		/* clock_ms; 0: for ever */
+	int		 resumed;	/* its shard has died */
 };
 
 struct order_in {
@@ -304,9 +306,20 @@ orders_record(struct order_in *o, void **mapped)
 	return (s);
 }
 
+/* Is that what a gateway hands over: a new connection, or one whose shard has died? */
+static int
+orders_takes(const struct capsule *cap)
+{
+	if (cap->bits & CAPSULE_B_RESUMED)
+		return (cap->protocol != CAPSULE_HTTP && cap->early.len == 0 &&
+		    cap->owed.len == 0);
+	return (cap->protocol == CAPSULE_HTTP || cap->protocol == CAPSULE_RAW);
+}
+
 /* The connection in a capsule, PARKED; NULL, and why not. */
 static struct conn *
-orders_unpack(struct worker *w, struct order_in *o, const char **why)
+orders_unpack(struct worker *w, struct order_in *o, int *resumed,
+    const char **why)
 {
 	struct capsule		 cap;
 	struct replica		*r = NULL;
@@ -318,8 +331,7 @@ orders_unpack(struct worker *w, struct order_in *o, const char **why)
 	record = orders_record(o, &mapped);
 	*why = "not a capsule";
 	if (capsule_decode(&cap, record.data, record.len) == -1 ||
-	    (cap.protocol != CAPSULE_HTTP && cap.protocol != CAPSULE_RAW) ||
-	    cap.id != o->m->id)
+	    !orders_takes(&cap) || cap.id != o->m->id)
 		goto out;
 	*why = "no such application";
 	if ((app = applications_find(&w->sessions.apps, cap.app)) == NULL)
@@ -330,8 +342,13 @@ orders_unpack(struct worker *w, struct order_in *o, const char **why)
 	*why = "no such replica";
 	if (cap.replica != 0 && (r = group_find(&w->groups, cap.replica)) == NULL)
 		goto out;
+	*resumed = (cap.bits & CAPSULE_B_RESUMED) != 0;
+	if (*resumed && (*why = resuming_hinders(app, &cap)) != NULL)
+		goto out;
 	*why = "no memory";
-	if ((c = session_adopt(&w->sessions, &cap, app, r, o->fds[0])) != NULL)
+	c = (*resumed ? resuming_adopt : session_adopt)(&w->sessions, &cap,
+	    app, r, o->fds[0]);
+	if (c != NULL)
 		o->fds[0] = -1;
 out:
 	free(mapped);
@@ -343,6 +360,14 @@ static int
 orders_late(uint64_t until)
 {
 	return (until != 0 && clock_ms() > until);
+}
+
+/* It is not ours. */
+static void
+orders_drop(struct parked *p)
+{
+	(p->resumed ? resuming_drop : session_drop)(p->conn);
+	free(p);
 }
 
 /* ADOPT: a connection is handed over. */
@@ -365,16 +390,15 @@ orders_adopt(struct worker *w, struct order_in *o)
 	if ((p = malloc(sizeof(*p))) == NULL)
 		return (orders_refuse(w, o->m, CLOSE_NO_MEMORY,
 		    "no memory"));
-	if ((c = orders_unpack(w, o, &why)) == NULL) {
+	if ((c = orders_unpack(w, o, &p->resumed, &why)) == NULL) {
 		free(p);
 		return (orders_refuse(w, o->m, CLOSE_LOST, why));
 	}
+	p->conn = c;
 	if (worker_tell(w, &m) == -1) {
-		session_drop(c);
-		free(p);
+		orders_drop(p);
 		return (-1);
 	}
-	p->conn = c;
 	p->number = control_queued(w->gate.control);
 	p->until = o->m->time;
 	list_push(&w->parked, &p->at);
@@ -398,9 +422,10 @@ orders_unpark(struct worker *w, uint64_t sent)
 		if (orders_late(p->until)) {
 			m.id = p->conn->id;
 			worker_tell(w, &m);
-			session_drop(p->conn);
-		} else
-			session_start(p->conn);
+			orders_drop(p);
+			continue;
+		}
+		(p->resumed ? resuming_start : session_start)(p->conn);
 		free(p);
 	}
 }
@@ -413,8 +438,7 @@ orders_drop_parked(struct worker *w)
 	while (!list_empty(&w->parked)) {
 		p = list_entry(w->parked.next, struct parked, at);
 		list_remove(&p->at);
-		session_drop(p->conn);
-		free(p);
+		orders_drop(p);
 	}
 }
 

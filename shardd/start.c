@@ -20,6 +20,7 @@
 #include "common/proc.h"
 #include "proto/channel.h"
 #include "proto/counters.h"
+#include "proto/cover.h"
 #include "proto/page.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/api/watch.h"
@@ -236,6 +237,9 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 		fatal("memory that is shared with the gateway");
 	turn_count_at(&w.page->work.turns);
 	counters = page_counters(w.page);
+	if (cover_begin(w.page_fd) == -1)
+		log_warn("connections will end with this process: %s",
+		    strerror(errno));
 	gauges_name(apps, n);
 	if ((w.base = event_base_new()) == NULL ||
 	    session_init(&w.sessions, w.base, &w.opt, &w.gate) == -1 ||
