@@ -30,7 +30,8 @@ struct journey {
 	uint64_t	 id;
 	struct shard	*from, *to;	/* NULL: dead */
 	size_t		 unanswered;
-	int		 widowed;	/* `from` waits to be buried */
+	struct shard	*dead;		/* of the two, waits to be buried until the
+					   other one has had its word; or NULL */
 	const struct journey_ops *ops;
 	void		*arg;
 	struct event	*timer;
@@ -173,8 +174,8 @@ journey_send(struct journey *j, struct place *place)
 	struct placement *p = j->all->placement;
 	struct reserve	*v;
 
-	if (j->from == NULL || j->to == NULL || j->to->site == NULL ||
-	    place_site(place) != j->from->site) {
+	if (j->from == NULL || j->to == NULL || j->dead != NULL ||
+	    j->to->site == NULL || place_site(place) != j->from->site) {
 		errno = EINVAL;
 		return (-1);
 	}
@@ -230,7 +231,7 @@ static void
 journey_done(struct journey *j)
 {
 	struct journeys	*js = j->all;
-	struct shard	*dead = j->widowed ? j->from : NULL;
+	struct shard	*dead = j->dead;
 
 	log_debug("journey id=%" PRIu64 " done unanswered=%zu", j->id,
 	    j->unanswered);
@@ -398,7 +399,7 @@ journeys_message(struct journeys *js, struct shard *s, const struct ctl *m)
 		return (journey_arrived(js, s, m));
 	default:
 		j = journey_find(js, m->journey, s);
-		if (j != NULL && (j->from == s || j->widowed))
+		if (j != NULL && (j->from == s || j->dead != NULL))
 			journey_done(j);
 		return (0);
 	}
@@ -432,26 +433,27 @@ journeys_dead(struct journeys *js, struct shard *s)
 	struct timeval	 tv = clock_tv(JOURNEY_WORD_MS);
 	struct list	*l, *tmp;
 	struct journey	*j;
+	struct shard	**mine, *other;
 	int		 wait = 0;
 
 	list_each(l, tmp, &js->list) {
 		j = list_entry(l, struct journey, at);
-		if (j->to == s) {
-			j->to = NULL;
-			if (j->widowed)
-				journey_doom(j);
-		}
-		if (j->from != s)
+		if (j->from != s && j->to != s)
 			continue;
-		if (j->to == NULL || !shard_open(j->to)) {
-			if (!j->widowed)
-				j->from = NULL;
+		mine = j->from == s ? &j->from : &j->to;
+		other = j->from == s ? j->to : j->from;
+		if (j->dead == s)
+			wait = 1;
+		else if (j->dead != NULL || other == NULL ||
+		    !shard_open(other)) {
+			/* Nobody is left to say anything. */
+			*mine = NULL;
 			journey_doom(j);
-		} else if (!j->widowed) {
-			j->widowed = 1;
+		} else {
+			j->dead = s;
 			evtimer_add(j->timer, &tv);
+			wait = 1;
 		}
-		wait |= j->widowed;
 	}
 	return (wait);
 }
