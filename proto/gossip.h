@@ -79,9 +79,9 @@ enum gossip_type {
 				   now.  With ask, one like it comes back, if there is
 				   a replica here, and then DONE.  Between nodes. */
 	GOSSIP_LEAVE,		/* to from: the sender has ended.  Between nodes. */
-	GOSSIP_TELL,		/* to from seq said prior head payload: the
+	GOSSIP_TELL,		/* to from seq said prior head payload flags: the
 				   application's own, for the application of
-				   replica `to` */
+				   replica `to` (GOSSIP_F_ALONE: of no other) */
 	GOSSIP_UIDS,		/* ask to from low uid: the first `low` uids that the
 				   receiver has behind that one, answered ANSWER:
 				   a byte, 1 if there are more, and proto/uids.h */
@@ -96,6 +96,7 @@ enum gossip_type {
 #define GOSSIP_F_ON	0x8
 #define GOSSIP_F_EMPTY	0x10
 #define GOSSIP_F_MORE	0x20
+#define GOSSIP_F_ALONE	0x40
 
 struct gossip {
 	enum gossip_type	 type;

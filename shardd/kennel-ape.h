@@ -159,7 +159,7 @@ int	 ape_everyone(struct ape_call *, const char *type,
 	    const struct ape_value *data);
 int	 ape_others(struct ape_call *, const char *type,
 	    const struct ape_value *data);
-/* To this client, which is here. */
+/* To this client, which is here.  0, or -1 with errno, as kennel_send(). */
 int	 ape_push(struct ape_client *, const char *type,
 	    const struct ape_value *data);
 /* To the client of that id, on whatever shard.  sent is called once, perhaps from
@@ -214,6 +214,21 @@ struct ape_hooks {
 	/* A client has sent what is no call.  It stays connected. */
 	void	(*onerror)(struct ape_client *, const char *what);
 	void	(*ondisconnect)(struct ape_client *, const struct kennel_close *);
+	/*
+	 * Clients move to other processes ("sockets that move" in kennel.h), with all that
+	 * the library knows of them, between their calls.  moves is the version of what
+	 * freeze writes, and the highest that thaw reads.  0: who has data (ape_set_data()),
+	 * or whom onconnect or ondisconnect has to do with, stays; without any of these
+	 * clients move by themselves.  freeze: add to the blob what the program knows of
+	 * the client, and change nothing; 0, or -1 with errno EAGAIN, ENOTSUP.  thaw, in the
+	 * other process: make that known, tell nobody; 0, or -1: it stays where it was.
+	 * onmoved: the last that is heard of it here, in place of ondisconnect.  how: as
+	 * kennel_app's.
+	 */
+	unsigned moves;
+	int	(*freeze)(struct ape_client *, struct kennel_blob *);
+	int	(*thaw)(struct ape_client *, const char *data, size_t len, int how);
+	void	(*onmoved)(struct ape_client *, int how);
 };
 
 /* For all clients of this process; valid for ever.  NULL: none. */
@@ -236,6 +251,11 @@ void	 ape_ongossip(struct kennel_replica *, struct kennel_answer *,
 void	 ape_onpressure(struct kennel_socket *, int high);
 void	 ape_ontell(struct kennel_replica *, uint64_t neighbour,
 	    const struct kennel_word *);
+int	 ape_onfreeze(struct kennel_socket *, struct kennel_blob *);
+int	 ape_onthaw(struct kennel_socket *, const char *data, size_t len, int how);
+void	 ape_onmoved(struct kennel_socket *, int how);
+void	 ape_ontold(struct kennel_socket *, uint64_t neighbour,
+	    const struct kennel_word *);
 
 /* All of them; and all but receive, for one that answers other paths, too. */
 #define APE_CALLBACKS							\
@@ -244,7 +264,9 @@ void	 ape_ontell(struct kennel_replica *, uint64_t neighbour,
 	.onabort = ape_onabort, .onpressure = ape_onpressure,		\
 	.pressure_high = 256 << 10, .onopen = ape_onopen,		\
 	.onmessage = ape_onmessage, .onclose = ape_onclose,		\
-	.ongossip = ape_ongossip, .ontell = ape_ontell
+	.ongossip = ape_ongossip, .ontell = ape_ontell,			\
+	.moves = 1, .freeze = ape_onfreeze, .thaw = ape_onthaw,		\
+	.onmoved = ape_onmoved, .ontold = ape_ontold
 #define APE_APPLICATION	APE_CALLBACKS, .receive = ape_receive
 
 #ifdef __cplusplus

@@ -289,6 +289,16 @@ struct kennel_app {
 	 */
 	void	(*onpressure)(struct kennel_socket *, int high);
 	size_t	 pressure_high, pressure_low;
+
+	/*
+	 * Moving, again: between thaw and this socket's first callback neighbour (or its
+	 * own replica) has told all this, kennel_tell() with neighbour 0.  ontell has
+	 * heard it, if it came from elsewhere, but could not reach the socket: act on it
+	 * for this one alone.  Once for each word that the socket has not had where it
+	 * came from, in order.  NULL: words are for no socket.
+	 */
+	void	(*ontold)(struct kennel_socket *, uint64_t neighbour,
+		    const struct kennel_word *);
 	/*
 	 * The process that had this socket has died, and it goes on here: see "sockets
 	 * that survive" below.  data is its checkpoint, or empty.  It hears no emit,
@@ -493,6 +503,8 @@ int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
 				   with the next one */
 #define KENNEL_OTHERS	0x8	/* kennel_emit, kennel_broadcast: to the sender's
 				   uid as well, but not to this very socket */
+#define KENNEL_TOLD	0x10	/* kennel_send(), kennel_payload_new(): all neighbours
+				   are told the same, kennel_tell(), see ontold */
 
 /*
  * For calls made from a socket: err is 0 when all neighbours have acted,
@@ -565,6 +577,11 @@ void	*kennel_socket_data(const struct kennel_socket *);
  * moment in which it goes, calls about it give -1, errno EAGAIN.  What
  * kennel_emit() and kennel_replica_emit() say is for those who are in that replica
  * then, except in onstep: what a step makes all replicas say, each socket hears once.
+ *
+ * What an application picks receivers for in each process reaches a socket on its way
+ * once, too, where it does this: what it tells all neighbours, it sends to its own
+ * sockets with KENNEL_TOLD.  That says that a socket which is leaving is to have it only
+ * if it stays, and the call succeeds (0); where the socket comes to, ontold gives it.
  */
 #define KENNEL_MOVED	1
 #define KENNEL_STAYED	2
@@ -572,6 +589,14 @@ void	*kennel_socket_data(const struct kennel_socket *);
 /* Add bytes to the blob, up to 1 MiB.  0, or -1 with errno EINVAL, EMSGSIZE,
  * ENOMEM. */
 int	 kennel_blob_add(struct kennel_blob *, const void *data, size_t len);
+/*
+ * Sockets on their way to this replica have numbers in the order in which they are
+ * announced.  That of the latest, and in *oldest that of the first that has not come yet
+ * (or stays away); 0: there is none.  So an application knows until when it may be told
+ * of a word by ontold: until *oldest is beyond what was returned when the word came.
+ */
+uint64_t kennel_replica_expected(const struct kennel_replica *,
+	    uint64_t *oldest);
 
 /* ---- sockets that survive ---- */
 
@@ -635,8 +660,8 @@ size_t	 kennel_socket_queued(const struct kennel_socket *);
 
 /*
  * A message that is made once and sent to many, each in its own way: as it is to raw
- * clients, framed (and compressed, once) to WebSockets.  flags: KENNEL_BINARY.  Text
- * must be UTF-8.  NULL with errno EINVAL, EILSEQ, ENOMEM.  One reference; free gives
+ * clients, framed (and compressed, once) to WebSockets.  flags: KENNEL_BINARY,
+ * KENNEL_TOLD.  Text must be UTF-8.  NULL with errno EINVAL, EILSEQ, ENOMEM.  One reference; free gives
  * one back.  Once warm, none of these calls allocates memory for it.
  */
 struct kennel_payload *kennel_payload_new(const char *data, size_t len,

@@ -30,6 +30,7 @@
 #include "shardd/kennel.h"
 #include "shardd/leavings.h"
 #include "shardd/orders.h"
+#include "shardd/parked.h"
 #include "shardd/session/parting.h"
 #include "shardd/session/outgoing.h"
 #include "shardd/session/session.h"
@@ -185,7 +186,7 @@ start_end(struct worker *w)
 
 	budget_set(0);			/* nobody has to wait for us */
 	stuck = work_end();
-	orders_drop_parked(w);
+	parked_drop_all(&w->parked);
 	journeys_clear(&w->journeys);
 	outgoing_end(&w->sessions);
 	clients_end(&w->sessions.clients);	/* not fast enough */

@@ -1,4 +1,5 @@
 /* kennel-ape.h: the application's callbacks. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "shardd/ape/fetch.h"
 #include "shardd/ape/grove.h"
 #include "shardd/ape/http.h"
+#include "shardd/ape/journey.h"
 #include "shardd/ape/poll.h"
 #include "shardd/ape/push.h"
 #include "shardd/ape/registry.h"
@@ -133,6 +135,50 @@ ape_onclose(struct kennel_socket *s, const struct kennel_close *why)
 	kennel_socket_set_data(s, NULL);
 	grove_remove(c);
 	room_remove(c);
+}
+
+int
+ape_onfreeze(struct kennel_socket *s, struct kennel_blob *b)
+{
+	struct ape_client	*c = kennel_socket_data(s);
+
+	errno = EAGAIN;			/* a file that comes */
+	return (kennel_socket_replica(s) == NULL || c == NULL ? -1 :
+	    journey_pack(c, b));
+}
+
+int
+ape_onthaw(struct kennel_socket *s, const char *data, size_t len, int how)
+{
+	struct ape_client	*c;
+
+	if ((c = journey_unpack(s, data, len, how)) == NULL)
+		return (-1);
+	kennel_socket_set_data(s, c);
+	if (c->stream)
+		poll_watch(c->room);
+	grove_add(c);
+	c->ready = 1;
+	return (0);
+}
+
+void
+ape_onmoved(struct kennel_socket *s, int how)
+{
+	struct ape_client	*c = kennel_socket_data(s);
+
+	if (registry_hooks()->onmoved != NULL)
+		registry_hooks()->onmoved(c, how);
+	kennel_socket_set_data(s, NULL);
+	room_remove(c);
+}
+
+void
+ape_ontold(struct kennel_socket *s, uint64_t neighbour,
+    const struct kennel_word *w)
+{
+	(void)neighbour;
+	push_told_one(kennel_socket_data(s), w);
 }
 
 void

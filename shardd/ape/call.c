@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/bag.h"
 #include "proto/jss_parse.h"
 #include "proto/jss_write.h"
 #include "shardd/ape/call.h"
@@ -302,9 +301,8 @@ call_serve(struct ape_call *c, struct ape_client *client,
 		call_refuse(client, c->query, why, none, "");
 		goto drop;
 	}
-	if (recent_add(&client->recent, (uint64_t)hash << 32 |
-	    bag_hash(text.data, text.len), kennel_time(),
-	    bounds_get(BOUND_AGE))) {
+	if (recent_add(&client->recent, recent_hash(text.data, text.len),
+	    kennel_time(), bounds_get(BOUND_AGE))) {
 		call_refuse(client, c->query, "call ", slice_str(c->query),
 		    " was made already");
 		goto drop;

@@ -95,6 +95,22 @@ download_add(int fd, uint64_t size, const char *session, const char *client)
 }
 
 int
+download_is_due(const char *session, const char *client)
+{
+	struct download	*d;
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &download_list) {
+		d = list_entry(e, struct download, at);
+		if (!d->asked && d->until >= kennel_time() &&
+		    strcmp(d->session, session) == 0 &&
+		    strcmp(d->client, client) == 0)
+			return (1);
+	}
+	return (0);
+}
+
+int
 download_find(const char *name, const struct asker *who)
 {
 	struct map_node	*n = map_find(&downloads, name, strlen(name));

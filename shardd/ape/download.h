@@ -14,6 +14,8 @@
  */
 const char *download_add(int fd, uint64_t size, const char *session,
 	    const char *client);
+/* Is there one that only this session or client may have, and has not asked for? */
+int	 download_is_due(const char *session, const char *client);
 /* Its descriptor, borrowed; -1: there is none for who asks. */
 int	 download_find(const char *name, const struct asker *who);
 

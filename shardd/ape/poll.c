@@ -29,12 +29,18 @@ poll_beat_cb(void *arg)
 }
 
 void
+poll_watch(struct room *room)
+{
+	if (room->beat == NULL)
+		room->beat = kennel_timer_new(POLL_BEAT_MS, 1, poll_beat_cb,
+		    room);
+}
+
+void
 poll_begin(struct ape_client *c)
 {
 	c->stream = 1;
-	if (c->room->beat == NULL)
-		c->room->beat = kennel_timer_new(POLL_BEAT_MS, 1, poll_beat_cb,
-		    c->room);
+	poll_watch(c->room);
 	poll_beat_each(c, NULL);
 }
 

@@ -4,10 +4,13 @@
 
 struct ape_client;
 struct kennel_request;
+struct room;
 
 /* GET: it becomes a stream.  POST: a call. */
 void	 poll_receive(struct kennel_request *q);
 /* A stream has begun: what its client reads first. */
 void	 poll_begin(struct ape_client *c);
+/* From now on there are streams in room. */
+void	 poll_watch(struct room *room);
 
 #endif

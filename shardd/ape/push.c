@@ -13,10 +13,14 @@
 
 #define PUSH_MAX	(16 << 20)	/* bytes of what is pushed */
 
-/* What the first byte of a question to neighbours says.  What they are told is an id,
- * and a text for all others. */
-#define PUSH_TO		'T'	/* an id, and the text that is for it */
+/* What the first byte of a question to neighbours says. */
+#define PUSH_HAS	'H'	/* have you that id? */
 #define PUSH_IDS	'I'	/* your clients' ids? */
+
+/* What neighbours are told is a text for all but one id, which is the word's head; or,
+ * with this before it, for that id alone. */
+#define PUSH_TO		'T'
+#define PUSH_TO_LEN	(1 + APE_ID)
 
 static struct buf	 push_kept;
 /* An id that no client has. */
@@ -51,15 +55,15 @@ push_write(struct buf *b, const char *type, const struct jss *data)
 	return (-1);
 }
 
-/* A push to this client, as a text and as what it says. */
+/* A push to this client, as a text and as what it says; flags: KENNEL_TOLD or 0. */
 static int
 push_text(struct ape_client *c, const char *type, const struct jss *data,
-    struct slice text)
+    struct slice text, int flags)
 {
 	if (registry_hooks()->onsend != NULL)
 		registry_hooks()->onsend(c, type,
 		    (const struct ape_value *)data);
-	return (kennel_send(c->socket, text.data, text.len, 0));
+	return (kennel_send(c->socket, text.data, text.len, flags));
 }
 
 int
@@ -69,12 +73,12 @@ push_one(struct ape_client *c, const char *type, const struct jss *data)
 	int		 rv = -1;
 
 	if (push_write(&b, type, data) == 0)
-		rv = push_text(c, type, data, slice_of(b.data, b.len));
+		rv = push_text(c, type, data, slice_of(b.data, b.len), 0);
 	buf_give(&push_kept, &b);
 	return (rv);
 }
 
-/* To all clients of an id here.  How many there are. */
+/* To all clients of an id here; neighbours are told the same.  How many there are. */
 static size_t
 push_id(struct room *room, const char *id, const char *type,
     const struct jss *data, struct slice text)
@@ -87,8 +91,8 @@ push_id(struct room *room, const char *id, const char *type,
 		return (0);
 	list_each(e, tmp, &c->twins)
 		n += push_text(list_entry(e, struct ape_client, twins), type, data,
-		    text) == 0;
-	return (n + (push_text(c, type, data, text) == 0));
+		    text, KENNEL_TOLD) == 0;
+	return (n + (push_text(c, type, data, text, KENNEL_TOLD) == 0));
 }
 
 /* To all clients here but those of that id, and that of a socket (NULL: none). */
@@ -183,37 +187,63 @@ push_sent_cb(struct kennel_replica *r, const struct kennel_slot *slots,
 	free(s);
 }
 
+/* To all of that id, wherever: who has it is asked behind what all are told, and whoever
+ * has it then has got it.  0, or -1 with errno. */
+static int
+push_abroad(struct room *room, const char *id, struct slice text,
+    struct push_sent *s)
+{
+	char	 head[PUSH_TO_LEN], ask[1 + APE_ID] = { PUSH_HAS };
+
+	head[0] = PUSH_TO;
+	memcpy(head + 1, id, APE_ID);
+	memcpy(ask + 1, id, APE_ID);
+	if (kennel_replica_tell(room->replica, 0, head, sizeof(head),
+	    text.data, text.len) == -1)
+		return (-1);
+	return (kennel_replica_gossip(room->replica, ask, sizeof(ask), 0,
+	    push_sent_cb, s));
+}
+
+/* One that is here, and nowhere else, gets it: 1; 0, it is none of these, or is on its
+ * way to another process. */
+static int
+push_alone(struct room *room, const char *id, const char *type,
+    const struct jss *data, struct slice text)
+{
+	struct ape_client	*c = room_find(room, id, APE_ID);
+
+	/* A WebSocket's id is one client's; a stream's twins may be elsewhere. */
+	return (c != NULL && !c->stream && push_text(c, type, data, text,
+	    0) == 0);
+}
+
 int
 push_to(struct room *room, const char *id, const char *type,
     const struct jss *data, ape_sent_cb *sent, void *arg)
 {
 	struct buf		 b = buf_take(&push_kept);
 	struct push_sent	*s = NULL;
-	struct ape_client	*c;
 	struct slice		 text;
-	size_t			 head = 1 + APE_ID;
-	int			 alone, rv = -1;
+	int			 rv = -1;
 
-	buf_add(&b, (const char[]){ PUSH_TO }, 1);
-	buf_add(&b, id, APE_ID);
-	if (push_write(&b, type, data) == -1)
+	if (push_write(&b, type, data) == -1 ||
+	    (s = malloc(sizeof(*s))) == NULL)
 		goto out;
-	text = slice_of(b.data + head, b.len - head);
-	c = room_find(room, id, APE_ID);
-	/* A WebSocket's id is one client's; a stream's twins may be elsewhere. */
-	alone = c != NULL && !c->stream;
-	if ((s = malloc(sizeof(*s))) == NULL)
-		goto out;
+	text = slice_of(b.data, b.len);
 	s->sent = sent;
 	s->arg = arg;
-	s->here = push_id(room, id, type, data, text) > 0;
-	s->letter = s->here ? NULL : grove_write(id, type, data);
-	if (alone) {
+	s->letter = NULL;
+	if (push_alone(room, id, type, data, text)) {
+		s->here = 1;
 		push_sent_cb(room->replica, NULL, 0, s);
 		s = NULL;
 		rv = 0;
-	} else if ((rv = kennel_replica_gossip(room->replica, b.data, b.len, 0,
-	    push_sent_cb, s)) == 0)
+		goto out;
+	}
+	s->here = push_id(room, id, type, data, text) > 0;
+	s->letter = s->here ? NULL : grove_write(id, type, data);
+	if ((rv = push_abroad(room, id, text, s)) == 0)
 		s = NULL;
 out:
 	if (s != NULL)
@@ -228,7 +258,7 @@ out:
 struct push_list {
 	ape_ids_cb	*cb;
 	void		*arg;
-	uint64_t	 replica;
+	struct buf	 here;		/* ours */
 };
 
 /* Append the ids of clients here, APE_ID bytes each. */
@@ -282,11 +312,10 @@ push_ids_cb(struct kennel_replica *r, const struct kennel_slot *slots,
     size_t n, void *arg)
 {
 	struct push_list	*l = arg;
-	struct buf		 b = { 0 };
+	struct buf		 b = l->here;
 	size_t			 missing = 0;
 
-	if (r != NULL && room_of(r) != NULL)
-		push_ids_here(room_of(r), &b);
+	(void)r;
 	for (size_t i = 0; i < n; i++) {
 		if (slots[i].data != NULL && slots[i].len % APE_ID == 0)
 			buf_add(&b, slots[i].data, slots[i].len);
@@ -307,9 +336,14 @@ push_ids(struct room *room, ape_ids_cb *cb, void *arg)
 		return (-1);
 	l->cb = cb;
 	l->arg = arg;
+	/* Ours as of now: who has moved away when the others have answered has come to
+	 * one of them behind the question. */
+	l->here = (struct buf){ 0 };
+	push_ids_here(room, &l->here);
 	if (kennel_replica_gossip(room->replica, (const char[]){ PUSH_IDS }, 1,
 	    0, push_ids_cb, l) == 0)
 		return (0);
+	buf_clear(&l->here);
 	free(l);
 	return (-1);
 }
@@ -353,36 +387,44 @@ push_read(struct jss_pool *pool, struct slice text, const char **type)
 	return (jss_member(root, "data", 4));
 }
 
-void
-push_told(struct room *room, const struct kennel_word *w)
+/* One that a word is for gets it; c NULL: all of them. */
+static void
+push_hear(struct room *room, struct ape_client *c, const struct kennel_word *w)
 {
+	const char		*id = w->head;
 	struct slice		 text = slice_of(w->data, w->len);
 	const struct jss	*data;
 	struct jss_pool		 pool;
 	const char		*type;
+	int			 alone = w->head_len == PUSH_TO_LEN &&
+				    *w->head == PUSH_TO;
 
-	if (w->head_len != APE_ID)
+	if (!alone && w->head_len != APE_ID)
 		return;
+	if (alone)
+		id++;
 	jss_pool_init(&pool, 0);
 	data = push_read(&pool, text, &type);
-	push_here(room, w->head, NULL, type, data, text);
+	if (c != NULL) {
+		if ((memcmp(c->id, id, APE_ID) == 0) == alone)
+			push_text(c, type, data, text, 0);
+	} else if (alone)
+		push_id(room, id, type, data, text);
+	else
+		push_here(room, id, NULL, type, data, text);
 	jss_pool_clear(&pool);
 }
 
-/* A push to one that may be here. */
-static size_t
-push_asked(struct room *room, const char *id, struct slice text)
+void
+push_told(struct room *room, const struct kennel_word *w)
 {
-	const struct jss	*data;
-	struct jss_pool		 pool;
-	const char		*type;
-	size_t			 n;
+	push_hear(room, NULL, w);
+}
 
-	jss_pool_init(&pool, 0);
-	data = push_read(&pool, text, &type);
-	n = push_id(room, id, type, data, text);
-	jss_pool_clear(&pool);
-	return (n);
+void
+push_told_one(struct ape_client *c, const struct kennel_word *w)
+{
+	push_hear(c->room, c, w);
 }
 
 void
@@ -398,9 +440,9 @@ push_gossip(struct room *room, struct kennel_answer *a, const char *msg,
 		else
 			kennel_answer(a, b.data, b.len);
 		buf_clear(&b);
-	} else if (len > 1 + APE_ID && *msg == PUSH_TO)
-		kennel_answer(a, push_asked(room, msg + 1, slice_of(msg + 1 +
-		    APE_ID, len - 1 - APE_ID)) > 0 ? "1" : "0", 1);
+	} else if (len == 1 + APE_ID && *msg == PUSH_HAS)
+		kennel_answer(a, room_find(room, msg + 1, APE_ID) != NULL ? "1" :
+		    "0", 1);
 	else
 		kennel_answer_error(a, "not understood");
 }

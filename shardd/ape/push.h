@@ -30,6 +30,8 @@ void	 push_foreign(struct room *room, const char *dest, const char *except,
 int	 push_ids(struct room *room, ape_ids_cb *cb, void *arg);
 /* A neighbour tells, or asks, one of these. */
 void	 push_told(struct room *room, const struct kennel_word *w);
+/* The same, missed by a client who was on its way: for that one alone. */
+void	 push_told_one(struct ape_client *c, const struct kennel_word *w);
 void	 push_gossip(struct room *room, struct kennel_answer *a,
 	    const char *msg, size_t len);
 

@@ -7,6 +7,17 @@
 #define RECENT_SMALLEST	16
 #define RECENT_LARGEST	(32 << 10)	/* rows: half of them are in use */
 
+/* FNV-1a: who finds two texts of one hash has a call of its own refused. */
+uint64_t
+recent_hash(const char *text, size_t len)
+{
+	uint64_t	 hash = 14695981039346656037u;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+	return (hash);
+}
+
 /* Where a hash stands, or the free row where it would. */
 static struct recent_row *
 recent_find(const struct recent *r, uint64_t hash)
@@ -71,6 +82,50 @@ recent_add(struct recent *r, uint64_t hash, uint64_t ms, uint32_t window_ms)
 	r->used += row->ms == 0;
 	row->hash = hash;
 	row->ms = now;
+	return (0);
+}
+
+void
+recent_save(const struct recent *r, struct buf *b, uint64_t ms,
+    uint32_t window_ms)
+{
+	uint32_t	 now = (uint32_t)ms | 1;
+
+	for (uint32_t i = 0; i < r->size; i++)
+		if (r->rows[i].ms != 0 && now - r->rows[i].ms < window_ms) {
+			buf_add(b, (const char *)&r->rows[i].hash,
+			    sizeof(r->rows[i].hash));
+			buf_add(b, (const char *)&r->rows[i].ms,
+			    sizeof(r->rows[i].ms));
+		}
+}
+
+int
+recent_load(struct recent *r, struct slice s)
+{
+	const size_t	 each = sizeof(r->rows->hash) + sizeof(r->rows->ms);
+	size_t		 n = s.len / each;
+	struct recent_row one, *at;
+
+	recent_clear(r);
+	if (s.len % each != 0 || n > RECENT_LARGEST / 2)
+		return (-1);
+	if (n == 0)
+		return (0);
+	for (r->size = RECENT_SMALLEST; r->size < 2 * n; r->size *= 2)
+		;
+	if ((r->rows = calloc(r->size, sizeof(*r->rows))) == NULL) {
+		r->size = 0;
+		return (-1);
+	}
+	for (; n > 0; n--, s.data += each) {
+		memcpy(&one.hash, s.data, sizeof(one.hash));
+		memcpy(&one.ms, s.data + sizeof(one.hash), sizeof(one.ms));
+		at = recent_find(r, one.hash);
+		r->used += at->ms == 0;
+		at->hash = one.hash;
+		at->ms = one.ms | 1;
+	}
 	return (0);
 }
 

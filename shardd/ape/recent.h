@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/bytes.h"
+
 struct recent_row {
 	uint64_t	 hash;
 	uint32_t	 ms;		/* when; 0: free */
@@ -16,6 +18,8 @@ struct recent {
 	uint32_t	 size, used;	/* size: 0, or a power of 2 */
 };
 
+/* Of a call's text, the same in every process. */
+uint64_t recent_hash(const char *text, size_t len);
 /*
  * Remember a call made at ms.  hash: of its whole text, and with more bits than its name
  * has, for of some thousand calls two may have one name.  1: it was made within the window_ms before, already.
@@ -23,6 +27,11 @@ struct recent {
  */
 int	 recent_add(struct recent *r, uint64_t hash, uint64_t ms,
 	    uint32_t window_ms);
+/* Append those of the last window_ms, for recent_load() of another process. */
+void	 recent_save(const struct recent *r, struct buf *b, uint64_t ms,
+	    uint32_t window_ms);
+/* They are all that r has.  0, or -1: they are none, or there is no memory. */
+int	 recent_load(struct recent *r, struct slice s);
 void	 recent_clear(struct recent *r);
 
 #endif

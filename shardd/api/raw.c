@@ -6,6 +6,7 @@
 #include "common/turn.h"
 #include "proto/ws_frame.h"
 #include "shardd/api/api.h"
+#include "shardd/api/socket.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
@@ -65,6 +66,8 @@ kennel_payload_new(const char *data, size_t len, int flags)
 		p = payload_frame_empty(len);
 	else
 		p = api_payload(data, len, flags);
+	if (p != NULL)
+		p->told = (flags & KENNEL_TOLD) != 0;
 	return ((struct kennel_payload *)p);
 }
 
@@ -97,11 +100,14 @@ raw_send(struct kennel_socket *s, struct payload *head, struct payload *p)
 	struct verb	 v = { .kind = VERB_SEND, .p = p, .head = head };
 	struct conn	*c = conn_of(s);
 
-	if (c->state != CONN_OPEN || (c->flags & CONN_F_DOOMED)) {
-		errno = EPIPE;
+	switch (api_may_send(c, p->told)) {
+	case 0:
+		return (verbs_call(c, &v));
+	case 1:
+		return (api_gather(c, head, p));
+	default:
 		return (-1);
 	}
-	return (verbs_call(c, &v));
 }
 
 int

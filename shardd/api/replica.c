@@ -10,6 +10,7 @@
 #include "shardd/group/group.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
+#include "shardd/group/shelf.h"
 #include "shardd/group/topics.h"
 #include "shardd/kennel.h"
 #include "shardd/state/authority.h"
@@ -217,6 +218,16 @@ kennel_replica_gossip(struct kennel_replica *kr, const char *msg, size_t len,
 		return (0);
 	free(d);
 	return (-1);
+}
+
+uint64_t
+kennel_replica_expected(const struct kennel_replica *kr, uint64_t *oldest)
+{
+	uint64_t	 none;
+
+	return (shelf_expected(kr == NULL ? NULL :
+	    ((const struct replica *)kr)->shelf,
+	    oldest == NULL ? &none : oldest));
 }
 
 int

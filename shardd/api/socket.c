@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "proto/capsule.h"
 #include "proto/cover.h"
 #include "proto/ws_frame.h"
 #include "shardd/api/api.h"
@@ -15,29 +16,56 @@
 #include "shardd/session/verbs.h"
 
 int
+api_may_send(const struct conn *c, int told)
+{
+	if (c->flags & CONN_F_DOOMED)
+		errno = EPIPE;
+	else if (c->state == CONN_MOVING || c->state == CONN_PARKED) {
+		if (told)
+			return (1);
+		errno = EAGAIN;
+	} else if (c->state != CONN_OPEN)
+		errno = EPIPE;
+	else
+		return (0);
+	return (-1);
+}
+
+int
+api_gather(struct conn *c, struct payload *head, struct payload *p)
+{
+	if (c->state != CONN_MOVING || c->fd == -1)
+		return (0);		/* it does not stay */
+	return (head != NULL ? conn_send_both(c, head, p) : conn_send(c, p));
+}
+
+int
 api_call(struct kennel_socket *s, struct verb *v, const char *data,
     size_t len)
 {
 	struct conn	*c = conn_of(s);
-	int		 r;
+	int		 r, away = 0;
 
 	if (c == NULL) {
 		errno = ENOTCONN;
 		return (-1);
 	}
 	/* Send and close are for the open; the group hears farewells too. */
-	if ((v->kind == VERB_SEND && c->state != CONN_OPEN) ||
-	    (c->flags & CONN_F_DOOMED)) {
-		errno = c->state == CONN_MOVING ? EAGAIN : EPIPE;
+	if (v->kind == VERB_SEND)
+		away = api_may_send(c, v->flags & KENNEL_TOLD);
+	else if (c->flags & CONN_F_DOOMED) {
+		errno = EPIPE;
 		return (-1);
 	}
+	if (away == -1)
+		return (-1);
 	if (v->kind == VERB_SEND && (c->flags & CONN_F_RAW))
 		v->p = api_message(data, len, v->flags);
 	else
 		v->p = api_payload(data, len, v->flags);
 	if (v->p == NULL)
 		return (-1);
-	r = verbs_call(c, v);
+	r = away ? api_gather(c, NULL, v->p) : verbs_call(c, v);
 	payload_unref(v->p);
 	return (r);
 }
@@ -226,7 +254,7 @@ kennel_socket_data(const struct kennel_socket *s)
 	return (s == NULL ? NULL : conn_of(s)->data);
 }
 
-_Static_assert(KENNEL_CHECKPOINT_MAX == COVER_KEPT_MAX, "as is promised");
+_Static_assert(KENNEL_CHECKPOINT_MAX == CAPSULE_KEPT_MAX, "as is promised");
 
 int
 kennel_checkpoint(struct kennel_socket *s, const void *data, size_t len)
@@ -240,10 +268,10 @@ kennel_checkpoint(struct kennel_socket *s, const void *data, size_t len)
 	if (data == NULL && len > 0)
 		return (-1);
 	errno = EMSGSIZE;
-	if (len > COVER_KEPT_MAX)
+	if (len > CAPSULE_KEPT_MAX)
 		return (-1);
 	errno = ENOTSUP;
 	if (c->slot == 0)
 		return (-1);
-	return (cover_keep(c->slot, slice_of(data, len), c->app->moves));
+	return (cover_checkpoint(c->slot, slice_of(data, len), c->app->moves));
 }

@@ -15,6 +15,7 @@ struct payload {
 	uint8_t		 form;		/* of a twin: its window, or FORM_* */
 	uint8_t		 stiff:1;	/* does not get smaller */
 	uint8_t		 more:1;	/* the message goes on with what follows */
+	uint8_t		 told:1;	/* neighbours were told the same (kennel.h) */
 	size_t		 len;		/* data */
 	struct payload	*twin;		/* in another form, a reference; or NULL */
 	struct payload	*of;		/* a plain twin: whose data and references

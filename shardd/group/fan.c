@@ -158,7 +158,7 @@ fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
 	m->from = n->id;
 	m->said = ++n->said;
 	said = where == NULL && fan_say(n, m);
-	if (p != NULL)
+	if (p != NULL || where == NULL)
 		n->ops->said(n->arg, m, p);
 	for (size_t i = 0; i < n->n; i++) {
 		nb = &n->at[i];
@@ -246,6 +246,7 @@ fan_tell(struct neighbours *n, uint64_t neighbour, struct slice head,
 {
 	const struct where	 one = { NULL, 0, neighbour };
 	struct gossip		 m = { .type = GOSSIP_TELL, .head = head,
+				    .flags = neighbour == 0 ? 0 : GOSSIP_F_ALONE,
 				    .payload = data };
 
 	if (neighbour != 0 && !neighbours_has(n, neighbour)) {

@@ -94,11 +94,15 @@ group_said(void *arg, const struct gossip *m, struct payload *p)
 {
 	struct replica	*r = arg;
 
-	if (r->shelf != NULL)
+	if (r->shelf == NULL)
+		return;
+	if (p != NULL)
 		shelf_put(r->shelf, &(struct shelf_said){ .origin = r->id,
 		    .number = m->said, .type = m->type, .uid = m->uid,
 		    .but = (m->flags & GOSSIP_F_NOT_UID) != 0,
 		    .topics = m->topics, .p = p });
+	else if (r->app->ontold != NULL)
+		shelf_tell(r->shelf, r->id, m->said, m->head, m->payload);
 }
 
 static const struct neighbours_ops group_neighbours_ops = {

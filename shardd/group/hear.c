@@ -118,6 +118,10 @@ hear_tell(const struct heard *h)
 
 	if (h->nb != NULL && !neighbours_next(r->neighbours, h->nb, h->m))
 		return;
+	if (r->shelf != NULL && r->app->ontold != NULL &&
+	    (h->m->flags & GOSSIP_F_ALONE) == 0)
+		shelf_tell(r->shelf, h->m->from, h->m->said, h->m->head,
+		    h->m->payload);
 	if (r->app->ontell != NULL && !r->dismissed)
 		r->app->ontell((struct kennel_replica *)r, h->m->from, &word);
 }

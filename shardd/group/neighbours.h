@@ -51,7 +51,7 @@ struct neighbours_ops {
 	uint64_t (*joins)(void *arg);
 	void	(*late)(void *arg, struct slice uid, struct payload *p,
 		    uint64_t since);
-	/* Our replica has said m, with p. */
+	/* Our replica has said m to all, with p; or told them (p is NULL). */
 	void	(*said)(void *arg, const struct gossip *m, struct payload *p);
 };
 

@@ -61,6 +61,9 @@ shelf_free(struct shelf *s)
 void
 shelf_join(struct shelf *s, struct shelf_user *u)
 {
+	static uint64_t	 numbers;
+
+	u->number = ++numbers;
 	u->serial = s->serial;
 	u->spoiled = 0;
 	list_push(&s->users, &u->at);
@@ -115,6 +118,31 @@ shelf_put(struct shelf *s, const struct shelf_said *said)
 	s->n++;
 	s->bytes += all;
 	list_push(&s->items, &i->at);
+}
+
+void
+shelf_tell(struct shelf *s, uint64_t origin, uint64_t number,
+    struct slice head, struct slice data)
+{
+	struct payload	*p;
+
+	if ((p = payload_raw(data)) == NULL) {
+		shelf_spoil(s);
+		return;
+	}
+	shelf_put(s, &(struct shelf_said){ .origin = origin,
+	    .number = number, .type = GOSSIP_TELL, .uid = head, .p = p });
+	payload_unref(p);
+}
+
+uint64_t
+shelf_expected(const struct shelf *s, uint64_t *oldest)
+{
+	*oldest = 0;
+	if (s == NULL || list_empty(&s->users))
+		return (0);
+	*oldest = list_entry(s->users.next, struct shelf_user, at)->number;
+	return (list_entry(s->users.prev, struct shelf_user, at)->number);
 }
 
 /* How far those with these marks have it of that origin. */

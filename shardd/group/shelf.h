@@ -32,6 +32,7 @@ struct shelf {
 /* Who is expected, from one moment on; embedded in what expects it. */
 struct shelf_user {
 	struct list	 at;		/* shelf->users */
+	uint64_t	 number;	/* no other has it; later ones have higher ones */
 	uint64_t	 serial;	/* the items behind this one are for it */
 	int		 spoiled;	/* something is missing */
 };
@@ -39,8 +40,9 @@ struct shelf_user {
 /* One thing that was said. */
 struct shelf_said {
 	uint64_t	 origin, number;
-	enum gossip_type type;		/* CAST, PUBLISH, WHISPER */
-	struct slice	 uid;		/* WHISPER's; CAST, PUBLISH: but these */
+	enum gossip_type type;		/* CAST, PUBLISH, WHISPER, TELL */
+	struct slice	 uid;		/* WHISPER's; CAST, PUBLISH: but these; TELL's
+					   head */
 	int		 but;
 	struct slice	 topics;
 	struct payload	*p;
@@ -55,6 +57,11 @@ void	 shelf_join(struct shelf *s, struct shelf_user *u);
 int	 shelf_leave(struct shelf *s, struct shelf_user *u);
 /* Keep it; without room or memory, all who are expected have lost something. */
 void	 shelf_put(struct shelf *s, const struct shelf_said *said);
+/* The same of what the applications of all were told; data is copied. */
+void	 shelf_tell(struct shelf *s, uint64_t origin, uint64_t number,
+	    struct slice head, struct slice data);
+/* The number of who is expected since last, and *oldest since first; 0: nobody is. */
+uint64_t shelf_expected(const struct shelf *s, uint64_t *oldest);
 /* Something was said, and is not known. */
 void	 shelf_spoil(struct shelf *s);
 /*

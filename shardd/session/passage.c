@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "shardd/client/freeze.h"
+#include "shardd/client/payload.h"
 #include "shardd/client/policy.h"
 #include "shardd/group/fan.h"
 #include "shardd/group/replica.h"
@@ -102,6 +103,7 @@ passage_pack(struct conn *c, uint64_t to, uint64_t paused, struct buf *b)
 		return (-1);
 	f.cap.blob = slice_of(f.blob.data, f.blob.len);
 	f.cap.blob_version = c->app->moves;
+	f.cap.kept = cover_kept(c->slot);
 	f.cap.replica = to;
 	f.cap.paused = paused;
 	if (passage_pack_group(c, &f) == 0 && capsule_encode(b, &f.cap) == 0)
@@ -191,6 +193,19 @@ passage_topics(struct conn *c, struct slice topics)
 	}
 }
 
+/* The application was told that while it travelled. */
+static void
+passage_told(struct conn *c, const struct shelf_said *said)
+{
+	const struct slice		 data = payload_data(said->p);
+	const struct kennel_word	 word = {
+		said->uid.data, said->uid.len, data.data, data.len
+	};
+
+	if ((c->flags & CONN_F_DOOMED) == 0)
+		c->app->ontold(conn_socket(c), said->origin, &word);
+}
+
 /* One thing that was said while it travelled. */
 static void
 passage_missed_cb(const struct shelf_said *said, void *arg)
@@ -198,6 +213,10 @@ passage_missed_cb(const struct shelf_said *said, void *arg)
 	struct conn	*c = arg;
 	int		 is = slice_eq(said->uid, conn_uid(c));
 
+	if (said->type == GOSSIP_TELL) {
+		passage_told(c, said);
+		return;
+	}
 	if (said->type == GOSSIP_WHISPER ? !is : said->but && is)
 		return;
 	if (said->type == GOSSIP_PUBLISH && !topics_has_any(c, said->topics))
@@ -216,6 +235,7 @@ passage_begin(struct conn *c, const struct capsule *cap,
 	if (c->replica != NULL)
 		passage_topics(c, cap->topics);
 	member_cover(c, cap->topics);
+	cover_checkpoint(c->slot, cap->kept, cap->blob_version);
 	if (u != NULL)
 		shelf_each(c->replica->shelf, u, cap->marks, cap->nmarks,
 		    cap->news_pos, passage_missed_cb, c);

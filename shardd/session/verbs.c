@@ -475,7 +475,8 @@ verbs_close(struct conn *c, int code, struct slice reason)
 		return (-1);
 	}
 	if (c->state != CONN_OPEN) {
-		errno = c->state == CONN_MOVING ? EAGAIN : EPIPE;
+		errno = c->state == CONN_MOVING ||
+		    c->state == CONN_PARKED ? EAGAIN : EPIPE;
 		return (-1);
 	}
 	if ((v = calloc(1, sizeof(*v) + reason.len + 1)) == NULL) {

@@ -1,6 +1,5 @@
 """Open connections move from shard to shard, and nobody notices."""
 import random
-import threading
 import time
 
 import pytest
@@ -10,6 +9,7 @@ from kit.mover import Crowd, Mover, routes
 from kit.deflate import deflated
 from kit.kennel import Ports
 from kit.raw import Raw
+from kit.rolling import Rolling, roll
 from kit.steps import Counting
 from kit.wire import Wire
 from kit.ws import BINARY, CONTINUATION, PING, TEXT, WebSocket, frame
@@ -18,33 +18,6 @@ from kit.ws import BINARY, CONTINUATION, PING, TEXT, WebSocket, frame
 @pytest.fixture(scope="module")
 def worker(installed):
     return installed.worker("mover.c")
-
-
-def roll(k, slots):
-    """Each of these shards is emptied, one after another, and another one started."""
-    for slot in slots:
-        done = k.ctl("restart", str(slot), check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
-class Rolling(threading.Thread):
-    """The same, while the test talks."""
-
-    def __init__(self, k, slots):
-        super().__init__()
-        self.kennel, self.slots, self.error = k, slots, None
-        self.start()
-
-    def run(self):
-        try:
-            roll(self.kennel, self.slots)
-        except AssertionError as e:
-            self.error = e
-
-    def end(self):
-        self.join()
-        if self.error:
-            raise self.error
 
 
 def talk(people, groups, steps, n):

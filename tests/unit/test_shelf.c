@@ -109,6 +109,62 @@ START_TEST(beyond_its_bounds_all_is_given_up)
 }
 END_TEST
 
+static void
+told_cb(const struct shelf_said *said, void *arg)
+{
+	size_t	 n = strlen(got);
+
+	ck_assert_ptr_null(arg);
+	ck_assert_int_eq(said->type, GOSSIP_TELL);
+	snprintf(got + n, sizeof(got) - n, "%d.%d:%.*s=%.*s ",
+	    (int)said->origin, (int)said->number, (int)said->uid.len,
+	    said->uid.data, (int)said->p->len, payload_data(said->p).data);
+}
+
+START_TEST(words_are_kept_with_their_heads)
+{
+	const struct capsule_mark	 marks[] = { { 7, 2 } };
+	struct shelf_user		 u;
+	char				 head[] = "h", data[] = "word";
+
+	shelf_join(shelf, &u);
+	shelf_tell(shelf, 7, 2, slice_str(head), slice_str(data));
+	shelf_tell(shelf, 7, 3, slice_str(head), slice_str(data));
+	shelf_tell(shelf, 8, 1, slice_of(NULL, 0), slice_of(NULL, 0));
+	head[0] = data[0] = 'X';
+	got[0] = '\0';
+	shelf_each(shelf, &u, marks, 1, 0, told_cb, NULL);
+	ck_assert_str_eq(got, "7.3:h=word 8.1:= ");
+	shelf_leave(shelf, &u);
+}
+END_TEST
+
+START_TEST(who_is_expected_has_a_number)
+{
+	struct shelf_user	 a, b, c;
+	uint64_t		 oldest = 1, first, last;
+
+	ck_assert_uint_eq(shelf_expected(NULL, &oldest), 0);
+	ck_assert_uint_eq(shelf_expected(shelf, &oldest), 0);
+	ck_assert_uint_eq(oldest, 0);
+	shelf_join(shelf, &a);
+	first = shelf_expected(shelf, &oldest);
+	ck_assert_uint_gt(first, 0);
+	ck_assert_uint_eq(oldest, first);
+	shelf_join(shelf, &b);
+	ck_assert_uint_gt(last = shelf_expected(shelf, &oldest), first);
+	ck_assert_uint_eq(oldest, first);
+	shelf_leave(shelf, &a);
+	ck_assert_uint_eq(shelf_expected(shelf, &oldest), last);
+	ck_assert_uint_eq(oldest, last);
+	shelf_join(shelf, &c);
+	shelf_leave(shelf, &b);
+	ck_assert_uint_gt(shelf_expected(shelf, &oldest), last);
+	ck_assert_uint_gt(oldest, last);
+	ck_assert_int_eq(shelf_leave(shelf, &c), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -119,6 +175,8 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, each_gets_what_is_behind_its_marks_and_its_coming);
+	tcase_add_test(t, words_are_kept_with_their_heads);
+	tcase_add_test(t, who_is_expected_has_a_number);
 	tcase_add_test(t, beyond_its_bounds_all_is_given_up);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -187,7 +187,9 @@ static int
 launch(const struct kennel_app *app)
 {
 	static const struct ape_hooks	 hooks = {
-		onconnect, onreceive, onreply, onsend, onerror, ondisconnect
+		.onconnect = onconnect, .onreceive = onreceive,
+		.onreply = onreply, .onsend = onsend, .onerror = onerror,
+		.ondisconnect = ondisconnect
 	};
 
 	(void)app;
