@@ -1,8 +1,10 @@
 """What an application knows of its sockets when the process that had them has died."""
 import socket
+import time
 
 import pytest
-from kit import wait
+from kit import pact, wait
+from kit.chat import barrier, crowd, room
 from kit.deflate import Deflate, deflated
 from kit.docs import example
 from kit.look import Page
@@ -259,3 +261,72 @@ def test_the_example(start, installed):
             a.send("crash")
             assert a.recv() == "something may be missing"
             ask(a, "count", str(i))
+
+
+# ---- shardd's own applications ----
+
+def room_is_whole(k, name, n):
+    wait.until(lambda: pact.details(k, name)["count"] == n and
+               sorted(u["suffix"] for u in pact.users(k, name)) ==
+               list(range(1, n + 1)))
+    assert pact.details(k, name)["bootupTime"] > 0
+
+
+@pytest.mark.parametrize("limit", [2, 100])
+def test_pact(start, limit):
+    """
+    A room in several processes, or in one that was all of it: who is there, what each
+    has subscribed to, relays and may is as before, whatever the room hears first: that
+    a process has died, or that its sockets are elsewhere.
+    """
+    k = start(shards=2, limit=limit, max_shards=4, deaths=True,
+              env={"KENNEL_SIGNING_KEY": pact.KEY})
+    name = pact.room()
+    a, b, c, d = people = pact.crowd(k, name, 4)
+    c.authenticate(pact.KEY, int(time.time() * 1000))
+    c.tell("relay", "counter")
+    c.barrier()
+    a.subscribe("counter:n")
+    a.barrier()
+    covered(k, 4)
+    for i in range(4):
+        slots = [s["slot"] for s in k.shards() if s["connections"]]
+        k.kill_shard(slots[i % len(slots)])
+        room_is_whole(k, name, 4)
+        covered(k, 4)
+        b.count("n")
+        a.until("counter", {"id": "n", "value": i + 1})
+        c.until("relay:counter")
+        c.tell("config", f"c{i}")
+        for p in people:
+            p.until("config", f"c{i}")
+    c.tell("deleteRelay", "counter")
+    c.barrier()
+    d.goodbye()
+    wait.until(lambda: pact.details(k, name)["count"] == 3)
+    pact.leave(a, b, c)
+
+
+def test_chat_nobody_has_left(start):
+    """Those elsewhere hear of nobody who goes on; all are on the list."""
+    k = start(shards=2, limit=2, deaths=True)
+    a, b, c = people = crowd(k, room(), "abc")
+    covered(k, 3)
+    for _ in range(4):
+        k.kill_shard(next(s["slot"] for s in k.shards() if s["connections"]))
+        covered(k, 3)
+        wait.until(lambda: sorted(a.users()["list"]) == list("abc"))
+        for heard in barrier(*people):
+            assert "user:exit" not in [m["type"] for m in heard]
+
+
+def test_echo(start):
+    k = start(shards=2, deaths=True)
+    with WebSocket(k.address, "/echo") as ws:
+        covered(k, 1)
+        for i in range(4):
+            ask(ws, f"hello {i}", f"hello {i}")
+            k.kill_shard(next(s["slot"] for s in k.shards()
+                              if s["connections"]))
+            covered(k, 1)
+        ask(ws, "at last", "at last")
