@@ -30,6 +30,7 @@ struct journey {
 	uint64_t	 id;
 	struct shard	*from, *to;	/* NULL: dead */
 	size_t		 unanswered;
+	int		 landed;	/* `to` has said all that it has to say */
 	struct shard	*dead;		/* of the two, waits to be buried until the
 					   other one has had its word; or NULL */
 	const struct journey_ops *ops;
@@ -203,7 +204,8 @@ journey_end(struct journey *j, int stop)
 
 	if (j->from != NULL)
 		shard_tell(j->from, &m, NULL);
-	evtimer_add(j->timer, &tv);
+	if (j->dead == NULL)
+		evtimer_add(j->timer, &tv);
 }
 
 void
@@ -226,15 +228,17 @@ journey_to(const struct journey *j)
 	return (j->to);
 }
 
-/* A journey is over: tell whose it is. */
+/* A journey is over: tell whose it is.  word: so says one of its shards. */
 static void
-journey_done(struct journey *j)
+journey_done(struct journey *j, int word)
 {
 	struct journeys	*js = j->all;
 	struct shard	*dead = j->dead;
 
 	log_debug("journey id=%" PRIu64 " done unanswered=%zu", j->id,
 	    j->unanswered);
+	if (dead != NULL && (!word || dead->heard == 0))
+		dead->heard = word ? 1 : -1;
 	if (j->ops != NULL)
 		j->ops->done(j, j->arg);
 	journey_free(j);
@@ -250,7 +254,7 @@ journey_timer_cb(evutil_socket_t fd, short what, void *arg)
 	struct journey	*j = arg;
 
 	(void)fd, (void)what;
-	journey_done(j);
+	journey_done(j, 0);
 }
 
 /* ---- what shards say ---- */
@@ -400,7 +404,9 @@ journeys_message(struct journeys *js, struct shard *s, const struct ctl *m)
 	default:
 		j = journey_find(js, m->journey, s);
 		if (j != NULL && (j->from == s || j->dead != NULL))
-			journey_done(j);
+			journey_done(j, 1);
+		else if (j != NULL)
+			j->landed = 1;
 		return (0);
 	}
 }
@@ -444,9 +450,14 @@ journeys_dead(struct journeys *js, struct shard *s)
 		other = j->from == s ? j->to : j->from;
 		if (j->dead == s)
 			wait = 1;
-		else if (j->dead != NULL || other == NULL ||
+		else if (j->from == s && j->landed && j->dead == NULL) {
+			s->heard += s->heard == 0;
+			j->from = NULL;
+			journey_doom(j);
+		} else if (j->dead != NULL || other == NULL ||
 		    !shard_open(other)) {
 			/* Nobody is left to say anything. */
+			s->heard = -1;
 			*mine = NULL;
 			journey_doom(j);
 		} else {

@@ -34,7 +34,7 @@
 
 struct rescue {
 	struct map_node	 by_id;
-	struct list	 at;		/* rs->waiting, or one of its shard's */
+	struct list	 at;		/* rs->due or waiting, or one of its shard's */
 	struct wreck	*wreck;
 	struct shard	*shard;		/* where its place is; NULL: none yet */
 	struct address	*address;	/* a reference, or NULL */
@@ -57,7 +57,8 @@ struct rescues {
 	struct roster	*roster;
 	int		 leaving;
 	struct map	 by_id;
-	struct list	 waiting;	/* without a place */
+	struct list	 due;		/* without a place: one is to be found */
+	struct list	 waiting;	/* there was none */
 	struct list	 wrecks;	/* oldest first */
 	struct event	*timer;		/* for the first that waits too long */
 	struct turn_work work;
@@ -87,6 +88,7 @@ rescues_new(struct event_base *base, const struct settings *settings,
 	rs->linger = linger;
 	rs->grow = grow;
 	rs->roster = roster;
+	list_init(&rs->due);
 	list_init(&rs->waiting);
 	list_init(&rs->wrecks);
 	turn_work_init(&rs->work, rescue_work, rs);
@@ -167,7 +169,7 @@ rescue_new(struct rescues *rs, struct wreck *w, struct place *place,
 	r->address = place->address;
 	place->address = NULL;
 	r->fd = covers_take(rs->placement, place);
-	list_push(&rs->waiting, &r->at);
+	list_push(&rs->due, &r->at);
 	w->left++;
 	(void)placement_release(rs->placement, r->id, NULL);
 	return (r);
@@ -276,7 +278,7 @@ rescue_unplace(struct rescues *rs, struct rescue *r)
 	r->sent = 0;
 	r->shard = NULL;
 	list_remove(&r->at);
-	list_push(&rs->waiting, &r->at);
+	list_push(&rs->due, &r->at);
 	turn_add(&rs->work, TURN_LINKS);
 }
 
@@ -342,22 +344,15 @@ static void
 rescue_work(void *arg)
 {
 	struct rescues	*rs = arg;
-	struct list	*l, *tmp, now_due;
+	struct list	*l, *tmp;
 	struct rescue	*r;
 	struct wreck	*w;
 	struct timeval	 tv;
 	uint64_t	 now = clock_ms(), due;
-	size_t		 n = 0;
 
-	list_init(&now_due);
-	list_each(l, tmp, &rs->waiting)
-		if (n++ < RESCUE_TURN) {
-			list_remove(l);
-			list_push(&now_due, l);
-		}
-	list_each(l, tmp, &now_due) {
-		r = list_entry(l, struct rescue, at);
-		list_remove(l);
+	for (int i = 0; i < RESCUE_TURN && !list_empty(&rs->due); i++) {
+		r = list_entry(rs->due.next, struct rescue, at);
+		list_remove(&r->at);
 		if (r->tries >= RESCUE_TRIES)
 			rescue_lose(rs, r, WRECK_REFUSED);
 		else if (rs->leaving ||
@@ -373,6 +368,8 @@ rescue_work(void *arg)
 		wreck_say(w);
 		wreck_free(w);
 	}
+	if (!list_empty(&rs->due))
+		turn_later(&rs->work);
 	if (list_empty(&rs->waiting) || list_empty(&rs->wrecks))
 		return;
 	w = list_entry(rs->wrecks.next, struct wreck, at);
@@ -381,14 +378,26 @@ rescue_work(void *arg)
 	evtimer_add(rs->timer, &tv);
 }
 
+/* Something has changed for those who wait. */
+static void
+rescue_wake(struct rescues *rs)
+{
+	struct list	*l, *tmp;
+
+	list_each(l, tmp, &rs->waiting) {
+		list_remove(l);
+		list_push(&rs->due, l);
+	}
+	if (!list_empty(&rs->due))
+		turn_add(&rs->work, TURN_LINKS);
+}
+
 /* Some may have waited long enough. */
 static void
 rescue_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
-	struct rescues	*rs = arg;
-
 	(void)fd, (void)what;
-	turn_add(&rs->work, TURN_LINKS);
+	rescue_wake(arg);
 }
 
 /* ---- what shards say ---- */
@@ -397,8 +406,7 @@ void
 rescue_shard_ready(struct rescues *rs, struct shard *s)
 {
 	rescue_go_on(rs, s);
-	if (!list_empty(&rs->waiting))
-		turn_add(&rs->work, TURN_LINKS);
+	rescue_wake(rs);
 }
 
 void
@@ -503,8 +511,7 @@ void
 rescue_leave(struct rescues *rs)
 {
 	rs->leaving = 1;
-	if (!list_empty(&rs->waiting))
-		turn_add(&rs->work, TURN_LINKS);
+	rescue_wake(rs);
 }
 
 size_t

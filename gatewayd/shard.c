@@ -323,7 +323,7 @@ shard_bury(struct shard *s)
 	close(s->pidfd);
 	s->pidfd = -1;
 	s->pid = 0;
-	s->exited = s->hopeless = s->ours = s->retires = 0;
+	s->exited = s->heard = s->hopeless = s->ours = s->retires = 0;
 	s->errors = 0;
 	s->incarnation = 0;
 	evtimer_del(s->timer);

@@ -35,6 +35,7 @@ wreck_new(const struct shard *s)
 	list_init(&w->at);
 	w->slot = s->slot;
 	w->pid = s->pid;
+	w->heard = s->heard;
 	w->began = clock_ms();
 	if (s->pulse.fd != -1 && (w->look = cover_look_new(s->pulse.fd,
 	    s->pulse.incarnation)) == NULL)
@@ -85,7 +86,7 @@ wreck_judge(struct wreck *w, const struct place *place, struct covered *c)
 		[COVER_AT_WORK]	= WRECK_GOES_ON,
 		[COVER_AMID_IN]	= WRECK_AMID_IN,
 		[COVER_AMID_OUT] = WRECK_AMID_OUT,
-		[COVER_GOING]	= WRECK_GOING,
+		[COVER_GOING]	= WRECK_GOES_ON,
 	};
 
 	memset(c, 0, sizeof(*c));
@@ -98,6 +99,8 @@ wreck_judge(struct wreck *w, const struct place *place, struct covered *c)
 		c->cap.protocol = 0;
 		return (WRECK_UNKNOWN);
 	}
+	if (c->rest == COVER_GOING && w->heard != 1)
+		return (WRECK_GOING);	/* there, for all that we know */
 	if (c->rest == COVER_AT_WORK && ++c->cap.strikes >= WRECK_STRIKES)
 		return (WRECK_POISON);
 	c->cap.hops += c->cap.hops < UINT8_MAX;

@@ -26,7 +26,7 @@ enum wreck_end {
 	WRECK_UNKNOWN,		/* the page says nothing of it that makes sense */
 	WRECK_AMID_IN,		/* a part of what it sent was read, and is lost */
 	WRECK_AMID_OUT,		/* a part of a message was written to it */
-	WRECK_GOING,		/* on its way to another shard, which has not said so */
+	WRECK_GOING,		/* on its way to another shard, which has said nothing */
 	WRECK_POISON,		/* shards die of its messages */
 	WRECK_REFUSED,		/* no other shard takes it */
 	WRECK_LATE,		/* none was ready in time */
@@ -38,6 +38,7 @@ struct wreck {
 	uint32_t	 slot;
 	pid_t		 pid;
 	uint64_t	 began;		/* clock_ms */
+	int		 heard;		/* as shard.h's */
 	size_t		 left;		/* connections on their way to other shards */
 	size_t		 ends[WRECK_NENDS];
 	char		 refused[96];	/* why, as it was said last */

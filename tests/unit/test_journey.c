@@ -448,6 +448,38 @@ START_TEST(the_old_shard_dies)
 }
 END_TEST
 
+/* The other one has had its last word before the death is known: it is not waited
+ * for. */
+START_TEST(the_old_shard_dies_and_all_is_said)
+{
+	struct shard	*s = &all->slots[0];
+	struct ctl	 m = { .type = CTL_JOURNEY_DONE };
+
+	srandom(8);
+	crowd(30);
+	all->slots[2].site->leaving = 1;
+	ck_assert_ptr_nonnull(begin(SIZE_MAX, 20000));
+	while (nasked[0] < 10)
+		turn();
+	m.journey = asked[0][0].m.journey;
+	ck_assert_int_eq(control_send(peers[1], &m, NULL), 0);
+	turn();
+	ck_assert_int_eq(done, 0);
+	control_free(s->control);
+	s->control = NULL;
+	s->site->usable = 0;
+	ck_assert_int_eq(journeys_dead(js, s), 0);
+	ck_assert_int_eq(s->heard, 1);
+	buried_cb(s, NULL);
+	shard_move(s, SHARD_EMPTY);
+	for (int i = 0; i < 1000 && done == 0; i++) {
+		turn();
+		usleep(1000);
+	}
+	ck_assert_int_eq(done, 1);
+}
+END_TEST
+
 /* Who it had been given, as the other one knows, is lost with it, and is known so
  * before it is buried. */
 START_TEST(the_new_shard_dies)
@@ -482,6 +514,7 @@ START_TEST(the_new_shard_dies)
 	farewell(0);
 	turn();
 	ck_assert_int_eq(buried, 1);
+	ck_assert_int_eq(s->heard, 1);
 	ck_assert_ptr_null(placement_find(p, given));
 	shard_move(s, SHARD_EMPTY);
 	run(0, 0);
@@ -533,6 +566,7 @@ main(void)
 		the_time_is_over,
 		nobody_moves_where_it_is_not_possible,
 		the_old_shard_dies,
+		the_old_shard_dies_and_all_is_said,
 		the_new_shard_dies,
 	};
 	const TTest	*const both = both_shards_die;

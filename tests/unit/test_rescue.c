@@ -422,6 +422,23 @@ START_TEST(who_was_amid_something_is_not_handed_on)
 }
 END_TEST
 
+/* Those who were packed for another shard: only that one knows whether it has them. */
+START_TEST(who_was_packed_goes_on_if_the_other_shard_has_had_its_word)
+{
+	struct client	*going = join("room", "going", (struct capsule){
+			    .id = 0 });
+	struct client	*out = join("room", "out", (struct capsule){ .id = 0 });
+
+	cover_bits(going->slot, COVER_B_GOING, 1);
+	cover_bits(out->slot, COVER_B_GOING | COVER_B_OUT, 1);
+	all->slots[0].heard = _i;
+	ck_assert_uint_eq(die(), _i == 1 ? 1 : 2);
+	ck_assert_str_eq(heard(going), _i == 1 ? "" : "end");
+	ck_assert_int_eq(found(going->id) != NULL, _i == 1);
+	ck_assert_str_eq(heard(out), "end");
+}
+END_TEST
+
 START_TEST(two_deaths_of_ones_messages_are_enough)
 {
 	struct client	*c = join("room", "eve", (struct capsule){ .id = 0 });
@@ -633,6 +650,8 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, who_is_at_rest_goes_on_elsewhere);
 	tcase_add_test(t, who_was_amid_something_is_not_handed_on);
+	tcase_add_loop_test(t,
+	    who_was_packed_goes_on_if_the_other_shard_has_had_its_word, -1, 2);
 	tcase_add_test(t, two_deaths_of_ones_messages_are_enough);
 	tcase_add_test(t, the_second_in_a_row_closes_it);
 	tcase_add_test(t, what_a_page_says_wrongly_is_not_believed);
