@@ -333,6 +333,7 @@ gateway_ready(void *arg)
 	if ((g->anchors = anchors_new(g->base, &g->settings, g->placement)) ==
 	    NULL)
 		fatal("anchors");
+	upgrade_look(g->upgrade);
 	successor_inherit(g);
 	supervisor_ready(g->supervisor);
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
