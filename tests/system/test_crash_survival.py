@@ -458,9 +458,8 @@ def test_one_shard_after_another(start):
         if s:
             os.kill(s[0]["pid"], signal.SIGKILL)
         time.sleep(0.02)
-    wait_ready(k, 3)
     wait.until(lambda: sum(s["connections"] for s in k.shards()) ==
-               k.status()["covered"] == 60, 30)
+               k.status()["covered"] == 60, 60)
     settle(*people)
     assert totals(k)[1] == 0
     k.exact()
