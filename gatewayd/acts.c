@@ -16,6 +16,7 @@
 #include "gatewayd/member.h"
 #include "gatewayd/ledger.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/progress.h"
 #include "gatewayd/rollcall.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/route.h"
@@ -324,7 +325,7 @@ acts_upgrade(const struct acts *a, const struct ctl *act)
 		    sizeof(why));
 	if (rc == -1)
 		return (acts_error("%s", why));
-	return (upgrade_json(a->upgrade));
+	return (progress_json(a->upgrade));
 }
 
 /* Another program in the place of the gateway's own. */

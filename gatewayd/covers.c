@@ -6,13 +6,13 @@
 #include "gatewayd/places.h"
 #include "gatewayd/settings.h"
 
-#define COVER_RESERVE	256	/* descriptors for other than connections */
-#define COVER_SHARD	4	/* of them, for each shard */
+#define COVERS_RESERVE	256	/* descriptors for other than connections */
+#define COVERS_SHARD	4	/* of them, for each shard */
 
 size_t
 covers_room(const struct settings *set, size_t descriptors)
 {
-	size_t	 others = COVER_RESERVE + COVER_SHARD * (size_t)set->max_shards +
+	size_t	 others = COVERS_RESERVE + COVERS_SHARD * (size_t)set->max_shards +
 		    set->handshakes_max + set->home_max + set->waiting_max +
 		    set->linger_max;
 

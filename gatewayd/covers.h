@@ -1,7 +1,7 @@
 /*
- * A cover is the gateway's own copy of the descriptor of an open connection that a
- * shard serves, kept with the connection's place: when the shard dies, the connection
- * does not end with it.  Nobody reads it, writes to it or waits for it meanwhile.
+ * The gateway's own copies of the descriptors of open connections that shards serve,
+ * each kept with the connection's place: when the shard dies, a connection that is so
+ * covered does not end with it.  Nobody reads a copy, writes to it or waits for it.
  */
 #ifndef GATEWAYD_COVERS_H
 #define GATEWAYD_COVERS_H
@@ -21,7 +21,7 @@ int	 covers_wanted(const struct placement *p);
 /* Keep fd (taken) for a place: 0, or -1: the place has one, is of plain HTTP, or there
  * are as many as may be, and fd is closed. */
 int	 covers_keep(struct placement *p, struct place *place, int fd);
-/* The cover of a place, which has none any more: its descriptor, the caller's; or -1. */
+/* The copy of a place, which has none any more: the caller's; or -1. */
 int	 covers_take(struct placement *p, struct place *place);
 /* The same, and it is closed. */
 void	 covers_drop(struct placement *p, struct place *place);

@@ -7,6 +7,8 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "gatewayd/election.h"
+#include "gatewayd/group.h"
+#include "gatewayd/member.h"
 #include "gatewayd/order.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/shard.h"
@@ -108,6 +110,29 @@ election_mourn(struct election *e, struct replica *dead, struct replica *other)
 		shard_tell(s, &m, NULL);
 	} while (left.len > 0);
 	control_flush(s->control);
+}
+
+void
+election_lost(struct placement *p, struct slice app, struct slice group,
+    uint64_t replica, struct slice uid)
+{
+	const struct group *g = group_named(p, app, group);
+	struct ctl	 m = { .type = CTL_LOST, .neighbour = replica };
+	struct buf	 lost = { .max = CTL_TEXT_MAX };
+	struct list	*l, *tmp;
+	struct replica	*rep;
+
+	if (g == NULL || member_find(&g->members, uid) != NULL ||
+	    uids_add(&lost, uid) == -1)
+		return;
+	m.text = slice_of(lost.data, lost.len);
+	list_each(l, tmp, &g->replicas) {
+		rep = list_entry(l, struct replica, at);
+		m.replica = rep->id;
+		if (shard_has(rep->site->owner, rep->id))
+			shard_tell(rep->site->owner, &m, NULL);
+	}
+	buf_clear(&lost);
 }
 
 void

@@ -7,6 +7,7 @@
 #ifndef GATEWAYD_ELECTION_H
 #define GATEWAYD_ELECTION_H
 
+#include "common/bytes.h"
 #include "gatewayd/postmortem.h"
 
 struct list;
@@ -43,5 +44,11 @@ void	 election_suspect(struct election *e, struct shard *s);
  */
 void	 election_examine(struct election *e, struct shard *s,
 	    const char *how);
+/*
+ * uid of a group was saved when its replica ended with its shard, and is lost after
+ * all: unless it is there otherwise, the others are told.
+ */
+void	 election_lost(struct placement *p, struct slice app, struct slice group,
+	    uint64_t replica, struct slice uid);
 
 #endif

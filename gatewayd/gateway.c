@@ -33,12 +33,14 @@
 #include "gatewayd/ledger.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/parts.h"
+#include "gatewayd/passages.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/quota.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/report.h"
+#include "gatewayd/rescue.h"
 #include "gatewayd/rollcall.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/routes.h"
@@ -62,22 +64,13 @@ static void	 gateway_place_left(const struct group *, void *);
 static void	 gateway_counted(struct quota_wait *, void *);
 static int	 gateway_keeps(const struct group *, void *);
 static void	 gateway_resolved(void *);
-static void	 gateway_shard_ready(struct shard *, void *);
-static void	 gateway_shard_dead(struct shard *, void *);
 static void	 gateway_shard_buried(const char *, void *);
 static void	 gateway_room(void *);
-static void	 gateway_adopted(struct shard *, uint64_t, void *);
-static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
-		    int, void *);
 static void	 gateway_listening(int, void *);
-static void	 gateway_going_home(struct shard *, const struct capsule *,
-		    int, void *);
 static struct shard *gateway_hello(struct control *, const struct ctl *,
 		    int *, pid_t, void *);
 static int	 gateway_message(struct shard *, const struct ctl *, int *,
 		    size_t, int, void *);
-static void	 gateway_packet(struct shard *, void *);
-static void	 gateway_sent(struct shard *, void *);
 static void	 gateway_channel_end(struct shard *, const char *, void *);
 static void	 gateway_home(const struct capsule *, int, void *);
 static void	 gateway_pause(int, void *);
@@ -96,13 +89,14 @@ static const struct placement_ops gateway_placement_ops = {
 static const struct roster_ops gateway_roster_ops = {
 	.settled = gateway_ready,
 	.resolved = gateway_resolved,
-	.ready = gateway_shard_ready,
-	.dead = gateway_shard_dead,
+	.ready = passages_ready,
+	.dead = passages_dead,
+	.dying = passages_dying,
 	.buried = gateway_shard_buried,
 	.room = gateway_room,
-	.adopted = gateway_adopted,
-	.refused = gateway_not_adopted,
-	.home = gateway_going_home,
+	.adopted = passages_adopted,
+	.refused = passages_refused,
+	.home = passages_home,
 	.left = leaving_left,
 	.listening = gateway_listening,
 	.shared = cluster_shared,
@@ -121,8 +115,8 @@ static const struct admin_ops gateway_admin_ops = {
 static const struct door_ops gateway_door_ops = {
 	.hello = gateway_hello,
 	.message = gateway_message,
-	.packet = gateway_packet,
-	.sent = gateway_sent,
+	.packet = passages_packet,
+	.sent = passages_sent,
 	.end = gateway_channel_end,
 	.ask = report_ask,
 	.gone = report_gone,
@@ -293,6 +287,8 @@ gateway_shards(void *arg)
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
 	    g->placement, g->quotas, g->roster, g->linger,
 	    &gateway_handoff_ops, g);
+	g->rescues = rescues_new(g->base, &g->settings, &g->totals,
+	    g->placement, g->linger, roster_grow, g->roster);
 	g->balance = balance_new(g->base, &g->settings, g->placement,
 	    g->roster);
 	if (g->balance != NULL)
@@ -305,8 +301,9 @@ gateway_shards(void *arg)
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
 		    g->placement, g->linger, g->handoffs);
-	if (successor_init(g) == -1 || g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL ||
-	    g->elsewheres == NULL)
+	if (successor_init(g) == -1 || g->arrivals == NULL ||
+	    g->rescues == NULL || g->upgrade == NULL || g->checks == NULL ||
+	    g->forgets == NULL || g->elsewheres == NULL)
 		fatal("start");
 }
 
@@ -347,6 +344,7 @@ gateway_ready(void *arg)
 	if ((g->anchors = anchors_new(g->base, &g->settings, g->placement)) ==
 	    NULL)
 		fatal("anchors");
+	upgrade_look(g->upgrade);
 	successor_inherit(g);
 	supervisor_ready(g->supervisor);
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
@@ -420,25 +418,6 @@ gateway_resolved(void *arg)
 		registry_start(g->registry);
 }
 
-/* A shard takes connections: those who wait for it go there. */
-static void
-gateway_shard_ready(struct shard *s, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_shard_ready(g->handoffs, s);
-	successor_lend(g, s);
-}
-
-/* The channel of a shard has ended: what was on its way is placed afresh. */
-static void
-gateway_shard_dead(struct shard *s, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_shard_dead(g->handoffs, s);
-}
-
 /* A shard is dead: its entries in Redis go. */
 static void
 gateway_shard_buried(const char *address, void *arg)
@@ -456,34 +435,6 @@ gateway_room(void *arg)
 	struct gateway	*g = arg;
 
 	handoff_retry(g->handoffs);
-}
-
-/* A shard has a connection. */
-static void
-gateway_adopted(struct shard *s, uint64_t id, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_adopted(g->handoffs, s, id);
-}
-
-/* A shard does not take a connection. */
-static void
-gateway_not_adopted(struct shard *s, uint64_t id, struct slice why, int leaving,
-    void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_refused(g->handoffs, s, id, why, leaving);
-}
-
-/* A shard sends a connection home. */
-static void
-gateway_going_home(struct shard *s, const struct capsule *c, int fd, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_home(g->handoffs, s, c, fd);
 }
 
 /* A shard held a socket of ours, for an earlier gateway. */
@@ -560,24 +511,6 @@ gateway_message(struct shard *s, const struct ctl *m, int *fds, size_t nfds,
 		return (roster_message(g->roster, s, m, fds, nfds, cut));
 	check_said(g->checks, s, m);
 	return (0);
-}
-
-/* A packet of a shard is over. */
-static void
-gateway_packet(struct shard *s, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_packet(g->handoffs, s);
-}
-
-/* The channel of a shard goes on. */
-static void
-gateway_sent(struct shard *s, void *arg)
-{
-	struct gateway	*g = arg;
-
-	handoff_sent(g->handoffs, s);
 }
 
 /* The channel of a shard has ended. */

@@ -30,7 +30,9 @@ struct journey {
 	uint64_t	 id;
 	struct shard	*from, *to;	/* NULL: dead */
 	size_t		 unanswered;
-	int		 widowed;	/* `from` waits to be buried */
+	int		 landed;	/* `to` has said all that it has to say */
+	struct shard	*dead;		/* of the two, waits to be buried until the
+					   other one has had its word; or NULL */
 	const struct journey_ops *ops;
 	void		*arg;
 	struct event	*timer;
@@ -173,8 +175,8 @@ journey_send(struct journey *j, struct place *place)
 	struct placement *p = j->all->placement;
 	struct reserve	*v;
 
-	if (j->from == NULL || j->to == NULL || j->to->site == NULL ||
-	    place_site(place) != j->from->site) {
+	if (j->from == NULL || j->to == NULL || j->dead != NULL ||
+	    j->to->site == NULL || place_site(place) != j->from->site) {
 		errno = EINVAL;
 		return (-1);
 	}
@@ -202,7 +204,8 @@ journey_end(struct journey *j, int stop)
 
 	if (j->from != NULL)
 		shard_tell(j->from, &m, NULL);
-	evtimer_add(j->timer, &tv);
+	if (j->dead == NULL)
+		evtimer_add(j->timer, &tv);
 }
 
 void
@@ -225,15 +228,17 @@ journey_to(const struct journey *j)
 	return (j->to);
 }
 
-/* A journey is over: tell whose it is. */
+/* A journey is over: tell whose it is.  word: so says one of its shards. */
 static void
-journey_done(struct journey *j)
+journey_done(struct journey *j, int word)
 {
 	struct journeys	*js = j->all;
-	struct shard	*dead = j->widowed ? j->from : NULL;
+	struct shard	*dead = j->dead;
 
 	log_debug("journey id=%" PRIu64 " done unanswered=%zu", j->id,
 	    j->unanswered);
+	if (dead != NULL && (!word || dead->heard == 0))
+		dead->heard = word ? 1 : -1;
 	if (j->ops != NULL)
 		j->ops->done(j, j->arg);
 	journey_free(j);
@@ -249,7 +254,7 @@ journey_timer_cb(evutil_socket_t fd, short what, void *arg)
 	struct journey	*j = arg;
 
 	(void)fd, (void)what;
-	journey_done(j);
+	journey_done(j, 0);
 }
 
 /* ---- what shards say ---- */
@@ -398,8 +403,10 @@ journeys_message(struct journeys *js, struct shard *s, const struct ctl *m)
 		return (journey_arrived(js, s, m));
 	default:
 		j = journey_find(js, m->journey, s);
-		if (j != NULL && (j->from == s || j->widowed))
-			journey_done(j);
+		if (j != NULL && (j->from == s || j->dead != NULL))
+			journey_done(j, 1);
+		else if (j != NULL)
+			j->landed = 1;
 		return (0);
 	}
 }
@@ -432,26 +439,32 @@ journeys_dead(struct journeys *js, struct shard *s)
 	struct timeval	 tv = clock_tv(JOURNEY_WORD_MS);
 	struct list	*l, *tmp;
 	struct journey	*j;
+	struct shard	**mine, *other;
 	int		 wait = 0;
 
 	list_each(l, tmp, &js->list) {
 		j = list_entry(l, struct journey, at);
-		if (j->to == s) {
-			j->to = NULL;
-			if (j->widowed)
-				journey_doom(j);
-		}
-		if (j->from != s)
+		if (j->from != s && j->to != s)
 			continue;
-		if (j->to == NULL || !shard_open(j->to)) {
-			if (!j->widowed)
-				j->from = NULL;
+		mine = j->from == s ? &j->from : &j->to;
+		other = j->from == s ? j->to : j->from;
+		if (j->dead == s)
+			wait = 1;
+		else if (j->from == s && j->landed && j->dead == NULL) {
+			s->heard += s->heard == 0;
+			j->from = NULL;
 			journey_doom(j);
-		} else if (!j->widowed) {
-			j->widowed = 1;
+		} else if (j->dead != NULL || other == NULL ||
+		    !shard_open(other)) {
+			/* Nobody is left to say anything. */
+			s->heard = -1;
+			*mine = NULL;
+			journey_doom(j);
+		} else {
+			j->dead = s;
 			evtimer_add(j->timer, &tv);
+			wait = 1;
 		}
-		wait |= j->widowed;
 	}
 	return (wait);
 }

@@ -12,6 +12,7 @@
 #include "gatewayd/paths.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
+#include "gatewayd/rescue.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/supervisor.h"
 
@@ -49,6 +50,7 @@ leaving_begin(struct gateway *g)
 	}
 	arrivals_leave(g->arrivals);
 	handoff_leave(g->handoffs);
+	rescue_leave(g->rescues);
 	roster_leave(g->roster, g->settings.drain_ms);
 }
 

@@ -20,6 +20,7 @@
 #include "gatewayd/placement.h"
 #include "gatewayd/quota.h"
 #include "gatewayd/redisd.h"
+#include "gatewayd/rescue.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/succession.h"
 #include "gatewayd/upgrade.h"
@@ -36,6 +37,7 @@ parts_free(struct gateway *g)
 	checks_free(g->checks);
 	forgets_free(g->forgets);
 	elsewheres_free(g->elsewheres);
+	rescues_free(g->rescues);
 	handoffs_free(g->handoffs);
 	placement_free(g->placement);
 	quotas_free(g->quotas);

@@ -24,6 +24,7 @@ struct placement;
 struct quotas;
 struct redisd;
 struct registry;
+struct rescues;
 struct roster;
 struct sock_fprog;
 struct succession;
@@ -43,6 +44,7 @@ struct gateway {
 	struct roster	*roster;
 	struct lingerers *linger;
 	struct handoffs	*handoffs;	/* with the roster */
+	struct rescues	*rescues;	/* likewise */
 	struct arrivals	*arrivals;	/* likewise */
 	struct balance	*balance;	/* with the roster */
 	struct upgrade	*upgrade;	/* likewise */

@@ -71,7 +71,7 @@ struct place {			/* one connection */
 		struct site	*site;		/* without a group */
 	};
 	struct address	*address;	/* a reference, or NULL */
-	int		 fd;		/* its cover (cover.h); -1: none */
+	int		 fd;		/* our copy (covers.h); -1: none */
 	uint8_t		 http : 1;	/* plain HTTP */
 	uint8_t		 over : 1;	/* counted apart */
 	uint8_t		 moving : 1;	/* it has a second seat: reserve.h */

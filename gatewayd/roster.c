@@ -503,18 +503,19 @@ roster_bury(struct roster *r, struct shard *s)
 {
 	struct ctl	 dead = { .type = CTL_DEAD, .slot = s->slot,
 			    .incarnation = s->incarnation };
-	size_t		 lost = 0;
+	size_t		 lost = 0, others = 0;
 	int		 left, well;
 
 	election_examine(&r->election, s, "died");
 	if (s->site != NULL) {
 		s->site->dead = 1;
+		others = r->ops->dying(s, r->arg);
 		lost = placement_site_remove(r->placement, s->site);
 	}
 	s->site = NULL;
 	order_pay(&s->owed, s);
 	shard_forget(s);
-	r->totals->gone[CLOSE_SHARD_DIED] += lost;
+	r->totals->gone[CLOSE_SHARD_DIED] += lost - others;
 	r->totals->lost_by_death += lost;
 	for (size_t i = 0; i < r->all.nslots; i++)
 		if (shard_open(&r->all.slots[i]))

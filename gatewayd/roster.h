@@ -38,6 +38,9 @@ struct roster_ops {
 	void	(*ready)(struct shard *s, void *arg);
 	/* The channel of a shard has ended: what was on its way does not count. */
 	void	(*dead)(struct shard *s, void *arg);
+	/* A shard is dead, and its site still has its places: how many of them are
+	 * counted as ended by something else. */
+	size_t	(*dying)(struct shard *s, void *arg);
 	/* A shard is dead: what is listed at its address is to go. */
 	void	(*buried)(const char *address, void *arg);
 	/* One more shard may be started now. */

@@ -81,6 +81,8 @@ shards_init(struct shards *all, struct event_base *base,
 		s->pidfd = -1;
 		pulse_init(&s->pulse);
 		list_init(&s->handoffs);
+		list_init(&s->rescues);
+		list_init(&s->rescued);
 		list_init(&s->owed);
 		backoff_init(&s->backoff, SHARD_BACKOFF_MIN_MS,
 		    SHARD_BACKOFF_MAX_MS);
@@ -321,7 +323,7 @@ shard_bury(struct shard *s)
 	close(s->pidfd);
 	s->pidfd = -1;
 	s->pid = 0;
-	s->exited = s->hopeless = s->ours = s->retires = 0;
+	s->exited = s->heard = s->hopeless = s->ours = s->retires = 0;
 	s->errors = 0;
 	s->incarnation = 0;
 	evtimer_del(s->timer);

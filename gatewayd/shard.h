@@ -74,12 +74,17 @@ struct shard {			/* one slot */
 	int		 hello;		/* on this channel, until HELD */
 	int		 hopeless;	/* killed; nothing it says counts */
 	int		 exited;	/* the process; its channel may have more */
+	int		 heard;		/* dead: 1: others have said what they have of
+					   its connections; -1: somebody could not */
 	char		 ended[32];	/* how: "signal=9" */
 	struct pulse	 pulse;		/* of this incarnation */
 	int		 asked;		/* ADOPT was sent since the last PING */
 	struct backoff	 backoff;
 	struct event	*timer, *pid_event;
 	struct list	 handoffs;	/* capsules on their way or waiting */
+	struct list	 rescues;	/* rescue.h: to be sent, */
+	struct list	 rescued;	/* and sent, not answered yet: */
+	size_t		 rescuing;	/* so many */
 	struct map	 has;		/* replicas it told of, until READY */
 	struct list	 owed;		/* order.h: of replicas it may still have */
 };

@@ -14,6 +14,7 @@
 #include "gatewayd/pauses.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/quota.h"
+#include "gatewayd/progress.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
@@ -111,7 +112,7 @@ status_json(const struct status *st, const struct check_result *check)
 	    "moving", (json_int_t)placement_moving(st->placement),
 	    "covered", (json_int_t)covers_count(st->placement),
 	    "upgrade", st->upgrade == NULL ? json_null() :
-	    upgrade_json(st->upgrade),
+	    progress_json(st->upgrade),
 	    "totals", status_totals(st->totals));
 	if (json == NULL || check == NULL)
 		return (json);

@@ -11,6 +11,7 @@
 #include "gatewayd/heritage.h"
 #include "gatewayd/inherit.h"
 #include "gatewayd/parts.h"
+#include "gatewayd/rescue.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/succession.h"
@@ -38,7 +39,7 @@ successor_settled(void *arg)
 
 	/* Whoever was about to is let go on accepting. */
 	sockets_pause(&g->sockets, 1);
-	if (handoff_count(g->handoffs) > 0)
+	if (handoff_count(g->handoffs) > 0 || rescue_count(g->rescues) > 0)
 		return (0);
 	for (size_t i = 0; i < roster_nslots(g->roster); i++) {
 		s = roster_slot(g->roster, i);

@@ -7,13 +7,12 @@
 #include <string.h>
 
 #include <event2/event.h>
-#include <jansson.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "gatewayd/balance.h"
 #include "gatewayd/generation.h"
-#include "gatewayd/pauses.h"
+#include "gatewayd/interrupted.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/settings.h"
@@ -21,23 +20,16 @@
 #include "gatewayd/totals.h"
 #include "gatewayd/transfer.h"
 #include "gatewayd/upgrade.h"
+#include "gatewayd/upgrade_in.h"
 
 #define UPGRADE_LOOK_MS		50
+#define UPGRADE_FOUND_MS	1000	/* from look to look, interrupted */
 #define UPGRADE_TRANSFER_MS	600000	/* that the connections of a shard have */
 #define UPGRADE_ERRORS		10	/* ends with an error, before it matters */
 #define UPGRADE_ERRORS_TIMES	3	/* as often as with the old ones */
 #define UPGRADE_LEFT		10	/* that did not move, before it matters; */
 #define UPGRADE_LEFT_PART	10	/* and at least that part */
 
-enum upgrade_phase {
-	UPGRADE_NONE,
-	UPGRADE_STARTING,
-	UPGRADE_MOVING,
-	UPGRADE_HOLDING,
-	UPGRADE_COMMITTING,
-	UPGRADE_BACK,
-	UPGRADE_LEAVING		/* the new ones, after all have gone back */
-};
 static const char *const upgrade_phases[] = {
 	[UPGRADE_NONE]	= "none",
 	[UPGRADE_STARTING] = "starting",
@@ -46,39 +38,7 @@ static const char *const upgrade_phases[] = {
 	[UPGRADE_COMMITTING] = "committing",
 	[UPGRADE_BACK]	= "back",
 	[UPGRADE_LEAVING] = "leaving",
-};
-
-struct pair {			/* a shard, and the one that takes its place */
-	struct shard	*old, *new;
-	uint64_t	 was, is;	/* their incarnations */
-	unsigned	 moved;		/* percent of its connections, or tried to */
-	size_t		 total;		/* connections, if all were to move */
-};
-
-struct upgrade {
-	struct event_base *base;
-	const struct settings *settings;
-	struct placement *placement;
-	struct roster	*roster;
-	struct balance	*balance;
-	struct totals	*totals;
-	struct event	*timer;
-	enum upgrade_phase phase;
-	struct generation *old, *new;	/* new: held by the new shards, too */
-	unsigned	 number;	/* of new, for when it is gone */
-	unsigned	 percent;
-	struct pair	 pairs[SLOTS_MAX];
-	size_t		 npairs, at;	/* at: which of them is its turn */
-	struct transfer	*transfer;	/* under way */
-	struct transfer_count sum;	/* of those that are over */
-	size_t		 refused;	/* by the new program, of the last one */
-	char		 why[128];	/* the last one was */
-	struct pauses	 pauses;
-	uint64_t	 began, ended;	/* clock_ms */
-	uint64_t	 until;		/* clock_ms: holding, or starting */
-	char		 worker[512];
-	char		 result[256];	/* how it ended; "" while it goes on */
-	int		 ok;
+	[UPGRADE_INTERRUPTED] = "interrupted",
 };
 
 static void	 upgrade_timer_cb(evutil_socket_t, short, void *);
@@ -121,7 +81,13 @@ upgrade_free(struct upgrade *u)
 int
 upgrade_busy(const struct upgrade *u)
 {
-	return (u->phase != UPGRADE_NONE);
+	return (u->phase != UPGRADE_NONE && u->phase != UPGRADE_INTERRUPTED);
+}
+
+const char *
+upgrade_phase_name(enum upgrade_phase phase)
+{
+	return (upgrade_phases[phase]);
 }
 
 /* ---- its phases ---- */
@@ -157,7 +123,7 @@ upgrade_end(struct upgrade *u, int ok, const char *how)
 }
 
 /* Is it the process that it was, and does it serve? */
-static int
+int
 upgrade_lives(const struct shard *s, uint64_t incarnation)
 {
 	return (s != NULL && s->incarnation == incarnation &&
@@ -181,10 +147,51 @@ upgrade_pair(struct upgrade *u)
 }
 
 /* How many pairs are this time's. */
-static size_t
+size_t
 upgrade_turns(const struct upgrade *u)
 {
 	return ((u->npairs * u->percent + 99) / 100);
+}
+
+/* Nobody has moved yet, this time. */
+static void
+upgrade_reset(struct upgrade *u, unsigned percent)
+{
+	u->number = u->new->number;
+	u->percent = percent;
+	u->at = 0;
+	memset(&u->sum, 0, sizeof(u->sum));
+	pauses_begin(&u->pauses, u->totals);
+	u->began = clock_ms();
+	u->result[0] = u->why[0] = '\0';
+	u->ok = 0;
+	balance_hold(u->balance, 1);
+}
+
+/* An earlier gateway had begun one: shards of two programs are there. */
+static int
+upgrade_take_up(struct upgrade *u, struct slice worker, unsigned percent,
+    char *why, size_t size)
+{
+	if (worker.len != 0 || percent != 100) {
+		snprintf(why, size, "an upgrade was interrupted: kennelctl "
+		    "upgrade goes on with it, kennelctl back undoes it");
+		return (-1);
+	}
+	upgrade_reset(u, 100);
+	log_info("upgrade generation=%u worker=%s goes on", u->number,
+	    u->worker);
+	upgrade_enter(u, UPGRADE_STARTING);
+	return (0);
+}
+
+void
+upgrade_look(struct upgrade *u)
+{
+	if (u->phase == UPGRADE_NONE && interrupted_find(u)) {
+		log_warn("upgrade generation=%u: %s", u->number, u->result);
+		upgrade_enter(u, UPGRADE_INTERRUPTED);
+	}
 }
 
 int
@@ -201,6 +208,8 @@ upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 		upgrade_enter(u, UPGRADE_STARTING);
 		return (0);
 	}
+	if (u->phase == UPGRADE_INTERRUPTED && interrupted_find(u))
+		return (upgrade_take_up(u, worker, percent, why, size));
 	if (upgrade_busy(u)) {
 		snprintf(why, size, "an upgrade is under way: kennelctl commit, "
 		    "or back");
@@ -230,15 +239,7 @@ upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 	}
 	generation_set(gs, &u->new, g);
 	generation_set(gs, &u->old, gs->current);
-	u->number = u->new->number;
-	u->percent = percent;
-	u->at = 0;
-	memset(&u->sum, 0, sizeof(u->sum));
-	pauses_begin(&u->pauses, u->totals);
-	u->began = clock_ms();
-	u->result[0] = u->why[0] = '\0';
-	u->ok = 0;
-	balance_hold(u->balance, 1);
+	upgrade_reset(u, percent);
 	log_info("upgrade generation=%u worker=%s shards=%zu of=%zu", u->number,
 	    u->worker, upgrade_turns(u), u->npairs);
 	upgrade_enter(u, UPGRADE_STARTING);
@@ -248,9 +249,11 @@ upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 int
 upgrade_back(struct upgrade *u, char *why, size_t size)
 {
-	if (u->phase != UPGRADE_STARTING && u->phase != UPGRADE_MOVING &&
+	if (u->phase == UPGRADE_INTERRUPTED && interrupted_find(u))
+		upgrade_reset(u, 100);
+	else if (u->phase != UPGRADE_STARTING && u->phase != UPGRADE_MOVING &&
 	    u->phase != UPGRADE_HOLDING) {
-		snprintf(why, size, u->phase == UPGRADE_NONE ?
+		snprintf(why, size, !upgrade_busy(u) ?
 		    "there is no upgrade that could go back" :
 		    u->phase == UPGRADE_COMMITTING ?
 		    "it is committed: the old shards leave" :
@@ -265,7 +268,9 @@ int
 upgrade_commit(struct upgrade *u, char *why, size_t size)
 {
 	if (u->phase != UPGRADE_HOLDING || u->percent < 100) {
-		snprintf(why, size, u->phase == UPGRADE_NONE ?
+		snprintf(why, size, u->phase == UPGRADE_INTERRUPTED ?
+		    "it was interrupted: kennelctl upgrade goes on with it" :
+		    u->phase == UPGRADE_NONE ?
 		    "there is no upgrade to be committed" :
 		    u->phase == UPGRADE_HOLDING ? "only a part has moved: "
 		    "kennelctl upgrade moves the rest, kennelctl back all back" :
@@ -300,7 +305,7 @@ upgrade_is_old(const struct shard *to, void *arg)
 }
 
 /* How many of a shard's connections are this time's: all, or a part. */
-static size_t
+size_t
 upgrade_part(const struct upgrade *u, const struct shard *s)
 {
 	if (u->percent >= 100)
@@ -582,6 +587,12 @@ upgrade_timer_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (u->phase == UPGRADE_NONE || roster_leaving(u->roster))
 		return;
+	if (u->phase == UPGRADE_INTERRUPTED) {
+		if (interrupted_find(u))
+			tv = clock_tv(UPGRADE_FOUND_MS);
+		else
+			upgrade_end(u, 1, "all shards are of one program");
+	}
 	evtimer_add(u->timer, &tv);
 	if (u->phase < UPGRADE_COMMITTING && upgrade_ails(u))
 		return;
@@ -604,6 +615,7 @@ upgrade_timer_cb(evutil_socket_t fd, short what, void *arg)
 	case UPGRADE_LEAVING:
 		upgrade_undo(u);
 		break;
+	case UPGRADE_INTERRUPTED:
 	case UPGRADE_NONE:
 		break;
 	}
@@ -624,64 +636,4 @@ upgrade_transfer_done(struct transfer *t, void *arg)
 	u->sum.failed += n->failed;
 	u->sum.never += n->never;
 	event_active(u->timer, EV_TIMEOUT, 1);
-}
-
-/* ---- how far it is ---- */
-
-/* Connections that are still to move, at least. */
-static size_t
-upgrade_left(const struct upgrade *u)
-{
-	const struct pair	*p;
-	size_t			 n = 0;
-
-	if (u->phase != UPGRADE_STARTING && u->phase != UPGRADE_MOVING)
-		return (0);
-	for (size_t i = u->phase == UPGRADE_MOVING ? u->at : 0; i < u->npairs;
-	    i++) {
-		p = &u->pairs[i];
-		if (!upgrade_lives(p->old, p->was) || p->old->retires)
-			continue;
-		n += u->percent >= 100 ? p->old->site->count :
-		    p->moved == u->percent ? 0 : upgrade_part(u, p->old);
-	}
-	return (n);
-}
-
-json_t *
-upgrade_json(const struct upgrade *u)
-{
-	struct transfer_count	 sum = u->sum;
-	const struct transfer_count *now;
-	uint64_t		 end = u->phase == UPGRADE_NONE ? u->ended :
-				    clock_ms();
-	size_t			 left = upgrade_left(u);
-	json_t			*json;
-
-	if (u->transfer != NULL) {
-		now = transfer_count(u->transfer);
-		sum.moved += now->moved;
-		sum.failed += now->failed;
-		sum.never += now->never;
-	}
-	json = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-	    "s:I, s:I, s:s, s:b}",
-	    "phase", upgrade_phases[u->phase],
-	    "generation", (json_int_t)u->number,
-	    "worker", u->worker,
-	    "percent", (json_int_t)u->percent,
-	    "shards", (json_int_t)(u->npairs == 0 ? 0 : upgrade_turns(u)),
-	    "shards_done", (json_int_t)u->at,
-	    "moved", (json_int_t)sum.moved,
-	    "skipped", (json_int_t)sum.never,
-	    "failed", (json_int_t)sum.failed,
-	    "left", (json_int_t)left,
-	    "ms", (json_int_t)(end - u->began),
-	    "left_ms", (json_int_t)(left * 1000 / u->settings->move_rate),
-	    "result", u->result,
-	    "ok", u->ok);
-	if (json != NULL)
-		json_object_set_new(json, "pause_us",
-		    pauses_json(&u->pauses, u->totals));
-	return (json);
 }

@@ -7,6 +7,8 @@
  *	moving		connections, from old ones to new ones
  *	holding		all (or the part that was asked for) have moved; it is watched
  *	committing	the old shards leave
+ *	interrupted	an earlier gateway had begun it (interrupted.h); it goes on, or
+ *			back, when the operator says so
  *	back		connections move to the old shards; the new ones leave then
  */
 #ifndef GATEWAYD_UPGRADE_H
@@ -16,7 +18,6 @@
 
 struct balance;
 struct event_base;
-struct json_t;
 struct placement;
 struct roster;
 struct settings;
@@ -41,7 +42,7 @@ int	 upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 int	 upgrade_back(struct upgrade *u, char *why, size_t size);
 int	 upgrade_commit(struct upgrade *u, char *why, size_t size);
 int	 upgrade_busy(const struct upgrade *u);
-/* How far it is, or how the last one ended; NULL: no memory. */
-struct json_t *upgrade_json(const struct upgrade *u);
+/* All shards that were found have said hello: has an earlier gateway begun one? */
+void	 upgrade_look(struct upgrade *u);
 
 #endif

@@ -70,7 +70,9 @@
 	X(DRAINED, 1012, "drained", ONCLOSE, AWAIT, \
 	    "The operator empties its shard; come back.") \
 	X(BAD_DATA, 1002, "bad-data", ONERROR, LINGER, \
-	    "What the client sent over raw TCP is wrong to its application.")
+	    "What the client sent over raw TCP is wrong to its application.") \
+	X(POISON, 1012, "poison", ONCLOSE, AWAIT, \
+	    "Its shard died of its message, and so did the one before; come back.")
 
 enum close_why {
 #define CLOSE_ENUM(sym, code, label, told, after, sentence) CLOSE_##sym,

@@ -131,7 +131,7 @@ static const struct row {
 	 * time: how long nobody read it. */
 	[CTL_ARRIVED]	= { "arrived",
 	    { F_JOURNEY, F_ID, F_REPLICA, F_NEIGHBOUR, F_TIME, F_HOPS } },
-	/* From A: the journey is over, or its other side has ended. */
+	/* The journey is over, or its other side has ended: all is said. */
 	[CTL_JOURNEY_DONE] = { "journey-done",
 	    { F_JOURNEY, F_LIMIT, F_STAYED } },
 

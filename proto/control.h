@@ -38,7 +38,8 @@
  *	to A	FERRY MOVE* ... JOURNEY_END
  *	from A	MOVED or STAYED, one for each MOVE; at last JOURNEY_DONE
  *	from B	ARRIVED, one for each that it has; either commits the place, and
- *		the other one is expected
+ *		the other one is expected; JOURNEY_DONE where A has died or
+ *		shut the ferry down
  *
  * FERRY brings each side one end of a SEQPACKET socket pair, which speaks as this
  * channel does.  On the ferry:

@@ -61,8 +61,6 @@ look_rest(const struct cover_look *l, const struct cover_slot *s, uint32_t i)
 {
 	uint32_t	 n = l->cell.nwriting;
 
-	if (s->bits & COVER_B_GOING)
-		return (COVER_GOING);
 	if (s->bits & COVER_B_OUT)
 		return (COVER_AMID_OUT);
 	for (uint32_t k = 0; k < n && k < COVER_WRITES; k++)
@@ -70,6 +68,8 @@ look_rest(const struct cover_look *l, const struct cover_slot *s, uint32_t i)
 			return (COVER_AMID_OUT);
 	if ((s->bits & COVER_B_IN) || (l->cell.reading == i && l->cell.amid))
 		return (COVER_AMID_IN);
+	if (s->bits & COVER_B_GOING)
+		return (COVER_GOING);
 	return (l->cell.reading == i ? COVER_AT_WORK : COVER_AT_REST);
 }
 

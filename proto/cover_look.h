@@ -17,7 +17,8 @@ enum cover_rest {
 	COVER_AT_WORK,		/* the same, but for one message that was worked on */
 	COVER_AMID_IN,		/* bytes that were read are lost */
 	COVER_AMID_OUT,		/* perhaps a part of a message is written */
-	COVER_GOING		/* packed for another shard, which has it or not */
+	COVER_GOING		/* at rest, packed for another shard, which has it
+				   or not */
 };
 
 struct covered {

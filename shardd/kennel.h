@@ -626,8 +626,9 @@ uint64_t kennel_replica_expected(const struct kennel_replica *,
  * kennel_checkpoint() keeps up to 4096 bytes for that, in memory that survives: the last
  * that were given, never a part of them; len 0: none.  It costs no more than
  * copying them.  0, or -1 with errno, and those before stay: ENOTCONN (closing),
- * EINVAL, EMSGSIZE, ENOMEM, ENOTSUP (this socket would not survive: it is one of
- * kennel_dial(), or there is no room).
+ * EINVAL, EMSGSIZE, ENOMEM, EAGAIN (it is on its way to another process), ENOTSUP (this
+ * socket would not survive: it is one of kennel_dial(), or there is no room).  A socket
+ * that moves takes it along; within thaw there may be another one.
  */
 #define KENNEL_RESUMED	3
 #define KENNEL_CHECKPOINT_MAX	4096	/* bytes */

@@ -262,7 +262,11 @@ kennel_checkpoint(struct kennel_socket *s, const void *data, size_t len)
 	struct conn	*c = conn_of(s);
 
 	errno = ENOTCONN;
-	if (s == NULL || c->state != CONN_OPEN || (c->flags & CONN_F_GONE))
+	if (s == NULL || (c->flags & CONN_F_GONE) ||
+	    (c->slot == 0 && c->state != CONN_OPEN))
+		return (-1);
+	errno = EAGAIN;
+	if (c->state == CONN_MOVING)
 		return (-1);
 	errno = EINVAL;
 	if (data == NULL && len > 0)

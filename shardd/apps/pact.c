@@ -105,6 +105,7 @@ pact_joined_cb(struct kennel_socket *s, int err, void *arg)
 	}
 	ps->joined = 1;
 	ps->suffix = pact_number(r, "suffixes", ps->session);
+	pact_keep(ps);
 	pact_due_add(ps, PACT_DUE_PING);
 	pact_send_config(ps);
 	pact_profile(ps);
@@ -239,27 +240,85 @@ pact_freeze(struct kennel_socket *s, struct kennel_blob *b)
 	return (rv);
 }
 
-/*
- * The room hears that ps, and what it relays, is not where its blob says any more, but
- * here; or (back) there again.
- */
+/* One of the steps by which the room hears that what was where ps's blob says is here
+ * now; or (back) there again. */
 static void
-pact_move(struct pact_socket *ps, int back)
+pact_move_step(struct pact_socket *ps, const char *verb, const char *what,
+    int back)
 {
 	char		 here[PACT_REPLICA + 1], there[PACT_REPLICA + 1];
-	const char	*from = back ? here : there, *to = back ? there : here;
-	const char	*words[] = { "move", ps->session, from, to, NULL };
-	const char	*relay[] = { "moverelay", NULL, from, to, NULL };
-	const char	*at = ps->blob + strlen(ps->blob) + 1;
+	const char	*words[] = { verb, what, back ? here : there,
+			    back ? there : here, NULL };
 
 	snprintf(there, sizeof(there), "%s", ps->blob);
 	pact_replica_hex(here, kennel_replica_id(kennel_socket_replica(
 	    ps->socket)));
 	pact_do(ps, NULL, NULL, words);
-	for (; at < ps->blob + ps->blob_len; at += strlen(at) + 1) {
-		relay[1] = at + 1;
-		pact_do(ps, NULL, NULL, relay);
+}
+
+/* All of them: of ps, and of what its blob says that it relays. */
+static void
+pact_move(struct pact_socket *ps, int back)
+{
+	const char	*at = ps->blob + strlen(ps->blob) + 1;
+
+	pact_move_step(ps, "move", ps->session, back);
+	for (; at < ps->blob + ps->blob_len; at += strlen(at) + 1)
+		pact_move_step(ps, "moverelay", at + 1, back);
+}
+
+/*
+ * The process that had it has died: what had been kept of it, nothing if it had not
+ * joined yet.
+ */
+static int
+pact_revive(struct kennel_socket *s, const char *data, size_t len)
+{
+	struct pact_socket	*ps;
+	char			 text[PACT_REPLICA + 2 * JS_NUMBER];
+	char			 from[PACT_REPLICA + 1];
+
+	if (len >= sizeof(text) || (ps = pact_come(s)) == NULL)
+		return (-1);
+	if (len == 0)
+		return (0);
+	memcpy(text, data, len);
+	text[len] = '\0';
+	if (sscanf(text, "%16s %lg %d", from, &ps->suffix, &ps->admin) != 3 ||
+	    (ps->blob = strdup(from)) == NULL) {
+		pact_go(ps);
+		return (-1);
 	}
+	ps->blob_len = strlen(from) + 1;
+	ps->asked = ps->joined = 1;
+	return (0);
+}
+
+/* kennel_app's onresume: the room hears where it is; so does its client, of the room. */
+static void
+pact_resume(struct kennel_socket *s, const char *data, size_t len)
+{
+	struct pact_socket	*ps = kennel_socket_data(s);
+	const char		*topic;
+
+	(void)data, (void)len;
+	for (size_t i = 0; (topic = kennel_topic(s, i)) != NULL; i++)
+		if (*topic == 'r')
+			ps->relays++;
+		else
+			ps->subscriptions++;
+	if (!ps->joined) {
+		pact_join(ps);
+		return;
+	}
+	pact_move(ps, 0);
+	for (size_t i = 0; (topic = kennel_topic(s, i)) != NULL; i++)
+		if (*topic == 'r')
+			pact_move_step(ps, "moverelay", topic + 1, 0);
+	pact_settled(ps);
+	pact_keep(ps);
+	pact_due_add(ps, PACT_DUE_PING);
+	pact_send_config(ps);
 }
 
 /* kennel_app's thaw. */
@@ -269,7 +328,8 @@ pact_thaw(struct kennel_socket *s, const char *data, size_t len, int how)
 	struct pact_socket	*ps;
 	uint64_t		 from, sum;
 
-	(void)how;
+	if (how == KENNEL_RESUMED)
+		return (pact_revive(s, data, len));
 	if (len == 0 || data[len - 1] != '\0' || (ps = pact_come(s)) == NULL)
 		return (-1);
 	if (sscanf(data, "%16" SCNx64 " %lg %d %u %u %" SCNx64, &from,
@@ -283,6 +343,7 @@ pact_thaw(struct kennel_socket *s, const char *data, size_t len, int how)
 	ps->asked = ps->joined = 1;
 	pact_due_add(ps, sum == pact_config_sum(kennel_socket_replica(s)) ?
 	    PACT_DUE_PING : PACT_DUE_AGAIN);
+	pact_keep(ps);
 	pact_move(ps, 0);
 	return (0);
 }
@@ -343,4 +404,5 @@ const struct kennel_app pact_app = {
 	.freeze = pact_freeze,
 	.thaw = pact_thaw,
 	.onmoved = pact_moved,
+	.onresume = pact_resume,
 };

@@ -214,13 +214,24 @@ room_forget_votes(struct kennel_step *t, const char *session)
 
 /* ---- the steps ---- */
 
+/* Somebody is there: since when anybody is. */
+static void
+room_boot(struct kennel_step *t)
+{
+	char	 boot[JS_NUMBER];
+
+	if (room_get(t, "~room", "boot") != NULL)
+		return;
+	js_number(boot, (double)kennel_time());
+	room_put(t, "~room", "boot", boot);
+}
+
 static int
 room_join(struct kennel_step *t, const char **w)
 {
 	const char	*session = w[1];
 	char		*here = pact_map(room_sockets, w[2], strlen(w[2]));
 	double		 increment;
-	char		 boot[JS_NUMBER];
 	int		 err = ENOMEM;
 
 	if (here == NULL)
@@ -234,10 +245,7 @@ room_join(struct kennel_step *t, const char **w)
 			goto out;
 		room_put_number(t, "suffixes", session, increment);
 	}
-	if (room_get(t, "~room", "boot") == NULL) {
-		js_number(boot, (double)kennel_time());
-		room_put(t, "~room", "boot", boot);
-	}
+	room_boot(t);
 	room_add(t, "~room", "connections", 1);
 	room_add(t, "~room", "sockets", 1);
 	room_add(t, here, session, 1);
@@ -273,6 +281,19 @@ room_leave(struct kennel_step *t, const char **w)
 	return (err);
 }
 
+/* A socket of the session is here although all that was where it came from has ended:
+ * the room may have ended, too, and begun with it. */
+static void
+room_return(struct kennel_step *t, const char *session)
+{
+	double	 n = room_add(t, "~room", "sockets", 1);
+
+	room_boot(t);
+	if (room_number(t, "~room", "connections") < n)
+		room_put_number(t, "~room", "connections", n);
+	room_add(t, "~online", session, 1);
+}
+
 /* A socket of the session is not in one replica any more, but in another one; unless
  * the first one has ended before, and all of it with it. */
 static int
@@ -285,10 +306,8 @@ room_move(struct kennel_step *t, const char **w)
 	kennel_passing(t);
 	if (err == 0 && room_get(t, from, w[1]) != NULL)
 		room_add(t, from, w[1], -1);
-	else if (err == 0) {
-		room_add(t, "~room", "sockets", 1);
-		room_add(t, "~online", w[1], 1);
-	}
+	else if (err == 0)
+		room_return(t, w[1]);
 	if (err == 0)
 		room_add(t, to, w[1], 1);
 	free(from);

@@ -389,6 +389,7 @@ in_authenticate(struct pact_in *in)
 		    "only, without a sign, zeros before it, or spaces");
 	} else if (pact_signed(room, len, t.data, key)) {
 		in->ps->admin = 1;
+		pact_keep(in->ps);
 		pact_profile(in->ps);
 	}
 	js_clear(&t);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shardd/apps/pact_names.h"
 #include "shardd/apps/pact_socket.h"
 
 static const char	 pact_details_default[] =
@@ -31,6 +32,19 @@ pact_do(struct pact_socket *ps, kennel_done_cb *done, void *arg,
 		    t.data, t.len, NULL, NULL);
 	js_clear(&t);
 	return (rv);
+}
+
+void
+pact_keep(struct pact_socket *ps)
+{
+	char	 text[PACT_REPLICA + 2 * JS_NUMBER], hex[PACT_REPLICA + 1];
+	int	 n;
+
+	pact_replica_hex(hex, kennel_replica_id(kennel_socket_replica(
+	    ps->socket)));
+	n = snprintf(text, sizeof(text), "%s %.17g %d", hex, ps->suffix,
+	    ps->admin);
+	kennel_checkpoint(ps->socket, text, (size_t)n);
 }
 
 /* What "@peer" is among the details: the client's address without its port. */

@@ -53,6 +53,9 @@ pact_on_roll(struct pact_roll_node *n)
 int	 pact_do(struct pact_socket *ps, kennel_done_cb *done, void *arg,
 	    const char *const *words);
 
+/* What is to be known of ps if this process dies: where it is, and what it may. */
+void	 pact_keep(struct pact_socket *ps);
+
 /* What is known about the connection, from a trusted proxy: a JSON object. */
 void	 pact_write_details(FILE *f, const struct kennel_socket *s);
 

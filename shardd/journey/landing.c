@@ -9,6 +9,7 @@
 
 #include "common/log.h"
 #include "proto/channel.h"
+#include "shardd/gate.h"
 #include "shardd/journey/guest.h"
 #include "shardd/journey/inside.h"
 #include "shardd/journey/landing.h"
@@ -51,6 +52,12 @@ landing_new(struct journeys *js, const struct ctl *m, int fd)
 static void
 landing_free(struct landing *l)
 {
+	const struct ctl	 m = { .type = CTL_JOURNEY_DONE,
+				    .journey = l->id };
+
+	/* Perhaps the other side has died: all that it sent is said by now. */
+	if (!l->ended)
+		gate_tell(l->js->gate, &m);
 	control_free(l->ferry);
 	if (l->pidfd != -1)
 		close(l->pidfd);

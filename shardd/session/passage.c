@@ -167,6 +167,10 @@ passage_unpack(struct sessions *s, const struct capsule *cap,
 
 	if (c == NULL)
 		return (NULL);
+	/* Its application may have another checkpoint to make. */
+	conn_half(c, COVER_B_GOING, 1);
+	member_cover(c, cap->topics);
+	cover_checkpoint(c->slot, cap->kept, cap->blob_version);
 	errno = EPROTONOSUPPORT;
 	if (app->thaw == NULL || app->thaw(conn_socket(c), cap->blob.data ==
 	    NULL ? "" : cap->blob.data, cap->blob.len, KENNEL_MOVED) == 0)
@@ -184,13 +188,16 @@ void
 passage_topics(struct conn *c, struct slice topics)
 {
 	const char	*end = topics.data + topics.len, *stop;
+	uint32_t	 slot = c->slot;
 
+	c->slot = 0;			/* there they stand already */
 	for (const char *name = topics.data; name < end; name = stop + 1) {
 		if ((stop = memchr(name, '\0', (size_t)(end - name))) == NULL)
 			break;
 		if (topics_join(c, name) == -1 && errno == ENOMEM)
 			conn_doom(c, CLOSE_NO_MEMORY);
 	}
+	c->slot = slot;
 }
 
 /* The application was told that while it travelled. */
@@ -234,8 +241,7 @@ passage_begin(struct conn *c, const struct capsule *cap,
 	freeze_begin(c);
 	if (c->replica != NULL)
 		passage_topics(c, cap->topics);
-	member_cover(c, cap->topics);
-	cover_checkpoint(c->slot, cap->kept, cap->blob_version);
+	conn_half(c, COVER_B_GOING, 0);
 	if (u != NULL)
 		shelf_each(c->replica->shelf, u, cap->marks, cap->nmarks,
 		    cap->news_pos, passage_missed_cb, c);

@@ -119,12 +119,14 @@ class Kennel:
     deaths: shards may die.  Else stop() wants to have been told of each one,
     by kill_shard() or dies().
     faults: what FAULT finds in the log and is meant to be there, a pattern.
+    cover: False: connections end with their shards.
     """
 
     def __init__(self, *args, shards=2, max_shards=None, limit=None,
                  redis="auto", config="", listen=("127.0.0.1:PORT",),
                  worker=SHARDD, env=None, ready=True, launcher=(), fds=(),
-                 user=None, run=None, deaths=False, faults=None):
+                 user=None, run=None, deaths=False, faults=None,
+                 cover=True):
         self.dir = tempfile.mkdtemp(prefix="kennel.")
         if user:                # who also writes the sanitizers' reports
             os.chmod(self.dir, 0o777)
@@ -142,6 +144,8 @@ class Kennel:
         if os.geteuid() != 0 and "core =" not in config:
             # Tests look at descriptors, which else is for root only.
             config = "[gateway]\ncore = yes\n" + config
+        if not cover:
+            config = "[gateway]\ncover = no\n" + config
         if config:
             self.config = os.path.join(self.dir, "kennel.ini")
             with open(self.config, "w") as f:

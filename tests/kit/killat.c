@@ -6,6 +6,7 @@
  *	KILLAT_STEP	send: a sendmsg(2) that carries connections
  *			recv: a recvmsg(2) that brings connections
  *			answer: the next sendmsg(2) on a socket that brought some
+ *			read, write: a recv(2), send(2) of KILLAT_BYTES bytes
  *	KILLAT_NTH	which of them: 1 is the first of this process
  *	KILLAT_WHEN	before, after: the call itself
  *	KILLAT_DO	kill; or an errno, which the call then fails with; or
@@ -161,6 +162,47 @@ sendmsg(int fd, const struct msghdr *m, int flags)
 		return (killat_fail(err));
 	n = real(fd, m, flags);
 	if (now && killat_is("KILLAT_WHEN", "after"))
+		killat_act();
+	return (n);
+}
+
+/* A call of that many bytes, of which there is only one in the test. */
+static int
+killat_long(const char *step, size_t len)
+{
+	const char	*bytes = getenv("KILLAT_BYTES");
+
+	return (bytes != NULL && (size_t)atoi(bytes) == len &&
+	    killat_now(step));
+}
+
+ssize_t
+send(int fd, const void *data, size_t len, int flags)
+{
+	static ssize_t	(*real)(int, const void *, size_t, int);
+	ssize_t		 n;
+	int		 now = killat_long("write", len);
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "send");
+	if (now && !killat_is("KILLAT_WHEN", "after"))
+		killat_act();
+	n = real(fd, data, len, flags);
+	if (now)
+		killat_act();
+	return (n);
+}
+
+ssize_t
+recv(int fd, void *data, size_t len, int flags)
+{
+	static ssize_t	(*real)(int, void *, size_t, int);
+	ssize_t		 n;
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "recv");
+	n = real(fd, data, len, flags);
+	if (n > 0 && killat_long("read", (size_t)n))
 		killat_act();
 	return (n);
 }

@@ -1,4 +1,5 @@
 """A shard dies: whoever is left in its groups hears who went with it, once."""
+import functools
 import os
 import signal
 import subprocess
@@ -8,6 +9,12 @@ from kit import kennel as kits
 from kit import wait
 from kit.chat import Chat, crowd, room, settle
 from kit.ws import WebSocket
+
+
+@pytest.fixture
+def start(start):
+    """Connections end with their shards: it is the others that are looked at here."""
+    return functools.partial(start, cover=False)
 
 
 def exits(messages):

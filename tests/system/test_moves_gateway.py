@@ -228,6 +228,53 @@ def test_the_gateway_dies(start):
     assert survivors(k, people) == people
 
 
+def program(pid):
+    """The file that a process runs."""
+    return os.stat(f"/proc/{pid}/exe").st_ino
+
+
+@pytest.mark.parametrize("end", ["upgrade", "back"])
+def test_the_next_gateway_knows_of_the_upgrade(start, tmp_path, end):
+    """
+    By the shards of two programs that it finds: it goes on, or everything is as it
+    was, when the operator says so.
+    """
+    k = start(shards=2, limit=20, config=SLOW, worker=copy(tmp_path))
+    old = {program(s["pid"]) for s in k.shards()}
+    copy(tmp_path)
+    people, before = amid(k)
+    k.kill_gateway()
+    k.start()
+    u = wait.until(lambda: (u := k.status()["upgrade"])["phase"] ==
+                   "interrupted" and u, 20)
+    assert "kennelctl upgrade goes on" in u["result"] and not u["ok"]
+    assert survivors(k, people) == people
+    assert len({s["generation"] for s in k.shards()}) == 2
+    for args in ("canary", "10%"), ("upgrade", "/bin/true"), ("commit",):
+        p = k.ctl(*args, check=False)
+        assert p.returncode == 1 and "interrupted" in p.stderr, (args, p.stderr)
+    # What is no upgrade is not in the way of it.
+    k.ctl("upgrade", "gateway")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "interrupted", 20)
+    if end == "upgrade":
+        k.ctl("upgrade", "--no-wait")
+        wait.until(lambda: k.status()["upgrade"]["phase"] == "holding", 90)
+        k.ctl("commit")
+    else:
+        k.ctl("back")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "none", 60)
+    assert survivors(k, people) == people
+    now = {program(s["pid"]) for s in k.shards()}
+    assert len(k.shards()) >= 2 and len(now) == 1
+    assert (now == old) == (end == "back")
+    assert len({s["generation"] for s in k.shards()}) == 1
+    # A shard that starts from now on is of that program, too.
+    k.kill_shard(k.shards()[0]["slot"])
+    wait.until(lambda: len(k.shards()) >= 2 and
+               {program(s["pid"]) for s in k.shards()} == now, 30)
+    assert survivors(k, people) == people
+
+
 @pytest.mark.parametrize("who", ["old", "new"])
 def test_a_shard_hangs(start, who):
     """SIGSTOP: nobody is lost by it, whichever it is."""

@@ -1,4 +1,5 @@
 """What dies comes back; what hangs is killed; nobody else notices."""
+import functools
 import os
 import signal
 import subprocess
@@ -10,6 +11,12 @@ from kit import wait
 from kit.chat import Chat, barrier, crowd, said, settle
 from kit.http import get
 from kit.ws import WebSocket, handshake
+
+
+@pytest.fixture
+def start(start):
+    """Connections end with their shards: it is the others that are looked at here."""
+    return functools.partial(start, cover=False)
 
 
 def by_shard(k, people):

@@ -161,8 +161,10 @@ START_TEST(the_cell_and_the_bits_tell_how_each_was_left)
 	cover_bits(a, COVER_B_IN, 0);
 	ck_assert_int_eq(rest_of(1), COVER_AMID_OUT);
 	cover_bits(a, COVER_B_GOING, 1);
+	ck_assert_int_eq(rest_of(1), COVER_AMID_OUT);
+	cover_bits(a, COVER_B_OUT, 0);
 	ck_assert_int_eq(rest_of(1), COVER_GOING);
-	cover_bits(a, COVER_B_GOING | COVER_B_OUT, 0);
+	cover_bits(a, COVER_B_GOING, 0);
 	ck_assert_int_eq(rest_of(1), COVER_AT_REST);
 	for (int i = 0; i < COVER_WRITES + 9; i++)
 		cover_writing(i < COVER_WRITES ? a : b);

@@ -187,8 +187,8 @@ END_TEST
 int
 main(void)
 {
-	Suite	*s = suite_create("cover");
-	TCase	*t = tcase_create("cover");
+	Suite	*s = suite_create("covers");
+	TCase	*t = tcase_create("covers");
 	SRunner	*r;
 	int	 failed;
 

@@ -448,9 +448,44 @@ START_TEST(the_old_shard_dies)
 }
 END_TEST
 
+/* The other one has had its last word before the death is known: it is not waited
+ * for. */
+START_TEST(the_old_shard_dies_and_all_is_said)
+{
+	struct shard	*s = &all->slots[0];
+	struct ctl	 m = { .type = CTL_JOURNEY_DONE };
+
+	srandom(8);
+	crowd(30);
+	all->slots[2].site->leaving = 1;
+	ck_assert_ptr_nonnull(begin(SIZE_MAX, 20000));
+	while (nasked[0] < 10)
+		turn();
+	m.journey = asked[0][0].m.journey;
+	ck_assert_int_eq(control_send(peers[1], &m, NULL), 0);
+	turn();
+	ck_assert_int_eq(done, 0);
+	control_free(s->control);
+	s->control = NULL;
+	s->site->usable = 0;
+	ck_assert_int_eq(journeys_dead(js, s), 0);
+	ck_assert_int_eq(s->heard, 1);
+	buried_cb(s, NULL);
+	shard_move(s, SHARD_EMPTY);
+	for (int i = 0; i < 1000 && done == 0; i++) {
+		turn();
+		usleep(1000);
+	}
+	ck_assert_int_eq(done, 1);
+}
+END_TEST
+
+/* Who it had been given, as the other one knows, is lost with it, and is known so
+ * before it is buried. */
 START_TEST(the_new_shard_dies)
 {
 	struct shard	*s = &all->slots[1];
+	uint64_t	 given;
 	size_t		 lost;
 
 	srandom(6);
@@ -464,17 +499,60 @@ START_TEST(the_new_shard_dies)
 	lost = s->site->count - s->site->expected;
 	control_free(s->control);
 	s->control = NULL;
-	ck_assert_int_eq(journeys_dead(js, s), 0);
-	buried_cb(s, NULL);
-	shard_move(s, SHARD_EMPTY);
-	/* One of them had been given away, as far as it knows. */
+	s->site->usable = 0;
+	ck_assert_int_eq(journeys_dead(js, s), 1);
+	shard_move(s, SHARD_SILENT);
+	given = asked[0][0].m.id;
 	for (size_t i = 0; i < nasked[0]; i++)
 		say(0, i == 0 ? CTL_MOVED : CTL_STAYED, &asked[0][i].m, 0);
+	turn();
+	ck_assert_int_eq(buried, 0);
+	ck_assert_ptr_eq(place_site(placement_find(p, given)), s->site);
+	nends[0]++;
+	ends[0][nends[0] - 1] = asked[0][0].m.journey;
 	nasked[0] = 0;
+	farewell(0);
+	turn();
+	ck_assert_int_eq(buried, 1);
+	ck_assert_int_eq(s->heard, 1);
+	ck_assert_ptr_null(placement_find(p, given));
+	shard_move(s, SHARD_EMPTY);
 	run(0, 0);
 	ck_assert_uint_eq(placement_moving(p), 0);
 	ck_assert_uint_ge(placement_count(p), 100 - lost - 1);
 	ck_assert_uint_lt(placement_count(p), 100);
+}
+END_TEST
+
+/* Both die, in either order: nobody is waited for. */
+START_TEST(both_shards_die)
+{
+	struct shard	*a = &all->slots[0], *b = &all->slots[1];
+
+	srandom(7);
+	crowd(50);
+	all->slots[2].site->leaving = 1;
+	ck_assert_ptr_nonnull(begin(SIZE_MAX, 20000));
+	while (nasked[0] < 20)
+		turn();
+	for (int i = 0; i < 2; i++) {
+		struct shard	*s = (i ^ _i) == 0 ? a : b;
+
+		control_free(s->control);
+		s->control = NULL;
+		s->site->usable = 0;
+		ck_assert_int_eq(journeys_dead(js, s), i == 0);
+		shard_move(s, SHARD_SILENT);
+		if (i == 1)
+			buried_cb(s, NULL);
+	}
+	for (int i = 0; i < 1000 && (done == 0 || buried < 2); i++) {
+		turn();
+		usleep(1000);
+	}
+	ck_assert_int_eq(buried, 2);
+	ck_assert_int_eq(done, 1);
+	ck_assert_uint_eq(placement_count(p), 0);
 }
 END_TEST
 
@@ -488,8 +566,10 @@ main(void)
 		the_time_is_over,
 		nobody_moves_where_it_is_not_possible,
 		the_old_shard_dies,
+		the_old_shard_dies_and_all_is_said,
 		the_new_shard_dies,
 	};
+	const TTest	*const both = both_shards_die;
 	Suite	*s = suite_create("journey");
 	TCase	*t = tcase_create("journey");
 	SRunner	*sr;
@@ -499,6 +579,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	for (size_t i = 0; i < nitems(tests); i++)
 		tcase_add_test(t, tests[i]);
+	tcase_add_loop_test(t, both, 0, 2);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

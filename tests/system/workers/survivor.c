@@ -3,6 +3,8 @@
  *
  *	die			it dies
  *	keep TEXT		makes that the socket's checkpoint
+ *	long N			N bytes 'x'
+ *	x			"x VALUE": what the route keeps of the query
  *	+ TOPIC  - TOPIC	subscribe, unsubscribe
  *	c TEXT			"c WHO TEXT" to all of the group
  *	p TOPIC TEXT		"p WHO TEXT" to the subscribers
@@ -42,7 +44,7 @@ receive(struct kennel_request *q)
 static void
 tell(struct kennel_socket *s, const char *text)
 {
-	char	 line[512];
+	char	 line[5000];
 	int	 n = snprintf(line, sizeof(line), "%s%s", text,
 		    kennel_socket_raw(s) ? "\n" : "");
 
@@ -78,7 +80,7 @@ big(struct kennel_socket *s, const char *text)
 static void
 command(struct kennel_socket *s, char *text)
 {
-	char		*arg = strchr(text, ' '), *more, line[512];
+	char		*arg = strchr(text, ' '), *more, line[5000];
 	const char	*topics[2] = { NULL, NULL };
 	int		 n;
 
@@ -91,7 +93,16 @@ command(struct kennel_socket *s, char *text)
 	else if (strcmp(text, "keep") == 0)
 		tell(s, kennel_checkpoint(s, arg, strlen(arg)) == 0 ? "kept" :
 		    strerror(errno));
-	else if (strcmp(text, "+") == 0)
+	else if (strcmp(text, "long") == 0) {
+		n = atoi(arg);
+		memset(line, 'x', sizeof(line));
+		tell(s, kennel_checkpoint(s, line, (size_t)n) == 0 ? "kept" :
+		    strerror(errno));
+	} else if (strcmp(text, "x") == 0) {
+		snprintf(line, sizeof(line), "x %s",
+		    kennel_socket_query(s, "x"));
+		tell(s, line);
+	} else if (strcmp(text, "+") == 0)
 		tell(s, kennel_subscribe(s, arg) == 0 ? "+" : strerror(errno));
 	else if (strcmp(text, "-") == 0)
 		tell(s, kennel_unsubscribe(s, arg) == 0 ? "-" :
@@ -161,7 +172,7 @@ thaw(struct kennel_socket *s, const char *data, size_t len, int how)
 static void
 onresume(struct kennel_socket *s, const char *data, size_t len)
 {
-	char	 line[512];
+	char	 line[5000];
 	int	 n;
 
 	snprintf(line, sizeof(line), "resumed %.*s", (int)len, data);
