@@ -42,6 +42,8 @@ member_cover(struct conn *c, struct slice topics)
 	struct replica	*r = c->replica;
 	uint32_t	*place;
 
+	if (!applications_resume(c->app))
+		return;
 	if (r != NULL) {
 		place = &r->place;
 		if (*place == 0)
