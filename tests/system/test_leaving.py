@@ -91,7 +91,7 @@ def test_each_client_is_told_its_own_time_to_come_back(start, most):
     with Http(k.address) as stream:
         stream.write(b"GET /lobby/g/events?u=s HTTP/1.1\r\nHost: h\r\n"
                      b"Accept: text/event-stream\r\n\r\n")
-        stream.read_until(b"\n\n")
+        stream.read_until(b"\r\n\r\n")
         k.process.terminate()
         told = []
         for c in cs:
