@@ -130,6 +130,10 @@ candidacy_claimed_cb(const struct store_answer *s, void *arg)
 
 	a->call = NULL;
 	a->denied = 0;
+	if (s->time != 0) {
+		a->desk->redis_time = s->time;
+		a->desk->redis_at = clock_ms();
+	}
 	if (s->result == STORE_OK) {
 		log_debug("replica id=%" PRIu64 " has epoch=%" PRIu64, a->of.id,
 		    s->epoch);
