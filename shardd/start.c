@@ -1,6 +1,8 @@
 /* A worker process, from its arguments to its end. */
 #include <sys/prctl.h>
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -186,7 +188,7 @@ start_end(struct worker *w)
 
 	budget_set(0);			/* nobody has to wait for us */
 	stuck = work_end();
-	parked_drop(w);
+	parked_drop_all(&w->parked);
 	journeys_clear(&w->journeys);
 	outgoing_end(&w->sessions);
 	clients_end(&w->sessions.clients);	/* not fast enough */
@@ -213,6 +215,21 @@ start_end(struct worker *w)
 	free(w->link_path);
 	if (stuck == -1)
 		_exit(1);		/* before anybody frees what they use */
+}
+
+/* What the run directory is, as a name that no other gateway of this machine has. */
+static void
+start_mark(struct worker *w)
+{
+	struct stat	 st;
+	char		 id[48];
+
+	if (stat(w->run_dir, &st) == -1)
+		fatal("%s", w->run_dir);
+	snprintf(id, sizeof(id), "%jx-%jx", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	if (options_set(&w->opt, slice_str("run_id"), slice_str(id)) == -1)
+		fatal("start");
 }
 
 int
@@ -248,6 +265,7 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	    &w)) == NULL || sweep_start(&w.sweep, w.base,
 	    &w.sessions.clients, worker_tick, &w) == -1)
 		fatal("start");
+	start_mark(&w);
 	lending_init(&w.lending, &w.sessions.clients, &w.gate);
 	start_surround(&w);
 	if (worker_init_groups(&w) == -1)

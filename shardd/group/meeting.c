@@ -242,17 +242,17 @@ meetings_pump(struct meetings *ms)
 }
 
 void
-meetings_up(struct meetings *ms)
-{
-	meetings_pump(ms);
-}
-
-void
 meeting_entered(struct meeting *t)
 {
 	if (list_empty(&t->at))
 		list_push(&t->all->due, &t->at);
 	meetings_pump(t->all);
+}
+
+void
+meetings_up(struct meetings *ms)
+{
+	meetings_pump(ms);
 }
 
 /* ---- life ---- */

@@ -30,8 +30,6 @@ struct meetings {
 int	 meetings_init(struct meetings *ms, struct event_base *base,
 	    struct bus *bus, const char *prefix, const char *address);
 void	 meetings_clear(struct meetings *ms);
-/* The bus is up: those that were in their rooms before ask who else is. */
-void	 meetings_up(struct meetings *ms);
 
 /* Our replica goes into its group's room.  The names are borrowed.  NULL with errno. */
 struct meeting *meeting_new(struct meetings *ms, struct neighbours *n,
@@ -42,6 +40,8 @@ void	 meeting_free(struct meeting *t);
 int	 meeting_is_over(const struct meeting *t);
 /* bus_ops: our replica is in its room, for the first time or again. */
 void	 meeting_entered(struct meeting *t);
+/* bus_ops: Redis is up, perhaps after it had said who is in a room. */
+void	 meetings_up(struct meetings *ms);
 struct neighbours *meeting_neighbours(const struct meeting *t);
 /* JOIN came over l from a replica of the same group. */
 void	 meeting_joined(struct meeting *t, struct link *l,

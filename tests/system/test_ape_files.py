@@ -349,6 +349,24 @@ def test_second_use_of_an_id(ape, full):
     b.close()
 
 
+def test_nodes_of_one_name_on_one_machine(start):
+    """Each has its own files, and all of its shards have them."""
+    both = [start("--node", "same", shards=4, max_shards=6, limit=2)
+            for _ in range(2)]
+    for k in both:
+        crowd = [Ape(k) for _ in range(7)]
+        for c in crowd:
+            id, data = fresh(), os.urandom(1000)
+            announce(c, id)
+            assert put(k, f"_share/{id}", data, cookie=COOKIE).status == 200
+            assert ask(k, "GET", id).body == data
+            other, = [o for o in both if o is not k]
+            assert ask(other, "GET", id, cookie=COOKIE).status == 404
+        for c in crowd:
+            c.close()
+        assert "do not reach other shards" not in k.log()
+
+
 # ---- limits ----
 
 def test_limits(start):
