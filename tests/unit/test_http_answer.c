@@ -41,8 +41,8 @@ START_TEST(what_is_none_is_refused)
 	    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
 	    "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
 	    "HTTP/1.1 200 OK\r\nContent-Length: 9999999999999999999\r\n\r\n",
-	    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked"
-	    "\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+	    ("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked"
+	    "\r\n\r\n"), "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
 	};
 
 	for (size_t i = 0; i < nitems(wrong); i++)
