@@ -36,8 +36,8 @@ parts_free(struct gateway *g)
 	door_free(g->door);
 	checks_free(g->checks);
 	forgets_free(g->forgets);
-	elsewheres_free(g->elsewheres);
 	rescues_free(g->rescues);
+	elsewheres_free(g->elsewheres);
 	handoffs_free(g->handoffs);
 	placement_free(g->placement);
 	quotas_free(g->quotas);

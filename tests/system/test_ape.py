@@ -497,7 +497,7 @@ def test_session_id_and_agent(ape, one):
 
 def test_ping_is_answered_while_a_shard_restarts(start):
     """1: also where it is the only one."""
-    k = start(shards=1)
+    k = start(shards=1, cover=False)
     a = Ape(k)
     k.kill_shard(0)
     for _ in range(5):
@@ -510,7 +510,7 @@ def test_ping_is_answered_while_a_shard_restarts(start):
 
 def test_clients_of_a_shard_that_died_are_not_listed(start):
     """31"""
-    k = start(shards=4, limit=2)
+    k = start(shards=4, limit=2, cover=False)
     crowd = [Ape(k) for _ in range(8)]
     names = [c.id for c in crowd]
     assert sorted(ids(crowd[0])) == sorted(names)

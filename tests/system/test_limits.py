@@ -302,7 +302,8 @@ def test_ten_thousand_who_come_and_go_leave_nothing(start):
 
 def test_connections_per_address(start):
     """Whoever has them: being read, in a shard, at home."""
-    k = start(config=CONFIG % "" + "\n[gateway]\nper_address = 6\n")
+    k = start(config=CONFIG % "" + "\n[gateway]\nper_address = 6\n",
+              cover=False)
     ours = [Http(k.address), Http(k.address)]
     ours[0].write(b"GET /hea")
     assert ours[1].ask("GET", "/healthz").text == "ok\n"
