@@ -41,7 +41,7 @@ placement_new(uint64_t incarnation, const struct placement_ops *ops, void *arg)
 	p->arg = arg;
 	p->incarnation = incarnation;
 	/* Counted up from a random point: not reused after a restart either. */
-	p->next_replica = bytes_random64();
+	p->next_replica = bytes_random64() >> 1;
 	return (p);
 }
 
@@ -251,6 +251,7 @@ placement_stay(struct place *place, struct slice uid)
 			r->count++;
 		}
 		r->group->current = replica_room(r) ? r : NULL;
+		r->group->open++;
 	}
 	place->http = 0;
 	return (0);
@@ -300,6 +301,10 @@ placement_have_replica(struct placement *p, struct site *s, uint64_t id,
 		errno = ENOMEM;
 		return (-1);
 	}
+	/* Ours are younger, and none that has ended has their number. */
+	if (p->next_replica <= id)
+		p->next_replica = id + (UINT64_C(1) << 40) +
+		    (bytes_random64() >> 32);
 	return (0);
 }
 
@@ -440,6 +445,8 @@ placement_seat(struct placement *p, struct site *s, struct replica *r,
 		r->over++;
 	else if (r != NULL)
 		r->count++;
+	if (r != NULL && !http)
+		r->group->open++;
 	return (place);
 }
 
@@ -465,6 +472,11 @@ placement_drop(struct placement *p, struct place *place, int *last)
 		r->over--;
 	else if (r != NULL)
 		r->count--;
+	if (r != NULL && !place->http) {
+		r->group->open--;
+		if (p->ops->left != NULL)
+			p->ops->left(r->group, p->arg);
+	}
 	address_unref(place->address);
 	covers_drop(p, place);
 	free(place);

@@ -112,6 +112,7 @@ static const struct worker_row {
 	{ "request_timeout",	"request_ms",	DURATION, 100, 3600000 },
 	{ "closing_timeout",	"closing_ms",	DURATION, 100, 3600000 },
 	{ "ping_interval",	"ping_ms",	DURATION, 100, 3600000 },
+	{ "come_back",		"come_back_ms",	DURATION, 0, 3600000 },
 	{ "whisper_ask",	"whisper_ask",	UINT, 0, SLOTS_MAX },
 	{ "deflate",		"deflate",	YESNO, 0, 0 },
 	{ "pages",		"pages",	PATH, 0, 0 },

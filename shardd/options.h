@@ -21,6 +21,7 @@ struct options {			/* defaults in options.c */
 	unsigned	 closing_ms;		/* 5 000: close handshake */
 	unsigned	 ping_ms;		/* 30 000 */
 	unsigned	 drain_ms;		/* 10 000 */
+	unsigned	 come_back_ms;		/* 5 000: when who is closed is to */
 	unsigned	 orphan_ms;		/* 60 000: without a gateway */
 	unsigned	 whisper_ask;		/* 8 neighbours */
 	unsigned	 deflate;		/* 0: no */

@@ -220,6 +220,25 @@ worker_drain(struct worker *w, unsigned ms, enum close_why why)
 	worker_tell(w, &m);
 }
 
+/* Close c, who is told a time of its own to come back after. */
+static void
+worker_dismiss(struct worker *w, struct conn *c)
+{
+	const char	*why = close_sentence(w->drain_why);
+	unsigned	 most = w->opt.come_back_ms;
+	char		 text[120];
+
+	if (most == 0 || w->drain_why != CLOSE_GOING) {
+		conn_close(c, w->drain_why, close_code(w->drain_why), why);
+		return;
+	}
+	w->sessions.clients.come_back = (uint32_t)(bytes_random64() % most) + 1;
+	snprintf(text, sizeof(text), "%s Come back in %u ms.", why,
+	    (unsigned)w->sessions.clients.come_back);
+	conn_close(c, w->drain_why, close_code(w->drain_why), text);
+	w->sessions.clients.come_back = 0;
+}
+
 /*
  * Close so many that all are told after half of the time: in random order, so
  * that a page of clients does not come back as one.
@@ -244,8 +263,7 @@ worker_drain_step(struct worker *w)
 	for (size_t n = list_count(&all->conns); n > keep; n--) {
 		c = list_entry(bytes_random64() & 1 ? all->conns.next :
 		    all->conns.prev, struct conn, at);
-		conn_close(c, w->drain_why, close_code(w->drain_why),
-		    close_sentence(w->drain_why));
+		worker_dismiss(w, c);
 	}
 	if (age >= w->drain_ms) {
 		log_info("draining is over: cut off connections=%zu",
@@ -300,6 +318,7 @@ worker_tick(void *arg)
 	log_catch_up();
 	memory_tidy(clock_ms());
 	authority_tick_all(&w->desk);
+	groups_tick(&w->groups);
 	/* Whoever connects is to wait, but not for ever. */
 	if (w->orphan_since != 0 && clock_ms() - w->orphan_since > DOORWAYS_MS)
 		doorways_close(&w->doorways);

@@ -315,6 +315,28 @@ room_move(struct kennel_step *t, const char **w)
 	return (err);
 }
 
+/* So many sockets of the session are at that replica, whatever was counted. */
+static int
+room_here(struct kennel_step *t, const char **w)
+{
+	char	*here = pact_map(room_sockets, w[2], strlen(w[2]));
+	double	 by;
+	int	 err = 0;
+
+	if (here == NULL)
+		return (ENOMEM);
+	kennel_passing(t);
+	by = strtod(w[3], NULL) - room_number(t, here, w[1]);
+	if (by > 0) {
+		room_add(t, here, w[1], by);
+		room_add(t, "~room", "sockets", by);
+		room_add(t, "~online", w[1], by);
+	} else if (by < 0)
+		err = room_leave_n(t, here, w[1], -by);
+	free(here);
+	return (err);
+}
+
 /* The same of a type that it relays. */
 static int
 room_move_relay(struct kennel_step *t, const char **w)
@@ -414,6 +436,7 @@ static const struct {
 	{ "join",	3, room_join },		/* session, replica */
 	{ "leave",	3, room_leave },
 	{ "move",	4, room_move },		/* session, replica, replica */
+	{ "here",	4, room_here },		/* session, replica, number */
 	{ "moverelay",	4, room_move_relay },	/* type, replica, replica */
 	{ "login",	3, room_login },	/* session, properties */
 	{ "counter",	3, room_count },	/* id, number */

@@ -10,6 +10,7 @@
 
 #include "shardd/apps/pact_due.h"
 #include "shardd/apps/pact_names.h"
+#include "shardd/apps/pact_recount.h"
 #include "shardd/apps/pact_tell.h"
 
 /* ---- messages to clients ---- */
@@ -387,6 +388,7 @@ pact_reset(struct kennel_replica *r)
 	kennel_each(r, w.kind->polls, pact_walk_polls_cb, &w);
 	w.kind = &pact_ephemeral;
 	kennel_each(r, w.kind->polls, pact_walk_polls_cb, &w);
+	pact_recount(r);
 }
 
 /* The present state, to a socket that has just subscribed. */

@@ -186,6 +186,8 @@ struct clients {
 	struct list	 doomed;		/* to be ended this turn */
 	size_t		 n;
 	uint64_t	 dropped;		/* messages, for the slow */
+	uint32_t	 come_back;		/* ms: who is closed now is told to be
+						   away so long; 0: nothing */
 	struct conn_batch {			/* to be flushed */
 		struct conn	**at;
 		size_t		  n, cap;

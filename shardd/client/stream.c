@@ -282,7 +282,7 @@ stream_close_events(struct conn *c, enum close_why why, uint16_t code,
 	snprintf(text, sizeof(text), "%u%s%s", code, reason == NULL ? "" : " ",
 	    reason == NULL ? "" : reason);
 	event_encode(&b, &(struct event_out){ .name = "close",
-	    .data = slice_str(text) });
+	    .data = slice_str(text), .retry = c->clients->come_back });
 	if (!b.failed && (p = stream_event(c, slice_of(b.data, b.len))) !=
 	    NULL) {
 		conn_queue(c, p);

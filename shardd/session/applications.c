@@ -9,6 +9,12 @@
 #include "shardd/options.h"
 #include "shardd/session/applications.h"
 
+int
+applications_resume(const struct kennel_app *app)
+{
+	return (app->moves != 0 || app->thaw != NULL || app->onresume != NULL);
+}
+
 const struct kennel_app *
 applications_find(const struct applications *a, struct slice name)
 {

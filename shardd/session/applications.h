@@ -20,6 +20,8 @@ struct applications {
 /* The application that a route names, or NULL. */
 const struct kennel_app *applications_find(const struct applications *a,
 	    struct slice name);
+/* Can connections of app go on when their process has died? */
+int	 applications_resume(const struct kennel_app *app);
 /* The options are known: how large a message each takes.  0, or -1: ENOMEM. */
 int	 applications_limit(struct applications *a, const struct options *o);
 /* The largest message that app takes of a client, in bytes. */

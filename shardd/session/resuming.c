@@ -48,7 +48,7 @@ resuming_clear(struct conn *c)
 const char *
 resuming_hinders(const struct kennel_app *app, const struct capsule *cap)
 {
-	if (app->moves == 0 && app->thaw == NULL && app->onresume == NULL)
+	if (!applications_resume(app))
 		return ("its application does not go on with connections");
 	if (cap->protocol == CAPSULE_RAW && app->ondata == NULL)
 		return ("its application serves no raw connections");

@@ -14,6 +14,7 @@
 #define CANDIDACY_SPREAD_MS	1000	/* claims of idle groups, over so long */
 #define CANDIDACY_AGAIN_MS	300	/* without an answer, or while it is held */
 #define CANDIDACY_STRANGER_MS	3000	/* who holds it is no neighbour: ended */
+#define CANDIDACY_MEETING_MS	2000	/* a newcomer that has not met all says so */
 #define CANDIDACY_ALONE_MS	3000	/* without Redis and without the head */
 
 /* A term is an epoch, and the number of a provisional term after it. */
@@ -66,7 +67,7 @@ candidacy_named(struct authority *a, uint64_t nomination, uint64_t head)
 	if (candidacy_may(a))
 		candidacy_claim(a);
 	else
-		office_restless(a);
+		candidacy_soon(a, CANDIDACY_MEETING_MS);
 }
 
 void
@@ -130,6 +131,10 @@ candidacy_claimed_cb(const struct store_answer *s, void *arg)
 
 	a->call = NULL;
 	a->denied = 0;
+	if (s->time != 0) {
+		a->desk->redis_time = s->time;
+		a->desk->redis_at = clock_ms();
+	}
 	if (s->result == STORE_OK) {
 		log_debug("replica id=%" PRIu64 " has epoch=%" PRIu64, a->of.id,
 		    s->epoch);
@@ -208,6 +213,19 @@ candidacy_go_alone(struct authority *a)
 	candidacy_reign(a, a->term + 1);
 }
 
+/* It is time to claim, if we may. */
+static void
+candidacy_try(struct authority *a)
+{
+	if (candidacy_may(a)) {
+		candidacy_claim(a);
+		return;
+	}
+	log_info("replica id=%" PRIu64 " waits for its state: it has not met all "
+	    "who may have it", a->of.id);
+	candidacy_soon(a, CANDIDACY_MEETING_MS);
+}
+
 int
 candidacy_tick(struct authority *a)
 {
@@ -232,8 +250,8 @@ candidacy_tick(struct authority *a)
 	if (lost && a->cut_off != 0 && now - a->cut_off >= (a->synced ?
 	    CANDIDACY_ALONE_MS : AUTHORITY_WAIT_MS))
 		candidacy_go_alone(a);
-	else if (a->head == 0 && now >= a->claim_at && candidacy_may(a))
-		candidacy_claim(a);
+	else if (a->head == 0 && now >= a->claim_at)
+		candidacy_try(a);
 	return (lost);
 }
 

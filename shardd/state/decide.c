@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/spare.h"
 #include "proto/limits.h"
 #include "proto/news.h"
@@ -19,6 +20,7 @@ decide_begin(struct kennel_step *t, const struct maps *state,
 	t->batch = batch;
 	t->max_changes = max_changes;
 	t->max_bytes = max_bytes;
+	t->now = clock_wall_ms();
 }
 
 void

@@ -19,6 +19,7 @@ struct kennel_step {
 	int		 durable;	/* something is to be written to Redis */
 	int		 passing;	/* and that is worth no more than a visit */
 	int		 err;		/* the first failure */
+	uint64_t	 now;		/* ms, by the clock that ends the keys' times */
 };
 
 void	 decide_begin(struct kennel_step *t, const struct maps *state,

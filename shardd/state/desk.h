@@ -26,6 +26,8 @@ struct authority_desk {
 	char		*us;		/* key of our shard, where nodes share Redis; NULL:
 					   they do not, and the gateway's word counts */
 	char		*ours;		/* what those of our node begin with */
+	uint64_t	 redis_time, redis_at;	/* what Redis' clock said last, in ms, and
+					   clock_ms() then; 0: nothing */
 	struct list	 restless;	/* struct authority: to be ticked */
 	struct list	 keeping;	/* the same: whose state in Redis is used,
 					   the longest untouched first */

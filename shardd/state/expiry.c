@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
 #include "proto/limits.h"
 #include "shardd/state/decide.h"
 #include "shardd/state/expiry.h"
@@ -69,7 +68,7 @@ expiry_put(struct kennel_step *t, struct slice map, struct slice key,
 			return (0);
 		return (decide_put_ours(t, times, name, slice_of(NULL, 0)));
 	}
-	snprintf(when, sizeof(when), "%" PRIu64, clock_wall_ms() + ms);
+	snprintf(when, sizeof(when), "%" PRIu64, t->now + ms);
 	return (decide_put_ours(t, times, name, slice_str(when)));
 }
 

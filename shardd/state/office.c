@@ -31,6 +31,15 @@ office_restless(struct authority *a)
 		list_push(&a->desk->restless, &a->restless);
 }
 
+uint64_t
+office_time(const struct authority *a)
+{
+	const struct authority_desk	*d = a->desk;
+
+	return (d->redis_at == 0 ? clock_wall_ms() :
+	    d->redis_time + (clock_ms() - d->redis_at));
+}
+
 int
 office_tell(struct authority *a, uint64_t to, struct gossip *m)
 {
@@ -199,7 +208,7 @@ office_expire(struct authority *a)
 	if (now < a->looks)
 		return (1);
 	first = expiry_first(&a->j.maps, office_may_write(a), &n);
-	wall = clock_wall_ms();
+	wall = office_time(a);
 	a->looks = now + n / OFFICE_LOOKS;	/* the more there are, the rarer */
 	if (first != 0 && first <= wall)
 		office_propose_end(a, 0);
@@ -287,7 +296,7 @@ office_decide(struct authority *a, struct kennel_step *t,
 		return (EBADMSG);
 	}
 	if (p->number == 0 && p->origin == 0) {
-		err = expiry_decide(t, clock_wall_ms(), office_may_write(a) &&
+		err = expiry_decide(t, t->now, office_may_write(a) &&
 		    !p->refused);
 		*more = err == EAGAIN && t->nchanges > 0;
 		return (*more ? t->err : err);
@@ -339,6 +348,7 @@ office_make_batch(struct authority *a)
 		}
 		decide_begin(&t, &a->j.maps, &batch, NEWS_CHANGES_MAX - changes,
 		    *a->desk->state_max);
+		t.now = office_time(a);
 		err = office_decide(a, &t, p, &more);
 		if (err == E2BIG && n > 0) {
 			decide_end(&t);

@@ -283,7 +283,7 @@ store_forget(struct store_call *c)
 static void
 store_claim_answer(struct store_answer *a, const struct redis_value *v)
 {
-	struct redis_value	 part[3];
+	struct redis_value	 part[4];
 
 	a->result = STORE_FAILED;
 	for (size_t i = 0; i < nitems(part); i++) {
@@ -295,6 +295,7 @@ store_claim_answer(struct store_answer *a, const struct redis_value *v)
 	}
 	a->epoch = strtoull(part[0].str, NULL, 10);
 	a->holder = strtoull(part[2].str, NULL, 10);
+	a->time = strtoull(part[3].str, NULL, 10);
 	if (a->epoch == 0 || a->epoch >= UINT64_MAX >> 11)
 		return;
 	if (strcmp(part[1].str, "taken") == 0)

@@ -66,6 +66,7 @@ struct store_answer {
 	enum store_result result;
 	uint64_t	 epoch;		/* take, claim: the new one; HELD: that one */
 	uint64_t	 holder;	/* HELD: whose, a replica */
+	uint64_t	 time;		/* claim: Redis' clock, in ms */
 	uint64_t	 seq;		/* take: the last batch in Redis */
 	struct redis_value values;
 };

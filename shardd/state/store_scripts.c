@@ -177,14 +177,16 @@ const char *const	 store_scripts[NSTORE_SCRIPTS] = {
 	 * none), what keys of shards of this node begin with, the highest epoch that is
 	 * known, seconds.  Whoever holds the epoch keeps it, unless that is who asks, or
 	 * dead, or its shard is not there any more; this node's own gateway says who of
-	 * this node it is. */
+	 * this node it is.  The answer ends with Redis' clock, in ms. */
 	[SCRIPT_CLAIM] =
+	"local t = redis.call('TIME')\n"
+	"local now = t[1] .. string.format('%03d', math.floor(t[2] / 1000))\n"
 	"local h = redis.call('HGET', KEYS[2], 'holder')\n"
 	"local shard, replica = string.match(h or '', '^(.*) (%d+)$')\n"
 	"if shard and h ~= ARGV[1] and replica ~= ARGV[2] and\n"
 	"    string.sub(shard, 1, #ARGV[3]) ~= ARGV[3] and\n"
 	"    redis.call('EXISTS', shard) == 1 then\n"
-	"  return {redis.call('HGET', KEYS[2], 'epoch') or '0', 'held', replica}\n"
+	"  return {redis.call('HGET', KEYS[2], 'epoch') or '0', 'held', replica, now}\n"
 	"end\n"
 	"local e = redis.call('INCR', KEYS[1])\n"
 	"if e <= tonumber(ARGV[4]) then\n"
@@ -197,7 +199,7 @@ const char *const	 store_scripts[NSTORE_SCRIPTS] = {
 	"  redis.call('EXPIRE', KEYS[1], ARGV[5])\n"
 	"  redis.call('EXPIRE', KEYS[2], ARGV[5])\n"
 	"end\n"
-	"return {string.format('%.0f', e), 'taken', '0'}\n",
+	"return {string.format('%.0f', e), 'taken', '0', now}\n",
 	/* who */
 	[SCRIPT_RELEASE] =
 	"if redis.call('HGET', KEYS[2], 'holder') == ARGV[1] then\n"

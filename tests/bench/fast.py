@@ -15,7 +15,22 @@ uid = random20
 limit = 100000
 out_max = 64M
 """
-# mode, connections, messages, bytes, at a time; what is counted
+GATES = """
+[listener gates]
+address = 127.0.0.1:%d
+app = events
+group = const:events
+uid = random20
+limit = 100000
+out_max = 64M
+dialect = 2
+app.psk_optional = yes
+"""
+UPLINK = """
+[worker]
+app.host = %s
+"""
+# mode, connections, messages, bytes, at a time; what is counted; how its server is set up
 RUNS = {
     "ack x1": ("ack", 1, 40000, 16, 1, "answer"),
     "ack x64": ("ack", 1, 400000, 16, 64, "answer"),
@@ -26,6 +41,11 @@ RUNS = {
     "room of 100": ("room", 101, 4000, 16, 1, "delivery"),
     "64 MiB to one": ("stream", 2, 4096, 65536, 1, "chunk of 64 KiB"),
     "64 MiB to 10": ("stream", 11, 1024, 65536, 1, "chunk of 64 KiB"),
+    "dialect 2: ack x1": ("ack", 1, 40000, 16, 1, "answer", "gates"),
+    "dialect 2: ack x64": ("ack", 1, 400000, 16, 64, "answer", "gates"),
+    "dialect 2: broadcast to 100": ("all", 101, 4000, 16, 1, "delivery", "gates"),
+    "uplink: broadcast to 100": ("all", 101, 4000, 16, 1, "delivery", "linked"),
+    "uplink: 64 KiB to one": ("all", 2, 2000, 65536, 4, "delivery", "linked"),
 }
 # The same over WebSocket: arguments of the load generator.
 WEBSOCKET = {
@@ -54,6 +74,58 @@ class Fast(servers.Kennel):
         return super().command(extra=LISTENER % self.port_fast, **kw)
 
 
+class Gates(Fast):
+    """The same for clients of @gatejs/cluster."""
+
+    def command(self, **kw):
+        self.port_fast = servers.free_port()
+        return servers.Kennel.command(self, extra=GATES % self.port_fast, **kw)
+
+
+class Far(Gates):
+    """One of two clusters, to which the other one dials."""
+
+    def command(self, **kw):
+        self.port_fast, self.port_link = servers.free_port(), servers.free_port()
+        gates = GATES.replace("[listener gates]", "[listener links]")
+        return servers.Kennel.command(self, extra=LISTENER % self.port_fast +
+                                      gates % self.port_link + UPLINK % "far", **kw)
+
+
+class Linked(Fast):
+    """Two clusters, an uplink between them."""
+
+    def __init__(self, build, where):
+        os.mkdir(f"{where}/far")
+        self.far = Far(build, f"{where}/far")
+        super().__init__(build, where)
+
+    def command(self, **kw):
+        self.port_fast = servers.free_port()
+        key = f"{self.far.directory}/key"
+        with open(key, "w") as f:
+            f.write("key")
+        return servers.Kennel.command(
+            self, extra=LISTENER % self.port_fast + UPLINK % "near" +
+            f"[uplink far]\naddress = 127.0.0.1:{self.far.port_link}\npsk_file = {key}\n",
+            **kw)
+
+    def wait(self):
+        self.far.wait()
+        super().wait()
+
+    def pids(self):
+        a, b = super().pids(), self.far.pids()
+        return {k: a[k] + b.get(k, []) for k in a}
+
+    def stop(self):
+        super().stop()
+        self.far.stop()
+
+
+KINDS = {None: Fast, "gates": Gates, "linked": Linked}
+
+
 class Npm(servers.Server):
     kind = "npm"
 
@@ -78,11 +150,14 @@ def cpu(pids):
 
 def measure(server, run, scale):
     """(microseconds of CPU for each, how many a second)"""
-    mode, conns, n, size, flight, _ = run
+    mode, conns, n, size, flight, _, *how = run
+    more = ["2"] if how == ["gates"] else \
+        ["1", str(server.far.port_fast)] if how == ["linked"] else []
     pids = [p for ps in server.pids().values() for p in ps]
     p = subprocess.Popen(
         [f"{server.build}/tests/bench/load_fast", str(server.port_fast), mode,
-         str(conns), str(max(int(n * scale), conns if mode == "ack" else flight)), str(size), str(flight)],
+         str(conns), str(max(int(n * scale), conns if mode == "ack" else flight)), str(size), str(flight),
+         *more],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         if p.stdout.readline() != "ready\n":
@@ -110,15 +185,15 @@ def websocket(pool, name, scale):
 
 
 def run(pool, build, directory, scale, report):
-    print(f"\nfast-tcp: {'':12} kennel us       /s   npm us       /s  npm/kennel"
+    print(f"\nfast-tcp: {'':20} kennel us       /s   npm us       /s  npm/kennel"
           "   websocket us  kennel/websocket", flush=True)
     why = Npm.missing(build)
     if why:
         report.missing("fast-tcp", why)
     for name, setup in RUNS.items():
-        figures, text = {}, f"  {name:20}"
-        for kind in (Fast, Npm):
-            if kind is Npm and why:
+        figures, text = {}, f"  {name:28}"
+        for kind in (KINDS[setup[6] if len(setup) > 6 else None], Npm):
+            if kind is Npm and (why or len(setup) > 6):
                 continue
             where = f"{directory}/fast-{kind.kind}-{time.monotonic_ns()}"
             os.mkdir(where)

@@ -22,6 +22,11 @@
  * --ape: messages are the arguments of calls as clients of api-ape make them: of
  * "/echo", whose answers are heard, or, with fan, of "/message", whose pushes are.
  *
+ * --sio: messages are events "m" of Socket.IO, whose server finds --path and its query in
+ * the query of its own address.
+ *
+ * --port may be several, with commas: connections go to each in turn.
+ *
  * In --path, %d stands for the connection's number and %g for its group's.
  * CPU time and memory are those of --pids, --gateway and --redis, each of them
  * a list.  Times are in microseconds, cpu_us for each message.
@@ -44,7 +49,8 @@
 #include "load.h"
 
 struct options	 opt = { .host = "127.0.0.1", .path = "/echo", .pids = "",
-		    .gateway = "", .redis = "", .port = 8080, .conns = 50,
+		    .gateway = "", .redis = "", .ports = { 8080 },
+		    .nports = 1, .conns = 50,
 		    .flight = 1, .groups = 1, .processes = 1,
 		    .messages = 100000, .size = 64 };
 struct shared	*shared;
@@ -318,6 +324,19 @@ check(void)
 		fail("nothing to do");
 }
 
+/* "812,813": each in turn. */
+static void
+ports(const char *text)
+{
+	const size_t	 max = sizeof(opt.ports) / sizeof(opt.ports[0]);
+
+	for (opt.nports = 0; text != NULL && opt.nports < max; text++) {
+		opt.ports[opt.nports++] = atoi(text);
+		if ((text = strchr(text, ',')) == NULL)
+			break;
+	}
+}
+
 static void
 options(int argc, char **argv)
 {
@@ -327,6 +346,7 @@ options(int argc, char **argv)
 		{ "mode", 1, NULL, 'm' }, { "conns", 1, NULL, 'c' },
 		{ "groups", 1, NULL, 'g' }, { "flight", 1, NULL, 'f' },
 		{ "messages", 1, NULL, 'n' }, { "size", 1, NULL, 's' }, { "ape", 0, NULL, 'e' },
+		{ "sio", 0, NULL, 'S' },
 		{ "processes", 1, NULL, 'j' }, { "pids", 1, NULL, 'P' },
 		{ "gateway", 1, NULL, 'G' }, { "redis", 1, NULL, 'R' },
 		{ NULL, 0, NULL, 0 }
@@ -336,7 +356,7 @@ options(int argc, char **argv)
 	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		switch (o) {
 		case 'h': opt.host = optarg; break;
-		case 'p': opt.port = atoi(optarg); break;
+		case 'p': ports(optarg); break;
 		case 'a': opt.path = optarg; break;
 		case 'A': opt.sender_path = optarg; break;
 		case 'c': opt.conns = (unsigned)atoi(optarg); break;
@@ -345,6 +365,7 @@ options(int argc, char **argv)
 		case 'n': opt.messages = strtoull(optarg, NULL, 10); break;
 		case 's': opt.size = strtoull(optarg, NULL, 10); break;
 		case 'e': opt.ape = 1; break;
+		case 'S': opt.sio = 1; break;
 		case 'j': opt.processes = (unsigned)atoi(optarg); break;
 		case 'P': opt.pids = optarg; break;
 		case 'G': opt.gateway = optarg; break;

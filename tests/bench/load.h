@@ -15,12 +15,14 @@ struct options {
 	const char	*host, *path;
 	const char	*sender_path;	/* or NULL; what it hears is not counted */
 	const char	*pids, *gateway, *redis;
-	int		 port;
+	int		 ports[16];	/* connections go to each in turn */
+	unsigned	 nports;
 	enum mode	 mode;
 	unsigned	 conns, flight, groups, processes;
 	uint64_t	 messages;
 	size_t		 size;		/* bytes; a message has no fewer than its head */
 	int		 ape;		/* messages are calls, and what these lead to */
+	int		 sio;		/* they are events of Socket.IO */
 };
 extern struct options	 opt;
 

@@ -128,61 +128,87 @@ frame_head(char *dst, int opcode, size_t len)
 	return (h + 4);
 }
 
-/* A call with this argument, which no other call is equal to. */
+/* A message with something before and behind. */
 static void
-conn_call(const char *head, size_t n)
+conn_wrap(const char *begin, const char *end, const char *head, size_t n)
 {
-	size_t	 len = n > opt.size ? n : opt.size, h, at;
-	char	 begin[64], end[64], *text;
-	struct timespec	 now;
-	int	 nbegin, nend;
+	size_t	 len = n > opt.size ? n : opt.size, h, at = strlen(begin);
+	char	*text;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	nbegin = sprintf(begin, "{\"type\":\"/%s\",\"data\":\"",
-	    opt.mode == FAN ? "message" : "echo");
-	nend = sprintf(end, "\",\"createdAt<!D>\":%llu}",
-	    (unsigned long long)now.tv_sec * 1000 +
-	    (unsigned long long)now.tv_nsec / 1000000);
-	h = frame_head(out + nout, 1, (size_t)nbegin + len + (size_t)nend);
+	h = frame_head(out + nout, 1, at + len + strlen(end));
 	text = out + nout + h;
-	memcpy(text, begin, (size_t)nbegin);
-	at = (size_t)nbegin;
+	memcpy(text, begin, at);
 	memcpy(text + at, padding, len > n ? len : 0);
 	memcpy(text + at, head, n);
-	memcpy(text + at + len, end, (size_t)nend);
-	len += at + (size_t)nend;
+	memcpy(text + at + len, end, strlen(end));
+	len += at + strlen(end);
 	for (size_t i = 0; i < len; i++)
 		text[i] ^= mask[i & 3];
 	nout += h + len;
 }
 
-void
-conn_subscribe(struct conn *c)
+/* A call with this argument, which no other call is equal to. */
+static void
+conn_call(const char *head, size_t n)
 {
-	static const char	 text[] = "{\"subscribe\":\"/message\"}";
-	char			 frame[14 + sizeof(text)];
-	size_t			 n = sizeof(text) - 1;
-	size_t			 h = frame_head(frame, 1, n);
+	char		 begin[64], end[64];
+	struct timespec	 now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	sprintf(begin, "{\"type\":\"/%s\",\"data\":\"",
+	    opt.mode == FAN ? "message" : "echo");
+	sprintf(end, "\",\"createdAt<!D>\":%llu}",
+	    (unsigned long long)now.tv_sec * 1000 +
+	    (unsigned long long)now.tv_nsec / 1000000);
+	conn_wrap(begin, end, head, n);
+}
+
+/* A short text, at once. */
+static void
+conn_text(struct conn *c, const char *text)
+{
+	char	 frame[14 + 64];
+	size_t	 n = strlen(text), h = frame_head(frame, 1, n);
 
 	for (size_t i = 0; i < n; i++)
 		frame[h + i] = (char)(text[i] ^ mask[i & 3]);
 	conn_write(c, frame, h + n);
 }
 
-/* What of a message of api-ape is ours, a text; 0: nothing is. */
-static size_t
-conn_data(const char **p, size_t len)
+void
+conn_subscribe(struct conn *c)
 {
-	static const char	 name[] = "\"data\":\"";
-	const char		*at = memmem(*p, len, name, sizeof(name) - 1);
-	const char		*end = *p + len, *quote;
+	conn_text(c, "{\"subscribe\":\"/message\"}");
+}
+
+/* What of a message is ours, a text behind that name; 0: nothing is. */
+static size_t
+conn_data(const char **p, size_t len, const char *name)
+{
+	const char	*at = memmem(*p, len, name, strlen(name));
+	const char	*end = *p + len, *quote;
 
 	if (at == NULL)
 		return (0);
-	at += sizeof(name) - 1;
+	at += strlen(name);
 	quote = memchr(at, '"', (size_t)(end - at));
 	*p = at;
 	return (quote == NULL ? 0 : (size_t)(quote - at));
+}
+
+/* What Socket.IO says of itself: whether text was that. */
+static int
+conn_sio(struct conn *c, const char *p, size_t len)
+{
+	if (len > 0 && p[0] == '0')		/* open */
+		conn_text(c, "40");
+	else if (len > 1 && memcmp(p, "40", 2) == 0)
+		job_up(c);
+	else if (len == 1 && p[0] == '2')	/* ping */
+		conn_text(c, "3");
+	else
+		return (0);
+	return (1);
 }
 
 void
@@ -200,6 +226,10 @@ conn_say(struct conn *c, const char *head, size_t n)
 	}
 	if (opt.ape) {
 		conn_call(head, n);
+		return;
+	}
+	if (opt.sio) {
+		conn_wrap("42[\"m\",\"", "\"]", head, n);
 		return;
 	}
 	if (raw) {
@@ -253,9 +283,10 @@ conn_frame(struct conn *c, int first, const char *p, size_t len)
 {
 	switch (first) {
 	case 0x81:
-		if (!opt.ape)
-			job_got(c, p, len);
-		else if ((len = conn_data(&p, len)) > 0)
+		if (opt.sio && conn_sio(c, p, len))
+			break;
+		if ((!opt.ape && !opt.sio) || (len = conn_data(&p, len, opt.sio ?
+		    "42[\"m\",\"" : "\"data\":\"")) > 0)
 			job_got(c, p, len);
 		break;
 	case 0x88:
@@ -351,7 +382,8 @@ conn_readable(struct conn *c)
 	n += (size_t)r;
 	in[n] = '\0';
 	if (!c->up && (at = conn_upgraded(c, in, n)) > 0) {
-		job_up(c);
+		if (!opt.sio)		/* there follows a greeting */
+			job_up(c);
 		if (!c->up)		/* and closed: perhaps another by now */
 			return;
 	}
@@ -401,12 +433,15 @@ conn_target(const struct conn *c, char *dst, size_t size)
 			    opt.sender_path : opt.path;
 	size_t		 n = 0;
 
+	if (opt.sio)
+		n = (size_t)sprintf(dst,
+		    "/socket.io/?EIO=4&transport=websocket&path=");
 	for (; *p != '\0' && n + 16 < size; p++)
 		if (p[0] == '%' && (p[1] == 'd' || p[1] == 'g'))
 			n += (size_t)sprintf(dst + n, "%u", *++p == 'd' ?
 			    c->number : c->number / (opt.conns / opt.groups));
 		else
-			dst[n++] = *p;
+			dst[n++] = opt.sio && *p == '?' ? '&' : *p;
 	dst[n] = '\0';
 }
 
@@ -427,7 +462,7 @@ conn_open(struct conn *c, unsigned number)
 	from.sin_addr.s_addr = htonl(0x7f000001 + number / 5000 % 250);
 	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one,
 	    sizeof(one));
-	to.sin_port = htons((uint16_t)opt.port);
+	to.sin_port = htons((uint16_t)opt.ports[number % opt.nports]);
 	inet_pton(AF_INET, opt.host, &to.sin_addr);
 	if (bind(c->fd, (struct sockaddr *)&from, sizeof(from)) == -1 ||
 	    connect(c->fd, (struct sockaddr *)&to, sizeof(to)) == -1)

@@ -1,7 +1,10 @@
 /*
  * A load generator for servers of fast-tcp, whose every answer is checked.
  *
- *	load_fast PORT MODE CONNS MESSAGES SIZE FLIGHT
+ *	load_fast PORT MODE CONNS MESSAGES SIZE FLIGHT [DIALECT [PORT2]]
+ *
+ * DIALECT 2: clients of @gatejs/cluster, of a listener that takes any proof.  PORT2: where all
+ * but the first one connect, to a server that is linked to the other.
  *
  * modes: ack	each connection keeps FLIGHT questions "echo" outstanding
  *	  all	the first one broadcasts, the others count; FLIGHT messages at once
@@ -28,6 +31,7 @@
 
 #define IN_MAX	(1 << 18)
 
+enum { AUTH_HMAC = 2, DOWNLINK = 4, AUTH_SEED = 101, MOVED = 98 };	/* dialect 2 */
 enum { REGISTER = 1, DATA = 2, TO_ROOM = 4, BROADCAST = 5, DATA_WITH_ACK = 6, ACK = 7,
     JOIN = 8, OPEN = 11, CHUNK = 12, CLOSE = 13, OPEN_TO_ROOM = 16 };
 
@@ -44,6 +48,8 @@ static struct peer	*peers;
 static size_t		 npeers, up, ended;
 static uint64_t		 done, messages;	/* answers, deliveries */
 static size_t		 size, flight;
+static int		 two;		/* dialect 2 */
+static size_t		 more;		/* bytes that a frame's head has there */
 static int		 ep;
 static char		*out;
 static size_t		 out_len, out_at;
@@ -72,19 +78,22 @@ get(const char *p)
 	    (uint32_t)b[3] << 24);
 }
 
-/* A frame into p, its data zeros but for the number seq.  Returns its length. */
+/* A frame into p, its data filled but for the number seq.  id 0: kind is as it stands in dialect
+ * 2.  Returns its length. */
 static size_t
 frame(char *p, int kind, const char *event, uint32_t id, uint32_t seq, size_t n,
     int type)
 {
 	size_t	 e = strlen(event);
-	char	*at = put(p, (uint32_t)(14 + e + n), 4);
+	char	*at = put(p, (uint32_t)(14 + more + e + n), 4);
 
-	*at++ = 1;
+	*at++ = two ? 2 : 1;
 	*at++ = 0;
 	*at++ = (char)type;
-	*at++ = (char)kind;
-	at = put(at, id, 4);
+	*at++ = (char)(two && id != 0 ? kind + MOVED : kind);
+	if (two)
+		at = put(at, 1, 2);	/* the policy, and no cells */
+	at = put(at, id == 0 ? 2 : id, 4);
 	at = put(at, (uint32_t)e, 2);
 	memcpy(at, event, e);
 	at = put(at + e, (uint32_t)n, 4);
@@ -128,19 +137,46 @@ ask(struct peer *c, size_t n)
 	write_all(c, out, len);
 }
 
+/* What a frame is, as dialect 1 has it. */
+static int
+kind_of(const char *f)
+{
+	int	 kind = (unsigned char)f[7];
+
+	if (!two)
+		return (kind);
+	return (kind == 1 ? AUTH_SEED : kind == 5 ? REGISTER : kind - MOVED);
+}
+
+/* c is a client; any proof is good. */
+static void
+prove(struct peer *c)
+{
+	char	 hello[256];
+	size_t	 len = frame(hello, AUTH_HMAC, "", 0, 0, 64, 1);
+
+	len += frame(hello + len, DOWNLINK, "", 0, 0, 0, 1);
+	write_all(c, hello, len);
+}
+
 /* A frame of c's whose head, and whose data but for a chunk's, is here. */
 static void
 take(struct peer *c, const char *f, size_t e)
 {
-	uint32_t	 seq = get(f + 14 + e) >= 4 ? get(f + 18 + e) : 0;
+	uint32_t	 seq, id = get(f + 8 + more);
 
-	switch (f[7]) {
+	f += more;			/* what follows the type stands there */
+	seq = get(f + 14 + e) >= 4 ? get(f + 18 + e) : 0;
+	switch (kind_of(f - more)) {
+	case AUTH_SEED:
+		prove(c);
+		break;
 	case REGISTER:
 		c->up = 1;
 		up++;
 		break;
 	case ACK:
-		if (get(f + 8) != c->got + 2 || seq != c->got + 1) {
+		if (id != c->got + 2 || seq != c->got + 1) {
 			fprintf(stderr, "answer %u, not %llu\n", seq,
 			    (unsigned long long)c->got + 1);
 			exit(1);
@@ -184,12 +220,12 @@ hear(struct peer *c)
 			at += whole;
 			continue;
 		}
-		if (c->len - at < 18)
+		if (c->len - at < 18 + more)
 			break;
-		e = get(c->in + at + 12) & 0xffff;
+		e = get(c->in + at + 12 + more) & 0xffff;
 		whole = get(c->in + at) + 4;
-		if (c->in[at + 7] == CHUNK) {
-			if (c->len - at < 18 + e)
+		if (kind_of(c->in + at) == CHUNK) {
+			if (c->len - at < 18 + more + e)
 				break;
 			take(c, c->in + at, e);
 			c->skip = whole;
@@ -216,15 +252,15 @@ turn(int ms)
 }
 
 static void
-open_all(uint16_t port)
+open_all(uint16_t first, uint16_t others)
 {
-	struct sockaddr_in	 sa = { .sin_family = AF_INET,
-				    .sin_port = htons(port) };
+	struct sockaddr_in	 sa = { .sin_family = AF_INET };
 	struct epoll_event	 ev = { .events = EPOLLIN };
 	int			 one = 1;
 
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	for (size_t i = 0; i < npeers; i++) {
+		sa.sin_port = htons(i == 0 ? first : others);
 		peers[i].in = malloc(IN_MAX);
 		peers[i].fd = socket(AF_INET, SOCK_STREAM, 0);
 		if (peers[i].in == NULL || peers[i].fd == -1 ||
@@ -261,6 +297,28 @@ run_ack(void)
 				ask(c, now);
 		}
 	}
+}
+
+/* All others hear the first one: the link between their servers is up. */
+static void
+meet(void)
+{
+	size_t		 len = frame(out, BROADCAST, "m", 9, 1, size, 2), n;
+	struct timespec	 from, now;
+
+	do {
+		write_all(&peers[0], out, len);
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		do {
+			turn(10);
+			for (size_t i = 1; i < npeers; i++)
+				peers[i].got = 0;	/* each is its first */
+			clock_gettime(CLOCK_MONOTONIC, &now);
+		} while (now.tv_sec - from.tv_sec < 2);
+		n = done;
+	} while (n == 0 || n % (npeers - 1) != 0);
+	for (size_t i = 1; i < npeers; i++)
+		peers[i].got = 0;
 }
 
 /* From one to all others, flight at a time. */
@@ -324,18 +382,20 @@ main(int argc, char **argv)
 	char		 line[16];
 	size_t		 len;
 
-	if (argc != 7)
+	if (argc < 7 || argc > 9)
 		return (2);
+	two = argc > 7 && atoi(argv[7]) == 2;
+	more = two ? 2 : 0;
 	mode = argv[2];
 	npeers = (size_t)atol(argv[3]);
 	messages = (uint64_t)atoll(argv[4]);
 	size = (size_t)atol(argv[5]);
 	flight = (size_t)atol(argv[6]);
-	out_len = flight * (size + 64) + 256;
+	out_len = flight * (size + 64) + 512;
 	if ((ep = epoll_create1(0)) == -1 || (out = malloc(out_len)) == NULL ||
 	    (peers = calloc(npeers, sizeof(*peers))) == NULL)
 		fail("no room");
-	open_all((uint16_t)atoi(argv[1]));
+	open_all((uint16_t)atoi(argv[1]), (uint16_t)atoi(argv[argc == 9 ? 8 : 1]));
 	for (size_t i = 1; strcmp(mode, "ack") != 0 && i < npeers; i++) {
 		len = frame(out, JOIN, "", 2, 0, 1, 1);
 		out[len - 1] = 'r';
@@ -346,6 +406,8 @@ main(int argc, char **argv)
 			turn(1000);
 		peers[i].got = 0;
 	}
+	if (argc == 9)
+		meet();
 	done = 0;
 	printf("ready\n");
 	fflush(stdout);

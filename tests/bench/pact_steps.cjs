@@ -2,7 +2,7 @@
  * What a step of a Pact room costs: counter steps a second in one room over all
  * shards, and the time from a step to the last of many subscribers.
  *
- *	node pact_steps.cjs steps|latency PORT NAME=PID[,PID] ...
+ *	node pact_steps.cjs steps|latency PORT[,PORT...] NAME=PID[,PID] ...
  *
  * The processes' CPU is read from /proc.  One process plays all clients, so its
  * own share is in the times.  Every value is checked: the sum, and that all
@@ -13,7 +13,9 @@ const fs = require('fs');
 const path = require('path');
 const WebSocket = require(path.join(__dirname, 'node_modules', 'ws'));
 
-const [what, port, ...groups] = process.argv.slice(2);
+const [what, ports, ...groups] = process.argv.slice(2);
+const port = ports.split(',');	// clients go to each in turn
+let turn = 0;
 const CLIENTS = 64, STEPS = 500, SUBSCRIBERS = 1000, ROUNDS = 200;
 
 function cpu(pids) {	// seconds
@@ -32,7 +34,7 @@ function used() {
 function open(room) {
 	return new Promise((resolve, reject) => {
 		const s = new WebSocket(
-		    `ws://127.0.0.1:${port}/websocket?room=${room}`,
+		    `ws://127.0.0.1:${port[turn++ % port.length]}/websocket?room=${room}`,
 		    { perMessageDeflate: false });
 		s.on('error', reject);
 		s.on('message', (text) => {

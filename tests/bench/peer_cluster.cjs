@@ -1,12 +1,12 @@
 // The benchmark's jobs on npm's ws with Node's cluster, one channel of Redis for
 // each user and each group, as people write it by hand.
 //
-//	peer_cluster.cjs PORT REDIS-SOCKET WORKERS
+//	peer_cluster.cjs PORT REDIS-SOCKET WORKERS	0: one process, one of several nodes
 const cluster = require("node:cluster"), http = require("node:http");
 
 const [port, path, workers] = process.argv.slice(2);
 
-if (cluster.isPrimary) {
+if (cluster.isPrimary && Number(workers) > 0) {
 	let listening = 0;
 	cluster.on("listening", () => ++listening === Number(workers) && console.log("ready"));
 	for (let i = 0; i < workers; i++)
@@ -72,5 +72,6 @@ async function worker() {
 			});
 		});
 	});
-	server.listen({ port: Number(port), host: "127.0.0.1", backlog: 4096 });
+	server.listen({ port: Number(port), host: "127.0.0.1", backlog: 4096 },
+		() => cluster.isPrimary && console.log("ready"));
 }

@@ -54,6 +54,13 @@ def two(**kennel):
             "node-cluster": dict(workers=2)}
 
 
+def several(nodes, conns):
+    """So many nodes of one process with one Redis, and one node of as many."""
+    return {"kennel": dict(shards=nodes, limit=math.ceil(conns / nodes)),
+            "kennel-nodes": dict(nodes=nodes),
+            "node-nodes": dict(nodes=nodes), "socket.io": dict(nodes=nodes)}
+
+
 ROWS = {row.name: row for row in (
     Row("connect", ["--mode", "connect"], one(), 16, 20000,
         many=True),
@@ -76,6 +83,13 @@ ROWS = {row.name: row for row in (
         many=True),
     Row("whisper-lookup", WHISPER, two(limit=51, redis="auto", extra=LOOKUP),
         102, 100000, many=True),
+    # The same over several nodes, beside one; a whisper's two ends are on two.
+    Row("fan-1000-nodes-2", FAN, several(2, 1001), 1001, 200),
+    Row("fan-1000-nodes-4", FAN, several(4, 1001), 1001, 200),
+    Row("whisper-nodes-2", [*WHISPER, "--flight", "64"], several(2, 102), 102,
+        200000, many=True),
+    Row("whisper-nodes-4", [*WHISPER, "--flight", "64"], several(4, 102), 102,
+        200000, many=True),
     Row("ape-call", [*APE, "--mode", "echo"], ape(), 50, 50000, many=True),
     Row("ape-call-64", [*APE, "--mode", "echo", "--flight", "64"], ape(), 50,
         200000, many=True),
@@ -90,6 +104,9 @@ ROWS = {row.name: row for row in (
 STEPS = {"steps": dict(shards=4, redis="auto", limit=20),
          "steps, no Redis": dict(shards=4, limit=20),
          "latency": dict(shards=4, redis="auto", limit=300)}
+STEPS_NODES = {"steps, one node": ("rooms", dict(shards=2, redis="auto", limit=40)),
+               "steps, 2 nodes": ("rooms-nodes", dict(nodes=2)),
+               "steps, 4 nodes": ("rooms-nodes", dict(nodes=4))}
 
 
 def crowd(conns, whispers):

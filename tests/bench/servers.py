@@ -135,7 +135,7 @@ class Kennel(Server):
     config = "bench.ini"
 
     def command(self, shards=1, redis="none", limit=None, extra="", raw=False,
-                ape=False):
+                ape=False, node=None):
         worker = "shardd/shardd" if ape else self.worker
         with open(f"{HERE}/{'ape.ini' if ape else self.config}") as f:
             text = f.read()
@@ -152,6 +152,7 @@ class Kennel(Server):
                 "--config", f"{self.directory}/bench.ini",
                 "--worker", f"{self.build}/{worker}",
                 *([] if raw else ["--listen", f"127.0.0.1:{self.port}"]),
+                *(["--node", node] if node else []),
                 "--shards", str(shards), "--max-shards", str(shards),
                 "--redis", redis, "--run-dir", self.run,
                 "--state-dir", f"{self.directory}/state"]
@@ -219,6 +220,18 @@ class NodeApe(Server):
         return ["node", f"{HERE}/peer_ape/server.cjs", str(self.port)]
 
 
+def start_redis(directory):
+    """One without a port, and its socket's path."""
+    path = f"{directory}/redis.sock"
+    redis = subprocess.Popen(
+        ["redis-server", "--port", "0", "--unixsocket", path, "--save",
+         "", "--dir", directory], stdout=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not os.path.exists(path) and time.monotonic() < end:
+        time.sleep(0.02)
+    return redis, path
+
+
 class NodeCluster(Server):
     kind = "node-cluster"
     ready_word = "ready"
@@ -231,13 +244,7 @@ class NodeCluster(Server):
             else "redis-server is not installed")
 
     def command(self, workers=2):
-        path = f"{self.directory}/redis.sock"
-        self.redis = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", path, "--save",
-             "", "--dir", self.directory], stdout=subprocess.DEVNULL)
-        end = time.monotonic() + 60
-        while not os.path.exists(path) and time.monotonic() < end:
-            time.sleep(0.02)
+        self.redis, path = start_redis(self.directory)
         return ["node", f"{HERE}/peer_cluster.cjs", str(self.port), path,
                 str(workers)]
 
@@ -297,6 +304,97 @@ class Nchan(Server):
         self.until(lambda: children(self.process.pid))
 
 
+class NodeOne(Server):
+    """A node of such a cluster."""
+    ready_word = "ready"
+
+    def command(self, path):
+        return ["node", f"{HERE}/peer_cluster.cjs", str(self.port), path, "0"]
+
+
+class SocketIoOne(Server):
+    ready_word = "ready"
+
+    def command(self, path):
+        return ["node", f"{HERE}/peer_sio.cjs", str(self.port), path]
+
+
+class Nodes:
+    """Several servers with one Redis; clients go to each in turn."""
+    load_args = ()
+
+    @classmethod
+    def missing(cls, build):
+        return None if shutil.which("redis-server") else \
+            "redis-server is not installed"
+
+    def __init__(self, build, directory, nodes=2, **options):
+        self.build = build
+        self.redis, self.path = start_redis(directory)
+        self.all = []
+        try:
+            for n in range(nodes):
+                below = f"{directory}/{n}"
+                os.mkdir(below)
+                self.all.append(self.one(below, n, **options))
+        except BaseException:
+            self.stop()
+            raise
+        self.port = ",".join(str(s.port) for s in self.all)
+
+    def pids(self):
+        found = {}
+        for s in self.all:
+            for key, pids in s.pids().items():
+                found.setdefault(key, []).extend(pids)
+        return {**found, "redis": [self.redis.pid]}
+
+    def stop(self):
+        for s in self.all:
+            s.stop()
+        self.redis.terminate()
+        self.redis.wait()
+
+
+class KennelNodes(Nodes):
+    kind = "kennel-nodes"
+    make = Kennel
+
+    def one(self, directory, n, **options):
+        return self.make(self.build, directory, redis=f"unix:{self.path}",
+                         node=f"n{n}", **options)
+
+
+class RoomsNodes(KennelNodes):
+    """The same, for rooms that remember."""
+    make = Rooms
+
+
+class NodeNodes(Nodes):
+    kind = "node-nodes"
+
+    @classmethod
+    def missing(cls, build):
+        return NodeCluster.missing(build)
+
+    def one(self, directory, n):
+        return NodeOne(self.build, directory, path=self.path)
+
+
+class SocketIo(Nodes):
+    """Socket.IO with its Redis adapter."""
+    kind = "socket.io"
+    load_args = ("--sio",)
+
+    @classmethod
+    def missing(cls, build):
+        return NodeCluster.missing(build) or not_installed("socket.io") or \
+            not_installed("@socket.io/redis-adapter")
+
+    def one(self, directory, n):
+        return SocketIoOne(self.build, directory, path=self.path)
+
+
 class Command(Server):
     """A program of the user's; its port is its last argument."""
 
@@ -306,10 +404,11 @@ class Command(Server):
 
 
 KINDS = {c.kind: c for c in (Floor, Kennel, Bun, NodeWs, NodeApe, NodeCluster,
-                             Nchan)}
+                             Nchan, KennelNodes, NodeNodes, SocketIo)}
 
 
-ALL = {**KINDS, "rooms": Rooms}     # Kennel again, for a row of its own
+# Kennel again, for rows of their own.
+ALL = {**KINDS, "rooms": Rooms, "rooms-nodes": RoomsNodes}
 
 
 class Pool:

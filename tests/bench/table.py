@@ -5,7 +5,7 @@ import subprocess
 
 from servers import NotStarted
 
-PEERS_NOT = ("floor", "kennel")
+PEERS_NOT = ("floor", "kennel", "kennel-nodes")
 
 
 class Wrong(Exception):

@@ -33,8 +33,8 @@ class Proxy:
         self.certificate()
         with open(os.path.join(SNIPPETS, self.snippet)) as f:
             text = f.read()
-        for old, new in (("127.0.0.1:8080", f"127.0.0.1:{backend}"),
-                         *self.own_changes(), *changes):
+        for old, new in (*self.backend_changes(backend), *self.own_changes(),
+                         *changes):
             assert old in text, f"{self.snippet} has no {old!r}"
             text = text.replace(old, new)
         self.config = os.path.join(self.dir, "config")
@@ -49,6 +49,9 @@ class Proxy:
         except AssertionError:
             self.__exit__()
             raise
+
+    def backend_changes(self, backend):
+        return (("127.0.0.1:8080", f"127.0.0.1:{backend}"),)
 
     def certificate(self):
         """Self-signed: site.crt, site.key, and both in site.pem."""
@@ -115,6 +118,28 @@ class Haproxy(Proxy):
 
     def command(self):
         return [program("haproxy"), "-W", "-db", "-f", self.config]
+
+
+class Balancer(Haproxy):
+    """
+    Balancer({name: (port, admin's port)}) before the nodes of deploy/cluster, with that
+    file; as a Kennel, its address is a new connection.
+    """
+    snippet = os.path.join("..", "cluster", "haproxy.cfg")
+
+    def backend_changes(self, nodes):
+        return [(f"server {name} {name}:8080",
+                 f"server {name} 127.0.0.1:{port} port {admin}")
+                for name, (port, admin) in nodes.items()]
+
+    def own_changes(self):
+        return ((":8443", f"127.0.0.1:{self.port}"),
+                ("/var/lib/haproxy/site.pem", self.dir + "/site.pem"),
+                ("fd-hard-limit 100000", "maxconn 200"))
+
+    @property
+    def address(self):
+        return self.connect()
 
 
 class Nginx(Proxy):

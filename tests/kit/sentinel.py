@@ -70,13 +70,13 @@ class Sentinel:
 class Watched:
     """So many of both, and ready for a fail-over."""
 
-    def __init__(self, password=None, servers=3, sentinels=3):
+    def __init__(self, password=None, servers=3, sentinels=3, more=()):
         self.auth = ("default", password) if password else None
         self.servers = [redis.Server(kennel.Ports.take())
                         for _ in range(servers)]
         first = self.servers[0]
         for s in self.servers:
-            s.args = ["--repl-diskless-sync-delay", "0"]
+            s.args = ["--repl-diskless-sync-delay", "0", *more]
             if password:
                 s.args += ["--requirepass", password, "--masterauth", password]
             if s is not first:

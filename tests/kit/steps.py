@@ -48,6 +48,11 @@ def is_thinned(some, whole):
     assert all(v in rest for v in some), "not in this order"
 
 
+def without_repeats(values):
+    """Who is told the state again hears the same value again."""
+    return [v for i, v in enumerate(values) if i == 0 or v != values[i - 1]]
+
+
 class Counting:
     """
     People who count and listen until finish(), each in a thread of its own;
@@ -155,6 +160,8 @@ class Counting:
         except AssertionError:
             raise AssertionError("\n".join(map(self.account, here))) from None
         finally:
+            if reset:
+                self.seen = {p: without_repeats(s) for p, s in self.seen.items()}
             whole = max((self.seen[p] for p in here), key=len)
             for p, seen in self.seen.items():
                 (is_thinned if reset else is_part)(seen, whole)

@@ -12,9 +12,12 @@ from kit import kennel as kits
 from kit import redis, wait
 from kit.chat import Chat
 from kit.networks import Lan
+from kit.pact import Pact, settle
+from kit.sentinel import Watched
+from kit.steps import Counting
 from kit.talk import Talk
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="root makes networks")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root makes networks")
 
 
 class Cluster:
@@ -90,6 +93,7 @@ def halves(people):
             for p in half for o in half]
 
 
+@needs_root
 def test_a_node_is_cut_off_for_3_s(cluster):
     """Nobody is judged, and nothing is lost: TCP has kept it."""
     c = cluster()
@@ -105,6 +109,7 @@ def test_a_node_is_cut_off_for_3_s(cluster):
         assert "is dead" not in k.log()
 
 
+@needs_root
 def test_a_node_is_cut_off_for_30_s(cluster):
     """It is judged dead by the other, judges nobody, and comes back."""
     c = cluster()
@@ -120,6 +125,7 @@ def test_a_node_is_cut_off_for_30_s(cluster):
     assert "is dead" not in c.nodes[1].log()
 
 
+@needs_root
 def test_a_node_is_killed(cluster):
     c = cluster()
     people = c.people(4)
@@ -134,6 +140,7 @@ def test_a_node_is_killed(cluster):
     c.nodes[1].destroy()
 
 
+@needs_root
 def test_redis_is_killed(cluster):
     c = cluster()
     people = c.people(4)
@@ -148,6 +155,7 @@ def test_redis_is_killed(cluster):
         assert "is dead" not in k.log()
 
 
+@needs_root
 def test_redis_is_paused_for_10_s(cluster):
     c = cluster()
     people = c.people(4)
@@ -163,6 +171,7 @@ def test_redis_is_paused_for_10_s(cluster):
         assert "is dead" not in k.log()
 
 
+@needs_root
 def test_redis_forgets_all(cluster):
     c = cluster()
     people = c.people(4)
@@ -176,6 +185,7 @@ def test_redis_forgets_all(cluster):
         assert "is dead" not in k.log()
 
 
+@needs_root
 def test_a_subscriber_that_is_too_slow_for_redis(cluster):
     """Redis drops it; what was lost is told, and all meet afresh."""
     c = cluster("--client-output-buffer-limit", "pubsub", "64kb", "32kb", "1")
@@ -203,3 +213,35 @@ def test_a_subscriber_that_is_too_slow_for_redis(cluster):
         print("heard again after", t.more(t.all()))
         assert c.afresh() > before
         t.finish(halves(people))
+
+
+def test_redis_fails_over(start):
+    """
+    By Sentinel, while people talk and count; the master takes writes only with a replica
+    (min-replicas-to-write), so what was announced is with the next one.
+    """
+    w = Watched(more=("--min-replicas-to-write", "1"))
+    try:
+        nodes = [start("--node", name, redis=w.url(), limit=2,
+                       config="[worker]\nstore_replicas = 1\n")
+                 for name in ("one", "two")]
+        people = [Chat(nodes[i % 2], "g", f"u{i}") for i in range(4)]
+        rooms = [Pact(nodes[i % 2], "r") for i in range(4)]
+        settle(*rooms)
+        with Talk(people) as t, Counting(rooms) as c:
+            t.more(t.all())
+            c.more(50)
+            former = w.servers[0]
+            former.stop()
+            announced = max(seen[-1] for seen in c.seen.values())
+            t.more(halves(people), 20)          # within a node nothing is missing
+            new = wait.until(lambda: w.successor(former), 60, "a new master")
+            assert int(w.hash(new, "kennel:store:r:pact:counters")["x"]) >= announced
+            print("heard again after", t.more(t.all(), 20, 90))
+            c.more(100, 60)
+            t.finish(halves(people))
+            c.finish(reset=True)
+        for k in nodes:
+            assert "is dead" not in k.log()
+    finally:
+        w.remove()

@@ -8,9 +8,6 @@ import pytest
 from kit import kennel as kits
 from kit import metrics, redis, wait
 from kit.chat import Chat, settle
-from kit.pact import Pact
-from kit.wire import Closed
-from kit.ws import Ended, Refused
 
 KEY = "0123456789abcdef0123"
 
@@ -180,47 +177,3 @@ def test_the_files_of_deploy_cluster_are_right(tmp_path):
                             os.path.join(there, "haproxy.cfg")],
                            capture_output=True, text=True)
         assert "unknown keyword" not in p.stderr + p.stdout, p.stderr
-
-
-def test_a_rolling_restart_loses_no_confirmed_step(start, url):
-    """People count through whichever node takes them, while each is made again."""
-    config = "[gateway]\nleave_pause = 1s\ndrain = 3s\n"
-    nodes = [start("--node", n, redis=url, config=config, limit=2)
-             for n in ("one", "two")]
-    done = {"n": 0}
-    over = threading.Event()
-
-    def person(i):
-        """Comes back to whoever is ready; a step counts when it is heard."""
-        while not over.is_set():
-            for k in nodes:
-                try:
-                    with Pact(k, "r") as p:
-                        p.subscribe(f"counter:c{i}")
-                        while not over.is_set():
-                            p.count(f"c{i}", 1)
-                            p.until("counter")
-                            done[i] = done.get(i, 0) + 1
-                            over.wait(0.02)
-                except (OSError, Ended, Closed, Refused, AssertionError):
-                    over.wait(0.05)
-    people = [threading.Thread(target=person, args=(i,), daemon=True)
-              for i in range(4)]
-    for t in people:
-        t.start()
-    wait.until(lambda: len(done) == 5, 30, "all count")
-    for k in nodes:
-        assert k.term(40) == 0
-        mark = dict(done)
-        wait.until(lambda: all(done[i] > mark[i] + 10 for i in range(4)), 40,
-                   "the other node takes them")
-        k.start()
-        mark = dict(done)
-        wait.until(lambda: all(done[i] > mark[i] + 10 for i in range(4)), 40)
-    over.set()
-    for t in people:
-        t.join(30)
-    with redis.Redis(url[len("unix:"):]) as r:
-        for i in range(4):
-            kept = int(r("HGET", "kennel:store:r:pact:counters", f"c{i}"))
-            assert kept >= done[i], "what was heard is kept"

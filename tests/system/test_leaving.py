@@ -1,5 +1,6 @@
 """SIGTERM: everybody is told, and nothing is left behind."""
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -79,6 +80,41 @@ def test_hundreds_leave_in_time(start):
     t.join()
     assert codes == [1001] * 300
     k.stop()
+
+
+@pytest.mark.parametrize("most", [5000, 800, 0])
+def test_each_client_is_told_its_own_time_to_come_back(start, most):
+    """In the close of a WebSocket, and where a stream of events has a place for it."""
+    k = start(shards=2, config=f"[gateway]\ndrain = 2s\n[worker]\n"
+                               f"come_back = {most}ms\n", limit=100)
+    cs = [WebSocket(k.address) for _ in range(40)]
+    with Http(k.address) as stream:
+        stream.write(b"GET /lobby/g/events?u=s HTTP/1.1\r\nHost: h\r\n"
+                     b"Accept: text/event-stream\r\n\r\n")
+        stream.read_until(b"\r\n\r\n")
+        k.process.terminate()
+        told = []
+        for c in cs:
+            with pytest.raises(Ended) as e:
+                while True:
+                    c.recv()
+            assert e.value.code == 1001
+            told.append(re.fullmatch("The server is shutting down[.](?: Come back "
+                                     "in ([0-9]+) ms[.])?",
+                                     e.value.reason.decode())[1])
+            c.close()
+        event = stream.read_until(b"The server is shutting down.").decode()
+        retry = re.search("^retry: ([0-9]+)$", event, re.M)
+    if most == 0:
+        assert set(told) == {None} and retry is None
+    else:
+        times = [int(t) for t in told]
+        assert all(1 <= t <= most for t in times + [int(retry[1])])
+        assert len(set(times)) > 20, "each has its own"
+        assert max(times) > most / 2 > min(times)
+    assert k.process.wait(wait.limit(20)) == 0
+    k.check_gone()
+    k.remove()
 
 
 def test_http_is_finished(start, installed):

@@ -207,7 +207,7 @@ def test_full_disk_under_redis(tiny, start):
 def test_full_run_directory(tiny, start):
     """A shard that dies comes back when there is room for its files."""
     run = tiny("run", "size=1m,nr_inodes=64")
-    k = start(shards=2, run=str(run))
+    k = start(shards=2, run=str(run), cover=False)
     people = crowd(k, "g", "abc")
     filler = fill(run, empty=True)
     pid = k.shard(0)["pid"]
