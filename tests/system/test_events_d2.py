@@ -143,7 +143,8 @@ def test_what_is_no_handshake_is_closed(gates, which):
     """35, 36: and nothing was said to those who are there."""
     with gates.gate() as there, gates.gate(register=False) as a:
         seed = a.seed()
-        a.write(wrongs(seed)[which])
+        # One that is taken for right would be a client with what follows.
+        a.write(wrongs(seed)[which] + frame2(DOWNLINK, ident=3))
         try:
             assert a.recv() is None
         except ConnectionError:

@@ -105,13 +105,14 @@ def test_a_flood_waits_for_a_peer_that_does_not_read(start, tmp_path, peers, sha
     flood = Flood(l2, ["h3"])
     flood.stalled()
     grown = rss(k.kennel) - before
-    assert grown < FLAT, f"{grown >> 20} MiB more"
+    # (A sanitizer keeps 256 MiB of what was freed in each process.)
+    assert wait.SANITIZED or grown < FLAT, f"{grown >> 20} MiB more"
     # What is said the other way is not held up.
     h3.reading.set()
     wait.until(lambda: len(h3.got) == MANY, 120)
     assert numbers(h3) == list(range(MANY))
     grown = rss(k.kennel) - before
-    assert grown < FLAT, f"{grown >> 20} MiB more"
+    assert wait.SANITIZED or grown < FLAT, f"{grown >> 20} MiB more"
     flood.join(wait.limit(10))
     assert not flood.is_alive() and flood.error is None
     assert h2.errors == h3.errors == []
@@ -162,7 +163,7 @@ def test_a_flood_waits_for_a_process_that_hangs(start, tmp_path, peers, dialled)
         grown = rss(k.kennel) - before
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert grown < FLAT, f"{grown >> 20} MiB more"
+    assert wait.SANITIZED or grown < FLAT, f"{grown >> 20} MiB more"
     for r in readers:
         r.join(wait.limit(120))
     for p in people:
