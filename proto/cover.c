@@ -334,7 +334,7 @@ cover_state(uint32_t slot, struct slice state)
 }
 
 int
-cover_keep(uint32_t slot, struct slice data, uint32_t version)
+cover_checkpoint(uint32_t slot, struct slice data, uint32_t version)
 {
 	struct cover_extra	*x;
 	uint32_t		 other;

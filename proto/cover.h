@@ -107,7 +107,7 @@ void	 cover_strikes(uint32_t slot, uint8_t n);
 int	 cover_topics(uint32_t slot, struct slice topics);
 int	 cover_state(uint32_t slot, struct slice state);
 /* Its application's checkpoint; of these there is always a whole one. */
-int	 cover_keep(uint32_t slot, struct slice data, uint32_t version);
+int	 cover_checkpoint(uint32_t slot, struct slice data, uint32_t version);
 /* That checkpoint, until the next of them. */
 struct slice cover_kept(uint32_t slot);
 /* The block that names an application's group, which may be empty; 0: no memory. */

@@ -3,7 +3,9 @@
 #include <sys/pidfd.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/sock.h"
+#include "proto/capsule.h"
 #include "proto/channel.h"
 #include "proto/uids.h"
 #include "shardd/client/clients.h"
@@ -26,6 +29,7 @@
 #include "shardd/parked.h"
 #include "shardd/peers/bus.h"
 #include "shardd/session/parting.h"
+#include "shardd/session/resuming.h"
 #include "shardd/session/session.h"
 #include "shardd/state/authority.h"
 #include "shardd/worker.h"
@@ -263,11 +267,113 @@ orders_lost(struct worker *w, struct order_in *o)
 
 /* ---- connections ---- */
 
+/* Say that a capsule is not taken, and why. */
+static int
+orders_refuse(struct worker *w, const struct ctl *a, enum close_why why,
+    const char *text)
+{
+	struct ctl	 m = { .type = CTL_REFUSED, .id = a->id, .why = why,
+			    .replica = a->replica, .text = slice_str(text) };
+
+	log_debug("order adopt id=%llx refused: %s",
+	    (unsigned long long)a->id, text);
+	worker_tell(w, &m);
+	return (0);
+}
+
+/* The record, in the message or in a memfd; *mapped is to be freed. */
+static struct slice
+orders_record(struct order_in *o, void **mapped)
+{
+	struct slice	 s = o->m->value;
+
+	*mapped = NULL;
+	if ((o->m->flags & CTL_F_MEMFD) == 0)
+		return (s);
+	if ((*mapped = capsule_map(o->fds[1], &s.len)) == NULL)
+		s.len = 0;
+	s.data = *mapped;
+	return (s);
+}
+
+/* Is that what a gateway hands over: a new connection, or one whose shard has died? */
+static int
+orders_takes(const struct capsule *cap)
+{
+	if (cap->bits & CAPSULE_B_RESUMED)
+		return (cap->protocol != CAPSULE_HTTP && cap->early.len == 0 &&
+		    cap->owed.len == 0);
+	return (cap->protocol == CAPSULE_HTTP || cap->protocol == CAPSULE_RAW);
+}
+
+/* The connection in a capsule, PARKED; NULL, and why not. */
+static struct conn *
+orders_unpack(struct worker *w, struct order_in *o, int *resumed,
+    const char **why)
+{
+	struct capsule		 cap;
+	struct replica		*r = NULL;
+	const struct kennel_app	*app;
+	struct conn		*c = NULL;
+	struct slice		 record;
+	void			*mapped;
+
+	record = orders_record(o, &mapped);
+	*why = "not a capsule";
+	if (capsule_decode(&cap, record.data, record.len) == -1 ||
+	    !orders_takes(&cap) || cap.id != o->m->id)
+		goto out;
+	*why = "no such application";
+	if ((app = applications_find(&w->sessions.apps, cap.app)) == NULL)
+		goto out;
+	*why = "its application serves no raw connections";
+	if (cap.protocol == CAPSULE_RAW && app->ondata == NULL)
+		goto out;
+	*why = "no such replica";
+	if (cap.replica != 0 && (r = group_find(&w->groups, cap.replica)) == NULL)
+		goto out;
+	*resumed = (cap.bits & CAPSULE_B_RESUMED) != 0;
+	if (*resumed && (*why = resuming_hinders(app, &cap)) != NULL)
+		goto out;
+	*why = "no memory";
+	c = (*resumed ? resuming_adopt : session_adopt)(&w->sessions, &cap,
+	    app, r, o->fds[0]);
+	if (c != NULL)
+		o->fds[0] = -1;
+out:
+	free(mapped);
+	return (c);
+}
+
 /* ADOPT: a connection is handed over. */
 static int
 orders_adopt(struct worker *w, struct order_in *o)
 {
-	return (parked_adopt(w, o->m, o->fds, o->cut));
+	struct ctl	 m = { .type = CTL_ADOPTED, .id = o->m->id,
+			    .replica = o->m->replica };
+	struct parked	*p;
+	struct conn	*c;
+	const char	*why;
+	int		 resumed;
+
+	if (o->cut)
+		return (orders_refuse(w, o->m, CLOSE_NO_MEMORY,
+		    "out of descriptors"));
+	if (parked_late(o->m->time))
+		return (orders_refuse(w, o->m, CLOSE_LOST, "too late"));
+	if (w->draining)
+		return (orders_refuse(w, o->m, CLOSE_GOING, "leaving"));
+	if ((c = orders_unpack(w, o, &resumed, &why)) == NULL)
+		return (orders_refuse(w, o->m, CLOSE_LOST, why));
+	if ((p = parked_new(c, resumed, o->m->time)) == NULL)
+		return (orders_refuse(w, o->m, CLOSE_NO_MEMORY,
+		    "no memory"));
+	if (worker_tell(w, &m) == -1) {
+		parked_drop(p);
+		return (-1);
+	}
+	parked_add(&w->parked, p, control_queued(w->gate.control));
+	return (0);
 }
 
 /* ADOPTED: a connection that went home is the gateway's. */
@@ -431,7 +537,7 @@ orders_packet_cb(struct control *c, void *arg)
 	if (list_empty(&w->parked))
 		return;
 	control_flush(c);
-	parked_begin(w, control_sent(c));
+	parked_begin(&w->parked, &w->gate, control_sent(c));
 }
 
 /* More was sent, after the kernel had been full. */
@@ -440,7 +546,7 @@ orders_sent_cb(struct control *c, void *arg)
 {
 	struct worker	*w = arg;
 
-	parked_begin(w, control_sent(c));
+	parked_begin(&w->parked, &w->gate, control_sent(c));
 	lending_go_on(&w->lending);
 }
 
@@ -457,7 +563,7 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 	control_free(c);
 	w->orphan_since = clock_ms();
 	w->ready_since = 0;
-	parked_orphans(w);
+	parked_orphaned(&w->parked, &w->gate, w->gateway_pidfd);
 	parting_all(&w->sessions);
 	journeys_orphaned(&w->journeys);
 	/* Who leaves says so to the next gateway, too. */

@@ -188,7 +188,7 @@ start_end(struct worker *w)
 
 	budget_set(0);			/* nobody has to wait for us */
 	stuck = work_end();
-	parked_drop(w);
+	parked_drop_all(&w->parked);
 	journeys_clear(&w->journeys);
 	outgoing_end(&w->sessions);
 	clients_end(&w->sessions.clients);	/* not fast enough */

@@ -273,5 +273,5 @@ kennel_checkpoint(struct kennel_socket *s, const void *data, size_t len)
 	errno = ENOTSUP;
 	if (c->slot == 0)
 		return (-1);
-	return (cover_keep(c->slot, slice_of(data, len), c->app->moves));
+	return (cover_checkpoint(c->slot, slice_of(data, len), c->app->moves));
 }

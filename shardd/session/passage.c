@@ -235,7 +235,7 @@ passage_begin(struct conn *c, const struct capsule *cap,
 	if (c->replica != NULL)
 		passage_topics(c, cap->topics);
 	member_cover(c, cap->topics);
-	cover_keep(c->slot, cap->kept, cap->blob_version);
+	cover_checkpoint(c->slot, cap->kept, cap->blob_version);
 	if (u != NULL)
 		shelf_each(c->replica->shelf, u, cap->marks, cap->nmarks,
 		    cap->news_pos, passage_missed_cb, c);

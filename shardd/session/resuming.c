@@ -76,7 +76,7 @@ resuming_adopt(struct sessions *s, const struct capsule *cap,
 	}
 	/* Whoever has it next knows as much of it as we do. */
 	member_cover(c, cap->topics);
-	cover_keep(c->slot, cap->blob, cap->blob_version);
+	cover_checkpoint(c->slot, cap->blob, cap->blob_version);
 	list_init(&w->wait.at);
 	w->conn = c;
 	w->protocol = c->protocol;

@@ -90,7 +90,7 @@ START_TEST(a_connection_is_read_as_it_was_written)
 	ck_assert_uint_ne(slot = cover_add(&cap, place, 0), 0);
 	ck_assert_int_eq(cover_topics(slot, slice_of("t\0uu", 5)), 0);
 	ck_assert_int_eq(cover_state(slot, slice_str("state")), 0);
-	ck_assert_int_eq(cover_keep(slot, slice_str("kept"), 3), 0);
+	ck_assert_int_eq(cover_checkpoint(slot, slice_str("kept"), 3), 0);
 	l = look();
 	ck_assert_uint_eq(cover_look_count(l), 1);
 	ck_assert_int_eq(cover_look_find(l, 42, &c), 0);
@@ -217,17 +217,17 @@ START_TEST(the_last_checkpoint_is_the_one)
 		size_t	 n = (size_t)i * 37 % sizeof(text);
 
 		memset(text, 'a' + i % 26, n);
-		ck_assert_int_eq(cover_keep(slot, slice_of(text, n), 1), 0);
+		ck_assert_int_eq(cover_checkpoint(slot, slice_of(text, n), 1), 0);
 		kept_is(5, slice_of(text, n));
 	}
 	/* It takes no more room for being written often. */
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	for (int i = 0; i < 50000; i++)
-		ck_assert_int_eq(cover_keep(slot, slice_of(text,
+		ck_assert_int_eq(cover_checkpoint(slot, slice_of(text,
 		    (size_t)i * 37 % sizeof(text)), 1), 0);
 	ck_assert_int_eq(fstat(fd, &later), 0);
 	ck_assert_int_eq(st.st_size, later.st_size);
-	ck_assert_int_eq(cover_keep(slot, slice_of(NULL, 0), 1), 0);
+	ck_assert_int_eq(cover_checkpoint(slot, slice_of(NULL, 0), 1), 0);
 	kept_is(5, slice_of(NULL, 0));
 }
 END_TEST
@@ -292,7 +292,7 @@ START_TEST(without_a_page_nothing_is_covered)
 	cover_bits(0, COVER_B_IN, 1);
 	cover_strikes(0, 1);
 	ck_assert_int_eq(cover_topics(0, slice_str("t")), 0);
-	ck_assert_int_eq(cover_keep(0, slice_str("t"), 1), 0);
+	ck_assert_int_eq(cover_checkpoint(0, slice_str("t"), 1), 0);
 	cover_reading(0);
 	cover_writing(0);
 	cover_written();
@@ -350,7 +350,7 @@ START_TEST(any_bytes_are_refused_or_within_bounds)
 		fill(&cap, id);
 		slot = cover_add(&cap, place, 0);
 		cover_topics(slot, slice_str("topic"));
-		cover_keep(slot, slice_str("kept"), 1);
+		cover_checkpoint(slot, slice_str("kept"), 1);
 	}
 	for (size_t k = 0; k < 4; k++)
 		ck_assert_int_eq(pread(fd, good[k], len[k], (off_t)from[k]),
