@@ -2,6 +2,7 @@
 Files between servers: by HTTP between their admin listeners, which a common key opens.
 Numbers are those of the checklist in the specification.
 """
+import glob
 import hashlib
 import hmac
 import os
@@ -179,6 +180,36 @@ def test_many_at_once_and_an_id_of_second_use(two):
         for t in threads:
             t.join()
         assert got == [data] * 12
+    a.close(), b.close()
+
+
+def files(k):
+    """Descriptors of files in the memory of its processes."""
+    n = 0
+    for pid in k.pids():
+        for fd in glob.glob(f"/proc/{pid}/fd/*"):
+            try:
+                n += os.readlink(fd).startswith("/memfd:ape")
+            except OSError:
+                pass
+    return n
+
+
+def test_nothing_stays_of_what_was_brought(two):
+    """Nor of what was cut, or was asked for by who has gone."""
+    one, other = two
+    a, b, id, data = Ape(one, cookie=COOKIE), Ape(other), fresh(), os.urandom(1 << 20)
+    announce(a, id)
+    heard(b, id)
+    assert put(one, f"_share/{id}", data, cookie=COOKIE).status == 200
+    before = files(other)
+    for i in range(20):
+        c, _ = getter(other, id)
+        if i % 2:
+            assert ask(other, "GET", id).body == data
+            c.read(len(data))
+        c.close()
+    wait.until(lambda: files(other) <= before, 30, "they are gone")
     a.close(), b.close()
 
 
