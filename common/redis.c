@@ -1,9 +1,7 @@
 /*
- * One Redis server: two connections, one for commands and one for channels,
- * that stand and fall together.
- *
- * Answers are matched with a list of what is owed, any callback may free all, and a
- * server that talks nonsense loses its connection.
+ * One Redis server: two connections, one for commands and one for channels, that stand and
+ * fall together.  Answers are matched with a list of what is owed, any callback may free
+ * all, and a server that talks nonsense loses its connection.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -333,10 +331,8 @@ redis_counted(const struct redis_side *c, const struct redis_cmd *cmd,
 
 	if (cmd->greet != GREET_NONE || cmd->late)
 		return;
-	if (v->kind == REDIS_ERROR)
-		n->errors++;
-	else
-		n->ok++;
+	n->errors += v->kind == REDIS_ERROR;
+	n->ok += v->kind != REDIS_ERROR;
 	histogram_add(n->seconds, c->conn.heard_ns - cmd->began);
 }
 
@@ -665,6 +661,12 @@ redis_free(struct redis *r)
 		event_free(r->dial);
 	redis_url_clear(&r->url);
 	redis_leave(r);
+}
+
+void
+redis_flush(struct redis *r, unsigned ms)
+{
+	redis_conn_flush(&r->commands.conn, r->up ? ms : 0);
 }
 
 void

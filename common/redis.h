@@ -46,6 +46,9 @@ struct redis *redis_new(struct event_base *base, const char *url,
 /* Cancels everything: what is outstanding is called back with ECANCELED before
  * it returns, and nothing afterwards. */
 void	 redis_free(struct redis *r);
+/* Before redis_free(), outside the loop: send what is queued, for at most ms.  Nobody
+ * hears the answers. */
+void	 redis_flush(struct redis *r, unsigned ms);
 int	 redis_up(const struct redis *r);
 /* Is the server down, and was to come up tried in vain? */
 int	 redis_failed(const struct redis *r);

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -216,4 +217,18 @@ redis_conn_write_cb(evutil_socket_t fd, short what, void *arg)
 		event_add(c->ev_write, NULL);
 	else if (c->out.cap > 1 << 16)
 		buf_clear(&c->out);
+}
+
+void
+redis_conn_flush(struct redis_conn *c, unsigned ms)
+{
+	uint64_t	 now, end = clock_ms() + ms;
+	struct pollfd	 pfd = { .events = POLLOUT };
+
+	while (c->fd != -1 && c->out.len > 0 && !c->stuck &&
+	    (now = clock_ms()) < end) {
+		pfd.fd = c->fd;
+		if (poll(&pfd, 1, (int)(end - now)) == 1)
+			redis_conn_write_cb(c->fd, EV_WRITE, c);
+	}
 }

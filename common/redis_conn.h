@@ -58,5 +58,7 @@ int	 redis_conn_shaking(const struct redis_conn *c);
  * 0, or -1 without memory. */
 int	 redis_conn_write(struct redis_conn *c, int argc,
 	    const char *const *argv, const size_t *argvlen);
+/* Send what waits, at once, for at most ms: for who ends the connection behind it. */
+void	 redis_conn_flush(struct redis_conn *c, unsigned ms);
 
 #endif

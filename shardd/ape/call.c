@@ -282,7 +282,8 @@ call_run(struct ape_call *c)
 /* The call is one: it goes to its controller, or is refused. */
 static void
 call_serve(struct ape_call *c, struct ape_client *client,
-    const struct jss *root, const struct jss *type, struct slice text)
+    const struct jss *root, const struct jss *type, struct slice text,
+    uint64_t recent)
 {
 	const struct slice	 none = { NULL, 0 };
 	struct slice		 name = call_name(type);
@@ -301,8 +302,8 @@ call_serve(struct ape_call *c, struct ape_client *client,
 		call_refuse(client, c->query, why, none, "");
 		goto drop;
 	}
-	if (recent_add(&client->recent, recent_hash(text.data, text.len),
-	    kennel_time(), bounds_get(BOUND_AGE))) {
+	if (recent_add(&client->recent, recent, kennel_time(),
+	    bounds_get(BOUND_AGE))) {
 		call_refuse(client, c->query, "call ", slice_str(c->query),
 		    " was made already");
 		goto drop;
@@ -361,6 +362,7 @@ call_message(struct ape_client *client, const char *text, size_t len,
 	const struct jss	*root, *type;
 	struct ape_call		*c;
 	const char		*why;
+	uint64_t		 recent;
 
 	if (!client->ready) {
 		if (room_wait(client, text, len) == -1)
@@ -371,6 +373,8 @@ call_message(struct ape_client *client, const char *text, size_t len,
 		call_error(client, "out of memory");
 		return;
 	}
+	recent = recent_hash(text, len);
+	recent_expect(&client->recent, recent);
 	root = call_read(c, text, len, checked, &type, &why);
 	if (why != NULL) {
 		if (!call_subscribes(root, type))
@@ -378,7 +382,7 @@ call_message(struct ape_client *client, const char *text, size_t len,
 		call_free(c);
 		return;
 	}
-	call_serve(c, client, root, type, slice_of(text, len));
+	call_serve(c, client, root, type, slice_of(text, len), recent);
 }
 
 /* Its endpoint is not there. */

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/jss_parse.h"
 #include "proto/jss_write.h"
 #include "shardd/ape/grove.h"
 #include "shardd/ape/signpost.h"
 #include "shardd/forest/kin.h"
+#include "shardd/forest/missive.h"
 #include "shardd/forest/senders.h"
 #include "shardd/kennel-forest.h"
 
@@ -121,90 +121,46 @@ grove_state_cb(int up, void *arg)
 
 /* ---- hearing ---- */
 
-/* A text's member that is a string, or NULL. */
-static const struct jss *
-grove_string(const struct jss *root, const char *name)
-{
-	const struct jss	*v = jss_member(root, name, strlen(name));
-
-	return (v != NULL && v->kind == JSS_STRING && v->tag == JSS_PLAIN ?
-	    v : NULL);
-}
-
-/* A member that is a client's id; *odd: it is there, and none. */
-static const char *
-grove_id(const struct jss *root, const char *name, int *odd)
-{
-	const struct jss	*v = jss_member(root, name, strlen(name));
-
-	if (v == NULL || v->kind == JSS_NULL)
-		return (NULL);
-	if (v->kind == JSS_STRING && v->len == APE_ID)
-		return (v->text);
-	*odd = 1;
-	return (NULL);
-}
-
 /* What another server says, and is no kin. */
 static void
 grove_understand(const char *msg, size_t len)
 {
-	const struct jss	*root, *type;
-	struct jss_pool		 pool;
-	struct list		*e, *tmp;
-	const char		*why, *dest, *except;
-	int			 odd = 0, ignored = 0;
+	struct missive	 m;
+	struct list	*e, *tmp;
 
-	jss_pool_init(&pool, 0);
-	root = jss_parse(&pool, msg, len, 0, &why);
-	type = root == NULL || root->kind != JSS_OBJECT ? NULL : grove_string(root, "type");
-	if (type == NULL)
-		goto odd;
-	dest = grove_id(root, "destClientId", &odd);
-	/* A client of another shape is none of ours. */
-	except = grove_id(root, "excludeClientId", &ignored);
-	if (odd)
-		goto odd;
-	list_each(e, tmp, room_all())
-		if (grove.push != NULL)
-			grove.push(list_entry(e, struct room, at), dest, except,
-			    type->text, jss_member(root, "data", 4));
-	jss_pool_clear(&pool);
-	return;
-odd:
-	grove.odd++;
-	jss_pool_clear(&pool);
+	if (missive_read(&m, msg, len) == -1)
+		grove.odd++;
+	else
+		list_each(e, tmp, room_all())
+			if (grove.push != NULL)
+				grove.push(list_entry(e, struct room, at),
+				    m.dest, m.except, m.type, m.data);
+	missive_clear(&m);
 }
 
 /* Something was pushed to this server, or to all. */
 static void
 grove_heard_cb(const char *sender, const char *msg, size_t len, void *arg)
 {
-	const struct jss	*root, *from;
-	struct jss_pool		 pool;
-	const char		*why;
-	size_t			 n = 0;
+	char	 said[SENDERS_ID_MAX + 1];
+	size_t	 n;
 
 	(void)arg;
-	jss_pool_init(&pool, 0);
 	if (len > GROVE_MAX) {
 		grove.deaf++;
 		return;
 	}
-	if (sender == NULL) {
-		root = jss_parse(&pool, msg, len, 0, &why);
-		from = root == NULL || root->kind != JSS_OBJECT ? NULL :
-		    grove_string(root, "_senderServerId");
-		sender = from == NULL ? NULL : from->text;
-	}
 	if (sender != NULL)
 		n = strlen(sender);
+	else {
+		n = missive_sender(said, sizeof(said), msg, len);
+		sender = said;
+	}
 	if (n == 0 || n > SENDERS_ID_MAX)
 		grove.odd++;
 	else if (strcmp(sender, grove.site.server_id) != 0 &&
 	    senders_heard(&grove.senders, sender, n, msg, len) == -1)
 		grove.deaf++;
-	jss_pool_clear(&pool);
 }
 
 /* ---- joining and leaving ---- */

@@ -6,11 +6,11 @@
 
 static const char	 queryid_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/* h >> n as signed numbers are shifted in JavaScript. */
+/* h >> n as signed numbers are shifted in JavaScript, and by our compilers. */
 static uint32_t
 queryid_shift(uint32_t h, unsigned n)
 {
-	return (h >> n | ((h & 0x80000000u) ? ~(0xffffffffu >> n) : 0));
+	return ((uint32_t)((int32_t)h >> n));
 }
 
 /* One unit more. */

@@ -20,6 +20,8 @@ struct recent {
 
 /* Of a call's text, the same in every process. */
 uint64_t recent_hash(const char *text, size_t len);
+/* It is asked for in a moment: many clients' rows are in no cache. */
+void	 recent_expect(const struct recent *r, uint64_t hash);
 /*
  * Remember a call made at ms.  hash: of its whole text, and with more bits than its name
  * has, for of some thousand calls two may have one name.  1: it was made within the window_ms before, already.

@@ -10,6 +10,7 @@
 #include "shardd/kennel-forest.h"
 
 #define ADAPTER_DEADLINE_MS	5000
+#define ADAPTER_FLUSH_MS	1000
 #define ADAPTER_TTL		"120"	/* seconds of an entry */
 #define ADAPTER_QUEUED		(32 << 20)
 
@@ -72,6 +73,8 @@ adapter_leave(void *self)
 {
 	struct adapter	*a = self;
 
+	/* Among what is queued are the last entries that go. */
+	redis_flush(a->redis, ADAPTER_FLUSH_MS);
 	redis_free(a->redis);
 	free(a);
 }

@@ -126,7 +126,11 @@ async function join() {
   me.id = who.clientId
   showPeople()
   await tell({ who: me, hello: true })
-  const others = (await call(() => api.users.list()) ?? []).filter(id => id !== me.id)
+  let others = (await call(() => api.users.list()) ?? []).filter(id => id !== me.id)
+  if (!others.length) {                 // on other servers, if anywhere: who has said hello
+    await new Promise(r => setTimeout(r, 300))
+    others = [...people.keys()]
+  }
   if (others.length)                    // one of them has it all
     to(others[Math.floor(Math.random() * others.length)], { who: me, want: me.id })
   for (const item of items.values())
@@ -139,8 +143,8 @@ setInterval(async () => {
   if (document.hidden || !me.id || !people.size)
     return
   const there = await call(() => api.users.list())
-  for (const id of people.keys())
-    if (there && !there.includes(id))
+  for (const id of people.keys())       // not listed here are those of other servers, too
+    if (there && !there.includes(id) && (await to(id, {}))?.sent === false)
       people.delete(id)
   showPeople()
 }, 5000)

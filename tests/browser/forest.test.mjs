@@ -11,7 +11,8 @@ import { test } from "node:test";
 import Redis from "ioredis";
 import pg from "pg";
 import { WebSocket } from "ws";
-import { Kennel, until } from "./kit/kennel.mjs";
+import { Browser } from "./kit/browser.mjs";
+import { Kennel, freePort, until } from "./kit/kennel.mjs";
 
 /* The original's Redis adapter. */
 class RedisForest {
@@ -194,6 +195,69 @@ test("a peer with pg and a server exchange messages both ways", async () => {
 		server?.kill("SIGINT");
 		if (server && server.exitCode === null)
 			await new Promise((r) => server.once("exit", r));
+		rmSync(dir, { recursive: true, force: true });
+	}
+});
+
+test("the board of two servers: lines, who is here, pictures, and a newcomer", async () => {
+	const dir = mkdtempSync(join(tmpdir(), "forest.")), path = join(dir, "sock");
+	const server = spawn("redis-server", ["--port", "0", "--unixsocket", path,
+		"--save", "", "--dir", dir], { stdio: "ignore" });
+	const kennels = [];
+	let b;
+
+	chmodSync(dir, 0o755);
+	writeFileSync(join(dir, "key"), "sixteen bytes and more\n");
+	try {
+		for (const id of ["PARIS", "OSLO"]) {
+			const ini = join(dir, `${id}.ini`);
+			writeFileSync(ini, `[ape]\nnamespace = demo\nserver_id = ${id}\n` +
+				`key_file = ${dir}/key\nforest = unix:${path}\n`);
+			const k = await Kennel.start("--config", ini, "--admin", String(await freePort()),
+				"--shards", "2");
+			kennels.push(k);
+			await until(() => (k.log().match(/forest files travel/g) ?? []).length >= 2,
+				"files travel");
+		}
+		b = await Browser.start();
+		const look = async (k) => {
+			const page = await b.page({ size: { width: 1180, height: 760 } });
+			await page.goto(`http://localhost:${k.port}/ape`);
+			await page.locator("#state.up").waitFor();
+			return page;
+		};
+		const lines = (page) => page.locator("#list input:not([type])").evaluateAll((all) => all.map((i) => i.value));
+		const here = async (page, n) => await page.locator("#here li").count() === n;
+		const seen = (page) => page.locator("#wall img").evaluateAll((all) => all.length === 1 && all[0].complete && all[0].naturalWidth > 0);
+		const one = await look(kennels[0]);
+		await one.locator("#new").pressSequentially("Bread");
+		await one.keyboard.press("Enter");
+		const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==", "base64");
+		await one.setInputFiles("#file", { name: "dot.png", mimeType: "image/png", buffer: png });
+		await until(() => seen(one));
+		/* Nobody of its own server has the board. */
+		const two = await look(kennels[1]);
+		await until(async () => (await lines(two)).join() === "Bread", "the list");
+		await until(() => seen(two), "the picture");
+		await until(async () => await here(one, 2) && await here(two, 2), "both are here");
+		await two.locator("#list input:not([type])").first().fill("Dark bread");
+		await until(async () => (await lines(one)).join() === "Dark bread");
+		/* Who is on another server has not vanished: each looks every 5 s. */
+		for (const page of [one, two]) {
+			const asked = () => page.evaluate(() => parseInt(document.querySelector("#calls").textContent));
+			const before = await asked();
+			await page.bringToFront();
+			await until(async () => await asked() >= before + 2, "it has looked");
+			assert.equal(await here(page, 2), true);
+		}
+		await one.close();
+		await until(() => here(two, 1), "it has gone");
+		assert.deepEqual(b.faults, []);
+	} finally {
+		await b?.stop();
+		for (const k of kennels)
+			await k.stop();
+		server.kill("SIGKILL");
 		rmSync(dir, { recursive: true, force: true });
 	}
 });

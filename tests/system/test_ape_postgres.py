@@ -150,11 +150,12 @@ def test_what_the_dead_have_left_is_removed(pair, store, start):
 @pytest.mark.parametrize("drain, clients", [("0", 1), ("0", 40), ("300ms", 40)])
 def test_who_is_stopped_takes_the_entries_along(store, start, drain, clients):
     """Also those of clients that are cut off in the last moment."""
+    ns = f"gone{drain}{clients}"
     k = joined(start(config=f"[gateway]\ndrain = {drain}\n" + config(
-        "six", "SIX", "gone", more=f"forest = {store.url}").replace(
+        "six", "SIX", ns, more=f"forest = {store.url}").replace(
             "[gateway]\n", ""), shards=2))
     people = [Ape(k) for _ in range(clients)]
-    rows = "SELECT count(*) FROM gone_clients"
+    rows = f"SELECT count(*) FROM {ns}_clients"
     wait.until(lambda: store.sql(rows) == [str(clients)], 20, "entries")
     k.process.terminate()
     k.process.wait(wait.limit(20))

@@ -34,7 +34,7 @@ export async function until(condition, what = String(condition), ms = 15000) {
 	}
 }
 
-function freePort() {
+export function freePort() {
 	return new Promise((done, fail) => {
 		const s = createServer();
 		s.once("error", fail);
