@@ -52,6 +52,18 @@ def finish(started):
     assert errors == []
 
 
+# Files of which one alone takes as long as many others, and which mostly wait: first, that
+# no worker is left alone with one at the end.
+LONG = ("cluster_faults", "pact_faults", "moves_gateway", "supervision", "upgrade", "proxies",
+        "gateway_succession", "moving", "failover", "nodes", "redis", "faults", "authority",
+        "streams", "events_uplinks")
+
+
+def pytest_collection_modifyitems(items):
+    rank = {f"test_{name}.py": n for n, name in enumerate(LONG)}
+    items.sort(key=lambda i: rank.get(i.path.name, len(LONG)))
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
     def late(*_):
