@@ -251,7 +251,9 @@ struct kennel_app {
 	 * yet that the socket comes: 0, or -1, it stays where it was.  onmoved is the
 	 * last that is heard of a socket here, in place of onclose: let go of what
 	 * belongs to it, and tell nobody, for it has not ended.  how: KENNEL_MOVED, it
-	 * has gone; KENNEL_STAYED, thaw had agreed, but it stays where it was.
+	 * has gone; KENNEL_STAYED, thaw had agreed, but it stays where it was.  thaw
+	 * has a third, KENNEL_RESUMED: the process has died, and data is the socket's
+	 * checkpoint, empty if it had none; -1 then closes it (1012, "lost").
 	 */
 	unsigned moves;
 	int	(*freeze)(struct kennel_socket *, struct kennel_blob *);
@@ -297,6 +299,16 @@ struct kennel_app {
 	 */
 	void	(*ontold)(struct kennel_socket *, uint64_t neighbour,
 		    const struct kennel_word *);
+
+	/*
+	 * The process that had this socket has died, and it goes on here: see "sockets
+	 * that survive" below.  data is its checkpoint, or empty.  It hears no emit,
+	 * broadcast or whisper yet; what is sent here is the first that the client
+	 * reads of this process: messages to it and from it may have been lost, and
+	 * this is the place to say so.  NULL: nothing is said.
+	 */
+	void	(*onresume)(struct kennel_socket *, const char *data,
+		    size_t len);
 };
 
 /*
@@ -332,7 +344,9 @@ const char *kennel_request_uid(const struct kennel_request *, size_t *len);
 const char *kennel_request_group(const struct kennel_request *, size_t *len);
 /*
  * The client's address, ip:port, "[ip]:port" for IPv6, "unix:" for a Unix socket.
- * Behind trusted_proxies it is the one that they name; port 0: they named none.
+ * Behind trusted_proxies it is the one that they name; port 0: they named none.  With
+ * "server:" before it it is another Kennel, which has come by the admin listener and has
+ * proven that it has the servers' key.
  */
 const char *kennel_request_peer(const struct kennel_request *);
 /* Was it passed on by one of trusted_proxies?  Then the header fields that proxies
@@ -587,6 +601,32 @@ int	 kennel_blob_add(struct kennel_blob *, const void *data, size_t len);
 uint64_t kennel_replica_expected(const struct kennel_replica *,
 	    uint64_t *oldest);
 
+/* ---- sockets that survive ---- */
+
+/*
+ * When a process dies, gatewayd gives its open sockets to others, with their
+ * connections, uids and topics: the client notices nothing.  Whatever was under way is
+ * lost: what the process had read, or was to write, completions, timers, what it had
+ * in memory.  A socket is closed all the same (1012, or cut off) where a part of a
+ * message was read or written, or where two processes in a row died while they worked
+ * on one message of it.
+ *
+ * There thaw(KENNEL_RESUMED) makes the socket known, if it is given, and then
+ * onresume may talk to the client.  An application with neither of them goes on only if it
+ * has said that nothing hangs on a socket (moves is not 0); else its clients are cut
+ * off.
+ *
+ * kennel_checkpoint() keeps up to 4096 bytes for that, in memory that survives: the last
+ * that were given, never a part of them; len 0: none.  It costs no more than
+ * copying them.  0, or -1 with errno, and those before stay: ENOTCONN (closing),
+ * EINVAL, EMSGSIZE, ENOMEM, ENOTSUP (this socket would not survive: it is one of
+ * kennel_dial(), or there is no room).
+ */
+#define KENNEL_RESUMED	3
+#define KENNEL_CHECKPOINT_MAX	4096	/* bytes */
+int	 kennel_checkpoint(struct kennel_socket *, const void *data,
+	    size_t len);
+
 /* ---- raw TCP: a protocol of your own ---- */
 
 /*
@@ -620,6 +660,13 @@ void	 kennel_pause(struct kennel_socket *);
 void	 kennel_resume(struct kennel_socket *);
 /* Bytes that wait to be written to it. */
 size_t	 kennel_socket_queued(const struct kennel_socket *);
+/*
+ * Cut it off when what was written to it is not acknowledged, or nothing of it is read,
+ * within ms, as when its machine is lost, or its network is; 0: when the kernel gives up,
+ * after a quarter of an hour.  (A silent one is asked after `ping_interval` in any case.)
+ * 0, or -1 with errno: ENOTCONN, EPIPE (closing), EOPNOTSUPP (a Unix socket).
+ */
+int	 kennel_socket_patience(struct kennel_socket *, unsigned ms);
 
 /*
  * A message that is made once and sent to many, each in its own way: as it is to raw
@@ -654,7 +701,8 @@ int	 kennel_send_headed(struct kennel_socket *, const char *head,
  * and err, an errno: ETIMEDOUT (nobody has answered within ms; 0: 10 s), ECONNREFUSED
  * and its like, EHOSTUNREACH (the name has no address), ECONNABORTED (onopen said
  * no), ECANCELED (the process ends).  All addresses of the name are tried in turn.
- * Nothing blocks.  Such a connection has no place: it counts in no limit of the gateway,
+ * Nothing blocks.  64 MiB may wait to be written to it.  Such a connection has no
+ * place: it counts in no limit of the gateway,
  * which knows nothing of it, and ends with its process.  Returns 0, or -1 with errno
  * EINVAL, ENOMEM, EAGAIN, and done does not come.
  */

@@ -1,6 +1,8 @@
 /* A worker process, from its arguments to its end. */
 #include <sys/prctl.h>
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -20,6 +22,7 @@
 #include "common/proc.h"
 #include "proto/channel.h"
 #include "proto/counters.h"
+#include "proto/cover.h"
 #include "proto/page.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/api/watch.h"
@@ -29,6 +32,7 @@
 #include "shardd/kennel.h"
 #include "shardd/leavings.h"
 #include "shardd/orders.h"
+#include "shardd/parked.h"
 #include "shardd/session/parting.h"
 #include "shardd/session/outgoing.h"
 #include "shardd/session/session.h"
@@ -184,7 +188,7 @@ start_end(struct worker *w)
 
 	budget_set(0);			/* nobody has to wait for us */
 	stuck = work_end();
-	orders_drop_parked(w);
+	parked_drop_all(&w->parked);
 	journeys_clear(&w->journeys);
 	outgoing_end(&w->sessions);
 	clients_end(&w->sessions.clients);	/* not fast enough */
@@ -213,6 +217,21 @@ start_end(struct worker *w)
 		_exit(1);		/* before anybody frees what they use */
 }
 
+/* What the run directory is, as a name that no other gateway of this machine has. */
+static void
+start_mark(struct worker *w)
+{
+	struct stat	 st;
+	char		 id[48];
+
+	if (stat(w->run_dir, &st) == -1)
+		fatal("%s", w->run_dir);
+	snprintf(id, sizeof(id), "%jx-%jx", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	if (options_set(&w->opt, slice_str("run_id"), slice_str(id)) == -1)
+		fatal("start");
+}
+
 int
 kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
     size_t n)
@@ -236,6 +255,9 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 		fatal("memory that is shared with the gateway");
 	turn_count_at(&w.page->work.turns);
 	counters = page_counters(w.page);
+	if (cover_begin(w.page_fd) == -1)
+		log_warn("connections will end with this process: %s",
+		    strerror(errno));
 	gauges_name(apps, n);
 	if ((w.base = event_base_new()) == NULL ||
 	    session_init(&w.sessions, w.base, &w.opt, &w.gate) == -1 ||
@@ -243,6 +265,7 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	    &w)) == NULL || sweep_start(&w.sweep, w.base,
 	    &w.sessions.clients, worker_tick, &w) == -1)
 		fatal("start");
+	start_mark(&w);
 	lending_init(&w.lending, &w.sessions.clients, &w.gate);
 	start_surround(&w);
 	if (worker_init_groups(&w) == -1)

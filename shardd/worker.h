@@ -64,7 +64,7 @@ struct worker {
 	struct authority_desk desk;		/* of the groups' states */
 	struct wires	*wires;			/* to the shards of this node */
 	struct sweep	 sweep;
-	struct list	 parked;		/* struct parked, orders.c */
+	struct list	 parked;		/* struct parked, parked.h */
 	struct journeys	 journeys;		/* from here, and to here */
 };
 
@@ -72,8 +72,7 @@ struct worker {
 int	 worker_tell(struct worker *w, const struct ctl *m);
 /* START was heard: the lookup begins.  Again is harmless.  0 or -1. */
 int	 worker_start(struct worker *w);
-/* Say READY: now if Redis has our entries and lets us hear other nodes, else when it
- * does, or soon. */
+/* Say READY: now if our entries can be listed, else when they can, or soon. */
 void	 worker_get_ready(struct worker *w);
 /* Close everybody for that reason in a paced way, finish HTTP, then leave; within
  * ms. */

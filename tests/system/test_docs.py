@@ -63,8 +63,8 @@ def keys_of_the_code():
         found = re.findall(r'^\t(?:\[ROW_\w+\]\s*=\s*)?\{ "([a-z_.]+)"', rows, re.M)
         assert len(found) > 1, table
         keys += found
-    return keys + re.findall(r'kennel_option\("(app\.[a-z_]+)"\)',
-                             read("shardd/events/holder.c"))
+    return keys + re.findall(r'kennel_option\("(app\.[a-z_]+)"\)', "".join(
+        read("shardd/events/" + f) for f in ("holder.c", "notices.c", "uplink.c")))
 
 
 def test_every_key_is_in_the_example_configuration_and_no_other():
@@ -138,8 +138,12 @@ def test_every_call_of_kennel_ape_is_listed():
     named = set(re.findall(r"`(ape_\w+)`", tables))
     assert len(calls) > 40
     assert calls == named
-    assert calls == set(re.findall(r"\bFn (ape_\w+)", read(
-        "deploy", "man", "kennel-ape.3"))) - {"ape_receive"}
+    pages = {p: set(re.findall(r"\bFn (ape_\w+)", read("deploy", "man", p)))
+             for p in ("kennel-ape.3", "kennel-forest.3")}
+    forest = set(re.findall(r"\b(ape_\w+)\(", read("shardd",
+                                                   "kennel-forest.h")))
+    assert pages["kennel-ape.3"] == (calls - forest) | {"ape_receive"}
+    assert pages["kennel-forest.3"] == forest
 
 
 def test_every_dependency_is_explained():
