@@ -892,7 +892,8 @@ int	 kennel_replica_step(struct kennel_replica *r, const char *data,
 /*
  * done comes after onstep here.  err: 0; what decide returned; EAGAIN: it has to be
  * written, and Redis is away; ENOSPC: the state would be too large; ETIMEDOUT:
- * no answer in 10 s, it may or may not take effect; ECANCELED; EBADMSG: two processes
+ * no answer in 10 s, or Redis is away and who decided before has ended with it, it may
+ * or may not take effect; ECANCELED; EBADMSG: two processes
  * in a row died or hung amid decide or onstep of this very step, so it is not tried
  * again.  Then it has written nothing; only if it was in Redis already when onstep
  * failed, the state has it and onstep is called for it nowhere.  An ongone of which

@@ -58,7 +58,8 @@ const struct maps *authority_maps(const struct authority *a);
  * err: 0 (it has taken effect, and every replica knows it; one that is silent is
  * waited for for a second, and then no more until it has caught up), or what
  * decide() returned; EAGAIN (it would have to be written, and Redis is away),
- * ETIMEDOUT (10 s: nobody decided, or who did fell silent), ECANCELED.  Never from
+ * ETIMEDOUT (10 s: nobody decided, or who did fell silent; or Redis is away, and who
+ * decided before may have written it), ECANCELED.  Never from
  * within authority_step().
  */
 typedef void	authority_done_cb(int err, void *arg);

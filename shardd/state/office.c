@@ -585,12 +585,13 @@ office_propose_end(struct authority *a, uint64_t origin)
 /* ---- our own steps ---- */
 
 void
-office_send_step(struct authority *a, const struct step *s)
+office_send_step(struct authority *a, struct step *s)
 {
 	struct gossip	 m = { .type = GOSSIP_STEP, .seq = s->number,
 			    .after = steps_before(&a->own, s),
 			    .payload = slice_of(s->data, s->len) };
 
+	steps_sent(s, a->head);
 	if (a->head == a->of.id)
 		office_propose(a, a->of.id, m.seq, m.after, m.payload);
 	else

@@ -49,7 +49,7 @@ void	 proposals_free(struct list *proposals);
 
 /* ---- our own steps ---- */
 
-void	 office_send_step(struct authority *a, const struct step *s);
+void	 office_send_step(struct authority *a, struct step *s);
 /* All that were not answered, to whoever decides. */
 void	 office_resend(struct authority *a);
 

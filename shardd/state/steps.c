@@ -73,6 +73,8 @@ steps_add(struct steps *s, struct slice data, steps_done_cb *done, void *arg)
 	st->number = ++s->number;
 	st->began = clock_ns();
 	st->since = st->began / STEPS_NS_MS;
+	st->head = 0;
+	st->before = 0;
 	st->done = done;
 	st->arg = arg;
 	st->len = data.len;
@@ -82,6 +84,13 @@ steps_add(struct steps *s, struct slice data, steps_done_cb *done, void *arg)
 		s->sent = st->since;
 	list_push(&s->open, &st->at);
 	return (st);
+}
+
+void
+steps_sent(struct step *st, uint64_t head)
+{
+	st->before |= st->head != 0 && st->head != head;
+	st->head = head;
 }
 
 uint64_t
@@ -102,7 +111,8 @@ steps_answered(struct steps *s, uint64_t number, int err, uint64_t pos)
 		if (st->number > number)
 			break;
 		if (st->done == NULL || (st->number == number && err != 0)) {
-			step_done(st, err);
+			step_done(st, err == EAGAIN && st->before ?
+			    ETIMEDOUT : err);
 			continue;
 		}
 		st->pos = pos;

@@ -16,6 +16,8 @@ struct step {			/* of ours */
 					   ->applied */
 	uint64_t	 number;
 	uint64_t	 pos;		/* where it took effect */
+	uint64_t	 head;		/* to whom it went; 0: to nobody yet */
+	int		 before;	/* somebody else had it before head */
 	uint64_t	 since;		/* clock_ms */
 	uint64_t	 began;		/* clock_ns: when it was called */
 	steps_done_cb	*done;
@@ -37,12 +39,15 @@ void	 steps_end(struct steps *s);
 /* The next one; data is copied.  NULL with errno ENOMEM. */
 struct step *steps_add(struct steps *s, struct slice data,
 	    steps_done_cb *done, void *arg);
+/* st goes to head, who decides. */
+void	 steps_sent(struct step *st, uint64_t head);
 /* The number of the one that is open before st; 0: none. */
 uint64_t steps_before(const struct steps *s, const struct step *st);
 /*
  * Our steps up to number: the last one ended with err, those before must have
  * ended well, for else we had been told.  What took effect (at pos) is done when all
- * replicas know it.
+ * replicas know it.  EAGAIN of a step that somebody else had before is ETIMEDOUT: that
+ * one may have written it, and Redis, which knows, is away.
  */
 void	 steps_answered(struct steps *s, uint64_t number, int err,
 	    uint64_t pos);

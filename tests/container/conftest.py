@@ -18,7 +18,7 @@ def pytest_runtest_protocol(item):
         faulthandler.dump_traceback()
         pytest.fail(f"{item.name} took too long")
     signal.signal(signal.SIGALRM, late)
-    signal.alarm(DEADLINE * wait.SLOW)
+    signal.alarm(wait.limit(DEADLINE))
     yield
     signal.alarm(0)
 

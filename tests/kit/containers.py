@@ -65,7 +65,7 @@ def hard(what, most):
 def run(*cmd, check=True, timeout=120, **kw):
     kw.setdefault("env", environment())
     p = subprocess.run([str(c) for c in cmd], capture_output=True, text=True,
-                       timeout=timeout * wait.SLOW, stdin=subprocess.DEVNULL,
+                       timeout=wait.limit(timeout), stdin=subprocess.DEVNULL,
                        **kw)
     if check:
         assert p.returncode == 0, \
@@ -168,7 +168,7 @@ class Front:
 
     @property
     def address(self):
-        s = socket.create_connection(self.at, 10 * wait.SLOW)
+        s = socket.create_connection(self.at, wait.limit(10))
         if not self.tls:
             return s
         context = ssl.create_default_context()

@@ -10,6 +10,7 @@ from kit.wire import Closed
 from kit.ws import Ended
 
 SPAN = 10 ** 6          # more steps than anybody makes
+UNSURE = "it may or may not have taken effect"
 
 
 def step(who, n):
@@ -66,6 +67,7 @@ class Counting:
         self.sent = {p: 0 for p in people}
         self.seen = {p: [] for p in people}
         self.errors = {p: 0 for p in people}
+        self.unsure = {p: 0 for p in people}    # errors that leave it open
         self.ends = {}                  # person: how it ended
         self.rest = {p: [] for p in people}     # other messages
         self.over = threading.Event()
@@ -84,7 +86,7 @@ class Counting:
 
     def join(self, p):
         """One who subscribes now, and only listens."""
-        self.seen[p], self.errors[p], self.rest[p] = [], 0, []
+        self.seen[p], self.errors[p], self.unsure[p], self.rest[p] = [], 0, 0, []
         p.tell("subscribe", f"counter:{self.id}")
         self.attend(p)
 
@@ -94,6 +96,8 @@ class Counting:
                 m = p.hear()
                 if m["type"] == "counter" and m["data"]["id"] == self.id:
                     self.seen[p].append(m["data"]["value"])
+                elif m["type"] == "error" and UNSURE in m["data"]:
+                    self.unsure[p] += 1
                 elif m["type"] == "error":
                     self.errors[p] += 1
                 else:
@@ -123,36 +127,34 @@ class Counting:
                                in goals.items() if p not in self.ends),
                    timeout, f"{n} more steps")
 
-    def answered(self, p, unsure=0):
-        """All that p did was counted, or an error told; of so many steps, both."""
-        n = self.counted(p) + self.errors[p]
-        return self.sent[p] <= n <= self.sent[p] + unsure
+    def answered(self, p):
+        """All that p did was counted, or an error told; both, if the error leaves it open."""
+        left = self.sent[p] - self.counted(p) - self.errors[p]
+        return 0 <= left <= self.unsure[p]
 
     def account(self, p):
         """For who looks for what is missing."""
         who = self.people.index(p) + 1
         seen = {n for w, n in split(self.seen[p]) if w == who}
         return (f"{who} sent {self.sent[p]}, counted {len(seen)}, errors "
-                f"{self.errors[p]}, seen {len(self.seen[p])}, not counted "
+                f"{self.errors[p]} + {self.unsure[p]}, seen {len(self.seen[p])}, not counted "
                 f"{sorted(set(range(self.sent[p])) - seen)[:60]}")
 
     def counted(self, p):
         who = self.people.index(p) + 1
         return sum(w == who for w, _ in split(self.seen[p]))
 
-    def finish(self, gone=(), reset=False, unsure=0):
+    def finish(self, gone=(), reset=False):
         """
         No more is counted; everything is checked.  Returns the value.  reset: who
-        was cut off got the state, and did not see each step to it.  unsure: steps
-        of each that were written, by one who died before it could say so, while
-        the next one had no Redis to ask.
+        was cut off got the state, and did not see each step to it.
         """
         self.over.set()
         self.talker.join()
         here = [p for p in self.people if p not in gone]
 
         def done():
-            return (reset or all(self.answered(p, unsure) for p in here)) and \
+            return (reset or all(self.answered(p) for p in here)) and \
                 len({(*self.seen[p][-1:],) for p in self.seen
                      if p not in self.ends}) == 1
         try:

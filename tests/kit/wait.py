@@ -10,7 +10,7 @@ def slowness():
     By what all deadlines grow: a sanitized program is slower, and so is a
     machine that has other work.  KENNEL_SLOW says how much (scripts/test
     --loaded: 4); without it, as many times as processes wait for a processor
-    now, up to 4.
+    now, up to 4.  Looked up each time: a run makes its own load, after it began.
     """
     given = os.environ.get("KENNEL_SLOW")
     busy = int(given) if given else \
@@ -18,22 +18,19 @@ def slowness():
     return max(1, busy) * (3 if SANITIZED else 1)
 
 
-SLOW = slowness()
-
-
 def limit(seconds):
-    """A deadline of so many seconds, as it is here; only for what hangs."""
-    return seconds * SLOW
+    """A deadline of so many seconds, as it is here and now; only for what hangs."""
+    return seconds * slowness()
 
 
 def until(condition, timeout=10, what=None):
     """Returns the first true value of condition(); fails after timeout."""
-    end = time.monotonic() + limit(timeout)
+    begin = time.monotonic()
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        if time.monotonic() - begin > limit(timeout):
             raise AssertionError(
-                f"not within {limit(timeout)} s: {what or condition}")
+                f"not within {time.monotonic() - begin:.1f} s: {what or condition}")
         time.sleep(0.005)

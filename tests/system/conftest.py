@@ -55,12 +55,21 @@ def finish(started):
     assert errors == []
 
 
+# Files of which one alone takes as long as many others, and which mostly wait: first, that
+# no worker is left alone with one at the end.
+LONG = ("cluster_faults", "pact_faults", "moves_gateway", "supervision", "upgrade", "proxies",
+        "gateway_succession", "moving", "failover", "nodes", "redis", "faults", "authority",
+        "streams", "events_uplinks")
+
+
 def pytest_collection_modifyitems(config, items):
-    """Tests of one_node are not run with clients on two."""
+    """Tests of one_node are not run with clients on two; the long files begin."""
+    rank = {f"test_{name}.py": n for n, name in enumerate(LONG)}
     out = [i for i in items if i.get_closest_marker("one_node") and
            "nodes" in getattr(i, "callspec", no_params).params.values()]
     config.hook.pytest_deselected(items=out)
-    items[:] = [i for i in items if i not in out]
+    items[:] = sorted((i for i in items if i not in out),
+                      key=lambda i: rank.get(i.path.name, len(LONG)))
 
 
 @pytest.hookimpl(hookwrapper=True)

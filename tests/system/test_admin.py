@@ -116,7 +116,7 @@ def test_the_idle_and_the_slow_keep_nobody_out(start):
     assert get(k, "/healthz").status == 200
     began = time.monotonic()
     for c in idle:
-        c.sock.settimeout(30 * wait.SLOW)
+        c.sock.settimeout(wait.limit(30))
         assert c.sock.recv(1) == b""
         c.close()
     assert time.monotonic() - began > 5
@@ -176,7 +176,7 @@ def test_not_ready_while_it_leaves(start):
         k.process.terminate()
         assert "it is leaving\n" in wait.until(lambda: not_ready(k))
         assert ask(k, "/healthz").status == 200
-    k.process.wait(30 * wait.SLOW)
+    k.process.wait(wait.limit(30))
     k.stop()
 
 

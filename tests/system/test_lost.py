@@ -196,7 +196,7 @@ main(int argc, char **argv)
 def worker(tmp_path_factory):
     path = tmp_path_factory.mktemp("worker")
     (path / "w.c").write_text(WORKER)
-    sanitize = ["-fsanitize=address,undefined"] if wait.SLOW > 1 else []
+    sanitize = ["-fsanitize=address,undefined"] if wait.SANITIZED else []
     lib = os.path.join(kits.BUILD, "shardd")
     subprocess.run(
         ["clang" if sanitize else "cc", *sanitize, "-o", path / "w",

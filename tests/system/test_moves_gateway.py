@@ -153,7 +153,7 @@ def test_words_stay_in_order_through_ten_upgrades(start, tmp_path):
 
 # ---- who dies amid of it ----
 
-SLOW = "[gateway]\nupgrade_hold = 10m\ndrain = 2s\nmove_rate = 60\n"
+SLOW = "[gateway]\nupgrade_hold = 10m\ndrain = 2s\nmove_rate = 20\n"
 
 
 def alive(p):
@@ -174,6 +174,12 @@ def amid(k, n=120):
     return people, before
 
 
+def half_empty(k, generation):
+    """A shard of that generation, from which, or to which, some of its clients have moved."""
+    return wait.until(lambda: next((s for s in k.shards() if s["generation"] == generation
+                                    and 0 < s["connections"] < 60), None), 30)
+
+
 def survivors(k, people):
     left = [p for p in people if alive(p)]
     wait.until(lambda: k.places() == len(left) and k.status()["moving"] == 0,
@@ -189,8 +195,7 @@ def survivors(k, people):
 def test_the_old_shard_dies(start, signo):
     k = start(shards=2, limit=20, config=SLOW)
     people, before = amid(k)
-    old = next(s for s in k.shards() if s["generation"] == 1 and
-               0 < s["connections"] < 60)
+    old = half_empty(k, 1)
     k.kill_shard(old["slot"], signo=signo)
     n = k.status()["upgrade"]["moved"]
     left = survivors(k, people)
@@ -281,8 +286,7 @@ def test_a_shard_hangs(start, who):
     k = start(shards=2, limit=20, config=SLOW)
     people, before = amid(k)
     wanted = 1 if who == "old" else 2
-    s = next(s for s in k.shards() if s["generation"] == wanted and
-             0 < s["connections"] < 60)
+    s = half_empty(k, wanted)
     k.stop_shard(s["slot"])
     time.sleep(3)
     os.kill(s["pid"], signal.SIGCONT)

@@ -429,7 +429,7 @@ def test_redis_and_the_shard_that_decides_are_killed(start):
         os.kill(redis_pid(k), signal.SIGKILL)
         k.kill_shard(pid=where[0])
         c.more(40)
-        final = c.finish(people[:3], unsure=1)
+        final = c.finish(people[:3])
         assert value(k) == final
 
 

@@ -133,7 +133,7 @@ def test_limits_per_address_are_the_clients(behind, way):
 @pytest.mark.parametrize("way", ["haproxy-v2", "nginx"])
 def test_who_is_silent_for_long_stays(behind, way):
     """Kennel pings more often than the proxy loses patience; without, it does."""
-    ping = 1500 * min(wait.SLOW, 4)
+    ping = 1500 * min(wait.slowness(), 4)
     patience = f"{4 * ping}ms"
     changes = [("timeout tunnel 75s", f"timeout tunnel {patience}"),
                ("timeout client 60s", f"timeout client {patience}"),

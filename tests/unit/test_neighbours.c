@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/turn.h"
+#include "proto/counters.h"
 #include "proto/keys.h"
 #include "shardd/kennel.h"
 #include "shardd/group/answer.h"
@@ -646,6 +647,15 @@ START_TEST(what_was_said_to_others_is_no_gap)
 	ck_assert_uint_eq(heard[1].n, n + 1);
 	ck_assert_str_eq(heard[1].text[n], "all: x");
 	ck_assert_uint_eq(nmissed, 1);
+	/* Another one is counted, too, and in the log it is not the first. */
+	m.said = 20;
+	m.prior = 15;
+	m.seq = 9;
+	ck_assert_int_eq(link_message(l, &m), 0);
+	ck_assert_uint_eq(nmissed, 2);
+	ck_assert_uint_eq(counters->cells[COUNTER_MISSED], 2);
+	ck_assert_uint_eq(neighbours_find(replicas[1]->neighbours, 100)->missed,
+	    2);
 }
 END_TEST
 

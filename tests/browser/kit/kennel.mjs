@@ -11,9 +11,9 @@ const top = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 const build = process.env.KENNEL_BUILD ?? join(top, "build");
 
 /* By what deadlines grow, as in tests/kit/wait.py. */
-const slow = Math.max(1, process.env.KENNEL_SLOW ? Number(process.env.KENNEL_SLOW) :
+const slow = () => Math.max(1, process.env.KENNEL_SLOW ? Number(process.env.KENNEL_SLOW) :
 	Math.min(4, Math.floor(loadavg()[0] / availableParallelism())));
-export const limit = (ms) => ms * slow;
+export const limit = (ms) => ms * slow();
 
 /* How the gateway says that a shard's process has ended in another way than it
  * should, and lines that mean a mistake of ours; tests/kit/kennel.py has more of
