@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 
 import pytest
 from kit import redis, wait
@@ -261,3 +262,21 @@ def test_a_shard_waits_a_moment_until_it_hears_other_nodes(start, server, tmp_pa
         k.stop()
     finally:
         deaf.close()
+
+
+def test_nobody_is_judged_for_what_was_not_seen(pair, server):
+    """Redis was silent for longer than a node may be: its beats have 5 s from then on."""
+    gateway = pair[1].pid
+    wait.until(lambda: "two" in pair[0].ctl("cluster"), 20)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    os.kill(gateway, signal.SIGSTOP)
+    try:
+        time.sleep(6)
+        began = time.monotonic()
+        os.kill(server.process.pid, signal.SIGCONT)
+        pair[0].wait_log("node=two is dead", 40)
+        assert time.monotonic() - began >= 4.5
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+        os.kill(gateway, signal.SIGCONT)
+    pair[0].wait_log("node=two lives again", 40)

@@ -1,6 +1,7 @@
 """The state of a group that several nodes share: one order, whoever dies."""
 import os
 import signal
+import time
 
 import pytest
 from kit import redis, wait
@@ -187,3 +188,54 @@ def test_a_newcomer_takes_the_state_from_who_has_it(pair):
                 {"type": "ephemeralPoll", "data": {"id": f"p{i}", "stats": {"x": 1}}}]
         assert b.barrier() == []
     leave(a, b)
+
+
+def test_nothing_is_announced_that_a_replica_of_redis_lacks(start):
+    """store_replicas = 1, and it is stopped: steps are refused, nobody hears of them."""
+    w = Watched(servers=2, sentinels=0)
+    replica = w.servers[1].process.pid
+    try:
+        k = start("--node", "one", redis=f"unix:{w.servers[0].path}",
+                  config="[worker]\nstore_replicas = 1\n")
+        with Pact(k, "r") as p:
+            p.subscribe("counter:x")
+            p.count("x")
+            p.until("counter", {"id": "x", "value": 1})
+            os.kill(replica, signal.SIGSTOP)
+            try:
+                p.count("x")
+                before, _ = p.until("error")
+                assert before == []
+            finally:
+                os.kill(replica, signal.SIGCONT)
+    finally:
+        w.remove()
+
+
+def test_an_epoch_that_somebody_holds_is_not_taken(pair, server):
+    """Its shard lives; only when its replica is nobody's neighbour for a while is it over."""
+    address = pair[0].shards()[0]["address"]
+    with redis.Redis(server.path) as r:
+        r("SET", "kennel:epoch:r", "7")
+        r("HSET", "kennel:store:r:pact", "epoch", "7", "holder",
+          f"kennel:shard:{address} 12345")
+        began = time.monotonic()
+        with Pact(pair[1], "r"):
+            assert time.monotonic() - began >= 2.5
+            wait.until(lambda: holder(server, "r") == ("two", 8), 20)
+
+
+def test_who_lost_the_epoch_writes_nothing_more(pair, server):
+    """It does not know yet: its step is written when it has claimed again, not before."""
+    with redis.Redis(server.path) as r, Pact(pair[0], "r") as p:
+        p.subscribe("counter:x")
+        p.count("x")
+        p.until("counter", {"id": "x", "value": 1})
+        other = pair[1].shards()[0]["address"]
+        r("SET", "kennel:epoch:r", "50")
+        r("HSET", "kennel:store:r:pact", "epoch", "50", "holder",
+          f"kennel:shard:{other} 12345")
+        p.count("x")
+        p.until("counter", {"id": "x", "value": 2})
+        assert holder(server, "r")[0] == "one" and holder(server, "r")[1] > 50
+        assert r("HGET", "kennel:store:r:pact:counters", "x") == "2"
