@@ -102,6 +102,25 @@ def test_who_went_with_a_shard_is_named_on_all_nodes_once(pair):
         o.close()
 
 
+def test_who_leaves_behind_a_dead_shard_is_named_once(pair):
+    """By whoever is the last: the dead one's entry was swept, and was not."""
+    a, b = (Chat(k, "g", f"w{i}") for i, k in enumerate(pair))
+    p = crowd_of(pair[1], "g", ["p0", "p1", "p2"])
+    x = Chat(pair[0], "g", "p1")
+    meet(a, b, x, *p)
+    dead = p[2].shard()
+    pair[1].kill_shard(next(i for i, s in enumerate(pair[1].shards())
+                            if s["address"] == dead))
+    pair[1].wait_log(f"address={dead} swept".replace("#", "."), 40)
+    x.goodbye()                 # before anybody has read who was lost
+    for o in a, b, p[0]:
+        assert sorted(heard(o, ["p1", "p2"])) == ["p1", "p2"]
+    for m in settle(a, b, p[0]).values():
+        assert exits(m) == []
+    for o in (a, b, *p):
+        o.close()
+
+
 def test_who_went_with_a_node_is_named(pair):
     a = Chat(pair[0], "g", "w")
     p = crowd_of(pair[1], "g", [f"p{i}" for i in range(4)])

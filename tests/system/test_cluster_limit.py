@@ -166,6 +166,22 @@ def test_the_next_gateway_counts_on(nodes, server):
         p.close()
 
 
+def test_who_left_without_a_gateway_is_not_counted(nodes, server):
+    """The next one finds less than its predecessor had in Redis."""
+    one, two = nodes(4)
+    people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(4)]
+    one.kill_gateway()
+    for p in people[0::2]:
+        p.close()
+    people = people[1::2]
+    assert places(server) == {"one": 2, "two": 2}
+    one.start()
+    people += [comes(two, f"n{i}") for i in range(2)]
+    assert places(server) == {"two": 4}
+    for p in people:
+        p.close()
+
+
 def test_one_node_alone(start):
     k = start(config=CONFIG.format(limit=3))
     people = [Chat(k, "g", f"u{i}") for i in range(3)]

@@ -74,7 +74,7 @@ def test_forged_garbled_and_repeated_messages_are_dropped(start, url, server,
     pair = [node(start, n, url, key if keyed else None, faults="bus dropped")
             for n in ("one", "two")]
     ear = Ear(server)
-    people = [Chat(pair[i % 2], "g", f"u{i}") for i in range(4)]
+    people = [Chat(pair[i % 2], "g", f"u{i}") for i in range(8)]
     settle(*people)
     people[0].say("said once")
     for p in people:
@@ -83,9 +83,17 @@ def test_forged_garbled_and_repeated_messages_are_dropped(start, url, server,
     frames = list(ear.heard)
     ear.close()
     with redis.Redis(server.path) as r:
-        for channel, m in frames:       # all of it again
-            if m[2:3] != b"\x01":       # but HELLO, which says nothing new
+        # All of it again, but HELLO, which says nothing new: what was said in the
+        # room, what was said to one, and how far all was.
+        for kind in b"\x03", b"\x02", b"\x04":
+            before = bad(*pair)
+            again = [f for f in frames if f[1][2:3] == kind]
+            for channel, m in again:
                 r("PUBLISH", channel, m)
+            if kind != b"\x04":
+                assert again
+                wait.until(lambda n=before + len(again): bad(*pair) >= n, 20,
+                           "each message is counted")
         for channel, m in frames[:40]:
             r("PUBLISH", channel, m[:len(m) // 2])
             r("PUBLISH", channel, b"")
