@@ -31,6 +31,7 @@ struct events {				/* an application */
 	const struct events_serializer *serializer;
 	events_socket_cb *downlink_added, *downlink_removed;
 	void		*downlink_arg;
+	const struct events_move_ops *move;	/* NULL: see transit.c */
 };
 
 struct targets;
@@ -48,6 +49,7 @@ struct events_server {			/* the part of a group that is here */
 	uint64_t	 numbers;	/* of relays that begin here */
 	struct list	 outgoing;	/* struct events_outgoing */
 	struct kennel_timer *timer;	/* while there are relays */
+	struct kennel_timer *kept_timer; /* while one keeps what it has said */
 	/* Answers that clients owe. */
 	struct bag	 asked;		/* struct asked */
 	/* The network of hosts. */

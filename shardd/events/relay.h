@@ -42,6 +42,9 @@ void	 relay_end(struct relay *r, struct events_socket *by);
 
 void	 relay_told_open(struct events_server *v, uint64_t neighbour,
 	    const struct word *w, const struct targets *t, struct slice info);
+/* The same for s alone, who was on its way; and what has come since. */
+void	 relay_told_open_one(struct events_socket *s, uint64_t neighbour,
+	    const struct word *w, struct slice info);
 void	 relay_told_chunk(struct events_server *v, uint64_t neighbour,
 	    const struct word *w, struct slice data);
 void	 relay_told_end(struct events_server *v, uint64_t neighbour,

@@ -6,7 +6,7 @@ from kit.ape import Ape
 from kit.apemover import ApeMover, StreamMover
 from kit.http import get
 from kit.mover import Crowd
-from kit.rolling import Rolling, roll
+from kit.rolling import Rolling, Stutter, roll
 from kit.wire import Closed
 from kit.ws import Ended
 
@@ -55,12 +55,15 @@ def test_every_call_and_push_once_and_in_order(start, kept, pushes):
     streams = [StreamMover(k) for _ in range(6)]
     crowd = Crowd(people + streams)
     names = sorted(m.uid for m in crowd.movers)
-    rolling = Rolling(k, [i % 3 for i in range(20)])
-    while rolling.is_alive():
-        talk(people, crowd.movers, 6)
-        crowd.turn(0.005)
-        crowd.check_open()
-    rolling.end()
+    rolling, stutter = Rolling(k, [i % 3 for i in range(20)]), Stutter(k)
+    try:
+        while rolling.is_alive():
+            talk(people, crowd.movers, 6)
+            crowd.turn(0.005)
+            crowd.check_open()
+    finally:
+        stutter.end()
+        rolling.end()
     crowd.until(lambda: not any(m.asked for m in people), what="an answer")
     crowd.settle()
     lists = [x for m in people for x in m.lists]
