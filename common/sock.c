@@ -376,6 +376,16 @@ sock_peer(int fd, pid_t *pid, uid_t *uid)
 	return (0);
 }
 
+int
+sock_is_stream(int fd)
+{
+	socklen_t	 len = sizeof(int);
+	int		 type;
+
+	return (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	    type == SOCK_STREAM);
+}
+
 void
 sock_end(int fd, int reset)
 {

@@ -46,6 +46,8 @@ int	 sock_listen(const struct sock_addr *a, int type, int backlog);
 int	 sock_connect_unix(const char *path, int type);
 /* SO_PEERCRED of a Unix socket: 0, or -1 with errno. */
 int	 sock_peer(int fd, pid_t *pid, uid_t *uid);
+/* Is fd a socket of connected bytes, such as a client's? */
+int	 sock_is_stream(int fd);
 /* End a connection that may be open elsewhere too: shutdown, then close; with
  * reset, TCP sends RST instead of FIN.  fd may be -1. */
 void	 sock_end(int fd, int reset);

@@ -296,11 +296,9 @@ complete_uplinks(struct settings *s)
 	struct buf	 b = { 0 };
 
 	uplinks_tell(&s->uplinks, &b);
-	if (b.len > 0) {
-		if (buf_add(&b, "", 1) == -1)
-			settings_have(NULL);
-		settings_option(s, "uplinks", b.data)->said = 1;
-	}
+	if (buf_add(&b, "", 1) == -1)
+		settings_have(NULL);
+	settings_option(s, "uplinks", b.data)->live = 1;
 	buf_clear(&b);
 }
 

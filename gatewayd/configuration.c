@@ -481,6 +481,25 @@ configuration_name_routes(const struct routes *old, const struct routes *fresh,
 	buf_clear(&is);
 }
 
+/* Links to other clusters: take them, and say so if they are others. */
+static void
+configuration_take_uplinks(struct settings *s, struct settings *fresh,
+    struct buf *taken)
+{
+	const struct uplinks	 old = s->uplinks;
+	struct buf		 was = { 0 }, is = { 0 };
+
+	uplinks_tell(&s->uplinks, &was);
+	uplinks_tell(&fresh->uplinks, &is);
+	if (was.failed || is.failed || !slice_eq(slice_of(was.data, was.len),
+	    slice_of(is.data, is.len)))
+		buf_addf(taken, "%sthe uplinks", taken->len > 0 ? ", " : "");
+	s->uplinks = fresh->uplinks;
+	fresh->uplinks = old;
+	buf_clear(&was);
+	buf_clear(&is);
+}
+
 /* A list of names as text; b is freed. */
 static void
 configuration_names(char *text, size_t size, struct buf *b)
@@ -563,6 +582,7 @@ configuration_reload(struct settings *s, struct configuration_news *news)
 	configuration_name_listeners(&fresh, s, 1, &left);
 	configuration_name_listeners(s, &fresh, 0, &left);
 	configuration_take_listeners(s, &fresh, &taken);
+	configuration_take_uplinks(s, &fresh, &taken);
 	configuration_names(news->taken, sizeof(news->taken), &taken);
 	configuration_names(news->left, sizeof(news->left), &left);
 	s->routes = fresh.routes;

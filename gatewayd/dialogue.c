@@ -10,6 +10,8 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
+#include "common/sock.h"
+#include "gatewayd/covers.h"
 #include "gatewayd/dialogue.h"
 #include "gatewayd/election.h"
 #include "gatewayd/journey.h"
@@ -423,6 +425,22 @@ dialogue_listening(struct dialogue *d, struct shard *s, const struct ctl *m,
 	return (0);
 }
 
+/* A copy of the descriptor of a connection that this gateway did not hand over. */
+static int
+dialogue_cover(struct dialogue *d, struct shard *s, const struct ctl *m,
+    int *fds, int cut)
+{
+	struct placement *placement = d->shards->placement;
+	struct place	*place = placement_find(placement, m->id);
+
+	if (cut || place == NULL || place_site(place) != s->site ||
+	    !sock_is_stream(fds[0]))
+		return (0);
+	(void)cover_keep(placement, place, fds[0]);
+	fds[0] = -1;
+	return (0);
+}
+
 /* A connection moves, or not. */
 static int
 dialogue_journey(struct dialogue *d, struct shard *s, const struct ctl *m,
@@ -447,6 +465,7 @@ static const struct {
 	[CTL_REFUSED]	= { dialogue_refused, 0 },
 	[CTL_GONE]	= { dialogue_gone, 0 },
 	[CTL_STAY]	= { dialogue_stay, 0 },
+	[CTL_COVER]	= { dialogue_cover, 0 },
 	[CTL_BECOME]	= { dialogue_become, 0 },
 	[CTL_PONG]	= { dialogue_pong, 0 },
 	[CTL_LINK_LOST]	= { dialogue_link_lost, 0 },
@@ -509,6 +528,8 @@ dialogue_welcome(const struct dialogue *d, struct shard *s)
 				    .high = s->version,
 				    .capsule = CAPSULE_VERSION,
 				    .incarnation = d->incarnation,
+				    .flags = cover_wanted(d->shards->placement) ?
+					CTL_F_COVER : 0,
 				    .text = slice_str(set->node),
 				    .value = slice_str(d->redis_url) };
 

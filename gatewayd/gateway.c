@@ -14,18 +14,21 @@
 #include "common/secret.h"
 #include "common/turn.h"
 #include "gatewayd/admin.h"
+#include "gatewayd/anchor.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/balance.h"
 #include "gatewayd/check.h"
 #include "gatewayd/child.h"
 #include "gatewayd/cluster.h"
 #include "gatewayd/configuration.h"
+#include "gatewayd/covers.h"
 #include "gatewayd/door.h"
 #include "gatewayd/forget.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/identity.h"
 #include "gatewayd/jail.h"
+#include "gatewayd/leaving.h"
 #include "gatewayd/ledger.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/parts.h"
@@ -43,9 +46,6 @@
 #include "gatewayd/supervisor.h"
 #include "gatewayd/upgrade.h"
 
-/* What ends after the shards: Redis entries, the private Redis. */
-#define GATEWAY_STOP_MS	15000
-
 static void	 gateway_become(const struct gateway *);
 static void	 gateway_name(struct settings *);
 static void	 gateway_start(struct gateway *);
@@ -54,14 +54,9 @@ static void	 gateway_refused(const char *, void *);
 static int	 gateway_alive(uint64_t, void *);
 static void	 gateway_shards(void *);
 static void	 gateway_ready(void *);
-static void	 gateway_leave(struct gateway *);
-static void	 gateway_left(void *);
-static void	 gateway_unlisted(void *);
-static void	 gateway_done(void *);
-static void	 gateway_at_once(struct gateway *) __attribute__((noreturn));
-static void	 gateway_end(struct gateway *) __attribute__((noreturn));
 static void	 gateway_replica_made(struct replica *, void *);
 static void	 gateway_replica_ended(struct replica *, void *);
+static int	 gateway_keeps(const struct group *, void *);
 static void	 gateway_resolved(void *);
 static void	 gateway_shard_ready(struct shard *, void *);
 static void	 gateway_shard_dead(struct shard *, void *);
@@ -92,6 +87,7 @@ static void	 gateway_tick_cb(evutil_socket_t, short, void *);
 static const struct placement_ops gateway_placement_ops = {
 	.replica_made = gateway_replica_made,
 	.replica_ended = gateway_replica_ended,
+	.keeps = gateway_keeps,
 };
 static const struct roster_ops gateway_roster_ops = {
 	.settled = gateway_ready,
@@ -103,7 +99,7 @@ static const struct roster_ops gateway_roster_ops = {
 	.adopted = gateway_adopted,
 	.refused = gateway_not_adopted,
 	.home = gateway_going_home,
-	.left = gateway_left,
+	.left = leaving_left,
 	.listening = gateway_listening,
 };
 
@@ -223,6 +219,7 @@ gateway_start(struct gateway *g)
 	    (g->admin = admin_new(g->base, g->admin_fd, report_look, g)) ==
 	    NULL))
 		fatal("start");
+	cover_allow(g->placement, cover_room(&g->settings, proc_nofile()));
 	g->supervisor = supervisor_new(g->base, report_summary, g);
 	if (strcmp(mode, "auto") == 0) {
 		if ((g->redisd = redisd_new(g->base, &g->settings,
@@ -259,7 +256,7 @@ static void
 gateway_refused(const char *why, void *arg)
 {
 	log_warn("%s", why);
-	gateway_end(arg);
+	leaving_kill(arg);
 }
 
 /* The name is ours, or nobody can say. */
@@ -326,6 +323,9 @@ gateway_ready(void *arg)
 		    "does.  Does %s call kennel_worker_main()?  Its own words, "
 		    "if any, are above", g->settings.worker);
 	buf_clear(&where);
+	if ((g->anchors = anchors_new(g->base, &g->settings, g->placement)) ==
+	    NULL)
+		fatal("anchors");
 	successor_inherit(g);
 	supervisor_ready(g->supervisor);
 	for (size_t i = 0; i < roster_nslots(g->roster); i++)
@@ -359,6 +359,16 @@ gateway_replica_ended(struct replica *rep, void *arg)
 	struct gateway	*g = arg;
 
 	roster_replica_ended(g->roster, rep);
+}
+
+/* Is the group to be there without anybody? */
+static int
+gateway_keeps(const struct group *g, void *arg)
+{
+	const struct gateway	*gw = arg;
+
+	return (anchors_keep(&gw->settings, slice_str(g->app),
+	    slice_of(g->name, g->name_len)));
 }
 
 /* Found shards have spoken: what is in Redis and not alive is dead. */
@@ -543,97 +553,6 @@ gateway_channel_end(struct shard *s, const char *why, void *arg)
 	roster_channel_end(g->roster, s, why);
 }
 
-/* ---- stop ---- */
-
-/* Say that we leave, and let balancers see that before anybody is refused. */
-static void
-gateway_pause_leave(struct gateway *g)
-{
-	log_info("leaving in ms=%u, not ready from now on",
-	    g->settings.leave_pause_ms);
-	g->leaving = 1;
-	g->leave_at = clock_ms() + g->settings.leave_pause_ms;
-	supervisor_stopping(g->supervisor, g->settings.leave_pause_ms +
-	    g->settings.drain_ms + GATEWAY_STOP_MS);
-}
-
-/* Leave: nobody is accepted any more, the shards drain. */
-static void
-gateway_leave(struct gateway *g)
-{
-	log_info("leaving");
-	g->leaving = 1;
-	g->leave_at = 0;
-	supervisor_stopping(g->supervisor, g->settings.drain_ms +
-	    GATEWAY_STOP_MS);
-	sockets_close(&g->sockets);
-	if (g->roster == NULL) {
-		gateway_left(g);
-		return;
-	}
-	arrivals_leave(g->arrivals);
-	handoff_leave(g->handoffs);
-	roster_leave(g->roster, g->settings.drain_ms);
-}
-
-/* The shards have. */
-static void
-gateway_left(void *arg)
-{
-	struct gateway	*g = arg;
-
-	if (g->registry != NULL)
-		registry_leave(g->registry, gateway_unlisted);
-	else
-		gateway_unlisted(g);
-}
-
-/* Nothing of ours is in Redis any more. */
-static void
-gateway_unlisted(void *arg)
-{
-	struct gateway	*g = arg;
-
-	registry_free(g->registry);
-	g->registry = NULL;
-	if (g->redisd != NULL)
-		redisd_leave(g->redisd, gateway_done);
-	else
-		gateway_done(g);
-}
-
-/* All has left. */
-static void
-gateway_done(void *arg)
-{
-	(void)arg;
-	turn_stop();
-}
-
-/* Asked twice. */
-static void
-gateway_at_once(struct gateway *g)
-{
-	log_warn("leaving at once");
-	gateway_end(g);
-}
-
-/* End at once: kill what runs, remove what is ours. */
-static void
-gateway_end(struct gateway *g)
-{
-	char	*lock = paths_in(g->settings.run_dir, "lock");
-
-	if (g->roster != NULL)
-		roster_kill(g->roster);
-	if (g->redisd != NULL)
-		redisd_kill(g->redisd);
-	parts_unlink(g);
-	if (lock != NULL)
-		unlink(lock);
-	_exit(1);
-}
-
 /* What nothing else brings up. */
 static void
 gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
@@ -643,7 +562,7 @@ gateway_tick_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	log_catch_up();
 	if (g->leave_at != 0 && clock_ms() >= g->leave_at)
-		gateway_leave(g);
+		leaving_begin(g);
 	refused_say(&g->refused, &g->totals, clock_ms());
 }
 
@@ -674,10 +593,10 @@ gateway_signal_cb(int signo, void *arg)
 		break;
 	default:
 		if (g->leaving && g->leave_at == 0)
-			gateway_at_once(g);
+			leaving_at_once(g);
 		if (!g->leaving && g->settings.leave_pause_ms > 0)
-			gateway_pause_leave(g);
+			leaving_pause(g);
 		else
-			gateway_leave(g);
+			leaving_begin(g);
 	}
 }

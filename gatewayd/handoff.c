@@ -15,6 +15,7 @@
 #include "common/map.h"
 #include "common/turn.h"
 #include "gatewayd/address.h"
+#include "gatewayd/covers.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
@@ -213,7 +214,10 @@ handoff_adopted(struct handoffs *hs, struct shard *s, uint64_t id)
 	}
 	log_debug("handoff id=%016" PRIx64 " slot=%" PRIu32 " adopted", id,
 	    s->slot);
-	close(handoff_detach(hs, h));
+	if (place != NULL)
+		(void)cover_keep(hs->placement, place, handoff_detach(hs, h));
+	else
+		close(handoff_detach(hs, h));
 }
 
 void

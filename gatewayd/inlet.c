@@ -83,11 +83,24 @@ inlet_set_proxy_trusted(struct inlet *in, const char *value, const char **why)
 	return (0);
 }
 
+/* Is its group there though nobody is connected? */
+static int
+inlet_set_always(struct inlet *in, const char *value, const char **why)
+{
+	int	 on = 0;
+
+	if (config_bool(value, &on, why) == -1)
+		return (-1);
+	in->always = on ? ALWAYS_YES : ALWAYS_NO;
+	return (0);
+}
+
 static const struct {
 	const char	*key;
 	int		(*set)(struct inlet *, const char *, const char **);
 } inlet_keys[] = {
 	{ "address",		inlet_set_address },
+	{ "always",		inlet_set_always },
 	{ "proxy_protocol",	inlet_set_proxy_protocol },
 	{ "proxy_trusted",	inlet_set_proxy_trusted },
 };
@@ -179,7 +192,8 @@ inlet_set_setting(struct inlet *in, const char *key, const char *value,
 static int
 inlet_check_route(const struct inlet *in, char *err, size_t size)
 {
-	if (in->route == NULL && in->settings.len == 0)
+	if (in->route == NULL && in->settings.len == 0 &&
+	    in->always == ALWAYS_UNSAID)
 		return (0);
 	if (in->route == NULL || in->route->app[0] == '\0') {
 		snprintf(err, size, "[listener %s] needs the key \"app\": the "
@@ -193,6 +207,12 @@ inlet_check_route(const struct inlet *in, char *err, size_t size)
 		snprintf(err, size, "[listener %s] has no request to take a "
 		    "name from: group and uid are const:NAME, uuid or random20",
 		    in->label);
+		return (-1);
+	}
+	if (in->always == ALWAYS_YES &&
+	    sources_constant(&in->route->group) == NULL) {
+		snprintf(err, size, "[listener %s] always = yes needs a group "
+		    "that has a name: group = const:NAME", in->label);
 		return (-1);
 	}
 	return (0);
@@ -391,11 +411,19 @@ inlet_describe(const struct inlet *in, struct buf *b)
 {
 	if (in->route == NULL)
 		return;
-	buf_addf(b, "app=%s limit=%u place=%s", in->route->app,
-	    (unsigned)in->route->limit, spot_name(in->route->place));
+	buf_addf(b, "app=%s limit=%u place=%s always=%d", in->route->app,
+	    (unsigned)in->route->limit, spot_name(in->route->place),
+	    in->always);
 	sources_describe(b, " group=\"", &in->route->group);
 	sources_describe(b, " uid=\"", &in->route->uid);
 	inlet_tell(in, b);
+}
+
+int
+inlet_is_always(const struct inlet *in, int unsaid)
+{
+	return (in->route != NULL && sources_constant(&in->route->group) != NULL &&
+	    (in->always == ALWAYS_YES || (in->always == ALWAYS_UNSAID && unsaid)));
 }
 
 int
@@ -420,6 +448,7 @@ inlet_swap_route(struct inlet *in, struct inlet *fresh)
 	struct buf	 settings = in->settings;
 
 	in->route = fresh->route;
+	in->always = fresh->always;
 	in->settings = fresh->settings;
 	fresh->route = route;
 	fresh->settings = settings;

@@ -23,11 +23,14 @@
 struct networks;
 struct route;
 
+enum inlet_always { ALWAYS_UNSAID, ALWAYS_NO, ALWAYS_YES };
+
 struct inlet {
 	char		*label;		/* NULL: a line `listen` */
 	char		*text;		/* the address, as it was written */
 	struct sock_addr address;
 	int		 proxy_protocol; /* each connection begins with its head */
+	enum inlet_always always;	/* is its group there without clients? */
 	int		 built_in;	/* nobody has asked for it */
 	char		*trusted_text;
 	struct networks	*trusted;	/* who may send one; NULL: nobody */
@@ -65,6 +68,9 @@ const struct inlet *inlets_find(const struct inlets *ins, const char *label,
 int	 inlets_sections(const struct inlets *ins);
 /* What workers are told of a raw listener: lines as in settings. */
 void	 inlet_tell(const struct inlet *in, struct buf *b);
+/* Is there its group, which has one name, though nobody is connected?  unsaid: is it so where
+ * the section does not say it? */
+int	 inlet_is_always(const struct inlet *in, int unsaid);
 /* Are the raw connections of both to be the same? */
 int	 inlet_same_route(const struct inlet *a, const struct inlet *b);
 /* Give in what raw connections of fresh are to be, and fresh what in had. */

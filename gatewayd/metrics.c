@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/memory.h"
+#include "gatewayd/covers.h"
 #include "gatewayd/cpus.h"
 #include "gatewayd/ledger.h"
 #include "gatewayd/metrics.h"
@@ -169,6 +170,24 @@ static uint64_t
 metrics_stayed(const struct status *st)
 {
 	return (st->totals->stayed);
+}
+
+static uint64_t
+metrics_survived(const struct status *st)
+{
+	return (st->totals->survived);
+}
+
+static uint64_t
+metrics_lost(const struct status *st)
+{
+	return (st->totals->lost_by_death);
+}
+
+static uint64_t
+metrics_covered(const struct status *st)
+{
+	return (cover_count(st->placement));
 }
 
 static void
@@ -447,6 +466,16 @@ static const struct metrics_row metrics_rows[] = {
 	{ "kennel_connections_moved_total",
 	  "Connections that moved from one shard to another.",
 	  METRIC_COUNTER, metrics_moved, NULL },
+	{ "kennel_connections_survived_total",
+	  "Connections that went on in another shard when theirs died.",
+	  METRIC_COUNTER, metrics_survived, NULL },
+	{ "kennel_connections_lost_by_death_total",
+	  "Connections that ended because their shard died.",
+	  METRIC_COUNTER, metrics_lost, NULL },
+	{ "kennel_connections_covered",
+	  "Connections that would not end with their shard: the gateway has a "
+	  "copy of their descriptors.",
+	  METRIC_GAUGE, metrics_covered, NULL },
 	{ "kennel_connections_stayed_total",
 	  "Connections that were to move and stayed, for then or for good.",
 	  METRIC_COUNTER, metrics_stayed, NULL },

@@ -5,6 +5,7 @@
 #include "common/bytes.h"
 #include "common/proc.h"
 #include "gatewayd/admin.h"
+#include "gatewayd/anchor.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/balance.h"
 #include "gatewayd/check.h"
@@ -25,6 +26,7 @@ void
 parts_free(struct gateway *g)
 {
 	admin_free(g->admin);
+	anchors_free(g->anchors);
 	succession_free(g->succession);
 	upgrade_free(g->upgrade);
 	balance_free(g->balance);

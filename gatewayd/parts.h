@@ -10,6 +10,7 @@
 #include "gatewayd/totals.h"
 
 struct admin;
+struct anchors;
 struct arrivals;
 struct balance;
 struct checks;
@@ -44,6 +45,7 @@ struct gateway {
 	struct upgrade	*upgrade;	/* likewise */
 	struct succession *succession;
 	int		 succeeded;	/* nobody is accepted for its sake */
+	struct anchors	*anchors;	/* since it is ready */
 	struct checks	*checks;
 	struct forgets	*forgets;
 	struct redisd	*redisd;	/* NULL: not ours */

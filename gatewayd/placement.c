@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "gatewayd/address.h"
+#include "gatewayd/covers.h"
 #include "gatewayd/group.h"
 #include "gatewayd/member.h"
 #include "gatewayd/placement.h"
@@ -21,6 +22,7 @@ static struct place *placement_seat(struct placement *, struct site *,
 	    struct replica *, uint64_t, struct slice, int, int);
 static void	 placement_drop(struct placement *, struct place *, int *);
 static void	 placement_mourn(struct place *);
+static void	 placement_end_replicas(struct placement *, struct site *);
 static uint32_t	 place_hash(const void *);
 
 struct placement *
@@ -107,7 +109,7 @@ placement_site_remove(struct placement *p, struct site *s)
 			placement_drop(p, place, NULL);
 			at--;
 		}
-	placement_have_end(p, s);
+	placement_end_replicas(p, s);
 	list_remove(&s->at);
 	free(s);
 	return (n);
@@ -225,7 +227,7 @@ placement_release(struct placement *p, uint64_t id, int *last)
 	placement_drop(p, place, last);
 	if (r == NULL)
 		return (0);
-	if (r->count + r->over == 0)
+	if (replica_idle(r))
 		replica_free(p, r, 1);
 	else if (!http)
 		group_refresh(r->group);
@@ -333,7 +335,9 @@ placement_have_end(struct placement *p, struct site *s)
 
 	list_each(e, tmp, &s->replicas) {
 		r = list_entry(e, struct replica, at_site);
-		if (r->count + r->over == 0)
+		r->anchor = r->count + r->over == 0 &&
+		    p->ops->keeps != NULL && p->ops->keeps(r->group, p->arg);
+		if (replica_idle(r))
 			replica_free(p, r, 1);
 		else
 			group_refresh(r->group);
@@ -414,6 +418,7 @@ placement_seat(struct placement *p, struct site *s, struct replica *r,
 	if ((place = calloc(1, sizeof(*place))) == NULL)
 		return (NULL);
 	place->id = id;
+	place->fd = -1;
 	place->replica = r;
 	if (r == NULL)
 		place->site = s;
@@ -461,7 +466,18 @@ placement_drop(struct placement *p, struct place *place, int *last)
 	else if (r != NULL)
 		r->count--;
 	address_unref(place->address);
+	cover_drop(p, place);
 	free(place);
+}
+
+/* The replicas at s, which have no places any more, end. */
+static void
+placement_end_replicas(struct placement *p, struct site *s)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &s->replicas)
+		replica_free(p, list_entry(e, struct replica, at_site), 1);
 }
 
 /* Before a place is dropped with its shard: was it the last of its uid here? */

@@ -3,7 +3,8 @@
  *
  * A place is taken when the decision is made and released by the first of:
  * gone, coming home, refusal, death of its shard.  Exact = taken and not
- * released, at all times.  Only this module ends a replica: when its count is 0.
+ * released, at all times.  Only this module ends a replica: when its count is 0, and it
+ * is no anchor (anchor.h).
  */
 #ifndef GATEWAYD_PLACEMENT_H
 #define GATEWAYD_PLACEMENT_H
@@ -110,7 +111,7 @@ int	 placement_have_replica(struct placement *p, struct site *s,
 int	 placement_have_place(struct placement *p, struct site *s,
 	    uint64_t id, uint64_t replica, struct slice uid, int http,
 	    int over, int leaves);
-/* End of a shard's list: replicas without places end. */
+/* End of a shard's list: replicas without places end, or are anchors. */
 void	 placement_have_end(struct placement *p, struct site *s);
 
 /* Walking, for status and tests. */

@@ -20,6 +20,7 @@ struct placement {
 	uint64_t	 incarnation, counter;	/* ids of connections */
 	uint64_t	 next_replica;
 	uint64_t	 mark;
+	size_t		 covers, covers_max;	/* cover.h */
 };
 
 #endif

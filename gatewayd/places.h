@@ -41,6 +41,7 @@ struct replica {
 	struct site	*site;
 	size_t		 count;		/* places within the limit */
 	size_t		 over;		/* plain HTTP over the limit */
+	int		 anchor;	/* it stays without places: anchor.h */
 	struct buf	 lost;		/* proto/uids.h: see placement_site_remove */
 	size_t		 tally, tally_over;	/* verify.h's own */
 };
@@ -69,11 +70,12 @@ struct place {			/* one connection */
 		struct site	*site;		/* without a group */
 	};
 	struct address	*address;	/* a reference, or NULL */
-	uint8_t		 http;		/* plain HTTP */
-	uint8_t		 over;		/* counted apart */
-	uint8_t		 moving;	/* it has a second seat: reserve.h */
-	uint8_t		 stays;		/* it cannot move: transfer.h */
-	uint8_t		 leaves;	/* its shard was giving it away when it was
+	int		 fd;		/* its cover (cover.h); -1: none */
+	uint8_t		 http : 1;	/* plain HTTP */
+	uint8_t		 over : 1;	/* counted apart */
+	uint8_t		 moving : 1;	/* it has a second seat: reserve.h */
+	uint8_t		 stays : 1;	/* it cannot move: transfer.h */
+	uint8_t		 leaves : 1;	/* its shard was giving it away when it was
 					   named at hello */
 };
 
@@ -82,12 +84,21 @@ struct place {			/* one connection */
  * made: by placement_take, before it returns; its first place is counted.  Not
  * for what a shard says it has.  ended: it has left its group, whose list now
  * holds the neighbours that are to forget it; it is freed after the call.
- * Neither may call placement.  NULL: nobody needs to know.
+ * Neither may call placement.  keeps: is the group to be there always?  A replica without
+ * places that a shard says it has is an anchor then.  NULL: nobody needs to know, no.
  */
 struct placement_ops {
 	void	(*replica_made)(struct replica *r, void *arg);
 	void	(*replica_ended)(struct replica *r, void *arg);
+	int	(*keeps)(const struct group *g, void *arg);
 };
+
+/* Is a replica to end, for nobody is there? */
+static inline int
+replica_idle(const struct replica *r)
+{
+	return (r->count + r->over == 0 && !r->anchor);
+}
 
 /* Where a connection is. */
 static inline struct site *

@@ -155,7 +155,7 @@ reserve_cancel(struct placement *p, struct reserve *v)
 	reserve_rise(p, v);
 	if (r == NULL)
 		return;
-	if (r->count + r->over == 0)
+	if (replica_idle(r))
 		replica_free(p, r, 1);
 	else
 		group_refresh(r->group);

@@ -515,6 +515,7 @@ roster_bury(struct roster *r, struct shard *s)
 	order_pay(&s->owed, s);
 	shard_forget(s);
 	r->totals->gone[CLOSE_SHARD_DIED] += lost;
+	r->totals->lost_by_death += lost;
 	for (size_t i = 0; i < r->all.nslots; i++)
 		if (shard_open(&r->all.slots[i]))
 			shard_tell(&r->all.slots[i], &dead, NULL);

@@ -69,6 +69,7 @@ const struct settings_row settings_rows[ROW_N] = {
 	[ROW_WATCHDOG]	= { "watchdog", DURATION, AT(watchdog_ms), 100,
 	    3600000, 0 },
 	[ROW_DRAIN]	= { "drain", DURATION, AT(drain_ms), 0, 3600000, 0 },
+	[ROW_COVER]	= { "cover", YESNO, AT(cover), 0, 0, 0 },
 	[ROW_MOVE_RATE]	= { "move_rate", UINT, AT(move_rate), 1, 1000000, 1 },
 	[ROW_BALANCE]	= { "balance", YESNO, AT(balance), 0, 0, 1 },
 	[ROW_BALANCE_RATE] = { "balance_rate", UINT, AT(balance_rate), 1,
@@ -170,6 +171,7 @@ settings_init(struct settings *s)
 	s->linger_max = 1000;
 	s->watchdog_ms = 10000;
 	s->drain_ms = 10000;
+	s->cover = 1;
 	s->move_rate = 2000;
 	s->balance_rate = 500;
 	s->upgrade_hold_ms = 60000;

@@ -60,6 +60,7 @@ struct settings {
 	unsigned	 linger_max;		/* 1 000 refused, not yet closed */
 	unsigned	 watchdog_ms;		/* 10 000 */
 	unsigned	 drain_ms;		/* 10 000 */
+	int		 cover;			/* 1; connections outlive shards */
 	unsigned	 move_rate;		/* 2000 connections a second */
 	int		 balance;		/* 0; even out by itself */
 	unsigned	 balance_rate;		/* 500 connections a second */

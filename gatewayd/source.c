@@ -84,6 +84,13 @@ sources_headless(const struct sources *s)
 	return (1);
 }
 
+const char *
+sources_constant(const struct sources *s)
+{
+	return (s->n > 0 && s->list[0].kind == SOURCE_CONST ?
+	    s->list[0].name : NULL);
+}
+
 int
 sources_apart(const struct sources *a, const struct sources *b)
 {

@@ -55,6 +55,8 @@ int	 sources_check(const struct sources *s, const char *pattern,
 	    const char **why);
 /* Do they need no request? */
 int	 sources_headless(const struct sources *s);
+/* The one value that they can give, or NULL. */
+const char *sources_constant(const struct sources *s);
 /* Can the two never give the same value? */
 int	 sources_apart(const struct sources *a, const struct sources *b);
 /* The first that has a value, put into dst of max bytes.  0, or -1 with errno

@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/secret.h"
 #include "gatewayd/check.h"
+#include "gatewayd/covers.h"
 #include "gatewayd/pauses.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/roster.h"
@@ -87,7 +88,7 @@ status_json(const struct status *st, const struct check_result *check)
 	json_t		*groups = status_groups(st, &left), *json, *silent;
 
 	json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
-	    "s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+	    "s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
 	    "version", KENNEL_VERSION,
 	    "node", st->settings->node,
 	    "succession", st->succession == NULL ? "none" :
@@ -107,6 +108,7 @@ status_json(const struct status *st, const struct check_result *check)
 	    "handing_over", (json_int_t)st->handing_over,
 	    "places", (json_int_t)placement_count(st->placement),
 	    "moving", (json_int_t)placement_moving(st->placement),
+	    "covered", (json_int_t)cover_count(st->placement),
 	    "upgrade", st->upgrade == NULL ? json_null() :
 	    upgrade_json(st->upgrade),
 	    "totals", status_totals(st->totals));
@@ -252,7 +254,7 @@ status_totals(const struct totals *t)
 		json_object_set_new(refusals, refusal_label((enum refusal)why),
 		    json_integer((json_int_t)t->refusals[why]));
 	return (json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:o, s:I, "
-	    "s:o}",
+	    "s:I, s:I, s:o}",
 	    "accepted", (json_int_t)t->accepted,
 	    "requests", (json_int_t)t->requests,
 	    "raw", (json_int_t)t->raw,
@@ -264,6 +266,8 @@ status_totals(const struct totals *t)
 	    "moved", (json_int_t)t->moved,
 	    "stayed", (json_int_t)t->stayed,
 	    "pause_us", pauses_json(NULL, t),
+	    "survived", (json_int_t)t->survived,
+	    "lost_by_death", (json_int_t)t->lost_by_death,
 	    "second_release", (json_int_t)t->second_release,
 	    "gone", gone));
 }

@@ -23,6 +23,8 @@ struct totals {
 	uint64_t gone[CLOSE_NWHYS];	/* as the shards say */
 	uint64_t moved;			/* from one shard to another */
 	uint64_t stayed;		/* were to move, and did not */
+	uint64_t survived;		/* went on when their shards died */
+	uint64_t lost_by_death;		/* did not */
 	uint64_t pauses[HISTOGRAM_CELLS];	/* of those that moved */
 	uint64_t pause_max;		/* us, since it was asked for anew */
 	uint64_t second_release;	/* should be 0 */

@@ -126,7 +126,9 @@ int
 verify_placement(struct placement *p)
 {
 	struct list	*e, *tmp;
-	size_t		 places = 0, replicas = 0, unused = 0, groups = 0;
+	size_t		 places = 0, replicas = 0, unused = 0, groups = 0,
+			 covers = 0, at = 0;
+	const struct place *place;
 
 	list_each(e, tmp, &p->groups) {
 		groups++;
@@ -141,7 +143,9 @@ verify_placement(struct placement *p)
 		if (verify_group(p, list_entry(e, struct group, at), &replicas,
 		    1) == -1)
 			goto bad;
-	if (places != p->places.count || replicas != p->replicas.count ||
+	while ((place = set_next(&p->places, &at)) != NULL)
+		covers += place->fd != -1;
+	if (covers != p->covers || places != p->places.count || replicas != p->replicas.count ||
 	    groups != p->by_name.count)
 		goto bad;
 	return (0);

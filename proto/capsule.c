@@ -41,13 +41,18 @@ static const struct pack_field later[] = {
 	STR(topics, CAPSULE_MAX), U32(blob_version, UINT32_MAX),
 };
 
-static int	 capsule_fits(const struct capsule *c);
+/* Behind those, since version 3. */
+static const struct pack_field latest[] = {
+	U32(strikes, UINT8_MAX),
+};
 
 /* The oldest reader that loses nothing: the first knows requests only. */
 static uint64_t
 capsule_readable(const struct capsule *c)
 {
-	return (c->protocol == CAPSULE_HTTP ? 1 : 2);
+	if (c->bits & CAPSULE_B_RESUMED)
+		return (CAPSULE_RESUMES);
+	return (c->protocol == CAPSULE_HTTP ? 1 : CAPSULE_MOVES);
 }
 
 int
@@ -55,11 +60,13 @@ capsule_encode(struct buf *b, const struct capsule *c)
 {
 	size_t	start = b->len;
 
+	/* What capsule_decode would refuse is not written in the first place. */
 	if (!capsule_fits(c)) {
 		errno = EINVAL;
 		return (-1);
 	}
-	pack_array(b, 3 + nitems(fields) + 2 + nitems(later));
+	pack_array(b, 3 + nitems(fields) + 2 + nitems(later) +
+	    nitems(latest));
 	pack_u64(b, CAPSULE_VERSION);
 	pack_u64(b, capsule_readable(c));
 	pack_u64(b, c->protocol);
@@ -77,6 +84,8 @@ capsule_encode(struct buf *b, const struct capsule *c)
 	}
 	for (size_t i = 0; i < nitems(later); i++)
 		pack_field(b, &later[i], c);
+	for (size_t i = 0; i < nitems(latest); i++)
+		pack_field(b, &latest[i], c);
 	if (b->failed) {
 		errno = ENOMEM;
 		return (-1);
@@ -136,6 +145,8 @@ capsule_decode(struct capsule *c, const void *data, size_t len)
 	}
 	for (size_t i = 0; version > 1 && i < nitems(later); i++)
 		pack_in_field(&in, &later[i], c);
+	for (size_t i = 0; version > 2 && i < nitems(latest); i++)
+		pack_in_field(&in, &latest[i], c);
 	if (in.bad || headers.bad || seen.bad ||
 	    (c->deflate != 0 && c->deflate < CAPSULE_WINDOW_MIN))
 		goto bad;
@@ -218,16 +229,15 @@ fail:
 	return (NULL);
 }
 
-/* What capsule_decode would refuse is not written in the first place. */
-static int
+int
 capsule_fits(const struct capsule *c)
 {
 	const struct pack_field	*f;
 
 	if (c->deflate > 15 || (c->deflate != 0 &&
-	    c->deflate < CAPSULE_WINDOW_MIN) || c->pings > UINT8_MAX)
+	    c->deflate < CAPSULE_WINDOW_MIN) || c->pings > UINT8_MAX ||
+	    c->strikes > UINT8_MAX)
 		return (0);
-
 	if (c->protocol < CAPSULE_HTTP || c->protocol > CAPSULE_STREAM ||
 	    c->nheaders > CAPSULE_HEADERS_MAX ||
 	    c->nmarks > CAPSULE_ORIGINS_MAX)

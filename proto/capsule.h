@@ -13,10 +13,13 @@
 #include "proto/limits.h"
 
 /*
- * 2: a connection amid its conversation.  A record says for itself which reader it
- * needs: the oldest that loses nothing of it, which for a request is still the first.
+ * 2: a connection amid its conversation.  3: one that its shard's death has left.  A
+ * record says for itself which reader it needs: the oldest that loses nothing of it,
+ * which for a request is still the first.
  */
-#define CAPSULE_VERSION		2
+#define CAPSULE_VERSION		3
+#define CAPSULE_MOVES		2	/* the reader of a connection that moves */
+#define CAPSULE_RESUMES		3	/* and of one with CAPSULE_B_RESUMED */
 #define CAPSULE_HEADERS_MAX	32
 #define CAPSULE_ORIGINS_MAX	1024
 
@@ -41,6 +44,7 @@ enum capsule_protocol {		/* what its next byte will be */
 
 #define CAPSULE_B_ENDED	0x1	/* the client sends nothing more */
 #define CAPSULE_B_HIGH	0x2	/* its application knows that much waits for it */
+#define CAPSULE_B_RESUMED 0x4	/* its shard has died: blob is its checkpoint */
 
 struct capsule_header { struct slice name, value; };
 struct capsule_mark { uint64_t origin, seq; };
@@ -76,8 +80,13 @@ struct capsule {
 			 messages, bytes;	/* what its route measures */
 	struct slice	 topics;	/* terminated names, one after another */
 	uint32_t	 blob_version;	/* the application's */
+
+	/* Of version 3. */
+	uint32_t	 strikes;	/* shards in a row that died amid its input */
 };
 
+/* Would capsule_decode() take what capsule_encode() makes of it? */
+int	 capsule_fits(const struct capsule *c);
 /* Append the record to b.  0, or -1 with errno ENOMEM or EINVAL (over limits). */
 int	 capsule_encode(struct buf *b, const struct capsule *c);
 /*

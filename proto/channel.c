@@ -139,7 +139,8 @@ control_send(struct control *c, const struct ctl *m, const int *fds)
 		return (-1);
 	o->len = b.len;
 	o->nfds = ctl_fds(m);
-	o->lent = m->type == CTL_FERRY || m->type == CTL_LISTENING ? 0 : 1;
+	o->lent = m->type == CTL_FERRY || m->type == CTL_LISTENING ||
+	    m->type == CTL_COVER ? 0 : 1;
 	for (size_t i = 0; i < o->nfds; i++)
 		o->fds[i] = fds[i];
 	memcpy(o->data, b.data, b.len);

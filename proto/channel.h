@@ -48,7 +48,7 @@ void	 control_free(struct control *c);
  * Queue m; sent at the end of the turn, in packets of at most PACKET_MAX bytes and
  * CAPSULES_MAX capsules.  fds (ctl_fds(m) of them) are borrowed: they must stay
  * open until ADOPTED or REFUSED or the end, but a memfd (fds[1]) is taken, as are those
- * of FERRY and LISTENING, unless -1 is returned.
+ * of FERRY, LISTENING and COVER, unless -1 is returned.
  * 0, or -1 with errno ENOMEM, EMSGSIZE (larger than a packet) or ENOBUFS (more than
  * 64 MiB queued).  Between a failed write and the end, it is dropped: 0.
  */

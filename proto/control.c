@@ -138,8 +138,9 @@ static const struct row {
 	/* Nothing is to come any more. */
 	[CTL_FERRY_END]	= { "ferry-end", { F_JOURNEY } },
 
-	/* To a new gateway, after WELCOME: a copy of the descriptor of connection id,
+	/* To a gateway, after WELCOME: a copy of the descriptor of connection id,
 	 * which it keeps for when this shard dies. */
+	[CTL_COVER]	= { "cover", { F_ID } },
 	/* A listening socket, called text: to a shard, which only holds it, and back
 	 * to the next gateway. */
 	[CTL_LISTENING]	= { "listening", { F_TEXT, F_FLAGS } },
@@ -163,6 +164,7 @@ ctl_fds(const struct ctl *m)
 		return (m->flags & CTL_F_MEMFD ? 2 : 1);
 	case CTL_FERRY:
 	case CTL_LISTENING:
+	case CTL_COVER:
 		return (1);
 	default:
 		return (0);

@@ -15,7 +15,7 @@
  *					AUTHORITY ADOPT
  *	ADOPTED
  *	BECOME (its connection is another uid's)
- *	STAY (HTTP becomes a stream)
+ *	STAY COVER (HTTP becomes a stream)
  *	GONE				PARTED
  *					FAREWELL* LOST* DEAD (another shard died;
  *					text: of which other node, all of it
@@ -27,6 +27,10 @@
  *					END (a connection, as the operator wants)
  *
  * After HELLO, HAVE_APP* says which applications can move connections.
+ *
+ * A gateway whose WELCOME says so keeps a copy of the descriptor of each connection
+ * that is open.  Of those that it did not hand over itself it gets one with COVER:
+ * after WELCOME, and when plain HTTP becomes a stream.
  *
  * Connections move from shard A to shard B in a journey, which the gateway begins:
  *
@@ -103,7 +107,7 @@ enum ctl_type {
 	CTL_MOVED,	CTL_STAYED,	CTL_ARRIVED,	CTL_JOURNEY_DONE,
 	CTL_EXPECT,	CTL_EXPECTED,	CTL_FERRY_END,
 	CTL_LISTENING,
-	CTL_STAY,	CTL_BECOME,
+	CTL_STAY,	CTL_BECOME,	CTL_COVER,
 	CTL_NTYPES
 };
 
@@ -164,6 +168,7 @@ struct ctl {
 					   use, it cannot move */
 #define CTL_F_FIRST	0x4000	/* LISTENING: those before are not to be held any
 				   longer */
+#define CTL_F_COVER	0x8000	/* WELCOME: COVERs are wanted */
 #define CTL_F_ENDED	0x2000	/* STAYED: for it has ended; GONE says so, too */
 
 #define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */
@@ -172,7 +177,7 @@ struct ctl {
 
 const char *ctl_name(enum ctl_type type);
 /* Descriptors that travel with m: ADOPT 1, or 2 with CTL_F_MEMFD; HELLO 1 with
- * CTL_F_PAGE; FERRY, LISTENING 1; else 0. */
+ * CTL_F_PAGE; FERRY, LISTENING, COVER 1; else 0. */
 size_t	 ctl_fds(const struct ctl *m);
 /* Append m to b (only the fields of its row).  Failure sticks in b. */
 void	 ctl_encode(struct buf *b, const struct ctl *m);

@@ -9,7 +9,7 @@
  *	0	struct page_head
  *	64	struct page_work
  *	256	struct counters (counters.h)
- *	4080	room for what connections are at, to PAGE_BYTES
+ *	4096	what connections are at (cover.h); grows with them, to PAGE_MAX
  *
  * Versions: fields are added at the end of a struct, whose size the head tells;
  * a reader takes as much as it knows, what the writer did not have is zero.
@@ -23,9 +23,10 @@
 #include <stdint.h>
 
 #define PAGE_MAGIC	0x656761706c6e656bULL	/* "knelpage" */
-#define PAGE_VERSION	2
+#define PAGE_VERSION	3
+#define PAGE_COVERS	3		/* the version that says it of connections */
 #define PAGE_BYTES	4096
-#define PAGE_MAX	(64 << 20)	/* bytes; a later version has more */
+#define PAGE_MAX	(1 << 30)	/* bytes */
 #define PAGE_WORK_AT	64
 #define PAGE_ROOM_AT	256
 

@@ -177,6 +177,17 @@ void	 events_on_downlink(struct events *, events_socket_cb *added,
 	    events_socket_cb *removed, void *arg);
 
 /*
+ * A room of this many bytes has another number of members, in all processes and, over
+ * uplinks, at all hosts together: more (registered) or less.  Called in each process that
+ * has a part of the server, once a room for what happens within a tenth of a second; what
+ * @gatejs/cluster calls room/register and room/unregister.  Where [worker] has an app.host;
+ * not for rooms whose name is not UTF-8 or is longer than 16 KiB.
+ */
+typedef void	events_room_cb(struct events_server *, const char *room,
+		    size_t len, uint64_t members, int registered, void *arg);
+void	 events_on_room(struct events *, events_room_cb *, void *arg);
+
+/*
  * Clients move to other processes ("sockets that move" in kennel.h) with all that the
  * library knows of them: when no stream and no answer of theirs is under way.  In a
  * program that has callbacks for who comes and goes, or data of a client, they stay, but

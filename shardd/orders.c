@@ -66,6 +66,9 @@ orders_welcome(struct worker *w, struct order_in *o)
 	w->node[m->text.len] = '\0';
 	keys_address(w->address, sizeof(w->address), w->node, w->slot,
 	    w->incarnation);
+	w->gate.covers = (m->flags & CTL_F_COVER) != 0;
+	if (w->gate.covers)
+		lending_begin(&w->lending);
 	if (m->capsule >= DOORWAYS_CAPSULE)
 		doorways_give(&w->doorways, w->gate.control);
 	return (options_set(&w->opt, slice_str("redis"), m->value) == -1 ||
@@ -601,7 +604,10 @@ orders_packet_cb(struct control *c, void *arg)
 static void
 orders_sent_cb(struct control *c, void *arg)
 {
-	orders_unpark(arg, control_sent(c));
+	struct worker	*w = arg;
+
+	orders_unpark(w, control_sent(c));
+	lending_go_on(&w->lending);
 }
 
 /* The channel ended. */
@@ -613,6 +619,7 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 	if (!w->draining)
 		log_warn("control lost why=\"%s\"", why);
 	w->gate.control = NULL;
+	lending_end(&w->lending);
 	control_free(c);
 	w->orphan_since = clock_ms();
 	w->ready_since = 0;

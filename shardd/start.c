@@ -194,6 +194,7 @@ start_end(struct worker *w)
 	if (stuck == 0)
 		applications_exit(&w->sessions.apps);
 	watch_end();
+	lending_end(&w->lending);
 	if (w->gate.control != NULL)
 		control_free(w->gate.control);
 	if (w->redial_timer != NULL)
@@ -242,6 +243,7 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	    &w)) == NULL || sweep_start(&w.sweep, w.base,
 	    &w.sessions.clients, worker_tick, &w) == -1)
 		fatal("start");
+	lending_init(&w.lending, &w.sessions.clients, &w.gate);
 	start_surround(&w);
 	if (worker_init_groups(&w) == -1)
 		fatal("listen on %s", w.link_path);

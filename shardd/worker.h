@@ -17,6 +17,7 @@
 #include "shardd/gate.h"
 #include "shardd/group/groups.h"
 #include "shardd/journey/journeys.h"
+#include "shardd/lending.h"
 #include "shardd/options.h"
 #include "shardd/session/sessions.h"
 #include "shardd/state/authority.h"
@@ -57,6 +58,7 @@ struct worker {
 	struct event	*redial_timer;
 	uint64_t	 orphan_since;		/* clock_ms, 0: has a gateway */
 	struct doorways	 doorways;		/* of the gateway's clients */
+	struct lending	 lending;		/* of descriptors, to the gateway */
 
 	struct groups	 groups;
 	struct authority_desk desk;		/* of the groups' states */

@@ -108,7 +108,8 @@ static void
 look_totals(const json_t *totals, FILE *out)
 {
 	static const char *const	 keys[] = { "accepted", "requests",
-	    "raw", "handed", "home", "refused", "proxy_refused", "second_release" };
+	    "raw", "handed", "home", "refused", "proxy_refused",
+	    "survived", "lost_by_death", "second_release" };
 	json_t				*gone, *n;
 	const char			*key, *comma = "";
 
@@ -145,10 +146,12 @@ look_all(const json_t *json, FILE *out)
 	else
 		fprintf(out, "redis %s, %s\n", url,
 		    json_is_true(json_object_get(redis, "up")) ? "up" : "down");
-	fprintf(out, "%" JSON_INTEGER_FORMAT " places taken; in the gateway: %"
+	fprintf(out, "%" JSON_INTEGER_FORMAT " places taken, %"
+	    JSON_INTEGER_FORMAT " covered; in the gateway: %"
 	    JSON_INTEGER_FORMAT " handshakes, %" JSON_INTEGER_FORMAT
 	    " at home, %" JSON_INTEGER_FORMAT " on their way\n",
-	    look_number(json, "places"), look_number(json, "handshakes"),
+	    look_number(json, "places"), look_number(json, "covered"),
+	    look_number(json, "handshakes"),
 	    look_number(json, "home"), look_number(json, "handing_over"));
 	putc('\n', out);
 	look_shards(json_object_get(json, "shards"), out);

@@ -298,6 +298,7 @@ http_stream(struct kennel_request *q, int status, const char *type,
 	m.id = c->id;
 	m.uid = conn_uid(c);
 	gate_tell(c->clients->gate, &m);
+	gate_cover(c->clients->gate, c->id, c->fd);
 	http_become(q, hello, start);
 }
 

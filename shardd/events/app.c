@@ -435,6 +435,13 @@ events_on_disconnection(struct events *e, events_socket_cb *cb, void *arg)
 }
 
 void
+events_on_room(struct events *e, events_room_cb *cb, void *arg)
+{
+	e->room = cb;
+	e->room_arg = arg;
+}
+
+void
 events_on_downlink(struct events *e, events_socket_cb *added,
     events_socket_cb *removed, void *arg)
 {

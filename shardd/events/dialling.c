@@ -21,6 +21,7 @@ enum { DIAL_NAME, DIAL_COST, DIAL_FILE, DIAL_ADDRESS, DIAL_NFIELDS };
 struct dial {
 	struct list	 at;		/* dials; of itself, once it is dropped */
 	struct events_server *server;	/* NULL: dropped */
+	char		*line;		/* as the option has it */
 	char		*text;		/* what fields points into */
 	const char	*fields[DIAL_NFIELDS];
 	struct uplink_way	 way;
@@ -37,6 +38,7 @@ static void
 dial_free(struct dial *d)
 {
 	kennel_timer_free(d->timer);
+	free(d->line);
 	free(d->text);
 	free(d);
 }
@@ -105,9 +107,11 @@ dial_new(struct events_server *v, struct slice line)
 	struct dial	*d;
 	char		*at;
 
-	if ((d = calloc(1, sizeof(*d))) == NULL ||
-	    (d->text = slice_dup(line)) == NULL) {
-		free(d);
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		return (NULL);
+	d->line = slice_dup(line);
+	if (d->line == NULL || (d->text = slice_dup(line)) == NULL) {
+		dial_free(d);
 		return (NULL);
 	}
 	at = d->text;
@@ -123,16 +127,76 @@ dial_new(struct events_server *v, struct slice line)
 	return (d);
 }
 
-void
-dialling_start(struct events_server *v, struct list *dials)
+/* Nobody goes to d's peer any more; a link that there is, is closed by somebody else. */
+static void
+dial_drop(struct dial *d)
 {
-	const char	*at = kennel_option("uplinks"), *end;
-	struct dial	*d;
+	list_remove(&d->at);
+	d->server = NULL;
+	kennel_timer_free(d->timer);
+	d->timer = NULL;
+	if (d->socket == NULL && !d->calling)
+		dial_free(d);
+}
 
-	for (; at != NULL && *at != '\0'; at = *end == '\0' ? end : end + 1) {
-		end = strchrnul(at, '\n');
-		if ((d = dial_new(v, slice_of(at, (size_t)(end - at)))) ==
-		    NULL)
+/* The next line of a text: 1, or 0, there is none. */
+static int
+dialling_line(const char **at, struct slice *line)
+{
+	const char	*end = *at == NULL ? NULL : strchrnul(*at, '\n');
+
+	if (end == NULL || end == *at)
+		return (0);
+	*line = slice_of(*at, (size_t)(end - *at));
+	*at = *end == '\0' ? end : end + 1;
+	return (1);
+}
+
+/* Is the line one of the text? */
+static int
+dialling_says(const char *text, const char *line)
+{
+	struct slice	 l;
+
+	while (dialling_line(&text, &l))
+		if (slice_is(l, line))
+			return (1);
+	return (0);
+}
+
+/* Is somebody going there already? */
+static int
+dialling_has(struct list *dials, struct slice line)
+{
+	struct list	*e;
+
+	for (e = dials->next; e != dials; e = e->next)
+		if (slice_is(line, list_entry(e, struct dial, at)->line))
+			return (1);
+	return (0);
+}
+
+void
+dialling_set(struct events_server *v, struct list *dials)
+{
+	const char		*text = kennel_option("uplinks"), *at = text;
+	struct events_socket	*s;
+	struct list		*e, *tmp;
+	struct slice		 line;
+	struct dial		*d;
+
+	list_each(e, tmp, dials) {
+		d = list_entry(e, struct dial, at);
+		if (dialling_says(text, d->line))
+			continue;
+		s = d->socket;
+		dial_drop(d);
+		if (s != NULL)
+			kennel_close(s->socket, 1000, "not wanted any more");
+	}
+	while (dialling_line(&at, &line)) {
+		if (dialling_has(dials, line) ||
+		    (d = dial_new(v, line)) == NULL)
 			continue;
 		list_push(dials, &d->at);
 		d->timer = kennel_timer_new(1, 0, dial_call_cb, d);
@@ -142,17 +206,8 @@ dialling_start(struct events_server *v, struct list *dials)
 void
 dialling_stop(struct list *dials)
 {
-	struct dial	*d;
-
-	while (!list_empty(dials)) {
-		d = list_entry(dials->next, struct dial, at);
-		list_remove(&d->at);
-		d->server = NULL;
-		kennel_timer_free(d->timer);
-		d->timer = NULL;
-		if (d->socket == NULL && !d->calling)
-			dial_free(d);
-	}
+	while (!list_empty(dials))
+		dial_drop(list_entry(dials->next, struct dial, at));
 }
 
 /* s has been long enough on its way to be a link: it is tried afresh when it ends. */

@@ -10,8 +10,9 @@
 struct events_server;
 struct kennel_socket;
 
-/* Begin.  dials: an empty list, which has them from now on. */
-void	 dialling_start(struct events_server *v, struct list *dials);
+/* Go to those that the option `uplinks` names now, and to no others: dials, empty at first,
+ * has them from now on. */
+void	 dialling_set(struct events_server *v, struct list *dials);
 /* No more; links that there are are closed by somebody else. */
 void	 dialling_stop(struct list *dials);
 /* A connection is there, whose data is its dial: 0, or -1, it is not wanted any more. */

@@ -16,6 +16,7 @@
 #include "shardd/events/inside.h"
 #include "shardd/events/uplink.h"
 #include "shardd/events/network.h"
+#include "shardd/events/notices.h"
 #include "shardd/events/say.h"
 
 #define HOLDER_LOOK_MS	250
@@ -39,6 +40,7 @@ struct holder {
 	struct buf	 tellers;	/* the replicas that have some */
 	struct list	 dials;
 	struct kennel_timer *timer;
+	struct notices	*notices;	/* NULL: nobody wants any */
 	char		*host;
 };
 
@@ -262,8 +264,26 @@ holder_deliver(void *arg, const struct letter *l)
 		holder_tell(h, 0, &w, l->data);
 }
 
+/* A room has another number of members, anywhere. */
+static void
+holder_room_has(void *arg, struct slice room)
+{
+	struct holder	*h = arg;
+
+	notices_changed(h->notices, room);
+}
+
+/* So many. */
+static uint64_t
+holder_total(void *arg, struct slice room)
+{
+	struct holder	*h = arg;
+
+	return (h->network == NULL ? 0 : network_total(h->network, room));
+}
+
 static const struct network_ops holder_network = {
-	holder_send, holder_deliver
+	holder_send, holder_deliver, holder_room_has
 };
 
 /* What clients of this cluster say, to those elsewhere. */
@@ -448,6 +468,15 @@ holder_told_members(struct holder *h, uint64_t neighbour, const struct word *w,
 }
 
 static void
+holder_told_notice(struct holder *h, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	(void)data;
+	if (h->who == neighbour)
+		notices_told(h->notices, w);
+}
+
+static void
 holder_told_holder(struct holder *h, uint64_t neighbour, const struct word *w,
     struct slice data)
 {
@@ -468,12 +497,24 @@ holder_told(struct events_server *v, uint64_t neighbour, const struct word *w,
 		[WORD_LINK_DOWN]	= holder_told_down,
 		[WORD_MEMBERS]		= holder_told_members,
 		[WORD_HOLDER]		= holder_told_holder,
+		[WORD_NOTICE]		= holder_told_notice,
 	};
 
 	if (v->holder == NULL)
 		return;
 	holder_look(v->holder);
 	rows[w->type](v->holder, neighbour, w, data);
+}
+
+void
+holder_told_one(struct events_socket *s, uint64_t neighbour,
+    const struct word *w, struct slice data)
+{
+	struct holder	*h = s->server->holder;
+
+	(void)neighbour, (void)data;
+	if (h != NULL)
+		notices_told_one(h->notices, s, w);
 }
 
 /* ---- who it is ---- */
@@ -515,15 +556,16 @@ holder_resign(struct holder *h)
 	if (h->network == NULL)
 		return;
 	log_info("events host=%s is held by this process no longer", h->host);
+	notices_resign(h->notices);
 	dialling_stop(&h->dials);
 	network_free(h->network);
 	h->network = NULL;
 	holder_forget(h, 0);
 }
 
-/* Hold it from now on. */
+/* Hold it from now on, perhaps after another one (again). */
 static void
-holder_begin(struct holder *h)
+holder_begin(struct holder *h, int again)
 {
 	if ((h->network = network_new(h->server->host, &holder_network, h)) ==
 	    NULL) {
@@ -531,9 +573,9 @@ holder_begin(struct holder *h)
 		return;
 	}
 	log_info("events host=%s is held by this process", h->host);
+	notices_hold(h->notices, again);
 	holder_rooms(h);
 	holder_tell_number(h, 0, WORD_HOLDER, 0);
-	dialling_start(h->server, &h->dials);
 }
 
 /* Is there another holder? */
@@ -542,6 +584,7 @@ holder_look(struct holder *h)
 {
 	struct kennel_replica	*r = h->server->replica;
 	uint64_t		 us = kennel_replica_id(r), who = us, neighbour;
+	int			 again = h->who != 0;
 
 	for (size_t i = 0; (neighbour = kennel_replica_neighbour(r, i)) != 0;
 	    i++)
@@ -549,20 +592,25 @@ holder_look(struct holder *h)
 			who = neighbour;
 	if (who == h->who)
 		return;
-	if (h->who != 0)
+	if (again)
 		uplink_close_all(h->server, "another holder", 0);
 	holder_resign(h);
 	h->who = who;
 	if (who == us)
-		holder_begin(h);
+		holder_begin(h, again);
 	else
 		holder_rooms(h);
 }
 
+/* Once in a while: the same, and have the uplinks changed? */
 static void
 holder_look_cb(void *arg)
 {
-	holder_look(arg);
+	struct holder	*h = arg;
+
+	holder_look(h);
+	if (h->network != NULL)
+		dialling_set(h->server, &h->dials);
 }
 
 void
@@ -581,8 +629,13 @@ holder_start(struct events_server *v)
 	struct holder	*h;
 
 	list_init(&v->links);
-	if (host == NULL)
+	if (host == NULL) {
+		if (kennel_option("app.room_events") != NULL)
+			log_warn("events app.room_events needs app.host in "
+			    "[worker]: nobody counts the members of rooms "
+			    "without it");
 		return (0);
+	}
 	if (!discovery_host_ok(slice_str(host))) {
 		log_warn("events app.host=%s is no name of a host: 1 to %d "
 		    "bytes without space, comma, bar and slash; there are no "
@@ -600,6 +653,12 @@ holder_start(struct events_server *v)
 	}
 	h->server = v;
 	list_init(&h->dials);
+	if (notices_new(&h->notices, v, holder_total, h) == -1) {
+		kennel_timer_free(h->timer);
+		free(h->host);
+		free(h);
+		return (-1);
+	}
 	v->holder = h;
 	v->host = slice_str(h->host);
 	v->uplink_ops = &holder_links;
@@ -618,6 +677,7 @@ holder_stop(struct events_server *v)
 	v->rooms.changed = NULL;
 	uplink_close_all(v, "stopped", 1);
 	holder_resign(h);
+	notices_free(h->notices);
 	map_clear(&h->tallies);
 	buf_clear(&h->tellers);
 	kennel_timer_free(h->timer);

@@ -21,6 +21,9 @@ void	 holder_stop(struct events_server *v);
 /* A neighbour has told this (WORD_LINK_UP to WORD_MEMBERS). */
 void	 holder_told(struct events_server *v, uint64_t neighbour,
 	    const struct word *w, struct slice data);
+/* The same of what is for clients, missed by s, who was on its way. */
+void	 holder_told_one(struct events_socket *s, uint64_t neighbour,
+	    const struct word *w, struct slice data);
 void	 holder_neighbour_gone(struct events_server *v, uint64_t neighbour);
 /* A connection that was dialled, whose data is its dial: 0, or -1, it is not wanted. */
 int	 holder_dialled(struct kennel_socket *ks);

@@ -32,6 +32,8 @@ struct events {				/* an application */
 	events_socket_cb *downlink_added, *downlink_removed;
 	void		*downlink_arg;
 	const struct events_move_ops *move;	/* NULL: see transit.c */
+	events_room_cb	*room;
+	void		*room_arg;
 };
 
 struct targets;

@@ -235,6 +235,7 @@ network_set_ref(struct network *w, unsigned host, struct slice room,
 		w->stays--;
 	}
 	p->refs[host] = ref;
+	w->ops->room(w->arg, room);
 	if (p->n == 0)
 		network_place_free(w, p);
 	return (1);
@@ -603,6 +604,17 @@ network_frame(struct network *w, uint64_t link, const struct fasttcp_frame *f)
 	default:
 		break;
 	}
+}
+
+uint64_t
+network_total(struct network *w, struct slice room)
+{
+	struct place	*p = network_place(w, room, 0);
+	uint64_t	 sum = 0;
+
+	for (unsigned i = 0; p != NULL && i < GRAPH_HOSTS; i++)
+		sum += p->refs[i];
+	return (sum);
 }
 
 double

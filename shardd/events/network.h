@@ -21,6 +21,8 @@ struct network_ops {
 	void	(*send)(void *arg, uint64_t link, const struct fasttcp_frame *f);
 	/* For clients here, from another host. */
 	void	(*deliver)(void *arg, const struct letter *l);
+	/* A room has another number of members. */
+	void	(*room)(void *arg, struct slice room);
 };
 
 /* host: a good name (discovery_host_ok()).  NULL without memory. */
@@ -41,6 +43,8 @@ void	 network_frame(struct network *w, uint64_t link,
 void	 network_members(struct network *w, struct slice room, uint64_t n);
 /* A client of ours says l: to those elsewhere. */
 void	 network_say(struct network *w, const struct letter *l);
+/* Members of a room, at all hosts together. */
+uint64_t network_total(struct network *w, struct slice room);
 /* Is that host reached, and at what cost?  Negative: no. */
 double	 network_far(struct network *w, struct slice host);
 /* Links that are known, of whomever. */

@@ -11,14 +11,10 @@
 #ifndef EVENTS_RELAY_H
 #define EVENTS_RELAY_H
 
+#include "shardd/events/relays.h"
 #include "shardd/events/say.h"
 
 struct relay;
-
-struct relay_source {
-	/* Wait (1), or go on (0). */
-	void	(*press)(void *arg, int high);
-};
 
 /*
  * A stream of v's own opens: f's event, data (the info) to t, everywhere.  by: the client

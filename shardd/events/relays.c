@@ -5,8 +5,8 @@
 #include "common/spare.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/kept.h"
-#include "shardd/events/relay.h"
 #include "shardd/events/relays.h"
+#include "shardd/events/say.h"
 #include "shardd/events/sockets.h"
 
 #define RELAYS_KEPT_MS	20		/* between two looks at those that keep */

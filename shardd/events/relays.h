@@ -13,7 +13,11 @@
 struct events_server;
 struct events_socket;
 struct kept;
-struct relay_source;
+
+struct relay_source {
+	/* Wait (1), or go on (0). */
+	void	(*press)(void *arg, int high);
+};
 
 /* A neighbour with receivers. */
 struct far {

@@ -156,6 +156,7 @@ static void (*const told_rows[WORD_NTYPES])(struct events_server *,
 	[WORD_LINK_DOWN] = holder_told,
 	[WORD_MEMBERS]	= holder_told,
 	[WORD_HOLDER]	= holder_told,
+	[WORD_NOTICE]	= holder_told,
 };
 
 static void (*const told_one_rows[WORD_NTYPES])(struct events_socket *,
@@ -164,6 +165,7 @@ static void (*const told_one_rows[WORD_NTYPES])(struct events_socket *,
 	[WORD_OPEN]	= told_one_open,
 	[WORD_ROOMS]	= told_one_rooms,
 	[WORD_DELIVER]	= told_one_say,
+	[WORD_NOTICE]	= holder_told_one,
 };
 
 void

@@ -34,6 +34,9 @@ enum word_type {
 	WORD_MEMBERS,		/* number event: to the holder, so many clients of the
 				   sender are in the room `event` */
 	WORD_HOLDER,		/* number: the sender holds the network */
+	WORD_NOTICE,		/* flags number event: of the holder, the room `event` has
+				   so many members, which are more (WORD_F_JOIN)
+				   or less than it said last */
 	WORD_NTYPES
 };
 

@@ -134,7 +134,7 @@ move_expect(struct move *m)
 	const struct conn	*c = m->conn;
 	struct ctl		 out = {
 		.type = CTL_EXPECT, .id = m->id, .replica = m->neighbour,
-		.neighbour = m->replica, .low = CAPSULE_VERSION,
+		.neighbour = m->replica, .low = CAPSULE_MOVES,
 		.high = passage_version(c), .uid = conn_uid(c),
 	};
 

@@ -32,6 +32,14 @@ delivered(void *arg, const struct letter *l)
 		abort();
 }
 
+static void
+changed(void *arg, struct slice room)
+{
+	(void)arg;
+	if (room.len > ROOM_MAX)
+		abort();
+}
+
 /* A message: reads the same when it is written again. */
 static void
 letter(const struct fasttcp_frame *f)
@@ -79,7 +87,7 @@ discovery(const struct fasttcp_frame *f)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct network_ops	 ops = { said, delivered };
+	static const struct network_ops	 ops = { said, delivered, changed };
 	struct fasttcp_frame		 f = { .data_type = FASTTCP_OBJECT };
 	struct network			*w;
 

@@ -45,6 +45,7 @@ class Peer:
         self.got = []           # messages for our clients
         self.errors = []
         self.server = None
+        self.greet = None       # what we say first over a new link
 
     def dial(self, address):
         link = Link(socket.create_connection(address, wait.limit(30)), self)
@@ -98,6 +99,8 @@ class Peer:
     def begin(self, link):
         with self.lock:
             self.links.append(link)
+        if self.greet:
+            self.greet(link)
         threading.Thread(target=self.hear, args=(link,), daemon=True).start()
 
     def hear(self, link):
@@ -178,10 +181,11 @@ class Peer:
 class Host(Gates):
     """A kennel that is a host; uplinks: addresses of others, perhaps with a cost."""
 
-    def __init__(self, start, tmp, name, uplinks=(), make=(Gate, Fast), **kw):
+    def __init__(self, start, tmp, name, uplinks=(), make=(Gate, Fast), worker_options="",
+                 **kw):
         tmp.mkdir(exist_ok=True)
         (tmp / "peers").write_text(KEY + "\n")
-        config = f"\n[worker]\napp.host = {name}\n"
+        config = f"\n[worker]\napp.host = {name}\n{worker_options}"
         for i, (address, *cost) in enumerate(uplinks):
             config += f"[uplink u{i}]\naddress = {address[0]}:{address[1]}\n" \
                 f"psk_file = {tmp}/peers\n" + (f"cost = {cost[0]}\n" if cost else "")

@@ -6,7 +6,7 @@ from kit.ape import Ape
 from kit.apemover import ApeMover, StreamMover
 from kit.http import get
 from kit.mover import Crowd
-from kit.rolling import Rolling, Stutter, roll
+from kit.rolling import Evening, Rolling, lag, one_sided, roll
 from kit.wire import Closed
 from kit.ws import Ended
 
@@ -43,27 +43,24 @@ def kept(installed):
 
 
 @pytest.mark.parametrize("pushes", ["cast", "told"])
-def test_every_call_and_push_once_and_in_order(start, kept, pushes):
+def test_every_call_and_push_once_and_in_order(start, tmp_path, kept, pushes):
     """
     All verbs, while shards are replaced 20 times; lists always have everybody.  The
     library passes pushes on, or (where a hook wants to see each) the application does.
     """
     random.seed(17)
-    k = start(shards=3, limit=26) if pushes == "cast" else \
-        start(shards=3, worker=kept, config=KEPT % 26)
+    k = start(shards=3, limit=26, env=lag(tmp_path)) if pushes == "cast" else \
+        start(shards=3, worker=kept, config=KEPT % 26, env=lag(tmp_path, kept))
     people = [ApeMover(k) for _ in range(20)]
     streams = [StreamMover(k) for _ in range(6)]
     crowd = Crowd(people + streams)
     names = sorted(m.uid for m in crowd.movers)
-    rolling, stutter = Rolling(k, [i % 3 for i in range(20)]), Stutter(k)
-    try:
-        while rolling.is_alive():
-            talk(people, crowd.movers, 6)
-            crowd.turn(0.005)
-            crowd.check_open()
-    finally:
-        stutter.end()
-        rolling.end()
+    rolling = Rolling(k, [i % 3 for i in range(20)])
+    while rolling.is_alive():
+        talk(people, crowd.movers, 6)
+        crowd.turn(0.005)
+        crowd.check_open()
+    rolling.end()
     crowd.until(lambda: not any(m.asked for m in people), what="an answer")
     crowd.settle()
     lists = [x for m in people for x in m.lists]
@@ -153,8 +150,7 @@ def test_a_client_goes_when_its_calls_are_answered(start, kept):
 
 def test_who_belongs_to_a_program_that_does_not_say_so_stays(start, kept):
     """It has hooks for who comes and goes: they are closed at the drain's end."""
-    k = start(shards=2, worker=kept,
-              config=KEPT % 1 + "[worker]\napp.stay = yes\n")
+    k = start(shards=2, worker=kept, config=KEPT % 1, env={"KENNEL_STAY": "y"})
     a, b = Ape(k), Ape(k)
     done = k.ctl("restart", "0", "--within", "1s", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -167,3 +163,23 @@ def test_who_belongs_to_a_program_that_does_not_say_so_stays(start, kept):
         except (Closed, Ended):
             ended += 1
     assert ended == 1
+
+
+def test_who_is_not_taken_has_heard_all_meanwhile(start, kept, tmp_path):
+    """The other process does not thaw it: it was away for a moment, and is back."""
+    refuse = tmp_path / "refuse"
+    k = start(shards=2, worker=kept, config=KEPT % 60,
+              env={"KENNEL_REFUSE": str(refuse), **lag(tmp_path, kept)})
+    crowd = Crowd(ApeMover(k) for _ in range(50))
+    one_sided(k)
+    refuse.touch()
+    evening = Evening(k, 15)
+    while evening.is_alive():
+        talk(crowd.movers, crowd.movers, 6)
+        crowd.turn(0.005)
+        crowd.check_open()
+    evening.end()
+    crowd.until(lambda: not any(m.asked for m in crowd.movers), what="an answer")
+    crowd.settle()
+    k.exact()
+    crowd.close()

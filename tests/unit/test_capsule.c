@@ -49,6 +49,7 @@ fill(struct capsule *c)
 	c->bytes = (struct capsule_bucket){ 33, 34 };
 	c->topics = slice_of("a\0bb", 5);
 	c->blob_version = 36;
+	c->strikes = 37;
 }
 
 START_TEST(a_capsule_comes_back_as_it_was)
@@ -78,7 +79,8 @@ START_TEST(a_capsule_comes_back_as_it_was)
 	ck_assert(d.hops == 24 && d.pings == 2);
 	ck_assert(d.since == 27 && d.last == 28 && d.paused == 29);
 	ck_assert(d.messages.at == 32 && d.bytes.tokens == 33);
-	ck_assert(slice_eq(d.topics, c.topics) && d.blob_version == 36);
+	ck_assert(slice_eq(d.topics, c.topics) && d.blob_version == 36 &&
+	    d.strikes == 37);
 	/* What was decoded can be sent on. */
 	ck_assert_int_eq(capsule_encode(&again, &d), 0);
 	ck_assert_uint_eq(again.len, b.len);
@@ -134,7 +136,7 @@ START_TEST(versions_are_read_or_refused_as_they_say)
 {
 	ck_assert_int_eq(decode_with(1, 1, CAPSULE_WS), 0);
 	ck_assert_int_eq(decode_with(9, 1, CAPSULE_WS), 0);
-	ck_assert_int_eq(decode_with(9, 3, CAPSULE_WS), EPROTONOSUPPORT);
+	ck_assert_int_eq(decode_with(9, 4, CAPSULE_WS), EPROTONOSUPPORT);
 	ck_assert_int_eq(decode_with(9, 2, CAPSULE_WS), 0);
 	ck_assert_int_eq(decode_with(1, 2, CAPSULE_WS), EPROTO);
 	ck_assert_int_eq(decode_with(0, 0, CAPSULE_WS), EPROTO);
@@ -164,6 +166,19 @@ START_TEST(who_would_lose_something_cannot_read_it)
 		ck_assert_int_eq(b.data[3], CAPSULE_VERSION);
 		ck_assert_int_eq(b.data[4], rows[i].readable);
 	}
+	/* Only this reader knows that a shard has died. */
+	b.len = 0;
+	fill(&c);
+	c.protocol = CAPSULE_WS;
+	c.bits = CAPSULE_B_RESUMED;
+	ck_assert_int_eq(capsule_encode(&b, &c), 0);
+	ck_assert_int_eq(b.data[4], CAPSULE_RESUMES);
+	ck_assert_int_eq(capsule_decode(&d, b.data, b.len), 0);
+	ck_assert(d.bits == CAPSULE_B_RESUMED && d.strikes == 37);
+	b.data[3] = 2;			/* as version 2 has written it */
+	b.data[4] = 2;
+	ck_assert_int_eq(capsule_decode(&d, b.data, b.len), 0);
+	ck_assert(d.strikes == 0 && d.blob_version == 36);
 	/* One of version 1 has none of the later fields, and reads as before. */
 	b.len = 0;
 	fill(&c);
@@ -294,6 +309,7 @@ fill_any(struct capsule *c)
 	c->bytes = (struct capsule_bucket){ any(), any() };
 	c->topics = any_bytes(1000);
 	c->blob_version = (uint32_t)any();
+	c->strikes = any() % 256;
 }
 
 /* Records that are damaged in one bit are refused, or are others, whole ones. */

@@ -28,7 +28,7 @@ struct host {
 	int		 at;
 	struct network	*w;
 	char		 name[16];
-	size_t		 got;
+	size_t		 got, changes;
 	struct buf	 last;		/* "event data" of the last one */
 };
 
@@ -73,7 +73,17 @@ delivered(void *arg, const struct letter *l)
 	buf_add(&h->last, "", 1);
 }
 
-static const struct network_ops ops = { sent, delivered };
+/* A room has another number of members. */
+static void
+changed(void *arg, struct slice room)
+{
+	struct host	*h = arg;
+
+	(void)room;
+	h->changes++;
+}
+
+static const struct network_ops ops = { sent, delivered, changed };
 
 /* All that was said is heard. */
 static void
@@ -102,7 +112,7 @@ setup(void)
 		snprintf(hosts[i].name, sizeof(hosts[i].name), "h%d", i);
 		hosts[i].w = network_new(slice_str(hosts[i].name), &ops,
 		    &hosts[i]);
-		hosts[i].got = 0;
+		hosts[i].got = hosts[i].changes = 0;
 	}
 }
 
@@ -226,6 +236,11 @@ START_TEST(rooms_are_known_and_withdrawn)
 	ck_assert_uint_eq(network_ref(hosts[2].w, h0, r), 2);
 	network_members(hosts[2].w, r, 3);
 	settle();
+	for (int i = 0; i < 3; i++) {	/* whoever has it hears of each change */
+		ck_assert_uint_eq(network_total(hosts[i].w, r), 5);
+		ck_assert_uint_eq(hosts[i].changes, 2);
+	}
+	ck_assert_uint_eq(network_total(hosts[1].w, slice_str("none")), 0);
 	say(1, WHOM_ROOMS, "none,r", "x");
 	ck_assert_uint_eq(got(), 0x5);
 	say(0, WHOM_ROOMS, "r", "x");
@@ -241,6 +256,8 @@ START_TEST(rooms_are_known_and_withdrawn)
 	down(1);
 	settle();
 	ck_assert_uint_eq(network_ref(hosts[0].w, slice_str("h2"), r), 0);
+	ck_assert_uint_eq(network_total(hosts[0].w, r), 0);
+	ck_assert_uint_eq(hosts[0].changes, 5);
 	ck_assert_uint_eq(network_links(hosts[0].w), 2);
 	say(0, WHOM_ROOMS, "r", "x");
 	ck_assert_uint_eq(got(), 0);

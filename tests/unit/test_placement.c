@@ -44,7 +44,9 @@ ended_cb(struct replica *r, void *arg)
 	}
 }
 
-static const struct placement_ops ops = { made_cb, ended_cb };
+static const struct placement_ops ops = {
+	.replica_made = made_cb, .replica_ended = ended_cb
+};
 
 static void
 setup(void)

@@ -373,6 +373,21 @@ other(struct events_socket *s, const struct events_message *m, void *arg)
 
 /* ---- who comes and goes ---- */
 
+/* A room has more members, or less: it is told to the room "watch". */
+static void
+members(struct events_server *v, const char *room, size_t len, uint64_t n,
+    int registered, void *arg)
+{
+	static const char *const	 rooms[] = { "watch", NULL };
+	const struct events_to		 to = { .rooms = rooms };
+	char				 text[256];
+
+	(void)arg;
+	snprintf(text, sizeof(text), "%c%.*s %llu", registered ? '+' : '-',
+	    (int)len, room, (unsigned long long)n);
+	events_emit(v, "members", events_string(text), &to);
+}
+
 static void
 connected(struct events_socket *s, void *arg)
 {
@@ -411,6 +426,7 @@ main(int argc, char **argv)
 	events_set_serializer(e, &json);
 	events_on_connection(e, connected, NULL);
 	events_on_disconnection(e, disconnected, NULL);
+	events_on_room(e, members, NULL);
 	events_on(e, "hello", hello, NULL);
 	events_on(e, "late", late, NULL);
 	events_on(e, "twice", twice, NULL);

@@ -1,0 +1,70 @@
+/* Copies of descriptors of connections that shards serve. */
+#include <unistd.h>
+
+#include "gatewayd/covers.h"
+#include "gatewayd/placement_in.h"
+#include "gatewayd/places.h"
+#include "gatewayd/settings.h"
+
+#define COVER_RESERVE	256	/* descriptors for other than connections */
+#define COVER_SHARD	4	/* of them, for each shard */
+
+size_t
+cover_room(const struct settings *set, size_t descriptors)
+{
+	size_t	 others = COVER_RESERVE + COVER_SHARD * (size_t)set->max_shards +
+		    set->handshakes_max + set->home_max + set->waiting_max +
+		    set->linger_max;
+
+	return (!set->cover || descriptors < others ? 0 : descriptors - others);
+}
+
+void
+cover_allow(struct placement *p, size_t most)
+{
+	p->covers_max = most;
+}
+
+int
+cover_wanted(const struct placement *p)
+{
+	return (p->covers_max > 0);
+}
+
+int
+cover_keep(struct placement *p, struct place *place, int fd)
+{
+	if (place->fd != -1 || place->http || p->covers >= p->covers_max) {
+		close(fd);
+		return (-1);
+	}
+	place->fd = fd;
+	p->covers++;
+	return (0);
+}
+
+int
+cover_take(struct placement *p, struct place *place)
+{
+	int	 fd = place->fd;
+
+	if (fd != -1)
+		p->covers--;
+	place->fd = -1;
+	return (fd);
+}
+
+void
+cover_drop(struct placement *p, struct place *place)
+{
+	int	 fd = cover_take(p, place);
+
+	if (fd != -1)
+		close(fd);
+}
+
+size_t
+cover_count(const struct placement *p)
+{
+	return (p->covers);
+}

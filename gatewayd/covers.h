@@ -1,0 +1,30 @@
+/*
+ * A cover is the gateway's own copy of the descriptor of an open connection that a
+ * shard serves, kept with the connection's place: when the shard dies, the connection
+ * does not end with it.  Nobody reads it, writes to it or waits for it meanwhile.
+ */
+#ifndef GATEWAYD_COVERS_H
+#define GATEWAYD_COVERS_H
+
+#include <stddef.h>
+
+struct place;
+struct placement;
+struct settings;
+
+/* How many there may be: what these settings leave of this process's descriptors. */
+size_t	 cover_room(const struct settings *set, size_t descriptors);
+/* From now on at most so many; those that there are stay. */
+void	 cover_allow(struct placement *p, size_t most);
+/* Is any wanted at all? */
+int	 cover_wanted(const struct placement *p);
+/* Keep fd (taken) for a place: 0, or -1: the place has one, is of plain HTTP, or there
+ * are as many as may be, and fd is closed. */
+int	 cover_keep(struct placement *p, struct place *place, int fd);
+/* The cover of a place, which has none any more: its descriptor, the caller's; or -1. */
+int	 cover_take(struct placement *p, struct place *place);
+/* The same, and it is closed. */
+void	 cover_drop(struct placement *p, struct place *place);
+size_t	 cover_count(const struct placement *p);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * What a shard's page (page.h) says of its open connections, so that they outlive
+ * the shard: which one it reads or writes at the moment, and of each what another
+ * shard needs to go on with it.  The shard writes; who has died is read by
+ * cover_look.h.
+ *
+ * It lies behind the first PAGE_BYTES of the page, since version 3 of that:
+ *
+ *	4096	struct cover_head
+ *	4160	struct cover_cell
+ *	8192	slots, COVER_SLOTS_MAX of them at most
+ *	then	room: blocks of bytes, a length and so many bytes each, which begin at
+ *		a multiple of COVER_UNIT (cover_room.h); slots name them by that number, 0 is none
+ *
+ * An open connection has a slot.  What the shard did with it last is whole unless a
+ * bit of its slot or the cell says otherwise: the cell is set before the shard
+ * reads or writes, and cleared behind that; the bits are set where the end of a
+ * turn leaves something half-done.  So most of what a shard does stores into the
+ * cell alone.
+ */
+#ifndef PROTO_COVER_H
+#define PROTO_COVER_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/bytes.h"
+#include "proto/cover_room.h"
+
+#define COVER_AT	4096
+#define COVER_CELL_AT	(COVER_AT + 64)
+#define COVER_SLOTS_AT	8192
+#define COVER_SLOTS_MAX	(1u << 19)
+#define COVER_WRITES	256		/* connections written to at once */
+#define COVER_KEPT_MAX	4096		/* bytes of a checkpoint */
+
+struct cover_head {
+	uint32_t	 slot_size;	/* of struct cover_slot, as written */
+	uint32_t	 nslots;	/* that were ever used: from 1 on */
+	uint64_t	 slots_at;	/* offset of slot 1 */
+	uint64_t	 room_at;	/* offset of unit 0 */
+	uint32_t	 cell_size;
+	uint32_t	 reserved[9];	/* 0 */
+};
+
+struct cover_cell {
+	uint32_t	 reading;	/* slot whose input is worked on, or 0 */
+	uint32_t	 amid;		/* that is more than one whole message, or less */
+	uint32_t	 nwriting;
+	uint32_t	 writing[COVER_WRITES];	/* slots that are written to */
+	uint32_t	 reserved[5];
+};
+
+#define COVER_B_IN	0x1	/* a part of what was read is kept */
+#define COVER_B_OUT	0x2	/* a part of a message is written */
+#define COVER_B_GOING	0x4	/* packed for another shard */
+
+struct cover_slot {
+	uint64_t	 id;		/* 0: not used; written last */
+	uint32_t	 who;		/* u16 length of the uid, then uid, peer, via,
+					   names and values of headers, all terminated */
+	uint32_t	 place;		/* u16 length of the application's name, the name,
+					   then the group, which may be empty */
+	uint32_t	 label;		/* of its route */
+	uint32_t	 extra;		/* struct cover_extra, or 0 */
+	uint8_t		 protocol;	/* enum capsule_protocol */
+	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
+	uint8_t		 flags;		/* CAPSULE_F_* */
+	uint8_t		 nheaders;
+	uint8_t		 hops;		/* how often it has moved */
+	uint8_t		 strikes;	/* shards in a row that died amid its input */
+	uint8_t		 bits;		/* COVER_B_* */
+	uint8_t		 reserved;
+};
+
+struct cover_extra {			/* what few connections have */
+	uint32_t	 topics;	/* terminated names, or 0 */
+	uint32_t	 state;		/* of its protocol, or 0 */
+	uint32_t	 kept[2];	/* checkpoints, or 0 */
+	uint32_t	 which;		/* of the two is valid */
+	uint32_t	 version;	/* of the application's blobs */
+};
+
+/* ---- the shard: all of it does nothing until cover_begin() ---- */
+
+struct capsule;
+
+/* The cell of this process: in its page, or memory that nobody reads. */
+extern struct cover_cell *cover_cell;
+
+/*
+ * fd is this process's page, which has grown by what is covered, and is the caller's;
+ * it stays open.  0, or -1 with errno.
+ */
+int	 cover_begin(int fd);
+/* The connection of that record, of which early, owed and blob are left out; place is
+ * cover_block()'s, the caller's as long as the slot lives.  Its slot, or 0: it is
+ * not covered. */
+uint32_t cover_add(const struct capsule *cap, uint32_t place);
+/* It is not there any more; slot may be 0, here and below. */
+void	 cover_remove(uint32_t slot);
+/* These bits (COVER_B_*) are set, or not. */
+void	 cover_bits(uint32_t slot, unsigned bits, int on);
+void	 cover_strikes(uint32_t slot, uint8_t n);
+/* What it has subscribed to, and what its protocol goes by, is another now.  0, or -1
+ * with errno ENOMEM: it is as it was. */
+int	 cover_topics(uint32_t slot, struct slice topics);
+int	 cover_state(uint32_t slot, struct slice state);
+/* Its application's checkpoint; of these there is always a whole one. */
+int	 cover_keep(uint32_t slot, struct slice data, uint32_t version);
+/* The block that names an application's group, which may be empty; 0: no memory. */
+uint32_t cover_place(struct slice app, struct slice group);
+void	 cover_place_free(uint32_t place);
+
+/* Input of this slot is worked on; 0: no more. */
+static inline void
+cover_reading(uint32_t slot)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	cover_cell->amid = slot != 0;
+	cover_cell->reading = slot;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* What was read of it and is not done is one whole message (0), or not that (1). */
+static inline void
+cover_amid(int on)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	cover_cell->amid = (uint32_t)on;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* One more slot is written to; all writes are over, and what they left is noted. */
+static inline void
+cover_writing(uint32_t slot)
+{
+	uint32_t	 n = cover_cell->nwriting;
+
+	if (n >= COVER_WRITES)
+		return;
+	cover_cell->writing[n] = slot;
+	atomic_signal_fence(memory_order_seq_cst);
+	cover_cell->nwriting = n + 1;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+static inline void
+cover_written(void)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	cover_cell->nwriting = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+#endif

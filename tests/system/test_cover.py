@@ -1,0 +1,169 @@
+"""The gateway keeps a copy of the descriptor of each open connection, and of no other."""
+import os
+
+import pytest
+from kit import wait
+from kit.chat import crowd, settle
+from kit.http import Http, get
+from kit.kennel import Ports
+from kit.mover import routes
+from kit.raw import Raw
+from kit.stream import Stream
+from kit.ws import WebSocket
+
+
+def covered(k):
+    return k.status()["covered"]
+
+
+def wait_covered(k, n, timeout=20):
+    wait.until(lambda: covered(k) == n, timeout, f"{n} covered, not {covered(k)}")
+
+
+def sockets(pid):
+    """Inodes of the sockets that a process has open: how often each."""
+    found = {}
+    for n in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            name = os.readlink(f"/proc/{pid}/fd/{n}")
+        except OSError:
+            continue
+        if name.startswith("socket:"):
+            found[name] = found.get(name, 0) + 1
+    return found
+
+
+def shared(k):
+    """How many sockets of clients the gateway and a shard both have."""
+    ours = set(sockets(k.pid))
+    port = k.port
+    clients = set()
+    with open("/proc/net/tcp") as f:
+        for line in f.readlines()[1:]:
+            w = line.split()
+            if w[3] == "01" and int(w[1].split(":")[1], 16) == port:
+                clients.add(f"socket:[{w[9]}]")
+    return sum(len(clients & ours & set(sockets(s["pid"]))) for s in k.shards())
+
+
+def test_open_connections_are_covered_until_they_end(start):
+    k = start(shards=2, limit=100)
+    before = len(os.listdir(f"/proc/{k.pid}/fd"))
+    people = crowd(k, "room", "abcdef")
+    wait_covered(k, 6)
+    assert shared(k) == 6
+    http = Http(k.address)
+    assert http.ask("GET", "/healthz").status == 200
+    assert covered(k) == 6
+    http.close()
+    people[0].close()
+    people[1].goodbye()
+    wait_covered(k, 4)
+    assert shared(k) == 4
+    settle(*people[2:])
+    k.exact()
+    for p in people[2:]:
+        p.close()
+    wait_covered(k, 0)
+    wait.until(lambda: len(os.listdir(f"/proc/{k.pid}/fd")) <= before, 20)
+    text = get(k, "/healthz")
+    assert text.status == 200
+
+
+def test_who_moves_stays_covered(start):
+    k = start(shards=3, limit=6)
+    people = crowd(k, "room", "abcdefgh")
+    wait_covered(k, 8)
+    k.ctl("drain", "0")
+    settle(*people)
+    assert covered(k) == 8 and shared(k) == 8
+    k.exact()
+    for p in people:
+        p.close()
+    wait_covered(k, 0)
+
+
+def test_a_gateway_gets_the_copies_back(start):
+    """Killed, or another program in its place: shards lend what they serve."""
+    k = start(shards=2)
+    people = [WebSocket(k.address, f"/lobby/g{i % 7}/ws?u=u{i}")
+              for i in range(300)]
+    wait_covered(k, 300)
+    k.kill_gateway()
+    k.start()
+    wait_covered(k, 300)
+    assert shared(k) == 300
+    k.ctl("upgrade", "gateway")
+    wait_covered(k, 300)
+    assert shared(k) == 300
+    # A shard keeps none of the copies that it made.
+    for s in k.shards():
+        assert max(sockets(s["pid"]).values()) == 1
+    k.exact()
+    for p in people:
+        p.close()
+    wait_covered(k, 0)
+
+
+@pytest.fixture(scope="module")
+def mover(installed):
+    return installed.worker("mover.c")
+
+
+def test_a_stream_is_covered(start, mover):
+    """It was plain HTTP when the gateway gave it away."""
+    k = start(shards=1, worker=mover, config=routes())
+    s = Stream(k.address, "/m/g/stream?u=ann")
+    wait_covered(k, 1)
+    assert shared(k) == 1
+    k.kill_gateway()
+    k.start()
+    wait_covered(k, 1)
+    s.close()
+    wait_covered(k, 0)
+
+
+LINES = """
+[listener lines]
+address = 127.0.0.1:%d
+app = raw
+group = const:lines
+"""
+
+
+def test_raw_connections_are_covered(start, installed):
+    port = Ports.take()
+    k = start(shards=1, worker=installed.worker("raw.c"), config=LINES % port)
+    with Raw(("127.0.0.1", port)) as a, Raw(("127.0.0.1", port)):
+        wait_covered(k, 2)
+        k.kill_gateway()
+        k.start()
+        wait_covered(k, 2)
+        a.end()
+    wait_covered(k, 0)
+
+
+def test_none_where_none_is_wanted(start):
+    k = start(shards=1, config="[gateway]\ncover = no\n")
+    people = crowd(k, "room", "ab")
+    assert covered(k) == 0 and shared(k) == 0
+    k.kill_gateway()
+    k.start()
+    settle(*people)
+    assert covered(k) == 0 and shared(k) == 0
+    for p in people:
+        p.close()
+
+
+def test_as_many_as_descriptors_are_left(start):
+    """The others are served, and not covered."""
+    k = start(shards=1, max_shards=2, limit=100, launcher=("prlimit", "--nofile=400:400"),
+              config="[gateway]\nhandshakes_max = 40\nhome_max = 40\n"
+              "waiting_max = 20\nlinger_max = 20\n")
+    people = crowd(k, "room", [f"u{i}" for i in range(20)])
+    assert covered(k) == 400 - 256 - 8 - 120
+    assert k.places() == 20
+    settle(*people)
+    for p in people:
+        p.close()
+    wait_covered(k, 0)

@@ -1,0 +1,399 @@
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proto/cover.h"
+#include "proto/cover_look.h"
+#include "proto/page.h"
+
+#define INCARNATION	0x123456789abcdef0
+#define ROOM_AT		(COVER_SLOTS_AT + COVER_SLOTS_MAX * 32)
+
+static int	 fd;
+static uint32_t	 place;
+
+/* A page, and the cover of this process in it. */
+static void
+begin(void)
+{
+	ck_assert_ptr_nonnull(page_new(INCARNATION, &fd));
+	ck_assert_int_eq(cover_begin(fd), 0);
+	place = cover_place(slice_str("chat"), slice_str("room"));
+	ck_assert_uint_ne(place, 0);
+}
+
+/* A connection of that id with all that one can have. */
+static void
+fill(struct capsule *cap, uint64_t id)
+{
+	memset(cap, 0, sizeof(*cap));
+	cap->id = id;
+	cap->protocol = CAPSULE_WS;
+	cap->flags = CAPSULE_F_SECURE;
+	cap->uid = slice_of("a\0b", 3);
+	cap->peer = slice_str("127.0.0.1:4711");
+	cap->via = slice_str("10.0.0.1:80");
+	cap->route = slice_str("chat.all");
+	cap->headers[0].name = slice_str("cookie");
+	cap->headers[0].value = slice_str("a=b");
+	cap->headers[1].name = slice_str("query:x");
+	cap->headers[1].value = slice_str("");
+	cap->nheaders = 2;
+	cap->deflate = 15;
+	cap->hops = 7;
+	cap->strikes = 1;
+}
+
+static struct cover_look *
+look(void)
+{
+	struct cover_look	*l = cover_look_new(fd, INCARNATION);
+
+	ck_assert_ptr_nonnull(l);
+	return (l);
+}
+
+/* How the page says that the connection of that id was left. */
+static enum cover_rest
+rest_of(uint64_t id)
+{
+	struct cover_look	*l = look();
+	struct covered		 c;
+
+	ck_assert_int_eq(cover_look_find(l, id, &c), 0);
+	cover_look_free(l);
+	return (c.rest);
+}
+
+static void
+is_text(struct slice s, const char *text)
+{
+	ck_assert(slice_eq(s, slice_str(text)));
+}
+
+START_TEST(a_connection_is_read_as_it_was_written)
+{
+	struct cover_look	*l;
+	struct covered		 c;
+	struct capsule		 cap;
+	uint32_t		 slot;
+
+	begin();
+	fill(&cap, 42);
+	ck_assert_uint_ne(slot = cover_add(&cap, place), 0);
+	ck_assert_int_eq(cover_topics(slot, slice_of("t\0uu", 5)), 0);
+	ck_assert_int_eq(cover_state(slot, slice_str("state")), 0);
+	ck_assert_int_eq(cover_keep(slot, slice_str("kept"), 3), 0);
+	l = look();
+	ck_assert_uint_eq(cover_look_count(l), 1);
+	ck_assert_int_eq(cover_look_find(l, 42, &c), 0);
+	ck_assert_uint_eq(c.id, 42);
+	ck_assert_int_eq(c.rest, COVER_AT_REST);
+	ck_assert_uint_eq(c.cap.id, 42);
+	ck_assert_int_eq(c.cap.protocol, CAPSULE_WS);
+	ck_assert_uint_eq(c.cap.flags, CAPSULE_F_SECURE);
+	ck_assert(slice_eq(c.cap.uid, slice_of("a\0b", 3)));
+	is_text(c.cap.peer, "127.0.0.1:4711");
+	is_text(c.cap.via, "10.0.0.1:80");
+	is_text(c.cap.route, "chat.all");
+	is_text(c.cap.app, "chat");
+	is_text(c.cap.group, "room");
+	ck_assert_uint_eq(c.cap.nheaders, 2);
+	is_text(c.cap.headers[0].name, "cookie");
+	is_text(c.cap.headers[0].value, "a=b");
+	is_text(c.cap.headers[1].name, "query:x");
+	is_text(c.cap.headers[1].value, "");
+	ck_assert_uint_eq(c.cap.deflate, 15);
+	ck_assert_uint_eq(c.cap.hops, 7);
+	ck_assert_uint_eq(c.cap.strikes, 1);
+	ck_assert(slice_eq(c.cap.topics, slice_of("t\0uu", 5)));
+	is_text(c.cap.state, "state");
+	is_text(c.cap.blob, "kept");
+	ck_assert_uint_eq(c.cap.blob_version, 3);
+	ck_assert_uint_eq(c.cap.replica, 0);
+	ck_assert_uint_eq(c.cap.bits, 0);
+	cover_look_free(l);
+
+	cover_remove(slot);
+	l = look();
+	ck_assert_uint_eq(cover_look_count(l), 0);
+	ck_assert_int_eq(cover_look_find(l, 42, &c), -1);
+	ck_assert_int_eq(errno, ENOENT);
+	ck_assert_int_eq(cover_look_at(l, 0, &c), -1);
+	cover_look_free(l);
+}
+END_TEST
+
+START_TEST(the_cell_and_the_bits_tell_how_each_was_left)
+{
+	struct capsule	 cap;
+	uint32_t	 a, b;
+
+	begin();
+	fill(&cap, 1);
+	a = cover_add(&cap, place);
+	fill(&cap, 2);
+	b = cover_add(&cap, place);
+	ck_assert_int_eq(rest_of(1), COVER_AT_REST);
+	cover_reading(a);		/* until it is known what comes, or comes not */
+	ck_assert_int_eq(rest_of(1), COVER_AMID_IN);
+	ck_assert_int_eq(rest_of(2), COVER_AT_REST);
+	cover_amid(0);
+	ck_assert_int_eq(rest_of(1), COVER_AT_WORK);
+	cover_bits(a, COVER_B_IN, 1);
+	ck_assert_int_eq(rest_of(1), COVER_AMID_IN);
+	cover_writing(b);
+	ck_assert_int_eq(rest_of(2), COVER_AMID_OUT);
+	cover_writing(a);
+	ck_assert_int_eq(rest_of(1), COVER_AMID_OUT);
+	cover_written();
+	ck_assert_int_eq(rest_of(2), COVER_AT_REST);
+	cover_reading(0);
+	ck_assert_int_eq(rest_of(1), COVER_AMID_IN);
+	cover_bits(a, COVER_B_OUT, 1);
+	cover_bits(a, COVER_B_IN, 0);
+	ck_assert_int_eq(rest_of(1), COVER_AMID_OUT);
+	cover_bits(a, COVER_B_GOING, 1);
+	ck_assert_int_eq(rest_of(1), COVER_GOING);
+	cover_bits(a, COVER_B_GOING | COVER_B_OUT, 0);
+	ck_assert_int_eq(rest_of(1), COVER_AT_REST);
+	for (int i = 0; i < COVER_WRITES + 9; i++)
+		cover_writing(i < COVER_WRITES ? a : b);
+	ck_assert_int_eq(rest_of(1), COVER_AMID_OUT);
+	cover_written();
+	ck_assert_int_eq(rest_of(1), COVER_AT_REST);
+}
+END_TEST
+
+START_TEST(strikes_are_counted_and_forgotten)
+{
+	struct cover_look	*l;
+	struct covered		 c;
+	struct capsule		 cap;
+	uint32_t		 slot;
+
+	begin();
+	fill(&cap, 5);
+	slot = cover_add(&cap, place);
+	cover_strikes(slot, 0);
+	l = look();
+	ck_assert_int_eq(cover_look_find(l, 5, &c), 0);
+	ck_assert_uint_eq(c.cap.strikes, 0);
+	cover_look_free(l);
+}
+END_TEST
+
+/* The checkpoint of that connection. */
+static void
+kept_is(uint64_t id, struct slice data)
+{
+	struct cover_look	*l = look();
+	struct covered		 c;
+
+	ck_assert_int_eq(cover_look_find(l, id, &c), 0);
+	ck_assert(slice_eq(c.cap.blob, data));
+	cover_look_free(l);
+}
+
+START_TEST(the_last_checkpoint_is_the_one)
+{
+	static char	 text[COVER_KEPT_MAX];
+	struct capsule	 cap;
+	struct stat	 st, later;
+	uint32_t	 slot;
+
+	begin();
+	fill(&cap, 5);
+	slot = cover_add(&cap, place);
+	kept_is(5, slice_of(NULL, 0));
+	for (int i = 0; i < 500; i++) {
+		size_t	 n = (size_t)i * 37 % sizeof(text);
+
+		memset(text, 'a' + i % 26, n);
+		ck_assert_int_eq(cover_keep(slot, slice_of(text, n), 1), 0);
+		kept_is(5, slice_of(text, n));
+	}
+	/* It takes no more room for being written often. */
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	for (int i = 0; i < 50000; i++)
+		ck_assert_int_eq(cover_keep(slot, slice_of(text,
+		    (size_t)i * 37 % sizeof(text)), 1), 0);
+	ck_assert_int_eq(fstat(fd, &later), 0);
+	ck_assert_int_eq(st.st_size, later.st_size);
+	ck_assert_int_eq(cover_keep(slot, slice_of(NULL, 0), 1), 0);
+	kept_is(5, slice_of(NULL, 0));
+}
+END_TEST
+
+START_TEST(many_come_and_go)
+{
+	enum { N = 3000 };
+	static uint32_t		 slots[N];
+	static char		 topics[N];
+	struct cover_look	*l;
+	struct covered		 c;
+	struct capsule		 cap;
+	size_t			 n = 0;
+	char			 uid[32];
+
+	begin();
+	srandom(3);
+	for (int i = 0; i < 40000; i++) {
+		size_t	 k = (size_t)random() % N;
+
+		if (slots[k] != 0) {
+			cover_remove(slots[k]);
+			slots[k] = 0;
+			n--;
+			continue;
+		}
+		fill(&cap, k + 1);
+		snprintf(uid, sizeof(uid), "u%zu", k);
+		cap.uid = slice_str(uid);
+		topics[k] = (char)(random() % 100);
+		slots[k] = cover_add(&cap, place);
+		ck_assert_uint_ne(slots[k], 0);
+		if (topics[k] != 0)
+			ck_assert_int_eq(cover_topics(slots[k],
+			    slice_of(topics, (size_t)topics[k])), 0);
+		n++;
+	}
+	l = look();
+	ck_assert_uint_eq(cover_look_count(l), n);
+	for (size_t k = 0; k < N; k++) {
+		if (slots[k] == 0) {
+			ck_assert_int_eq(cover_look_find(l, k + 1, &c), -1);
+			continue;
+		}
+		ck_assert_int_eq(cover_look_find(l, k + 1, &c), 0);
+		snprintf(uid, sizeof(uid), "u%zu", k);
+		is_text(c.cap.uid, uid);
+		ck_assert_uint_eq(c.cap.topics.len, (size_t)topics[k]);
+	}
+	cover_look_free(l);
+}
+END_TEST
+
+START_TEST(without_a_page_nothing_is_covered)
+{
+	struct capsule	 cap;
+
+	fill(&cap, 1);
+	ck_assert_uint_eq(cover_place(slice_str("a"), slice_str("b")), 0);
+	ck_assert_uint_eq(cover_add(&cap, 0), 0);
+	cover_remove(0);
+	cover_bits(0, COVER_B_IN, 1);
+	cover_strikes(0, 1);
+	ck_assert_int_eq(cover_topics(0, slice_str("t")), 0);
+	ck_assert_int_eq(cover_keep(0, slice_str("t"), 1), 0);
+	cover_reading(0);
+	cover_writing(0);
+	cover_written();
+}
+END_TEST
+
+START_TEST(a_page_without_cover_is_refused)
+{
+	struct page_head	 h;
+
+	begin();
+	ck_assert_ptr_null(cover_look_new(fd, INCARNATION + 1));
+	ck_assert_int_eq(errno, EPROTO);
+	ck_assert_int_eq(pread(fd, &h, sizeof(h), 0), sizeof(h));
+	h.version = PAGE_COVERS - 1;
+	ck_assert_int_eq(pwrite(fd, &h, sizeof(h), 0), sizeof(h));
+	ck_assert_ptr_null(cover_look_new(fd, INCARNATION));
+	ck_assert_int_eq(errno, EPROTO);
+	close(fd);
+	ck_assert_ptr_nonnull(page_new(INCARNATION, &fd));	/* only a page */
+	ck_assert_ptr_null(cover_look_new(fd, INCARNATION));
+	ck_assert_int_eq(errno, EPROTO);
+}
+END_TEST
+
+/* Look at all of a page that may say anything. */
+static void
+look_at_all(void)
+{
+	struct cover_look	*l = cover_look_new(fd, INCARNATION);
+	struct covered		 c;
+	struct buf		 b = { 0 };
+
+	if (l == NULL)
+		return;
+	for (size_t i = 0; i < cover_look_count(l); i++)
+		if (cover_look_at(l, i, &c) == 0) {
+			ck_assert_int_eq(capsule_encode(&b, &c.cap), 0);
+			buf_reset(&b);
+		}
+	buf_clear(&b);
+	cover_look_free(l);
+}
+
+START_TEST(any_bytes_are_refused_or_within_bounds)
+{
+	static const size_t	 from[] = { COVER_AT, COVER_AT, COVER_SLOTS_AT,
+				    ROOM_AT }, len[] = { 64, 2000, 200, 1000 };
+	static char		 good[4][2000];
+	struct capsule		 cap;
+	uint32_t		 slot;
+
+	begin();
+	for (uint64_t id = 1; id < 5; id++) {
+		fill(&cap, id);
+		slot = cover_add(&cap, place);
+		cover_topics(slot, slice_str("topic"));
+		cover_keep(slot, slice_str("kept"), 1);
+	}
+	for (size_t k = 0; k < 4; k++)
+		ck_assert_int_eq(pread(fd, good[k], len[k], (off_t)from[k]),
+		    (ssize_t)len[k]);
+	srandom(1);
+	for (int i = 0; i < 4000; i++) {
+		size_t	 k = (size_t)random() % 4;
+		char	 bytes[2000];
+
+		memcpy(bytes, good[k], len[k]);
+		for (long n = 1 + random() % 8; n > 0; n--)
+			bytes[(size_t)random() % len[k]] = (char)(random() %
+			    3 == 0 ? random() : random() % 9);
+		ck_assert_int_eq(pwrite(fd, bytes, len[k], (off_t)from[k]),
+		    (ssize_t)len[k]);
+		look_at_all();
+		ck_assert_int_eq(pwrite(fd, good[k], len[k], (off_t)from[k]),
+		    (ssize_t)len[k]);
+	}
+	ck_assert_int_eq(rest_of(1), COVER_AT_REST);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("cover");
+	TCase	*t = tcase_create("cover");
+	SRunner	*r = srunner_create(s);
+	int	 failed;
+
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, a_connection_is_read_as_it_was_written);
+	tcase_add_test(t, the_cell_and_the_bits_tell_how_each_was_left);
+	tcase_add_test(t, strikes_are_counted_and_forgotten);
+	tcase_add_test(t, the_last_checkpoint_is_the_one);
+	tcase_add_test(t, many_come_and_go);
+	tcase_add_test(t, without_a_page_nothing_is_covered);
+	tcase_add_test(t, a_page_without_cover_is_refused);
+	tcase_add_test(t, any_bytes_are_refused_or_within_bounds);
+	suite_add_tcase(s, t);
+	srunner_run_all(r, CK_NORMAL);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return (failed == 0 ? 0 : 1);
+}
