@@ -55,6 +55,7 @@ struct redis_cmd {
 
 struct redis {
 	struct event_base *base;
+	const char	*role;		/* borrowed */
 	struct redis_url url;
 	struct redis_where *where;
 	struct redis_side commands, channels;
@@ -207,9 +208,10 @@ redis_lose(struct redis *r, const char *why)
 	}
 	log_escape(text, sizeof(text), why, strlen(why));
 	if (!r->complained)
-		log_warn("redis %s why=\"%s\"", was_up ? "lost" : "away", text);
+		log_warn("redis %s why=\"%s\" for=%s", was_up ? "lost" : "away",
+		    text, r->role);
 	else
-		log_debug("redis away why=\"%s\"", text);
+		log_debug("redis away why=\"%s\" for=%s", text, r->role);
 	r->complained = 1;
 	r->up = 0;
 	if (!was_up)
@@ -269,8 +271,8 @@ redis_greet_login(struct redis_side *c)
 static int
 redis_greet_all(struct redis_side *c)
 {
-	const struct redis	*r = c->redis;
-	char			 db[16];
+	struct redis	*r = c->redis;
+	char		 db[16];
 
 	snprintf(db, sizeof(db), "%d", r->url.db);
 	if (r->url.db != 0 && redis_greet_words(c, GREET_STEP, "SELECT", db) ==
@@ -317,7 +319,7 @@ redis_greeted(struct redis_side *c)
 	r->up = 1;
 	r->up_since = clock_ms();
 	r->refusal = NULL;
-	log_info("redis up");
+	log_info("redis up for=%s", r->role);
 	if (r->state_cb != NULL)
 		r->state_cb(1, r->arg);
 }
@@ -458,7 +460,7 @@ redis_dial_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (busy != NULL) {		/* one at a time, however slow */
 		if (!r->complained)
-			log_warn("redis away why=\"%s\"", busy);
+			log_warn("redis away why=\"%s\" for=%s", busy, r->role);
 		r->complained = 1;
 		return;
 	}
@@ -607,8 +609,8 @@ redis_unsubscribe(struct redis *r, const char *channel)
 /* ---- life ---- */
 
 struct redis *
-redis_new(struct event_base *base, const char *url, redis_state_cb *state_cb,
-    void *arg)
+redis_new(struct event_base *base, const char *url, const char *role,
+    redis_state_cb *state_cb, void *arg)
 {
 	struct redis	*r;
 	int		 keep = EINVAL;
@@ -616,6 +618,7 @@ redis_new(struct event_base *base, const char *url, redis_state_cb *state_cb,
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return (NULL);
 	r->base = base;
+	r->role = role;
 	r->state_cb = state_cb;
 	r->arg = arg;
 	redis_side_init(&r->commands, r);

@@ -39,9 +39,10 @@ typedef void	redis_reply_cb(const struct redis_value *v, int err, void *arg);
  * subscribed), 0 lost: channel messages may have been missed. */
 typedef void	redis_state_cb(int up, void *arg);
 
-/* Starts connecting.  NULL with errno (EINVAL: url). */
+/* Starts connecting.  role, which is borrowed, is what the connections are for, as the log
+ * has it.  NULL with errno (EINVAL: url). */
 struct redis *redis_new(struct event_base *base, const char *url,
-	    redis_state_cb *state_cb, void *arg);
+	    const char *role, redis_state_cb *state_cb, void *arg);
 /* Cancels everything: what is outstanding is called back with ECANCELED before
  * it returns, and nothing afterwards. */
 void	 redis_free(struct redis *r);

@@ -10,7 +10,7 @@
 #define COVER_SHARD	4	/* of them, for each shard */
 
 size_t
-cover_room(const struct settings *set, size_t descriptors)
+covers_room(const struct settings *set, size_t descriptors)
 {
 	size_t	 others = COVER_RESERVE + COVER_SHARD * (size_t)set->max_shards +
 		    set->handshakes_max + set->home_max + set->waiting_max +
@@ -20,19 +20,19 @@ cover_room(const struct settings *set, size_t descriptors)
 }
 
 void
-cover_allow(struct placement *p, size_t most)
+covers_allow(struct placement *p, size_t most)
 {
 	p->covers_max = most;
 }
 
 int
-cover_wanted(const struct placement *p)
+covers_wanted(const struct placement *p)
 {
 	return (p->covers_max > 0);
 }
 
 int
-cover_keep(struct placement *p, struct place *place, int fd)
+covers_keep(struct placement *p, struct place *place, int fd)
 {
 	if (place->fd != -1 || place->http || p->covers >= p->covers_max) {
 		close(fd);
@@ -44,7 +44,7 @@ cover_keep(struct placement *p, struct place *place, int fd)
 }
 
 int
-cover_take(struct placement *p, struct place *place)
+covers_take(struct placement *p, struct place *place)
 {
 	int	 fd = place->fd;
 
@@ -55,16 +55,16 @@ cover_take(struct placement *p, struct place *place)
 }
 
 void
-cover_drop(struct placement *p, struct place *place)
+covers_drop(struct placement *p, struct place *place)
 {
-	int	 fd = cover_take(p, place);
+	int	 fd = covers_take(p, place);
 
 	if (fd != -1)
 		close(fd);
 }
 
 size_t
-cover_count(const struct placement *p)
+covers_count(const struct placement *p)
 {
 	return (p->covers);
 }

@@ -13,18 +13,18 @@ struct placement;
 struct settings;
 
 /* How many there may be: what these settings leave of this process's descriptors. */
-size_t	 cover_room(const struct settings *set, size_t descriptors);
+size_t	 covers_room(const struct settings *set, size_t descriptors);
 /* From now on at most so many; those that there are stay. */
-void	 cover_allow(struct placement *p, size_t most);
+void	 covers_allow(struct placement *p, size_t most);
 /* Is any wanted at all? */
-int	 cover_wanted(const struct placement *p);
+int	 covers_wanted(const struct placement *p);
 /* Keep fd (taken) for a place: 0, or -1: the place has one, is of plain HTTP, or there
  * are as many as may be, and fd is closed. */
-int	 cover_keep(struct placement *p, struct place *place, int fd);
+int	 covers_keep(struct placement *p, struct place *place, int fd);
 /* The cover of a place, which has none any more: its descriptor, the caller's; or -1. */
-int	 cover_take(struct placement *p, struct place *place);
+int	 covers_take(struct placement *p, struct place *place);
 /* The same, and it is closed. */
-void	 cover_drop(struct placement *p, struct place *place);
-size_t	 cover_count(const struct placement *p);
+void	 covers_drop(struct placement *p, struct place *place);
+size_t	 covers_count(const struct placement *p);
 
 #endif

@@ -436,7 +436,7 @@ dialogue_cover(struct dialogue *d, struct shard *s, const struct ctl *m,
 	if (cut || place == NULL || place_site(place) != s->site ||
 	    !sock_is_stream(fds[0]))
 		return (0);
-	(void)cover_keep(placement, place, fds[0]);
+	(void)covers_keep(placement, place, fds[0]);
 	fds[0] = -1;
 	return (0);
 }
@@ -528,7 +528,7 @@ dialogue_welcome(const struct dialogue *d, struct shard *s)
 				    .high = s->version,
 				    .capsule = CAPSULE_VERSION,
 				    .incarnation = d->incarnation,
-				    .flags = cover_wanted(d->shards->placement) ?
+				    .flags = covers_wanted(d->shards->placement) ?
 					CTL_F_COVER : 0,
 				    .text = slice_str(set->node),
 				    .value = slice_str(d->redis_url) };

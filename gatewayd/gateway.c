@@ -219,7 +219,7 @@ gateway_start(struct gateway *g)
 	    (g->admin = admin_new(g->base, g->admin_fd, report_look, g)) ==
 	    NULL))
 		fatal("start");
-	cover_allow(g->placement, cover_room(&g->settings, proc_nofile()));
+	covers_allow(g->placement, covers_room(&g->settings, proc_nofile()));
 	g->supervisor = supervisor_new(g->base, report_summary, g);
 	if (strcmp(mode, "auto") == 0) {
 		if ((g->redisd = redisd_new(g->base, &g->settings,

@@ -215,7 +215,7 @@ handoff_adopted(struct handoffs *hs, struct shard *s, uint64_t id)
 	log_debug("handoff id=%016" PRIx64 " slot=%" PRIu32 " adopted", id,
 	    s->slot);
 	if (place != NULL)
-		(void)cover_keep(hs->placement, place, handoff_detach(hs, h));
+		(void)covers_keep(hs->placement, place, handoff_detach(hs, h));
 	else
 		close(handoff_detach(hs, h));
 }

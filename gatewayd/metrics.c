@@ -187,7 +187,7 @@ metrics_lost(const struct status *st)
 static uint64_t
 metrics_covered(const struct status *st)
 {
-	return (cover_count(st->placement));
+	return (covers_count(st->placement));
 }
 
 static void

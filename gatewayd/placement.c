@@ -466,7 +466,7 @@ placement_drop(struct placement *p, struct place *place, int *last)
 	else if (r != NULL)
 		r->count--;
 	address_unref(place->address);
-	cover_drop(p, place);
+	covers_drop(p, place);
 	free(place);
 }
 

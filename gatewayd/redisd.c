@@ -334,7 +334,7 @@ redisd_ready_timer_cb(evutil_socket_t fd, short what, void *arg)
 	if (!d->answered && clock_ms() < d->deadline) {
 		/* Not before its socket is there: that would be logged. */
 		if (d->probe == NULL && access(d->sock, F_OK) == 0)
-			d->probe = redis_new(d->base, d->url,
+			d->probe = redis_new(d->base, d->url, "start",
 			    redisd_probe_cb, d);
 		evtimer_add(d->ready_timer, &tv);
 		return;

@@ -139,8 +139,8 @@ registry_new(struct event_base *base, const struct settings *settings,
 	errno = ENOMEM;
 	if (r->timer == NULL || r->deadline == NULL || r->start == NULL ||
 	    r->token == NULL || event_add(r->timer, &tick) == -1 ||
-	    (r->redis = redis_new(base, redis_url, registry_state_cb,
-	    r)) == NULL ||
+	    (r->redis = redis_new(base, redis_url, "registry",
+	    registry_state_cb, r)) == NULL ||
 	    (r->claim = claim_new(r->redis, settings, r->token, r->id,
 	    started, &registry_claim_ops, r)) == NULL ||
 	    (r->ghosts = ghosts_new(r->redis, settings->redis_prefix, r->me,

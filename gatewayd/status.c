@@ -108,7 +108,7 @@ status_json(const struct status *st, const struct check_result *check)
 	    "handing_over", (json_int_t)st->handing_over,
 	    "places", (json_int_t)placement_count(st->placement),
 	    "moving", (json_int_t)placement_moving(st->placement),
-	    "covered", (json_int_t)cover_count(st->placement),
+	    "covered", (json_int_t)covers_count(st->placement),
 	    "upgrade", st->upgrade == NULL ? json_null() :
 	    upgrade_json(st->upgrade),
 	    "totals", status_totals(st->totals));

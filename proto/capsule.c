@@ -43,7 +43,7 @@ static const struct pack_field later[] = {
 
 /* Behind those, since version 3. */
 static const struct pack_field latest[] = {
-	U32(strikes, UINT8_MAX),
+	U32(strikes, UINT8_MAX), STR(kept, CAPSULE_KEPT_MAX),
 };
 
 /* The oldest reader that loses nothing: the first knows requests only. */
@@ -246,6 +246,8 @@ capsule_fits(const struct capsule *c)
 		if (f->kind == PACK_SLICE && ((const struct slice *)
 		    (const void *)((const char *)c + f->offset))->len > f->max)
 			return (0);
+	if (c->topics.len > CAPSULE_MAX || c->kept.len > CAPSULE_KEPT_MAX)
+		return (0);
 	for (size_t i = 0; i < c->nheaders; i++)
 		if (c->headers[i].name.len > CAPSULE_NAME_MAX ||
 		    c->headers[i].value.len > CAPSULE_HEADER_MAX)

@@ -22,6 +22,7 @@
 #define CAPSULE_RESUMES		3	/* and of one with CAPSULE_B_RESUMED */
 #define CAPSULE_HEADERS_MAX	32
 #define CAPSULE_ORIGINS_MAX	1024
+#define CAPSULE_KEPT_MAX	4096	/* bytes of a checkpoint */
 
 enum capsule_protocol {		/* what its next byte will be */
 	CAPSULE_HTTP = 1,	/* the start of a request head */
@@ -83,6 +84,8 @@ struct capsule {
 
 	/* Of version 3. */
 	uint32_t	 strikes;	/* shards in a row that died amid its input */
+	struct slice	 kept;		/* the application's checkpoint of it, if blob
+					   is something else */
 };
 
 /* Would capsule_decode() take what capsule_encode() makes of it? */

@@ -124,5 +124,8 @@ const struct counter_row counter_app_rows[] = {
 	{ "kennel_message_sent_bytes_total",
 	  "Bytes of messages to clients, before compression.",
 	  METRIC_COUNTER, COUNTER_APP_BYTES_OUT, 1, NULL, { NULL } },
+	{ "kennel_sockets_resumed_total",
+	  "Open connections that went on in another shard after theirs had died.",
+	  METRIC_COUNTER, COUNTER_APP_RESUMED, 1, NULL, { NULL } },
 };
 const size_t counter_napp_rows = nitems(counter_app_rows);

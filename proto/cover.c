@@ -210,7 +210,7 @@ cover_slot_free(uint32_t slot)
 }
 
 uint32_t
-cover_add(const struct capsule *cap, uint32_t place)
+cover_add(const struct capsule *cap, uint32_t place, unsigned bits)
 {
 	struct cover_slot	*s;
 	uint32_t		 slot;
@@ -226,6 +226,7 @@ cover_add(const struct capsule *cap, uint32_t place)
 	s->nheaders = (uint8_t)cap->nheaders;
 	s->hops = (uint8_t)(cap->hops > UINT8_MAX ? UINT8_MAX : cap->hops);
 	s->strikes = (uint8_t)cap->strikes;
+	s->bits = (uint8_t)bits;
 	if ((s->label = cover_label(cap->route)) == 0 ||
 	    (s->who = cover_who(cap)) == 0 ||
 	    (cap->topics.len > 0 && cover_topics(slot, cap->topics) == -1) ||
@@ -333,7 +334,7 @@ cover_state(uint32_t slot, struct slice state)
 }
 
 int
-cover_keep(uint32_t slot, struct slice data, uint32_t version)
+cover_checkpoint(uint32_t slot, struct slice data, uint32_t version)
 {
 	struct cover_extra	*x;
 	uint32_t		 other;
@@ -349,4 +350,19 @@ cover_keep(uint32_t slot, struct slice data, uint32_t version)
 	atomic_signal_fence(memory_order_seq_cst);
 	x->which = other;
 	return (0);
+}
+
+struct slice
+cover_kept(uint32_t slot)
+{
+	const struct cover_extra	*x;
+	uint32_t			 unit;
+
+	if (slot == 0 || cover_slot(slot)->extra == 0)
+		return (slice_of(NULL, 0));
+	x = cover_extra(cover_slot(slot));
+	if ((unit = x->kept[x->which & 1]) == 0)
+		return (slice_of(NULL, 0));
+	return (slice_of(cover_room_bytes(&cover_room, unit),
+	    cover_room_len(&cover_room, unit)));
 }

@@ -33,7 +33,6 @@
 #define COVER_SLOTS_AT	8192
 #define COVER_SLOTS_MAX	(1u << 19)
 #define COVER_WRITES	256		/* connections written to at once */
-#define COVER_KEPT_MAX	4096		/* bytes of a checkpoint */
 
 struct cover_head {
 	uint32_t	 slot_size;	/* of struct cover_slot, as written */
@@ -94,10 +93,10 @@ extern struct cover_cell *cover_cell;
  * it stays open.  0, or -1 with errno.
  */
 int	 cover_begin(int fd);
-/* The connection of that record, of which early, owed and blob are left out; place is
- * cover_block()'s, the caller's as long as the slot lives.  Its slot, or 0: it is
- * not covered. */
-uint32_t cover_add(const struct capsule *cap, uint32_t place);
+/* The connection of that record, of which early, owed and blob are left out, with these
+ * bits (COVER_B_*); place is cover_place()'s, the caller's as long as the slot lives.
+ * Its slot, or 0: it is not covered. */
+uint32_t cover_add(const struct capsule *cap, uint32_t place, unsigned bits);
 /* It is not there any more; slot may be 0, here and below. */
 void	 cover_remove(uint32_t slot);
 /* These bits (COVER_B_*) are set, or not. */
@@ -108,7 +107,9 @@ void	 cover_strikes(uint32_t slot, uint8_t n);
 int	 cover_topics(uint32_t slot, struct slice topics);
 int	 cover_state(uint32_t slot, struct slice state);
 /* Its application's checkpoint; of these there is always a whole one. */
-int	 cover_keep(uint32_t slot, struct slice data, uint32_t version);
+int	 cover_checkpoint(uint32_t slot, struct slice data, uint32_t version);
+/* That checkpoint, until the next of them. */
+struct slice cover_kept(uint32_t slot);
 /* The block that names an application's group, which may be empty; 0: no memory. */
 uint32_t cover_place(struct slice app, struct slice group);
 void	 cover_place_free(uint32_t place);

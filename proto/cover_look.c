@@ -311,7 +311,7 @@ look_extra(struct cover_look *l, uint32_t unit, struct capsule *cap)
 	if (look_get(l, &x, sizeof(x), at + sizeof(uint32_t)) == -1 ||
 	    look_block(l, LOOK_TOPICS, x.topics, LOOK_LONG_MAX) == -1 ||
 	    look_block(l, LOOK_STATE, x.state, LOOK_LONG_MAX) == -1 ||
-	    look_block(l, LOOK_KEPT, x.kept[x.which & 1], COVER_KEPT_MAX) == -1)
+	    look_block(l, LOOK_KEPT, x.kept[x.which & 1], CAPSULE_KEPT_MAX) == -1)
 		return (-1);
 	cap->topics = look_slice(l, LOOK_TOPICS);
 	cap->state = look_slice(l, LOOK_STATE);

@@ -251,7 +251,9 @@ struct kennel_app {
 	 * yet that the socket comes: 0, or -1, it stays where it was.  onmoved is the
 	 * last that is heard of a socket here, in place of onclose: let go of what
 	 * belongs to it, and tell nobody, for it has not ended.  how: KENNEL_MOVED, it
-	 * has gone; KENNEL_STAYED, thaw had agreed, but it stays where it was.
+	 * has gone; KENNEL_STAYED, thaw had agreed, but it stays where it was.  thaw
+	 * has a third, KENNEL_RESUMED: the process has died, and data is the socket's
+	 * checkpoint, empty if it had none; -1 then closes it (1012, "lost").
 	 */
 	unsigned moves;
 	int	(*freeze)(struct kennel_socket *, struct kennel_blob *);
@@ -297,6 +299,16 @@ struct kennel_app {
 	 */
 	void	(*ontold)(struct kennel_socket *, uint64_t neighbour,
 		    const struct kennel_word *);
+
+	/*
+	 * The process that had this socket has died, and it goes on here: see "sockets
+	 * that survive" below.  data is its checkpoint, or empty.  It hears no emit,
+	 * broadcast or whisper yet; what is sent here is the first that the client
+	 * reads of this process: messages to it and from it may have been lost, and
+	 * this is the place to say so.  NULL: nothing is said.
+	 */
+	void	(*onresume)(struct kennel_socket *, const char *data,
+		    size_t len);
 };
 
 /*
@@ -592,6 +604,32 @@ int	 kennel_blob_add(struct kennel_blob *, const void *data, size_t len);
  */
 uint64_t kennel_replica_expected(const struct kennel_replica *,
 	    uint64_t *oldest);
+
+/* ---- sockets that survive ---- */
+
+/*
+ * When a process dies, gatewayd gives its open sockets to others, with their
+ * connections, uids and topics: the client notices nothing.  Whatever was under way is
+ * lost: what the process had read, or was to write, completions, timers, what it had
+ * in memory.  A socket is closed all the same (1012, or cut off) where a part of a
+ * message was read or written, or where two processes in a row died while they worked
+ * on one message of it.
+ *
+ * There thaw(KENNEL_RESUMED) makes the socket known, if it is given, and then
+ * onresume may talk to the client.  An application with neither of them goes on only if it
+ * has said that nothing hangs on a socket (moves is not 0); else its clients are cut
+ * off.
+ *
+ * kennel_checkpoint() keeps up to 4096 bytes for that, in memory that survives: the last
+ * that were given, never a part of them; len 0: none.  It costs no more than
+ * copying them.  0, or -1 with errno, and those before stay: ENOTCONN (closing),
+ * EINVAL, EMSGSIZE, ENOMEM, ENOTSUP (this socket would not survive: it is one of
+ * kennel_dial(), or there is no room).
+ */
+#define KENNEL_RESUMED	3
+#define KENNEL_CHECKPOINT_MAX	4096	/* bytes */
+int	 kennel_checkpoint(struct kennel_socket *, const void *data,
+	    size_t len);
 
 /* ---- raw TCP: a protocol of your own ---- */
 

@@ -26,21 +26,13 @@
 #include "shardd/hello.h"
 #include "shardd/kennel.h"
 #include "shardd/orders.h"
+#include "shardd/parked.h"
 #include "shardd/peers/bus.h"
 #include "shardd/session/parting.h"
+#include "shardd/session/resuming.h"
 #include "shardd/session/session.h"
 #include "shardd/state/authority.h"
 #include "shardd/worker.h"
-
-#define ORDERS_DEATH_MS	100	/* from a closed socket to a dead process */
-
-/* A capsule whose ADOPTED is queued but perhaps not with the kernel. */
-struct parked {
-	struct list	 at;
-	struct conn	*conn;
-	uint64_t	 number;	/* of the ADOPTED, control_queued() */
-	uint64_t	 until;		/* clock_ms; 0: for ever */
-};
 
 struct order_in {
 	const struct ctl *m;
@@ -304,9 +296,20 @@ orders_record(struct order_in *o, void **mapped)
 	return (s);
 }
 
+/* Is that what a gateway hands over: a new connection, or one whose shard has died? */
+static int
+orders_takes(const struct capsule *cap)
+{
+	if (cap->bits & CAPSULE_B_RESUMED)
+		return (cap->protocol != CAPSULE_HTTP && cap->early.len == 0 &&
+		    cap->owed.len == 0);
+	return (cap->protocol == CAPSULE_HTTP || cap->protocol == CAPSULE_RAW);
+}
+
 /* The connection in a capsule, PARKED; NULL, and why not. */
 static struct conn *
-orders_unpack(struct worker *w, struct order_in *o, const char **why)
+orders_unpack(struct worker *w, struct order_in *o, int *resumed,
+    const char **why)
 {
 	struct capsule		 cap;
 	struct replica		*r = NULL;
@@ -318,8 +321,7 @@ orders_unpack(struct worker *w, struct order_in *o, const char **why)
 	record = orders_record(o, &mapped);
 	*why = "not a capsule";
 	if (capsule_decode(&cap, record.data, record.len) == -1 ||
-	    (cap.protocol != CAPSULE_HTTP && cap.protocol != CAPSULE_RAW) ||
-	    cap.id != o->m->id)
+	    !orders_takes(&cap) || cap.id != o->m->id)
 		goto out;
 	*why = "no such application";
 	if ((app = applications_find(&w->sessions.apps, cap.app)) == NULL)
@@ -330,19 +332,17 @@ orders_unpack(struct worker *w, struct order_in *o, const char **why)
 	*why = "no such replica";
 	if (cap.replica != 0 && (r = group_find(&w->groups, cap.replica)) == NULL)
 		goto out;
+	*resumed = (cap.bits & CAPSULE_B_RESUMED) != 0;
+	if (*resumed && (*why = resuming_hinders(app, &cap)) != NULL)
+		goto out;
 	*why = "no memory";
-	if ((c = session_adopt(&w->sessions, &cap, app, r, o->fds[0])) != NULL)
+	c = (*resumed ? resuming_adopt : session_adopt)(&w->sessions, &cap,
+	    app, r, o->fds[0]);
+	if (c != NULL)
 		o->fds[0] = -1;
 out:
 	free(mapped);
 	return (c);
-}
-
-/* Has the gateway given it to somebody else by now? */
-static int
-orders_late(uint64_t until)
-{
-	return (until != 0 && clock_ms() > until);
 }
 
 /* ADOPT: a connection is handed over. */
@@ -354,86 +354,26 @@ orders_adopt(struct worker *w, struct order_in *o)
 	struct parked	*p;
 	struct conn	*c;
 	const char	*why;
+	int		 resumed;
 
 	if (o->cut)
 		return (orders_refuse(w, o->m, CLOSE_NO_MEMORY,
 		    "out of descriptors"));
-	if (orders_late(o->m->time))
+	if (parked_late(o->m->time))
 		return (orders_refuse(w, o->m, CLOSE_LOST, "too late"));
 	if (w->draining)
 		return (orders_refuse(w, o->m, CLOSE_GOING, "leaving"));
-	if ((p = malloc(sizeof(*p))) == NULL)
+	if ((c = orders_unpack(w, o, &resumed, &why)) == NULL)
+		return (orders_refuse(w, o->m, CLOSE_LOST, why));
+	if ((p = parked_new(c, resumed, o->m->time)) == NULL)
 		return (orders_refuse(w, o->m, CLOSE_NO_MEMORY,
 		    "no memory"));
-	if ((c = orders_unpack(w, o, &why)) == NULL) {
-		free(p);
-		return (orders_refuse(w, o->m, CLOSE_LOST, why));
-	}
 	if (worker_tell(w, &m) == -1) {
-		session_drop(c);
-		free(p);
+		parked_drop(p);
 		return (-1);
 	}
-	p->conn = c;
-	p->number = control_queued(w->gate.control);
-	p->until = o->m->time;
-	list_push(&w->parked, &p->at);
+	parked_add(&w->parked, p, control_queued(w->gate.control));
 	return (0);
-}
-
-/* Begin those whose ADOPTED is with the kernel. */
-static void
-orders_unpark(struct worker *w, uint64_t sent)
-{
-	struct ctl	 m = { .type = CTL_REFUSED, .why = CLOSE_LOST,
-			    .text = slice_str("too late") };
-	struct parked	*p;
-	struct list	*e, *tmp;
-
-	list_each(e, tmp, &w->parked) {
-		p = list_entry(e, struct parked, at);
-		if (p->number > sent)
-			break;
-		list_remove(&p->at);
-		if (orders_late(p->until)) {
-			m.id = p->conn->id;
-			worker_tell(w, &m);
-			session_drop(p->conn);
-		} else
-			session_start(p->conn);
-		free(p);
-	}
-}
-
-void
-orders_drop_parked(struct worker *w)
-{
-	struct parked	*p;
-
-	while (!list_empty(&w->parked)) {
-		p = list_entry(w->parked.next, struct parked, at);
-		list_remove(&p->at);
-		session_drop(p->conn);
-		free(p);
-	}
-}
-
-/*
- * The channel ended before our ADOPTED was out.  If the gateway is dead, nobody
- * else has these connections; if it lives, it is placing them afresh already.
- * Its sockets are closed a moment before it counts as dead.
- */
-static void
-orders_unpark_orphans(struct worker *w)
-{
-	struct pollfd	 p = { .fd = w->gateway_pidfd, .events = POLLIN };
-
-	if (list_empty(&w->parked))
-		return;
-	if (w->gateway_pidfd == -1 || poll(&p, 1, ORDERS_DEATH_MS) == 1)
-		orders_unpark(w, UINT64_MAX);
-	else
-		orders_drop_parked(w);
 }
 
 /* ADOPTED: a connection that went home is the gateway's. */
@@ -597,7 +537,7 @@ orders_packet_cb(struct control *c, void *arg)
 	if (list_empty(&w->parked))
 		return;
 	control_flush(c);
-	orders_unpark(w, control_sent(c));
+	parked_begin(&w->parked, &w->gate, control_sent(c));
 }
 
 /* More was sent, after the kernel had been full. */
@@ -606,7 +546,7 @@ orders_sent_cb(struct control *c, void *arg)
 {
 	struct worker	*w = arg;
 
-	orders_unpark(w, control_sent(c));
+	parked_begin(&w->parked, &w->gate, control_sent(c));
 	lending_go_on(&w->lending);
 }
 
@@ -623,7 +563,7 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 	control_free(c);
 	w->orphan_since = clock_ms();
 	w->ready_since = 0;
-	orders_unpark_orphans(w);
+	parked_orphaned(&w->parked, &w->gate, w->gateway_pidfd);
 	parting_all(&w->sessions);
 	journeys_orphaned(&w->journeys);
 	/* Who leaves says so to the next gateway, too. */

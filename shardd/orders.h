@@ -6,7 +6,5 @@ struct worker;
 
 /* Dial the gateway: 0, or -1 with errno; tries again by itself later. */
 int	 orders_dial(struct worker *w);
-/* Connections whose ADOPTED is not with the kernel stay the gateway's: let go. */
-void	 orders_drop_parked(struct worker *w);
 
 #endif

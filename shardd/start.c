@@ -20,6 +20,7 @@
 #include "common/proc.h"
 #include "proto/channel.h"
 #include "proto/counters.h"
+#include "proto/cover.h"
 #include "proto/page.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/api/watch.h"
@@ -29,6 +30,7 @@
 #include "shardd/kennel.h"
 #include "shardd/leavings.h"
 #include "shardd/orders.h"
+#include "shardd/parked.h"
 #include "shardd/session/parting.h"
 #include "shardd/session/outgoing.h"
 #include "shardd/session/session.h"
@@ -184,7 +186,7 @@ start_end(struct worker *w)
 
 	budget_set(0);			/* nobody has to wait for us */
 	stuck = work_end();
-	orders_drop_parked(w);
+	parked_drop_all(&w->parked);
 	journeys_clear(&w->journeys);
 	outgoing_end(&w->sessions);
 	clients_end(&w->sessions.clients);	/* not fast enough */
@@ -236,6 +238,9 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 		fatal("memory that is shared with the gateway");
 	turn_count_at(&w.page->work.turns);
 	counters = page_counters(w.page);
+	if (cover_begin(w.page_fd) == -1)
+		log_warn("connections will end with this process: %s",
+		    strerror(errno));
 	gauges_name(apps, n);
 	if ((w.base = event_base_new()) == NULL ||
 	    session_init(&w.sessions, w.base, &w.opt, &w.gate) == -1 ||

@@ -21,7 +21,7 @@
 #include "shardd/state/store.h"
 #include "shardd/worker.h"
 
-#define WORKER_LISTED_MS	500	/* that READY waits for Redis */
+#define WORKER_REDIS_MS	500	/* that READY waits for Redis */
 
 int
 worker_tell(struct worker *w, const struct ctl *m)
@@ -125,7 +125,7 @@ void
 worker_get_ready(struct worker *w)
 {
 	w->ready_since = clock_ms();
-	if (lookup_listed(w->groups.hood.lookup))
+	if (groups_are_connected(&w->groups))
 		worker_say_ready(w);
 }
 
@@ -154,11 +154,14 @@ worker_links_eased(void *arg)
 		conn_resume(list_entry(e, struct conn, at), PAUSE_LINK);
 }
 
-/* Our entries are listed: READY, where that is owed. */
+/* Our entries are listed, or other nodes heard: READY, where that is owed. */
 static void
-worker_listed(void *arg)
+worker_connected(void *arg)
 {
-	worker_say_ready(arg);
+	struct worker	*w = arg;
+
+	if (groups_are_connected(&w->groups))
+		worker_say_ready(w);
 }
 
 /* How many connections there are. */
@@ -173,7 +176,7 @@ worker_connections(void *arg)
 static const struct groups_ops worker_groups_ops = {
 	.link_lost = worker_link_lost,
 	.links_eased = worker_links_eased,
-	.listed = worker_listed,
+	.connected = worker_connected,
 	.connections = worker_connections,
 };
 
@@ -290,7 +293,7 @@ worker_tick(void *arg)
 	parting_late(&w->sessions);
 	/* Without Redis it goes, too: neighbours ask us. */
 	if (w->ready_since != 0 &&
-	    clock_ms() - w->ready_since > WORKER_LISTED_MS)
+	    clock_ms() - w->ready_since > WORKER_REDIS_MS)
 		worker_say_ready(w);
 	worker_say_dropped(w);
 	worker_gauges(w);

@@ -64,7 +64,7 @@ struct worker {
 	struct authority_desk desk;		/* of the groups' states */
 	struct wires	*wires;			/* to the shards of this node */
 	struct sweep	 sweep;
-	struct list	 parked;		/* struct parked, orders.c */
+	struct list	 parked;		/* struct parked, parked.h */
 	struct journeys	 journeys;		/* from here, and to here */
 };
 

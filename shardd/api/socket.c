@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "proto/capsule.h"
+#include "proto/cover.h"
 #include "proto/ws_frame.h"
 #include "shardd/api/api.h"
 #include "shardd/api/socket.h"
@@ -259,4 +261,26 @@ void *
 kennel_socket_data(const struct kennel_socket *s)
 {
 	return (s == NULL ? NULL : conn_of(s)->data);
+}
+
+_Static_assert(KENNEL_CHECKPOINT_MAX == CAPSULE_KEPT_MAX, "as is promised");
+
+int
+kennel_checkpoint(struct kennel_socket *s, const void *data, size_t len)
+{
+	struct conn	*c = conn_of(s);
+
+	errno = ENOTCONN;
+	if (s == NULL || c->state != CONN_OPEN || (c->flags & CONN_F_GONE))
+		return (-1);
+	errno = EINVAL;
+	if (data == NULL && len > 0)
+		return (-1);
+	errno = EMSGSIZE;
+	if (len > CAPSULE_KEPT_MAX)
+		return (-1);
+	errno = ENOTSUP;
+	if (c->slot == 0)
+		return (-1);
+	return (cover_checkpoint(c->slot, slice_of(data, len), c->app->moves));
 }

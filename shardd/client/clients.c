@@ -7,6 +7,7 @@
 #include "shardd/client/clients.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/flush.h"
+#include "shardd/client/reading.h"
 #include "shardd/client/turns.h"
 #include "shardd/client/unfinished.h"
 
@@ -66,7 +67,7 @@ clients_init(struct clients *all, struct event_base *base,
 	turn_work_init(&all->next, turns_run, all);
 	turn_work_init(&all->press, flush_run_pressed, all);
 	if ((all->unfinished = unfinished_new(clients_crowded_cb)) == NULL ||
-	    (all->poller = poller_new(base, conn_ready)) == NULL)
+	    (all->poller = poller_new(base, reading_ready)) == NULL)
 		return (-1);
 	return (0);
 }

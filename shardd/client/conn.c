@@ -19,16 +19,6 @@
 #include "shardd/kennel.h"
 #include "shardd/options.h"
 
-#define CONN_READS	4		/* of CONN_BUF, an event */
-#define CONN_BUF	(64 << 10)
-/* Bytes read after the end, for at most a second: a message that is refused for
- * its size is on its way, and a reset would overtake the close frame. */
-#define CONN_LINGER_MAX	(32 << 20)
-
-/* Its first bytes are left free, for what a protocol has kept. */
-static char	 conn_room[CONN_HEADROOM + CONN_BUF];
-static char	*const conn_buf = conn_room + CONN_HEADROOM;
-
 static uint32_t	 conn_now;
 
 uint32_t
@@ -123,6 +113,7 @@ conn_free(struct conn *c)
 		line_leave(&all->crowd, c);
 	if (c->turns & CONN_T_TELL)
 		line_leave(&all->pressed, c);
+	conn_uncover(c);
 	outbox_clear(&c->out);
 	rare_drop(c->rare, &c->data);
 	rare_free(c->rare);
@@ -131,6 +122,20 @@ conn_free(struct conn *c)
 	all->ops->freed(c);
 	meter_free(c->meter);
 	free(c);
+}
+
+void
+conn_uncover(struct conn *c)
+{
+	cover_remove(c->slot);
+	c->slot = 0;
+}
+
+void
+conn_survives(struct conn *c)
+{
+	c->strikes = 0;
+	cover_strikes(c->slot, 0);
 }
 
 /* ---- states and events ---- */
@@ -270,6 +275,18 @@ conn_hold(struct conn *c, struct unfinished_part **part, size_t n)
 /* ---- output ---- */
 
 int
+conn_write(struct conn *c)
+{
+	int	 verdict;
+
+	cover_writing(c->slot);
+	verdict = outbox_flush(&c->out, c->fd);
+	conn_left(c, verdict);
+	cover_written();
+	return (verdict);
+}
+
+int
 conn_queue(struct conn *c, struct payload *p)
 {
 	if (c->fd == -1 || (c->flags & CONN_F_DOOMED)) {
@@ -330,7 +347,7 @@ conn_over(struct conn *c)
 	/* Not within onopen: a refusal must not stand behind a 101. */
 	if ((c->flags & CONN_F_OPENED) &&
 	    (c->flags & (CONN_F_LATE | CONN_F_DOOMED)) == 0 && c->fd != -1 &&
-	    outbox_flush(&c->out, c->fd) == -1)
+	    conn_write(c) == -1)
 		conn_doom(c, CLOSE_RESET);
 	return (outbox_queued(&c->out) > max);
 }
@@ -471,7 +488,18 @@ conn_written(struct conn *c, int verdict)
 void
 conn_flush(struct conn *c)
 {
-	conn_written(c, outbox_flush(&c->out, c->fd));
+	conn_written(c, conn_write(c));
+}
+
+enum close_why
+conn_resumed(struct conn *c)
+{
+	enum close_why	 why;
+
+	cover_reading(c->slot);
+	why = c->protocol->resume(c);
+	cover_reading(0);
+	return (why);
 }
 
 void
@@ -486,111 +514,8 @@ conn_go_on(struct conn *c)
 		conn_wait(c);
 	else if (c->pauses == 0 && c->state != CONN_LINGER &&
 	    c->state != CONN_HOMING &&
-	    (why = c->protocol->resume(c)) != CLOSE_NONE)
+	    (why = conn_resumed(c)) != CLOSE_NONE)
 		conn_doom(c, why);
-}
-
-/* ---- input ---- */
-
-/* Read to the end and throw away: so that the client gets to read. */
-static void
-conn_discard(struct conn *c)
-{
-	ssize_t	 n;
-
-	n = recv(c->fd, conn_buf, CONN_BUF, MSG_DONTWAIT);
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
-	/* A raw client that has said all may have something to read yet. */
-	if (n == 0 && (c->flags & (CONN_F_RAW | CONN_F_SHUT)) == CONN_F_RAW) {
-		c->flags |= CONN_F_ENDED;
-		conn_arm(c);
-		return;
-	}
-	/* mine counts them: c is no member any more. */
-	if (n > 0 && (c->by_uid.mine += (uint32_t)n) <= CONN_LINGER_MAX)
-		return;
-	conn_end(c);
-}
-
-int
-conn_readable(const struct conn *c)
-{
-	return (c->pauses == 0 &&
-	    (c->flags & (CONN_F_DOOMED | CONN_F_RESUME)) == 0 &&
-	    (c->turns & CONN_T_QUEUED) == 0 && c->state != CONN_LINGER &&
-	    c->state != CONN_HOMING && c->state != CONN_OPENING);
-}
-
-enum close_why
-conn_input(struct conn *c)
-{
-	enum close_why	 why;
-	ssize_t		 n;
-
-	for (int i = 0; i < CONN_READS && (c->flags & CONN_F_ENDED) == 0; i++) {
-		n = recv(c->fd, conn_buf, CONN_BUF, MSG_DONTWAIT);
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
-			return (CLOSE_NONE);
-		if (n == 0 && c->protocol->ended != NULL) {
-			c->flags |= CONN_F_ENDED;
-			return (c->protocol->ended(c));
-		}
-		if (n == -1)
-			c->flags |= CONN_F_BROKEN;
-		if (n <= 0)
-			return (CLOSE_RESET);
-		if ((why = c->protocol->input(c, conn_buf, (size_t)n)) !=
-		    CLOSE_NONE)
-			return (why);
-		if ((size_t)n < CONN_BUF || !conn_readable(c) ||
-		    budget_over())
-			return (CLOSE_NONE);
-	}
-	return (CLOSE_NONE);
-}
-
-void
-conn_ready(void *arg, short what)
-{
-	struct conn	*c = arg;
-	enum close_why	 why;
-
-	what &= c->armed;
-	if (c->flags & CONN_F_DOOMED)
-		return;
-	if (what & EV_WRITE) {
-		c->since = conn_now;	/* the client reads: it is alive */
-		conn_flush(c);
-		/* c may have been doomed, or gone home; it is not freed. */
-		if ((c->flags & CONN_F_DOOMED) || c->state == CONN_HOMING)
-			return;
-	}
-	if ((what & EV_CLOSED) && (c->pauses & PAUSE_WATCH)) {
-		c->protocol->left(c);
-		return;
-	}
-	if ((what & EV_READ) == 0)
-		return;
-	if (c->state == CONN_LINGER) {
-		conn_discard(c);	/* may free c */
-		return;
-	}
-	budget_begin();
-	/* Others come first where the turn is used up, or will be. */
-	if ((c->turns & CONN_T_COSTLY) || budget_over()) {
-		conn_queue_up(c, c->turns & CONN_T_COSTLY ? LINE_COSTLY :
-		    LINE_FRESH);
-		conn_arm(c);
-		return;
-	}
-	if ((why = conn_input(c)) != CLOSE_NONE)
-		conn_doom(c, why);
-	else {
-		if (budget_over())
-			c->turns |= CONN_T_COSTLY;
-		conn_arm(c);
-	}
 }
 
 /* ---- turns ---- */
@@ -656,6 +581,7 @@ conn_depart(struct conn *c, enum close_why why, uint16_t code)
 	c->flags |= CONN_F_GONE;
 	c->why = (uint8_t)why;
 	c->code = code;
+	conn_uncover(c);
 	log_debug("conn id=%llx gone why=%s",
 	    (unsigned long long)c->id, close_label(why));
 	c->clients->ops->departed(c);

@@ -30,6 +30,7 @@
 #include "proto/capsule.h"
 #include "proto/close_why.h"
 #include "proto/counters.h"
+#include "proto/cover.h"
 #include "shardd/client/outbox.h"
 #include "shardd/client/protocol.h"
 #include "shardd/client/rare.h"
@@ -127,7 +128,10 @@ struct conn {
 	uint8_t		 turns;		/* CONN_T_* */
 	uint8_t		 app_n;		/* the application's number, to be counted */
 	uint8_t		 hops;		/* how often it has moved */
+	uint8_t		 half;		/* COVER_B_*, as its slot has them */
 	uint16_t	 uid_len;
+	uint8_t		 strikes;	/* shards in a row that died amid its input */
+	uint32_t	 slot;		/* of cover.h; 0: not covered */
 	struct move	*move;		/* it is to go to another shard, or NULL */
 	char		 text[];	/* uid, peer, via, names and values of nheaders
 					   headers; each terminated */
@@ -217,8 +221,6 @@ void	 conn_free(struct conn *c);
 void	 conn_set_state(struct conn *c, enum conn_state state);
 /* Arm the events that the state wants. */
 void	 conn_arm(struct conn *c);
-/* The poller's: arg is the connection. */
-void	 conn_ready(void *arg, short what);
 void	 conn_pause(struct conn *c, unsigned why);
 /* May process kept input, from the loop, at the end of this turn. */
 void	 conn_resume(struct conn *c, unsigned why);
@@ -269,6 +271,8 @@ void	 conn_end(struct conn *c);
 void	 conn_crowd(struct clients *all, int on);
 
 /* ---- for flush.c and turns.c: the end of a turn ---- */
+/* Write what the kernel takes; what outbox_flush() says of it. */
+int	 conn_write(struct conn *c);
 /* Write what the kernel takes of what c is owed. */
 void	 conn_flush(struct conn *c);
 /* The same was tried: verdict is outbox_flush()'s. */
@@ -277,10 +281,8 @@ void	 conn_written(struct conn *c, int verdict);
 int	 conn_pressed(const struct conn *c);
 /* Go on with what c has kept. */
 void	 conn_go_on(struct conn *c);
-/* Is what c sends next to be read now? */
-int	 conn_readable(const struct conn *c);
-/* Read what has come.  Returns why c ends, or CLOSE_NONE. */
-enum close_why conn_input(struct conn *c);
+/* Let c's protocol go on with what c has kept.  Returns why c ends, or CLOSE_NONE. */
+enum close_why conn_resumed(struct conn *c);
 /* Stand in clients->lines[line] for another turn. */
 void	 conn_queue_up(struct conn *c, int line);
 
@@ -289,6 +291,33 @@ static inline uint64_t *
 conn_counts(const struct conn *c)
 {
 	return (counter_app(c->app_n));
+}
+
+/* ---- what outlives this process ---- */
+
+/* c is covered no more. */
+void	 conn_uncover(struct conn *c);
+/* A message of c's was worked through: it kills nobody. */
+void	 conn_survives(struct conn *c);
+
+/* Something is left half-done, or no more: a bit of COVER_B_*. */
+static inline void
+conn_half(struct conn *c, unsigned bit, int on)
+{
+	if (((c->half & bit) != 0) == (on != 0))
+		return;
+	c->half ^= (uint8_t)bit;
+	cover_bits(c->slot, bit, on);
+}
+
+/* c was written to with that verdict of outbox_flush()'s. */
+static inline void
+conn_left(struct conn *c, int verdict)
+{
+	if (verdict == 0)
+		conn_half(c, COVER_B_OUT, 0);
+	else if (outbox_begun(&c->out))
+		conn_half(c, COVER_B_OUT, 1);
 }
 
 /* Who the client is. */

@@ -19,15 +19,23 @@ flush_sent_cb(void *who, ssize_t n, size_t len)
 	struct conn	*c = who;
 	int		 verdict = outbox_sent(&c->out, n, len);
 
-	conn_written(c, verdict == 2 ? outbox_flush(&c->out, c->fd) : verdict);
+	if (verdict == 2)
+		verdict = outbox_flush(&c->out, c->fd);
+	conn_left(c, verdict);
+	conn_written(c, verdict);
 }
 
 /* Make the sends that were gathered. */
 static void
 flush_burst(struct clients *all)
 {
-	if (all->burst == NULL || burst_count(all->burst) == 0 ||
-	    burst_send(all->burst, flush_sent_cb) == 0)
+	int	 rv;
+
+	if (all->burst == NULL || burst_count(all->burst) == 0)
+		return;
+	rv = burst_send(all->burst, flush_sent_cb);
+	cover_written();
+	if (rv == 0)
 		return;
 	log_warn("io_uring failed, it is used no more: %s", strerror(errno));
 	burst_free(all->burst);
@@ -63,6 +71,7 @@ flush_with(struct burst *b, struct conn *c)
 			return;
 		}
 	}
+	cover_writing(c->slot);
 	scratch = burst_scratch(b, &room);
 	burst_add(b, c->fd, outbox_next(&c->out, scratch, room), c);
 }

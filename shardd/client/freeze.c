@@ -37,29 +37,12 @@ freeze_hinders(const struct conn *c, int *never)
 	return (NULL);
 }
 
-/* The texts of who the client is: they are c's. */
-static void
-freeze_texts(const struct conn *c, struct capsule *cap)
-{
-	const char	*at = who_via(c);
-
-	cap->uid = conn_uid(c);
-	cap->peer = slice_str(who_peer(c));
-	cap->via = slice_str(at);
-	for (cap->nheaders = 0; cap->nheaders < c->nheaders; cap->nheaders++) {
-		at += strlen(at) + 1;
-		cap->headers[cap->nheaders].name = slice_str(at);
-		at += strlen(at) + 1;
-		cap->headers[cap->nheaders].value = slice_str(at);
-	}
-}
-
 int
 freeze_pack(struct conn *c, struct frozen *f)
 {
 	struct capsule	*cap = &f->cap;
 
-	if (!outbox_empty(&c->out) && outbox_flush(&c->out, c->fd) == -1) {
+	if (!outbox_empty(&c->out) && conn_write(c) == -1) {
 		conn_doom(c, CLOSE_RESET);
 		errno = EPIPE;
 		return (-1);
@@ -69,11 +52,11 @@ freeze_pack(struct conn *c, struct frozen *f)
 	buf_reset(&f->owed);
 	*cap = (struct capsule){ .id = c->id, .flags = c->told,
 	    .deflate = c->deflate, .hops = c->hops + 1u,
-	    .pings = c->pings, .since = c->since, .last = c->last };
+	    .strikes = c->strikes, .pings = c->pings, .since = c->since, .last = c->last };
 	cap->protocol = (enum capsule_protocol)c->protocol->capsule;
 	cap->bits = (c->flags & CONN_F_ENDED ? CAPSULE_B_ENDED : 0) |
 	    (c->turns & CONN_T_HIGH ? CAPSULE_B_HIGH : 0);
-	freeze_texts(c, cap);
+	who_pack(c, cap);
 	meter_pack(c->meter, cap);
 	if (c->protocol->freeze(c, &f->state, &f->early) == -1 ||
 	    outbox_copy(&c->out, &f->owed) == -1)
@@ -86,6 +69,7 @@ freeze_pack(struct conn *c, struct frozen *f)
 		c->turns &= (uint8_t)~CONN_T_CROWD;
 	}
 	conn_set_state(c, CONN_MOVING);
+	conn_half(c, COVER_B_GOING, 1);
 	conn_arm(c);
 	return (0);
 }
@@ -96,6 +80,7 @@ freeze_undo(struct conn *c)
 	enum close_why	 why = c->why;
 
 	conn_set_state(c, CONN_OPEN);
+	conn_half(c, COVER_B_GOING, 0);
 	c->pauses &= (uint8_t)~PAUSE_SAID;
 	if (why != CLOSE_NONE) {	/* meanwhile */
 		c->why = CLOSE_NONE;
@@ -115,6 +100,7 @@ freeze_leave(struct conn *c)
 	close(c->fd);			/* it is somebody else's: no shutdown */
 	c->fd = -1;
 	c->flags |= CONN_F_GONE;
+	conn_uncover(c);
 	outbox_clear(&c->out);
 }
 
@@ -140,6 +126,7 @@ freeze_owe(struct conn *c, struct slice owed)
 		return (0);
 	if ((p = payload_raw(owed)) == NULL)
 		return (-1);
+	conn_half(c, COVER_B_OUT, 1);		/* perhaps amid a message */
 	rv = outbox_add(&c->out, p);
 	payload_unref(p);
 	return (rv);
@@ -167,6 +154,7 @@ freeze_unpack(struct clients *all, const struct capsule *cap,
 		c->flags |= CONN_F_ENDED;
 	if (cap->bits & CAPSULE_B_HIGH)
 		c->turns |= CONN_T_HIGH;
+	c->strikes = (uint8_t)cap->strikes;
 	c->pings = (uint8_t)cap->pings;
 	c->since = cap->since;
 	c->last = cap->last;

@@ -281,6 +281,12 @@ outbox_empty(const struct outbox *o)
 	return (outbox_queued(o) == 0);
 }
 
+int
+outbox_begun(const struct outbox *o)
+{
+	return (o->q != NULL && (o->q->offset > 0 || o->q->parted));
+}
+
 void
 outbox_clear(struct outbox *o)
 {

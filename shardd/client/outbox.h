@@ -42,6 +42,8 @@ int	 outbox_sent(struct outbox *o, ssize_t n, size_t len);
 size_t	 outbox_drop(struct outbox *o, size_t keep);
 size_t	 outbox_queued(const struct outbox *o);		/* bytes */
 int	 outbox_empty(const struct outbox *o);
+/* Is a part of a message written, and the rest not? */
+int	 outbox_begun(const struct outbox *o);
 void	 outbox_clear(struct outbox *o);
 /* Append what is owed to b, for a capsule. */
 int	 outbox_copy(const struct outbox *o, struct buf *b);

@@ -18,6 +18,7 @@
 #include "proto/pack.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/payload.h"
+#include "shardd/client/shelter.h"
 #include "shardd/client/stream.h"
 #include "shardd/options.h"
 
@@ -159,6 +160,7 @@ stream_set_beat(struct conn *c, struct slice beat)
 	if (st->beat != NULL)
 		payload_unref(st->beat);
 	st->beat = p;
+	shelter_state(c);
 	return (0);
 }
 

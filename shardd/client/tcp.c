@@ -160,6 +160,8 @@ tcp_give(struct conn *c, struct slice s)
 	n[COUNTER_APP_BYTES_IN] += (uint64_t)used;
 	if (c->state == CONN_OPEN)
 		conn_throttle(c);
+	if (c->strikes != 0)
+		conn_survives(c);
 	return ((size_t)used);
 }
 
@@ -210,6 +212,7 @@ tcp_keep(struct conn *c, struct tcp *now, struct slice s)
 	}
 	*t = *now;
 	c->proto = t;
+	conn_half(c, COVER_B_IN, t->len > t->at);
 	conn_hold(c, &t->part, t->cap);
 	return (CLOSE_NONE);
 }
@@ -273,6 +276,7 @@ tcp_input(struct conn *c, char *data, size_t len)
 		return (tcp_keep(c, &now, s));
 	}
 	why = CLOSE_NONE;
+	conn_half(c, COVER_B_IN, 0);
 drop:
 	conn_hold(c, &now.part, 0);
 	tcp_drop(&now);

@@ -3,6 +3,7 @@
 #include "common/line.h"
 #include "common/turn.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/reading.h"
 #include "shardd/client/turns.h"
 
 /* c's turn: what c has kept, then what the client has sent. */
@@ -15,10 +16,10 @@ turns_one(struct conn *c)
 	if (c->fd == -1 || (c->flags & CONN_F_DOOMED))
 		return;
 	c->flags &= (uint16_t)~CONN_F_RESUME;	/* this is it */
-	if (conn_readable(c)) {
-		why = c->protocol->resume(c);
-		if (why == CLOSE_NONE && conn_readable(c) && !budget_over())
-			why = conn_input(c);
+	if (reading_may(c)) {
+		why = conn_resumed(c);
+		if (why == CLOSE_NONE && reading_may(c) && !budget_over())
+			why = reading_run(c);
 	}
 	if (budget_over())
 		c->turns |= CONN_T_COSTLY;

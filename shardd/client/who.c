@@ -63,3 +63,19 @@ who_become(struct conn *c, struct slice uid)
 	c->told &= (uint8_t)~CAPSULE_F_UID_MADE;
 	return (rare_set_uid(&c->rare, uid));
 }
+
+void
+who_pack(const struct conn *c, struct capsule *cap)
+{
+	const char	*at = who_via(c);
+
+	cap->uid = conn_uid(c);
+	cap->peer = slice_str(who_peer(c));
+	cap->via = slice_str(at);
+	for (cap->nheaders = 0; cap->nheaders < c->nheaders; cap->nheaders++) {
+		at += strlen(at) + 1;
+		cap->headers[cap->nheaders].name = slice_str(at);
+		at += strlen(at) + 1;
+		cap->headers[cap->nheaders].value = slice_str(at);
+	}
+}

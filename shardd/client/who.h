@@ -4,6 +4,7 @@
 
 #include "common/bytes.h"
 
+struct capsule;
 struct conn;
 
 const char *who_peer(const struct conn *c);
@@ -17,5 +18,8 @@ const char *who_kept(const struct conn *c, const char *source,
 	    const char *name);
 /* c belongs to uid from now on: before it is a member or listed.  0, or -1: ENOMEM. */
 int	 who_become(struct conn *c, struct slice uid);
+
+/* All of that into a record: the texts stay c's. */
+void	 who_pack(const struct conn *c, struct capsule *cap);
 
 #endif

@@ -185,6 +185,8 @@ ws_deliver(struct conn *c, enum ws_opcode opcode, const char *data,
 	n[COUNTER_APP_BYTES_IN] += len;
 	if (c->state == CONN_OPEN)
 		c->clients->ops->message(c, &msg);
+	if (c->strikes != 0)
+		conn_survives(c);
 }
 
 /* The message is decompressed: it counts with what it has become. */
@@ -333,8 +335,10 @@ ws_decode(struct conn *c, struct ws *ws, struct ws_bytes *b)
 		    !meter_bytes(&c->meter, used)) {
 			ws_rate(c);
 			more = 0;
-		} else if (v != WS_MORE)
+		} else if (v != WS_MORE) {
+			cover_amid(b->len > 0 || !ws_in_idle(&ws->in));
 			more = ws_got(c, ws, v, &m);
+		}
 		if (b->len > 0 && more && budget_over())
 			conn_wait(c);
 	}
@@ -378,6 +382,7 @@ ws_input(struct conn *c, char *data, size_t len)
 		more = ws_decode(c, &now, &b);
 	if (!more || (b.len == 0 && now.inflating == NULL &&
 	    ws_in_idle(&now.in))) {
+		conn_half(c, COVER_B_IN, 0);
 		conn_hold(c, &now.part, 0);
 		ws_drop(&now);
 		buf_clear(&rest);
@@ -396,6 +401,7 @@ ws_input(struct conn *c, char *data, size_t len)
 		return (CLOSE_NO_MEMORY);
 	}
 	*ws = now;
+	conn_half(c, COVER_B_IN, 1);
 	conn_hold(c, &ws->part, ws->in.part.cap + ws->rest.cap +
 	    (ws->inflating == NULL ? 0 : inflating_size(ws->inflating)));
 	return (CLOSE_NONE);
@@ -471,6 +477,7 @@ ws_thaw(struct conn *c, struct slice state, struct slice early)
 	    ws_state_unpack(&ws->in, state, c->message_max) == -1 ||
 	    buf_add(&ws->rest, early.data, early.len) == -1)
 		return (-1);
+	conn_half(c, COVER_B_IN, 1);
 	conn_hold(c, &ws->part, ws->in.part.cap + ws->rest.cap);
 	return (0);
 }
@@ -490,6 +497,7 @@ ws_start(struct conn *c, struct buf *rest)
 		return (-1);
 	}
 	ws->rest = *rest;
+	conn_half(c, COVER_B_IN, 1);
 	conn_hold(c, &ws->part, rest->cap);
 	return (0);
 }

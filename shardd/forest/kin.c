@@ -148,8 +148,8 @@ kin_new(const char *given, kin_named_cb *cb, void *arg)
 	if (given != NULL && (k->id = strdup(given)) == NULL)
 		goto fail;
 	if (url != NULL && *url != '\0') {
-		if ((k->redis = redis_new(surroundings->base, url, kin_state_cb,
-		    k)) == NULL)
+		if ((k->redis = redis_new(surroundings->base, url, "kin",
+		    kin_state_cb, k)) == NULL)
 			goto fail;
 		return (k);
 	}

@@ -82,7 +82,7 @@ adapter_join(const struct forest_site *site, forest_state_cb *state, void *arg)
 	a->site = site;
 	a->state = state;
 	a->arg = arg;
-	if ((a->redis = redis_new(surroundings->base, site->where,
+	if ((a->redis = redis_new(surroundings->base, site->where, "forest",
 	    adapter_state_cb, a)) == NULL) {
 		free(a);
 		return (NULL);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "proto/cover.h"
 #include "shardd/group/answer.h"
 #include "shardd/group/fan.h"
 #include "shardd/group/group.h"
@@ -256,6 +257,7 @@ group_free(struct replica *r)
 	bag_clear(&r->uids);
 	map_clear(&r->topics);
 	shelf_free(r->shelf);
+	cover_place_free(r->place);
 	free(r->members);
 	free(r->group);
 	free(r->app_name);

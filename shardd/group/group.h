@@ -27,7 +27,7 @@ struct groups_ops {
 		    const char *why);
 	/* A link is gone, with all that waited: whoever was paused for it goes on. */
 	void	(*links_eased)(void *arg);
-	void	(*listed)(void *arg);	/* all of ours is in Redis */
+	void	(*connected)(void *arg);	/* perhaps: groups_are_connected() */
 	size_t	(*connections)(void *arg);
 };
 

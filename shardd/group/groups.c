@@ -230,7 +230,7 @@ static const struct link_ops groups_link_ops = {
 
 /* ---- what the bus leads to ---- */
 
-/* bus_ops: whoever waited for replicas of other nodes need not, without Redis. */
+/* bus_ops: replicas meet those of other nodes, or, without Redis, wait for none. */
 static void
 groups_bus_up(void *arg, int up)
 {
@@ -238,8 +238,11 @@ groups_bus_up(void *arg, int up)
 	struct map_node	*e;
 	struct replica	*r;
 
-	if (up)
+	if (up) {
+		meetings_up(&gs->meetings);
+		gs->ops->connected(gs->arg);
 		return;
+	}
 	groups_each(gs, e, r)
 		if (r->meeting != NULL)
 			r->neighbours->ops->all_met(r);
@@ -390,7 +393,7 @@ groups_listed(void *arg)
 {
 	struct groups	*gs = arg;
 
-	gs->ops->listed(gs->arg);
+	gs->ops->connected(gs->arg);
 }
 
 /* lookup_ops: what the heart-beat tells. */
@@ -448,6 +451,13 @@ groups_start_bus(struct groups *gs, const struct bus_self *self)
 		return (-1);
 	return (meetings_init(&gs->meetings, gs->hood.base, gs->hood.bus,
 	    self->prefix, self->address));
+}
+
+int
+groups_are_connected(const struct groups *gs)
+{
+	return (lookup_listed(gs->hood.lookup) && (gs->hood.bus == NULL ||
+	    bus_up(gs->hood.bus)));
 }
 
 void

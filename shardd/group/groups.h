@@ -22,6 +22,8 @@ int	 groups_init(struct groups *gs, struct event_base *base,
 int	 groups_start(struct groups *gs, const struct lookup_self *self,
 	    const char *url, const char *prefix);
 int	 groups_start_bus(struct groups *gs, const struct bus_self *self);
+/* Is all of ours in Redis, and are other nodes heard, if there are any? */
+int	 groups_are_connected(const struct groups *gs);
 /* The links end, with what waits there. */
 void	 groups_end_links(struct groups *gs);
 void	 groups_clear(struct groups *gs);

@@ -147,7 +147,8 @@ lookup_new(struct event_base *base, const struct lookup_self *self,
 		goto fail;
 	if (*url != '\0' && ((l->beat = event_new(base, -1, EV_PERSIST,
 	    lookup_beat_cb, l)) == NULL || event_add(l->beat, &tv) == -1 ||
-	    (l->redis = redis_new(base, url, lookup_state_cb, l)) == NULL))
+	    (l->redis = redis_new(base, url, "lookup", lookup_state_cb,
+	    l)) == NULL))
 		goto fail;
 	if (l->redis != NULL)
 		redis_count(l->redis, (struct redis_counts *)

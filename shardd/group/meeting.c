@@ -249,6 +249,12 @@ meeting_entered(struct meeting *t)
 	meetings_pump(t->all);
 }
 
+void
+meetings_up(struct meetings *ms)
+{
+	meetings_pump(ms);
+}
+
 /* ---- life ---- */
 
 struct meeting *

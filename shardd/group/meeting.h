@@ -40,6 +40,8 @@ void	 meeting_free(struct meeting *t);
 int	 meeting_is_over(const struct meeting *t);
 /* bus_ops: our replica is in its room, for the first time or again. */
 void	 meeting_entered(struct meeting *t);
+/* bus_ops: Redis is up, perhaps after it had said who is in a room. */
+void	 meetings_up(struct meetings *ms);
 struct neighbours *meeting_neighbours(const struct meeting *t);
 /* JOIN came over l from a replica of the same group. */
 void	 meeting_joined(struct meeting *t, struct link *l,

@@ -46,6 +46,7 @@ struct replica {
 	struct bag	 uids;		/* the members, by uid */
 	struct map	 topics;	/* topics.c */
 	size_t		 refs;		/* connections that belong to it */
+	uint32_t	 place;		/* of cover_place(), or 0 */
 	void		(*free)(struct replica *r);	/* without references */
 
 	/* group.c's: the rest of the group, and what was decided in it. */

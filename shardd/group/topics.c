@@ -5,6 +5,7 @@
 
 #include "common/list.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/shelter.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
 
@@ -97,6 +98,24 @@ subscription_end(struct subscription *s)
 	}
 }
 
+/* Its topics are others now: if c is covered, that is known, too. */
+static void
+topics_shelter(struct conn *c)
+{
+	static struct buf	 names;
+
+	if (c->slot == 0)
+		return;
+	buf_reset(&names);
+	topics_of(c, &names);
+	if (names.failed)
+		conn_uncover(c);
+	else
+		shelter_topics(c, slice_of(names.data, names.len));
+	if (names.cap > BUF_KEEP || names.failed)
+		buf_clear(&names);
+}
+
 int
 topics_join(struct conn *c, const char *name)
 {
@@ -131,6 +150,7 @@ topics_join(struct conn *c, const char *name)
 	s->conn = c;
 	list_push(&t->members, &s->at_topic);
 	list_push(&c->topics->all, &s->at_conn);
+	topics_shelter(c);
 	return (0);
 fail:
 	topic_drop(c->replica, t);
@@ -148,6 +168,7 @@ topics_leave(struct conn *c, const char *name)
 		return (-1);
 	}
 	subscription_end(s);
+	topics_shelter(c);
 	return (0);
 }
 

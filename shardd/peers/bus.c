@@ -371,7 +371,8 @@ bus_new(struct links *ls, const struct bus_self *self,
 	b->tick = event_new(b->base, -1, EV_PERSIST, bus_tick_cb, b);
 	if (b->channel == NULL || b->tick == NULL ||
 	    event_add(b->tick, &tv) == -1 ||
-	    (b->redis = redis_new(b->base, self->url, bus_state_cb, b)) == NULL ||
+	    (b->redis = redis_new(b->base, self->url, "bus", bus_state_cb,
+	    b)) == NULL ||
 	    redis_subscribe(b->redis, b->channel, bus_heard_cb, b) == -1) {
 		bus_free(b);
 		errno = ENOMEM;

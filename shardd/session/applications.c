@@ -27,7 +27,9 @@ applications_limit(struct applications *a, const struct options *o)
 	uint64_t	 n;
 
 	free(a->message_max);
-	if ((a->message_max = calloc(a->n, sizeof(*a->message_max))) == NULL)
+	if ((a->message_max = calloc(a->n, sizeof(*a->message_max))) == NULL ||
+	    (a->places == NULL &&
+	    (a->places = calloc(a->n, sizeof(*a->places))) == NULL))
 		return (-1);
 	for (size_t i = 0; i < a->n; i++) {
 		n = a->at[i].message_max;
@@ -48,6 +50,19 @@ applications_message_max(const struct applications *a,
     const struct kennel_app *app)
 {
 	return (a->message_max[app - a->at]);
+}
+
+uint32_t *
+applications_place(const struct applications *a, const struct kennel_app *app)
+{
+	return (&a->places[app - a->at]);
+}
+
+void
+applications_clear(struct applications *a)
+{
+	free(a->message_max);
+	free(a->places);
 }
 
 int

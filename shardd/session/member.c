@@ -1,6 +1,10 @@
-/* A connection's place in its group: in its replica, and in the lookup. */
+/* A connection's place in its group: in its replica, in the lookup, and where another
+ * process would find it. */
+#include "proto/cover.h"
+#include "shardd/client/shelter.h"
 #include "shardd/group/lookup.h"
 #include "shardd/group/replica.h"
+#include "shardd/kennel.h"
 #include "shardd/session/member.h"
 #include "shardd/session/sessions.h"
 
@@ -30,4 +34,24 @@ member_leave(struct conn *c)
 		lookup_leave(sessions_of(c)->lookup, replica_group(c->replica),
 		    conn_uid(c));
 	}
+}
+
+void
+member_cover(struct conn *c, struct slice topics)
+{
+	struct replica	*r = c->replica;
+	uint32_t	*place;
+
+	if (r != NULL) {
+		place = &r->place;
+		if (*place == 0)
+			*place = cover_place(slice_str(r->app_name),
+			    replica_group(r));
+	} else {
+		place = applications_place(&sessions_of(c)->apps, c->app);
+		if (*place == 0)
+			*place = cover_place(slice_str(c->app->name == NULL ?
+			    "main" : c->app->name), slice_of(NULL, 0));
+	}
+	shelter_begin(c, *place, topics);
 }

@@ -80,7 +80,9 @@ opening_open(struct conn *c, struct payload *hello, struct buf *rest,
 	if (hello != NULL) {
 		conn_queue(c, hello);
 		payload_unref(hello);
+		conn_half(c, COVER_B_OUT, 1);	/* until that is written */
 	}
+	member_cover(c, slice_of(NULL, 0));
 	/* c's first words stand behind the 101 in one write.  If onopen closes
 	 * c, c was open: the client reads why, and onclose follows. */
 	c->flags |= CONN_F_OPENED;

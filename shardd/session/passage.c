@@ -103,6 +103,7 @@ passage_pack(struct conn *c, uint64_t to, uint64_t paused, struct buf *b)
 		return (-1);
 	f.cap.blob = slice_of(f.blob.data, f.blob.len);
 	f.cap.blob_version = c->app->moves;
+	f.cap.kept = cover_kept(c->slot);
 	f.cap.replica = to;
 	f.cap.paused = paused;
 	if (passage_pack_group(c, &f) == 0 && capsule_encode(b, &f.cap) == 0)
@@ -137,14 +138,16 @@ passage_end(struct conn *c)
 /* ---- coming ---- */
 
 struct conn *
-passage_unpack(struct sessions *s, const struct capsule *cap,
+passage_make(struct sessions *s, const struct capsule *cap,
     const struct kennel_app *app, struct replica *r, int fd)
 {
-	struct conn	*c;
+	struct meter	*m = meter_new(cap->protocol == CAPSULE_RAW ?
+			    &s->listeners : &s->policies, cap->route);
 	size_t		 n = (size_t)(app - s->apps.at);
+	size_t		 max = meter_message_max(m);
+	struct conn	*c;
 
-	c = freeze_unpack(&s->clients, cap, meter_new(cap->protocol ==
-	    CAPSULE_RAW ? &s->listeners : &s->policies, cap->route),
+	c = freeze_unpack(&s->clients, cap, m, max != 0 ? max :
 	    applications_message_max(&s->apps, app), fd);
 	if (c == NULL)
 		return (NULL);
@@ -152,21 +155,32 @@ passage_unpack(struct sessions *s, const struct capsule *cap,
 	c->app_n = (uint8_t)(n < COUNTERS_APPS ? n : COUNTERS_APPS - 1);
 	if ((c->replica = r) != NULL)
 		replica_ref(r);
+	return (c);
+}
+
+struct conn *
+passage_unpack(struct sessions *s, const struct capsule *cap,
+    const struct kennel_app *app, struct replica *r, int fd)
+{
+	struct conn	*c = passage_make(s, cap, app, r, fd);
+	int		 keep;
+
+	if (c == NULL)
+		return (NULL);
 	errno = EPROTONOSUPPORT;
 	if (app->thaw == NULL || app->thaw(conn_socket(c), cap->blob.data ==
 	    NULL ? "" : cap->blob.data, cap->blob.len, KENNEL_MOVED) == 0)
 		return (c);
-	n = (size_t)errno;
+	keep = errno;
 	c->fd = -1;			/* it stays the caller's */
 	if (c->proto != NULL)
 		c->protocol->clear(c);
 	conn_free(c);
-	errno = (int)n;
+	errno = keep;
 	return (NULL);
 }
 
-/* Subscribe it to what it had subscribed to. */
-static void
+void
 passage_topics(struct conn *c, struct slice topics)
 {
 	const char	*end = topics.data + topics.len, *stop;
@@ -220,6 +234,8 @@ passage_begin(struct conn *c, const struct capsule *cap,
 	freeze_begin(c);
 	if (c->replica != NULL)
 		passage_topics(c, cap->topics);
+	member_cover(c, cap->topics);
+	cover_checkpoint(c->slot, cap->kept, cap->blob_version);
 	if (u != NULL)
 		shelf_each(c->replica->shelf, u, cap->marks, cap->nmarks,
 		    cap->news_pos, passage_missed_cb, c);

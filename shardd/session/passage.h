@@ -35,6 +35,12 @@ void	 passage_leave(struct conn *c);
 /* Its application lets go of it, then it is no more. */
 void	 passage_end(struct conn *c);
 
+/* The connection of a record, for r (NULL: no group), of which the application knows
+ * nothing yet; fd is taken on success.  NULL with errno. */
+struct conn *passage_make(struct sessions *s, const struct capsule *cap,
+	    const struct kennel_app *app, struct replica *r, int fd);
+/* Subscribe it to what it had subscribed to: terminated names. */
+void	 passage_topics(struct conn *c, struct slice topics);
 /* The session of a record, for r (NULL: no group), not begun; fd is taken on success.
  * NULL with errno: the application has refused it, or cannot read it. */
 struct conn *passage_unpack(struct sessions *s, const struct capsule *cap,

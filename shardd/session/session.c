@@ -129,7 +129,7 @@ session_clear(struct sessions *s)
 	clients_clear(&s->clients);
 	policies_clear(&s->policies);
 	policies_clear(&s->listeners);
-	free(s->apps.message_max);
+	applications_clear(&s->apps);
 }
 
 struct conn *

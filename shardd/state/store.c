@@ -179,7 +179,7 @@ store_new(struct event_base *base, const char *url, const char *prefix,
 
 	if ((s = calloc(1, sizeof(*s))) == NULL ||
 	    (s->prefix = strdup(prefix)) == NULL ||
-	    (s->redis = redis_new(base, url, store_state_cb, s)) == NULL) {
+	    (s->redis = redis_new(base, url, "store", store_state_cb, s)) == NULL) {
 		if (s != NULL)
 			free(s->prefix);
 		free(s);

@@ -133,6 +133,22 @@ class Cut:
         self.thread.join()
 
 
+class Deaf(Cut):
+    """
+    Stands before a Redis, at path; what a connection that says word has to say from then
+    on is not heard, and not answered.
+    """
+
+    def __init__(self, target, path, word):
+        super().__init__(target, path, word, 1)
+
+    def relay(self, loop, s, is_client):
+        if is_client and self.word in s.recv(1 << 16, socket.MSG_PEEK):
+            loop.unregister(s)
+        else:
+            super().relay(loop, s, is_client)
+
+
 class Server:
     """On a port and on a Unix socket; keeps nothing when it ends."""
 

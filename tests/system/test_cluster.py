@@ -1,4 +1,5 @@
 """Several nodes on one Redis: what works on one works across."""
+import datetime
 import json
 import os
 import re
@@ -6,7 +7,7 @@ import signal
 
 import pytest
 from kit import redis, wait
-from kit.chat import Chat, said, settle
+from kit.chat import Chat, barrier, said, settle
 
 
 @pytest.fixture
@@ -199,3 +200,42 @@ def test_kennelctl_shows_the_cluster(pair, start):
     close(*people)
     alone = start("--node", "three")
     assert alone.ctl("cluster") == "this node is alone\n"
+
+
+def test_those_who_came_while_redis_was_away_meet_when_it_is_there(pair, server):
+    """They were in their rooms before Redis was up: nobody else has to come for them."""
+    server.stop()
+    for k in pair:
+        k.wait_log("bus redis=away")
+    a, b = Chat(pair[0], "g", "a"), Chat(pair[1], "g", "b")
+    server.start()
+    heard = []
+
+    def hear():
+        a.say("hello")
+        heard.extend(said(barrier(b)[0]))
+        return heard
+    wait.until(hear, 30, "a is heard by b")
+    met(a, b)
+    close(a, b)
+
+
+def test_a_shard_waits_a_moment_until_it_hears_other_nodes(start, server, tmp_path):
+    """Its first group is to meet all others, also where the bus is the last to be up."""
+    server.start()
+    path = str(tmp_path / "redis")
+    deaf = redis.Deaf(server.path, path, b"SUBSCRIBE")
+    try:
+        k = start("--node", "one", redis=f"unix:{path}")
+        log = k.log()
+        assert "bus redis=up" not in log
+
+        def when(what, pid):
+            return datetime.datetime.fromisoformat(re.search(
+                rf"^(\S+)Z .* pid={pid} {what}", log, re.M)[1])
+        for s in k.shards():
+            assert when("state=ready", s["pid"]) - when("state=starting", s["pid"]) \
+                >= datetime.timedelta(seconds=0.5)
+        k.stop()
+    finally:
+        deaf.close()

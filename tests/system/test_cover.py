@@ -1,169 +1,202 @@
-"""The gateway keeps a copy of the descriptor of each open connection, and of no other."""
-import os
-
+"""What a shard's page says of its open connections: what another needs to go on."""
 import pytest
 from kit import wait
-from kit.chat import crowd, settle
-from kit.http import Http, get
+from kit.http import Http
 from kit.kennel import Ports
-from kit.mover import routes
+from kit.look import RAW, STREAM, WS, Page
 from kit.raw import Raw
-from kit.stream import Stream
-from kit.ws import WebSocket
+from kit.stream import Events
+from kit.ws import TEXT, WebSocket, frame
 
+CONFIG = """
+[worker]
+deflate = yes
 
-def covered(k):
-    return k.status()["covered"]
+[route plain]
+path = /plain/{group}/ws
+app = plain
+group = path:group
+uid = query:u
 
+[route lonely]
+path = /lonely/ws
+app = survivor
+group = none
+uid = query:u
+keep = user-agent query:x
 
-def wait_covered(k, n, timeout=20):
-    wait.until(lambda: covered(k) == n, timeout, f"{n} covered, not {covered(k)}")
-
-
-def sockets(pid):
-    """Inodes of the sockets that a process has open: how often each."""
-    found = {}
-    for n in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            name = os.readlink(f"/proc/{pid}/fd/{n}")
-        except OSError:
-            continue
-        if name.startswith("socket:"):
-            found[name] = found.get(name, 0) + 1
-    return found
-
-
-def shared(k):
-    """How many sockets of clients the gateway and a shard both have."""
-    ours = set(sockets(k.pid))
-    port = k.port
-    clients = set()
-    with open("/proc/net/tcp") as f:
-        for line in f.readlines()[1:]:
-            w = line.split()
-            if w[3] == "01" and int(w[1].split(":")[1], 16) == port:
-                clients.add(f"socket:[{w[9]}]")
-    return sum(len(clients & ours & set(sockets(s["pid"]))) for s in k.shards())
-
-
-def test_open_connections_are_covered_until_they_end(start):
-    k = start(shards=2, limit=100)
-    before = len(os.listdir(f"/proc/{k.pid}/fd"))
-    people = crowd(k, "room", "abcdef")
-    wait_covered(k, 6)
-    assert shared(k) == 6
-    http = Http(k.address)
-    assert http.ask("GET", "/healthz").status == 200
-    assert covered(k) == 6
-    http.close()
-    people[0].close()
-    people[1].goodbye()
-    wait_covered(k, 4)
-    assert shared(k) == 4
-    settle(*people[2:])
-    k.exact()
-    for p in people[2:]:
-        p.close()
-    wait_covered(k, 0)
-    wait.until(lambda: len(os.listdir(f"/proc/{k.pid}/fd")) <= before, 20)
-    text = get(k, "/healthz")
-    assert text.status == 200
-
-
-def test_who_moves_stays_covered(start):
-    k = start(shards=3, limit=6)
-    people = crowd(k, "room", "abcdefgh")
-    wait_covered(k, 8)
-    k.ctl("drain", "0")
-    settle(*people)
-    assert covered(k) == 8 and shared(k) == 8
-    k.exact()
-    for p in people:
-        p.close()
-    wait_covered(k, 0)
-
-
-def test_a_gateway_gets_the_copies_back(start):
-    """Killed, or another program in its place: shards lend what they serve."""
-    k = start(shards=2)
-    people = [WebSocket(k.address, f"/lobby/g{i % 7}/ws?u=u{i}")
-              for i in range(300)]
-    wait_covered(k, 300)
-    k.kill_gateway()
-    k.start()
-    wait_covered(k, 300)
-    assert shared(k) == 300
-    k.ctl("upgrade", "gateway")
-    wait_covered(k, 300)
-    assert shared(k) == 300
-    # A shard keeps none of the copies that it made.
-    for s in k.shards():
-        assert max(sockets(s["pid"]).values()) == 1
-    k.exact()
-    for p in people:
-        p.close()
-    wait_covered(k, 0)
-
-
-@pytest.fixture(scope="module")
-def mover(installed):
-    return installed.worker("mover.c")
-
-
-def test_a_stream_is_covered(start, mover):
-    """It was plain HTTP when the gateway gave it away."""
-    k = start(shards=1, worker=mover, config=routes())
-    s = Stream(k.address, "/m/g/stream?u=ann")
-    wait_covered(k, 1)
-    assert shared(k) == 1
-    k.kill_gateway()
-    k.start()
-    wait_covered(k, 1)
-    s.close()
-    wait_covered(k, 0)
-
-
-LINES = """
-[listener lines]
-address = 127.0.0.1:%d
-app = raw
-group = const:lines
+[route survivor]
+path = /g/{group}/ws /g/{group}/stream /g/{group}/events
+app = survivor
+group = path:group
+uid = query:u
+stream = yes
 """
 
 
-def test_raw_connections_are_covered(start, installed):
+@pytest.fixture(scope="module")
+def worker(installed):
+    return installed.worker("survivor.c")
+
+
+@pytest.fixture
+def kennel(start, worker):
+    return start(shards=1, worker=worker, config=CONFIG, deaths=True)
+
+
+@pytest.fixture
+def page(kennel):
+    with Page(kennel.shards()[0]["pid"]) as p:
+        yield p
+
+
+def client(k, uid, path="/g/room/ws", **kw):
+    ws = WebSocket(k.address, f"{path}?u={uid}", **kw)
+    ws.send("e ready")
+    assert ws.recv() == "e ready"
+    return ws
+
+
+def ask(ws, text, answer):
+    ws.send(text)
+    assert ws.recv() == answer
+
+
+def settles(page, uid, rest):
+    wait.until(lambda: page.rest(uid) == rest)
+
+
+def test_all_that_another_shard_needs(kennel, page):
+    with client(kennel, "a") as ws:
+        one = page.of("a")
+        assert one["rest"] == "rest" and one["protocol"] == str(WS)
+        assert (one["app"], one["group"], one["route"]) == (
+            "survivor", "room", "survivor")
+        assert one["peer"] == "%s:%d" % ws.sock.getsockname()
+        assert (one["hops"], one["strikes"], one["deflate"]) == ("0",) * 3
+        assert one["kept"] == "" and one["topics"] == []
+        for topic in "one", "two", "three":
+            ask(ws, f"+ {topic}", "+")
+        ask(ws, "- two", "-")
+        for i in range(5):
+            ask(ws, f"keep {'x' * i}{i}", "kept")
+            assert page.of("a")["kept"] == "x" * i + str(i)
+        assert page.of("a")["topics"] == ["one", "three"]
+        assert page.of("a")["version"] == "1"
+        ask(ws, "- one", "-")
+        ask(ws, "- three", "-")
+        ask(ws, "keep ", "kept")
+        assert page.of("a")["topics"] == [] and page.of("a")["kept"] == ""
+    wait.until(lambda: page.all() == [])
+
+
+def test_without_a_group(kennel, page):
+    with WebSocket(kennel.address, "/lonely/ws?u=l&x=y+z", fields=[
+            ("User-Agent", "test"),
+            ("Sec-WebSocket-Extensions", "permessage-deflate")]) as ws:
+        ws.send("q")
+        ws.recv_frame()
+        one = page.of("l")
+        assert (one["app"], one["group"], one["route"]) == (
+            "survivor", "", "lonely")
+        assert one["deflate"] != "0"
+        assert dict(one["headers"])["query:x"] == "y z"
+        assert "test" in dict(one["headers"]).values()
+
+
+def test_amid_a_message_of_the_client(kennel, page):
+    data = frame(TEXT, b"e one")
+    with client(kennel, "in") as ws:
+        for i in range(1, len(data)):
+            ws.sock.sendall(data[:i])
+            settles(page, "in", "in")
+            ws.sock.sendall(data[i:])
+            assert ws.recv() == "e one"
+            settles(page, "in", "rest")
+        ws.send_frame(TEXT, b"e ", fin=False)
+        settles(page, "in", "in")
+        ws.send_frame(0, b"parts")
+        assert ws.recv() == "e parts"
+        settles(page, "in", "rest")
+
+
+def test_amid_a_message_to_the_client(kennel, page):
+    n = 8 << 20
+    with client(kennel, "out") as ws, client(kennel, "other") as other:
+        ws.send(f"big {n}")
+        settles(page, "out", "out")
+        ask(other, "e there", "e there")
+        assert page.rest("other") == "rest"
+        assert len(ws.recv()) == n
+        settles(page, "out", "rest")
+
+
+def test_what_a_stream_goes_by(kennel, page):
+    with Events(kennel.address, "/g/room/events?u=s") as s:
+        wait.until(lambda: page.rest("s") == "rest")
+        one = page.of("s")
+        assert one["protocol"] == str(STREAM) and "beat" in one["state"]
+        assert one["kept"] == "a stream" and one["topics"] == ["streams"]
+    wait.until(lambda: page.all() == [])
+
+
+def test_a_raw_client(start, worker):
     port = Ports.take()
-    k = start(shards=1, worker=installed.worker("raw.c"), config=LINES % port)
-    with Raw(("127.0.0.1", port)) as a, Raw(("127.0.0.1", port)):
-        wait_covered(k, 2)
-        k.kill_gateway()
-        k.start()
-        wait_covered(k, 2)
-        a.end()
-    wait_covered(k, 0)
+    k = start(shards=1, worker=worker, config=f"""
+[listener lines]
+address = {port}
+app = survivor
+""")
+    with Page(k.shards()[0]["pid"]) as page, \
+            Raw(("127.0.0.1", port), hello=False) as raw:
+        assert raw.ask("e there") == "e there"
+        one, = page.all()
+        assert one["protocol"] == str(RAW) and one["rest"] == "rest"
+        raw.s.sendall(b"e he")
+        wait.until(lambda: page.all()[0]["rest"] == "in")
+        raw.s.sendall(b"re\n")
+        assert raw.line() == "e here"
+        wait.until(lambda: page.all()[0]["rest"] == "rest")
 
 
-def test_none_where_none_is_wanted(start):
-    k = start(shards=1, config="[gateway]\ncover = no\n")
-    people = crowd(k, "room", "ab")
-    assert covered(k) == 0 and shared(k) == 0
-    k.kill_gateway()
-    k.start()
-    settle(*people)
-    assert covered(k) == 0 and shared(k) == 0
-    for p in people:
-        p.close()
+def test_http_is_not_covered(kennel, page):
+    with Http(kennel.address) as c:
+        assert c.ask("GET", "/nowhere").status == 404
+        assert page.all() == []
 
 
-def test_as_many_as_descriptors_are_left(start):
-    """The others are served, and not covered."""
-    k = start(shards=1, max_shards=2, limit=100, launcher=("prlimit", "--nofile=400:400"),
-              config="[gateway]\nhandshakes_max = 40\nhome_max = 40\n"
-              "waiting_max = 20\nlinger_max = 20\n")
-    people = crowd(k, "room", [f"u{i}" for i in range(20)])
-    assert covered(k) == 400 - 256 - 8 - 120
-    assert k.places() == 20
-    settle(*people)
-    for p in people:
-        p.close()
-    wait_covered(k, 0)
+@pytest.mark.parametrize("sent, rest", [
+    ([b"die"], "work"), ([b"die", b"e more"], "in"),
+    ([b"e first", b"die"], "work")])
+def test_who_killed_it(kennel, page, sent, rest):
+    with client(kennel, "killer") as ws, client(kennel, "other") as other:
+        kennel.dies(kennel.shards()[0]["pid"])
+        ws.sock.sendall(b"".join(frame(TEXT, s) for s in sent))
+        settles(page, "killer", rest)
+        assert page.rest("other") == "rest"
+        assert page.of("killer")["strikes"] == "0"
+        other.sock.close()
+
+
+def shard_of(k, ws):
+    ws.send("q")
+    return k.shard(int(ws.recv().split()[1]))
+
+
+def test_a_connection_that_moves(start, worker):
+    k = start(shards=2, worker=worker, config=CONFIG)
+    with client(k, "a") as a:
+        for topic in "x", "y":
+            ask(a, f"+ {topic}", "+")
+        ask(a, "keep this", "kept")
+        old = shard_of(k, a)
+        with Page(old["pid"]) as page:
+            assert page.rest("a") == "rest"
+            k.ctl("restart", str(old["slot"]))
+            assert page.all() == []
+        new = shard_of(k, a)
+        assert new["pid"] != old["pid"]
+        with Page(new["pid"]) as page:
+            one = page.of("a")
+            assert (one["rest"], one["hops"]) == ("rest", "1")
+            assert one["topics"] == ["x", "y"] and one["kept"] == "this"

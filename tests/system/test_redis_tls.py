@@ -192,7 +192,7 @@ def test_a_password_in_a_file(start, server, tmp_path, how, user):
         path.write_text(WORD + "2\n")
         r("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         r("CLIENT", "KILL", "TYPE", "pubsub")
-    k.wait_log("redis up", mark=mark, timeout=20)
+    k.wait_log("redis up for=registry", mark=mark, timeout=20)
     used(k, server, auth)
     assert seen(k) == []
 

@@ -50,6 +50,7 @@ fill(struct capsule *c)
 	c->topics = slice_of("a\0bb", 5);
 	c->blob_version = 36;
 	c->strikes = 37;
+	c->kept = slice_str("k");
 }
 
 START_TEST(a_capsule_comes_back_as_it_was)
@@ -80,7 +81,7 @@ START_TEST(a_capsule_comes_back_as_it_was)
 	ck_assert(d.since == 27 && d.last == 28 && d.paused == 29);
 	ck_assert(d.messages.at == 32 && d.bytes.tokens == 33);
 	ck_assert(slice_eq(d.topics, c.topics) && d.blob_version == 36 &&
-	    d.strikes == 37);
+	    d.strikes == 37 && slice_eq(d.kept, c.kept));
 	/* What was decoded can be sent on. */
 	ck_assert_int_eq(capsule_encode(&again, &d), 0);
 	ck_assert_uint_eq(again.len, b.len);
@@ -310,6 +311,7 @@ fill_any(struct capsule *c)
 	c->topics = any_bytes(1000);
 	c->blob_version = (uint32_t)any();
 	c->strikes = any() % 256;
+	c->kept = any_bytes(100);
 }
 
 /* Records that are damaged in one bit are refused, or are others, whole ones. */

@@ -87,10 +87,10 @@ START_TEST(a_connection_is_read_as_it_was_written)
 
 	begin();
 	fill(&cap, 42);
-	ck_assert_uint_ne(slot = cover_add(&cap, place), 0);
+	ck_assert_uint_ne(slot = cover_add(&cap, place, 0), 0);
 	ck_assert_int_eq(cover_topics(slot, slice_of("t\0uu", 5)), 0);
 	ck_assert_int_eq(cover_state(slot, slice_str("state")), 0);
-	ck_assert_int_eq(cover_keep(slot, slice_str("kept"), 3), 0);
+	ck_assert_int_eq(cover_checkpoint(slot, slice_str("kept"), 3), 0);
 	l = look();
 	ck_assert_uint_eq(cover_look_count(l), 1);
 	ck_assert_int_eq(cover_look_find(l, 42, &c), 0);
@@ -138,9 +138,9 @@ START_TEST(the_cell_and_the_bits_tell_how_each_was_left)
 
 	begin();
 	fill(&cap, 1);
-	a = cover_add(&cap, place);
+	a = cover_add(&cap, place, 0);
 	fill(&cap, 2);
-	b = cover_add(&cap, place);
+	b = cover_add(&cap, place, 0);
 	ck_assert_int_eq(rest_of(1), COVER_AT_REST);
 	cover_reading(a);		/* until it is known what comes, or comes not */
 	ck_assert_int_eq(rest_of(1), COVER_AMID_IN);
@@ -181,7 +181,7 @@ START_TEST(strikes_are_counted_and_forgotten)
 
 	begin();
 	fill(&cap, 5);
-	slot = cover_add(&cap, place);
+	slot = cover_add(&cap, place, 0);
 	cover_strikes(slot, 0);
 	l = look();
 	ck_assert_int_eq(cover_look_find(l, 5, &c), 0);
@@ -204,30 +204,30 @@ kept_is(uint64_t id, struct slice data)
 
 START_TEST(the_last_checkpoint_is_the_one)
 {
-	static char	 text[COVER_KEPT_MAX];
+	static char	 text[CAPSULE_KEPT_MAX];
 	struct capsule	 cap;
 	struct stat	 st, later;
 	uint32_t	 slot;
 
 	begin();
 	fill(&cap, 5);
-	slot = cover_add(&cap, place);
+	slot = cover_add(&cap, place, 0);
 	kept_is(5, slice_of(NULL, 0));
 	for (int i = 0; i < 500; i++) {
 		size_t	 n = (size_t)i * 37 % sizeof(text);
 
 		memset(text, 'a' + i % 26, n);
-		ck_assert_int_eq(cover_keep(slot, slice_of(text, n), 1), 0);
+		ck_assert_int_eq(cover_checkpoint(slot, slice_of(text, n), 1), 0);
 		kept_is(5, slice_of(text, n));
 	}
 	/* It takes no more room for being written often. */
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	for (int i = 0; i < 50000; i++)
-		ck_assert_int_eq(cover_keep(slot, slice_of(text,
+		ck_assert_int_eq(cover_checkpoint(slot, slice_of(text,
 		    (size_t)i * 37 % sizeof(text)), 1), 0);
 	ck_assert_int_eq(fstat(fd, &later), 0);
 	ck_assert_int_eq(st.st_size, later.st_size);
-	ck_assert_int_eq(cover_keep(slot, slice_of(NULL, 0), 1), 0);
+	ck_assert_int_eq(cover_checkpoint(slot, slice_of(NULL, 0), 1), 0);
 	kept_is(5, slice_of(NULL, 0));
 }
 END_TEST
@@ -258,7 +258,7 @@ START_TEST(many_come_and_go)
 		snprintf(uid, sizeof(uid), "u%zu", k);
 		cap.uid = slice_str(uid);
 		topics[k] = (char)(random() % 100);
-		slots[k] = cover_add(&cap, place);
+		slots[k] = cover_add(&cap, place, 0);
 		ck_assert_uint_ne(slots[k], 0);
 		if (topics[k] != 0)
 			ck_assert_int_eq(cover_topics(slots[k],
@@ -287,12 +287,12 @@ START_TEST(without_a_page_nothing_is_covered)
 
 	fill(&cap, 1);
 	ck_assert_uint_eq(cover_place(slice_str("a"), slice_str("b")), 0);
-	ck_assert_uint_eq(cover_add(&cap, 0), 0);
+	ck_assert_uint_eq(cover_add(&cap, 0, 0), 0);
 	cover_remove(0);
 	cover_bits(0, COVER_B_IN, 1);
 	cover_strikes(0, 1);
 	ck_assert_int_eq(cover_topics(0, slice_str("t")), 0);
-	ck_assert_int_eq(cover_keep(0, slice_str("t"), 1), 0);
+	ck_assert_int_eq(cover_checkpoint(0, slice_str("t"), 1), 0);
 	cover_reading(0);
 	cover_writing(0);
 	cover_written();
@@ -348,9 +348,9 @@ START_TEST(any_bytes_are_refused_or_within_bounds)
 	begin();
 	for (uint64_t id = 1; id < 5; id++) {
 		fill(&cap, id);
-		slot = cover_add(&cap, place);
+		slot = cover_add(&cap, place, 0);
 		cover_topics(slot, slice_str("topic"));
-		cover_keep(slot, slice_str("kept"), 1);
+		cover_checkpoint(slot, slice_str("kept"), 1);
 	}
 	for (size_t k = 0; k < 4; k++)
 		ck_assert_int_eq(pread(fd, good[k], len[k], (off_t)from[k]),

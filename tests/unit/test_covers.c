@@ -26,7 +26,7 @@ setup(void)
 	a = placement_site_add(p, 0, 1000, 100, &a);
 	b = placement_site_add(p, 1, 1001, 100, &b);
 	next_id = 1;
-	cover_allow(p, 3);
+	covers_allow(p, 3);
 }
 
 static void
@@ -74,13 +74,13 @@ START_TEST(a_cover_ends_with_its_place)
 	int		 fd = descriptor();
 
 	ck_assert_int_eq(place->fd, -1);
-	ck_assert_int_eq(cover_keep(p, place, fd), 0);
-	ck_assert_uint_eq(cover_count(p), 1);
+	ck_assert_int_eq(covers_keep(p, place, fd), 0);
+	ck_assert_uint_eq(covers_count(p), 1);
 	ck_assert_int_eq(verify_placement(p), 0);
 	ck_assert(is_open(fd));
 	ck_assert_int_eq(placement_release(p, place->id, NULL), 0);
 	ck_assert(!is_open(fd));
-	ck_assert_uint_eq(cover_count(p), 0);
+	ck_assert_uint_eq(covers_count(p), 0);
 }
 END_TEST
 
@@ -89,10 +89,10 @@ START_TEST(a_cover_ends_with_its_site)
 	struct place	*place = placed(NULL, 0);
 	int		 fd = descriptor();
 
-	ck_assert_int_eq(cover_keep(p, place, fd), 0);
+	ck_assert_int_eq(covers_keep(p, place, fd), 0);
 	placement_site_remove(p, place_site(place));
 	ck_assert(!is_open(fd));
-	ck_assert_uint_eq(cover_count(p), 0);
+	ck_assert_uint_eq(covers_count(p), 0);
 }
 END_TEST
 
@@ -101,10 +101,10 @@ START_TEST(taken_it_is_the_callers)
 	struct place	*place = placed("room", 0);
 	int		 fd = descriptor();
 
-	ck_assert_int_eq(cover_take(p, place), -1);
-	ck_assert_int_eq(cover_keep(p, place, fd), 0);
-	ck_assert_int_eq(cover_take(p, place), fd);
-	ck_assert_uint_eq(cover_count(p), 0);
+	ck_assert_int_eq(covers_take(p, place), -1);
+	ck_assert_int_eq(covers_keep(p, place, fd), 0);
+	ck_assert_int_eq(covers_take(p, place), fd);
+	ck_assert_uint_eq(covers_count(p), 0);
 	ck_assert_int_eq(placement_release(p, place->id, NULL), 0);
 	ck_assert(is_open(fd));
 	close(fd);
@@ -117,16 +117,16 @@ START_TEST(one_for_a_place_and_none_for_plain_http)
 	int		 fd = descriptor(), other = descriptor(),
 			 third = descriptor();
 
-	ck_assert_int_eq(cover_keep(p, place, fd), 0);
-	ck_assert_int_eq(cover_keep(p, place, other), -1);
+	ck_assert_int_eq(covers_keep(p, place, fd), 0);
+	ck_assert_int_eq(covers_keep(p, place, other), -1);
 	ck_assert(is_open(fd) && !is_open(other));
-	ck_assert_int_eq(cover_keep(p, http, third), -1);
+	ck_assert_int_eq(covers_keep(p, http, third), -1);
 	ck_assert(!is_open(third));
-	ck_assert_uint_eq(cover_count(p), 1);
+	ck_assert_uint_eq(covers_count(p), 1);
 	/* Plain HTTP that goes on as a stream is one like the others. */
 	ck_assert_int_eq(placement_stay(http, slice_str("ann")), 0);
-	ck_assert_int_eq(cover_keep(p, http, descriptor()), 0);
-	ck_assert_uint_eq(cover_count(p), 2);
+	ck_assert_int_eq(covers_keep(p, http, descriptor()), 0);
+	ck_assert_uint_eq(covers_count(p), 2);
 }
 END_TEST
 
@@ -135,19 +135,19 @@ START_TEST(not_more_than_there_may_be)
 	struct place	*first = placed("room", 0);
 	int		 fd;
 
-	ck_assert_int_eq(cover_keep(p, first, descriptor()), 0);
+	ck_assert_int_eq(covers_keep(p, first, descriptor()), 0);
 	for (int i = 0; i < 2; i++)
-		ck_assert_int_eq(cover_keep(p, placed("room", 0),
+		ck_assert_int_eq(covers_keep(p, placed("room", 0),
 		    descriptor()), 0);
 	fd = descriptor();
-	ck_assert_int_eq(cover_keep(p, placed("room", 0), fd), -1);
+	ck_assert_int_eq(covers_keep(p, placed("room", 0), fd), -1);
 	ck_assert(!is_open(fd));
-	ck_assert_uint_eq(cover_count(p), 3);
+	ck_assert_uint_eq(covers_count(p), 3);
 	ck_assert_int_eq(placement_release(p, first->id, NULL), 0);
-	ck_assert_int_eq(cover_keep(p, placed("room", 0), descriptor()), 0);
-	cover_allow(p, 0);
-	ck_assert(!cover_wanted(p));
-	ck_assert_uint_eq(cover_count(p), 3);
+	ck_assert_int_eq(covers_keep(p, placed("room", 0), descriptor()), 0);
+	covers_allow(p, 0);
+	ck_assert(!covers_wanted(p));
+	ck_assert_uint_eq(covers_count(p), 3);
 }
 END_TEST
 
@@ -158,7 +158,7 @@ START_TEST(it_moves_with_the_connection)
 	struct reserve	*v;
 	int		 fd = descriptor();
 
-	ck_assert_int_eq(cover_keep(p, place, fd), 0);
+	ck_assert_int_eq(covers_keep(p, place, fd), 0);
 	v = reserve_take(p, place, to);
 	ck_assert_ptr_nonnull(v);
 	reserve_arrived(v);
@@ -166,7 +166,7 @@ START_TEST(it_moves_with_the_connection)
 	ck_assert_ptr_eq(place_site(place), to);
 	ck_assert_int_eq(place->fd, fd);
 	ck_assert(is_open(fd));
-	ck_assert_uint_eq(cover_count(p), 1);
+	ck_assert_uint_eq(covers_count(p), 1);
 }
 END_TEST
 
@@ -176,11 +176,11 @@ START_TEST(what_the_bounds_of_others_leave)
 			    .handshakes_max = 100, .home_max = 200,
 			    .waiting_max = 10, .linger_max = 20 };
 
-	ck_assert_uint_eq(cover_room(&set, 1000), 1000 - 330 - 40 - 256);
-	ck_assert_uint_eq(cover_room(&set, 626), 0);
-	ck_assert_uint_eq(cover_room(&set, 100), 0);
+	ck_assert_uint_eq(covers_room(&set, 1000), 1000 - 330 - 40 - 256);
+	ck_assert_uint_eq(covers_room(&set, 626), 0);
+	ck_assert_uint_eq(covers_room(&set, 100), 0);
 	set.cover = 0;
-	ck_assert_uint_eq(cover_room(&set, 1000), 0);
+	ck_assert_uint_eq(covers_room(&set, 1000), 0);
 }
 END_TEST
 

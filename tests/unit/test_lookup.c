@@ -215,7 +215,7 @@ setup(void)
 	room.group = strdup("lobby");
 	room.group_len = 5;
 	start_server();
-	probe = redis_new(base, url, NULL, NULL);
+	probe = redis_new(base, url, "probe", NULL, NULL);
 	ck_assert_ptr_nonnull(probe);
 	until(redis_up(probe), 5000);
 }

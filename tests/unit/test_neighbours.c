@@ -210,6 +210,13 @@ lookup_is_asking(const struct lookup *l)
 }
 
 int
+lookup_listed(const struct lookup *l)
+{
+	(void)l;
+	return (1);
+}
+
+int
 lookup_usable(const struct lookup *l)
 {
 	(void)l;

@@ -133,7 +133,7 @@ state_cb(int up, void *arg)
 static void
 connect_to(const char *to)
 {
-	r = redis_new(base, to, state_cb, &ups);
+	r = redis_new(base, to, "test", state_cb, &ups);
 	ck_assert_ptr_nonnull(r);
 	ck_assert_int_eq(redis_up(r), 0);
 	ck_assert_int_eq(ups, 0);
@@ -567,6 +567,30 @@ START_TEST(messages_come_by_channel_until_unsubscribed)
 }
 END_TEST
 
+START_TEST(the_confirmation_of_an_earlier_subscription_is_not_taken_for_the_latter)
+{
+	start_server(NULL, NULL);
+	connect_up();
+	ck_assert_int_eq(redis_subscribe(r, "first", message_cb, heard), 0);
+	until(&nlistened, 1);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(redis_subscribe(r, "a", message_cb, heard), 0);
+		ck_assert_int_eq(redis_unsubscribe(r, "a"), 0);
+	}
+	ck_assert_int_eq(redis_subscribe(r, "a", message_cb, heard), 0);
+	ck_assert_int_eq(redis_subscribe(r, "b", message_cb, heard), 0);
+	until(&nlistened, 3);
+	turn_for(50);
+	ck_assert_int_eq(nlistened, 3);
+	/* A new connection confirms all again. */
+	stop_server();
+	until(&downs, 1);
+	start_server(NULL, NULL);
+	until(&ups, 2);
+	ck_assert_int_eq(nlistened, 6);
+}
+END_TEST
+
 START_TEST(up_means_subscribed_also_after_each_reconnect)
 {
 	struct answer	 a;
@@ -770,7 +794,7 @@ START_TEST(urls_are_checked)
 	ck_assert((why == NULL) == ok);
 	if (ok)
 		return;
-	ck_assert_ptr_null(redis_new(base, urls[_i].url, NULL, NULL));
+	ck_assert_ptr_null(redis_new(base, urls[_i].url, "test", NULL, NULL));
 	ck_assert_int_eq(errno, EINVAL);
 }
 END_TEST
@@ -861,7 +885,7 @@ START_TEST(any_callback_may_free)
 
 	start_server(NULL, NULL);
 	free_when = _i == 0 ? 1 : _i == 1 ? 0 : 2;
-	r = redis_new(base, url, free_state_cb, NULL);
+	r = redis_new(base, url, "test", free_state_cb, NULL);
 	redis_subscribe(r, "a", free_message_cb, NULL);
 	until(&ups, 1);
 	switch (_i) {
@@ -1305,6 +1329,8 @@ main(void)
 	tcase_add_test(t, eight_mib_are_queued_and_no_more);
 	tcase_add_test(t, what_is_queued_is_not_moved_for_each_write);
 	tcase_add_test(t, messages_come_by_channel_until_unsubscribed);
+	tcase_add_test(t,
+	    the_confirmation_of_an_earlier_subscription_is_not_taken_for_the_latter);
 	tcase_add_test(t, up_means_subscribed_also_after_each_reconnect);
 	tcase_add_test(t, a_lost_channel_connection_is_told_and_repaired);
 	tcase_add_test(t, without_the_password_it_stays_down);

@@ -1,0 +1,186 @@
+/*
+ * survivor: a worker whose sockets outlive it.  A text message is a command:
+ *
+ *	die			it dies
+ *	keep TEXT		makes that the socket's checkpoint
+ *	+ TOPIC  - TOPIC	subscribe, unsubscribe
+ *	c TEXT			"c WHO TEXT" to all of the group
+ *	p TOPIC TEXT		"p WHO TEXT" to the subscribers
+ *	big N			N bytes 'x' to this client
+ *	e TEXT			"e TEXT" back
+ *	q			"q SHARD" back
+ *	beat TEXT		a stream's heart-beat
+ *
+ * A socket that goes on says "resumed CHECKPOINT" to its client and "back WHO" to all
+ * of its group; thaw refuses the checkpoint "no".  A raw client says and hears lines.
+ * A request for .../stream or .../events is a response that goes on; those for
+ * .../plain/... are of an application that knows nothing of all this, those for
+ * .../bare/... of one that moves and says no more.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <kennel.h>
+
+static void
+receive(struct kennel_request *q)
+{
+	const char	*verb = strrchr(kennel_request_path(q), '/');
+
+	if (kennel_request_upgrades(q))
+		kennel_connect(q);
+	else if (strncmp(verb, "/events", 7) == 0)
+		kennel_events(q);
+	else
+		kennel_stream(q, 200, "text/plain");
+}
+
+/* To this client; a line, to a raw one. */
+static void
+tell(struct kennel_socket *s, const char *text)
+{
+	char	 line[512];
+	int	 n = snprintf(line, sizeof(line), "%s%s", text,
+		    kennel_socket_raw(s) ? "\n" : "");
+
+	kennel_send(s, line, (size_t)n, 0);
+}
+
+/* "VERB WHO TEXT" */
+static int
+words(char *to, size_t size, const char *verb, struct kennel_socket *s,
+    const char *text)
+{
+	size_t		 n;
+	const char	*uid = kennel_socket_uid(s, &n);
+
+	return (snprintf(to, size, "%s %.*s%s%s", verb, (int)n, uid,
+	    *text == '\0' ? "" : " ", text));
+}
+
+static void
+big(struct kennel_socket *s, const char *text)
+{
+	size_t	 n = strtoul(text, NULL, 10);
+	char	*data = malloc(n);
+
+	if (data == NULL)
+		abort();
+	memset(data, 'x', n);
+	kennel_send(s, data, n, 0);
+	free(data);
+}
+
+/* A command, terminated, in pieces. */
+static void
+command(struct kennel_socket *s, char *text)
+{
+	char		*arg = strchr(text, ' '), *more, line[512];
+	const char	*topics[2] = { NULL, NULL };
+	int		 n;
+
+	if (arg == NULL)
+		arg = text + strlen(text);
+	else
+		*arg++ = '\0';
+	if (strcmp(text, "die") == 0)
+		abort();
+	else if (strcmp(text, "keep") == 0)
+		tell(s, kennel_checkpoint(s, arg, strlen(arg)) == 0 ? "kept" :
+		    strerror(errno));
+	else if (strcmp(text, "+") == 0)
+		tell(s, kennel_subscribe(s, arg) == 0 ? "+" : strerror(errno));
+	else if (strcmp(text, "-") == 0)
+		tell(s, kennel_unsubscribe(s, arg) == 0 ? "-" :
+		    strerror(errno));
+	else if (strcmp(text, "c") == 0) {
+		n = words(line, sizeof(line), "c", s, arg);
+		kennel_broadcast(s, line, (size_t)n, KENNEL_SELF, NULL, NULL);
+	} else if (strcmp(text, "p") == 0) {
+		more = strchr(arg, ' ');
+		*more++ = '\0';
+		topics[0] = arg;
+		n = words(line, sizeof(line), "p", s, more);
+		kennel_publish(s, topics, line, (size_t)n, KENNEL_SELF, NULL,
+		    NULL);
+	} else if (strcmp(text, "big") == 0)
+		big(s, arg);
+	else if (strcmp(text, "e") == 0) {
+		snprintf(line, sizeof(line), "e %s", arg);
+		tell(s, line);
+	} else if (strcmp(text, "q") == 0) {
+		snprintf(line, sizeof(line), "q %u", kennel_slot());
+		tell(s, line);
+	}
+}
+
+static int
+onopen(struct kennel_socket *s)
+{
+	if (kennel_socket_kind(s) != KENNEL_WEBSOCKET) {
+		kennel_subscribe(s, "streams");
+		kennel_heartbeat(s, ":beat\n\n", 7);
+		kennel_checkpoint(s, "a stream", 8);
+	}
+	return (0);
+}
+
+static void
+onmessage(struct kennel_socket *s, const struct kennel_message *m)
+{
+	char	 text[512];
+
+	snprintf(text, sizeof(text), "%.*s", (int)m->len, m->data);
+	command(s, text);
+}
+
+static ssize_t
+ondata(struct kennel_socket *s, const char *data, size_t len)
+{
+	const char	*end = memchr(data, '\n', len);
+	char		 text[512];
+
+	if (end == NULL)
+		return (0);
+	snprintf(text, sizeof(text), "%.*s", (int)(end - data), data);
+	command(s, text);
+	return (end - data + 1);
+}
+
+static int
+thaw(struct kennel_socket *s, const char *data, size_t len, int how)
+{
+	(void)s;
+	return (how == KENNEL_RESUMED && len == 2 && memcmp(data, "no", 2) == 0
+	    ? -1 : 0);
+}
+
+static void
+onresume(struct kennel_socket *s, const char *data, size_t len)
+{
+	char	 line[512];
+	int	 n;
+
+	snprintf(line, sizeof(line), "resumed %.*s", (int)len, data);
+	tell(s, line);
+	n = words(line, sizeof(line), "back", s, "");
+	kennel_broadcast(s, line, (size_t)n, 0, NULL, NULL);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct kennel_app	 apps[] = {
+		{ .name = "survivor", .receive = receive, .onopen = onopen,
+		  .onmessage = onmessage, .ondata = ondata, .moves = 1,
+		  .thaw = thaw, .onresume = onresume },
+		{ .name = "plain", .receive = receive, .onmessage = onmessage },
+		{ .name = "bare", .receive = receive, .onmessage = onmessage,
+		  .moves = 1 },
+	};
+
+	return (kennel_worker_main(argc, argv, apps, 3));
+}
