@@ -195,7 +195,9 @@ void	 events_on_room(struct events *, events_room_cb *, void *arg);
  * add to the blob what the program knows of the client, and change nothing; 0, or -1 with
  * errno EAGAIN, ENOTSUP.  thaw, in the other process: make that known, tell nobody, in place
  * of connection; 0, or -1: it stays where it was.  moved: the last that is heard of it
- * here, in place of disconnection.  how: as kennel_app's.  Each may be NULL.
+ * here, in place of disconnection.  how: as kennel_app's.  Each may be NULL.  When a
+ * process dies, those of its clients of whom nothing was under way, in no more rooms than
+ * 4 KiB of names, go on elsewhere: there thaw gets KENNEL_RESUMED and no bytes.
  */
 struct events_move_ops {
 	unsigned version;

@@ -208,6 +208,7 @@ app_register(struct events_socket *s)
 		e->connected(s, e->connected_arg);
 	if (e->downlink_added != NULL && s->in.dialect == fasttcp_d2)
 		e->downlink_added(s, e->downlink_arg);
+	transit_touch(s);
 	return (0);
 }
 
@@ -327,6 +328,8 @@ app_onmoved(struct kennel_socket *ks, int how)
 {
 	struct events_socket	*s = kennel_socket_data(ks);
 
+	/* A stream may have begun while it was not sure whether s goes. */
+	relay_socket_gone(s);
 	transit_end(s, how);
 	kennel_socket_set_data(ks, NULL);
 	sockets_free(s);

@@ -6,6 +6,7 @@
 #include "shardd/events/lists.h"
 #include "shardd/events/say.h"
 #include "shardd/events/sockets.h"
+#include "shardd/events/transit.h"
 #include "shardd/events/values.h"
 
 /* ---- one client ---- */
@@ -80,19 +81,20 @@ static int
 emit_stay(struct events_socket *s, const char *room, uint32_t flags)
 {
 	struct rooms	*rooms = &s->server->rooms;
-	int		 way = kennel_socket_way(s->socket);
+	int		 way = kennel_socket_way(s->socket), r = 0;
 
 	if (way != 0 && emit_stay_told(s->server, s->id, room, flags) == -1)
 		return (-1);
 	if (way == KENNEL_COMING)
 		return (0);		/* it is told */
 	if (flags & WORD_F_JOIN)
-		return (rooms_join(rooms, &s->rooms, slice_str(room)));
-	if (flags & WORD_F_ALL)
+		r = rooms_join(rooms, &s->rooms, slice_str(room));
+	else if (flags & WORD_F_ALL)
 		rooms_leave_all(rooms, &s->rooms);
 	else
 		rooms_leave(rooms, &s->rooms, slice_str(room));
-	return (0);
+	transit_touch_rooms(s);
+	return (r);
 }
 
 int

@@ -12,6 +12,7 @@
 #include "shardd/events/names.h"
 #include "shardd/events/say.h"
 #include "shardd/events/sockets.h"
+#include "shardd/events/transit.h"
 #include "shardd/events/values.h"
 
 /* Events that the clients' own library raises: somebody who listens to them would
@@ -142,6 +143,7 @@ frames_join(struct events_socket *s, const struct fasttcp_frame *f)
 
 	if (f->data_type != FASTTCP_STRING)
 		return;
+	s->kept = 0;			/* transit_touch() follows */
 	while (names_next(&names, &name)) {
 		budget_charge(BUDGET_ENTRY);
 		if (f->type == FASTTCP_LEAVE)
@@ -162,6 +164,7 @@ static void
 frames_leave_all(struct events_socket *s, const struct fasttcp_frame *f)
 {
 	(void)f;
+	s->kept = 0;
 	rooms_leave_all(&s->server->rooms, &s->rooms);
 }
 
@@ -209,5 +212,6 @@ frames_input(struct events_socket *s, const char *data, size_t len)
 	}
 	if (v == FASTTCP_GOT && frames_rows[f.type] != NULL)
 		frames_rows[f.type](s, &f);
+	transit_touch(s);
 	return ((ssize_t)used);
 }

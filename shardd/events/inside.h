@@ -91,6 +91,7 @@ struct events_socket {			/* a client */
 	/* Until it is registered. */
 	struct handshake *handshake;	/* NULL: it is over */
 	uint8_t		 registered;	/* it is a client */
+	uint8_t		 kept;		/* it has its checkpoint */
 	uint8_t		 speaks;	/* enum speaks */
 	uint8_t		 psk_optional;	/* without a key any proof is good */
 	uint32_t	 handshake_ms, silence_ms;

@@ -8,6 +8,7 @@
 #include "shardd/events/relays.h"
 #include "shardd/events/say.h"
 #include "shardd/events/sockets.h"
+#include "shardd/events/transit.h"
 
 #define RELAYS_KEPT_MS	20		/* between two looks at those that keep */
 
@@ -59,6 +60,7 @@ relays_lane_free(struct lane *l)
 	r->nhigh -= l->socket->high;
 	list_remove(&l->of_relay);
 	list_remove(&l->of_socket);
+	transit_touch(l->socket);
 	spare_put(l, sizeof(*l));
 }
 
@@ -116,6 +118,7 @@ relays_lane_new(struct relay *r, struct events_socket *s)
 	list_push(&s->lanes, &l->of_socket);
 	r->nlanes++;
 	r->nhigh += s->high;
+	transit_touch(s);
 	return (l);
 }
 

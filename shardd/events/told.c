@@ -9,6 +9,7 @@
 #include "shardd/events/say.h"
 #include "shardd/events/sockets.h"
 #include "shardd/events/told.h"
+#include "shardd/events/transit.h"
 
 /* Whom w is for. */
 static struct targets
@@ -79,15 +80,14 @@ told_rooms_of(struct events_socket *s, const struct word *w)
 	struct rooms	*rooms = &s->server->rooms;
 	struct slice	 names = w->names, name;
 
-	if (w->flags & WORD_F_ALL) {
+	if (w->flags & WORD_F_ALL)
 		rooms_leave_all(rooms, &s->rooms);
-		return;
-	}
-	while (names_next(&names, &name))
+	else while (names_next(&names, &name))
 		if (w->flags & WORD_F_JOIN)
 			rooms_join(rooms, &s->rooms, name);
 		else
 			rooms_leave(rooms, &s->rooms, name);
+	transit_touch_rooms(s);
 }
 
 static void

@@ -8,7 +8,6 @@
 #include "proto/pack.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/transit.h"
-#include "shardd/events/relay.h"
 #include "shardd/events/sockets.h"
 
 #define TRANSIT_CLIENT	1		/* the type of the row */
@@ -87,8 +86,9 @@ transit_rooms(const struct events_socket *s, struct buf *b)
 	}
 }
 
-int
-transit_pack(struct events_socket *s, struct kennel_blob *blob)
+/* What is known of s, but for the program's bytes, in a buffer that is kept. */
+static const struct buf *
+transit_write(const struct events_socket *s, uint32_t flags)
 {
 	static struct buf		 rooms, out;
 	const struct events_move_ops	*ops = s->server->events->move;
@@ -96,9 +96,25 @@ transit_pack(struct events_socket *s, struct kennel_blob *blob)
 		.dialect = fasttcp_version(s->in.dialect),
 		.last_id = s->last_id, .id = s->in.id, .left = s->in.left,
 		.skip = s->in.skip, .version = ops == NULL ? 0 : ops->version,
-		.flags = (s->high ? TRANSIT_F_HIGH : 0) |
+		.flags = flags | (s->high ? TRANSIT_F_HIGH : 0) |
 		    (s->warned ? TRANSIT_F_WARNED : 0)
 	};
+
+	buf_reset(&rooms);
+	buf_reset(&out);
+	transit_rooms(s, &rooms);
+	r.rooms = slice_of(rooms.data, rooms.len);
+	pack_row(&out, TRANSIT_CLIENT, row, fields, &r, 1);
+	out.failed |= rooms.failed;
+	return (&out);
+}
+
+int
+transit_pack(struct events_socket *s, struct kennel_blob *blob)
+{
+	const struct events_move_ops	*ops = s->server->events->move;
+	const struct buf		*out;
+	uint32_t			 flags = 0;
 
 	errno = ENOTSUP;
 	if (s->link != NULL || transit_is_tied(s))
@@ -107,17 +123,40 @@ transit_pack(struct events_socket *s, struct kennel_blob *blob)
 	if (transit_is_busy(s))
 		return (-1);
 	if (ops != NULL && ops->freeze != NULL)
-		r.flags |= TRANSIT_F_KEPT;
-	buf_reset(&rooms);
-	buf_reset(&out);
-	transit_rooms(s, &rooms);
-	r.rooms = slice_of(rooms.data, rooms.len);
-	pack_row(&out, TRANSIT_CLIENT, row, fields, &r, 1);
+		flags = TRANSIT_F_KEPT;
+	out = transit_write(s, flags);
 	errno = ENOTSUP;
-	if (rooms.failed || out.failed ||
-	    kennel_blob_add(blob, out.data, out.len) == -1)
+	if (out->failed || kennel_blob_add(blob, out->data, out->len) == -1)
 		return (-1);
-	return (r.flags & TRANSIT_F_KEPT ? ops->freeze(s, blob) : 0);
+	return (flags != 0 ? ops->freeze(s, blob) : 0);
+}
+
+void
+transit_touch(struct events_socket *s)
+{
+	const struct buf	*out;
+	size_t			 len = 0;
+	int			 idle;
+
+	if (s->server == NULL || s->link != NULL)
+		return;
+	idle = !transit_is_busy(s) && fasttcp_idle(&s->in) &&
+	    !transit_is_tied(s);
+	if (idle == s->kept)
+		return;
+	s->kept = idle != 0;
+	out = transit_write(s, 0);
+	if (idle && !out->failed && out->len <= KENNEL_CHECKPOINT_MAX)
+		len = out->len;
+	/* Where that fails, or there are too many rooms, it does not go on. */
+	(void)kennel_checkpoint(s->socket, out->data, len);
+}
+
+void
+transit_touch_rooms(struct events_socket *s)
+{
+	s->kept = 0;
+	transit_touch(s);
 }
 
 /* ---- coming ---- */
@@ -175,6 +214,7 @@ transit_unpack(struct events_socket *s, const char *data, size_t len, int how)
 	s->high = (r.flags & TRANSIT_F_HIGH) != 0;
 	s->warned = (r.flags & TRANSIT_F_WARNED) != 0;
 	s->registered = 1;
+	s->kept = 1;			/* it goes along */
 	if (transit_enter(s, r.rooms) == 0 && (ops == NULL ||
 	    ops->thaw == NULL || ops->thaw(s, kept.data == NULL ? "" :
 	    kept.data, r.flags & TRANSIT_F_KEPT ? kept.len : 0, how) == 0))
@@ -188,8 +228,6 @@ transit_end(struct events_socket *s, int how)
 {
 	const struct events_move_ops	*ops = s->server->events->move;
 
-	/* A stream may have begun while it was not sure whether s goes. */
-	relay_socket_gone(s);
 	if (ops != NULL && ops->moved != NULL)
 		ops->moved(s, how);
 	sockets_remove(s);
