@@ -664,6 +664,13 @@ void	 kennel_pause(struct kennel_socket *);
 void	 kennel_resume(struct kennel_socket *);
 /* Bytes that wait to be written to it. */
 size_t	 kennel_socket_queued(const struct kennel_socket *);
+/*
+ * Cut it off when what was written to it is not acknowledged, or nothing of it is read,
+ * within ms, as when its machine is lost, or its network is; 0: when the kernel gives up,
+ * after a quarter of an hour.  (A silent one is asked after `ping_interval` in any case.)
+ * 0, or -1 with errno: ENOTCONN, EPIPE (closing), EOPNOTSUPP (a Unix socket).
+ */
+int	 kennel_socket_patience(struct kennel_socket *, unsigned ms);
 
 /*
  * A message that is made once and sent to many, each in its own way: as it is to raw
@@ -698,7 +705,8 @@ int	 kennel_send_headed(struct kennel_socket *, const char *head,
  * and err, an errno: ETIMEDOUT (nobody has answered within ms; 0: 10 s), ECONNREFUSED
  * and its like, EHOSTUNREACH (the name has no address), ECONNABORTED (onopen said
  * no), ECANCELED (the process ends).  All addresses of the name are tried in turn.
- * Nothing blocks.  Such a connection has no place: it counts in no limit of the gateway,
+ * Nothing blocks.  64 MiB may wait to be written to it.  Such a connection has no
+ * place: it counts in no limit of the gateway,
  * which knows nothing of it, and ends with its process.  Returns 0, or -1 with errno
  * EINVAL, ENOMEM, EAGAIN, and done does not come.
  */

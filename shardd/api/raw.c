@@ -1,4 +1,9 @@
 /* kennel.h: raw TCP, and what it needs of flow and sharing. */
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -55,6 +60,24 @@ size_t
 kennel_socket_queued(const struct kennel_socket *s)
 {
 	return (s == NULL ? 0 : outbox_queued(&conn_of(s)->out));
+}
+
+int
+kennel_socket_patience(struct kennel_socket *s, unsigned ms)
+{
+	struct conn	*c;
+
+	if (s == NULL) {
+		errno = ENOTCONN;
+		return (-1);
+	}
+	c = conn_of(s);
+	if (c->fd == -1 || (c->flags & CONN_F_DOOMED)) {
+		errno = EPIPE;
+		return (-1);
+	}
+	return (setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+	    sizeof(ms)));
 }
 
 struct kennel_payload *

@@ -19,6 +19,8 @@
 #include "shardd/kennel.h"
 #include "shardd/options.h"
 
+#define CONN_DIALED_MAX	((size_t)64 << 20)	/* bytes that may wait */
+
 static uint32_t	 conn_now;
 
 uint32_t
@@ -323,12 +325,14 @@ conn_queue(struct conn *c, struct payload *p)
 	return (0);
 }
 
-/* Bytes that may wait for c. */
+/* Bytes that may wait for c; one that was dialled is no client among many. */
 static size_t
 conn_out_max(const struct conn *c)
 {
 	uint32_t	 max = meter_out_max(c->meter);
 
+	if (max == 0 && (c->told & CAPSULE_F_DIALED))
+		return (CONN_DIALED_MAX);
 	return (max != 0 ? max : c->clients->opt->out_max);
 }
 

@@ -262,7 +262,11 @@ app_onpressure(struct kennel_socket *ks, int high)
 {
 	struct events_socket	*s = kennel_socket_data(ks);
 
-	if (s != NULL)
+	if (s == NULL || s->server == NULL)
+		return;
+	if (s->link != NULL)
+		uplink_high(s->link, high);
+	else
 		relay_socket_high(s, high);
 }
 
@@ -362,6 +366,7 @@ static void
 app_oneased(struct kennel_replica *r)
 {
 	relay_eased(kennel_replica_data(r));
+	holder_eased(kennel_replica_data(r));
 }
 
 static void

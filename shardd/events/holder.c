@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/log.h"
-#include "common/map.h"
 #include "proto/utf8.h"
 #include "shardd/events/dialling.h"
 #include "shardd/events/holder.h"
@@ -17,27 +17,22 @@
 #include "shardd/events/uplink.h"
 #include "shardd/events/network.h"
 #include "shardd/events/notices.h"
+#include "shardd/events/ports.h"
 #include "shardd/events/say.h"
+#include "shardd/events/tallies.h"
 
 #define HOLDER_LOOK_MS	250
+#define HOLDER_EASE_MS	1000
 
-/* So many clients of another replica are in a room. */
-struct tally {
-	struct map_node	 by_key;
-	uint64_t	 n;
-	size_t		 len;
-	char		 key[];		/* the replica's number, and the room */
-};
+_Static_assert(NETWORK_PEERS <= PORTS_MAX, "each peer has a port");
 
 struct holder {
 	struct events_server *server;
 	uint64_t	 who;		/* the holder's replica; 0: not known yet */
 	struct network	*network;	/* NULL: we are not the holder */
-	struct {
-		uint64_t number, replica;
-	}		 ports[NETWORK_PEERS];
-	struct map	 tallies;
-	struct buf	 tellers;	/* the replicas that have some */
+	struct ports	 ports;
+	uint64_t	 eased;		/* clock_ms of the last holder_eased() */
+	struct tallies	 tallies;
 	struct list	 dials;
 	struct kennel_timer *timer;
 	struct notices	*notices;	/* NULL: nobody wants any */
@@ -48,12 +43,13 @@ static void	 holder_look(struct holder *h);
 
 /* ---- words ---- */
 
-/* Tell another replica. */
+/* Tell another replica.  If too much waits for it, the link whose peer is heard waits. */
 static void
 holder_tell(struct holder *h, uint64_t replica, const struct word *w,
     struct slice data)
 {
-	say_tell(h->server, NULL, replica, w, data);
+	if (say_tell(h->server, NULL, replica, w, data) == 1)
+		ports_behind(&h->ports);
 }
 
 /* One that has a number alone. */
@@ -82,101 +78,14 @@ holder_encode(struct buf *b, const struct fasttcp_frame *f)
 
 /* ---- rooms ---- */
 
-/* The tally of a replica and a room, or NULL. */
-static struct tally *
-holder_tally(struct holder *h, uint64_t replica, struct slice room)
-{
-	static struct buf	 key;
-	struct map_node		*n;
-
-	buf_reset(&key);
-	buf_add(&key, &replica, sizeof(replica));
-	buf_add(&key, room.data, room.len);
-	n = map_find(&h->tallies, key.data, key.len);
-	return (n == NULL || key.failed ? NULL :
-	    container_of(n, struct tally, by_key));
-}
-
-/* The replicas that tell, *n of them. */
-static uint64_t *
-holder_tellers(const struct holder *h, size_t *n)
-{
-	*n = h->tellers.len / sizeof(uint64_t);
-	return ((uint64_t *)(void *)h->tellers.data);
-}
-
-/* A replica tells, from now on. */
-static void
-holder_add_teller(struct holder *h, uint64_t replica)
-{
-	size_t		 n;
-	uint64_t	*at = holder_tellers(h, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (at[i] == replica)
-			return;
-	buf_add(&h->tellers, &replica, sizeof(replica));
-}
-
-/* A replica (0: all) tells no more. */
-static void
-holder_drop_teller(struct holder *h, uint64_t replica)
-{
-	size_t		 n;
-	uint64_t	*at = holder_tellers(h, &n);
-
-	for (size_t i = 0; i < n; )
-		if (replica == 0 || at[i] == replica)
-			at[i] = at[--n];
-		else
-			i++;
-	h->tellers.len = n * sizeof(*at);
-}
-
-/* Another replica has so many in a room. */
-static void
-holder_count(struct holder *h, uint64_t replica, struct slice room, uint64_t n)
-{
-	struct tally	*t = holder_tally(h, replica, room);
-
-	if (t != NULL && n == 0) {
-		map_remove(&h->tallies, &t->by_key);
-		free(t);
-		return;
-	}
-	if (t == NULL && n > 0) {
-		holder_add_teller(h, replica);
-		if ((t = calloc(1, sizeof(*t) + sizeof(replica) +
-		    room.len)) == NULL)
-			return;
-		t->len = sizeof(replica) + room.len;
-		memcpy(t->key, &replica, sizeof(replica));
-		if (room.len > 0)
-			memcpy(t->key + sizeof(replica), room.data, room.len);
-		if (map_insert(&h->tallies, &t->by_key, t->key, t->len) ==
-		    -1) {
-			free(t);
-			return;
-		}
-	}
-	if (t != NULL)
-		t->n = n;
-}
-
 /* Our cluster has another number of members in a room: others hear so. */
 static void
 holder_sum(struct holder *h, struct slice room)
 {
 	struct room	*r = rooms_find(&h->server->rooms, room);
-	struct tally	*t;
-	uint64_t	 sum = r == NULL ? 0 : r->n, *at;
-	size_t		 n;
 
-	at = holder_tellers(h, &n);
-	for (size_t i = 0; i < n; i++)
-		if ((t = holder_tally(h, at[i], room)) != NULL)
-			sum += t->n;
-	network_members(h->network, room, sum);
+	network_members(h->network, room, tallies_sum(&h->tallies, room) +
+	    (r == NULL ? 0 : r->n));
 }
 
 /* So many of this process's clients are in a room now. */
@@ -215,12 +124,49 @@ holder_rooms(struct holder *h)
 		holder_room(h, container_of(n, struct room, by_name));
 }
 
+/* ---- who waits for whom ---- */
+
+/* Read nothing of a link, or read it again. */
+static void
+holder_hold(void *arg, const struct port *p, int on)
+{
+	struct holder		*h = arg;
+	struct uplink		*l = uplink_find(h->server, p->number);
+	const struct word	 w = { .type = WORD_LINK_PRESS,
+				    .number = p->number,
+				    .flags = on ? WORD_F_HIGH : 0 };
+
+	if (l != NULL)
+		uplink_hold(l, on);
+	else
+		say_tell(h->server, NULL, p->replica, &w, slice_of(NULL, 0));
+}
+
+void
+holder_eased(struct events_server *v)
+{
+	if (v->holder == NULL)
+		return;
+	v->holder->eased = clock_ms();
+	ports_eased(&v->holder->ports);
+}
+
+/* The peer of a link says f. */
+static void
+holder_hear(struct holder *h, uint64_t number, const struct fasttcp_frame *f)
+{
+	h->ports.from = ports_find(&h->ports, number);
+	network_frame(h->network, number, f);
+	h->ports.from = NULL;
+}
+
 /* ---- of the network ---- */
 
-/* The network has f for a link. */
+/* The network has f for a link; whoever says it waits while that is over its mark. */
 static void
 holder_send(void *arg, uint64_t number, const struct fasttcp_frame *f)
 {
+	struct port		*p;
 	static struct buf	 b;
 	struct fasttcp_frame	 numbered = *f;
 	struct holder		*h = arg;
@@ -231,14 +177,13 @@ holder_send(void *arg, uint64_t number, const struct fasttcp_frame *f)
 	numbered.id = ID_SHARED;
 	if (holder_encode(&b, &numbered) == -1)
 		return;
-	if (l != NULL) {
-		uplink_send(l, b.data, b.len);
+	if ((p = ports_find(&h->ports, number)) == NULL)
 		return;
-	}
-	for (size_t i = 0; i < NETWORK_PEERS; i++)
-		if (h->ports[i].number == number)
-			holder_tell(h, h->ports[i].replica, &w,
-			    slice_of(b.data, b.len));
+	if (l != NULL)
+		uplink_send(l, b.data, b.len);
+	else
+		holder_tell(h, p->replica, &w, slice_of(b.data, b.len));
+	ports_said(&h->ports, p);
 }
 
 /* A message of another host for clients of this one, in whatever process. */
@@ -308,38 +253,29 @@ static int
 holder_port(struct holder *h, uint64_t number, uint64_t replica,
     struct slice peer, struct slice id, double cost)
 {
-	for (size_t i = 0; i < NETWORK_PEERS; i++) {
-		if (h->ports[i].number != 0)
-			continue;
-		h->ports[i].number = number;
-		h->ports[i].replica = replica;
-		if (network_up(h->network, number, peer, id, cost) == 0)
-			return (0);
-		h->ports[i].number = 0;
-		break;
-	}
+	struct port	*p = number == 0 ? NULL :
+			    ports_add(&h->ports, number, replica);
+
+	errno = ENOSPC;
+	if (p != NULL && network_up(h->network, number, peer, id, cost) == 0)
+		return (0);
 	log_warn("events peer=%.*s link refused: %s", (int)peer.len, peer.data,
 	    strerror(errno));
+	if (p != NULL)
+		ports_drop(&h->ports, p);
 	return (-1);
-}
-
-/* Link i of ours is no more. */
-static void
-holder_port_down(struct holder *h, size_t i)
-{
-	uint64_t	 number = h->ports[i].number;
-
-	h->ports[i].number = 0;
-	network_down(h->network, number);
 }
 
 /* The link of that number is no more. */
 static void
 holder_down(struct holder *h, uint64_t number)
 {
-	for (size_t i = 0; h->network != NULL && i < NETWORK_PEERS; i++)
-		if (h->ports[i].number == number && number != 0)
-			holder_port_down(h, i);
+	struct port	*p = ports_find(&h->ports, number);
+
+	if (h->network == NULL || p == NULL)
+		return;
+	ports_drop(&h->ports, p);
+	network_down(h->network, number);
 }
 
 static void
@@ -369,7 +305,7 @@ holder_link_says(struct events_server *v, struct uplink *l,
 				    .number = l->number };
 
 	if (h->network != NULL)
-		network_frame(h->network, l->number, f);
+		holder_hear(h, l->number, f);
 	else if (fasttcp_has(fasttcp_d2, f->type) &&
 	    holder_encode(&b, f) == 0)
 		say_tell(v, l->way == NULL ? l->socket : NULL, h->who, &w,
@@ -387,8 +323,23 @@ holder_link_down(struct events_server *v, struct uplink *l)
 		holder_tell_number(h, h->who, WORD_LINK_DOWN, l->number);
 }
 
+static void
+holder_link_pressed(struct events_server *v, struct uplink *l, int high)
+{
+	struct holder		*h = v->holder;
+	struct port		*p = ports_find(&h->ports, l->number);
+	const struct word	 w = { .type = WORD_LINK_PRESS,
+				    .number = l->number,
+				    .flags = high ? WORD_F_HIGH : 0 };
+
+	if (h->network == NULL)
+		holder_tell(h, h->who, &w, slice_of(NULL, 0));
+	else if (p != NULL)
+		ports_high(&h->ports, p, high);
+}
+
 static const struct uplink_ops holder_links = {
-	holder_link_up, holder_link_says, holder_link_down
+	holder_link_up, holder_link_says, holder_link_down, holder_link_pressed
 };
 
 int
@@ -428,7 +379,7 @@ holder_told_says(struct holder *h, uint64_t neighbour, const struct word *w,
 	if (h->network == NULL)
 		holder_tell_number(h, neighbour, WORD_LINK_DOWN, w->number);
 	else if (fasttcp_next(&in, data, &used, &f, &why) == FASTTCP_GOT)
-		network_frame(h->network, w->number, &f);
+		holder_hear(h, w->number, &f);
 }
 
 static void
@@ -441,6 +392,20 @@ holder_told_send(struct holder *h, uint64_t neighbour, const struct word *w,
 		uplink_send(l, data.data, data.len);
 	else
 		holder_tell_number(h, neighbour, WORD_LINK_DOWN, w->number);
+}
+
+static void
+holder_told_press(struct holder *h, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	struct uplink	*l = uplink_find(h->server, w->number);
+	struct port	*p = ports_find(&h->ports, w->number);
+
+	(void)neighbour, (void)data;
+	if (h->network != NULL && p != NULL)
+		ports_high(&h->ports, p, (w->flags & WORD_F_HIGH) != 0);
+	else if (h->network == NULL && l != NULL)
+		uplink_hold(l, (w->flags & WORD_F_HIGH) != 0);
 }
 
 static void
@@ -463,7 +428,7 @@ holder_told_members(struct holder *h, uint64_t neighbour, const struct word *w,
 	(void)data;
 	if (h->network == NULL)
 		return;			/* it asks when it is the holder */
-	holder_count(h, neighbour, w->event, w->number);
+	tallies_set(&h->tallies, neighbour, w->event, w->number);
 	holder_sum(h, w->event);
 }
 
@@ -498,6 +463,7 @@ holder_told(struct events_server *v, uint64_t neighbour, const struct word *w,
 		[WORD_MEMBERS]		= holder_told_members,
 		[WORD_HOLDER]		= holder_told_holder,
 		[WORD_NOTICE]		= holder_told_notice,
+		[WORD_LINK_PRESS]	= holder_told_press,
 	};
 
 	if (v->holder == NULL)
@@ -519,34 +485,32 @@ holder_told_one(struct events_socket *s, uint64_t neighbour,
 
 /* ---- who it is ---- */
 
-/* What a replica has told is of no account any more. */
+/* There are less members of a room. */
+static void
+holder_less(void *arg, struct slice room)
+{
+	struct holder	*h = arg;
+
+	if (h->network != NULL)
+		holder_sum(h, room);
+}
+
+/* What a replica (0: all) has told is of no account any more. */
 static void
 holder_forget(struct holder *h, uint64_t replica)
 {
-	struct map_node	*n = map_first(&h->tallies), *next;
-	struct tally	*t;
-	uint64_t	 of;
+	struct port	*p;
 
-	holder_drop_teller(h, replica);
-	for (; n != NULL; n = next) {
-		next = map_next(&h->tallies, n);
-		t = container_of(n, struct tally, by_key);
-		memcpy(&of, t->key, sizeof(of));
-		if (replica != 0 && of != replica)
+	tallies_forget(&h->tallies, replica, holder_less, h);
+	for (size_t i = 0; i < PORTS_MAX; i++) {
+		p = &h->ports.at[i];
+		if (p->number == 0 || (replica != 0 && p->replica != replica))
 			continue;
-		map_remove(&h->tallies, n);
 		if (h->network != NULL)
-			holder_sum(h, slice_of(t->key + sizeof(of),
-			    t->len - sizeof(of)));
-		free(t);
+			holder_down(h, p->number);
+		else
+			*p = (struct port){ 0 };
 	}
-	for (size_t i = 0; i < NETWORK_PEERS; i++)
-		if (h->ports[i].number != 0 && (replica == 0 ||
-		    h->ports[i].replica == replica)) {
-			if (h->network != NULL)
-				holder_port_down(h, i);
-			h->ports[i].number = 0;
-		}
 }
 
 /* Hold it no longer. */
@@ -602,13 +566,18 @@ holder_look(struct holder *h)
 		holder_rooms(h);
 }
 
-/* Once in a while: the same, and have the uplinks changed? */
+/* Once in a while: the same, who does not read, and have the uplinks changed?  A process for
+ * which much waited may have ended, so whoever waits for it tries again. */
 static void
 holder_look_cb(void *arg)
 {
 	struct holder	*h = arg;
+	uint64_t	 now = clock_ms();
 
 	holder_look(h);
+	uplink_look(h->server, now);
+	if (now - h->eased >= HOLDER_EASE_MS)
+		holder_eased(h->server);
 	if (h->network != NULL)
 		dialling_set(h->server, &h->dials);
 }
@@ -653,6 +622,8 @@ holder_start(struct events_server *v)
 	}
 	h->server = v;
 	list_init(&h->dials);
+	h->ports.hold = holder_hold;
+	h->ports.arg = h;
 	if (notices_new(&h->notices, v, holder_total, h) == -1) {
 		kennel_timer_free(h->timer);
 		free(h->host);
@@ -678,8 +649,7 @@ holder_stop(struct events_server *v)
 	uplink_close_all(v, "stopped", 1);
 	holder_resign(h);
 	notices_free(h->notices);
-	map_clear(&h->tallies);
-	buf_clear(&h->tellers);
+	tallies_clear(&h->tallies);
 	kennel_timer_free(h->timer);
 	free(h->host);
 	free(h);

@@ -24,6 +24,8 @@ void	 holder_told(struct events_server *v, uint64_t neighbour,
 /* The same of what is for clients, missed by s, who was on its way. */
 void	 holder_told_one(struct events_socket *s, uint64_t neighbour,
 	    const struct word *w, struct slice data);
+/* What waited for other processes is on its way. */
+void	 holder_eased(struct events_server *v);
 void	 holder_neighbour_gone(struct events_server *v, uint64_t neighbour);
 /* A connection that was dialled, whose data is its dial: 0, or -1, it is not wanted. */
 int	 holder_dialled(struct kennel_socket *ks);

@@ -157,6 +157,7 @@ static void (*const told_rows[WORD_NTYPES])(struct events_server *,
 	[WORD_MEMBERS]	= holder_told,
 	[WORD_HOLDER]	= holder_told,
 	[WORD_NOTICE]	= holder_told,
+	[WORD_LINK_PRESS] = holder_told,
 };
 
 static void (*const told_one_rows[WORD_NTYPES])(struct events_socket *,

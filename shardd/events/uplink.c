@@ -6,6 +6,7 @@
 
 #include <openssl/crypto.h>
 
+#include "common/config.h"
 #include "common/log.h"
 #include "common/secret.h"
 #include "proto/proof.h"
@@ -16,6 +17,8 @@
 
 #define LINK_CODE	1012		/* of kennel_close(): come again */
 #define LINK_SEED_MAX	256		/* bytes of a seed that is answered */
+#define LINK_STUCK_MS	10000		/* default: over its mark, and nothing is read */
+#define LINK_PATIENCE	3		/* times that: nothing is acknowledged */
 
 enum { LINK_SEED, LINK_NAME, LINK_ID, LINK_UP };
 
@@ -77,11 +80,26 @@ uplink_say(struct events_socket *s, enum fasttcp_type type, struct slice data)
 	return (sockets_send(s, &f));
 }
 
+/* How long a peer over its mark may read nothing, as the option says. */
+static unsigned
+uplink_stuck_ms(void)
+{
+	const char	*value = kennel_option("app.uplink_stuck"), *why;
+	unsigned	 ms = LINK_STUCK_MS;
+
+	if (value != NULL && config_duration(value, 1000, 3600000, &ms, &why) ==
+	    -1)
+		log_warn("events app.uplink_stuck=%s %s", value, why);
+	return (ms);
+}
+
 /* l is there. */
 static void
 uplink_up(struct uplink *l)
 {
 	l->stage = LINK_UP;
+	(void)kennel_socket_patience(l->socket->socket,
+	    LINK_PATIENCE * uplink_stuck_ms());
 	log_info("events link=%s peer=%s cost=%g up", l->id, l->peer, l->cost);
 	l->socket->server->uplink_ops->up(l->socket->server, l);
 }
@@ -242,8 +260,51 @@ uplink_gone(struct events_socket *s)
 void
 uplink_send(struct uplink *l, const char *frame, size_t len)
 {
+	if (l->stage == LINK_UP && kennel_send(l->socket->socket, frame, len,
+	    KENNEL_BINARY) == 0)
+		l->socket->queued += len;
+}
+
+void
+uplink_hold(struct uplink *l, int on)
+{
+	if (l->held == on)
+		return;
+	l->held = on != 0;
+	sockets_hold(l->socket, on);
+}
+
+void
+uplink_high(struct uplink *l, int high)
+{
+	struct events_server	*v = l->socket->server;
+
+	l->socket->high = high != 0;
 	if (l->stage == LINK_UP)
-		kennel_send(l->socket->socket, frame, len, KENNEL_BINARY);
+		v->uplink_ops->pressed(v, l, high);
+}
+
+void
+uplink_look(struct events_server *v, uint64_t now)
+{
+	struct events_socket	*s;
+	struct list		*e, *tmp;
+	uint64_t		 written;
+	unsigned		 ms;
+
+	list_each(e, tmp, &v->links) {
+		s = list_entry(e, struct uplink, at)->socket;
+		written = s->queued - kennel_socket_queued(s->socket);
+		if (!s->high || written != s->written) {
+			s->written = written;
+			s->since = now;
+		} else if (now - s->since >= (ms = uplink_stuck_ms())) {
+			log_info("events link=%s closed: its peer has read "
+			    "nothing for %u ms", s->link->id, ms);
+			s->since = now;
+			kennel_close(s->socket, 1008, "stuck");
+		}
+	}
 }
 
 void

@@ -33,6 +33,7 @@ struct uplink {
 	double		 cost;
 	char		*peer, *id;
 	const struct uplink_way *way;	/* NULL: accepted */
+	uint8_t		 held;		/* not read, for others do not keep up */
 };
 
 /* What becomes of them, here. */
@@ -41,6 +42,9 @@ struct uplink_ops {
 	void	(*says)(struct events_server *v, struct uplink *l,
 		    const struct fasttcp_frame *f);
 	void	(*down)(struct events_server *v, struct uplink *l);
+	/* More waits for it than its mark, or no more. */
+	void	(*pressed)(struct events_server *v, struct uplink *l,
+		    int high);
 };
 
 /* s, which has proved itself, is the peer of that name.  0, or -1 with *why. */
@@ -56,6 +60,12 @@ void	 uplink_gone(struct events_socket *s);
 
 /* The link of that number in this process, or NULL. */
 struct uplink *uplink_find(const struct events_server *v, uint64_t number);
+/* More waits for l than its mark (1), or no more (0). */
+void	 uplink_high(struct uplink *l, int high);
+/* Read nothing of l, or read it again. */
+void	 uplink_hold(struct uplink *l, int on);
+/* Once in a while: those over their marks that do not read at all are closed. */
+void	 uplink_look(struct events_server *v, uint64_t now);
 /* These bytes, a frame. */
 void	 uplink_send(struct uplink *l, const char *frame, size_t len);
 /* All of them end; their server is none any more (stop). */

@@ -44,6 +44,7 @@ static const uint8_t rows[WORD_NTYPES][PACK_ROW] = {
 	[WORD_LINK_DOWN] = { F_NUMBER },
 	[WORD_MEMBERS]	= { F_NUMBER, F_EVENT },
 	[WORD_HOLDER]	= { F_NUMBER },
+	[WORD_LINK_PRESS] = { F_NUMBER, F_FLAGS },
 	[WORD_NOTICE]	= { F_FLAGS, F_NUMBER, F_EVENT },
 };
 

@@ -37,6 +37,9 @@ enum word_type {
 	WORD_NOTICE,		/* flags number event: of the holder, the room `event` has
 				   so many members, which are more (WORD_F_JOIN)
 				   or less than it said last */
+	WORD_LINK_PRESS,	/* number flags: to the holder, the link is over its mark
+				   (WORD_F_HIGH), or is no more; of the holder, the
+				   link is not to be read, or again */
 	WORD_NTYPES
 };
 

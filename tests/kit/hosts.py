@@ -46,6 +46,8 @@ class Peer:
         self.errors = []
         self.server = None
         self.greet = None       # what we say first over a new link
+        self.reading = threading.Event()
+        self.reading.set()
 
     def dial(self, address):
         link = Link(socket.create_connection(address, wait.limit(30)), self)
@@ -64,8 +66,8 @@ class Peer:
         self.begin(link)
         return link
 
-    def listen(self):
-        self.server = socket.create_server(("127.0.0.1", 0))
+    def listen(self, address="127.0.0.1"):
+        self.server = socket.create_server((address, 0))
         threading.Thread(target=self.accept, daemon=True).start()
         return self.server.getsockname()
 
@@ -106,6 +108,7 @@ class Peer:
     def hear(self, link):
         try:
             while True:
+                self.reading.wait()
                 f = link.recv()
                 if f is None:
                     break
@@ -162,6 +165,7 @@ class Peer:
                             "link": link.id, "cost": cost}, [self.name])
 
     def close(self, reset=False):
+        self.reading.set()
         if self.server:
             self.server.close()
         for link in list(self.links):

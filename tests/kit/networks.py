@@ -33,6 +33,12 @@ class Lan:
             self.remove()
             raise
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
     def remove(self):
         for m in self.machines:
             subprocess.run(["ip", "netns", "del", m.name], capture_output=True)

@@ -63,8 +63,8 @@ def keys_of_the_code():
         found = re.findall(r'^\t(?:\[ROW_\w+\]\s*=\s*)?\{ "([a-z_.]+)"', rows, re.M)
         assert len(found) > 1, table
         keys += found
-    return keys + re.findall(r'kennel_option\("(app\.[a-z_]+)"\)',
-                             read("shardd/events/holder.c"))
+    return keys + re.findall(r'kennel_option\("(app\.[a-z_]+)"\)', "".join(
+        read("shardd/events/" + f) for f in ("holder.c", "notices.c", "uplink.c")))
 
 
 def test_every_key_is_in_the_example_configuration_and_no_other():
