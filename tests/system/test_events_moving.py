@@ -31,7 +31,7 @@ def talk(people, n, streams, echo=1):
 def test_every_message_once_and_in_order(start, tmp_path, streams):
     """All verbs, both dialects, while shards are replaced 20 times."""
     random.seed(streams)
-    v = Gates(start, tmp_path, shards=3, limit=30, make=(Gate, Events.make),
+    v = Gates(start, tmp_path, shards=3, limit=13, make=(Gate, Events.make),
               env=lag(tmp_path))
     k = v.kennel
     crowd = EventCrowd(EventMover(c) for c in v.clients(24))
@@ -186,7 +186,7 @@ def test_who_waits_for_an_answer_goes_when_it_has_come(start, tmp_path, kept):
 
 def test_a_program_puts_clients_into_rooms_wherever_they_are(start, tmp_path, kept):
     """Each word of another one's is sent once to who is in the room, moving or not."""
-    v = Gates(start, tmp_path, shards=3, limit=20, make=(Gate, Events.make), worker=kept,
+    v = Gates(start, tmp_path, shards=3, limit=7, make=(Gate, Events.make), worker=kept,
               env=lag(tmp_path, kept))
     k = v.kennel
     crowd = EventCrowd(EventMover(c) for c in v.clients(12))
