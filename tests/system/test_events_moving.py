@@ -2,6 +2,7 @@
 import random
 
 import pytest
+from kit import wait
 from kit.eventmover import EventCrowd, EventMover
 from kit.fasttcp import (ACK, BINARY, CHUNK, CLOSE, DATA, DATA_WITH_ACK, INTEGER,
                          OPEN_TO_SOCKET, TO_ROOM, Events)
@@ -215,7 +216,7 @@ def test_a_program_puts_clients_into_rooms_wherever_they_are(start, tmp_path, ke
 
 
 def test_who_belongs_to_a_program_that_does_not_say_so_stays(start, tmp_path, kept):
-    v = Gates(start, tmp_path, shards=2, limit=1, make=(Gate,), worker=kept,
+    v = Gates(start, tmp_path, shards=2, limit=9, make=(Gate,), worker=kept,
               env={"KENNEL_STAY": "y"})
     people = v.clients(2)
     done = v.kennel.ctl("restart", "0", "--within", "1s", check=False)
@@ -229,4 +230,24 @@ def test_who_belongs_to_a_program_that_does_not_say_so_stays(start, tmp_path, ke
         except ConnectionError:
             ended += 1
         c.close()
-    assert ended == 1
+    assert ended == 2               # there was room for both
+
+
+def test_a_process_that_lives_on_lets_go(start, tmp_path, kept):
+    """Each client is counted in one process."""
+    v = Gates(start, tmp_path, shards=2, limit=30, make=(Gate, Events.make), worker=kept)
+    k = v.kennel
+    people = v.clients(16)
+    one_sided(k)
+    k.ctl("rebalance")
+    wait.until(lambda: k.status()["totals"]["moved"] >= 7, 20)
+    counts = {}
+    for c in people:
+        by = told(c)[2]
+        ident = c.send(DATA_WITH_ACK, "clients")
+        f = c.recv()
+        assert (f.kind, f.id) == (ACK, ident)
+        counts[by] = int.from_bytes(f.data, "little")
+    assert len(counts) == 2 and sum(counts.values()) == 16
+    for c in people:
+        c.close()

@@ -77,6 +77,15 @@ ask(struct events_socket *s, const struct events_message *m, void *arg)
 	    events_socket_data(s));
 }
 
+/* How many clients this process has. */
+static void
+clients(struct events_socket *s, const struct events_message *m, void *arg)
+{
+	(void)arg;
+	events_answer(m->ack, events_integer((int64_t)events_count(
+	    events_socket_server(s))));
+}
+
 /* "id room": that client enters, or (arg) leaves. */
 static void
 room(struct events_socket *s, const struct events_message *m, void *arg)
@@ -162,6 +171,7 @@ main(int argc, char **argv)
 	events_on(e, "echo", count, NULL);
 	events_on(e, "late", late, NULL);
 	events_on(e, "ask", ask, NULL);
+	events_on(e, "clients", clients, NULL);
 	events_on(e, "put", room, NULL);
 	events_on(e, "out", room, out);
 	app = events_app(e);
