@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/sock.h"
 #include "gatewayd/admin.h"
+#include "gatewayd/colleague.h"
 #include "gatewayd/metrics.h"
 #include "gatewayd/ready.h"
 #include "gatewayd/settings.h"
@@ -29,13 +30,15 @@
 #define ADMIN_LINGER	(64 << 10)	/* bytes that it sends meanwhile */
 #define ADMIN_READ	4096
 #define ADMIN_METRICS	(16 << 20)	/* bytes of an answer */
+#define ADMIN_PEER	128		/* bytes of an address, with its mark */
 
 static const struct http_limits admin_limits = { 2048, 8192, 64 };
 
 struct admin {
 	struct event_base *base;
-	void		(*look)(struct status *, void *);
+	const struct admin_ops *ops;
 	void		*arg;
+	struct colleagues colleagues;
 	struct listener	*listener;
 	struct list	 clients;
 	size_t		 nclients;
@@ -50,6 +53,9 @@ struct admin_client {
 	uint64_t	 deadline;	/* clock_ms, of the state */
 	struct buf	 in, out;
 	size_t		 scanned, sent, discarded;
+	int		 again;		/* behind the answer another head follows */
+	char		 seed[PROOF_SEED + 1];	/* that it was given, or "" */
+	char		 peer[ADMIN_PEER];
 };
 
 static void	 admin_accept_cb(int, const struct sockaddr *, socklen_t,
@@ -82,16 +88,17 @@ admin_listen(const struct settings *s, int *fd)
 }
 
 struct admin *
-admin_new(struct event_base *base, int fd,
-    void (*look)(struct status *st, void *arg), void *arg)
+admin_new(struct event_base *base, int fd, const char *key,
+    const struct admin_ops *ops, void *arg)
 {
 	struct admin	*a;
 
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return (NULL);
 	a->base = base;
-	a->look = look;
+	a->ops = ops;
 	a->arg = arg;
+	a->colleagues.key = key;
 	list_init(&a->clients);
 	a->listener = listener_new(base, fd, admin_accept_cb,
 	    admin_refuse_cb, a);
@@ -171,6 +178,16 @@ static const struct admin_row {
 	  admin_metrics },
 };
 
+/* The row of a path, or NULL. */
+static const struct admin_row *
+admin_row(struct slice path)
+{
+	for (size_t i = 0; i < nitems(admin_rows); i++)
+		if (slice_is(path, admin_rows[i].path))
+			return (&admin_rows[i]);
+	return (NULL);
+}
+
 /* The answer to h. */
 static void
 admin_answer(struct admin_client *c, const struct http_head *h)
@@ -181,19 +198,16 @@ admin_answer(struct admin_client *c, const struct http_head *h)
 		.head_only = slice_is(h->method, "HEAD"),
 		.extra = slice_str("Cache-Control: no-store\r\n"),
 	};
-	const struct admin_row	*row = NULL;
+	const struct admin_row	*row = admin_row(h->path);
 	struct status		 st;
 
-	for (size_t i = 0; i < nitems(admin_rows); i++)
-		if (slice_is(h->path, admin_rows[i].path))
-			row = &admin_rows[i];
 	if (!r.head_only && !slice_is(h->method, "GET"))
 		http_reply_error(&c->out, 405, NULL, 0, 0);
 	else if (row == NULL)
 		http_reply_error(&c->out, 404, "Not Found: there are /healthz, "
 		    "/readyz, /status and /metrics", 0, r.head_only);
 	else {
-		c->admin->look(&st, c->admin->arg);
+		c->admin->ops->look(&st, c->admin->arg);
 		r.status = row->run(&st, &body);
 	}
 	if (r.status == 500 || body.failed)
@@ -207,6 +221,34 @@ admin_answer(struct admin_client *c, const struct http_head *h)
 	buf_clear(&body);
 }
 
+/*
+ * What another server asks, whose answer is a shard's.  0: c is answered here; 1: c is no
+ * more.
+ */
+static int
+admin_colleague(struct admin_client *c, const struct http_head *h)
+{
+	struct admin	*a = c->admin;
+
+	switch (colleague_ask(&a->colleagues, c->seed, h, c->peer, &c->out)) {
+	case COLLEAGUE_ASKED:
+		c->again = 1;
+		buf_drain(&c->in, h->head_len);
+		c->scanned = 0;
+		return (0);
+	case COLLEAGUE_REFUSED:
+		return (0);
+	case COLLEAGUE_KNOWN:
+		break;
+	}
+	event_del(&c->ev);
+	a->ops->colleague(c->fd, c->peer, h, slice_of(c->in.data, c->in.len),
+	    a->arg);
+	c->fd = -1;
+	admin_client_free(c);
+	return (1);
+}
+
 /* ---- who asks ---- */
 
 static void
@@ -214,8 +256,8 @@ admin_accept_cb(int fd, const struct sockaddr *sa, socklen_t len, void *arg)
 {
 	struct admin		*a = arg;
 	struct admin_client	*c;
+	size_t			 mark = strlen(COLLEAGUE_MARK);
 
-	(void)sa, (void)len;
 	if (a->nclients >= ADMIN_MAX ||
 	    (c = calloc(1, sizeof(*c))) == NULL) {
 		admin_refuse_cb(fd, a);
@@ -224,6 +266,8 @@ admin_accept_cb(int fd, const struct sockaddr *sa, socklen_t len, void *arg)
 	c->admin = a;
 	c->fd = fd;
 	c->deadline = clock_ms() + ADMIN_MS;
+	memcpy(c->peer, COLLEAGUE_MARK, mark);
+	sock_format(c->peer + mark, sizeof(c->peer) - mark, sa, len);
 	list_push(&a->clients, &c->at);
 	a->nclients++;
 	event_assign(&c->ev, a->base, fd, EV_READ, admin_client_cb,
@@ -257,7 +301,7 @@ admin_client_free(struct admin_client *c)
 	free(c);
 }
 
-/* More of its head.  0: go on; -1: it has gone. */
+/* More of its head.  0: go on; -1: it has gone; 1: it is another's, and freed. */
 static int
 admin_read(struct admin_client *c)
 {
@@ -277,7 +321,13 @@ admin_read(struct admin_client *c)
 		http_reply_error(&c->out, h.status, h.why, 0, 0);
 		break;
 	case PARSE_DONE:
-		admin_answer(c, &h);
+		c->again = 0;
+		if (admin_row(h.path) != NULL ||
+		    !colleague_is(&c->admin->colleagues, &h) ||
+		    !c->admin->ops->serves(&h, c->admin->arg))
+			admin_answer(c, &h);
+		else if (admin_colleague(c, &h) == 1)
+			return (1);
 		break;
 	}
 	c->state = ADMIN_ANSWER;
@@ -296,8 +346,13 @@ admin_write(struct admin_client *c)
 		return (errno == EAGAIN || errno == EINTR ? 0 : -1);
 	if ((c->sent += (size_t)n) < c->out.len)
 		return (0);
-	(void)shutdown(c->fd, SHUT_WR);
 	buf_clear(&c->out);
+	c->sent = 0;
+	if (c->again) {
+		c->state = ADMIN_HEAD;
+		return (0);
+	}
+	(void)shutdown(c->fd, SHUT_WR);
 	c->state = ADMIN_OVER;
 	c->deadline = clock_ms() + ADMIN_LINGER_MS;
 	return (0);
@@ -330,6 +385,8 @@ admin_client_cb(evutil_socket_t fd, short what, void *arg)
 			rv = admin_read(c);
 		else if (c->state == ADMIN_OVER)
 			rv = admin_discard(c);
+		if (rv == 1)
+			return;
 		if (rv == 0 && c->state == ADMIN_ANSWER)
 			rv = admin_write(c);
 	}

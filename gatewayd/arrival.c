@@ -180,6 +180,18 @@ arrival_refuse_cb(int fd, const struct inlet *inlet, void *arrivals)
 }
 
 void
+arrival_colleague(struct arrivals *as, int fd, const char *peer,
+    const struct http_head *h, struct slice all)
+{
+	struct arrival	*a;
+
+	if ((a = arrival_new(as, fd, slice_str(peer), 0, 0)) == NULL)
+		linger_turn_away(as->linger, fd, 0, REFUSED_MEMORY, 0);
+	else
+		arrival_hand_over(a, h, all);
+}
+
+void
 arrival_home(struct arrivals *as, const struct capsule *c, int fd)
 {
 	struct arrival	*a;

@@ -12,10 +12,13 @@
 
 #include <stddef.h>
 
+#include "common/bytes.h"
+
 struct arrivals;
 struct capsule;
 struct event_base;
 struct handoffs;
+struct http_head;
 struct inlet;
 struct lingerers;
 struct placement;
@@ -36,6 +39,10 @@ void	 arrivals_free(struct arrivals *as);
 void	 arrival_accept_cb(int fd, const struct sockaddr *peer, socklen_t len,
 	    const struct inlet *inlet, void *arrivals);
 void	 arrival_refuse_cb(int fd, const struct inlet *inlet, void *arrivals);
+/* Another server, which has proven that it is one, has asked h, the first of all that was
+ * read; takes fd. */
+void	 arrival_colleague(struct arrivals *as, int fd, const char *peer,
+	    const struct http_head *h, struct slice all);
 /* c: early bytes, peer, via, flags; fd is taken. */
 void	 arrival_home(struct arrivals *as, const struct capsule *c, int fd);
 size_t	 arrivals_count(const struct arrivals *as);	/* handshakes */

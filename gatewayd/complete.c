@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include "common/bytes.h"
 #include "common/memory.h"
 #include "common/proc.h"
@@ -224,6 +227,59 @@ complete_cluster(struct settings *s)
 	free(key);
 	if (s->cluster)
 		settings_option(s, "cluster", "yes");
+}
+
+/* Where other servers reach the admin listener, or NULL: nowhere. */
+static char *
+complete_ape_address(const struct settings *s)
+{
+	const char			*said = settings_find(s, "ape_address");
+	const struct sockaddr_in	*in = (const void *)&s->admin_addr.ss;
+	const struct sockaddr_in6	*in6 = (const void *)&s->admin_addr.ss;
+	char				 host[65] = "", text[128];
+	int				 any;
+
+	if (said != NULL)
+		return (settings_strdup(said));
+	if (s->admin_addr.len == 0 || in->sin_family == AF_UNIX)
+		return (NULL);
+	any = in->sin_family == AF_INET ?
+	    in->sin_addr.s_addr == htonl(INADDR_ANY) :
+	    IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr);
+	if (!any)
+		return (settings_strdup(sock_format(text, sizeof(text),
+		    (const struct sockaddr *)in, s->admin_addr.len)));
+	gethostname(host, sizeof(host) - 1);
+	return (settings_printf("%s:%u", host, ntohs(in->sin_family == AF_INET ?
+	    in->sin_port : in6->sin6_port)));
+}
+
+/*
+ * By what servers know each other that bring each other files, at their admin listeners:
+ * a key of their own, or that of the cluster.
+ */
+void
+complete_ape(struct settings *s)
+{
+	const char	*path = settings_find(s, "ape_key_file");
+	const char	*known = settings_find(s, "cluster_key"), *why = NULL;
+	char		*key = NULL, *address;
+
+	if (path == NULL && known == NULL)
+		return;
+	key = path == NULL ? settings_strdup(known) : secret_read(path, &why);
+	if (key == NULL || strlen(key) < CLUSTER_KEY_MIN)
+		settings_fault(s, "ape_key_file %s: %s", path, key == NULL ?
+		    why : "the key is shorter than 16 bytes");
+	else {
+		settings_option(s, "ape_key", key);
+		if ((address = complete_ape_address(s)) != NULL)
+			settings_option(s, "ape_address", address);
+		free(address);
+	}
+	if (key != NULL)
+		explicit_bzero(key, strlen(key));
+	free(key);
 }
 
 void

@@ -11,6 +11,8 @@ struct settings;
 /* What the environment has for us, and children need not. */
 void	 complete_secrets(struct settings *s);
 void	 complete_settings(struct load *l);
+/* By what other servers know us that bring us files, and where they reach us. */
+void	 complete_ape(struct settings *s);
 /* What workers hear of the routes. */
 void	 complete_routes(struct settings *s);
 /* The user to be: another one only if root says so. */

@@ -51,6 +51,7 @@ configuration_load(struct settings *s, int argc, char **argv)
 		s->read[i] = settings_say(s, (enum row)i);
 	complete_secrets(s);
 	complete_settings(&l);
+	complete_ape(s);
 	complete_user(s);
 	complete_worker(&l);
 	complete_fit(&l);

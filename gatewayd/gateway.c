@@ -81,6 +81,9 @@ static void	 gateway_sent(struct shard *, void *);
 static void	 gateway_channel_end(struct shard *, const char *, void *);
 static void	 gateway_home(const struct capsule *, int, void *);
 static void	 gateway_pause(int, void *);
+static int	 gateway_serves(const struct http_head *, void *);
+static void	 gateway_colleague(int, const char *, const struct http_head *,
+		    struct slice, void *);
 static void	 gateway_signal_cb(int, void *);
 static void	 gateway_tick_cb(evutil_socket_t, short, void *);
 
@@ -108,6 +111,11 @@ static const struct handoff_ops gateway_handoff_ops = {
 	.pause = gateway_pause,
 };
 
+static const struct admin_ops gateway_admin_ops = {
+	.look = report_look,
+	.serves = gateway_serves,
+	.colleague = gateway_colleague,
+};
 static const struct door_ops gateway_door_ops = {
 	.hello = gateway_hello,
 	.message = gateway_message,
@@ -216,7 +224,8 @@ gateway_start(struct gateway *g)
 	g->totals.ledger = ledger_new();
 	if (g->placement == NULL || g->linger == NULL ||
 	    g->totals.ledger == NULL || (g->admin_fd != -1 &&
-	    (g->admin = admin_new(g->base, g->admin_fd, report_look, g)) ==
+	    (g->admin = admin_new(g->base, g->admin_fd,
+	    settings_find(&g->settings, "ape_key"), &gateway_admin_ops, g)) ==
 	    NULL))
 		fatal("start");
 	covers_allow(g->placement, covers_room(&g->settings, proc_nofile()));
@@ -482,6 +491,31 @@ gateway_listening(int fd, void *arg)
 	struct gateway	*g = arg;
 
 	sockets_return(&g->sockets, fd);
+}
+
+/* admin_ops: would a client be served there? */
+static int
+gateway_serves(const struct http_head *h, void *arg)
+{
+	static struct route_match	 m;
+	const struct gateway		*g = arg;
+	const char			*why;
+
+	return (routes_find(g->settings.routes, h, &m, &why) == 0 ||
+	    errno != ENOENT);
+}
+
+/* admin_ops: another server asks. */
+static void
+gateway_colleague(int fd, const char *peer, const struct http_head *h,
+    struct slice all, void *arg)
+{
+	struct gateway	*g = arg;
+
+	if (g->arrivals == NULL)	/* it is too early */
+		linger_turn_away(g->linger, fd, 0, REFUSED_LEAVING, 0);
+	else
+		arrival_colleague(g->arrivals, fd, peer, h, all);
 }
 
 /* A connection came home. */

@@ -146,6 +146,8 @@ static const struct worker_row {
 	{ "ape_namespace",	"ape_namespace", WORD, 0, 0 },
 	{ "ape_server_id",	"ape_server_id", WORD, 0, 0 },
 	{ "ape_forest",		"ape_forest",	FOREST, 0, 0 },
+	{ "ape_key_file",	"ape_key_file",	FILE_PATH, 0, 0 },
+	{ "ape_address",	"ape_address",	TEXT, 0, 0 },
 	{ "pact_page",		"pact_page",	SIZE, 1000, 1 << 20 },
 };
 

@@ -54,12 +54,14 @@ static const struct fasttcp_dialect dialects[] = {
 			[FASTTCP_AUTH_SEED] = 1, [FASTTCP_AUTH_HMAC] = 2,
 			[FASTTCP_UPLINK] = 3, [FASTTCP_DOWNLINK] = 4,
 			[FASTTCP_NEW_LINK] = 200, [FASTTCP_DEL_LINK] = 201,
-			[FASTTCP_JOIN_ROOM] = 202, [FASTTCP_LEAVE_ROOM] = 203 },
+			[FASTTCP_JOIN_ROOM] = 202, [FASTTCP_LEAVE_ROOM] = 203,
+			[FASTTCP_PARCEL] = 204 },
 		.has = { FASTTCP_TYPES(HAS)
 			[FASTTCP_AUTH_SEED] = 1, [FASTTCP_AUTH_HMAC] = 1,
 			[FASTTCP_UPLINK] = 1, [FASTTCP_DOWNLINK] = 1,
 			[FASTTCP_NEW_LINK] = 1, [FASTTCP_DEL_LINK] = 1,
-			[FASTTCP_JOIN_ROOM] = 1, [FASTTCP_LEAVE_ROOM] = 1 },
+			[FASTTCP_JOIN_ROOM] = 1, [FASTTCP_LEAVE_ROOM] = 1,
+			[FASTTCP_PARCEL] = 1 },
 	},
 };
 const struct fasttcp_dialect *const fasttcp_d1 = &dialects[0];
@@ -195,15 +197,25 @@ fasttcp_read_head(const struct fasttcp_dialect *d, struct slice s,
 	return (at + 4);
 }
 
-/* Why f, of n bytes of data, may not be, or NULL. */
+/* Why there is no such data of n bytes, or NULL. */
 static const char *
-fasttcp_data_bad(const struct fasttcp_frame *f, uint32_t n)
+fasttcp_data_bad(unsigned data_type, size_t n)
 {
-	if (f->data_type < FASTTCP_STRING || f->data_type > FASTTCP_EMPTY)
+	if (data_type < FASTTCP_STRING || data_type > FASTTCP_EMPTY)
 		return ("a data type that there is not");
-	if (n < sizes[f->data_type].least || n > sizes[f->data_type].most)
-		return (sizes[f->data_type].why);
+	if (n < sizes[data_type].least || n > sizes[data_type].most)
+		return (sizes[data_type].why);
 	return (NULL);
+}
+
+int
+fasttcp_fits(unsigned data_type, struct slice *data)
+{
+	if (fasttcp_data_bad(data_type, data->len) != NULL)
+		return (0);
+	if (sizes[data_type].cut != 0)
+		data->len = sizes[data_type].cut;
+	return (1);
 }
 
 /* More of a stream's bytes, which began in an earlier call. */
@@ -294,7 +306,7 @@ fasttcp_next(struct fasttcp_in *in, struct slice s, size_t *used,
 	if (at == 0)
 		return (FASTTCP_MORE);
 	if (f->type != FASTTCP_UNKNOWN &&
-	    (*why = fasttcp_data_bad(f, n)) != NULL)
+	    (*why = fasttcp_data_bad(f->data_type, n)) != NULL)
 		return (FASTTCP_BAD);
 	f->data = slice_of(s.data + at, n);
 	return (fasttcp_body(in, s, at, n, used, f));

@@ -29,6 +29,7 @@ enum fasttcp_type {
 	FASTTCP_AUTH_SEED, FASTTCP_AUTH_HMAC, FASTTCP_UPLINK, FASTTCP_DOWNLINK,
 	FASTTCP_NEW_LINK, FASTTCP_DEL_LINK, FASTTCP_JOIN_ROOM,
 	FASTTCP_LEAVE_ROOM,
+	FASTTCP_PARCEL,			/* between kennels alone */
 	FASTTCP_NTYPES
 };
 
@@ -109,6 +110,8 @@ size_t	 fasttcp_head_len(const struct fasttcp_dialect *d,
 size_t	 fasttcp_head(char *dst, const struct fasttcp_dialect *d,
 	    const struct fasttcp_frame *f);
 
+/* May data of this type have this size?  Then it is cut to what counts.  1 or 0. */
+int	 fasttcp_fits(unsigned data_type, struct slice *data);
 /* Of data that has the right size. */
 int64_t	 fasttcp_get_integer(struct slice data);
 double	 fasttcp_get_decimal(struct slice data);

@@ -77,6 +77,18 @@ struct forest_adapter {
 		int	(*pull)(void *self, const char *server_id,
 			    forest_message_cb *, void *arg);
 	} channels;
+	/*
+	 * What servers tell each other of files, which themselves go from server to
+	 * server: a name ("file:ID", "at:SERVER") and a value, which may be forgotten
+	 * when it was not told for 120 s.  Both NULL: files stay where they are.
+	 */
+	struct {
+		/* keep: another value that was told before, and not forgotten, stays. */
+		int	(*tell)(void *self, const char *name, const char *value,
+			    int keep);
+		int	(*ask)(void *self, const char *name, forest_read_cb *,
+			    void *arg);
+	} facts;
 };
 
 /* By Redis, where it is "redis://..."; by PostgreSQL, where it is "postgresql://...". */

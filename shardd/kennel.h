@@ -344,7 +344,9 @@ const char *kennel_request_uid(const struct kennel_request *, size_t *len);
 const char *kennel_request_group(const struct kennel_request *, size_t *len);
 /*
  * The client's address, ip:port, "[ip]:port" for IPv6, "unix:" for a Unix socket.
- * Behind trusted_proxies it is the one that they name; port 0: they named none.
+ * Behind trusted_proxies it is the one that they name; port 0: they named none.  With
+ * "server:" before it it is another Kennel, which has come by the admin listener and has
+ * proven that it has the servers' key.
  */
 const char *kennel_request_peer(const struct kennel_request *);
 /* Was it passed on by one of trusted_proxies?  Then the header fields that proxies

@@ -1,6 +1,8 @@
 /* A worker process, from its arguments to its end. */
 #include <sys/prctl.h>
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -215,6 +217,21 @@ start_end(struct worker *w)
 		_exit(1);		/* before anybody frees what they use */
 }
 
+/* What the run directory is, as a name that no other gateway of this machine has. */
+static void
+start_mark(struct worker *w)
+{
+	struct stat	 st;
+	char		 id[48];
+
+	if (stat(w->run_dir, &st) == -1)
+		fatal("%s", w->run_dir);
+	snprintf(id, sizeof(id), "%jx-%jx", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	if (options_set(&w->opt, slice_str("run_id"), slice_str(id)) == -1)
+		fatal("start");
+}
+
 int
 kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
     size_t n)
@@ -248,6 +265,7 @@ kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 	    &w)) == NULL || sweep_start(&w.sweep, w.base,
 	    &w.sessions.clients, worker_tick, &w) == -1)
 		fatal("start");
+	start_mark(&w);
 	lending_init(&w.lending, &w.sessions.clients, &w.gate);
 	start_surround(&w);
 	if (worker_init_groups(&w) == -1)

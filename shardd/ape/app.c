@@ -13,6 +13,7 @@
 #include "shardd/ape/poll.h"
 #include "shardd/ape/push.h"
 #include "shardd/ape/registry.h"
+#include "shardd/ape/signpost.h"
 #include "shardd/ape/upload.h"
 #include "shardd/ape/cookie.h"
 
@@ -31,6 +32,7 @@ ape_onstart(struct kennel_replica *r)
 
 	courier_open(app_notes);
 	grove_open(push_foreign);
+	signpost_open();
 	kennel_replica_set_data(r, room);
 	return (room == NULL ? -1 : 0);
 }
@@ -46,6 +48,7 @@ void
 ape_receive(struct kennel_request *q)
 {
 	courier_open(app_notes);
+	signpost_open();
 	http_receive(q);
 }
 

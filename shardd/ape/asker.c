@@ -21,3 +21,9 @@ asker_name(const struct asker *who)
 {
 	return (who->cookie[0] != '\0' ? who->cookie : who->header);
 }
+
+int
+asker_is_server(const struct kennel_request *q)
+{
+	return (strncmp(kennel_request_peer(q), "server:", 7) == 0);
+}

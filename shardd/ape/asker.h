@@ -11,6 +11,8 @@ struct asker {
 };
 
 void	 asker_of(struct asker *who, struct kennel_request *q);
+/* Is it another server, which has proven that it is one? */
+int	 asker_is_server(const struct kennel_request *q);
 /* The one that is said, "" if neither is. */
 const char *asker_name(const struct asker *who);
 

@@ -45,7 +45,7 @@ courier_address(struct sockaddr_un *sun, unsigned slot)
 	memset(sun, 0, sizeof(*sun));
 	sun->sun_family = AF_UNIX;
 	n = snprintf(sun->sun_path + 1, sizeof(sun->sun_path) - 1,
-	    "kennel-ape/%s/%u", kennel_node(), slot);
+	    "kennel-ape/%s/%u", kennel_option("run_id"), slot);
 	return ((socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 +
 	    (size_t)n));
 }

@@ -1,7 +1,8 @@
 /*
  * The courier brings descriptors to the other shards of the node: small notes with at most
- * one descriptor each, over Unix datagram sockets whose names are made of the node's name
- * and the slot.  A note from another user than ours is dropped.
+ * one descriptor each, over Unix datagram sockets whose names are made of what the run
+ * directory is (no two gateways of a machine have one) and of the slot.  A note from another
+ * user than ours is dropped.
  */
 #ifndef SHARDD_APE_COURIER_H
 #define SHARDD_APE_COURIER_H

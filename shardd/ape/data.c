@@ -17,6 +17,7 @@
 #include "shardd/ape/quota.h"
 #include "shardd/ape/refuse.h"
 #include "shardd/ape/share.h"
+#include "shardd/ape/signpost.h"
 #include "shardd/ape/upload.h"
 
 #define DATA_KEEP_MS	60000		/* a shared file that is whole */
@@ -41,7 +42,7 @@ static int
 data_may(struct kennel_request *q)
 {
 	if (origin_is_local(kennel_request_header(q, "Host")) ||
-	    kennel_request_secure(q))
+	    kennel_request_secure(q) || asker_is_server(q))
 		return (1);
 	refuse(q, 403, "HTTPS required for file transfers");
 	return (0);
@@ -183,14 +184,26 @@ put_again(struct kennel_request *q, const char *query, const char *hash,
 	put_ask(p);
 }
 
+/* Is a body that waits a shared file of another server? */
+static void
+put_elsewhere_cb(const char *server, const char *where, void *arg)
+{
+	(void)where;
+	if (server != NULL)
+		upload_elsewhere(arg, server);
+	free(arg);
+}
+
 /* Is a body that waits now a shared file? */
 static void
 put_late_cb(int fd, void *arg)
 {
-	if (fd != -1) {
-		close(fd);
-		upload_announced(arg);
+	if (fd == -1) {
+		signpost_find(arg, put_elsewhere_cb, arg);
+		return;
 	}
+	close(fd);
+	upload_announced(arg);
 	free(arg);
 }
 
@@ -209,6 +222,7 @@ put_end(struct put *p)
 		    __ATOMIC_RELEASE);
 		__atomic_store_n(&p->head->state, SHARE_WHOLE,
 		    __ATOMIC_RELEASE);
+		signpost_tell(p->hash);		/* it is kept longer */
 		kennel_respond(q, 200, "application/json", done,
 		    sizeof(done) - 1);
 	} else {

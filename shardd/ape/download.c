@@ -1,5 +1,6 @@
 /* Binary that clients fetch. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ struct download {
 	uint64_t	 size, until;
 	int		 asked;
 	char		 session[APE_ID + 1], client[APE_ID + 1];
-	char		 name[DOWNLOAD_NAME + 1];
+	char		 name[DOWNLOAD_NAME_MAX + 1];
 };
 
 static struct map	 downloads;
@@ -77,10 +78,13 @@ download_add(int fd, uint64_t size, const char *session, const char *client)
 	}
 	courier_name(d->name, kennel_slot());
 	queryid_random(d->name + 2, DOWNLOAD_NAME - 2);
+	if (signpost_here() != NULL)
+		snprintf(d->name + DOWNLOAD_NAME, sizeof(d->name) -
+		    DOWNLOAD_NAME, ".%s", signpost_here());
 	d->size = size;
 	d->until = kennel_time() + DOWNLOAD_MS;
 	if ((d->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) == -1 ||
-	    map_insert(&downloads, &d->by_name, d->name, DOWNLOAD_NAME) == -1) {
+	    map_insert(&downloads, &d->by_name, d->name, strlen(d->name)) == -1) {
 		if (d->fd != -1)
 			close(d->fd);
 		quota_give(d->session, size);
@@ -92,6 +96,18 @@ download_add(int fd, uint64_t size, const char *session, const char *client)
 		download_timer = kennel_timer_new(DOWNLOAD_SWEEP_MS, 1,
 		    download_sweep_cb, NULL);
 	return (d->name);
+}
+
+const char *
+download_server(const char *name)
+{
+	size_t	 n = strlen(name);
+
+	if (n < DOWNLOAD_NAME || n > DOWNLOAD_NAME_MAX)
+		return (NULL);
+	if (n == DOWNLOAD_NAME)
+		return (name + n);
+	return (name[DOWNLOAD_NAME] == '.' ? name + DOWNLOAD_NAME + 1 : NULL);
 }
 
 int

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/list.h"
+#include "shardd/ape/abroad.h"
 #include "shardd/ape/fetch.h"
 #include "shardd/ape/refuse.h"
 #include "shardd/ape/share.h"
@@ -351,23 +352,21 @@ fetch_refuse(struct kennel_request *q)
 	struct asker	 who;
 
 	asker_of(&who, q);
-	if (asker_name(&who)[0] == '\0')
+	if (asker_name(&who)[0] == '\0' && !asker_is_server(q))
 		refuse(q, 401, "Missing session identifier");
 	else
 		refuse(q, 404, fetch_none);
 }
 
-/* A shared file was found, or was not. */
+/* A shared file, fd, goes to q. */
 static void
-fetch_share_cb(int fd, void *arg)
+fetch_give(struct kennel_request *q, int fd)
 {
-	struct kennel_request	*q = arg;
 	struct share_head	*h;
 
-	if (fd == -1 || (h = share_map(fd)) == NULL) {
-		if (fd != -1)
-			close(fd);
-		fetch_refuse(q);
+	if ((h = share_map(fd)) == NULL) {
+		close(fd);
+		refuse(q, 503, "out of memory");
 		return;
 	}
 	if (__atomic_load_n(&h->state, __ATOMIC_ACQUIRE) != SHARE_WHOLE) {
@@ -380,15 +379,61 @@ fetch_share_cb(int fd, void *arg)
 	close(fd);
 }
 
-/* A download was found, or was not. */
+/* Another server has brought it, or has it not. */
+static void
+fetch_abroad_cb(int fd, int status, void *arg)
+{
+	struct kennel_request	*q = arg;
+
+	if (fd != -1)
+		fetch_give(q, fd);
+	else if (status == 503)
+		refuse(q, 503, "Too many files are on their way");
+	else
+		fetch_refuse(q);
+}
+
+/* What stands at the end of q's path. */
+static const char *
+fetch_name(const struct kennel_request *q)
+{
+	return (strrchr(kennel_request_path(q), '/') + 1);
+}
+
+/* A shared file was found in this node, or was not. */
+static void
+fetch_share_cb(int fd, void *arg)
+{
+	struct kennel_request	*q = arg;
+
+	if (fd != -1)
+		fetch_give(q, fd);
+	else if (asker_is_server(q))	/* it has asked who should have it */
+		fetch_refuse(q);
+	else
+		abroad_share(q, fetch_name(q), fetch_abroad_cb, q);
+}
+
+/* A download was found in another server, or was not. */
+static void
+fetch_far_link_cb(int fd, int status, void *arg)
+{
+	struct kennel_request	*q = arg;
+
+	if (fd == -1 && status == 404)
+		fetch_share(fetch_name(q), fetch_share_cb, q);
+	else
+		fetch_abroad_cb(fd, status, q);
+}
+
+/* A download was found in this node, or was not. */
 static void
 fetch_link_cb(int fd, void *arg)
 {
 	struct kennel_request	*q = arg;
 
 	if (fd == -1) {			/* a shared file may have such a name */
-		fetch_share(strrchr(kennel_request_path(q), '/') + 1,
-		    fetch_share_cb, q);
+		fetch_share(fetch_name(q), fetch_share_cb, q);
 		return;
 	}
 	fetch_head(q, NULL, 1);
@@ -402,10 +447,16 @@ fetch_get(struct kennel_request *q, const char *name,
 {
 	struct courier_note	 n;
 	struct ask		*a;
+	const char		*server = download_server(name);
 	int			 slot = -1, fd;
 
-	if (strlen(name) == DOWNLOAD_NAME)
+	if (server != NULL)
 		slot = courier_slot(name, DOWNLOAD_NAME);
+	if (slot != -1 && *server != '\0' && !asker_is_server(q) &&
+	    (signpost_here() == NULL || strcmp(server, signpost_here()) != 0)) {
+		abroad_link(q, server, who, fetch_far_link_cb, q);
+		return;
+	}
 	if (slot == (int)kennel_slot() &&
 	    (fd = download_find(name, who)) != -1) {
 		fetch_link_cb(fcntl(fd, F_DUPFD_CLOEXEC, 0), q);

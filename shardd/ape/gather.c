@@ -3,6 +3,7 @@
 
 #include "shardd/ape/gather.h"
 #include "shardd/ape/share.h"
+#include "shardd/ape/signpost.h"
 
 /* A body, under the name that stands in v.  0, or -1. */
 static int
@@ -46,7 +47,8 @@ gather_bare(struct jss *v)
 static void
 gather_share(struct gather *g, const char *id, const char *session)
 {
-	share_announce(id, session);
+	if (share_announce(id, session) == 0)
+		signpost_tell(id);
 	if (share_find(id) != -1)
 		upload_announce(g->replica, id);
 }

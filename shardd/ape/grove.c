@@ -6,6 +6,7 @@
 #include "proto/jss_parse.h"
 #include "proto/jss_write.h"
 #include "shardd/ape/grove.h"
+#include "shardd/ape/signpost.h"
 #include "shardd/forest/kin.h"
 #include "shardd/forest/senders.h"
 #include "shardd/kennel-forest.h"
@@ -105,6 +106,7 @@ grove_state_cb(int up, void *arg)
 	if (up == grove.up)
 		return;
 	grove.up = up;
+	signpost_up(up);
 	if (up)
 		n = grove_each(grove_add);
 	if (up)
@@ -221,6 +223,10 @@ grove_named_cb(const char *id, void *arg)
 		kennel_log_at(KENNEL_LOG_WARN, "forest namespace=%s by=%s cannot "
 		    "be joined why=\"%s\"", grove.site.ns, a->name,
 		    strerror(errno));
+	if (grove.self == NULL)
+		return;
+	signpost_use(a, grove.self, id);
+	signpost_up(grove.up);
 }
 
 /* The adapter of these addresses, or NULL. */
@@ -254,8 +260,10 @@ ape_join(const struct forest_adapter *adapter)
 		errno = EALREADY;
 		return (-1);
 	}
-	if (ns == NULL || (where != NULL && strcmp(where, "none") == 0))
+	if (ns == NULL || (where != NULL && strcmp(where, "none") == 0)) {
+		signpost_open();	/* files go to other nodes all the same */
 		return (0);
+	}
 	if (where == NULL && adapter == NULL)
 		where = kennel_option("redis");
 	grove.site.ns = ns;
@@ -281,10 +289,12 @@ ape_join(const struct forest_adapter *adapter)
 void
 ape_leave(void)
 {
+	signpost_close();
 	if (grove.self != NULL) {
 		kennel_log("forest leaving namespace=%s server=%s",
 		    grove.site.ns, grove.site.server_id);
 		grove.up = 0;
+		signpost_use(NULL, NULL, NULL);
 		grove.adapter->leave(grove.self);
 		grove.self = NULL;
 	}

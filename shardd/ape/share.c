@@ -81,6 +81,19 @@ share_get(const char *id)
 	return (n == NULL ? NULL : container_of(n, struct share, by_id));
 }
 
+int
+share_blank(struct share_head **head)
+{
+	int	 fd = memfd_create("ape-share", MFD_CLOEXEC);
+
+	if (fd == -1)
+		return (-1);
+	if (ftruncate(fd, SHARE_PAGE) == 0 && (*head = share_map(fd)) != NULL)
+		return (fd);
+	close(fd);
+	return (-1);
+}
+
 /* Another one.  0, or -1. */
 static int
 share_add(const char *id, const char *session)
@@ -90,48 +103,60 @@ share_add(const char *id, const char *session)
 	if (shares.count >= SHARES_MAX || (s = calloc(1, sizeof(*s))) == NULL)
 		return (-1);
 	strcpy(s->id, id);
-	if ((s->fd = memfd_create("ape-share", MFD_CLOEXEC)) == -1)
+	if ((s->fd = share_blank(&s->head)) == -1)
 		goto fail;
-	if (ftruncate(s->fd, SHARE_PAGE) == -1 ||
-	    (s->head = share_map(s->fd)) == NULL)
-		goto close;
 	strcpy(s->head->session, session);
 	s->head->since = kennel_time();
 	s->head->until = s->head->since + SHARE_MS;
 	if (map_insert(&shares, &s->by_id, s->id, strlen(s->id)) == -1)
-		goto unmap;
+		goto close;
 	list_push(&share_list, &s->at);
 	if (share_timer == NULL)
 		share_timer = kennel_timer_new(SHARE_SWEEP_MS, 1,
 		    share_sweep_cb, NULL);
 	return (0);
-unmap:
-	share_unmap(s->head);
 close:
+	share_unmap(s->head);
 	close(s->fd);
 fail:
 	free(s);
 	return (-1);
 }
 
-void
+int
 share_announce(const char *id, const char *session)
 {
 	struct share	*s;
 
 	if (*id == '\0' || strlen(id) > SHARE_ID_MAX)
-		return;
+		return (-1);
 	if ((s = share_get(id)) != NULL) {
 		if (strcmp(s->head->session, session) != 0 &&
 		    s->head->until >= kennel_time()) {
 			kennel_log_at(KENNEL_LOG_INFO, "ape file=%s is another "
 			    "session's: not announced again", id);
-			return;
+			return (-1);
 		}
 		share_end(s);
 	}
-	if (share_add(id, session) == -1)
-		kennel_log_at(KENNEL_LOG_WARN, "ape file=%s: no room for it", id);
+	if (share_add(id, session) == 0)
+		return (0);
+	kennel_log_at(KENNEL_LOG_WARN, "ape file=%s: no room for it", id);
+	return (-1);
+}
+
+void
+share_each(void (*cb)(const char *id))
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &share_list) {
+		struct share	*s = list_entry(e, struct share, at);
+
+		if (__atomic_load_n(&s->head->until, __ATOMIC_ACQUIRE) >=
+		    kennel_time())
+			cb(s->id);
+	}
 }
 
 int

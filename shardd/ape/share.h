@@ -24,11 +24,16 @@ struct share_head {
 	char		 session[APE_ID + 1];
 };
 
-/* An id is announced by this session.  One that is live is its first session's. */
-void	 share_announce(const char *id, const char *session);
+/* An id is announced by this session.  One that is live is its first session's.  0, or -1:
+ * it was not. */
+int	 share_announce(const char *id, const char *session);
 /* Its file's descriptor, borrowed; -1: it was not announced here. */
 int	 share_find(const char *id);
 
+/* All that are announced here and live. */
+void	 share_each(void (*cb)(const char *id));
+/* An empty file that nobody finds, with its first page: its descriptor, or -1. */
+int	 share_blank(struct share_head **head);
 /* The first page of a descriptor, to be unmapped; NULL with errno. */
 struct share_head *share_map(int fd);
 void	 share_unmap(struct share_head *h);

@@ -1,10 +1,14 @@
 /* Bodies that clients put for their calls. */
+#include <sys/stat.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/list.h"
+#include "shardd/ape/abroad.h"
 #include "shardd/ape/refuse.h"
+#include "shardd/ape/signpost.h"
 #include "shardd/ape/upload.h"
 
 #define UPLOAD_WAIT_MS	60000		/* a call for its bodies */
@@ -21,6 +25,7 @@ struct want {
 	void		*arg;
 	char		 query[UPLOAD_NAME_MAX + 1], hash[UPLOAD_NAME_MAX + 1];
 	char		 session[APE_ID + 1], client[APE_ID + 1];
+	char		 server[SIGNPOST_SERVER + 1];	/* "": it is in this node */
 };
 
 /* A body that no call wants yet. */
@@ -123,9 +128,51 @@ upload_is(const struct want *w, const struct asker *who,
 	    (who->header[0] != '\0' && strcmp(who->header, w->client) == 0));
 }
 
+/* A body for another server, until it is known where that is. */
+struct far {
+	struct kennel_request *q;
+	struct asker	 who;
+	int		 fd;
+};
+
+/* It is known. */
+static void
+upload_far_cb(const char *server, const char *where, void *arg)
+{
+	struct far	*f = arg;
+	struct stat	 st;
+
+	(void)server;
+	if (where == NULL || fstat(f->fd, &st) == -1 || abroad_put(f->q, where,
+	    &f->who, f->fd, (uint64_t)st.st_size) == -1)
+		refuse(f->q, 502, "The server that expects this file is not "
+		    "reached");
+	close(f->fd);
+	free(f);
+}
+
+/* The body fd of q goes to that server. */
+static void
+upload_send(const char *server, struct kennel_request *q,
+    const struct asker *who, int fd)
+{
+	struct far	*f;
+
+	if ((f = malloc(sizeof(*f))) == NULL) {
+		close(fd);
+		refuse(q, 503, "out of memory");
+		return;
+	}
+	f->q = q;
+	f->who = *who;
+	f->fd = fd;
+	signpost_where(server, upload_far_cb, f);
+}
+
 /* The body fd of q goes to the call that wants it, wherever that is; w ends. */
 static void
-upload_give(struct want *w, struct kennel_request *q, int fd)
+upload_give(struct want *w, struct kennel_request *q, const struct asker *who,
+    int fd)
 {
 	static const char	 done[] = "{\"success\":true}";
 	struct courier_note	 n = { .kind = COURIER_PART,
@@ -133,8 +180,14 @@ upload_give(struct want *w, struct kennel_request *q, int fd)
 	upload_cb		*cb = w->cb;
 	void			*arg = w->arg;
 	unsigned		 slot = w->slot;
+	char			 server[SIGNPOST_SERVER + 1];
 
+	strcpy(server, w->server);
 	upload_unwant(w);
+	if (*server != '\0') {
+		upload_send(server, q, who, fd);
+		return;
+	}
 	kennel_respond(q, 200, "application/json", done, sizeof(done) - 1);
 	if (cb != NULL)
 		cb(fd, arg);
@@ -149,6 +202,7 @@ static int
 upload_match(struct want *w)
 {
 	struct kennel_request	*q;
+	struct asker		 who;
 	struct list		*e, *tmp;
 
 	list_each(e, tmp, &upload.earlies) {
@@ -157,7 +211,8 @@ upload_match(struct want *w)
 		if (!upload_is(w, &early->who, early->query, early->hash))
 			continue;
 		q = early->q;
-		upload_give(w, q, upload_forget(early));
+		who = early->who;
+		upload_give(w, q, &who, upload_forget(early));
 		return (1);
 	}
 	return (0);
@@ -200,7 +255,9 @@ upload_want(struct kennel_replica *r, const char *query, const char *hash,
 	w->arg = arg;
 	if (upload_match(w))
 		return (NULL);
-	buf_addf(&b, "%s%c%s%c%s%c%s", query, 0, hash, 0, session, 0, client);
+	buf_addf(&b, "%s%c%s%c%s%c%s%c%s%c%s", query, 0, hash, 0, session, 0,
+	    client, 0, kennel_node(), 0, signpost_here() == NULL ? "" :
+	    signpost_here());
 	buf_add(&b, "", 1);
 	buf_add(&b, (char *)&w->token, sizeof(w->token));
 	buf_add(&b, (char *)&w->slot, sizeof(w->slot));
@@ -220,8 +277,9 @@ upload_cancel(struct want *w)
 void
 upload_told(const struct kennel_word *word)
 {
-	const char	*at = word->data, *end = at + word->len, *field[4];
+	const char	*at = word->data, *end = at + word->len, *field[6];
 	struct want	*w;
+	int		 far;
 
 	if (word->head_len == 1 && *word->head == 'S' && word->len > 0 &&
 	    at[word->len - 1] == '\0') {
@@ -234,9 +292,14 @@ upload_told(const struct kennel_word *word)
 			return;
 		at++;
 	}
+	/* From another node, to which we know no way: nothing can be done for it. */
+	far = strcmp(field[4], kennel_node()) != 0;
 	if ((size_t)(end - at) != sizeof(w->token) + sizeof(w->slot) ||
+	    (far && *field[5] == '\0') || strlen(field[5]) > SIGNPOST_SERVER ||
 	    (w = upload_new(field[0], field[1], field[2], field[3])) == NULL)
 		return;
+	if (far)
+		strcpy(w->server, field[5]);
 	memcpy(&w->token, at, sizeof(w->token));
 	memcpy(&w->slot, at + sizeof(w->token), sizeof(w->slot));
 	upload_match(w);
@@ -261,6 +324,26 @@ upload_announced(const char *hash)
 }
 
 void
+upload_elsewhere(const char *hash, const char *server)
+{
+	struct kennel_request	*q;
+	struct asker		 who;
+	struct list		*e, *tmp;
+
+	list_each(e, tmp, &upload.earlies) {
+		struct early	*early = list_entry(e, struct early, at);
+
+		if (strcmp(early->hash, hash) != 0 ||
+		    asker_is_server(early->q))
+			continue;
+		q = early->q;
+		who = early->who;
+		upload_send(server, q, &who, upload_forget(early));
+		return;
+	}
+}
+
+void
 upload_announce(struct kennel_replica *r, const char *hash)
 {
 	upload_announced(hash);
@@ -280,7 +363,7 @@ upload_put(struct kennel_request *q, const char *query, const char *hash,
 		struct want	*w = list_entry(e, struct want, at);
 
 		if (upload_is(w, who, query, hash)) {
-			upload_give(w, q, fd);
+			upload_give(w, q, who, fd);
 			return (0);
 		}
 		known |= strcmp(w->query, query) == 0 &&

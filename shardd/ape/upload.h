@@ -40,6 +40,8 @@ int	 upload_put(struct kennel_request *q, const char *query,
  * others; or there. */
 void	 upload_announce(struct kennel_replica *r, const char *hash);
 void	 upload_announced(const char *hash);
+/* The same, by another server. */
+void	 upload_elsewhere(const char *hash, const char *server);
 /* A body of a call of ours has come to another shard. */
 void	 upload_note(const struct courier_note *n, int fd);
 

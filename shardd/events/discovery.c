@@ -82,6 +82,7 @@ discovery_whole(enum fasttcp_type type, const struct discovery *d)
 int
 discovery_read(struct discovery *d, const struct fasttcp_frame *f)
 {
+	double		 kennel = 0;
 	const struct {
 		const char	*name;
 		struct slice	*string;
@@ -91,6 +92,7 @@ discovery_read(struct discovery *d, const struct fasttcp_frame *f)
 		{ "destination", &d->destination, NULL },
 		{ "link", &d->link, NULL },
 		{ "cost", NULL, &d->cost },
+		{ "kennel", NULL, &kennel },
 		{ "host", &d->host, NULL },
 		{ "room", &d->room, NULL },
 		{ "ref", NULL, NULL },
@@ -111,13 +113,16 @@ discovery_read(struct discovery *d, const struct fasttcp_frame *f)
 				    discovery_string(&d->text, value,
 				    rows[i].string) == -1)
 					return (-1);
-			} else if (discovery_number(value, &n) == -1)
+			} else if (discovery_number(value, &n) == -1) {
+				if (rows[i].number == &kennel)
+					continue;	/* somebody's own */
 				return (-1);
-			else if (rows[i].number != NULL)
+			} else if (rows[i].number != NULL)
 				*rows[i].number = n;
 			else if (n >= 0 && n <= UINT32_MAX)
 				d->ref = (uint64_t)n;
 		}
+	d->kennel = kennel == 1;
 	return (discovery_whole(f->type, d) ? 0 : -1);
 }
 
@@ -150,7 +155,8 @@ discovery_write(struct buf *b, enum fasttcp_type type,
 		discovery_add(b, "link", d->link);
 		if (type == FASTTCP_NEW_LINK) {
 			js_number_text(number, d->cost);
-			buf_addf(b, ",\"cost\":%s", number);
+			buf_addf(b, ",\"cost\":%s%s", number, d->kennel ?
+			    ",\"kennel\":1" : "");
 		}
 	} else {
 		discovery_add(b, "host", d->host);

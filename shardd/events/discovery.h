@@ -19,6 +19,7 @@ struct discovery {
 	double		 cost;		/* above 0, and below 1e9; 1 if not said */
 	struct slice	 host, room;
 	uint64_t	 ref;
+	int		 kennel;	/* NEW_LINK: its source is a kennel */
 	struct buf	 text;		/* what the others point into */
 };
 

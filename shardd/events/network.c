@@ -7,6 +7,8 @@
 #include "shardd/events/graph.h"
 #include "shardd/events/names.h"
 #include "shardd/events/network.h"
+#include "shardd/events/parcel.h"
+#include "shardd/events/post.h"
 
 #define NETWORK_STAYS	100000		/* rooms of other hosts, all in all */
 #define POLICY_ADD	1		/* cells: who has heard it */
@@ -17,6 +19,7 @@ struct peer {
 	unsigned	 host;
 	char		*id;
 	size_t		 id_len;
+	int		 kennel;	/* it has said that it is one */
 };
 
 /* A room with members at hosts. */
@@ -310,7 +313,8 @@ network_tell_all(struct network *w, const struct peer *peer)
 		d = (struct discovery){
 			.source = graph_name(&w->graph, l->source),
 			.destination = graph_name(&w->graph, l->destination),
-			.link = slice_of(l->id, l->id_len), .cost = l->cost };
+			.link = slice_of(l->id, l->id_len), .cost = l->cost,
+			.kennel = l->source == 0 };
 		if (l->source != peer->host)
 			network_tell(w, peer->link, FASTTCP_NEW_LINK, &d, us);
 	}
@@ -334,7 +338,7 @@ network_up(struct network *w, uint64_t link, struct slice peer,
 {
 	struct discovery	 d = { .source = network_host(w),
 				    .destination = peer, .link = id,
-				    .cost = cost };
+				    .cost = cost, .kennel = 1 };
 	struct peer		*p = network_peer(w, 0);
 
 	if (!discovery_host_ok(peer) || slice_eq(peer, network_host(w)) ||
@@ -428,32 +432,38 @@ network_apply(struct network *w, enum fasttcp_type type,
 
 /* An announcement by a peer. */
 static void
-network_hear(struct network *w, const struct peer *from,
+network_hear(struct network *w, struct peer *from,
     const struct fasttcp_frame *f)
 {
 	struct discovery	 d = { 0 };
 	uint64_t		 link = from->link;
 
 	if (!network_in_cells(f->cells, network_host(w)) &&
-	    discovery_read(&d, f) == 0 && network_apply(w, f->type, &d))
-		network_announce(w, f->type, &d, f->cells, link);
+	    discovery_read(&d, f) == 0) {
+		if (d.kennel && f->type == FASTTCP_NEW_LINK &&
+		    slice_eq(d.source, graph_name(&w->graph, from->host)))
+			from->kennel = 1;
+		if (network_apply(w, f->type, &d))
+			network_announce(w, f->type, &d, f->cells, link);
+	}
 	discovery_clear(&d);
 }
 
 /* ---- messages ---- */
 
-/* Send f to the marked hosts: for each link one frame with those that are reached over it,
+/* Send p to the marked hosts: for each link one frame with those that are reached over it,
  * or several, if their names are too long for one; but not back over `from`. */
 static void
-network_route(struct network *w, const struct fasttcp_frame *f,
-    uint8_t to[GRAPH_HOSTS], uint64_t from)
+network_route(struct network *w, struct post *p, uint8_t to[GRAPH_HOSTS],
+    uint64_t from)
 {
 	char				 cells[FASTTCP_CELLS_MAX];
-	struct fasttcp_frame		 out = *f;
+	const struct fasttcp_frame	*f;
+	struct fasttcp_frame		 out;
 	const struct graph_link		*way, *first;
+	const struct peer		*peer;
 	size_t				 len;
 
-	out.policy = POLICY_SUB;
 	for (unsigned i = 0; i < GRAPH_HOSTS; i++) {
 		first = to[i] ? graph_way(&w->graph, i) : NULL;
 		if (first == NULL || first->number == from)
@@ -465,26 +475,25 @@ network_route(struct network *w, const struct fasttcp_frame *f,
 			    graph_name(&w->graph, j)))
 				to[j] = 0;
 		}
+		peer = network_peer(w, first->number);
+		if ((f = post_frame(p, peer != NULL && peer->kennel)) == NULL)
+			return;
+		out = *f;
+		out.policy = POLICY_SUB;
 		out.cells = slice_of(cells, len);
 		w->ops->send(w->arg, first->number, &out);
 	}
 }
 
-/* l, as a frame, to the marked hosts. */
+/* l to the marked hosts. */
 static void
 network_post(struct network *w, const struct letter *l,
     uint8_t to[GRAPH_HOSTS])
 {
-	struct fasttcp_frame	 f = { .data_type = FASTTCP_OBJECT };
-	struct buf		 text = { 0 };
+	struct post	 p = post_of(l, PARCEL_HOPS);
 
-	f.type = l->whom == WHOM_SOCKETS ? FASTTCP_TO_SOCKET :
-	    l->whom == WHOM_ROOMS ? FASTTCP_TO_ROOM : FASTTCP_BROADCAST;
-	letter_write(&text, l);
-	f.data = slice_of(text.data, text.len);
-	if (!text.failed)
-		network_route(w, &f, to, 0);
-	buf_clear(&text);
+	network_route(w, &p, to, 0);
+	post_clear(&p);
 }
 
 /* The host that an id is of, or 0: ours, or none that is known. */
@@ -567,25 +576,33 @@ network_pass(struct network *w, uint64_t from, const struct fasttcp_frame *f)
 	uint8_t		 to[GRAPH_HOSTS] = { 0 };
 	struct slice	 at = f->cells, name;
 	struct letter	 l = { 0 };
+	struct post	 p = post_of_frame(f);
+	unsigned	 hops = PARCEL_HOPS;
 	int		 host, ours = 0, others = 0;
 
+	if (f->type == FASTTCP_PARCEL) {
+		if (parcel_read(&l, &hops, f) == -1)
+			return;
+		p = post_of(&l, hops - 1);
+	}
 	while (network_cell(&at, &name)) {
 		host = graph_host(&w->graph, name, 0);
 		ours |= host == 0;
 		if (host > 0)
 			others = to[host] = 1;
 	}
-	if (others)
-		network_route(w, f, to, from);
-	if (ours && letter_read(&l, f) == 0)
+	if (others && hops > 1)
+		network_route(w, &p, to, from);
+	if (ours && (p.letter != NULL || letter_read(&l, f) == 0))
 		w->ops->deliver(w->arg, &l);
+	post_clear(&p);
 	letter_clear(&l);
 }
 
 void
 network_frame(struct network *w, uint64_t link, const struct fasttcp_frame *f)
 {
-	const struct peer	*p = link == 0 ? NULL : network_peer(w, link);
+	struct peer	*p = link == 0 ? NULL : network_peer(w, link);
 
 	if (p == NULL)
 		return;
@@ -599,6 +616,7 @@ network_frame(struct network *w, uint64_t link, const struct fasttcp_frame *f)
 	case FASTTCP_TO_SOCKET:
 	case FASTTCP_TO_ROOM:
 	case FASTTCP_BROADCAST:
+	case FASTTCP_PARCEL:
 		network_pass(w, link, f);
 		break;
 	default:

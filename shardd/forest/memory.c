@@ -1,8 +1,11 @@
 /* Servers that find each other within one process. */
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/list.h"
 #include "common/map.h"
 #include "shardd/kennel-forest.h"
@@ -28,8 +31,17 @@ struct memory_entry {
 	char		 client[];
 };
 
+struct memory_fact {
+	struct map_node	 by_name;
+	uint64_t	 until;		/* clock_ms */
+	char		*value;
+	char		 name[];	/* with the namespace before it */
+};
+
+#define MEMORY_FACT_MS	120000
+
 static struct list	 memories = { &memories, &memories };
-static struct map	 entries;
+static struct map	 entries, facts;
 
 /* Another server. */
 static void *
@@ -66,6 +78,15 @@ memory_forget(struct memory_entry *e)
 	free(e);
 }
 
+/* A fact ends. */
+static void
+memory_fact_free(struct memory_fact *f)
+{
+	map_remove(&facts, &f->by_name);
+	free(f->value);
+	free(f);
+}
+
 /* A server ends, with its entries. */
 static void
 memory_leave(void *self)
@@ -80,8 +101,13 @@ memory_leave(void *self)
 			    by_client));
 	}
 	list_remove(&m->at);
-	if (list_empty(&memories))
+	if (list_empty(&memories)) {
+		while ((n = map_first(&facts)) != NULL)
+			memory_fact_free(container_of(n, struct memory_fact,
+			    by_name));
+		map_clear(&facts);
 		map_clear(&entries);
+	}
 	free(m);
 }
 
@@ -170,9 +196,67 @@ memory_pull(void *self, const char *server, forest_message_cb *cb, void *arg)
 	return (0);
 }
 
+/* That fact, if it is not forgotten; else NULL. */
+static struct memory_fact *
+memory_fact(const struct memory *m, const char *name)
+{
+	struct memory_fact	*f;
+	struct map_node		*n;
+	char			*full;
+
+	if (asprintf(&full, "%s:%s", m->site->ns, name) == -1)
+		return (NULL);
+	n = map_find(&facts, full, strlen(full));
+	free(full);
+	if (n == NULL)
+		return (NULL);
+	f = container_of(n, struct memory_fact, by_name);
+	if (f->until > clock_ms())
+		return (f);
+	memory_fact_free(f);
+	return (NULL);
+}
+
+/* Tell the others. */
+static int
+memory_tell(void *self, const char *name, const char *value, int keep)
+{
+	struct memory		*m = self;
+	struct memory_fact	*f = memory_fact(m, name);
+	size_t			 ns = strlen(m->site->ns), len = strlen(name);
+
+	if (f != NULL && keep && strcmp(f->value, value) != 0)
+		return (0);
+	if (f != NULL)
+		memory_fact_free(f);
+	if ((f = calloc(1, sizeof(*f) + ns + len + 2)) == NULL)
+		return (-1);
+	memcpy(f->name, m->site->ns, ns);
+	f->name[ns] = ':';
+	memcpy(f->name + ns + 1, name, len);
+	f->until = clock_ms() + MEMORY_FACT_MS;
+	if ((f->value = strdup(value)) != NULL && map_insert(&facts,
+	    &f->by_name, f->name, ns + 1 + len) == 0)
+		return (0);
+	free(f->value);
+	free(f);
+	return (-1);
+}
+
+/* What was told? */
+static int
+memory_ask(void *self, const char *name, forest_read_cb *cb, void *arg)
+{
+	struct memory_fact	*f = memory_fact(self, name);
+
+	cb(f == NULL ? NULL : f->value, arg);
+	return (0);
+}
+
 const struct forest_adapter forest_memory = {
 	.name = "memory",
 	.join = memory_join, .leave = memory_leave,
 	.lookup = { memory_add, memory_read, memory_remove },
 	.channels = { memory_push, memory_pull },
+	.facts = { memory_tell, memory_ask },
 };

@@ -1,5 +1,6 @@
 /* Servers that find each other by a table and notifications of a PostgreSQL. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,9 @@
 #define POSTGRES_BYTES_MAX	(32 << 20)	/* of them */
 #define POSTGRES_HEARD_MAX	1000	/* messages that wait for one in a table */
 #define POSTGRES_ARGS		3
+#define POSTGRES_OLD		"interval '120 seconds'"
+#define POSTGRES_FLUSH_MS	2000
+#define POSTGRES_BEAT_MS	40000	/* a third of that */
 #define POSTGRES_WHY		256
 
 struct postgres {
@@ -35,6 +39,7 @@ struct postgres {
 	struct list	 asks;		/* struct postgres_ask, the first is asked */
 	size_t		 nasks, bytes;
 	uint64_t	 asked;		/* clock_ms of the first; 0: it is not */
+	uint64_t	 alive;		/* when it was said that we are */
 	PGresult	*answer;	/* as far as it has come, or NULL */
 	struct list	 heard;		/* struct postgres_heard, in order */
 	size_t		 nheard;
@@ -106,7 +111,7 @@ postgres_ask(struct postgres *p, postgres_cb *done, const char *sql, int nargs,
 	a->done = done;
 	a->nargs = nargs;
 	if (asprintf(&a->sql, sql, p->site->ns, p->site->ns, p->site->ns,
-	    p->site->ns) == -1)
+	    p->site->ns, p->site->ns, p->site->ns) == -1)
 		a->sql = NULL;
 	for (int i = 0; i < nargs; i++)
 		bad |= (a->args[i] = strdup(args[i])) == NULL;
@@ -234,6 +239,17 @@ postgres_notified(struct postgres *p, const char *text)
 
 /* ---- the connection ---- */
 
+/* Is the address one?  What libpq says of one that is none repeats it, and with it a
+ * password. */
+static int
+postgres_understands(const struct postgres *p)
+{
+	PQconninfoOption	*options = PQconninfoParse(p->site->where, NULL);
+
+	PQconninfoFree(options);
+	return (options != NULL);
+}
+
 /* In another thread, for it looks up names, and waits. */
 static void
 postgres_dial(void *arg)
@@ -248,9 +264,29 @@ postgres_dial(void *arg)
 	p->conn = PQconnectdbParams(keys, values, 1);
 	if (p->conn == NULL || PQstatus(p->conn) == CONNECTION_OK)
 		return;
-	snprintf(p->why, sizeof(p->why), "%s", PQerrorMessage(p->conn));
+	snprintf(p->why, sizeof(p->why), "%s", postgres_understands(p) ?
+	    PQerrorMessage(p->conn) : "libpq does not understand the address");
 	PQfinish(p->conn);
 	p->conn = NULL;
+}
+
+/*
+ * This server lives; and what those left who live no more is removed, by whoever is first.
+ * Servers that are not ours say nothing of that kind, and their entries stay.
+ */
+static void
+postgres_say_alive(struct postgres *p)
+{
+	p->alive = clock_ms();
+	postgres_ask(p, NULL, "INSERT INTO \"%s_servers\" (server_id) VALUES ($1) "
+	    "ON CONFLICT (server_id) DO UPDATE SET updated_at = now()", 1,
+	    (const char *const[]){ p->site->server_id });
+	postgres_ask(p, NULL, "WITH dead AS (DELETE FROM \"%s_servers\" WHERE "
+	    "updated_at < now() - " POSTGRES_OLD " RETURNING server_id) DELETE "
+	    "FROM \"%s_clients\" c USING dead WHERE c.server_id = "
+	    "dead.server_id", 0, NULL);
+	postgres_ask(p, NULL, "DELETE FROM \"%s_facts\" WHERE updated_at < now() "
+	    "- " POSTGRES_OLD, 0, NULL);
 }
 
 /* The tables are there, and we listen. */
@@ -262,8 +298,9 @@ postgres_ready_cb(struct postgres *p, struct postgres_ask *a, PGresult *res)
 		return;			/* postgres_read() loses it */
 	/* What this server has left when it died. */
 	postgres_ask(p, NULL, "DELETE FROM \"%s_clients\" WHERE server_id = $1 "
-	    "AND updated_at < now() - interval '120 seconds'", 1,
+	    "AND updated_at < now() - " POSTGRES_OLD, 1,
 	    (const char *const[]){ p->site->server_id });
+	postgres_say_alive(p);
 	p->up = 1;
 	p->complained = 0;
 	backoff_reset(&p->backoff);
@@ -377,7 +414,12 @@ postgres_dialled(int err, void *arg)
 	    "DEFAULT now());"
 	    "CREATE TABLE IF NOT EXISTS \"%s_messages\" (id bigserial PRIMARY "
 	    "KEY, message text NOT NULL, created_at timestamptz NOT NULL "
-	    "DEFAULT now()); COMMIT; LISTEN \"%s_events\"", -1, NULL) == NULL) {
+	    "DEFAULT now());"
+	    "CREATE TABLE IF NOT EXISTS \"%s_servers\" (server_id text PRIMARY "
+	    "KEY, updated_at timestamptz NOT NULL DEFAULT now());"
+	    "CREATE TABLE IF NOT EXISTS \"%s_facts\" (name text PRIMARY KEY, "
+	    "value text NOT NULL, updated_at timestamptz NOT NULL DEFAULT "
+	    "now()); COMMIT; LISTEN \"%s_events\"", -1, NULL) == NULL) {
 		postgres_lose(p, strerror(errno));
 		return;
 	}
@@ -435,7 +477,7 @@ postgres_lose(struct postgres *p, const char *why)
 		    postgres_dial_cb, p);
 }
 
-/* Does the server answer? */
+/* Does the server answer, and does it know that we are there? */
 static void
 postgres_beat_cb(void *arg)
 {
@@ -444,9 +486,31 @@ postgres_beat_cb(void *arg)
 	if (p->conn != NULL && p->asked != 0 &&
 	    clock_ms() - p->asked > POSTGRES_STALLED_MS)
 		postgres_lose(p, "stalled");
+	else if (p->up && clock_ms() - p->alive >= POSTGRES_BEAT_MS) {
+		postgres_say_alive(p);
+		postgres_next(p);
+	}
 }
 
 /* ---- the adapter ---- */
+
+/* Ask what is queued, and wait for it: among it are the last entries that go. */
+static void
+postgres_flush(struct postgres *p)
+{
+	uint64_t	 end = clock_ms() + POSTGRES_FLUSH_MS;
+	struct pollfd	 pfd;
+
+	while (p->up && !list_empty(&p->asks) && clock_ms() < end) {
+		postgres_next(p);
+		if (p->conn == NULL)
+			return;
+		pfd.fd = PQsocket(p->conn);
+		pfd.events = POLLIN;
+		if (poll(&pfd, 1, 100) == 1)
+			postgres_ready(pfd.fd, KENNEL_READ, p);
+	}
+}
 
 /* The end. */
 static void
@@ -454,6 +518,7 @@ postgres_leave(void *self)
 {
 	struct postgres	*p = self;
 
+	postgres_flush(p);
 	kennel_timer_free(p->dial);
 	kennel_timer_free(p->beat);
 	postgres_drop(p);
@@ -520,8 +585,11 @@ postgres_lookup(void *self, const char *client, forest_read_cb *cb, void *arg)
 {
 	struct postgres_ask	*a;
 
-	if (postgres_do(self, "SELECT server_id FROM \"%s_clients\" WHERE "
-	    "client_id = $1", 1, (const char *const[]){ client }, &a) == -1)
+	/* One that has died has no client, whether its entries are gone or not. */
+	if (postgres_do(self, "SELECT c.server_id FROM \"%s_clients\" c LEFT JOIN "
+	    "\"%s_servers\" s USING (server_id) WHERE c.client_id = $1 AND "
+	    "(s.updated_at IS NULL OR s.updated_at > now() - " POSTGRES_OLD ")",
+	    1, (const char *const[]){ client }, &a) == -1)
 		return (-1);
 	a->read = cb;
 	a->arg = arg;
@@ -535,6 +603,34 @@ postgres_remove(void *self, const char *client, const char *server)
 	return (postgres_do(self, "DELETE FROM \"%s_clients\" WHERE client_id = "
 	    "$1 AND server_id = $2", 2,
 	    (const char *const[]){ client, server }, NULL));
+}
+
+/* Tell the others. */
+static int
+postgres_tell(void *self, const char *name, const char *value, int keep)
+{
+	return (postgres_do(self, keep ? "INSERT INTO \"%s_facts\" AS f (name, "
+	    "value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = "
+	    "EXCLUDED.value, updated_at = now() WHERE f.value = EXCLUDED.value "
+	    "OR f.updated_at < now() - " POSTGRES_OLD :
+	    "INSERT INTO \"%s_facts\" (name, value) VALUES ($1, $2) ON CONFLICT "
+	    "(name) DO UPDATE SET value = EXCLUDED.value, updated_at = now()", 2,
+	    (const char *const[]){ name, value }, NULL));
+}
+
+/* What was told? */
+static int
+postgres_ask_fact(void *self, const char *name, forest_read_cb *cb, void *arg)
+{
+	struct postgres_ask	*a;
+
+	if (postgres_do(self, "SELECT value FROM \"%s_facts\" WHERE name = $1 AND "
+	    "updated_at > now() - " POSTGRES_OLD, 1,
+	    (const char *const[]){ name }, &a) == -1)
+		return (-1);
+	a->read = cb;
+	a->arg = arg;
+	return (0);
 }
 
 /* Notify; what is too long for that goes into a table, and that is said. */
@@ -586,4 +682,5 @@ const struct forest_adapter forest_postgres = {
 	.join = postgres_join, .leave = postgres_leave,
 	.lookup = { postgres_add, postgres_lookup, postgres_remove },
 	.channels = { postgres_push, postgres_pull },
+	.facts = { postgres_tell, postgres_ask_fact },
 };

@@ -17,6 +17,11 @@
 #define ADAPTER_REMOVE	"if redis.call('GET',KEYS[1])==ARGV[1] then "		\
 			"return redis.call('DEL',KEYS[1]) end return 0"
 
+/* A fact stays if it holds another value. */
+#define ADAPTER_KEEP	"local v=redis.call('GET',KEYS[1]) "			\
+			"if v and v~=ARGV[1] then return 0 end "		\
+			"return redis.call('SET',KEYS[1],ARGV[1],'EX',ARGV[2])"
+
 struct adapter {
 	struct redis	*redis;
 	const struct forest_site *site;
@@ -122,16 +127,14 @@ adapter_answer_cb(const struct redis_value *v, int err, void *arg)
 	free(ask);
 }
 
-/* Whose is that client? */
+/* What is in that key? */
 static int
-adapter_read(void *self, const char *client, forest_read_cb *cb, void *arg)
+adapter_get(struct adapter *a, const char *key, forest_read_cb *cb, void *arg)
 {
-	struct adapter		*a = self;
 	struct adapter_ask	*ask = calloc(1, sizeof(*ask));
-	char			*key = adapter_name(a, "client", client);
 	int			 rv = -1;
 
-	if (ask != NULL && key != NULL) {
+	if (ask != NULL) {
 		ask->read = cb;
 		ask->arg = arg;
 		rv = redis_do(a->redis, ADAPTER_DEADLINE_MS, adapter_answer_cb,
@@ -139,6 +142,17 @@ adapter_read(void *self, const char *client, forest_read_cb *cb, void *arg)
 	}
 	if (rv == -1)
 		free(ask);
+	return (rv);
+}
+
+/* Whose is that client? */
+static int
+adapter_read(void *self, const char *client, forest_read_cb *cb, void *arg)
+{
+	struct adapter	*a = self;
+	char		*key = adapter_name(a, "client", client);
+	int		 rv = key == NULL ? -1 : adapter_get(a, key, cb, arg);
+
 	free(key);
 	return (rv);
 }
@@ -154,6 +168,45 @@ adapter_remove(void *self, const char *client, const char *server)
 	if (key != NULL)
 		rv = redis_do(a->redis, ADAPTER_DEADLINE_MS, NULL, NULL, "EVAL",
 		    ADAPTER_REMOVE, "1", key, server, NULL);
+	free(key);
+	return (rv);
+}
+
+/* A fact's name, malloc'd: NULL without memory. */
+static char *
+adapter_fact(const struct adapter *a, const char *name)
+{
+	char	*key;
+
+	return (asprintf(&key, "%s:%s", a->site->ns, name) == -1 ? NULL : key);
+}
+
+/* Tell the others. */
+static int
+adapter_tell(void *self, const char *name, const char *value, int keep)
+{
+	struct adapter	*a = self;
+	char		*key = adapter_fact(a, name);
+	int		 rv = -1;
+
+	if (key != NULL && keep)
+		rv = redis_do(a->redis, ADAPTER_DEADLINE_MS, NULL, NULL, "EVAL",
+		    ADAPTER_KEEP, "1", key, value, ADAPTER_TTL, NULL);
+	else if (key != NULL)
+		rv = redis_do(a->redis, ADAPTER_DEADLINE_MS, NULL, NULL, "SET",
+		    key, value, "EX", ADAPTER_TTL, NULL);
+	free(key);
+	return (rv);
+}
+
+/* What was told? */
+static int
+adapter_ask_fact(void *self, const char *name, forest_read_cb *cb, void *arg)
+{
+	struct adapter	*a = self;
+	char		*key = adapter_fact(a, name);
+	int		 rv = key == NULL ? -1 : adapter_get(a, key, cb, arg);
+
 	free(key);
 	return (rv);
 }
@@ -235,4 +288,5 @@ const struct forest_adapter forest_redis = {
 	.join = adapter_join, .leave = adapter_leave,
 	.lookup = { adapter_add, adapter_read, adapter_remove },
 	.channels = { adapter_push, adapter_pull },
+	.facts = { adapter_tell, adapter_ask_fact },
 };

@@ -105,12 +105,31 @@ group_said(void *arg, const struct gossip *m, struct payload *p)
 		shelf_tell(r->shelf, r->id, m->said, m->head, m->payload);
 }
 
+/* Has everybody been met who was there before? */
+static int
+group_is_met(const struct replica *r)
+{
+	return (neighbours_are_met(r->neighbours) &&
+	    meeting_is_over(r->meeting));
+}
+
+/* neighbours_ops: nobody is waited for any more, here or on other nodes. */
+static void
+group_all_met(void *arg)
+{
+	struct replica	*r = arg;
+
+	if (r->authority != NULL && group_is_met(r))
+		authority_acquainted(r->authority);
+	group_try_ready(r);
+}
+
 static const struct neighbours_ops group_neighbours_ops = {
 	.met = group_met,
 	.parted = group_parted,
 	.mourned = group_mourned,
 	.doubted = group_doubted,
-	.all_met = group_try_ready,
+	.all_met = group_all_met,
 	.missed = group_missed,
 	.joins = group_joins,
 	.late = group_late,
@@ -177,6 +196,13 @@ group_reaches(void *arg, uint64_t neighbour)
 	return (l != NULL && link_is_up(l));
 }
 
+/* authority_ops: do we know all who were here before us? */
+static int
+group_acquainted(void *arg)
+{
+	return (group_is_met(arg));
+}
+
 static const struct authority_ops group_authority_ops = {
 	.tell = group_tell,
 	.ready = group_try_ready,
@@ -185,6 +211,7 @@ static const struct authority_ops group_authority_ops = {
 	.has = group_has,
 	.far = group_far,
 	.reaches = group_reaches,
+	.acquainted = group_acquainted,
 };
 
 /* ---- life ---- */
@@ -313,8 +340,7 @@ group_try_ready(void *arg)
 	struct replica_waiter	*w;
 
 	if (r->ready || r->begin.queued || (r->authority != NULL &&
-	    !authority_ready(r->authority)) ||
-	    !neighbours_are_met(r->neighbours) || !meeting_is_over(r->meeting))
+	    !authority_ready(r->authority)) || !group_is_met(r))
 		return;
 	r->ready = 1;
 	neighbours_set_ready(r->neighbours);

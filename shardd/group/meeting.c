@@ -282,7 +282,7 @@ int
 meeting_is_over(const struct meeting *t)
 {
 	/* Redis is away: nobody of another node can be met. */
-	return (t == NULL || t->met || !bus_up(t->all->bus));
+	return (t == NULL || t->met || bus_away(t->all->bus));
 }
 
 struct neighbours *

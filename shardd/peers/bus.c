@@ -18,6 +18,7 @@
 #include "shardd/peers/press.h"
 
 #define BUS_TICK_MS	100
+#define BUS_COMING_MS	1000	/* for Redis, of a shard that has just begun */
 #define BUS_QUEUED	(64 << 20)	/* bytes on their way to Redis */
 
 struct bus_room {
@@ -50,6 +51,8 @@ struct bus {
 	struct redis	*redis;
 	int		 db;
 	int		 ended;
+	uint64_t	 coming;	/* clock_ms since when Redis was never there; 0: it was,
+					   or is away */
 	char		*channel;	/* our own */
 	struct map	 nodes;		/* struct bus_node */
 	struct press	 press;
@@ -153,6 +156,11 @@ bus_tick_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (redis_up(b->redis))
 		encounters_tick(&b->met);
+	else if (b->coming != 0 && !b->ended &&
+	    clock_ms() - b->coming >= BUS_COMING_MS) {
+		b->coming = 0;
+		b->ops->up(b->arg, 0);
+	}
 }
 
 /* Redis came, or went with all that was on its way: all meet afresh. */
@@ -164,6 +172,7 @@ bus_state_cb(int up, void *arg)
 	if (b->ended)
 		return;
 	b->press.stuck = 0;
+	b->coming = 0;
 	if (!up)
 		encounters_end(&b->met);
 	log_info("bus redis=%s", up ? "up" : "away");
@@ -359,6 +368,7 @@ bus_new(struct links *ls, const struct bus_self *self,
 	b->self = *self;
 	b->ops = ops;
 	b->arg = arg;
+	b->coming = clock_ms();
 	b->met = (struct encounters){ &b->press, ls, { NULL, NULL },
 	    /* Rises over this shard's life, and no two of its incarnations meet. */
 	    clock_ns(), ops->quiet, arg };
@@ -423,6 +433,12 @@ int
 bus_up(const struct bus *b)
 {
 	return (redis_up(b->redis));
+}
+
+int
+bus_away(const struct bus *b)
+{
+	return (!redis_up(b->redis) && b->coming == 0);
 }
 
 struct redis *

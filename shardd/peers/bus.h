@@ -50,6 +50,8 @@ struct bus *bus_new(struct links *ls, const struct bus_self *self,
 void	 bus_end(struct bus *b);
 void	 bus_free(struct bus *b);	/* after links_free() */
 int	 bus_up(const struct bus *b);
+/* Is it not, though it was or had time to be? */
+int	 bus_away(const struct bus *b);
 /* Its connection, for commands that are to be in order with what it says. */
 struct redis *bus_redis(struct bus *b);
 /* The peer of that address; node NULL: of our own node.  0, or -1 with errno EINVAL,

@@ -187,6 +187,13 @@ authority_named(struct authority *a, uint64_t term, uint64_t head)
 }
 
 void
+authority_acquainted(struct authority *a)
+{
+	if (a->desk->us != NULL && !a->synced)
+		candidacy_acquainted(a);
+}
+
+void
 authority_met(struct authority *a, uint64_t neighbour)
 {
 	if (a->office != OFFICE_NONE && office_member(a, neighbour) == NULL)

@@ -91,6 +91,8 @@ uint64_t authority_steps(const struct authority *a);
 int	 authority_settled(const struct authority *a, uint64_t number);
 /* Does this replica decide?  Its term. */
 int	 authority_reigns(const struct authority *a, uint64_t *term);
+/* All who were in the group before us are known. */
+void	 authority_acquainted(struct authority *a);
 /* One more neighbour, one less, a message from one. */
 void	 authority_met(struct authority *a, uint64_t neighbour);
 void	 authority_parted(struct authority *a, uint64_t neighbour);

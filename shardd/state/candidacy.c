@@ -36,6 +36,13 @@ candidacy_is_ours(const struct authority *a)
 	return (a->nominee == a->of.id);
 }
 
+/* May we claim?  A newcomer first knows all who may have the state. */
+static int
+candidacy_may(const struct authority *a)
+{
+	return (a->synced || a->ops->acquainted(a->arg));
+}
+
 /* Claim in so many ms. */
 static void
 candidacy_soon(struct authority *a, uint64_t ms)
@@ -56,7 +63,18 @@ candidacy_named(struct authority *a, uint64_t nomination, uint64_t head)
 	/* Another node's is followed; of this node, the gateway's word counts. */
 	if (a->head != 0 && a->ops->far(a->arg, a->head))
 		return;
-	candidacy_claim(a);
+	if (candidacy_may(a))
+		candidacy_claim(a);
+	else
+		office_restless(a);
+}
+
+void
+candidacy_acquainted(struct authority *a)
+{
+	if (candidacy_is_ours(a) && a->office == OFFICE_NONE && a->head == 0 &&
+	    a->call == NULL && candidacy_may(a))
+		candidacy_claim(a);
 }
 
 void
@@ -214,7 +232,7 @@ candidacy_tick(struct authority *a)
 	if (lost && a->cut_off != 0 && now - a->cut_off >= (a->synced ?
 	    CANDIDACY_ALONE_MS : AUTHORITY_WAIT_MS))
 		candidacy_go_alone(a);
-	else if (a->head == 0 && now >= a->claim_at)
+	else if (a->head == 0 && now >= a->claim_at && candidacy_may(a))
 		candidacy_claim(a);
 	return (lost);
 }

@@ -18,6 +18,9 @@ struct authority;
 /* The gateway says: replica head is its node's candidate, as of that nomination. */
 void	 candidacy_named(struct authority *a, uint64_t nomination,
 	    uint64_t head);
+/* We know all who were in the group before us: only now may one without a state claim,
+ * for what is in no Redis is theirs. */
+void	 candidacy_acquainted(struct authority *a);
 /* That replica, perhaps the head, has ended. */
 void	 candidacy_vacant(struct authority *a, uint64_t replica);
 /* We are in office, and Redis says that we are not, or was away: claim again. */

@@ -52,6 +52,8 @@ struct authority_ops {
 	int	(*far)(void *arg, uint64_t neighbour);
 	/* Is it one with whom we can speak now? */
 	int	(*reaches)(void *arg, uint64_t neighbour);
+	/* Do we know all who were in the group before us? */
+	int	(*acquainted)(void *arg);
 };
 
 #endif

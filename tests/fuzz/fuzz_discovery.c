@@ -7,13 +7,14 @@
 
 #include "shardd/events/discovery.h"
 #include "shardd/events/network.h"
+#include "shardd/events/parcel.h"
 
 int	 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const enum fasttcp_type types[] = {
 	FASTTCP_NEW_LINK, FASTTCP_DEL_LINK, FASTTCP_JOIN_ROOM,
 	FASTTCP_LEAVE_ROOM, FASTTCP_TO_SOCKET, FASTTCP_TO_ROOM,
-	FASTTCP_BROADCAST,
+	FASTTCP_BROADCAST, FASTTCP_PARCEL,
 };
 
 static void
@@ -62,6 +63,29 @@ letter(const struct fasttcp_frame *f)
 	buf_clear(&text);
 }
 
+/* The same between kennels. */
+static void
+parcel(struct fasttcp_frame *f)
+{
+	struct fasttcp_frame	 again;
+	struct letter		 a, b;
+	struct buf		 bytes = { 0 };
+	unsigned		 hops, more;
+
+	f->data_type = FASTTCP_BINARY;
+	again = *f;
+	if (parcel_read(&a, &hops, f) == 0) {
+		parcel_write(&bytes, &a, hops);
+		again.data = slice_of(bytes.data, bytes.len);
+		if (bytes.failed || parcel_read(&b, &more, &again) == -1 ||
+		    more != hops || a.data_type != b.data_type ||
+		    !slice_eq(a.event, b.event) || !slice_eq(a.data, b.data) ||
+		    !slice_eq(a.names, b.names))
+			abort();
+	}
+	buf_clear(&bytes);
+}
+
 /* The same of a link or a room. */
 static void
 discovery(const struct fasttcp_frame *f)
@@ -76,7 +100,7 @@ discovery(const struct fasttcp_frame *f)
 		if (text.failed || discovery_read(&b, &again) == -1 ||
 		    !slice_eq(a.source, b.source) ||
 		    !slice_eq(a.link, b.link) || !slice_eq(a.host, b.host) ||
-		    !slice_eq(a.room, b.room))
+		    !slice_eq(a.room, b.room) || a.kennel != b.kennel)
 			abort();
 	}
 	discovery_clear(&a);
@@ -96,7 +120,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f.type = types[data[0] % nitems(types)];
 	f.cells = slice_of(data + 2, data[1]);
 	f.data = slice_of(data + 2 + data[1], size - 2 - data[1]);
-	if (f.type >= FASTTCP_NEW_LINK)
+	if (f.type == FASTTCP_PARCEL)
+		parcel(&f);
+	else if (f.type >= FASTTCP_NEW_LINK)
 		discovery(&f);
 	else
 		letter(&f);

@@ -1,10 +1,14 @@
 """Enough of Redis' protocol to look and to kill, and a Redis of one's own."""
+import collections
+import queue
 import selectors
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
+import time
 
 from kit import wait
 
@@ -147,6 +151,87 @@ class Deaf(Cut):
             loop.unregister(s)
         else:
             super().relay(loop, s, is_client)
+
+
+class Relay:
+    """
+    Stands before a Redis, at path.  What the server says on a connection waits for
+    late(which it is of its process, from 1) seconds.
+    """
+
+    def __init__(self, target, path, late):
+        self.target, self.late = target, late
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(100)
+        self.sockets = [self.listener]
+        self.made = collections.Counter()       # connections, by pid
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self.target)
+            except OSError:
+                return
+            self.sockets += [client, server]
+            pid, = struct.unpack("i8x", client.getsockopt(
+                socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            self.made[pid] += 1
+            threading.Thread(target=self.carry, daemon=True, args=(
+                client, server, self.made[pid])).start()
+
+    def carry(self, client, server, which):
+        threading.Thread(target=self.answer, daemon=True, args=(
+            server, client, self.late(which))).start()
+        try:
+            self.pump(client, server)
+        except OSError:
+            pass
+
+    def answer(self, server, client, late):
+        due = queue.Queue()
+        threading.Thread(target=self.hear, args=(server, due),
+                         daemon=True).start()
+        try:
+            while True:
+                at, data = due.get()
+                time.sleep(max(0, at + late - time.monotonic()))
+                if not data:
+                    client.shutdown(socket.SHUT_RDWR)
+                    return
+                client.sendall(data)
+        except OSError:
+            pass
+
+    @staticmethod
+    def hear(server, due):
+        data = True
+        while data:
+            try:
+                data = server.recv(1 << 16)
+            except OSError:
+                data = b""
+            due.put((time.monotonic(), data))
+
+    @staticmethod
+    def pump(source, sink):
+        while True:
+            data = source.recv(1 << 16)
+            if not data:
+                sink.shutdown(socket.SHUT_RDWR)
+                return
+            sink.sendall(data)
+
+    def close(self):
+        for s in self.sockets:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            s.close()
 
 
 class Server:

@@ -1,13 +1,16 @@
 """Fixtures, a deadline for every test, and the logs of those that fail."""
 import faulthandler
 import signal
+import types
 
 import pytest
 from kit import kennel as kits
+from kit import nodes
 from kit import pact as pacts
 from kit import redis, wait
 
 DEADLINE = 90
+no_params = types.SimpleNamespace(params={})
 
 
 @pytest.fixture
@@ -52,6 +55,14 @@ def finish(started):
     assert errors == []
 
 
+def pytest_collection_modifyitems(config, items):
+    """Tests of one_node are not run with clients on two."""
+    out = [i for i in items if i.get_closest_marker("one_node") and
+           "nodes" in getattr(i, "callspec", no_params).params.values()]
+    config.hook.pytest_deselected(items=out)
+    items[:] = [i for i in items if i not in out]
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
     def late(*_):
@@ -82,25 +93,47 @@ MODES = {
 }
 
 
-@pytest.fixture(scope="module", params=MODES)
+@pytest.fixture(scope="module", params=[*MODES, "nodes"])
 def lobby(request, start_shared):
-    """One kennel with the default rooms, two to a replica."""
+    """One kennel with the default rooms, two to a replica; or two nodes."""
+    if request.param == "nodes":
+        return nodes.Nodes(start_shared, nodes.shared(request), shards=2, max_shards=4)
     return start_shared(shards=4, max_shards=6, **MODES[request.param])
 
 
-# Pact's rooms in one process, each socket in another one, and without Redis.
+# Pact's rooms in one process, each socket in another one, without Redis, and on
+# two nodes, each socket in another process.
 ROOMS = {
     "one": dict(),
     "many": dict(shards=6, max_shards=8, limit=1),
     "none": dict(shards=3, max_shards=8, limit=1, redis="none"),
+    "nodes": dict(shards=2, max_shards=6, limit=1),
 }
 
 
 @pytest.fixture(scope="module", params=ROOMS)
 def pact(request, start_shared):
     """One kennel with Pact's rooms; its tests keep to rooms of their own."""
-    return start_shared(env={"KENNEL_SIGNING_KEY": pacts.KEY},
-                        **ROOMS[request.param])
+    kw = dict(env={"KENNEL_SIGNING_KEY": pacts.KEY}, **ROOMS[request.param])
+    if request.param == "nodes":
+        return nodes.Nodes(start_shared, nodes.shared(request), **kw)
+    return start_shared(**kw)
+
+
+# api-ape in one process, with two clients in each of four, and of two nodes' each.
+APES = {
+    "one": dict(shards=1),
+    "four": dict(shards=4, max_shards=6, limit=2),
+    "nodes": dict(shards=2, max_shards=4, limit=2),
+}
+
+
+@pytest.fixture(scope="module", params=APES)
+def ape(request, start_shared):
+    """One kennel, or two nodes, that serve api-ape."""
+    if request.param == "nodes":
+        return nodes.Nodes(start_shared, nodes.shared(request), **APES["nodes"])
+    return start_shared(**APES[request.param])
 
 
 @pytest.fixture

@@ -15,12 +15,6 @@ from kit.http import Http, get
 from kit.wire import Closed
 from kit.ws import PING, PONG, CONTINUATION, Refused, WebSocket
 
-SHARDS = {"one": dict(shards=1), "four": dict(shards=4, max_shards=6, limit=2)}
-
-
-@pytest.fixture(scope="module", params=SHARDS)
-def ape(request, start_shared):
-    return start_shared(**SHARDS[request.param])
 
 
 @pytest.fixture

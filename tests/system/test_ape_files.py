@@ -10,15 +10,10 @@ from kit import wait
 from kit.ape import ABSENT, Ape, Failed, parse, post, query_id
 from kit.http import Http, request
 
-SHARDS = {"one": dict(shards=1), "four": dict(shards=4, max_shards=6, limit=2)}
 COOKIE = "ZZZZ0123456789ABCDEF"
 OTHER = "0123456789ABCDEFGHJK"
 serial = iter(range(1, 1000))
-
-
-@pytest.fixture(scope="module", params=SHARDS)
-def ape(request, start_shared):
-    return start_shared(**SHARDS[request.param])
+here = pytest.mark.one_node("a file's bytes do not travel between nodes")
 
 
 @pytest.fixture
@@ -63,6 +58,7 @@ def said(a, data, reply=True):
 
 # ---- up ----
 
+@here
 @pytest.mark.parametrize("tag", "AB")
 @pytest.mark.parametrize("size", [0, 1, 5000, 3 << 20])
 def test_upload(ape, full, tag, size):
@@ -74,6 +70,7 @@ def test_upload(ape, full, tag, size):
     assert full.reply(query)["data"] == dict(said(full, data), name="n")
 
 
+@here
 def test_upload_by_header(ape, full):
     """43: the header names the client, or the session."""
     for header in full.id, COOKIE:
@@ -82,6 +79,7 @@ def test_upload_by_header(ape, full):
         assert full.reply(query)["data"]["size"] == 1
 
 
+@here
 def test_body_before_its_call(ape, full):
     """43: it waits for its call."""
     text = full.text("upload", {"file<!A>": "h", "name": "early"})
@@ -93,6 +91,7 @@ def test_body_before_its_call(ape, full):
     c.close()
 
 
+@here
 def test_call_waits_for_all_parts(ape, full):
     """43: also where no key can have a tag."""
     a, b, c = b"aaa", b"bb", b"c"
@@ -111,6 +110,7 @@ def test_call_waits_for_all_parts(ape, full):
         assert (r.status, r.body) == (200, data)
 
 
+@here
 def test_upload_of_data_itself(ape, full):
     query = full.ask("echo", {"__ape_upload__": "root"})
     assert put(ape, f"{query}/root", b"all", cookie=COOKIE).status == 200
@@ -118,6 +118,7 @@ def test_upload_of_data_itself(ape, full):
     assert ask(ape, "GET", m["data<!L><!L>"], cookie=COOKIE).body == b"all"
 
 
+@here
 def test_uploads_that_are_not_for_us(ape, full):
     """43: strangers, 401, 403, https that a proxy tells."""
     query = full.ask("upload", {"file<!A>": "h", "name": "x"})
@@ -153,6 +154,7 @@ def test_https_as_a_proxy_tells(start):
     a.close()
 
 
+@here
 def test_upload_of_a_call_by_post(ape, full):
     from threading import Thread
     text = full.text("upload", {"file<!A>": "h", "name": "p"})
@@ -181,6 +183,7 @@ def pattern(size):
     return bytes((7 * i + 3) % 256 for i in range(size))
 
 
+@here
 @pytest.mark.parametrize("size", [0, 1, 100000])
 def test_download(ape, full, size):
     """44"""
@@ -224,6 +227,7 @@ def announce(a, id):
     assert a.call("message", {"pic<!F>": id})
 
 
+@here
 def test_share(ape, full):
     """45"""
     b, id, data = Ape(ape), fresh(), os.urandom(300000)
@@ -263,6 +267,7 @@ def collect(c, size):
     return out
 
 
+@here
 def test_share_flows_while_it_comes(ape, full):
     """45: who asks early gets everything, as it comes."""
     id = fresh()
@@ -287,6 +292,7 @@ def test_share_flows_while_it_comes(ape, full):
     up.close()
 
 
+@here
 def test_share_that_breaks_off_is_cut(ape, full):
     """45: it does not end well."""
     id = fresh()
@@ -303,6 +309,7 @@ def test_share_that_breaks_off_is_cut(ape, full):
     c.close()
 
 
+@here
 def test_share_before_it_is_announced(ape, full):
     """45"""
     id = fresh()
@@ -326,6 +333,7 @@ def test_share_that_nobody_announces(start):
     assert ask(k, "GET", fresh(), cookie=COOKIE).status == 404
 
 
+@here
 def test_second_use_of_an_id(ape, full):
     """45: afresh for its own session; another's is left alone."""
     b, id = Ape(ape, cookie=OTHER), fresh()
@@ -339,6 +347,24 @@ def test_second_use_of_an_id(ape, full):
     r = ask(ape, "GET", id)
     assert (r.body, r["X-Ape-Complete"]) == (b"second", "1")
     b.close()
+
+
+def test_nodes_of_one_name_on_one_machine(start):
+    """Each has its own files, and all of its shards have them."""
+    both = [start("--node", "same", shards=4, max_shards=6, limit=2)
+            for _ in range(2)]
+    for k in both:
+        crowd = [Ape(k) for _ in range(7)]
+        for c in crowd:
+            id, data = fresh(), os.urandom(1000)
+            announce(c, id)
+            assert put(k, f"_share/{id}", data, cookie=COOKIE).status == 200
+            assert ask(k, "GET", id).body == data
+            other, = [o for o in both if o is not k]
+            assert ask(other, "GET", id, cookie=COOKIE).status == 404
+        for c in crowd:
+            c.close()
+        assert "do not reach other shards" not in k.log()
 
 
 # ---- limits ----

@@ -315,6 +315,22 @@ def test_who_leaves_takes_the_entries_along(store, start):
         wait.until(lambda: r.keys("dell:client:*") == [], 10, "no entries")
 
 
+@pytest.mark.parametrize("drain, clients", [("0", 1), ("0", 40), ("300ms", 40)])
+def test_who_is_stopped_takes_the_entries_along(store, start, drain, clients):
+    """Also those of clients that are cut off in the last moment."""
+    url = f"unix:{store.path}"
+    k = joined(start(redis=url, config=f"[gateway]\ndrain = {drain}\n" + config(
+        "six", "SIX", "gone").replace("[gateway]\n", ""), shards=2))
+    people = [Ape(k) for _ in range(clients)]
+    with redis.Redis(store.path) as r:
+        wait.until(lambda: len(r.keys("gone:client:*")) == clients, 10, "entries")
+        k.process.terminate()
+        k.process.wait(wait.limit(20))
+        assert r.keys("gone:client:*") == []
+    for p in people:
+        p.close()
+
+
 @pytest.mark.parametrize("line, why", [
     ("namespace = a b", "letters, digits"), ("server_id = " + "x" * 50, "1 to 40"),
     ("forest = http://x", "redis://"), ("nonsense = 1", "unknown key")])

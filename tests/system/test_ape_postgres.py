@@ -116,3 +116,48 @@ def test_there_is_no_server(start):
     a.call("message", 1)
     assert gets(b, "message") == {"data": 1}
     a.close(), b.close()
+
+
+def test_what_the_dead_have_left_is_removed(pair, store, start):
+    """By whoever is first; and nobody is reached there meanwhile."""
+    one, two = pair
+    a = Ape(one)
+    store.sql("INSERT INTO wood_servers VALUES "
+              "('DEAD', now() - interval '121 seconds'), "
+              "('LATE', now() + interval '1 hour'); "
+              "INSERT INTO wood_clients VALUES "
+              "('DDDDDDDDDDDDDDDDDDDD', 'DEAD', now()), "
+              "('LLLLLLLLLLLLLLLLLLLL', 'LATE', now()), "
+              # Other software says nothing of being alive.
+              "('PPPPPPPPPPPPPPPPPPPP', 'PEER', now() - interval '1 day')")
+
+    def sent(to):
+        return a.call("sendto", {"to": to * 20, "type": "t", "data": 1})["sent"]
+    assert [sent(c) for c in "DLP"] == [False, True, True]
+    joined(start(config=config("three", "THREE", more=f"forest = {store.url}"),
+                 shards=1), 1)
+    wait.until(lambda: store.sql("SELECT server_id FROM wood_clients WHERE "
+                                 "server_id IN ('DEAD', 'LATE', 'PEER') ORDER "
+                                 "BY 1") == ["LATE", "PEER"], 20, "they go")
+    # Who lives says so, again and again.
+    store.sql("UPDATE wood_servers SET updated_at = now() - interval '100 seconds'")
+    wait.until(lambda: store.sql(
+        "SELECT server_id FROM wood_servers WHERE updated_at > now() - interval "
+        "'90 seconds' ORDER BY 1") == ["ONE", "THREE", "TWO"], 60, "all said so")
+    a.close()
+
+
+@pytest.mark.parametrize("drain, clients", [("0", 1), ("0", 40), ("300ms", 40)])
+def test_who_is_stopped_takes_the_entries_along(store, start, drain, clients):
+    """Also those of clients that are cut off in the last moment."""
+    k = joined(start(config=f"[gateway]\ndrain = {drain}\n" + config(
+        "six", "SIX", "gone", more=f"forest = {store.url}").replace(
+            "[gateway]\n", ""), shards=2))
+    people = [Ape(k) for _ in range(clients)]
+    rows = "SELECT count(*) FROM gone_clients"
+    wait.until(lambda: store.sql(rows) == [str(clients)], 20, "entries")
+    k.process.terminate()
+    k.process.wait(wait.limit(20))
+    assert store.sql(rows) == ["0"]
+    for p in people:
+        p.close()

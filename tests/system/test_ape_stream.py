@@ -9,13 +9,7 @@ from kit import wait
 from kit.ape import Ape, CHROME, ID, Stream, dump, now, parse, post
 from kit.http import Http, get
 
-SHARDS = {"one": dict(shards=1), "four": dict(shards=4, max_shards=6, limit=2)}
 COOKIE = "ZZZZ0123456789ABCDEF"
-
-
-@pytest.fixture(scope="module", params=SHARDS)
-def ape(request, start_shared):
-    return start_shared(**SHARDS[request.param])
 
 
 @pytest.fixture
@@ -148,6 +142,7 @@ def test_gone_when_closed(ape):
     a.close()
 
 
+@pytest.mark.one_node("waits for long, for what one connection does")
 def test_heart_beats_and_stays(ape, stream):
     """41, 42"""
     stream.sock.settimeout(wait.limit(30))

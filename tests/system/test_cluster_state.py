@@ -167,3 +167,22 @@ def test_a_fail_over_loses_nothing_that_was_announced(start):
             c.over.set()
     finally:
         w.remove()
+
+
+def test_a_newcomer_takes_the_state_from_who_has_it(pair):
+    """
+    Who decided has left, and somebody comes to its node at once: what is in no Redis is
+    with the other node, whose people hear of nothing.
+    """
+    a, b = spread(pair, "r", 2)
+    b.subscribe("ephemeralPoll")
+    for n in range(5):
+        b.vote(f"p{n}", "x", "ephemeralPoll")
+        b.until("ephemeralPoll", {"id": f"p{n}", "stats": {"x": 1}})
+        leave(a)
+        a = Pact(pair[0], "r")
+        for i in range(n + 1):
+            assert a.subscribe(f"ephemeralPoll:p{i}") == [
+                {"type": "ephemeralPoll", "data": {"id": f"p{i}", "stats": {"x": 1}}}]
+        assert b.barrier() == []
+    leave(a, b)

@@ -138,8 +138,12 @@ def test_every_call_of_kennel_ape_is_listed():
     named = set(re.findall(r"`(ape_\w+)`", tables))
     assert len(calls) > 40
     assert calls == named
-    assert calls == set(re.findall(r"\bFn (ape_\w+)", read(
-        "deploy", "man", "kennel-ape.3"))) - {"ape_receive"}
+    pages = {p: set(re.findall(r"\bFn (ape_\w+)", read("deploy", "man", p)))
+             for p in ("kennel-ape.3", "kennel-forest.3")}
+    forest = set(re.findall(r"\b(ape_\w+)\(", read("shardd",
+                                                   "kennel-forest.h")))
+    assert pages["kennel-ape.3"] == (calls - forest) | {"ape_receive"}
+    assert pages["kennel-forest.3"] == forest
 
 
 def test_every_dependency_is_explained():

@@ -3,6 +3,7 @@ import os
 import struct
 
 import pytest
+from kit import nodes
 from kit.fasttcp import (ACK, BINARY, BOOLEAN, BROADCAST, CHUNK, CLOSE, DATA,
                          DATA_WITH_ACK, DECIMAL, EMPTY, ERROR, INTEGER, JOIN, LEAVE,
                          LEAVE_ALL, OBJECT, REGISTER, STRING, TO_ROOM, TO_SOCKET,
@@ -11,9 +12,15 @@ from kit.fasttcp import (ACK, BINARY, BOOLEAN, BROADCAST, CHUNK, CLOSE, DATA,
 SEEN = set()
 
 
-@pytest.fixture(scope="module", params=(1, 4))
+@pytest.fixture(scope="module", params=(1, 4, "nodes"))
 def events(request, start_shared):
-    """Where there are four processes, neighbours in the order of arrival are apart."""
+    """
+    Where there are four processes, neighbours in the order of arrival are apart; so
+    they are on two nodes of two.
+    """
+    if request.param == "nodes":
+        return nodes.Turns([Events(s, shards=2, limit=1) for s in nodes.starters(
+            start_shared, nodes.shared(request))])
     return Events(start_shared, shards=request.param,
                   limit=10000 if request.param == 1 else 1)
 

@@ -6,14 +6,18 @@ import threading
 import time
 
 import pytest
-from kit import wait
+from kit import nodes, wait
 from kit.fasttcp import (BINARY, BOOLEAN, CHUNK, CLOSE, DATA, DECIMAL, EMPTY, INTEGER,
                          OBJECT, OPEN, OPEN_BROADCAST, OPEN_TO_ROOM,
                          OPEN_TO_SOCKET, OPEN_WITH_ACK, STRING, Events, frame)
 
 
-@pytest.fixture(scope="module", params=(1, 4))
+@pytest.fixture(scope="module", params=(1, 4, "nodes"))
 def events(request, start_shared):
+    if request.param == "nodes":
+        return nodes.Turns([Events(s, shards=2, limit=1, more="app.stuck = 2s\n")
+                            for s in nodes.starters(start_shared,
+                                                    nodes.shared(request))])
     return Events(start_shared, shards=request.param,
                   limit=10000 if request.param == 1 else 1,
                   more="app.stuck = 2s\n")

@@ -310,6 +310,39 @@ def test_two_kennels(start, tmp_path):
         p.close()
 
 
+KEPT = ((STRING, b"ue\0\xff"), (BINARY, b"\0\xff" * 50000), (BINARY, b""), (INTEGER, b"\1"),
+        (INTEGER, b"\xfb" + b"\xff" * 5), (DECIMAL, b"\0" * 6 + b"\xf0\x7f"),
+        (DECIMAL, b"\0" * 7 + b"\x80"), (OBJECT, b"\x81 no JSON"), (OBJECT, b'{"a":"\\u00e9"}'),
+        (BOOLEAN, b"\1"), (EMPTY, b""))
+
+
+@pytest.mark.parametrize("shards", (1, 2))
+def test_between_kennels_data_stays_as_it_is(start, tmp_path, shards):
+    """9.5: whatever JSON has no word for, by all ways, in both directions."""
+    limit = {1: 100, 2: 2}[shards]
+    far = Host(start, tmp_path / "far", "k2", shards=shards, limit=limit)
+    near = Host(start, tmp_path / "near", "k1", [(far.gate_address,)], shards=shards,
+                limit=limit)
+    with near.client() as a, near.client() as a2, far.client() as b, far.client() as b2:
+        for p in (a, b):
+            p.join("r")
+            p.barrier()
+        for p, q in ((a, b), (b, a)):
+            wait.until(lambda p=p, q=q: (p.room(["r"], "probe"), q.barrier())[1])
+        wait.until(lambda: not any([p.barrier() for p in (a, a2, b, b2)]))
+        for p, q in ((a, b), (b, a)):
+            for data_type, data in KEPT:
+                p.all("e|\0", data, data_type)
+                p.room(["r"], "e|\0", data, data_type)
+                p.to([q.id], "e|\0", data, data_type)
+            for data_type, data in KEPT:
+                for _ in range(3):
+                    f = q.recv()
+                    assert (f.event, f.type, f.data) == (b"e|\0", data_type, data)
+        for p in (a2, b2):
+            assert [f.data for f in p.barrier()] == [data for _, data in KEPT] * 2
+
+
 def test_an_uplink_to_its_own_cluster_is_refused(start, tmp_path):
     k = Host(start, tmp_path / "k", "k1")
     other = Host(start, tmp_path / "o", "k1", [(k.gate_address,)])

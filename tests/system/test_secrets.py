@@ -2,6 +2,7 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -270,3 +271,76 @@ def test_a_directory_that_is_a_link_is_refused(request, what):
         assert p.returncode == 1
         assert "symbolic link" in p.stderr and path in p.stderr
     assert sorted(os.listdir(f"{top}/theirs")) == files
+
+
+# ---- where a forest is ----
+
+FORESTS = {
+    "redis": f"redis://user:{WORD}@127.0.0.1:1/0",
+    "redis query": f"redis://127.0.0.1:1/0?password={WORD}",
+    "postgres": f"postgresql://kennel:{WORD}@127.0.0.1:1/forest",
+    "postgres query": f"postgresql://kennel@127.0.0.1:1/forest?password={WORD}",
+    # What libpq says of these quotes them.
+    "bad bracket": f"postgresql://kennel:{WORD}@[::1/forest",
+    "bad query": f"postgresql://kennel:{WORD}@127.0.0.1/forest?nonsense=1",
+    "bad port": f"postgresql://kennel:{WORD}@127.0.0.1:x/forest",
+    "bad percent": f"postgresql://kennel:{WORD}%zz@127.0.0.1/forest",
+    "bad separator": f"postgresql://127.0.0.1/forest?password={WORD}={WORD}",
+    "a space": f"postgresql://kennel:a {WORD}@127.0.0.1/forest",
+}
+
+
+@pytest.mark.parametrize("name", FORESTS)
+def test_the_password_of_a_forest_is_not_to_be_seen(start, tmp_path, name):
+    """Nor by --check, whether the server answers or not, while it is reloaded."""
+    config = f"[ape]\nnamespace = wood\nforest = {FORESTS[name]}\n"
+    ini = tmp_path / "kennel.ini"
+    ini.write_text(config)
+    p = subprocess.run([kits.GATEWAYD, "--check", "--config", str(ini)],
+                       capture_output=True, text=True, timeout=wait.limit(30))
+    assert WORD not in p.stdout + p.stderr
+    if p.returncode != 0:
+        assert "ape" in p.stderr or "forest" in p.stderr
+        return
+    k = start("--log-level", "debug", config=config, shards=1)
+    if name.startswith(("postgres", "bad", "a ")):
+        k.wait_log("forest postgres away why=")
+    mark = len(k.log())
+    with open(k.config, "a") as f:
+        f.write(f"\n[worker]\nape_server_id = {WORD[:2]}x\n")
+    os.kill(k.pid, signal.SIGHUP)
+    k.wait_log("signal=HUP|config", mark=mark)
+    assert seen(k) == []
+
+
+@pytest.mark.parametrize("value", [
+    f"http://user:{WORD}@host", f"redis://user:{WORD}@host:x",
+    f"redis://user:{WORD}@host/x", f"redis://h?pass={WORD}"])
+def test_nor_where_it_is_wrong(tmp_path, value):
+    ini = tmp_path / "kennel.ini"
+    for text in f"[ape]\nforest = {value}\n", f"[worker]\nape_forest = {value}\n":
+        ini.write_text(text)
+        p = subprocess.run([kits.GATEWAYD, "--check", "--config", str(ini)],
+                           capture_output=True, text=True,
+                           timeout=wait.limit(30))
+        assert p.returncode == 1 and "forest" in p.stderr
+        assert WORD not in p.stdout + p.stderr
+
+
+def test_the_key_of_files_is_not_to_be_seen(start, tmp_path):
+    os.chmod(tmp_path, 0o711)
+    (tmp_path / "key").write_text(f"{WORD} and more than that\n")
+    k = start("--log-level", "debug", "--admin", kits.Ports.take(), shards=1,
+              config=f"[ape]\nkey_file = {tmp_path}/key\n")
+    get(k, "/api/ape/ping")
+    assert seen(k) == []
+    for text, why in (("short\n", "shorter than 16"), (None, "is not a file")):
+        (tmp_path / "key").unlink()
+        if text is not None:
+            (tmp_path / "key").write_text(text)
+        ini = tmp_path / "kennel.ini"
+        ini.write_text(f"[ape]\nkey_file = {tmp_path}/key\n")
+        p = subprocess.run([kits.GATEWAYD, "--check", "--config", str(ini)],
+                           capture_output=True, text=True,
+                           timeout=wait.limit(30))
+        assert p.returncode == 1 and why in p.stderr and "key_file" in p.stderr

@@ -5,6 +5,7 @@
 
 #include "shardd/events/graph.h"
 #include "shardd/events/network.h"
+#include "shardd/events/parcel.h"
 
 #define HOSTS	12
 #define WIRES	64
@@ -29,6 +30,9 @@ struct host {
 	struct network	*w;
 	char		 name[16];
 	size_t		 got, changes;
+	int		 original;	/* no kennel, as far as others hear */
+	size_t		 parcels;	/* that came to it */
+	uint8_t		 type;		/* of the last data */
 	struct buf	 last;		/* "event data" of the last one */
 };
 
@@ -36,6 +40,16 @@ static struct host	 hosts[HOSTS];
 static struct wire	 wires[WIRES];	/* its number is its index and 1 */
 static struct said	*queue, **end = &queue;
 static size_t		 said;
+
+/* The original does not say that it is a kennel. */
+static void
+unmark(char *text, size_t len)
+{
+	char	*mark = memmem(text, len, ",\"kennel\":1", 11);
+
+	if (mark != NULL)
+		memset(mark, ' ', 11);
+}
 
 static void
 sent(void *arg, uint64_t link, const struct fasttcp_frame *f)
@@ -54,6 +68,8 @@ sent(void *arg, uint64_t link, const struct fasttcp_frame *f)
 	s->f = *f;
 	memcpy(s->bytes, f->cells.data, f->cells.len);
 	memcpy(s->bytes + f->cells.len, f->data.data, f->data.len);
+	if (h->original)
+		unmark(s->bytes + f->cells.len, f->data.len);
 	s->f.cells.data = s->bytes;
 	s->f.data.data = s->bytes + f->cells.len;
 	*end = s;
@@ -66,6 +82,7 @@ delivered(void *arg, const struct letter *l)
 	struct host	*h = arg;
 
 	h->got++;
+	h->type = l->data_type;
 	buf_reset(&h->last);
 	buf_addf(&h->last, "%.*s %.*s %.*s", (int)l->event.len, l->event.data,
 	    (int)l->data.len, l->data.data, (int)l->names.len,
@@ -96,6 +113,7 @@ settle(void)
 		if ((queue = s->next) == NULL)
 			end = &queue;
 		w = &wires[s->link - 1];
+		hosts[s->to].parcels += s->f.type == FASTTCP_PARCEL;
 		if (w->a != w->b && (w->a == s->to || w->b == s->to))
 			network_frame(hosts[s->to].w, s->link, &s->f);
 		free(s);
@@ -112,7 +130,8 @@ setup(void)
 		snprintf(hosts[i].name, sizeof(hosts[i].name), "h%d", i);
 		hosts[i].w = network_new(slice_str(hosts[i].name), &ops,
 		    &hosts[i]);
-		hosts[i].got = hosts[i].changes = 0;
+		hosts[i].got = hosts[i].changes = hosts[i].parcels = 0;
+		hosts[i].original = 0;
 	}
 }
 
@@ -222,6 +241,75 @@ START_TEST(messages_reach_each_host_once)
 	settle();
 	say(0, WHOM_ALL, "", "x");
 	ck_assert_uint_eq(got(), 0xe);
+}
+END_TEST
+
+/* Host 0 says bytes to all; what they are elsewhere. */
+static void
+say_bytes(void)
+{
+	const struct letter	 l = { .whom = WHOM_ALL,
+				    .event = slice_str("e"),
+				    .names = slice_str(""),
+				    .data_type = FASTTCP_BINARY,
+				    .data = slice_str("bytes") };
+
+	network_say(hosts[0].w, &l);
+	settle();
+}
+
+START_TEST(kennels_keep_types_and_others_get_json)
+{
+	hosts[2].original = 1;
+	up(0, 0, 1, 1);
+	up(1, 1, 2, 1);
+	up(2, 2, 3, 1);
+	up(3, 1, 4, 1);
+	settle();
+	say_bytes();
+	ck_assert_uint_eq(got(), 0x1e);
+	ck_assert_uint_eq(hosts[1].type, FASTTCP_BINARY);
+	ck_assert_uint_eq(hosts[4].type, FASTTCP_BINARY);
+	ck_assert_uint_eq(hosts[2].type, FASTTCP_OBJECT);
+	ck_assert_uint_eq(hosts[3].type, FASTTCP_OBJECT);	/* over host 2 */
+	ck_assert_uint_eq(hosts[1].parcels, 1);
+	ck_assert_uint_eq(hosts[2].parcels, 0);
+	ck_assert_uint_eq(hosts[3].parcels, 0);
+	ck_assert_uint_eq(hosts[4].parcels, 1);
+	/* A link that comes again begins anew. */
+	hosts[1].original = 1;
+	down(0);
+	settle();
+	up(0, 0, 1, 1);
+	settle();
+	say_bytes();
+	ck_assert_uint_eq(hosts[1].type, FASTTCP_OBJECT);
+	ck_assert_uint_eq(hosts[1].parcels, 1);
+	ck_assert_uint_eq(got(), 0x1e);
+}
+END_TEST
+
+START_TEST(a_parcel_passes_only_so_many_hosts)
+{
+	const struct letter	 l = { .whom = WHOM_ALL,
+				    .event = slice_str("e"),
+				    .names = slice_str(""),
+				    .data_type = FASTTCP_EMPTY };
+	struct fasttcp_frame	 f = { .type = FASTTCP_PARCEL,
+				    .data_type = FASTTCP_BINARY,
+				    .cells = slice_str("h1|h2|h3") };
+	struct buf		 b = { 0 };
+
+	up(0, 0, 1, 1);
+	up(1, 1, 2, 1);
+	up(2, 2, 3, 1);
+	settle();
+	parcel_write(&b, &l, 2);
+	f.data = slice_of(b.data, b.len);
+	network_frame(hosts[1].w, 1, &f);
+	settle();
+	ck_assert_uint_eq(got(), 0x6);	/* host 3 is one too far */
+	buf_clear(&b);
 }
 END_TEST
 
@@ -419,6 +507,8 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_path_costs_each_link_and_1);
 	tcase_add_test(t, messages_reach_each_host_once);
+	tcase_add_test(t, kennels_keep_types_and_others_get_json);
+	tcase_add_test(t, a_parcel_passes_only_so_many_hosts);
 	tcase_add_test(t, rooms_are_known_and_withdrawn);
 	tcase_add_test(t, a_full_mesh_does_not_drown_in_announcements);
 	tcase_add_loop_test(t, whatever_comes_and_goes_all_agree_in_the_end, 0,
