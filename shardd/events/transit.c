@@ -19,13 +19,13 @@
 
 struct record {
 	uint32_t	 dialect, last_id;
-	uint32_t	 id, left, skip;	/* of a frame that has begun */
+	uint32_t	 left, skip;	/* of a chunk that has begun, of no stream */
 	uint32_t	 flags, version;	/* of the program's bytes */
 	struct slice	 rooms;		/* each a length of 4 bytes, and a name */
 };
 
 enum { F_END = PACK_END, F_LATER = PACK_LATER,
-    F_DIALECT = PACK_FIRST, F_LAST_ID, F_ID, F_LEFT, F_SKIP, F_FLAGS, F_VERSION,
+    F_DIALECT = PACK_FIRST, F_LAST_ID, F_LEFT, F_SKIP, F_FLAGS, F_VERSION,
     F_ROOMS };
 
 #define U32(m)	{ PACK_U32, offsetof(struct record, m), UINT32_MAX }
@@ -33,7 +33,6 @@ enum { F_END = PACK_END, F_LATER = PACK_LATER,
 static const struct pack_field fields[] = {
 	[F_DIALECT]	= U32(dialect),
 	[F_LAST_ID]	= U32(last_id),
-	[F_ID]		= U32(id),
 	[F_LEFT]	= U32(left),
 	[F_SKIP]	= U32(skip),
 	[F_FLAGS]	= U32(flags),
@@ -44,7 +43,7 @@ static const struct pack_field fields[] = {
 
 /* A new field stands behind an F_LATER. */
 static const uint8_t row[PACK_ROW] = {
-	F_DIALECT, F_LAST_ID, F_ID, F_LEFT, F_SKIP, F_FLAGS, F_VERSION, F_ROOMS
+	F_DIALECT, F_LAST_ID, F_LEFT, F_SKIP, F_FLAGS, F_VERSION, F_ROOMS
 };
 
 /* ---- going ---- */
@@ -94,8 +93,8 @@ transit_write(const struct events_socket *s, uint32_t flags)
 	const struct events_move_ops	*ops = s->server->events->move;
 	struct record			 r = {
 		.dialect = fasttcp_version(s->in.dialect),
-		.last_id = s->last_id, .id = s->in.id, .left = s->in.left,
-		.skip = s->in.skip, .version = ops == NULL ? 0 : ops->version,
+		.last_id = s->last_id, .left = s->in.left, .skip = s->in.skip,
+		.version = ops == NULL ? 0 : ops->version,
 		.flags = flags | (s->high ? TRANSIT_F_HIGH : 0) |
 		    (s->warned ? TRANSIT_F_WARNED : 0)
 	};
@@ -207,7 +206,6 @@ transit_unpack(struct events_socket *s, const char *data, size_t len, int how)
 		return (-1);
 	s->in.dialect = r.dialect == fasttcp_version(fasttcp_d1) ? fasttcp_d1 :
 	    fasttcp_d2;
-	s->in.id = r.id;
 	s->in.left = r.left;
 	s->in.skip = r.skip;
 	s->last_id = r.last_id;

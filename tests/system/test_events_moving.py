@@ -5,8 +5,8 @@ import pytest
 from kit import wait
 from kit.eventmover import EventCrowd, EventMover
 from kit.fasttcp import (ACK, BINARY, CHUNK, CLOSE, DATA, DATA_WITH_ACK, INTEGER,
-                         OPEN_TO_SOCKET, TO_ROOM, Events)
-from kit.gatejs import Gate, Gates
+                         OPEN_TO_SOCKET, TO_ROOM, Events, frame)
+from kit.gatejs import MOVED, Gate, Gates, frame2
 from kit.rolling import Evening, Rolling, lag, one_sided, roll
 
 
@@ -112,6 +112,9 @@ def test_amid_a_frame_at_any_byte(start, tmp_path, make):
     w = Written()
     w.send(DATA, "nothing", "to it")
     w.send(CHUNK, "", b"of no stream" * 3, BINARY, ident=77)
+    w.write((frame2(CHUNK + MOVED, "", b"and more", BINARY, 77, tail=b"and a tail")
+             if make is Gate else
+             frame(CHUNK, "", b"and more", BINARY, 77, tail=b"and a tail")))
     ident = w.send(DATA_WITH_ACK, "echo", "whole", ident=9)
     people = v.clients(len(w.bytes) + 1)
     for i, c in enumerate(people):
