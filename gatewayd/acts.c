@@ -412,13 +412,19 @@ acts_cluster(const struct acts *a, const struct ctl *act)
 		{ "own",	COUNTER_BUS_OWN },
 		{ "afresh",	COUNTER_BUS_AFRESH },
 		{ "bad",	COUNTER_BUS_BAD },
+		{ "lost",	COUNTER_BUS_LOST },
 	};
-	json_t	*nodes = json_array(), *bus = json_object();
+	json_t		*nodes = json_array(), *bus = json_object();
+	uint64_t	 lag, most = 0;
 
 	(void)act;
-	for (size_t i = 0; i < roster_nslots(a->roster); i++)
+	for (size_t i = 0; i < roster_nslots(a->roster); i++) {
 		ledger_look(a->ledger, (uint32_t)i,
 		    &roster_slot(a->roster, i)->pulse);
+		lag = ledger_gauge(a->ledger, (uint32_t)i, COUNTER_BUS_LAG);
+		most = lag > most ? lag : most;
+	}
+	json_object_set_new(bus, "lag_us", json_integer((json_int_t)most));
 	if (a->rollcall != NULL)
 		rollcall_each(a->rollcall, acts_node_cb, nodes);
 	for (size_t i = 0; i < nitems(counts); i++)

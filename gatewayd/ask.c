@@ -25,6 +25,7 @@ ask_request(struct handoff_ask *ask, const struct http_head *h,
 	ask->route = slice_str(m->label);
 	ask->peer = slice_str(from->peer);
 	ask->limit = m->limit;
+	ask->limit_group = m->route->limit_group;
 	ask->place = m->route->place;
 	ask->flags = flags | (m->uid_made ? CAPSULE_F_UID_MADE : 0) |
 	    (from->trusted ? CAPSULE_F_PROXIED : 0) |
@@ -57,6 +58,7 @@ ask_raw(struct handoff_ask *ask, const struct inlet *in, struct slice peer,
 	ask->route = slice_str(m.label);
 	ask->peer = peer;
 	ask->limit = m.limit;
+	ask->limit_group = m.route->limit_group;
 	ask->place = in->route->place;
 	ask->flags = flags | (m.uid_made ? CAPSULE_F_UID_MADE : 0) |
 	    (flags & CAPSULE_F_TLS ? CAPSULE_F_SECURE : 0);

@@ -15,7 +15,8 @@
 #include "proto/page.h"
 #include "proto/uids.h"
 
-static void	 election_mourn(struct replica *, struct replica *);
+static void	 election_mourn(struct election *, struct replica *,
+		    struct replica *);
 static void	 election_neighbour(struct replica *, struct replica *);
 static int	 election_elect(struct group *);
 static void	 election_name(struct election *, struct group *,
@@ -24,10 +25,13 @@ static void	 election_warn_of(struct group *, struct replica *,
 		    const struct suspect *);
 
 void
-election_init(struct election *e, struct placement *placement)
+election_init(struct election *e, struct placement *placement,
+    int (*shared)(void *), void *arg)
 {
 	e->placement = placement;
 	e->holding = NULL;
+	e->shared = shared;
+	e->arg = arg;
 	postmortem_init(&e->postmortem);
 }
 
@@ -66,7 +70,8 @@ election_replica_ended(struct election *e, struct replica *rep)
 		order_give(e->holding, rep->site->owner, &m);
 	if (rep->site->dead)
 		list_each(l, tmp, &rep->group->replicas)
-			election_mourn(rep, list_entry(l, struct replica, at));
+			election_mourn(e, rep,
+			    list_entry(l, struct replica, at));
 	if (election_elect(rep->group))
 		election_name(e, rep->group, NULL);
 }
@@ -76,18 +81,30 @@ election_replica_ended(struct election *e, struct replica *rep)
  * with the kernel before anybody of these is handed to a shard again.
  */
 static void
-election_mourn(struct replica *dead, struct replica *other)
+election_mourn(struct election *e, struct replica *dead, struct replica *other)
 {
 	struct shard	*s = other->site->owner;
 	struct slice	 left = slice_of(dead->lost.data, dead->lost.len);
+	const struct shard *was = dead->site->owner;
 	struct ctl	 m = { .type = CTL_LOST, .replica = other->id,
-			    .neighbour = dead->id };
+			    .neighbour = dead->id, .slot = was->slot,
+			    .incarnation = was->incarnation };
+	uint32_t	 flags = 0;
 
 	if (!shard_has(s, other->id))
 		return;
+	switch (e->shared(e->arg)) {
+	case 1:
+		flags = CTL_F_AWAIT;
+		left.len = 0;
+		break;
+	case -1:
+		flags = CTL_F_HERE;
+		break;
+	}
 	do {
 		m.text = uids_cut(&left, CTL_TEXT_MAX, CTL_LOST_MAX);
-		m.flags = left.len > 0 ? CTL_F_MORE : 0;
+		m.flags = flags | (left.len > 0 ? CTL_F_MORE : 0);
 		shard_tell(s, &m, NULL);
 	} while (left.len > 0);
 	control_flush(s->control);

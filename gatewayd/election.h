@@ -18,9 +18,14 @@ struct election {		/* of all groups of this node */
 	struct placement *placement;
 	struct postmortem postmortem;
 	struct list	*holding;	/* where orders wait (order.h), or NULL */
+	/* Who else is there: who was lost is found over all nodes, in Redis.  1; 0, no
+	 * other node can be; -1, Redis is away. */
+	int		(*shared)(void *arg);
+	void		*arg;
 };
 
-void	 election_init(struct election *e, struct placement *placement);
+void	 election_init(struct election *e, struct placement *placement,
+	    int (*shared)(void *arg), void *arg);
 void	 election_clear(struct election *e);
 /* Placement's news: REPLICA and NEIGHBOURs, FAREWELLs and DISMISS go out. */
 void	 election_replica_made(struct election *e, struct replica *rep);

@@ -23,6 +23,7 @@
 #include "gatewayd/configuration.h"
 #include "gatewayd/covers.h"
 #include "gatewayd/door.h"
+#include "gatewayd/elsewhere.h"
 #include "gatewayd/forget.h"
 #include "gatewayd/gateway.h"
 #include "gatewayd/handoff.h"
@@ -34,6 +35,7 @@
 #include "gatewayd/parts.h"
 #include "gatewayd/paths.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/quota.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/report.h"
@@ -56,16 +58,14 @@ static void	 gateway_shards(void *);
 static void	 gateway_ready(void *);
 static void	 gateway_replica_made(struct replica *, void *);
 static void	 gateway_replica_ended(struct replica *, void *);
+static void	 gateway_place_left(const struct group *, void *);
+static void	 gateway_counted(struct quota_wait *, void *);
 static int	 gateway_keeps(const struct group *, void *);
 static void	 gateway_resolved(void *);
 static void	 gateway_shard_ready(struct shard *, void *);
 static void	 gateway_shard_dead(struct shard *, void *);
 static void	 gateway_shard_buried(const char *, void *);
 static void	 gateway_room(void *);
-static size_t	 gateway_living(struct rollcall_shard *, size_t, void *);
-static void	 gateway_load(size_t *, size_t *, void *);
-static void	 gateway_dead_elsewhere(const char *,
-		    const struct rollcall_shard *, void *);
 static void	 gateway_adopted(struct shard *, uint64_t, void *);
 static void	 gateway_not_adopted(struct shard *, uint64_t, struct slice,
 		    int, void *);
@@ -90,6 +90,7 @@ static void	 gateway_tick_cb(evutil_socket_t, short, void *);
 static const struct placement_ops gateway_placement_ops = {
 	.replica_made = gateway_replica_made,
 	.replica_ended = gateway_replica_ended,
+	.left = gateway_place_left,
 	.keeps = gateway_keeps,
 };
 static const struct roster_ops gateway_roster_ops = {
@@ -104,6 +105,7 @@ static const struct roster_ops gateway_roster_ops = {
 	.home = gateway_going_home,
 	.left = leaving_left,
 	.listening = gateway_listening,
+	.shared = cluster_shared,
 };
 
 static const struct handoff_ops gateway_handoff_ops = {
@@ -129,9 +131,11 @@ static const struct registry_ops gateway_registry_ops = {
 	.ready = gateway_shards,
 	.refused = gateway_refused,
 	.alive = gateway_alive,
-	.shards = gateway_living,
-	.load = gateway_load,
-	.dead = gateway_dead_elsewhere,
+	.shards = cluster_living,
+	.load = cluster_load,
+	.dead = cluster_dead,
+	.lost = cluster_lost,
+	.news = cluster_news,
 };
 
 int
@@ -277,12 +281,18 @@ gateway_shards(void *arg)
 	if ((g->door = door_new(g->base, g->settings.run_dir,
 	    &gateway_door_ops, g)) == NULL)
 		fatal("%s/control.sock", g->settings.run_dir);
+	if ((g->quotas = quotas_new(g->placement, gateway_counted, g)) == NULL)
+		fatal("start");
+	if (cluster_shared(g) != 0)
+		quotas_share(g->quotas, registry_redis(g->registry),
+		    g->settings.redis_prefix, g->settings.node);
 	g->roster = roster_new(g->base, &g->settings, g->placement, &g->totals,
 	    g->filter, g->redis_url, g->incarnation, &gateway_roster_ops, g);
 	if (g->roster == NULL)
 		fatal("shards");
 	g->handoffs = handoffs_new(g->base, &g->settings, &g->totals,
-	    g->placement, g->roster, g->linger, &gateway_handoff_ops, g);
+	    g->placement, g->quotas, g->roster, g->linger,
+	    &gateway_handoff_ops, g);
 	g->balance = balance_new(g->base, &g->settings, g->placement,
 	    g->roster);
 	if (g->balance != NULL)
@@ -291,10 +301,12 @@ gateway_shards(void *arg)
 	g->checks = checks_new(g->base, g->roster, g->placement,
 	    report_checked, g);
 	g->forgets = forgets_new(&g->settings, g->placement);
+	g->elsewheres = elsewheres_new(&g->settings);
 	if (g->handoffs != NULL)
 		g->arrivals = arrivals_new(g->base, &g->settings, &g->totals,
 		    g->placement, g->linger, g->handoffs);
-	if (successor_init(g) == -1 || g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL)
+	if (successor_init(g) == -1 || g->arrivals == NULL || g->upgrade == NULL || g->checks == NULL || g->forgets == NULL ||
+	    g->elsewheres == NULL)
 		fatal("start");
 }
 
@@ -380,6 +392,24 @@ gateway_keeps(const struct group *g, void *arg)
 	    slice_of(g->name, g->name_len)));
 }
 
+/* Placement has a place less in that group. */
+static void
+gateway_place_left(const struct group *group, void *arg)
+{
+	const struct gateway	*g = arg;
+
+	quota_left(g->quotas, group);
+}
+
+/* Whoever wants to be in a group may ask again whether it has room. */
+static void
+gateway_counted(struct quota_wait *w, void *arg)
+{
+	struct gateway	*g = arg;
+
+	handoff_counted(g->handoffs, w);
+}
+
 /* Found shards have spoken: what is in Redis and not alive is dead. */
 static void
 gateway_resolved(void *arg)
@@ -417,34 +447,6 @@ gateway_shard_buried(const char *address, void *arg)
 
 	if (g->registry != NULL)
 		registry_sweep(g->registry, address);
-}
-
-/* registry_ops: the shards that live, for the other nodes. */
-static size_t
-gateway_living(struct rollcall_shard *at, size_t max, void *arg)
-{
-	struct gateway	*g = arg;
-
-	return (cluster_living(g->roster, at, max));
-}
-
-/* registry_ops: how much this node has. */
-static void
-gateway_load(size_t *connections, size_t *groups, void *arg)
-{
-	struct gateway	*g = arg;
-
-	cluster_load(g->placement, connections, groups);
-}
-
-/* registry_ops: a shard of another node is dead. */
-static void
-gateway_dead_elsewhere(const char *node, const struct rollcall_shard *dead,
-    void *arg)
-{
-	struct gateway	*g = arg;
-
-	cluster_tell_dead(g->roster, node, dead);
 }
 
 /* A shard may be started for those who wait. */

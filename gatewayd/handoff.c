@@ -19,6 +19,7 @@
 #include "gatewayd/handoff.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/quota.h"
 #include "gatewayd/rest.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/settings.h"
@@ -42,6 +43,7 @@ struct handoff {
 	uint64_t	 number;	/* of ADOPT on the channel */
 	uint64_t	 began;		/* clock_ns */
 	unsigned	 tries;
+	struct quota_wait quota;
 	int		 sent;
 	int		 fd;
 	struct handoff_ask ask;		/* slices into what follows */
@@ -52,6 +54,7 @@ struct handoffs {
 	const struct settings *settings;
 	struct totals	*totals;
 	struct placement *placement;
+	struct quotas	*quotas;
 	struct roster	*roster;
 	struct lingerers *linger;
 	const struct handoff_ops *ops;
@@ -92,8 +95,8 @@ static void	 handoff_pause_cb(evutil_socket_t, short, void *);
 
 struct handoffs *
 handoffs_new(struct event_base *base, const struct settings *settings,
-    struct totals *totals, struct placement *placement, struct roster *roster,
-    struct lingerers *linger, const struct handoff_ops *ops, void *arg)
+    struct totals *totals, struct placement *placement, struct quotas *quotas,
+    struct roster *roster, struct lingerers *linger, const struct handoff_ops *ops, void *arg)
 {
 	struct handoffs	*hs;
 
@@ -102,6 +105,7 @@ handoffs_new(struct event_base *base, const struct settings *settings,
 	hs->settings = settings;
 	hs->totals = totals;
 	hs->placement = placement;
+	hs->quotas = quotas;
 	hs->roster = roster;
 	hs->linger = linger;
 	hs->ops = ops;
@@ -319,12 +323,46 @@ handoff_new(struct handoffs *hs, const struct handoff_ask *ask, int fd)
 	list_init(&h->at);
 	list_init(&h->at_wait);
 	list_init(&h->at_sent);
+	list_init(&h->quota.at);
+	h->quota.asked = 0;
 	if (map_insert(&hs->by_id, &h->by_id, &h->ask.id,
 	    sizeof(h->ask.id)) == -1) {
 		free(h);
 		return (NULL);
 	}
 	return (h);
+}
+
+/* Is there room in the group of h, over all nodes?  Else h waits for an answer, or is
+ * refused, which frees it. */
+static int
+handoff_may_come(struct handoffs *hs, struct handoff *h)
+{
+	if (h->ask.limit_group == 0 || h->ask.http || h->ask.group.data == NULL)
+		return (1);
+	switch (quota_ask(hs->quotas, h->ask.app, h->ask.group,
+	    h->ask.limit_group, &h->quota)) {
+	case QUOTA_GRANTED:
+		return (1);
+	case QUOTA_ASKED:
+		break;
+	case QUOTA_FULL:
+		handoff_refuse(hs, h, REFUSED_GROUP);
+		break;
+	case QUOTA_UNKNOWN:
+		handoff_refuse(hs, h, REFUSED_UNCOUNTED);
+		break;
+	}
+	return (0);
+}
+
+void
+handoff_counted(struct handoffs *hs, struct quota_wait *w)
+{
+	struct handoff	*h = container_of(w, struct handoff, quota);
+
+	list_remove(&h->at);		/* it may be due anyway */
+	handoff_place(hs, h);
 }
 
 /* h has no place: find one, or wait for one, or refuse.  May free h. */
@@ -347,6 +385,8 @@ handoff_place(struct handoffs *hs, struct handoff *h)
 		handoff_refuse(hs, h, REFUSED_LOST);
 		return;
 	}
+	if (!handoff_may_come(hs, h))
+		return;
 	answer = placement_take(hs->placement, &ask, &place);
 	/* A plain request needs none of its own, but some. */
 	if ((answer == PLACEMENT_NEED_SHARD || (answer == PLACEMENT_FULL &&
@@ -500,6 +540,7 @@ handoff_detach(struct handoffs *hs, struct handoff *h)
 	int	 fd = h->fd;
 
 	handoff_unwait(hs, h);
+	quota_cancel(&h->quota);
 	list_remove(&h->at_sent);
 	list_remove(&h->at);
 	map_remove(&hs->by_id, &h->by_id);

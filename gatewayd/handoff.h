@@ -18,6 +18,8 @@ struct handoff;
 struct handoffs;
 struct lingerers;
 struct placement;
+struct quota_wait;
+struct quotas;
 struct roster;
 struct settings;
 struct shard;
@@ -35,8 +37,8 @@ struct handoff_ops {
 /* All is borrowed and outlives the handoffs.  NULL with errno. */
 struct handoffs *handoffs_new(struct event_base *base,
 	    const struct settings *settings, struct totals *totals,
-	    struct placement *placement, struct roster *roster,
-	    struct lingerers *linger, const struct handoff_ops *ops, void *arg);
+	    struct placement *placement, struct quotas *quotas,
+	    struct roster *roster, struct lingerers *linger, const struct handoff_ops *ops, void *arg);
 void	 handoffs_free(struct handoffs *hs);	/* closes what is left */
 /*
  * Place and send.  fd, and the reference to an address, are taken in any case; what
@@ -46,6 +48,8 @@ void	 handoffs_free(struct handoffs *hs);	/* closes what is left */
  */
 void	 handoff_start(struct handoffs *hs, const struct handoff_ask *ask,
 	    int fd);
+/* Redis has said how many places the group of one of them may have (quota.h). */
+void	 handoff_counted(struct handoffs *hs, struct quota_wait *w);
 /* The roster's news. */
 void	 handoff_shard_ready(struct handoffs *hs, struct shard *s);
 void	 handoff_shard_dead(struct handoffs *hs, struct shard *s); /* drained */

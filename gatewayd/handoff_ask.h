@@ -15,7 +15,7 @@ struct handoff_ask {
 	uint64_t	 id;
 	struct slice	 group;		/* data NULL: none */
 	struct slice	 uid, app, route, peer, via, early;
-	uint32_t	 limit;
+	uint32_t	 limit, limit_group;	/* limit_group 0: none */
 	enum spot_rule	 place;
 	uint32_t	 flags;		/* CAPSULE_F_* */
 	int		 http;		/* plain */

@@ -112,7 +112,7 @@ static int
 inlet_is_route_key(const char *key)
 {
 	static const char	*const keys[] = { "app", "group", "uid", "limit",
-				    "place" };
+				    "limit_group", "place" };
 
 	for (size_t i = 0; i < nitems(keys); i++)
 		if (strcmp(keys[i], key) == 0)

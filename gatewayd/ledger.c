@@ -40,6 +40,7 @@ ledger_new(void)
 		if (counter_rows[i].type == METRIC_GAUGE)
 			memset(&l->is_gauge[counter_rows[i].at], 1,
 			    counter_rows[i].n);
+	l->is_gauge[COUNTER_BUS_LAG] = 1;	/* of kennelctl, no metric */
 	return (l);
 }
 

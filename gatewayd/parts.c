@@ -10,6 +10,7 @@
 #include "gatewayd/balance.h"
 #include "gatewayd/check.h"
 #include "gatewayd/door.h"
+#include "gatewayd/elsewhere.h"
 #include "gatewayd/forget.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/jail.h"
@@ -17,6 +18,7 @@
 #include "gatewayd/linger.h"
 #include "gatewayd/parts.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/quota.h"
 #include "gatewayd/redisd.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/succession.h"
@@ -33,8 +35,10 @@ parts_free(struct gateway *g)
 	door_free(g->door);
 	checks_free(g->checks);
 	forgets_free(g->forgets);
+	elsewheres_free(g->elsewheres);
 	handoffs_free(g->handoffs);
 	placement_free(g->placement);
+	quotas_free(g->quotas);
 	roster_free(g->roster);
 	ledger_free(g->totals.ledger);
 	arrivals_free(g->arrivals);

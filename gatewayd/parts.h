@@ -16,10 +16,12 @@ struct balance;
 struct checks;
 struct control_door;
 struct event_base;
+struct elsewheres;
 struct forgets;
 struct handoffs;
 struct lingerers;
 struct placement;
+struct quotas;
 struct redisd;
 struct registry;
 struct roster;
@@ -37,6 +39,7 @@ struct gateway {
 	uint64_t	 leave_at;	/* clock_ms: the pause before is over */
 	struct sockets	 sockets;
 	struct placement *placement;
+	struct quotas	*quotas;
 	struct roster	*roster;
 	struct lingerers *linger;
 	struct handoffs	*handoffs;	/* with the roster */
@@ -48,6 +51,7 @@ struct gateway {
 	struct anchors	*anchors;	/* since it is ready */
 	struct checks	*checks;
 	struct forgets	*forgets;
+	struct elsewheres *elsewheres;
 	struct redisd	*redisd;	/* NULL: not ours */
 	struct registry	*registry;	/* NULL: --redis none */
 	struct control_door *door;	/* control.sock */

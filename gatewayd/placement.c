@@ -251,6 +251,7 @@ placement_stay(struct place *place, struct slice uid)
 			r->count++;
 		}
 		r->group->current = replica_room(r) ? r : NULL;
+		r->group->open++;
 	}
 	place->http = 0;
 	return (0);
@@ -440,6 +441,8 @@ placement_seat(struct placement *p, struct site *s, struct replica *r,
 		r->over++;
 	else if (r != NULL)
 		r->count++;
+	if (r != NULL && !http)
+		r->group->open++;
 	return (place);
 }
 
@@ -465,6 +468,11 @@ placement_drop(struct placement *p, struct place *place, int *last)
 		r->over--;
 	else if (r != NULL)
 		r->count--;
+	if (r != NULL && !place->http) {
+		r->group->open--;
+		if (p->ops->left != NULL)
+			p->ops->left(r->group, p->arg);
+	}
 	address_unref(place->address);
 	covers_drop(p, place);
 	free(place);

@@ -58,6 +58,7 @@ struct group {
 	struct replica	*current;
 	struct set	 members;	/* uids with their open places */
 	size_t		 nreplicas;
+	size_t		 open;		/* places, but plain HTTP */
 	uint64_t	 authority;	/* the roster's: replica that decides, or 0 */
 	uint64_t	 term;		/* of its office; never falls */
 };
@@ -85,12 +86,14 @@ struct place {			/* one connection */
  * for what a shard says it has.  ended: it has left its group, whose list now
  * holds the neighbours that are to forget it; it is freed after the call.
  * Neither may call placement.  keeps: is the group to be there always?  A replica without
- * places that a shard says it has is an anchor then.  NULL: nobody needs to know, no.
+ * places that a shard says it has is an anchor then.  left: one of its places, no plain
+ * HTTP, was given up.  NULL: nobody needs to know, no.
  */
 struct placement_ops {
 	void	(*replica_made)(struct replica *r, void *arg);
 	void	(*replica_ended)(struct replica *r, void *arg);
 	int	(*keeps)(const struct group *g, void *arg);
+	void	(*left)(const struct group *g, void *arg);
 };
 
 /* Is a replica to end, for nobody is there? */

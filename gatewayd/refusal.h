@@ -23,6 +23,8 @@
 	X(MEMORY,	"memory",	503, 1,	NULL)			\
 	X(LEAVING,	"leaving",	503, 1,	"Service Unavailable: shutting down") \
 	X(FULL,		"full",		503, 1,	"Service Unavailable: all is full") \
+	X(GROUP,	"group-full",	503, 1,	"Service Unavailable: the group is full") \
+	X(UNCOUNTED,	"group-uncounted", 503, 1, "Service Unavailable: how full the group is cannot be found out now") \
 	X(WAITING,	"waiting",	503, 1,	"Service Unavailable: too many are waiting") \
 	X(NO_SHARD,	"no-shard",	503, 1,	"Service Unavailable: no shard started in time") \
 	X(LOST,		"lost",		503, 1,	"Service Unavailable: it could not be handed over")

@@ -13,6 +13,7 @@
 #include "common/redis.h"
 #include "gatewayd/claim.h"
 #include "gatewayd/ghosts.h"
+#include "gatewayd/obituary.h"
 #include "gatewayd/registry.h"
 #include "gatewayd/rollcall.h"
 #include "gatewayd/settings.h"
@@ -36,6 +37,7 @@ struct registry {
 	struct claim	*claim;
 	struct ghosts	*ghosts;
 	struct rollcall	*rollcall;	/* NULL: Redis is our own */
+	struct obituaries *obituaries;	/* the same */
 	char		*token;
 	char		 id[17];	/* of this process */
 	char		 me[NODE_MAX + sizeof(": ") + 17];
@@ -44,6 +46,7 @@ struct registry {
 	int		 warned;	/* of keys that may be evicted */
 	struct event	*timer, *deadline, *start;
 	uint64_t	 beat;		/* clock_ms of the last one */
+	int		 seen;		/* Redis was up */
 	int		 started;	/* who is not alive is dead */
 	int		 freeing;
 	struct sweeps	*sweeps;
@@ -69,6 +72,7 @@ static void	 registry_roll_dead(const char *, const struct rollcall_shard *,
 		    void *);
 static void	 registry_roll_node_dead(const char *, void *);
 static void	 registry_roll_missing(void *);
+static void	 registry_obituary(const struct obituary *, void *);
 static void	 registry_beat(struct registry *);
 static void	 registry_next(struct registry *);
 static void	 registry_scan(struct registry *);
@@ -145,11 +149,12 @@ registry_new(struct event_base *base, const struct settings *settings,
 	    started, &registry_claim_ops, r)) == NULL ||
 	    (r->ghosts = ghosts_new(r->redis, settings->redis_prefix, r->me,
 	    &registry_ghosts_ops, r)) == NULL ||
-	    (settings_shared(settings) && (r->rollcall = rollcall_new(r->redis,
+	    (settings_shared(settings) && ((r->rollcall = rollcall_new(r->redis,
 	    settings->redis_prefix, settings->node, &registry_rollcall_ops,
-	    r)) == NULL) ||
+	    r)) == NULL || (r->obituaries = obituaries_new(r->redis,
+	    settings->redis_prefix, registry_obituary, r)) == NULL)) ||
 	    (r->sweeps = sweeps_new(r->redis, settings->redis_prefix,
-	    registry_swept_cb, r)) == NULL)
+	    settings_shared(settings), registry_swept_cb, r)) == NULL)
 		goto fail;
 	event_active(r->start, EV_TIMEOUT, 1);
 	return (r);
@@ -171,6 +176,7 @@ registry_free(struct registry *r)
 	claim_free(r->claim);
 	ghosts_free(r->ghosts);
 	rollcall_free(r->rollcall);
+	obituaries_free(r->obituaries);
 	free(r->token);
 	if (r->start != NULL)
 		event_free(r->start);
@@ -199,6 +205,7 @@ registry_start(struct registry *r)
 {
 	r->started = 1;
 	registry_scan(r);
+	r->ops->news(REGISTRY_FOUND, NULL, r->arg);
 }
 
 void
@@ -227,6 +234,7 @@ registry_leave(struct registry *r, void (*done_cb)(void *))
 	r->done_cb = done_cb;
 	r->beginning = 0;
 	ghosts_leave(r->ghosts);
+	sweeps_hush(r->sweeps);
 	if (r->rollcall != NULL)
 		rollcall_leave(r->rollcall);
 	event_add(r->deadline, &most);
@@ -294,8 +302,11 @@ registry_claim_cb(enum claim_state state, void *arg)
 		    "shards' entries only", why);
 	} else if (state == CLAIM_HELD) {
 		log_info("node=%s is ours", node);
-		if (r->rollcall != NULL)
+		if (r->rollcall != NULL) {
 			rollcall_tick(r->rollcall);
+			/* Whoever is lost from now on is told. */
+			obituaries_tick(r->obituaries);
+		}
 		registry_scan(r);
 	}
 	if (r->beginning)
@@ -336,6 +347,8 @@ registry_state_cb(int up, void *arg)
 		return;
 	}
 	ghosts_up(r->ghosts);
+	r->ops->news(r->seen ? REGISTRY_BACK : REGISTRY_UP, NULL, r->arg);
+	r->seen = 1;
 	redis_do(r->redis, REGISTRY_COMMAND_MS, registry_policy_cb, r, "INFO",
 	    "memory", NULL);
 	registry_beat(r);
@@ -359,6 +372,10 @@ registry_tick_cb(evutil_socket_t fd, short what, void *arg)
 	if (r->rollcall != NULL && r->done_cb == NULL &&
 	    claim_state(r->claim) == CLAIM_HELD)
 		rollcall_tick(r->rollcall);
+	if (r->done_cb == NULL)
+		r->ops->news(REGISTRY_TICK, NULL, r->arg);
+	if (r->obituaries != NULL && r->started && r->done_cb == NULL)
+		obituaries_tick(r->obituaries);
 	registry_next(r);
 }
 
@@ -569,15 +586,27 @@ registry_roll_node_dead(const char *node, void *arg)
 {
 	struct registry	*r = arg;
 
-	(void)node;
 	ghosts_soon(r->ghosts);
+	r->ops->news(REGISTRY_DEAD, node, r->arg);
+}
+
+/* Somebody was lost with a shard, here or elsewhere. */
+static void
+registry_obituary(const struct obituary *o, void *arg)
+{
+	struct registry	*r = arg;
+
+	r->ops->lost(o, r->arg);
 }
 
 /* rollcall_ops: our key is gone. */
 static void
 registry_roll_missing(void *arg)
 {
-	registry_beat(arg);
+	struct registry	*r = arg;
+
+	registry_beat(r);
+	r->ops->news(REGISTRY_FORGOTTEN, NULL, r->arg);
 }
 
 /* Everything is removed, or enough time has passed. */

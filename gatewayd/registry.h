@@ -10,11 +10,21 @@
 #include <stdint.h>
 
 struct event_base;
+struct obituary;
 struct redis;
 struct registry;
 struct rollcall;
 struct rollcall_shard;
 struct settings;
+
+enum registry_news {
+	REGISTRY_UP,		/* Redis is there */
+	REGISTRY_BACK,		/* the same, not for the first time */
+	REGISTRY_FORGOTTEN,	/* it has lost our name, and so maybe all */
+	REGISTRY_FOUND,		/* shards of before have said what they have */
+	REGISTRY_DEAD,		/* that node is */
+	REGISTRY_TICK		/* a second has passed */
+};
 
 struct registry_ops {
 	/* Once, from the loop: the name is ours, or Redis is away, which is
@@ -30,6 +40,9 @@ struct registry_ops {
 	void	(*load)(size_t *connections, size_t *groups, void *arg);
 	void	(*dead)(const char *node, const struct rollcall_shard *s,
 		    void *arg);
+	/* As in obituary.h: who was lost. */
+	void	(*lost)(const struct obituary *o, void *arg);
+	void	(*news)(enum registry_news news, const char *node, void *arg);
 };
 
 /* Settings are borrowed; incarnation and started (ms since 1970) are this gateway's.

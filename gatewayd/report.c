@@ -4,6 +4,8 @@
 #include "gatewayd/acts.h"
 #include "gatewayd/arrival.h"
 #include "gatewayd/check.h"
+#include "gatewayd/cluster.h"
+#include "gatewayd/elsewhere.h"
 #include "gatewayd/forget.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/parts.h"
@@ -28,6 +30,7 @@ report_look(struct status *st, void *arg)
 		.totals = &g->totals,
 		.placement = g->placement,
 		.roster = g->roster,
+		.quotas = g->quotas,
 		.upgrade = g->upgrade,
 		.succession = g->succession,
 		.started = g->started,
@@ -65,6 +68,22 @@ report_reload(void *arg, struct configuration_news *news)
 	return (rc);
 }
 
+/* An act.  Where somebody is, Redis is asked, too. */
+static int
+report_act(struct gateway *g, struct control *c, const struct ctl *m)
+{
+	struct json_t	*answer;
+
+	answer = acts_run(&(struct acts){ &g->settings, g->placement, g->roster,
+	    g->balance, g->upgrade, g->registry == NULL ? NULL :
+	    registry_rollcall(g->registry), g->totals.ledger, report_reload,
+	    successor_begin, g }, m);
+	if (slice_is(m->text, "who") && cluster_shared(g) != 0)
+		return (elsewhere_begin(g->elsewheres, c, m, answer,
+		    registry_redis(g->registry)));
+	return (status_send(c, m->id, answer));
+}
+
 /* kennelctl asks. */
 int
 report_ask(struct control *c, const struct ctl *m, void *arg)
@@ -76,11 +95,7 @@ report_ask(struct control *c, const struct ctl *m, void *arg)
 		return (forget_begin(g->forgets, c, m, g->registry == NULL ?
 		    NULL : registry_redis(g->registry)));
 	if (m->type == CTL_ACT)
-		return (status_send(c, m->id, acts_run(&(struct acts){
-		    &g->settings, g->placement, g->roster, g->balance,
-		    g->upgrade, g->registry == NULL ? NULL :
-		    registry_rollcall(g->registry), g->totals.ledger,
-		    report_reload, successor_begin, g }, m)));
+		return (report_act(g, c, m));
 	if (slice_is(m->text, "check"))
 		return (check_begin(g->checks, c, m->id));
 	report_look(&st, g);
@@ -97,6 +112,7 @@ report_gone(struct control *c, void *arg)
 
 	check_cancel(g->checks, c);
 	forget_cancel(g->forgets, c);
+	elsewhere_cancel(g->elsewheres, c);
 }
 
 /* How we are, for the supervisor. */

@@ -44,6 +44,14 @@ static const char	 rollcall_script[] =
 	"end\n"
 	"return all\n";
 
+/* KEYS: all nodes, the log of who was lost.  ARGV: our name.  The last one leaves nothing. */
+static const char	 rollcall_leave_script[] =
+	"redis.call('SREM', KEYS[1], ARGV[1])\n"
+	"if redis.call('SCARD', KEYS[1]) == 0 then\n"
+	"  redis.call('DEL', KEYS[2])\n"
+	"end\n"
+	"return 1\n";
+
 struct roll {				/* one node */
 	struct map_node	 by_name;
 	char		*name;		/* as in keys */
@@ -60,7 +68,7 @@ struct roll {				/* one node */
 struct rollcall {
 	struct redis	*redis;
 	const char	*prefix;
-	char		*us, *nodes_key, *node_key, *node_prefix;
+	char		*us, *nodes_key, *node_key, *node_prefix, *lost_key;
 	const struct rollcall_ops *ops;
 	void		*arg;
 	struct map	 rolls;		/* struct roll */
@@ -100,8 +108,9 @@ rollcall_new(struct redis *redis, const char *prefix, const char *node,
 	r->node_key = keys_node(prefix, node);
 	r->node_prefix = keys_node(prefix, "");
 	r->nodes_key = keys_nodes(prefix);
+	r->lost_key = keys_lost(prefix);
 	if (r->us == NULL || r->nodes_key == NULL || r->node_key == NULL ||
-	    r->node_prefix == NULL) {
+	    r->node_prefix == NULL || r->lost_key == NULL) {
 		rollcall_free(r);
 		errno = ENOMEM;
 		return (NULL);
@@ -132,6 +141,7 @@ rollcall_free(struct rollcall *r)
 	free(r->nodes_key);
 	free(r->node_key);
 	free(r->node_prefix);
+	free(r->lost_key);
 	free(r);
 }
 
@@ -361,8 +371,8 @@ void
 rollcall_leave(struct rollcall *r)
 {
 	r->leaving = 1;
-	redis_do(r->redis, ROLLCALL_COMMAND_MS, NULL, NULL, "SREM",
-	    r->nodes_key, r->us, NULL);
+	redis_do(r->redis, ROLLCALL_COMMAND_MS, NULL, NULL, "EVAL",
+	    rollcall_leave_script, "2", r->nodes_key, r->lost_key, r->us, NULL);
 }
 
 int

@@ -106,7 +106,7 @@ roster_new(struct event_base *base, const struct settings *settings,
 	r->totals = totals;
 	r->ops = ops;
 	r->arg = arg;
-	election_init(&r->election, placement);
+	election_init(&r->election, placement, ops->shared, arg);
 	r->dialogue = (struct dialogue){ .shards = &r->all,
 	    .election = &r->election, .totals = totals,
 	    .redis_url = redis_url, .incarnation = incarnation,

@@ -51,6 +51,8 @@ struct roster_ops {
 		    void *arg);
 	/* After roster_leave(): the last has left. */
 	void	(*left)(void *arg);
+	/* As in election.h. */
+	int	(*shared)(void *arg);
 };
 
 /* First finds shards that an earlier gateway left (locks in the run dir), waits

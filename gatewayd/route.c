@@ -124,6 +124,17 @@ route_set_limit(struct route *route, const char *value, const char **why)
 	return (0);
 }
 
+static int
+route_set_limit_group(struct route *route, const char *value, const char **why)
+{
+	unsigned	 limit;
+
+	if (config_limit(value, ROUTE_LIMIT_MAX, &limit, why) == -1)
+		return (-1);
+	route->limit_group = limit;
+	return (0);
+}
+
 /* A word of keep that is no header field: path:NAME, query:NAME, cookie:NAME. */
 static int
 route_keep_source(struct route *route, struct slice word, const char **why)
@@ -270,6 +281,7 @@ static const struct {
 	{ "group",	route_set_group,	NULL },
 	{ "uid",	route_set_uid,		NULL },
 	{ "limit",	route_set_limit,	NULL },
+	{ "limit_group", route_set_limit_group,	NULL },
 	{ "place",	route_set_place,	NULL },
 	{ "keep",	route_set_keep,		NULL },
 	{ "origin",	route_set_origin,	NULL },
@@ -374,7 +386,8 @@ route_check(const struct route *route, char *err, size_t size)
 int
 route_disagree(const struct route *a, const struct route *b)
 {
-	return (a->limit != b->limit && strcmp(a->app, b->app) == 0 &&
+	return ((a->limit != b->limit || a->limit_group != b->limit_group) &&
+	    strcmp(a->app, b->app) == 0 &&
 	    a->group.n > 0 && b->group.n > 0 &&
 	    !sources_apart(&a->group, &b->group));
 }

@@ -44,6 +44,7 @@ struct route {
 	char		 app[APP_MAX + 1];
 	struct sources	 group, uid;	/* group.n 0: none */
 	uint32_t	 limit;
+	uint32_t	 limit_group;	/* over all nodes; 0: none */
 	enum spot_rule	 place;	/* where its replicas begin */
 	char		*keep[CAPSULE_HEADERS_MAX];
 	size_t		 nkeep;

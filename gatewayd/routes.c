@@ -89,9 +89,11 @@ routes_check(const struct routes *r, char *err, size_t size)
 			if (!route_disagree(a, b))
 				continue;
 			snprintf(err, size, "[route %s] and [route %s] can meet "
-			    "in one group of %s but differ in limit (%u and "
-			    "%u)", a->label, b->label, a->app, a->limit,
-			    b->limit);
+			    "in one group of %s but differ in %s (%u and %u)",
+			    a->label, b->label, a->app,
+			    a->limit != b->limit ? "limit" : "limit_group",
+			    a->limit != b->limit ? a->limit : a->limit_group,
+			    a->limit != b->limit ? b->limit : b->limit_group);
 			return (-1);
 		}
 	}

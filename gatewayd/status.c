@@ -13,6 +13,7 @@
 #include "gatewayd/covers.h"
 #include "gatewayd/pauses.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/quota.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
@@ -224,6 +225,8 @@ status_groups(const struct status *st, json_int_t *left)
 	json_t			*list = json_array();
 	const struct group	*group;
 	const struct list	*head = placement_groups(st->placement);
+	uint32_t		 limit;
+	uint64_t		 all = 0;
 
 	*left = 0;
 	for (struct list *e = head->next; e != head; e = e->next) {
@@ -232,10 +235,15 @@ status_groups(const struct status *st, json_int_t *left)
 			continue;
 		}
 		group = list_entry(e, struct group, at);
-		json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:o}",
+		limit = quota_limit(st->quotas, group, &all);
+		json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:o, s:o, s:o}",
 		    "group", status_name(group->name, group->name_len),
 		    "app", group->app,
 		    "limit", (json_int_t)group->limit,
+		    "limit_group", limit == 0 ? json_null() :
+		    json_integer((json_int_t)limit),
+		    "all_nodes", limit == 0 ? json_null() :
+		    json_integer((json_int_t)all),
 		    "replicas", status_replicas(group)));
 	}
 	return (list);

@@ -23,6 +23,7 @@ struct status {
 	const struct totals *totals;
 	struct placement *placement;
 	struct roster	*roster;
+	const struct quotas *quotas;	/* NULL: not yet */
 	const struct upgrade *upgrade;	/* NULL: not yet */
 	const struct succession *succession;	/* likewise */
 	uint64_t	 started;	/* ms since 1970 */

@@ -1,4 +1,5 @@
 /* The entries of dead shards on their way out of Redis. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,30 @@
 #define SWEEP_STEP		500	/* keys */
 #define SWEEP_STEP_TEXT		"500"
 #define SWEEP_COMMAND_MS	2000
+#define SWEEP_LOG_MS		"60000"	/* who was lost is told so long */
+#define SWEEP_ARGS		7	/* before keys */
+
+/*
+ * KEYS: the set of a dead shard's keys, the log of who was lost.  ARGV: the shard's
+ * address, whether to tell, then keys of uids: out of each, and out of the set.  A uid
+ * that has no other entry has ended with it.
+ */
+static const char	 sweep_script[] =
+	"local us, lost = ARGV[1], {}\n"
+	"for i = 3, #ARGV do\n"
+	"  if redis.pcall('HDEL', ARGV[i], us) == 1 and\n"
+	"      redis.call('EXISTS', ARGV[i]) == 0 then\n"
+	"    lost[#lost + 1] = 'uid'\n"
+	"    lost[#lost + 1] = ARGV[i]\n"
+	"  end\n"
+	"end\n"
+	"redis.call('SREM', KEYS[1], unpack(ARGV, 3))\n"
+	"if ARGV[2] == '1' and #lost > 0 then\n"
+	"  redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 'of', us,\n"
+	"      unpack(lost))\n"
+	"  redis.call('PEXPIRE', KEYS[2], " SWEEP_LOG_MS ")\n"
+	"end\n"
+	"return #lost\n";
 
 struct sweep {			/* one dead shard's */
 	struct list	 at;
@@ -24,6 +49,8 @@ struct sweep {			/* one dead shard's */
 struct sweeps {
 	struct redis	*redis;
 	const char	*prefix;
+	char		*log;		/* of who was lost */
+	int		 tell;
 	void		(*done)(void *);
 	void		*arg;
 	struct list	 list;
@@ -41,8 +68,8 @@ static void	 sweep_deleted_cb(const struct redis_value *, int, void *);
 static void	 sweep_fail(struct sweep *);
 
 struct sweeps *
-sweeps_new(struct redis *redis, const char *prefix, void (*done)(void *),
-    void *arg)
+sweeps_new(struct redis *redis, const char *prefix, int tell,
+    void (*done)(void *), void *arg)
 {
 	struct sweeps	*ss;
 
@@ -50,6 +77,12 @@ sweeps_new(struct redis *redis, const char *prefix, void (*done)(void *),
 		return (NULL);
 	ss->redis = redis;
 	ss->prefix = prefix;
+	ss->tell = tell;
+	if ((ss->log = keys_lost(prefix)) == NULL) {
+		free(ss);
+		errno = ENOMEM;
+		return (NULL);
+	}
 	ss->done = done;
 	ss->arg = arg;
 	list_init(&ss->list);
@@ -72,6 +105,7 @@ sweeps_free(struct sweeps *ss)
 		return;
 	list_each(e, tmp, &ss->list)
 		free(list_entry(e, struct sweep, at));
+	free(ss->log);
 	free(ss);
 }
 
@@ -107,6 +141,12 @@ sweeps_next(struct sweeps *ss)
 	ss->running = 1;
 	sweep_groups(s);
 	return (1);
+}
+
+void
+sweeps_hush(struct sweeps *ss)
+{
+	ss->tell = 0;
 }
 
 int
@@ -183,11 +223,11 @@ static void
 sweep_clients_cb(const struct redis_value *v, int err, void *arg)
 {
 	struct sweep		*s = arg;
-	const char		*argv[2 + SWEEP_STEP], *hdel[3];
-	size_t			 lens[2 + SWEEP_STEP], hlens[3];
+	const char		*argv[SWEEP_ARGS + SWEEP_STEP];
+	size_t			 lens[SWEEP_ARGS + SWEEP_STEP];
 	struct redis_value	 key;
 	char			*set;
-	int			 rc = -1, n = 2;
+	int			 rc = -1, n = 0;
 
 	if (s->all->ended)
 		return;
@@ -200,25 +240,25 @@ sweep_clients_cb(const struct redis_value *v, int err, void *arg)
 		return;
 	}
 	set = keys_shard_clients(s->all->prefix, s->address);
-	if (set == NULL)
-		goto out;
-	argv[0] = "SREM", lens[0] = 4;
-	argv[1] = set, lens[1] = strlen(set);
-	hdel[0] = "HDEL", hlens[0] = 4;
-	hdel[2] = s->address, hlens[2] = strlen(s->address);
+	argv[n++] = "EVAL";
+	argv[n++] = sweep_script;
+	argv[n++] = "2";
+	argv[n++] = set;
+	argv[n++] = s->all->log;
+	argv[n++] = s->address;
+	argv[n++] = s->all->tell ? "1" : "0";
+	for (int i = 0; set != NULL && i < n; i++)
+		lens[i] = strlen(argv[i]);
 	for (size_t i = 0; i < v->n && i < SWEEP_STEP; i++) {
 		key = redis_at(v, i);
 		if (key.kind != REDIS_STRING)
 			continue;
-		argv[n] = hdel[1] = key.str;
-		lens[n++] = hlens[1] = key.len;
-		if (redis_command(s->all->redis, SWEEP_COMMAND_MS, NULL, NULL,
-		    3, hdel, hlens) == -1)
-			goto out;
+		argv[n] = key.str;
+		lens[n++] = key.len;
 	}
-	rc = redis_command(s->all->redis, SWEEP_COMMAND_MS, sweep_removed_cb,
-	    s, n, argv, lens);
-out:
+	if (set != NULL)
+		rc = redis_command(s->all->redis, SWEEP_COMMAND_MS,
+		    sweep_removed_cb, s, n, argv, lens);
 	free(set);
 	if (rc == -1)
 		sweep_fail(s);
@@ -238,6 +278,21 @@ sweep_removed_cb(const struct redis_value *v, int err, void *arg)
 		sweep_clients(s);
 }
 
+/* All who were lost have been named.  0, or -1 with errno. */
+static int
+sweep_tell_end(struct sweep *s)
+{
+	struct sweeps	*ss = s->all;
+
+	if (!ss->tell)
+		return (0);
+	if (redis_do(ss->redis, SWEEP_COMMAND_MS, NULL, NULL, "XADD", ss->log,
+	    "MAXLEN", "~", "1000", "*", "of", s->address, NULL) == -1)
+		return (-1);
+	return (redis_do(ss->redis, SWEEP_COMMAND_MS, NULL, NULL, "PEXPIRE",
+	    ss->log, SWEEP_LOG_MS, NULL));
+}
+
 /* The shard's own keys, at last. */
 static void
 sweep_delete(struct sweep *s)
@@ -248,6 +303,7 @@ sweep_delete(struct sweep *s)
 	char		*list = keys_shards(prefix);
 
 	if (set == NULL || hash == NULL || list == NULL ||
+	    sweep_tell_end(s) == -1 ||
 	    redis_do(s->all->redis, SWEEP_COMMAND_MS, NULL, NULL, "SREM",
 	    list, s->address, NULL) == -1 || redis_do(s->all->redis,
 	    SWEEP_COMMAND_MS, sweep_deleted_cb, s, "DEL", hash, set,

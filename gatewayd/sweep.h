@@ -8,10 +8,11 @@
 struct redis;
 struct sweeps;
 
-/* redis and prefix are borrowed; done comes from the loop when one sweep has ended.
+/* redis and prefix are borrowed; tell: all nodes are to hear who was lost
+ * (obituary.h); done comes from the loop when one sweep has ended.
  * NULL with errno. */
 struct sweeps *sweeps_new(struct redis *redis, const char *prefix,
-	    void (*done)(void *arg), void *arg);
+	    int tell, void (*done)(void *arg), void *arg);
 /* To be called before redis_free(), which calls back what is outstanding: nothing
  * starts anew. */
 void	 sweeps_end(struct sweeps *ss);
@@ -21,6 +22,8 @@ int	 sweeps_add(struct sweeps *ss, const char *address);
 /* Begin the next one, if none runs and Redis is up.  Is there anything to do before
  * all is swept, or can nothing be done as Redis is away? */
 int	 sweeps_next(struct sweeps *ss);
+/* Nobody is to hear who was lost any more: this node leaves. */
+void	 sweeps_hush(struct sweeps *ss);
 int	 sweeps_busy(const struct sweeps *ss);	/* is anything to be swept? */
 
 #endif

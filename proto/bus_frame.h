@@ -23,6 +23,7 @@ enum bus_kind {
 	BUS_DATA,		/* to one shard; n: dense in the session */
 	BUS_ROOM,		/* to all in a room; n: which part, from 1 */
 	BUS_BEAT,		/* n: of the last BUS_DATA */
+	BUS_ECHO,		/* to its sender; n: when, on its clock */
 	BUS_NKINDS
 };
 

@@ -102,7 +102,12 @@ static const struct row {
 	[CTL_END]	= { "end", { F_ID, F_WHY } },
 	[CTL_BECOME]	= { "become", { F_ID, F_UID } },
 	[CTL_STAY]	= { "stay", { F_ID, F_UID } },
-	[CTL_LOST]	= { "lost", { F_REPLICA, F_NEIGHBOUR, F_FLAGS, F_TEXT } },
+	[CTL_LOST]	= { "lost", { F_REPLICA, F_NEIGHBOUR, F_FLAGS, F_TEXT,
+	      F_LATER, F_SLOT, F_INCARNATION } },
+	/* That shard is dead, of the node in value (empty: ours), and these uids of the
+	 * group with it; no group: all have been named. */
+	[CTL_OBITUARY]	= { "obituary",
+	    { F_SLOT, F_INCARNATION, F_GROUP, F_TEXT, F_VALUE } },
 
 	/* An application moves connections, with blobs of that version; 0: it does
 	 * not.  Its name empty: all routes'. */

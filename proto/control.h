@@ -108,6 +108,7 @@ enum ctl_type {
 	CTL_EXPECT,	CTL_EXPECTED,	CTL_FERRY_END,
 	CTL_LISTENING,
 	CTL_STAY,	CTL_BECOME,	CTL_COVER,
+	CTL_OBITUARY,
 	CTL_NTYPES
 };
 
@@ -169,6 +170,8 @@ struct ctl {
 #define CTL_F_FIRST	0x4000	/* LISTENING: those before are not to be held any
 				   longer */
 #define CTL_F_COVER	0x8000	/* WELCOME: COVERs are wanted */
+#define CTL_F_AWAIT	0x10000	/* LOST: OBITUARYs say who, over all nodes */
+#define CTL_F_HERE	0x20000	/* LOST: Redis is away, so some may be elsewhere */
 #define CTL_F_ENDED	0x2000	/* STAYED: for it has ended; GONE says so, too */
 
 #define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */

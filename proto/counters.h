@@ -47,7 +47,10 @@ enum counter {			/* the first cell of each row */
 	COUNTER_BUS_OWN,
 	COUNTER_BUS_AFRESH,
 	COUNTER_BUS_BAD,
-	COUNTERS_N
+	COUNTER_BUS_LOST,
+	COUNTER_BUS_LAG,			/* microseconds, as of the last time */
+	COUNTER_BUS_LAG_SECONDS,
+	COUNTERS_N = COUNTER_BUS_LAG_SECONDS + HISTOGRAM_CELLS
 };
 
 enum counter_step { STEP_DONE, STEP_REFUSED, STEP_AWAY, STEP_LATE,

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "proto/keys.h"
 #include "proto/limits.h"
@@ -121,6 +122,74 @@ keys_one(const char *prefix, const char *name)
 
 	buf_adds(&b, prefix);
 	buf_adds(&b, name);
+	return (keys_string(&b));
+}
+
+char *
+keys_lost(const char *prefix)
+{
+	return (keys_one(prefix, "lost"));
+}
+
+/* Two names behind prefix and kind, decoded to dst: 0, or -1, it is not so. */
+static int
+keys_two(const char *prefix, const char *kind, struct slice key, char *dst,
+    struct slice *one, struct slice *two)
+{
+	size_t		 len = strlen(prefix), klen = strlen(kind);
+	const char	*colon;
+
+	if (key.len <= len + klen || memcmp(key.data, prefix, len) != 0 ||
+	    memcmp(key.data + len, kind, klen) != 0)
+		return (-1);
+	len += klen;
+	key = slice_of(key.data + len, key.len - len);
+	if ((colon = memchr(key.data, ':', key.len)) == NULL)
+		return (-1);
+	len = (size_t)(colon - key.data);
+	*one = slice_of(dst, bytes_unpercent(dst, slice_of(key.data, len), 0));
+	dst += one->len;
+	*two = slice_of(dst, bytes_unpercent(dst, slice_of(colon + 1,
+	    key.len - len - 1), 0));
+	return (0);
+}
+
+int
+keys_client_parse(const char *prefix, struct slice key, char *dst,
+    struct slice *group, struct slice *uid)
+{
+	return (keys_two(prefix, "client:", key, dst, group, uid));
+}
+
+char *
+keys_places(const char *prefix, struct slice group, struct slice app)
+{
+	struct buf	b = { 0 };
+
+	buf_adds(&b, prefix);
+	buf_adds(&b, "places:");
+	keys_name(&b, group);
+	buf_adds(&b, ":");
+	keys_name(&b, app);
+	return (keys_string(&b));
+}
+
+int
+keys_places_parse(const char *prefix, struct slice key, char *dst,
+    struct slice *group, struct slice *app)
+{
+	return (keys_two(prefix, "places:", key, dst, group, app));
+}
+
+char *
+keys_node_places(const char *prefix, const char *node)
+{
+	struct buf	b = { 0 };
+
+	buf_adds(&b, prefix);
+	buf_adds(&b, "node:");
+	keys_name(&b, slice_str(node));
+	buf_adds(&b, ":places");
 	return (keys_string(&b));
 }
 

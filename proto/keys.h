@@ -39,6 +39,18 @@ char	*keys_nodes(const char *prefix);
 char	*keys_shards(const char *prefix);
 /* prefix "sweeper": who looks for dead shards now; expires */
 char	*keys_sweeper(const char *prefix);
+/* prefix "lost": stream, who went with dead shards; expires */
+char	*keys_lost(const char *prefix);
+/* The other way of keys_client(): group and uid, decoded to dst, which has room for
+ * key.len bytes.  0, or -1: it is not such a key. */
+int	 keys_client_parse(const char *prefix, struct slice key, char *dst,
+	    struct slice *group, struct slice *uid);
+/* prefix "places:" group ":" app: hash, node -> places of the group there */
+char	*keys_places(const char *prefix, struct slice group, struct slice app);
+int	 keys_places_parse(const char *prefix, struct slice key, char *dst,
+	    struct slice *group, struct slice *app);
+/* prefix "node:" node ":places": set of the former in which the node stands */
+char	*keys_node_places(const char *prefix, const char *node);
 /* prefix "shard:" address, maybe ":clients": key becomes the address, borrowed.
  * 0, or -1: it is not such a key. */
 int	 keys_shard_address(const char *prefix, struct slice *key);

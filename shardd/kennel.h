@@ -86,7 +86,9 @@ struct kennel_close {
 	size_t		 reason_len;
 	const char	*label;		/* "client", "slow", ...: see the README */
 	int		 last;		/* no other connection of this uid is left
-					   in the group */
+					   in the group, on any node */
+	int		 unsure;	/* there are other nodes, and Redis did not
+					   say: last is what this node knows */
 };
 
 struct kennel_uid {
@@ -114,6 +116,7 @@ struct kennel_word {
 
 #define KENNEL_LOST_MORE	0x1
 #define KENNEL_LOST_UNKNOWN	0x2
+#define KENNEL_LOST_HERE	0x4
 
 struct kennel_app {
 	/* Routes name it (app = NAME).  NULL: serves every route.  The first one
@@ -159,13 +162,17 @@ struct kennel_app {
 	 * A neighbour was lost: its process died.  Every replica of the group
 	 * that is left is told, so kennel_replica_emit() is the way to tell all
 	 * clients.  uids: the n that were connected there and have no connection
-	 * left in the group, each once, however many it had.  One that is back
+	 * left in the group, on any node, each once, however many it had.  One that is back
 	 * elsewhere before the loss is noticed is not among them; when it comes
 	 * back here later, its onopen comes later.  flags:
 	 * KENNEL_LOST_MORE	1024 are named at once: this neighbour's others
-	 *			follow, in another call
-	 * KENNEL_LOST_UNKNOWN	the gateway had died, too, and nobody knows
-	 *			whom it had: n is 0
+	 *			follow, in another call.  With several nodes the
+	 *			first call comes at once, with n 0, and the uids
+	 *			when their entries in Redis are swept, 1 to 3 s later
+	 * KENNEL_LOST_UNKNOWN	nobody knows whom it had, for the gateway had
+	 *			died, too, or Redis was away: n is 0
+	 * KENNEL_LOST_HERE	there are other nodes, and Redis is away: some of
+	 *			these may have a connection there
 	 * When all processes of a group die, nobody is left to be told.
 	 */
 	void	(*onlost)(struct kennel_replica *, uint64_t neighbour,

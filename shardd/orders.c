@@ -21,6 +21,7 @@
 #include "shardd/client/http.h"
 #include "shardd/client/policy.h"
 #include "shardd/group/groups.h"
+#include "shardd/group/mourning.h"
 #include "shardd/group/neighbours.h"
 #include "shardd/group/replica.h"
 #include "shardd/hello.h"
@@ -220,48 +221,63 @@ orders_poison(struct worker *w, struct order_in *o)
 	return (0);
 }
 
+/* LOST: a neighbour was, with its shard. */
+static int
+orders_lost(struct worker *w, struct order_in *o)
+{
+	const struct peer_id	 peer = { NULL, o->m->slot, o->m->incarnation };
+	struct replica		*r = group_find(&w->groups, o->m->replica);
+	int			 flags = 0;
+
+	if (r == NULL)
+		return (0);
+	if ((o->m->flags & CTL_F_AWAIT) != 0) {
+		mourning_begin(r, &peer, o->m->neighbour);
+		return (0);
+	}
+	if ((o->m->flags & CTL_F_MORE) != 0)
+		flags |= KENNEL_LOST_MORE;
+	if ((o->m->flags & CTL_F_HERE) != 0)
+		flags |= KENNEL_LOST_HERE;
+	return (mourning_tell(r, o->m->neighbour, o->m->text, flags));
+}
+
+/* The node of that name to peer, which is of ours without one.  0, or -1: there is no
+ * other node, or no memory. */
+static int
+orders_peer(struct worker *w, struct slice node, struct peer_id *peer)
+{
+	if (node.len == 0)
+		return (0);
+	if (w->groups.hood.bus == NULL)
+		return (-1);
+	peer->node = bus_node(w->groups.hood.bus, node);
+	return (peer->node == NULL ? -1 : 0);
+}
+
+/* OBITUARY: who went with a shard, of whatever node. */
+static int
+orders_obituary(struct worker *w, struct order_in *o)
+{
+	struct peer_id	 peer = { NULL, o->m->slot, o->m->incarnation };
+
+	if (orders_peer(w, o->m->value, &peer) == -1)
+		return (0);
+	return (groups_obituary(&w->groups, &peer, o->m->group, o->m->text));
+}
+
 /* DEAD: another shard's process has ended. */
 static int
 orders_dead(struct worker *w, struct order_in *o)
 {
 	struct peer_id	 peer = { NULL, o->m->slot, o->m->incarnation };
 
-	if (o->m->text.len > 0) {	/* of another node */
-		if (w->groups.hood.bus == NULL || (peer.node = bus_node(
-		    w->groups.hood.bus, o->m->text)) == NULL)
-			return (0);
-	}
+	if (orders_peer(w, o->m->text, &peer) == -1)
+		return (0);
 	if (peer.node != NULL && peer.incarnation == 0)
 		groups_node_dead(&w->groups, peer.node);
 	else
 		groups_shard_dead(&w->groups, &peer);
-	return (0);
-}
-
-/* Tell the application; uids were counted against CTL_LOST_MAX. */
-static int
-orders_lost(struct worker *w, struct order_in *o)
-{
-	static struct kennel_uid	 uids[CTL_LOST_MAX];
-	struct replica			*r = group_find(&w->groups,
-					    o->m->replica);
-	struct slice			 list = o->m->text, uid;
-	size_t				 n = 0;
-	int				 rv;
-
-	while ((rv = uids_next(&list, &uid)) == 1) {
-		if (n == CTL_LOST_MAX) {
-			errno = EPROTO;
-			return (-1);
-		}
-		uids[n++] = (struct kennel_uid){ uid.data, uid.len };
-	}
-	if (rv == -1)
-		return (-1);
-	if (r != NULL && !r->dismissed && r->app->onlost != NULL)
-		r->app->onlost((struct kennel_replica *)r, o->m->neighbour,
-		    uids, n, (o->m->flags & CTL_F_MORE) != 0 ?
-		    KENNEL_LOST_MORE : 0);
 	return (0);
 }
 
@@ -503,6 +519,7 @@ static const struct order {
 	[CTL_AUTHORITY]	= { orders_authority },
 	[CTL_POISON]	= { orders_poison },
 	[CTL_LOST]	= { orders_lost },
+	[CTL_OBITUARY]	= { orders_obituary },
 	[CTL_LISTENING]	= { orders_listening },
 	[CTL_FERRY]	= { orders_ferry },
 	[CTL_MOVE]	= { orders_move },

@@ -300,6 +300,7 @@ worker_tick(void *arg)
 	log_catch_up();
 	memory_tidy(clock_ms());
 	authority_tick_all(&w->desk);
+	groups_tick(&w->groups);
 	/* Whoever connects is to wait, but not for ever. */
 	if (w->orphan_since != 0 && clock_ms() - w->orphan_since > DOORWAYS_MS)
 		doorways_close(&w->doorways);

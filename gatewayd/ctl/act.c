@@ -88,6 +88,34 @@ act_list(const json_t *connections)
 	table_show(&t, stdout);
 }
 
+/* A table of what other nodes have: how many rows. */
+static size_t
+act_elsewhere(const json_t *json, int show)
+{
+	struct table	 t = { .ncolumns = 4,
+	    .heads = { "NODE", "SHARD", "GROUP", "CONNECTIONS" },
+	    .right = { 0, 0, 0, 1 } };
+	const json_t	*list = json_object_get(json, "elsewhere"), *c;
+	size_t		 i;
+
+	if (!show)
+		return (json_array_size(list));
+	json_array_foreach(list, i, c) {
+		table_text(&t, json_object_get(c, "node"));
+		table_text(&t, json_object_get(c, "shard"));
+		table_text(&t, json_object_get(c, "group"));
+		table_number(&t, json_object_get(c, "connections"));
+	}
+	if (json_array_size(list) > 0) {
+		printf("on other nodes:\n");
+		table_show(&t, stdout);
+	}
+	if (json_is_true(json_object_get(json, "elsewhere_missing")))
+		printf("Redis has not said all: there may be more on other "
+		    "nodes\n");
+	return (json_array_size(list));
+}
+
 /* The answer about connections: 0, or 3 when there are none. */
 static int
 act_tell_connections(const struct invocation *v, const char *what,
@@ -111,6 +139,7 @@ act_tell_connections(const struct invocation *v, const char *what,
 			    done == NULL ? "" : ", which are still there: "
 			    "do it again");
 	}
+	n += act_elsewhere(json, !v->json);
 	say_end();
 	if (n == 0 && !v->json)
 		fprintf(stderr, "kennelctl: nobody of that uid or id has a "

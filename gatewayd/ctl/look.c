@@ -75,11 +75,11 @@ look_shards(const json_t *shards, FILE *out)
 void
 look_groups(const json_t *groups, FILE *out)
 {
-	struct table	 t = { .ncolumns = 6,
+	struct table	 t = { .ncolumns = 7,
 	    .heads = { "GROUP", "APP", "LIMIT", "CONNECTIONS", "OVER",
-	      "REPLICAS" },
-	    .right = { 0, 0, 1, 1, 1, 1 } };
-	json_int_t	 n, over;
+	      "REPLICAS", "ALL NODES" },
+	    .right = { 0, 0, 1, 1, 1, 1, 1 } };
+	json_int_t	 n, over, limit;
 	json_t		*g, *r, *replicas;
 	size_t		 i, j;
 
@@ -100,6 +100,13 @@ look_groups(const json_t *groups, FILE *out)
 		    over);
 		snprintf(table_cell(&t), CELL_MAX, "%zu",
 		    json_array_size(replicas));
+		limit = look_number(g, "limit_group");
+		if (limit == 0)
+			strcpy(table_cell(&t), "-");
+		else
+			snprintf(table_cell(&t), CELL_MAX,
+			    "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT,
+			    look_number(g, "all_nodes"), limit);
 	}
 	table_show(&t, out);
 }

@@ -9,11 +9,11 @@
 #include "shardd/events/incoming.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/json.h"
+#include "shardd/events/message.h"
 #include "shardd/events/names.h"
 #include "shardd/events/say.h"
 #include "shardd/events/sockets.h"
 #include "shardd/events/transit.h"
-#include "shardd/events/values.h"
 
 /* Events that the clients' own library raises: somebody who listens to them would
  * take a message for one of these. */
@@ -36,37 +36,15 @@ frames_is_refused(const struct events_socket *s, struct slice event)
 
 /* ---- to the server ---- */
 
-/* A message for the server, to be answered (ack). */
-static void
-frames_handle(struct events_socket *s, const struct fasttcp_frame *f, int ack)
-{
-	static struct buf		 kept;
-	struct events			*e = s->server->events;
-	const struct handler		*h = handlers_find(e, f->event);
-	struct events_message		 m;
-	struct buf			 name;
-
-	if (h == NULL || h->run == NULL)
-		return;
-	name = buf_take(&kept);
-	buf_add(&name, f->event.data, f->event.len);
-	buf_add(&name, "", 1);
-	m.name = name.data;
-	m.name_len = f->event.len;
-	m.ack = ack && !name.failed ? acks_new(s, f->id) : NULL;
-	if (!name.failed) {
-		value_of(&m.value, f->data_type, f->data, e->serializer);
-		h->run(s, &m, h->arg);
-		value_end(&m.value, e->serializer);
-		acks_handled(m.ack);
-	}
-	buf_give(&kept, &name);
-}
-
+/* A message for the server, to be answered perhaps. */
 static void
 frames_data(struct events_socket *s, const struct fasttcp_frame *f)
 {
-	frames_handle(s, f, f->type == FASTTCP_DATA_WITH_ACK);
+	const struct handler	*h = handlers_find(s->server->events, f->event);
+
+	if (h != NULL && h->run != NULL)
+		message_give(s, f, f->type == FASTTCP_DATA_WITH_ACK, h->run,
+		    h->arg);
 }
 
 static void

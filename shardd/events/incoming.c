@@ -3,13 +3,12 @@
 
 #include "common/log.h"
 #include "common/spare.h"
-#include "shardd/events/acks.h"
 #include "shardd/events/handlers.h"
 #include "shardd/events/incoming.h"
 #include "shardd/events/inside.h"
+#include "shardd/events/message.h"
 #include "shardd/events/relay.h"
 #include "shardd/events/sockets.h"
-#include "shardd/events/values.h"
 
 struct events_incoming {
 	struct list	 at;		/* socket->incoming */
@@ -120,42 +119,42 @@ incoming_open_relay(struct events_socket *s, const struct fasttcp_frame *f,
 	}
 }
 
+/* A stream for the server, and who may want it. */
+struct offer {
+	struct events_incoming *in;
+	const struct handler *handler;
+};
+
+/* Does the program want it? */
+static void
+incoming_offer(struct events_socket *s, const struct events_message *m,
+    void *arg)
+{
+	const struct offer		*o = arg;
+	const struct events_stream_ops	*ops = o->handler->stream;
+
+	(void)s;
+	if (ops->open(o->in, m, o->handler->stream_arg) == 0)
+		o->in->ops = ops;
+}
+
 void
 incoming_open_own(struct events_socket *s, const struct fasttcp_frame *f,
     int ack)
 {
-	struct events			*e = s->server->events;
-	const struct handler		*h = handlers_find(e, f->event);
-	struct events_message		 m;
-	struct events_incoming		*in;
-	static struct buf		 kept;
-	struct buf			 name;
-	int				 wanted;
+	struct offer	 o = { .handler = handlers_find(s->server->events,
+			    f->event) };
 
-	if (h == NULL || h->stream == NULL) {
-		if ((in = incoming_find(s, f->id)) != NULL)
-			incoming_end(in, 1);
+	if (o.handler == NULL || o.handler->stream == NULL) {
+		if ((o.in = incoming_find(s, f->id)) != NULL)
+			incoming_end(o.in, 1);
 		return;
 	}
-	if ((in = incoming_new(s, f->id)) == NULL)
+	if ((o.in = incoming_new(s, f->id)) == NULL)
 		return;
-	name = buf_take(&kept);
-	buf_add(&name, f->event.data, f->event.len);
-	buf_add(&name, "", 1);
-	m.name = name.data;
-	m.name_len = f->event.len;
-	m.ack = ack && !name.failed ? acks_new(s, f->id) : NULL;
-	if (!name.failed) {
-		value_of(&m.value, f->data_type, f->data, e->serializer);
-		wanted = h->stream->open(in, &m, h->stream_arg) == 0;
-		value_end(&m.value, e->serializer);
-		acks_handled(m.ack);
-		if (wanted)
-			in->ops = h->stream;
-	}
-	buf_give(&kept, &name);
-	if (in->ops == NULL)
-		incoming_end(in, 1);
+	message_give(s, f, ack, incoming_offer, &o);
+	if (o.in->ops == NULL)
+		incoming_end(o.in, 1);
 }
 
 void

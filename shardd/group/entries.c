@@ -27,58 +27,17 @@
 #include "common/turn.h"
 #include "proto/keys.h"
 #include "shardd/group/entries.h"
+#include "shardd/group/entry.h"
 
-#define ENTRIES_WRITE_MS	500	/* and then, if it failed: */
-#define ENTRIES_RETRY_MS	100
+#define ENTRIES_RETRY_MS	100	/* when a write has failed */
 #define ENTRIES_LIST_MS		5000	/* for the set of all our keys */
 #define ENTRIES_STEP		500	/* entries rewritten at a time */
-
-struct entry {
-	struct map_node	 by_key;
-	struct list	 at;		/* entries->dirty, or ->confirming */
-	struct list	 tickets;	/* that wait for it */
-	struct entries	*all;
-	char		*key;
-	struct slice	 group, uid;	/* into names; data NULL: not of a uid */
-	uint32_t	 count;		/* what it should say; 0: nothing */
-	uint32_t	 sent;		/* in the last write */
-	uint32_t	 listed;	/* what it says for certain, at least */
-	uint8_t		 outstanding;	/* commands of its write */
-	uint8_t		 bad;		/* the write failed, or counts no more */
-	uint8_t		 tried;		/* something may be in Redis */
-	uint8_t		 dirty;
-	uint8_t		 owed;
-	uint8_t		 is_group;	/* of a group, not a uid */
-	char		 names[];
-};
 
 struct lookup_ticket {
 	struct list	 at;		/* entry->tickets, entries->confirmed */
 	struct entry	*entry;		/* NULL without Redis */
 	void		(*confirmed)(void *arg);
 	void		*arg;
-};
-
-struct entries {
-	struct redis	*redis;		/* NULL: none, by configuration */
-	struct entries_keys keys;
-	const struct lookup_ops *ops;
-	void		*arg;
-	struct map	 map;		/* struct entry, those not settled */
-	struct list	 dirty;		/* struct entry */
-	struct list	 confirming;	/* struct entry: they may settle now */
-	size_t		 writing;	/* entries */
-	size_t		 owing;		/* entries that are owed */
-	struct list	 confirmed;	/* tickets to be told */
-	struct turn_work confirm;
-	int		 asking;	/* "ask me" */
-	int		 telling;	/* and not all have answered */
-	int		 naming;	/* asked for our keys: nothing settles */
-	struct event	*retry;
-	int		 retiring;
-	int		 empty;		/* emptied was called */
-	void		(*emptied)(void *arg);
-	void		*emptied_arg;
 };
 
 static void	 entries_ask_me(struct entries *es);
@@ -160,6 +119,7 @@ entry_free(struct entry *e)
 {
 	map_remove(&e->all->map, &e->by_key);
 	list_remove(&e->at);
+	leave_say(&e->leave, LEAVE_UNKNOWN);
 	free(e->key);
 	free(e);
 }
@@ -240,6 +200,7 @@ entry_failed(struct entry *e)
 	struct entries	*es = e->all;
 
 	entry_set_dirty(e);
+	leave_say(&e->leave, LEAVE_UNKNOWN);
 	if (!evtimer_pending(es->retry, NULL))
 		evtimer_add(es->retry, &tv);
 	entries_ask_me(es);
@@ -262,7 +223,8 @@ entry_written(struct entry *e)
 		if (e->listed > 0) {
 			entry_set_owed(e, 0);
 			entry_confirm(e);
-		}
+		} else
+			leave_say(&e->leave, e->answer);
 		if (e->count != e->sent)
 			entry_touch(e);
 		else if (e->count == 0)
@@ -283,59 +245,9 @@ entry_reply_cb(const struct redis_value *v, int err, void *arg)
 		return;
 	if (err != 0 || v->kind == REDIS_ERROR)
 		e->bad = 1;
+	e->answer = (uint8_t)leave_read(v);
 	if (--e->outstanding == 0)
 		entry_written(e);
-}
-
-/* One command of a write.  0, or -1 with errno. */
-static int
-entry_do(struct entry *e, const char *verb, const char *key, const char *field,
-    const char *value)
-{
-	if (redis_do(e->all->redis, ENTRIES_WRITE_MS, entry_reply_cb, e, verb,
-	    key, field, value, NULL) == -1)
-		return (-1);
-	e->outstanding++;
-	return (0);
-}
-
-/*
- * Write what e should say: 0, or -1 with errno and nothing written.  The set of
- * our keys names it before it is there, and until after it is gone: who sweeps
- * up behind us finds all.
- */
-static int
-entry_write(struct entry *e)
-{
-	const char	*us = e->all->keys.us;
-	const char	*set = e->all->keys.clients;
-	char		 count[16];
-	int		 rv;
-
-	snprintf(count, sizeof(count), "%" PRIu32, e->count);
-	if (e->is_group)
-		rv = entry_do(e, e->count > 0 ? "SADD" : "SREM", e->key, us,
-		    NULL);
-	else if (e->count == 0)
-		rv = entry_do(e, "HDEL", e->key, us, NULL);
-	else if (e->listed == 0)
-		rv = entry_do(e, "SADD", set, e->key, NULL);
-	else
-		rv = entry_do(e, "HSET", e->key, us, count);
-	if (rv == -1)
-		return (-1);
-	if (!e->is_group && e->count == 0)
-		rv = entry_do(e, "SREM", set, e->key, NULL);
-	else if (!e->is_group && e->listed == 0)
-		rv = entry_do(e, "HSET", e->key, us, count);
-	if (rv == -1)
-		e->bad = 1;
-	e->all->writing++;
-	e->tried = 1;
-	e->sent = e->count;
-	if (e->count == 0)
-		e->listed = 0;
-	return (0);
 }
 
 /* e has changed.  May free e. */
@@ -494,6 +406,7 @@ entries_new(struct event_base *base, struct redis *redis,
 	if ((es = calloc(1, sizeof(*es))) == NULL)
 		return (NULL);
 	es->redis = redis;
+	es->replied = entry_reply_cb;
 	es->keys = *keys;
 	es->ops = ops;
 	es->arg = arg;
@@ -636,15 +549,25 @@ entries_cancel(struct lookup_ticket *t)
 		entry_leave(e);
 }
 
-void
-entries_leave(struct entries *es, struct slice group, struct slice uid)
+enum leave_answer
+entries_leave(struct entries *es, struct slice group, struct slice uid,
+    struct leave *w)
 {
-	struct entry	*e;
+	enum leave_answer	 answer = LEAVE_UNKNOWN;
+	struct entry		*e;
 
 	/* uid is no member any more.  All that was settled left with us. */
-	if (es->redis != NULL &&
-	    (e = entry_get(es, group, uid, !es->retiring)) != NULL)
-		entry_leave(e);
+	if (es->redis == NULL ||
+	    (e = entry_get(es, group, uid, !es->retiring)) == NULL)
+		return (LEAVE_UNKNOWN);
+	if (e->count > 1)
+		answer = LEAVE_OTHERS;
+	else if (w != NULL && e->count == 1 && !es->asking) {
+		leave_wait(&e->leave, w);
+		answer = LEAVE_ASKED;
+	}
+	entry_leave(e);
+	return (answer);
 }
 
 /* The entry of a group; made if there is none. */

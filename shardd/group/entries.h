@@ -9,19 +9,14 @@
 #define SHARDD_ENTRIES_H
 
 #include "common/bytes.h"
+#include "shardd/group/leave.h"
 #include "shardd/group/lookup_ops.h"
 
 struct entries;
+struct entries_keys;
 struct event_base;
 struct lookup_ticket;
 struct redis;
-
-/* Where the entries are.  All strings are borrowed. */
-struct entries_keys {
-	const char	*prefix;
-	const char	*us;		/* our address */
-	const char	*clients;	/* the set of all keys of ours */
-};
 
 /* redis NULL: every ticket is confirmed at once.  NULL with errno. */
 struct entries *entries_new(struct event_base *base, struct redis *redis,
@@ -36,8 +31,8 @@ void	 entries_retire(struct entries *es, void (*emptied)(void *arg),
 struct lookup_ticket *entries_enter(struct entries *es, struct slice group,
 	    struct slice uid, void (*confirmed)(void *arg), void *arg);
 void	 entries_cancel(struct lookup_ticket *t);
-void	 entries_leave(struct entries *es, struct slice group,
-	    struct slice uid);
+enum leave_answer entries_leave(struct entries *es, struct slice group,
+	    struct slice uid, struct leave *w);
 void	 entries_group_enter(struct entries *es, struct slice group);
 void	 entries_group_leave(struct entries *es, struct slice group);
 

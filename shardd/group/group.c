@@ -12,6 +12,7 @@
 #include "shardd/group/held.h"
 #include "shardd/group/lookup.h"
 #include "shardd/group/meeting.h"
+#include "shardd/group/mourning.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/shelf.h"
 #include "shardd/kennel.h"
@@ -43,15 +44,16 @@ group_parted(void *arg, uint64_t neighbour)
 		authority_parted(r->authority, neighbour);
 }
 
-/* neighbours_ops: that shard is dead, and nobody is left who knows whom it had. */
+/* neighbours_ops: that shard is dead, and only Redis, if that, knows whom it had. */
 static void
-group_mourned(void *arg, uint64_t neighbour)
+group_mourned(void *arg, uint64_t neighbour, const struct peer_id *peer)
 {
 	struct replica	*r = arg;
 
-	if (!r->dismissed && r->app->onlost != NULL)
-		r->app->onlost((struct kennel_replica *)r, neighbour, NULL, 0,
-		    KENNEL_LOST_UNKNOWN);
+	if (r->groups->hood.bus != NULL)
+		mourning_begin(r, peer, neighbour);
+	else
+		mourning_unknown(r, neighbour);
 }
 
 /* neighbours_ops: the state is to be compared. */
@@ -233,6 +235,7 @@ group_new(struct groups *gs, uint64_t id, struct slice group,
 	r->free = group_free;
 	list_init(&r->waiting);
 	list_init(&r->answers);
+	list_init(&r->mourned);
 	turn_work_init(&r->begin, group_begin, r);
 	r->group_len = group.len;
 	if ((r->group = slice_dup(group)) == NULL ||
@@ -317,6 +320,7 @@ group_dismiss(struct replica *r)
 		w = list_entry(e, struct replica_waiter, at);
 		w->gone(w);
 	}
+	mourning_clear(r);
 	lookup_group_leave(gs->hood.lookup, replica_group(r));
 	/* Cancelled completions may call again: they find nobody. */
 	a = r->authority;

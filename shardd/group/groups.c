@@ -9,6 +9,7 @@
 #include "shardd/group/groups.h"
 #include "shardd/group/hear.h"
 #include "shardd/group/held.h"
+#include "shardd/group/mourning.h"
 #include "shardd/group/note.h"
 #include "shardd/group/replica.h"
 #include "shardd/state/authority.h"
@@ -449,6 +450,7 @@ groups_start_bus(struct groups *gs, const struct bus_self *self)
 	gs->hood.bus = bus_new(gs->hood.links, self, &groups_bus_ops, gs);
 	if (gs->hood.bus == NULL)
 		return (-1);
+	lookup_set_shared(gs->hood.lookup);
 	return (meetings_init(&gs->meetings, gs->hood.base, gs->hood.bus,
 	    self->prefix, self->address));
 }
@@ -524,4 +526,42 @@ groups_node_dead(struct groups *gs, const char *node)
 	struct groups_node	 dead = { gs, node };
 
 	links_each(gs->hood.links, groups_node_dead_cb, &dead);
+}
+
+int
+groups_obituary(struct groups *gs, const struct peer_id *peer,
+    struct slice group, struct slice uids)
+{
+	struct map_node	*e;
+	struct bag_node	*n;
+	struct replica	*r;
+
+	/* Who is mourned there is dead, whatever our gateway has heard. */
+	if (peer->node != NULL && link_find(gs->hood.links, peer) != NULL)
+		groups_shard_dead(gs, peer);
+	if (uids.len == 0) {
+		groups_each(gs, e, r)
+			mourning_hear(r, peer, uids);
+		return (0);
+	}
+	for (n = bag_find(&gs->by_group, bag_hash(group.data, group.len));
+	    n != NULL; n = bag_again(n)) {
+		r = container_of(n, struct replica, by_group);
+		if (slice_eq(replica_group(r), group) && r->neighbours != NULL &&
+		    mourning_hear(r, peer, uids) == -1)
+			return (-1);
+	}
+	return (0);
+}
+
+void
+groups_tick(struct groups *gs)
+{
+	struct map_node	*e;
+	struct replica	*r;
+
+	if (gs->hood.bus == NULL)
+		return;
+	groups_each(gs, e, r)
+		mourning_late(r);
 }

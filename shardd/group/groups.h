@@ -33,5 +33,10 @@ void	 groups_dismiss(struct groups *gs);
 void	 groups_shard_dead(struct groups *gs, const struct peer_id *peer);
 /* All shards of that node are. */
 void	 groups_node_dead(struct groups *gs, const char *node);
+/* Those of the group were lost with that shard; group empty: all have been named.  0, or
+ * -1 with errno EPROTO: it is no list. */
+int	 groups_obituary(struct groups *gs, const struct peer_id *peer,
+	    struct slice group, struct slice uids);
+void	 groups_tick(struct groups *gs);	/* each second */
 
 #endif

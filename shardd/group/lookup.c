@@ -15,6 +15,7 @@
 #include "proto/counters.h"
 #include "proto/keys.h"
 #include "shardd/group/entries.h"
+#include "shardd/group/entry.h"
 #include "shardd/group/lookup.h"
 
 #define LOOKUP_FIND_MS		100
@@ -41,6 +42,7 @@ struct lookup {
 	struct entries	*entries;
 	char		*prefix, *shard_key, *clients_key, *shards_key;
 	uint64_t	 slow_until;	/* clock_ms */
+	int		 shared;	/* with other nodes */
 	int		 beaten;	/* our heart-beat was there */
 	struct event	*beat, *retire;
 	int		 retiring;
@@ -249,10 +251,20 @@ lookup_cancel(struct lookup_ticket *t)
 	entries_cancel(t);
 }
 
-void
-lookup_leave(struct lookup *l, struct slice group, struct slice uid)
+enum leave_answer
+lookup_leave(struct lookup *l, struct slice group, struct slice uid,
+    struct leave *w)
 {
-	entries_leave(l->entries, group, uid);
+	enum leave_answer	 answer;
+
+	answer = entries_leave(l->entries, group, uid, l->shared ? w : NULL);
+	return (l->shared ? answer : LEAVE_ALONE);
+}
+
+void
+lookup_set_shared(struct lookup *l)
+{
+	l->shared = 1;
 }
 
 void

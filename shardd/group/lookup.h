@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "common/bytes.h"
+#include "shardd/group/leave.h"
 #include "shardd/group/lookup_ops.h"
 
 struct event_base;
@@ -52,7 +53,11 @@ struct lookup_ticket;
 struct lookup_ticket *lookup_enter(struct lookup *l, struct slice group,
 	    struct slice uid, void (*confirmed)(void *arg), void *arg);
 void	 lookup_cancel(struct lookup_ticket *t);	/* and lookup_leave() */
-void	 lookup_leave(struct lookup *l, struct slice group, struct slice uid);
+/* w (NULL: nobody) waits for who is left if this is ASKED. */
+enum leave_answer lookup_leave(struct lookup *l, struct slice group,
+	    struct slice uid, struct leave *w);
+/* There are other nodes: who is the last of a uid is asked. */
+void	 lookup_set_shared(struct lookup *l);
 /* A replica of that group begins or ends here. */
 void	 lookup_group_enter(struct lookup *l, struct slice group);
 void	 lookup_group_leave(struct lookup *l, struct slice group);

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "proto/counters.h"
 #include "shardd/group/ask.h"
 #include "shardd/group/held.h"
 #include "shardd/group/neighbours.h"
@@ -262,7 +263,7 @@ neighbours_shard_dead(struct neighbours *n, const struct peer_id *peer)
 		if (peer_same(&n->at[i].peer, peer)) {
 			neighbour = n->at[i].id;
 			neighbours_farewell(n, neighbour);
-			n->ops->mourned(n->arg, neighbour);
+			n->ops->mourned(n->arg, neighbour, peer);
 		}
 }
 
@@ -310,6 +311,8 @@ neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t said,
 	if (said <= nb->seen && seq <= nb->in)
 		return;
 	neighbours_skip(nb, said, seq);
+	if (neighbour_is_remote(nb))
+		counter_add(COUNTER_BUS_LOST, 1);
 	n->ops->missed(n->arg, &m, GOSSIP_CAST, "lost with a link");
 }
 

@@ -36,8 +36,9 @@ struct neighbours_ops {
 	/* One more neighbour, and one less. */
 	void	(*met)(void *arg, uint64_t neighbour);
 	void	(*parted)(void *arg, uint64_t neighbour);
-	/* One less: its shard is dead, and nobody is left who knows whom it had. */
-	void	(*mourned)(void *arg, uint64_t neighbour);
+	/* One less: its shard is dead, and its gateway has not said whom it had. */
+	void	(*mourned)(void *arg, uint64_t neighbour,
+		    const struct peer_id *peer);
 	/* What the two said to each other was lost, or may have been. */
 	void	(*doubted)(void *arg, uint64_t neighbour);
 	/* No neighbour is being waited for any more. */

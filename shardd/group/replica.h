@@ -57,6 +57,7 @@ struct replica {
 	struct meeting	*meeting;	/* NULL: there are no other nodes */
 	struct authority *authority;	/* NULL: its application decides nothing */
 	struct list	 answers;	/* struct kennel_answer: owed */
+	struct list	 mourned;	/* struct mourning */
 	struct list	 waiting;	/* struct replica_waiter, while not ready */
 	struct shelf	*shelf;		/* NULL: nobody is expected */
 	struct turn_work begin;		/* what came before it is to be heard */

@@ -179,7 +179,7 @@ guest_free(struct guest *g)
 		lookup_cancel(g->ticket);
 	else if (g->listed)
 		lookup_leave(g->landing->js->sessions->lookup,
-		    replica_group(r), slice_of(g->uid, g->uid_len));
+		    replica_group(r), slice_of(g->uid, g->uid_len), NULL);
 	if (g->kept)
 		seen_expect_no_more(r, &g->shelf);
 	if (r != NULL)

@@ -18,6 +18,7 @@
 #include "shardd/peers/press.h"
 
 #define BUS_TICK_MS	100
+#define BUS_ECHO_MS	1000
 #define BUS_COMING_MS	1000	/* for Redis, of a shard that has just begun */
 #define BUS_QUEUED	(64 << 20)	/* bytes on their way to Redis */
 
@@ -58,6 +59,8 @@ struct bus {
 	struct press	 press;
 	struct encounters met;
 	struct event	*tick;
+	uint64_t	 echo;		/* clock_ns of what is to come back; 0: nothing */
+	uint64_t	 echoed;	/* clock_ms of the last that was said */
 	size_t		 said;		/* bytes of the last message in a room */
 };
 
@@ -77,6 +80,13 @@ bus_sender(struct bus *b, const struct bus_frame *f, int make)
 	if (l == NULL || link_carrier(l) == NULL)
 		return (NULL);
 	return (encounter_of(link_carrier(l)));
+}
+
+/* What was said to ourselves is here, or not yet. */
+static void
+bus_lag(const struct bus *b)
+{
+	counter_set(COUNTER_BUS_LAG, (clock_ns() - b->echo) / 1000);
 }
 
 /* A frame that is worth hearing: 0, or -1. */
@@ -100,6 +110,13 @@ bus_frame(struct bus *b, struct bus_frame *f, const char *channel,
 		return (-1);
 	}
 	if (slice_is(f->node, b->self.node)) {
+		if (f->kind == BUS_ECHO && f->n == b->echo) {
+			bus_lag(b);
+			histogram_add(&counters->cells[COUNTER_BUS_LAG_SECONDS],
+			    clock_ns() - b->echo);
+			b->echo = 0;
+			return (-1);
+		}
 		counter_add(COUNTER_BUS_OWN, 1);
 		return (-1);
 	}
@@ -147,6 +164,24 @@ bus_room_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
 
 /* ---- time ---- */
 
+/* Say something to ourselves, to hear how long that takes. */
+static void
+bus_say_echo(struct bus *b)
+{
+	struct bus_frame	 f = { .kind = BUS_ECHO };
+
+	if (b->echo != 0 && clock_ns() - b->echo > BUS_ECHO_MS * 1000000ULL)
+		bus_lag(b);
+	if (clock_ms() - b->echoed < BUS_ECHO_MS || b->echo != 0 ||
+	    list_empty(&b->met.all))
+		return;
+	b->echoed = clock_ms();
+	b->echo = f.n = clock_ns();
+	if (press_frame(&b->press, b->channel, &f, slice_of(NULL, 0),
+	    slice_of(NULL, 0)) == -1)
+		b->echo = 0;
+}
+
 /* Each 100 ms. */
 static void
 bus_tick_cb(evutil_socket_t fd, short what, void *arg)
@@ -154,9 +189,10 @@ bus_tick_cb(evutil_socket_t fd, short what, void *arg)
 	struct bus	*b = arg;
 
 	(void)fd, (void)what;
-	if (redis_up(b->redis))
+	if (redis_up(b->redis)) {
 		encounters_tick(&b->met);
-	else if (b->coming != 0 && !b->ended &&
+		bus_say_echo(b);
+	} else if (b->coming != 0 && !b->ended &&
 	    clock_ms() - b->coming >= BUS_COMING_MS) {
 		b->coming = 0;
 		b->ops->up(b->arg, 0);
@@ -172,6 +208,7 @@ bus_state_cb(int up, void *arg)
 	if (b->ended)
 		return;
 	b->press.stuck = 0;
+	b->echo = 0;
 	b->coming = 0;
 	if (!up)
 		encounters_end(&b->met);

@@ -306,6 +306,7 @@ encounter_heard_data(struct encounter *c, const struct bus_frame *f)
 		return;
 	}
 	if (f->n != c->in + 1) {
+		counter_add(COUNTER_BUS_LOST, f->n - c->in - 1);
 		encounter_afresh(c, "messages were lost on the bus");
 		return;
 	}
@@ -333,6 +334,7 @@ static void
 encounter_heard_beat(struct encounter *c, const struct bus_frame *f)
 {
 	if (f->n > c->in) {
+		counter_add(COUNTER_BUS_LOST, f->n - c->in);
 		encounter_afresh(c, "messages were lost on the bus");
 		return;
 	}

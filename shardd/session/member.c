@@ -20,8 +20,8 @@ member_join(struct conn *c)
 		c->flags |= CONN_F_MEMBER;
 }
 
-void
-member_leave(struct conn *c)
+enum leave_answer
+member_leave(struct conn *c, struct leave *w)
 {
 	c->flags &= (uint16_t)~CONN_F_JOINING;
 	if (c->flags & CONN_F_MEMBER) {
@@ -29,11 +29,11 @@ member_leave(struct conn *c)
 		replica_leave(c->replica, c);
 		c->by_uid.mine = 0;
 	}
-	if (c->flags & CONN_F_LISTED) {
-		c->flags &= (uint16_t)~CONN_F_LISTED;
-		lookup_leave(sessions_of(c)->lookup, replica_group(c->replica),
-		    conn_uid(c));
-	}
+	if ((c->flags & CONN_F_LISTED) == 0)
+		return (LEAVE_ALONE);
+	c->flags &= (uint16_t)~CONN_F_LISTED;
+	return (lookup_leave(sessions_of(c)->lookup, replica_group(c->replica),
+	    conn_uid(c), w));
 }
 
 void

@@ -20,17 +20,22 @@ struct parted {
 	struct list	 at;		/* sessions->parted */
 	struct conn	*conn;
 	uint64_t	 since;		/* clock_ms; 0: nobody will say it */
+	struct leave	 leave;		/* while Redis is asked who is left */
+	enum leave_answer answer;	/* ASKED: GONE was not said yet */
 };
 
 /* ---- the last callback ---- */
 
-/* PARTED was said of c, or nobody will say it: the last callbacks; may free c. */
+/* PARTED was said of c, or nobody will say it: the last callbacks; may free c.  What
+ * Redis has answered goes before what the gateway says. */
 static void
-parting_end(struct conn *c, int last)
+parting_end(struct conn *c, int last, enum leave_answer answer)
 {
 	struct kennel_close	 close = {
-		.code = c->code, .label = close_label(c->why),
-		.reason = "", .last = last,
+		.code = c->code, .label = close_label(c->why), .reason = "",
+		.last = answer == LEAVE_UNKNOWN || answer == LEAVE_ALONE ?
+		    last : answer == LEAVE_LAST,
+		.unsure = answer == LEAVE_UNKNOWN,
 	};
 
 	if (c->rare != NULL && c->rare->reason != NULL) {
@@ -65,7 +70,8 @@ parting_settle(void *arg)
 		if (p->since != 0)
 			continue;
 		parting_end(p->conn, p->conn->replica == NULL ||
-		    !replica_has(p->conn->replica, conn_uid(p->conn)));
+		    !replica_has(p->conn->replica, conn_uid(p->conn)),
+		    p->answer);
 		list_remove(&p->at);
 		free(p);
 	}
@@ -80,38 +86,85 @@ parting_init(struct sessions *s)
 
 /* ---- waiting for PARTED ---- */
 
-void
-parting_begin(struct conn *c)
+/* Is anybody to hear how c ends? */
+static int
+parting_is_heard(const struct conn *c)
+{
+	return ((c->flags & CONN_F_OPENED) &&
+	    (c->app->onclose != NULL || c->app->onerror != NULL));
+}
+
+/* Say GONE. */
+static void
+parting_tell(struct conn *c)
 {
 	struct sessions	*s = sessions_of(c);
 	struct ctl	 m = { .type = CTL_GONE, .id = c->id, .why = c->why };
-	struct parted	*p;
 
-	member_leave(c);
 	m.replica = c->replica == NULL ? 0 : c->replica->id;
-	if ((c->flags & CONN_F_OPENED) &&
-	    (c->app->onclose != NULL || c->app->onerror != NULL))
+	if (parting_is_heard(c))
 		m.flags |= CTL_F_OPENED;	/* c is to hear PARTED */
 	if ((c->told & CAPSULE_F_DIALED) == 0)
 		gate_tell(s->clients.gate, &m);
 	if (c->move != NULL)
 		s->move_ended(c->move);
-	if ((c->flags & CONN_F_OPENED) == 0) {
-		rare_drop(c->rare, &c->data);
-		return;
-	}
-	if ((p = malloc(sizeof(*p))) == NULL) {
-		/* Then c learns of its end now, with what we know ourselves. */
-		parting_end(c, 1);
+}
+
+/* Redis has answered, or will not: GONE is said, and p waits for PARTED. */
+static void
+parting_go(struct parted *p, enum leave_answer answer)
+{
+	struct conn	*c = p->conn;
+	struct sessions	*s = sessions_of(c);
+
+	leave_cancel(&p->leave);
+	p->answer = answer;
+	parting_tell(c);
+	p->since = parting_is_heard(c) && c->replica != NULL &&
+	    s->clients.gate->control != NULL ? clock_ms() : 0;
+	if (p->since == 0)
+		turn_add(&s->settle, TURN_CLIENTS);
+}
+
+/* Redis has answered. */
+static void
+parting_left_cb(struct leave *w, enum leave_answer answer)
+{
+	parting_go(container_of(w, struct parted, leave), answer);
+}
+
+/*
+ * GONE waits for Redis: when the gateway has heard that the last place of a replica is
+ * free it ends that, and c may have something to say about its end.
+ */
+void
+parting_begin(struct conn *c)
+{
+	struct sessions		*s = sessions_of(c);
+	enum leave_answer	 answer;
+	struct parted		*p = NULL;
+
+	if ((c->flags & CONN_F_OPENED) == 0 ||
+	    (p = calloc(1, sizeof(*p))) == NULL) {
+		member_leave(c, NULL);
+		parting_tell(c);
+		if (c->flags & CONN_F_OPENED)	/* with what we know ourselves */
+			parting_end(c, 1, LEAVE_ALONE);
+		else
+			rare_drop(c->rare, &c->data);
 		return;
 	}
 	p->conn = c;
-	p->since = m.flags & CTL_F_OPENED && c->replica != NULL &&
-	    s->clients.gate->control != NULL ? clock_ms() : 0;
+	p->since = clock_ms();
+	p->leave.said = parting_left_cb;
 	c->flags |= CONN_F_AWAITED;
 	list_push(&s->parted, &p->at);
-	if (p->since == 0)
-		turn_add(&s->settle, TURN_CLIENTS);
+	answer = member_leave(c, parting_is_heard(c) && c->move == NULL ?
+	    &p->leave : NULL);
+	if (answer == LEAVE_ASKED)
+		p->answer = answer;
+	else
+		parting_go(p, answer);
 }
 
 void
@@ -126,7 +179,7 @@ parting_said(struct sessions *s, uint64_t id, int last)
 		if (p->conn->id != id)
 			continue;
 		list_remove(&p->at);
-		parting_end(p->conn, last);
+		parting_end(p->conn, last, p->answer);
 		free(p);
 		return;
 	}
@@ -136,9 +189,15 @@ void
 parting_all(struct sessions *s)
 {
 	struct list	*e, *tmp;
+	struct parted	*p;
 
-	list_each(e, tmp, &s->parted)
-		list_entry(e, struct parted, at)->since = 0;
+	list_each(e, tmp, &s->parted) {
+		p = list_entry(e, struct parted, at);
+		leave_cancel(&p->leave);
+		if (p->answer == LEAVE_ASKED)
+			p->answer = LEAVE_UNKNOWN;
+		p->since = 0;
+	}
 	turn_add(&s->settle, TURN_CLIENTS);
 }
 
@@ -151,10 +210,14 @@ parting_late(struct sessions *s)
 
 	list_each(e, tmp, &s->parted) {
 		p = list_entry(e, struct parted, at);
-		if (p->since != 0 && now - p->since > PARTING_MS) {
-			p->since = 0;
-			turn_add(&s->settle, TURN_CLIENTS);
+		if (p->since == 0 || now - p->since <= PARTING_MS)
+			continue;
+		if (p->answer == LEAVE_ASKED) {
+			parting_go(p, LEAVE_UNKNOWN);
+			continue;
 		}
+		p->since = 0;
+		turn_add(&s->settle, TURN_CLIENTS);
 	}
 }
 

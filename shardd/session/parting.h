@@ -1,7 +1,7 @@
 /*
- * How a session ends: the gateway is told GONE, and when it has said PARTED (was
- * this the last of its uid in the group?), the application's onclose or onerror
- * runs.
+ * How a session ends: with other nodes, Redis is asked whether this was the last of its
+ * uid in the group; the gateway is told GONE, and when it has said PARTED (was this the
+ * last in the node?), the application's onclose or onerror runs.
  */
 #ifndef SHARDD_PARTING_H
 #define SHARDD_PARTING_H

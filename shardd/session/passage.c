@@ -123,7 +123,7 @@ passage_back(struct conn *c)
 void
 passage_leave(struct conn *c)
 {
-	member_leave(c);
+	member_leave(c, NULL);
 	freeze_leave(c);
 }
 

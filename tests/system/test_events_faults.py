@@ -1,7 +1,9 @@
 """fast-tcp when processes die, and with many clients over four of them."""
 import os
 import random
+import select
 import selectors
+import signal
 import struct
 import threading
 import time
@@ -10,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from kit import wait
 from kit.fasttcp import (BINARY, BROADCAST, CHUNK, CLOSE, DATA, JOIN, OPEN, OPEN_TO_ROOM,
-                         OPEN_TO_SOCKET, TO_ROOM, TO_SOCKET, Events, frame)
+                         OPEN_TO_SOCKET, TO_ROOM, TO_SOCKET, Events, Fast, frame)
 
 
 def test_a_shard_dies_amid_rooms_and_streams(start):
@@ -289,4 +291,104 @@ def test_many_clients_over_four_shards_with_numbered_traffic(start, n):
                         [p.got for p in them] == expected)[1], 60)
     print(f"{count} messages, {sum(expected)} deliveries")
     for p in them:
+        p.close()
+
+
+def test_nobody_has_an_id_before_other_processes_know_of_it(start):
+    """12.1: a client hears its id when those of other processes can reach it: not while one of
+    these has not heard of the newcomer's process (for a second: it may hang)."""
+    e = Events(start, shards=2, limit=1)
+    a = e.client()
+    shard = e.kennel.shard(int(e.kennel.replicas("events")[0]["shard"]
+                               .split("/")[1].split("#")[0]))["pid"]
+    tried = 0
+    for _ in range(20):
+        if tried == 3:
+            break
+        os.kill(shard, signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            b = Fast(e.address, register=False)
+            early = select.select([b.s], [], [], .3)[0]
+            took = time.monotonic() - began
+        finally:
+            os.kill(shard, signal.SIGCONT)
+        if took < .9:                   # else it was in time, or the machine is slow
+            assert not early, "registered before the other process knew"
+            tried += 1
+        b.register()
+        a.to([b], "m", "1")
+        if took < .9:
+            assert b.message() == ("m", b"1")
+        b.close()
+        wait.until(lambda: e.kennel.group("events") == [1])
+    a.close()
+
+
+def test_a_shard_dies_amid_much_output(start):
+    """Its clients, to whom megabytes are under way, are cut off, perhaps amid a frame, and
+    come again; what goes to clients of the other process is whole and in order."""
+    e = Events(start, shards=2, limit=3, deaths=True)
+    them = e.clients(6)
+    slots = {}
+    for r in e.kennel.replicas("events"):
+        slots[r["shard"]] = r["connections"]
+    assert sorted(slots.values()) == [3, 3]
+    first, second = them[:3], them[3:]  # in the order of arrival
+    sender, readers = first[0], first[1:]
+    for p in readers + second:
+        p.join("r")
+        p.barrier()
+    big = os.urandom(3 << 20)
+    sent = []
+    killed = threading.Event()
+
+    def talk():
+        i = 0
+        while not killed.is_set() or i < sent[0] + 4:
+            sender.room(["r"], str(i), big, BINARY)
+            i += 1
+            if not sent and i == 8:     # 24 MiB for each: none has read anything
+                sent.append(i)
+                killed.wait(wait.limit(30))
+        sent.append(i)
+        sender.to(readers, "end")
+
+    def read(p):
+        for i in range(10000):
+            event, data = p.message()
+            if event == "end":
+                return i
+            assert event == str(i) and data == big
+    t = threading.Thread(target=talk)
+    t.start()
+    wait.until(lambda: sent)
+    victim = e.kennel.replicas("events")[1]["shard"]
+    e.kennel.kill_shard(int(victim.split("/")[1].split("#")[0]))
+    killed.set()
+    with ThreadPoolExecutor(2) as pool:
+        done = [pool.submit(read, p) for p in readers]
+        for p in second:
+            while True:                 # to the end, whatever it is
+                try:
+                    if not p.s.recv(1 << 20):
+                        break
+                except ConnectionError:
+                    break
+        assert [d.result() for d in done] == [sent[-1]] * 2
+    t.join()
+    new = []
+
+    def come():
+        try:
+            new.append(e.client())
+        except (AssertionError, ConnectionError):
+            return False
+        return True
+    wait.until(come)
+    new[0].join("r")
+    new[0].barrier()
+    sender.room(["r"], "again", big, BINARY)
+    assert [p.message() for p in (*readers, new[0])] == [("again", big)] * 3
+    for p in them + new:
         p.close()

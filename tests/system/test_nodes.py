@@ -158,8 +158,9 @@ def test_ghosts_of_another_name_are_swept(start, server):
             p.close()
         two.stop()
         three.stop()
-        # It has 30 s, too.
-        assert set(r.keys()) <= {"kennel:node:c0ffee01", "kennel:nodes"}
+        # It has 30 s, too; and who was lost is told for a minute.
+        assert set(r.keys()) <= {"kennel:node:c0ffee01", "kennel:nodes",
+                                 "kennel:lost"}
 
 
 def test_without_a_state_directory(start, server):

@@ -317,7 +317,7 @@ enter(const char *uid)
 static void
 leave(const char *uid)
 {
-	lookup_leave(l, replica_group(&room), slice_str(uid));
+	lookup_leave(l, replica_group(&room), slice_str(uid), NULL);
 }
 
 /* Those who become members when they are confirmed. */
@@ -355,7 +355,7 @@ part(struct replica *r, const char *uid)
 	while (members[i].r != r || strcmp(members[i].uid, uid) != 0)
 		ck_assert_uint_lt(++i, nmembers);
 	members[i] = members[--nmembers];
-	lookup_leave(l, replica_group(r), slice_str(uid));
+	lookup_leave(l, replica_group(r), slice_str(uid), NULL);
 }
 
 /* ---- tests ---- */

@@ -1,0 +1,141 @@
+"""What the operator sees of a cluster: who is where, how the bus is."""
+import json
+import os
+import signal
+import threading
+
+import pytest
+from kit import metrics, redis, wait
+from kit.chat import Chat, settle
+
+
+@pytest.fixture
+def url(server):
+    server.start()
+    return f"unix:{server.path}"
+
+
+@pytest.fixture
+def pair(start, url):
+    return [start("--node", name, redis=url) for name in ("one", "two")]
+
+
+def meet(*people):
+    """All hear each other."""
+    for p in people:
+        p.say("met " + p.name)
+    for p in people:
+        left = {"met " + o.name for o in people}
+        while left:
+            left.discard(p.next(type="user:msg")["text"])
+
+
+def test_who_says_node_and_shard_of_other_nodes(pair, server):
+    uid = "x*[y] é:%"
+    far = [Chat(pair[1], g, uid) for g in ("g", "h:1")]
+    near = Chat(pair[0], "g", uid)
+    other = Chat(pair[1], "g", "xyz")
+    with redis.Redis(server.path) as r:
+        wait.until(lambda: len(r.keys("kennel:client:*")) == 3, 20)
+    j = json.loads(pair[0].ctl("who", uid, "--json"))
+    assert [c["uid"] for c in j["connections"]] == [uid]
+    assert not j["elsewhere_missing"]
+    at = {e["group"]: e for e in j["elsewhere"]}
+    assert sorted(at) == ["g", "h:1"]
+    places = {s["address"]: s["slot"] for s in pair[1].shards()}
+    for e in at.values():
+        assert (e["node"], e["connections"]) == ("two", 1)
+        assert places[e["shard"]] == e["slot"]
+    text = pair[0].ctl("who", uid)
+    assert "on other nodes:" in text and at["g"]["shard"] in text
+    # Somebody who is elsewhere only.
+    text = pair[0].ctl("who", "xyz")
+    assert "two" in text and "on other nodes:" in text
+    for p in (*far, near, other):
+        p.close()
+
+
+def test_who_without_redis_says_that_there_may_be_more(pair, server):
+    near = Chat(pair[0], "g", "x")
+    server.stop()
+    pair[0].wait_log("bus redis=away", 20)
+    wait.until(lambda: not pair[0].status()["redis"]["up"], 20)
+    j = json.loads(pair[0].ctl("who", "x", "--json"))
+    assert len(j["connections"]) == 1
+    assert j["elsewhere"] == [] and j["elsewhere_missing"]
+    assert "there may be more on other nodes" in pair[0].ctl("who", "x")
+    near.close()
+    server.start()
+
+
+def lag(k):
+    return json.loads(k.ctl("cluster", "--json"))["bus"]["lag_us"]
+
+
+def test_the_lag_of_the_bus_is_measured(pair, server):
+    people = [Chat(k, "g", f"u{i}") for i, k in enumerate(pair)]
+    meet(*people)
+    for k in pair:
+        wait.until(lambda k=k: lag(k) > 0, 20)
+        assert metrics.value(k, "kennel_bus_lag_seconds_count") > 0
+    assert "lag_us=" in pair[0].ctl("cluster")
+    # A Redis that is stopped has a lag that grows.
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        wait.until(lambda: lag(pair[0]) > 2_000_000, 30)
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    wait.until(lambda: lag(pair[0]) < 2_000_000, 30)
+    for p in people:
+        p.close()
+
+
+def heard_frames(server, until):
+    """All that nodes say until that is true: (channel, bytes)."""
+    frames = []
+    r = redis.Redis(server.path)
+    r.sock.settimeout(None)
+    r("PSUBSCRIBE", "kennel:bus:*")
+
+    def listen():
+        try:
+            while r.file.readline() == b"*4\r\n":
+                words = []
+                for _ in range(4):
+                    words.append(r.file.read(int(r.file.readline()[1:]) + 2)[:-2])
+                frames.append((words[2], words[3]))
+        except (OSError, ValueError):
+            pass
+    t = threading.Thread(target=listen, daemon=True)
+    t.start()
+    until(frames)
+    r.sock.shutdown(2)
+    t.join()
+    return frames
+
+
+def test_what_the_bus_loses_is_counted(pair, server):
+    """As if four messages to one shard had been lost: the number of the next says so."""
+    people = [Chat(pair[i % 2], "g", f"u{i}") for i in range(4)]
+    meet(*people)
+
+    def data(frames):
+        # Members of the other node are asked, each for itself.
+        people[0].users()
+        wait.until(lambda: any(m[2] == 2 for _, m in frames), 20)
+    frames = heard_frames(server, data)
+    assert all(metrics.value(k, "kennel_bus_lost_total") == 0 for k in pair)
+    channel, m = [f for f in frames if f[1][2] == 2][-1]
+    n = int.from_bytes(m[24:32], "big") + 5
+    with redis.Redis(server.path) as r:
+        r("PUBLISH", channel, m[:24] + n.to_bytes(8, "big") + m[32:])
+    wait.until(lambda: sum(metrics.value(k, "kennel_bus_lost_total")
+                           for k in pair) >= 4, 20)
+    assert sum(metrics.value(k, "kennel_bus_afresh_total") for k in pair) > 0
+    total = sum(json.loads(k.ctl("cluster", "--json"))["bus"]["lost"]
+                for k in pair)
+    assert total >= 4
+    for i in range(3):
+        settle(*people)
+    for p in people:
+        p.close()
