@@ -46,6 +46,20 @@ static const struct pack_field latest[] = {
 	U32(strikes, UINT8_MAX), STR(kept, CAPSULE_KEPT_MAX),
 };
 
+static unsigned	 capsule_version = CAPSULE_VERSION;
+
+void
+capsule_speak(unsigned version)
+{
+	capsule_version = version;
+}
+
+unsigned
+capsule_spoken(void)
+{
+	return (capsule_version);
+}
+
 /* The oldest reader that loses nothing: the first knows requests only. */
 static uint64_t
 capsule_readable(const struct capsule *c)
@@ -66,8 +80,8 @@ capsule_encode(struct buf *b, const struct capsule *c)
 		return (-1);
 	}
 	pack_array(b, 3 + nitems(fields) + 2 + nitems(later) +
-	    nitems(latest));
-	pack_u64(b, CAPSULE_VERSION);
+	    (capsule_version > 2 ? nitems(latest) : 0));
+	pack_u64(b, capsule_version);
 	pack_u64(b, capsule_readable(c));
 	pack_u64(b, c->protocol);
 	for (size_t i = 0; i < nitems(fields); i++)
@@ -84,7 +98,7 @@ capsule_encode(struct buf *b, const struct capsule *c)
 	}
 	for (size_t i = 0; i < nitems(later); i++)
 		pack_field(b, &later[i], c);
-	for (size_t i = 0; i < nitems(latest); i++)
+	for (size_t i = 0; capsule_version > 2 && i < nitems(latest); i++)
 		pack_field(b, &latest[i], c);
 	if (b->failed) {
 		errno = ENOMEM;
@@ -115,7 +129,7 @@ capsule_decode(struct capsule *c, const void *data, size_t len)
 	readable = pack_in_u64(&in, version);
 	if (in.bad || readable == 0)
 		goto bad;
-	if (readable > CAPSULE_VERSION) {
+	if (readable > capsule_version) {
 		errno = EPROTONOSUPPORT;
 		return (-1);
 	}
@@ -145,7 +159,8 @@ capsule_decode(struct capsule *c, const void *data, size_t len)
 	}
 	for (size_t i = 0; version > 1 && i < nitems(later); i++)
 		pack_in_field(&in, &later[i], c);
-	for (size_t i = 0; version > 2 && i < nitems(latest); i++)
+	for (size_t i = 0; version > 2 && capsule_version > 2 &&
+	    i < nitems(latest); i++)
 		pack_in_field(&in, &latest[i], c);
 	if (in.bad || headers.bad || seen.bad ||
 	    (c->deflate != 0 && c->deflate < CAPSULE_WINDOW_MIN))

@@ -88,6 +88,13 @@ struct capsule {
 					   is something else */
 };
 
+/*
+ * Write and read, from now on, as the release did whose version that was (CAPSULE_MOVES
+ * to CAPSULE_VERSION): two releases are tried against each other so.
+ */
+void	 capsule_speak(unsigned version);
+unsigned capsule_spoken(void);
+
 /* Would capsule_decode() take what capsule_encode() makes of it? */
 int	 capsule_fits(const struct capsule *c);
 /* Append the record to b.  0, or -1 with errno ENOMEM or EINVAL (over limits). */

@@ -77,7 +77,7 @@ hello_say(struct worker *w, struct control *c)
 		.limit = (uint32_t)w->capacity, .time = w->started,
 		.text = slice_str(w->link_path),
 		.flags = CTL_F_PAGE | (w->draining ? CTL_F_LEAVE : 0),
-		.capsule = w->version > 1 ? CAPSULE_VERSION : 1,
+		.capsule = w->version > 1 ? capsule_spoken() : 1,
 	};
 
 	control_send(c, &m, &w->page_fd);

@@ -223,7 +223,8 @@ struct ape_hooks {
 	 * the client, and change nothing; 0, or -1 with errno EAGAIN, ENOTSUP.  thaw, in the
 	 * other process: make that known, tell nobody; 0, or -1: it stays where it was.
 	 * onmoved: the last that is heard of it here, in place of ondisconnect.  how: as
-	 * kennel_app's.
+	 * kennel_app's.  When a process dies, those of its clients who waited for no answer
+	 * go on elsewhere: there thaw gets KENNEL_RESUMED and no bytes.
 	 */
 	unsigned moves;
 	int	(*freeze)(struct ape_client *, struct kennel_blob *);

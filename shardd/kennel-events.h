@@ -188,6 +188,28 @@ typedef void	events_room_cb(struct events_server *, const char *room,
 void	 events_on_room(struct events *, events_room_cb *, void *arg);
 
 /*
+ * Clients move to other processes ("sockets that move" in kennel.h) with all that the
+ * library knows of them: when no stream and no answer of theirs is under way.  In a
+ * program that has callbacks for who comes and goes, or data of a client, they stay, but
+ * with this.  version: of what freeze writes, and the highest that thaw reads.  freeze:
+ * add to the blob what the program knows of the client, and change nothing; 0, or -1 with
+ * errno EAGAIN, ENOTSUP.  thaw, in the other process: make that known, tell nobody, in place
+ * of connection; 0, or -1: it stays where it was.  moved: the last that is heard of it
+ * here, in place of disconnection.  how: as kennel_app's.  Each may be NULL.  When a
+ * process dies, those of its clients of whom nothing was under way, in no more rooms than
+ * 4 KiB of names, go on elsewhere: there thaw gets KENNEL_RESUMED and no bytes.
+ */
+struct events_move_ops {
+	unsigned version;
+	int	(*freeze)(struct events_socket *, struct kennel_blob *);
+	int	(*thaw)(struct events_socket *, const char *data, size_t len,
+		    int how);
+	void	(*moved)(struct events_socket *, int how);
+};
+void	 events_on_move(struct events *, const struct events_move_ops *);
+						/* not copied */
+
+/*
  * Clients emit this to the server; name NULL: whatever has no handler of its own.  The
  * handler answers m->ack, if there is one, with events_answer(); one that it leaves
  * unanswered is never answered, unless it called events_ack_keep().  Later calls for

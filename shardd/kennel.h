@@ -596,6 +596,12 @@ void	*kennel_socket_data(const struct kennel_socket *);
 #define KENNEL_MOVED	1
 #define KENNEL_STAYED	2
 
+/* 0: it is here; KENNEL_LEAVING: frozen, and it may come back; KENNEL_COMING: thawed, and
+ * ontold repeats what it is told meanwhile. */
+#define KENNEL_LEAVING	1
+#define KENNEL_COMING	2
+int	 kennel_socket_way(const struct kennel_socket *);
+
 /* Add bytes to the blob, up to 1 MiB.  0, or -1 with errno EINVAL, EMSGSIZE,
  * ENOMEM. */
 int	 kennel_blob_add(struct kennel_blob *, const void *data, size_t len);

@@ -20,6 +20,7 @@
 #include "common/memory.h"
 #include "common/poller.h"
 #include "common/proc.h"
+#include "proto/capsule.h"
 #include "proto/channel.h"
 #include "proto/counters.h"
 #include "proto/cover.h"
@@ -72,6 +73,7 @@ start_arguments(struct worker *w, int argc, char **argv)
 		{ "log-level", 1, NULL, 'l' }, { "log-format", 1, NULL, 'f' },
 		{ "core", 0, NULL, 'd' },
 		{ "apps", 0, NULL, 'a' }, { "wire", 1, NULL, 'w' },
+		{ "capsule", 1, NULL, 'p' },
 		{ "help", 0, NULL, 'h' },
 		{ "version", 0, NULL, 'v' }, { NULL, 0, NULL, 0 },
 	};
@@ -80,7 +82,7 @@ start_arguments(struct worker *w, int argc, char **argv)
 	const char	*name = strrchr(argv[0], '/');
 	static char	 ident[64];
 	char		*end;
-	uint64_t	 slot = SLOTS_MAX, version = WIRE_VERSION;
+	uint64_t	 slot = SLOTS_MAX, version = WIRE_VERSION, capsule;
 	int		 o, core = 0;
 
 	while ((o = getopt_long(argc, argv, "", longs, NULL)) != -1)
@@ -120,6 +122,12 @@ start_arguments(struct worker *w, int argc, char **argv)
 			if (slice_u64(slice_str(optarg), WIRE_VERSION,
 			    &version) == -1 || version < WIRE_OLDEST)
 				return (-1);
+			break;
+		case 'p':	/* as an older release packs connections */
+			if (slice_u64(slice_str(optarg), CAPSULE_VERSION,
+			    &capsule) == -1 || capsule < CAPSULE_MOVES)
+				return (-1);
+			capsule_speak((unsigned)capsule);
 			break;
 		case 'h':
 			start_usage(argv[0]);

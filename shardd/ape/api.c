@@ -4,6 +4,7 @@
 
 #include "shardd/ape/agent.h"
 #include "shardd/ape/call.h"
+#include "shardd/ape/journey.h"
 #include "shardd/ape/push.h"
 #include "shardd/ape/registry.h"
 
@@ -252,4 +253,5 @@ ape_ready(struct ape_client *c)
 		return;
 	c->ready = 1;
 	call_waited(c);
+	journey_touch(c);
 }

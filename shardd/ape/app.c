@@ -112,13 +112,17 @@ ape_onopen(struct kennel_socket *s)
 	grove_add(c);
 	if (rv == 0)
 		c->ready = 1;
+	journey_touch(c);
 	return (0);
 }
 
 void
 ape_onmessage(struct kennel_socket *s, const struct kennel_message *m)
 {
-	call_message(kennel_socket_data(s), m->data, m->len, !m->binary);
+	struct ape_client	*c = kennel_socket_data(s);
+
+	call_message(c, m->data, m->len, !m->binary);
+	journey_touch(c);
 }
 
 void

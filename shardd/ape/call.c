@@ -7,6 +7,7 @@
 #include "proto/jss_write.h"
 #include "shardd/ape/call.h"
 #include "shardd/ape/bounds.h"
+#include "shardd/ape/journey.h"
 #include "shardd/ape/queryid.h"
 #include "shardd/ape/refuse.h"
 #include "shardd/ape/registry.h"
@@ -40,13 +41,16 @@ call_new(struct room *room)
 static void
 call_free(struct ape_call *c)
 {
+	struct ape_client *client = c->client;
 	struct jss_pool	 pool = c->pool;
 
-	if (c->client != NULL)
-		c->client->ncalls -= !list_empty(&c->by_client);
+	if (client != NULL)
+		client->ncalls -= !list_empty(&c->by_client);
 	gather_cancel(&c->gather);
 	part_clear(c->parts);
 	list_remove(&c->by_client);
+	if (client != NULL)
+		journey_touch(client);
 	list_remove(&c->by_room);
 	room_unref(c->room);
 	jss_pool_clear(&pool);

@@ -45,14 +45,38 @@ static const uint8_t row[PACK_ROW] = {
 	F_ID, F_SESSION, F_COOKIE, F_CALLS, F_FLAGS, F_VERSION
 };
 
-/* Has the program something of this client which it does not give along? */
+/* Has the program something to do with clients which it does not give along? */
 static int
-journey_is_tied(const struct ape_client *c)
+journey_is_tied(void)
 {
 	const struct ape_hooks	*h = registry_hooks();
 
-	return (h->moves == 0 && (c->data != NULL || h->onconnect != NULL ||
+	return (h->moves == 0 && (h->onconnect != NULL ||
 	    h->ondisconnect != NULL));
+}
+
+/* Is nothing of c under way? */
+static int
+journey_is_idle(const struct ape_client *c)
+{
+	return (c->ready && list_empty(&c->calls) && list_empty(&c->waiting));
+}
+
+/* What is known of c, but for the program's bytes, and with `calls`. */
+static void
+journey_write(struct buf *b, const struct ape_client *c, struct slice calls,
+    uint32_t flags)
+{
+	struct record	 r = { .id = slice_str(c->id),
+			    .session = slice_str(c->session), .calls = calls,
+			    .flags = flags, .version = registry_hooks()->moves };
+
+	if (c->session_id != NULL) {
+		r.flags |= JOURNEY_F_COOKIE;
+		r.cookie = slice_str(c->session_id);
+	}
+	buf_reset(b);
+	pack_row(b, JOURNEY_CLIENT, row, fields, &r, 1);
 }
 
 int
@@ -60,35 +84,39 @@ journey_pack(const struct ape_client *c, struct kennel_blob *blob)
 {
 	static struct buf	 calls, out;
 	const struct ape_hooks	*h = registry_hooks();
-	struct record		 r = {
-		.id = slice_str(c->id), .session = slice_str(c->session),
-		.version = h->moves
-	};
 
 	errno = ENOTSUP;
-	if (journey_is_tied(c))
+	if (journey_is_tied() || (h->moves == 0 && c->data != NULL))
 		return (-1);
 	errno = EAGAIN;
-	if (!c->ready || !list_empty(&c->calls) || !list_empty(&c->waiting) ||
-	    download_is_due(c->session, c->id))
+	if (!journey_is_idle(c) || download_is_due(c->session, c->id))
 		return (-1);
 	buf_reset(&calls);
-	buf_reset(&out);
 	recent_save(&c->recent, &calls, kennel_time(), bounds_get(BOUND_AGE));
-	r.calls = slice_of(calls.data, calls.len);
-	if (c->session_id != NULL) {
-		r.flags |= JOURNEY_F_COOKIE;
-		r.cookie = slice_str(c->session_id);
-	}
-	if (h->freeze != NULL)
-		r.flags |= JOURNEY_F_KEPT;
-	pack_row(&out, JOURNEY_CLIENT, row, fields, &r, 1);
+	journey_write(&out, c, slice_of(calls.data, calls.len),
+	    h->freeze != NULL ? JOURNEY_F_KEPT : 0);
 	errno = ENOTSUP;
 	if (calls.failed || out.failed ||
 	    kennel_blob_add(blob, out.data, out.len) == -1)
 		return (-1);
 	return (h->freeze == NULL ? 0 : h->freeze((struct ape_client *)
 	    (uintptr_t)c, blob));
+}
+
+void
+journey_touch(struct ape_client *c)
+{
+	static struct buf	 out;
+	int			 idle = journey_is_idle(c) && !journey_is_tied();
+
+	if (idle == c->kept)
+		return;
+	c->kept = idle != 0;
+	buf_reset(&out);
+	if (idle)
+		journey_write(&out, c, slice_of(NULL, 0), 0);
+	/* Where that fails, it does not go on. */
+	(void)kennel_checkpoint(c->socket, out.data, out.failed ? 0 : out.len);
 }
 
 /* What the record says, and the program's bytes behind it: 0, or -1. */
@@ -116,7 +144,8 @@ journey_unpack(struct kennel_socket *s, const char *data, size_t len, int how)
 	struct record		 r;
 	struct slice		 kept;
 
-	if (room == NULL || journey_read(&r, &kept, data, len) == -1)
+	if (room == NULL || journey_is_tied() ||
+	    journey_read(&r, &kept, data, len) == -1)
 		return (NULL);
 	memcpy(id, r.id.data, APE_ID);
 	memcpy(session, r.session.data, APE_ID);
@@ -131,5 +160,6 @@ journey_unpack(struct kennel_socket *s, const char *data, size_t len, int how)
 		room_remove(c);
 		return (NULL);
 	}
+	c->kept = 1;			/* it goes along */
 	return (c);
 }

@@ -9,8 +9,12 @@ struct ape_client;
 /* Can c go?  Then what is known of it is added to the blob: 0.  -1 with errno EAGAIN: not
  * now; ENOTSUP: never. */
 int	 journey_pack(const struct ape_client *c, struct kennel_blob *b);
+/* c has begun something, or ended it: as long as nothing of it is under way, it has a
+ * checkpoint, with which it goes on if this process dies. */
+void	 journey_touch(struct ape_client *c);
 /* The client of a socket that has come with these bytes; it is listed, and not ready.
- * NULL: they are not to be read, or there is no memory. */
+ * NULL: they are not to be read, or there is no memory.  Of a checkpoint (KENNEL_RESUMED)
+ * they are less. */
 struct ape_client *journey_unpack(struct kennel_socket *s, const char *data,
 	    size_t len, int how);
 

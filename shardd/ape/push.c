@@ -12,6 +12,7 @@
 #include "shardd/ape/registry.h"
 
 #define PUSH_MAX	(16 << 20)	/* bytes of what is pushed */
+#define PUSH_ASK_MS	10000		/* that neighbours have to answer */
 
 /* What the first byte of a question to neighbours says. */
 #define PUSH_HAS	'H'	/* have you that id? */
@@ -201,8 +202,8 @@ push_abroad(struct room *room, const char *id, struct slice text,
 	if (kennel_replica_tell(room->replica, 0, head, sizeof(head),
 	    text.data, text.len) == -1)
 		return (-1);
-	return (kennel_replica_gossip(room->replica, ask, sizeof(ask), 0,
-	    push_sent_cb, s));
+	return (kennel_replica_gossip(room->replica, ask, sizeof(ask),
+	    PUSH_ASK_MS, push_sent_cb, s));
 }
 
 /* One that is here, and nowhere else, gets it: 1; 0, it is none of these, or is on its
@@ -341,7 +342,7 @@ push_ids(struct room *room, ape_ids_cb *cb, void *arg)
 	l->here = (struct buf){ 0 };
 	push_ids_here(room, &l->here);
 	if (kennel_replica_gossip(room->replica, (const char[]){ PUSH_IDS }, 1,
-	    0, push_ids_cb, l) == 0)
+	    PUSH_ASK_MS, push_ids_cb, l) == 0)
 		return (0);
 	buf_clear(&l->here);
 	free(l);

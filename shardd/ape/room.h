@@ -31,6 +31,7 @@ struct ape_client {
 	unsigned	 ncalls;
 	uint8_t		 ready;
 	uint8_t		 stream;	/* no WebSocket */
+	uint8_t		 kept;		/* it has its checkpoint */
 	struct recent	 recent;
 	char		*session_id;	/* NULL: none */
 	char		 id[APE_ID + 1];

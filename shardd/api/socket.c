@@ -16,6 +16,15 @@
 #include "shardd/session/verbs.h"
 
 int
+kennel_socket_way(const struct kennel_socket *s)
+{
+	if (s == NULL)
+		return (0);
+	return (conn_of(s)->state == CONN_MOVING ? KENNEL_LEAVING :
+	    conn_of(s)->state == CONN_PARKED ? KENNEL_COMING : 0);
+}
+
+int
 api_may_send(const struct conn *c, int told)
 {
 	if (c->flags & CONN_F_DOOMED)

@@ -5,6 +5,7 @@
 #include "shardd/events/acks.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/sockets.h"
+#include "shardd/events/transit.h"
 #include "shardd/events/values.h"
 
 struct events_ack {
@@ -46,6 +47,8 @@ static void
 acks_free(struct events_ack *ack)
 {
 	list_remove(&ack->at);
+	if (ack->socket != NULL)
+		transit_touch(ack->socket);
 	spare_put(ack, sizeof(*ack));
 }
 
@@ -125,6 +128,7 @@ asked_new(struct events_socket *s, uint32_t id, events_answer_cb *cb,
 		return (-1);
 	}
 	list_push(&s->asked, &a->at);
+	transit_touch(s);
 	return (0);
 }
 
@@ -149,6 +153,7 @@ asked_free(struct asked *a)
 {
 	bag_remove(&a->socket->server->asked, &a->by_id);
 	list_remove(&a->at);
+	transit_touch(a->socket);
 	spare_put(a, sizeof(*a));
 }
 

@@ -12,6 +12,7 @@
 #include "shardd/events/holder.h"
 #include "shardd/events/incoming.h"
 #include "shardd/events/inside.h"
+#include "shardd/events/transit.h"
 #include "shardd/events/uplink.h"
 #include "shardd/events/outgoing.h"
 #include "shardd/events/relay.h"
@@ -207,6 +208,7 @@ app_register(struct events_socket *s)
 		e->connected(s, e->connected_arg);
 	if (e->downlink_added != NULL && s->in.dialect == fasttcp_d2)
 		e->downlink_added(s, e->downlink_arg);
+	transit_touch(s);
 	return (0);
 }
 
@@ -301,6 +303,49 @@ app_onclose(struct kennel_socket *ks, const struct kennel_close *c)
 	sockets_free(s);
 }
 
+static int
+app_freeze(struct kennel_socket *ks, struct kennel_blob *b)
+{
+	return (transit_pack(kennel_socket_data(ks), b));
+}
+
+static int
+app_thaw(struct kennel_socket *ks, const char *data, size_t len, int how)
+{
+	struct events_server	*v = kennel_replica_data(
+				    kennel_socket_replica(ks));
+	struct events_socket	*s;
+
+	if (v == NULL || (s = sockets_new(v, ks)) == NULL)
+		return (-1);
+	if (app_settings_read(s) == -1 ||
+	    transit_unpack(s, data, len, how) == -1) {
+		sockets_free(s);
+		return (-1);
+	}
+	kennel_socket_set_data(ks, s);
+	return (0);
+}
+
+static void
+app_onmoved(struct kennel_socket *ks, int how)
+{
+	struct events_socket	*s = kennel_socket_data(ks);
+
+	/* A stream may have begun while it was not sure whether s goes. */
+	relay_socket_gone(s);
+	transit_end(s, how);
+	kennel_socket_set_data(ks, NULL);
+	sockets_free(s);
+}
+
+static void
+app_ontold(struct kennel_socket *ks, uint64_t neighbour,
+    const struct kennel_word *w)
+{
+	told_one(kennel_socket_data(ks), neighbour, w);
+}
+
 static void
 app_onlost(struct kennel_replica *r, uint64_t neighbour,
     const struct kennel_uid *uids, size_t n, int flags)
@@ -369,6 +414,11 @@ events_app(struct events *e)
 		.oneased = app_oneased,
 		.onexit = app_onexit,
 		.arg = e,
+		.moves = 1,
+		.freeze = app_freeze,
+		.thaw = app_thaw,
+		.onmoved = app_onmoved,
+		.ontold = app_ontold,
 	});
 }
 

@@ -6,6 +6,7 @@
 #include "shardd/events/lists.h"
 #include "shardd/events/say.h"
 #include "shardd/events/sockets.h"
+#include "shardd/events/transit.h"
 #include "shardd/events/values.h"
 
 /* ---- one client ---- */
@@ -58,24 +59,60 @@ events_socket_emit(struct events_socket *s, const char *name,
 	return (r);
 }
 
+/* The client id enters or leaves rooms, as the flags of a word say: the others hear so. */
+static int
+emit_stay_told(struct events_server *v, struct slice id, const char *room,
+    uint32_t flags)
+{
+	const struct word	 w = { .type = WORD_ROOMS, .flags = flags,
+				    .names = slice_str(room), .event = id };
+	int			 r;
+
+	if (strchr(room, ',') != NULL) {
+		errno = EINVAL;
+		return (-1);
+	}
+	r = say_tell(v, NULL, 0, &w, slice_of(NULL, 0));
+	return (r == 1 ? 0 : r);
+}
+
+/* The same of s, which is here, or on its way. */
+static int
+emit_stay(struct events_socket *s, const char *room, uint32_t flags)
+{
+	struct rooms	*rooms = &s->server->rooms;
+	int		 way = kennel_socket_way(s->socket), r = 0;
+
+	if (way != 0 && emit_stay_told(s->server, s->id, room, flags) == -1)
+		return (-1);
+	if (way == KENNEL_COMING)
+		return (0);		/* it is told */
+	if (flags & WORD_F_JOIN)
+		r = rooms_join(rooms, &s->rooms, slice_str(room));
+	else if (flags & WORD_F_ALL)
+		rooms_leave_all(rooms, &s->rooms);
+	else
+		rooms_leave(rooms, &s->rooms, slice_str(room));
+	transit_touch_rooms(s);
+	return (r);
+}
+
 int
 events_socket_join(struct events_socket *s, const char *room)
 {
-	return (rooms_join(&s->server->rooms, &s->rooms, slice_str(room)));
+	return (emit_stay(s, room, WORD_F_JOIN));
 }
 
 int
 events_socket_leave(struct events_socket *s, const char *room)
 {
-	rooms_leave(&s->server->rooms, &s->rooms, slice_str(room));
-	return (0);
+	return (emit_stay(s, room, 0));
 }
 
 int
 events_socket_leave_all(struct events_socket *s)
 {
-	rooms_leave_all(&s->server->rooms, &s->rooms);
-	return (0);
+	return (emit_stay(s, "", WORD_F_ALL));
 }
 
 /* ---- all of them ---- */
@@ -130,20 +167,13 @@ emit_rooms(struct events_server *v, const char *id, const char *room,
     uint32_t flags)
 {
 	struct events_socket	*s = sockets_find(v, slice_str(id));
-	const struct word	 w = { .type = WORD_ROOMS, .flags = flags,
-				    .names = slice_str(room),
-				    .event = slice_str(id) };
 
 	if (strchr(room, ',') != NULL) {
 		errno = EINVAL;
 		return (-1);
 	}
-	if (s == NULL)
-		return (say_tell(v, NULL, 0, &w, slice_of(NULL, 0)));
-	if (flags & WORD_F_ALL)
-		return (events_socket_leave_all(s));
-	return (flags & WORD_F_JOIN ? events_socket_join(s, room) :
-	    events_socket_leave(s, room));
+	return (s != NULL ? emit_stay(s, room, flags) :
+	    emit_stay_told(v, slice_str(id), room, flags));
 }
 
 int

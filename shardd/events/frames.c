@@ -13,6 +13,7 @@
 #include "shardd/events/names.h"
 #include "shardd/events/say.h"
 #include "shardd/events/sockets.h"
+#include "shardd/events/transit.h"
 
 /* Events that the clients' own library raises: somebody who listens to them would
  * take a message for one of these. */
@@ -120,6 +121,7 @@ frames_join(struct events_socket *s, const struct fasttcp_frame *f)
 
 	if (f->data_type != FASTTCP_STRING)
 		return;
+	s->kept = 0;			/* transit_touch() follows */
 	while (names_next(&names, &name)) {
 		budget_charge(BUDGET_ENTRY);
 		if (f->type == FASTTCP_LEAVE)
@@ -140,6 +142,7 @@ static void
 frames_leave_all(struct events_socket *s, const struct fasttcp_frame *f)
 {
 	(void)f;
+	s->kept = 0;
 	rooms_leave_all(&s->server->rooms, &s->rooms);
 }
 
@@ -187,5 +190,6 @@ frames_input(struct events_socket *s, const char *data, size_t len)
 	}
 	if (v == FASTTCP_GOT && frames_rows[f.type] != NULL)
 		frames_rows[f.type](s, &f);
+	transit_touch(s);
 	return ((ssize_t)used);
 }

@@ -472,6 +472,17 @@ holder_told(struct events_server *v, uint64_t neighbour, const struct word *w,
 	rows[w->type](v->holder, neighbour, w, data);
 }
 
+void
+holder_told_one(struct events_socket *s, uint64_t neighbour,
+    const struct word *w, struct slice data)
+{
+	struct holder	*h = s->server->holder;
+
+	(void)neighbour, (void)data;
+	if (h != NULL)
+		notices_told_one(h->notices, s, w);
+}
+
 /* ---- who it is ---- */
 
 /* There are less members of a room. */

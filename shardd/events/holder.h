@@ -21,6 +21,9 @@ void	 holder_stop(struct events_server *v);
 /* A neighbour has told this (WORD_LINK_UP to WORD_MEMBERS). */
 void	 holder_told(struct events_server *v, uint64_t neighbour,
 	    const struct word *w, struct slice data);
+/* The same of what is for clients, missed by s, who was on its way. */
+void	 holder_told_one(struct events_socket *s, uint64_t neighbour,
+	    const struct word *w, struct slice data);
 /* What waited for other processes is on its way. */
 void	 holder_eased(struct events_server *v);
 void	 holder_neighbour_gone(struct events_server *v, uint64_t neighbour);

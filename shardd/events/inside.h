@@ -31,6 +31,7 @@ struct events {				/* an application */
 	const struct events_serializer *serializer;
 	events_socket_cb *downlink_added, *downlink_removed;
 	void		*downlink_arg;
+	const struct events_move_ops *move;	/* NULL: see transit.c */
 	events_room_cb	*room;
 	void		*room_arg;
 };
@@ -50,6 +51,7 @@ struct events_server {			/* the part of a group that is here */
 	uint64_t	 numbers;	/* of relays that begin here */
 	struct list	 outgoing;	/* struct events_outgoing */
 	struct kennel_timer *timer;	/* while there are relays */
+	struct kennel_timer *kept_timer; /* while one keeps what it has said */
 	/* Answers that clients owe. */
 	struct bag	 asked;		/* struct asked */
 	/* The network of hosts. */
@@ -89,6 +91,7 @@ struct events_socket {			/* a client */
 	/* Until it is registered. */
 	struct handshake *handshake;	/* NULL: it is over */
 	uint8_t		 registered;	/* it is a client */
+	uint8_t		 kept;		/* it has its checkpoint */
 	uint8_t		 speaks;	/* enum speaks */
 	uint8_t		 psk_optional;	/* without a key any proof is good */
 	uint32_t	 handshake_ms, silence_ms;

@@ -122,9 +122,18 @@ notices_get(struct notices *n, struct slice room, int make)
 
 /* ---- what was said ---- */
 
-/* To clients here, those that are to hear it. */
+/* Is s to hear of rooms? */
+static int
+notices_is_for(const struct notices *n, const struct events_socket *s)
+{
+	return (n->to == TO_ALL ||
+	    (n->to == TO_V2 && s->in.dialect == fasttcp_d2));
+}
+
+/* To clients here, those that are to hear it; or to this one (one) alone. */
 static void
-notices_say_here(struct notices *n, struct slice room, uint64_t ref, int more)
+notices_say_here(struct notices *n, struct slice room, uint64_t ref, int more,
+    struct events_socket *one)
 {
 	struct events_server	*v = n->server;
 	struct fasttcp_frame	 f = { .type = FASTTCP_DATA,
@@ -138,11 +147,12 @@ notices_say_here(struct notices *n, struct slice room, uint64_t ref, int more)
 	buf_addf(&text, ",\"ref\":%llu}", (unsigned long long)ref);
 	f.event = slice_str(more ? "room/register" : "room/unregister");
 	f.data = slice_of(text.data, text.len);
-	if (!text.failed) {
+	if (!text.failed && one != NULL)
+		sockets_send(one, &f);
+	else if (!text.failed) {
 		shared_init(&sh, &f);
 		for (size_t i = 0; i < v->n; i++)
-			if (n->to == TO_ALL ||
-			    v->sockets[i]->in.dialect == fasttcp_d2)
+			if (notices_is_for(n, v->sockets[i]))
 				shared_send(&sh, v->sockets[i]);
 		shared_end(&sh);
 	}
@@ -164,10 +174,19 @@ notices_told(struct notices *n, const struct word *w)
 	}
 	if (n->to != TO_NOBODY)
 		notices_say_here(n, w->event, w->number,
-		    (w->flags & WORD_F_JOIN) != 0);
+		    (w->flags & WORD_F_JOIN) != 0, NULL);
 	if ((e = n->server->events)->room != NULL)
 		e->room(n->server, w->event.data, w->event.len, w->number,
 		    (w->flags & WORD_F_JOIN) != 0, e->room_arg);
+}
+
+void
+notices_told_one(struct notices *n, struct events_socket *s,
+    const struct word *w)
+{
+	if (n != NULL && notices_is_for(n, s))
+		notices_say_here(n, w->event, w->number,
+		    (w->flags & WORD_F_JOIN) != 0, s);
 }
 
 /* ---- what is to be said ---- */

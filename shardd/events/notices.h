@@ -12,6 +12,7 @@
 #include "common/bytes.h"
 
 struct events_server;
+struct events_socket;
 struct notices;
 struct word;
 
@@ -31,5 +32,8 @@ void	 notices_resign(struct notices *n);
 void	 notices_changed(struct notices *n, struct slice room);
 /* The holder has said so. */
 void	 notices_told(struct notices *n, const struct word *w);
+/* The same, missed by a client who was on its way: for s alone. */
+void	 notices_told_one(struct notices *n, struct events_socket *s,
+	    const struct word *w);
 
 #endif

@@ -7,164 +7,27 @@
 #include "common/log.h"
 #include "common/spare.h"
 #include "shardd/events/inside.h"
+#include "shardd/events/kept.h"
 #include "shardd/events/relay.h"
+#include "shardd/events/relays.h"
 #include "shardd/events/sockets.h"
 
 #define RELAY_LOOK_MS	1000		/* between two looks at those who do not read */
 
-/* A neighbour with receivers. */
-struct far {
-	uint64_t	 neighbour;
-	int		 high;
-};
-
-struct relay {
-	struct map_node	 by_key;	/* server->relays, key is of */
-	struct {
-		uint64_t replica, number;
-	}		 of;		/* where it begins, and its number there */
-	struct events_server *server;
-	struct list	 lanes;
-	size_t		 nlanes, nhigh;
-	struct far	*fars;		/* only where it begins */
-	size_t		 nfars, capfars;
-	int		 pressed;	/* its source is to wait */
-	int		 behind;	/* too much waits for another process */
-	const struct relay_source *source;
-	void		*arg;
-	size_t		 event_len;
-	char		 event[];
-};
-
-/* One receiver's stream. */
-struct lane {
-	struct list	 of_relay, of_socket;
-	struct relay	*relay;
-	struct events_socket *socket;
-	uint32_t	 id;
-};
-
 static void	 relay_look_cb(void *arg);
 
-/* Does r begin in this process? */
-static int
-relay_is_ours(const struct relay *r)
-{
-	return (r->of.replica == kennel_replica_id(r->server->replica));
-}
-
-/* The relay of that stream, or NULL. */
-static struct relay *
-relay_find(const struct events_server *v, uint64_t replica, uint64_t number)
-{
-	const uint64_t	 of[2] = { replica, number };
-	struct map_node	*n = map_find(&v->relays, of, sizeof(of));
-
-	return (n == NULL ? NULL : container_of(n, struct relay, by_key));
-}
-
-/* ---- life ---- */
-
-/* A relay without lanes.  NULL without memory. */
+/* A relay without lanes, and a look at it once in a while.  NULL without memory. */
 static struct relay *
 relay_new(struct events_server *v, uint64_t replica, uint64_t number,
     struct slice event)
 {
-	struct relay	*r;
-
 	if (v->timer == NULL && (v->timer = kennel_timer_new(RELAY_LOOK_MS, 1,
 	    relay_look_cb, v)) == NULL)
 		return (NULL);
-	if ((r = spare_zero(sizeof(*r) + event.len)) == NULL)
-		return (NULL);
-	r->of.replica = replica;
-	r->of.number = number;
-	r->server = v;
-	list_init(&r->lanes);
-	r->event_len = event.len;
-	if (event.len > 0)
-		memcpy(r->event, event.data, event.len);
-	if (map_insert(&v->relays, &r->by_key, &r->of, sizeof(r->of)) == -1) {
-		spare_put(r, sizeof(*r) + event.len);
-		return (NULL);
-	}
-	return (r);
-}
-
-/* The end of a lane; its client is told nothing. */
-static void
-relay_lane_free(struct lane *l)
-{
-	struct relay	*r = l->relay;
-
-	r->nlanes--;
-	r->nhigh -= l->socket->high;
-	list_remove(&l->of_relay);
-	list_remove(&l->of_socket);
-	spare_put(l, sizeof(*l));
-}
-
-/* r ends, and its source may go on. */
-static void
-relay_free(struct relay *r)
-{
-	while (!list_empty(&r->lanes))
-		relay_lane_free(list_entry(r->lanes.next, struct lane,
-		    of_relay));
-	if (r->pressed && r->source != NULL)
-		r->source->press(r->arg, 0);
-	map_remove(&r->server->relays, &r->by_key);
-	spare_put(r->fars, r->capfars * sizeof(*r->fars));
-	spare_put(r, sizeof(*r) + r->event_len);
-}
-
-/* A word about r to the replica where it begins. */
-static void
-relay_tell_source(const struct relay *r, enum word_type type, uint32_t flags)
-{
-	const struct word	 w = { .type = type, .number = r->of.number,
-				    .flags = flags };
-
-	say_tell(r->server, NULL, r->of.replica, &w, slice_of(NULL, 0));
-}
-
-/* Is any receiver over its mark, or the way there full?  If that is new, the source hears
- * of it. */
-static void
-relay_press(struct relay *r)
-{
-	int	 high = r->nhigh > 0 || r->behind;
-
-	for (size_t i = 0; i < r->nfars; i++)
-		high |= r->fars[i].high;
-	if (high == r->pressed)
-		return;
-	r->pressed = high;
-	if (!relay_is_ours(r))
-		relay_tell_source(r, WORD_PRESS, high ? WORD_F_HIGH : 0);
-	else if (r->source != NULL)
-		r->source->press(r->arg, high);
+	return (relays_new(v, replica, number, event));
 }
 
 /* ---- opening ---- */
-
-/* A lane to s.  NULL without memory. */
-static struct lane *
-relay_lane_new(struct relay *r, struct events_socket *s)
-{
-	struct lane	*l;
-
-	if ((l = spare_get(sizeof(*l))) == NULL)
-		return (NULL);
-	l->relay = r;
-	l->socket = s;
-	l->id = socket_next_id(s);
-	list_push(&r->lanes, &l->of_relay);
-	list_push(&s->lanes, &l->of_socket);
-	r->nlanes++;
-	r->nhigh += s->high;
-	return (l);
-}
 
 /* What relay_open_cb() opens. */
 struct opening {
@@ -180,11 +43,11 @@ relay_open_cb(struct events_socket *s, void *arg)
 	struct opening	*o = arg;
 	struct lane	*l;
 
-	if ((l = relay_lane_new(o->relay, s)) == NULL)
+	if ((l = relays_lane_new(o->relay, s)) == NULL)
 		return;
 	o->f.id = l->id;
 	if (sockets_send_with(s, &o->f, o->info) == -1)
-		relay_lane_free(l);
+		relays_lane_free(l);
 }
 
 /* Lanes to those of t who are here.  0, or -1 without memory. */
@@ -196,11 +59,12 @@ relay_open_here(struct relay *r, const struct targets *t,
 
 	o.f.type = FASTTCP_STREAM_OPEN;
 	if ((o.info = kennel_payload_new(f->data.len == 0 ? "" : f->data.data,
-	    f->data.len, KENNEL_BINARY)) == NULL)
+	    f->data.len, KENNEL_BINARY | KENNEL_TOLD)) == NULL)
 		return (-1);
+	relays_keep(r);
 	say_each(r->server, t, relay_open_cb, &o);
 	kennel_payload_free(o.info);
-	relay_press(r);
+	relays_press(r);
 	return (0);
 }
 
@@ -268,17 +132,17 @@ relay_open_one(struct events_socket *s, int ack, const struct fasttcp_frame *f,
 		return (NULL);
 	r->source = source;
 	r->arg = arg;
-	if ((l = relay_lane_new(r, s)) == NULL) {
-		relay_free(r);
+	if ((l = relays_lane_new(r, s)) == NULL) {
+		relays_free(r);
 		return (NULL);
 	}
 	open.type = ack ? FASTTCP_STREAM_OPEN_WITH_ACK : FASTTCP_STREAM_OPEN;
 	open.id = *id = l->id;
 	if (sockets_send(s, &open) == -1) {
-		relay_free(r);
+		relays_free(r);
 		return (NULL);
 	}
-	relay_press(r);
+	relays_press(r);
 	return (r);
 }
 
@@ -292,17 +156,22 @@ relay_here(struct relay *r, struct fasttcp_frame *f)
 	struct list		*e, *tmp;
 	struct lane		*l;
 
+	if (f->type == FASTTCP_STREAM_DATA && relays_awaits(r)) {
+		if (kept_add(r->kept, f->data_type, f->data) == -1)
+			return (-1);
+		relays_press(r);
+	}
 	if (r->nlanes == 0)
 		return (0);
 	f->event = slice_of(r->event, r->event_len);
 	if (r->nlanes == 1) {
 		l = list_entry(r->lanes.next, struct lane, of_relay);
 		f->id = l->id;
-		sockets_send(l->socket, f);	/* one that fails is ending */
+		sockets_send_told(l->socket, f); /* one that fails is ending */
 		return (0);
 	}
 	if ((p = kennel_payload_new(f->data.len == 0 ? "" : f->data.data,
-	    f->data.len, KENNEL_BINARY)) == NULL)
+	    f->data.len, KENNEL_BINARY | KENNEL_TOLD)) == NULL)
 		return (-1);
 	list_each(e, tmp, &r->lanes) {
 		l = list_entry(e, struct lane, of_relay);
@@ -324,7 +193,7 @@ relay_there(struct relay *r, struct events_socket *by, const struct word *w,
 		told = say_tell(r->server, by, r->fars[i].neighbour, w, data);
 		if (told == -1 && errno == ENOENT) {
 			r->fars[i] = r->fars[--r->nfars];
-			relay_press(r);
+			relays_press(r);
 			continue;
 		}
 		if (told != 0)
@@ -350,7 +219,7 @@ relay_chunk(struct relay *r, struct events_socket *by, uint8_t data_type,
 	/* A client is held up by the library itself. */
 	if ((told = relay_there(r, by, &w, data)) == 1) {
 		r->behind = 1;
-		relay_press(r);
+		relays_press(r);
 	}
 	return (told);
 }
@@ -360,7 +229,7 @@ static void
 relay_go_on(struct relay *r)
 {
 	r->behind = 0;
-	relay_press(r);
+	relays_press(r);
 }
 
 void
@@ -387,7 +256,10 @@ relay_end(struct relay *r, struct events_socket *by)
 
 	relay_here(r, &f);
 	relay_there(r, by, &w, slice_of(NULL, 0));
-	relay_free(r);
+	if (relays_awaits(r))
+		relays_over(r);
+	else
+		relays_free(r);
 }
 
 /* ---- of a neighbour ---- */
@@ -401,14 +273,49 @@ relay_told_open(struct events_server *v, uint64_t neighbour,
 					    .data = info };
 	struct relay			*r;
 
-	if (relay_find(v, neighbour, w->number) != NULL)
+	if (relays_find(v, neighbour, w->number) != NULL)
 		return;			/* it says nothing twice */
 	if ((r = relay_new(v, neighbour, w->number, w->event)) == NULL)
 		return;
-	if (relay_open_here(r, t, &f) == -1 || r->nlanes == 0) {
-		relay_tell_source(r, WORD_NOBODY, 0);
-		relay_free(r);
+	if (relay_open_here(r, t, &f) == -1 ||
+	    (r->nlanes == 0 && !relays_awaits(r))) {
+		relays_tell_source(r, WORD_NOBODY, 0);
+		relays_free(r);
 	}
+}
+
+void
+relay_told_open_one(struct events_socket *s, uint64_t neighbour,
+    const struct word *w, struct slice info)
+{
+	struct fasttcp_frame	 f = { .type = FASTTCP_STREAM_OPEN,
+				    .data_type = (uint8_t)w->data_type,
+				    .event = w->event, .data = info };
+	struct relay		*r = relays_find(s->server, neighbour,
+				    w->number);
+	const struct kept_chunk	*c;
+	struct lane		*l;
+	struct list		*e, *tmp;
+
+	if (r == NULL || r->kept == NULL || (l = relays_lane_new(r, s)) == NULL)
+		return;
+	f.id = l->id;
+	sockets_send(s, &f);
+	f.type = FASTTCP_STREAM_DATA;
+	list_each(e, tmp, &r->kept->chunks) {
+		c = list_entry(e, struct kept_chunk, at);
+		f.data_type = c->data_type;
+		f.data = slice_of(c->data, c->len);
+		sockets_send(s, &f);
+	}
+	if (r->over) {
+		f.type = FASTTCP_STREAM_CLOSE;
+		f.data_type = FASTTCP_STRING;
+		f.data = slice_of(NULL, 0);
+		sockets_send(s, &f);
+		relays_lane_free(l);
+	}
+	relays_press(r);
 }
 
 void
@@ -418,7 +325,7 @@ relay_told_chunk(struct events_server *v, uint64_t neighbour,
 	struct fasttcp_frame	 f = { .type = FASTTCP_STREAM_DATA,
 				    .data_type = (uint8_t)w->data_type,
 				    .data = data };
-	struct relay		*r = relay_find(v, neighbour, w->number);
+	struct relay		*r = relays_find(v, neighbour, w->number);
 
 	if (r != NULL)
 		relay_here(r, &f);
@@ -428,7 +335,7 @@ void
 relay_told_end(struct events_server *v, uint64_t neighbour,
     const struct word *w)
 {
-	struct relay	*r = relay_find(v, neighbour, w->number);
+	struct relay	*r = relays_find(v, neighbour, w->number);
 
 	if (r != NULL)
 		relay_end(r, NULL);
@@ -453,14 +360,14 @@ relay_far_gone(struct relay *r, uint64_t neighbour)
 	if (f == NULL)
 		return;
 	*f = r->fars[--r->nfars];
-	relay_press(r);
+	relays_press(r);
 }
 
 void
 relay_told_nobody(struct events_server *v, uint64_t neighbour,
     const struct word *w)
 {
-	struct relay	*r = relay_find(v, kennel_replica_id(v->replica),
+	struct relay	*r = relays_find(v, kennel_replica_id(v->replica),
 			    w->number);
 
 	if (r != NULL)
@@ -471,14 +378,14 @@ void
 relay_told_press(struct events_server *v, uint64_t neighbour,
     const struct word *w)
 {
-	struct relay	*r = relay_find(v, kennel_replica_id(v->replica),
+	struct relay	*r = relays_find(v, kennel_replica_id(v->replica),
 			    w->number);
 	struct far	*f = r == NULL ? NULL : relay_far(r, neighbour);
 
 	if (f == NULL)
 		return;
 	f->high = (w->flags & WORD_F_HIGH) != 0;
-	relay_press(r);
+	relays_press(r);
 }
 
 /* ---- what becomes of those who hear ---- */
@@ -490,13 +397,13 @@ relay_socket_gone(struct events_socket *s)
 
 	while (!list_empty(&s->lanes)) {
 		r = list_entry(s->lanes.next, struct lane, of_socket)->relay;
-		relay_lane_free(list_entry(s->lanes.next, struct lane,
+		relays_lane_free(list_entry(s->lanes.next, struct lane,
 		    of_socket));
-		relay_press(r);
-		if (r->nlanes > 0 || relay_is_ours(r))
+		relays_press(r);
+		if (r->nlanes > 0 || relays_is_ours(r) || relays_awaits(r))
 			continue;
-		relay_tell_source(r, WORD_NOBODY, 0);
-		relay_free(r);
+		relays_tell_source(r, WORD_NOBODY, 0);
+		relays_free(r);
 	}
 }
 
@@ -513,7 +420,7 @@ relay_socket_high(struct events_socket *s, int high)
 	list_each(e, tmp, &s->lanes) {
 		r = list_entry(e, struct lane, of_socket)->relay;
 		r->nhigh += high ? 1 : (size_t)-1;
-		relay_press(r);
+		relays_press(r);
 	}
 }
 
@@ -573,7 +480,7 @@ relay_look_neighbours(struct events_server *v)
 			else
 				r->fars[i] = r->fars[--r->nfars];
 		r->behind = 0;		/* its link may have ended */
-		relay_press(r);
+		relays_press(r);
 	}
 }
 
@@ -621,8 +528,9 @@ relay_clear(struct events_server *v)
 	struct map_node	*n;
 
 	while ((n = map_first(&v->relays)) != NULL)
-		relay_free(container_of(n, struct relay, by_key));
+		relays_free(container_of(n, struct relay, by_key));
 	kennel_timer_free(v->timer);
-	v->timer = NULL;
+	kennel_timer_free(v->kept_timer);
+	v->timer = v->kept_timer = NULL;
 	map_clear(&v->relays);
 }

@@ -11,14 +11,10 @@
 #ifndef EVENTS_RELAY_H
 #define EVENTS_RELAY_H
 
+#include "shardd/events/relays.h"
 #include "shardd/events/say.h"
 
 struct relay;
-
-struct relay_source {
-	/* Wait (1), or go on (0). */
-	void	(*press)(void *arg, int high);
-};
 
 /*
  * A stream of v's own opens: f's event, data (the info) to t, everywhere.  by: the client
@@ -42,6 +38,9 @@ void	 relay_end(struct relay *r, struct events_socket *by);
 
 void	 relay_told_open(struct events_server *v, uint64_t neighbour,
 	    const struct word *w, const struct targets *t, struct slice info);
+/* The same for s alone, who was on its way; and what has come since. */
+void	 relay_told_open_one(struct events_socket *s, uint64_t neighbour,
+	    const struct word *w, struct slice info);
 void	 relay_told_chunk(struct events_server *v, uint64_t neighbour,
 	    const struct word *w, struct slice data);
 void	 relay_told_end(struct events_server *v, uint64_t neighbour,

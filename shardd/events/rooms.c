@@ -52,6 +52,14 @@ rooms_stay(const struct rooms *all, const struct roomer *r,
 	return (NULL);
 }
 
+int
+rooms_has(const struct rooms *all, const struct roomer *r, struct slice name)
+{
+	const struct room	*room = rooms_find(all, name);
+
+	return (room != NULL && rooms_stay(all, r, room) != NULL);
+}
+
 /* A room of that name, with nobody in it.  NULL without memory. */
 static struct room *
 rooms_new(struct rooms *all, struct slice name)

@@ -49,6 +49,8 @@ void	 roomer_init(struct roomer *r);
 int	 rooms_join(struct rooms *all, struct roomer *r, struct slice name);
 void	 rooms_leave(struct rooms *all, struct roomer *r, struct slice name);
 void	 rooms_leave_all(struct rooms *all, struct roomer *r);
+int	 rooms_has(const struct rooms *all, const struct roomer *r,
+	    struct slice name);
 /* NULL: nobody is in it. */
 struct room *rooms_find(const struct rooms *all, struct slice name);
 

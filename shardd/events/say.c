@@ -68,6 +68,25 @@ say_each(struct events_server *v, const struct targets *t, say_each_cb *cb,
 	}
 }
 
+size_t
+say_means(const struct targets *t, const struct events_socket *s)
+{
+	const struct rooms	*rooms = &s->server->rooms;
+	struct slice		 except = t->except, names = t->names, name;
+	size_t			 n = 0;
+
+	while (names_next(&except, &name))
+		if (slice_eq(name, s->id))
+			return (0);
+	if (t->whom == WHOM_ALL)
+		return (1);
+	while (names_next(&names, &name))
+		n += t->whom == WHOM_ROOMS ?
+		    rooms_has(rooms, &s->rooms, name) != 0 :
+		    slice_eq(name, s->id) != 0;
+	return (n);
+}
+
 /* One receiver. */
 static void
 say_cb(struct events_socket *s, void *arg)

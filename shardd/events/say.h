@@ -23,6 +23,8 @@ struct targets {
 typedef void	say_each_cb(struct events_socket *s, void *arg);
 void	 say_each(struct events_server *v, const struct targets *t,
 	    say_each_cb *cb, void *arg);
+/* How often s is meant. */
+size_t	 say_means(const struct targets *t, const struct events_socket *s);
 /* f, a DATA, to those of t that are here. */
 void	 say_here(struct events_server *v, const struct targets *t,
 	    const struct fasttcp_frame *f);

@@ -136,10 +136,10 @@ sockets_hold(struct events_socket *s, int on)
 		kennel_resume(s->socket);
 }
 
-/* f as it is sent in dialect d.  NULL with errno EMSGSIZE or ENOMEM. */
+/* f as it is sent in dialect d; flags: KENNEL_TOLD, or 0.  NULL with errno EMSGSIZE or ENOMEM. */
 static struct kennel_payload *
 sockets_encode(const struct fasttcp_dialect *d, const struct fasttcp_frame *f,
-    size_t *len)
+    int flags, size_t *len)
 {
 	struct kennel_payload	*p;
 	size_t			 n = fasttcp_head_len(d, f);
@@ -150,7 +150,8 @@ sockets_encode(const struct fasttcp_dialect *d, const struct fasttcp_frame *f,
 		return (NULL);
 	}
 	*len = n + f->data.len;
-	if ((p = kennel_payload_new(NULL, *len, KENNEL_BINARY)) == NULL)
+	if ((p = kennel_payload_new(NULL, *len, KENNEL_BINARY | flags)) ==
+	    NULL)
 		return (NULL);
 	to = kennel_payload_data(p);
 	fasttcp_head(to, d, f);
@@ -159,20 +160,34 @@ sockets_encode(const struct fasttcp_dialect *d, const struct fasttcp_frame *f,
 	return (p);
 }
 
-int
-sockets_send(struct events_socket *s, const struct fasttcp_frame *f)
+/* Send f; flags: KENNEL_TOLD, or 0. */
+static int
+sockets_send_as(struct events_socket *s, const struct fasttcp_frame *f,
+    int flags)
 {
 	struct kennel_payload	*p;
 	size_t			 len;
 	int			 r;
 
-	if ((p = sockets_encode(s->in.dialect, f, &len)) == NULL)
+	if ((p = sockets_encode(s->in.dialect, f, flags, &len)) == NULL)
 		return (-1);
 	r = kennel_send_payload(s->socket, p);
 	kennel_payload_free(p);
 	if (r == 0)
 		s->queued += len;
 	return (r);
+}
+
+int
+sockets_send(struct events_socket *s, const struct fasttcp_frame *f)
+{
+	return (sockets_send_as(s, f, 0));
+}
+
+int
+sockets_send_told(struct events_socket *s, const struct fasttcp_frame *f)
+{
+	return (sockets_send_as(s, f, KENNEL_TOLD));
 }
 
 int
@@ -191,7 +206,7 @@ sockets_send_with(struct events_socket *s, const struct fasttcp_frame *f,
 		if (kennel_send_headed(s->socket, head, n, p) == -1)
 			return (-1);
 	} else if (kennel_send(s->socket, head, n,
-	    KENNEL_BINARY | KENNEL_MORE) == -1 ||
+	    KENNEL_BINARY | KENNEL_MORE | KENNEL_TOLD) == -1 ||
 	    kennel_send_payload(s->socket, p) == -1)
 		return (-1);
 	s->queued += n + f->data.len;
@@ -239,7 +254,8 @@ shared_send(struct shared *sh, struct events_socket *s)
 	unsigned	 i = fasttcp_version(s->in.dialect) - 1;
 
 	if (sh->made[i].p == NULL && (sh->made[i].p =
-	    sockets_encode(s->in.dialect, &sh->f, &sh->made[i].len)) == NULL)
+	    sockets_encode(s->in.dialect, &sh->f, KENNEL_TOLD,
+	    &sh->made[i].len)) == NULL)
 		return;
 	if (shared_gather(i, s->socket) == -1 &&
 	    kennel_send_payload(s->socket, sh->made[i].p) == -1)

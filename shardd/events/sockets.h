@@ -22,7 +22,10 @@ struct events_socket *sockets_find(const struct events_server *v,
 	    struct slice id);
 /* Send f, as a frame of its own.  0, or -1 with errno: EMSGSIZE, ENOMEM, EPIPE. */
 int	 sockets_send(struct events_socket *s, const struct fasttcp_frame *f);
-/* The same with f's data, which is p's, shared. */
+/* The same of what all neighbours are told: one that is leaving has it if it stays. */
+int	 sockets_send_told(struct events_socket *s,
+	    const struct fasttcp_frame *f);
+/* That with f's data, which is p's, made with KENNEL_TOLD, shared. */
 int	 sockets_send_with(struct events_socket *s,
 	    const struct fasttcp_frame *f, struct kennel_payload *p);
 /* One reason more, or less, for which s is not read. */

@@ -9,6 +9,7 @@
 #include "shardd/events/say.h"
 #include "shardd/events/sockets.h"
 #include "shardd/events/told.h"
+#include "shardd/events/transit.h"
 
 /* Whom w is for. */
 static struct targets
@@ -72,26 +73,72 @@ told_press(struct events_server *v, uint64_t neighbour, const struct word *w,
 	relay_told_press(v, neighbour, w);
 }
 
+/* s enters rooms, or leaves. */
+static void
+told_rooms_of(struct events_socket *s, const struct word *w)
+{
+	struct rooms	*rooms = &s->server->rooms;
+	struct slice	 names = w->names, name;
+
+	if (w->flags & WORD_F_ALL)
+		rooms_leave_all(rooms, &s->rooms);
+	else while (names_next(&names, &name))
+		if (w->flags & WORD_F_JOIN)
+			rooms_join(rooms, &s->rooms, name);
+		else
+			rooms_leave(rooms, &s->rooms, name);
+	transit_touch_rooms(s);
+}
+
 static void
 told_rooms(struct events_server *v, uint64_t neighbour, const struct word *w,
     struct slice data)
 {
 	struct events_socket	*s = sockets_find(v, w->event);
-	struct slice		 names = w->names, name;
 
 	(void)neighbour, (void)data;
-	if (s == NULL)
-		return;
-	if (w->flags & WORD_F_ALL) {
-		rooms_leave_all(&v->rooms, &s->rooms);
-		return;
-	}
-	while (names_next(&names, &name))
-		if (w->flags & WORD_F_JOIN)
-			rooms_join(&v->rooms, &s->rooms, name);
-		else
-			rooms_leave(&v->rooms, &s->rooms, name);
+	/* Who is coming is told again. */
+	if (s != NULL && kennel_socket_way(s->socket) != KENNEL_COMING)
+		told_rooms_of(s, w);
 }
+
+/* ---- by one alone, who was on its way ---- */
+
+static void
+told_one_say(struct events_socket *s, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	const struct fasttcp_frame	 f = { .type = FASTTCP_DATA,
+					    .id = ID_SHARED, .event = w->event,
+					    .data_type = (uint8_t)w->data_type,
+					    .data = data };
+	const struct targets		 t = told_targets(w);
+
+	(void)neighbour;
+	for (size_t n = say_means(&t, s); n > 0; n--)
+		sockets_send(s, &f);
+}
+
+static void
+told_one_open(struct events_socket *s, uint64_t neighbour, const struct word *w,
+    struct slice data)
+{
+	const struct targets	 t = told_targets(w);
+
+	for (size_t n = say_means(&t, s); n > 0; n--)
+		relay_told_open_one(s, neighbour, w, data);
+}
+
+static void
+told_one_rooms(struct events_socket *s, uint64_t neighbour,
+    const struct word *w, struct slice data)
+{
+	(void)neighbour, (void)data;
+	if (slice_eq(w->event, s->id))
+		told_rooms_of(s, w);
+}
+
+/* ---- all ---- */
 
 static void (*const told_rows[WORD_NTYPES])(struct events_server *,
     uint64_t, const struct word *, struct slice) = {
@@ -113,6 +160,15 @@ static void (*const told_rows[WORD_NTYPES])(struct events_server *,
 	[WORD_LINK_PRESS] = holder_told,
 };
 
+static void (*const told_one_rows[WORD_NTYPES])(struct events_socket *,
+    uint64_t, const struct word *, struct slice) = {
+	[WORD_SAY]	= told_one_say,
+	[WORD_OPEN]	= told_one_open,
+	[WORD_ROOMS]	= told_one_rooms,
+	[WORD_DELIVER]	= told_one_say,
+	[WORD_NOTICE]	= holder_told_one,
+};
+
 void
 told(struct events_server *v, uint64_t neighbour, const struct kennel_word *kw)
 {
@@ -130,4 +186,16 @@ told(struct events_server *v, uint64_t neighbour, const struct kennel_word *kw)
 	default:			/* a later version's */
 		break;
 	}
+}
+
+void
+told_one(struct events_socket *s, uint64_t neighbour,
+    const struct kennel_word *kw)
+{
+	struct word	 w;
+
+	if (word_decode(&w, slice_of(kw->head, kw->head_len)) == 0 &&
+	    told_one_rows[w.type] != NULL)
+		told_one_rows[w.type](s, neighbour, &w, slice_of(kw->data,
+		    kw->len));
 }

@@ -5,8 +5,12 @@
 #include <stdint.h>
 
 struct events_server;
+struct events_socket;
 struct kennel_word;
 
+/* To s alone, who was on its way: what the others have acted upon. */
+void	 told_one(struct events_socket *s, uint64_t neighbour,
+	    const struct kennel_word *w);
 void	 told(struct events_server *v, uint64_t neighbour,
 	    const struct kennel_word *w);
 

@@ -260,7 +260,7 @@ crossing_leave(struct crossing *x)
 			if (list_entry(e, struct move, at)->state != MOVE_GONE)
 				return;
 		if (x->n > 0)
-			crossing_ask(x, CROSSING_LEAVING, JOURNEY_FENCE_MS);
+			crossing_ask(x, CROSSING_LEAVING, JOURNEY_LEAVE_MS);
 	}
 	if (x->state == CROSSING_LEFT)
 		crossing_end_moves(x);

@@ -93,7 +93,7 @@ guest_app(const struct journeys *js, const struct ctl *m, const char **why)
 	const struct kennel_app	*app;
 
 	*why = "this version cannot read the record";
-	if (m->low > CAPSULE_VERSION)
+	if (m->low > capsule_spoken())
 		return (NULL);
 	*why = "there is no such application";
 	if ((app = applications_find(&js->sessions->apps, m->app)) == NULL)

@@ -26,6 +26,7 @@
 #define JOURNEY_PAUSE_MS	500	/* for what a client has begun, at most: */
 #define JOURNEY_PATIENCE_MS	10	/* at first, and each time twice as much */
 #define JOURNEY_FENCE_MS	500	/* that neighbours need, with clients paused */
+#define JOURNEY_LEAVE_MS	5000	/* and when the clients have gone */
 #define JOURNEY_HOLD_MS		500	/* that the new replica needs to catch up */
 #define JOURNEY_ADOPT_MS	2000	/* for ADOPTED, then the ferry is shut down */
 

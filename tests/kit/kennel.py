@@ -18,6 +18,7 @@ GATEWAYD = os.path.join(BUILD, "gatewayd", "gatewayd")
 KENNELCTL = os.path.join(BUILD, "gatewayd", "kennelctl")
 SHARDD = os.path.join(BUILD, "shardd", "shardd")
 KILLAT = os.path.join(BUILD, "tests", "kit", "killat.so")
+LAG = os.path.join(BUILD, "tests", "kit", "lag.so")
 NAMES = os.path.join(BUILD, "tests", "kit", "names.so")
 
 LIVE = []               # for the logs of a failed test

@@ -1,5 +1,9 @@
 """Shards are replaced while a test talks."""
+import os
+import shutil
 import threading
+
+from kit import kennel, wait
 
 
 def roll(k, slots):
@@ -9,17 +13,23 @@ def roll(k, slots):
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-class Rolling(threading.Thread):
-    """The same, while the test talks."""
+def one_sided(k):
+    """All connections are in shard 0, and shard 1 is there, and empty."""
+    k.ctl("drain", "1")
+    k.ctl("restart", "1")
 
-    def __init__(self, k, slots):
+
+class Work(threading.Thread):
+    """Something that happens while the test talks."""
+
+    def __init__(self):
         super().__init__()
-        self.kennel, self.slots, self.error = k, slots, None
+        self.error = None
         self.start()
 
     def run(self):
         try:
-            roll(self.kennel, self.slots)
+            self.work()
         except AssertionError as e:
             self.error = e
 
@@ -27,3 +37,34 @@ class Rolling(threading.Thread):
         self.join()
         if self.error:
             raise self.error
+
+
+class Rolling(Work):
+    """These shards are replaced, one after another."""
+
+    def __init__(self, k, slots):
+        self.kennel, self.slots = k, slots
+        super().__init__()
+
+    def work(self):
+        roll(self.kennel, self.slots)
+
+
+class Evening(Work):
+    """Connections are to be evened out, until so many have stayed."""
+
+    def __init__(self, k, n):
+        self.kennel, self.n = k, n
+        super().__init__()
+
+    def work(self):
+        self.kennel.ctl("rebalance")
+        wait.until(lambda: self.kennel.status()["totals"]["stayed"] >= self.n, 20)
+
+
+def lag(tmp, worker=None, ms=20):
+    """The environment in which shards stand still before they send a connection away."""
+    # The loader takes a space in a name for its end.
+    library = shutil.copy(kennel.LAG, tmp)
+    return {"LD_PRELOAD": library, "LAG_MS": str(ms),
+            "LAG_COMM": os.path.basename(worker or "shardd")[:15]}

@@ -2,11 +2,12 @@
 import random
 
 import pytest
-from kit.ape import Ape
+from kit import wait
+from kit.ape import Ape, Stream
 from kit.apemover import ApeMover, StreamMover
 from kit.http import get
 from kit.mover import Crowd
-from kit.rolling import Rolling, roll
+from kit.rolling import Evening, Rolling, lag, one_sided, roll
 from kit.wire import Closed
 from kit.ws import Ended
 
@@ -43,14 +44,14 @@ def kept(installed):
 
 
 @pytest.mark.parametrize("pushes", ["cast", "told"])
-def test_every_call_and_push_once_and_in_order(start, kept, pushes):
+def test_every_call_and_push_once_and_in_order(start, tmp_path, kept, pushes):
     """
     All verbs, while shards are replaced 20 times; lists always have everybody.  The
     library passes pushes on, or (where a hook wants to see each) the application does.
     """
     random.seed(17)
-    k = start(shards=3, limit=26) if pushes == "cast" else \
-        start(shards=3, worker=kept, config=KEPT % 26)
+    k = start(shards=3, limit=14, env=lag(tmp_path)) if pushes == "cast" else \
+        start(shards=3, worker=kept, config=KEPT % 14, env=lag(tmp_path, kept))
     people = [ApeMover(k) for _ in range(20)]
     streams = [StreamMover(k) for _ in range(6)]
     crowd = Crowd(people + streams)
@@ -122,7 +123,10 @@ def test_who_is_offered_a_file_goes_when_it_has_been_fetched(start):
             name = a.call("download", {"size": 999})["bytes<!L><!L>"]
             mark = len(k.log())
             rolling = Rolling(k, [slot])
-            k.wait_log(r"shard slot=\d restarts, as", mark=mark)
+            for _ in range(10):         # time enough for a journey
+                if "moved=1" in k.log(mark):
+                    break
+                k.status()
             fetch(k, name)
             rolling.end()
             assert a.call("echo", slot) == slot
@@ -150,8 +154,7 @@ def test_a_client_goes_when_its_calls_are_answered(start, kept):
 
 def test_who_belongs_to_a_program_that_does_not_say_so_stays(start, kept):
     """It has hooks for who comes and goes: they are closed at the drain's end."""
-    k = start(shards=2, worker=kept,
-              config=KEPT % 1 + "[worker]\napp.stay = yes\n")
+    k = start(shards=2, worker=kept, config=KEPT % 9, env={"KENNEL_STAY": "y"})
     a, b = Ape(k), Ape(k)
     done = k.ctl("restart", "0", "--within", "1s", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -163,4 +166,53 @@ def test_who_belongs_to_a_program_that_does_not_say_so_stays(start, kept):
             p.close()
         except (Closed, Ended):
             ended += 1
-    assert ended == 1
+    assert ended == 2               # there was room for both
+
+
+def test_who_is_not_taken_has_heard_all_meanwhile(start, kept, tmp_path):
+    """The other process does not thaw it: it was away for a moment, and is back."""
+    refuse = tmp_path / "refuse"
+    k = start(shards=2, worker=kept, config=KEPT % 60,
+              env={"KENNEL_REFUSE": str(refuse), **lag(tmp_path, kept)})
+    crowd = Crowd(ApeMover(k) for _ in range(50))
+    one_sided(k)
+    refuse.touch()
+    evening = Evening(k, 15)
+    while evening.is_alive():
+        talk(crowd.movers, crowd.movers, 6)
+        crowd.turn(0.005)
+        crowd.check_open()
+    evening.end()
+    crowd.until(lambda: not any(m.asked for m in crowd.movers), what="an answer")
+    crowd.settle()
+    k.exact()
+    crowd.close()
+
+
+def test_a_process_that_lives_on_lets_go(start):
+    """Who has moved away from it, and then gone, is listed no more."""
+    k = start(shards=2, limit=30)
+    people = [Ape(k) for _ in range(16)]
+    ids = sorted(p.id for p in people)
+    one_sided(k)
+    k.ctl("rebalance")
+    wait.until(lambda: k.status()["totals"]["moved"] >= 7, 20)
+    assert sorted(people[0].call("users/list")) == ids
+    for p in people[1:]:
+        p.close()
+    wait.until(lambda: people[0].call("users/list") == [people[0].id], 20)
+    assert people[0].call("sendto", {"to": ids[0], "type": "x"}) == \
+        {"sent": ids[0] == people[0].id}
+    people[0].close()
+
+
+def test_streams_of_one_session_are_all_reached_wherever_they_go(start):
+    k = start(shards=3, limit=2)
+    a = Stream(k)
+    b = Stream(k, cookie=a.cookie)
+    for _ in range(2):
+        roll(k, [0, 1, 2])
+        for i in range(3):
+            assert a.post("sendto", {"to": a.cookie, "type": "x", "data": i}).status == 200
+            assert a.push() == b.push() == ("x", {"type": "x", "data": i})
+    a.close(), b.close()

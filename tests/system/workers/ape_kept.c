@@ -2,8 +2,10 @@
  * Clients of api-ape that have something of the program's, which goes along when they
  * move: how many calls each has made.  With the hook onsend all pushes go by words.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kennel-ape.h>
 
@@ -160,7 +162,13 @@ freeze(struct ape_client *client, struct kennel_blob *b)
 static int
 thaw(struct ape_client *client, const char *data, size_t len, int how)
 {
+	const char	*refuse = getenv("KENNEL_REFUSE");
+
 	(void)how;
+	if (refuse != NULL && access(refuse, F_OK) == 0) {
+		errno = ENOMEM;		/* not now */
+		return (-1);
+	}
 	if (len != sizeof(struct kept) || onconnect(client) == -1)
 		return (-1);
 	memcpy(ape_data(client), data, len);
@@ -189,7 +197,7 @@ launch(const struct kennel_app *app)
 	};
 
 	(void)app;
-	ape_set_hooks(kennel_option("app.stay") != NULL ? &staying : &moving);
+	ape_set_hooks(getenv("KENNEL_STAY") != NULL ? &staying : &moving);
 	return (ape_controller("echo", echo) |
 	    ape_controller("message", message) |
 	    ape_controller("everyone", everyone) |

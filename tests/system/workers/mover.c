@@ -15,6 +15,7 @@
  * A raw client says and hears lines.  A request for .../stream or .../events is a
  * response that goes on.
  *
+ * MOVER_BLOB in the environment: freeze writes version 2, and thaw reads both.
  * MOVER_REFUSE in the environment: thaw refuses everybody.  MOVER_ABORT: it dies.
  */
 #define _GNU_SOURCE
@@ -80,7 +81,8 @@ moves_freeze(struct kennel_socket *s, struct kennel_blob *b)
 	char			 text[32];
 	int			 n;
 
-	n = snprintf(text, sizeof(text), "%lu", m->count);
+	n = snprintf(text, sizeof(text), "%s%lu", getenv("MOVER_BLOB") == NULL ?
+	    "" : "two:", m->count);
 	return (kennel_blob_add(b, text, (size_t)n));
 }
 
@@ -98,7 +100,8 @@ moves_thaw(struct kennel_socket *s, const char *data, size_t len, int how)
 		return (-1);
 	memcpy(text, data, len);
 	text[len] = '\0';
-	m->count = strtoul(text, NULL, 10);
+	m->count = strtoul(strncmp(text, "two:", 4) == 0 &&
+	    getenv("MOVER_BLOB") != NULL ? text + 4 : text, NULL, 10);
 	kennel_socket_set_data(s, m);
 	return (0);
 }
@@ -230,7 +233,7 @@ onstep(struct kennel_replica *r, const struct kennel_change *changes,
 int
 main(int argc, char **argv)
 {
-	static const struct kennel_app app = {
+	static struct kennel_app app = {
 		.name = "mover",
 		.receive = receive, .onopen = onopen, .onmessage = onmessage,
 		.ondata = ondata, .onclose = onclose, .decide = decide, .onstep = onstep,
@@ -238,5 +241,7 @@ main(int argc, char **argv)
 		.onmoved = moves_gone,
 	};
 
+	if (getenv("MOVER_BLOB") != NULL)
+		app.moves = 2;
 	return (kennel_worker_main(argc, argv, &app, 1));
 }
