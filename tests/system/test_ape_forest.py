@@ -223,7 +223,7 @@ def test_garbage_is_harmless(pair, store, crowd):
 def test_a_shard_dies_and_the_others_go_on(store, start):
     url = f"unix:{store.path}"
     k = joined(start(redis=url, config=config("three", "THREE", "copse"),
-                     shards=2, limit=2))
+                     shards=2, limit=2, cover=False))
     a = [Ape(k) for _ in range(4)]
     ids = [p.id for p in a]
     peer = Peer(store)

@@ -11,7 +11,8 @@ def url(server):
 
 @pytest.fixture
 def pair(start, url):
-    return [start("--node", name, redis=url) for name in ("one", "two")]
+    """Whoever is with a shard that dies is lost."""
+    return [start("--node", name, redis=url, cover=False) for name in ("one", "two")]
 
 
 def meet(*people):

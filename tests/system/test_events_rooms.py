@@ -121,7 +121,7 @@ def test_the_next_holder_goes_on(start, tmp_path, h2):
         link.say(JOIN_ROOM, {"host": "h2", "room": "far", "ref": 2}, ["h2"])
     h2.greet = greet
     k = host(start, tmp_path, "v2", shards=2, limit=2, deaths=True, make=(Gate,),
-             uplinks=[(h2.listen(),)])
+             uplinks=[(h2.listen(),)], cover=False)
     a, b, c = k.gate(), k.gate(), k.gate()
     ear = Ear(c)
     a.join("r", "gone")

@@ -354,7 +354,8 @@ def test_an_uplink_to_its_own_cluster_is_refused(start, tmp_path):
 def test_the_holder_dies_and_another_takes_over(start, tmp_path, peers):
     h2 = peers("h2")
     at = h2.listen()
-    k = Host(start, tmp_path / "k", "k1", [(at,)], shards=2, limit=1, make=(Gate,))
+    k = Host(start, tmp_path / "k", "k1", [(at,)], shards=2, limit=1, make=(Gate,),
+             cover=False)
     a = k.client()
     wait.until(lambda: len(h2.links) == 1)
     b = k.client()
