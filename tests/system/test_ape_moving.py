@@ -216,3 +216,20 @@ def test_streams_of_one_session_are_all_reached_wherever_they_go(start):
             assert a.post("sendto", {"to": a.cookie, "type": "x", "data": i}).status == 200
             assert a.push() == b.push() == ("x", {"type": "x", "data": i})
     a.close(), b.close()
+
+
+def test_who_waits_for_nothing_survives_its_process(start):
+    """It is who it was; who waits for an answer that does not come is closed."""
+    k = start(shards=2, limit=20)
+    people = [Ape(k, session_id=f"s{i}") for i in range(8)]
+    before = [p.call("whoami") for p in people]
+    ids = sorted(b["clientId"] for b in before)
+    k.kill_shard(0)
+    for p, b in zip(people, before):
+        assert p.call("whoami") == b
+    wait.until(lambda: sorted(people[0].call("users/list")) == ids, 20)
+    for p in people:
+        p.call("sendto", {"to": ids[0], "type": "x", "data": p.raw})
+    assert k.status()["totals"]["survived"] >= 3
+    for p in people:
+        p.close()

@@ -4,7 +4,7 @@ import random
 import pytest
 from kit import wait
 from kit.eventmover import EventCrowd, EventMover
-from kit.fasttcp import (ACK, BINARY, CHUNK, CLOSE, DATA, DATA_WITH_ACK, INTEGER,
+from kit.fasttcp import (ACK, BINARY, CHUNK, CLOSE, DATA, DATA_WITH_ACK, INTEGER, LEAVE,
                          OPEN_TO_SOCKET, TO_ROOM, Events, frame)
 from kit.gatejs import MOVED, Gate, Gates, frame2
 from kit.rolling import Evening, Rolling, lag, one_sided, roll
@@ -254,3 +254,37 @@ def test_a_process_that_lives_on_lets_go(start, tmp_path, kept):
     assert len(counts) == 2 and sum(counts.values()) == 16
     for c in people:
         c.close()
+
+
+def test_who_has_nothing_under_way_survives_its_process(start, tmp_path):
+    """With its id and its rooms; a client amid a stream is closed, to come again."""
+    v = Gates(start, tmp_path, shards=2, limit=20, make=(Gate, Events.make))
+    k = v.kennel
+    crowd = EventCrowd(EventMover(c) for c in v.clients(10))
+    for m in crowd.movers:
+        m.join("a", "b")
+        m.frame(LEAVE, "", "b")
+        m.topics.discard("b")
+        m.echo()
+    crowd.until(lambda: not any(m.asked for m in crowd.movers), what="rooms")
+    amid = v.clients(4)
+    for c in amid:
+        c.send(OPEN_TO_SOCKET, crowd.movers[0].uid + "|film", "info", ident=50)
+        c.barrier()
+    k.kill_shard(0)
+    wait.until(lambda: k.status()["totals"]["survived"] >= 10, 20)
+    ended = 0
+    for c in amid:
+        c.s.settimeout(wait.limit(5))
+        try:
+            c.barrier()
+        except (AssertionError, ConnectionError):
+            ended += 1
+        c.close()
+    assert ended == 4
+    talkers = [m for m in crowd.movers[1:]]
+    for m in talkers:
+        m.say("p", "a"), m.say("p", "b"), m.say("c"), m.say("w", talkers[0].uid)
+    crowd.movers[0].streams.clear()
+    crowd.settle()
+    crowd.close()
