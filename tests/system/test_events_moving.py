@@ -282,9 +282,9 @@ def test_who_has_nothing_under_way_survives_its_process(start, tmp_path):
             ended += 1
         c.close()
     assert ended == 4
-    talkers = [m for m in crowd.movers[1:]]
-    for m in talkers:
-        m.say("p", "a"), m.say("p", "b"), m.say("c"), m.say("w", talkers[0].uid)
-    crowd.movers[0].streams.clear()
+    hears = crowd.movers.pop(0)                 # amid the same streams
+    wait.until(lambda: (crowd.turn(0.05), hears.closed)[1], 20)
+    for m in crowd.movers:
+        m.say("p", "a"), m.say("p", "b"), m.say("c"), m.say("w", crowd.movers[0].uid)
     crowd.settle()
     crowd.close()
