@@ -205,7 +205,8 @@ struct kennel_app {
 	 * removed whose time has ended, it is empty. */
 	void	(*onstep)(struct kennel_replica *, const struct kennel_change *,
 		    size_t n, const char *data, size_t len);
-	/* The state is another one, and steps were missed: begin with it afresh. */
+	/* The state is another one, and steps were missed, or others took this replica
+	 * for ended (ongone) and it lives: begin with the state afresh. */
 	void	(*onreset)(struct kennel_replica *);
 
 	/*

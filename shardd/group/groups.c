@@ -196,8 +196,11 @@ groups_link_ended(void *arg, struct link *l, int dead)
 	struct groups	*gs = arg;
 
 	groups_forget(gs, l, dead);
-	if (dead)
-		gs->ops->links_eased(gs->arg);
+	if (!dead)
+		return;
+	if (link_peer(l)->node != NULL)
+		bus_part(l);
+	gs->ops->links_eased(gs->arg);
 }
 
 /* link_ops: that group may go on. */

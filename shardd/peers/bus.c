@@ -361,6 +361,13 @@ bus_said_to(struct bus *b, struct link *l)
 	encounter_owes(encounter_of(link_carrier(l)), b->said);
 }
 
+void
+bus_part(const struct link *l)
+{
+	if (link_carrier(l) != NULL)
+		encounter_part(encounter_of(link_carrier(l)));
+}
+
 /* ---- life ---- */
 
 /* Redis' queue has room again. */

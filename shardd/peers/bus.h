@@ -73,5 +73,7 @@ int	 bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
 	    unsigned version);
 /* What was just said in a room counts towards the window of l, which is up. */
 void	 bus_said_to(struct bus *b, struct link *l);
+/* The peer of l, another node's, is taken for dead: if it lives, it meets us afresh. */
+void	 bus_part(const struct link *l);
 
 #endif

@@ -345,6 +345,17 @@ encounter_heard_beat(struct encounter *c, const struct bus_frame *f)
 }
 
 void
+encounter_part(struct encounter *c)
+{
+	if (!c->up)
+		return;
+	c->up = 0;
+	c->mine = ++c->es->session;
+	c->theirs = 0;
+	encounter_hello(c);
+}
+
+void
 encounter_heard(struct encounter *c, const struct bus_frame *f)
 {
 	if (f->kind == BUS_HELLO) {

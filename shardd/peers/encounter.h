@@ -37,6 +37,9 @@ struct encounter *encounter_of(struct carrier *c);
 struct link *encounter_link(const struct encounter *c);
 /* f came from its peer, for us alone.  May end the encounter. */
 void	 encounter_heard(struct encounter *c, const struct bus_frame *f);
+/* Its peer is taken for dead, and c about to be freed: if the peer lives, it hears that
+ * the two are to meet afresh. */
+void	 encounter_part(struct encounter *c);
 /* f came from its peer, for all in a room: 1, *m is the whole message, which is valid
  * until encounter_room_done(); or 0. */
 int	 encounter_room(struct encounter *c, const void *room,

@@ -136,11 +136,17 @@ effect_apply(struct authority *a, uint64_t era, const char *data, size_t len)
 {
 	struct news_step	 s;
 	struct news		 n;
+	int			 ended = 0;
 
 	if (journal_open(&a->j, era, data, len, &n) == -1)
 		return (-1);
-	while (news_step(&n, &s))
+	while (news_step(&n, &s)) {
 		effect_apply_step(a, &s);
+		ended |= s.number == 0 && s.origin == a->of.id;
+	}
+	/* We were taken for dead: what was ours is gone from the state. */
+	if (ended)
+		effect_reset(a);
 	return (0);
 }
 
