@@ -19,7 +19,7 @@ class Sentinel:
         lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.dir}",
                  f"sentinel monitor {NAME} 127.0.0.1 {master_port} {quorum}",
                  f"sentinel down-after-milliseconds {NAME} "
-                 f"{int(wait.limit(1) * 1000)}",
+                 f"{int(wait.limit(2) * 1000)}",
                  f"sentinel failover-timeout {NAME} 10000"]
         if password:
             lines += [f"sentinel auth-pass {NAME} {password}",

@@ -91,6 +91,7 @@ class Counting:
         self.attend(p)
 
     def listen(self, p):
+        p.sock.settimeout(wait.limit(60))  # a store that is away is silent: waits end elsewhere
         try:
             while True:
                 m = p.hear()
@@ -126,6 +127,7 @@ class Counting:
         wait.until(lambda: all(len(self.seen[p]) >= goal for p, goal
                                in goals.items() if p not in self.ends),
                    timeout, f"{n} more steps")
+        assert self.here(), f"nobody is left: {self.ends}"
 
     def answered(self, p):
         """All that p did was counted, or an error told; both, if the error leaves it open."""
@@ -138,7 +140,8 @@ class Counting:
         seen = {n for w, n in split(self.seen[p]) if w == who}
         return (f"{who} sent {self.sent[p]}, counted {len(seen)}, errors "
                 f"{self.errors[p]} + {self.unsure[p]}, seen {len(self.seen[p])}, not counted "
-                f"{sorted(set(range(self.sent[p])) - seen)[:60]}")
+                f"{sorted(set(range(self.sent[p])) - seen)[:60]}, last "
+                f"{self.seen[p][-1:]}, ended by {self.ends.get(p)!r}")
 
     def counted(self, p):
         who = self.people.index(p) + 1

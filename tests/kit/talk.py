@@ -28,6 +28,7 @@ class Talk:
             t.start()
 
     def listen(self, p):
+        p.sock.settimeout(wait.limit(60))  # others may be silent for long: waits end elsewhere
         try:
             while True:
                 m = p.hear()

@@ -97,7 +97,7 @@ def test_who_comes_before_its_shard_may_command_redis(start, server, tmp_path, s
     # The second connection of a shard is for what its bus says, the third for what
     # that hears.
     relay = redis.Relay(server.path, path,
-                        lambda which: 0.5 if which in slow else 0)
+                        lambda which: 0.2 if which in slow else 0)
     one = start("--node", "one", redis=f"unix:{server.path}")
     a = Chat(one, "g", "a")
     two = start("--node", "two", redis=f"unix:{path}")
