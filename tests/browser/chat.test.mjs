@@ -7,7 +7,7 @@ import { Kennel, until } from "./kit/kennel.mjs";
 let k, b;
 
 before(async () => {
-	k = await Kennel.start("--shards", "3", "--limit", "1");
+	k = await Kennel.startUncovered("--shards", "3", "--limit", "1");
 	b = await Browser.start();
 });
 
@@ -339,7 +339,7 @@ test("a killed shard: its window comes back by itself, the other goes on", async
 });
 
 test("a shard dies while there is no gateway: its users do not stay in the list", async () => {
-	const own = await Kennel.start("--shards", "2", "--limit", "1");
+	const own = await Kennel.startUncovered("--shards", "2", "--limit", "1");
 	try {
 		const window = async (name) => {
 			const page = await b.page({ console: false });

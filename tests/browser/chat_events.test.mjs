@@ -7,7 +7,7 @@ import { Kennel, until } from "./kit/kennel.mjs";
 let k, b;
 
 before(async () => {
-	k = await Kennel.start("--shards", "3", "--limit", "1");
+	k = await Kennel.startUncovered("--shards", "3", "--limit", "1");
 	b = await Browser.start();
 });
 

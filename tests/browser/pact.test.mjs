@@ -11,7 +11,7 @@ let k, b;
 
 before(async () => {
 	/* Three in a room are on three shards. */
-	k = await Kennel.start("--shards", "3", "--limit", "1");
+	k = await Kennel.startUncovered("--shards", "3", "--limit", "1");
 	b = await Browser.start();
 });
 

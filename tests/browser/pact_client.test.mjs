@@ -26,7 +26,7 @@ before(async () => {
 	globalThis.WebSocket = WebSocket;
 	({ SocketClient } = createRequire(import.meta.url)(path));
 	process.env.KENNEL_SIGNING_KEY = key;
-	k = await Kennel.start("--shards", "3", "--limit", "2");
+	k = await Kennel.startUncovered("--shards", "3", "--limit", "2");
 	b = await Browser.start();
 });
 

@@ -9,7 +9,7 @@ import WebSocket from "ws";
 import { Kennel, until } from "./kit/kennel.mjs";
 
 let k;
-before(async () => { k = await Kennel.start("--shards", "3"); });
+before(async () => { k = await Kennel.startUncovered("--shards", "3"); });
 after(async () => { await k.stop(); });
 
 async function open(path, options) {

@@ -1,7 +1,7 @@
 /* A kennel in a directory of its own, for the tests of real clients. */
 import assert from "node:assert/strict";
 import { spawn, execFileSync } from "node:child_process";
-import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, readdirSync } from "node:fs";
+import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join, resolve, dirname } from "node:path";
@@ -48,9 +48,23 @@ export function freePort() {
 export class Kennel {
 	dying = new Set();	/* pids of shards that may die */
 
+	/* Connections end with their shards. */
+	static async startUncovered(...args) {
+		const k = new Kennel(), config = join(k.dir, "uncovered.ini");
+		writeFileSync(config, "[gateway]\ncover = no\n");
+		return k.begin("--config", config, ...args);
+	}
+
 	static async start(...args) {
-		const k = new Kennel();
-		k.dir = mkdtempSync(join(tmpdir(), "kennel."));
+		return new Kennel().begin(...args);
+	}
+
+	constructor() {
+		this.dir = mkdtempSync(join(tmpdir(), "kennel."));
+	}
+
+	async begin(...args) {
+		const k = this;
 		k.run = join(k.dir, "run");
 		k.port = await freePort();
 		k.args = args;
