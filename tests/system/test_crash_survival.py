@@ -550,8 +550,8 @@ def test_many(start):
     wait.until(lambda: abs(descriptors(k.pid) - fds) <= 4, 30)
     wait.until(lambda: abs(len(k.redis().keys()) -
                            keys_before) <= 2, 30)
-    # It grows by none of what a death leaves.
-    assert sizes[-1] < sizes[0] * 1.2 + 2000
+    # It grows by none of what a death leaves (sanitized, what is freed stays for a while).
+    assert "KENNEL_SANITIZED" in os.environ or sizes[-1] < sizes[0] * 1.2 + 2000
     k.exact()
     for s in socks:
         s.close()
