@@ -159,24 +159,24 @@ conn_set_state(struct conn *c, enum conn_state state)
 void
 conn_arm(struct conn *c)
 {
-	short	 want = 0;
+	const unsigned	 flags = c->flags, turns = c->turns;
+	short		 want = 0;
 
-	if (c->fd == -1 || (c->flags & CONN_F_BEGUN) == 0)
+	if (c->fd == -1 || (flags & CONN_F_BEGUN) == 0)
 		return;
-	/* What is kept comes first. */
-	if (c->state != CONN_MOVING && c->state != CONN_HOMING &&
-	    c->state != CONN_OPENING && c->pauses == 0 &&
-	    (c->flags & (CONN_F_DOOMED | CONN_F_RESUME | CONN_F_ENDED)) == 0 &&
-	    (c->turns & CONN_T_QUEUED) == 0)
-		want |= EV_READ;
-	if (c->state != CONN_MOVING && (c->pauses & PAUSE_WATCH) &&
-	    (c->flags & CONN_F_DOOMED) == 0)
-		want |= EV_CLOSED;
-	if (c->state != CONN_MOVING &&
-	    (!outbox_empty(&c->out) || (c->turns & CONN_T_MORE)) &&
-	    (c->flags & (CONN_F_DIRTY | CONN_F_LATE | CONN_F_DOOMED)) == 0 &&
-	    (c->turns & CONN_T_CROWD) == 0)
-		want |= EV_WRITE;
+	if (c->state != CONN_MOVING && (flags & CONN_F_DOOMED) == 0) {
+		/* What is kept comes first. */
+		if (c->pauses == 0 && (turns & CONN_T_QUEUED) == 0 &&
+		    (flags & (CONN_F_RESUME | CONN_F_ENDED)) == 0 &&
+		    c->state != CONN_HOMING && c->state != CONN_OPENING)
+			want |= EV_READ;
+		if (c->pauses & PAUSE_WATCH)
+			want |= EV_CLOSED;
+		if ((!outbox_empty(&c->out) || (turns & CONN_T_MORE)) &&
+		    (flags & (CONN_F_DIRTY | CONN_F_LATE)) == 0 &&
+		    (turns & CONN_T_CROWD) == 0)
+			want |= EV_WRITE;
+	}
 	if (want != c->armed && poller_want(c->clients->poller, c->fd,
 	    &c->armed, want, c) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
