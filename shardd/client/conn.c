@@ -35,46 +35,6 @@ conn_tick_set(void)
 	conn_now = (uint32_t)(clock_ms() / 100);
 }
 
-/* ---- who the client is ---- */
-
-/* Bytes of the texts that a connection keeps of its capsule. */
-static size_t
-conn_text_len(const struct capsule *cap)
-{
-	size_t	 n = cap->uid.len + cap->peer.len + cap->via.len + 3;
-
-	for (size_t i = 0; i < cap->nheaders; i++)
-		n += cap->headers[i].name.len + cap->headers[i].value.len + 2;
-	return (n);
-}
-
-/* Copy s, terminated; returns what follows. */
-static char *
-conn_text_put(char *at, struct slice s)
-{
-	if (s.len > 0)
-		memcpy(at, s.data, s.len);
-	at[s.len] = '\0';
-	return (at + s.len + 1);
-}
-
-/* Copy the texts of the capsule. */
-static void
-conn_text_set(struct conn *c, const struct capsule *cap)
-{
-	char	*at = conn_text_put(c->text, cap->uid);
-
-	at = conn_text_put(at, cap->peer);
-	at = conn_text_put(at, cap->via);
-	for (size_t i = 0; i < cap->nheaders; i++) {
-		at = conn_text_put(at, cap->headers[i].name);
-		at = conn_text_put(at, cap->headers[i].value);
-	}
-	c->uid_len = (uint16_t)cap->uid.len;
-	c->nheaders = (uint8_t)cap->nheaders;
-	c->told = (uint8_t)cap->flags;
-}
-
 /* ---- birth and death ---- */
 
 struct conn *
@@ -83,9 +43,15 @@ conn_new(struct clients *all, const struct capsule *cap, struct meter *meter,
 {
 	struct conn	*c;
 
-	if ((c = calloc(1, sizeof(*c) + conn_text_len(cap))) == NULL)
+	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return (NULL);
-	conn_text_set(c, cap);
+	if ((c->text = cover_who(cap)) == NULL) {
+		free(c);
+		return (NULL);
+	}
+	c->uid_len = (uint16_t)cap->uid.len;
+	c->nheaders = (uint8_t)cap->nheaders;
+	c->told = (uint8_t)cap->flags;
 	c->clients = all;
 	c->meter = meter;
 	c->fd = fd;
@@ -123,6 +89,7 @@ conn_free(struct conn *c)
 	all->n--;
 	all->ops->freed(c);
 	meter_free(c->meter);
+	cover_who_free(c->text);
 	free(c);
 }
 

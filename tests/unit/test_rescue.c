@@ -266,7 +266,7 @@ join(const char *group, const char *uid, struct capsule cap)
 		cap.uid = ask.uid;
 	cap.route = slice_str("lobby");
 	cap.peer = slice_str("127.0.0.1:1");
-	c->slot = cover_add(&cap, cover_place(cap.app, cap.group), 0);
+	c->slot = cover_add(&cap, NULL, cover_place(cap.app, cap.group), 0);
 	ck_assert_uint_ne(c->slot, 0);
 	if (cap.topics.len > 0)
 		ck_assert_int_eq(cover_topics(c->slot, cap.topics), 0);
