@@ -172,7 +172,7 @@ setup(void)
 	all = calloc(1, sizeof(*all));
 	ck_assert_int_eq(shards_init(all, base, &settings, p, NULL, &shard_ops,
 	    NULL), 0);
-	rs = rescues_new(base, &settings, &totals, p, linger, grow_cb, NULL);
+	rs = rescues_new(base, &settings, &totals, p, NULL, linger, grow_cb, NULL);
 	for (uint32_t i = 0; i < SHARDS; i++) {
 		s = &all->slots[i];
 		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET |
