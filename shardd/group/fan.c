@@ -110,7 +110,7 @@ fan_together(struct neighbours *n, const struct gossip *m, unsigned *version)
 		if (!neighbour_is_remote(&n->at[i]))
 			continue;
 		l = neighbour_link(n, &n->at[i]);
-		if (l == NULL || !link_is_clear(l) || link_version(l) < 2)
+		if (l == NULL || !link_is_clear(l))
 			return (0);
 		if (link_version(l) < *version)
 			*version = link_version(l);

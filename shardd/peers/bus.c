@@ -30,7 +30,6 @@ struct bus_room {
 	char		*channel;	/* that is heard: our node's */
 	struct list	 nodes;		/* struct bus_there, of other nodes */
 	uint64_t	 saying;	/* the serial of what is said next */
-	int		 single;	/* one for which it is reads one message a frame */
 };
 
 struct bus_there {			/* a room, as another node hears it */
@@ -375,7 +374,6 @@ bus_room_node(struct bus_room *room, const struct link *l)
 	struct list		*e, *tmp;
 	struct bus_there	*t;
 
-	room->single |= !encounter_takes_many(encounter_of(link_carrier(l)));
 	list_each(e, tmp, &room->nodes) {
 		t = list_entry(e, struct bus_there, at);
 		if (t->node != node)
@@ -407,9 +405,8 @@ bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
 	struct bus_there	*t;
 	struct list		*e, *tmp;
 	uint64_t		 serial = room->saying++;
-	int			 said = 0, many = !room->single;
+	int			 said = 0;
 
-	room->single = 0;
 	buf_reset(&head);
 	gossip_encode(&head, m, version);
 	if (head.failed || m->payload.len > LINK_FRAME_MAX - head.len) {
@@ -422,7 +419,7 @@ bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
 		if (t->named != serial)
 			continue;
 		if (batch_add(&t->batch, slice_of(head.data, head.len),
-		    m->payload, many) == -1 && !said)
+		    m->payload, version >= WIRE_MANY) == -1 && !said)
 			return (-1);
 		said = 1;
 	}

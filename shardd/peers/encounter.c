@@ -65,12 +65,6 @@ encounter_of(struct carrier *c)
 	return (container_of(c, struct encounter, carrier));
 }
 
-int
-encounter_takes_many(const struct encounter *c)
-{
-	return (c->many);
-}
-
 void
 encounter_owes(struct encounter *c, size_t len)
 {
@@ -187,10 +181,7 @@ encounter_hello(struct encounter *c)
 				    .flags = c->up ? BUS_F_UP : 0 };
 	char			 body[8];
 
-	if (links_version(c->es->links) > WIRE_OLDEST)
-		f.flags |= BUS_F_MANY;
-
-	bytes_put_be32(body, WIRE_OLDEST);
+	bytes_put_be32(body, WIRE_BUS);
 	bytes_put_be32(body + 4, links_version(c->es->links));
 	c->helloed = clock_ms();
 	press_frame(c->es->press, c->channel, &f, slice_of(body, sizeof(body)),
@@ -232,11 +223,12 @@ encounter_afresh(struct encounter *c, const char *why)
 static void
 encounter_heard_hello(struct encounter *c, const struct bus_frame *f)
 {
-	unsigned	 version;
+	unsigned	 low, version;
 
 	if (f->body.len < 8 || f->session < c->theirs)
 		return;			/* of an earlier meeting */
-	version = wire_common(bytes_get_be32(f->body.data),
+	low = bytes_get_be32(f->body.data);
+	version = wire_common(low < WIRE_BUS ? WIRE_BUS : low,
 	    bytes_get_be32(f->body.data + 4), links_version(c->es->links));
 	if (version == 0) {
 		if (press_may_log(c->es->press))
@@ -264,7 +256,7 @@ encounter_heard_hello(struct encounter *c, const struct bus_frame *f)
 		return;
 	}
 	c->up = 1;
-	c->many = (f->flags & BUS_F_MANY) != 0 && version > WIRE_OLDEST;
+	c->many = version >= WIRE_MANY;
 	if ((f->flags & BUS_F_UP) == 0)
 		encounter_hello(c);
 	link_up(c->link, &c->carrier, version);

@@ -45,8 +45,6 @@ void	 encounter_part(struct encounter *c);
  * which are valid until encounter_room_done(); or 0. */
 int	 encounter_room(struct encounter *c, const void *room,
 	    const struct bus_frame *f, struct slice *whole);
-/* Does its peer read frames of several messages? */
-int	 encounter_takes_many(const struct encounter *c);
 void	 encounter_room_done(struct encounter *c);
 /* That room is left. */
 void	 encounters_forget(struct encounters *es, const void *room);
