@@ -298,13 +298,12 @@ app_onclose(struct kennel_socket *ks, const struct kennel_close *c)
 {
 	struct events_socket	*s = kennel_socket_data(ks);
 
-	(void)c;
 	if (s->handshake != NULL)
 		handshake_end(s);
 	if (s->registered)
 		app_unregister(s);
 	if (s->link != NULL)
-		uplink_gone(s);
+		uplink_gone(s, c->label);
 	kennel_socket_set_data(ks, NULL);
 	sockets_free(s);
 }

@@ -252,14 +252,14 @@ uplink_input(struct events_socket *s, const char *data, size_t len)
 /* ---- ends ---- */
 
 void
-uplink_gone(struct events_socket *s)
+uplink_gone(struct events_socket *s, const char *why)
 {
 	struct uplink		*l = s->link;
 	const struct uplink_way	*way = l->way;
 	int			 was = l->stage == LINK_UP;
 
 	if (was) {
-		log_info("events link=%s peer=%s down", l->id, l->peer);
+		log_info("events link=%s peer=%s down: %s", l->id, l->peer, why);
 		s->server->uplink_ops->down(s->server, l);
 	} else
 		log_info("events uplink=%s ended before it was a link: the other "

@@ -58,7 +58,8 @@ int	 uplink_dialled(struct events_socket *s, const struct uplink_way *way);
 int	 uplink_is_up(const struct uplink *l);
 /* As frames_input(), of a link. */
 ssize_t	 uplink_input(struct events_socket *s, const char *data, size_t len);
-void	 uplink_gone(struct events_socket *s);
+/* s has ended; why: a label, as kennel_close has it. */
+void	 uplink_gone(struct events_socket *s, const char *why);
 
 /* The link of that number in this process, or NULL. */
 struct uplink *uplink_find(const struct events_server *v, uint64_t number);
