@@ -85,11 +85,11 @@ uplink_say(struct events_socket *s, enum fasttcp_type type, struct slice data)
 	return (sockets_send(s, &f));
 }
 
-/* What an option says, in ms. */
+/* What an option says, in ms; without it that many. */
 static unsigned
-uplink_ms(const char *key, unsigned ms)
+uplink_ms(const char *key, const char *value, unsigned ms)
 {
-	const char	*value = kennel_option(key), *why;
+	const char	*why;
 
 	if (value != NULL && config_duration(value, 1000, 3600000, &ms, &why) ==
 	    -1)
@@ -101,7 +101,8 @@ uplink_ms(const char *key, unsigned ms)
 static unsigned
 uplink_stuck_ms(void)
 {
-	return (uplink_ms("app.uplink_stuck", LINK_STUCK_MS));
+	return (uplink_ms("app.uplink_stuck",
+	    kennel_option("app.uplink_stuck"), LINK_STUCK_MS));
 }
 
 /* l is there. */
@@ -365,7 +366,8 @@ uplink_look_stuck(struct events_socket *s, uint64_t now)
 void
 uplink_look(struct events_server *v, uint64_t now)
 {
-	const unsigned	 ms = uplink_ms("app.uplink_beat", LINK_BEAT_MS);
+	const unsigned	 ms = uplink_ms("app.uplink_beat",
+			    kennel_option("app.uplink_beat"), LINK_BEAT_MS);
 	const uint64_t	 late = now - v->looked;
 	struct list	*e, *tmp;
 	struct uplink	*l;
