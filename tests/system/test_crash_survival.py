@@ -467,6 +467,34 @@ def test_one_shard_after_another(start):
         p.close()
 
 
+PATIENT = "[gateway]\nwatchdog = 10m\n"
+
+
+def test_the_shard_that_they_are_to_go_to_hangs(start):
+    """They go elsewhere while it hangs; when it wakes, nobody is there twice."""
+    k = start(shards=2, max_shards=3, limit=8, config=PATIENT)
+    people = crowd(k, "room", [f"u{i}" for i in range(12)])
+    covered(k, 12)
+    first = busiest(k)
+    hung = min(k.shards(), key=lambda s: s["connections"])
+    k.stop_shard(pid=hung["pid"])
+    k.kill_shard(pid=first["pid"])
+    wait.until(lambda: totals(k) == (8, 0), 60, "all eight are elsewhere")
+    assert len(re.findall("was not adopted in time", k.log())) == 4
+    slot = next(s for s in k.status()["shards"] if s["pid"] == hung["pid"])
+    assert slot["connections"] == 4
+    os.kill(hung["pid"], signal.SIGCONT)
+    wait.until(lambda: len(k.shards()) == 2 and
+               sum(s["connections"] for s in k.shards()) == 12, 60)
+    for p in people:
+        p.users()
+    settle(*people)
+    k.exact()
+    for p in people:
+        p.close()
+    k.wait_places(0, 20)
+
+
 # ---- many ----
 
 def many(k, n):
