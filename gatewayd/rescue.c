@@ -142,7 +142,8 @@ rescues_free(struct rescues *rs)
 
 /* ---- a shard has died ---- */
 
-/* The client of fd (taken) hears why nobody goes on with it, if it can. */
+/* The client of fd (taken) hears why nobody goes on with it, if it can; and it reads to
+ * the end what it was sent, whatever it has said since. */
 static void
 rescue_close(struct rescues *rs, int fd, enum capsule_protocol protocol,
     enum close_why why)
@@ -151,13 +152,11 @@ rescue_close(struct rescues *rs, int fd, enum capsule_protocol protocol,
 	uint8_t		 head[WS_HEAD_MAX], text[125];
 	size_t		 n;
 
-	if (protocol != CAPSULE_WS) {
-		sock_end(fd, 0);
-		return;
+	if (protocol == CAPSULE_WS) {
+		n = ws_close_payload(text, RESCUE_CODE, close_sentence(why));
+		(void)buf_add(&out, head, ws_head(head, WS_CLOSE, n, 0));
+		(void)buf_add(&out, text, n);
 	}
-	n = ws_close_payload(text, RESCUE_CODE, close_sentence(why));
-	(void)buf_add(&out, head, ws_head(head, WS_CLOSE, n, 0));
-	(void)buf_add(&out, text, n);
 	linger_answer(rs->linger, fd, &out);
 }
 
