@@ -12,13 +12,13 @@ import multiprocessing
 import os
 import resource
 import socket
-import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from kit import kennel as kits                      # noqa: E402
 from kit import wait                                # noqa: E402
+from kit.rolling import Upgrade                     # noqa: E402
 from kit.ws import PING, frame, handshake, key      # noqa: E402
 
 EACH = 15000                    # connections of a process of clients, or of a shard
@@ -143,12 +143,6 @@ def memory(k):
     return total
 
 
-def upgrade(k):
-    done = subprocess.run([kits.KENNELCTL, "upgrade", "--run-dir", k.run],
-                          capture_output=True, text=True, timeout=1200)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def measure(k, args, crowd):
     empty = memory(k)
     for i in range(0, args.clients, EACH):
@@ -163,7 +157,7 @@ def measure(k, args, crowd):
     status = k.status()
     covered, each = status["covered"], (memory(k) - empty) / args.clients
     begin, before = time.monotonic(), Spent(k)
-    upgrade(k)
+    Upgrade(k).end()
     moving = time.monotonic() - begin
     wait.until(lambda: sum(s["pid"] > 0 for s in k.status()["shards"]) ==
                args.shards, 120)         # the old ones have ended, and are counted

@@ -14,7 +14,6 @@ import json
 import os
 import random
 import resource
-import subprocess
 import sys
 import time
 
@@ -22,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from kit import kennel as kits                      # noqa: E402
 from kit import library, wait                       # noqa: E402
 from kit.mover import Crowd, Mover, routes          # noqa: E402
-from kit.rolling import Work                        # noqa: E402
+from kit.rolling import Upgrade                        # noqa: E402
 
 CONFIG = """
 [gateway]
@@ -32,22 +31,6 @@ accept_rate = none
 per_address = none
 move_rate = %d
 """
-
-
-class Upgrade(Work):
-    """All shards, in one go."""
-
-    def __init__(self, k):
-        self.kennel = k
-        super().__init__()
-
-    def work(self):
-        # Longer than kennelctl may take by the kit.
-        done = subprocess.run([kits.KENNELCTL, "upgrade", "--run-dir", self.kennel.run],
-                              capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, done.stdout + done.stderr
-        status = self.kennel.status()["upgrade"]
-        assert status["ok"] and status["skipped"] == 0, status
 
 
 class Run:
@@ -89,7 +72,7 @@ class Run:
     def settle(self):
         """All has come, once and in order; then nothing was said."""
         people = self.people
-        people.settle(120)
+        people.settle(30 + len(people.movers) / 20)
         for group, n in self.steps.items():
             for m in self.groups[group]:
                 people.until(lambda: len(m.counts) >= n, 60, "counts")

@@ -33,3 +33,11 @@ def test_all_verbs_while_shards_are_upgraded_and_die(args):
 def test_who_says_nothing_is_told_nothing_by_an_upgrade(grouped):
     r = soak("idle.py", "--clients", 600, "--shards", 3, *["--grouped"] * grouped)
     assert (r["moved"], r["closed"], r["covered_after"]) == (600, 0, 600)
+
+
+@pytest.mark.parametrize("more", [[], ["--alone"]], ids=["in-groups", "alone"])
+def test_the_silence_of_a_move_is_measured(more):
+    """How long it is depends on what else the machine does."""
+    r = soak("pause.py", "--clients", 60, "--probes", 6, "--rounds", 2, *more)
+    assert r["moved"] == 120 and 0 < r["silence_ms"]["p50"] <= r["silence_ms"]["max"]
+    assert 0 < r["pause_us"]["p50"] <= r["pause_us"]["max"]
