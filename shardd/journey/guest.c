@@ -33,37 +33,28 @@ guest_try_expected(struct guest *g)
 	};
 
 	if (g->state != GUEST_ENTERING || g->landing->ferry == NULL ||
-	    (g->replica != NULL && (!g->listed || !g->replica->ready)))
+	    !entrance_is_open(&g->entrance))
 		return;
 	g->state = GUEST_EXPECTED;
 	control_send(g->landing->ferry, &m, NULL);
 }
 
-/* Its entry in the lookup is confirmed. */
+/* Its replica is ready, or its entry in the lookup confirmed. */
 static void
-guest_listed_cb(void *arg)
+guest_nearer(struct entrance *e)
 {
-	struct guest	*g = arg;
-
-	g->ticket = NULL;
-	g->listed = 1;
-	guest_try_expected(g);
-}
-
-/* Its replica is ready. */
-static void
-guest_ready_cb(struct replica_waiter *w)
-{
-	guest_try_expected(container_of(w, struct guest, wait));
+	guest_try_expected(container_of(e, struct guest, entrance));
 }
 
 /* Its replica was dismissed. */
 static void
-guest_gone_cb(struct replica_waiter *w)
+guest_gone(struct entrance *e)
 {
-	turn_add(&container_of(w, struct guest, wait)->landing->js->work,
+	turn_add(&container_of(e, struct guest, entrance)->landing->js->work,
 	    TURN_LAST);
 }
+
+static const struct entrance_ops guest_ops = { guest_nearer, guest_gone };
 
 /* What its replica has to do with it.  0, or -1 with errno. */
 static int
@@ -76,14 +67,8 @@ guest_enter(struct guest *g)
 	if (seen_expect(r, &g->shelf, &g->start, &g->nstart) == -1)
 		return (-1);
 	g->kept = 1;
-	g->wait.ready = guest_ready_cb;
-	g->wait.gone = guest_gone_cb;
-	if (!r->ready)
-		list_push(&r->waiting, &g->wait.at);
-	g->ticket = lookup_enter(g->landing->js->sessions->lookup,
-	    replica_group(r), slice_of(g->uid, g->uid_len), guest_listed_cb,
-	    g);
-	return (g->ticket == NULL ? -1 : 0);
+	return (entrance_begin(&g->entrance, g->landing->js->sessions->lookup,
+	    slice_of(g->uid, g->uid_len)));
 }
 
 /* The application that m names, if it can read what comes; NULL, and why not. */
@@ -117,7 +102,7 @@ guest_make(struct landing *l, const struct ctl *m, struct replica *r)
 	g->uid_len = m->uid.len;
 	if (m->uid.len > 0)
 		memcpy(g->uid, m->uid.data, m->uid.len);
-	list_init(&g->wait.at);
+	entrance_init(&g->entrance, r, &guest_ops);
 	if (map_insert(&l->by_id, &g->by_id, &g->id, sizeof(g->id)) == -1) {
 		free(g);
 		return (NULL);
@@ -173,11 +158,9 @@ guest_free(struct guest *g)
 	struct replica	*r = g->replica;
 
 	list_remove(&g->at);
-	list_remove(&g->wait.at);
+	entrance_end(&g->entrance);
 	map_remove(&g->landing->by_id, &g->by_id);
-	if (g->ticket != NULL)
-		lookup_cancel(g->ticket);
-	else if (g->listed)
+	if (g->entrance.listed)
 		lookup_leave(g->landing->js->sessions->lookup,
 		    replica_group(r), slice_of(g->uid, g->uid_len), NULL);
 	if (g->kept)
@@ -331,7 +314,7 @@ guest_begin(struct guest *g)
 	m.hops = cap.hops;
 	m.time = (clock_ns() - cap.paused) / 1000;
 	gate_tell(l->js->gate, &m);
-	g->listed = 0;			/* it is the connection's */
+	g->entrance.listed = 0;		/* it is the connection's */
 	passage_begin(c, &cap, g->kept && !g->shelf.spoiled ? &g->shelf :
 	    NULL);
 	if (g->kept && g->shelf.spoiled)

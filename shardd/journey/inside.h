@@ -10,6 +10,7 @@
 #include "common/map.h"
 #include "proto/capsule.h"
 #include "proto/control.h"
+#include "shardd/group/entrance.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/shelf.h"
 #include "shardd/journey/journey.h"
@@ -115,12 +116,11 @@ struct guest {				/* one that is expected */
 	struct list	 at;		/* landing->guests */
 	struct map_node	 by_id;
 	struct landing	*landing;
-	struct replica_waiter wait;
+	struct entrance	 entrance;
 	struct replica	*replica;	/* a reference; NULL: no group */
 	const struct kennel_app *app;
 	uint64_t	 id, neighbour;
-	struct lookup_ticket *ticket;
-	int		 listed, kept;	/* in the lookup; with a place at the shelf */
+	int		 kept;		/* with a place at the shelf */
 	struct shelf_user shelf;
 	struct capsule_mark *start;	/* how far the replica was */
 	size_t		 nstart;

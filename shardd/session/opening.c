@@ -5,8 +5,7 @@
 #include "common/spare.h"
 #include "proto/http_reply.h"
 #include "shardd/client/payload.h"
-#include "shardd/group/lookup.h"
-#include "shardd/group/replica.h"
+#include "shardd/group/entrance.h"
 #include "shardd/kennel.h"
 #include "shardd/session/member.h"
 #include "shardd/session/opening.h"
@@ -15,19 +14,15 @@
 
 /* What a connection in OPENING waits for, and what stands behind it. */
 struct opening {
-	struct replica_waiter wait;
+	struct entrance	 entrance;
 	struct conn	*conn;
 	struct payload	*hello;		/* the 101 */
-	struct lookup_ticket *ticket;	/* NULL: listed, or not asked for yet */
-	int		 listed;
 	conn_start	*start;		/* of what c speaks then */
 	struct buf	 rest;		/* read behind the handshake */
 	struct unfinished_part *part;	/* rest */
 };
 
 static const struct protocol	 opening_protocol;
-
-static void	 opening_try(struct opening *o);
 
 /* Free what c waits for; its protocol's clear. */
 static void
@@ -37,9 +32,7 @@ opening_clear(struct conn *c)
 
 	c->proto = NULL;
 	conn_hold(c, &o->part, 0);
-	list_remove(&o->wait.at);
-	if (o->ticket != NULL)
-		lookup_cancel(o->ticket);
+	entrance_end(&o->entrance);
 	if (o->hello != NULL)
 		payload_unref(o->hello);
 	buf_clear(&o->rest);
@@ -106,16 +99,21 @@ opening_open(struct conn *c, struct payload *hello, struct buf *rest,
 	conn_resume(c, PAUSE_BUSY);
 }
 
+/* ---- what is waited for ---- */
+
 /* Open the connection if nothing is missing. */
 static void
-opening_try(struct opening *o)
+opening_nearer(struct entrance *e)
 {
+	struct opening	*o = container_of(e, struct opening, entrance);
 	struct conn	*c = o->conn;
 	struct payload	*hello = o->hello;
 	conn_start	*start = o->start;
 	struct buf	 rest = o->rest;
 
-	if ((c->flags & CONN_F_DOOMED) || !o->listed || !c->replica->ready)
+	if (e->listed)
+		c->flags |= CONN_F_LISTED;
+	if ((c->flags & CONN_F_DOOMED) || !entrance_is_open(e))
 		return;
 	o->hello = NULL;
 	memset(&o->rest, 0, sizeof(o->rest));
@@ -123,34 +121,15 @@ opening_try(struct opening *o)
 	opening_open(c, hello, &rest, start);
 }
 
-/* ---- what is waited for ---- */
-
-/* The replica is ready. */
-static void
-opening_ready_cb(struct replica_waiter *w)
-{
-	opening_try(container_of(w, struct opening, wait));
-}
-
 /* The replica was dismissed. */
 static void
-opening_gone_cb(struct replica_waiter *w)
+opening_gone(struct entrance *e)
 {
-	conn_doom(container_of(w, struct opening, wait)->conn,
+	conn_doom(container_of(e, struct opening, entrance)->conn,
 	    CLOSE_GROUP_GONE);
 }
 
-/* The lookup entry is confirmed. */
-static void
-opening_listed_cb(void *arg)
-{
-	struct opening	*o = arg;
-
-	o->ticket = NULL;
-	o->listed = 1;
-	o->conn->flags |= CONN_F_LISTED;
-	opening_try(o);
-}
+static const struct entrance_ops opening_ops = { opening_nearer, opening_gone };
 
 void
 opening_begin(struct conn *c, struct payload *hello, struct buf *rest,
@@ -172,9 +151,7 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest,
 		conn_doom(c, CLOSE_NO_MEMORY);
 		return;
 	}
-	list_init(&o->wait.at);
-	o->wait.ready = opening_ready_cb;
-	o->wait.gone = opening_gone_cb;
+	entrance_init(&o->entrance, c->replica, &opening_ops);
 	o->conn = c;
 	o->hello = hello;
 	o->start = start;
@@ -183,11 +160,8 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest,
 	if (rest->len > 0)
 		conn_hold(c, &o->part, rest->cap);
 	conn_arm(c);
-	if (!c->replica->ready)
-		list_push(&c->replica->waiting, &o->wait.at);
-	o->ticket = lookup_enter(sessions_of(c)->lookup,
-	    replica_group(c->replica), conn_uid(c), opening_listed_cb, o);
-	if (o->ticket == NULL)
+	if (entrance_begin(&o->entrance, sessions_of(c)->lookup,
+	    conn_uid(c)) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
 }
 

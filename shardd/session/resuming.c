@@ -6,8 +6,7 @@
 #include "common/spare.h"
 #include "common/turn.h"
 #include "shardd/client/freeze.h"
-#include "shardd/group/lookup.h"
-#include "shardd/group/replica.h"
+#include "shardd/group/entrance.h"
 #include "shardd/kennel.h"
 #include "shardd/session/member.h"
 #include "shardd/session/passage.h"
@@ -16,18 +15,15 @@
 
 /* What one waits for, and what stands behind that: its proto meanwhile. */
 struct resuming {
-	struct replica_waiter wait;
+	struct entrance	 entrance;
 	struct conn	*conn;
-	struct lookup_ticket *ticket;	/* NULL: listed, or not asked for yet */
-	int		 listed;
 	const struct protocol *protocol;	/* what it speaks */
 	void		*proto;
 	struct buf	 topics, blob;
 };
 
 static const struct protocol	 resuming_protocol;
-
-static void	 resuming_try(struct resuming *w);
+static const struct entrance_ops resuming_ops;
 
 /* What c waits with is freed; it speaks its own protocol again. */
 static void
@@ -37,9 +33,7 @@ resuming_clear(struct conn *c)
 
 	c->protocol = w->protocol;
 	c->proto = w->proto;
-	list_remove(&w->wait.at);
-	if (w->ticket != NULL)
-		lookup_cancel(w->ticket);
+	entrance_end(&w->entrance);
 	buf_clear(&w->topics);
 	buf_clear(&w->blob);
 	spare_put(w, sizeof(*w));
@@ -77,7 +71,7 @@ resuming_adopt(struct sessions *s, const struct capsule *cap,
 	/* Whoever has it next knows as much of it as we do. */
 	member_cover(c, cap->topics);
 	cover_checkpoint(c->slot, cap->blob, cap->blob_version);
-	list_init(&w->wait.at);
+	entrance_init(&w->entrance, r, &resuming_ops);
 	w->conn = c;
 	w->protocol = c->protocol;
 	w->proto = c->proto;
@@ -92,57 +86,6 @@ resuming_drop(struct conn *c)
 	resuming_clear(c);
 	freeze_leave(c);
 	conn_free(c);
-}
-
-/* ---- what is waited for ---- */
-
-/* The replica is ready. */
-static void
-resuming_ready_cb(struct replica_waiter *r)
-{
-	resuming_try(container_of(r, struct resuming, wait));
-}
-
-/* The replica was dismissed. */
-static void
-resuming_gone_cb(struct replica_waiter *r)
-{
-	conn_doom(container_of(r, struct resuming, wait)->conn,
-	    CLOSE_GROUP_GONE);
-}
-
-/* The lookup entry is confirmed. */
-static void
-resuming_listed_cb(void *arg)
-{
-	struct resuming	*w = arg;
-
-	w->ticket = NULL;
-	w->listed = 1;
-	w->conn->flags |= CONN_F_LISTED;
-	resuming_try(w);
-}
-
-void
-resuming_start(struct conn *c)
-{
-	struct resuming	*w = c->proto;
-
-	c->flags |= CONN_F_BEGUN;
-	conn_set_state(c, CONN_OPENING);
-	c->last = (uint32_t)turn_ms();
-	if (c->replica == NULL) {
-		resuming_try(w);
-		return;
-	}
-	w->wait.ready = resuming_ready_cb;
-	w->wait.gone = resuming_gone_cb;
-	if (!c->replica->ready)
-		list_push(&c->replica->waiting, &w->wait.at);
-	w->ticket = lookup_enter(sessions_of(c)->lookup,
-	    replica_group(c->replica), conn_uid(c), resuming_listed_cb, w);
-	if (w->ticket == NULL)
-		conn_doom(c, CLOSE_NO_MEMORY);
 }
 
 /* ---- it goes on ---- */
@@ -188,21 +131,52 @@ resuming_open(struct conn *c, const struct buf *topics, const struct buf *blob)
 	conn_arm(c);
 }
 
+/* ---- what is waited for ---- */
+
 /* Open the connection if nothing is missing. */
 static void
-resuming_try(struct resuming *w)
+resuming_nearer(struct entrance *e)
 {
+	struct resuming	*w = container_of(e, struct resuming, entrance);
 	struct conn	*c = w->conn;
 	struct buf	 topics = w->topics, blob = w->blob;
 
-	if ((c->flags & CONN_F_DOOMED) || (c->replica != NULL &&
-	    (!w->listed || !c->replica->ready)))
+	if (e->listed)
+		c->flags |= CONN_F_LISTED;
+	if ((c->flags & CONN_F_DOOMED) || !entrance_is_open(e))
 		return;
 	w->topics = w->blob = (struct buf){ 0 };
 	resuming_clear(c);
 	resuming_open(c, &topics, &blob);
 	buf_clear(&topics);
 	buf_clear(&blob);
+}
+
+/* The replica was dismissed. */
+static void
+resuming_gone(struct entrance *e)
+{
+	conn_doom(container_of(e, struct resuming, entrance)->conn,
+	    CLOSE_GROUP_GONE);
+}
+
+static const struct entrance_ops resuming_ops = {
+	resuming_nearer, resuming_gone
+};
+
+void
+resuming_start(struct conn *c)
+{
+	struct resuming	*w = c->proto;
+
+	c->flags |= CONN_F_BEGUN;
+	conn_set_state(c, CONN_OPENING);
+	c->last = (uint32_t)turn_ms();
+	if (c->replica == NULL)
+		resuming_nearer(&w->entrance);
+	else if (entrance_begin(&w->entrance, sessions_of(c)->lookup,
+	    conn_uid(c)) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
 }
 
 /* ---- the protocol of a connection that waits ---- */

@@ -264,6 +264,13 @@ accession_take(struct authority *a)
 	office_restless(a);
 }
 
+void
+accession_go_without(struct authority *a)
+{
+	a->away = 1;
+	accession_inaugurate(a);
+}
+
 /* Ask those again who have not said anything. */
 static void
 accession_ask_again(struct authority *a)
@@ -350,10 +357,8 @@ accession_tick(struct authority *a)
 		    accession_claimed(a), a->take_ms, accession_taken_cb, a);
 		if (a->call != NULL)
 			a->office = OFFICE_TAKING;
-		else if (age > AUTHORITY_WAIT_MS) {
-			a->away = 1;
-			accession_inaugurate(a);
-		}
+		else if (age > AUTHORITY_WAIT_MS)
+			accession_go_without(a);
 	} else if (a->office == OFFICE_READY && a->away &&
 	    age >= AUTHORITY_RETRY_MS && store_usable(a->desk->store))
 		a->retake(a);

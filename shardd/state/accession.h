@@ -19,6 +19,9 @@ void	 accession_ask(struct authority *a, uint64_t neighbour);
 void	 accession_heard(struct authority *a, int late);
 /* Redis has what was written, and gives a new epoch. */
 void	 accession_take(struct authority *a);
+/* We are in office, have the state, and Redis is as good as away: steps go on, and what
+ * is to be written is refused.  It is asked again soon. */
+void	 accession_go_without(struct authority *a);
 /* Each 100 ms, while the authority is restless. */
 void	 accession_tick(struct authority *a);
 

@@ -128,6 +128,7 @@ static void
 candidacy_claimed_cb(const struct store_answer *s, void *arg)
 {
 	struct authority	*a = arg;
+	int			 no;
 
 	a->call = NULL;
 	a->denied = 0;
@@ -148,11 +149,18 @@ candidacy_claimed_cb(const struct store_answer *s, void *arg)
 		return;
 	}
 	/* One that is slow is waited for; one that says no is as good as away. */
-	if (s->result != STORE_LATE)
+	no = s->result == STORE_FAILED && store_usable(a->desk->store);
+	if (a->office != OFFICE_NONE && a->synced &&
+	    (no || s->result == STORE_FEW)) {
+		accession_go_without(a);
+		return;
+	}
+	if (s->result == STORE_FAILED)
 		a->denied = 1;
 	else if (!a->synced)
-		log_info("replica id=%" PRIu64 " waits for its state: Redis has "
-		    "not answered", a->of.id);
+		log_info("replica id=%" PRIu64 " waits for its state: %s",
+		    a->of.id, s->result == STORE_FEW ? "Redis has too few "
+		    "replicas" : "Redis has not answered");
 	if (a->office == OFFICE_NONE)
 		candidacy_soon(a, CANDIDACY_AGAIN_MS);
 	else {

@@ -30,6 +30,7 @@ struct store {
 	char		 sha[NSTORE_SCRIPTS][41];	/* "" until it was loaded */
 	char		 ttl[24], visit_ttl[24];	/* ms */
 	unsigned	 replicas;	/* of Redis, that are waited for */
+	int		 few;		/* there were not so many, the last time */
 };
 
 struct store_keys {
@@ -351,6 +352,26 @@ store_word(const struct redis_value *v)
 	return (STORE_FAILED);
 }
 
+/* So many of Redis' replicas have what was written. */
+static enum store_result
+store_wait_answer(struct store *s, const struct redis_value *v)
+{
+	int	 few;
+
+	if (v->kind != REDIS_INTEGER)
+		return (STORE_LATE);
+	few = v->integer < (int64_t)s->replicas;
+	if (few && !s->few)
+		log_warn("store replicas=%" PRId64 " of Redis have what was written, "
+		    "store_replicas=%u: steps that are to be kept are refused",
+		    v->integer, s->replicas);
+	else if (!few && s->few)
+		log_info("store replicas=%" PRId64 " of Redis have what was written",
+		    v->integer);
+	s->few = few;
+	return (few ? STORE_FEW : STORE_OK);
+}
+
 /* One command of a call was answered. */
 static void
 store_reply_cb(const struct redis_value *v, int err, void *arg)
@@ -369,9 +390,7 @@ store_reply_cb(const struct redis_value *v, int err, void *arg)
 		if (strncmp(v->str, "NOSCRIPT", 8) == 0)
 			store_load(c->store);
 	} else if (c->waits && c->pending == 1)
-		a->result = v->kind == REDIS_INTEGER &&
-		    v->integer >= (int64_t)c->store->replicas ? STORE_OK :
-		    STORE_LATE;
+		a->result = store_wait_answer(c->store, v);
 	else if (c->claims)
 		store_claim_answer(a, v);
 	else if (v->kind == REDIS_ARRAY)

@@ -58,6 +58,8 @@ enum store_result {
 	STORE_REFUSED,	/* commit: what is in Redis is no state of ours (a key is
 			   of another type).  Nothing was written */
 	STORE_HELD,	/* claim: the epoch is another's, who lives */
+	STORE_FEW,	/* claim, commit: written, and too few of Redis' replicas have
+			   it */
 	STORE_LATE,	/* Redis is there and has not answered: perhaps written */
 	STORE_FAILED	/* Redis is away or says no: perhaps written */
 };

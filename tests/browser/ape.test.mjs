@@ -1,6 +1,6 @@
 /*
  * api-ape in real Chromium: the bundle that npm has (4.1.1), unchanged, and the
- * client that Kennel serves.  Numbers are those of the checklist.
+ * client that Kennel serves.  Numbers are those of tests/checklists/api-ape.txt.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -84,6 +84,7 @@ class Watched:
             s.start()
         self.sentinels = [Sentinel(first.port, password).start()
                           for _ in range(sentinels)]
+        wait.until(self.replicating, 60, "Redis' replicas say that they have all of it")
         wait.until(lambda: all(s.ready(servers - 1, sentinels - 1)
                                for s in self.sentinels), 60,
                    "Sentinels know each other")
@@ -97,6 +98,20 @@ class Watched:
             if self.auth:
                 r("AUTH", *self.auth)
             return r(*words)
+
+    def replicating(self):
+        """
+        Has each replica of the first said that it has what was written just now?  What was
+        written before there were replicas counts as theirs: so they are to be there first.
+        """
+        with redis.Redis(self.servers[0].path) as r:
+            if self.auth:
+                r("AUTH", *self.auth)
+            n = len(self.servers) - 1
+            if r("INFO", "replication").count("state=online") < n:
+                return False
+            r("PUBLISH", "replicating", "")
+            return r("WAIT", n, 100) == n
 
     def is_master(self, server):
         try:

@@ -3,6 +3,10 @@ import os
 import time
 
 SANITIZED = bool(os.environ.get("KENNEL_SANITIZED"))
+# What a condition raises that looks at something which is not there, or not whole, yet.
+# A connection that ends, and an assertion within, are none of these: they fail at once.
+NOT_YET = (LookupError, ValueError, TypeError, AttributeError, StopIteration,
+           ProcessLookupError, FileNotFoundError)
 
 
 def slowness():
@@ -24,13 +28,22 @@ def limit(seconds):
 
 
 def until(condition, timeout=10, what=None):
-    """Returns the first true value of condition(); fails after timeout."""
+    """
+    Returns the first true value of condition(); fails after timeout.  What condition
+    looks at may not be there yet: the list is empty, the key missing, the process gone
+    (NOT_YET).  That is as good as false; if it is so to the end, the failure tells it.
+    """
     begin = time.monotonic()
     while True:
-        value = condition()
-        if value:
-            return value
+        why = None
+        try:
+            value = condition()
+            if value:
+                return value
+        except NOT_YET as e:
+            value, why = False, e
         if time.monotonic() - begin > limit(timeout):
             raise AssertionError(
-                f"not within {time.monotonic() - begin:.1f} s: {what or condition}")
+                f"not within {time.monotonic() - begin:.1f} s: {what or condition}, "
+                f"the last time {repr(value if why is None else why)[:1000]}") from why
         time.sleep(0.005)

@@ -1,5 +1,5 @@
 """
-api-ape over WebSocket: numbers are those of the checklist in the specification.
+api-ape over WebSocket: numbers are those of tests/checklists/api-ape.txt.
 Everything runs in one process, and with two clients in each of four.
 """
 import json
@@ -14,7 +14,6 @@ from kit.docs import example
 from kit.http import Http, get
 from kit.wire import Closed
 from kit.ws import PING, PONG, CONTINUATION, Refused, WebSocket
-
 
 
 @pytest.fixture
@@ -362,7 +361,7 @@ TAGGED = [
 @pytest.mark.parametrize("data", [t[0] for t in TAGGED],
                          ids=[t[1] for t in TAGGED])
 def test_tags_come_back(one, data):
-    """21 to 25, 29"""
+    """21 to 25"""
     one.reply(one.ask("echo", data))
     assert one.raw.startswith('{"data":' + dump(data) + ',"type":false')
 
@@ -392,7 +391,7 @@ def test_pointers_are_right_where_data_is_moved(one):
 # ---- pushes ----
 
 def test_others_and_not_the_sender(crowd):
-    """26"""
+    """26, 29"""
     a, *others = crowd
     data = {"d<!D>": 1, "l<![D,]>": [1, 2]}
     assert a.call("message", data) == data

@@ -1,6 +1,6 @@
 """
 Files between servers: by HTTP between their admin listeners, which a common key opens.
-Numbers are those of the checklist in the specification.
+Numbers are those of tests/checklists/api-ape.txt.
 """
 import glob
 import hashlib
@@ -221,7 +221,7 @@ def test_unknown_files_are_not_there(two):
 
 
 def test_keys_of_files(pair, store):
-    """10: which server has a file, and where servers are."""
+    """Which server has a file, and where servers are."""
     a, id = Ape(pair[0]), fresh()
     announce(a, id)
     with redis.Redis(store.path) as r:

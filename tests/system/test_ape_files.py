@@ -1,6 +1,6 @@
 """
 Files of api-ape: uploads, downloads, and those that clients share.  Numbers are those of
-the checklist in the specification.
+tests/checklists/api-ape.txt.
 """
 import hashlib
 import os

@@ -1,6 +1,6 @@
 """
 Servers of two clusters and one namespace, whose clients reach each other; numbers are
-those of the checklist in the specification.
+those of tests/checklists/api-ape.txt.
 """
 import json
 import re

@@ -1,6 +1,6 @@
 """
 api-ape without WebSocket: a stream of the server and calls by POST.  Numbers are those
-of the checklist in the specification.
+of tests/checklists/api-ape.txt.
 """
 import socket
 
@@ -20,7 +20,7 @@ def stream(ape):
 
 
 def test_head_comes_at_once(ape):
-    """35"""
+    """5, 35"""
     with Stream(ape) as s:
         assert s.status == 200
         assert s.fields["content-type"] == "application/json"

@@ -190,26 +190,67 @@ def test_a_newcomer_takes_the_state_from_who_has_it(pair):
     leave(a, b)
 
 
-def test_nothing_is_announced_that_a_replica_of_redis_lacks(start):
-    """store_replicas = 1, and it is stopped: steps are refused, nobody hears of them."""
+REFUSED = "the store is unavailable, try again later"
+
+
+def refused_until(p, again):
+    """
+    p's steps on counter x are refused, nobody hears of one, and what is in no Redis goes
+    on.  Then again() makes it whole: x counts on from 1, where it stood.
+    """
+    for n in range(3):
+        p.count("x")
+        assert p.until("error") == ([], REFUSED)
+        p.vote("e", f"a{n}", "ephemeralPoll")
+        before, _ = p.until("ephemeralPoll")
+        assert before == []
+    again()
+
+    def counted():
+        p.count("x")
+        m = p.hear()
+        return m["type"] == "counter" and m["data"]["value"]
+    assert wait.until(counted, 30) == 2
+
+
+@pytest.fixture
+def store_replica():
+    """A Redis with one replica."""
     w = Watched(servers=2, sentinels=0)
-    replica = w.servers[1].process.pid
-    try:
-        k = start("--node", "one", redis=f"unix:{w.servers[0].path}",
-                  config="[worker]\nstore_replicas = 1\n")
-        with Pact(k, "r") as p:
-            p.subscribe("counter:x")
-            p.count("x")
-            p.until("counter", {"id": "x", "value": 1})
-            os.kill(replica, signal.SIGSTOP)
-            try:
-                p.count("x")
-                before, _ = p.until("error")
-                assert before == []
-            finally:
-                os.kill(replica, signal.SIGCONT)
-    finally:
-        w.remove()
+    yield w
+    w.remove()
+
+
+def test_nothing_is_announced_that_a_replica_of_redis_lacks(start, store_replica):
+    """store_replicas = 1, and it is stopped: steps are refused, nobody hears of them."""
+    master, replica = store_replica.servers
+    k = start("--node", "one", redis=f"unix:{master.path}",
+              config="[worker]\nstore_replicas = 1\n")
+    with Pact(k, "r") as p:
+        p.subscribe("counter:x")
+        p.subscribe("ephemeralPoll:e")
+        p.count("x")
+        p.until("counter", {"id": "x", "value": 1})
+        os.kill(replica.process.pid, signal.SIGSTOP)
+        try:
+            refused_until(p, lambda: os.kill(replica.process.pid, signal.SIGCONT))
+        finally:
+            os.kill(replica.process.pid, signal.SIGCONT)
+    assert k.log().count("steps that are to be kept are refused") == 1
+    k.wait_log("store replicas=1 of Redis have what was written")
+
+
+def test_a_redis_that_says_no_to_a_cluster_refuses(start, store_replica):
+    """It is there, and takes nothing that is written: as if it were away."""
+    master, _ = store_replica.servers
+    k = start("--node", "one", redis=f"unix:{master.path}")
+    with Pact(k, "r") as p, redis.Redis(master.path) as r:
+        p.subscribe("counter:x")
+        p.subscribe("ephemeralPoll:e")
+        p.count("x")
+        p.until("counter", {"id": "x", "value": 1})
+        assert r("CONFIG", "SET", "min-replicas-to-write", "2") == "OK"
+        refused_until(p, lambda: r("CONFIG", "SET", "min-replicas-to-write", "0"))
 
 
 def test_an_epoch_that_somebody_holds_is_not_taken(pair, server):

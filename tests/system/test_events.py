@@ -116,6 +116,21 @@ def test_broadcast_reaches_all_but_the_sender_once(people):
     assert people[0].barrier() == []
 
 
+def test_all_ways_of_one_message(people):
+    """7: who names sockets, rooms and everybody sends a frame for each."""
+    a, b, c, _ = people
+    b.join("seven")
+    b.barrier()
+    a.to([a, b], "m", "socket")
+    a.room(["seven"], "m", "room")
+    a.all("m", "all")
+    assert [b.message()[1] for _ in range(3)] == [b"socket", b"room", b"all"]
+    assert a.message() == ("m", b"socket")      # its own id alone reaches it
+    assert c.message() == ("m", b"all")
+    assert a.fence(b, c) == [[], []]
+    assert a.barrier() == []
+
+
 def test_rooms_are_entered_and_left(people):
     """8"""
     a, b = people[:2]

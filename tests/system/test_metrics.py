@@ -26,8 +26,7 @@ needs_prometheus = pytest.mark.skipif(
 
 def until(k, n, name, **labels):
     """A metric gets to n; those that shards write every 2 s, too."""
-    wait.until(lambda: value(k, name, **labels) == n, 15,
-               f"{name} {labels} is {n}, not {value(k, name, **labels)}")
+    wait.until(lambda: value(k, name, **labels) == n, 15, f"{name} {labels} is {n}")
 
 
 def test_messages_and_bytes_are_those_of_the_application(start):
