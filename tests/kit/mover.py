@@ -140,6 +140,12 @@ class Crowd:
         self.poll.register(m.fileno(), select.EPOLLIN)
         return m
 
+    def remove(self, m):
+        """Who was closed."""
+        self.movers.remove(m)
+        del self.by_fd[m.fileno()]
+        m.sock.close()
+
     def turn(self, seconds=0.0):
         """Whatever has come, at most so long."""
         for fd, _ in self.poll.poll(seconds):
@@ -170,12 +176,17 @@ class Crowd:
                                for m in self.movers), what="q")
         return {m: m.own.pop().split(" ")[1:] for m in self.movers}
 
-    def wanted(self, receiver):
-        """What it is to hear, by sender."""
-        want = {}
+    def groups(self):
+        """Who is in each group."""
+        groups = collections.defaultdict(list)
         for m in self.movers:
-            if m.group != receiver.group:
-                continue
+            groups[m.group].append(m)
+        return groups
+
+    def wanted(self, receiver, group):
+        """What it is to hear of those in its group, by sender."""
+        want = {}
+        for m in group:
             got = [(k.lower(), n) for k, n, target in m.said if
                    (k in "cC" and m is not receiver) or
                    (k == "w" and target == receiver.uid) or
@@ -187,9 +198,10 @@ class Crowd:
     def behind(self):
         for m in self.movers:
             m.topics = getattr(m, "topics", set())
+        groups = self.groups()
         return [m for m in self.movers if
                 sum(map(len, m.heard.values())) <
-                sum(map(len, self.wanted(m).values()))]
+                sum(map(len, self.wanted(m, groups[m.group]).values()))]
 
     def settle(self, timeout=30):
         """Everybody has heard all that was said, once, in order, and no more."""
@@ -201,8 +213,9 @@ class Crowd:
         self.check_open()
         for _ in range(5):
             self.turn(0.02)
+        groups = self.groups()
         for m in self.movers:
-            want = self.wanted(m)
+            want = self.wanted(m, groups[m.group])
             for sender in set(want) | set(m.heard):
                 a, b = m.heard.get(sender, []), want.get(sender, [])
                 assert a == b, (f"{m.uid} of {m.group} from {sender}: "

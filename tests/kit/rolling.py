@@ -1,6 +1,7 @@
 """Shards are replaced while a test talks."""
 import os
 import shutil
+import subprocess
 import threading
 
 from kit import kennel, wait
@@ -48,6 +49,22 @@ class Rolling(Work):
 
     def work(self):
         roll(self.kennel, self.slots)
+
+
+class Upgrade(Work):
+    """All shards, in one go."""
+
+    def __init__(self, k):
+        self.kennel = k
+        super().__init__()
+
+    def work(self):
+        # Longer than kennelctl may take by the kit.
+        done = subprocess.run([kennel.KENNELCTL, "upgrade", "--run-dir", self.kennel.run],
+                              capture_output=True, text=True, timeout=1200)
+        assert done.returncode == 0, done.stdout + done.stderr
+        status = self.kennel.status()["upgrade"]
+        assert status["ok"] and status["skipped"] == 0, status
 
 
 class Evening(Work):

@@ -1,20 +1,19 @@
 #!/usr/bin/python3
 """
-moving.py [--clients N] [--rounds N] [--shards N] [--kills N] [--rate N] [--idle N]:
-clients in groups say, whisper, publish and count, with numbers that are checked, while
-all shards are upgraded, round after round; before every N-th round (--kills) a shard is
-killed.  Upgrades: nobody is closed, nothing is lost, doubled, or comes in another order.
-Deaths: who was at rest goes on (--least, percent), and messages come again within a
-second or so.  --idle N: so many connections that say nothing are upgraded in one go
-instead, and what that costs is measured.  KENNEL_BUILD is the build to use.  Prints one JSON object.
+moving.py [--clients N] [--group N] [--limit N] [--rounds N] [--shards N] [--lookup]
+[--kills N] [--least PERCENT] [--within MS] [--rate N]: clients in groups say, whisper,
+publish and count, with numbers that are checked, while all shards are upgraded, round
+after round; before every N-th round (--kills) a shard is killed.  Upgrades: nobody is
+closed, nothing is lost, doubled, or comes in another order.  Deaths: so many of who was at
+rest go on (--least), and all of them are answered again so soon (--within; 0: whenever).
+--lookup: whispers by lookup, however few shards there are.  KENNEL_BUILD is the build to
+use.  Prints one JSON object.
 """
 import argparse
 import json
 import os
 import random
 import resource
-import socket
-import subprocess
 import sys
 import time
 
@@ -22,10 +21,8 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from kit import kennel as kits                      # noqa: E402
 from kit import library, wait                       # noqa: E402
 from kit.mover import Crowd, Mover, routes          # noqa: E402
-from kit.rolling import Work                        # noqa: E402
-from kit.ws import TEXT, frame, handshake, key      # noqa: E402
+from kit.rolling import Upgrade                        # noqa: E402
 
-GROUP = 8                       # clients of a group
 CONFIG = """
 [gateway]
 upgrade_hold = 100ms
@@ -36,36 +33,22 @@ move_rate = %d
 """
 
 
-class Upgrade(Work):
-    """All shards, in one go."""
-
-    def __init__(self, k):
-        self.kennel = k
-        super().__init__()
-
-    def work(self):
-        # Longer than kennelctl may take by the kit.
-        done = subprocess.run([kits.KENNELCTL, "upgrade", "--run-dir", self.kennel.run],
-                              capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, done.stdout + done.stderr
-        status = self.kennel.status()["upgrade"]
-        assert status["ok"] and status["skipped"] == 0, status
-
-
 class Run:
     def __init__(self, args):
         self.args = args
         self.lib = library.Installed()
-        limit = max(GROUP, 4 * args.clients // args.shards)
+        config = CONFIG % args.rate + routes(args.limit)
+        if args.lookup:
+            config += "[worker]\nwhisper_ask = 0\n"
         self.kennel = kits.Kennel(shards=args.shards, max_shards=2 * args.shards + 1,
                                   worker=self.lib.worker("mover.c"), deaths=True,
-                                  config=CONFIG % args.rate + routes(limit))
+                                  config=config)
         self.people = Crowd()
         self.groups, self.steps = {}, {}
         self.killed = self.lost = self.said = 0
         self.back_ms = []
         for i in range(args.clients):
-            self.come(f"g{i // GROUP}", f"u{i}")
+            self.come(f"g{i // args.group}", f"u{i}")
 
     def come(self, group, uid):
         m = self.people.add(Mover(self.kennel, group, uid))
@@ -76,8 +59,8 @@ class Run:
 
     def talk(self):
         for m in random.sample(self.people.movers, min(64, len(self.people.movers))):
-            kind = random.choice("ccCwwpi")
-            if kind == "i":
+            kind = random.choice("ccCwwpiI")
+            if kind in "iI":
                 m.command(kind)
                 self.steps[m.group] = self.steps.get(m.group, 0) + 1
             elif kind == "w":
@@ -89,7 +72,7 @@ class Run:
     def settle(self):
         """All has come, once and in order; then nothing was said."""
         people = self.people
-        people.settle(120)
+        people.settle(30 + len(people.movers) / 20)
         for group, n in self.steps.items():
             for m in self.groups[group]:
                 people.until(lambda: len(m.counts) >= n, 60, "counts")
@@ -118,9 +101,8 @@ class Run:
         self.killed += had
         self.lost += len(gone)
         for m in gone:
-            people.movers.remove(m)
+            people.remove(m)
             self.groups[m.group].remove(m)
-            m.sock.close()
         wait.until(lambda: len(self.kennel.shards()) >= self.args.shards, 60)
         for m in gone:
             self.come(m.group, m.uid)
@@ -147,6 +129,9 @@ class Run:
         if self.killed:
             assert 100 * (self.killed - self.lost) >= self.args.least * self.killed, \
                 f"{self.lost} of {self.killed} were lost"
+            assert self.args.within == 0 or \
+                max(self.back_ms) <= wait.limit(self.args.within), \
+                f"answered after {self.back_ms} ms"
 
     def totals(self):
         return self.kennel.status()["totals"]
@@ -165,98 +150,22 @@ class Run:
         self.lib.remove()
 
 
-# ---- those who say nothing ----
-
-def cpu(k):
-    """Seconds that the gateway, its shards and those that have ended have used."""
-    ticks = 0
-    for pid in {k.pid} | {s["pid"] for s in k.status()["shards"] if s["pid"]}:
-        with open(f"/proc/{pid}/stat") as f:
-            fields = f.read().rsplit(") ", 1)[1].split()
-        ticks += sum(map(int, fields[11:15 if pid == k.pid else 13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def memory(k):
-    """Bytes of the shards, what they share counted once among them."""
-    total = 0
-    for s in k.shards():
-        with open(f"/proc/{s['pid']}/smaps_rollup") as f:
-            total += sum(int(line.split()[1]) for line in f
-                         if line.startswith("Pss:")) * 1024
-    return total
-
-
-def quiet(k, n):
-    """n WebSockets, from as many addresses as it takes."""
-    people, request = [], handshake("/echo", key())
-    for i in range(n):
-        s = socket.socket()
-        s.bind((f"127.0.{1 + i // 20000}.1", 0))
-        s.settimeout(wait.limit(30))
-        s.connect(k.address)
-        s.sendall(request)
-        people.append(s)
-        if len(people) % 100 == 0 or len(people) == n:
-            for s in people[-100:]:
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    head += s.recv(4096)
-                assert head.startswith(b"HTTP/1.1 101"), head
-    return people
-
-
-def idle(args):
-    rows = kits.default_routes()
-    k = kits.Kennel(shards=args.shards, max_shards=2 * args.shards + 1,
-                    config=CONFIG % 100000 + rows[rows.index("[route "):])
-    try:
-        empty = memory(k)
-        people = quiet(k, args.idle)
-        bytes_each = (memory(k) - empty) / args.idle
-        before, begin = cpu(k), time.monotonic()
-        Upgrade(k).end()
-        wait.until(lambda: sum(s["pid"] > 0 for s in k.status()["shards"]) ==
-                   args.shards, 60)     # the old ones have ended, and are counted
-        seconds, used = time.monotonic() - begin, cpu(k) - before
-        t = k.status()["totals"]
-        assert t["moved"] == args.idle and t["stayed"] == 0, t
-        for s in people:
-            s.setblocking(False)
-            try:
-                raise AssertionError(f"one was closed, or told {s.recv(100)}")
-            except BlockingIOError:
-                pass
-        for s in random.sample(people, min(1000, len(people))):
-            s.settimeout(wait.limit(30))
-            s.sendall(frame(TEXT, b"still there?"))
-            assert s.recv(100)[2:] == b"still there?"
-        print(json.dumps({"idle": args.idle, "shards": args.shards, "cpu_s": round(used, 2),
-                          "s": round(seconds, 1), "bytes_each": round(bytes_each),
-                          "pause_us": t["pause_us"], "load": os.getloadavg()}))
-        for s in people:
-            s.close()
-        k.stop()
-    finally:
-        k.destroy()
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__.split(":")[0])
     p.add_argument("--clients", type=int, default=2000)
     p.add_argument("--rounds", type=int, default=100)
     p.add_argument("--shards", type=int, default=4)
+    p.add_argument("--group", type=int, default=24)
+    p.add_argument("--limit", type=int, default=12)
+    p.add_argument("--lookup", action="store_true")
+    p.add_argument("--within", type=int, default=0)
     p.add_argument("--kills", type=int, default=0)
     p.add_argument("--least", type=float, default=99)
     p.add_argument("--rate", type=int, default=500)
-    p.add_argument("--idle", type=int, default=0)
     args = p.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     random.seed(args.clients)
-    if args.idle:
-        idle(args)
-        return
     run = Run(args)
     try:
         run.rounds()
