@@ -86,7 +86,7 @@ def test_what_an_admin_relays_is_counted_again(parted):
     for type in "kept", "ended":
         admin.tell("relay", type)
     # Whom to relay to, all know sooner or later.
-    wait.until(lambda: relayed(people[0], admin), 60)
+    wait.until(lambda: relayed(people[0], admin, "before"), 60)
     parted.cut()
     parted.two.wait_log("bus redis=away", 30)
     parted.one.wait_log("node=two is dead", 60)
@@ -96,17 +96,17 @@ def test_what_an_admin_relays_is_counted_again(parted):
     parted.one.wait_log("node=two lives again", 60)
     agree(parted, 4)
     people[0].tell("ended", "x")
-    wait.until(lambda: relayed(people[0], admin), 60)
+    wait.until(lambda: relayed(people[0], admin, "after"), 60)
     for p in people:
         p.close()
 
 
-def relayed(far, admin):
-    """Has the admin heard what far, on the other node, has said so far?"""
-    far.tell("kept", "far")
+def relayed(far, admin, word):
+    """Has the admin heard the word, which far, on the other node, says again?"""
+    far.tell("kept", word)
     heard = admin.barrier()
     assert not [m for m in heard if m["type"] == "relay:ended"]
-    return [m for m in heard if m["type"] == "relay:kept"]
+    return [m for m in heard if m["type"] == "relay:kept" and m["data"]["data"] == word]
 
 
 def test_parted_again_and_again(parted, server):
