@@ -1,4 +1,5 @@
-/* pact: how many sockets are here, said again where the room's state says otherwise. */
+/* pact: how many sockets are here, and what they relay, said again where the room's state says
+ * otherwise. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,109 @@ recount_said_cb(const char *key, size_t key_len, const char *value, size_t len,
 	recount_say(c, key, len == 0 ? 0 : (unsigned)strtoul(value, NULL, 10));
 }
 
+/* ---- relays ---- */
+
+/* The types that sockets here relay, one for each of both, sorted. */
+struct relayed {
+	struct recount	*recount;
+	const char	*map;		/* what the state says of this replica */
+	const char	**at;		/* the sockets' */
+	size_t		 n, cap;
+};
+
+/* qsort's: two types. */
+static int
+relayed_cmp(const void *a, const void *b)
+{
+	return (strcmp(*(const char *const *)a, *(const char *const *)b));
+}
+
+/* What this socket relays: 0, or -1 without memory. */
+static int
+relayed_add(struct relayed *d, const struct pact_socket *ps)
+{
+	const char	*topic, **at;
+
+	for (size_t i = 0; (topic = kennel_topic(ps->socket, i)) != NULL; i++) {
+		if (*topic != 'r')
+			continue;
+		if (d->n == d->cap) {
+			d->cap = d->cap == 0 ? 16 : d->cap * 2;
+			at = realloc(d->at, d->cap * sizeof(*at));
+			if (at == NULL)
+				return (-1);
+			d->at = at;
+		}
+		d->at[d->n++] = topic + 1;
+	}
+	return (0);
+}
+
+/* The state is to say that so many relay the type here, if it does not. */
+static void
+relayed_say(const struct relayed *d, const char *type, size_t here)
+{
+	const struct recount	*c = d->recount;
+	struct js_text		 t;
+	const char		*said = kennel_get(c->r, d->map, type,
+				    strlen(type), NULL);
+
+	if (here == (said == NULL ? 0 : strtoul(said, NULL, 10)) ||
+	    js_begin(&t) == -1)
+		return;
+	fprintf(t.f, "relayhere%c%s%c%s%c%zu%c", '\0', c->hex, '\0', type,
+	    '\0', here, '\0');
+	if (js_end(&t) == -1)
+		return;
+	kennel_replica_step(c->r, t.data, t.len, NULL, NULL);
+	js_clear(&t);
+}
+
+/* A type that the state has here; does anybody relay it? */
+static void
+relayed_said_cb(const char *key, size_t key_len, const char *value, size_t len,
+    void *arg)
+{
+	struct relayed	*d = arg;
+
+	(void)key_len, (void)value, (void)len;
+	if (d->n == 0 || bsearch(&key, d->at, d->n, sizeof(*d->at),
+	    relayed_cmp) == NULL)
+		relayed_say(d, key, 0);
+}
+
+/* The same of relays. */
+static void
+recount_relays(struct recount *c)
+{
+	const struct pact_roll	*roll = &c->room->roll;
+	struct pact_socket	*ps;
+	struct relayed		 d = { .recount = c };
+	char			*map;
+	size_t			 same;
+	int			 err = 0;
+
+	if ((map = pact_map("~relays/", c->hex, strlen(c->hex))) == NULL)
+		return;
+	d.map = map;
+	for (size_t i = 0; err == 0 && i < roll->n; i++)
+		if ((ps = pact_on_roll(roll->at[i].node)) != NULL &&
+		    ps->relays > 0)
+			err = relayed_add(&d, ps);
+	if (err == 0 && d.n > 0)
+		qsort(d.at, d.n, sizeof(*d.at), relayed_cmp);
+	if (err == 0)
+		kennel_each(c->r, map, relayed_said_cb, &d);
+	for (size_t i = 0; err == 0 && i < d.n; i += same) {
+		for (same = 1; i + same < d.n &&
+		    strcmp(d.at[i], d.at[i + same]) == 0; same++)
+			;
+		relayed_say(&d, d.at[i], same);
+	}
+	free(d.at);
+	free(map);
+}
+
 void
 pact_recount(struct kennel_replica *r)
 {
@@ -76,4 +180,5 @@ pact_recount(struct kennel_replica *r)
 		    NULL) == NULL)
 			recount_say(&c, n->session, 0);
 	free(c.map);
+	recount_relays(&c);
 }

@@ -421,6 +421,25 @@ room_relay(struct kennel_step *t, const char **w)
 	return (0);
 }
 
+/* So many sockets relay the type at that replica, whatever was counted. */
+static int
+room_relay_here(struct kennel_step *t, const char **w)
+{
+	char	*here = pact_map(room_relays, w[1], strlen(w[1]));
+	double	 by;
+
+	if (here == NULL)
+		return (ENOMEM);
+	kennel_passing(t);
+	by = strtod(w[3], NULL) - room_number(t, here, w[2]);
+	if (by != 0) {
+		room_add(t, here, w[2], by);
+		room_add(t, "~relayed", w[2], by);
+	}
+	free(here);
+	return (0);
+}
+
 static int
 room_sync(struct kennel_step *t, const char **w)
 {
@@ -444,6 +463,7 @@ static const struct {
 	{ "ephemeralPoll", 4, room_ephemeral },
 	{ "config",	2, room_config },	/* as a name */
 	{ "relay",	4, room_relay },	/* replica, type, 1 or -1 */
+	{ "relayhere",	4, room_relay_here },	/* replica, type, number */
 	{ "sync",	1, room_sync },		/* what was before it is known */
 };
 

@@ -20,6 +20,7 @@ const [port, path] = process.argv.slice(2);
 		socket.on("m", (text) => fan ? socket.to(path).emit("m", text) :
 			io.to(`/user/${text.slice(0, text.indexOf(" "))}`).emit("m", text));
 	});
+	await subscriber.ping();	// behind the adapter's own subscriptions: other processes are heard
 	io.listen(Number(port));
 	io.httpServer.on("listening", () => console.log("ready"));
 })();

@@ -12,9 +12,11 @@ import sys
 SHARDS = 8                  # of a node
 GROUPS = 1000               # of a node, each on two other nodes as well
 
-# Microseconds of Redis' one core, measured with Redis 7.0 on the machine of README.md:
-# a PUBLISH, each subscriber that gets it, one node's line in the roll call.
-PUBLISH, DELIVER, ROLL = 0.2, 0.35, 4.3
+# Microseconds of Redis' one core, measured with Redis 7.0 on the machine of README.md while
+# that had other work: a PUBLISH of 150 bytes, 64 in a read, and each subscriber that gets
+# it; one node's line in the roll call; a whisper of those that share a frame, 64 of a
+# socket on their way (scripts/bench whisper-nodes-2).
+PUBLISH, DELIVER, ROLL, SHARED = 0.46, 0.2, 4.3, 0.081
 
 
 def row(nodes):
@@ -22,13 +24,13 @@ def row(nodes):
     room = (1 - beats) * 1e6                    # microseconds a second are left
     here = 3 * (PUBLISH + 8 * DELIVER)          # to a group on four nodes
     everywhere = (nodes - 1) * (PUBLISH + SHARDS * DELIVER)
-    whisper = PUBLISH + DELIVER
+    whisper = 2 * (PUBLISH + DELIVER)           # to both others, which are asked
     subscriptions = nodes * (SHARDS + GROUPS * 3)
 
     def rate(cost):
         return "none" if room <= 0 else f"{round(room / cost, -2):,.0f}"
     return (f"| {nodes} | {nodes} | {beats * 100:.3g} % | {subscriptions:,} | "
-            f"{rate(whisper)} | {rate(here)} | {rate(everywhere)} |")
+            f"{rate(whisper)} | {rate(2 * SHARED)} | {rate(here)} | {rate(everywhere)} |")
 
 
 def main():

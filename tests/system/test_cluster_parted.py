@@ -1,9 +1,10 @@
 """Two nodes are parted, go on each for itself, and meet again."""
 import os
+import time
 
 import pytest
 from kit import redis, wait
-from kit.pact import Pact, details
+from kit.pact import KEY, Pact, details
 
 
 @pytest.fixture
@@ -24,8 +25,9 @@ def parted(start, server, tmp_path):
             self.relay.close()
     way = Way()
     way.join()
-    way.one = start("--node", "one", redis=f"unix:{server.path}")
-    way.two = start("--node", "two", redis=f"unix:{path}")
+    env = {"KENNEL_SIGNING_KEY": KEY}
+    way.one = start("--node", "one", redis=f"unix:{server.path}", env=env)
+    way.two = start("--node", "two", redis=f"unix:{path}", env=env)
     yield way
     for k in way.one, way.two:
         k.stop()
@@ -70,6 +72,41 @@ def test_what_each_side_counts_is_one_sum_again(parted):
     agree(parted, 3)
     for p in people.values():
         p.close()
+
+
+def test_what_an_admin_relays_is_counted_again(parted):
+    """
+    What is relayed is kept in a map in no Redis, and the other side has written it off.
+    A relay that ended meanwhile is not counted.
+    """
+    people = [Pact((parted.one, parted.two)[i % 2], "r") for i in range(4)]
+    agree(parted, 4)
+    admin = people[1]
+    admin.authenticate(KEY, int(time.time() * 1000))
+    for type in "kept", "ended":
+        admin.tell("relay", type)
+    # Whom to relay to, all know sooner or later.
+    wait.until(lambda: relayed(people[0], admin, "before"), 60)
+    parted.cut()
+    parted.two.wait_log("bus redis=away", 30)
+    parted.one.wait_log("node=two is dead", 60)
+    wait.until(lambda: counts(parted.one) == (2, 2), 60, "two's are gone for one")
+    admin.tell("deleteRelay", "ended")
+    parted.join()
+    parted.one.wait_log("node=two lives again", 60)
+    agree(parted, 4)
+    people[0].tell("ended", "x")
+    wait.until(lambda: relayed(people[0], admin, "after"), 60)
+    for p in people:
+        p.close()
+
+
+def relayed(far, admin, word):
+    """Has the admin heard the word, which far, on the other node, says again?"""
+    far.tell("kept", word)
+    heard = admin.barrier()
+    assert not [m for m in heard if m["type"] == "relay:ended"]
+    return [m for m in heard if m["type"] == "relay:kept" and m["data"]["data"] == word]
 
 
 def test_parted_again_and_again(parted, server):
