@@ -46,6 +46,7 @@ RUNS = {
     "dialect 2: broadcast to 100": ("all", 101, 4000, 16, 1, "delivery", "gates"),
     "uplink: broadcast to 100": ("all", 101, 4000, 16, 1, "delivery", "linked"),
     "uplink: 64 KiB to one": ("all", 2, 2000, 65536, 4, "delivery", "linked"),
+    "uplink: 64 MiB to one": ("stream", 2, 1024, 65536, 1, "chunk of 64 KiB", "linked"),
 }
 # The same over WebSocket: arguments of the load generator.
 WEBSOCKET = {

@@ -9,11 +9,11 @@ import time
 
 import pytest
 from kit import wait
-from kit.fasttcp import (ACK, BINARY, CHUNK, CLOSE, DATA, DATA_WITH_ACK, ERROR, INTEGER, OBJECT, OPEN,
-                         OPEN_BROADCAST, OPEN_TO_ROOM, OPEN_TO_SOCKET, STRING, Fast)
+from kit.fasttcp import (ACK, BINARY, CHUNK, CLOSE, DATA, DATA_WITH_ACK, ERROR, INTEGER,
+                         OBJECT, OPEN, OPEN_BROADCAST, OPEN_TO_ROOM, OPEN_TO_SOCKET, STRING)
 from kit.gatejs import Gate
-from kit.hosts import BEAT, BROADCAST, LETTER, PARCEL, Host, Peer, Router, Wire, parcel
-from kit.hosts import TO_SOCKET as TO_SOCKET2
+from kit.hosts import (BEAT, BROADCAST, CHUNK_PARCEL, END_PARCEL, LETTER, OPEN_PARCEL, PARCEL,
+                       Host, Peer, Router, Wire, parcel)
 
 ERRORS = (ERROR, ("dialect 2", 0))      # what an error is, in both dialects
 
@@ -526,6 +526,38 @@ def test_what_comes_twice_is_heard_once(start, tmp_path):
         say(7, "last")
         assert [a.message()[0] for _ in range(6)] == ["5", "3", "4", "2", "again", "last"]
         assert a.barrier() == []
+    kennel.close()
+    assert kennel.errors == []
+
+
+def test_chunks_find_their_places(start, tmp_path):
+    """What comes in another order than it was said, or twice, as paths change; and of what
+    does not come at all the receiver hears an error, and the end."""
+    k = Host(start, tmp_path / "k", "k1")
+    kennel = Marked("h2")
+    link = dialled(kennel, k)
+    said = [0]
+
+    def say(kind, *fields, data=b""):
+        said[0] += 1
+        link.say(PARCEL, parcel(kind, [9, "h2", 7, said[0], *fields], data), ["k1"], 2,
+                 BINARY)
+    with k.client() as a:
+        wait.until(lambda: (say(LETTER, 1, STRING, "", "", "m", data=b"x"),
+                            len(a.barrier()) > 0)[1])
+        say(OPEN_PARCEL, 1, STRING, "", "", "s", 5, data=b"info")
+        for place in (4, 2, 2, 6, 3, 4, 5):
+            say(CHUNK_PARCEL, 5, place, BINARY, data=b"%d" % place)
+        say(END_PARCEL, 5, 8)
+        say(CHUNK_PARCEL, 5, 7, STRING, data=b"7")
+        assert receive(a)[1:] == (sums(b"234567"), None)
+        say(OPEN_PARCEL, 1, STRING, "", "", "t", 6)
+        say(CHUNK_PARCEL, 6, 2, BINARY, data=b"2")
+        say(CHUNK_PARCEL, 6, 4, BINARY, data=b"4")
+        say(END_PARCEL, 6, 5)
+        _, sum, error = receive(a)
+        assert sum == sums(b"2")
+        assert error == "the stream t has ended before its end: a part of it was lost"
     kennel.close()
     assert kennel.errors == []
 
