@@ -156,7 +156,7 @@ departure_stop(struct departure *d)
 void
 departure_move_ended(struct move *m)
 {
-	m->conn->move = NULL;
+	rare_end_move(&m->conn->rare);
 	m->conn = NULL;
 	turn_add(&m->departure->js->work, TURN_LAST);
 	move_stayed(m, CTL_F_ENDED, "it has ended");
