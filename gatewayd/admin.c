@@ -16,6 +16,7 @@
 #include "common/sock.h"
 #include "gatewayd/admin.h"
 #include "gatewayd/colleague.h"
+#include "gatewayd/heritage.h"
 #include "gatewayd/metrics.h"
 #include "gatewayd/ready.h"
 #include "gatewayd/settings.h"
@@ -72,7 +73,8 @@ admin_listen(const struct settings *s, int *fd)
 	int				 keep;
 
 	*fd = -1;
-	if (s->admin_addr.len == 0)
+	if (s->admin_addr.len == 0 ||
+	    (*fd = heritage_take(HEIR_ADMIN, s->admin)) != -1)
 		return (0);
 	*fd = sock_listen(&s->admin_addr, SOCK_STREAM, ADMIN_BACKLOG);
 	if (*fd == -1)
@@ -120,6 +122,16 @@ admin_free(struct admin *a)
 		admin_client_free(list_entry(e, struct admin_client, at));
 	listener_free(a->listener);
 	free(a);
+}
+
+void
+admin_leave_to(const struct admin *a, const struct settings *s, struct buf *will)
+{
+	const struct heir	 h = { .kind = HEIR_ADMIN,
+				    .fd = listener_fd(a->listener),
+				    .name = slice_str(s->admin) };
+
+	heritage_leave(will, &h);
 }
 
 void

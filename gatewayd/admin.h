@@ -11,6 +11,7 @@
 #include "common/bytes.h"
 
 struct admin;
+struct buf;
 struct event_base;
 struct http_head;
 struct settings;
@@ -26,14 +27,18 @@ struct admin_ops {
 		    const struct http_head *h, struct slice all, void *arg);
 };
 
-/* Listen as the settings say, before the gateway becomes its user: 0, and *fd, which
- * is -1 if that is nowhere; or -1 with errno. */
+/* Listen as the settings say, or go on with what the program before this one left;
+ * before the gateway becomes its user.  0, and *fd, which is -1 if that is nowhere; or
+ * -1 with errno. */
 int	 admin_listen(const struct settings *s, int *fd);
 /* fd is taken; key, borrowed, is that of other servers: NULL, none is let in.  NULL with
  * errno. */
 struct admin *admin_new(struct event_base *base, int fd, const char *key,
 	    const struct admin_ops *ops, void *arg);
 void	 admin_free(struct admin *a);
+/* Who connects waits for the program that is executed in our place (heritage.h). */
+void	 admin_leave_to(const struct admin *a, const struct settings *s,
+	    struct buf *will);
 /* Remove its Unix socket, if it is one. */
 void	 admin_unlink(const struct settings *s);
 

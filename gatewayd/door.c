@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/sock.h"
 #include "gatewayd/door.h"
+#include "gatewayd/heritage.h"
 #include "gatewayd/paths.h"
 #include "proto/channel.h"
 #include "proto/control.h"
@@ -55,6 +56,20 @@ static void	 visitor_end_cb(struct control *, const char *, void *);
 static void	 visitor_timer_cb(evutil_socket_t, short, void *);
 static void	 visitor_free(struct visitor *);
 
+/* What the program before this one listened on, if clients still find it; or -1. */
+static int
+door_inherit(const char *path)
+{
+	struct stat	 st;
+	int		 fd = heritage_take(HEIR_DOOR, path);
+
+	if (fd != -1 && (lstat(path, &st) == -1 || !S_ISSOCK(st.st_mode))) {
+		close(fd);
+		return (-1);
+	}
+	return (fd);
+}
+
 struct control_door *
 door_new(struct event_base *base, const char *run_dir,
     const struct door_ops *ops, void *arg)
@@ -74,8 +89,9 @@ door_new(struct event_base *base, const char *run_dir,
 	if ((d->path = paths_in(run_dir, "control.sock")) == NULL ||
 	    asprintf(&text, "unix:%s", d->path) == -1)
 		goto fail;
-	if (sock_parse(text, &a, &why) == -1 ||
-	    (fd = sock_listen(&a, SOCK_SEQPACKET, SLOTS_MAX)) == -1 ||
+	fd = door_inherit(d->path);
+	if (sock_parse(text, &a, &why) == -1 || (fd == -1 &&
+	    (fd = sock_listen(&a, SOCK_SEQPACKET, SLOTS_MAX)) == -1) ||
 	    chmod(d->path, 0600) == -1)
 		goto fail;
 	d->listener = listener_new(base, fd, door_accept_cb, door_refuse_cb,
@@ -108,6 +124,16 @@ door_free(struct control_door *d)
 	unlink(d->path);
 	free(d->path);
 	free(d);
+}
+
+void
+door_leave_to(const struct control_door *d, struct buf *will)
+{
+	const struct heir	 h = { .kind = HEIR_DOOR,
+				    .fd = listener_fd(d->listener),
+				    .name = slice_str(d->path) };
+
+	heritage_leave(will, &h);
 }
 
 /* Somebody connects: one of ours has 2 s to say who it is. */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct buf;
 struct control;
 struct control_door;
 struct ctl;
@@ -35,9 +36,11 @@ struct door_ops {
 	void	(*gone)(struct control *c, void *arg);
 };
 
-/* Listens on <run dir>/control.sock.  NULL with errno. */
+/* Listens on <run dir>/control.sock, or goes on with it.  NULL with errno. */
 struct control_door *door_new(struct event_base *base, const char *run_dir,
 	    const struct door_ops *ops, void *arg);
 void	 door_free(struct control_door *d);	/* and all channels */
+/* Who connects waits for the program that is executed in our place (heritage.h). */
+void	 door_leave_to(const struct control_door *d, struct buf *will);
 
 #endif

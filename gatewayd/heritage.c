@@ -85,6 +85,22 @@ heritage_next(size_t *at, struct heir *h)
 	return (1);
 }
 
+int
+heritage_take(enum heir_kind kind, const char *name)
+{
+	struct heir	 h;
+	size_t		 at = 0;
+
+	while (heritage_next(&at, &h)) {
+		if (h.kind != kind)
+			continue;
+		if (slice_is(h.name, name))
+			return (h.fd);
+		close(h.fd);
+	}
+	return (-1);
+}
+
 void
 heritage_end(void)
 {

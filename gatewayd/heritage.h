@@ -15,6 +15,8 @@ enum heir_kind {
 	HEIR_LISTENER,		/* name: its address; HEIR_PASSED: its label */
 	HEIR_HANDSHAKE,		/* its head is awaited */
 	HEIR_HOME,		/* waits for its next request */
+	HEIR_ADMIN,		/* the administrator's listener; name: its address */
+	HEIR_DOOR,		/* control.sock; name: its path */
 	HEIR_NKINDS
 };
 #define HEIR_PASSED	0x1	/* LISTENER: it was passed to us */
@@ -33,6 +35,9 @@ struct heir {
 void	 heritage_remember(char **argv);
 /* The next of those that are inherited: 1, or 0.  *at from 0. */
 int	 heritage_next(size_t *at, struct heir *h);
+/* The socket of that kind and name, which is the caller's then, or -1; with another
+ * name, it is closed. */
+int	 heritage_take(enum heir_kind kind, const char *name);
 /* What was inherited is owned by others now. */
 void	 heritage_end(void);
 

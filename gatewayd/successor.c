@@ -6,7 +6,9 @@
 
 #include "common/bytes.h"
 #include "common/log.h"
+#include "gatewayd/admin.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/door.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/heritage.h"
 #include "gatewayd/inherit.h"
@@ -60,6 +62,9 @@ successor_execute(void *arg)
 
 	sockets_leave_to(&g->sockets, &will);
 	arrivals_leave_to(g->arrivals, &will);
+	if (g->admin != NULL)
+		admin_leave_to(g->admin, &g->settings, &will);
+	door_leave_to(g->door, &will);
 	supervisor_reloading(g->supervisor);
 	log_info("executes program=%s handshakes=%zu idle=%zu",
 	    heritage_program(), arrivals_count(g->arrivals),
@@ -120,7 +125,7 @@ successor_inherit(struct gateway *g)
 	size_t		 at = 0, n = 0;
 
 	while (heritage_next(&at, &h))
-		if (h.kind != HEIR_LISTENER) {
+		if (h.kind == HEIR_HANDSHAKE || h.kind == HEIR_HOME) {
 			arrival_inherit(g->arrivals, &h,
 			    successor_inlet(g, h.name));
 			n++;

@@ -19,6 +19,7 @@
 #include "proto/control.h"
 
 #define ANSWER_MS	10000
+#define ASK_TRIES	3
 #define ANSWER_MAX	(64 << 20)	/* bytes */
 
 /* Until fd is ready; what is said when it takes too long is final. */
@@ -80,33 +81,54 @@ bad:
 /* The last answer, kept for those who end the process amid of one. */
 static json_t	*ask_answer;
 
-json_t *
-ask(const char *dir, const struct ctl *ask)
+/* Ask once, and hear what is answered: 0, or -1: it ended before that was all. */
+static int
+ask_once(const char *dir, const struct buf *out, struct buf *text,
+    uint64_t deadline)
 {
 	static char	 data[PACKET_MAX];
-	struct buf	 out = { 0 }, text = { .max = ANSWER_MAX };
-	uint64_t	 deadline = clock_ms() + ANSWER_MS;
-	json_t		*json;
 	ssize_t		 n;
 	size_t		 nfds;
 	int		 fds[FDPASS_MAX], cut, fd, more = 1;
 
 	fd = ask_connect(dir, deadline);
-	pack_array(&out, 1);
-	ctl_encode(&out, ask);
-	if (out.failed || fdpass_send(fd, NULL, 0, out.data, out.len) == -1)
-		say_die(EXIT_NONE, "cannot ask gatewayd: %s", strerror(errno));
-	buf_clear(&out);
+	if (fdpass_send(fd, NULL, 0, out->data, out->len) == -1) {
+		close(fd);
+		return (-1);
+	}
 	while (more) {
 		n = fdpass_recv(fd, fds, &nfds, data, sizeof(data), &cut);
 		if (n == -1 && errno == EAGAIN)
 			ask_wait(fd, POLLIN, deadline);
 		else if (n > 0)
-			more = ask_packet(data, (size_t)n, &text);
+			more = ask_packet(data, (size_t)n, text);
 		else if (n == 0 || errno != ECONNRESET)
-			say_die(EXIT_NONE, "gatewayd ended while it answered");
+			break;
 	}
 	close(fd);
+	return (more ? -1 : 0);
+}
+
+json_t *
+ask(const char *dir, const struct ctl *ask)
+{
+	struct buf	 out = { 0 }, text = { .max = ANSWER_MAX };
+	uint64_t	 deadline = clock_ms() + ANSWER_MS;
+	json_t		*json;
+	int		 tries = 0;
+
+	pack_array(&out, 1);
+	ctl_encode(&out, ask);
+	if (out.failed)
+		say_die(EXIT_NONE, "out of memory");
+	/* Another program may have begun in its place; what changes nothing can be
+	 * asked again. */
+	while (ask_once(dir, &out, &text, deadline) == -1) {
+		if (ask->type != CTL_STATUS_ASK || ++tries == ASK_TRIES)
+			say_die(EXIT_NONE, "gatewayd ended while it answered");
+		buf_reset(&text);
+	}
+	buf_clear(&out);
 	json = text.failed ? NULL : json_loadb(text.data, text.len,
 	    JSON_ALLOW_NUL, NULL);
 	if (json == NULL)

@@ -102,6 +102,24 @@ def test_process_1_reaps_what_is_orphaned(image, start):
     assert status(id)["pid"] == 1
 
 
+def test_process_1_becomes_another_gateway(image, start):
+    """It is executed in its place: the container goes on, and so do its clients."""
+    id = start(*CLOSED, image, "--shards", "2")
+    f = front(id)
+    with Chat(f, "g", "ann") as a:
+        for _ in range(3):
+            started = status(id)["started"]
+            containers.shell(id, "kennelctl upgrade gateway")
+            assert status(id)["started"] != started and status(id)["pid"] == 1
+            assert a.users()
+        containers.shell(id, "kennelctl upgrade --no-wait")
+        wait.until(lambda: status(id)["upgrade"]["phase"] == "holding", 60)
+        containers.shell(id, "kennelctl commit")
+        assert status(id)["upgrade"]["ok"] and a.users()
+    containers.podman("healthcheck", "run", id)
+    assert containers.state(id)["Running"]
+
+
 def test_a_shard_that_is_killed_is_replaced(image, start):
     id = start(*CLOSED, image, "--shards", "2")
     f = front(id)

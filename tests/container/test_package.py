@@ -3,7 +3,7 @@ import os
 import re
 
 import pytest
-from kit import containers, machine
+from kit import containers, machine, wait
 from kit.http import get
 from kit.chat import Chat
 
@@ -83,18 +83,34 @@ def booted(debs, directory):
 
 
 def test_an_upgrade_under_systemd(booted, debs):
-    """The new version serves, with the name and the state of the old one."""
+    """The new version serves, in the place of the old one, and nobody is disconnected."""
     m = booted
     install(m.id, "/debs")
     m.wait_active()
-    name, pid = m.status()["node"], m.pid()
-    a = Chat(m.front(), "g", "ann")
+    before = m.status()
+    pid, restarts = m.pid(), m.show("NRestarts")
+    a, b, c = (Chat(m.front(), "g", n) for n in ("ann", "bob", "cat"))
     install(m.id, "/later")
-    m.wait_active()
-    assert m.pid() not in (0, pid)
-    assert a.end() == 1001
-    assert m.status()["node"] == name
+    wait.until(lambda: m.status()["upgrade"]["phase"] == "holding" or
+               m.status()["upgrade"]["ok"], 60)
+    m.run("kennelctl commit")
+    after = m.status()
+    assert after["node"] == before["node"] and after["started"] != before["started"]
+    assert not {s["pid"] for s in after["shards"]} & {s["pid"] for s in before["shards"]}
+    assert {s["generation"] for s in after["shards"]} != {s["generation"] for s in before["shards"]}
+    assert "executes program=/usr/bin/gatewayd" in m.journal()
+    assert (m.pid(), m.show("NRestarts")) == (pid, restarts)
+    a.say("still here")
+    for p in a, b, c:
+        p.next(type="user:msg", text="still here")
+        p.close()
     assert get(m.front(), "/healthz").status == 200
+    # A configuration that the new one does not take: all goes on, and dpkg says so.
+    m.run("echo 'nonsense = 1' >>/etc/kennel/kennel.ini")
+    said = m.run(f"{DPKG} -i /later/kennel_*.deb 2>&1")
+    assert "goes on with the old programs" in said, said
+    assert m.status()["started"] == after["started"]
+    assert m.show("ActiveState") == "active"
     for unit in "kennel.service", "kennel.socket":
         assert m.show("ActiveState", unit) == "active"
     m.run(f"{DPKG} -P {OURS}")

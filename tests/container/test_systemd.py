@@ -140,6 +140,36 @@ def test_reload_takes_what_is_right_only(kennel):
     assert kennel.show("ActiveState") == "active"
 
 
+def test_another_gateway_in_its_place(kennel):
+    """The main process stays the one that systemd knows, and is watched and reloaded as before."""
+    kennel.override("WatchdogSec=3s")
+    kennel.run("systemctl restart kennel.service")
+    kennel.wait_active()
+    a, b, c = people(kennel, "u")
+    pid, restarts, shards = kennel.pid(), kennel.show("NRestarts"), shard_pids(kennel)
+    for _ in range(3):
+        started = kennel.status()["started"]
+        kennel.run("kennelctl upgrade gateway")
+        kennel.wait_active()
+        assert kennel.status()["started"] != started
+        talk(a, b, c)
+        kennel.run("systemctl reload kennel")
+        kennel.wait_active()
+    # Longer than the watchdog waits for a beat.
+    beats = kennel.show("WatchdogTimestampMonotonic")
+    wait.until(lambda: int(kennel.show("WatchdogTimestampMonotonic")) >
+               int(beats) + 4000000, 30)
+    assert (kennel.pid(), kennel.show("NRestarts")) == (pid, restarts)
+    assert kennel.pid() == kennel.status()["pid"] and shard_pids(kennel) == shards
+    assert kennel.show("StatusText").startswith("3 connections")
+    with Chat(kennel.front(), "u", "dan") as d:         # by systemd's socket
+        assert d.users()
+    talk(a, b, c)
+    for p in a, b, c:
+        p.close()
+    kennel.override("")
+
+
 def test_a_killed_gateway_takes_nobody_along(kennel):
     """The shards go on, and the next gateway finds them."""
     a, b, c = people(kennel, "k")
