@@ -14,6 +14,7 @@
 #include "common/turn.h"
 #include "shardd/peers/link.h"
 #include "shardd/peers/wire.h"
+#include "tests/unit/loop.h"
 
 struct side {
 	struct links	*ls;
@@ -25,7 +26,6 @@ struct side {
 	char		 why[128];
 };
 
-static struct event_base	*base;
 static struct side		 left, right;
 static char			 dir[] = "/tmp/link.XXXXXX";
 static int			 greet;	/* say ASKME when a link is up */
@@ -129,25 +129,6 @@ static const struct link_ops ops = {
 };
 
 /* ---- fixture ---- */
-
-#define until(cond, ms) do {						\
-	uint64_t	 end_ = clock_ms() + (ms);			\
-	while (!(cond)) {						\
-		ck_assert_uint_lt(clock_ms(), end_);			\
-		turn();							\
-	}								\
-} while (0)
-
-static void
-turn(void)
-{
-	struct timeval	 tv = { 0, 1000 };
-
-	turn_end();
-	event_base_loopexit(base, &tv);
-	event_base_loop(base, EVLOOP_ONCE);
-	turn_end();
-}
 
 static void
 listen_at(struct side *s)
