@@ -350,12 +350,6 @@ placement_have_end(struct placement *p, struct site *s)
 }
 
 struct list *
-placement_sites(struct placement *p)
-{
-	return (&p->sites);
-}
-
-struct list *
 placement_groups(struct placement *p)
 {
 	return (&p->groups);

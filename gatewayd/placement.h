@@ -115,7 +115,6 @@ int	 placement_have_place(struct placement *p, struct site *s,
 void	 placement_have_end(struct placement *p, struct site *s);
 
 /* Walking, for status and tests. */
-struct list *placement_sites(struct placement *p);	/* struct site.at */
 struct list *placement_groups(struct placement *p);	/* struct group.at */
 size_t	 placement_count(const struct placement *p);	/* places taken */
 size_t	 placement_moving(const struct placement *p);	/* reserve.h */

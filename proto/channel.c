@@ -175,12 +175,6 @@ control_set_sent_cb(struct control *c, void (*cb)(struct control *, void *))
 	c->sent_cb = cb;
 }
 
-size_t
-control_queued_bytes(const struct control *c)
-{
-	return (c->out_bytes);
-}
-
 int
 control_fd(const struct control *c)
 {

@@ -63,7 +63,6 @@ uint64_t control_sent(const struct control *c);	/* last with the kernel */
 /* Called from the loop when control_sent advances after an EAGAIN. */
 void	 control_set_sent_cb(struct control *c,
 	    void (*cb)(struct control *c, void *arg));
-size_t	 control_queued_bytes(const struct control *c);
 int	 control_fd(const struct control *c);
 
 /* ---- link ---- */

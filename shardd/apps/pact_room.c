@@ -294,25 +294,33 @@ room_return(struct kennel_step *t, const char *session)
 	room_add(t, "~online", session, 1);
 }
 
-/* A socket of the session is not in one replica any more, but in another one; unless
- * the first one has ended before, and all of it with it. */
+/* One of w[1] is not in one replica's map any more, but in another one's; unless the first
+ * replica has ended before, and all of it with it: then it is back. */
 static int
-room_move(struct kennel_step *t, const char **w)
+room_pass(struct kennel_step *t, const char **w, const char *map,
+    void (*back)(struct kennel_step *, const char *))
 {
-	char	*from = pact_map(room_sockets, w[2], strlen(w[2]));
-	char	*to = pact_map(room_sockets, w[3], strlen(w[3]));
+	char	*from = pact_map(map, w[2], strlen(w[2]));
+	char	*to = pact_map(map, w[3], strlen(w[3]));
 	int	 err = from == NULL || to == NULL ? ENOMEM : 0;
 
 	kennel_passing(t);
 	if (err == 0 && room_get(t, from, w[1]) != NULL)
 		room_add(t, from, w[1], -1);
 	else if (err == 0)
-		room_return(t, w[1]);
+		back(t, w[1]);
 	if (err == 0)
 		room_add(t, to, w[1], 1);
 	free(from);
 	free(to);
 	return (err);
+}
+
+/* A socket of a session moves. */
+static int
+room_move(struct kennel_step *t, const char **w)
+{
+	return (room_pass(t, w, room_sockets, room_return));
 }
 
 /* So many sockets of the session are at that replica, whatever was counted. */
@@ -337,24 +345,18 @@ room_here(struct kennel_step *t, const char **w)
 	return (err);
 }
 
-/* The same of a type that it relays. */
+/* Somebody here relays a type although that was forgotten. */
+static void
+room_return_relay(struct kennel_step *t, const char *type)
+{
+	room_add(t, "~relayed", type, 1);
+}
+
+/* Somebody who relays a type moves. */
 static int
 room_move_relay(struct kennel_step *t, const char **w)
 {
-	char	*from = pact_map(room_relays, w[2], strlen(w[2]));
-	char	*to = pact_map(room_relays, w[3], strlen(w[3]));
-	int	 err = from == NULL || to == NULL ? ENOMEM : 0;
-
-	kennel_passing(t);
-	if (err == 0 && room_get(t, from, w[1]) != NULL)
-		room_add(t, from, w[1], -1);
-	else if (err == 0)
-		room_add(t, "~relayed", w[1], 1);
-	if (err == 0)
-		room_add(t, to, w[1], 1);
-	free(from);
-	free(to);
-	return (err);
+	return (room_pass(t, w, room_relays, room_return_relay));
 }
 
 static int

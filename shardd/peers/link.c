@@ -150,12 +150,6 @@ links_leave(struct links *ls)
 	ls->leaving = 1;
 }
 
-int
-links_empty(const struct links *ls)
-{
-	return (list_empty(&ls->all));
-}
-
 /* Bytes that l's carrier has, and has not sent. */
 static size_t
 link_queued(const struct link *l)

@@ -84,7 +84,6 @@ unsigned links_version(const struct links *ls);
 void	 links_set_version(struct links *ls, unsigned version);
 /* This shard leaves: that its links end is nothing to warn of. */
 void	 links_leave(struct links *ls);
-int	 links_empty(const struct links *ls);
 /* Does something still wait for a link that is up? */
 int	 links_any_wait(const struct links *ls);
 /* What waits for links, in bytes; *up: how many links are. */

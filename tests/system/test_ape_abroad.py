@@ -17,8 +17,8 @@ from kit.http import Http, get, request
 from kit.kennel import Ports
 from kit.wire import Closed, Wire
 
-from test_ape_files import (COOKIE, OTHER, announce, ask, begin, chunk, collect,
-                            fresh, getter, pattern, put)
+from test_ape_files import (COOKIE, OTHER, announce, ask, begin, breaks_off,
+                            flows, fresh, getter, pattern, put)
 from test_ape_forest import config
 
 KEY = b"sixteen bytes and more\n"
@@ -125,24 +125,8 @@ def test_share_flows_across_servers_while_it_comes(two):
     a, b, id = Ape(one, cookie=COOKIE), Ape(other), fresh()
     announce(a, id)
     heard(b, id)
-    early, head = getter(other, id)
-    assert " 200 " in head and "X-Ape-Complete: 0" in head
-    up = Http(one.address, timeout=30)
-    up.write(f"PUT /api/ape/data/_share/{id} HTTP/1.1\r\nHost: localhost\r\n"
-             f"Content-Length: 300000\r\n\r\n".encode())
-    up.write(b"a" * 100000)
-    assert collect(early, 100000) == b"a" * 100000
-    later, head = getter(other, id)
-    assert "X-Ape-Complete: 0" in head
-    assert collect(later, 100000) == b"a" * 100000
-    up.write(b"b" * 200000)
-    assert up.response().status == 200
-    for c in early, later:
-        assert collect(c, 200000) == b"b" * 200000
-        assert chunk(c) == b""
-        c.close()
-    for c in up, a, b:
-        c.close()
+    flows(one, other, id)
+    a.close(), b.close()
 
 
 def test_share_that_breaks_off_is_cut_there_too(two):
@@ -150,16 +134,8 @@ def test_share_that_breaks_off_is_cut_there_too(two):
     a, b, id = Ape(one, cookie=COOKIE), Ape(other), fresh()
     announce(a, id)
     heard(b, id)
-    c, head = getter(other, id)
-    up = Http(one.address, timeout=20)
-    up.write(f"PUT /api/ape/data/_share/{id} HTTP/1.1\r\nHost: localhost\r\n"
-             f"Content-Length: 300000\r\n\r\n".encode() + b"x" * 1000)
-    assert collect(c, 1000) == b"x" * 1000
-    up.close()
-    with pytest.raises(Closed):
-        chunk(c)
-    for c in c, a, b:
-        c.close()
+    breaks_off(one, other, id)
+    a.close(), b.close()
 
 
 def test_many_at_once_and_an_id_of_second_use(two):

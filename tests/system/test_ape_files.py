@@ -9,11 +9,12 @@ import pytest
 from kit import wait
 from kit.ape import ABSENT, Ape, Failed, parse, post, query_id
 from kit.http import Http, request
+from kit.wire import Closed
 
 COOKIE = "ZZZZ0123456789ABCDEF"
 OTHER = "0123456789ABCDEFGHJK"
 serial = iter(range(1, 1000))
-here = pytest.mark.one_node("a file's bytes do not travel between nodes")
+here = pytest.mark.one_node("without a key of the cluster files stay in their node")
 
 
 @pytest.fixture
@@ -267,20 +268,22 @@ def collect(c, size):
     return out
 
 
-@here
-def test_share_flows_while_it_comes(ape, full):
-    """45: who asks early gets everything, as it comes."""
-    id = fresh()
-    announce(full, id)
-    early, head = getter(ape, id)
+def putting(k, id, data):
+    """The beginning of a file of 300000 bytes."""
+    up = Http(k.address, timeout=20)
+    up.write(f"PUT /api/ape/data/_share/{id} HTTP/1.1\r\nHost: localhost\r\n"
+             f"Content-Length: 300000\r\n\r\n".encode() + data)
+    return up
+
+
+def flows(there, here, id):
+    """Who asks here, early and in the middle, gets what is put there as it comes."""
+    early, head = getter(here, id)
     assert " 200 " in head and "X-Ape-Complete: 0" in head
     assert "X-Ape-Total-Received: 0" in head
-    up = Http(ape.address, timeout=20)
-    up.write(f"PUT /api/ape/data/_share/{id} HTTP/1.1\r\nHost: localhost\r\n"
-             f"Content-Length: 300000\r\n\r\n".encode())
-    up.write(b"a" * 100000)
+    up = putting(there, id, b"a" * 100000)
     assert collect(early, 100000) == b"a" * 100000
-    later, head = getter(ape, id)
+    later, head = getter(here, id)
     assert "X-Ape-Complete: 0" in head
     assert collect(later, 100000) == b"a" * 100000
     up.write(b"b" * 200000)
@@ -292,21 +295,31 @@ def test_share_flows_while_it_comes(ape, full):
     up.close()
 
 
+def breaks_off(there, here, id):
+    """What is put there ends amid it: who gets it here is cut off, too."""
+    c, head = getter(here, id)
+    up = putting(there, id, b"x" * 1000)
+    assert collect(c, 1000) == b"x" * 1000
+    up.close()
+    with pytest.raises(Closed):
+        chunk(c)
+    c.close()
+
+
+@here
+def test_share_flows_while_it_comes(ape, full):
+    """45: who asks early gets everything, as it comes."""
+    id = fresh()
+    announce(full, id)
+    flows(ape, ape, id)
+
+
 @here
 def test_share_that_breaks_off_is_cut(ape, full):
     """45: it does not end well."""
     id = fresh()
     announce(full, id)
-    c, head = getter(ape, id)
-    up = Http(ape.address, timeout=20)
-    up.write(f"PUT /api/ape/data/_share/{id} HTTP/1.1\r\nHost: localhost\r\n"
-             f"Content-Length: 300000\r\n\r\n".encode() + b"x" * 1000)
-    assert collect(c, 1000) == b"x" * 1000
-    up.close()
-    from kit.wire import Closed
-    with pytest.raises(Closed):
-        chunk(c)
-    c.close()
+    breaks_off(ape, ape, id)
 
 
 @here

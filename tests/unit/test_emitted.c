@@ -25,11 +25,11 @@
 #include "shardd/kennel.h"
 #include "shardd/peers/wire.h"
 #include "shardd/state/authority.h"
+#include "tests/unit/loop.h"
 
 #define SHARDS	3
 #define STEPS	60
 
-static struct event_base	*base;
 static struct groups		 shards[SHARDS];
 static struct authority_desk	 desks[SHARDS];
 static struct page		*pages[SHARDS];
@@ -138,25 +138,12 @@ static const struct groups_ops	 ops = {
 };
 
 static void
-turn(void)
+turn_all(void)
 {
-	struct timeval	 tv = { 0, 1000 };
-
-	turn_end();
-	event_base_loopexit(base, &tv);
-	event_base_loop(base, EVLOOP_ONCE);
-	turn_end();
+	turn();
 	for (size_t i = 0; i < SHARDS; i++)
 		authority_tick_all(&desks[i]);
 }
-
-#define until(cond, ms) do {						\
-	uint64_t	 end_ = clock_ms() + (ms);			\
-	while (!(cond)) {						\
-		ck_assert_uint_lt(clock_ms(), end_);			\
-		turn();							\
-	}								\
-} while (0)
 
 static void
 setup_shard(uint32_t i)
@@ -201,7 +188,8 @@ setup(void)
 				    100 + j, &peers[j], paths[j]);
 	for (size_t i = 0; i < SHARDS; i++)
 		authority_named(replicas[i]->authority, 1, 100);
-	until(replicas[0]->ready && replicas[1]->ready && replicas[2]->ready,
+	until_by(turn_all, replicas[0]->ready && replicas[1]->ready &&
+	    replicas[2]->ready,
 	    10000);
 }
 
@@ -335,9 +323,9 @@ step(size_t i, size_t number)
 static void
 check_all(size_t steps)
 {
-	until(ndone == steps, 10000);
+	until_by(turn_all, ndone == steps, 10000);
 	for (size_t i = 0; i < SHARDS; i++)
-		until(heard[i].n == steps, 10000);
+		until_by(turn_all, heard[i].n == steps, 10000);
 	mover_hear();
 	ck_assert_uint_eq(mover.n, steps);
 	for (size_t n = 0; n < steps; n++) {
@@ -354,7 +342,7 @@ START_TEST(what_the_new_replica_has_emitted_before_the_old_one_is_kept)
 {
 	mover.at = 1;
 	mover_expect(0);
-	until(mover.fenced, 10000);
+	until_by(turn_all, mover.fenced, 10000);
 	step(0, (size_t)_i);
 	step(0, (size_t)_i + 1);
 	turn_end();			/* decided here, told to nobody yet */
@@ -372,13 +360,13 @@ START_TEST(what_the_old_replica_has_emitted_before_the_new_one_is_not_said_again
 {
 	mover.at = 0;
 	mover_expect(2);
-	until(mover.fenced, 10000);
+	until_by(turn_all, mover.fenced, 10000);
 	step(0, (size_t)_i);
 	turn_end();
 	ck_assert_uint_eq(heard[0].n, 1);
 	mover_pack();
 	ck_assert_int_eq(mover_land(), 0);
-	until(mover_land(), 10000);
+	until_by(turn_all, mover_land(), 10000);
 	ck_assert_uint_eq(mover.kept, 0);
 	check_all(1);
 }
@@ -400,7 +388,7 @@ START_TEST(in_any_schedule_each_step_is_heard_once_and_in_order)
 		else if (mover.expected && mover.packed && rand() % 2)
 			mover_land();
 		if (rand() % 2)
-			turn();
+			turn_all();
 		else
 			turn_end();
 	}

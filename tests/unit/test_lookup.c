@@ -19,18 +19,16 @@
 #include "shardd/group/ask.h"
 #include "shardd/group/lookup.h"
 #include "shardd/group/replica.h"
+#include "tests/unit/loop.h"
+#include "tests/unit/redis_server.h"
 
-#define PATIENCE_MS	15000
 #define US		"here/3#00000000000000aa"
 #define THEM		"here/4#00000000000000bb"
 
-static struct event_base *base;
 static const struct lookup_self	 self = { "here", US, 1 };
 static struct replica	 room;
 static struct lookup	*l;
 static struct redis	*probe;		/* what others see */
-static char		 dir[] = "/tmp/lookup.XXXXXX", path[64], url[80];
-static pid_t		 server;
 
 /* Two neighbours, by address only. */
 static char		 links[2];
@@ -38,25 +36,6 @@ static size_t		 nlinks, on, off;	/* ASKMEs said */
 static uint64_t		 asked;
 static void		(*say_told)(void *);
 static void		*told_arg;
-
-#define until(cond, ms) do {						\
-	uint64_t	 end_ = clock_ms() + (ms);			\
-	while (!(cond)) {						\
-		ck_assert_uint_lt(clock_ms(), end_);			\
-		turn();							\
-	}								\
-} while (0)
-
-static void
-turn(void)
-{
-	struct timeval	 tv = { 0, 1000 };
-
-	turn_end();
-	event_base_loopexit(base, &tv);
-	event_base_loop(base, EVLOOP_ONCE);
-	turn_end();
-}
 
 static void
 turns(uint64_t ms)
@@ -171,50 +150,14 @@ end(void)
 /* ---- fixture ---- */
 
 static void
-start_server(void)
-{
-	int	 fd, null;
-
-	if ((server = fork()) == 0) {
-		null = open("/dev/null", O_RDWR);
-		dup2(null, STDOUT_FILENO);
-		execlp("redis-server", "redis-server", "--port", "0",
-		    "--unixsocket", path, "--dir", dir, "--save", "",
-		    "--appendonly", "no", (char *)NULL);
-		_exit(127);
-	}
-	for (uint64_t end = clock_ms() + PATIENCE_MS; clock_ms() < end;
-	    usleep(5000)) {
-		if ((fd = sock_connect_unix(path, SOCK_STREAM)) != -1) {
-			close(fd);
-			return;
-		}
-		ck_assert_int_eq(waitpid(server, NULL, WNOHANG), 0);
-	}
-	ck_abort_msg("redis-server does not answer");
-}
-
-static void
-stop_server(void)
-{
-	if (server > 0) {
-		kill(server, SIGKILL);
-		waitpid(server, NULL, 0);
-	}
-	server = 0;
-}
-
-static void
 setup(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/sock", dir);
-	snprintf(url, sizeof(url), "unix:%s", path);
+	make_place();
 	base = event_base_new();
 	room.id = 7;
 	room.group = strdup("lobby");
 	room.group_len = 5;
-	start_server();
+	start_server(NULL, NULL);
 	probe = redis_new(base, url, "probe", NULL, NULL);
 	ck_assert_ptr_nonnull(probe);
 	until(redis_up(probe), 5000);
@@ -595,7 +538,7 @@ START_TEST(redis_that_comes_back_empty_is_written_again)
 	enter("u1");
 	ck_assert_int_ne(lookup_find(l, replica_group(&room), slice_str("u3"), 0,
 	    found_cb, NULL), 0);
-	start_server();
+	start_server(NULL, NULL);
 	until(off == 1, 5000);
 	until(redis_up(probe), 5000);
 	ck_assert_str_eq(entry("late"), US " 1");
@@ -853,7 +796,7 @@ START_TEST(what_redis_alone_remembered_is_written_again)
 	join(&room, "u1");
 	join(&room, "u2");
 	until(nconfirmed == 1502, 1000);
-	start_server();
+	start_server(NULL, NULL);
 	until(off == 1, 5000);
 	until(redis_up(probe), 5000);
 	ck_assert_str_eq(entry("u0"), "");

@@ -23,6 +23,7 @@
 #include "shardd/group/shelf.h"
 #include "shardd/group/topics.h"
 #include "shardd/peers/wire.h"
+#include "tests/unit/loop.h"
 
 #define SHARDS	3
 
@@ -32,7 +33,6 @@ struct heard {				/* by one replica */
 	uint64_t since[512];		/* only for those who joined after that */
 };
 
-static struct event_base	*base;
 static struct groups		 shards[SHARDS];
 static struct peer_id		 peers[SHARDS];
 static char			 addresses[SHARDS][ADDRESS_MAX];
@@ -61,14 +61,6 @@ static int	 done_err = -1;
 static size_t	 ndone, nsettled;
 
 static void	 turn(void);
-
-#define until(cond, ms) do {						\
-	uint64_t	 end_ = clock_ms() + (ms);			\
-	while (!(cond)) {						\
-		ck_assert_uint_lt(clock_ms(), end_);			\
-		turn();							\
-	}								\
-} while (0)
 
 /* ---- what groups lead to ---- */
 
@@ -245,17 +237,6 @@ lookup_find(struct lookup *l, struct slice group, struct slice uid,
 }
 
 /* ---- fixture ---- */
-
-static void
-turn(void)
-{
-	struct timeval	 tv = { 0, 1000 };
-
-	turn_end();
-	event_base_loopexit(base, &tv);
-	event_base_loop(base, EVLOOP_ONCE);
-	turn_end();
-}
 
 static void
 link_lost_cb(void *arg, const struct peer_id *peer, const char *why)

@@ -146,14 +146,12 @@ END_TEST
 
 START_TEST(a_burst_respects_the_limit)
 {
-	struct list	*e, *tmp;
-
 	add_sites(8, 100);
 	for (int i = 0; i < 16; i++)
 		placed("room", "same", 2, 0);
 	ck_assert_int_eq(made, 8);
-	list_each(e, tmp, placement_sites(p))
-		ck_assert_uint_eq(list_entry(e, struct site, at)->count, 2);
+	for (size_t i = 0; i < nitems(sites); i++)
+		ck_assert_uint_eq(sites[i]->count, 2);
 	ck_assert_int_eq(take("room", "same", 2, 0, NULL),
 	    PLACEMENT_NEED_SHARD);
 	ck_assert_uint_eq(placement_count(p), 16);

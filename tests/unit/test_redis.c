@@ -20,58 +20,16 @@
 #include "common/clock.h"
 #include "common/redis.h"
 #include "common/sock.h"
-
-#define PATIENCE_MS	15000
+#include "tests/unit/redis_server.h"
 
 static struct event_base *base;
 static struct redis	*r;
-static char		 dir[] = "/tmp/kennel-test-XXXXXX", path[64], url[80];
-static pid_t		 server;
 static int		 ups, downs;
-
-/* ---- a real server ---- */
-
-/* Started with one more option, or NULL; it answers when this returns. */
-static void
-start_server(const char *option, const char *value)
-{
-	int	 fd, null;
-
-	if ((server = fork()) == 0) {
-		null = open("/dev/null", O_RDWR);
-		dup2(null, STDOUT_FILENO);
-		execlp("redis-server", "redis-server", "--port", "0",
-		    "--unixsocket", path, "--dir", dir, "--save", "",
-		    "--appendonly", "no", option, value, (char *)NULL);
-		_exit(127);
-	}
-	for (uint64_t end = clock_ms() + PATIENCE_MS; clock_ms() < end;
-	    usleep(5000)) {
-		if ((fd = sock_connect_unix(path, SOCK_STREAM)) != -1) {
-			close(fd);
-			return;
-		}
-		ck_assert_int_eq(waitpid(server, NULL, WNOHANG), 0);
-	}
-	ck_abort_msg("redis-server does not answer");
-}
-
-static void
-stop_server(void)
-{
-	if (server > 0) {
-		kill(server, SIGKILL);
-		waitpid(server, NULL, 0);
-	}
-	server = 0;
-}
 
 static void
 setup(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/sock", dir);
-	snprintf(url, sizeof(url), "unix:%s", path);
+	make_place();
 	base = event_base_new();
 }
 

@@ -5,6 +5,8 @@
 
 #include <kennel-ape.h>
 
+#include "ape_later.h"
+
 struct kept {			/* for a client */
 	struct kennel_timer	*timer;
 	char			 text[16];
@@ -40,31 +42,6 @@ embedded(struct ape_call *c)
 	struct kept	*k = ape_data(ape_caller(c));
 
 	ape_reply(c, ape_string(c, k->text));
-}
-
-struct late {
-	struct ape_call		*c;
-	struct kennel_timer	*timer;
-};
-
-static void
-later_cb(void *arg)
-{
-	struct late	*l = arg;
-
-	ape_reply(l->c, ape_argument(l->c));
-	kennel_timer_free(l->timer);
-	free(l);
-}
-
-static void
-later(struct ape_call *c)
-{
-	struct late	*l = calloc(1, sizeof(*l));
-
-	l->c = c;
-	l->timer = kennel_timer_new((unsigned)ape_to_number(ape_argument(c)), 0,
-	    later_cb, l);
 }
 
 static void

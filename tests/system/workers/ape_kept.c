@@ -9,13 +9,10 @@
 
 #include <kennel-ape.h>
 
+#include "ape_later.h"
+
 struct kept {			/* for a client */
 	unsigned	 calls;
-};
-
-struct late {
-	struct ape_call		*c;
-	struct kennel_timer	*timer;
 };
 
 static size_t	 sent;		/* pushes of this process */
@@ -98,27 +95,6 @@ sendto(struct ape_call *c)
 	    ape_text(ape_member(a, "type"), NULL), ape_member(a, "data"),
 	    sendto_cb, c) == -1)
 		reply_sent(c, 0);
-}
-
-static void
-later_cb(void *arg)
-{
-	struct late	*l = arg;
-
-	ape_reply(l->c, ape_argument(l->c));
-	kennel_timer_free(l->timer);
-	free(l);
-}
-
-/* Answered after so many milliseconds. */
-static void
-later(struct ape_call *c)
-{
-	struct late	*l = calloc(1, sizeof(*l));
-
-	l->c = c;
-	l->timer = kennel_timer_new((unsigned)ape_to_number(ape_argument(c)), 0,
-	    later_cb, l);
 }
 
 /* ---- hooks ---- */

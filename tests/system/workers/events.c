@@ -24,6 +24,8 @@
 
 #include <kennel-events.h>
 
+#include "events_late.h"
+
 /* Words of a message, cut at blanks: at most n. */
 static int
 words(const struct events_message *m, char *copy, size_t size, char **w, int n)
@@ -48,34 +50,6 @@ hello(struct events_socket *s, const struct events_message *m, void *arg)
 	    m->value.data);
 	events_answer(m->ack, events_string(text));
 	events_emit(events_socket_server(s), "came", m->value, &others);
-}
-
-struct late {
-	struct events_ack *ack;
-	struct kennel_timer *timer;
-};
-
-static void
-late_cb(void *arg)
-{
-	struct late	*l = arg;
-
-	events_answer(l->ack, events_integer(42));
-	kennel_timer_free(l->timer);
-	free(l);
-}
-
-static void
-late(struct events_socket *s, const struct events_message *m, void *arg)
-{
-	struct late	*l = malloc(sizeof(*l));
-
-	(void)s, (void)arg;
-	if (l == NULL)
-		abort();
-	l->ack = events_ack_keep(m->ack);
-	l->timer = kennel_timer_new((unsigned)m->value.u.integer, 0, late_cb,
-	    l);
 }
 
 static void

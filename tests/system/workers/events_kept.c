@@ -10,14 +10,11 @@
 
 #include <kennel-events.h>
 
+#include "events_late.h"
+
 struct kept {			/* for a client */
 	uint32_t	 events;
 	uint32_t	 answers;	/* of the client's */
-};
-
-struct late {
-	struct events_ack	*ack;
-	struct kennel_timer	*timer;
 };
 
 /* ---- events ---- */
@@ -33,30 +30,6 @@ count(struct events_socket *s, const struct events_message *m, void *arg)
 	snprintf(text, sizeof(text), "%u %u %s", ++k->events, k->answers,
 	    kennel_address());
 	events_answer(m->ack, events_string(text));
-}
-
-static void
-late_cb(void *arg)
-{
-	struct late	*l = arg;
-
-	events_answer(l->ack, events_integer(42));
-	kennel_timer_free(l->timer);
-	free(l);
-}
-
-/* Answered after so many milliseconds. */
-static void
-late(struct events_socket *s, const struct events_message *m, void *arg)
-{
-	struct late	*l = malloc(sizeof(*l));
-
-	(void)s, (void)arg;
-	if (l == NULL)
-		abort();
-	l->ack = events_ack_keep(m->ack);
-	l->timer = kennel_timer_new((unsigned)m->value.u.integer, 0, late_cb,
-	    l);
 }
 
 /* The client has answered; in the process that has asked. */
