@@ -21,6 +21,9 @@ KILLAT = os.path.join(BUILD, "tests", "kit", "killat.so")
 LAG = os.path.join(BUILD, "tests", "kit", "lag.so")
 NAMES = os.path.join(BUILD, "tests", "kit", "names.so")
 
+# For a crowd that is silent and answers no ping: on a machine with other work the last of
+# them comes when the first would have been closed (two pings).
+SILENT = "\n[worker]\nping_interval = 1h\n"
 LIVE = []               # for the logs of a failed test
 
 # How the gateway says that a shard's process has ended in another way than the

@@ -234,6 +234,35 @@ class Relay:
             s.close()
 
 
+class Lossy(Relay):
+    """What others have published is not heard of by who comes this way, if it has word."""
+
+    def __init__(self, target, path, word):
+        self.word = word
+        self.lost = 0
+        super().__init__(target, path, lambda which: 0)
+
+    def answer(self, server, client, late):
+        file = server.makefile("rb")
+        try:
+            while reply := self.reply(file):
+                if reply.startswith(b"*3\r\n$7\r\nmessage\r\n") and self.word in reply:
+                    self.lost += 1
+                else:
+                    client.sendall(reply)
+            client.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def reply(self, file):
+        """All bytes of the next reply."""
+        line = file.readline()
+        n = int(line[1:]) if line[:1] in (b"$", b"*", b">") else -1
+        if line[:1] == b"$" and n >= 0:
+            return line + file.read(n + 2)
+        return line + b"".join(self.reply(file) for _ in range(n))
+
+
 class Server:
     """On a port and on a Unix socket; keeps nothing when it ends."""
 

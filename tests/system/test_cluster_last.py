@@ -1,6 +1,7 @@
 """Several nodes: the last connection of somebody, and who went with what died, exactly."""
 import pytest
 from kit.chat import Chat, settle
+from kit.kennel import SILENT
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_who_went_with_a_node_is_named(pair):
 
 def test_many_with_long_names_come_in_pieces(start, url):
     """More than a step of a sweep, more than are named at once, more than one packet."""
-    pair = [start("--node", name, redis=url, limit=1300)
+    pair = [start("--node", name, redis=url, limit=1300, config=SILENT)
             for name in ("one", "two")]
     tail = "x" * 200
     names = [f"{i}{tail}" for i in range(1200)]

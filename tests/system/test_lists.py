@@ -1,6 +1,7 @@
 """Lists whose length clients decide: what one answer has of them is bounded."""
 from kit import wait
 from kit.chat import Chat, room
+from kit.kennel import SILENT
 
 ROUTES = """
 [route big]
@@ -13,7 +14,7 @@ limit = 400
 
 
 def test_user_list_has_those_that_fit_and_counts_the_others(start):
-    k = start(config=ROUTES, shards=2)
+    k = start(config=ROUTES + SILENT, shards=2)
     g = room()
     people = [Chat(k, g, f"{i:03}" + "n" * 245) for i in range(600)]
     asker = people[-1]

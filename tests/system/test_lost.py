@@ -102,15 +102,15 @@ def test_who_came_back_before_the_loss_was_noticed_is_not_lost(start):
 
 def test_many_with_long_names(start):
     """More than one packet, and more than are named at once."""
-    k = start(shards=2, limit=1500)
+    k = start(shards=2, limit=1100, config=kits.SILENT)
     g = room()
     tail = "x" * 200
-    names = [f"{i}{tail}" for i in range(1500)]
+    names = [f"{i}{tail}" for i in range(1100)]
     flock = []
     for n in names:
         flock.append(WebSocket(k.address, f"/lobby/{g}/ws?u={n}"))
     stays = Chat(k, g, "stays")
-    k.wait_group(g, [1500, 1])
+    k.wait_group(g, [1100, 1])
     k.kill_shard(pid=pids(k, g)[0])
     wait_exits([stays], names)
     assert stays.users()["list"] == ["stays"]

@@ -5,6 +5,7 @@ import pytest
 from kit import wait
 from kit.docs import example
 from kit.http import get
+from kit.kennel import SILENT
 from kit.ws import Ended, WebSocket
 
 
@@ -40,7 +41,7 @@ def test_a_group_of_one_replica_and_one_of_nobody(members):
 
 def test_many_in_pages(members):
     """More than fit into one, on each of the shards."""
-    k = members(shards=2, limit=1500, page="1024")
+    k = members(shards=2, limit=1500, page="1024", config=SILENT)
     uids = sorted(f"{n * 7919 % 100003:05}" for n in range(2400))
     people = []
     for u in uids:

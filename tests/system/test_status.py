@@ -9,6 +9,7 @@ import time
 from kit import wait, ws
 from kit.chat import Chat, crowd
 from kit.http import Http, get
+from kit.kennel import SILENT
 
 TOP = {"version", "node", "pid", "started", "uptime_ms", "leaving", "redis",
        "shards", "groups", "handshakes", "home", "handing_over", "places",
@@ -109,7 +110,7 @@ def test_group_that_is_no_utf8(start):
 
 def test_thousand_groups(start):
     """More than a packet takes."""
-    k = start(shards=2)
+    k = start(shards=2, config=SILENT)
     cs = [Chat(k, f"g{i}-" + "x" * 100, "a") for i in range(1000)]
     s = k.status()
     assert len(s["groups"]) == 1000

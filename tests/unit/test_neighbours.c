@@ -689,6 +689,58 @@ START_TEST(many_are_confirmed_by_one_number)
 }
 END_TEST
 
+/* In a turn nothing is confirmed; at its end, one number is for all that it acted on. */
+START_TEST(a_turn_is_confirmed_at_its_end)
+{
+	struct gossip		 m = { .type = GOSSIP_CAST, .from = 100,
+				    .to = 101, .payload = slice_str("x") };
+	const struct neighbour	*nb;
+	size_t			 queued, up;
+
+	begin_all();
+	nb = neighbours_find(replicas[1]->neighbours, 100);
+	turn_end();
+	queued = links_queued(shards[1].hood.links, &up);
+	for (m.said = 1; m.said <= 100; m.said++) {
+		m.ask = 1000 + m.said;
+		m.prior = m.said - 1;
+		m.seq = m.said;
+		ck_assert_int_eq(link_message(link_to(1, 0), &m), 0);
+		ck_assert_uint_eq(nb->owed, m.said);
+		ck_assert_uint_eq(links_queued(shards[1].hood.links, &up),
+		    queued);
+	}
+	ck_assert_uint_eq(heard[1].n, 100);
+	turn_end();
+	ck_assert_uint_eq(nb->owed, 0);
+}
+END_TEST
+
+/* Two that meet again speak what both know then, whatever it was before. */
+START_TEST(a_link_that_comes_back_finds_its_version_anew)
+{
+	static const unsigned	 versions[] = { WIRE_OLDEST, WIRE_VERSION,
+					    WIRE_OLDEST };
+
+	begin_all();
+	ck_assert_uint_eq(link_version(link_to(0, 1)), WIRE_VERSION);
+	for (size_t i = 0; i < nitems(versions); i++) {
+		links_set_version(shards[1].hood.links, versions[i]);
+		link_send(link_to(0, 1), &(struct gossip){ .type =
+		    GOSSIP_HELLO });
+		until(!link_is_up(link_to(0, 1)), 5000);
+		until(link_is_up(link_to(0, 1)) &&
+		    link_is_up(link_to(1, 0)), 5000);
+		ck_assert_uint_eq(link_version(link_to(0, 1)), versions[i]);
+		ck_assert_uint_eq(link_version(link_to(1, 0)), versions[i]);
+		cast(0, "x", NULL, 1);
+		cast(1, "y", NULL, 1);
+		until(ndone == 2 * (i + 1), 5000);
+		ck_assert_int_eq(done_err, 0);
+	}
+}
+END_TEST
+
 static void
 fence_done(int err, void *arg)
 {
@@ -1564,6 +1616,8 @@ main(void)
 	tcase_add_test(tc, what_was_said_to_others_is_no_gap);
 	tcase_add_test(tc, numbers_can_be_compared_between_receivers);
 	tcase_add_test(tc, many_are_confirmed_by_one_number);
+	tcase_add_test(tc, a_turn_is_confirmed_at_its_end);
+	tcase_add_test(tc, a_link_that_comes_back_finds_its_version_anew);
 	tcase_add_test(tc, a_fence_waits_for_what_is_being_looked_up);
 	tcase_add_test(tc, one_of_version_1_does_not_answer_a_fence);
 	tcase_add_test(tc, one_of_version_1_is_understood_both_ways);
