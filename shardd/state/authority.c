@@ -437,6 +437,13 @@ authority_got_state(struct authority *a, const struct gossip *m)
 		if (m->from != a->head)
 			return;
 		a->asked = clock_ms();
+		/* It was asked for twice, for the head was slow. */
+		if (a->synced && m->seq == a->j.pos && m->era == a->j.era &&
+		    !candidacy_gives_way(a, m->term)) {
+			incoming_drop(in);
+			authority_acknowledge(a);
+			return;
+		}
 	} else {
 		if (a->office != OFFICE_ASKING || k == NULL)
 			return;
