@@ -1,7 +1,7 @@
 /*
  * One turn of the event loop: callbacks run, then what they left to be done
  * at the end of the turn, in order of rank: flush the clients, then links,
- * then control.  Each turn has a budget (budget.h); what is left over when that
+ * then what links have left for the bus, then control.  Each turn has a budget (budget.h); what is left over when that
  * is used up is done later, in a turn of its own, while the loop goes on.
  */
 #ifndef COMMON_TURN_H
@@ -13,7 +13,7 @@
 
 struct event_base;
 
-enum turn_rank { TURN_CLIENTS, TURN_LINKS, TURN_CONTROL, TURN_LAST,
+enum turn_rank { TURN_CLIENTS, TURN_LINKS, TURN_BUS, TURN_CONTROL, TURN_LAST,
     TURN_NRANKS };
 
 struct turn_work {

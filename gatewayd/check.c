@@ -109,7 +109,7 @@ check_said(struct checks *cs, const struct shard *s, const struct ctl *m)
 
 	if (s->site == NULL)
 		return;
-	books = s->site->count - s->site->expected -
+	books = s->site->count - s->site->expected - s->site->early -
 	    list_count(&s->handoffs) - list_count(&s->rescues) - s->rescuing;
 	list_each(l, tmp, &cs->list) {
 		c = list_entry(l, struct check, at);

@@ -288,7 +288,7 @@ gateway_shards(void *arg)
 	    g->placement, g->quotas, g->roster, g->linger,
 	    &gateway_handoff_ops, g);
 	g->rescues = rescues_new(g->base, &g->settings, &g->totals,
-	    g->placement, g->linger, roster_grow, g->roster);
+	    g->placement, g->quotas, g->linger, roster_grow, g->roster);
 	g->balance = balance_new(g->base, &g->settings, g->placement,
 	    g->roster);
 	if (g->balance != NULL)

@@ -92,15 +92,19 @@ journeys_free(struct journeys *js)
 /* ---- one ---- */
 
 int
+journey_may_leave(const struct shard *from)
+{
+	return (from->state == SHARD_READY && shard_open(from) &&
+	    !from->hopeless && from->capsule >= JOURNEY_CAPSULE);
+}
+
+int
 journey_possible(const struct shard *from, const struct shard *to,
     const char *app)
 {
 	unsigned	 blob;
 
-	if (from == to || from->state != SHARD_READY ||
-	    to->state != SHARD_READY || !shard_open(from) || !shard_open(to) ||
-	    from->hopeless || to->hopeless ||
-	    from->capsule < JOURNEY_CAPSULE || to->capsule < JOURNEY_CAPSULE)
+	if (from == to || !journey_may_leave(from) || !journey_may_leave(to))
 		return (0);
 	if (app == NULL)
 		return (1);
@@ -329,6 +333,7 @@ journey_moved(struct journeys *js, struct shard *s, const struct ctl *m)
 	}
 	if (v != NULL) {
 		js->totals->moved += !v->arrived;
+		v->site->early += !v->arrived;
 		reserve_settle(js->placement, v);
 	}
 	if (j != NULL && j->from == s && j->ops != NULL)
@@ -356,8 +361,7 @@ journey_stayed(struct journeys *js, struct shard *s, const struct ctl *m)
 		js->totals->stayed++;
 	if (j != NULL && j->from == s && j->ops != NULL &&
 	    (m->flags & CTL_F_ENDED) == 0)
-		j->ops->stayed(j, m->id, (m->flags & CTL_F_NEVER) != 0,
-		    m->text, j->arg);
+		j->ops->stayed(j, m->id, m->flags, m->text, j->arg);
 	return (0);
 }
 
@@ -369,6 +373,7 @@ journey_arrived(struct journeys *js, struct shard *s, const struct ctl *m)
 			    .why = CLOSE_LOST };
 	struct reserve	*v = reserve_find(js->placement, m->id);
 	struct place	*place = placement_find(js->placement, m->id);
+	int		 known = 1;
 
 	if (v == NULL && place != NULL && place_site(place) != s->site)
 		v = journey_late(js, place, s->site, m->replica);
@@ -376,7 +381,11 @@ journey_arrived(struct journeys *js, struct shard *s, const struct ctl *m)
 	    v->site == s->site) {
 		reserve_arrived(v);
 		js->totals->moved++;
-	} else if (place == NULL || place_site(place) != s->site) {
+	} else {
+		s->site->early -= s->site->early > 0;	/* MOVED came before */
+		known = place != NULL && place_site(place) == s->site;
+	}
+	if (!known) {
 		log_warn("shard slot=%" PRIu32 " id=%016" PRIx64 " arrived: it "
 		    "was not expected there", s->slot, m->id);
 		shard_tell(s, &end, NULL);

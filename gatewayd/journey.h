@@ -28,8 +28,9 @@ struct totals;
 struct journey_ops {
 	/* A connection has moved. */
 	void	(*moved)(struct journey *j, void *arg);
-	/* It stays; never: to ask again is of no use.  why is a sentence. */
-	void	(*stayed)(struct journey *j, uint64_t id, int never,
+	/* It stays; how: CTL_F_NEVER, to ask again is of no use; CTL_F_DECLINED, it
+	 * was the other shard that refused it.  why is a sentence. */
+	void	(*stayed)(struct journey *j, uint64_t id, uint32_t how,
 		    struct slice why, void *arg);
 	/* The journey is over; it is freed after the call. */
 	void	(*done)(struct journey *j, void *arg);
@@ -41,6 +42,8 @@ struct journeys *journeys_new(struct event_base *base,
 	    void (*buried)(struct shard *s, void *arg), void *arg);
 void	 journeys_free(struct journeys *js);
 
+/* Could connections of that shard move, if there is another one that takes them? */
+int	 journey_may_leave(const struct shard *from);
 /* Can connections of this application (NULL: not known) move from one to the other? */
 int	 journey_possible(const struct shard *from, const struct shard *to,
 	    const char *app);

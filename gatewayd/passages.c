@@ -4,6 +4,7 @@
 #include "gatewayd/passages.h"
 #include "gatewayd/rescue.h"
 #include "gatewayd/successor.h"
+#include "gatewayd/upgrade.h"
 
 /* A shard takes connections: those who wait for it go there. */
 void
@@ -26,12 +27,14 @@ passages_dead(struct shard *s, void *gateway)
 	rescue_shard_dead(g->rescues, s);
 }
 
-/* A shard has died: who can go on without it does. */
+/* A shard has died: who can go on without it does, in one of the shards that an upgrade
+ * leaves open. */
 size_t
 passages_dying(struct shard *s, void *gateway)
 {
 	struct gateway	*g = gateway;
 
+	upgrade_dying(g->upgrade, s);
 	return (rescue_begin(g->rescues, s));
 }
 

@@ -14,7 +14,7 @@
 #include "proto/uids.h"
 
 static struct replica *placement_choose(const struct group *,
-	    struct slice, enum placement_why *);
+	    struct slice, int, enum placement_why *);
 static struct site *placement_decide(struct placement *,
 	    const struct placement_ask *, struct group *, struct replica **,
 	    enum placement_why *);
@@ -378,9 +378,17 @@ static struct site *
 placement_decide(struct placement *p, const struct placement_ask *ask,
     struct group *g, struct replica **r, enum placement_why *why)
 {
+	int		 eager = g != NULL && !ask->http &&
+			    spot_eager(ask->place);
 	struct site	*s;
 
-	*r = g == NULL ? NULL : placement_choose(g, ask->uid, why);
+	*r = g == NULL ? NULL : placement_choose(g, ask->uid, !eager, why);
+	if (eager && *why != PLACEMENT_AGAIN && (s = spot_find(p, g, ask->place,
+	    ask->group)) != NULL) {
+		*r = NULL;
+		*why = PLACEMENT_SITE;
+		return (s);
+	}
 	if (*r == NULL && g != NULL && ask->http) {
 		*r = group_least(g, 0);
 		*why = PLACEMENT_OVER;
@@ -393,9 +401,10 @@ placement_decide(struct placement *p, const struct placement_ask *ask,
 	return (s);
 }
 
-/* A replica that is there and has room, and why this one; or NULL. */
+/* A replica that is there and has room, and why this one; or NULL.  fill: the one that is
+ * being filled goes before the least used one. */
 static struct replica *
-placement_choose(const struct group *g, struct slice uid,
+placement_choose(const struct group *g, struct slice uid, int fill,
     enum placement_why *why)
 {
 	struct member	*m = member_find(&g->members, uid);
@@ -407,7 +416,7 @@ placement_choose(const struct group *g, struct slice uid,
 		if (replica_room(seat->replica))
 			return (seat->replica);
 	*why = PLACEMENT_CURRENT;
-	if (g->current != NULL && replica_room(g->current))
+	if (fill && g->current != NULL && replica_room(g->current))
 		return (g->current);
 	*why = PLACEMENT_LEAST;
 	return (group_least(g, 1));

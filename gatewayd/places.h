@@ -22,6 +22,8 @@ struct site {			/* a shard, as placement sees it */
 	size_t		 capacity;	/* connections */
 	size_t		 count;		/* places here, groupless ones included */
 	size_t		 expected;	/* of them, on their way from other shards */
+	size_t		 early;		/* others of them: so says their old shard, and
+					   this one has not said so yet */
 	size_t		 nreplicas;
 	uint64_t	 taken;		/* places, ever */
 	int		 usable;	/* 0: takes nobody for now (hung, starting) */

@@ -60,6 +60,7 @@ struct quota {
 	char		*key;		/* in Redis; NULL: there are no other nodes */
 	uint32_t	 limit;
 	uint64_t	 share, all;
+	uint64_t	 held;		/* for who had a place and gets another */
 	int		 asking;	/* commands outstanding */
 	size_t		 app_len, len;
 	char		 name[];
@@ -209,14 +210,14 @@ quota_group(const struct quota *q)
 	return (slice_of(q->name + q->app_len + 1, q->len - q->app_len - 1));
 }
 
-/* Places that the group has here. */
+/* Places that the group has here, or will have again. */
 static uint64_t
 quota_open(const struct quota *q)
 {
 	const struct group	*g = group_named(q->quotas->placement,
 				    quota_app(q), quota_group(q));
 
-	return (g == NULL ? 0 : g->open);
+	return (q->held + (g == NULL ? 0 : g->open));
 }
 
 /* Tell Redis what is here, and ask for as many more.  0, or -1: it cannot be asked. */
@@ -340,6 +341,26 @@ void
 quota_cancel(struct quota_wait *w)
 {
 	list_remove(&w->at);
+}
+
+int
+quota_hold(struct quotas *qs, struct slice app, struct slice group)
+{
+	struct quota	*q = qs == NULL ? NULL : quota_find(qs, app, group);
+
+	if (q == NULL)
+		return (0);
+	q->held++;
+	return (1);
+}
+
+void
+quota_let(struct quotas *qs, struct slice app, struct slice group)
+{
+	struct quota	*q = quota_find(qs, app, group);
+
+	q->held--;
+	quota_give(q);
 }
 
 /* ---- giving back ---- */
@@ -521,7 +542,7 @@ quota_limit(const struct quotas *qs, const struct group *g, uint64_t *all)
 
 	if (q == NULL)
 		return (0);
-	*all = qs->redis == NULL ? g->open : q->all;
+	*all = qs->redis == NULL ? quota_open(q) : q->all;
 	return (q->limit);
 }
 

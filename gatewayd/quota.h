@@ -44,6 +44,13 @@ void	 quotas_share(struct quotas *qs, struct redis *redis,
 enum quota_answer quota_ask(struct quotas *qs, struct slice app,
 	    struct slice group, uint32_t limit, struct quota_wait *w);
 void	 quota_cancel(struct quota_wait *w);
+/*
+ * Somebody of that group is about to lose a place and gets another without asking: there
+ * is room for it, as long as it is held.  Returns whether the group has a quota; then
+ * quota_let(), when it has that place, or none any more.
+ */
+int	 quota_hold(struct quotas *qs, struct slice app, struct slice group);
+void	 quota_let(struct quotas *qs, struct slice app, struct slice group);
 /* A place of that group was given up. */
 void	 quota_left(struct quotas *qs, const struct group *g);
 

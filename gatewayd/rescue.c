@@ -18,6 +18,7 @@
 #include "gatewayd/election.h"
 #include "gatewayd/linger.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/quota.h"
 #include "gatewayd/rescue.h"
 #include "gatewayd/route.h"
 #include "gatewayd/routes.h"
@@ -43,6 +44,7 @@ struct rescue {
 	uint32_t	 limit;
 	unsigned	 tries;
 	int		 sent;
+	int		 held;		/* room in its group, over all nodes */
 	int		 fd;
 	size_t		 len;
 	char		 record[];
@@ -52,6 +54,7 @@ struct rescues {
 	const struct settings *settings;
 	struct totals	*totals;
 	struct placement *placement;
+	struct quotas	*quotas;
 	struct lingerers *linger;
 	int		(*grow)(struct roster *);
 	struct roster	*roster;
@@ -75,7 +78,7 @@ static void	 rescue_timer_cb(evutil_socket_t, short, void *);
 struct rescues *
 rescues_new(struct event_base *base, const struct settings *settings,
     struct totals *totals, struct placement *placement,
-    struct lingerers *linger, int (*grow)(struct roster *),
+    struct quotas *quotas, struct lingerers *linger, int (*grow)(struct roster *),
     struct roster *roster)
 {
 	struct rescues	*rs;
@@ -85,6 +88,7 @@ rescues_new(struct event_base *base, const struct settings *settings,
 	rs->settings = settings;
 	rs->totals = totals;
 	rs->placement = placement;
+	rs->quotas = quotas;
 	rs->linger = linger;
 	rs->grow = grow;
 	rs->roster = roster;
@@ -138,6 +142,24 @@ rescue_close(struct rescues *rs, int fd, enum capsule_protocol protocol,
 	linger_answer(rs->linger, fd, &out);
 }
 
+/* Give up the place of r, who is to have another one in that group. */
+static void
+rescue_release(struct rescues *rs, struct rescue *r, const struct capsule *c)
+{
+	if (r->replica != 0)
+		r->held = quota_hold(rs->quotas, c->app, c->group);
+	(void)placement_release(rs->placement, r->id, NULL);
+}
+
+/* r has a place, or none any more. */
+static void
+rescue_let(struct rescues *rs, struct rescue *r, const struct capsule *c)
+{
+	if (r->held)
+		quota_let(rs->quotas, c->app, c->group);
+	r->held = 0;
+}
+
 /* It can go on: what is needed for that.  Its place goes.  NULL: no memory, and it
  * keeps its place. */
 static struct rescue *
@@ -171,7 +193,7 @@ rescue_new(struct rescues *rs, struct wreck *w, struct place *place,
 	r->fd = covers_take(rs->placement, place);
 	list_push(&rs->due, &r->at);
 	w->left++;
-	(void)placement_release(rs->placement, r->id, NULL);
+	rescue_release(rs, r, c);
 	return (r);
 }
 
@@ -263,6 +285,7 @@ rescue_place(struct rescues *rs, struct rescue *r)
 		list_push(&rs->waiting, &r->at);
 		return;
 	}
+	rescue_let(rs, r, &c);
 	r->shard = place_site(place)->owner;
 	list_push(&r->shard->rescues, &r->at);
 	rescue_go_on(rs, r->shard);
@@ -272,7 +295,10 @@ rescue_place(struct rescues *rs, struct rescue *r)
 static void
 rescue_unplace(struct rescues *rs, struct rescue *r)
 {
-	(void)placement_release(rs->placement, r->id, NULL);
+	struct capsule	 c;
+
+	if (capsule_decode(&c, r->record, r->len) == 0)
+		rescue_release(rs, r, &c);
 	if (r->sent)
 		r->shard->rescuing--;
 	r->sent = 0;
@@ -486,9 +512,11 @@ rescue_lose(struct rescues *rs, struct rescue *r, enum wreck_end why)
 	rs->totals->gone[CLOSE_SHARD_DIED]++;
 	rs->totals->lost_by_death++;
 	r->wreck->ends[why]++;
-	if (capsule_decode(&c, r->record, r->len) == 0 && r->replica != 0)
+	if (capsule_decode(&c, r->record, r->len) == 0 && r->replica != 0) {
+		rescue_let(rs, r, &c);
 		election_lost(rs->placement, c.app, c.group, r->replica,
 		    c.uid);
+	}
 	rescue_close(rs, rescue_free(rs, r), c.protocol, CLOSE_SHARD_DIED);
 }
 

@@ -1,7 +1,8 @@
 /*
  * A rescue is a connection that outlives its shard, on its way to another one: its
  * descriptor is our copy, its record what the dead shard's page says of it.  It is
- * placed as a newcomer of its group and uid would be, handed over, and, when a shard
+ * placed as a newcomer of its group and uid would be, but for limit_group, within which it
+ * keeps its room; handed over, and, when a shard
  * refuses it or dies, placed afresh; after RESCUE_TRIES, or RESCUE_WAIT_MS without a
  * shard, it is closed.
  */
@@ -16,6 +17,7 @@
 struct event_base;
 struct lingerers;
 struct placement;
+struct quotas;
 struct rescues;
 struct roster;
 struct settings;
@@ -30,7 +32,8 @@ struct totals;
  * roster_grow().  NULL with errno. */
 struct rescues *rescues_new(struct event_base *base,
 	    const struct settings *settings, struct totals *totals,
-	    struct placement *placement, struct lingerers *linger,
+	    struct placement *placement, struct quotas *quotas,
+	    struct lingerers *linger,
 	    int (*grow)(struct roster *), struct roster *roster);
 void	 rescues_free(struct rescues *rs);	/* closes those that are left */
 /*

@@ -167,7 +167,7 @@ route_set_place(struct route *route, const char *value, const char **why)
 {
 	if (spot_parse(value, &route->place) == 0)
 		return (0);
-	*why = "is not one of least, spread, pack, hash";
+	*why = "is not one of least, spread, pack, hash, even";
 	return (-1);
 }
 

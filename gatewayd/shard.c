@@ -255,7 +255,7 @@ shard_start(struct shard *s)
 			    "pid=%d", s->slot, (int)holder);
 		else
 			log_warn("shard slot=%" PRIu32 " worker=%s did not "
-			    "start: %s", s->slot, set->worker,
+			    "start: %s", s->slot, s->generation->path,
 			    strerror(errno));
 		child_kill(s->pidfd, SIGKILL);
 		if (s->pidfd != -1)

@@ -71,6 +71,9 @@ static const struct spot_row {
 	[SPOT_HASH]	= { "hash", spot_hash,
 	    "at the shard that its name leads to, of those that have room and no "
 	    "replica of it (place = hash)" },
+	[SPOT_EVEN]	= { "even", spot_least,
+	    "at the shard with the fewest connections of those that have none, for "
+	    "each is to have one (place = even)" },
 };
 
 int
@@ -94,6 +97,12 @@ const char *
 spot_words(enum spot_rule rule)
 {
 	return (spot_rows[rule].words);
+}
+
+int
+spot_eager(enum spot_rule rule)
+{
+	return (rule == SPOT_EVEN);
 }
 
 struct site *

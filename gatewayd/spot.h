@@ -16,14 +16,17 @@ enum spot_rule {
 	SPOT_SPREAD,		/* the fewest replicas, of whatever groups */
 	SPOT_PACK,		/* the most connections */
 	SPOT_HASH,		/* by name: the same ones again and again */
+	SPOT_EVEN,		/* as the first, and before others are filled */
 	SPOT_NRULES
 };
 
-/* "least", "spread", "pack", "hash": 0, or -1. */
+/* "least", "spread", "pack", "hash", "even": 0, or -1. */
 int	 spot_parse(const char *word, enum spot_rule *rule);
 const char *spot_name(enum spot_rule rule);
 /* Why a shard was taken, in words: "at the shard ...". */
 const char *spot_words(enum spot_rule rule);
+/* Does a replica begin though others of its group have room? */
+int	 spot_eager(enum spot_rule rule);
 /*
  * The site for a new replica of g (NULL: there is none yet, or no group), which has
  * room and no replica of it; NULL: there is none.  key: what is hashed, the name of

@@ -1,6 +1,7 @@
 /* Connections of one shard that go to others. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "gatewayd/placement.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/transfer.h"
+#include "proto/control.h"
 
 #define TRANSFER_LOOK_MS	20
 #define TRANSFER_AGAIN_MS	500	/* for those that are busy */
@@ -40,7 +42,7 @@ struct transfer {
 
 static void	 transfer_timer_cb(evutil_socket_t, short, void *);
 static void	 transfer_moved(struct journey *, void *);
-static void	 transfer_stayed(struct journey *, uint64_t, int, struct slice,
+static void	 transfer_stayed(struct journey *, uint64_t, uint32_t, struct slice,
 		    void *);
 static void	 transfer_journey_done(struct journey *, void *);
 
@@ -158,6 +160,22 @@ transfer_journey(struct transfer *t, struct shard *s)
 	return (*j);
 }
 
+/* Nobody can take it: it stays.  Refused, if its own program would have let it go. */
+static void
+transfer_unwanted(struct transfer *t, struct place *place)
+{
+	const char	*app = place->replica == NULL ? NULL :
+			    place->replica->group->app;
+
+	place->stays = 1;
+	t->count.never++;
+	if (app == NULL || shard_blob(t->plan.from, app) == 0)
+		return;
+	t->count.refused++;
+	snprintf(t->count.why, sizeof(t->count.why), "the other program has no "
+	    "application \"%s\" that can read what this one's has", app);
+}
+
 /* Have one moved: 1, or 0: it stays for now; -1: too many are unanswered. */
 static int
 transfer_ask(struct transfer *t, struct place *place)
@@ -167,10 +185,8 @@ transfer_ask(struct transfer *t, struct place *place)
 	int		 ever;
 
 	if ((s = transfer_target(t, place, &ever)) == NULL) {
-		if (!ever) {
-			place->stays = 1;
-			t->count.never++;
-		}
+		if (!ever)
+			transfer_unwanted(t, place);
 		return (0);
 	}
 	if ((j = transfer_journey(t, s)) == NULL)
@@ -366,11 +382,12 @@ transfer_moved(struct journey *j, void *arg)
 }
 
 static void
-transfer_stayed(struct journey *j, uint64_t id, int never, struct slice why,
+transfer_stayed(struct journey *j, uint64_t id, uint32_t how, struct slice why,
     void *arg)
 {
 	struct transfer	*t = arg;
 	struct place	*place = placement_find(t->placement, id);
+	int		 never = (how & CTL_F_NEVER) != 0;
 
 	(void)j;
 	log_escape(t->count.why, sizeof(t->count.why), why.data, why.len);
@@ -384,7 +401,7 @@ transfer_stayed(struct journey *j, uint64_t id, int never, struct slice why,
 	if (place == NULL)
 		return;
 	place->stays = 1;
-	t->count.refused += place->replica != NULL;
+	t->count.refused += (how & CTL_F_DECLINED) != 0;
 }
 
 /* A journey is over, perhaps before it was told to be. */

@@ -34,7 +34,7 @@ struct transfer_count {
 	size_t	 moved;
 	size_t	 failed;	/* answers of those that stayed: busy, refused */
 	size_t	 never;		/* cannot move */
-	size_t	 refused;	/* of them: by the other shard, of a group */
+	size_t	 refused;	/* of them: by the other shard */
 	char	 why[128];	/* the last one did not */
 };
 

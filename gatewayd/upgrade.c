@@ -1,7 +1,6 @@
 /* Other workers in the place of those that run. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "gatewayd/ailment.h"
 #include "gatewayd/balance.h"
 #include "gatewayd/generation.h"
 #include "gatewayd/interrupted.h"
@@ -25,10 +25,6 @@
 #define UPGRADE_LOOK_MS		50
 #define UPGRADE_FOUND_MS	1000	/* from look to look, interrupted */
 #define UPGRADE_TRANSFER_MS	600000	/* that the connections of a shard have */
-#define UPGRADE_ERRORS		10	/* ends with an error, before it matters */
-#define UPGRADE_ERRORS_TIMES	3	/* as often as with the old ones */
-#define UPGRADE_LEFT		10	/* that did not move, before it matters; */
-#define UPGRADE_LEFT_PART	10	/* and at least that part */
 
 static const char *const upgrade_phases[] = {
 	[UPGRADE_NONE]	= "none",
@@ -43,8 +39,7 @@ static const char *const upgrade_phases[] = {
 
 static void	 upgrade_timer_cb(evutil_socket_t, short, void *);
 static void	 upgrade_transfer_done(struct transfer *, void *);
-static void	 upgrade_retreat(struct upgrade *, const char *, ...)
-		    __attribute__((format(printf, 2, 3)));
+static void	 upgrade_retreat(struct upgrade *, const char *);
 
 struct upgrade *
 upgrade_new(struct event_base *base, const struct settings *settings,
@@ -162,8 +157,8 @@ upgrade_reset(struct upgrade *u, unsigned percent)
 	u->at = 0;
 	memset(&u->sum, 0, sizeof(u->sum));
 	pauses_begin(&u->pauses, u->totals);
-	u->began = clock_ms();
-	u->result[0] = u->why[0] = '\0';
+	u->began = u->asked = clock_ms();
+	u->result[0] = '\0';
 	u->ok = 0;
 	balance_hold(u->balance, 1);
 }
@@ -244,6 +239,20 @@ upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 	    u->worker, upgrade_turns(u), u->npairs);
 	upgrade_enter(u, UPGRADE_STARTING);
 	return (0);
+}
+
+void
+upgrade_dying(struct upgrade *u, const struct shard *s)
+{
+	char	 why[sizeof(u->result)];
+
+	if (u == NULL || u->phase == UPGRADE_NONE ||
+	    u->phase >= UPGRADE_COMMITTING || roster_leaving(u->roster))
+		return;
+	if (ailment_death(u, s, why, sizeof(why)))
+		upgrade_retreat(u, why);
+	else
+		event_active(u->timer, EV_TIMEOUT, 1);
 }
 
 int
@@ -332,14 +341,18 @@ upgrade_transfer(struct upgrade *u, struct shard *s, size_t most,
 static void
 upgrade_start(struct upgrade *u, struct pair *p)
 {
+	char	 why[sizeof(u->result)];
+
 	if (p->new == NULL) {
 		if ((p->new = roster_spare(u->roster, u->new)) == NULL) {
-			upgrade_retreat(u, "a new shard could not be started: "
-			    "%s", strerror(errno));
+			snprintf(why, sizeof(why), "the new program cannot be "
+			    "started: %s", strerror(errno));
+			upgrade_retreat(u, why);
 			return;
 		}
 		p->is = p->new->incarnation;
-		u->until = clock_ms() + SHARD_START_MS + 2000;
+		u->asked = clock_ms();
+		u->until = u->asked + SHARD_START_MS + 2000;
 		return;
 	}
 	if (upgrade_lives(p->new, p->is)) {
@@ -350,53 +363,38 @@ upgrade_start(struct upgrade *u, struct pair *p)
 			u->at = 0;	/* a part of each goes to these */
 			upgrade_enter(u, UPGRADE_MOVING);
 		}
-	} else if (p->new->incarnation != p->is || clock_ms() > u->until)
-		upgrade_retreat(u, "the new program did not get ready%s%s",
-		    p->new->ended[0] == '\0' ? "" : ": ", p->new->ended);
+	} else if (ailment_start(u, p, why, sizeof(why)))
+		upgrade_retreat(u, why);
 }
 
-/*
- * Did many of an old shard not move that could have?  Either they are still to, or the
- * new program does not want them.
- */
-static int
-upgrade_stuck(const struct upgrade *u, const struct pair *p)
-{
-	struct place	*place;
-	size_t		 at = 0, left = u->refused;
-
-	while ((place = placement_next(u->placement, &at)) != NULL)
-		left += place_site(place) == p->old->site && !place->http &&
-		    !place->stays;
-	return (left > UPGRADE_LEFT && left > p->total / UPGRADE_LEFT_PART);
-}
-
-/* The connections of an old shard go to new ones: 1 as long as they do. */
+/* The connections of an old shard go to new ones: 1 as long as they do, or it is over. */
 static int
 upgrade_move_one(struct upgrade *u, struct pair *p)
 {
-	int	 all = u->percent >= 100;
+	char	 why[sizeof(u->result)];
+	int	 lives = upgrade_lives(p->old, p->was);
 
 	if (p->moved == u->percent) {
-		if (upgrade_lives(p->old, p->was) && upgrade_stuck(u, p)) {
-			upgrade_retreat(u, "too many connections of slot %"
-			    PRIu32 " could not be moved%s%s", p->old->slot,
-			    u->why[0] == '\0' ? "" : ": ", u->why);
-			return (1);
-		}
-		return (0);
+		if (!lives || !ailment_stuck(u, p, why, sizeof(why)))
+			return (0);
+		upgrade_retreat(u, why);
+		return (1);
 	}
-	if (!upgrade_lives(p->old, p->was))
+	if (!lives)
 		return (0);
 	if (balance_busy(u->balance, p->old))
 		return (1);
 	p->moved = u->percent;
-	p->total = all ? p->old->site->count : 0;
-	u->refused = 0;
-	if (all)
+	memset(&u->last, 0, sizeof(u->last));
+	if (u->percent >= 100)
 		p->old->retires = p->old->site->leaving = 1;
-	return (upgrade_transfer(u, p->old, upgrade_part(u, p->old),
-	    upgrade_is_new) == 0);
+	if (upgrade_transfer(u, p->old, upgrade_part(u, p->old),
+	    upgrade_is_new) == 0)
+		return (1);
+	if (!ailment_speech(u, p, why, sizeof(why)))
+		return (0);
+	upgrade_retreat(u, why);
+	return (1);
 }
 
 /* From one old shard to the next. */
@@ -414,53 +412,6 @@ upgrade_move(struct upgrade *u)
 		generation_use(&roster_shards(u->roster)->generations, u->new);
 	u->until = clock_ms() + u->settings->upgrade_hold_ms;
 	upgrade_enter(u, UPGRADE_HOLDING);
-}
-
-/* Ends with an error, and connections, of the old shards or the new ones. */
-static void
-upgrade_errors(const struct upgrade *u, int new, uint64_t *errors, uint64_t *taken)
-{
-	const struct shard	*s;
-
-	*errors = *taken = 0;
-	for (size_t i = 0; i < roster_nslots(u->roster); i++) {
-		s = roster_slot(u->roster, i);
-		if (s->site == NULL || (s->generation == u->new) != new)
-			continue;
-		*errors += s->errors;
-		*taken += s->site->taken;
-	}
-}
-
-/* Is something wrong with the new ones?  Then it goes back: 1. */
-static int
-upgrade_ails(struct upgrade *u)
-{
-	const struct pair	*p;
-	uint64_t		 errors, taken, before, had;
-
-	for (size_t i = 0; i < u->npairs; i++) {
-		p = &u->pairs[i];
-		if (p->new == NULL || p->new->state == SHARD_STARTING ||
-		    (p->new->incarnation == p->is &&
-		    p->new->state != SHARD_EMPTY))
-			continue;
-		if (u->phase == UPGRADE_STARTING && i == u->at)
-			continue;	/* it has not been ready yet */
-		upgrade_retreat(u, "a new shard, slot %" PRIu32 ", died: %s",
-		    p->new->slot, p->new->ended);
-		return (1);
-	}
-	upgrade_errors(u, 1, &errors, &taken);
-	upgrade_errors(u, 0, &before, &had);
-	if (errors < UPGRADE_ERRORS || taken == 0 || (had > 0 &&
-	    (double)errors / (double)taken <= UPGRADE_ERRORS_TIMES *
-	    (double)before / (double)had))
-		return (0);
-	upgrade_retreat(u, "%" PRIu64 " of %" PRIu64 " connections of the new "
-	    "shards ended with an error, of the old ones %" PRIu64 " of %" PRIu64,
-	    errors, taken, before, had);
-	return (1);
 }
 
 /* All have moved, or the part that was to: it is watched for a while. */
@@ -503,14 +454,11 @@ upgrade_finish(struct upgrade *u)
 
 /* Something is wrong, or the operator wants it: everything is to be as before. */
 static void
-upgrade_retreat(struct upgrade *u, const char *fmt, ...)
+upgrade_retreat(struct upgrade *u, const char *why)
 {
 	struct pair	*p;
-	va_list		 ap;
 
-	va_start(ap, fmt);
-	vsnprintf(u->result, sizeof(u->result), fmt, ap);
-	va_end(ap);
+	snprintf(u->result, sizeof(u->result), "%s", why);
 	log_warn("upgrade generation=%u goes back: %s", u->number, u->result);
 	generation_use(&roster_shards(u->roster)->generations, u->old);
 	for (size_t i = 0; i < u->npairs; i++) {
@@ -583,6 +531,7 @@ upgrade_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct upgrade	*u = arg;
 	struct timeval	 tv = clock_tv(UPGRADE_LOOK_MS);
+	char		 why[sizeof(u->result)];
 
 	(void)fd, (void)what;
 	if (u->phase == UPGRADE_NONE || roster_leaving(u->roster))
@@ -594,8 +543,11 @@ upgrade_timer_cb(evutil_socket_t fd, short what, void *arg)
 			upgrade_end(u, 1, "all shards are of one program");
 	}
 	evtimer_add(u->timer, &tv);
-	if (u->phase < UPGRADE_COMMITTING && upgrade_ails(u))
+	if (u->phase < UPGRADE_COMMITTING &&
+	    ailment_errors(u, why, sizeof(why))) {
+		upgrade_retreat(u, why);
 		return;
+	}
 	switch (u->phase) {
 	case UPGRADE_STARTING:
 		upgrade_start(u, &u->pairs[u->at]);
@@ -629,8 +581,7 @@ upgrade_transfer_done(struct transfer *t, void *arg)
 	const struct transfer_count	*n = transfer_count(t);
 
 	u->transfer = NULL;
-	u->refused = n->refused;
-	snprintf(u->why, sizeof(u->why), "%s", n->why);
+	u->last = *n;
 	u->sum.moved += n->moved;
 	u->sum.total += n->total;
 	u->sum.failed += n->failed;

@@ -26,7 +26,6 @@ struct pair {			/* a shard, and the one that takes its place */
 	struct shard	*old, *new;
 	uint64_t	 was, is;	/* their incarnations */
 	unsigned	 moved;		/* percent of its connections, or tried to */
-	size_t		 total;		/* connections, if all were to move */
 };
 
 struct upgrade {
@@ -45,10 +44,10 @@ struct upgrade {
 	size_t		 npairs, at;	/* at: which of them is its turn */
 	struct transfer	*transfer;	/* under way */
 	struct transfer_count sum;	/* of those that are over */
-	size_t		 refused;	/* by the new program, of the last one */
-	char		 why[128];	/* the last one was */
+	struct transfer_count last;	/* of them; of no use while it goes on */
 	struct pauses	 pauses;
 	uint64_t	 began, ended;	/* clock_ms */
+	uint64_t	 asked;		/* clock_ms: starting, since when */
 	uint64_t	 until;		/* clock_ms: holding, or starting */
 	char		 worker[512];
 	char		 result[256];	/* how it ended; "" while it goes on */

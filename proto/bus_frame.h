@@ -30,6 +30,8 @@ enum bus_kind {
 #define BUS_F_MORE	0x1	/* another part follows */
 #define BUS_F_UP	0x2	/* HELLO: its sender has heard ours */
 #define BUS_F_WANT	0x4	/* BEAT: is to be answered by one */
+#define BUS_F_MANY	0x8	/* DATA, ROOM: the body is several messages, each behind
+				   its length (4); from WIRE_MANY on */
 
 #define BUS_FORMAT	1
 #define BUS_FRAME_MAX	(64 << 10)	/* bytes of a body */

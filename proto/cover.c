@@ -151,22 +151,41 @@ cover_text(char *to, struct slice s)
 	return (to + 1);
 }
 
-/* The block that says who the client is; 0: no memory. */
+/* The block of what cover_who() gave, or 0: it is not in the page. */
 static uint32_t
-cover_who(const struct capsule *cap)
+cover_who_unit(const char *who)
 {
-	uint16_t	 uid = (uint16_t)cap->uid.len;
-	size_t		 n = sizeof(uid) + cap->uid.len + cap->peer.len +
-			    cap->via.len + 3;
-	uint32_t	 unit;
-	char		*at;
+	if (cover_head == NULL || who == NULL)
+		return (0);
+	return (cover_room_unit(&cover_room, who - sizeof(uint16_t)));
+}
+
+/* Bytes of what a record says of its client, with the length of the uid. */
+static size_t
+cover_who_len(const struct capsule *cap)
+{
+	size_t	 n = sizeof(uint16_t) + cap->uid.len + cap->peer.len +
+		    cap->via.len + 3;
 
 	for (size_t i = 0; i < cap->nheaders; i++)
 		n += cap->headers[i].name.len + cap->headers[i].value.len + 2;
-	if ((unit = cover_room_get(&cover_room, (uint32_t)n)) == 0)
-		return (0);
-	at = cover_put(cover_room_bytes(&cover_room, unit), slice_of(&uid,
-	    sizeof(uid)));
+	return (n);
+}
+
+char *
+cover_who(const struct capsule *cap)
+{
+	const uint16_t	 uid = (uint16_t)cap->uid.len;
+	const size_t	 n = cover_who_len(cap);
+	uint32_t	 unit = 0;
+	char		*who, *at;
+
+	if (cover_head != NULL && n <= UINT32_MAX / 2)
+		unit = cover_room_get(&cover_room, (uint32_t)n);
+	if ((at = unit != 0 ? cover_room_bytes(&cover_room, unit) :
+	    malloc(n)) == NULL)
+		return (NULL);
+	who = at = cover_put(at, slice_of(&uid, sizeof(uid)));
 	at = cover_text(at, cap->uid);
 	at = cover_text(at, cap->peer);
 	at = cover_text(at, cap->via);
@@ -174,6 +193,29 @@ cover_who(const struct capsule *cap)
 		at = cover_text(at, cap->headers[i].name);
 		at = cover_text(at, cap->headers[i].value);
 	}
+	return (who);
+}
+
+void
+cover_who_free(char *who)
+{
+	uint32_t	 unit = cover_who_unit(who);
+
+	if (unit != 0)
+		cover_room_put(&cover_room, unit);
+	else if (who != NULL)
+		free(who - sizeof(uint16_t));
+}
+
+/* The block of a slot's own, or 0: no room. */
+static uint32_t
+cover_who_own(const struct capsule *cap)
+{
+	char		*who = cover_who(cap);
+	uint32_t	 unit = cover_who_unit(who);
+
+	if (unit == 0)
+		cover_who_free(who);
 	return (unit);
 }
 
@@ -210,7 +252,8 @@ cover_slot_free(uint32_t slot)
 }
 
 uint32_t
-cover_add(const struct capsule *cap, uint32_t place, unsigned bits)
+cover_add(const struct capsule *cap, const char *who, uint32_t place,
+    unsigned bits)
 {
 	struct cover_slot	*s;
 	uint32_t		 slot;
@@ -227,8 +270,9 @@ cover_add(const struct capsule *cap, uint32_t place, unsigned bits)
 	s->hops = (uint8_t)(cap->hops > UINT8_MAX ? UINT8_MAX : cap->hops);
 	s->strikes = (uint8_t)cap->strikes;
 	s->bits = (uint8_t)bits;
-	if ((s->label = cover_label(cap->route)) == 0 ||
-	    (s->who = cover_who(cap)) == 0 ||
+	s->owns = who == NULL;
+	s->who = s->owns ? cover_who_own(cap) : cover_who_unit(who);
+	if ((s->label = cover_label(cap->route)) == 0 || s->who == 0 ||
 	    (cap->topics.len > 0 && cover_topics(slot, cap->topics) == -1) ||
 	    (cap->state.len > 0 && cover_state(slot, cap->state) == -1)) {
 		cover_remove(slot);
@@ -266,7 +310,8 @@ cover_remove(uint32_t slot)
 	s = cover_slot(slot);
 	s->id = 0;
 	atomic_signal_fence(memory_order_seq_cst);
-	cover_room_put(&cover_room, s->who);
+	if (s->owns)
+		cover_room_put(&cover_room, s->who);
 	if (s->extra != 0) {
 		x = cover_extra(s);
 		cover_room_put(&cover_room, x->topics);

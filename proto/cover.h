@@ -12,6 +12,9 @@
  *	then	room: blocks of bytes, a length and so many bytes each, which begin at
  *		a multiple of COVER_UNIT (cover_room.h); slots name them by that number, 0 is none
  *
+ * Who its client is a connection has in such a block from the first, whether it is
+ * open or not: its slot names what the shard itself reads.
+ *
  * An open connection has a slot.  What the shard did with it last is whole unless a
  * bit of its slot or the cell says otherwise: the cell is set before the shard
  * reads or writes, and cleared behind that; the bits are set where the end of a
@@ -70,7 +73,7 @@ struct cover_slot {
 	uint8_t		 hops;		/* how often it has moved */
 	uint8_t		 strikes;	/* shards in a row that died amid its input */
 	uint8_t		 bits;		/* COVER_B_* */
-	uint8_t		 reserved;
+	uint8_t		 owns;		/* who is the slot's alone: the shard's own */
 };
 
 struct cover_extra {			/* what few connections have */
@@ -93,10 +96,20 @@ extern struct cover_cell *cover_cell;
  * it stays open.  0, or -1 with errno.
  */
 int	 cover_begin(int fd);
-/* The connection of that record, of which early, owed and blob are left out, with these
- * bits (COVER_B_*); place is cover_place()'s, the caller's as long as the slot lives.
- * Its slot, or 0: it is not covered. */
-uint32_t cover_add(const struct capsule *cap, uint32_t place, unsigned bits);
+/*
+ * Who the client of that record is: the bytes of a slot's who, behind the length of the
+ * uid.  In the page, or, where that has no room, in memory.  NULL: no memory.
+ */
+char	*cover_who(const struct capsule *cap);
+void	 cover_who_free(char *who);	/* may be NULL */
+/*
+ * The connection of that record, of which early, owed and blob are left out, with these
+ * bits (COVER_B_*).  who is cover_who()'s of it, or NULL: what that says is not true any
+ * more; place is cover_place()'s.  Both are the caller's, and stay as long as the slot
+ * lives.  Its slot, or 0: it is not covered.
+ */
+uint32_t cover_add(const struct capsule *cap, const char *who, uint32_t place,
+	    unsigned bits);
 /* It is not there any more; slot may be 0, here and below. */
 void	 cover_remove(uint32_t slot);
 /* These bits (COVER_B_*) are set, or not. */

@@ -99,6 +99,16 @@ cover_room_put(struct cover_room *r, uint32_t unit)
 	r->free[list] = unit;
 }
 
+uint32_t
+cover_room_unit(const struct cover_room *r, const char *bytes)
+{
+	uintptr_t	 base = (uintptr_t)r->base, at = (uintptr_t)bytes;
+
+	if (at < base || at - base >= r->max - r->at)
+		return (0);
+	return ((uint32_t)((at - base) / COVER_UNIT));
+}
+
 char *
 cover_room_bytes(const struct cover_room *r, uint32_t unit)
 {

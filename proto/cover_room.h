@@ -30,6 +30,8 @@ uint32_t cover_room_get(struct cover_room *r, uint32_t len);
 void	 cover_room_put(struct cover_room *r, uint32_t unit);
 /* fd has size bytes at least.  0, or -1 with errno. */
 int	 cover_room_grow(struct cover_room *r, uint64_t size);
+/* The block of which these are the bytes; 0: they lie elsewhere. */
+uint32_t cover_room_unit(const struct cover_room *r, const char *bytes);
 /* Its bytes, and how many. */
 char	*cover_room_bytes(const struct cover_room *r, uint32_t unit);
 uint32_t cover_room_len(const struct cover_room *r, uint32_t unit);

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/bytes.h"
 
@@ -99,5 +100,31 @@ struct jss *jss_put(struct jss_pool *p, struct jss *o, const char *name,
 struct jss *jss_add(struct jss_pool *p, struct jss *a, const struct jss *v);
 /* Hang v itself, which is in nothing yet, behind what is in o. */
 void	 jss_hang(struct jss *o, struct jss *v);
+
+/* Bytes at s that stand in a string as they are, looked at eight at a time: none is a
+ * quote, a '\', a control character, or begins half a surrogate pair.  There may be more:
+ * the last few are not looked at. */
+static inline size_t
+jss_plain(const char *s, size_t len)
+{
+	const uint64_t	 ones = UINT64_MAX / 0xff, high = ones << 7;
+	uint64_t	 w, quote, back, half, stop;
+	size_t		 n = 0;
+
+	for (; len - n >= sizeof(w); n += sizeof(w)) {
+		memcpy(&w, s + n, sizeof(w));
+		quote = w ^ ones * '"';
+		back = w ^ ones * '\\';
+		half = w ^ ones * 0xed;
+		/* The lowest of these bits is right: above it, what was borrowed. */
+		stop = (((quote - ones) & ~quote) | ((back - ones) & ~back) |
+		    ((half - ones) & ~half) | ((w - ones * 0x20) & ~w)) & high;
+		if (stop != 0 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+			return (n + (size_t)__builtin_ctzll(stop) / 8);
+		if (stop != 0)
+			break;
+	}
+	return (n);
+}
 
 #endif

@@ -115,7 +115,8 @@ jss_text(struct jss_parser *p, size_t *len)
 {
 	char	*begin = ++p->at, *src, *dst;
 
-	for (src = begin; *src != '"' && *src != '\\'; src++)
+	src = begin + jss_plain(begin, (size_t)(p->end - begin));
+	for (; *src != '"' && *src != '\\'; src++)
 		if ((unsigned char)*src < 0x20)
 			return (jss_bad(p, "a string does not end"));
 	for (dst = src; *src != '"'; ) {

@@ -54,7 +54,7 @@ jss_write_chars(struct buf *b, const char *s, size_t len)
 {
 	size_t	 run = 0, n;
 
-	for (size_t i = 0; i < len; ) {
+	for (size_t i = jss_plain(s, len); i < len; ) {
 		unsigned char	 c = (unsigned char)s[i];
 
 		if (c >= 0x20 && c != '"' && c != '\\' && c != 0xed) {

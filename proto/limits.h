@@ -9,6 +9,7 @@
  *
  * 2: what reaches clients has a number that is the same towards all neighbours, and
  * FENCE is answered.
+ * 3: between nodes, several messages are one frame (bus_frame.h).
  *
  * Not raised by a new field at the end of a row, nor by a new message: those that
  * do not know them pass over them.  So a sender may not rely on either having been
@@ -19,7 +20,10 @@
  * version of capsules does.
  */
 #define WIRE_OLDEST	1
-#define WIRE_VERSION	2
+#define WIRE_VERSION	3
+#define WIRE_BUS	2		/* the oldest between nodes: nothing goes there
+					   without those numbers */
+#define WIRE_MANY	3
 
 /* The version spoken between one that speaks low to high, and one that speaks our
  * oldest to `own`; 0: none. */

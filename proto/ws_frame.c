@@ -341,12 +341,6 @@ ws_in_next(struct ws_in *in, const struct ws_limits *limits, char *data,
 	return (v);
 }
 
-int
-ws_in_idle(const struct ws_in *in)
-{
-	return (in->nhead == 0 && in->message == 0 && !in->ended);
-}
-
 void
 ws_in_clear(struct ws_in *in)
 {

@@ -77,7 +77,11 @@ struct ws_limits {
  */
 enum ws_verdict ws_in_next(struct ws_in *in, const struct ws_limits *limits,
 	    char *data, size_t len, size_t *used, struct ws_message *m);
-int	 ws_in_idle(const struct ws_in *in);
+static inline int
+ws_in_idle(const struct ws_in *in)
+{
+	return (in->nhead == 0 && in->message == 0 && !in->ended);
+}
 void	 ws_in_clear(struct ws_in *in);		/* frees, back to fresh */
 
 #define WS_HEAD_MAX	10

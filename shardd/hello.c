@@ -23,8 +23,8 @@ hello_have_conn_cb(const struct conn *k, void *control)
 	/* A handshake has a place of its own from the beginning. */
 	if (k->state == CONN_HTTP && (k->told & CAPSULE_F_UPGRADE) == 0)
 		m.flags = CTL_F_HTTP;
-	if (k->state == CONN_MOVING && k->move != NULL)
-		m.neighbour = journeys_neighbour(k->move);
+	if (k->state == CONN_MOVING && conn_move(k) != NULL)
+		m.neighbour = journeys_neighbour(conn_move(k));
 	if (k->state != CONN_PARKED)
 		control_send(control, &m, NULL);
 }

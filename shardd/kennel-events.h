@@ -277,10 +277,20 @@ struct events_to {
 	const char *const *except;	/* ids */
 };
 
-/* 0; 1: said, but more than 8 MiB wait for another process, better slow down; or -1 with
- * errno: EINVAL (a comma, a bar in a name), EMSGSIZE, ERANGE, ENOMEM. */
+/* 0; 1: said, but more than 8 MiB wait for another process, or 1 MiB for a link to another
+ * cluster, better slow down; or -1 with errno: EINVAL (a comma, a bar in a name), EMSGSIZE, ERANGE, ENOMEM. */
 int	 events_emit(struct events_server *, const char *name,
 	    struct events_value, const struct events_to *);
+/*
+ * Ask the client with this id, wherever it is: in any process, or at another cluster to which
+ * uplinks lead over Kennel alone.  cb is called once, not from within: with what
+ * the client answers, or with NULL and errno: ENOENT (there is no such client),
+ * EHOSTUNREACH (no way leads to its cluster, or none any more), ECONNRESET (it, or its
+ * process, has gone first), ETIMEDOUT (no answer in ms, at most an hour), ENOMEM.  0; or -1
+ * with errno, those and EINVAL, ERANGE, EMSGSIZE: then cb is not called.
+ */
+int	 events_ask(struct events_server *, const char *id, const char *name,
+	    struct events_value, unsigned ms, events_answer_cb *cb, void *arg);
 /* The client with this id enters or leaves a room, wherever it is. */
 int	 events_join(struct events_server *, const char *id, const char *room);
 int	 events_leave(struct events_server *, const char *id,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bytes.h"
 #include "proto/jss_write.h"
 #include "shardd/ape/grove.h"
 #include "shardd/ape/signpost.h"
@@ -270,21 +271,16 @@ ape_server_id(void)
 
 /* ---- saying ---- */
 
-/* The text of a message; name NULL: it is for all, and id is left out, or NULL. */
+/* A push as other servers hear it: with a client's id, if there is one, under that name,
+ * and with who says it. */
 static int
-grove_text(struct buf *b, const char *name, const char *id, const char *type,
-    const struct jss *data)
+grove_text(struct buf *b, const char *name, const char *id, struct slice push)
 {
 	b->max = GROVE_MAX;
 	buf_adds(b, "{");
 	if (id != NULL)
 		buf_addf(b, "\"%s\":\"%s\",", name, id);
-	buf_adds(b, "\"type\":");
-	jss_write_string(b, type, strlen(type));
-	if (data != NULL) {
-		buf_adds(b, ",");
-		jss_write_member(b, "data", data, NULL, NULL);
-	}
+	buf_add(b, push.data + 1, push.len - 2);
 	buf_adds(b, ",\"_senderServerId\":");
 	jss_write_string(b, grove.site.server_id, strlen(grove.site.server_id));
 	buf_adds(b, "}");
@@ -292,14 +288,14 @@ grove_text(struct buf *b, const char *name, const char *id, const char *type,
 }
 
 void
-grove_all(const char *type, const struct jss *data, const char *except)
+grove_all(struct slice push, const char *except)
 {
 	struct buf	 b = { 0 };
 
 	if (!grove.joined)
 		return;
-	if (!grove.up || grove_text(&b, "excludeClientId", except, type, data) ==
-	    -1 || grove.adapter->channels.push(grove.self, "", b.data, b.len,
+	if (!grove.up || grove_text(&b, "excludeClientId", except, push) == -1 ||
+	    grove.adapter->channels.push(grove.self, "", b.data, b.len,
 	    NULL, NULL) == -1)
 		grove.lost++;
 	else
@@ -309,14 +305,14 @@ grove_all(const char *type, const struct jss *data, const char *except)
 }
 
 struct grove_letter *
-grove_write(const char *dest, const char *type, const struct jss *data)
+grove_write(const char *dest, struct slice push)
 {
 	struct grove_letter	*l;
 	struct buf		 b = { 0 };
 
 	if (!grove.up || (l = calloc(1, sizeof(*l))) == NULL)
 		return (NULL);
-	if (grove_text(&b, "destClientId", dest, type, data) == -1) {
+	if (grove_text(&b, "destClientId", dest, push) == -1) {
 		buf_clear(&b);
 		free(l);
 		return (NULL);

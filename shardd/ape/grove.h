@@ -19,13 +19,13 @@ void	 grove_open(grove_push_cb *cb);
 void	 grove_add(const struct ape_client *c);
 void	 grove_remove(const struct ape_client *c);
 
-/* Push to the clients of all other servers but one (NULL: none). */
-void	 grove_all(const char *type, const struct jss *data, const char *except);
+/* A push, the text that clients get, for those of all other servers but one (NULL:
+ * none). */
+void	 grove_all(struct slice push, const char *except);
 /* What would be pushed to one client of another server; NULL: there is no other server,
  * or no memory. */
 struct grove_letter;
-struct grove_letter *grove_write(const char *dest, const char *type,
-	    const struct jss *data);
+struct grove_letter *grove_write(const char *dest, struct slice push);
 /* It is pushed, and sent is called once, now or later.  Takes the letter. */
 void	 grove_send(struct grove_letter *l, ape_sent_cb *sent, void *arg);
 void	 grove_drop(struct grove_letter *l);	/* it is not; NULL is nothing */

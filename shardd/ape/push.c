@@ -150,7 +150,7 @@ push_many(struct room *room, const struct push_but *but, const char *type,
 		rv = kennel_replica_broadcast(room->replica, text.data,
 		    text.len, 0, NULL, NULL);
 	if (rv == 0)
-		grove_all(type, data, push_left_out(but));
+		grove_all(text, push_left_out(but));
 out:
 	buf_give(&push_kept, &b);
 	return (rv);
@@ -243,7 +243,7 @@ push_to(struct room *room, const char *id, const char *type,
 		goto out;
 	}
 	s->here = push_id(room, id, type, data, text) > 0;
-	s->letter = s->here ? NULL : grove_write(id, type, data);
+	s->letter = s->here ? NULL : grove_write(id, text);
 	if ((rv = push_abroad(room, id, text, s)) == 0)
 		s = NULL;
 out:

@@ -35,46 +35,6 @@ conn_tick_set(void)
 	conn_now = (uint32_t)(clock_ms() / 100);
 }
 
-/* ---- who the client is ---- */
-
-/* Bytes of the texts that a connection keeps of its capsule. */
-static size_t
-conn_text_len(const struct capsule *cap)
-{
-	size_t	 n = cap->uid.len + cap->peer.len + cap->via.len + 3;
-
-	for (size_t i = 0; i < cap->nheaders; i++)
-		n += cap->headers[i].name.len + cap->headers[i].value.len + 2;
-	return (n);
-}
-
-/* Copy s, terminated; returns what follows. */
-static char *
-conn_text_put(char *at, struct slice s)
-{
-	if (s.len > 0)
-		memcpy(at, s.data, s.len);
-	at[s.len] = '\0';
-	return (at + s.len + 1);
-}
-
-/* Copy the texts of the capsule. */
-static void
-conn_text_set(struct conn *c, const struct capsule *cap)
-{
-	char	*at = conn_text_put(c->text, cap->uid);
-
-	at = conn_text_put(at, cap->peer);
-	at = conn_text_put(at, cap->via);
-	for (size_t i = 0; i < cap->nheaders; i++) {
-		at = conn_text_put(at, cap->headers[i].name);
-		at = conn_text_put(at, cap->headers[i].value);
-	}
-	c->uid_len = (uint16_t)cap->uid.len;
-	c->nheaders = (uint8_t)cap->nheaders;
-	c->told = (uint8_t)cap->flags;
-}
-
 /* ---- birth and death ---- */
 
 struct conn *
@@ -83,9 +43,15 @@ conn_new(struct clients *all, const struct capsule *cap, struct meter *meter,
 {
 	struct conn	*c;
 
-	if ((c = calloc(1, sizeof(*c) + conn_text_len(cap))) == NULL)
+	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return (NULL);
-	conn_text_set(c, cap);
+	if ((c->text = cover_who(cap)) == NULL) {
+		free(c);
+		return (NULL);
+	}
+	c->uid_len = (uint16_t)cap->uid.len;
+	c->nheaders = (uint8_t)cap->nheaders;
+	c->told = (uint8_t)cap->flags;
 	c->clients = all;
 	c->meter = meter;
 	c->fd = fd;
@@ -123,6 +89,7 @@ conn_free(struct conn *c)
 	all->n--;
 	all->ops->freed(c);
 	meter_free(c->meter);
+	cover_who_free(c->text);
 	free(c);
 }
 
@@ -159,24 +126,24 @@ conn_set_state(struct conn *c, enum conn_state state)
 void
 conn_arm(struct conn *c)
 {
-	short	 want = 0;
+	const unsigned	 flags = c->flags, turns = c->turns;
+	short		 want = 0;
 
-	if (c->fd == -1 || (c->flags & CONN_F_BEGUN) == 0)
+	if (c->fd == -1 || (flags & CONN_F_BEGUN) == 0)
 		return;
-	/* What is kept comes first. */
-	if (c->state != CONN_MOVING && c->state != CONN_HOMING &&
-	    c->state != CONN_OPENING && c->pauses == 0 &&
-	    (c->flags & (CONN_F_DOOMED | CONN_F_RESUME | CONN_F_ENDED)) == 0 &&
-	    (c->turns & CONN_T_QUEUED) == 0)
-		want |= EV_READ;
-	if (c->state != CONN_MOVING && (c->pauses & PAUSE_WATCH) &&
-	    (c->flags & CONN_F_DOOMED) == 0)
-		want |= EV_CLOSED;
-	if (c->state != CONN_MOVING &&
-	    (!outbox_empty(&c->out) || (c->turns & CONN_T_MORE)) &&
-	    (c->flags & (CONN_F_DIRTY | CONN_F_LATE | CONN_F_DOOMED)) == 0 &&
-	    (c->turns & CONN_T_CROWD) == 0)
-		want |= EV_WRITE;
+	if (c->state != CONN_MOVING && (flags & CONN_F_DOOMED) == 0) {
+		/* What is kept comes first. */
+		if (c->pauses == 0 && (turns & CONN_T_QUEUED) == 0 &&
+		    (flags & (CONN_F_RESUME | CONN_F_ENDED)) == 0 &&
+		    c->state != CONN_HOMING && c->state != CONN_OPENING)
+			want |= EV_READ;
+		if (c->pauses & PAUSE_WATCH)
+			want |= EV_CLOSED;
+		if ((!outbox_empty(&c->out) || (turns & CONN_T_MORE)) &&
+		    (flags & (CONN_F_DIRTY | CONN_F_LATE)) == 0 &&
+		    (turns & CONN_T_CROWD) == 0)
+			want |= EV_WRITE;
+	}
 	if (want != c->armed && poller_want(c->clients->poller, c->fd,
 	    &c->armed, want, c) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);

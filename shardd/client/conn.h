@@ -132,9 +132,8 @@ struct conn {
 	uint16_t	 uid_len;
 	uint8_t		 strikes;	/* shards in a row that died amid its input */
 	uint32_t	 slot;		/* of cover.h; 0: not covered */
-	struct move	*move;		/* it is to go to another shard, or NULL */
-	char		 text[];	/* uid, peer, via, names and values of nheaders
-					   headers; each terminated */
+	char		*text;		/* cover_who()'s: uid, peer, via, names and
+					   values of nheaders headers; each terminated */
 };
 
 /* c speaks another protocol from now on, and has the bytes in rest (taken) to begin
@@ -320,6 +319,13 @@ conn_left(struct conn *c, int verdict)
 		conn_half(c, COVER_B_OUT, 0);
 	else if (outbox_begun(&c->out))
 		conn_half(c, COVER_B_OUT, 1);
+}
+
+/* It is to go to another shard, or NULL. */
+static inline struct move *
+conn_move(const struct conn *c)
+{
+	return (c->rare == NULL ? NULL : c->rare->move);
 }
 
 /* Who the client is. */

@@ -276,12 +276,6 @@ outbox_queued(const struct outbox *o)
 }
 
 int
-outbox_empty(const struct outbox *o)
-{
-	return (outbox_queued(o) == 0);
-}
-
-int
 outbox_begun(const struct outbox *o)
 {
 	return (o->q != NULL && (o->q->offset > 0 || o->q->parted));

@@ -41,7 +41,11 @@ int	 outbox_sent(struct outbox *o, ssize_t n, size_t len);
  */
 size_t	 outbox_drop(struct outbox *o, size_t keep);
 size_t	 outbox_queued(const struct outbox *o);		/* bytes */
-int	 outbox_empty(const struct outbox *o);
+static inline int
+outbox_empty(const struct outbox *o)
+{
+	return (o->one == NULL && (o->q == NULL || outbox_queued(o) == 0));
+}
 /* Is a part of a message written, and the rest not? */
 int	 outbox_begun(const struct outbox *o);
 void	 outbox_clear(struct outbox *o);

@@ -198,18 +198,3 @@ payload_unref(struct payload *p)
 	}
 	payload_free(p, p->len);
 }
-
-struct slice
-payload_data(const struct payload *p)
-{
-	return (slice_of((p->of != NULL ? p->of : p)->bytes + WS_HEAD_MAX,
-	    p->len));
-}
-
-struct slice
-payload_wire(const struct payload *p)
-{
-	struct slice	 s = payload_data(p);
-
-	return (slice_of(s.data - p->head_len, p->head_len + s.len));
-}

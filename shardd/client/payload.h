@@ -56,7 +56,22 @@ struct payload *payload_add_twin(struct payload *p, unsigned form,
 struct payload *payload_plain(struct payload *p);
 struct payload *payload_ref(struct payload *p);
 void	 payload_unref(struct payload *p);
-struct slice payload_data(const struct payload *p);	/* the message */
-struct slice payload_wire(const struct payload *p);	/* header and message */
+
+/* The message. */
+static inline struct slice
+payload_data(const struct payload *p)
+{
+	return (slice_of((p->of != NULL ? p->of : p)->bytes + WS_HEAD_MAX,
+	    p->len));
+}
+
+/* Header and message. */
+static inline struct slice
+payload_wire(const struct payload *p)
+{
+	struct slice	 s = payload_data(p);
+
+	return (slice_of(s.data - p->head_len, p->head_len + s.len));
+}
 
 #endif

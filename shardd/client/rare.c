@@ -41,6 +41,27 @@ rare_set_reason(struct rare **r, struct slice reason)
 }
 
 int
+rare_set_move(struct rare **r, struct move *move)
+{
+	if (rare_make(r) == -1)
+		return (-1);
+	(*r)->move = move;
+	return (0);
+}
+
+void
+rare_end_move(struct rare **r)
+{
+	struct rare	*x = *r;
+
+	x->move = NULL;
+	if (x->reason != NULL || x->uid != NULL || x->drop != NULL)
+		return;
+	rare_free(x);			/* there is nothing rare about it */
+	*r = NULL;
+}
+
+int
 rare_give(struct rare **r, void **data, void *now, void (*drop)(void *data))
 {
 	rare_drop(*r, data);

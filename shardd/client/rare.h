@@ -4,17 +4,22 @@
 
 #include "common/bytes.h"
 
+struct move;
+
 struct rare {
 	char		*reason;	/* the client's words at its end, or NULL */
 	size_t		 reason_len;
 	char		*uid;		/* instead of the one that it came with */
 	size_t		 uid_len;
 	void		(*drop)(void *data);	/* if it is never opened, or NULL */
+	struct move	*move;		/* it is to go to another shard, or NULL */
 };
 
 /* *r may be NULL, and is made then.  0, or -1 with errno ENOMEM. */
 int	 rare_set_uid(struct rare **r, struct slice uid);
 int	 rare_set_reason(struct rare **r, struct slice reason);
+int	 rare_set_move(struct rare **r, struct move *move);
+void	 rare_end_move(struct rare **r);	/* of one that has a move */
 /* What is at *data is dropped, and is now `now`, which drop, or NULL, frees if the
  * connection is never opened. */
 int	 rare_give(struct rare **r, void **data, void *now,

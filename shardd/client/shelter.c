@@ -41,7 +41,8 @@ shelter_begin(struct conn *c, uint32_t place, struct slice topics)
 	who_pack(c, &cap);
 	meter_pack(c->meter, &cap);
 	if (shelter_pack(c, &cap.state) == 0)
-		c->slot = cover_add(&cap, place, c->half);
+		c->slot = cover_add(&cap, c->rare != NULL && c->rare->uid !=
+		    NULL ? NULL : c->text, place, c->half);
 }
 
 void

@@ -383,9 +383,12 @@ ws_input(struct conn *c, char *data, size_t len)
 	if (!more || (b.len == 0 && now.inflating == NULL &&
 	    ws_in_idle(&now.in))) {
 		conn_half(c, COVER_B_IN, 0);
-		conn_hold(c, &now.part, 0);
-		ws_drop(&now);
-		buf_clear(&rest);
+		if (ws != NULL || now.inflating != NULL ||
+		    now.in.part.data != NULL) {
+			conn_hold(c, &now.part, 0);
+			ws_drop(&now);
+			buf_clear(&rest);
+		}
 		return (CLOSE_NONE);
 	}
 	if (rest.len > 0) {

@@ -22,8 +22,10 @@ struct asked {
 	struct bag_node	 by_id;		/* server->asked */
 	struct events_socket *socket;
 	uint32_t	 id;
-	events_answer_cb *cb;
+	events_answer_cb *cb;		/* NULL: there is raw */
 	void		*arg;
+	asked_raw_cb	*raw;
+	uint64_t	 number;	/* for raw */
 };
 
 /* ---- what clients wait for ---- */
@@ -110,25 +112,49 @@ asked_hash(const struct events_socket *s, uint32_t id)
 	return (bag_hash_id((uint64_t)(uintptr_t)s * 31 + id));
 }
 
+/* One more of s.  NULL with errno ENOMEM. */
+static struct asked *
+asked_add(struct events_socket *s, uint32_t id)
+{
+	struct asked	*a;
+
+	if ((a = spare_zero(sizeof(*a))) == NULL)
+		return (NULL);
+	a->socket = s;
+	a->id = id;
+	if (bag_insert(&s->server->asked, &a->by_id, asked_hash(s, id)) ==
+	    -1) {
+		spare_put(a, sizeof(*a));
+		return (NULL);
+	}
+	list_push(&s->asked, &a->at);
+	transit_touch(s);
+	return (a);
+}
+
 int
 asked_new(struct events_socket *s, uint32_t id, events_answer_cb *cb,
     void *arg)
 {
-	struct asked	*a;
+	struct asked	*a = asked_add(s, id);
 
-	if ((a = spare_get(sizeof(*a))) == NULL)
+	if (a == NULL)
 		return (-1);
-	a->socket = s;
-	a->id = id;
 	a->cb = cb;
 	a->arg = arg;
-	if (bag_insert(&s->server->asked, &a->by_id, asked_hash(s, id)) ==
-	    -1) {
-		spare_put(a, sizeof(*a));
+	return (0);
+}
+
+int
+asked_new_raw(struct events_socket *s, uint32_t id, asked_raw_cb *cb,
+    uint64_t number)
+{
+	struct asked	*a = asked_add(s, id);
+
+	if (a == NULL)
 		return (-1);
-	}
-	list_push(&s->asked, &a->at);
-	transit_touch(s);
+	a->raw = cb;
+	a->number = number;
 	return (0);
 }
 
@@ -166,30 +192,34 @@ asked_forget(struct events_socket *s, uint32_t id)
 		asked_free(a);
 }
 
-/* a is answered, or never will be (NULL). */
+/* a is answered with f, or never will be (NULL). */
 static void
-asked_end(struct asked *a, const struct events_value *v)
+asked_end(struct asked *a, const struct fasttcp_frame *f)
 {
-	struct events_server	*server = a->socket->server;
-	events_answer_cb	*cb = a->cb;
-	void			*arg = a->arg;
+	struct events_server		*server = a->socket->server;
+	const struct events_serializer	*how = server->events->serializer;
+	const struct asked		 was = *a;
+	struct events_value		 v;
 
 	asked_free(a);
-	cb(server, v, arg);
+	if (was.cb == NULL)
+		was.raw(server, f, was.number);
+	else if (f == NULL)
+		was.cb(server, NULL, was.arg);
+	else {
+		value_of(&v, f->data_type, f->data, how);
+		was.cb(server, &v, was.arg);
+		value_end(&v, how);
+	}
 }
 
 void
 asked_answer(struct events_socket *s, const struct fasttcp_frame *f)
 {
-	const struct events_serializer	*how = s->server->events->serializer;
-	struct asked			*a = asked_find(s, f->id);
-	struct events_value		 v;
+	struct asked	*a = asked_find(s, f->id);
 
-	if (a == NULL)
-		return;
-	value_of(&v, f->data_type, f->data, how);
-	asked_end(a, &v);
-	value_end(&v, how);
+	if (a != NULL)
+		asked_end(a, f);
 }
 
 void

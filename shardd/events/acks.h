@@ -17,6 +17,11 @@ void	 acks_handled(struct events_ack *ack);
 /* s has been sent frame id, and is to answer it: 0, or -1 with errno ENOMEM. */
 int	 asked_new(struct events_socket *s, uint32_t id, events_answer_cb *cb,
 	    void *arg);
+/* The same for whoever knows it by a number; f NULL: s has gone. */
+typedef void	asked_raw_cb(struct events_server *v,
+		    const struct fasttcp_frame *f, uint64_t number);
+int	 asked_new_raw(struct events_socket *s, uint32_t id, asked_raw_cb *cb,
+	    uint64_t number);
 /* No answer is awaited any more. */
 void	 asked_forget(struct events_socket *s, uint32_t id);
 /* s says f, an ACK.  One that nobody waits for is passed over. */

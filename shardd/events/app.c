@@ -6,10 +6,12 @@
 #include "common/config.h"
 #include "common/log.h"
 #include "shardd/events/acks.h"
+#include "shardd/events/asking.h"
 #include "shardd/events/frames.h"
 #include "shardd/events/handlers.h"
 #include "shardd/events/handshake.h"
 #include "shardd/events/holder.h"
+#include "shardd/events/holder_far.h"
 #include "shardd/events/incoming.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/transit.h"
@@ -18,6 +20,7 @@
 #include "shardd/events/relay.h"
 #include "shardd/events/sockets.h"
 #include "shardd/events/told.h"
+#include "shardd/events/waits.h"
 
 #define APP_FRAME_MAX	((size_t)64 << 20)	/* bytes of a frame */
 #define APP_STUCK_MS	10000
@@ -150,7 +153,8 @@ app_onstart(struct kennel_replica *r)
 	v->events = kennel_replica_app(r)->arg;
 	v->replica = r;
 	list_init(&v->outgoing);
-	if (holder_start(v) == -1) {
+	asking_init(v);
+	if (holder_start(v, &holder_far_ops, &holder_far_network) == -1) {
 		free(v);
 		return (-1);
 	}
@@ -163,6 +167,7 @@ app_onstop(struct kennel_replica *r)
 {
 	struct events_server	*v = kennel_replica_data(r);
 
+	asking_clear(v);
 	holder_stop(v);
 	outgoing_clear(v);
 	relay_clear(v);
@@ -276,6 +281,7 @@ app_unregister(struct events_socket *s)
 {
 	struct events	*e = s->server->events;
 
+	waits_socket_gone(s);
 	sockets_remove(s);
 	incoming_socket_gone(s);
 	relay_socket_gone(s);
@@ -292,13 +298,12 @@ app_onclose(struct kennel_socket *ks, const struct kennel_close *c)
 {
 	struct events_socket	*s = kennel_socket_data(ks);
 
-	(void)c;
 	if (s->handshake != NULL)
 		handshake_end(s);
 	if (s->registered)
 		app_unregister(s);
 	if (s->link != NULL)
-		uplink_gone(s);
+		uplink_gone(s, c->label);
 	kennel_socket_set_data(ks, NULL);
 	sockets_free(s);
 }
@@ -352,6 +357,7 @@ app_onlost(struct kennel_replica *r, uint64_t neighbour,
 {
 	(void)uids, (void)n, (void)flags;
 	relay_neighbour_gone(kennel_replica_data(r), neighbour);
+	asking_neighbour_gone(kennel_replica_data(r), neighbour);
 	holder_neighbour_gone(kennel_replica_data(r), neighbour);
 }
 

@@ -11,40 +11,26 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "proto/utf8.h"
+#include "shardd/events/abroad.h"
 #include "shardd/events/dialling.h"
 #include "shardd/events/holder.h"
+#include "shardd/events/holder_in.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/uplink.h"
 #include "shardd/events/network.h"
 #include "shardd/events/notices.h"
-#include "shardd/events/ports.h"
 #include "shardd/events/say.h"
-#include "shardd/events/tallies.h"
+#include "shardd/events/waits.h"
 
 #define HOLDER_LOOK_MS	250
 #define HOLDER_EASE_MS	1000
 
 _Static_assert(NETWORK_PEERS <= PORTS_MAX, "each peer has a port");
 
-struct holder {
-	struct events_server *server;
-	uint64_t	 who;		/* the holder's replica; 0: not known yet */
-	struct network	*network;	/* NULL: we are not the holder */
-	struct ports	 ports;
-	uint64_t	 eased;		/* clock_ms of the last holder_eased() */
-	struct tallies	 tallies;
-	struct list	 dials;
-	struct kennel_timer *timer;
-	struct notices	*notices;	/* NULL: nobody wants any */
-	char		*host;
-};
-
-static void	 holder_look(struct holder *h);
 
 /* ---- words ---- */
 
-/* Tell another replica.  If too much waits for it, the link whose peer is heard waits. */
-static void
+void
 holder_tell(struct holder *h, uint64_t replica, const struct word *w,
     struct slice data)
 {
@@ -52,8 +38,7 @@ holder_tell(struct holder *h, uint64_t replica, const struct word *w,
 		ports_behind(&h->ports);
 }
 
-/* One that has a number alone. */
-static void
+void
 holder_tell_number(struct holder *h, uint64_t replica, enum word_type type,
     uint64_t number)
 {
@@ -62,8 +47,7 @@ holder_tell_number(struct holder *h, uint64_t replica, enum word_type type,
 	holder_tell(h, replica, &w, slice_of(NULL, 0));
 }
 
-/* f as bytes, in *b.  0, or -1. */
-static int
+int
 holder_encode(struct buf *b, const struct fasttcp_frame *f)
 {
 	size_t	 n = fasttcp_head_len(fasttcp_d2, f);
@@ -78,8 +62,7 @@ holder_encode(struct buf *b, const struct fasttcp_frame *f)
 
 /* ---- rooms ---- */
 
-/* Our cluster has another number of members in a room: others hear so. */
-static void
+void
 holder_sum(struct holder *h, struct slice room)
 {
 	struct room	*r = rooms_find(&h->server->rooms, room);
@@ -114,8 +97,7 @@ holder_room_changed(struct rooms *all, struct room *r)
 	holder_room(v->holder, r);
 }
 
-/* All rooms of this process. */
-static void
+void
 holder_rooms(struct holder *h)
 {
 	struct map_node	*n = map_first(&h->server->rooms.by_name);
@@ -151,8 +133,7 @@ holder_eased(struct events_server *v)
 	ports_eased(&v->holder->ports);
 }
 
-/* The peer of a link says f. */
-static void
+void
 holder_hear(struct holder *h, uint64_t number, const struct fasttcp_frame *f)
 {
 	h->ports.from = ports_find(&h->ports, number);
@@ -160,96 +141,9 @@ holder_hear(struct holder *h, uint64_t number, const struct fasttcp_frame *f)
 	h->ports.from = NULL;
 }
 
-/* ---- of the network ---- */
-
-/* The network has f for a link; whoever says it waits while that is over its mark. */
-static void
-holder_send(void *arg, uint64_t number, const struct fasttcp_frame *f)
-{
-	struct port		*p;
-	static struct buf	 b;
-	struct fasttcp_frame	 numbered = *f;
-	struct holder		*h = arg;
-	const struct word	 w = { .type = WORD_LINK_SEND,
-				    .number = number };
-	struct uplink		*l = uplink_find(h->server, number);
-
-	numbered.id = ID_SHARED;
-	if (holder_encode(&b, &numbered) == -1)
-		return;
-	if ((p = ports_find(&h->ports, number)) == NULL)
-		return;
-	if (l != NULL)
-		uplink_send(l, b.data, b.len);
-	else
-		holder_tell(h, p->replica, &w, slice_of(b.data, b.len));
-	ports_said(&h->ports, p);
-}
-
-/* A message of another host for clients of this one, in whatever process. */
-static void
-holder_deliver(void *arg, const struct letter *l)
-{
-	struct holder			*h = arg;
-	const struct fasttcp_frame	 f = { .event = l->event,
-					    .data_type = l->data_type,
-					    .data = l->data };
-	const struct targets		 t = { .whom = l->whom,
-					    .names = l->names,
-					    .except = l->except };
-	const struct word		 w = { .type = WORD_DELIVER,
-					    .whom = l->whom,
-					    .names = l->names,
-					    .except = l->except,
-					    .data_type = l->data_type,
-					    .event = l->event };
-
-	say_here(h->server, &t, &f);
-	if (kennel_replica_neighbour(h->server->replica, 0) != 0)
-		holder_tell(h, 0, &w, l->data);
-}
-
-/* A room has another number of members, anywhere. */
-static void
-holder_room_has(void *arg, struct slice room)
-{
-	struct holder	*h = arg;
-
-	notices_changed(h->notices, room);
-}
-
-/* So many. */
-static uint64_t
-holder_total(void *arg, struct slice room)
-{
-	struct holder	*h = arg;
-
-	return (h->network == NULL ? 0 : network_total(h->network, room));
-}
-
-static const struct network_ops holder_network = {
-	holder_send, holder_deliver, holder_room_has
-};
-
-/* What clients of this cluster say, to those elsewhere. */
-static void
-holder_say(struct events_server *v, const struct targets *t,
-    const struct fasttcp_frame *f)
-{
-	const struct letter	 l = { .whom = t->whom, .names = t->names,
-				    .except = t->except, .event = f->event,
-				    .data_type = f->data_type,
-				    .data = f->data };
-
-	if (v->holder->network != NULL)
-		network_say(v->holder->network, &l);
-}
-
 /* ---- links ---- */
 
-/* A link is there, at that replica.  0, or -1: there are too many, or it makes no
- * sense. */
-static int
+int
 holder_port(struct holder *h, uint64_t number, uint64_t replica,
     struct slice peer, struct slice id, double cost)
 {
@@ -266,8 +160,32 @@ holder_port(struct holder *h, uint64_t number, uint64_t replica,
 	return (-1);
 }
 
-/* The link of that number is no more. */
+/* There is room for those who wait, perhaps. */
 static void
+holder_go_on(struct holder *h)
+{
+	waits_go_on(h->server);
+	if (h->waiting)
+		holder_tell_number(h, 0, WORD_WAIT, 0);
+	h->waiting = 0;
+	abroad_pressed(h->abroad);
+}
+
+void
+holder_high(struct holder *h, uint64_t number, int high)
+{
+	struct port	*p = ports_find(&h->ports, number);
+
+	if (p == NULL)
+		return;
+	ports_high(&h->ports, p, high);
+	if (high)
+		abroad_pressed(h->abroad);
+	else
+		holder_go_on(h);
+}
+
+void
 holder_down(struct holder *h, uint64_t number)
 {
 	struct port	*p = ports_find(&h->ports, number);
@@ -276,6 +194,7 @@ holder_down(struct holder *h, uint64_t number)
 		return;
 	ports_drop(&h->ports, p);
 	network_down(h->network, number);
+	holder_go_on(h);
 }
 
 static void
@@ -327,15 +246,14 @@ static void
 holder_link_pressed(struct events_server *v, struct uplink *l, int high)
 {
 	struct holder		*h = v->holder;
-	struct port		*p = ports_find(&h->ports, l->number);
 	const struct word	 w = { .type = WORD_LINK_PRESS,
 				    .number = l->number,
 				    .flags = high ? WORD_F_HIGH : 0 };
 
 	if (h->network == NULL)
 		holder_tell(h, h->who, &w, slice_of(NULL, 0));
-	else if (p != NULL)
-		ports_high(&h->ports, p, high);
+	else
+		holder_high(h, l->number, high);
 }
 
 static const struct uplink_ops holder_links = {
@@ -352,135 +270,6 @@ int
 holder_dialled(struct kennel_socket *ks)
 {
 	return (dialling_opened(ks));
-}
-
-/* ---- what is told ---- */
-
-static void
-holder_told_up(struct holder *h, uint64_t neighbour, const struct word *w,
-    struct slice data)
-{
-	(void)data;
-	if (h->network == NULL || holder_port(h, w->number, neighbour,
-	    w->names, w->event, 1) == -1)
-		holder_tell_number(h, neighbour, WORD_LINK_DOWN, w->number);
-}
-
-static void
-holder_told_says(struct holder *h, uint64_t neighbour, const struct word *w,
-    struct slice data)
-{
-	struct fasttcp_in	 in = { .dialect = fasttcp_d2,
-				    .max = SIZE_MAX };
-	struct fasttcp_frame	 f;
-	const char		*why;
-	size_t			 used;
-
-	if (h->network == NULL)
-		holder_tell_number(h, neighbour, WORD_LINK_DOWN, w->number);
-	else if (fasttcp_next(&in, data, &used, &f, &why) == FASTTCP_GOT)
-		holder_hear(h, w->number, &f);
-}
-
-static void
-holder_told_send(struct holder *h, uint64_t neighbour, const struct word *w,
-    struct slice data)
-{
-	struct uplink	*l = uplink_find(h->server, w->number);
-
-	if (l != NULL)
-		uplink_send(l, data.data, data.len);
-	else
-		holder_tell_number(h, neighbour, WORD_LINK_DOWN, w->number);
-}
-
-static void
-holder_told_press(struct holder *h, uint64_t neighbour, const struct word *w,
-    struct slice data)
-{
-	struct uplink	*l = uplink_find(h->server, w->number);
-	struct port	*p = ports_find(&h->ports, w->number);
-
-	(void)neighbour, (void)data;
-	if (h->network != NULL && p != NULL)
-		ports_high(&h->ports, p, (w->flags & WORD_F_HIGH) != 0);
-	else if (h->network == NULL && l != NULL)
-		uplink_hold(l, (w->flags & WORD_F_HIGH) != 0);
-}
-
-static void
-holder_told_down(struct holder *h, uint64_t neighbour, const struct word *w,
-    struct slice data)
-{
-	struct uplink	*l = uplink_find(h->server, w->number);
-
-	(void)neighbour, (void)data;
-	if (l != NULL)
-		kennel_close(l->socket->socket, 1013, "links");
-	else
-		holder_down(h, w->number);
-}
-
-static void
-holder_told_members(struct holder *h, uint64_t neighbour, const struct word *w,
-    struct slice data)
-{
-	(void)data;
-	if (h->network == NULL)
-		return;			/* it asks when it is the holder */
-	tallies_set(&h->tallies, neighbour, w->event, w->number);
-	holder_sum(h, w->event);
-}
-
-static void
-holder_told_notice(struct holder *h, uint64_t neighbour, const struct word *w,
-    struct slice data)
-{
-	(void)data;
-	if (h->who == neighbour)
-		notices_told(h->notices, w);
-}
-
-static void
-holder_told_holder(struct holder *h, uint64_t neighbour, const struct word *w,
-    struct slice data)
-{
-	(void)w, (void)data;
-	if (h->who == neighbour)
-		holder_rooms(h);
-}
-
-void
-holder_told(struct events_server *v, uint64_t neighbour, const struct word *w,
-    struct slice data)
-{
-	static void (*const rows[WORD_NTYPES])(struct holder *, uint64_t,
-	    const struct word *, struct slice) = {
-		[WORD_LINK_UP]		= holder_told_up,
-		[WORD_LINK_SAYS]	= holder_told_says,
-		[WORD_LINK_SEND]	= holder_told_send,
-		[WORD_LINK_DOWN]	= holder_told_down,
-		[WORD_MEMBERS]		= holder_told_members,
-		[WORD_HOLDER]		= holder_told_holder,
-		[WORD_NOTICE]		= holder_told_notice,
-		[WORD_LINK_PRESS]	= holder_told_press,
-	};
-
-	if (v->holder == NULL)
-		return;
-	holder_look(v->holder);
-	rows[w->type](v->holder, neighbour, w, data);
-}
-
-void
-holder_told_one(struct events_socket *s, uint64_t neighbour,
-    const struct word *w, struct slice data)
-{
-	struct holder	*h = s->server->holder;
-
-	(void)neighbour, (void)data;
-	if (h != NULL)
-		notices_told_one(h->notices, s, w);
 }
 
 /* ---- who it is ---- */
@@ -522,6 +311,7 @@ holder_resign(struct holder *h)
 	log_info("events host=%s is held by this process no longer", h->host);
 	notices_resign(h->notices);
 	dialling_stop(&h->dials);
+	abroad_set(h->abroad, NULL);
 	network_free(h->network);
 	h->network = NULL;
 	holder_forget(h, 0);
@@ -531,19 +321,19 @@ holder_resign(struct holder *h)
 static void
 holder_begin(struct holder *h, int again)
 {
-	if ((h->network = network_new(h->server->host, &holder_network, h)) ==
+	if ((h->network = network_new(h->server->host, h->network_ops, h)) ==
 	    NULL) {
 		h->who = 0;		/* tried again soon */
 		return;
 	}
 	log_info("events host=%s is held by this process", h->host);
+	abroad_set(h->abroad, h->network);
 	notices_hold(h->notices, again);
 	holder_rooms(h);
 	holder_tell_number(h, 0, WORD_HOLDER, 0);
 }
 
-/* Is there another holder? */
-static void
+void
 holder_look(struct holder *h)
 {
 	struct kennel_replica	*r = h->server->replica;
@@ -559,6 +349,7 @@ holder_look(struct holder *h)
 	if (again)
 		uplink_close_all(h->server, "another holder", 0);
 	holder_resign(h);
+	waits_go_on(h->server);		/* that one knows nothing of them */
 	h->who = who;
 	if (who == us)
 		holder_begin(h, again);
@@ -576,6 +367,8 @@ holder_look_cb(void *arg)
 
 	holder_look(h);
 	uplink_look(h->server, now);
+	waits_look(h->server, now);
+	abroad_look(h->abroad, now);
 	if (now - h->eased >= HOLDER_EASE_MS)
 		holder_eased(h->server);
 	if (h->network != NULL)
@@ -591,8 +384,41 @@ holder_neighbour_gone(struct events_server *v, uint64_t neighbour)
 	holder_look(v->holder);
 }
 
+/* So many. */
+static uint64_t
+holder_total(void *arg, struct slice room)
+{
+	struct holder	*h = arg;
+
+	return (h->network == NULL ? 0 : network_total(h->network, room));
+}
+
+static void
+holder_free(struct holder *h)
+{
+	notices_free(h->notices);
+	tallies_clear(&h->tallies);
+	kennel_timer_free(h->timer);
+	abroad_free(h->abroad);
+	free(h->host);
+	free(h);
+}
+
+/* Does too much wait for that link? */
+static int
+holder_is_high(void *arg, uint64_t number)
+{
+	struct holder	*h = arg;
+	struct port	*p = ports_find(&h->ports, number);
+
+	return (p != NULL && p->high);
+}
+
+static const struct abroad_ops holder_abroad = { holder_is_high };
+
 int
-holder_start(struct events_server *v)
+holder_start(struct events_server *v, const struct far_ops *far,
+    const struct network_ops *ops)
 {
 	const char	*host = kennel_option("app.host");
 	struct holder	*h;
@@ -611,29 +437,25 @@ holder_start(struct events_server *v)
 		    "uplinks", host, HOST_MAX);
 		return (0);
 	}
-	if ((h = calloc(1, sizeof(*h))) == NULL ||
-	    (h->host = slice_dup(slice_str(host))) == NULL ||
-	    (h->timer = kennel_timer_new(HOLDER_LOOK_MS, 1, holder_look_cb,
-	    h)) == NULL) {
-		if (h != NULL)
-			free(h->host);
-		free(h);
+	if ((h = calloc(1, sizeof(*h))) == NULL)
 		return (-1);
-	}
 	h->server = v;
+	h->network_ops = ops;
 	list_init(&h->dials);
 	h->ports.hold = holder_hold;
 	h->ports.arg = h;
-	if (notices_new(&h->notices, v, holder_total, h) == -1) {
-		kennel_timer_free(h->timer);
-		free(h->host);
-		free(h);
+	if ((h->host = slice_dup(slice_str(host))) == NULL ||
+	    (h->abroad = abroad_new(v, &holder_abroad, h)) == NULL ||
+	    (h->timer = kennel_timer_new(HOLDER_LOOK_MS, 1, holder_look_cb,
+	    h)) == NULL ||
+	    notices_new(&h->notices, v, holder_total, h) == -1) {
+		holder_free(h);
 		return (-1);
 	}
 	v->holder = h;
 	v->host = slice_str(h->host);
 	v->uplink_ops = &holder_links;
-	v->say_far = holder_say;
+	v->far = far;
 	v->rooms.changed = holder_room_changed;
 	return (0);
 }
@@ -648,10 +470,7 @@ holder_stop(struct events_server *v)
 	v->rooms.changed = NULL;
 	uplink_close_all(v, "stopped", 1);
 	holder_resign(h);
-	notices_free(h->notices);
-	tallies_clear(&h->tallies);
-	kennel_timer_free(h->timer);
-	free(h->host);
-	free(h);
+	holder_free(h);
 	v->holder = NULL;
+	v->far = NULL;
 }

@@ -12,11 +12,14 @@
 #include "shardd/events/word.h"
 
 struct events_server;
+struct far_ops;
+struct network_ops;
 struct events_socket;
 struct kennel_socket;
 
 /* Take part, if [worker] says that we are a host (app.host).  0 or -1. */
-int	 holder_start(struct events_server *v);
+int	 holder_start(struct events_server *v, const struct far_ops *far,
+	    const struct network_ops *ops);
 void	 holder_stop(struct events_server *v);
 /* A neighbour has told this (WORD_LINK_UP to WORD_MEMBERS). */
 void	 holder_told(struct events_server *v, uint64_t neighbour,

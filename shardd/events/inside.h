@@ -9,6 +9,7 @@
 #include "common/list.h"
 #include "common/map.h"
 #include "proto/fasttcp.h"
+#include "shardd/events/askings.h"
 #include "shardd/events/rooms.h"
 #include "shardd/kennel-events.h"
 
@@ -36,7 +37,32 @@ struct events {				/* an application */
 	void		*room_arg;
 };
 
+struct relay;
 struct targets;
+struct voyage;
+
+/* The way to other hosts, for whoever has something for them. */
+struct far_ops {
+	/* f to those of t who are there.  by: the client that says so, or NULL; or the
+	 * number of one that neighbour has, or 0.  If too much waits for the links there,
+	 * it waits, and 1 is returned. */
+	int	(*say)(struct events_server *v, struct events_socket *by,
+		    const struct targets *t, const struct fasttcp_frame *f);
+	int	(*say_for)(struct events_server *v, uint64_t neighbour,
+		    uint64_t by, const struct targets *t,
+		    const struct fasttcp_frame *f);
+	/* r's stream goes there, too.  NULL: nobody is there. */
+	struct voyage *(*open)(struct events_server *v, struct relay *r,
+		    const struct targets *t, const struct fasttcp_frame *f);
+	void	(*chunk)(struct voyage *y, const struct fasttcp_frame *f);
+	void	(*end)(struct voyage *y);	/* frees y */
+	/* A question to a client there, to be answered with that number.  0, with the way
+	 * that it has gone; or -1: there is none. */
+	int	(*ask)(struct events_server *v, uint64_t number, unsigned ms,
+		    struct slice id, const struct fasttcp_frame *f,
+		    struct asking_way *way);
+};
+
 struct events_server {			/* the part of a group that is here */
 	struct events	*events;
 	struct kennel_replica *replica;
@@ -59,9 +85,11 @@ struct events_server {			/* the part of a group that is here */
 	struct slice	 host;		/* our name there; empty: none */
 	struct list	 links;		/* struct uplink */
 	const struct uplink_ops *uplink_ops;
-	void		(*say_far)(struct events_server *v,
-			    const struct targets *t,
-			    const struct fasttcp_frame *f);
+	const struct far_ops *far;	/* NULL: we are no host of it */
+	size_t		 nwaits;	/* clients that wait for links */
+	uint64_t	 waited;	/* clock_ms: since when */
+	uint64_t	 looked;	/* clock_ms of the last uplink_look() */
+	struct askings	 asking;	/* questions to clients, by their ids */
 };
 
 struct events_socket {			/* a client */
@@ -80,6 +108,7 @@ struct events_socket {			/* a client */
 	struct list	 acks;		/* struct events_ack: answers owed to it */
 	unsigned	 holds;		/* why it is not read */
 	uint8_t		 high;		/* over its mark */
+	uint8_t		 waits;		/* for a link that it has filled */
 	uint8_t		 check_json;	/* objects are to be JSON */
 	uint8_t		 no_reserved;	/* names of the client's own are refused */
 	uint8_t		 warned;	/* of something that is said once */

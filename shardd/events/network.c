@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/bytes.h"
 #include "common/log.h"
 #include "common/map.h"
+#include "shardd/events/cells.h"
 #include "shardd/events/graph.h"
 #include "shardd/events/names.h"
 #include "shardd/events/network.h"
-#include "shardd/events/parcel.h"
+#include "shardd/events/once.h"
 #include "shardd/events/post.h"
 
 #define NETWORK_STAYS	100000		/* rooms of other hosts, all in all */
@@ -37,6 +39,8 @@ struct network {
 	struct map	 rooms;		/* struct place */
 	size_t		 stays;
 	int		 warned;
+	uint64_t	 epoch, sequence;	/* of our parcels */
+	struct once	*heard[GRAPH_HOSTS];	/* what has come from each */
 	const struct network_ops *ops;
 	void		*arg;
 };
@@ -50,6 +54,7 @@ network_new(struct slice host, const struct network_ops *ops, void *arg)
 		return (NULL);
 	w->ops = ops;
 	w->arg = arg;
+	w->epoch = bytes_random64() | 1;
 	if (graph_init(&w->graph, host) == -1) {
 		free(w);
 		return (NULL);
@@ -78,6 +83,8 @@ network_free(struct network *w)
 	map_clear(&w->rooms);
 	for (size_t i = 0; i < NETWORK_PEERS; i++)
 		free(w->peers[i].id);
+	for (size_t i = 0; i < GRAPH_HOSTS; i++)
+		free(w->heard[i]);
 	graph_clear(&w->graph);
 	free(w);
 }
@@ -109,51 +116,6 @@ network_full(struct network *w, const char *what)
 	w->warned = 1;
 }
 
-/* ---- cells ---- */
-
-/* The next host of "a|b|c". */
-static int
-network_cell(struct slice *at, struct slice *name)
-{
-	const char	*bar;
-
-	if (at->len == 0)
-		return (0);
-	bar = memchr(at->data, '|', at->len);
-	*name = slice_of(at->data, bar == NULL ? at->len :
-	    (size_t)(bar - at->data));
-	*at = bar == NULL ? slice_of(NULL, 0) : slice_of(bar + 1,
-	    at->len - name->len - 1);
-	return (1);
-}
-
-/* Is a host among the cells? */
-static int
-network_in_cells(struct slice cells, struct slice host)
-{
-	struct slice	 name;
-
-	while (network_cell(&cells, &name))
-		if (slice_eq(name, host))
-			return (1);
-	return (0);
-}
-
-/* Add a host to cells: 1, or 0, there is no room. */
-static int
-network_add_cell(char cells[FASTTCP_CELLS_MAX], size_t *len, struct slice host)
-{
-	size_t	 bar = *len > 0;
-
-	if (host.len + bar > FASTTCP_CELLS_MAX - *len)
-		return (0);
-	if (bar)
-		cells[(*len)++] = '|';
-	memcpy(cells + *len, host.data, host.len);
-	*len += host.len;
-	return (1);
-}
-
 /* ---- announcements ---- */
 
 /* Send an announcement over one link. */
@@ -178,19 +140,18 @@ static void
 network_announce(struct network *w, enum fasttcp_type type,
     const struct discovery *d, struct slice heard, uint64_t from)
 {
-	char		 cells[FASTTCP_CELLS_MAX];
-	size_t		 len = 0;
+	struct cells	 cells = { .len = 0 };
 	struct slice	 at = heard, name;
 
-	network_add_cell(cells, &len, network_host(w));
-	while (network_cell(&at, &name))
-		network_add_cell(cells, &len, name);
+	cells_add(&cells, network_host(w));
+	while (cells_next(&at, &name))
+		cells_add(&cells, name);
 	for (size_t i = 0; i < NETWORK_PEERS; i++)
 		if (w->peers[i].link != 0 && w->peers[i].link != from &&
-		    !network_in_cells(heard, graph_name(&w->graph,
+		    !cells_have(heard, graph_name(&w->graph,
 		    w->peers[i].host)))
 			network_tell(w, w->peers[i].link, type, d,
-			    slice_of(cells, len));
+			    cells_slice(&cells));
 }
 
 /* ---- rooms ---- */
@@ -285,7 +246,10 @@ network_purge(struct network *w, const uint8_t was[GRAPH_HOSTS])
 		gone[i] = was[i] && graph_way(&w->graph, i) == NULL;
 	for (unsigned i = 1; i < GRAPH_HOSTS; i++)
 		if (gone[i]) {
+			w->ops->gone(w->arg, i);
 			network_empty(w, i);
+			free(w->heard[i]);
+			w->heard[i] = NULL;
 			graph_forget(&w->graph, i);
 		}
 }
@@ -438,11 +402,14 @@ network_hear(struct network *w, struct peer *from,
 	struct discovery	 d = { 0 };
 	uint64_t		 link = from->link;
 
-	if (!network_in_cells(f->cells, network_host(w)) &&
+	if (!cells_have(f->cells, network_host(w)) &&
 	    discovery_read(&d, f) == 0) {
 		if (d.kennel && f->type == FASTTCP_NEW_LINK &&
-		    slice_eq(d.source, graph_name(&w->graph, from->host)))
+		    slice_eq(d.source, graph_name(&w->graph, from->host)) &&
+		    !from->kennel) {
 			from->kennel = 1;
+			w->ops->kennel(w->arg, link);
+		}
 		if (network_apply(w, f->type, &d))
 			network_announce(w, f->type, &d, f->cells, link);
 	}
@@ -451,53 +418,62 @@ network_hear(struct network *w, struct peer *from,
 
 /* ---- messages ---- */
 
-/* Send p to the marked hosts: for each link one frame with those that are reached over it,
- * or several, if their names are too long for one; but not back over `from`. */
+/* Those of the hosts that are reached over that link, as many as there is room for, go
+ * from `to` to the cells. */
 static void
-network_route(struct network *w, struct post *p, uint8_t to[GRAPH_HOSTS],
+network_gather(struct network *w, struct hosts *to, struct cells *cells,
+    const struct graph_link *first)
+{
+	cells->len = 0;
+	for (unsigned i = 1; i < GRAPH_HOSTS; i++)
+		if (hosts_have(to, i) && graph_way(&w->graph, i) == first &&
+		    cells_add(cells, graph_name(&w->graph, i)))
+			hosts_remove(to, i);
+}
+
+/* Send p to hosts: for each link one frame with those that are reached over it, or
+ * several, if their names are too long for one; but not back over `from`.  Those to which it
+ * does not go are left in `to`. */
+static void
+network_route(struct network *w, struct post *p, struct hosts *to,
     uint64_t from)
 {
-	char				 cells[FASTTCP_CELLS_MAX];
 	const struct fasttcp_frame	*f;
 	struct fasttcp_frame		 out;
-	const struct graph_link		*way, *first;
+	const struct graph_link		*first;
 	const struct peer		*peer;
-	size_t				 len;
+	struct cells			 cells;
 
-	for (unsigned i = 0; i < GRAPH_HOSTS; i++) {
-		first = to[i] ? graph_way(&w->graph, i) : NULL;
-		if (first == NULL || first->number == from)
+	for (unsigned i = 1; i < GRAPH_HOSTS; i++) {
+		if (!hosts_have(to, i) ||
+		    (first = graph_way(&w->graph, i)) == NULL ||
+		    first->number == from)
 			continue;
-		len = 0;
-		for (unsigned j = i; j < GRAPH_HOSTS; j++) {
-			way = to[j] ? graph_way(&w->graph, j) : NULL;
-			if (way == first && network_add_cell(cells, &len,
-			    graph_name(&w->graph, j)))
-				to[j] = 0;
-		}
 		peer = network_peer(w, first->number);
 		if ((f = post_frame(p, peer != NULL && peer->kennel)) == NULL)
-			return;
+			continue;
+		network_gather(w, to, &cells, first);
 		out = *f;
 		out.policy = POLICY_SUB;
-		out.cells = slice_of(cells, len);
+		out.cells = cells_slice(&cells);
 		w->ops->send(w->arg, first->number, &out);
 	}
 }
 
-/* l to the marked hosts. */
-static void
-network_post(struct network *w, const struct letter *l,
-    uint8_t to[GRAPH_HOSTS])
+void
+network_parcel(struct network *w, struct parcel *p, struct hosts *to)
 {
-	struct post	 p = post_of(l, PARCEL_HOPS);
+	struct post	 post = post_of(p);
 
-	network_route(w, &p, to, 0);
-	post_clear(&p);
+	p->hops = PARCEL_HOPS;
+	p->origin = network_host(w);
+	p->epoch = w->epoch;
+	p->sequence = ++w->sequence;
+	network_route(w, &post, to, 0);
+	post_clear(&post);
 }
 
-/* The host that an id is of, or 0: ours, or none that is known. */
-static unsigned
+unsigned
 network_host_of(struct network *w, struct slice id)
 {
 	const char	*slash = id.len == 0 ? NULL : memchr(id.data, '/',
@@ -511,61 +487,127 @@ network_host_of(struct network *w, struct slice id)
 	return (host > 0 ? (unsigned)host : 0);
 }
 
-/* To ids: one frame for each host, with its own ids alone. */
-static void
-network_say_ids(struct network *w, const struct letter *l)
+int
+network_ids(struct network *w, unsigned host, struct slice names,
+    struct buf *ids)
 {
-	uint8_t		 hosts[GRAPH_HOSTS] = { 0 }, to[GRAPH_HOSTS];
-	struct slice	 at, id;
-	struct letter	 one = *l;
-	struct buf	 ids = { 0 };
+	struct slice	 id;
 
-	for (at = l->names; names_next(&at, &id); )
-		hosts[network_host_of(w, id)] = 1;
-	for (unsigned i = 1; i < GRAPH_HOSTS; i++) {
-		if (!hosts[i] || graph_way(&w->graph, i) == NULL)
+	buf_reset(ids);
+	while (names_next(&names, &id)) {
+		if (network_host_of(w, id) != host)
 			continue;
-		buf_reset(&ids);
-		for (at = l->names; names_next(&at, &id); ) {
-			if (network_host_of(w, id) != i)
-				continue;
-			if (ids.len > 0)
-				buf_add(&ids, ",", 1);
-			buf_add(&ids, id.data, id.len);
-		}
-		memset(to, 0, sizeof(to));
-		to[i] = 1;
-		one.names = slice_of(ids.data, ids.len);
-		if (!ids.failed)
-			network_post(w, &one, to);
+		if (ids->len > 0)
+			buf_add(ids, ",", 1);
+		buf_add(ids, id.data, id.len);
 	}
-	buf_clear(&ids);
+	return (ids->failed ? -1 : 0);
+}
+
+void
+network_meant(struct network *w, const struct letter *l, struct hosts *to)
+{
+	struct slice	 at = l->names, name;
+	struct place	*p;
+
+	*to = (struct hosts){ 0 };
+	if (l->whom == WHOM_ALL) {
+		for (unsigned i = 1; i < GRAPH_HOSTS; i++)
+			hosts_add(to, i);
+	} else while (names_next(&at, &name)) {
+		if (l->whom == WHOM_SOCKETS) {
+			hosts_add(to, network_host_of(w, name));
+			continue;
+		}
+		p = network_place(w, name, 0);
+		for (unsigned i = 1; p != NULL && i < GRAPH_HOSTS; i++)
+			if (p->refs[i] > 0)
+				hosts_add(to, i);
+	}
+	hosts_remove(to, 0);
+	for (unsigned i = 1; i < GRAPH_HOSTS; i++)
+		if (hosts_have(to, i) && graph_way(&w->graph, i) == NULL)
+			hosts_remove(to, i);
 }
 
 void
 network_say(struct network *w, const struct letter *l)
 {
-	uint8_t		 to[GRAPH_HOSTS] = { 0 };
-	struct slice	 at = l->names, name;
-	struct place	*p;
-	size_t		 n = 0;
+	struct parcel	 p = { .kind = PARCEL_LETTER, .letter = *l };
+	struct hosts	 to, host;
+	struct buf	 ids = { 0 };
 
-	if (l->whom == WHOM_SOCKETS) {
-		network_say_ids(w, l);
+	network_meant(w, l, &to);
+	if (l->whom != WHOM_SOCKETS) {
+		if (!hosts_empty(&to))
+			network_parcel(w, &p, &to);
 		return;
 	}
-	if (l->whom == WHOM_ALL)
-		network_reached(w, to);
+	/* One frame for each host, with its own ids alone. */
+	for (unsigned i = 1; i < GRAPH_HOSTS; i++) {
+		if (!hosts_have(&to, i) ||
+		    network_ids(w, i, l->names, &ids) == -1)
+			continue;
+		host = hosts_one(i);
+		p.letter.names = slice_of(ids.data, ids.len);
+		network_parcel(w, &p, &host);
+	}
+	buf_clear(&ids);
+}
+
+/* ---- what peers pass on ---- */
+
+/* A parcel of another host does not get to these: that one hears so, if it matters there. */
+static void
+network_return(struct network *w, const struct parcel *p,
+    const struct hosts *lost)
+{
+	int		 origin = graph_host(&w->graph, p->origin, 0);
+	struct parcel	 back;
+	struct hosts	 to;
+
+	if (origin < 1 || !parcel_back(p, &back))
+		return;
+	for (unsigned i = 1; i < GRAPH_HOSTS; i++) {
+		if (!hosts_have(lost, i))
+			continue;
+		back.letter.event = graph_name(&w->graph, i);
+		to = hosts_one((unsigned)origin);
+		network_parcel(w, &back, &to);
+	}
+}
+
+/* Has this not come before? */
+static int
+network_is_new(struct network *w, const struct parcel *p)
+{
+	int	 i = graph_host(&w->graph, p->origin, 0);
+
+	if (i < 1)
+		return (i == -1);	/* our own; or of a host that is not known yet */
+	if (w->heard[i] == NULL &&
+	    (w->heard[i] = calloc(1, sizeof(struct once))) == NULL)
+		return (1);
+	return (once(w->heard[i], p->epoch, p->sequence));
+}
+
+/* p, or the letter of a frame, is for us. */
+static void
+network_take(struct network *w, const struct parcel *p,
+    const struct fasttcp_frame *f)
+{
+	struct letter	 l = { 0 };
+
+	if (p == NULL) {
+		if (letter_read(&l, f) == 0)
+			w->ops->deliver(w->arg, &l);
+		letter_clear(&l);
+	} else if (!network_is_new(w, p))
+		return;
+	else if (p->kind == PARCEL_LETTER)
+		w->ops->deliver(w->arg, &p->letter);
 	else
-		while (names_next(&at, &name)) {
-			p = network_place(w, name, 0);
-			for (unsigned i = 1; p != NULL && i < GRAPH_HOSTS; i++)
-				to[i] |= p->refs[i] > 0;
-		}
-	for (unsigned i = 1; i < GRAPH_HOSTS; i++)
-		n += to[i] && graph_way(&w->graph, i) != NULL;
-	if (n > 0)
-		network_post(w, l, to);
+		w->ops->parcel(w->arg, p);
 }
 
 /* A message that a peer passes on: to the other hosts that it is for, and to clients here
@@ -573,30 +615,31 @@ network_say(struct network *w, const struct letter *l)
 static void
 network_pass(struct network *w, uint64_t from, const struct fasttcp_frame *f)
 {
-	uint8_t		 to[GRAPH_HOSTS] = { 0 };
+	struct hosts	 to = { 0 };
 	struct slice	 at = f->cells, name;
-	struct letter	 l = { 0 };
-	struct post	 p = post_of_frame(f);
-	unsigned	 hops = PARCEL_HOPS;
-	int		 host, ours = 0, others = 0;
+	struct parcel	 parcel, *p = NULL;
+	struct post	 post = post_of_frame(f);
+	int		 host, ours = 0;
 
 	if (f->type == FASTTCP_PARCEL) {
-		if (parcel_read(&l, &hops, f) == -1)
+		if (parcel_read(&parcel, f) == -1)
 			return;
-		p = post_of(&l, hops - 1);
+		p = &parcel;
+		post = post_of(p);
 	}
-	while (network_cell(&at, &name)) {
+	while (cells_next(&at, &name)) {
 		host = graph_host(&w->graph, name, 0);
 		ours |= host == 0;
 		if (host > 0)
-			others = to[host] = 1;
+			hosts_add(&to, (unsigned)host);
 	}
-	if (others && hops > 1)
-		network_route(w, &p, to, from);
-	if (ours && (p.letter != NULL || letter_read(&l, f) == 0))
-		w->ops->deliver(w->arg, &l);
-	post_clear(&p);
-	letter_clear(&l);
+	if (p == NULL || p->hops-- > 1)
+		network_route(w, &post, &to, from);
+	if (p != NULL)
+		network_return(w, p, &to);
+	post_clear(&post);
+	if (ours)
+		network_take(w, p, f);
 }
 
 void
@@ -635,26 +678,16 @@ network_total(struct network *w, struct slice room)
 	return (sum);
 }
 
-double
-network_far(struct network *w, struct slice host)
-{
-	int	 i = graph_host(&w->graph, host, 0);
-
-	return (i < 1 || graph_way(&w->graph, (unsigned)i) == NULL ? -1 :
-	    w->graph.hosts[i].far);
-}
-
-size_t
-network_links(const struct network *w)
-{
-	return (w->graph.n);
-}
-
 uint64_t
-network_ref(struct network *w, struct slice host, struct slice room)
+network_first(struct network *w, unsigned host)
 {
-	int		 i = graph_host(&w->graph, host, 0);
-	struct place	*p = network_place(w, room, 0);
+	const struct graph_link	*first = graph_way(&w->graph, host);
 
-	return (i < 0 || p == NULL ? 0 : p->refs[i]);
+	return (first == NULL ? 0 : first->number);
+}
+
+int
+network_find(struct network *w, struct slice host)
+{
+	return (graph_host(&w->graph, host, 0));
 }

@@ -9,7 +9,8 @@
 #ifndef EVENTS_NETWORK_H
 #define EVENTS_NETWORK_H
 
-#include "shardd/events/discovery.h"
+#include "shardd/events/hosts.h"
+#include "shardd/events/parcel.h"
 
 struct network;
 
@@ -23,6 +24,13 @@ struct network_ops {
 	void	(*deliver)(void *arg, const struct letter *l);
 	/* A room has another number of members. */
 	void	(*room)(void *arg, struct slice room);
+	/* A parcel for us that is no letter, from another kennel; never twice. */
+	void	(*parcel)(void *arg, const struct parcel *p);
+	/* The host of that number is not reached any more; another one may have the
+	 * number. */
+	void	(*gone)(void *arg, unsigned host);
+	/* The peer at that link says that it is a kennel. */
+	void	(*kennel)(void *arg, uint64_t link);
 };
 
 /* host: a good name (discovery_host_ok()).  NULL without memory. */
@@ -45,11 +53,23 @@ void	 network_members(struct network *w, struct slice room, uint64_t n);
 void	 network_say(struct network *w, const struct letter *l);
 /* Members of a room, at all hosts together. */
 uint64_t network_total(struct network *w, struct slice room);
-/* Is that host reached, and at what cost?  Negative: no. */
-double	 network_far(struct network *w, struct slice host);
-/* Links that are known, of whomever. */
-size_t	 network_links(const struct network *w);
-/* Members of a room at a host. */
-uint64_t network_ref(struct network *w, struct slice host, struct slice room);
+
+/* ---- parcels, which go over kennels alone ---- */
+
+/* The hosts that l is for, but ours, that are reached. */
+void	 network_meant(struct network *w, const struct letter *l,
+	    struct hosts *to);
+/* Of these ids those of one host, in *ids: 0, or -1 without memory. */
+int	 network_ids(struct network *w, unsigned host, struct slice names,
+	    struct buf *ids);
+/* Send p, whose origin, epoch, sequence and hops are filled in, to these hosts.  Those to
+ * which it does not go are left in `to`. */
+void	 network_parcel(struct network *w, struct parcel *p, struct hosts *to);
+/* The host that an id is of, or 0: ours, or none that is known. */
+unsigned network_host_of(struct network *w, struct slice id);
+/* The number of a host: 0, our own; or -1. */
+int	 network_find(struct network *w, struct slice host);
+/* The link of ours over which a host is reached, or 0. */
+uint64_t network_first(struct network *w, unsigned host);
 
 #endif

@@ -1,11 +1,10 @@
-/* A message on its way to other hosts. */
-#include "shardd/events/parcel.h"
+/* What is on its way to other hosts. */
 #include "shardd/events/post.h"
 
 struct post
-post_of(const struct letter *l, unsigned hops)
+post_of(const struct parcel *p)
 {
-	return ((struct post){ .letter = l, .hops = hops });
+	return ((struct post){ .parcel = p });
 }
 
 struct post
@@ -24,17 +23,20 @@ post_clear(struct post *p)
 const struct fasttcp_frame *
 post_frame(struct post *p, int kennel)
 {
-	const struct letter	*l = p->letter;
+	const struct letter	*l;
 
-	if (l != NULL && kennel) {
-		if (p->parcel.type == FASTTCP_UNKNOWN)
-			parcel_write(&p->bytes, l, p->hops);
-		p->parcel = (struct fasttcp_frame){ .type = FASTTCP_PARCEL,
+	if (p->parcel != NULL && kennel) {
+		if (p->frame.type == FASTTCP_UNKNOWN)
+			parcel_write(&p->bytes, p->parcel);
+		p->frame = (struct fasttcp_frame){ .type = FASTTCP_PARCEL,
 		    .data_type = FASTTCP_BINARY,
 		    .data = slice_of(p->bytes.data, p->bytes.len) };
-		return (p->bytes.failed ? NULL : &p->parcel);
+		return (p->bytes.failed ? NULL : &p->frame);
 	}
-	if (l != NULL && p->plain.type == FASTTCP_UNKNOWN) {
+	if (p->parcel != NULL && p->plain.type == FASTTCP_UNKNOWN) {
+		if (p->parcel->kind != PARCEL_LETTER)
+			return (NULL);
+		l = &p->parcel->letter;
 		letter_write(&p->text, l);
 		p->plain = (struct fasttcp_frame){
 		    .type = l->whom == WHOM_SOCKETS ? FASTTCP_TO_SOCKET :

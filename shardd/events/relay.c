@@ -15,6 +15,7 @@
 #define RELAY_LOOK_MS	1000		/* between two looks at those who do not read */
 
 static void	 relay_look_cb(void *arg);
+static void	 relay_settle(struct relay *r);
 
 /* A relay without lanes, and a look at it once in a while.  NULL without memory. */
 static struct relay *
@@ -64,6 +65,8 @@ relay_open_here(struct relay *r, const struct targets *t,
 	relays_keep(r);
 	say_each(r->server, t, relay_open_cb, &o);
 	kennel_payload_free(o.info);
+	if (r->server->far != NULL && !t->home)
+		r->voyage = r->server->far->open(r->server, r, t, f);
 	relays_press(r);
 	return (0);
 }
@@ -110,6 +113,8 @@ relay_open(struct events_server *v, struct events_socket *by,
 		return (NULL);
 	r->source = source;
 	r->arg = arg;
+	if (t->home)
+		w.flags = WORD_F_HOME;
 	if (relay_note_fars(r) == -1 || relay_open_here(r, t, f) == -1 ||
 	    (r->nfars > 0 && say_tell(v, by, 0, &w, f->data) == -1)) {
 		relay_end(r, by);
@@ -161,6 +166,8 @@ relay_here(struct relay *r, struct fasttcp_frame *f)
 			return (-1);
 		relays_press(r);
 	}
+	if (r->voyage != NULL && f->type == FASTTCP_STREAM_DATA)
+		r->server->far->chunk(r->voyage, f);
 	if (r->nlanes == 0)
 		return (0);
 	f->event = slice_of(r->event, r->event_len);
@@ -246,20 +253,84 @@ relay_eased(struct events_server *v)
 	}
 }
 
-void
-relay_end(struct relay *r, struct events_socket *by)
+/* Lanes hear an error, before their end. */
+static void
+relay_tell_cut(struct relay *r, const char *why)
+{
+	struct buf		 text = { 0 };
+	struct fasttcp_frame	 f = { .type = FASTTCP_ERROR,
+				    .data_type = FASTTCP_STRING,
+				    .id = ID_SHARED };
+	struct list		*e, *tmp;
+
+	log_info("events stream=%.*s cut: %s", (int)r->event_len, r->event,
+	    why);
+	buf_addf(&text, "the stream %.*s has ended before its end: %s",
+	    (int)r->event_len, r->event, why);
+	f.data = slice_of(text.data, text.len);
+	list_each(e, tmp, &r->lanes)
+		if (!text.failed)
+			sockets_send_told(list_entry(e, struct lane,
+			    of_relay)->socket, &f);
+	buf_clear(&text);
+}
+
+/* r is over, for that reason, or (NULL) as it should be. */
+static void
+relay_over(struct relay *r, struct events_socket *by, const char *why)
 {
 	struct fasttcp_frame	 f = { .type = FASTTCP_STREAM_CLOSE,
 				    .data_type = FASTTCP_STRING };
 	const struct word	 w = { .type = WORD_END,
-				    .number = r->of.number };
+				    .number = r->of.number,
+				    .event = slice_str(why == NULL ? "" : why) };
 
+	if (why != NULL)
+		relay_tell_cut(r, why);
 	relay_here(r, &f);
 	relay_there(r, by, &w, slice_of(NULL, 0));
+	if (r->voyage != NULL)
+		r->server->far->end(r->voyage);
+	r->voyage = NULL;
+	r->voyage_high = 0;
 	if (relays_awaits(r))
 		relays_over(r);
 	else
 		relays_free(r);
+}
+
+void
+relay_end(struct relay *r, struct events_socket *by)
+{
+	relay_over(r, by, NULL);
+}
+
+void
+relay_cut(struct relay *r, const char *why)
+{
+	relay_over(r, NULL, why);
+}
+
+int
+relay_is_heard(struct relay *r)
+{
+	return (r->nlanes > 0 || r->nfars > 0 || r->voyage != NULL ||
+	    relays_awaits(r));
+}
+
+void
+relay_voyage_high(struct relay *r, int high)
+{
+	r->voyage_high = high;
+	relays_press(r);
+}
+
+void
+relay_voyage_gone(struct relay *r)
+{
+	r->voyage = NULL;
+	relay_voyage_high(r, 0);
+	relay_settle(r);
 }
 
 /* ---- of a neighbour ---- */
@@ -278,7 +349,7 @@ relay_told_open(struct events_server *v, uint64_t neighbour,
 	if ((r = relay_new(v, neighbour, w->number, w->event)) == NULL)
 		return;
 	if (relay_open_here(r, t, &f) == -1 ||
-	    (r->nlanes == 0 && !relays_awaits(r))) {
+	    (r->nlanes == 0 && r->voyage == NULL && !relays_awaits(r))) {
 		relays_tell_source(r, WORD_NOBODY, 0);
 		relays_free(r);
 	}
@@ -331,6 +402,19 @@ relay_told_chunk(struct events_server *v, uint64_t neighbour,
 		relay_here(r, &f);
 }
 
+/* Why a neighbour has cut a stream, as text. */
+static const char *
+relay_why(struct slice text)
+{
+	static char	 why[256];
+	size_t		 n = text.len < sizeof(why) ? text.len :
+			    sizeof(why) - 1;
+
+	memcpy(why, text.data, n);
+	why[n] = '\0';
+	return (why);
+}
+
 void
 relay_told_end(struct events_server *v, uint64_t neighbour,
     const struct word *w)
@@ -338,7 +422,8 @@ relay_told_end(struct events_server *v, uint64_t neighbour,
 	struct relay	*r = relays_find(v, neighbour, w->number);
 
 	if (r != NULL)
-		relay_end(r, NULL);
+		relay_over(r, NULL, w->event.len == 0 ? NULL :
+		    relay_why(w->event));
 }
 
 /* The place of neighbour among r's, or NULL. */
@@ -400,11 +485,19 @@ relay_socket_gone(struct events_socket *s)
 		relays_lane_free(list_entry(s->lanes.next, struct lane,
 		    of_socket));
 		relays_press(r);
-		if (r->nlanes > 0 || relays_is_ours(r) || relays_awaits(r))
-			continue;
-		relays_tell_source(r, WORD_NOBODY, 0);
-		relays_free(r);
+		relay_settle(r);
 	}
+}
+
+/* A relay of another replica's stream that nobody hears ends. */
+static void
+relay_settle(struct relay *r)
+{
+	if (r->nlanes > 0 || r->voyage != NULL || relays_is_ours(r) ||
+	    relays_awaits(r))
+		return;
+	relays_tell_source(r, WORD_NOBODY, 0);
+	relays_free(r);
 }
 
 void

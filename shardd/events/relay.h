@@ -18,8 +18,7 @@ struct relay;
 
 /*
  * A stream of v's own opens: f's event, data (the info) to t, everywhere.  by: the client
- * that sends it, or NULL; here: nobody elsewhere is asked.  source may be NULL.  NULL
- * with errno ENOMEM, EMSGSIZE.
+ * that sends it, or NULL.  source may be NULL.  NULL with errno ENOMEM, EMSGSIZE.
  */
 struct relay *relay_open(struct events_server *v, struct events_socket *by,
 	    const struct targets *t, const struct fasttcp_frame *f,
@@ -33,6 +32,14 @@ int	 relay_chunk(struct relay *r, struct events_socket *by,
 	    uint8_t data_type, struct slice data);
 /* Its end, for all receivers; frees r. */
 void	 relay_end(struct relay *r, struct events_socket *by);
+/* The same before all was said, and they hear why. */
+void	 relay_cut(struct relay *r, const char *why);
+/* Are there receivers, in whatever process of this cluster? */
+int	 relay_is_heard(struct relay *r);
+/* Other hosts, and the way there: r waits for them, or no more; they hear no more of it,
+ * which may free r. */
+void	 relay_voyage_high(struct relay *r, int high);
+void	 relay_voyage_gone(struct relay *r);
 
 /* ---- of a neighbour: what it tells of its streams, and of ours ---- */
 

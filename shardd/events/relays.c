@@ -70,6 +70,8 @@ relays_free(struct relay *r)
 	while (!list_empty(&r->lanes))
 		relays_lane_free(list_entry(r->lanes.next, struct lane,
 		    of_relay));
+	if (r->voyage != NULL)
+		r->server->far->end(r->voyage);
 	if (r->pressed && r->source != NULL)
 		r->source->press(r->arg, 0);
 	map_remove(&r->server->relays, &r->by_key);
@@ -90,7 +92,7 @@ relays_tell_source(const struct relay *r, enum word_type type, uint32_t flags)
 void
 relays_press(struct relay *r)
 {
-	int	 high = r->nhigh > 0 || r->behind ||
+	int	 high = r->nhigh > 0 || r->behind || r->voyage_high ||
 		    (r->kept != NULL && r->kept->bytes > KEPT_MAX);
 
 	for (size_t i = 0; i < r->nfars; i++)
@@ -184,7 +186,8 @@ relays_kept_cb(void *arg)
 			left++;
 			continue;
 		}
-		if (!r->over && (r->nlanes > 0 || relays_is_ours(r)))
+		if (!r->over && (r->nlanes > 0 || r->voyage != NULL ||
+		    relays_is_ours(r)))
 			continue;
 		if (!r->over)
 			relays_tell_source(r, WORD_NOBODY, 0);

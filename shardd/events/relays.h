@@ -13,6 +13,7 @@
 struct events_server;
 struct events_socket;
 struct kept;
+struct voyage;
 
 struct relay_source {
 	/* Wait (1), or go on (0). */
@@ -37,6 +38,8 @@ struct relay {
 	size_t		 nfars, capfars;
 	int		 pressed;	/* its source is to wait */
 	int		 behind;	/* too much waits for another process */
+	struct voyage	*voyage;	/* on its way to other hosts; or NULL */
+	int		 voyage_high;	/* there, or on the way, it is to wait */
 	struct kept	*kept;		/* for receivers on their way; or NULL */
 	int		 over;		/* all was said; it is there for kept */
 	const struct relay_source *source;

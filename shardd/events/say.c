@@ -136,15 +136,18 @@ int
 say(struct events_server *v, struct events_socket *by,
     const struct targets *t, const struct fasttcp_frame *f)
 {
-	const struct word	 w = { .type = WORD_SAY, .whom = t->whom,
-				    .names = t->names, .except = t->except,
-				    .data_type = f->data_type,
-				    .event = f->event };
+	struct word	 w = { .type = WORD_SAY, .whom = t->whom,
+			    .names = t->names, .except = t->except,
+			    .data_type = f->data_type, .event = f->event };
+	int		 far = 0, r;
 
 	say_here(v, t, f);
-	if (v->say_far != NULL)
-		v->say_far(v, t, f);
+	if (v->far != NULL) {
+		far = v->far->say(v, by, t, f);
+		w.number = by == NULL ? 0 : kennel_socket_id(by->socket);
+	}
 	if (kennel_replica_neighbour(v->replica, 0) == 0)
-		return (0);
-	return (say_tell(v, by, 0, &w, f->data));
+		return (far);
+	r = say_tell(v, by, 0, &w, f->data);
+	return (r == 0 ? far : r);
 }

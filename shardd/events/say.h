@@ -17,6 +17,7 @@ struct targets {
 	struct slice	 names;		/* rooms or ids, separated by commas */
 	struct slice	 except;	/* ids; data NULL: none */
 	const struct events_socket *but;	/* the sender: not for rooms and all */
+	int		 home;		/* for nobody at other hosts */
 };
 
 /* Those of t that are here, as often as each is meant. */

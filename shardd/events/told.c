@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "common/log.h"
+#include "shardd/events/asking.h"
 #include "shardd/events/holder.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/names.h"
@@ -16,7 +17,8 @@ static struct targets
 told_targets(const struct word *w)
 {
 	return ((struct targets){ (enum word_whom)w->whom, w->names,
-	    w->except.len == 0 ? slice_of(NULL, 0) : w->except, NULL });
+	    w->except.len == 0 ? slice_of(NULL, 0) : w->except, NULL,
+	    (w->flags & WORD_F_HOME) != 0 });
 }
 
 static void
@@ -27,10 +29,9 @@ told_say(struct events_server *v, uint64_t neighbour, const struct word *w,
 					    .data_type = (uint8_t)w->data_type };
 	const struct targets		 t = told_targets(w);
 
-	(void)neighbour;
 	say_here(v, &t, &f);
-	if (w->type == WORD_SAY && v->say_far != NULL)
-		v->say_far(v, &t, &f);
+	if (w->type == WORD_SAY && v->far != NULL)
+		v->far->say_for(v, neighbour, w->number, &t, &f);
 }
 
 static void
@@ -158,6 +159,10 @@ static void (*const told_rows[WORD_NTYPES])(struct events_server *,
 	[WORD_HOLDER]	= holder_told,
 	[WORD_NOTICE]	= holder_told,
 	[WORD_LINK_PRESS] = holder_told,
+	[WORD_WAIT]	= holder_told,
+	[WORD_LINK_KENNEL] = holder_told,
+	[WORD_ASK]	= asking_told,
+	[WORD_ANSWER]	= asking_told_answer,
 };
 
 static void (*const told_one_rows[WORD_NTYPES])(struct events_socket *,
@@ -167,6 +172,7 @@ static void (*const told_one_rows[WORD_NTYPES])(struct events_socket *,
 	[WORD_ROOMS]	= told_one_rooms,
 	[WORD_DELIVER]	= told_one_say,
 	[WORD_NOTICE]	= holder_told_one,
+	[WORD_ASK]	= asking_told_one,
 };
 
 void

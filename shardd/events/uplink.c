@@ -6,18 +6,23 @@
 
 #include <openssl/crypto.h>
 
+#include "common/clock.h"
 #include "common/config.h"
 #include "common/log.h"
 #include "common/secret.h"
 #include "proto/proof.h"
 #include "shardd/events/discovery.h"
 #include "shardd/events/inside.h"
+#include "shardd/events/parcel.h"
 #include "shardd/events/uplink.h"
 #include "shardd/events/sockets.h"
 
 #define LINK_CODE	1012		/* of kennel_close(): come again */
 #define LINK_SEED_MAX	256		/* bytes of a seed that is answered */
 #define LINK_STUCK_MS	10000		/* default: over its mark, and nothing is read */
+#define LINK_BEAT_MS	10000		/* default: we say that we are there so often */
+#define LINK_BEATS	3		/* that is missed so often: nobody is there */
+#define LINK_LATE_MS	2000		/* our own looks are that late: we have slept */
 #define LINK_PATIENCE	3		/* times that: nothing is acknowledged */
 
 enum { LINK_SEED, LINK_NAME, LINK_ID, LINK_UP };
@@ -80,17 +85,24 @@ uplink_say(struct events_socket *s, enum fasttcp_type type, struct slice data)
 	return (sockets_send(s, &f));
 }
 
-/* How long a peer over its mark may read nothing, as the option says. */
+/* What an option says, in ms; without it that many. */
 static unsigned
-uplink_stuck_ms(void)
+uplink_ms(const char *key, const char *value, unsigned ms)
 {
-	const char	*value = kennel_option("app.uplink_stuck"), *why;
-	unsigned	 ms = LINK_STUCK_MS;
+	const char	*why;
 
 	if (value != NULL && config_duration(value, 1000, 3600000, &ms, &why) ==
 	    -1)
-		log_warn("events app.uplink_stuck=%s %s", value, why);
+		log_warn("events %s=%s %s", key, value, why);
 	return (ms);
+}
+
+/* How long a peer over its mark may read nothing. */
+static unsigned
+uplink_stuck_ms(void)
+{
+	return (uplink_ms("app.uplink_stuck",
+	    kennel_option("app.uplink_stuck"), LINK_STUCK_MS));
 }
 
 /* l is there. */
@@ -211,7 +223,8 @@ uplink_frame(struct uplink *l, const struct fasttcp_frame *f, const char **why)
 	if (l->stage < LINK_UP)
 		return (f->data_type != FASTTCP_STRING ? (*why =
 		    "no string", -1) : steps[l->stage](l, f, why));
-	l->socket->server->uplink_ops->says(l->socket->server, l, f);
+	if (f->type != FASTTCP_PARCEL || f->cells.len > 0)
+		l->socket->server->uplink_ops->says(l->socket->server, l, f);
 	return (0);
 }
 
@@ -225,6 +238,7 @@ uplink_input(struct events_socket *s, const char *data, size_t len)
 
 	if (s->server == NULL)
 		return ((ssize_t)len);	/* it is closing */
+	s->link->heard = clock_ms();
 	v = fasttcp_next(&s->in, slice_of(data, len), &used, &f, &why);
 	if (v == FASTTCP_BAD || (v == FASTTCP_GOT &&
 	    uplink_frame(s->link, &f, &why) == -1)) {
@@ -239,14 +253,14 @@ uplink_input(struct events_socket *s, const char *data, size_t len)
 /* ---- ends ---- */
 
 void
-uplink_gone(struct events_socket *s)
+uplink_gone(struct events_socket *s, const char *why)
 {
 	struct uplink		*l = s->link;
 	const struct uplink_way	*way = l->way;
 	int			 was = l->stage == LINK_UP;
 
 	if (was) {
-		log_info("events link=%s peer=%s down", l->id, l->peer);
+		log_info("events link=%s peer=%s down: %s", l->id, l->peer, why);
 		s->server->uplink_ops->down(s->server, l);
 	} else
 		log_info("events uplink=%s ended before it was a link: the other "
@@ -285,26 +299,88 @@ uplink_high(struct uplink *l, int high)
 }
 
 void
+uplink_kennel(struct uplink *l)
+{
+	if (l->kennel)
+		return;
+	l->kennel = 1;
+	l->heard = clock_ms();
+	l->said = 0;
+}
+
+/* Say that we are there. */
+static void
+uplink_beat(struct uplink *l)
+{
+	const struct parcel	 p = { .kind = PARCEL_BEAT,
+				    .origin = l->socket->server->host };
+	struct fasttcp_frame	 f = { .type = FASTTCP_PARCEL, .policy = 1,
+				    .data_type = FASTTCP_BINARY,
+				    .id = socket_next_id(l->socket) };
+	struct buf		 b = { 0 };
+
+	parcel_write(&b, &p);
+	f.data = slice_of(b.data, b.len);
+	if (!b.failed)
+		(void)sockets_send(l->socket, &f);
+	buf_clear(&b);
+}
+
+/* Say so if it is time; and is the peer there?  ms: how often. */
+static void
+uplink_look_beat(struct uplink *l, uint64_t now, unsigned ms)
+{
+	if (l->held)
+		l->heard = now;		/* nobody has listened */
+	if (now - l->said >= ms) {
+		l->said = now;
+		if (kennel_socket_queued(l->socket->socket) == 0)
+			uplink_beat(l);
+	}
+	if (now - l->heard < (uint64_t)LINK_BEATS * ms)
+		return;
+	log_info("events link=%s closed: its peer has said nothing for %u ms",
+	    l->id, LINK_BEATS * ms);
+	l->heard = now;
+	kennel_close(l->socket->socket, 1008, "silent");
+}
+
+/* Has l's peer, for which much waits, read nothing for long? */
+static void
+uplink_look_stuck(struct events_socket *s, uint64_t now)
+{
+	uint64_t	 written = s->queued - kennel_socket_queued(s->socket);
+	unsigned	 ms = uplink_stuck_ms();
+
+	if (!s->high || written != s->written) {
+		s->written = written;
+		s->since = now;
+	} else if (now - s->since >= ms) {
+		log_info("events link=%s closed: its peer has read nothing for "
+		    "%u ms", s->link->id, ms);
+		s->since = now;
+		kennel_close(s->socket, 1008, "stuck");
+	}
+}
+
+void
 uplink_look(struct events_server *v, uint64_t now)
 {
-	struct events_socket	*s;
-	struct list		*e, *tmp;
-	uint64_t		 written;
-	unsigned		 ms;
+	const unsigned	 ms = uplink_ms("app.uplink_beat",
+			    kennel_option("app.uplink_beat"), LINK_BEAT_MS);
+	const uint64_t	 late = now - v->looked;
+	struct list	*e, *tmp;
+	struct uplink	*l;
 
 	list_each(e, tmp, &v->links) {
-		s = list_entry(e, struct uplink, at)->socket;
-		written = s->queued - kennel_socket_queued(s->socket);
-		if (!s->high || written != s->written) {
-			s->written = written;
-			s->since = now;
-		} else if (now - s->since >= (ms = uplink_stuck_ms())) {
-			log_info("events link=%s closed: its peer has read "
-			    "nothing for %u ms", s->link->id, ms);
-			s->since = now;
-			kennel_close(s->socket, 1008, "stuck");
-		}
+		l = list_entry(e, struct uplink, at);
+		if (late >= LINK_LATE_MS)
+			l->heard = now;		/* there may be much to read yet */
+		if (l->kennel)
+			uplink_look_beat(l, now, ms);
+		uplink_look_stuck(l->socket, now);
 	}
+	v->looked = now;
 }
 
 void

@@ -34,6 +34,8 @@ struct uplink {
 	char		*peer, *id;
 	const struct uplink_way *way;	/* NULL: accepted */
 	uint8_t		 held;		/* not read, for others do not keep up */
+	uint8_t		 kennel;	/* its peer is one, and says that it is there */
+	uint64_t	 heard, said;	/* clock_ms of the last bytes; of ours, a beat */
 };
 
 /* What becomes of them, here. */
@@ -56,7 +58,8 @@ int	 uplink_dialled(struct events_socket *s, const struct uplink_way *way);
 int	 uplink_is_up(const struct uplink *l);
 /* As frames_input(), of a link. */
 ssize_t	 uplink_input(struct events_socket *s, const char *data, size_t len);
-void	 uplink_gone(struct events_socket *s);
+/* s has ended; why: a label, as kennel_close has it. */
+void	 uplink_gone(struct events_socket *s, const char *why);
 
 /* The link of that number in this process, or NULL. */
 struct uplink *uplink_find(const struct events_server *v, uint64_t number);
@@ -64,7 +67,10 @@ struct uplink *uplink_find(const struct events_server *v, uint64_t number);
 void	 uplink_high(struct uplink *l, int high);
 /* Read nothing of l, or read it again. */
 void	 uplink_hold(struct uplink *l, int on);
-/* Once in a while: those over their marks that do not read at all are closed. */
+/* Its peer is a kennel: from now on both say that they are there. */
+void	 uplink_kennel(struct uplink *l);
+/* Once in a while: those over their marks that do not read at all are closed, and so are
+ * kennels of which nothing is heard. */
 void	 uplink_look(struct events_server *v, uint64_t now);
 /* These bytes, a frame. */
 void	 uplink_send(struct uplink *l, const char *frame, size_t len);

@@ -29,11 +29,12 @@ static const struct pack_field fields[] = {
 /* A new field stands behind an F_LATER, and a new word is passed over by those who
  * do not know it, as in proto/gossip.c. */
 static const uint8_t rows[WORD_NTYPES][PACK_ROW] = {
-	[WORD_SAY]	= { F_WHOM, F_NAMES, F_EXCEPT, F_DATA_TYPE, F_EVENT },
+	[WORD_SAY]	= { F_WHOM, F_NAMES, F_EXCEPT, F_DATA_TYPE, F_EVENT,
+			    F_LATER, F_NUMBER },
 	[WORD_OPEN]	= { F_NUMBER, F_WHOM, F_NAMES, F_EXCEPT, F_DATA_TYPE,
-			    F_EVENT },
+			    F_EVENT, F_LATER, F_FLAGS },
 	[WORD_CHUNK]	= { F_NUMBER, F_DATA_TYPE },
-	[WORD_END]	= { F_NUMBER },
+	[WORD_END]	= { F_NUMBER, F_LATER, F_EVENT },
 	[WORD_NOBODY]	= { F_NUMBER },
 	[WORD_PRESS]	= { F_NUMBER, F_FLAGS },
 	[WORD_ROOMS]	= { F_FLAGS, F_NAMES, F_EVENT },
@@ -46,6 +47,10 @@ static const uint8_t rows[WORD_NTYPES][PACK_ROW] = {
 	[WORD_HOLDER]	= { F_NUMBER },
 	[WORD_LINK_PRESS] = { F_NUMBER, F_FLAGS },
 	[WORD_NOTICE]	= { F_FLAGS, F_NUMBER, F_EVENT },
+	[WORD_WAIT]	= { F_NUMBER },
+	[WORD_LINK_KENNEL] = { F_NUMBER },
+	[WORD_ASK]	= { F_NUMBER, F_FLAGS, F_NAMES, F_DATA_TYPE, F_EVENT },
+	[WORD_ANSWER]	= { F_NUMBER, F_FLAGS, F_DATA_TYPE },
 };
 
 void

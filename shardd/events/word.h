@@ -12,11 +12,14 @@
 #include "common/bytes.h"
 
 enum word_type {
-	WORD_SAY = 1,		/* whom names except data_type event: to clients */
-	WORD_OPEN,		/* number whom names except data_type event: a stream
-				   begins, data is its info */
+	WORD_SAY = 1,		/* whom names except data_type event number: to clients;
+				   number: of the client that says so, or 0 */
+	WORD_OPEN,		/* number whom names except data_type event flags: a
+				   stream begins, data is its info (WORD_F_HOME: for
+				   nobody at other hosts) */
 	WORD_CHUNK,		/* number data_type: more of it */
-	WORD_END,		/* number: its end */
+	WORD_END,		/* number event: its end; event: why it was cut, or
+				   empty */
 	WORD_NOBODY,		/* number, of the receiver's: it has no receiver here
 				   (any more) */
 	WORD_PRESS,		/* number, of the receiver's, flags: a receiver is over
@@ -40,6 +43,13 @@ enum word_type {
 	WORD_LINK_PRESS,	/* number flags: to the holder, the link is over its mark
 				   (WORD_F_HIGH), or is no more; of the holder, the
 				   link is not to be read, or again */
+	WORD_WAIT,		/* number: of the holder, that client of yours has filled
+				   a link; 0: those that wait go on */
+	WORD_LINK_KENNEL,	/* number: of the holder, the link's peer is a kennel */
+	WORD_ASK,		/* number flags names data_type event: a question to the
+				   client `names`, to be answered in `flags` ms */
+	WORD_ANSWER,		/* number flags data_type: to your question of that
+				   number, or why there is none (enum asking_why) */
 	WORD_NTYPES
 };
 
@@ -49,6 +59,7 @@ enum word_whom { WHOM_ALL = 1, WHOM_ROOMS, WHOM_SOCKETS, WHOM_NKINDS };
 #define WORD_F_HIGH	0x1
 #define WORD_F_JOIN	0x2
 #define WORD_F_ALL	0x4
+#define WORD_F_HOME	0x8
 
 struct word {
 	enum word_type	 type;

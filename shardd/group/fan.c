@@ -19,6 +19,7 @@
 #define DONE_MS		10000
 #define GOSSIP_MS	2000	/* when the caller names none */
 #define FAN_ROOM	256	/* bytes of a message but head and payload */
+#define FAN_ASK_BYTES	4096	/* that cost as much to publish as to look a uid up */
 
 struct whisper {			/* waits for a lookup */
 	struct list	 at;
@@ -109,7 +110,7 @@ fan_together(struct neighbours *n, const struct gossip *m, unsigned *version)
 		if (!neighbour_is_remote(&n->at[i]))
 			continue;
 		l = neighbour_link(n, &n->at[i]);
-		if (l == NULL || !link_is_clear(l) || link_version(l) < 2)
+		if (l == NULL || !link_is_clear(l))
 			return (0);
 		if (link_version(l) < *version)
 			*version = link_version(l);
@@ -262,14 +263,19 @@ fan_tell(struct neighbours *n, uint64_t neighbour, struct slice head,
 	    NULL));
 }
 
-/* Is there a neighbour on another node? */
+/* Are all to be asked for a uid that is whispered to, with p?  Where the neighbours are
+ * few, and p is short, that is cheaper than to look the uid up; but not before those who
+ * are being looked up, who were whispered to earlier. */
 static int
-fan_is_wide(const struct neighbours *n)
+fan_asks_all(const struct neighbours *n, const struct payload *p)
 {
+	size_t	 remote = 0;
+
+	if (n->n > *n->hood->whisper_ask || !list_empty(&n->whispers))
+		return (0);
 	for (size_t i = 0; i < n->n; i++)
-		if (neighbour_is_remote(&n->at[i]))
-			return (1);
-	return (0);
+		remote += (size_t)neighbour_is_remote(&n->at[i]);
+	return (remote == 0 || payload_data(p).len <= FAN_ASK_BYTES / remote);
 }
 
 /* Is one of the whispers up to that number still being looked up? */
@@ -407,8 +413,7 @@ fan_whisper(struct neighbours *n, struct slice group, struct slice uid,
 	*waiting = 0;
 	if (uid.len > UID_MAX)		/* nobody's */
 		return (fan_out(n, &m, p, &nowhere, done, arg));
-	if ((n->n <= *n->hood->whisper_ask && !fan_is_wide(n)) || l == NULL ||
-	    !lookup_usable(l))
+	if (l == NULL || !lookup_usable(l) || fan_asks_all(n, p))
 		return (fan_out(n, &m, p, NULL, done, arg));
 	if ((wh = spare_get(sizeof(*wh) + uid.len)) == NULL)
 		return (-1);

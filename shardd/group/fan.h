@@ -30,11 +30,11 @@ int	 fan_publish(struct neighbours *n, struct slice topics,
 	    struct payload *p, struct slice but, fan_done_cb *done, void *arg);
 /*
  * To the sockets of uid of that group on neighbours.  With at most whisper_ask
- * (option, 8) neighbours, or without Redis, all are asked; else the shard is looked up
- * in Redis.  *waiting is set when a lookup is outstanding: then what the same sender
- * does next must wait until settled() is called (100 ms at most, then all are asked;
- * over: as fan_cast() returns 1).  done as above.  settled is never called from
- * within.
+ * (option, 8) neighbours, if it is short where some are on other nodes, or without Redis,
+ * all are asked; else the shard is looked up in Redis.  *waiting is set when a lookup is
+ * outstanding: then what the same sender does next must wait until settled() is called
+ * (100 ms at most, then all are asked; over: as fan_cast() returns 1).  done as above.
+ * settled is never called from within.
  */
 typedef void	fan_settled_cb(int over, void *arg);
 int	 fan_whisper(struct neighbours *n, struct slice group, struct slice uid,

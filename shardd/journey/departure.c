@@ -156,7 +156,7 @@ departure_stop(struct departure *d)
 void
 departure_move_ended(struct move *m)
 {
-	m->conn->move = NULL;
+	rare_end_move(&m->conn->rare);
 	m->conn = NULL;
 	turn_add(&m->departure->js->work, TURN_LAST);
 	move_stayed(m, CTL_F_ENDED, "it has ended");
@@ -202,7 +202,7 @@ departure_refused(struct departure *d, struct move *m, const struct ctl *in)
 	if (m->state < MOVE_EXPECTING || m->state == MOVE_GONE)
 		return;			/* it was given up here, too */
 	if (in->flags & CTL_F_NEVER)
-		move_stayed(m, CTL_F_NEVER, text);
+		move_stayed(m, CTL_F_NEVER | CTL_F_DECLINED, text);
 	else
 		move_again(m, text);
 	departure_oldest(d);

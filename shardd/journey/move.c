@@ -55,7 +55,7 @@ move_let_go(struct move *m)
 	m->conn = NULL;
 	if (c == NULL)
 		return;
-	c->move = NULL;
+	rare_end_move(&c->rare);
 	c->pauses &= (uint8_t)~PAUSE_SAID;
 	conn_resume(c, PAUSE_MOVE);
 }
@@ -101,13 +101,14 @@ move_seek(struct journeys *js)
 		if (js->sought.count == 0)
 			break;
 		c = list_entry(e, struct conn, at);
-		if (c->move != NULL ||
+		if (conn_move(c) != NULL ||
 		    (n = map_find(&js->sought, &c->id, sizeof(c->id))) == NULL)
 			continue;
 		m = container_of(n, struct move, sought);
+		if (rare_set_move(&c->rare, m) == -1)
+			continue;	/* it is as if it were not here */
 		map_remove(&js->sought, n);
 		m->conn = c;
-		c->move = m;
 		m->state = MOVE_WAITS;
 	}
 	/* Who is not among the open ones is not here, or on its way from it. */
@@ -214,7 +215,7 @@ void
 move_moved(struct move *m)
 {
 	m->departure->moved++;
-	m->conn->move = NULL;
+	rare_end_move(&m->conn->rare);
 	passage_leave(m->conn);
 	m->state = MOVE_GONE;
 }

@@ -154,6 +154,7 @@ addEventListener('pagehide', () => { api.message({ bye: me.id }) })
 
 function showPeople() {
   const all = [me, ...people.values()]
+  $('alone').hidden = people.size > 0 || !me.id
   $('here').replaceChildren(...all.slice(0, 12).map(p => {
     const li = document.createElement('li')
     li.style.setProperty('--hue', p.color)
@@ -173,9 +174,15 @@ function busy(id) {
   tell({ who: me })
 }
 
+/* As high as its text. */
+function fit(text) {
+  text.style.height = 'auto'
+  text.style.height = `${text.scrollHeight}px`
+}
+
 function line(item) {
   const li = document.createElement('li')
-  const done = document.createElement('input'), text = document.createElement('input')
+  const done = document.createElement('input'), text = document.createElement('textarea')
   const gone = document.createElement('button')
   li.dataset.id = item.id
   done.type = 'checkbox'
@@ -183,10 +190,16 @@ function line(item) {
   done.onchange = () => change(items.get(item.id), { done: done.checked })
   text.ariaLabel = 'Line'
   text.maxLength = 200
-  text.oninput = () => change(items.get(item.id), { text: text.value })
+  text.rows = 1
+  text.oninput = () => change(items.get(item.id), { text: text.value.replaceAll('\n', ' ') })
   text.onfocus = () => busy(item.id)
   text.onblur = () => busy('')
-  text.onkeydown = e => e.key === 'Enter' && $('new').focus()
+  text.onkeydown = e => {
+    if (e.key !== 'Enter')
+      return
+    e.preventDefault()
+    $('new').focus()
+  }
   gone.textContent = '×'
   gone.ariaLabel = 'Take away'
   gone.onclick = () => change(items.get(item.id), { gone: true })
@@ -251,10 +264,11 @@ function show(item) {
     }
     return
   }
-  const [done, text] = el.querySelectorAll('input')
+  const done = el.querySelector('input'), text = el.querySelector('textarea')
   done.checked = !!item.done
   if (text.value !== item.text)
     text.value = item.text
+  fit(text)
   el.classList.toggle('done', !!item.done)
 }
 
@@ -317,6 +331,7 @@ $('add').onsubmit = e => {
   $('new').value = ''
   writing = null
 }
+addEventListener('resize', () => document.querySelectorAll('#list textarea').forEach(fit))
 $('name').value = me.name
 $('name').oninput = () => {
   me.name = sessionStorage.name = $('name').value || '?'

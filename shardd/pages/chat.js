@@ -50,7 +50,13 @@ function remember(name) {
 	}
 }
 
+/* What stands where nothing has been said. */
+const STRANGER = "Everybody who has this page's address talks here. Say below who you are, and come in.";
+const QUIET = "Nothing has been said since you came. Send somebody this page's address, or open it in a second window.";
+
 function ask() {
+	if (user === null)
+		$("messages").dataset.hint = STRANGER;
 	$("who").hidden = false;
 	$("say").hidden = true;
 	$("keep").hidden = user === null;
@@ -63,7 +69,8 @@ function enter(name) {
 	const old = user;
 	user = name;
 	$("who").hidden = true;
-	$("say").hidden = $("rename").hidden = false;
+	$("say").hidden = $("rename").hidden = $("people").hidden = false;
+	$("messages").dataset.hint = QUIET;
 	$("rename").textContent = name;
 	if (name === old)
 		return;

@@ -13,6 +13,7 @@
 #include "proto/bus_frame.h"
 #include "proto/counters.h"
 #include "proto/keys.h"
+#include "shardd/peers/batch.h"
 #include "shardd/peers/bus.h"
 #include "shardd/peers/encounter.h"
 #include "shardd/peers/press.h"
@@ -34,6 +35,8 @@ struct bus_room {
 
 struct bus_there {			/* a room, as another node hears it */
 	struct list	 at;
+	struct bus	*bus;
+	struct batch	 batch;		/* said in this turn */
 	const char	*node;
 	char		*channel;
 	uint64_t	 named;		/* the serial for which it was */
@@ -58,7 +61,9 @@ struct bus {
 	char		*channel;	/* our own */
 	struct map	 nodes;		/* struct bus_node */
 	struct press	 press;
+	struct batches	 batches;
 	struct encounters met;
+	const struct bus_room *hearing;	/* the room of which a frame is heard */
 	struct event	*tick;
 	uint64_t	 echo;		/* clock_ns of what is to come back; 0: nothing */
 	uint64_t	 echoed;	/* clock_ms of the last that was said */
@@ -139,6 +144,47 @@ bus_heard_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
 		encounter_heard(c, &f);
 }
 
+/* One message that c's peer says to all in room.  What it leads to may end both. */
+static void
+bus_room_message(struct bus *b, struct bus_room *room, struct link *l,
+    struct slice data)
+{
+	struct gossip	 m;
+
+	switch (gossip_decode(&m, data.data, data.len)) {
+	case 0:
+		b->ops->said(b->arg, room->room, l, &m);
+		break;
+	case 1:
+		break;			/* of a later version */
+	default:
+		log_warn("bus node=%s slot=%u error=\"not a message\" in a room",
+		    link_peer(l)->node, link_slot(l));
+	}
+}
+
+/* All messages of a frame in room, as long as the room is heard and c is there. */
+static void
+bus_room_messages(struct bus *b, struct bus_room *room, struct encounter *c,
+    unsigned flags, struct slice whole)
+{
+	struct link	*l = encounter_link(c);
+	struct carrier	*carrier = link_carrier(l);
+	struct slice	 one = whole;
+
+	b->hearing = room;
+	do {
+		if ((flags & BUS_F_MANY) != 0 && batch_next(&whole, &one) != 0)
+			break;
+		bus_room_message(b, room, l, one);
+		turn_progress();
+	} while ((flags & BUS_F_MANY) != 0 && b->hearing == room &&
+	    link_carrier(l) == carrier);
+	b->hearing = NULL;
+	if (link_carrier(l) == carrier)
+		encounter_room_done(c);
+}
+
 /* Something for all in a room; or the room is heard from now on. */
 static void
 bus_room_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
@@ -148,19 +194,17 @@ bus_room_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
 	struct bus		*b = room->bus;
 	struct encounter	*c;
 	struct bus_frame	 f;
-	struct gossip		 m;
+	struct slice		 whole;
 
 	if (msg == NULL) {
 		if (!b->ended)
 			b->ops->entered(b->arg, room->room);
 		return;
 	}
-	if (bus_frame(b, &f, channel, clen, msg, mlen) == -1 ||
-	    (c = bus_sender(b, &f, 0)) == NULL ||
-	    encounter_room(c, room, &f, &m) == 0)
-		return;
-	b->ops->said(b->arg, room->room, encounter_link(c), &m);
-	encounter_room_done(c);
+	if (bus_frame(b, &f, channel, clen, msg, mlen) == 0 &&
+	    (c = bus_sender(b, &f, 0)) != NULL &&
+	    encounter_room(c, room, &f, &whole))
+		bus_room_messages(b, room, c, f.flags, whole);
 }
 
 /* ---- time ---- */
@@ -191,6 +235,7 @@ bus_tick_cb(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	if (redis_up(b->redis)) {
+		batches_flush(&b->batches);
 		encounters_tick(&b->met);
 		bus_say_echo(b);
 	} else if (b->coming != 0 && !b->ended &&
@@ -255,6 +300,28 @@ bus_peer(struct bus *b, struct slice address, struct peer_id *peer)
 
 /* ---- rooms ---- */
 
+/* A message, or several, to all in a room on one other node. */
+static int
+bus_there_publish(void *arg, unsigned flags, struct slice head,
+    struct slice payload)
+{
+	struct bus_frame	 f = { .kind = BUS_ROOM, .flags = flags };
+	struct bus_there	*t = arg;
+	uint64_t		 n = 0;
+
+	return (press_message(&t->bus->press, t->channel, &f, head, payload,
+	    &n) == -1 && n == 0 ? -1 : 0);	/* by numbers, the rest is missed */
+}
+
+/* batches: all that was said so far is published. */
+static void
+bus_sent(void *arg)
+{
+	struct bus	*b = arg;
+
+	encounters_sent(&b->met);
+}
+
 struct bus_room *
 bus_enter(struct bus *b, struct slice group, struct slice app, void *arg)
 {
@@ -285,11 +352,15 @@ bus_leave(struct bus *b, struct bus_room *room)
 
 	if (room == NULL)
 		return;
+	if (b->hearing == room)
+		b->hearing = NULL;
 	redis_unsubscribe(b->redis, room->channel);
 	encounters_forget(&b->met, room);
+	batches_flush(&b->batches);
 	while (!list_empty(&room->nodes)) {
 		t = list_entry(room->nodes.next, struct bus_there, at);
 		list_remove(&t->at);
+		batch_clear(&t->batch);
 		free(t->channel);
 		free(t);
 	}
@@ -321,6 +392,9 @@ bus_room_node(struct bus_room *room, const struct link *l)
 	}
 	t->node = node;
 	t->named = room->saying;
+	t->bus = room->bus;
+	batch_init(&t->batch, &room->bus->batches, BATCH_ROOM,
+	    bus_there_publish, t);
 	list_push(&room->nodes, &t->at);
 }
 
@@ -329,10 +403,9 @@ bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
     unsigned version)
 {
 	static struct buf	 head;
-	struct bus_frame	 f = { .kind = BUS_ROOM };
 	struct bus_there	*t;
 	struct list		*e, *tmp;
-	uint64_t		 n, serial = room->saying++;
+	uint64_t		 serial = room->saying++;
 	int			 said = 0;
 
 	buf_reset(&head);
@@ -346,10 +419,8 @@ bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
 		t = list_entry(e, struct bus_there, at);
 		if (t->named != serial)
 			continue;
-		n = 0;
-		if (press_message(&b->press, t->channel, &f,
-		    slice_of(head.data, head.len), m->payload, &n) == -1 &&
-		    n == 0 && !said)
+		if (batch_add(&t->batch, slice_of(head.data, head.len),
+		    m->payload, version >= WIRE_MANY) == -1 && !said)
 			return (-1);
 		said = 1;
 	}
@@ -377,8 +448,10 @@ bus_drained(void *arg)
 {
 	struct bus	*b = arg;
 
-	if (!b->ended)
-		encounters_drained(&b->met);
+	if (b->ended)
+		return;
+	batches_flush(&b->batches);
+	encounters_drained(&b->met);
 }
 
 /* Another meeting with a shard of another node. */
@@ -414,7 +487,8 @@ bus_new(struct links *ls, const struct bus_self *self,
 	b->ops = ops;
 	b->arg = arg;
 	b->coming = clock_ms();
-	b->met = (struct encounters){ &b->press, ls, { NULL, NULL },
+	batches_init(&b->batches, bus_sent, b);
+	b->met = (struct encounters){ &b->press, &b->batches, ls, { NULL, NULL },
 	    /* Rises over this shard's life, and no two of its incarnations meet. */
 	    clock_ns(), ops->quiet, arg };
 	list_init(&b->met.all);
@@ -469,6 +543,7 @@ bus_free(struct bus *b)
 		free(container_of(n, struct bus_node, by_name));
 	}
 	map_clear(&b->nodes);
+	batches_end(&b->batches);
 	press_clear(&b->press);
 	free(b->channel);
 	free(b);

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/turn.h"
 #include "proto/counters.h"
+#include "shardd/peers/batch.h"
 #include "shardd/peers/encounter.h"
 #include "shardd/peers/link.h"
 #include "shardd/peers/press.h"
@@ -18,6 +19,7 @@
 #define ENCOUNTER_SILENT_MS	10000	/* the same: meet afresh */
 #define ENCOUNTER_ACK		(256 << 10)	/* bytes that came, then that is said */
 #define ENCOUNTER_MAX		(LINK_FRAME_MAX + (64 << 10))	/* bytes, a message */
+#define ENCOUNTER_SAYING	UINT64_MAX	/* its position will be known this turn */
 
 struct encounter {
 	struct carrier	 carrier;
@@ -27,8 +29,10 @@ struct encounter {
 	char		*channel;	/* the peer's */
 	uint64_t	 mine, theirs;	/* sessions; 0: not known */
 	int		 up;
+	int		 many;		/* the peer reads several messages a frame */
 	uint64_t	 out, in;	/* BUS_DATA that went, and came */
-	uint64_t	 sent_pos;	/* ours, of the last that is for the peer */
+	uint64_t	 sent_pos;	/* ours, of the last that is for the peer; or
+					   ENCOUNTER_SAYING */
 	uint64_t	 acked;		/* ours, that the peer has */
 	size_t		 unacked;	/* bytes for the peer, at most */
 	uint64_t	 seen;		/* the peer's, that came */
@@ -39,6 +43,7 @@ struct encounter {
 	int		 quiet;		/* since then, it was said what went */
 	int		 full;		/* it was over its window */
 	struct turn_work ack;
+	struct batch	 batch;		/* said in this turn */
 	struct buf	 parts;		/* of a message to us */
 	struct buf	 said;		/* of one in a room */
 	const void	*said_in;
@@ -68,20 +73,20 @@ encounter_owes(struct encounter *c, size_t len)
 		c->quiet = 0;
 	}
 	c->unacked += len + 1;
-	c->sent_pos = c->es->press->pos;
+	c->sent_pos = ENCOUNTER_SAYING;
 	c->full |= c->unacked > ENCOUNTER_WINDOW;
 }
 
 /* ---- the carrier ---- */
 
-/* carrier_ops: a message, to that shard alone. */
+/* A message, or several, to that shard alone. */
 static int
-encounter_send(struct carrier *carrier, struct slice head, struct slice payload)
+encounter_publish(void *arg, unsigned flags, struct slice head,
+    struct slice payload)
 {
-	struct encounter	*c = container_of(carrier, struct encounter,
-				    carrier);
-	struct bus_frame	 f = { .kind = BUS_DATA, .session = c->mine,
-				    .ack = c->seen };
+	struct encounter	*c = arg;
+	struct bus_frame	 f = { .kind = BUS_DATA, .flags = flags,
+				    .session = c->mine, .ack = c->seen };
 	uint64_t		 before = c->out;
 
 	if (press_message(c->es->press, c->channel, &f, head, payload,
@@ -93,6 +98,18 @@ encounter_send(struct carrier *carrier, struct slice head, struct slice payload)
 		return (-1);
 	}
 	c->came = 0;
+	return (0);
+}
+
+/* carrier_ops: a message, to that shard alone, with the others of this turn. */
+static int
+encounter_send(struct carrier *carrier, struct slice head, struct slice payload)
+{
+	struct encounter	*c = container_of(carrier, struct encounter,
+				    carrier);
+
+	if (batch_add(&c->batch, head, payload, c->many) == -1)
+		return (-1);
 	encounter_owes(c, head.len + payload.len);
 	return (0);
 }
@@ -104,11 +121,12 @@ encounter_queued(struct carrier *carrier)
 	return (container_of(carrier, struct encounter, carrier)->unacked);
 }
 
-/* carrier_ops: all that could be sent is with Redis' connection. */
+/* carrier_ops: what was said in this turn goes to Redis' connection. */
 static void
 encounter_flush(struct carrier *carrier)
 {
-	(void)carrier;
+	batches_flush(container_of(carrier, struct encounter,
+	    carrier)->es->batches);
 }
 
 /* carrier_ops: the link lets go of c. */
@@ -120,6 +138,7 @@ encounter_free(struct carrier *carrier)
 
 	list_remove(&c->at);
 	turn_cancel(&c->ack);
+	batch_clear(&c->batch);
 	buf_clear(&c->parts);
 	buf_clear(&c->said);
 	free(c->channel);
@@ -147,6 +166,7 @@ encounter_new(struct encounters *es, struct link *l, char *channel)
 	c->mine = ++es->session;
 	c->parts.max = c->said.max = ENCOUNTER_MAX;
 	turn_work_init(&c->ack, encounter_ack, c);
+	batch_init(&c->batch, es->batches, BATCH_SHARD, encounter_publish, c);
 	list_push(&es->all, &c->at);
 	encounter_hello(c);
 	return (&c->carrier);
@@ -161,7 +181,7 @@ encounter_hello(struct encounter *c)
 				    .flags = c->up ? BUS_F_UP : 0 };
 	char			 body[8];
 
-	bytes_put_be32(body, WIRE_OLDEST);
+	bytes_put_be32(body, WIRE_BUS);
 	bytes_put_be32(body + 4, links_version(c->es->links));
 	c->helloed = clock_ms();
 	press_frame(c->es->press, c->channel, &f, slice_of(body, sizeof(body)),
@@ -203,11 +223,12 @@ encounter_afresh(struct encounter *c, const char *why)
 static void
 encounter_heard_hello(struct encounter *c, const struct bus_frame *f)
 {
-	unsigned	 version;
+	unsigned	 low, version;
 
 	if (f->body.len < 8 || f->session < c->theirs)
 		return;			/* of an earlier meeting */
-	version = wire_common(bytes_get_be32(f->body.data),
+	low = bytes_get_be32(f->body.data);
+	version = wire_common(low < WIRE_BUS ? WIRE_BUS : low,
 	    bytes_get_be32(f->body.data + 4), links_version(c->es->links));
 	if (version == 0) {
 		if (press_may_log(c->es->press))
@@ -235,6 +256,7 @@ encounter_heard_hello(struct encounter *c, const struct bus_frame *f)
 		return;
 	}
 	c->up = 1;
+	c->many = version >= WIRE_MANY;
 	if ((f->flags & BUS_F_UP) == 0)
 		encounter_hello(c);
 	link_up(c->link, &c->carrier, version);
@@ -250,7 +272,8 @@ encounter_heard_ack(struct encounter *c, uint64_t ack)
 	c->since = clock_ms();
 	if (ack >= c->sent_pos)
 		c->unacked = 0;
-	else if (c->sent_pos - ack < c->unacked)
+	else if (c->sent_pos != ENCOUNTER_SAYING &&
+	    c->sent_pos - ack < c->unacked)
 		c->unacked = (size_t)(c->sent_pos - ack);
 	if (!c->full || c->unacked > ENCOUNTER_WINDOW / 2)
 		return;
@@ -268,29 +291,61 @@ encounter_heard_bytes(struct encounter *c, const struct bus_frame *f)
 		turn_add(&c->ack, TURN_LINKS);
 }
 
-/* A message came whole, or a part of one, which is kept.  1: *m is all of it; 0; or -1,
- * it is none. */
+/* A message came whole, or several, or a part of one, which is kept.  1: *whole is all of
+ * it; 0; or -1, it is too long. */
 static int
-encounter_gather(struct buf *parts, const struct bus_frame *f, struct gossip *m)
+encounter_gather(struct buf *parts, const struct bus_frame *f,
+    struct slice *whole)
 {
-	struct slice	 whole = f->body;
-
-	if (parts->len > 0 || (f->flags & BUS_F_MORE) != 0) {
-		if (buf_add(parts, f->body.data, f->body.len) == -1)
-			return (-1);
-		if ((f->flags & BUS_F_MORE) != 0)
-			return (0);
-		whole = slice_of(parts->data, parts->len);
-	}
-	switch (gossip_decode(m, whole.data, whole.len)) {
-	case 0:
+	*whole = f->body;
+	if (parts->len == 0 && (f->flags & BUS_F_MORE) == 0)
 		return (1);
+	if (buf_add(parts, f->body.data, f->body.len) == -1)
+		return (-1);
+	*whole = slice_of(parts->data, parts->len);
+	return ((f->flags & BUS_F_MORE) == 0);
+}
+
+/* One message for us: 0, or -1 with *why: it is none, or none that may come. */
+static int
+encounter_message(struct link *l, struct slice data, const char **why)
+{
+	struct gossip	 m;
+
+	switch (gossip_decode(&m, data.data, data.len)) {
+	case 0:
+		*why = "not a message that may come";
+		return (link_message(l, &m));
 	case 1:
-		buf_reset(parts);
 		return (0);		/* of a later version */
 	default:
+		*why = "not a message";
+		log_warn("bus node=%s slot=%u error=\"not a message\"",
+		    link_peer(l)->node, link_slot(l));
 		return (-1);
 	}
+}
+
+/* All messages of a frame, as long as the meeting goes on, which each may end. */
+static void
+encounter_messages(struct encounter *c, unsigned flags, struct slice whole)
+{
+	struct carrier	*carrier = &c->carrier;
+	struct link	*l = c->link;
+	struct slice	 one = whole;
+	const char	*why = "not a frame of messages";
+	int		 rv = 0, many = (flags & BUS_F_MANY) != 0;
+
+	while (rv == 0 && link_carrier(l) == carrier) {
+		if (many && (rv = batch_next(&whole, &one)) != 0)
+			break;
+		rv = encounter_message(l, one, &why);
+		if (!many)
+			break;
+		turn_progress();
+	}
+	if (rv == -1 && link_carrier(l) == carrier)
+		encounter_afresh(c, why);
 }
 
 /* DATA came: the next, or something is missing. */
@@ -298,7 +353,7 @@ static void
 encounter_heard_data(struct encounter *c, const struct bus_frame *f)
 {
 	struct buf	 parts;
-	struct gossip	 m;
+	struct slice	 whole;
 	int		 rv;
 
 	if (f->n <= c->in) {
@@ -312,20 +367,15 @@ encounter_heard_data(struct encounter *c, const struct bus_frame *f)
 	}
 	c->in = f->n;
 	encounter_heard_bytes(c, f);
-	if ((rv = encounter_gather(&c->parts, f, &m)) == -1) {
-		log_warn("bus node=%s slot=%u error=\"not a message\"",
-		    link_peer(c->link)->node, link_slot(c->link));
-		encounter_afresh(c, "not a message");
-		return;
-	}
-	if (rv == 0)
+	if ((rv = encounter_gather(&c->parts, f, &whole)) == -1)
+		encounter_afresh(c, "a message is too long");
+	if (rv != 1)
 		return;
 	/* What follows may end the meeting. */
 	parts = c->parts;
 	memset(&c->parts, 0, sizeof(c->parts));
 	c->parts.max = ENCOUNTER_MAX;
-	if (link_message(c->link, &m) == -1)
-		encounter_afresh(c, "not a message that may come");
+	encounter_messages(c, f->flags, whole);
 	buf_clear(&parts);
 }
 
@@ -350,6 +400,7 @@ encounter_part(struct encounter *c)
 	if (!c->up)
 		return;
 	c->up = 0;
+	batch_clear(&c->batch);
 	c->mine = ++c->es->session;
 	c->theirs = 0;
 	encounter_hello(c);
@@ -382,7 +433,7 @@ encounter_heard(struct encounter *c, const struct bus_frame *f)
 
 int
 encounter_room(struct encounter *c, const void *room,
-    const struct bus_frame *f, struct gossip *m)
+    const struct bus_frame *f, struct slice *whole)
 {
 	int	 rv;
 
@@ -402,13 +453,9 @@ encounter_room(struct encounter *c, const void *room,
 	if (c->said_in != room || f->n != c->said_parts + 1)
 		return (0);		/* the gap will be seen by numbers */
 	c->said_parts = f->n;
-	if ((rv = encounter_gather(&c->said, f, m)) == -1) {
-		log_warn("bus node=%s slot=%u error=\"not a message\" in a room",
-		    link_peer(c->link)->node, link_slot(c->link));
+	if ((rv = encounter_gather(&c->said, f, whole)) == -1)
 		encounter_room_done(c);
-		return (0);
-	}
-	return (rv);
+	return (rv == 1);
 }
 
 void
@@ -464,6 +511,19 @@ encounters_tick(struct encounters *es)
 
 	list_each(e, tmp, &es->all)
 		encounter_tick(list_entry(e, struct encounter, at), clock_ms());
+}
+
+void
+encounters_sent(struct encounters *es)
+{
+	struct encounter	*c;
+	struct list		*e, *tmp;
+
+	list_each(e, tmp, &es->all) {
+		c = list_entry(e, struct encounter, at);
+		if (c->sent_pos == ENCOUNTER_SAYING)
+			c->sent_pos = es->press->pos;
+	}
 }
 
 void

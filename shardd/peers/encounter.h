@@ -21,6 +21,7 @@ struct press;
 
 struct encounters {			/* all of a shard */
 	struct press	*press;
+	struct batches	*batches;
 	struct links	*links;
 	struct list	 all;		/* struct encounter */
 	uint64_t	 session;	/* the last that was drawn */
@@ -40,16 +41,18 @@ void	 encounter_heard(struct encounter *c, const struct bus_frame *f);
 /* Its peer is taken for dead, and c about to be freed: if the peer lives, it hears that
  * the two are to meet afresh. */
 void	 encounter_part(struct encounter *c);
-/* f came from its peer, for all in a room: 1, *m is the whole message, which is valid
- * until encounter_room_done(); or 0. */
+/* f came from its peer, for all in a room: 1, *whole is a message, or several if f says so,
+ * which are valid until encounter_room_done(); or 0. */
 int	 encounter_room(struct encounter *c, const void *room,
-	    const struct bus_frame *f, struct gossip *m);
+	    const struct bus_frame *f, struct slice *whole);
 void	 encounter_room_done(struct encounter *c);
 /* That room is left. */
 void	 encounters_forget(struct encounters *es, const void *room);
 /* So many bytes more, said in a room, are for its peer. */
 void	 encounter_owes(struct encounter *c, size_t len);
 void	 encounters_tick(struct encounters *es);
+/* All that was said in rooms so far is published. */
+void	 encounters_sent(struct encounters *es);
 /* Redis went away with all that was on its way. */
 void	 encounters_end(struct encounters *es);
 void	 encounters_drained(struct encounters *es);

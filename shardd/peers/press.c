@@ -87,6 +87,7 @@ press_message(struct press *p, const char *channel, struct bus_frame *f,
     struct slice head, struct slice payload, uint64_t *n)
 {
 	struct slice	 h, t;
+	unsigned	 flags = f->flags;
 	size_t		 len;
 
 	do {
@@ -96,7 +97,8 @@ press_message(struct press *p, const char *channel, struct bus_frame *f,
 		h = slice_of(head.data, head.len < len ? head.len : len);
 		t = slice_of(payload.data, len - h.len);
 		press_behind(&head, &payload, len);
-		f->flags = head.len + payload.len > 0 ? BUS_F_MORE : 0;
+		f->flags = flags | (head.len + payload.len > 0 ? BUS_F_MORE :
+		    0);
 		f->n = *n + 1;
 		if (press_frame(p, channel, f, h, t) == -1)
 			return (-1);

@@ -32,7 +32,7 @@ struct press {
  */
 int	 press_frame(struct press *p, const char *channel,
 	    struct bus_frame *f, struct slice head, struct slice payload);
-/* A message in as many frames as it takes; *n is the number before the first, and of
+/* A message in as many frames as it takes, with f's flags; *n is the number before the first, and of
  * the last then.  0, or -1 with errno and, unless *n has changed, nothing said. */
 int	 press_message(struct press *p, const char *channel,
 	    struct bus_frame *f, struct slice head, struct slice payload,

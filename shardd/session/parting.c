@@ -106,8 +106,8 @@ parting_tell(struct conn *c)
 		m.flags |= CTL_F_OPENED;	/* c is to hear PARTED */
 	if ((c->told & CAPSULE_F_DIALED) == 0)
 		gate_tell(s->clients.gate, &m);
-	if (c->move != NULL)
-		s->move_ended(c->move);
+	if (conn_move(c) != NULL)
+		s->move_ended(conn_move(c));
 }
 
 /* Redis has answered, or will not: GONE is said, and p waits for PARTED. */
@@ -159,7 +159,7 @@ parting_begin(struct conn *c)
 	p->leave.said = parting_left_cb;
 	c->flags |= CONN_F_AWAITED;
 	list_push(&s->parted, &p->at);
-	answer = member_leave(c, parting_is_heard(c) && c->move == NULL ?
+	answer = member_leave(c, parting_is_heard(c) && conn_move(c) == NULL ?
 	    &p->leave : NULL);
 	if (answer == LEAVE_ASKED)
 		p->answer = answer;

@@ -65,11 +65,15 @@ int
 main(int argc, char **argv)
 {
 	static const struct kennel_app	 apps[] = {
-		{ .name = "echo", .receive = receive, .onmessage = echo },
-		{ .name = "fan", .receive = receive, .onmessage = fan },
-		{ .name = "whisper", .receive = receive, .onmessage = whisper },
-		{ .name = "crowd", .receive = receive, .onmessage = crowd },
-		{ .name = "raw", .ondata = raw },
+		{ .name = "echo", .receive = receive, .onmessage = echo,
+		  .moves = 1 },
+		{ .name = "fan", .receive = receive, .onmessage = fan,
+		  .moves = 1 },
+		{ .name = "whisper", .receive = receive, .onmessage = whisper,
+		  .moves = 1 },
+		{ .name = "crowd", .receive = receive, .onmessage = crowd,
+		  .moves = 1 },
+		{ .name = "raw", .ondata = raw, .moves = 1 },
 	};
 
 	return (kennel_worker_main(argc, argv, apps,

@@ -154,13 +154,20 @@ for (const client of ["original", "ours"]) {
 
 	test(`${client}: hears pushes by type and all of them, with dates`, async () => {
 		/* 48 */
-		const a = await open(client), c = await open(client);
+		/* The bundle of 4.1.1 makes {} of a date in a call, and reads those in pushes. */
+		const a = await open("ours"), c = await open(client);
 		const id = await call(c, async () => (await api.whoami()).clientId);
-		await call(a, (to) => fetch("/api/ape/ping").then(() => api.sendto({ to, type: "message", data: { n: 1 } })), id);
-		await until(() => call(c, () => typed.length === 1 && pushes.length === 1 && typed[0].data.n === 1));
-		await call(a, () => api.message({ n: 2 }));
+		const told = { n: 1, list: [0] };
+		await call(a, ([to, data]) => api.sendto({ to, type: "message", data: { ...data, at: new Date(1700000000000) } }), [id, told]);
+		await until(() => call(c, () => typed.length === 1 && pushes.length === 1));
+		assert.deepEqual(await call(c, () => [typed[0].data.at instanceof Date, +typed[0].data.at, typed[0].data.n, typed[0].data.list]),
+			[true, 1700000000000, 1, [0]]);
+		await call(a, () => api.message([new Date(5), 2]));
 		await until(() => call(c, () => typed.length === 2 && typed[1].type === "message"));
-		assert.equal(await call(a, () => typed.length), 0);
+		assert.deepEqual(await call(c, () => [typed[1].data[0] instanceof Date, +typed[1].data[0], typed[1].data[1]]), [true, 5, 2]);
+		await call(c, () => api.message({ n: 3 }));
+		await until(() => call(a, () => typed.length === 1 && typed[0].data.n === 3));
+		assert.equal(await call(c, () => typed.length), 2);
 	});
 
 	test(`${client}: all connections cut, it comes back and goes on`, async () => {
@@ -253,17 +260,29 @@ test("the board: lines, who is here, pictures, and what a newcomer gets", async 
 		await page.locator("#state.up").waitFor();
 		return page;
 	};
-	const lines = (page) => page.locator("#list input:not([type])").evaluateAll((all) => all.map((i) => i.value));
-	const one = await look(), two = await look();
+	const lines = (page) => page.locator("#list textarea").evaluateAll((all) => all.map((i) => i.value));
+	const one = await look();
+	await one.locator("#alone a").waitFor();
+	const two = await look();
 	await until(async () => (await one.locator("#here li").count()) === 2, "both are here");
+	assert.equal(await one.locator("#alone").isVisible(), false);
 	await one.locator("#new").pressSequentially("Bread");
 	await until(async () => (await lines(two)).join() === "Bread");
 	await one.keyboard.press("Enter");
-	await two.locator("#list input:not([type])").first().fill("Dark bread");
+	await two.locator("#list textarea").first().fill("Dark bread");
 	await until(async () => (await lines(one)).join() === "Dark bread");
 	await until(async () => (await one.locator("#list li[data-busy]:not([data-busy=''])").count()) === 1, "who writes");
 	await two.locator("#list input[type=checkbox]").first().check();
 	await one.locator("#list li.done").waitFor();
+	/* A long line is read whole, where it is written and where it is heard. */
+	const high = (page) => page.locator("#list textarea").first().evaluate((t) => [t.clientHeight, t.scrollHeight]);
+	const [before] = await high(one);
+	await two.locator("#list textarea").first().fill("Dark bread " + "x ".repeat(90));
+	await until(async () => (await high(one))[0] > before, "it grows");
+	for (const page of [one, two])
+		assert.equal((await high(page))[0], (await high(page))[1]);
+	await two.locator("#list textarea").first().fill("Dark bread");
+	await until(async () => (await lines(one)).join() === "Dark bread" && (await high(one))[0] === before);
 	const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==", "base64");
 	await one.setInputFiles("#file", { name: "dot.png", mimeType: "image/png", buffer: png });
 	const seen = (page) => page.locator("#wall img").evaluateAll((all) => all.length === 1 && all[0].complete && all[0].naturalWidth > 0);

@@ -226,7 +226,7 @@ test("the board of two servers: lines, who is here, pictures, and a newcomer", a
 			await page.locator("#state.up").waitFor();
 			return page;
 		};
-		const lines = (page) => page.locator("#list input:not([type])").evaluateAll((all) => all.map((i) => i.value));
+		const lines = (page) => page.locator("#list textarea").evaluateAll((all) => all.map((i) => i.value));
 		const here = async (page, n) => await page.locator("#here li").count() === n;
 		const seen = (page) => page.locator("#wall img").evaluateAll((all) => all.length === 1 && all[0].complete && all[0].naturalWidth > 0);
 		const one = await look(kennels[0]);
@@ -240,7 +240,7 @@ test("the board of two servers: lines, who is here, pictures, and a newcomer", a
 		await until(async () => (await lines(two)).join() === "Bread", "the list");
 		await until(() => seen(two), "the picture");
 		await until(async () => await here(one, 2) && await here(two, 2), "both are here");
-		await two.locator("#list input:not([type])").first().fill("Dark bread");
+		await two.locator("#list textarea").first().fill("Dark bread");
 		await until(async () => (await lines(one)).join() === "Dark bread");
 		/* Who is on another server has not vanished: each looks every 5 s. */
 		for (const page of [one, two]) {

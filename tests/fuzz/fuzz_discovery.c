@@ -63,24 +63,52 @@ letter(const struct fasttcp_frame *f)
 	buf_clear(&text);
 }
 
+/* What a network tells of these is passed over. */
+static void
+parcelled(void *arg, const struct parcel *p)
+{
+	(void)arg;
+	if (p->kind == PARCEL_LETTER || p->kind >= PARCEL_NKINDS)
+		abort();
+}
+
+static void
+gone(void *arg, unsigned host)
+{
+	(void)arg;
+	if (host == 0)
+		abort();
+}
+
+static void
+kennel(void *arg, uint64_t link)
+{
+	(void)arg, (void)link;
+}
+
 /* The same between kennels. */
 static void
 parcel(struct fasttcp_frame *f)
 {
 	struct fasttcp_frame	 again;
-	struct letter		 a, b;
+	struct parcel		 a, b;
 	struct buf		 bytes = { 0 };
-	unsigned		 hops, more;
 
 	f->data_type = FASTTCP_BINARY;
 	again = *f;
-	if (parcel_read(&a, &hops, f) == 0) {
-		parcel_write(&bytes, &a, hops);
+	if (parcel_read(&a, f) == 0) {
+		parcel_write(&bytes, &a);
 		again.data = slice_of(bytes.data, bytes.len);
-		if (bytes.failed || parcel_read(&b, &more, &again) == -1 ||
-		    more != hops || a.data_type != b.data_type ||
-		    !slice_eq(a.event, b.event) || !slice_eq(a.data, b.data) ||
-		    !slice_eq(a.names, b.names))
+		if (bytes.failed || parcel_read(&b, &again) == -1 ||
+		    a.kind != b.kind || a.hops != b.hops ||
+		    a.epoch != b.epoch || a.sequence != b.sequence ||
+		    a.number != b.number || a.place != b.place ||
+		    a.flags != b.flags || a.wait != b.wait ||
+		    a.letter.data_type != b.letter.data_type ||
+		    !slice_eq(a.origin, b.origin) ||
+		    !slice_eq(a.letter.event, b.letter.event) ||
+		    !slice_eq(a.letter.data, b.letter.data) ||
+		    !slice_eq(a.letter.names, b.letter.names))
 			abort();
 	}
 	buf_clear(&bytes);
@@ -111,7 +139,8 @@ discovery(const struct fasttcp_frame *f)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct network_ops	 ops = { said, delivered, changed };
+	static const struct network_ops	 ops = { said, delivered, changed,
+	    parcelled, gone, kennel };
 	struct fasttcp_frame		 f = { .data_type = FASTTCP_OBJECT };
 	struct network			*w;
 

@@ -3,6 +3,7 @@ import itertools
 import json
 from urllib.parse import quote
 
+from kit import wait
 from kit.ws import WebSocket
 
 serial = itertools.count(1)
@@ -97,3 +98,21 @@ def crowd(kennel, group, names):
     people = [Chat(kennel, group, n) for n in names]
     settle(*people)
     return people
+
+
+def again(*people, timeout=40):
+    """They hear each other again, sooner or later."""
+    for p in people:
+        seen = set()
+
+        def heard():
+            for o in people:
+                o.say("again " + o.name)
+            p.tell(type="barrier", n=-1)
+            while True:
+                m = p.hear()
+                if m["type"] == "user:msg" and m["text"].startswith("again"):
+                    seen.add(m["text"])
+                if m["type"] == "barrier" and m["n"] == -1:
+                    return len(seen) == len(people)
+        wait.until(heard, timeout, f"{p.name} hears all, not {seen}")

@@ -5,6 +5,7 @@ between nodes alone (the original is not on npm): it dials, or is dialled, tells
 what it hears, and fails on what would crash the original."""
 import json
 import socket
+import struct
 import threading
 
 from kit import wait
@@ -180,6 +181,132 @@ class Peer:
                 except OSError:
                     pass
             link.s.close()
+
+
+class Router(Peer):
+    """A host between others, as the original is one: what it hears goes on to whom it is
+    for, and it knows nothing beyond the original's protocol."""
+
+    def begin(self, link):
+        with self.lock:
+            others = [o for o in self.links]
+        super().begin(link)
+        self.announce(link)
+        for o in others:
+            o.say(NEW_LINK, {"source": self.name, "destination": link.peer,
+                             "link": link.id, "cost": 1}, [self.name])
+            link.say(NEW_LINK, {"source": self.name, "destination": o.peer, "link": o.id,
+                                "cost": 1}, [self.name])
+        for (source, destination, name), cost in list(self.known.items()):
+            link.say(NEW_LINK, {"source": source, "destination": destination,
+                                "link": name, "cost": cost}, [self.name])
+        for (host, room), ref in list(self.rooms.items()):
+            link.say(JOIN_ROOM, {"host": host, "room": room, "ref": ref}, [self.name])
+
+    def take(self, link, f):
+        assert f.event == b"" and f.type == OBJECT, f
+        cells = f.cells.decode().split("|")
+        if f.raw in (NEW_LINK, DEL_LINK, JOIN_ROOM, LEAVE_ROOM):
+            super().take(link, f)
+            if self.name not in cells:
+                for o in list(self.links):
+                    if o.peer not in cells and o is not link:
+                        o.say(f.raw, json.loads(f.data), cells + [self.name])
+            return
+        if self.name in cells:
+            super().take(link, f)
+        assert f.raw in (TO_SOCKET, TO_ROOM, BROADCAST) and f.policy == 2, f
+        for o in list(self.links):
+            if o.peer in cells:
+                o.say(f.raw, json.loads(f.data), [o.peer], 2)
+
+
+class Wire:
+    """A link's way, that can be cut: connections to address go over it."""
+
+    def __init__(self, address):
+        self.to = address
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.address = self.server.getsockname()
+        self.pairs = []
+        self.lock = threading.Lock()
+        self.off = False
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                s, _ = self.server.accept()
+            except OSError:
+                return
+            try:
+                with self.lock:
+                    if self.off:
+                        s.close()
+                        continue
+                    o = socket.create_connection(self.to, wait.limit(30))
+                    o.settimeout(None)
+                    self.pairs.append((s, o))
+            except OSError:
+                s.close()
+                continue
+            for x, y in ((s, o), (o, s)):
+                threading.Thread(target=self.carry, args=(x, y), daemon=True).start()
+
+    @staticmethod
+    def carry(x, y):
+        try:
+            while True:
+                data = x.recv(1 << 16)
+                if not data:
+                    break
+                y.sendall(data)
+        except OSError:
+            pass
+        for s in (x, y):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        """Now, and until mend()."""
+        with self.lock:
+            self.off = True
+            for pair in self.pairs:
+                for s in pair:
+                    try:
+                        s.shutdown(socket.SHUT_RDWR)
+                    except OSError:
+                        pass
+            self.pairs.clear()
+
+    def mend(self):
+        with self.lock:
+            self.off = False
+
+    def close(self):
+        self.server.close()
+        self.cut()
+
+
+PARCEL = 204                    # between kennels; what follows is msgpack, in bin and ints
+(LETTER, OPEN_PARCEL, CHUNK_PARCEL, END_PARCEL, NOBODY, PRESS, ASK, ANSWER,
+ BEAT) = range(1, 10)
+
+
+def packed(v):
+    if isinstance(v, int):
+        return b"\xcf" + struct.pack(">Q", v)
+    v = v.encode() if isinstance(v, str) else v
+    return b"\xc6" + struct.pack(">I", len(v)) + v
+
+
+def parcel(kind, fields, data=b""):
+    """fields: hops, origin, epoch, sequence, and what the kind has."""
+    head = bytes([0x90 + 1 + len(fields)]) + packed(kind) + \
+        b"".join(packed(f) for f in fields)
+    return struct.pack("<I", len(head)) + head + data
 
 
 class Host(Gates):

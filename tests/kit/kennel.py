@@ -369,11 +369,11 @@ class Kennel:
 
     def wait_group(self, name, counts, timeout=10):
         wait.until(lambda: self.group(name) == counts, timeout,
-                   f"group {name} is {counts}, not {self.group(name)}")
+                   f"group {name} is {counts}")
 
     def wait_places(self, n, timeout=10):
         wait.until(lambda: self.places() == n, timeout,
-                   f"{n} places, not {self.places()}")
+                   f"{n} places")
 
     # ---- Redis ----
 

@@ -261,13 +261,13 @@ def test_first_server_with_an_id_keeps_it(pair, store):
 
 # ---- what only its own session may have ----
 
-def test_download_across_nodes(nodes):
-    """A browser's requests go to any node: by its cookie, and by nobody else's."""
-    left, right = nodes
+def test_download_across_servers(two):
+    """A browser's requests go to any server: by its cookie, and by nobody else's."""
+    left, right = two
     a = Ape(left, cookie=COOKIE)
     for size in 0, 100000:
         name = a.call("download", {"size": size})["bytes<!L><!L>"]
-        assert name.endswith(".left")
+        assert name.partition(".")[2] in ("left", "ONE")
         for k in left, right, right:
             r = ask(k, "GET", name, cookie=COOKIE)
             assert (r.status, r.body) == (200, pattern(size))
@@ -316,6 +316,40 @@ def test_share_put_at_another_node(nodes):
         (200, {"success": True, "streaming": True})
     for k in left, right:
         assert ask(k, "GET", id).body == b"from there" * 1000
+    a.close(), b.close()
+
+
+# ---- binary that is pushed ----
+
+def uploaded(a, k, type, data, body):
+    """A call whose one part is body, and its reply's data."""
+    query = a.ask(type, data)
+    assert put(k, f"{query}/h", body, cookie=COOKIE).status == 200
+    return a.reply(query)["data"]
+
+
+def test_binary_in_pushes_reaches_who_is_elsewhere(two):
+    """52, 53: who hears of it gets it from the own server, with any session."""
+    one, other = two
+    a, b, data = Ape(one, cookie=COOKIE), Ape(other), os.urandom(70000)
+    wait.until(lambda: a.call("sendto", {"to": b.id, "type": "hi"}) ==
+               {"sent": True}, 20, "b is reached")
+    b.heard()
+    to = {"to": b.id, "type": "t"}
+    for type, said, found in (
+            ("message", {"n": 1, "in": {"pic<!A>": "h"}},
+             lambda m: m["data"]["in"]["pic<!L><!L>"]),
+            ("message", {"l": [1, {"__ape_upload__": "h"}]},
+             lambda m: m["data"]["l"][1]["__ape_link__"]),
+            ("everyone", {"__ape_upload__": "h"},
+             lambda m: m["data<!L><!L>"]),
+            ("sendto", {**to, "data": {"pic<!B>": "h"}},
+             lambda m: m["data"]["pic<!L><!L>"])):
+        uploaded(a, one, type, said, data)
+        name = found(b.push()[1])
+        for k in two:
+            r = ask(k, "GET", name, cookie=OTHER)
+            assert (r.status, r.body) == (200, data), (type, name)
     a.close(), b.close()
 
 

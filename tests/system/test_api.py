@@ -324,7 +324,7 @@ def test_exactly_one_end_after_the_last_message(kennel, how, want, end):
     assert [w for w in words if w in ("close", "error")] == [how]
     for key, value in want.items():
         assert f" {key}={value} " in seen()[-1][1] + " "
-    assert seen()[-1][1].endswith(" last=1")
+    assert seen()[-1][1].endswith(" last=1 unsure=0")
     c.close()
 
 

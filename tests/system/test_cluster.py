@@ -8,7 +8,7 @@ import time
 
 import pytest
 from kit import redis, wait
-from kit.chat import Chat, barrier, said, settle
+from kit.chat import Chat, again, barrier, said, settle
 
 
 @pytest.fixture
@@ -161,24 +161,6 @@ def test_shards_that_have_lost_their_gateway_are_met_again(pair):
     pair[0].wait_log("node=two lives again", 30)
     again(*people)
     close(*people)
-
-
-def again(*people, timeout=40):
-    """They hear each other again, sooner or later."""
-    for p in people:
-        seen = set()
-
-        def heard():
-            for o in people:
-                o.say("again " + o.name)
-            p.tell(type="barrier", n=-1)
-            while True:
-                m = p.hear()
-                if m["type"] == "user:msg" and m["text"].startswith("again"):
-                    seen.add(m["text"])
-                if m["type"] == "barrier" and m["n"] == -1:
-                    return len(seen) == len(people)
-        wait.until(heard, timeout, f"{p.name} hears all, not {seen}")
 
 
 def test_redis_that_forgets_all_drops_nobody(pair, server):

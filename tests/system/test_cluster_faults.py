@@ -40,6 +40,9 @@ class Cluster:
                     "--node", name, limit=2, launcher=m.launcher,
                     config=f"[gateway]\ncluster_key_file = {key}\n",
                     redis=f"redis://{there.address}:6379"))
+            # A network that has just been made may lose packets for a while.
+            wait.until(lambda: all(k.log().count("bus redis=up") == 2
+                                   for k in self.nodes), 60, "all are on the bus")
         except BaseException:
             self.remove()
             raise

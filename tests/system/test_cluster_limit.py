@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit import http, redis, wait
-from kit.chat import Chat
+from kit.chat import Chat, settle
 from kit.metrics import metrics
 from kit.ws import Refused
 
@@ -206,6 +206,40 @@ def test_a_node_that_was_stopped_says_again_what_it_has(nodes, server):
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
     wait.until(lambda: places(server) == {"one": 2, "two": 2}, 40)
+    refusal(one)
+    for p in people:
+        p.close()
+
+
+def test_who_survives_its_shard_keeps_its_place(nodes, server):
+    """A full group: while some of it are between two shards, nobody gets their places."""
+    one, two = nodes(5, "--shards", "1", "--max-shards", "1")
+    people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(5)]
+    wait.until(lambda: places(server) == {"one": 3, "two": 2}, 20)
+    wait.until(lambda: one.status()["covered"] == 3, 20)
+    # From the third death on there is no shard for a while.
+    for death in range(1, 6):
+        had = max(one.shards(), key=lambda s: s["connections"])
+        one.kill_shard(pid=had["pid"])
+        seen = []
+
+        def back():
+            seen.append(places(server))
+            refusal(two)
+            return one.status()["totals"]["survived"] == 3 * death
+        wait.until(back, 30, "they are in another shard")
+        assert all(n == {"one": 3, "two": 2} for n in seen), seen
+        # They are there, and count once.
+        for p in people:
+            p.users()
+        settle(*people)
+        assert places(server) == {"one": 3, "two": 2}
+        for k in one, two:
+            refusal(k)
+    # Who leaves then leaves a place.
+    people.pop(0).close()
+    people.append(comes(two, "next"))
+    wait.until(lambda: places(server) == {"one": 2, "two": 3}, 20)
     refusal(one)
     for p in people:
         p.close()

@@ -17,7 +17,7 @@ def covered(k):
 
 
 def wait_covered(k, n, timeout=20):
-    wait.until(lambda: covered(k) == n, timeout, f"{n} covered, not {covered(k)}")
+    wait.until(lambda: covered(k) == n, timeout, f"{n} covered")
 
 
 def sockets(pid):

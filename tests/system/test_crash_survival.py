@@ -60,7 +60,7 @@ def busiest(k):
 
 def covered(k, n):
     wait.until(lambda: k.status()["covered"] == n, 20,
-               f"{n} covered, not {k.status()['covered']}")
+               f"{n} covered")
 
 
 def talk(people, groups):

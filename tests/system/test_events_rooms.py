@@ -45,7 +45,7 @@ class Ear:
 
     def until(self, rooms):
         wait.until(lambda: {k: v for k, v in self.hear().items() if v} == rooms, 20,
-                   f"{rooms}, not {self.now}")
+                   f"{rooms}")
 
 
 @pytest.mark.parametrize("shards", (1, 2))

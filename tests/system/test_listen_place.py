@@ -1,5 +1,6 @@
 """Where the groups of a raw listener begin: `place` holds for these as for routes."""
 import collections
+import pathlib
 import re
 
 import pytest
@@ -53,6 +54,31 @@ def test_groups_begin_where_the_listener_says(start, rule):
     else:                               # least: the busy one is the last choice
         assert at[full] == 0 and sorted(at.values()) == [3, 3]
     for p in them + new:
+        p.close()
+
+
+def default_events(port):
+    """The listener that is there without a configuration, at another port."""
+    text = (pathlib.Path(__file__).parents[2] / "gatewayd/default.ini").read_text()
+    section = text[text.index("[listener events]"):].split("\n\n")[0]
+    assert "\naddress = 5000\n" in section
+    return section.replace("address = 5000", f"address = 127.0.0.1:{port}") + "\n"
+
+
+@pytest.mark.parametrize("place", ("", "place = least\n"))
+def test_by_default_clients_of_fast_tcp_are_spread(start, place):
+    """Each process has its share from the start, unless the configuration says otherwise."""
+    port = Ports.take()
+    k = start(shards=3, config=default_events(port) + place)
+    them = []
+    for n in range(1, 10):
+        them.append(Fast(("127.0.0.1", port)))
+        counts = sorted((s["connections"] for s in k.status()["shards"]), reverse=True)
+        assert sum(counts) == n
+        assert counts == [n, 0, 0] if place else counts[0] - counts[-1] <= 1, counts
+    them[0].all("m", "1")
+    assert all([p.message() == ("m", b"1") for p in them[1:]])
+    for p in them:
         p.close()
 
 

@@ -87,7 +87,7 @@ START_TEST(a_connection_is_read_as_it_was_written)
 
 	begin();
 	fill(&cap, 42);
-	ck_assert_uint_ne(slot = cover_add(&cap, place, 0), 0);
+	ck_assert_uint_ne(slot = cover_add(&cap, NULL, place, 0), 0);
 	ck_assert_int_eq(cover_topics(slot, slice_of("t\0uu", 5)), 0);
 	ck_assert_int_eq(cover_state(slot, slice_str("state")), 0);
 	ck_assert_int_eq(cover_checkpoint(slot, slice_str("kept"), 3), 0);
@@ -138,9 +138,9 @@ START_TEST(the_cell_and_the_bits_tell_how_each_was_left)
 
 	begin();
 	fill(&cap, 1);
-	a = cover_add(&cap, place, 0);
+	a = cover_add(&cap, NULL, place, 0);
 	fill(&cap, 2);
-	b = cover_add(&cap, place, 0);
+	b = cover_add(&cap, NULL, place, 0);
 	ck_assert_int_eq(rest_of(1), COVER_AT_REST);
 	cover_reading(a);		/* until it is known what comes, or comes not */
 	ck_assert_int_eq(rest_of(1), COVER_AMID_IN);
@@ -183,7 +183,7 @@ START_TEST(strikes_are_counted_and_forgotten)
 
 	begin();
 	fill(&cap, 5);
-	slot = cover_add(&cap, place, 0);
+	slot = cover_add(&cap, NULL, place, 0);
 	cover_strikes(slot, 0);
 	l = look();
 	ck_assert_int_eq(cover_look_find(l, 5, &c), 0);
@@ -213,7 +213,7 @@ START_TEST(the_last_checkpoint_is_the_one)
 
 	begin();
 	fill(&cap, 5);
-	slot = cover_add(&cap, place, 0);
+	slot = cover_add(&cap, NULL, place, 0);
 	kept_is(5, slice_of(NULL, 0));
 	for (int i = 0; i < 500; i++) {
 		size_t	 n = (size_t)i * 37 % sizeof(text);
@@ -260,7 +260,7 @@ START_TEST(many_come_and_go)
 		snprintf(uid, sizeof(uid), "u%zu", k);
 		cap.uid = slice_str(uid);
 		topics[k] = (char)(random() % 100);
-		slots[k] = cover_add(&cap, place, 0);
+		slots[k] = cover_add(&cap, NULL, place, 0);
 		ck_assert_uint_ne(slots[k], 0);
 		if (topics[k] != 0)
 			ck_assert_int_eq(cover_topics(slots[k],
@@ -289,7 +289,7 @@ START_TEST(without_a_page_nothing_is_covered)
 
 	fill(&cap, 1);
 	ck_assert_uint_eq(cover_place(slice_str("a"), slice_str("b")), 0);
-	ck_assert_uint_eq(cover_add(&cap, 0, 0), 0);
+	ck_assert_uint_eq(cover_add(&cap, NULL, 0, 0), 0);
 	cover_remove(0);
 	cover_bits(0, COVER_B_IN, 1);
 	cover_strikes(0, 1);
@@ -298,6 +298,55 @@ START_TEST(without_a_page_nothing_is_covered)
 	cover_reading(0);
 	cover_writing(0);
 	cover_written();
+}
+END_TEST
+
+START_TEST(what_the_shard_reads_of_a_client_stands_in_the_page_once)
+{
+	struct cover_look	*l;
+	struct covered		 c;
+	struct capsule		 cap;
+	uint32_t		 slot, other;
+	char			*who, *next;
+
+	begin();
+	fill(&cap, 7);
+	ck_assert_ptr_nonnull(who = cover_who(&cap));
+	ck_assert_int_eq(memcmp(who, "a\0b\000127.0.0.1:4711", 19), 0);
+	ck_assert_uint_ne(other = cover_add(&cap, NULL, place, 0), 0);
+	cover_remove(other);			/* its label is there now */
+	ck_assert_ptr_nonnull(next = cover_who(&cap));
+	cover_who_free(next);
+	ck_assert_uint_ne(slot = cover_add(&cap, who, place, 0), 0);
+	/* The slot has taken none of it. */
+	ck_assert_ptr_eq(cover_who(&cap), next);
+	l = look();
+	ck_assert_int_eq(cover_look_find(l, 7, &c), 0);
+	ck_assert(slice_eq(c.cap.uid, slice_of("a\0b", 3)));
+	is_text(c.cap.headers[0].value, "a=b");
+	cover_look_free(l);
+	/* It ends, and its client is known for a while. */
+	cover_remove(slot);
+	ck_assert_ptr_ne(cover_who(&cap), who);
+	ck_assert_int_eq(memcmp(who, "a\0b\000127.0.0.1:4711", 19), 0);
+	cover_who_free(who);
+	ck_assert_ptr_eq(cover_who(&cap), who);
+}
+END_TEST
+
+START_TEST(who_a_client_is_is_known_without_a_page)
+{
+	struct capsule	 cap;
+	char		*who;
+
+	fill(&cap, 7);
+	ck_assert_ptr_nonnull(who = cover_who(&cap));
+	ck_assert_int_eq(memcmp(who, "a\0b\000127.0.0.1:4711", 19), 0);
+	begin();
+	/* No slot may name it. */
+	ck_assert_uint_eq(cover_add(&cap, who, place, 0), 0);
+	cover_who_free(who);
+	cover_who_free(NULL);
 }
 END_TEST
 
@@ -350,7 +399,7 @@ START_TEST(any_bytes_are_refused_or_within_bounds)
 	begin();
 	for (uint64_t id = 1; id < 5; id++) {
 		fill(&cap, id);
-		slot = cover_add(&cap, place, 0);
+		slot = cover_add(&cap, NULL, place, 0);
 		cover_topics(slot, slice_str("topic"));
 		cover_checkpoint(slot, slice_str("kept"), 1);
 	}
@@ -391,6 +440,8 @@ main(void)
 	tcase_add_test(t, the_last_checkpoint_is_the_one);
 	tcase_add_test(t, many_come_and_go);
 	tcase_add_test(t, without_a_page_nothing_is_covered);
+	tcase_add_test(t, what_the_shard_reads_of_a_client_stands_in_the_page_once);
+	tcase_add_test(t, who_a_client_is_is_known_without_a_page);
 	tcase_add_test(t, a_page_without_cover_is_refused);
 	tcase_add_test(t, any_bytes_are_refused_or_within_bounds);
 	suite_add_tcase(s, t);

@@ -307,8 +307,13 @@ answer(int busy, int never)
 		}
 		say(0, CTL_MOVED, &a->m, 0);
 		turn();
-		if (!a->named)
+		/* Until its new shard has said so, that does not count it. */
+		ck_assert_uint_eq(all->slots[to].site->early, !a->named);
+		if (!a->named) {
 			say(to, CTL_ARRIVED, &a->m, 0);
+			turn();
+		}
+		ck_assert_uint_eq(all->slots[to].site->early, 0);
 	} else
 		say(0, CTL_STAYED, &a->m, dice < never ? CTL_F_NEVER : 0);
 	*a = asked[0][--nasked[0]];

@@ -181,6 +181,67 @@ START_TEST(half_pairs_and_escapes_come_back)
 }
 END_TEST
 
+/* What a string may have, as it comes and goes; each is tried at every place. */
+static const char *const oddities[] = {
+	"\\\"", "\\\\", "\\u0000", "\\u0001", "\\u001f", "\\n", " ", "!", "#", "[", "]",
+	"\x7f", "\xc3\xa9", "\xec\xbf\xbf", "\xed\x9f\xbf", "\xee\x80\x80",
+	"\xf0\x9f\xa6\x8d", "\\ud800", "\\udfff", "\\u001f\\u001f", "\\\"!", "!\\\""
+};
+
+START_TEST(a_string_is_itself_wherever_its_oddities_stand)
+{
+	char		 text[128], *again;
+	const char	*odd = oddities[_i];
+
+	for (int len = 0; len <= 20; len++)
+		for (int at = 0; at <= len; at++) {
+			snprintf(text, sizeof(text), "{\"data\":\"%.*s%s%.*s\"}",
+			    at, "abcdefghijklmnopqrst", odd, len - at,
+			    "ABCDEFGHIJKLMNOPQRST");
+			again = written("data", read_text(text)->first);
+			ck_assert_str_eq(again, text);
+			free(again);
+		}
+}
+END_TEST
+
+/* Control characters stand in no string as they are. */
+START_TEST(a_string_that_does_not_end_is_none)
+{
+	char		 text[64];
+	const char	*why;
+
+	for (int c = 1; c < 0x20; c++)
+		for (int at = 0; at <= 20; at++) {
+			snprintf(text, sizeof(text), "[\"%.*s%cABCDEFGHI\"]", at,
+			    "abcdefghijklmnopqrst", c);
+			ck_assert_ptr_null(jss_parse(&pool, text, strlen(text), 0,
+			    &why));
+			ck_assert_str_eq(why, "a string does not end");
+		}
+}
+END_TEST
+
+static const struct {
+	const char	*text;
+	double		 v;
+} spelled[] = {
+	{ "0", 0 }, { "7", 7 }, { "-7", -7 }, { "1700000000000", 1.7e12 },
+	{ "999999999999999", 999999999999999.0 },
+	{ "1000000000000000", 1e15 }, { "9007199254740993", 9007199254740992.0 },
+	{ "123456789012345678901", 123456789012345678901.0 }, { "1.5", 1.5 },
+	{ "12e2", 1200 }, { "5e-324", 5e-324 }
+};
+
+START_TEST(numbers_are_what_they_spell)
+{
+	char	 text[64];
+
+	snprintf(text, sizeof(text), "[%s]", spelled[_i].text);
+	ck_assert(jss_number(read_text(text)->first) == spelled[_i].v);
+}
+END_TEST
+
 static const struct {
 	double		 v;
 	const char	*text;
@@ -222,6 +283,11 @@ main(void)
 	tcase_add_test(tc, pointers_are_right_where_data_is_moved);
 	tcase_add_test(tc, what_is_made_has_its_tags);
 	tcase_add_test(tc, half_pairs_and_escapes_come_back);
+	tcase_add_loop_test(tc, a_string_is_itself_wherever_its_oddities_stand, 0,
+	    (int)nitems(oddities));
+	tcase_add_test(tc, a_string_that_does_not_end_is_none);
+	tcase_add_loop_test(tc, numbers_are_what_they_spell, 0,
+	    (int)nitems(spelled));
 	tcase_add_loop_test(tc, numbers_are_printed_as_javascript_does, 0,
 	    (int)nitems(numbers));
 	suite_add_tcase(s, tc);

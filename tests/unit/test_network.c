@@ -1,8 +1,10 @@
 /* Several hosts in one process, whose links are queues. */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "shardd/events/asking_why.h"
 #include "shardd/events/graph.h"
 #include "shardd/events/network.h"
 #include "shardd/events/parcel.h"
@@ -32,6 +34,12 @@ struct host {
 	size_t		 got, changes;
 	int		 original;	/* no kennel, as far as others hear */
 	size_t		 parcels;	/* that came to it */
+	size_t		 gone, kennels;	/* hosts, and peers, of which it heard */
+	enum parcel_kind kind;		/* of the last that was no letter */
+	uint32_t	 flags;
+	uint64_t	 number;
+	size_t		 told;		/* such parcels */
+	size_t		 links;		/* that it was told of */
 	uint8_t		 type;		/* of the last data */
 	struct buf	 last;		/* "event data" of the last one */
 };
@@ -100,7 +108,40 @@ changed(void *arg, struct slice room)
 	h->changes++;
 }
 
-static const struct network_ops ops = { sent, delivered, changed };
+/* Another kennel says p. */
+static void
+parcelled(void *arg, const struct parcel *p)
+{
+	struct host	*h = arg;
+
+	h->told++;
+	h->kind = p->kind;
+	h->flags = p->flags;
+	h->number = p->number;
+}
+
+/* A host is not reached any more. */
+static void
+lost(void *arg, unsigned host)
+{
+	struct host	*h = arg;
+
+	ck_assert_uint_gt(host, 0);
+	h->gone++;
+}
+
+/* A peer is a kennel. */
+static void
+kennel(void *arg, uint64_t link)
+{
+	struct host	*h = arg;
+
+	ck_assert_uint_gt(link, 0);
+	h->kennels++;
+}
+
+static const struct network_ops ops = { sent, delivered, changed, parcelled,
+	lost, kennel };
 
 /* All that was said is heard. */
 static void
@@ -114,6 +155,7 @@ settle(void)
 			end = &queue;
 		w = &wires[s->link - 1];
 		hosts[s->to].parcels += s->f.type == FASTTCP_PARCEL;
+		hosts[s->to].links += s->f.type == FASTTCP_NEW_LINK;
 		if (w->a != w->b && (w->a == s->to || w->b == s->to))
 			network_frame(hosts[s->to].w, s->link, &s->f);
 		free(s);
@@ -130,8 +172,9 @@ setup(void)
 		snprintf(hosts[i].name, sizeof(hosts[i].name), "h%d", i);
 		hosts[i].w = network_new(slice_str(hosts[i].name), &ops,
 		    &hosts[i]);
-		hosts[i].got = hosts[i].changes = hosts[i].parcels = 0;
-		hosts[i].original = 0;
+		hosts[i] = (struct host){ .at = i, .w = hosts[i].w,
+		    .last = hosts[i].last };
+		snprintf(hosts[i].name, sizeof(hosts[i].name), "h%d", i);
 	}
 }
 
@@ -167,10 +210,39 @@ down(int n)
 	wires[n].b = wires[n].a;
 }
 
-static double
-far(int a, int b)
+/* Is b reached from a? */
+static int
+reached(int a, int b)
 {
-	return (network_far(hosts[a].w, slice_str(hosts[b].name)));
+	int	 i = network_find(hosts[a].w, slice_str(hosts[b].name));
+
+	return (i > 0 && network_first(hosts[a].w, (unsigned)i) != 0);
+}
+
+/* Over which wire b is reached from a; -1: none. */
+static int
+over(int a, int b)
+{
+	int	 i = network_find(hosts[a].w, slice_str(hosts[b].name));
+
+	return (i < 1 ? -1 :
+	    (int)network_first(hosts[a].w, (unsigned)i) - 1);
+}
+
+/* How many links a host knows: what it tells one that comes new, but for that one's own. */
+static size_t
+links(int host)
+{
+	const int	 n = WIRES - 1, witness = HOSTS - 1;
+	size_t		 told;
+
+	hosts[witness].links = 0;
+	up(n, witness, host, 1);
+	settle();
+	told = hosts[witness].links;
+	down(n);
+	settle();
+	return (told - 1);
 }
 
 static void
@@ -199,24 +271,60 @@ got(void)
 	return (bits);
 }
 
+/* From h0 to that host, in a graph. */
+static double
+far(struct graph *g, const char *host)
+{
+	unsigned	 i = (unsigned)graph_host(g, slice_str(host), 0);
+
+	return (graph_way(g, i) == NULL ? -1 : g->hosts[i].far);
+}
+
+/* A link in a graph; number is 1 for ours. */
+static void
+edge(struct graph *g, const char *from, const char *to, const char *id,
+    double cost)
+{
+	ck_assert_int_eq(graph_link(g, slice_str(from), slice_str(to),
+	    slice_str(id), cost, strcmp(from, "h3") == 0), 1);
+}
+
 START_TEST(a_path_costs_each_link_and_1)
+{
+	struct graph	 g;
+
+	ck_assert_int_eq(graph_init(&g, slice_str("h3")), 0);
+	edge(&g, "h3", "h2", "a", 1);
+	edge(&g, "h2", "h1", "b", 1);
+	edge(&g, "h1", "h2", "b", 1);
+	ck_assert_double_eq(far(&g, "h1"), 4);
+	edge(&g, "h3", "h1", "c", 5);
+	ck_assert_double_eq(far(&g, "h1"), 4);
+	graph_unlink(&g, slice_str("h2"), slice_str("h1"), slice_str("b"));
+	ck_assert_double_eq(far(&g, "h1"), 6);
+	edge(&g, "h2", "h1", "b", 1);
+	ck_assert_double_eq(far(&g, "h1"), 4);
+	graph_clear(&g);
+}
+END_TEST
+
+START_TEST(the_cheaper_path_is_taken)
 {
 	up(0, 3, 2, 1);
 	up(1, 2, 1, 1);
 	settle();
-	ck_assert_double_eq(far(3, 1), 4);
-	ck_assert_double_eq(far(1, 3), 4);
+	ck_assert_int_eq(over(3, 1), 0);
 	up(2, 3, 1, 5);			/* dearer for h3, cheaper for h1 */
 	settle();
-	ck_assert_double_eq(far(3, 1), 4);
-	ck_assert_double_eq(far(1, 3), 2);
+	ck_assert_int_eq(over(3, 1), 0);
+	ck_assert_int_eq(over(1, 3), 2);
 	down(1);
 	settle();
-	ck_assert_double_eq(far(3, 1), 6);
+	ck_assert_int_eq(over(3, 1), 2);
 	up(1, 2, 1, 1);
 	settle();
-	ck_assert_double_eq(far(3, 1), 4);
-	ck_assert_double_lt(far(3, 4), 0);
+	ck_assert_int_eq(over(3, 1), 0);
+	ck_assert_int_eq(over(3, 4), -1);
 }
 END_TEST
 
@@ -291,10 +399,12 @@ END_TEST
 
 START_TEST(a_parcel_passes_only_so_many_hosts)
 {
-	const struct letter	 l = { .whom = WHOM_ALL,
+	struct parcel		 p = { .kind = PARCEL_LETTER, .epoch = 1,
+				    .origin = slice_str("h0"), .sequence = 1,
+				    .letter = { .whom = WHOM_ALL,
 				    .event = slice_str("e"),
 				    .names = slice_str(""),
-				    .data_type = FASTTCP_EMPTY };
+				    .data_type = FASTTCP_EMPTY } };
 	struct fasttcp_frame	 f = { .type = FASTTCP_PARCEL,
 				    .data_type = FASTTCP_BINARY,
 				    .cells = slice_str("h1|h2|h3") };
@@ -304,24 +414,45 @@ START_TEST(a_parcel_passes_only_so_many_hosts)
 	up(1, 1, 2, 1);
 	up(2, 2, 3, 1);
 	settle();
-	parcel_write(&b, &l, 2);
+	p.hops = 2;
+	parcel_write(&b, &p);
 	f.data = slice_of(b.data, b.len);
 	network_frame(hosts[1].w, 1, &f);
 	settle();
 	ck_assert_uint_eq(got(), 0x6);	/* host 3 is one too far */
+	/* The same once more is nobody's; a question that does not arrive is answered. */
+	network_frame(hosts[1].w, 1, &f);
+	settle();
+	ck_assert_uint_eq(got(), 0);
+	p.kind = PARCEL_ASK;
+	p.number = 77;
+	p.sequence = 2;
+	p.letter.whom = WHOM_SOCKETS;
+	p.letter.names = slice_str("h3/x");
+	buf_reset(&b);
+	parcel_write(&b, &p);
+	f.cells = slice_str("h3");
+	f.data = slice_of(b.data, b.len);
+	network_frame(hosts[1].w, 1, &f);
+	settle();
+	ck_assert_uint_eq(hosts[3].told, 0);
+	ck_assert_uint_eq(hosts[0].told, 1);
+	ck_assert_int_eq(hosts[0].kind, PARCEL_ANSWER);
+	ck_assert_uint_eq(hosts[0].flags, ASKING_UNREACHED);
+	ck_assert_uint_eq(hosts[0].number, 77);
 	buf_clear(&b);
 }
 END_TEST
 
 START_TEST(rooms_are_known_and_withdrawn)
 {
-	const struct slice	 r = slice_str("r"), h0 = slice_str("h0");
+	const struct slice	 r = slice_str("r");
 
 	network_members(hosts[0].w, r, 2);
 	up(0, 0, 1, 1);
 	up(1, 1, 2, 1);
 	settle();
-	ck_assert_uint_eq(network_ref(hosts[2].w, h0, r), 2);
+	ck_assert_uint_eq(network_total(hosts[2].w, r), 2);
 	network_members(hosts[2].w, r, 3);
 	settle();
 	for (int i = 0; i < 3; i++) {	/* whoever has it hears of each change */
@@ -336,23 +467,95 @@ START_TEST(rooms_are_known_and_withdrawn)
 	network_members(hosts[2].w, r, 1);
 	network_members(hosts[0].w, r, 0);
 	settle();
-	ck_assert_uint_eq(network_ref(hosts[1].w, slice_str("h2"), r), 1);
-	ck_assert_uint_eq(network_ref(hosts[2].w, h0, r), 0);
+	ck_assert_uint_eq(network_total(hosts[1].w, r), 1);
+	ck_assert_uint_eq(network_total(hosts[2].w, r), 1);
 	say(1, WHOM_ROOMS, "r", "x");
 	ck_assert_uint_eq(got(), 0x4);
 	/* A part that is cut off is forgotten, and comes back. */
 	down(1);
 	settle();
-	ck_assert_uint_eq(network_ref(hosts[0].w, slice_str("h2"), r), 0);
 	ck_assert_uint_eq(network_total(hosts[0].w, r), 0);
 	ck_assert_uint_eq(hosts[0].changes, 5);
-	ck_assert_uint_eq(network_links(hosts[0].w), 2);
+	ck_assert_uint_eq(links(0), 2);
 	say(0, WHOM_ROOMS, "r", "x");
 	ck_assert_uint_eq(got(), 0);
 	up(1, 1, 2, 1);
 	settle();
 	say(0, WHOM_ROOMS, "r", "x");
 	ck_assert_uint_eq(got(), 0x4);
+}
+END_TEST
+
+/* A part of the network that is cut off is forgotten whole: its rooms, its links and its
+ * names, so that what is lost is told to nobody who comes later, and others have the room. */
+START_TEST(what_is_cut_off_is_forgotten)
+{
+	up(0, 0, 1, 1);
+	up(1, 1, 2, 1);
+	up(2, 2, 3, 1);
+	up(3, 3, 4, 1);
+	network_members(hosts[4].w, slice_str("r"), 2);
+	settle();
+	ck_assert_uint_eq(links(0), 8);
+	ck_assert_uint_eq(network_total(hosts[0].w, slice_str("r")), 2);
+	hosts[0].gone = hosts[1].gone = 0;
+	/* Behind host 1 nobody is left to say that hosts 3 and 4 are gone. */
+	down(1);
+	settle();
+	ck_assert_uint_eq(hosts[0].gone, 3);
+	ck_assert_uint_eq(hosts[1].gone, 3);
+	for (int i = 2; i <= 4; i++)
+		ck_assert_int_eq(network_find(hosts[0].w,
+		    slice_str(hosts[i].name)), -1);
+	ck_assert_uint_eq(network_total(hosts[0].w, slice_str("r")), 0);
+	ck_assert_uint_eq(links(0), 2);
+	/* The same where the link is our own. */
+	hosts[0].gone = 0;
+	down(0);
+	settle();
+	ck_assert_uint_eq(hosts[0].gone, 1);
+	ck_assert_int_eq(network_find(hosts[0].w, slice_str("h1")), -1);
+	ck_assert_uint_eq(links(0), 0);
+}
+END_TEST
+
+/* Parcels go over kennels alone, and whoever sends one knows whom it does not reach. */
+START_TEST(parcels_go_over_kennels_alone)
+{
+	struct parcel	 p = { .kind = PARCEL_OPEN, .number = 5, .letter = {
+			    .whom = WHOM_ALL, .names = slice_str(""),
+			    .event = slice_str("e"),
+			    .data_type = FASTTCP_EMPTY } };
+	struct hosts	 to;
+
+	hosts[2].original = 1;
+	up(0, 0, 1, 1);
+	up(1, 1, 2, 1);
+	up(2, 2, 3, 1);
+	up(3, 1, 4, 1);
+	settle();
+	ck_assert_uint_eq(hosts[1].kennels, 2);	/* of three peers */
+	network_meant(hosts[0].w, &p.letter, &to);
+	network_parcel(hosts[0].w, &p, &to);
+	ck_assert(hosts_empty(&to));
+	settle();
+	ck_assert_uint_eq(hosts[1].told, 1);
+	ck_assert_uint_eq(hosts[4].told, 1);
+	ck_assert_uint_eq(hosts[2].parcels + hosts[3].parcels, 0);
+	/* Nobody at 2, and nobody at 3: host 1 says so. */
+	ck_assert_uint_eq(hosts[0].told, 2);
+	ck_assert_int_eq(hosts[0].kind, PARCEL_NOBODY);
+	ck_assert_uint_eq(hosts[0].number, 5);
+	/* Host 1 knows for itself. */
+	network_meant(hosts[1].w, &p.letter, &to);
+	network_parcel(hosts[1].w, &p, &to);
+	settle();
+	ck_assert(hosts_have(&to, (unsigned)network_find(hosts[1].w,
+	    slice_str("h2"))));
+	ck_assert(hosts_have(&to, (unsigned)network_find(hosts[1].w,
+	    slice_str("h3"))));
+	ck_assert(!hosts_have(&to, (unsigned)network_find(hosts[1].w,
+	    slice_str("h4"))));
 }
 END_TEST
 
@@ -366,9 +569,11 @@ START_TEST(a_full_mesh_does_not_drown_in_announcements)
 			settle();
 		}
 	for (int i = 0; i < 10; i++)
-		ck_assert_uint_eq(network_links(hosts[i].w), 90);
+		ck_assert_int_eq(reached(i, (i + 1) % 10), 1);
 	/* Each of 90 links is told at most twice over each of 45. */
 	ck_assert_uint_lt(said, 90 * 45 * 4);
+	ck_assert_uint_eq(links(0), 90);
+	settle();
 	said = 0;
 	network_members(hosts[0].w, slice_str("r"), 1);
 	settle();
@@ -410,7 +615,7 @@ START_TEST(whatever_comes_and_goes_all_agree_in_the_end)
 		said = 0;
 		for (a = 0; a < HOSTS; a++)
 			for (b = 0; b < HOSTS; b++)
-				ck_assert_msg(a == b || (far(a, b) >= 0) ==
+				ck_assert_msg(a == b || reached(a, b) ==
 				    joined(a, b), "step %d: h%d to h%d", step,
 				    a, b);
 	}
@@ -453,9 +658,7 @@ START_TEST(what_makes_no_sense_is_passed_over)
 	network_frame(hosts[0].w, 1, &f);
 	settle();
 	ck_assert_uint_eq(said, 0);
-	ck_assert_uint_eq(network_links(hosts[0].w), 4);
-	ck_assert_uint_eq(network_ref(hosts[0].w, slice_str("h0"),
-	    slice_str("r")), 0);
+	ck_assert_uint_eq(network_total(hosts[0].w, slice_str("r")), 0);
 	ck_assert_uint_eq(got(), 0);
 	ck_assert_int_eq(network_up(hosts[0].w, 9, slice_str("h0"),
 	    slice_str("self"), 1), -1);
@@ -464,6 +667,7 @@ START_TEST(what_makes_no_sense_is_passed_over)
 	ck_assert_int_eq(network_up(hosts[0].w, 9, slice_str("h5"),
 	    slice_str("l"), 0), -1);
 	ck_assert_ptr_null(network_new(slice_str("a/b"), &ops, NULL));
+	ck_assert_uint_eq(links(0), 4);
 }
 END_TEST
 
@@ -483,7 +687,11 @@ START_TEST(a_peer_that_announces_too_much_is_bounded)
 		f.data = slice_of(b.data, b.len);
 		network_frame(hosts[0].w, 1, &f);
 	}
-	ck_assert_uint_le(network_links(hosts[0].w), GRAPH_LINKS);
+	/* One more of our own has no room. */
+	errno = 0;
+	ck_assert_int_eq(network_up(hosts[0].w, 9, slice_str("h9"),
+	    slice_str("l"), 1), -1);
+	ck_assert_int_eq(errno, ENOSPC);
 	for (int i = 0; i < 600; i++) {
 		buf_reset(&b);
 		buf_addf(&b, "{\"source\":\"z%d\",\"destination\":\"y\","
@@ -506,6 +714,9 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_path_costs_each_link_and_1);
+	tcase_add_test(t, the_cheaper_path_is_taken);
+	tcase_add_test(t, what_is_cut_off_is_forgotten);
+	tcase_add_test(t, parcels_go_over_kennels_alone);
 	tcase_add_test(t, messages_reach_each_host_once);
 	tcase_add_test(t, kennels_keep_types_and_others_get_json);
 	tcase_add_test(t, a_parcel_passes_only_so_many_hosts);

@@ -172,7 +172,7 @@ setup(void)
 	all = calloc(1, sizeof(*all));
 	ck_assert_int_eq(shards_init(all, base, &settings, p, NULL, &shard_ops,
 	    NULL), 0);
-	rs = rescues_new(base, &settings, &totals, p, linger, grow_cb, NULL);
+	rs = rescues_new(base, &settings, &totals, p, NULL, linger, grow_cb, NULL);
 	for (uint32_t i = 0; i < SHARDS; i++) {
 		s = &all->slots[i];
 		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET |
@@ -266,7 +266,7 @@ join(const char *group, const char *uid, struct capsule cap)
 		cap.uid = ask.uid;
 	cap.route = slice_str("lobby");
 	cap.peer = slice_str("127.0.0.1:1");
-	c->slot = cover_add(&cap, cover_place(cap.app, cap.group), 0);
+	c->slot = cover_add(&cap, NULL, cover_place(cap.app, cap.group), 0);
 	ck_assert_uint_ne(c->slot, 0);
 	if (cap.topics.len > 0)
 		ck_assert_int_eq(cover_topics(c->slot, cap.topics), 0);

@@ -16,10 +16,10 @@ static struct replica	 r = { .members = members };
 static void
 add(const char *uid, size_t len)
 {
-	struct conn	*c = calloc(1, sizeof(*c) + len + 1);
+	struct conn	*c = calloc(1, sizeof(*c));
 
 	ck_assert_ptr_nonnull(c);
-	memcpy(c->text, uid, len);
+	ck_assert_ptr_nonnull(c->text = slice_dup(slice_of(uid, len)));
 	c->uid_len = (uint16_t)len;
 	c->flags = CONN_F_MEMBER;
 	members[r.nmembers++] = c;
@@ -28,8 +28,10 @@ add(const char *uid, size_t len)
 static void
 teardown(void)
 {
-	while (r.nmembers > 0)
-		free(members[--r.nmembers]);
+	while (r.nmembers > 0) {
+		free(members[--r.nmembers]->text);
+		free(members[r.nmembers]);
+	}
 }
 
 START_TEST(uids_are_ordered_by_their_bytes)

@@ -143,6 +143,51 @@ START_TEST(who_has_room_in_a_replica_begins_none)
 }
 END_TEST
 
+/* One more of group g, which allows 3 in each replica: where. */
+static unsigned
+even(const char *uid)
+{
+	struct placement_ask	 ask = {
+		.id = next_id++, .uid = slice_str(uid), .app = slice_str("a"),
+		.limit = 3, .group = slice_str("g"), .place = SPOT_EVEN,
+	};
+	struct placement_forecast f;
+	struct place		*place;
+
+	placement_foresee(p, &ask, &f);
+	ck_assert_int_eq(placement_take(p, &ask, &place), PLACED);
+	ck_assert_ptr_eq(f.site, place_site(place));
+	return (place_site(place)->slot);
+}
+
+START_TEST(even_takes_all_shards_before_any_is_filled)
+{
+	unsigned	 seen[SITES] = { 0 };
+	char		 uid[8];
+
+	slot("other", "u", SPOT_HASH);
+	for (unsigned i = 0; i < 3 * SITES; i++) {
+		snprintf(uid, sizeof(uid), "u%u", i);
+		seen[even(uid)]++;
+		for (unsigned j = 0; j < SITES; j++) {
+			ck_assert_uint_le(seen[j], i / SITES + 1);
+			ck_assert_uint_ge(seen[j], (i + 1) / SITES);
+		}
+	}
+}
+END_TEST
+
+START_TEST(even_brings_a_uid_to_where_it_is)
+{
+	unsigned	 first = even("u");
+
+	ck_assert_uint_eq(even("u"), first);
+	ck_assert_uint_ne(even("v"), first);
+	ck_assert_uint_eq(even("u"), first);
+	ck_assert_uint_ne(even("u"), first);	/* there it is full */
+}
+END_TEST
+
 int
 main(void)
 {
@@ -157,6 +202,8 @@ main(void)
 	tcase_add_test(t, pack_fills_one_shard_first);
 	tcase_add_test(t, hash_goes_by_name);
 	tcase_add_test(t, who_has_room_in_a_replica_begins_none);
+	tcase_add_test(t, even_takes_all_shards_before_any_is_filled);
+	tcase_add_test(t, even_brings_a_uid_to_where_it_is);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

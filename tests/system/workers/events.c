@@ -13,6 +13,8 @@
  *	to R,S|I,J|E,F EVENT	EVENT to rooms R and S, ids I and J, without E and F
  *	values		one of each type
  *	ask		is asked "question" in turn; its answer comes back as "answered"
+ *	inquire ID MS X	the client ID, wherever it is, is asked "question" X; answered with its
+ *			answer, or "no: " and why there is none
  *	what X		any other name: "other", its name
  */
 #include <errno.h>
@@ -364,6 +366,35 @@ ask(struct events_socket *s, const struct events_message *m, void *arg)
 	events_socket_emit(s, "question", events_string("?"), answered, id);
 }
 
+/* What a client ID has said, to whoever wanted to know. */
+static void
+inquired(struct events_server *v, const struct events_value *answer, void *arg)
+{
+	char	 text[128];
+
+	(void)v;
+	if (answer == NULL) {
+		snprintf(text, sizeof(text), "no: %s", strerror(errno));
+		events_answer(arg, events_string(text));
+	} else
+		events_answer(arg, *answer);
+}
+
+static void
+inquire(struct events_socket *s, const struct events_message *m, void *arg)
+{
+	char			 copy[512], *w[4] = { NULL };
+	int			 n = words(m, copy, sizeof(copy), w, 4);
+	struct events_ack	*ack = events_ack_keep(m->ack);
+
+	(void)arg;
+	if (n != 3)
+		abort();
+	if (events_ask(events_socket_server(s), w[0], "question",
+	    events_string(w[2]), (unsigned)atoi(w[1]), inquired, ack) == -1)
+		inquired(events_socket_server(s), NULL, ack);
+}
+
 static void
 other(struct events_socket *s, const struct events_message *m, void *arg)
 {
@@ -436,6 +467,7 @@ main(int argc, char **argv)
 	events_on(e, "to", to, NULL);
 	events_on(e, "values", values, NULL);
 	events_on(e, "ask", ask, NULL);
+	events_on(e, "inquire", inquire, NULL);
 	events_on(e, "film", film, NULL);
 	events_on(e, "fetch", film, yes);
 	events_on(e, NULL, other, NULL);

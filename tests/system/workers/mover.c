@@ -16,13 +16,15 @@
  * response that goes on.
  *
  * MOVER_BLOB in the environment: freeze writes version 2, and thaw reads both.
- * MOVER_REFUSE in the environment: thaw refuses everybody.  MOVER_ABORT: it dies.
+ * MOVER_REFUSE in the environment: thaw refuses everybody.  MOVER_ABORT=N: it dies at
+ * the Nth thaw of a process.  MOVER_HANG=N: it never returns from that.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <kennel.h>
 
@@ -86,15 +88,28 @@ moves_freeze(struct kennel_socket *s, struct kennel_blob *b)
 	return (kennel_blob_add(b, text, (size_t)n));
 }
 
+/* Is it this time that the variable names? */
+static int
+moves_time(const char *name, unsigned long thaws)
+{
+	const char	*at = getenv(name);
+
+	return (at != NULL && strtoul(at, NULL, 10) == thaws);
+}
+
 static int
 moves_thaw(struct kennel_socket *s, const char *data, size_t len, int how)
 {
-	char		 text[32];
-	struct mine	*m;
+	static unsigned long	 thaws;
+	char			 text[32];
+	struct mine		*m;
 
 	(void)how;
-	if (getenv("MOVER_ABORT") != NULL)
+	thaws++;
+	if (moves_time("MOVER_ABORT", thaws))
 		abort();
+	while (moves_time("MOVER_HANG", thaws))
+		pause();
 	if (getenv("MOVER_REFUSE") != NULL || len >= sizeof(text) ||
 	    (m = calloc(1, sizeof(*m))) == NULL)
 		return (-1);

@@ -381,8 +381,9 @@ ended(struct kennel_socket *s, const struct kennel_close *c, const char *how)
 {
 	if (kennel_socket_data(s) != s)
 		abort();
-	kennel_log("probe %s id=%" PRIx64 " code=%d label=%s last=%d",
-	    how, kennel_socket_id(s), c->code, c->label, c->last);
+	kennel_log("probe %s id=%" PRIx64 " code=%d label=%s last=%d unsure=%d",
+	    how, kennel_socket_id(s), c->code, c->label, c->last,
+	    c->unsure);
 }
 
 static void
