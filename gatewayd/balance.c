@@ -12,6 +12,7 @@
 #include "gatewayd/group.h"
 #include "gatewayd/journey.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/retreat.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
@@ -24,6 +25,7 @@
 #define BALANCE_EVEN		4	/* the same, when it was asked for */
 #define BALANCE_AFTER_MS	10000	/* apart for so long */
 #define BALANCE_CLOSE_MS	1000	/* at least, for those who did not move */
+#define BALANCE_RETREAT_MS 60000
 #define BALANCE_GATHER		64	/* connections of a group, at most, that is
 					   gathered in one shard */
 
@@ -36,6 +38,7 @@ struct balancing {			/* a transfer */
 	uint64_t	 incarnation;	/* of from */
 	uint64_t	 deadline;	/* clock_ms; to be emptied by then; 0: it stays */
 	int		 more;		/* not only these are to move */
+	int		 retreat;	/* from leaves if all have moved */
 };
 
 struct balance {
@@ -43,6 +46,7 @@ struct balance {
 	const struct settings *settings;
 	struct placement *placement;
 	struct roster	*roster;
+	struct retreat	*retreat;
 	struct list	 list;
 	struct event	*timer;
 	int		 held;
@@ -67,8 +71,9 @@ balance_new(struct event_base *base, const struct settings *settings,
 	b->placement = placement;
 	b->roster = roster;
 	list_init(&b->list);
+	b->retreat = retreat_new();
 	b->timer = event_new(base, -1, EV_PERSIST, balance_timer_cb, b);
-	if (b->timer != NULL && event_add(b->timer, &tv) == 0)
+	if (b->retreat != NULL && b->timer != NULL && event_add(b->timer, &tv) == 0)
 		return (b);
 	balance_free(b);
 	errno = ENOMEM;
@@ -90,6 +95,7 @@ balance_free(struct balance *b)
 	}
 	if (b->timer != NULL)
 		event_free(b->timer);
+	retreat_free(b->retreat);
 	free(b);
 }
 
@@ -198,6 +204,20 @@ balance_empty(struct balance *b, struct shard *s, unsigned ms)
 	return (transfer_count(g->transfer)->total);
 }
 
+/* The few of s are somewhere else, and it leaves; or not all of them, and it stays. */
+static void
+balance_retreated(struct balance *b, struct shard *s)
+{
+	if (s->site->count == 0) {
+		log_info("shard slot=%" PRIu32 " had few, who are elsewhere, "
+		    "and leaves", s->slot);
+		balance_close(s, 0);
+		return;
+	}
+	s->site->leaving = 0;
+	retreat_failed(b->retreat, s, clock_ms());
+}
+
 /* A transfer is over: a shard that was to be emptied closes those who are left. */
 static void
 balance_done(struct transfer *t, void *arg)
@@ -214,7 +234,10 @@ balance_done(struct transfer *t, void *arg)
 	    n->moved, n->total, n->never);
 	if (g->plan.done != NULL)
 		g->plan.done(t, g->plan.arg);
-	else if (g->deadline != 0 && lives && g->more && g->deadline > now)
+	else if (g->retreat && g->deadline == 0) {
+		if (lives)
+			balance_retreated(g->all, s);
+	} else if (g->deadline != 0 && lives && g->more && g->deadline > now)
 		(void)balance_empty(g->all, s, (unsigned)(g->deadline - now));
 	else if (g->deadline != 0 && lives)
 		balance_close(s, g->deadline);
@@ -352,6 +375,28 @@ balance_gather(struct balance *b)
 	}
 }
 
+/* A shard that few use, and that need not be, is emptied, if one is. */
+static void
+balance_retreat(struct balance *b, uint64_t now)
+{
+	struct shard		*s = retreat_due(b->retreat,
+				    roster_shards(b->roster), now);
+	struct transfer_plan	 plan = { .from = s, .most = SIZE_MAX,
+				    .rate = b->settings->balance_rate,
+				    .ms = BALANCE_RETREAT_MS };
+	struct balancing	*g;
+
+	if (s == NULL)
+		return;
+	s->site->leaving = 1;		/* nobody else comes meanwhile */
+	if ((g = balance_begin(b, NULL, &plan)) != NULL) {
+		g->retreat = 1;
+		return;
+	}
+	s->site->leaving = 0;
+	retreat_failed(b->retreat, s, now);
+}
+
 /* Are they even?  If not for a while, or if that was asked for, some move. */
 static void
 balance_timer_cb(evutil_socket_t fd, short what, void *arg)
@@ -374,6 +419,8 @@ balance_timer_cb(evutil_socket_t fd, short what, void *arg)
 	if (apart <= balance_bound(b, most)) {
 		b->apart = 0;
 		balance_gather(b);
+		if (!balance_busy(b, NULL))
+			balance_retreat(b, now);
 	} else if (b->apart == 0)
 		b->apart = now;
 	else if (now - b->apart >= BALANCE_AFTER_MS)

@@ -18,6 +18,26 @@ crew_active(const struct shards *all)
 }
 
 size_t
+crew_serving(const struct shards *all)
+{
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < all->nslots; i++)
+		n += all->slots[i].state == SHARD_STARTING ||
+		    all->slots[i].state == SHARD_READY;
+	return (n);
+}
+
+int
+crew_unnamed(const struct shards *all)
+{
+	for (size_t i = 0; i < all->nslots; i++)
+		if (all->slots[i].pid != 0 && all->slots[i].incarnation == 0)
+			return (1);
+	return (0);
+}
+
+size_t
 crew_kept(const struct shards *all)
 {
 	size_t	 n = 0;

@@ -10,6 +10,10 @@ struct shards;
 
 /* Processes that serve, will, or may; leaving ones do not. */
 size_t	 crew_active(const struct shards *all);
+/* Processes that take newcomers, or soon will. */
+size_t	 crew_serving(const struct shards *all);
+/* Is there one that was found and whose incarnation is not known? */
+int	 crew_unnamed(const struct shards *all);
 /* Slots that always have a shard, or are to have one. */
 size_t	 crew_kept(const struct shards *all);
 /* The newest of those that are not kept, for they were started when all were full, if

@@ -379,9 +379,12 @@ dialogue_pong(struct dialogue *d, struct shard *s, const struct ctl *m,
 	postmortem_absolve(&d->election->postmortem, s->incarnation);
 	if (!shard_serves(s) || s->hopeless)
 		return (0);
-	s->site->usable = 1;
 	if (s->state == SHARD_READY)
 		evtimer_del(s->timer);		/* no accusation stands */
+	if (!s->site->usable) {
+		s->site->usable = 1;
+		d->ops->again(d->arg);
+	}
 	return (0);
 }
 

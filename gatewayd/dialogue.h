@@ -23,6 +23,8 @@ struct totals;
 struct dialogue_ops {
 	/* A shard takes connections from now on. */
 	void	(*ready)(struct shard *s, void *arg);
+	/* One takes them again, which had not answered for a while. */
+	void	(*again)(void *arg);
 	/* A connection that was handed over is the shard's. */
 	void	(*adopted)(struct shard *s, uint64_t id, void *arg);
 	/* The shard does not take it; leaving: only because the shard is. */

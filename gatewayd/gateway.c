@@ -107,6 +107,10 @@ static const struct handoff_ops gateway_handoff_ops = {
 	.pause = gateway_pause,
 };
 
+static const struct rescue_ops gateway_rescue_ops = {
+	.grow = roster_grow,
+	.suspect = roster_suspect,
+};
 static const struct admin_ops gateway_admin_ops = {
 	.look = report_look,
 	.serves = gateway_serves,
@@ -288,7 +292,8 @@ gateway_shards(void *arg)
 	    g->placement, g->quotas, g->roster, g->linger,
 	    &gateway_handoff_ops, g);
 	g->rescues = rescues_new(g->base, &g->settings, &g->totals,
-	    g->placement, g->quotas, g->linger, roster_grow, g->roster);
+	    g->placement, g->quotas, g->linger, &gateway_rescue_ops,
+	    g->roster);
 	g->balance = balance_new(g->base, &g->settings, g->placement,
 	    g->roster);
 	if (g->balance != NULL)
@@ -435,6 +440,7 @@ gateway_room(void *arg)
 	struct gateway	*g = arg;
 
 	handoff_retry(g->handoffs);
+	rescue_retry(g->rescues);
 }
 
 /* A shard held a socket of ours, for an earlier gateway. */

@@ -75,6 +75,7 @@ passages_packet(struct shard *s, void *gateway)
 	struct gateway	*g = gateway;
 
 	handoff_packet(g->handoffs, s);
+	rescue_shard_sent(g->rescues, s);
 }
 
 /* The channel of a shard goes on. */
@@ -84,4 +85,5 @@ passages_sent(struct shard *s, void *gateway)
 	struct gateway	*g = gateway;
 
 	handoff_sent(g->handoffs, s);
+	rescue_shard_sent(g->rescues, s);
 }

@@ -1,6 +1,8 @@
 /* Connections that outlive their shards, on their way to others. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@
 #include "gatewayd/placement.h"
 #include "gatewayd/quota.h"
 #include "gatewayd/rescue.h"
+#include "gatewayd/rest.h"
 #include "gatewayd/route.h"
 #include "gatewayd/routes.h"
 #include "gatewayd/settings.h"
@@ -32,10 +35,15 @@
 
 #define RESCUE_CODE	1012	/* for whoever is to come back */
 #define RESCUE_TURN	1024	/* get places at one go */
+#define RESCUE_LATE_MS	2000	/* that a shard may adopt one */
+#define RESCUE_GRACE_MS	200	/* more, until it is somebody else's */
 
 struct rescue {
 	struct map_node	 by_id;
 	struct list	 at;		/* rs->due or waiting, or one of its shard's */
+	struct list	 at_sent;	/* rs->sent: by deadline */
+	uint64_t	 deadline;	/* clock_ms; sent: to be taken back */
+	uint64_t	 number;	/* of its packet in the channel of its shard */
 	struct wreck	*wreck;
 	struct shard	*shard;		/* where its place is; NULL: none yet */
 	struct address	*address;	/* a reference, or NULL */
@@ -56,14 +64,17 @@ struct rescues {
 	struct placement *placement;
 	struct quotas	*quotas;
 	struct lingerers *linger;
-	int		(*grow)(struct roster *);
+	const struct rescue_ops *ops;
 	struct roster	*roster;
 	int		 leaving;
 	struct map	 by_id;
 	struct list	 due;		/* without a place: one is to be found */
 	struct list	 waiting;	/* there was none */
+	struct list	 sent;		/* not answered yet */
+	struct list	 rests;		/* in the way of shards that hang */
 	struct list	 wrecks;	/* oldest first */
 	struct event	*timer;		/* for the first that waits too long */
+	struct event	*late;		/* for the first that is not answered */
 	struct turn_work work;
 };
 
@@ -74,12 +85,13 @@ static void	 rescue_lose(struct rescues *, struct rescue *, enum wreck_end);
 static int	 rescue_free(struct rescues *, struct rescue *);
 static void	 rescue_work(void *);
 static void	 rescue_timer_cb(evutil_socket_t, short, void *);
+static void	 rescue_late_cb(evutil_socket_t, short, void *);
 
 struct rescues *
 rescues_new(struct event_base *base, const struct settings *settings,
     struct totals *totals, struct placement *placement,
-    struct quotas *quotas, struct lingerers *linger, int (*grow)(struct roster *),
-    struct roster *roster)
+    struct quotas *quotas, struct lingerers *linger,
+    const struct rescue_ops *ops, struct roster *roster)
 {
 	struct rescues	*rs;
 
@@ -90,18 +102,21 @@ rescues_new(struct event_base *base, const struct settings *settings,
 	rs->placement = placement;
 	rs->quotas = quotas;
 	rs->linger = linger;
-	rs->grow = grow;
+	rs->ops = ops;
 	rs->roster = roster;
 	list_init(&rs->due);
 	list_init(&rs->waiting);
+	list_init(&rs->sent);
+	list_init(&rs->rests);
 	list_init(&rs->wrecks);
 	turn_work_init(&rs->work, rescue_work, rs);
-	if ((rs->timer = evtimer_new(base, rescue_timer_cb, rs)) == NULL) {
-		free(rs);
-		errno = ENOMEM;
-		return (NULL);
-	}
-	return (rs);
+	rs->timer = evtimer_new(base, rescue_timer_cb, rs);
+	rs->late = evtimer_new(base, rescue_late_cb, rs);
+	if (rs->timer != NULL && rs->late != NULL)
+		return (rs);
+	rescues_free(rs);
+	errno = ENOMEM;
+	return (NULL);
 }
 
 void
@@ -116,14 +131,19 @@ rescues_free(struct rescues *rs)
 	while (!list_empty(&rs->wrecks))
 		wreck_free(list_entry(rs->wrecks.next, struct wreck, at));
 	map_clear(&rs->by_id);
+	rest_clear(&rs->rests);
 	turn_cancel(&rs->work);
-	event_free(rs->timer);
+	if (rs->timer != NULL)
+		event_free(rs->timer);
+	if (rs->late != NULL)
+		event_free(rs->late);
 	free(rs);
 }
 
 /* ---- a shard has died ---- */
 
-/* The client of fd (taken) hears why nobody goes on with it, if it can. */
+/* The client of fd (taken) hears why nobody goes on with it, if it can; and it reads to
+ * the end what it was sent, whatever it has said since. */
 static void
 rescue_close(struct rescues *rs, int fd, enum capsule_protocol protocol,
     enum close_why why)
@@ -132,13 +152,11 @@ rescue_close(struct rescues *rs, int fd, enum capsule_protocol protocol,
 	uint8_t		 head[WS_HEAD_MAX], text[125];
 	size_t		 n;
 
-	if (protocol != CAPSULE_WS) {
-		sock_end(fd, 0);
-		return;
+	if (protocol == CAPSULE_WS) {
+		n = ws_close_payload(text, RESCUE_CODE, close_sentence(why));
+		(void)buf_add(&out, head, ws_head(head, WS_CLOSE, n, 0));
+		(void)buf_add(&out, text, n);
 	}
-	n = ws_close_payload(text, RESCUE_CODE, close_sentence(why));
-	(void)buf_add(&out, head, ws_head(head, WS_CLOSE, n, 0));
-	(void)buf_add(&out, text, n);
 	linger_answer(rs->linger, fd, &out);
 }
 
@@ -191,6 +209,7 @@ rescue_new(struct rescues *rs, struct wreck *w, struct place *place,
 	r->address = place->address;
 	place->address = NULL;
 	r->fd = covers_take(rs->placement, place);
+	list_init(&r->at_sent);
 	list_push(&rs->due, &r->at);
 	w->left++;
 	rescue_release(rs, r, c);
@@ -279,7 +298,7 @@ rescue_place(struct rescues *rs, struct rescue *r)
 	if (r->replica != 0)
 		ask.group = c.group;
 	answer = placement_take(rs->placement, &ask, &place);
-	if (answer == PLACEMENT_NEED_SHARD && rs->grow(rs->roster) == 0)
+	if (answer == PLACEMENT_NEED_SHARD && rs->ops->grow(rs->roster) == 0)
 		answer = placement_take(rs->placement, &ask, &place);
 	if (answer != PLACED) {
 		list_push(&rs->waiting, &r->at);
@@ -303,6 +322,7 @@ rescue_unplace(struct rescues *rs, struct rescue *r)
 		r->shard->rescuing--;
 	r->sent = 0;
 	r->shard = NULL;
+	list_remove(&r->at_sent);
 	list_remove(&r->at);
 	list_push(&rs->due, &r->at);
 	turn_add(&rs->work, TURN_LINKS);
@@ -314,7 +334,8 @@ rescue_send(struct rescues *rs, struct rescue *r)
 {
 	static struct buf	 record;	/* kept from one to the next */
 	const struct place	*place = placement_find(rs->placement, r->id);
-	struct ctl		 m = { .type = CTL_ADOPT, .id = r->id };
+	struct ctl		 m = { .type = CTL_ADOPT, .id = r->id,
+				    .time = clock_ms() + RESCUE_LATE_MS };
 	struct capsule		 c;
 	int			 fds[2] = { r->fd, -1 };
 
@@ -337,7 +358,24 @@ rescue_send(struct rescues *rs, struct rescue *r)
 			close(fds[1]);
 		return (-1);
 	}
+	r->number = control_queued(r->shard->control);
+	r->deadline = m.time + RESCUE_GRACE_MS;
 	return (0);
+}
+
+/* Wake when the first of those that are sent is to be answered. */
+static void
+rescue_arm_late(struct rescues *rs)
+{
+	const struct rescue	*r;
+	struct timeval		 tv;
+	uint64_t		 now = clock_ms();
+
+	if (list_empty(&rs->sent) || evtimer_pending(rs->late, NULL))
+		return;
+	r = list_entry(rs->sent.next, struct rescue, at_sent);
+	tv = clock_tv(r->deadline > now ? r->deadline - now : 1);
+	evtimer_add(rs->late, &tv);
 }
 
 /* Send s as many as it may have unanswered. */
@@ -362,7 +400,79 @@ rescue_go_on(struct rescues *rs, struct shard *s)
 		s->rescuing++;
 		list_remove(&r->at);
 		list_push(&s->rescued, &r->at);
+		list_push(&rs->sent, &r->at_sent);
 	}
+	rescue_arm_late(rs);
+}
+
+/*
+ * The shard shall not have r.  If the kernel has its ADOPT, the shard will see that
+ * it is too late; else the descriptor stays as it is until then.  0, or -1.
+ */
+static int
+rescue_disown(struct rescues *rs, struct rescue *r)
+{
+	struct rest	*rest;
+	int		 fd;
+
+	if (r->number <= control_sent(r->shard->control))
+		return (0);
+	if ((rest = rest_new(NULL)) == NULL)
+		return (-1);
+	if ((fd = fcntl(r->fd, F_DUPFD_CLOEXEC, 0)) == -1) {
+		rest_free(rest);
+		return (-1);
+	}
+	rest_put(&rs->rests, rest, r->shard, r->number, r->fd);
+	r->fd = fd;
+	return (0);
+}
+
+/* s does not answer: whoever is to go there, and was not sent, gets another place. */
+static void
+rescue_turn_back(struct rescues *rs, struct shard *s)
+{
+	struct list	*l, *tmp;
+
+	rs->ops->suspect(rs->roster, s);
+	list_each(l, tmp, &s->rescues)
+		rescue_unplace(rs, list_entry(l, struct rescue, at));
+}
+
+/*
+ * Those that a shard neither adopted nor refused in time are placed afresh, and those
+ * that stand behind them.  What it said in time is there to be read, and is read first:
+ * reading a channel has the loop's highest priority.
+ */
+static void
+rescue_late_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct rescues	*rs = arg;
+	struct rescue	*r;
+	struct shard	*s;
+	struct pollfd	 p = { .events = POLLIN };
+	uint64_t	 now = clock_ms();
+
+	(void)fd, (void)what;
+	while (!list_empty(&rs->sent)) {
+		r = list_entry(rs->sent.next, struct rescue, at_sent);
+		if (r->deadline > now)
+			break;
+		s = r->shard;
+		p.fd = control_fd(s->control);
+		if (poll(&p, 1, 0) != 0 || rescue_disown(rs, r) == -1) {
+			/* Behind the others, whose shards may be silent. */
+			list_remove(&r->at_sent);
+			r->deadline = now + RESCUE_GRACE_MS;
+			list_push(&rs->sent, &r->at_sent);
+			continue;
+		}
+		log_info("shard slot=%" PRIu32 " id=%016" PRIx64 " of a dead "
+		    "shard was not adopted in time", s->slot, r->id);
+		rescue_unplace(rs, r);
+		rescue_turn_back(rs, s);
+	}
+	rescue_arm_late(rs);
 }
 
 /* The work of a turn: those without a place get one, if there is one. */
@@ -436,6 +546,19 @@ rescue_shard_ready(struct rescues *rs, struct shard *s)
 }
 
 void
+rescue_retry(struct rescues *rs)
+{
+	if (rs != NULL)
+		rescue_wake(rs);
+}
+
+void
+rescue_shard_sent(struct rescues *rs, struct shard *s)
+{
+	rest_wake(&rs->rests, s, 0, NULL, NULL);
+}
+
+void
 rescue_shard_dead(struct rescues *rs, struct shard *s)
 {
 	struct list	*lists[] = { &s->rescued, &s->rescues }, *l, *tmp;
@@ -447,6 +570,7 @@ rescue_shard_dead(struct rescues *rs, struct shard *s)
 			r->tries += r->sent != 0;
 			rescue_unplace(rs, r);
 		}
+	rest_wake(&rs->rests, s, 1, NULL, NULL);
 }
 
 /* One that was sent to s, or NULL. */
@@ -528,6 +652,7 @@ rescue_free(struct rescues *rs, struct rescue *r)
 
 	if (--r->wreck->left == 0)
 		turn_add(&rs->work, TURN_LINKS);
+	list_remove(&r->at_sent);
 	list_remove(&r->at);
 	map_remove(&rs->by_id, &r->by_id);
 	address_unref(r->address);

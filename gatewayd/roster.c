@@ -64,6 +64,7 @@ static void	 roster_dead(struct shard *, void *);
 static void	 roster_buried(struct shard *, void *);
 static void	 roster_bury(struct roster *, struct shard *);
 static void	 roster_ready(struct shard *, void *);
+static void	 roster_usable(void *);
 static void	 roster_adopted(struct shard *, uint64_t, void *);
 static void	 roster_refused(struct shard *, uint64_t, struct slice, int,
 		    void *);
@@ -83,6 +84,7 @@ static const struct shard_ops roster_shard_ops = {
 };
 static const struct dialogue_ops roster_dialogue_ops = {
 	.ready = roster_ready,
+	.again = roster_usable,
 	.adopted = roster_adopted,
 	.refused = roster_refused,
 	.home = roster_home,
@@ -226,12 +228,7 @@ roster_leaving(const struct roster *r)
 size_t
 roster_serving(const struct roster *r)
 {
-	size_t	 n = 0;
-
-	for (size_t i = 0; i < r->all.nslots; i++)
-		n += r->all.slots[i].state == SHARD_STARTING ||
-		    r->all.slots[i].state == SHARD_READY;
-	return (n);
+	return (crew_serving(&r->all));
 }
 
 int
@@ -391,6 +388,15 @@ roster_ready(struct shard *s, void *arg)
 
 	roster_resolve(r);
 	r->ops->ready(s, r->arg);
+}
+
+/* A shard that had been silent takes connections again. */
+static void
+roster_usable(void *arg)
+{
+	struct roster	*r = arg;
+
+	r->ops->room(r->arg);
 }
 
 /* A shard has a connection. */
@@ -622,16 +628,6 @@ roster_moved(void *arg)
 		event_active(r->timer, EV_TIMEOUT, 1);
 }
 
-/* Is there one that we found and whose incarnation we do not know? */
-static int
-roster_unnamed(const struct roster *r)
-{
-	for (size_t i = 0; i < r->all.nslots; i++)
-		if (r->all.slots[i].pid != 0 && r->all.slots[i].incarnation == 0)
-			return (1);
-	return (0);
-}
-
 /*
  * As long as one that we found was silent, anything could have been its own.  Now
  * one of those has spoken, or died: what else is left by the dead goes.
@@ -641,7 +637,7 @@ roster_resolve(struct roster *r)
 {
 	if (!r->unnamed || r->all.leaving)
 		return;
-	r->unnamed = roster_unnamed(r);
+	r->unnamed = crew_unnamed(&r->all);
 	shards_clean(&r->all);
 	r->ops->resolved(r->arg);
 }
@@ -668,7 +664,7 @@ roster_timer_cb(evutil_socket_t fd, short what, void *arg)
 	if (!r->all.leaving) {
 		if (!r->settled) {
 			shards_clean(&r->all);
-			r->unnamed = roster_unnamed(r);
+			r->unnamed = crew_unnamed(&r->all);
 			r->ops->settled(r->arg);
 		}
 		r->settled = 1;

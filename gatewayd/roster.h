@@ -43,7 +43,7 @@ struct roster_ops {
 	size_t	(*dying)(struct shard *s, void *arg);
 	/* A shard is dead: what is listed at its address is to go. */
 	void	(*buried)(const char *address, void *arg);
-	/* One more shard may be started now. */
+	/* One more shard may be started now, or one that was silent has answered. */
 	void	(*room)(void *arg);
 	/* As in dialogue.h. */
 	void	(*listening)(int fd, void *arg);

@@ -11,7 +11,7 @@ import time
 import pytest
 from kit import kennel as kits
 from kit import wait
-from kit.chat import crowd, settle
+from kit.chat import crowd, said, settle
 from kit.kennel import Ports
 from kit.mover import Crowd, Mover, routes
 from kit.raw import Raw
@@ -375,6 +375,71 @@ limit = 100
     k.exact()
 
 
+def test_a_raw_client_whose_bytes_were_worked_on(start, survivor):
+    """
+    What of its bytes was acted on nobody knows: it ends, having read all that it was
+    sent, however much it has said since; that is counted, and the others go on.
+    """
+    port = Ports.take()
+    k = start(shards=1, worker=survivor, config=ROUTES + f"""
+[listener lines]
+address = 127.0.0.1:{port}
+app = survivor
+group = const:lines
+uid = const:raw
+limit = 100
+""", deaths=True)
+    eve, ann = (Raw(("127.0.0.1", port), hello=False) for _ in range(2))
+    assert ann.ask("e hello") == "e hello"
+    assert eve.ask("e one") == "e one"
+    covered(k, 2)
+    k.stop_shard(0)
+    # More than the shard reads at once: some is never read.
+    eve.send("die", *["e " + "x" * 400] * 1000)
+    os.kill(k.shard(0)["pid"], signal.SIGCONT)
+    wait_deaths(k, 1)
+    assert eve.line() is None, "an end, and no reset"
+    assert deaths(k)[0][:2] == (1, 1) and "amid-in=1" in deaths(k)[0][2]
+    assert k.status()["totals"]["gone"]["shard-died"] == 1
+    assert totals(k) == (1, 1)
+    ann.send("e again")
+    while ann.line() != "e again":
+        pass
+    k.exact()
+
+
+def test_amid_bursts(start):
+    """
+    Killed while many are written to at once: who goes on has heard whole messages, each
+    once and in order; the others are those whom the shard was writing to.
+    """
+    k = start(shards=2, limit=300, deaths=True, config="[worker]\nio_uring = yes\n")
+    people = crowd(k, "room", [f"u{i}" for i in range(120)])
+    n = 0
+    for death in range(1, 4):
+        covered(k, len(people))
+        for n in range(n + 1, n + 100):
+            people[0].say(str(n))
+        k.kill_shard(pid=busiest(k)["pid"])
+        wait_deaths(k, death)
+        on = []
+        for p in people:
+            try:
+                p.tell(type="req:user:list")
+                before, _ = p.until(type="user:list")
+            except (Ended, Closed, OSError):
+                continue
+            heard = [int(text) for text in said(before)]
+            assert heard == sorted(set(heard))
+            on.append(p)
+        assert len(people) - len(on) == deaths(k)[-1][1]
+        people = on
+        settle(*people)
+        k.exact()
+    for p in people:
+        p.close()
+
+
 def test_who_knows_nothing_of_it_ends_as_before(start, survivor):
     """An application that says nothing of surviving, and one whose thaw refuses."""
     k = start(shards=2, worker=survivor, config=ROUTES)
@@ -465,6 +530,34 @@ def test_one_shard_after_another(start):
     k.exact()
     for p in people:
         p.close()
+
+
+PATIENT = "[gateway]\nwatchdog = 10m\n"
+
+
+def test_the_shard_that_they_are_to_go_to_hangs(start):
+    """They go elsewhere while it hangs; when it wakes, nobody is there twice."""
+    k = start(shards=2, max_shards=3, limit=8, config=PATIENT)
+    people = crowd(k, "room", [f"u{i}" for i in range(12)])
+    covered(k, 12)
+    first = busiest(k)
+    hung = min(k.shards(), key=lambda s: s["connections"])
+    k.stop_shard(pid=hung["pid"])
+    k.kill_shard(pid=first["pid"])
+    wait.until(lambda: totals(k) == (8, 0), 60, "all eight are elsewhere")
+    assert len(re.findall("was not adopted in time", k.log())) == 4
+    slot = next(s for s in k.status()["shards"] if s["pid"] == hung["pid"])
+    assert slot["connections"] == 4
+    os.kill(hung["pid"], signal.SIGCONT)
+    wait.until(lambda: len(k.shards()) == 2 and
+               sum(s["connections"] for s in k.shards()) == 12, 60)
+    for p in people:
+        p.users()
+    settle(*people)
+    k.exact()
+    for p in people:
+        p.close()
+    k.wait_places(0, 20)
 
 
 # ---- many ----

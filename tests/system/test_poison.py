@@ -109,6 +109,34 @@ def test_a_step_whose_onstep_kills(room, redis, map, written):
     check(k, clients, 2)
 
 
+def test_the_clients_of_those_who_die_deciding_go_on(start, worker):
+    """Two shards die within decide; all of their clients are served by others."""
+    k = start(worker=worker, shards=3, max_shards=3, deaths=True, config="""
+[route survives]
+path = /p/{group}
+app = survives
+group = path:group
+uid = query:u uuid
+limit = 2
+""")
+    clients = [Client(k) for _ in range(6)]
+    for c in clients:
+        assert c.do("add ~m")[0] == 0
+    wait.until(lambda: k.status()["covered"] == 6, 20)
+    assert clients[5].do("boom")[0] == errno.EBADMSG
+    wait.until(lambda: len(k.shards()) == 3 and
+               sum(s["connections"] for s in k.shards()) == 6, 30)
+    assert deaths(k) == 2
+    totals = k.status()["totals"]
+    assert totals["survived"] >= 4 and totals["lost_by_death"] == 0
+    # They are of the group as before: each one's step is counted by all.
+    for n, c in enumerate(clients, 1):
+        assert c.do("add m")[:2] == (0, n)
+    k.exact()
+    for c in clients:
+        c.close()
+
+
 def test_an_end_that_kills_is_tried_twice(room):
     """Whose ongone aborts: the successors are not killed one after another."""
     k, clients = room(5)

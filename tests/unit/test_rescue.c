@@ -12,6 +12,7 @@
 #include <check.h>
 #include <event2/event.h>
 
+#include "common/clock.h"
 #include "common/turn.h"
 #include "gatewayd/address.h"
 #include "gatewayd/covers.h"
@@ -95,7 +96,7 @@ peer_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
 	}
 	ck_assert_str_eq(ctl_name(m->type), "adopt");
 	ck_assert_uint_eq(nfds, 1);
-	ck_assert_uint_eq(m->time, 0);
+	ck_assert_uint_gt(m->time, clock_ms());	/* not for ever */
 	ck_assert_int_eq(capsule_decode(&cap, m->value.data, m->value.len), 0);
 	t = &taken[i][ntaken[i]++];
 	*t = (struct taken){ .id = m->id, .replica = m->replica,
@@ -152,6 +153,16 @@ grow_cb(struct roster *r)
 	return (-1);
 }
 
+/* The gateway takes it for one that hangs. */
+static void
+suspect_cb(struct roster *r, struct shard *s)
+{
+	(void)r;
+	s->site->usable = 0;
+}
+
+static const struct rescue_ops	 ops = { grow_cb, suspect_cb };
+
 static void
 setup(void)
 {
@@ -172,7 +183,8 @@ setup(void)
 	all = calloc(1, sizeof(*all));
 	ck_assert_int_eq(shards_init(all, base, &settings, p, NULL, &shard_ops,
 	    NULL), 0);
-	rs = rescues_new(base, &settings, &totals, p, NULL, linger, grow_cb, NULL);
+	rs = rescues_new(base, &settings, &totals, p, NULL, linger, &ops,
+	    NULL);
 	for (uint32_t i = 0; i < SHARDS; i++) {
 		s = &all->slots[i];
 		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET |
@@ -639,6 +651,62 @@ START_TEST(the_next_shard_dies_too)
 }
 END_TEST
 
+START_TEST(who_is_not_answered_in_time_goes_elsewhere)
+{
+	struct client	*c = join("room", "u0", (struct capsule){ .id = 0 });
+	char		 uid[16];
+	uint64_t	 until;
+
+	for (int i = 1; i < 100; i++) {
+		snprintf(uid, sizeof(uid), "u%d", i);
+		join("room", uid, (struct capsule){ .id = 0 });
+	}
+	all->slots[2].site->usable = 0;
+	ck_assert_uint_eq(die(), 0);
+	all->slots[2].site->usable = 1;
+	ck_assert_uint_eq(ntaken[1], 64);
+	until = clock_ms() + 60000;
+	while ((ntaken[2] < 64 || all->slots[1].site->count > 0) &&
+	    clock_ms() < until)
+		turn();
+	/* Those that stood behind them, too; all of them, once. */
+	ck_assert_uint_eq(all->slots[1].site->count, 0);
+	ck_assert_uint_eq(all->slots[1].rescuing, 0);
+	ck_assert_uint_eq(ntaken[1], 64);
+	ntaken[1] = 0;
+	answer(2, CTL_ADOPTED, 0);
+	ck_assert_uint_eq(ntaken[2], 36);
+	answer(2, CTL_ADOPTED, 0);
+	ck_assert_uint_eq(totals.survived, 100);
+	ck_assert_uint_eq(totals.lost_by_death, 0);
+	ck_assert_uint_eq(all->slots[2].site->count, 100);
+	ck_assert_str_eq(heard(c), "");
+}
+END_TEST
+
+START_TEST(without_another_shard_it_waits_until_that_one_answers)
+{
+	struct client	*c = join("room", "ann", (struct capsule){ .id = 0 });
+	uint64_t	 until = clock_ms() + 60000;
+
+	all->slots[2].site->usable = 0;
+	ck_assert_uint_eq(die(), 0);
+	ck_assert_uint_eq(ntaken[1], 1);
+	ntaken[1] = 0;
+	while (all->slots[1].site->count > 0 && clock_ms() < until)
+		turn();
+	ck_assert_uint_eq(all->slots[1].site->usable, 0);
+	ck_assert_uint_eq(rescue_count(rs), 1);
+	all->slots[1].site->usable = 1;		/* it has answered */
+	rescue_retry(rs);
+	turn();
+	ck_assert_uint_eq(ntaken[1], 1);
+	answer(1, CTL_ADOPTED, 0);
+	ck_assert_uint_eq(totals.survived, 1);
+	ck_assert_str_eq(heard(c), "");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -662,6 +730,9 @@ main(void)
 	tcase_add_test(t, one_that_is_starting_gets_it_when_it_is_ready);
 	tcase_add_test(t, who_waits_when_all_leave_is_closed);
 	tcase_add_test(t, the_next_shard_dies_too);
+	tcase_set_timeout(t, 120);
+	tcase_add_test(t, who_is_not_answered_in_time_goes_elsewhere);
+	tcase_add_test(t, without_another_shard_it_waits_until_that_one_answers);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

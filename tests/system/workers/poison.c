@@ -14,6 +14,8 @@
  *	scribble SEED	writes over the page of this shard, and aborts
  *	stop SEED	the same, and stops instead
  *
+ * The application "survives" is the same, and its connections outlive their shards.
+ *
  * The answer to a step is "error m ~m", of several the largest error.
  */
 #define _GNU_SOURCE
@@ -229,7 +231,7 @@ receive(struct kennel_request *q)
 int
 main(int argc, char **argv)
 {
-	static const struct kennel_app app = {
+	struct kennel_app apps[2] = { {
 		.name = "poison",
 		.receive = receive,
 		.onmessage = onmessage,
@@ -237,7 +239,10 @@ main(int argc, char **argv)
 		.ongone = ongone,
 		.onstep = onstep,
 		.onreset = onreset,
-	};
+	} };
 
-	return (kennel_worker_main(argc, argv, &app, 1));
+	apps[1] = apps[0];
+	apps[1].name = "survives";
+	apps[1].moves = 1;
+	return (kennel_worker_main(argc, argv, apps, 2));
 }
