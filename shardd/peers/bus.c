@@ -20,8 +20,7 @@
 
 #define BUS_TICK_MS	100
 #define BUS_ECHO_MS	1000
-#define BUS_COMING_MS	3000	/* for Redis, of a shard that has just begun:
-					   clients wait 5 s */
+#define BUS_COMING_MS	1000	/* for Redis, of a shard that has just begun */
 #define BUS_QUEUED	(64 << 20)	/* bytes on their way to Redis */
 
 struct bus_room {
