@@ -121,7 +121,7 @@ group_all_met(void *arg)
 {
 	struct replica	*r = arg;
 
-	if (r->authority != NULL && group_is_met(r))
+	if (r->authority != NULL)
 		authority_acquainted(r->authority);
 	group_try_ready(r);
 }
@@ -198,11 +198,17 @@ group_reaches(void *arg, uint64_t neighbour)
 	return (l != NULL && link_is_up(l));
 }
 
-/* authority_ops: do we know all who were here before us? */
+/*
+ * authority_ops: do we know all who were here before us?  Who has the state waits for
+ * them as its clients do; who has not waits for each that may have it.
+ */
 static int
 group_acquainted(void *arg)
 {
-	return (group_is_met(arg));
+	const struct replica	*r = arg;
+
+	return (r->ready || (group_is_met(r) &&
+	    (authority_ready(r->authority) || meeting_knows_all(r->meeting))));
 }
 
 static const struct authority_ops group_authority_ops = {

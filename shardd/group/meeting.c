@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/redis.h"
 #include "proto/keys.h"
@@ -16,7 +17,8 @@
 #include "shardd/peers/bus.h"
 
 #define MEETING_MS		1000	/* the first clients wait so long */
-#define MEETING_LATE_MS		10000	/* when the replica has opened */
+#define MEETING_LATE_MS		10000	/* when the replica has opened; and in all, for
+					   who is silent and may have the state */
 #define MEETING_REDIS_MS	1000
 #define MEETING_AGAIN_MS	200
 #define MEETING_MANY		200	/* that ask Redis at a time */
@@ -34,6 +36,8 @@ struct meeting {
 	struct meeting_call *call;	/* to Redis; NULL: none */
 	struct slice	 group, app;	/* borrowed */
 	int		 met;		/* all have answered once, or had time to */
+	int		 knows_all;	/* the same, with time enough to be taken for dead */
+	uint64_t	 since;		/* clock_ms: of the first question */
 };
 
 struct meeting_call {
@@ -134,14 +138,22 @@ static void
 meeting_answered_cb(const struct ask *a, int err, void *arg)
 {
 	struct meeting		*t = arg;
+	struct timeval		 tv = { 0, MEETING_AGAIN_MS * 1000 };
 
 	if (err == ECANCELED)
 		return;
+	t->knows_all = err == 0 || t->n->ready ||
+	    clock_ms() - t->since >= MEETING_LATE_MS;
 	for (size_t i = 0; err != 0 && i < a->nparts; i++)
 		if (a->parts[i].error != NULL)
 			log_info("replica id=%" PRIu64 " another node's shard "
 			    "is silent: %s", t->n->id, a->parts[i].error);
 	t->met = 1;
+	/* Who is in the set and silent is slow, or dead, and will be known to be. */
+	if (!t->knows_all && list_empty(&t->at)) {
+		list_push(&t->all->due, &t->at);
+		evtimer_add(t->all->again, &tv);
+	}
 	t->n->ops->all_met(t->n->arg);
 }
 
@@ -155,6 +167,8 @@ meeting_tell(struct meeting *t, const struct redis_value *v)
 	struct link		*l;
 	struct ask		*a;
 
+	if (t->since == 0)
+		t->since = clock_ms();
 	if ((a = ask_new(n->hood->base, t, n->ready ? MEETING_LATE_MS :
 	    MEETING_MS, v->n, meeting_answered_cb, t)) == NULL)
 		return (-1);
@@ -283,6 +297,12 @@ meeting_is_over(const struct meeting *t)
 {
 	/* Redis is away: nobody of another node can be met. */
 	return (t == NULL || t->met || bus_away(t->all->bus));
+}
+
+int
+meeting_knows_all(const struct meeting *t)
+{
+	return (t == NULL || t->knows_all || bus_away(t->all->bus));
 }
 
 struct neighbours *

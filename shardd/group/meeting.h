@@ -38,6 +38,9 @@ struct meeting *meeting_new(struct meetings *ms, struct neighbours *n,
 void	 meeting_free(struct meeting *t);
 /* Is nobody of another node being waited for?  NULL: there are none. */
 int	 meeting_is_over(const struct meeting *t);
+/* Has each answered that may know of the group, or had the time in which a dead one is
+ * known to be? */
+int	 meeting_knows_all(const struct meeting *t);
 /* bus_ops: our replica is in its room, for the first time or again. */
 void	 meeting_entered(struct meeting *t);
 /* bus_ops: Redis is up, perhaps after it had said who is in a room. */

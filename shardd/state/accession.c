@@ -27,8 +27,6 @@ accession_inaugurate(struct authority *a)
 		m = list_entry(e, struct member, at);
 		if (m->heard)
 			office_bring_up(a, m);
-		else
-			m->stale = 1;
 	}
 	list_each(e, tmp, &a->departed) {
 		d = list_entry(e, struct departed, at);
@@ -318,7 +316,6 @@ accession_ask(struct authority *a, uint64_t neighbour)
 		if ((k = calloc(1, sizeof(*k))) == NULL)
 			return;
 		k->id = neighbour;
-		k->stale = a->office != OFFICE_ASKING;
 		list_push(&a->members, &k->at);
 	}
 	k->pos = a->j.pos;		/* from there on it answers */

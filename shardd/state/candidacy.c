@@ -14,7 +14,7 @@
 #define CANDIDACY_SPREAD_MS	1000	/* claims of idle groups, over so long */
 #define CANDIDACY_AGAIN_MS	300	/* without an answer, or while it is held */
 #define CANDIDACY_STRANGER_MS	3000	/* who holds it is no neighbour: ended */
-#define CANDIDACY_MEETING_MS	2000	/* a newcomer that has not met all says so */
+#define CANDIDACY_MEETING_MS	2000	/* a newcomer that does not know all says so */
 #define CANDIDACY_ALONE_MS	3000	/* without Redis and without the head */
 
 /* A term is an epoch, and the number of a provisional term after it. */
@@ -37,11 +37,18 @@ candidacy_is_ours(const struct authority *a)
 	return (a->nominee == a->of.id);
 }
 
-/* May we claim?  A newcomer first knows all who may have the state. */
+/* May we claim?  A newcomer first knows all who may have the state, or more of it. */
 static int
 candidacy_may(const struct authority *a)
 {
-	return (a->synced || a->ops->acquainted(a->arg));
+	return (a->ops->acquainted(a->arg));
+}
+
+/* Until who may not claim sees again whether it may. */
+static uint64_t
+candidacy_patience(const struct authority *a)
+{
+	return (a->synced ? CANDIDACY_AGAIN_MS : CANDIDACY_MEETING_MS);
 }
 
 /* Claim in so many ms. */
@@ -67,7 +74,7 @@ candidacy_named(struct authority *a, uint64_t nomination, uint64_t head)
 	if (candidacy_may(a))
 		candidacy_claim(a);
 	else
-		candidacy_soon(a, CANDIDACY_MEETING_MS);
+		candidacy_soon(a, candidacy_patience(a));
 }
 
 void
@@ -229,9 +236,10 @@ candidacy_try(struct authority *a)
 		candidacy_claim(a);
 		return;
 	}
-	log_info("replica id=%" PRIu64 " waits for its state: it has not met all "
-	    "who may have it", a->of.id);
-	candidacy_soon(a, CANDIDACY_MEETING_MS);
+	if (!a->synced)
+		log_info("replica id=%" PRIu64 " waits for its state: it has not "
+		    "met all who may have it", a->of.id);
+	candidacy_soon(a, candidacy_patience(a));
 }
 
 int

@@ -2,10 +2,11 @@
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit import redis, wait
-from kit.pact import Pact, leave, settle
+from kit.pact import Pact, leave, quiet, settle
 from kit.sentinel import Watched
 from kit.steps import Counting
 
@@ -87,6 +88,70 @@ def test_the_deciding_replica_ends(pair, server):
         b.until("counter", {"id": "likes", "value": n})
     wait.until(lambda: holder(server, "r")[0] == "two", 20)
     b.close()
+
+
+@pytest.fixture
+def patient(start, url):
+    """Each socket in a shard of its own; nobody is doubted because a test made it sleep."""
+    return [start("--node", name, redis=url, limit=1,
+                  config="[gateway]\nwatchdog = 60s\n") for name in ("one", "two")]
+
+
+def asleep(k, room):
+    """The pid of the shard of the room's one replica there, which sleeps now."""
+    replica, = k.replicas(room)
+    pid, = (s["pid"] for s in k.shards() if s["address"] == replica["shard"])
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def test_who_is_slow_to_meet_the_authority_keeps_its_state(patient):
+    """A newcomer decides before it has heard of everybody: news follow, no state."""
+    one, two = patient
+    a, b = Pact(one, "r"), Pact(two, "r")
+    b.subscribe("ephemeralPoll:p")
+    b.vote("p", "A", "ephemeralPoll")
+    b.until("ephemeralPoll", {"id": "p", "stats": {"A": 1}})
+    quiet(a, b)
+    pid = asleep(two, "r")
+    try:
+        c = Pact(one, "r")          # it has not met b, which does not answer
+        leave(a)
+        one.wait_group("r", [1])
+        c.login()                   # it decides now
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    quiet(b, c)
+    assert c.subscribe("ephemeralPoll:p") == [
+        {"type": "ephemeralPoll", "data": {"id": "p", "stats": {"A": 1}}}]
+    leave(b, c)
+
+
+def test_a_newcomer_waits_for_the_state_of_who_is_slow(patient):
+    """The authority has ended, and only who has not answered yet knows the state."""
+    one, two = patient
+    a, b = Pact(one, "r"), Pact(two, "r")
+    b.subscribe("ephemeralPoll:p")
+    b.vote("p", "A", "ephemeralPoll")
+    b.until("ephemeralPoll", {"id": "p", "stats": {"A": 1}})
+    quiet(a, b)
+    pid = asleep(two, "r")
+    try:
+        leave(a)
+        wait.until(lambda: one.replicas("r") == [], 10, "the authority has ended")
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(Pact, one, "r")
+            try:
+                one.wait_log("another node's shard is silent", 20)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            c = coming.result()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    quiet(b, c)
+    assert c.subscribe("ephemeralPoll:p") == [
+        {"type": "ephemeralPoll", "data": {"id": "p", "stats": {"A": 1}}}]
+    leave(b, c)
 
 
 def test_a_paused_authority_writes_nothing(pair, server):
