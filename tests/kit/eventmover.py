@@ -113,9 +113,9 @@ class EventMover(Mover):
 
 
 class EventCrowd(Crowd):
-    def wanted(self, receiver):
+    def wanted(self, receiver, group):
         want = {}
-        for m in self.movers:
+        for m in group:
             got = [(k, n) for k, n, target in m.said if
                    (k == "c" and m is not receiver) or
                    (k == "w" and target == receiver.uid) or

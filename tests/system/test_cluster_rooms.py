@@ -57,12 +57,12 @@ def test_a_word_that_is_lost_in_a_room_is_seen_by_the_next(pair):
     """Each replica that did not hear it notices, once; the words after it come."""
     one, two, relay = pair
     people = people_of(one, two)
-    people[0].say("before")
-    people[0].say("LOST")
-    people[0].say("after")
-    people[0].say("behind")
-    for p in people:
-        heard = []
+    said = {p: [] for p in people}
+    for word in "before", "LOST", "after", "behind":    # in frames of their own
+        people[0].say(word)
+        for p in people[::2]:
+            said[p].append(p.next(type="user:msg", **{"from": "u0"})["text"])
+    for p, heard in said.items():
         while heard[-1:] != ["behind"]:
             heard.append(p.next(type="user:msg", **{"from": "u0"})["text"])
         all_of_it = ["before", "LOST", "after", "behind"]
