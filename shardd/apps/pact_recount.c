@@ -31,6 +31,16 @@ recount_here(const struct recount *c, const char *session)
 	return (count);
 }
 
+/* Decide what t says, which is cleared. */
+static void
+recount_step(const struct recount *c, struct js_text *t)
+{
+	if (js_end(t) == -1)
+		return;
+	kennel_replica_step(c->r, t->data, t->len, NULL, NULL);
+	js_clear(t);
+}
+
 /* The state is to say that so many are here, if it does not. */
 static void
 recount_say(const struct recount *c, const char *session, unsigned said)
@@ -42,10 +52,7 @@ recount_say(const struct recount *c, const char *session, unsigned said)
 		return;
 	fprintf(t.f, "here%c%s%c%s%c%u%c", '\0', session, '\0', c->hex, '\0',
 	    here, '\0');
-	if (js_end(&t) == -1)
-		return;
-	kennel_replica_step(c->r, t.data, t.len, NULL, NULL);
-	js_clear(&t);
+	recount_step(c, &t);
 }
 
 /* A session that the state has here; is it? */
@@ -111,10 +118,7 @@ relayed_say(const struct relayed *d, const char *type, size_t here)
 		return;
 	fprintf(t.f, "relayhere%c%s%c%s%c%zu%c", '\0', c->hex, '\0', type,
 	    '\0', here, '\0');
-	if (js_end(&t) == -1)
-		return;
-	kennel_replica_step(c->r, t.data, t.len, NULL, NULL);
-	js_clear(&t);
+	recount_step(c, &t);
 }
 
 /* A type that the state has here; does anybody relay it? */

@@ -8,6 +8,16 @@ from kit.ws import WebSocket
 
 serial = itertools.count(1)
 
+# Rooms of two in each shard.
+PAIRS = """
+[route chat]
+path = /lobby/{group}/ws
+app = chat
+group = path:group
+uid = query:u
+limit = 2
+"""
+
 
 def room():
     """A group of its own for each test."""

@@ -6,19 +6,11 @@ import threading
 
 import pytest
 from kit import metrics, redis, wait
-from kit.chat import Chat, again, crowd, settle
+from kit.chat import PAIRS, Chat, again, crowd, settle
 from kit.kennel import SHARDD
 from kit.probe import CONFIG, Probe
 from kit.ws import WebSocket, frame
 
-CHAT = """
-[route chat]
-path = /lobby/{group}/ws
-app = chat
-group = path:group
-uid = query:u
-limit = 2
-"""
 PLAIN = """
 [route become]
 path = /g
@@ -126,7 +118,7 @@ def of_builds(start, url, tmp_path, versions):
             os.chmod(worker, 0o755)
             tmp_path.chmod(0o755)
             kw["worker"] = str(worker)
-        found.append(start("--node", name, redis=url, shards=2, config=CHAT, **kw))
+        found.append(start("--node", name, redis=url, shards=2, config=PAIRS, **kw))
     return found
 
 

@@ -2,17 +2,9 @@
 import os
 
 import pytest
-from kit.chat import crowd, room
+from kit.chat import PAIRS, crowd, room
 from kit.kennel import SHARDD
 
-CONFIG = """
-[route chat]
-path = /lobby/{group}/ws
-app = chat
-group = path:group
-uid = query:u
-limit = 2
-"""
 OLDER = """#!/bin/sh
 # The worker, which in one slot speaks as an older release.
 case " $* " in
@@ -29,7 +21,7 @@ def kennel(request, start, tmp_path):
     slot = 0 if request.param == "lower" else 1
     worker.write_text(OLDER.format(slot=slot, shardd=SHARDD))
     os.chmod(worker, 0o755)
-    return start(shards=2, worker=str(worker), config=CONFIG)
+    return start(shards=2, worker=str(worker), config=PAIRS)
 
 
 def test_two_releases_in_one_node(kennel):
