@@ -464,8 +464,10 @@ balance_timer_cb(evutil_socket_t fd, short what, void *arg)
 			balance_settled(b, b->asked);
 		return;
 	}
-	if (!b->settings->balance)
+	if (!b->settings->balance) {
+		balance_retreat(b, now);
 		return;
+	}
 	if (apart <= balance_bound(b, most)) {
 		b->apart = 0;
 		balance_gather(b);

@@ -22,9 +22,10 @@ def looks(k, slot, n=5):
     wait.until(lambda: k.shard(slot)["uptime_ms"] >= until, 60)
 
 
-def test_the_few_move_and_it_leaves(start):
+@pytest.mark.parametrize("config", [MOVES, IDLE], ids=["balance", "no balance"])
+def test_the_few_move_and_it_leaves(start, config):
     """Nobody is closed, and all hear each other before and after."""
-    k = start(shards=1, max_shards=3, limit=8, config=MOVES)
+    k = start(shards=1, max_shards=3, limit=8, config=config)
     people = crowd(k, "g", [f"u{i}" for i in range(18)])
     wait.until(lambda: sorted(s["connections"] for s in k.shards()) == [2, 8, 8], 30)
     # Half of those in the first two: too many for one, enough room in two.
@@ -72,11 +73,8 @@ def test_who_cannot_move_keeps_it(start, installed):
         p.close()
 
 
-@pytest.mark.parametrize("why", ("moves not", "kept"))
-def test_it_stays(start, why):
-    """Where nothing moves by itself, or the shard is one of those that always run."""
-    k = start(shards=2 if why == "kept" else 1, max_shards=2, limit=8,
-              config=MOVES if why == "kept" else IDLE)
+def test_it_stays_if_it_is_one_of_those_that_always_run(start):
+    k = start(shards=2, max_shards=2, limit=8, config=MOVES)
     people = crowd(k, "g", [f"u{i}" for i in range(9)])
     for p in people[:3]:
         p.close()
