@@ -7,6 +7,7 @@ import subprocess
 import pytest
 from kit import wait
 from kit.kennel import KENNELCTL
+from kit.mover import Mover, routes
 from kit.rolling import one_sided
 from kit.screen import Drawn
 from kit.ws import WebSocket
@@ -214,13 +215,16 @@ def test_rebalance_amid_an_upgrade_is_refused(start):
     assert k.ctl("rebalance") == "nobody has to move, or can\n"
 
 
-def test_rebalance_of_those_who_cannot_move_ends(start, installed):
+def test_rebalance_of_those_whom_nobody_takes_ends(start, installed, tmp_path):
     """Nobody moves, and it is over: it is not tried again and again."""
-    from kit.probe import CONFIG, Probe
-    k = start(shards=2, worker=installed.worker("probe.c"), config=CONFIG % 500)
-    clients = [Probe(k, f"g{i % 5}", f"u{i}") for i in range(30)]
-    slot = max(k.shards(), key=lambda s: s["connections"])["slot"]
-    p = k.ctl("rebalance", check=False)
-    assert p.returncode == 0, p.stderr
-    assert k.log().count("balance from=") <= 1, slot
-    close(clients)
+    script = tmp_path / "refuses"
+    script.write_text(f"#!/bin/sh\nMOVER_REFUSE=1 exec {installed.worker('mover.c')} \"$@\"\n")
+    script.chmod(0o755)
+    k = start(shards=2, worker=str(script), config=SLOW % "1s" + routes(500))
+    clients = [Mover(k, "g", f"u{i}") for i in range(30)]
+    p = k.ctl("rebalance", "--json")
+    u = json.loads(p)
+    assert u["over"] and (u["moved"], u["skipped"], u["left"]) == (0, 30, 0), u
+    assert k.log().count("balance from=") == 1
+    for m in clients:
+        m.sock.close()
