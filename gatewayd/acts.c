@@ -289,7 +289,8 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 	log_info("shard slot=%" PRIu32 " %s, as the operator wants "
 	    "connections=%zu within_ms=%u", s->slot, vacant ?
 	    "is emptied" : "restarts", s->site->count, ms);
-	moving = balance_empty(a->balance, s, ms);
+	moving = balance_drain(a->balance, s, ms, vacant ? "drain" :
+	    "restart");
 	return (json_pack("{s:I, s:s, s:I, s:I, s:I, s:I}", "slot",
 	    (json_int_t)s->slot, "was", "ready", "ms", (json_int_t)ms,
 	    "connections", (json_int_t)s->site->count, "moving",
@@ -345,6 +346,9 @@ static json_t *
 acts_rebalance(const struct acts *a, const struct ctl *act)
 {
 	(void)act;
+	if (upgrade_busy(a->upgrade))
+		return (acts_error("an upgrade is under way: kennelctl commit, "
+		    "or back"));
 	return (json_pack("{s:I}", "moving",
 	    (json_int_t)balance_even(a->balance)));
 }

@@ -135,12 +135,12 @@ def test_drain_draws_a_bar_on_a_terminal(start):
     master, slave = pty.openpty()
     p = subprocess.run([kits.KENNELCTL, "drain", "1", "--run-dir", k.run],
                        stdout=subprocess.DEVNULL, stderr=slave,
-                       timeout=wait.limit(40), env=k.env)
+                       timeout=wait.limit(40), env={**k.env, "TERM": "xterm"})
     os.close(slave)
     text = os.read(master, 100000).decode()
     os.close(master)
     assert p.returncode == 0, text
-    assert re.search(r"\r\[[#.]{30}\] \d+ of \d+ gone", text), text
+    assert re.search(r"\r\[[#.]{30}\]\x1b\[K\r\nready: \d+ of \d+ gone: ", text), text
     assert "[" + "#" * 30 + "]" in text
     for c in people:
         c.close()
