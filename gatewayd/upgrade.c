@@ -204,6 +204,26 @@ upgrade_look(struct upgrade *u)
 	}
 }
 
+/* What can be done about one that is under way. */
+const char *
+upgrade_advice(const struct upgrade *u)
+{
+	switch (u->phase) {
+	case UPGRADE_STARTING:
+	case UPGRADE_MOVING:
+		return ("an upgrade is under way: wait until it is done (kennelctl "
+		    "status shows how far it is), or undo it by kennelctl back");
+	case UPGRADE_HOLDING:
+		return (u->percent < 100 ? "a canary is under way: kennelctl "
+		    "upgrade moves the rest, too, kennelctl back undoes it" :
+		    "an upgrade is under way, whose old shards are kept: "
+		    "kennelctl commit ends that, kennelctl back undoes it");
+	default:
+		return ("an upgrade is under way, which ends by itself now: try "
+		    "again when that is done (kennelctl status)");
+	}
+}
+
 int
 upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
     char *why, size_t size)
@@ -221,8 +241,7 @@ upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 	if (u->phase == UPGRADE_INTERRUPTED && interrupted_find(u))
 		return (upgrade_take_up(u, worker, percent, why, size));
 	if (upgrade_busy(u)) {
-		snprintf(why, size, "an upgrade is under way: kennelctl commit, "
-		    "or back");
+		snprintf(why, size, "%s", upgrade_advice(u));
 		return (-1);
 	}
 	if (roster_leaving(u->roster)) {
@@ -244,7 +263,9 @@ upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 	snprintf(u->worker, sizeof(u->worker), "%.*s", (int)worker.len,
 	    worker.data);
 	if ((g = generation_open(gs, u->worker)) == NULL) {
-		snprintf(why, size, "%s: %s", u->worker, strerror(errno));
+		snprintf(why, size, "%s: %s%s", u->worker, strerror(errno),
+		    errno == EACCES ? ": gatewayd's user may not execute it "
+		    "(chmod +x?)" : "");
 		return (-1);
 	}
 	generation_set(gs, &u->new, g);
@@ -361,7 +382,11 @@ upgrade_start(struct upgrade *u, struct pair *p)
 	if (p->new == NULL) {
 		if ((p->new = roster_spare(u->roster, u->new)) == NULL) {
 			snprintf(why, sizeof(why), "the new program cannot be "
-			    "started: %s", strerror(errno));
+			    "started: %s%s", strerror(errno),
+			    errno == ENOEXEC ? ": it is no program for this "
+			    "machine, and no script that begins with #!" :
+			    errno == ENOENT ? ": what its first line names "
+			    "(#!), or its loader, is not there" : "");
 			upgrade_retreat(u, UPGRADE_FAILED, why);
 			return;
 		}

@@ -100,7 +100,7 @@ drain_run(const struct invocation *v)
 	const char	*why;
 	uint64_t	 slot;
 	json_t		*json;
-	int		 done = 1;
+	int		 done = 1, none;
 
 	if (slice_u64(slice_str(v->args[0]), SLOTS_MAX - 1, &slot) == -1)
 		say_die(EXIT_USAGE, "a slot is a number, as kennelctl shards "
@@ -108,6 +108,8 @@ drain_run(const struct invocation *v)
 	m.slot = (uint32_t)slot;
 	json = ask(v->dir, &m);
 	why = json_string_value(json_object_get(json, "error"));
+	none = json_is_true(json_object_get(json, "nothing")) ? EXIT_NOTHING :
+	    EXIT_NONE;
 	if (why == NULL && !v->no_wait) {
 		d.slot = (json_int_t)slot;
 		d.pid = json_integer_value(json_object_get(json, "pid"));
@@ -120,7 +122,7 @@ drain_run(const struct invocation *v)
 	if (v->json)
 		say_json(json);
 	else if (why != NULL)
-		say_die(EXIT_NONE, "%s", why);
+		say_die(none, "%s", why);
 	else if (!done)
 		say_die(EXIT_NONE, "slot %" PRIu64 " is not done in time: see "
 		    "kennelctl shards, and gatewayd's log", slot);
@@ -132,5 +134,5 @@ drain_run(const struct invocation *v)
 		    " fills it again\n", slot, slot);
 	json_decref(json);
 	say_end();
-	return (why == NULL && done ? 0 : EXIT_NONE);
+	return (why == NULL && done ? 0 : none);
 }

@@ -1,4 +1,5 @@
 /* Moving connections, and watching how it goes. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,7 +181,8 @@ upgrade_run(const struct invocation *v)
 	}
 	/* gatewayd may be in another directory. */
 	if (worker != NULL && (path = realpath(worker, NULL)) == NULL)
-		say_die(EXIT_USAGE, "%s: there is no such program", worker);
+		say_die(EXIT_USAGE, "%s: %s", worker, errno == ENOENT ?
+		    "there is no such program" : strerror(errno));
 	if (path != NULL)
 		m.value = slice_str(path);
 	u = upgrade_ask(v, &m);

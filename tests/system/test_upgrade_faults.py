@@ -143,8 +143,10 @@ def program(where, name):
     ("missing-library", "exit status 127: is a library or an interpreter missing?"),
     ("other-machine", "cannot be started: Exec format error"),
     ("empty", "cannot be started: Exec format error"),
-    ("noise", "cannot be started: Exec format error"),
-    ("no-interpreter", "cannot be started: No such file or directory"),
+    ("noise", "cannot be started: Exec format error: it is no program for this machine, "
+     "and no script that begins with #!"),
+    ("no-interpreter", "cannot be started: No such file or directory: what its first line "
+     "names (#!), or its loader, is not there"),
     ("hangs", "was not ready within 10 s")])
 def test_what_does_not_start(start, tmp_path, mover, name, why):
     k = start(shards=2, worker=mover, config=CONFIG % 2000 + routes(60), deaths=True)
@@ -163,9 +165,10 @@ def test_what_cannot_be_executed_is_not_begun(start, tmp_path, mover):
     people = People(k, 12, 2)
     plain = tmp_path / "plain"
     plain.write_text("#!/bin/sh\n")
-    for path in plain, tmp_path:
+    for path, why in (plain, "Permission denied: gatewayd's user may not execute it (chmod +x?)"), \
+            (tmp_path, "Is a directory"), ("/dev/null", "Permission denied: "):
         p = k.ctl("upgrade", str(path), check=False)
-        assert p.returncode == 1 and f"{path}: Permission denied" in p.stderr
+        assert p.returncode == 1 and f"{path}: {why}" in p.stderr
     p = k.ctl("upgrade", str(tmp_path / "none"), check=False)
     assert p.returncode == 2 and "there is no such program" in p.stderr
     assert k.status()["upgrade"]["phase"] == "none"
