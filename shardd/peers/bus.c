@@ -432,6 +432,20 @@ bus_said_to(struct bus *b, struct link *l)
 	encounter_owes(encounter_of(link_carrier(l)), b->said);
 }
 
+uint64_t
+bus_ask(const struct link *l)
+{
+	return (link_carrier(l) == NULL ? 0 :
+	    encounter_ask(encounter_of(link_carrier(l))));
+}
+
+int
+bus_answered(const struct link *l, uint64_t asked)
+{
+	return (link_carrier(l) != NULL &&
+	    encounter_answered(encounter_of(link_carrier(l)), asked));
+}
+
 void
 bus_part(const struct link *l)
 {
