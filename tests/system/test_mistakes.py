@@ -73,7 +73,7 @@ def test_while_one_is_under_way(start):
     holding = "an upgrade is under way, whose old shards are kept: kennelctl commit ends that, " \
         "kennelctl back undoes it"
     others = (["canary", "10%"], ["canary", "10%", SHARDD], ["upgrade", SHARDD], ["drain", "0"],
-              ["restart", "0"], ["rebalance"])
+              ["restart", "0"], ["rebalance"], ["upgrade", "gateway"])
 
     def all_say(words, *more):
         for args in (*others, *more):
