@@ -109,7 +109,7 @@ def held(start, url, server, tmp_path):
 
 def values(p, last):
     """What p hears of x, until that."""
-    p.sock.settimeout(wait.limit(60))
+    p.sock.settimeout(wait.limit(30))
     got = []
     while last not in got:
         m = p.hear()
