@@ -6,6 +6,7 @@ other again.
 """
 import contextlib
 import os
+import shutil
 import signal
 import time
 
@@ -142,6 +143,23 @@ def test_a_node_is_cut_off_for_3_s(cluster):
         time.sleep(3)
         c.lan.machines[1].plug()
         recovered("cut off for 3 s, heard again after", t.back(t.all()))
+        t.finish(t.all())
+    c.nobody_was_judged()
+    c.nothing_was_missed()
+
+
+@needs_root
+@pytest.mark.skipif(not shutil.which("nft"), reason="no nft here")
+def test_packets_are_lost(cluster):
+    """22: A tenth of those of one node, both ways: TCP sends them again, nobody is judged."""
+    c = cluster()
+    people = c.people(4)
+    with Talk(people) as t:
+        t.more(t.all())
+        c.lan.machines[1].drop(10)
+        t.more(t.all(), 200, 60)
+        c.lan.machines[1].drop(0)
+        recovered("packets were lost, heard again after", t.back(t.all()))
         t.finish(t.all())
     c.nobody_was_judged()
     c.nothing_was_missed()
@@ -304,7 +322,10 @@ def test_redis_fails_over(start):
             recovered("master killed, Sentinels agree on another after",
                       time.monotonic() - begin)
             assert int(w.hash(new, "kennel:store:r:pact:counters")["x"]) >= announced
+            begin = time.monotonic()
             recovered("failed over, heard again after", t.back(t.all()))
+            c.more(1, 60)
+            recovered("failed over, steps are kept again after", time.monotonic() - begin)
             c.more(100, 60)
             t.finish(halves(people))
             c.finish(reset=True)

@@ -127,7 +127,7 @@ START_TEST(a_step_moves_the_position_the_map_and_its_origins_mark)
 }
 END_TEST
 
-/* It may only have been taken for dead, and make its steps again. */
+/* 13, 32: It may only have been taken for dead, and make its steps again. */
 START_TEST(marks_of_the_latest_that_ended_are_kept)
 {
 	for (uint64_t id = 1; id <= 2 * JOURNAL_ENDED; id++) {
@@ -152,7 +152,7 @@ is_fifth(void *arg, uint64_t origin)
 	return (origin % 5 == 0);
 }
 
-/* Those of a state that came say nothing of who has ended. */
+/* 13: Those of a state that came say nothing of who has ended. */
 START_TEST(marks_of_others_are_bounded)
 {
 	for (uint64_t id = 1; id <= 5 * JOURNAL_ENDED; id++)
