@@ -45,7 +45,8 @@ static struct client {
 	size_t		 nstart;
 	struct capsule	 cap;
 	int		 fenced;
-	uint64_t	 asked;		/* of which origin it waits */
+	uint64_t	 asked;		/* of which origin it waits, */
+	int		 held;		/* whose answer may come when it has long moved on */
 } clients[CLIENTS];
 
 /* A lookup: its answer is of one moment, and comes at another. */
@@ -322,7 +323,7 @@ land(struct client *c)
 			break;
 		if (c->asked != origin)
 			fan_fence(r->neighbours, origin, 10000, fenced,
-			    &c->fenced);
+			    &c->held);
 		c->asked = origin;
 		return;
 	case SEEN_NEVER:
