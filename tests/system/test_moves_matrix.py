@@ -27,8 +27,8 @@ def mover(installed):
 def scene(start, mover, tmp_path):
     made = []
 
-    def scener(watchdog="60s"):
-        made.append(Scene(start, mover, tmp_path, watchdog))
+    def scener(watchdog="60s", worker=""):
+        made.append(Scene(start, mover, tmp_path, watchdog, worker))
         return made[0]
     yield scener
     for s in made:
@@ -77,15 +77,15 @@ def test_killed_when_all_others_have_said_all(scene):
 
 def test_who_waits_for_one_that_hangs_goes_elsewhere(start, mover):
     """
-    Before the time of the drain is over, when they would be closed.  (With a group that
-    has a part in what hangs they stay, until the watchdog has ended it.)
+    And not when the watchdog has ended it.  (With a group that has a part in what hangs
+    they stay until then.)
     """
     k = start(shards=3, worker=mover, config=CONFIG % "20s" + routes(9))
     people = Crowd([Mover(k, "", f"u{i}") for i in range(24)])
     homes = collections.Counter(at for _, at in people.where().values())
     assert sorted(homes.values()) == [8, 8, 8]
     pid = k.stop_shard(1)
-    k.ctl("drain", "0", "--no-wait")
+    k.ctl("drain", "0", "--within", "30s", "--no-wait")
     wait.until(lambda: (s := k.status())["totals"]["moved"] == 8 and s["moving"] == 0, 12)
     os.kill(pid, signal.SIGCONT)
     homes = collections.Counter(at for _, at in people.where().values())
@@ -100,7 +100,7 @@ def test_who_waits_for_the_only_other_one_waits_on(start, mover):
     people = Crowd([Mover(k, "", f"u{i}") for i in range(8)])
     people.where()
     pid = k.stop_shard(1)
-    k.ctl("drain", "0", "--no-wait")
+    k.ctl("drain", "0", "--within", "30s", "--no-wait")
     # Nobody would be placed there any more.
     wait.until(lambda: k.ctl("place", "g", "u", check=False).returncode != 0, 9)
     time.sleep(1)               # in which a round of the drain would find nobody (0.5 s)
@@ -143,8 +143,11 @@ def test_hangs_until_the_watchdog_ends_it(scene, step, who):
 @pytest.mark.parametrize("who", "ABDG")
 @pytest.mark.parametrize("step", STEPS)
 def test_hangs_and_goes_on(scene, step, who):
-    """For longer than anybody waits for it: nothing is lost, and nobody has two owners."""
-    s = scene()
+    """
+    For longer than anybody waits for it: nothing is lost, and nobody has two owners.
+    (Here each is looked up who is whispered to.)
+    """
+    s = scene(worker="whisper_ask = 0\n")
     s.run(step, who, signal.SIGSTOP)
     begin = time.monotonic()
     touched = touched_by(s, who, step)
