@@ -10,7 +10,7 @@ import time
 
 import pytest
 from kit import wait
-from kit.kennel import SHARDD
+from kit.kennel import SHARDD, STOPAT
 from kit.mover import Crowd, Mover, routes
 
 CONFIG = """
@@ -47,16 +47,29 @@ class People:
         self.grouped = self.crowd.movers[:groups]
         self.shards = {s["pid"] for s in k.shards()}
         self.places = self.where()
+        self.asked, self.waited = {}, {}
 
     def where(self):
         return {m: shard for m, (_, shard) in self.crowd.where().items()}
 
-    def until_over(self, *phases, talk=True):
+    def echo(self):
+        """Each asks, and asks again when it is answered: how long it has waited, at most."""
+        now = time.monotonic()
+        for m in self.crowd.movers:
+            if m not in self.asked or "e ?" in m.own:
+                self.asked[m] = now
+                m.own.clear()
+                m.command("e ?")
+            self.waited[m] = max(self.waited.get(m, 0), now - self.asked[m])
+
+    def until_over(self, *phases, talk=True, echo=False):
         """Until the upgrade is over, or in one of these phases."""
         end = time.monotonic() + wait.limit(60)
         while True:
             for m in self.grouped[::5] if talk else []:
                 m.say("c")
+            if echo:
+                self.echo()
             self.crowd.turn(0.05)
             u = self.k.status()["upgrade"]
             if u["phase"] in ("none", *phases):
@@ -198,14 +211,36 @@ def test_a_new_one_that_dies_of_thaw(start, tmp_path, mover, nth, shards, args, 
     people.close()
 
 
-def test_a_new_one_that_hangs_at_thaw(start, tmp_path, mover):
+# Where a program hangs that starts well; and how long its own clients wait at most: A
+# takes back after 2 s, what it has adopted goes on when the watchdog (3 s) has ended it.
+HANGS = {
+    "before-expected": ("STOPAT_SELF='EXPECTED 1' STOPAT_BEFORE=1", 1),
+    "in-thaw": ("MOVER_HANG=1", 3),
+    "in-thaw-later": ("MOVER_HANG=10", 6),
+    "before-adopted": ("STOPAT_SELF='ADOPTED 1' STOPAT_BEFORE=1", 3),
+    "after-adopted": ("STOPAT_SELF='ADOPTED 1'", 6),
+    "after-adopted-later": ("STOPAT_SELF='ADOPTED 10'", 6),
+}
+
+
+@pytest.mark.parametrize("how", [["upgrade"], ["canary", "60%"]], ids=["upgrade", "canary"])
+@pytest.mark.parametrize("name", HANGS)
+def test_a_new_one_that_hangs(start, tmp_path, mover, name, how):
+    """The watchdog ends it, the upgrade goes back, and everybody is served meanwhile."""
     k = start(shards=2, worker=mover, config=CONFIG % 2000 + routes(60), deaths=True)
     people = People(k)
-    bad = script(tmp_path, "bad", f"#!/bin/sh\nMOVER_HANG=3 exec {mover} \"$@\"\n")
-    begin(k, "upgrade", bad)
-    u = people.until_over()
-    assert "died (signal 9, Killed)" in u["result"] or "does not answer" in u["result"], u
-    people.as_before(moved=True)
+    text, longest = HANGS[name]
+    if "STOPAT" in text:
+        text += f" LD_PRELOAD={shutil.copy(STOPAT, tmp_path)}"
+    bad = script(tmp_path, "bad", f"#!/bin/sh\n{text} exec {mover} \"$@\"\n")
+    begin(k, *how, bad)
+    began = time.monotonic()
+    u = people.until_over(talk=False, echo=True)
+    assert time.monotonic() - began < wait.limit(12)
+    said(k, u, "does not answer" if "does not answer" in u["result"] else
+         "died (signal 9, Killed)")
+    assert max(people.waited.values()) < wait.limit(longest), sorted(people.waited.values())[-9:]
+    people.as_before(moved=name not in ("before-expected", "before-adopted", "in-thaw"))
     people.close()
 
 
