@@ -1030,6 +1030,7 @@ static struct mover {
 	size_t		 nstart;
 	struct capsule	 cap;
 	int		 fenced, asked, moves, refused;
+	int		 held;		/* answered, perhaps when it has long moved on */
 	size_t		 n;
 	char		 got[512][24];	/* "i.who.number" */
 } mover;
@@ -1123,7 +1124,7 @@ mover_land(void)
 	case SEEN_BEHIND:
 		if (mover.asked != (int)origin)
 			fan_fence(r->neighbours, origin, 10000, mover_fenced,
-			    &mover.fenced);
+			    &mover.held);
 		mover.asked = (int)origin;
 		return;
 	case SEEN_NEVER:

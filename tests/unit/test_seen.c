@@ -45,7 +45,8 @@ static struct client {
 	size_t		 nstart;
 	struct capsule	 cap;
 	int		 fenced;
-	uint64_t	 asked;		/* of which origin it waits */
+	uint64_t	 asked;		/* of which origin it waits, */
+	int		 held;		/* whose answer may come when it has long moved on */
 } clients[CLIENTS];
 
 /* A lookup: its answer is of one moment, and comes at another. */
@@ -322,7 +323,7 @@ land(struct client *c)
 			break;
 		if (c->asked != origin)
 			fan_fence(r->neighbours, origin, 10000, fenced,
-			    &c->fenced);
+			    &c->held);
 		c->asked = origin;
 		return;
 	case SEEN_NEVER:
@@ -440,23 +441,32 @@ step(int talk)
 	struct client	*c = &clients[draw(CLIENTS)];
 	struct ask	*a = &asks[draw(ASKS)];
 
-	switch (draw(5)) {
+	switch (draw(talk ? 8 : 5)) {
 	case 0:
 		if (talk && c->state <= LOOKED_AT && !c->looking &&
 		    c->nsaid < SAYINGS)
 			say(c);
 		break;
 	case 1:
-		for (size_t i = 0; i < ASKS && a->cb == NULL; i++)
-			a = &asks[i];
+		/* Redis is in no hurry. */
+		for (size_t i = 0; i < CLIENTS && draw(2) && a->cb == NULL; i++)
+			a = &asks[draw(CLIENTS)];
 		if (a->cb != NULL)
 			go_on_with_ask(a);
 		break;
 	case 2:
 		turn(draw(SHARDS));
 		break;
-	default:
+	case 3:
 		move(c, talk);
+		break;
+	case 4:
+		for (size_t i = 0; i < CLIENTS; i++)
+			if (clients[i].state != STAYS)
+				move(&clients[i], 0);
+		break;
+	default:
+		turn(draw(SHARDS));
 	}
 }
 
@@ -498,7 +508,7 @@ fault_of(unsigned seed, unsigned without)
 		turn(SHARDS);
 	}
 	begin_clients();
-	for (int i = 0; i < 1500; i++)
+	for (int i = 0; i < 3000; i++)
 		step(1);
 	while (unsettled() && fault == NULL && clock_ms() < end)
 		step(0);
