@@ -5,6 +5,7 @@ whose cables can be pulled.
 import ctypes
 import itertools
 import os
+import re
 import subprocess
 
 from kit.kennel import Ports
@@ -76,6 +77,23 @@ class Machine:
 
     def plug(self):
         ip("link", "set", self.cable, "up")
+
+    def nft(self, *words, text=None):
+        return subprocess.run([*self.launcher, "nft", *words], check=True, text=True,
+                              capture_output=True, input=text).stdout
+
+    def lose(self, percent, *others):
+        """So many of the packets that come from other machines; until keep()."""
+        come = ", ".join(m.address for m in others)
+        self.nft("-f", "-", text="table ip loss { chain come {\n"
+                 "type filter hook input priority 0;\n"
+                 f"ip saddr {{ {come} }} numgen random mod 100 < {percent} counter drop\n}}\n}}\n")
+
+    def keep(self):
+        """How many were lost."""
+        lost = re.search(r"counter packets (\d+)", self.nft("list", "table", "ip", "loss"))
+        self.nft("delete", "table", "ip", "loss")
+        return int(lost[1])
 
     def __enter__(self):
         """What is opened here until __exit__ belongs to this machine."""
