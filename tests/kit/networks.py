@@ -5,7 +5,6 @@ whose cables can be pulled.
 import ctypes
 import itertools
 import os
-import re
 import subprocess
 
 from kit.kennel import Ports
@@ -78,22 +77,17 @@ class Machine:
     def plug(self):
         ip("link", "set", self.cable, "up")
 
-    def nft(self, *words, text=None):
-        return subprocess.run([*self.launcher, "nft", *words], check=True, text=True,
-                              capture_output=True, input=text).stdout
-
-    def lose(self, percent, *others):
-        """So many of the packets that come from other machines; until keep()."""
-        come = ", ".join(m.address for m in others)
-        self.nft("-f", "-", text="table ip loss { chain come {\n"
-                 "type filter hook input priority 0;\n"
-                 f"ip saddr {{ {come} }} numgen random mod 100 < {percent} counter drop\n}}\n}}\n")
-
-    def keep(self):
-        """How many were lost."""
-        lost = re.search(r"counter packets (\d+)", self.nft("list", "table", "ip", "loss"))
-        self.nft("delete", "table", "ip", "loss")
-        return int(lost[1])
+    def drop(self, percent):
+        """So many of the packets that come and go, by chance; 0: none."""
+        rules = "flush ruleset\n"
+        if percent:
+            rules += "table inet kennel {\n"
+            for hook in "input", "output":
+                rules += (f"chain {hook} {{ type filter hook {hook} priority 0;\n"
+                          f"numgen random mod 100 < {percent} drop; }}\n")
+            rules += "}\n"
+        subprocess.run([*self.launcher, "nft", "-f", "-"], input=rules, text=True,
+                       check=True, capture_output=True)
 
     def __enter__(self):
         """What is opened here until __exit__ belongs to this machine."""
