@@ -102,7 +102,7 @@ def test_wrong_version_is_refused(kennel, version):
     dict(method="POST")])
 def test_refusals_are_text_of_the_right_length(kennel, kw):
     """9"""
-    before = kennel.places()
+    before, kw = kennel.places(), dict(kw)
     with Http(kennel.address) as c:
         c.write(ws.handshake("/lobby/no/ws?u=a", kw.pop("k", ws.key()), **kw))
         r = c.response()
