@@ -91,6 +91,7 @@ struct neighbours {
 	struct list	 whispers;	/* fan.c: being looked up */
 	uint64_t	 looked;	/* fan.c: how many were */
 	struct list	 fences;	/* fan.c: neighbours' that wait for them */
+	struct list	 asks;		/* struct ask: our questions */
 };
 
 /* The neighbours, none yet, of our replica id.  NULL with errno ENOMEM. */

@@ -394,6 +394,21 @@ encounter_heard_beat(struct encounter *c, const struct bus_frame *f)
 		encounter_beat(c, 0);
 }
 
+uint64_t
+encounter_ask(struct encounter *c)
+{
+	if (!c->up)
+		return (0);
+	encounter_beat(c, BUS_F_WANT);
+	return (c->es->press->pos);
+}
+
+int
+encounter_answered(const struct encounter *c, uint64_t asked)
+{
+	return (c->up && c->acked >= asked);
+}
+
 void
 encounter_part(struct encounter *c)
 {
