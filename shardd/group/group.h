@@ -12,6 +12,7 @@
 #include "common/map.h"
 #include "shardd/group/meeting.h"
 #include "shardd/group/neighbours.h"
+#include "shardd/group/vigil.h"
 
 struct authority_desk;
 struct gossip;
@@ -37,6 +38,7 @@ struct groups {
 	struct map	 replicas;	/* by id */
 	struct bag	 by_group;	/* the same, until they are freed */
 	struct meetings	 meetings;	/* with other nodes */
+	struct vigils	 vigils;	/* for their shards */
 	struct authority_desk *desk;	/* what their states share */
 	struct clients	*clients;
 	const struct groups_ops *ops;

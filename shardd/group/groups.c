@@ -418,6 +418,43 @@ static const struct lookup_ops groups_lookup_ops = {
 	.load = groups_load,
 };
 
+/* ---- what is said of the dead ---- */
+
+/* vigil_ops: who has mourned a replica of the peer hears whom it had. */
+static void
+groups_tell_lost(void *arg, const struct peer_id *peer, struct slice group,
+    struct slice uids)
+{
+	struct groups	*gs = arg;
+	struct map_node	*e;
+	struct bag_node	*n;
+	struct replica	*r;
+
+	if (uids.len == 0) {
+		groups_each(gs, e, r)
+			mourning_hear(r, peer, uids);
+		return;
+	}
+	for (n = bag_find(&gs->by_group, bag_hash(group.data, group.len));
+	    n != NULL; n = bag_again(n)) {
+		r = container_of(n, struct replica, by_group);
+		if (slice_eq(replica_group(r), group) && r->neighbours != NULL)
+			mourning_hear(r, peer, uids);
+	}
+}
+
+/* vigil_ops: it does not answer. */
+static void
+groups_vigil_dead(void *arg, const struct peer_id *peer)
+{
+	groups_shard_dead(arg, peer);
+}
+
+static const struct vigil_ops groups_vigil_ops = {
+	.dead = groups_vigil_dead,
+	.tell = groups_tell_lost,
+};
+
 /* ---- life ---- */
 
 int
@@ -436,7 +473,9 @@ groups_init(struct groups *gs, struct event_base *base,
 	gs->ops = ops;
 	gs->arg = arg;
 	gs->hood.links = links_new(base, self, &groups_link_ops, gs);
-	return (gs->hood.links == NULL ? -1 : 0);
+	if (gs->hood.links == NULL)
+		return (-1);
+	return (vigils_init(&gs->vigils, &gs->hood, &groups_vigil_ops, gs));
 }
 
 int
@@ -469,6 +508,7 @@ groups_are_connected(const struct groups *gs)
 void
 groups_end_links(struct groups *gs)
 {
+	vigils_clear(&gs->vigils);
 	bus_end(gs->hood.bus);
 	links_free(gs->hood.links);
 	gs->hood.links = NULL;
@@ -505,6 +545,7 @@ groups_shard_dead(struct groups *gs, const struct peer_id *peer)
 	link_dead(gs->hood.links, peer);
 	groups_each(gs, e, r)
 		neighbours_shard_dead(r->neighbours, peer);
+	vigil_over(&gs->vigils, peer);
 }
 
 /* A node that is dead. */
@@ -536,25 +577,11 @@ int
 groups_obituary(struct groups *gs, const struct peer_id *peer,
     struct slice group, struct slice uids)
 {
-	struct map_node	*e;
-	struct bag_node	*n;
-	struct replica	*r;
-
-	/* Who is mourned there is dead, whatever our gateway has heard. */
-	if (peer->node != NULL && link_find(gs->hood.links, peer) != NULL)
-		groups_shard_dead(gs, peer);
-	if (uids.len == 0) {
-		groups_each(gs, e, r)
-			mourning_hear(r, peer, uids);
-		return (0);
-	}
-	for (n = bag_find(&gs->by_group, bag_hash(group.data, group.len));
-	    n != NULL; n = bag_again(n)) {
-		r = container_of(n, struct replica, by_group);
-		if (slice_eq(replica_group(r), group) && r->neighbours != NULL &&
-		    mourning_hear(r, peer, uids) == -1)
-			return (-1);
-	}
+	if (mourning_check(uids) == -1)
+		return (-1);
+	/* Who is mourned there may be dead, whatever our gateway has heard. */
+	if (!vigil_keep(&gs->vigils, peer, group, uids))
+		groups_tell_lost(gs, peer, group, uids);
 	return (0);
 }
 

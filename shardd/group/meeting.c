@@ -102,6 +102,7 @@ meeting_joined(struct meeting *t, struct link *l, const struct gossip *m)
 	struct neighbours	*n = t->n;
 	struct neighbour	*nb;
 	int			 known = neighbours_has(n, m->from);
+	int			 back = held_ended(m->from);
 
 	held_clear_ended(m->from);
 	if ((nb = neighbours_join(n, m->from, l)) == NULL) {
@@ -112,6 +113,8 @@ meeting_joined(struct meeting *t, struct link *l, const struct gossip *m)
 	if (!nb->based) {
 		nb->based = 1;
 		neighbours_skip(nb, m->said, 0);
+		if (back)
+			neighbours_back(n, nb);
 	}
 	/* Before all else that is said to it. */
 	if (m->ask != 0 || !known)

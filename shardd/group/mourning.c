@@ -74,6 +74,20 @@ mourning_free(struct mourning *m)
 }
 
 int
+mourning_check(struct slice uids)
+{
+	struct slice	 uid;
+	size_t		 n = 0;
+	int		 rv;
+
+	while ((rv = uids_next(&uids, &uid)) == 1 && n < CTL_LOST_MAX)
+		n++;
+	if (rv == 1)
+		errno = EPROTO;
+	return (rv == 0 ? 0 : -1);
+}
+
+int
 mourning_hear(struct replica *r, const struct peer_id *peer, struct slice uids)
 {
 	struct list	*e, *tmp;

@@ -22,6 +22,8 @@ void	 mourning_unknown(struct replica *r, uint64_t neighbour);
  * with errno EPROTO: that is no list. */
 int	 mourning_hear(struct replica *r, const struct peer_id *peer,
 	    struct slice uids);
+/* 0, or -1 with errno EPROTO: that is no list. */
+int	 mourning_check(struct slice uids);
 /* Call onlost, as the list says.  0, or -1 as above. */
 int	 mourning_tell(struct replica *r, uint64_t neighbour,
 	    struct slice uids, int flags);

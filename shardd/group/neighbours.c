@@ -292,6 +292,13 @@ neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq)
 		nb->in = seq;
 }
 
+void
+neighbours_back(const struct neighbours *n, struct neighbour *nb)
+{
+	if (nb->told == 0)
+		nb->told = n->said;
+}
+
 int
 neighbours_know(struct neighbour *nb, uint64_t said, uint64_t told)
 {
@@ -311,6 +318,11 @@ neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t said,
 
 	if (said <= nb->seen && seq <= nb->in)
 		return;
+	if (seq < nb->in) {		/* it has begun anew with us */
+		nb->in = 0;
+		m.after = nb->seen;
+		m.seq = said;
+	}
 	neighbours_skip(nb, said, seq);
 	if (neighbour_is_remote(nb))
 		counter_add(COUNTER_BUS_LOST, 1);

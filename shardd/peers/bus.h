@@ -73,6 +73,11 @@ int	 bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
 	    unsigned version);
 /* What was just said in a room counts towards the window of l, which is up. */
 void	 bus_said_to(struct bus *b, struct link *l);
+/* Is the peer of l there?  Ask it: what bus_answered() is to be given, or 0, there is no
+ * meeting with it at the moment. */
+uint64_t bus_ask(const struct link *l);
+/* Has that been answered? */
+int	 bus_answered(const struct link *l, uint64_t asked);
 /* The peer of l, another node's, is taken for dead: if it lives, it meets us afresh. */
 void	 bus_part(const struct link *l);
 

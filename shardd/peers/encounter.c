@@ -394,6 +394,21 @@ encounter_heard_beat(struct encounter *c, const struct bus_frame *f)
 		encounter_beat(c, 0);
 }
 
+uint64_t
+encounter_ask(struct encounter *c)
+{
+	if (!c->up)
+		return (0);
+	encounter_beat(c, BUS_F_WANT);
+	return (c->es->press->pos);
+}
+
+int
+encounter_answered(const struct encounter *c, uint64_t asked)
+{
+	return (c->up && c->acked >= asked);
+}
+
 void
 encounter_part(struct encounter *c)
 {
@@ -485,6 +500,9 @@ encounters_forget(struct encounters *es, const void *room)
 static void
 encounter_tick(struct encounter *c, uint64_t now)
 {
+	uint64_t	 since = c->since > c->es->excused ? c->since :
+			    c->es->excused;
+
 	if (!c->up) {
 		if (now - c->helloed >= ENCOUNTER_HELLO_MS)
 			encounter_hello(c);
@@ -492,7 +510,7 @@ encounter_tick(struct encounter *c, uint64_t now)
 	}
 	if (c->unacked == 0 || now - c->beaten < ENCOUNTER_BEAT_MS)
 		return;
-	if (now - c->since >= ENCOUNTER_SILENT_MS) {
+	if (now - since >= ENCOUNTER_SILENT_MS) {
 		encounter_afresh(c, "the other side says nothing");
 		return;
 	}

@@ -25,6 +25,8 @@ struct encounters {			/* all of a shard */
 	struct links	*links;
 	struct list	 all;		/* struct encounter */
 	uint64_t	 session;	/* the last that was drawn */
+	uint64_t	 excused;	/* clock_ms: until then Redis said nothing, and nobody is
+					   judged for what could not be heard */
 	/* What went over that link is not acknowledged after a second. */
 	void		(*quiet)(void *arg, struct link *l);
 	void		*arg;
@@ -41,6 +43,11 @@ void	 encounter_heard(struct encounter *c, const struct bus_frame *f);
 /* Its peer is taken for dead, and c about to be freed: if the peer lives, it hears that
  * the two are to meet afresh. */
 void	 encounter_part(struct encounter *c);
+/* Ask its peer for a sign of life: what encounter_answered() is to be given, or 0, the two
+ * have not met, and say HELLO to each other anyway. */
+uint64_t encounter_ask(struct encounter *c);
+/* Has its peer heard what was asked then?  What it said before does not count. */
+int	 encounter_answered(const struct encounter *c, uint64_t asked);
 /* f came from its peer, for all in a room: 1, *whole is a message, or several if f says so,
  * which are valid until encounter_room_done(); or 0. */
 int	 encounter_room(struct encounter *c, const void *room,

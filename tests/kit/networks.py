@@ -7,6 +7,8 @@ import itertools
 import os
 import subprocess
 
+from kit.kennel import Ports
+
 serial = itertools.count(1)
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -17,16 +19,22 @@ def ip(*words):
 
 
 class Lan:
-    """Lan(n): n machines, 10.99.x.1 and so on; the names are ours alone."""
+    """
+    Lan(n): n machines, 10.99.x.1 and so on; the names and the net are ours alone.
+    here: the tests are a machine beside them, 10.99.x.254.
+    """
 
-    def __init__(self, n):
+    def __init__(self, n, here=False):
         self.id = f"{os.getpid() % 50000}x{next(serial)}"
-        self.net = f"10.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
+        mine = Ports.take() - Ports.BEGIN
+        self.net = f"10.{100 + mine // 250}.{mine % 250}"
         self.bridge = f"ktb{self.id}"[:15]
         self.machines = []
         ip("link", "add", self.bridge, "type", "bridge")
         try:
             ip("link", "set", self.bridge, "up")
+            if here:
+                ip("addr", "add", self.net + ".254/24", "dev", self.bridge)
             for i in range(1, n + 1):
                 self.machines.append(Machine(self, i))
         except BaseException:
@@ -68,6 +76,18 @@ class Machine:
 
     def plug(self):
         ip("link", "set", self.cable, "up")
+
+    def drop(self, percent):
+        """So many of the packets that come and go, by chance; 0: none."""
+        rules = "flush ruleset\n"
+        if percent:
+            rules += "table inet kennel {\n"
+            for hook in "input", "output":
+                rules += (f"chain {hook} {{ type filter hook {hook} priority 0;\n"
+                          f"numgen random mod 100 < {percent} drop; }}\n")
+            rules += "}\n"
+        subprocess.run([*self.launcher, "nft", "-f", "-"], input=rules, text=True,
+                       check=True, capture_output=True)
 
     def __enter__(self):
         """What is opened here until __exit__ belongs to this machine."""
