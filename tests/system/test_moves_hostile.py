@@ -61,18 +61,21 @@ def memory(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
 
 
+def unix_sockets():
+    with open("/proc/net/unix") as f:
+        return {line.split()[6] for line in f.readlines()[1:]}
+
+
 def sockets(pid):
     """How many of TCP a process has open, in whatever state: /proc/net/tcp lacks some."""
-    with open("/proc/net/unix") as f:
-        local = {line.split()[6] for line in f.readlines()[1:]}
-    n = 0
+    names, local = [], unix_sockets()
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            name = os.readlink(f"/proc/{pid}/fd/{fd}")
+            names.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
         except OSError:
             continue
-        n += name.startswith("socket:") and name[8:-1] not in local
-    return n
+    local |= unix_sockets()         # or one that was made meanwhile would count
+    return sum(name.startswith("socket:") and name[8:-1] not in local for name in names)
 
 
 class Scene:
