@@ -181,6 +181,12 @@ class Scene:
             if kits.alive(pid):
                 os.kill(pid, signal.SIGCONT)
 
+    def abandon(self):
+        """It is not to wait for anybody."""
+        self.leave()
+        for sock in [self.request, *self.victims, *self.crowd.movers]:
+            sock.sock.close()
+
     def gone(self):
         """How often each one's end was told: by uid."""
         with open(self.ends) as f:
@@ -240,11 +246,11 @@ def frozen(start, worker, tmp_path):
             prepare(scenes[-1])
             if scenes[-1].freeze():
                 return scenes[-1]
-            scenes[-1].leave()
+            scenes[-1].abandon()
         raise AssertionError("they are never frozen all together")
     yield make
     for s in scenes:
-        s.leave()
+        s.abandon()
 
 
 @pytest.mark.parametrize("how", OUTCOMES)
@@ -312,7 +318,7 @@ def test_they_are_only_paused(start, worker, tmp_path, act):
             scene = Scene(start, worker, tmp_path / str(i))
             if scene.pause():
                 break
-            scene.leave()
+            scene.abandon()
         else:
             raise AssertionError("they are read")
         acts = [threading.Thread(target=getattr(v, act)) for v in scene.victims]
