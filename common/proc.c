@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include "common/sanitized.h"
 
 #define PROC_SIGNALS_MAX	8
+#define PROC_EXITING		0x4	/* the kernel's PF_EXITING */
 
 struct proc_signals {
 	proc_signal_cb	*cb;
@@ -360,6 +362,48 @@ proc_listen_fds(char **names)
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
 	return ((int)n);
+}
+
+/* What a file of /proc says, terminated: 0, or -1. */
+static int
+proc_read(const char *path, char *dst, size_t size)
+{
+	int	 fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t	 n;
+
+	if (fd == -1)
+		return (-1);
+	n = read(fd, dst, size - 1);
+	close(fd);
+	dst[n < 0 ? 0 : n] = '\0';
+	return (n < 0 ? -1 : 0);
+}
+
+/* Is it about to end, as the kernel's flags say (proc(5), stat)?  -1: not known. */
+static int
+proc_ending(pid_t pid)
+{
+	char		 path[32], text[1024], *at;
+	unsigned	 flags;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	if (proc_read(path, text, sizeof(text)) == -1 ||
+	    (at = strrchr(text, ')')) == NULL ||	/* its name may have any */
+	    sscanf(at, ") %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+		return (-1);
+	return ((flags & PROC_EXITING) != 0);
+}
+
+int
+proc_ended(int pidfd, pid_t pid, int ms)
+{
+	struct pollfd	 p = { .fd = pidfd, .events = POLLIN };
+	int		 ending;
+
+	if (poll(&p, 1, 0) == 1 || (ending = proc_ending(pid)) == 1)
+		return (1);
+	/* Perhaps it has just ended, and pid is another's. */
+	return (poll(&p, 1, ending == -1 ? ms : 0) == 1);
 }
 
 int

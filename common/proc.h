@@ -63,6 +63,13 @@ void	 proc_notify(const char *state);
  * *names: as LISTEN_FDNAMES has them, with colons between; malloc'd, or NULL.  The
  * variables are unset and the descriptors made close-on-exec, non-blocking. */
 int	 proc_listen_fds(char **names);
+/*
+ * Has that process (pidfd, pid) ended?  Or does it, so that it will never do anything
+ * any more: its sockets are closed one after another before it counts as dead, which
+ * takes long where there are very many.  Where /proc cannot be read, it gets so many
+ * ms to count as dead; else this does not wait.
+ */
+int	 proc_ended(int pidfd, pid_t pid, int ms);
 /* Directory of the running executable, into dst: 0 or -1 with errno. */
 int	 proc_exe_dir(char *dst, size_t size);
 

@@ -165,8 +165,11 @@ dialogue_have_conn(struct dialogue *d, struct shard *s, const struct ctl *m,
 	(void)fds, (void)cut;
 	if (placement_have_place(d->shards->placement, s->site, m->id,
 	    m->replica, m->uid, m->flags & CTL_F_HTTP,
-	    m->flags & CTL_F_OVER, m->flags & CTL_F_MOVING) == 0)
+	    m->flags & CTL_F_OVER, m->flags & CTL_F_MOVING) == 0) {
+		if (m->flags & CTL_F_MOVING)
+			s->heard = -1;	/* in no journey of ours */
 		return (0);
+	}
 	shard_kill(s, "a connection that it has is not possible");
 	return (-1);
 }

@@ -243,6 +243,8 @@ journey_done(struct journey *j, int word)
 	    j->unanswered);
 	if (dead != NULL && (!word || dead->heard == 0))
 		dead->heard = word ? 1 : -1;
+	else if (dead == NULL && !word && j->from != NULL)
+		j->from->heard = -1;	/* it never said where some are */
 	if (j->ops != NULL)
 		j->ops->done(j, j->arg);
 	journey_free(j);
@@ -475,5 +477,8 @@ journeys_dead(struct journeys *js, struct shard *s)
 			wait = 1;
 		}
 	}
+	/* Each of its journeys has ended, and all was said. */
+	if (!wait && s->heard == 0)
+		s->heard = 1;
 	return (wait);
 }

@@ -74,17 +74,23 @@ linger_free(struct lingerers *l)
 	free(l);
 }
 
+/* Write the end only.  Takes fd. */
+static void
+linger_end(struct lingerers *l, int fd)
+{
+	(void)shutdown(fd, SHUT_WR);
+	if (l->count >= l->max || lingerer_new(l, fd) == -1)
+		sock_end(fd, 0);
+}
+
 void
 linger_answer(struct lingerers *l, int fd, struct buf *out)
 {
-	int	 sent;
-
-	sent = !out->failed && send(fd, out->data, out->len,
-	    MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)out->len;
+	/* What the kernel does not take is not said; what it has is read all the same. */
+	if (!out->failed && out->len > 0)
+		(void)send(fd, out->data, out->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	buf_clear(out);
-	(void)shutdown(fd, SHUT_WR);
-	if (!sent || l->count >= l->max || lingerer_new(l, fd) == -1)
-		sock_end(fd, 0);
+	linger_end(l, fd);
 }
 
 void
@@ -109,9 +115,7 @@ linger_turn_away(struct lingerers *l, int fd, int raw, enum refusal why,
 		return;
 	}
 	totals_refuse(l->totals, why);
-	(void)shutdown(fd, SHUT_WR);
-	if (l->count >= l->max || lingerer_new(l, fd) == -1)
-		sock_end(fd, 0);
+	linger_end(l, fd);
 }
 
 /* ---- one ---- */

@@ -17,8 +17,8 @@ struct totals;
 struct lingerers *linger_new(struct event_base *base, unsigned max,
 	    struct totals *totals);
 void	 linger_free(struct lingerers *l);		/* closes all */
-/* Write the whole answer and the end.  Takes fd, and what is in out.  Never
- * blocks. */
+/* Write the answer, which may be empty, as far as the kernel takes it, and the end.
+ * Takes fd, and what is in out.  Never blocks. */
 void	 linger_answer(struct lingerers *l, int fd, struct buf *out);
 /* Write an error response, likewise, and count it.  status 0 and text NULL: as the
  * table has them. */

@@ -142,17 +142,20 @@ rescues_free(struct rescues *rs)
 
 /* ---- a shard has died ---- */
 
-/* The client of fd (taken) hears why nobody goes on with it, if it can; and it reads to
- * the end what it was sent, whatever it has said since. */
+/* The client of fd (taken) hears why nobody goes on with it, if it can, unless that would
+ * stand within a message; and it reads to the end what it was sent, whatever it has said
+ * since. */
 static void
 rescue_close(struct rescues *rs, int fd, enum capsule_protocol protocol,
-    enum close_why why)
+    enum wreck_end end)
 {
+	enum close_why	 why = end == WRECK_POISON ? CLOSE_POISON :
+			    CLOSE_SHARD_DIED;
 	struct buf	 out = { .max = 256 };
 	uint8_t		 head[WS_HEAD_MAX], text[125];
 	size_t		 n;
 
-	if (protocol == CAPSULE_WS) {
+	if (protocol == CAPSULE_WS && end != WRECK_AMID_OUT) {
 		n = ws_close_payload(text, RESCUE_CODE, close_sentence(why));
 		(void)buf_add(&out, head, ws_head(head, WS_CLOSE, n, 0));
 		(void)buf_add(&out, text, n);
@@ -229,12 +232,10 @@ rescue_judge(struct rescues *rs, struct wreck *w, struct place *place)
 		end = WRECK_REFUSED;
 	}
 	w->ends[end]++;
-	/* Only where the end of a message is known, one more may follow. */
-	if (end == WRECK_AMID_IN || end == WRECK_POISON ||
-	    end == WRECK_REFUSED)
+	if (end == WRECK_AMID_IN || end == WRECK_AMID_OUT ||
+	    end == WRECK_POISON || end == WRECK_REFUSED)
 		rescue_close(rs, covers_take(rs->placement, place),
-		    c.cap.protocol, end == WRECK_POISON ? CLOSE_POISON :
-		    CLOSE_SHARD_DIED);
+		    c.cap.protocol, end);
 	else
 		sock_end(covers_take(rs->placement, place), 0);
 	return (end);
@@ -641,7 +642,7 @@ rescue_lose(struct rescues *rs, struct rescue *r, enum wreck_end why)
 		election_lost(rs->placement, c.app, c.group, r->replica,
 		    c.uid);
 	}
-	rescue_close(rs, rescue_free(rs, r), c.protocol, CLOSE_SHARD_DIED);
+	rescue_close(rs, rescue_free(rs, r), c.protocol, why);
 }
 
 /* Frees r; its descriptor is the caller's. */

@@ -74,8 +74,9 @@ struct shard {			/* one slot */
 	int		 hello;		/* on this channel, until HELD */
 	int		 hopeless;	/* killed; nothing it says counts */
 	int		 exited;	/* the process; its channel may have more */
-	int		 heard;		/* dead: 1: others have said what they have of
-					   its connections; -1: somebody could not */
+	int		 heard;		/* dead: 1: it, or others, have said where those of
+					   its connections are that were to move; -1:
+					   somebody could not, perhaps while it lived */
 	char		 ended[32];	/* how: "signal=9" */
 	struct pulse	 pulse;		/* of this incarnation */
 	int		 asked;		/* ADOPT was sent since the last PING */

@@ -580,7 +580,8 @@ orders_end_cb(struct control *c, const char *why, void *arg)
 	control_free(c);
 	w->orphan_since = clock_ms();
 	w->ready_since = 0;
-	parked_orphaned(&w->parked, &w->gate, w->gateway_pidfd);
+	parked_orphaned(&w->parked, &w->gate, w->gateway_pidfd,
+	    w->gateway_pid);
 	parting_all(&w->sessions);
 	journeys_orphaned(&w->journeys);
 	/* Who leaves says so to the next gateway, too. */
@@ -600,13 +601,11 @@ orders_redial_cb(evutil_socket_t fd, short what, void *arg)
 static void
 orders_watch(struct worker *w, int fd)
 {
-	pid_t	 pid;
-
 	if (w->gateway_pidfd != -1)
 		close(w->gateway_pidfd);
 	w->gateway_pidfd = -1;
-	if (sock_peer(fd, &pid, NULL) == 0)
-		w->gateway_pidfd = pidfd_open(pid, 0);
+	if (sock_peer(fd, &w->gateway_pid, NULL) == 0)
+		w->gateway_pidfd = pidfd_open(w->gateway_pid, 0);
 }
 
 int

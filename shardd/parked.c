@@ -1,9 +1,9 @@
 /* Connections that were handed over, and perhaps are not ours. */
-#include <poll.h>
 #include <stdlib.h>
 
 #include "common/clock.h"
 #include "common/list.h"
+#include "common/proc.h"
 #include "proto/close_why.h"
 #include "proto/control.h"
 #include "shardd/client/conn.h"
@@ -12,7 +12,8 @@
 #include "shardd/session/resuming.h"
 #include "shardd/session/session.h"
 
-#define PARKED_DEATH_MS	100	/* from a closed socket to a dead process */
+#define PARKED_DEATH_MS	100	/* from a closed socket to a dead process,
+					   where that is not known at once */
 
 struct parked {
 	struct list	 at;
@@ -106,13 +107,11 @@ parked_drop_all(struct list *all)
 
 /* Its sockets are closed a moment before it counts as dead. */
 void
-parked_orphaned(struct list *all, struct gate *gate, int pidfd)
+parked_orphaned(struct list *all, struct gate *gate, int pidfd, pid_t pid)
 {
-	struct pollfd	 p = { .fd = pidfd, .events = POLLIN };
-
 	if (list_empty(all))
 		return;
-	if (pidfd == -1 || poll(&p, 1, PARKED_DEATH_MS) == 1)
+	if (pidfd == -1 || proc_ended(pidfd, pid, PARKED_DEATH_MS))
 		parked_begin(all, gate, UINT64_MAX);
 	else
 		parked_drop_all(all);

@@ -6,6 +6,7 @@
 #define SHARDD_PARKED_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 struct conn;
 struct gate;
@@ -24,10 +25,11 @@ void	 parked_add(struct list *all, struct parked *p, uint64_t number);
 /* So many messages are with the kernel: those begin whose ADOPTED is one of them. */
 void	 parked_begin(struct list *all, struct gate *gate, uint64_t sent);
 /*
- * The channel has ended.  If the gateway is dead (pidfd is its process's, or -1),
+ * The channel has ended.  If the gateway is dead (its process is pid, or pidfd -1),
  * nobody else has these connections; if it lives, it is placing them afresh already.
  */
-void	 parked_orphaned(struct list *all, struct gate *gate, int pidfd);
+void	 parked_orphaned(struct list *all, struct gate *gate, int pidfd,
+	    pid_t pid);
 /* None is ours. */
 void	 parked_drop_all(struct list *all);
 

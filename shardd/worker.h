@@ -47,7 +47,8 @@ struct worker {
 	uint64_t	 dropped_at;		/* clock_ms of that */
 
 	struct gate	 gate;
-	int		 gateway_pidfd;		/* of control's other side, -1 */
+	pid_t		 gateway_pid;		/* of control's other side */
+	int		 gateway_pidfd;		/* or -1 */
 	int		 started_up;		/* START was heard once */
 	uint64_t	 ready_since;		/* clock_ms: READY is owed; 0: not */
 	int		 draining;		/* 1: closing, 2: nobody is left */

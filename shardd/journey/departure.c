@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -395,13 +396,18 @@ departure_run(struct departure *d)
 	    d->no_more);
 }
 
+/*
+ * What was sent is the other side's, for this process is about to end.  The ferry stays
+ * open until then: the other side reads its end when nobody is left who could have them.
+ */
 void
 departure_end(struct departure *d)
 {
 	struct list	*e, *tmp, *k, *ktmp;
 	struct move	*m;
 
-	/* What was sent is the other side's: this process is about to end. */
+	if (d->ferry != NULL)
+		(void)fcntl(control_fd(d->ferry), F_DUPFD_CLOEXEC, 0);
 	list_each(e, tmp, &d->crossings)
 		list_each(k, ktmp, &list_entry(e, struct crossing,
 		    at)->moves) {

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/bytes.h"
 #include "common/list.h"
@@ -141,7 +142,8 @@ struct landing {
 	struct journeys	*js;
 	uint64_t	 id;
 	struct control	*ferry;		/* NULL: it has ended */
-	int		 pidfd;		/* of the other side's process, or -1 */
+	pid_t		 pid;		/* of the other side's process; 0: unknown */
+	int		 pidfd;		/* or -1 */
 	struct list	 guests;
 	struct map	 by_id;
 	int		 ended;		/* FERRY_END came */

@@ -2,12 +2,12 @@
 #include <sys/pidfd.h>
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/proc.h"
 #include "proto/channel.h"
 #include "shardd/gate.h"
 #include "shardd/journey/guest.h"
@@ -15,7 +15,8 @@
 #include "shardd/journey/landing.h"
 #include "shardd/session/passage.h"
 
-#define LANDING_DEATH_MS	100	/* from a closed socket to a dead process */
+#define LANDING_DEATH_MS	100	/* from a closed socket to a dead process,
+					   where that is not known at once */
 
 static int	 landing_message_cb(struct control *c, const struct ctl *m,
 		    int *fds, size_t nfds, int cut, void *arg);
@@ -34,7 +35,8 @@ landing_new(struct journeys *js, const struct ctl *m, int fd)
 		return (NULL);
 	l->js = js;
 	l->id = m->journey;
-	l->pidfd = m->pid == 0 ? -1 : pidfd_open((pid_t)m->pid, 0);
+	l->pid = (pid_t)m->pid;
+	l->pidfd = l->pid == 0 ? -1 : pidfd_open(l->pid, 0);
 	list_init(&l->guests);
 	if ((l->ferry = control_new(js->base, fd, "ferry", landing_message_cb,
 	    landing_packet_cb, landing_end_cb, l)) == NULL) {
@@ -122,10 +124,8 @@ landing_sent_cb(struct control *c, void *arg)
 static int
 landing_bereft(const struct landing *l)
 {
-	struct pollfd	 p = { .fd = l->pidfd, .events = POLLIN };
-
 	return (!l->ended && l->pidfd != -1 &&
-	    poll(&p, 1, LANDING_DEATH_MS) == 1);
+	    proc_ended(l->pidfd, l->pid, LANDING_DEATH_MS));
 }
 
 /* Is anybody here who may be ours, or not? */

@@ -19,6 +19,7 @@ KENNELCTL = os.path.join(BUILD, "gatewayd", "kennelctl")
 SHARDD = os.path.join(BUILD, "shardd", "shardd")
 KILLAT = os.path.join(BUILD, "tests", "kit", "killat.so")
 LAG = os.path.join(BUILD, "tests", "kit", "lag.so")
+STOPAT = os.path.join(BUILD, "tests", "kit", "stopat.so")
 NAMES = os.path.join(BUILD, "tests", "kit", "names.so")
 
 # For a crowd that is silent and answers no ping: on a machine with other work the last of

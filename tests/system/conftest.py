@@ -57,9 +57,9 @@ def finish(started):
 
 # Files of which one alone takes as long as many others, and which mostly wait: first, that
 # no worker is left alone with one at the end.
-LONG = ("cluster_faults", "pact_faults", "moves_gateway", "supervision", "upgrade", "proxies",
-        "gateway_succession", "moving", "failover", "nodes", "redis", "faults", "authority",
-        "streams", "events_uplinks")
+LONG = ("moves_matrix", "cluster_faults", "pact_faults", "moves_gateway", "supervision",
+        "upgrade", "proxies", "gateway_succession", "moving", "failover", "nodes", "redis",
+        "faults", "authority", "streams", "events_uplinks")
 
 
 def pytest_collection_modifyitems(config, items):

@@ -277,8 +277,12 @@ def unread(k, ws):
     return None
 
 
-def test_a_part_of_a_message_was_written(start, survivor):
-    """Nothing may come behind that part: all of it is read, and then the end."""
+@pytest.mark.parametrize("more", [False, True], ids=["silent", "speaks"])
+def test_a_part_of_a_message_was_written(start, survivor, more):
+    """
+    Nothing may come behind that part: all of it is read, and then the end, whatever the
+    client has said meanwhile that nobody has read.
+    """
     k = start(shards=2, worker=survivor, config=ROUTES)
     ann, bob = client(k, "ann"), client(k, "bob")
     covered(k, 2)
@@ -286,7 +290,11 @@ def test_a_part_of_a_message_was_written(start, survivor):
     wait.until(lambda: queued(k, ann) > 0, 20)
     echo(bob)
     time.sleep(0.1)
-    k.kill_shard(busiest(k)["slot"])
+    pid = k.stop_shard(busiest(k)["slot"])
+    written = wait.until(lambda: queued(k, ann), 20)
+    if more:
+        ann.write(frame(TEXT, "e " + "y" * 100) * 100)
+    k.kill_shard(pid=pid)
     resumed(bob)
     wait_deaths(k, 1)
     assert deaths(k) == [(1, 1, " amid-out=1")]
@@ -295,7 +303,7 @@ def test_a_part_of_a_message_was_written(start, survivor):
         data += piece
     assert data[:10] == b"\x82\x7f" + (60000000).to_bytes(8, "big") or \
         data[:10] == b"\x81\x7f" + (60000000).to_bytes(8, "big")
-    assert 0 < len(data) < 60000000 and set(data[10:]) == {ord("x")}
+    assert written <= len(data) < 60000000 and set(data[10:]) == {ord("x")}
     echo(bob)
     k.exact()
 

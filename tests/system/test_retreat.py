@@ -72,6 +72,22 @@ def test_who_cannot_move_keeps_it(start, installed):
         p.close()
 
 
+def test_one_that_always_runs_stays_whoever_has_fewer(start):
+    """Of two that could leave, the one that was started on demand does."""
+    k = start(shards=1, max_shards=2, limit=8, config=MOVES)
+    people = crowd(k, "g", [f"u{i}" for i in range(11)])
+    kept = k.shard(0)
+    assert [s["connections"] for s in k.shards()] == [8, 3]
+    for p in people[:7]:
+        p.close()
+    wait.until(lambda: slots(k) == [0], 60)
+    assert k.shard(0)["pid"] == kept["pid"] and left(k) == 1
+    settle(*people[7:])
+    k.exact()
+    for p in people[7:]:
+        p.close()
+
+
 @pytest.mark.parametrize("why", ("moves not", "kept"))
 def test_it_stays(start, why):
     """Where nothing moves by itself, or the shard is one of those that always run."""

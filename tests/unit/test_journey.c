@@ -529,6 +529,53 @@ START_TEST(the_new_shard_dies)
 }
 END_TEST
 
+/* Shard 0 has moved n to shard 1, and its journeys have ended. */
+static void
+move_all(int n)
+{
+	crowd(n);
+	all->slots[2].site->leaving = 1;
+	ck_assert_ptr_nonnull(begin(SIZE_MAX, 20000));
+	while (done == 0) {
+		turn();
+		while (nasked[0] > 0)
+			answer(0, 0);
+		farewell(0);
+	}
+}
+
+/* All that it was to get or to give has been said by then: what it has is its own. */
+START_TEST(a_shard_dies_when_all_was_said)
+{
+	srandom(9);
+	move_all(20);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(all->slots[i].heard, 0);
+		ck_assert_int_eq(journeys_dead(js, &all->slots[i]), 0);
+		ck_assert_int_eq(all->slots[i].heard, 1);
+	}
+}
+END_TEST
+
+/* Of a journey that ended without its last word, somebody may have what it was to give. */
+START_TEST(a_shard_dies_that_owes_a_word)
+{
+	srandom(10);
+	crowd(20);
+	all->slots[2].site->leaving = 1;
+	ck_assert_ptr_nonnull(begin(SIZE_MAX, 20000));
+	while (nasked[0] < 10)
+		turn();
+	/* It has lost its channel, and said hello again. */
+	journeys_hello(js, &all->slots[0]);
+	turn();
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(journeys_dead(js, &all->slots[i]), 0);
+	ck_assert_int_eq(all->slots[0].heard, -1);
+	ck_assert_int_eq(all->slots[1].heard, 1);
+}
+END_TEST
+
 /* Both die, in either order: nobody is waited for. */
 START_TEST(both_shards_die)
 {
@@ -573,6 +620,8 @@ main(void)
 		the_old_shard_dies,
 		the_old_shard_dies_and_all_is_said,
 		the_new_shard_dies,
+		a_shard_dies_when_all_was_said,
+		a_shard_dies_that_owes_a_word,
 	};
 	const TTest	*const both = both_shards_die;
 	Suite	*s = suite_create("journey");

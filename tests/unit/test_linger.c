@@ -74,6 +74,30 @@ START_TEST(the_answer_is_there_and_then_the_end)
 }
 END_TEST
 
+START_TEST(what_the_kernel_has_is_read_though_no_answer_fits)
+{
+	static char	 junk[64 << 10];
+	struct buf	 out = { .max = 100 };
+	int		 fds[2];
+	size_t		 had = 0, got = 0;
+	ssize_t		 n;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	while ((n = send(fds[0], junk, sizeof(junk), MSG_DONTWAIT)) > 0)
+		had += (size_t)n;
+	ck_assert_int_eq(write(fds[1], "unread", 6), 6);
+	ck_assert_int_eq(buf_add(&out, "why", 3), 0);
+	linger_answer(all, fds[0], &out);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	ck_assert(is_open(fds[0]));
+	while ((n = read(fds[1], junk, sizeof(junk))) > 0)
+		got += (size_t)n;
+	ck_assert_int_eq(n, 0);
+	ck_assert_uint_eq(got, had);
+	close(fds[1]);
+}
+END_TEST
+
 START_TEST(more_than_may_linger_are_closed_at_once)
 {
 	int	 fd[3], client[3];
@@ -128,6 +152,8 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, the_answer_is_there_and_then_the_end);
+	tcase_add_test(t,
+	    what_the_kernel_has_is_read_though_no_answer_fits);
 	tcase_add_test(t, more_than_may_linger_are_closed_at_once);
 	tcase_add_test(t, nobody_lingers_for_ever);
 	suite_add_tcase(s, t);

@@ -1,3 +1,4 @@
+#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -387,6 +388,38 @@ START_TEST(the_directory_of_the_executable_is_known)
 }
 END_TEST
 
+/* It lives, ends (its descriptors are closed, nobody has asked how it ended), or is
+ * long gone. */
+START_TEST(a_process_that_ends_has_ended)
+{
+	int	 go[2], pidfd, status;
+	pid_t	 pid;
+	char	 c;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, go), 0);
+	if ((pid = fork()) == 0) {
+		close(go[0]);
+		_exit(read(go[1], &c, 1) != 1);
+	}
+	close(go[1]);
+	ck_assert_int_ne(pidfd = pidfd_open(pid, 0), -1);
+	ck_assert_int_eq(proc_ended(pidfd, pid, 60000), 0);	/* at once */
+	/* Of one without /proc, so long. */
+	ck_assert_int_eq(proc_ended(pidfd, -1, 1), 0);
+	ck_assert_int_eq(write(go[0], "g", 1), 1);
+	/* Its end of the pair is closed. */
+	while (read(go[0], &c, 1) != 0)
+		continue;
+	ck_assert_int_eq(proc_ended(pidfd, pid, 0), 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(proc_ended(pidfd, pid, 0), 1);
+	ck_assert_int_eq(proc_ended(pidfd, getpid(), 0), 1);
+	close(pidfd);
+	close(go[0]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -417,6 +450,8 @@ main(void)
 	tcase_add_test(t,
 	    passed_descriptors_are_counted_only_if_they_are_for_us);
 	tcase_add_test(t, the_directory_of_the_executable_is_known);
+	/* Between the first closed descriptor and death is a moment. */
+	tcase_add_loop_test(t, a_process_that_ends_has_ended, 0, 20);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

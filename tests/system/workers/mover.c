@@ -10,6 +10,8 @@
  *	i			one more in the group's state: "n VALUE" to topic n
  *	I			the same, and "I" back when it has taken effect
  *	e TEXT			"e TEXT" back
+ *	b N			"e I " and 190 'x' back, for each I below N
+ *	x TEXT			"x TEXT" back, and then it is closed
  *	q			"q COUNT SHARD": how many commands came, and where it is
  *
  * A raw client says and hears lines.  A request for .../stream or .../events is a
@@ -17,10 +19,14 @@
  *
  * MOVER_BLOB in the environment: freeze writes version 2, and thaw reads both.
  * MOVER_REFUSE in the environment: thaw refuses everybody.  MOVER_ABORT=N: it dies at
- * the Nth thaw of a process.  MOVER_HANG=N: it never returns from that.
+ * the Nth thaw of a process.  MOVER_HANG=N: it never returns from that.  MOVER_STOP=FILE:
+ * a process whose thaw finds that file removes it, and stops itself (SIGSTOP).
+ * MOVER_ENDS=FILE: each onclose adds "PID UID" to it, and each onmoved "PID moved UID".
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,10 +75,29 @@ onopen(struct kennel_socket *s)
 	return (m == NULL ? -1 : 0);
 }
 
+/* One line more in MOVER_ENDS, whole, whoever else writes there. */
+static void
+note_end(struct kennel_socket *s, const char *how)
+{
+	const char	*path = getenv("MOVER_ENDS");
+	char		 line[300];
+	int		 fd, n;
+
+	if (path == NULL || (fd = open(path, O_WRONLY | O_APPEND | O_CREAT |
+	    O_CLOEXEC, 0600)) == -1)
+		return;
+	n = snprintf(line, sizeof(line), "%ld%s %s\n", (long)getpid(), how,
+	    kennel_socket_uid(s, NULL));
+	if (write(fd, line, (size_t)n) != n)
+		abort();
+	close(fd);
+}
+
 static void
 onclose(struct kennel_socket *s, const struct kennel_close *why)
 {
 	(void)why;
+	note_end(s, "");
 	free(kennel_socket_data(s));
 }
 
@@ -105,6 +130,8 @@ moves_thaw(struct kennel_socket *s, const char *data, size_t len, int how)
 	struct mine		*m;
 
 	(void)how;
+	if (getenv("MOVER_STOP") != NULL && unlink(getenv("MOVER_STOP")) == 0)
+		raise(SIGSTOP);
 	thaws++;
 	if (moves_time("MOVER_ABORT", thaws))
 		abort();
@@ -125,7 +152,22 @@ static void
 moves_gone(struct kennel_socket *s, int how)
 {
 	(void)how;
+	note_end(s, " moved");
 	free(kennel_socket_data(s));
+}
+
+/* So many messages, numbered. */
+static void
+many(struct kennel_socket *s, unsigned long n)
+{
+	char	 text[256];
+	int	 len;
+
+	for (unsigned long i = 0; i < n; i++) {
+		len = snprintf(text, sizeof(text), "e %lu ", i);
+		memset(text + len, 'x', 190);
+		tell(s, text, (size_t)len + 190);
+	}
 }
 
 static void
@@ -189,6 +231,13 @@ command(struct kennel_socket *s, const char *data, size_t len)
 		break;
 	case 'e':
 		tell(s, data, len);
+		break;
+	case 'b':
+		many(s, strtoul(arg, NULL, 10));
+		break;
+	case 'x':
+		tell(s, data, len);
+		kennel_close(s, 1000, "");
 		break;
 	case 'q':
 		snprintf(text, sizeof(text), "q %lu %s", m->count,

@@ -1,0 +1,104 @@
+"""
+At each step of a move, each process that has a part in it dies or hangs: A, which the
+client leaves, B, to which it comes, G, the gateway, and D, another shard of its group.
+
+Each client is served or closed within three seconds (by a process that hangs: when the
+watchdog has ended it), the books are exact, no descriptor is left open.
+
+Not in the table: a gateway that hangs for ever.  Nobody watches over it here, systemd does.
+"""
+import os
+import signal
+import time
+
+import pytest
+from kit.matrix import SERVED, STEPS, Scene
+
+
+@pytest.fixture(scope="module")
+def mover(installed):
+    return installed.worker("mover.c")
+
+
+@pytest.fixture
+def scene(start, mover, tmp_path):
+    made = []
+
+    def scener(watchdog="60s"):
+        made.append(Scene(start, mover, tmp_path, watchdog))
+        return made[0]
+    yield scener
+    for s in made:
+        s.crowd.close()
+
+
+def touched_by(s, who, step):
+    """
+    Whom that process has, or may have by then.  Before it has said ADOPTED nobody is B's
+    but B's own; A's others have moved when the journey ends.
+    """
+    names = {"A": "" if step == "ended" else "A",
+             "B": "B" if step in ("expecting", "probe", "fence", "adopt") else "AB",
+             "D": "D", "G": ""}[who]
+    return [m for m in s.crowd.movers if s.home[m] in names]
+
+
+@pytest.mark.parametrize("who", "ABD")
+@pytest.mark.parametrize("step", STEPS)
+def test_killed(scene, step, who):
+    s = scene()
+    s.k.dies(s.pids[who])
+    touched = touched_by(s, who, step)
+    s.run(step, who, signal.SIGKILL)
+    s.served(s.crowd.movers)
+    s.only_amid_a_message(touched)
+    s.settled()
+    s.converse()
+    s.sequences(touched)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_gateway_is_killed(scene, step):
+    s = scene()
+    s.run(step, "G", signal.SIGKILL)
+    s.k.kill_gateway()
+    s.k.start()
+    s.served(s.crowd.movers)
+    assert s.forget_closed() == []
+    s.settled()
+    s.converse()
+    s.sequences([])
+
+
+@pytest.mark.parametrize("who", "ABD")
+@pytest.mark.parametrize("step", STEPS)
+def test_hangs_until_the_watchdog_ends_it(scene, step, who):
+    s = scene("1s")
+    s.k.dies(s.pids[who])
+    touched = touched_by(s, who, step)
+    s.run(step, who, signal.SIGSTOP)
+    s.served([m for m in s.crowd.movers if m not in touched])
+    s.served(touched, SERVED + 1)
+    s.only_amid_a_message(touched)
+    s.settled()
+    s.converse()
+    s.sequences(touched)
+
+
+@pytest.mark.parametrize("who", "ABDG")
+@pytest.mark.parametrize("step", STEPS)
+def test_hangs_and_goes_on(scene, step, who):
+    """For longer than anybody waits for it: nothing is lost, and nobody has two owners."""
+    s = scene()
+    s.run(step, who, signal.SIGSTOP)
+    begin = time.monotonic()
+    touched = touched_by(s, who, step)
+    s.served([m for m in s.crowd.movers if m not in touched])
+    while time.monotonic() < begin + 2.5:
+        s.crowd.turn(0.05)
+    os.kill(s.pids[who], signal.SIGCONT)
+    s.served(s.crowd.movers)
+    assert s.forget_closed() == []
+    s.settled()
+    s.converse()
+    s.sequences([])
