@@ -33,6 +33,17 @@ list_remove(struct list *e)
 	e->prev = e->next = e;
 }
 
+/* All of the list that from heads go behind those of the list that head heads. */
+static inline void
+list_move(struct list *head, struct list *from)
+{
+	if (list_empty(from))
+		return;
+	from->next->prev = head->prev, head->prev->next = from->next;
+	from->prev->next = head, head->prev = from->prev;
+	list_init(from);
+}
+
 static inline size_t
 list_count(const struct list *head)
 {

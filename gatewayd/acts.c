@@ -260,6 +260,7 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 {
 	unsigned	 ms = act->ms == 0 ? a->settings->drain_ms : act->ms;
 	struct shard	*s = roster_slot(a->roster, act->slot);
+	json_t		*answer;
 	size_t		 moving;
 
 	if (ms > ACTS_MS_MAX)
@@ -275,9 +276,14 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 	}
 	if (s->state == SHARD_EMPTY && vacant && s->vacant)
 		return (acts_error("slot %" PRIu32 " is empty already", s->slot));
+	if (s->state == SHARD_EMPTY && !s->vacant) {
+		answer = acts_error("there is no shard in slot %" PRIu32 ": "
+		    "kennelctl shards shows which there are", s->slot);
+		json_object_set_new(answer, "nothing", json_true());
+		return (answer);
+	}
 	if (upgrade_busy(a->upgrade))
-		return (acts_error("an upgrade is under way: kennelctl commit, "
-		    "or back"));
+		return (acts_error("%s", upgrade_advice(a->upgrade)));
 	if (s->state == SHARD_READY && s->site->leaving)
 		return (acts_error("slot %" PRIu32 " is being emptied already",
 		    s->slot));
@@ -289,7 +295,8 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 	log_info("shard slot=%" PRIu32 " %s, as the operator wants "
 	    "connections=%zu within_ms=%u", s->slot, vacant ?
 	    "is emptied" : "restarts", s->site->count, ms);
-	moving = balance_empty(a->balance, s, ms);
+	moving = balance_drain(a->balance, s, ms, vacant ? "drain" :
+	    "restart");
 	return (json_pack("{s:I, s:s, s:I, s:I, s:I, s:I}", "slot",
 	    (json_int_t)s->slot, "was", "ready", "ms", (json_int_t)ms,
 	    "connections", (json_int_t)s->site->count, "moving",
@@ -345,6 +352,8 @@ static json_t *
 acts_rebalance(const struct acts *a, const struct ctl *act)
 {
 	(void)act;
+	if (upgrade_busy(a->upgrade))
+		return (acts_error("%s", upgrade_advice(a->upgrade)));
 	return (json_pack("{s:I}", "moving",
 	    (json_int_t)balance_even(a->balance)));
 }

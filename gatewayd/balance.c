@@ -11,6 +11,7 @@
 #include "gatewayd/balance.h"
 #include "gatewayd/group.h"
 #include "gatewayd/journey.h"
+#include "gatewayd/moves.h"
 #include "gatewayd/placement.h"
 #include "gatewayd/retreat.h"
 #include "gatewayd/roster.h"
@@ -39,6 +40,7 @@ struct balancing {			/* a transfer */
 	uint64_t	 deadline;	/* clock_ms; to be emptied by then; 0: it stays */
 	int		 more;		/* not only these are to move */
 	int		 retreat;	/* from leaves if all have moved */
+	struct moves_row *row;		/* the operator asked for it; or NULL */
 };
 
 struct balance {
@@ -47,10 +49,11 @@ struct balance {
 	struct placement *placement;
 	struct roster	*roster;
 	struct retreat	*retreat;
+	struct moves	 moves;
 	struct list	 list;
 	struct event	*timer;
 	int		 held;
-	int		 asked;		/* by the operator, and not done yet */
+	struct moves_row *asked;	/* by the operator, and not done yet */
 	uint64_t	 apart;		/* clock_ms since when; 0: even */
 };
 
@@ -59,7 +62,7 @@ static void	 balance_done(struct transfer *, void *);
 
 struct balance *
 balance_new(struct event_base *base, const struct settings *settings,
-    struct placement *placement, struct roster *roster)
+    struct placement *placement, struct roster *roster, struct totals *totals)
 {
 	struct timeval	 tv = clock_tv(BALANCE_LOOK_MS);
 	struct balance	*b;
@@ -70,6 +73,7 @@ balance_new(struct event_base *base, const struct settings *settings,
 	b->settings = settings;
 	b->placement = placement;
 	b->roster = roster;
+	b->moves.totals = totals;
 	list_init(&b->list);
 	b->retreat = retreat_new();
 	b->timer = event_new(base, -1, EV_PERSIST, balance_timer_cb, b);
@@ -128,10 +132,10 @@ balance_from(const struct balance *b, const struct shard *s)
 	return (NULL);
 }
 
-/* Begin one: NULL with errno. */
+/* Begin one, for row, which may be NULL: NULL with errno. */
 static struct balancing *
 balance_begin(struct balance *b, struct shard *to,
-    const struct transfer_plan *plan)
+    const struct transfer_plan *plan, struct moves_row *row)
 {
 	struct transfer_plan	 ours = *plan;
 	struct balancing	*g;
@@ -156,6 +160,8 @@ balance_begin(struct balance *b, struct shard *to,
 		free(g);
 		return (NULL);
 	}
+	if ((g->row = row) != NULL)
+		moves_transfer(row, g->transfer);
 	list_push(&b->list, &g->at);
 	return (g);
 }
@@ -163,25 +169,29 @@ balance_begin(struct balance *b, struct shard *to,
 struct transfer *
 balance_transfer(struct balance *b, const struct transfer_plan *plan)
 {
-	struct balancing	*g = balance_begin(b, NULL, plan);
+	struct balancing	*g = balance_begin(b, NULL, plan, NULL);
 
 	return (g == NULL ? NULL : g->transfer);
 }
 
-/* Who has not moved, or cannot, is closed, and s leaves. */
+/* Who has not moved, or cannot, is closed, and s leaves; row: or NULL. */
 static void
-balance_close(struct shard *s, uint64_t deadline)
+balance_close(struct shard *s, uint64_t deadline, struct moves_row *row)
 {
 	uint64_t	 now = clock_ms();
 	unsigned	 ms = deadline > now + BALANCE_CLOSE_MS ?
 			    (unsigned)(deadline - now) : BALANCE_CLOSE_MS;
 
+	if (row != NULL)
+		moves_end(row);
 	shard_leave(s, ms);
 	shard_drain(s, ms, CLOSE_DRAINED);
 }
 
-size_t
-balance_empty(struct balance *b, struct shard *s, unsigned ms)
+/* Empty s: how many are to move. */
+static size_t
+balance_empties(struct balance *b, struct shard *s, unsigned ms,
+    struct moves_row *row)
 {
 	const struct transfer_plan	 plan = { .from = s, .most = SIZE_MAX,
 					    .rate = b->settings->move_rate,
@@ -193,15 +203,46 @@ balance_empty(struct balance *b, struct shard *s, unsigned ms)
 		/* Some go already; all do when that is over. */
 		g->deadline = clock_ms() + ms;
 		g->more = 1;
+		if (g->row != NULL)
+			moves_transferred(g->row, g->transfer);
+		g->row = row;
 		transfer_stop(g->transfer);
 		return (s->site->count);
 	}
-	if ((g = balance_begin(b, NULL, &plan)) == NULL) {
-		balance_close(s, clock_ms() + ms);
+	if ((g = balance_begin(b, NULL, &plan, row)) == NULL) {
+		balance_close(s, clock_ms() + ms, row);
 		return (0);
 	}
 	g->deadline = clock_ms() + ms;
 	return (transfer_count(g->transfer)->total);
+}
+
+size_t
+balance_empty(struct balance *b, struct shard *s, unsigned ms)
+{
+	return (balance_empties(b, s, ms, NULL));
+}
+
+size_t
+balance_drain(struct balance *b, struct shard *s, unsigned ms, const char *what)
+{
+	return (balance_empties(b, s, ms, moves_begin(&b->moves, s->slot, what,
+	    b->settings->move_rate)));
+}
+
+struct json_t *
+balance_moves(const struct balance *b)
+{
+	return (moves_json(&b->moves));
+}
+
+/* What the operator asked for is over, as far as it moves somebody. */
+static void
+balance_settled(struct balance *b, struct moves_row *row)
+{
+	moves_end(row);
+	if (b->asked == row)
+		b->asked = NULL;
 }
 
 /* The few of s are somewhere else, and it leaves; or not all of them, and it stays. */
@@ -211,7 +252,7 @@ balance_retreated(struct balance *b, struct shard *s)
 	if (s->site->count == 0) {
 		log_info("shard slot=%" PRIu32 " had few, who are elsewhere, "
 		    "and leaves", s->slot);
-		balance_close(s, 0);
+		balance_close(s, 0, NULL);
 		return;
 	}
 	s->site->leaving = 0;
@@ -229,6 +270,8 @@ balance_done(struct transfer *t, void *arg)
 	int				 lives;
 
 	list_remove(&g->at);
+	if (g->row != NULL && g->row->now == t)
+		moves_transferred(g->row, t);
 	lives = s->incarnation == g->incarnation && s->state == SHARD_READY;
 	log_info("shard slot=%" PRIu32 " moved=%zu of=%zu cannot=%zu", s->slot,
 	    n->moved, n->total, n->never);
@@ -238,9 +281,12 @@ balance_done(struct transfer *t, void *arg)
 		if (lives)
 			balance_retreated(g->all, s);
 	} else if (g->deadline != 0 && lives && g->more && g->deadline > now)
-		(void)balance_empty(g->all, s, (unsigned)(g->deadline - now));
+		(void)balance_empties(g->all, s, (unsigned)(g->deadline - now),
+		    g->row);
 	else if (g->deadline != 0 && lives)
-		balance_close(s, g->deadline);
+		balance_close(s, g->deadline, g->row);
+	else if (g->row != NULL && (n->moved == 0 || g->deadline != 0))
+		balance_settled(g->all, g->row);
 	free(g);
 }
 
@@ -262,6 +308,8 @@ void
 balance_hold(struct balance *b, int on)
 {
 	b->held = on;
+	if (on && b->asked != NULL)
+		balance_settled(b, b->asked);
 	b->apart = 0;
 }
 
@@ -316,7 +364,7 @@ balance_level(struct balance *b)
 		return (0);
 	plan.from = most;
 	plan.most = (apart - bound / 2) / 2;
-	if ((g = balance_begin(b, least, &plan)) == NULL)
+	if ((g = balance_begin(b, least, &plan, b->asked)) == NULL)
 		return (0);
 	log_info("balance from=%" PRIu32 " to=%" PRIu32 " connections=%zu",
 	    most->slot, least->slot, transfer_count(g->transfer)->total);
@@ -328,9 +376,10 @@ balance_even(struct balance *b)
 {
 	size_t	 n;
 
-	b->asked = 1;
+	b->asked = moves_begin(&b->moves, MOVES_REBALANCE, "rebalance",
+	    b->settings->balance_rate);
 	if ((n = balance_level(b)) == 0)
-		b->asked = 0;
+		balance_settled(b, b->asked);
 	return (n);
 }
 
@@ -370,7 +419,8 @@ balance_gather(struct balance *b)
 		plan.from = small->site->owner;
 		plan.replica = small->id;
 		if (journey_possible(plan.from, large->site->owner, g->app) &&
-		    balance_begin(b, large->site->owner, &plan) != NULL)
+		    balance_begin(b, large->site->owner, &plan,
+		    NULL) != NULL)
 			return;
 	}
 }
@@ -389,7 +439,7 @@ balance_retreat(struct balance *b, uint64_t now)
 	if (s == NULL)
 		return;
 	s->site->leaving = 1;		/* nobody else comes meanwhile */
-	if ((g = balance_begin(b, NULL, &plan)) != NULL) {
+	if ((g = balance_begin(b, NULL, &plan, NULL)) != NULL) {
 		g->retreat = 1;
 		return;
 	}
@@ -411,11 +461,13 @@ balance_timer_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (b->asked) {
 		if (balance_level(b) == 0)
-			b->asked = 0;
+			balance_settled(b, b->asked);
 		return;
 	}
-	if (!b->settings->balance)
+	if (!b->settings->balance) {
+		balance_retreat(b, now);
 		return;
+	}
 	if (apart <= balance_bound(b, most)) {
 		b->apart = 0;
 		balance_gather(b);

@@ -11,17 +11,19 @@
 
 struct balance;
 struct event_base;
+struct json_t;
 struct placement;
 struct roster;
 struct settings;
 struct shard;
+struct totals;
 struct transfer;
 struct transfer_plan;
 
 /* All is borrowed.  NULL with errno. */
 struct balance *balance_new(struct event_base *base,
 	    const struct settings *settings, struct placement *placement,
-	    struct roster *roster);
+	    struct roster *roster, struct totals *totals);
 void	 balance_free(struct balance *b);	/* b may be NULL */
 
 /*
@@ -29,8 +31,13 @@ void	 balance_free(struct balance *b);	/* b may be NULL */
  * leaves.  Returns how many are to move; 0: nobody can.  s is READY.
  */
 size_t	 balance_empty(struct balance *b, struct shard *s, unsigned ms);
+/* The same because the operator asked for it: what, a constant, is its name. */
+size_t	 balance_drain(struct balance *b, struct shard *s, unsigned ms,
+	    const char *what);
 /* Even out now, not only what is far from even.  Returns how many are to move. */
 size_t	 balance_even(struct balance *b);
+/* How far they are, moves.h.  The caller's; NULL: no memory. */
+struct json_t *balance_moves(const struct balance *b);
 /* Is a transfer from or to s, or any (NULL), under way? */
 int	 balance_busy(const struct balance *b, const struct shard *s);
 /* One of somebody else's; plan->done is called first.  NULL with errno, EBUSY: there

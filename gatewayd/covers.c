@@ -31,9 +31,18 @@ covers_wanted(const struct placement *p)
 	return (p->covers_max > 0);
 }
 
+/* A shard has it, or it ends: it is no longer on its way. */
+static void
+covers_came(struct placement *p, struct place *place)
+{
+	p->coming -= place->coming;
+	place->coming = 0;
+}
+
 int
 covers_keep(struct placement *p, struct place *place, int fd)
 {
+	covers_came(p, place);
 	if (place->fd != -1 || place->http || p->covers >= p->covers_max) {
 		close(fd);
 		return (-1);
@@ -59,6 +68,7 @@ covers_drop(struct placement *p, struct place *place)
 {
 	int	 fd = covers_take(p, place);
 
+	covers_came(p, place);
 	if (fd != -1)
 		close(fd);
 }
@@ -67,4 +77,16 @@ size_t
 covers_count(const struct placement *p)
 {
 	return (p->covers);
+}
+
+size_t
+covers_most(const struct placement *p)
+{
+	return (p->covers_max);
+}
+
+size_t
+covers_missing(const struct placement *p)
+{
+	return (p->open - p->covers - p->coming);
 }

@@ -26,5 +26,8 @@ int	 covers_take(struct placement *p, struct place *place);
 /* The same, and it is closed. */
 void	 covers_drop(struct placement *p, struct place *place);
 size_t	 covers_count(const struct placement *p);
+size_t	 covers_most(const struct placement *p);	/* that are allowed */
+/* Open connections that shards have, and without one: they end with their shard. */
+size_t	 covers_missing(const struct placement *p);
 
 #endif

@@ -346,7 +346,8 @@ dialogue_stay(struct dialogue *d, struct shard *s, const struct ctl *m,
 	if (place == NULL || place_site(place) != s->site)
 		log_warn("shard slot=%" PRIu32 " id=%016" PRIx64
 		    " stays: it has no place here", s->slot, m->id);
-	else if (placement_stay(place, m->uid) == -1)
+	else if (placement_stay(d->shards->placement, place,
+	    m->uid) == -1)
 		log_warn("shard slot=%" PRIu32 " id=%016" PRIx64
 		    " stays, and its uid is not known: %s", s->slot, m->id,
 		    strerror(errno));

@@ -295,7 +295,7 @@ gateway_shards(void *arg)
 	    g->placement, g->quotas, g->linger, &gateway_rescue_ops,
 	    g->roster);
 	g->balance = balance_new(g->base, &g->settings, g->placement,
-	    g->roster);
+	    g->roster, &g->totals);
 	if (g->balance != NULL)
 		g->upgrade = upgrade_new(g->base, &g->settings, g->placement,
 		    g->roster, g->balance, &g->totals);

@@ -142,11 +142,12 @@ generation_fd(struct generation *g)
 		return (g->fd);
 	if ((fd = open(g->path, O_PATH | O_CLOEXEC)) == -1)
 		return (-1);
-	if (fstat(fd, &st) == -1 || faccessat(AT_FDCWD, g->path, X_OK,
-	    AT_EACCESS) == -1)
+	if (fstat(fd, &st) == -1)
 		error = errno;
 	else if (!S_ISREG(st.st_mode))
-		error = EACCES;
+		error = S_ISDIR(st.st_mode) ? EISDIR : EACCES;
+	else if (faccessat(AT_FDCWD, g->path, X_OK, AT_EACCESS) == -1)
+		error = errno;
 	if (error != 0) {
 		close(fd);
 		errno = error;

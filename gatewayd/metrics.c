@@ -7,15 +7,18 @@
 #include "common/memory.h"
 #include "gatewayd/covers.h"
 #include "gatewayd/cpus.h"
+#include "gatewayd/exposition.h"
 #include "gatewayd/ledger.h"
 #include "gatewayd/metrics.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/progress.h"
 #include "gatewayd/ready.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/settings.h"
 #include "gatewayd/shard.h"
 #include "gatewayd/status.h"
 #include "gatewayd/totals.h"
+#include "gatewayd/upgrade_in.h"
 #include "gatewayd/usage.h"
 #include "proto/counters.h"
 
@@ -28,50 +31,6 @@ struct metrics_row {
 			    const struct status *);
 };
 
-static void
-metrics_head(struct buf *out, const char *name, const char *help,
-    enum metric_type type)
-{
-	buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
-	    metric_type_name(type));
-}
-
-static void
-metrics_plain(struct buf *out, const char *name, uint64_t v)
-{
-	buf_addf(out, "%s %" PRIu64 "\n", name, v);
-}
-
-/* value is ours: it has nothing to be escaped. */
-static void
-metrics_labelled(struct buf *out, const char *name, const char *label,
-    const char *value, uint64_t v)
-{
-	buf_addf(out, "%s{%s=\"%s\"} %" PRIu64 "\n", name, label, value, v);
-}
-
-static void
-metrics_slot(struct buf *out, const char *name, uint32_t slot, uint64_t v)
-{
-	buf_addf(out, "%s{shard=\"%" PRIu32 "\"} %" PRIu64 "\n", name, slot, v);
-}
-
-static void
-metrics_histogram(struct buf *out, const char *name, const uint64_t *cells)
-{
-	uint64_t	 n = 0, ns = cells[HISTOGRAM_SUM];
-
-	for (size_t i = 0; i < HISTOGRAM_BOUNDS; i++) {
-		n += cells[i];
-		buf_addf(out, "%s_bucket{le=\"%s\"} %" PRIu64 "\n", name,
-		    histogram_texts[i], n);
-	}
-	n += cells[HISTOGRAM_BOUNDS];
-	buf_addf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %" PRIu64
-	    ".%09" PRIu64 "\n%s_count %" PRIu64 "\n", name, n, name,
-	    ns / 1000000000, ns % 1000000000, name, n);
-}
-
 /* ---- the gateway ---- */
 
 static void
@@ -79,7 +38,7 @@ metrics_build(struct buf *out, const struct metrics_row *row,
     const struct status *st)
 {
 	(void)st;
-	metrics_labelled(out, row->name, "version", KENNEL_VERSION, 1);
+	exposition_labelled(out, row->name, "version", KENNEL_VERSION, 1);
 }
 
 static void
@@ -127,7 +86,7 @@ metrics_refused(struct buf *out, const struct metrics_row *row,
     const struct status *st)
 {
 	for (int why = 0; why < REFUSED_NWHYS; why++)
-		metrics_labelled(out, row->name, "reason",
+		exposition_labelled(out, row->name, "reason",
 		    refusal_label((enum refusal)why),
 		    st->totals->refusals[why]);
 }
@@ -136,7 +95,7 @@ static void
 metrics_handovers(struct buf *out, const struct metrics_row *row,
     const struct status *st)
 {
-	metrics_histogram(out, row->name, st->totals->handover);
+	exposition_histogram(out, row->name, st->totals->handover);
 }
 
 static uint64_t
@@ -150,7 +109,7 @@ metrics_closed(struct buf *out, const struct metrics_row *row,
     const struct status *st)
 {
 	for (int why = CLOSE_NONE + 1; why < CLOSE_NWHYS; why++)
-		metrics_labelled(out, row->name, "why",
+		exposition_labelled(out, row->name, "why",
 		    close_label((enum close_why)why), st->totals->gone[why]);
 }
 
@@ -190,11 +149,23 @@ metrics_covered(const struct status *st)
 	return (covers_count(st->placement));
 }
 
+static uint64_t
+metrics_uncovered(const struct status *st)
+{
+	return (covers_missing(st->placement));
+}
+
+static uint64_t
+metrics_covers_max(const struct status *st)
+{
+	return (covers_most(st->placement));
+}
+
 static void
 metrics_pauses(struct buf *out, const struct metrics_row *row,
     const struct status *st)
 {
-	metrics_histogram(out, row->name, st->totals->pauses);
+	exposition_histogram(out, row->name, st->totals->pauses);
 }
 
 static uint64_t
@@ -245,7 +216,7 @@ metrics_redis(struct buf *out, const struct metrics_row *row,
 {
 	/* Without a Redis there is none that could be away. */
 	if (strcmp(st->settings->redis, "none") != 0)
-		metrics_plain(out, row->name, (uint64_t)st->redis_up);
+		exposition_plain(out, row->name, (uint64_t)st->redis_up);
 }
 
 static uint64_t
@@ -260,6 +231,72 @@ metrics_cpus(const struct status *st)
 {
 	(void)st;
 	return (cpus_allowed());
+}
+
+/* ---- an upgrade: under way, or the last one ---- */
+
+/* Which phase it is in: 1, the others 0. */
+static void
+metrics_phase(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	enum upgrade_phase	 phase = st->upgrade == NULL ? UPGRADE_NONE :
+				    st->upgrade->phase;
+
+	for (int i = UPGRADE_NONE; i < UPGRADE_NPHASES; i++)
+		exposition_labelled(out, row->name, "phase", upgrade_phase_name(
+		    (enum upgrade_phase)i), phase == (enum upgrade_phase)i);
+}
+
+static void
+metrics_upgraded(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	struct transfer_count	 sum = { 0 };
+	size_t			 left = 0;
+
+	if (st->upgrade != NULL) {
+		sum = progress_sum(st->upgrade);
+		left = progress_left(st->upgrade);
+	}
+	exposition_labelled(out, row->name, "state", "moved", sum.moved);
+	exposition_labelled(out, row->name, "state", "skipped", sum.never);
+	exposition_labelled(out, row->name, "state", "failed", sum.failed);
+	exposition_labelled(out, row->name, "state", "left", left);
+}
+
+static void
+metrics_upgrades(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	for (int i = 0; i < UPGRADE_NENDS; i++)
+		exposition_labelled(out, row->name, "result", upgrade_end_name(
+		    (enum upgrade_end)i), st->upgrade == NULL ? 0 :
+		    st->upgrade->ends[i]);
+}
+
+static uint64_t
+metrics_upgrade_generation(const struct status *st)
+{
+	return (st->upgrade == NULL ? 0 : st->upgrade->number);
+}
+
+static uint64_t
+metrics_upgrade_percent(const struct status *st)
+{
+	return (st->upgrade == NULL ? 0 : st->upgrade->percent);
+}
+
+static uint64_t
+metrics_upgrade_began(const struct status *st)
+{
+	return (st->upgrade == NULL ? 0 : st->upgrade->began_wall / 1000);
+}
+
+static uint64_t
+metrics_upgrade_ended(const struct status *st)
+{
+	return (st->upgrade == NULL ? 0 : st->upgrade->ended_wall / 1000);
 }
 
 /* ---- the shards, as the gateway sees them ---- */
@@ -279,7 +316,7 @@ metrics_states(struct buf *out, const struct metrics_row *row,
 	for (size_t i = 0; i < metrics_nslots(st); i++)
 		n[roster_slot(st->roster, i)->state]++;
 	for (int i = SHARD_EMPTY + 1; i <= SHARD_WAITING; i++)
-		metrics_labelled(out, row->name, "state",
+		exposition_labelled(out, row->name, "state",
 		    shard_state_name((enum shard_state)i), n[i]);
 }
 
@@ -297,7 +334,7 @@ metrics_connections(struct buf *out, const struct metrics_row *row,
 
 	for (size_t i = 0; i < metrics_nslots(st); i++)
 		if ((s = roster_slot(st->roster, i))->site != NULL)
-			metrics_slot(out, row->name, s->slot,
+			exposition_slot(out, row->name, s->slot,
 			    s->site->count - s->site->expected);
 }
 
@@ -309,7 +346,7 @@ metrics_replicas(struct buf *out, const struct metrics_row *row,
 
 	for (size_t i = 0; i < metrics_nslots(st); i++)
 		if ((s = roster_slot(st->roster, i))->site != NULL)
-			metrics_slot(out, row->name, s->slot,
+			exposition_slot(out, row->name, s->slot,
 			    s->site->nreplicas);
 }
 
@@ -321,7 +358,7 @@ metrics_generation(struct buf *out, const struct metrics_row *row,
 
 	for (size_t i = 0; i < metrics_nslots(st); i++)
 		if ((s = roster_slot(st->roster, i))->generation != NULL)
-			metrics_slot(out, row->name, s->slot,
+			exposition_slot(out, row->name, s->slot,
 			    s->generation->number);
 }
 
@@ -333,7 +370,7 @@ metrics_capacity(struct buf *out, const struct metrics_row *row,
 
 	for (size_t i = 0; i < metrics_nslots(st); i++)
 		if ((s = roster_slot(st->roster, i))->site != NULL)
-			metrics_slot(out, row->name, s->slot,
+			exposition_slot(out, row->name, s->slot,
 			    s->site->capacity);
 }
 
@@ -342,7 +379,7 @@ metrics_restarts(struct buf *out, const struct metrics_row *row,
     const struct status *st)
 {
 	for (size_t i = 0; i < metrics_nslots(st); i++)
-		metrics_slot(out, row->name, (uint32_t)i,
+		exposition_slot(out, row->name, (uint32_t)i,
 		    roster_slot(st->roster, i)->restarts);
 }
 
@@ -387,7 +424,7 @@ metrics_resident(struct buf *out, const struct metrics_row *row,
 	size_t			 at = 0;
 
 	while (metrics_process(st, &at, &p))
-		metrics_labelled(out, row->name, "process", p.name,
+		exposition_labelled(out, row->name, "process", p.name,
 		    p.usage.resident);
 }
 
@@ -411,7 +448,7 @@ metrics_fds(struct buf *out, const struct metrics_row *row, const struct status 
 
 	while (metrics_process(st, &at, &p))
 		if (p.usage.fds != 0)
-			metrics_labelled(out, row->name, "process", p.name,
+			exposition_labelled(out, row->name, "process", p.name,
 			    p.usage.fds);
 }
 
@@ -427,7 +464,7 @@ metrics_fds_max(struct buf *out, const struct metrics_row *row,
 			buf_addf(out, "%s{process=\"%s\"} +Inf\n", row->name,
 			    p.name);
 		else if (p.usage.fds_max != 0)
-			metrics_labelled(out, row->name, "process", p.name,
+			exposition_labelled(out, row->name, "process", p.name,
 			    p.usage.fds_max);
 	}
 }
@@ -476,6 +513,12 @@ static const struct metrics_row metrics_rows[] = {
 	  "Connections that would not end with their shard: the gateway has a "
 	  "copy of their descriptors.",
 	  METRIC_GAUGE, metrics_covered, NULL },
+	{ "kennel_connections_uncovered",
+	  "Open connections that would end with their shard.",
+	  METRIC_GAUGE, metrics_uncovered, NULL },
+	{ "kennel_connections_covered_max",
+	  "The most connections that are covered; 0: none is to be.",
+	  METRIC_GAUGE, metrics_covers_max, NULL },
 	{ "kennel_connections_stayed_total",
 	  "Connections that were to move and stayed, for then or for good.",
 	  METRIC_COUNTER, metrics_stayed, NULL },
@@ -485,6 +528,27 @@ static const struct metrics_row metrics_rows[] = {
 	{ "kennel_connections_moving",
 	  "Connections on their way from one shard to another.",
 	  METRIC_GAUGE, metrics_moving, NULL },
+	{ "kennel_upgrade_phase",
+	  "1 for the phase in which an upgrade of the workers is; none: there is "
+	  "none.",
+	  METRIC_GAUGE, NULL, metrics_phase },
+	{ "kennel_upgrade_generation",
+	  "Which worker program the last upgrade is to; 0: there was none.",
+	  METRIC_GAUGE, metrics_upgrade_generation, NULL },
+	{ "kennel_upgrade_percent",
+	  "Part of the shards that it is for: below 100, a canary.",
+	  METRIC_GAUGE, metrics_upgrade_percent, NULL },
+	{ "kennel_upgrade_connections",
+	  "Connections of the last upgrade, by what became of them so far.",
+	  METRIC_GAUGE, NULL, metrics_upgraded },
+	{ "kennel_upgrade_start_time_seconds",
+	  "When the last upgrade began, since 1970; 0: there was none.",
+	  METRIC_GAUGE, metrics_upgrade_began, NULL },
+	{ "kennel_upgrade_end_time_seconds",
+	  "When the last upgrade that is over ended, since 1970; 0: there was none.",
+	  METRIC_GAUGE, metrics_upgrade_ended, NULL },
+	{ "kennel_upgrades_total", "Upgrades that have ended, by result.",
+	  METRIC_COUNTER, NULL, metrics_upgrades },
 	{ "kennel_handshakes", "Connections whose request's head is awaited.",
 	  METRIC_GAUGE, metrics_handshakes, NULL },
 	{ "kennel_idle_connections",
@@ -568,12 +632,12 @@ metrics_counter(struct buf *out, const struct counter_row *row,
 	for (unsigned k = 0; k < row->n && k < HISTOGRAM_CELLS; k++)
 		cells[k] = ledger_sum(l, row->at + k);
 	if (row->type == METRIC_HISTOGRAM)
-		metrics_histogram(out, row->name, cells);
+		exposition_histogram(out, row->name, cells);
 	else if (row->label == NULL)
-		metrics_plain(out, row->name, cells[0]);
+		exposition_plain(out, row->name, cells[0]);
 	else
 		for (unsigned k = 0; k < row->n; k++)
-			metrics_labelled(out, row->name, row->label,
+			exposition_labelled(out, row->name, row->label,
 			    row->values[k], cells[k]);
 }
 
@@ -588,15 +652,15 @@ metrics_write(const struct status *st, struct buf *out)
 		    &roster_slot(st->roster, i)->pulse);
 	for (size_t i = 0; i < nitems(metrics_rows); i++) {
 		own = &metrics_rows[i];
-		metrics_head(out, own->name, own->help, own->type);
+		exposition_head(out, own->name, own->help, own->type);
 		if (own->write != NULL)
 			own->write(out, own, st);
 		else
-			metrics_plain(out, own->name, own->value(st));
+			exposition_plain(out, own->name, own->value(st));
 	}
 	for (size_t i = 0; i < counter_nrows; i++) {
 		row = &counter_rows[i];
-		metrics_head(out, row->name, row->help, row->type);
+		exposition_head(out, row->name, row->help, row->type);
 		if (row->type == METRIC_GAUGE)
 			metrics_gauge(out, row, st);
 		else
@@ -604,9 +668,9 @@ metrics_write(const struct status *st, struct buf *out)
 	}
 	for (size_t i = 0; i < counter_napp_rows; i++) {
 		row = &counter_app_rows[i];
-		metrics_head(out, row->name, row->help, row->type);
+		exposition_head(out, row->name, row->help, row->type);
 		for (size_t a = 0; a < ledger_napps(st->totals->ledger); a++)
-			metrics_labelled(out, row->name, "app",
+			exposition_labelled(out, row->name, "app",
 			    ledger_app(st->totals->ledger, a), ledger_app_sum(
 			    st->totals->ledger, a, row->at));
 	}

@@ -151,6 +151,8 @@ placement_take(struct placement *p, const struct placement_ask *ask,
 			replica_free(p, r, 0);
 		return (PLACEMENT_FULL);
 	}
+	place->coming = !ask->http;
+	p->coming += place->coming;
 	if (r != NULL && !ask->http)
 		g->current = replica_room(r) ? r : NULL;
 	if (made && p->ops->replica_made != NULL)
@@ -235,7 +237,7 @@ placement_release(struct placement *p, uint64_t id, int *last)
 }
 
 int
-placement_stay(struct place *place, struct slice uid)
+placement_stay(struct placement *p, struct place *place, struct slice uid)
 {
 	struct replica	*r = place->replica;
 
@@ -253,6 +255,7 @@ placement_stay(struct place *place, struct slice uid)
 		r->group->current = replica_room(r) ? r : NULL;
 		r->group->open++;
 	}
+	p->open += place->http;
 	place->http = 0;
 	return (0);
 }
@@ -444,6 +447,7 @@ placement_seat(struct placement *p, struct site *s, struct replica *r,
 	}
 	s->count++;
 	s->taken++;
+	p->open += !http;
 	if (r != NULL && over)
 		r->over++;
 	else if (r != NULL)
@@ -471,6 +475,7 @@ placement_drop(struct placement *p, struct place *place, int *last)
 		*last = gone;
 	set_remove(&p->places, place);
 	place_site(place)->count--;
+	p->open -= !place->http;
 	if (r != NULL && place->over)
 		r->over--;
 	else if (r != NULL)

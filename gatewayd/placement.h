@@ -99,7 +99,8 @@ int	 placement_become(struct place *place, struct slice uid);
  * limit where there is room.  0, also if it was one; or -1 with errno ENOMEM, and
  * nothing changed.
  */
-int	 placement_stay(struct place *place, struct slice uid);
+int	 placement_stay(struct placement *p, struct place *place,
+	    struct slice uid);
 
 /* Taking over what a shard says it has.  0, or -1 with errno EEXIST (the id is
  * known, or the shard has a replica of this group), ENOMEM, EINVAL (no such

@@ -21,6 +21,8 @@ struct placement {
 	uint64_t	 next_replica;
 	uint64_t	 mark;
 	size_t		 covers, covers_max;	/* covers.h */
+	size_t		 open;		/* places, but plain HTTP */
+	size_t		 coming;	/* of them, those whose shard has not answered */
 };
 
 #endif

@@ -78,6 +78,7 @@ struct place {			/* one connection */
 	uint8_t		 over : 1;	/* counted apart */
 	uint8_t		 moving : 1;	/* it has a second seat: reserve.h */
 	uint8_t		 stays : 1;	/* it cannot move: transfer.h */
+	uint8_t		 coming : 1;	/* open, and no shard has said that it has it */
 	uint8_t		 leaves : 1;	/* its shard was giving it away when it was
 					   named at hello */
 };

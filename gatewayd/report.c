@@ -32,6 +32,7 @@ report_look(struct status *st, void *arg)
 		.roster = g->roster,
 		.quotas = g->quotas,
 		.upgrade = g->upgrade,
+		.balance = g->balance,
 		.succession = g->succession,
 		.started = g->started,
 		.leaving = g->leaving,

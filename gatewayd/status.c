@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "gatewayd/balance.h"
 #include "gatewayd/check.h"
 #include "gatewayd/covers.h"
 #include "gatewayd/pauses.h"
@@ -90,7 +91,7 @@ status_json(const struct status *st, const struct check_result *check)
 	json_t		*groups = status_groups(st, &left), *json, *silent;
 
 	json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:o, s:o, s:o, s:I, "
-	    "s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}",
+	    "s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
 	    "version", KENNEL_VERSION,
 	    "node", st->settings->node,
 	    "succession", st->succession == NULL ? "none" :
@@ -111,8 +112,12 @@ status_json(const struct status *st, const struct check_result *check)
 	    "places", (json_int_t)placement_count(st->placement),
 	    "moving", (json_int_t)placement_moving(st->placement),
 	    "covered", (json_int_t)covers_count(st->placement),
+	    "uncovered", (json_int_t)covers_missing(st->placement),
+	    "covers_max", (json_int_t)covers_most(st->placement),
 	    "upgrade", st->upgrade == NULL ? json_null() :
 	    progress_json(st->upgrade),
+	    "moves", st->balance == NULL ? json_array() :
+	    balance_moves(st->balance),
 	    "totals", status_totals(st->totals));
 	if (json == NULL || check == NULL)
 		return (json);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct balance;
 struct buf;
 struct check_result;
 struct control;
@@ -25,6 +26,7 @@ struct status {
 	struct roster	*roster;
 	const struct quotas *quotas;	/* NULL: not yet */
 	const struct upgrade *upgrade;	/* NULL: not yet */
+	const struct balance *balance;	/* likewise */
 	const struct succession *succession;	/* likewise */
 	uint64_t	 started;	/* ms since 1970 */
 	int		 leaving, listening;

@@ -37,9 +37,15 @@ static const char *const upgrade_phases[] = {
 	[UPGRADE_INTERRUPTED] = "interrupted",
 };
 
+static const char *const upgrade_ends[] = {
+	[UPGRADE_DONE]	= "done",
+	[UPGRADE_UNDONE] = "back",
+	[UPGRADE_FAILED] = "failed",
+};
+
 static void	 upgrade_timer_cb(evutil_socket_t, short, void *);
 static void	 upgrade_transfer_done(struct transfer *, void *);
-static void	 upgrade_retreat(struct upgrade *, const char *);
+static void	 upgrade_retreat(struct upgrade *, enum upgrade_end, const char *);
 
 struct upgrade *
 upgrade_new(struct event_base *base, const struct settings *settings,
@@ -85,6 +91,12 @@ upgrade_phase_name(enum upgrade_phase phase)
 	return (upgrade_phases[phase]);
 }
 
+const char *
+upgrade_end_name(enum upgrade_end end)
+{
+	return (upgrade_ends[end]);
+}
+
 /* ---- its phases ---- */
 
 /* From one phase to the next; it is looked at now, and then again and again. */
@@ -104,6 +116,8 @@ upgrade_end(struct upgrade *u, int ok, const char *how)
 {
 	u->ok = ok;
 	u->ended = clock_ms();
+	u->ended_wall = clock_wall_ms();
+	u->ends[ok ? UPGRADE_DONE : u->end]++;
 	if (u->result[0] == '\0')
 		snprintf(u->result, sizeof(u->result), "%s", how);
 	log_info("upgrade generation=%u %s moved=%zu seconds=%" PRIu64 ".%" PRIu64
@@ -158,6 +172,7 @@ upgrade_reset(struct upgrade *u, unsigned percent)
 	memset(&u->sum, 0, sizeof(u->sum));
 	pauses_begin(&u->pauses, u->totals);
 	u->began = u->asked = clock_ms();
+	u->began_wall = clock_wall_ms();
 	u->result[0] = '\0';
 	u->ok = 0;
 	balance_hold(u->balance, 1);
@@ -189,6 +204,26 @@ upgrade_look(struct upgrade *u)
 	}
 }
 
+/* What can be done about one that is under way. */
+const char *
+upgrade_advice(const struct upgrade *u)
+{
+	switch (u->phase) {
+	case UPGRADE_STARTING:
+	case UPGRADE_MOVING:
+		return ("an upgrade is under way: wait until it is done (kennelctl "
+		    "status shows how far it is), or undo it by kennelctl back");
+	case UPGRADE_HOLDING:
+		return (u->percent < 100 ? "a canary is under way: kennelctl "
+		    "upgrade moves the rest, too, kennelctl back undoes it" :
+		    "an upgrade is under way, whose old shards are kept: "
+		    "kennelctl commit ends that, kennelctl back undoes it");
+	default:
+		return ("an upgrade is under way, which ends by itself now: try "
+		    "again when that is done (kennelctl status)");
+	}
+}
+
 int
 upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
     char *why, size_t size)
@@ -206,8 +241,7 @@ upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 	if (u->phase == UPGRADE_INTERRUPTED && interrupted_find(u))
 		return (upgrade_take_up(u, worker, percent, why, size));
 	if (upgrade_busy(u)) {
-		snprintf(why, size, "an upgrade is under way: kennelctl commit, "
-		    "or back");
+		snprintf(why, size, "%s", upgrade_advice(u));
 		return (-1);
 	}
 	if (roster_leaving(u->roster)) {
@@ -229,7 +263,9 @@ upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 	snprintf(u->worker, sizeof(u->worker), "%.*s", (int)worker.len,
 	    worker.data);
 	if ((g = generation_open(gs, u->worker)) == NULL) {
-		snprintf(why, size, "%s: %s", u->worker, strerror(errno));
+		snprintf(why, size, "%s: %s%s", u->worker, strerror(errno),
+		    errno == EACCES ? ": gatewayd's user may not execute it "
+		    "(chmod +x?)" : "");
 		return (-1);
 	}
 	generation_set(gs, &u->new, g);
@@ -250,7 +286,7 @@ upgrade_dying(struct upgrade *u, const struct shard *s)
 	    u->phase >= UPGRADE_COMMITTING || roster_leaving(u->roster))
 		return;
 	if (ailment_death(u, s, why, sizeof(why)))
-		upgrade_retreat(u, why);
+		upgrade_retreat(u, UPGRADE_FAILED, why);
 	else
 		event_active(u->timer, EV_TIMEOUT, 1);
 }
@@ -269,7 +305,7 @@ upgrade_back(struct upgrade *u, char *why, size_t size)
 		    "it goes back already");
 		return (-1);
 	}
-	upgrade_retreat(u, "the operator wanted it back");
+	upgrade_retreat(u, UPGRADE_UNDONE, "the operator wanted it back");
 	return (0);
 }
 
@@ -346,8 +382,12 @@ upgrade_start(struct upgrade *u, struct pair *p)
 	if (p->new == NULL) {
 		if ((p->new = roster_spare(u->roster, u->new)) == NULL) {
 			snprintf(why, sizeof(why), "the new program cannot be "
-			    "started: %s", strerror(errno));
-			upgrade_retreat(u, why);
+			    "started: %s%s", strerror(errno),
+			    errno == ENOEXEC ? ": it is no program for this "
+			    "machine, and no script that begins with #!" :
+			    errno == ENOENT ? ": what its first line names "
+			    "(#!), or its loader, is not there" : "");
+			upgrade_retreat(u, UPGRADE_FAILED, why);
 			return;
 		}
 		p->is = p->new->incarnation;
@@ -364,7 +404,7 @@ upgrade_start(struct upgrade *u, struct pair *p)
 			upgrade_enter(u, UPGRADE_MOVING);
 		}
 	} else if (ailment_start(u, p, why, sizeof(why)))
-		upgrade_retreat(u, why);
+		upgrade_retreat(u, UPGRADE_FAILED, why);
 }
 
 /* The connections of an old shard go to new ones: 1 as long as they do, or it is over. */
@@ -377,7 +417,7 @@ upgrade_move_one(struct upgrade *u, struct pair *p)
 	if (p->moved == u->percent) {
 		if (!lives || !ailment_stuck(u, p, why, sizeof(why)))
 			return (0);
-		upgrade_retreat(u, why);
+		upgrade_retreat(u, UPGRADE_FAILED, why);
 		return (1);
 	}
 	if (!lives)
@@ -393,7 +433,7 @@ upgrade_move_one(struct upgrade *u, struct pair *p)
 		return (1);
 	if (!ailment_speech(u, p, why, sizeof(why)))
 		return (0);
-	upgrade_retreat(u, why);
+	upgrade_retreat(u, UPGRADE_FAILED, why);
 	return (1);
 }
 
@@ -454,10 +494,11 @@ upgrade_finish(struct upgrade *u)
 
 /* Something is wrong, or the operator wants it: everything is to be as before. */
 static void
-upgrade_retreat(struct upgrade *u, const char *why)
+upgrade_retreat(struct upgrade *u, enum upgrade_end end, const char *why)
 {
 	struct pair	*p;
 
+	u->end = end;
 	snprintf(u->result, sizeof(u->result), "%s", why);
 	log_warn("upgrade generation=%u goes back: %s", u->number, u->result);
 	generation_use(&roster_shards(u->roster)->generations, u->old);
@@ -545,7 +586,7 @@ upgrade_timer_cb(evutil_socket_t fd, short what, void *arg)
 	evtimer_add(u->timer, &tv);
 	if (u->phase < UPGRADE_COMMITTING &&
 	    ailment_errors(u, why, sizeof(why))) {
-		upgrade_retreat(u, why);
+		upgrade_retreat(u, UPGRADE_FAILED, why);
 		return;
 	}
 	switch (u->phase) {
@@ -569,6 +610,7 @@ upgrade_timer_cb(evutil_socket_t fd, short what, void *arg)
 		break;
 	case UPGRADE_INTERRUPTED:
 	case UPGRADE_NONE:
+	case UPGRADE_NPHASES:
 		break;
 	}
 }

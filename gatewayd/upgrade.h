@@ -43,6 +43,8 @@ int	 upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 int	 upgrade_back(struct upgrade *u, char *why, size_t size);
 int	 upgrade_commit(struct upgrade *u, char *why, size_t size);
 int	 upgrade_busy(const struct upgrade *u);
+/* To whom it is in the way: a sentence. */
+const char *upgrade_advice(const struct upgrade *u);
 /* A shard is about to be buried.  If it was a new one, the old ones are open again. */
 void	 upgrade_dying(struct upgrade *u, const struct shard *s);	/* u: or NULL */
 /* All shards that were found have said hello: has an earlier gateway begun one? */

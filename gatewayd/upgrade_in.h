@@ -20,7 +20,14 @@ enum upgrade_phase {
 	UPGRADE_COMMITTING,
 	UPGRADE_BACK,
 	UPGRADE_LEAVING,	/* the new ones, after all have gone back */
-	UPGRADE_INTERRUPTED	/* by the end of an earlier gateway */
+	UPGRADE_INTERRUPTED,	/* by the end of an earlier gateway */
+	UPGRADE_NPHASES
+};
+enum upgrade_end {
+	UPGRADE_DONE,
+	UPGRADE_UNDONE,		/* the operator wanted it back */
+	UPGRADE_FAILED,		/* something was wrong with it */
+	UPGRADE_NENDS
 };
 struct pair {			/* a shard, and the one that takes its place */
 	struct shard	*old, *new;
@@ -47,6 +54,9 @@ struct upgrade {
 	struct transfer_count last;	/* of them; of no use while it goes on */
 	struct pauses	 pauses;
 	uint64_t	 began, ended;	/* clock_ms */
+	uint64_t	 began_wall, ended_wall;	/* ms since 1970; 0: never */
+	uint64_t	 ends[UPGRADE_NENDS];	/* how many have ended so */
+	enum upgrade_end end;		/* of this one, when it goes back */
 	uint64_t	 asked;		/* clock_ms: starting, since when */
 	uint64_t	 until;		/* clock_ms: holding, or starting */
 	char		 worker[512];
@@ -61,5 +71,6 @@ size_t	 upgrade_turns(const struct upgrade *u);
 /* How many of a shard's connections are this time's: all, or a part. */
 size_t	 upgrade_part(const struct upgrade *u, const struct shard *s);
 const char *upgrade_phase_name(enum upgrade_phase phase);
+const char *upgrade_end_name(enum upgrade_end end);
 
 #endif

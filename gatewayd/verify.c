@@ -127,7 +127,7 @@ verify_placement(struct placement *p)
 {
 	struct list	*e, *tmp;
 	size_t		 places = 0, replicas = 0, unused = 0, groups = 0,
-			 covers = 0, at = 0;
+			 covers = 0, open = 0, coming = 0, at = 0;
 	const struct place *place;
 
 	list_each(e, tmp, &p->groups) {
@@ -143,9 +143,13 @@ verify_placement(struct placement *p)
 		if (verify_group(p, list_entry(e, struct group, at), &replicas,
 		    1) == -1)
 			goto bad;
-	while ((place = set_next(&p->places, &at)) != NULL)
+	while ((place = set_next(&p->places, &at)) != NULL) {
 		covers += place->fd != -1;
-	if (covers != p->covers || places != p->places.count || replicas != p->replicas.count ||
+		open += !place->http;
+		coming += place->coming;
+	}
+	if (covers != p->covers || open != p->open || coming != p->coming ||
+	    places != p->places.count || replicas != p->replicas.count ||
 	    groups != p->by_name.count)
 		goto bad;
 	return (0);

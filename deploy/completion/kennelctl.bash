@@ -53,7 +53,7 @@ _kennelctl()
 	top)		options+=" --interval --times" ;;
 	place)		options+=" --app" ;;
 	drain|restart)	options+=" --within --no-wait" ;;
-	upgrade|canary|back|commit)	options+=" --no-wait" ;;
+	rebalance|upgrade|canary|back|commit)	options+=" --no-wait" ;;
 	esac
 	if [[ $cur == -* ]]; then
 		words="$options"

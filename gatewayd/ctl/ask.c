@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -159,6 +160,7 @@ ask_again(const char *dir)
 		return (NULL);
 	/* Whoever asks ends with a gateway that does not answer. */
 	if ((pid = fork()) == 0) {
+		signal(SIGINT, SIG_DFL);	/* its parent waits for it */
 		if ((null = open("/dev/null", O_WRONLY)) != -1)
 			dup2(null, STDERR_FILENO);
 		_exit(json_dumpfd(ask_status(dir, ""), fds[1], 0) == 0 ? 0 : 1);

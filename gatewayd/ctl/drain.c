@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -11,23 +10,20 @@
 #include "common/clock.h"
 #include "gatewayd/ctl/ask.h"
 #include "gatewayd/ctl/drain.h"
+#include "gatewayd/ctl/draw.h"
 #include "gatewayd/ctl/say.h"
 #include "gatewayd/ctl/verb.h"
 #include "proto/control.h"
 
-#define DRAIN_LOOK_MS	200
-#define DRAIN_SAY_MS	1000		/* from line to line, not on a terminal */
 #define DRAIN_MORE_MS	15000		/* to leave, and for the next to start */
-#define DRAIN_BAR	30		/* columns */
 
 struct drain {
 	json_int_t	 slot, pid;	/* pid 0: nobody was there */
 	json_int_t	 total, left;	/* connections */
 	const char	*state;		/* of what is in the slot now, or "empty" */
 	json_int_t	 now;		/* its pid */
-	int		 terminal;
-	uint64_t	 said;		/* clock_ms */
-	json_int_t	 last;		/* left, then */
+	char		 moves[DRAW_TEXT];	/* what was moved of it, in words */
+	struct drawing	 drawing;
 };
 
 /* Look at the slot; json keeps the texts. */
@@ -48,33 +44,24 @@ drain_look(struct drain *d, const json_t *status)
 			d->left = json_integer_value(json_object_get(s,
 			    "connections"));
 	}
+	json_array_foreach(json_object_get(status, "moves"), i, s)
+		if (!json_is_null(json_object_get(s, "slot")) &&
+		    json_integer_value(json_object_get(s, "slot")) == d->slot)
+			snprintf(d->moves, sizeof(d->moves), "%s",
+			    draw_moves(s));
 }
 
-/* How far it is: a bar on a terminal, else a line a second. */
+/* How far it is. */
 static void
 drain_draw(struct drain *d, int end)
 {
-	uint64_t	 now = clock_ms();
 	json_int_t	 gone = d->total - d->left;
-	int		 full = d->total <= 0 ? DRAIN_BAR :
-			    (int)(gone * DRAIN_BAR / d->total);
+	char		 text[2 * DRAW_TEXT];
 
-	if (full < 0)
-		full = 0;
-	if (d->terminal) {
-		fprintf(stderr, "\r[%.*s%.*s] %" JSON_INTEGER_FORMAT " of %"
-		    JSON_INTEGER_FORMAT " gone, %s\033[K%s", full,
-		    "##############################", DRAIN_BAR - full,
-		    "..............................", gone, d->total,
-		    d->now == d->pid ? d->state : "left", end ? "\n" : "");
-		return;
-	}
-	if (!end && (d->left == d->last || now - d->said < DRAIN_SAY_MS))
-		return;
-	d->said = now;
-	d->last = d->left;
-	fprintf(stderr, "%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-	    " gone\n", gone, d->total);
+	snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT " of %"
+	    JSON_INTEGER_FORMAT " gone: %s", gone, d->total, d->moves);
+	draw(&d->drawing, d->total <= 0 ? 1 : (double)gone / (double)d->total,
+	    d->now == d->pid ? d->state : d->now == 0 ? "left" : "started again", text, "", end);
 }
 
 /* Until the slot is as it is to be: 0, or -1 when that takes too long. */
@@ -84,20 +71,21 @@ drain_watch(struct drain *d, const struct invocation *v, int restart,
 {
 	uint64_t	 deadline = clock_ms() + ms + DRAIN_MORE_MS;
 	json_t		*status;
+	char		 on[128];
 	int		 done;
 
-	d->terminal = !v->json && isatty(STDERR_FILENO);
-	d->said = clock_ms();
+	snprintf(on, sizeof(on), "slot %" JSON_INTEGER_FORMAT " is emptied; "
+	    "kennelctl shards shows how far it is", d->slot);
+	draw_begin(&d->drawing, v->json);
 	do {
 		status = ask_status(v->dir, "");
 		drain_look(d, status);
 		done = restart ? d->now != d->pid &&
 		    strcmp(d->state, "ready") == 0 : d->now != d->pid;
-		if (!v->json)
-			drain_draw(d, done);
+		drain_draw(d, done);
 		json_decref(status);
 		if (!done)
-			usleep(DRAIN_LOOK_MS * 1000);
+			draw_wait(&d->drawing, on);
 	} while (!done && clock_ms() < deadline);
 	return (done ? 0 : -1);
 }
@@ -108,11 +96,11 @@ drain_run(const struct invocation *v)
 	int		 restart = strcmp(v->verb, "restart") == 0;
 	struct ctl	 m = { .type = CTL_ACT, .id = 1,
 			    .text = slice_str(v->verb), .ms = v->within_ms };
-	struct drain	 d = { .last = -1 };
+	struct drain	 d = { .slot = 0 };
 	const char	*why;
 	uint64_t	 slot;
 	json_t		*json;
-	int		 done = 1;
+	int		 done = 1, none;
 
 	if (slice_u64(slice_str(v->args[0]), SLOTS_MAX - 1, &slot) == -1)
 		say_die(EXIT_USAGE, "a slot is a number, as kennelctl shards "
@@ -120,6 +108,8 @@ drain_run(const struct invocation *v)
 	m.slot = (uint32_t)slot;
 	json = ask(v->dir, &m);
 	why = json_string_value(json_object_get(json, "error"));
+	none = json_is_true(json_object_get(json, "nothing")) ? EXIT_NOTHING :
+	    EXIT_NONE;
 	if (why == NULL && !v->no_wait) {
 		d.slot = (json_int_t)slot;
 		d.pid = json_integer_value(json_object_get(json, "pid"));
@@ -132,7 +122,7 @@ drain_run(const struct invocation *v)
 	if (v->json)
 		say_json(json);
 	else if (why != NULL)
-		say_die(EXIT_NONE, "%s", why);
+		say_die(none, "%s", why);
 	else if (!done)
 		say_die(EXIT_NONE, "slot %" PRIu64 " is not done in time: see "
 		    "kennelctl shards, and gatewayd's log", slot);
@@ -144,5 +134,5 @@ drain_run(const struct invocation *v)
 		    " fills it again\n", slot, slot);
 	json_decref(json);
 	say_end();
-	return (why == NULL && done ? 0 : EXIT_NONE);
+	return (why == NULL && done ? 0 : none);
 }

@@ -10,6 +10,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "gatewayd/ctl/ask.h"
+#include "gatewayd/ctl/draw.h"
 #include "gatewayd/ctl/look.h"
 #include "gatewayd/ctl/say.h"
 #include "gatewayd/ctl/table.h"
@@ -111,6 +112,42 @@ look_groups(const json_t *groups, FILE *out)
 	table_show(&t, out);
 }
 
+/* Are there some that end with their shard, and what can be done? */
+static void
+look_uncovered(const json_t *json, FILE *out)
+{
+	json_int_t	 n = look_number(json, "uncovered");
+
+	if (n > 0)
+		fprintf(out, "%" JSON_INTEGER_FORMAT " connections would end "
+		    "with their shard, as %s\n", n,
+		    look_number(json, "covers_max") > 0 ? "the gateway had "
+		    "no descriptors left to cover them: raise its limit "
+		    "(LimitNOFILE of the unit, ulimit -Hn; prlimit --nofile "
+		    "changes one that runs), then kennelctl upgrade gateway" :
+		    "none is covered: cover = no, or too few descriptors "
+		    "(LimitNOFILE of the unit, ulimit -Hn)");
+}
+
+/* An upgrade that is under way, was interrupted, or what became of the last one. */
+static void
+look_upgrade(const json_t *u, FILE *out)
+{
+	const char	*phase = look_text(u, "phase");
+	int		 over = strcmp(phase, "none") == 0;
+
+	if (look_number(u, "generation") == 0)
+		return;
+	fprintf(out, "upgrade to generation %" JSON_INTEGER_FORMAT ", %s",
+	    look_number(u, "generation"), over ? look_text(u, "result") : phase);
+	if (!over && look_number(u, "percent") < 100)
+		fprintf(out, " %" JSON_INTEGER_FORMAT " %%",
+		    look_number(u, "percent"));
+	fprintf(out, ": %s\n", draw_moves(u));
+	if (strcmp(phase, "interrupted") == 0)
+		fprintf(out, "%s\n", look_text(u, "result"));
+}
+
 static void
 look_totals(const json_t *totals, FILE *out)
 {
@@ -160,6 +197,8 @@ look_all(const json_t *json, FILE *out)
 	    look_number(json, "places"), look_number(json, "covered"),
 	    look_number(json, "handshakes"),
 	    look_number(json, "home"), look_number(json, "handing_over"));
+	look_uncovered(json, out);
+	look_upgrade(json_object_get(json, "upgrade"), out);
 	putc('\n', out);
 	look_shards(json_object_get(json, "shards"), out);
 	if (json_array_size(json_object_get(json, "groups")) > 0)
@@ -205,17 +244,21 @@ look_status(const struct invocation *v)
 	return (status);
 }
 
-/* One member of the status, or all of it by show. */
+/* One member of the status. */
 static int
 look_member(const struct invocation *v, const char *key,
-    void (*show)(const json_t *, FILE *))
+    void (*show)(const json_t *, FILE *),
+    void (*more)(const json_t *, FILE *))
 {
 	json_t	*json = ask_status(v->dir, "");
 
 	if (v->json)
 		say_json(json_object_get(json, key));
-	else
+	else {
 		show(json_object_get(json, key), stdout);
+		if (more != NULL)
+			more(json, stdout);
+	}
 	json_decref(json);
 	return (say_end());
 }
@@ -223,13 +266,14 @@ look_member(const struct invocation *v, const char *key,
 int
 look_shards_verb(const struct invocation *v)
 {
-	return (look_member(v, "shards", look_shards));
+	return (look_member(v, "shards", look_shards,
+	    look_uncovered));
 }
 
 int
 look_groups_verb(const struct invocation *v)
 {
-	return (look_member(v, "groups", look_groups));
+	return (look_member(v, "groups", look_groups, NULL));
 }
 
 int

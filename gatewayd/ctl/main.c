@@ -52,7 +52,7 @@ static const struct verb {
 	    "empty a shard: who can moves, others are closed (1012, \"drained\")" },
 	{ "restart", "SLOT", 1, 0, MAY_WITHIN | MAY_NO_WAIT, drain_run,
 	    "empty a shard and start another; or fill a drained slot" },
-	{ "rebalance", "", 0, 0, 0, upgrade_rebalance,
+	{ "rebalance", "", 0, 0, MAY_NO_WAIT, upgrade_rebalance,
 	    "move connections from the fullest shards to the emptiest" },
 	{ "upgrade", "[WORKER]", 0, 1, MAY_NO_WAIT, upgrade_run,
 	    "run another program in the place of the workers, whose clients move;\n"
@@ -98,8 +98,8 @@ main_help(const struct invocation *v)
 "  --app NAME         place: the application, where there are several\n"
 "  --within TIME      drain, restart: be done within 30s, 5m (default: the\n"
 "                     configuration's drain; at most 1h)\n"
-"  --no-wait          drain, restart, upgrade, canary, back, commit: do not wait\n"
-"                     until it is done\n"
+"  --no-wait          drain, restart, rebalance, upgrade, canary, back, commit: do\n"
+"                     not wait until it is done\n"
 "  --interval TIME    top: from look to look (default: 2s)\n"
 "  --times N          top: end after N looks (default: when it is interrupted)\n"
 "  --version, --help\n"

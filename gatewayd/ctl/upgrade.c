@@ -1,4 +1,5 @@
 /* Moving connections, and watching how it goes. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,24 +9,16 @@
 #include <jansson.h>
 
 #include "common/bytes.h"
-#include "common/clock.h"
 #include "gatewayd/ctl/act.h"
 #include "gatewayd/ctl/ask.h"
+#include "gatewayd/ctl/draw.h"
 #include "gatewayd/ctl/say.h"
 #include "gatewayd/ctl/upgrade.h"
 #include "gatewayd/ctl/verb.h"
 #include "proto/control.h"
 
-#define UPGRADE_LOOK_MS	200
-#define UPGRADE_SAY_MS	1000		/* from line to line, not on a terminal */
-#define UPGRADE_BAR	30		/* columns */
-
-/* How it is drawn. */
-struct drawing {
-	int		 terminal;
-	uint64_t	 said;		/* clock_ms */
-	char		 last[64];	/* phase, then */
-};
+#define UPGRADE_GOES_ON	"the upgrade goes on; kennelctl status shows how far it is, " \
+			"kennelctl back undoes it"
 
 /* A number of the state of an upgrade. */
 static json_int_t
@@ -43,71 +36,50 @@ upgrade_text(const json_t *u, const char *key)
 	return (text == NULL ? "" : text);
 }
 
-/* Milliseconds from a number of microseconds. */
-static double
-upgrade_pause(const json_t *u, const char *key)
-{
-	return ((double)json_integer_value(json_object_get(
-	    json_object_get(u, "pause_us"), key)) / 1000);
-}
-
-/* A line about how far it is: over the last one on a terminal, else each second. */
+/* How far it is. */
 static void
-upgrade_draw(struct drawing *d, const json_t *u, int end)
+upgrade_draw(struct drawing *d, const json_t *u, int over)
 {
 	json_int_t	 moved = upgrade_number(u, "moved");
 	json_int_t	 left = upgrade_number(u, "left");
+	json_int_t	 hold = (upgrade_number(u, "hold_ms") + 999) / 1000;
 	const char	*phase = upgrade_text(u, "phase");
-	uint64_t	 now = clock_ms();
-	char		 line[320];
-	int		 full = moved + left <= 0 ? UPGRADE_BAR :
-			    (int)(moved * UPGRADE_BAR / (moved + left));
+	char		 tail[DRAW_TEXT] = "";
 
-	if (!d->terminal && !end && strcmp(d->last, phase) == 0 &&
-	    now - d->said < UPGRADE_SAY_MS)
-		return;
-	d->said = now;
-	snprintf(d->last, sizeof(d->last), "%s", phase);
-	snprintf(line, sizeof(line), "%s: %" JSON_INTEGER_FORMAT " moved, %"
-	    JSON_INTEGER_FORMAT " skipped, %" JSON_INTEGER_FORMAT " failed, %"
-	    JSON_INTEGER_FORMAT " left (%" JSON_INTEGER_FORMAT " s); pause p50 "
-	    "%.1f ms, p99 %.1f ms, max %.1f ms", strcmp(phase, "none") == 0 ?
-	    "done" : phase, moved, upgrade_number(u, "skipped"),
-	    upgrade_number(u, "failed"), left,
-	    (upgrade_number(u, "left_ms") + 999) / 1000, upgrade_pause(u, "p50"),
-	    upgrade_pause(u, "p99"), upgrade_pause(u, "max"));
-	if (d->terminal)
-		fprintf(stderr, "\r[%.*s%.*s] %s\033[K%s", full,
-		    "##############################", UPGRADE_BAR - full,
-		    "..............................", line, end ? "\n" : "");
-	else
-		fprintf(stderr, "%s\n", line);
+	if (strcmp(phase, "none") == 0)
+		phase = json_is_true(json_object_get(u, "ok")) ? "done" :
+		    "undone";
+	else if (hold > 0 && !over)
+		snprintf(tail, sizeof(tail), "; the old shards are kept for %"
+		    JSON_INTEGER_FORMAT " s, unless kennelctl commit ends that, "
+		    "or kennelctl back all", hold);
+	draw(d, moved + left <= 0 ? 1 : (double)moved / (double)(moved + left),
+	    phase, draw_moves(u), tail, over);
 }
 
 /* Until it is over, or (part) until the part has moved.  Its last state. */
 static json_t *
 upgrade_watch(const struct invocation *v, int part)
 {
-	struct drawing	 d = { .terminal = !v->json && isatty(STDERR_FILENO) };
+	struct drawing	 d;
 	json_t		*status, *u;
 	const char	*phase;
 	int		 over;
 
-	do {
+	draw_begin(&d, v->json);
+	for (;;) {
 		status = ask_status(v->dir, "");
 		u = json_incref(json_object_get(status, "upgrade"));
 		json_decref(status);
 		phase = upgrade_text(u, "phase");
 		over = strcmp(phase, "none") == 0 ||
 		    (part && strcmp(phase, "holding") == 0);
-		if (!v->json)
-			upgrade_draw(&d, u, over);
-		if (!over) {
-			json_decref(u);
-			usleep(UPGRADE_LOOK_MS * 1000);
-		}
-	} while (!over);
-	return (u);
+		upgrade_draw(&d, u, over);
+		if (over)
+			return (u);
+		json_decref(u);
+		draw_wait(&d, UPGRADE_GOES_ON);
+	}
 }
 
 /* Say how it is, or has ended. */
@@ -154,13 +126,17 @@ upgrade_gateway(const struct invocation *v)
 			    .text = slice_str("gateway") };
 	json_t		*status = ask_status(v->dir, ""), *json;
 	json_int_t	 was = upgrade_number(status, "started");
+	struct drawing	 d;
 	const char	*why = "";
 	int		 done = 0;
 
 	json_decref(status);
 	json = act_ask(v, &m);
+	draw_begin(&d, 1);
 	while (!v->no_wait && !done) {
-		usleep(UPGRADE_LOOK_MS * 1000);
+		draw_wait(&d, "the gateway tries the other program; kennelctl "
+		    "status --json says in \"started\" when it has begun, in "
+		    "\"succession_fault\" why not");
 		if ((status = ask_again(v->dir)) == NULL)
 			continue;
 		why = upgrade_text(status, "succession_fault");
@@ -205,7 +181,8 @@ upgrade_run(const struct invocation *v)
 	}
 	/* gatewayd may be in another directory. */
 	if (worker != NULL && (path = realpath(worker, NULL)) == NULL)
-		say_die(EXIT_USAGE, "%s: there is no such program", worker);
+		say_die(EXIT_USAGE, "%s: %s", worker, errno == ENOENT ?
+		    "there is no such program" : strerror(errno));
 	if (path != NULL)
 		m.value = slice_str(path);
 	u = upgrade_ask(v, &m);
@@ -238,20 +215,71 @@ upgrade_decide(const struct invocation *v)
 	return (0);
 }
 
+/* The row of what was asked for last, or NULL; the caller's. */
+static json_t *
+upgrade_rebalanced(const struct invocation *v)
+{
+	json_t	*status = ask_status(v->dir, ""), *m, *row = NULL;
+	size_t	 i;
+
+	json_array_foreach(json_object_get(status, "moves"), i, m)
+		if (strcmp(upgrade_text(m, "what"), "rebalance") == 0)
+			row = json_incref(m);
+	json_decref(status);
+	return (row);
+}
+
+/* Until they are even, or no more can be done: what was moved; the caller's. */
+static json_t *
+upgrade_level(const struct invocation *v)
+{
+	struct drawing	 d;
+	json_t		*m;
+	json_int_t	 moved, left;
+	int		 over;
+
+	draw_begin(&d, v->json);
+	for (;;) {
+		/* Of another gateway meanwhile: nothing is known of it. */
+		if ((m = upgrade_rebalanced(v)) == NULL)
+			say_die(EXIT_NONE, "another gateway has begun meanwhile: "
+			    "do it again");
+		over = json_is_true(json_object_get(m, "over"));
+		moved = upgrade_number(m, "moved");
+		left = upgrade_number(m, "left");
+		draw(&d, moved + left == 0 ? 1 : (double)moved /
+		    (double)(moved + left), over ? "done" : "moving",
+		    draw_moves(m), "", over);
+		if (over)
+			return (m);
+		json_decref(m);
+		draw_wait(&d, "the connections are evened out; kennelctl shards "
+		    "shows how they are spread");
+	}
+}
+
 int
 upgrade_rebalance(const struct invocation *v)
 {
 	struct ctl	 m = { .slot = 0 };
-	json_t		*json = upgrade_ask(v, &m);
+	json_t		*json = upgrade_ask(v, &m), *moved = NULL;
 	json_int_t	 n = upgrade_number(json, "moving");
 
+	if (n > 0 && !v->no_wait) {
+		moved = upgrade_level(v);
+		json_object_update(json, moved);
+	}
 	if (v->json)
 		say_json(json);
 	else if (n == 0)
 		printf("nobody has to move, or can\n");
-	else
+	else if (moved == NULL)
 		printf("%" JSON_INTEGER_FORMAT " connections move first: "
 		    "kennelctl shards shows how they are spread\n", n);
+	else
+		printf("%" JSON_INTEGER_FORMAT " connections have moved\n",
+		    upgrade_number(moved, "moved"));
+	json_decref(moved);
 	json_decref(json);
 	return (say_end());
 }

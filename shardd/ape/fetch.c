@@ -12,6 +12,7 @@
 #include "shardd/ape/fetch.h"
 #include "shardd/ape/refuse.h"
 #include "shardd/ape/share.h"
+#include "shardd/ape/signpost.h"
 
 #define FETCH_ANSWER_MS	2000		/* for other shards */
 #define FETCH_PUMP_MS	10
@@ -30,6 +31,14 @@ struct ask {
 	void		*arg;
 	int		 share;		/* the best of several */
 	struct kennel_timer *timer;
+	char		 id[SHARE_ID_MAX + 1];	/* of what is shared */
+};
+
+/* A file of ours that nobody has sent yet: another node may have been first. */
+struct rival {
+	int		 fd;
+	fetch_cb	*cb;
+	void		*arg;
 };
 
 /* A client that gets a file which is not whole. */
@@ -50,6 +59,36 @@ static const char	 fetch_type[] = "application/octet-stream";
 
 /* ---- questions ---- */
 
+/* The cluster knows who was first. */
+static void
+rival_cb(const char *server, const char *where, void *arg)
+{
+	struct rival	 r = *(struct rival *)arg;
+
+	(void)where;
+	free(arg);
+	if (server != NULL) {
+		close(r.fd);
+		r.fd = -1;
+	}
+	r.cb(r.fd, r.arg);
+}
+
+/* Give the shared file of that id, but for one that another node keeps. */
+static void
+fetch_first(const char *id, int fd, fetch_cb *cb, void *arg)
+{
+	struct rival	*r;
+
+	if (fd == -1 || !signpost_decides() || !share_is_empty(fd) ||
+	    (r = malloc(sizeof(*r))) == NULL) {
+		cb(fd, arg);
+		return;
+	}
+	*r = (struct rival){ fd, cb, arg };
+	signpost_find(id, rival_cb, r);
+}
+
 /* All have answered, or not in time. */
 static void
 ask_end(struct ask *a)
@@ -57,8 +96,7 @@ ask_end(struct ask *a)
 	int	 best = a->n == 0 ? -1 : a->share ? share_choose(a->fds, a->n) :
 		    0;
 	int	 fd = best == -1 ? -1 : a->fds[best];
-	fetch_cb *cb = a->cb;
-	void	*arg = a->arg;
+	struct ask	 was = *a;
 
 	for (int i = 0; i < a->n; i++)
 		if (i != best)
@@ -67,7 +105,10 @@ ask_end(struct ask *a)
 	list_remove(&a->at);
 	nasks--;
 	free(a);
-	cb(fd, arg);
+	if (was.share)
+		fetch_first(was.id, fd, was.cb, was.arg);
+	else
+		was.cb(fd, was.arg);
 }
 
 /* It takes too long. */
@@ -171,6 +212,7 @@ fetch_share(const char *id, fetch_cb *cb, void *arg)
 	}
 	if ((a = ask_new(1, cb, arg)) == NULL)
 		return;
+	strcpy(a->id, id);
 	if ((fd = share_find(id)) != -1)
 		a->fds[a->n++] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	fetch_note(&n, COURIER_ASK_SHARE, id, NULL);

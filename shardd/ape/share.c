@@ -34,6 +34,18 @@ share_map(int fd)
 	return (map == MAP_FAILED ? NULL : map);
 }
 
+int
+share_is_empty(int fd)
+{
+	struct share_head	*h = share_map(fd);
+	int			 empty;
+
+	empty = h != NULL && __atomic_load_n(&h->state, __ATOMIC_ACQUIRE) ==
+	    SHARE_EMPTY;
+	share_unmap(h);
+	return (empty);
+}
+
 void
 share_unmap(struct share_head *h)
 {

@@ -34,6 +34,8 @@ int	 share_find(const char *id);
 void	 share_each(void (*cb)(const char *id));
 /* An empty file that nobody finds, with its first page: its descriptor, or -1. */
 int	 share_blank(struct share_head **head);
+/* Has nobody begun to send it? */
+int	 share_is_empty(int fd);
 /* The first page of a descriptor, to be unmapped; NULL with errno. */
 struct share_head *share_map(int fd);
 void	 share_unmap(struct share_head *h);

@@ -184,6 +184,12 @@ signpost_here(void)
 	    NULL && signpost_is_name(signpost.server) ? signpost.server : NULL);
 }
 
+int
+signpost_decides(void)
+{
+	return (signpost.own && signpost.up);
+}
+
 /* ---- telling and asking ---- */
 
 void

@@ -23,6 +23,9 @@ void	 signpost_close(void);
 
 /* Our own id, as a name that may stand in a path; NULL: others do not reach us. */
 const char *signpost_here(void);
+/* Are all whom it tells of nodes of our own cluster?  Then who was first with an id has
+ * it for all of them. */
+int	 signpost_decides(void);
 /* This server has that file now; who was first with an id stays. */
 void	 signpost_tell(const char *id);
 

@@ -15,7 +15,7 @@
 
 struct burst;
 
-#define BURST_MIN	32		/* sockets that are worth it */
+#define BURST_MIN	4		/* sockets that are worth it */
 #define BURST_MAX	256		/* sends at once */
 
 /* NULL with errno: the kernel has none, or does not let us. */

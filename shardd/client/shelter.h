@@ -1,6 +1,8 @@
 /*
  * An open connection is covered (proto/cover.h): if this process dies, another goes on
- * with it.  What it is amid is noted where that happens, by conn_half().
+ * with it.  What it is amid is noted where that happens, by conn_half().  That is so
+ * also when the gateway keeps no copies (`cover = no`): the next one may want some of
+ * those that are open by then, and a checkpoint has no other place.
  */
 #ifndef SHARDD_SHELTER_H
 #define SHARDD_SHELTER_H

@@ -20,8 +20,10 @@ struct abroad {
 	const struct abroad_ops *ops;
 	void		*arg;
 	struct map	 voyages, landings;
+	struct list	 pressed;	/* voyages whose relays wait */
+	struct list	 changed, failed; /* voyages and landings to look at */
 	uint64_t	 numbers;
-	struct turn_work settled;	/* some are over */
+	struct turn_work settled;	/* there are some */
 };
 
 struct voyage {
@@ -30,7 +32,8 @@ struct voyage {
 	struct relay	*relay;
 	uint64_t	 number, place;	/* of what was said last */
 	struct hosts	 to, high;
-	int		 pressed;
+	struct list	 pressed;	/* abroad->pressed, or in none */
+	struct list	 changed;	/* abroad->changed, or in none */
 };
 
 struct landing {
@@ -45,6 +48,7 @@ struct landing {
 	struct kept	*early;		/* what came before its turn; or NULL */
 	uint64_t	 since;		/* clock_ms: something is missing; or 0 */
 	const char	*why;		/* it is to end; or NULL */
+	struct list	 failed;	/* abroad->failed: why is not NULL */
 	int		 deaf;		/* its host hears nothing of it any more */
 };
 
@@ -64,6 +68,9 @@ abroad_new(struct events_server *v, const struct abroad_ops *ops, void *arg)
 	a->ops = ops;
 	a->arg = arg;
 	a->numbers = bytes_random64() >> 1;
+	list_init(&a->pressed);
+	list_init(&a->changed);
+	list_init(&a->failed);
 	turn_work_init(&a->settled, abroad_settled, a);
 	return (a);
 }
@@ -82,6 +89,24 @@ abroad_free(struct abroad *a)
 
 /* ---- voyages ---- */
 
+/* y has less hosts, or less of them are to be waited for: that is looked at soon. */
+static void
+voyage_changed(struct voyage *y)
+{
+	list_remove(&y->changed);
+	list_push(&y->abroad->changed, &y->changed);
+	turn_add(&y->abroad->settled, TURN_LINKS);
+}
+
+/* y does not go to that host any more. */
+static void
+voyage_leave(struct voyage *y, unsigned host)
+{
+	hosts_remove(&y->to, host);
+	hosts_remove(&y->high, host);
+	voyage_changed(y);
+}
+
 /* Say p about y to its hosts; those that are not reached are none of them any more. */
 static void
 voyage_say(struct voyage *y, struct parcel *p)
@@ -91,12 +116,8 @@ voyage_say(struct voyage *y, struct parcel *p)
 	p->number = y->number;
 	network_parcel(y->abroad->network, p, &left);
 	for (unsigned i = 1; i < GRAPH_HOSTS; i++)
-		if (hosts_have(&left, i)) {
-			hosts_remove(&y->to, i);
-			hosts_remove(&y->high, i);
-		}
-	if (hosts_empty(&y->to))
-		turn_add(&y->abroad->settled, TURN_LINKS);
+		if (hosts_have(&left, i))
+			voyage_leave(y, i);
 }
 
 /* y's relay waits, or goes on. */
@@ -109,9 +130,12 @@ voyage_settle(struct voyage *y)
 	for (unsigned i = 1; !high && i < GRAPH_HOSTS; i++)
 		high = hosts_have(&y->to, i) && a->ops->high(a->arg,
 		    network_first(a->network, i));
-	if (high == y->pressed)
+	if (high == !list_empty(&y->pressed))
 		return;
-	y->pressed = high;
+	if (high)
+		list_push(&a->pressed, &y->pressed);
+	else
+		list_remove(&y->pressed);
 	relay_voyage_high(y->relay, high);
 }
 
@@ -119,6 +143,8 @@ static void
 voyage_free(struct voyage *y)
 {
 	map_remove(&y->abroad->voyages, &y->by_number);
+	list_remove(&y->pressed);
+	list_remove(&y->changed);
 	free(y);
 }
 
@@ -161,6 +187,8 @@ abroad_open(struct abroad *a, struct relay *r, const struct targets *t,
 		return (NULL);
 	y->abroad = a;
 	y->relay = r;
+	list_init(&y->pressed);
+	list_init(&y->changed);
 	y->number = p.number = ++a->numbers;
 	y->place = 1;
 	y->to = to;
@@ -243,6 +271,7 @@ static void
 landing_free(struct landing *l)
 {
 	map_remove(&l->abroad->landings, &l->by_key);
+	list_remove(&l->failed);
 	kept_free(l->early);
 	free(l);
 }
@@ -279,6 +308,7 @@ landing_open(struct abroad *a, unsigned host, const struct parcel *p)
 	if ((l = calloc(1, sizeof(*l))) == NULL)
 		goto nobody;
 	l->abroad = a;
+	list_init(&l->failed);
 	l->of.host = host;
 	l->of.number = p->number;
 	l->place = 1;
@@ -304,6 +334,7 @@ landing_fail(struct landing *l, const char *why)
 	if (l->why != NULL)
 		return;
 	l->why = why;
+	list_push(&l->abroad->failed, &l->failed);
 	turn_add(&l->abroad->settled, TURN_LINKS);
 	if (!l->deaf)
 		landing_tell(l->abroad, (unsigned)l->of.host, PARCEL_NOBODY,
@@ -394,11 +425,8 @@ abroad_told_nobody(struct abroad *a, const struct parcel *p)
 	struct voyage	*y = abroad_voyage(a, p->number);
 	int		 host = network_find(a->network, p->letter.event);
 
-	if (y == NULL || host < 1)
-		return;
-	hosts_remove(&y->to, (unsigned)host);
-	hosts_remove(&y->high, (unsigned)host);
-	turn_add(&a->settled, TURN_LINKS);
+	if (y != NULL && host > 0)
+		voyage_leave(y, (unsigned)host);
 }
 
 /* Receivers there are over their marks, or not any more. */
@@ -455,66 +483,87 @@ abroad_gone(struct abroad *a, unsigned host)
 		if (l->of.host != host)
 			continue;
 		l->deaf = 1;
-		l->why = l->why != NULL ? l->why :
-		    "the cluster it comes from is not reached any more";
+		landing_fail(l, "the cluster it comes from is not reached any "
+		    "more");
 	}
 	for (n = map_first(&a->voyages); n != NULL;
 	    n = map_next(&a->voyages, n)) {
 		y = container_of(n, struct voyage, by_number);
-		hosts_remove(&y->to, host);
-		hosts_remove(&y->high, host);
+		if (hosts_have(&y->to, host))
+			voyage_leave(y, host);
 	}
-	turn_add(&a->settled, TURN_LINKS);
 }
 
 void
-abroad_pressed(struct abroad *a)
+abroad_eased(struct abroad *a)
 {
-	struct map_node	*n = map_first(&a->voyages);
-
-	for (; a->network != NULL && n != NULL; n = map_next(&a->voyages, n))
-		voyage_settle(container_of(n, struct voyage, by_number));
-}
-
-/* What is over ends; with all, everything. */
-static void
-abroad_sweep(struct abroad *a, const char *all)
-{
-	struct map_node	*n = map_first(&a->landings), *next;
-	struct landing	*l;
+	struct list	 now = { &now, &now };
 	struct voyage	*y;
-	struct relay	*r;
 
-	for (; n != NULL; n = next) {
-		next = map_next(&a->landings, n);
-		l = container_of(n, struct landing, by_key);
-		if (l->why != NULL || all != NULL)
-			landing_end(l, l->why != NULL ? l->why : all);
-	}
-	for (n = map_first(&a->voyages); n != NULL; n = next) {
-		next = map_next(&a->voyages, n);
-		y = container_of(n, struct voyage, by_number);
-		if (all == NULL && !hosts_empty(&y->to)) {
+	list_move(&now, &a->pressed);
+	while (!list_empty(&now)) {
+		y = list_entry(now.next, struct voyage, pressed);
+		list_remove(&y->pressed);
+		list_push(&a->pressed, &y->pressed);
+		if (a->network != NULL)
 			voyage_settle(y);
-			continue;
-		}
-		r = y->relay;
-		voyage_free(y);
-		relay_voyage_gone(r);
 	}
 }
 
-/* At the end of a turn. */
+/* y is over; its relay goes on, or ends. */
+static void
+voyage_over(struct voyage *y)
+{
+	struct relay	*r = y->relay;
+
+	voyage_free(y);
+	relay_voyage_gone(r);
+}
+
+/* At the end of a turn: what is over ends. */
 static void
 abroad_settled(void *arg)
 {
-	abroad_sweep(arg, NULL);
+	struct abroad	*a = arg;
+	struct landing	*l;
+	struct voyage	*y;
+
+	while (!list_empty(&a->failed)) {
+		l = list_entry(a->failed.next, struct landing, failed);
+		landing_end(l, l->why);
+	}
+	while (!list_empty(&a->changed)) {
+		y = list_entry(a->changed.next, struct voyage, changed);
+		list_remove(&y->changed);
+		if (hosts_empty(&y->to))
+			voyage_over(y);
+		else
+			voyage_settle(y);
+	}
+}
+
+/* Everything ends. */
+static void
+abroad_end_all(struct abroad *a, const char *why)
+{
+	struct map_node	*n, *next;
+	struct landing	*l;
+
+	for (n = map_first(&a->landings); n != NULL; n = next) {
+		next = map_next(&a->landings, n);
+		l = container_of(n, struct landing, by_key);
+		landing_end(l, l->why != NULL ? l->why : why);
+	}
+	for (n = map_first(&a->voyages); n != NULL; n = next) {
+		next = map_next(&a->voyages, n);
+		voyage_over(container_of(n, struct voyage, by_number));
+	}
 }
 
 void
 abroad_set(struct abroad *a, struct network *w)
 {
-	abroad_sweep(a, "the process that links this cluster to others has "
+	abroad_end_all(a, "the process that links this cluster to others has "
 	    "changed");
 	a->network = w;
 }
@@ -533,5 +582,6 @@ abroad_look(struct abroad *a, uint64_t now)
 		else if (l->why == NULL && !relay_is_heard(l->relay))
 			landing_fail(l, "it has no receivers any more");
 	}
-	abroad_sweep(a, NULL);
+	abroad_settled(a);
+	abroad_eased(a);		/* there may be another way by now */
 }

@@ -39,8 +39,9 @@ void	 abroad_end(struct voyage *y);
 void	 abroad_told(struct abroad *a, unsigned host, const struct parcel *p);
 /* That host is not reached any more. */
 void	 abroad_gone(struct abroad *a, unsigned host);
-/* More waits for some link than its mark, or no more. */
-void	 abroad_pressed(struct abroad *a);
+/* There is room for those who wait for a link, perhaps.  Whoever says something to a link
+ * for which too much waits finds that out then. */
+void	 abroad_eased(struct abroad *a);
 /* Once in a while. */
 void	 abroad_look(struct abroad *a, uint64_t now);
 

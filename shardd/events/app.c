@@ -153,6 +153,7 @@ app_onstart(struct kennel_replica *r)
 	v->events = kennel_replica_app(r)->arg;
 	v->replica = r;
 	list_init(&v->outgoing);
+	list_init(&v->waiting);
 	asking_init(v);
 	if (holder_start(v, &holder_far_ops, &holder_far_network) == -1) {
 		free(v);
@@ -173,6 +174,7 @@ app_onstop(struct kennel_replica *r)
 	relay_clear(v);
 	rooms_clear(&v->rooms);
 	map_clear(&v->by_id);
+	bag_clear(&v->by_number);
 	bag_clear(&v->incoming);
 	bag_clear(&v->asked);
 	free(v->sockets);

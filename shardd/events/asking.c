@@ -15,6 +15,7 @@
 
 struct asking {
 	struct map_node	 by_number;
+	struct list	 at;		/* askings->under_way, or ended */
 	uint64_t	 number;
 	struct events_server *server;
 	struct events_socket *socket;	/* that has it; NULL: it is not here */
@@ -35,6 +36,8 @@ void
 asking_init(struct events_server *v)
 {
 	v->asking.numbers = bytes_random64() >> 1;
+	list_init(&v->asking.under_way);
+	list_init(&v->asking.ended);
 	turn_work_init(&v->asking.over, asking_over, v);
 }
 
@@ -68,6 +71,7 @@ asking_new(struct events_server *v, unsigned ms, asking_cb *cb, void *arg)
 		free(a);
 		return (NULL);
 	}
+	list_push(&v->asking.under_way, &a->at);
 	return (a);
 }
 
@@ -75,8 +79,21 @@ static void
 asking_free(struct asking *a)
 {
 	map_remove(&a->server->asking.by_number, &a->by_number);
+	list_remove(&a->at);
 	free(a->near);
 	free(a);
+}
+
+/* Nobody answers a, for that reason: it ends soon. */
+static void
+asking_lose(struct asking *a, enum asking_why why)
+{
+	struct askings	*all = &a->server->asking;
+
+	a->why = why;
+	list_remove(&a->at);
+	list_push(&all->ended, &a->at);
+	turn_add(&all->over, TURN_CLIENTS);
 }
 
 /* a is over: with an answer, or without. */
@@ -291,20 +308,17 @@ asking_told_one(struct events_socket *s, uint64_t neighbour,
 		asking_pass(s->server, s, neighbour, w, data);
 }
 
-/* That neighbour does not answer a, for that reason: 1, nobody does. */
-static int
+/* That neighbour does not answer a, for that reason. */
+static void
 asking_less(struct asking *a, uint64_t neighbour, enum asking_why why)
 {
 	for (size_t i = 0; i < a->nnear; i++)
 		if (a->near[i] == neighbour) {
 			a->near[i] = a->near[--a->nnear];
-			if (a->nnear > 0)
-				return (0);
-			a->why = why;
-			turn_add(&a->server->asking.over, TURN_CLIENTS);
-			return (1);
+			if (a->nnear == 0)
+				asking_lose(a, why);
+			return;
 		}
-	return (0);
 }
 
 void
@@ -330,56 +344,51 @@ asking_told_answer(struct events_server *v, uint64_t neighbour,
 void
 asking_neighbour_gone(struct events_server *v, uint64_t neighbour)
 {
-	struct map_node	*n = map_first(&v->asking.by_number);
+	struct list	*e, *tmp;
 
-	for (; n != NULL; n = map_next(&v->asking.by_number, n))
-		asking_less(container_of(n, struct asking, by_number),
-		    neighbour, ASKING_GONE);
+	list_each(e, tmp, &v->asking.under_way)
+		asking_less(list_entry(e, struct asking, at), neighbour,
+		    ASKING_GONE);
 }
 
 void
 asking_host_gone(struct events_server *v, unsigned host)
 {
-	struct map_node	*n = map_first(&v->asking.by_number);
-	struct asking	*a;
+	struct list	*e, *tmp;
 
-	for (; n != NULL; n = map_next(&v->asking.by_number, n)) {
-		a = container_of(n, struct asking, by_number);
-		if (a->host != host)
-			continue;
-		a->host = 0;
-		a->why = ASKING_UNREACHED;
-		turn_add(&v->asking.over, TURN_CLIENTS);
-	}
+	list_each(e, tmp, &v->asking.under_way)
+		if (list_entry(e, struct asking, at)->host == host)
+			asking_lose(list_entry(e, struct asking, at),
+			    ASKING_UNREACHED);
 }
 
-/* One that is over, or late, or NULL. */
-static struct asking *
-asking_next(const struct events_server *v, uint64_t now)
-{
-	struct map_node	*n = map_first(&v->asking.by_number);
-	struct asking	*a;
-
-	for (; n != NULL; n = map_next(&v->asking.by_number, n)) {
-		a = container_of(n, struct asking, by_number);
-		if (a->why == ASKING_ANSWERED && now >= a->deadline)
-			a->why = ASKING_LATE;
-		if (a->why != ASKING_ANSWERED)
-			return (a);
-	}
-	return (NULL);
-}
-
-/* End those that are over, from the start each time: programs may ask again meanwhile. */
+/* End those that are over.  Programs may ask again meanwhile, and be answered. */
 static void
 asking_over(void *arg)
 {
 	struct events_server	*v = arg;
-	const uint64_t		 now = clock_ms();
+	struct list		 now = { &now, &now };
 	struct asking		*a;
 
-	while ((a = asking_next(v, now)) != NULL)
+	list_move(&now, &v->asking.ended);
+	while (!list_empty(&now)) {
+		a = list_entry(now.next, struct asking, at);
 		asking_end(a, a->why, NULL);
+	}
+}
+
+/* Those whose time is up. */
+static void
+asking_late(struct events_server *v)
+{
+	const uint64_t	 now = clock_ms();
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &v->asking.under_way)
+		if (now >= list_entry(e, struct asking, at)->deadline)
+			asking_lose(list_entry(e, struct asking, at),
+			    ASKING_LATE);
+	asking_over(v);
 }
 
 /* Once in a while, as long as there are some. */
@@ -388,7 +397,7 @@ asking_look_cb(void *arg)
 {
 	struct events_server	*v = arg;
 
-	asking_over(v);
+	asking_late(v);
 	if (v->asking.by_number.count > 0)
 		return;
 	kennel_timer_free(v->asking.timer);
@@ -398,12 +407,13 @@ asking_look_cb(void *arg)
 void
 asking_clear(struct events_server *v)
 {
-	struct map_node	*n;
+	struct list	*lists[] = { &v->asking.ended, &v->asking.under_way };
 
 	v->asking.closed = 1;
-	while ((n = map_first(&v->asking.by_number)) != NULL)
-		asking_end(container_of(n, struct asking, by_number),
-		    ASKING_GONE, NULL);
+	for (size_t i = 0; i < nitems(lists); i++)
+		while (!list_empty(lists[i]))
+			asking_end(list_entry(lists[i]->next, struct asking,
+			    at), ASKING_GONE, NULL);
 	map_clear(&v->asking.by_number);
 	turn_cancel(&v->asking.over);
 	kennel_timer_free(v->asking.timer);

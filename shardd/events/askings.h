@@ -2,6 +2,7 @@
 #ifndef EVENTS_ASKINGS_H
 #define EVENTS_ASKINGS_H
 
+#include "common/list.h"
 #include "common/map.h"
 #include "common/turn.h"
 
@@ -9,9 +10,11 @@ struct kennel_timer;
 
 struct askings {
 	struct map	 by_number;	/* struct asking */
+	struct list	 under_way;	/* the same, oldest first */
+	struct list	 ended;		/* or those that are over, without an answer */
 	uint64_t	 numbers;
 	struct kennel_timer *timer;	/* while there are some */
-	struct turn_work over;		/* some are */
+	struct turn_work over;		/* some have ended */
 	int		 closed;	/* there are to be no more */
 };
 

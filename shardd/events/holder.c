@@ -168,7 +168,7 @@ holder_go_on(struct holder *h)
 	if (h->waiting)
 		holder_tell_number(h, 0, WORD_WAIT, 0);
 	h->waiting = 0;
-	abroad_pressed(h->abroad);
+	abroad_eased(h->abroad);
 }
 
 void
@@ -179,9 +179,7 @@ holder_high(struct holder *h, uint64_t number, int high)
 	if (p == NULL)
 		return;
 	ports_high(&h->ports, p, high);
-	if (high)
-		abroad_pressed(h->abroad);
-	else
+	if (!high)
 		holder_go_on(h);
 }
 

@@ -32,11 +32,13 @@ incoming_press(void *arg, int high)
 
 static const struct relay_source incoming_source = { incoming_press };
 
-/* Of a client and an id. */
+/* Of a client and an id, which it has chosen. */
 static uint32_t
 incoming_hash(const struct events_socket *s, uint32_t id)
 {
-	return (bag_hash_id((uint64_t)(uintptr_t)s * 31 + id));
+	const uint64_t	 key[2] = { (uintptr_t)s, id };
+
+	return (bag_hash(key, sizeof(key)));
 }
 
 /* The stream id of s, or NULL. */

@@ -67,6 +67,7 @@ struct events_server {			/* the part of a group that is here */
 	struct events	*events;
 	struct kennel_replica *replica;
 	struct map	 by_id;		/* struct events_socket */
+	struct bag	 by_number;	/* the same, by kennel_socket_id() */
 	struct events_socket **sockets;	/* dense */
 	size_t		 n, cap;
 	struct rooms	 rooms;
@@ -86,14 +87,16 @@ struct events_server {			/* the part of a group that is here */
 	struct list	 links;		/* struct uplink */
 	const struct uplink_ops *uplink_ops;
 	const struct far_ops *far;	/* NULL: we are no host of it */
-	size_t		 nwaits;	/* clients that wait for links */
+	struct list	 waiting;	/* clients that wait for links */
 	uint64_t	 waited;	/* clock_ms: since when */
 	uint64_t	 looked;	/* clock_ms of the last uplink_look() */
+	uint64_t	 overdone;	/* clock_ms: that a list is too long was said */
 	struct askings	 asking;	/* questions to clients, by their ids */
 };
 
 struct events_socket {			/* a client */
 	struct map_node	 by_id;		/* server->by_id */
+	struct bag_node	 by_number;	/* server->by_number */
 	size_t		 index;		/* in server->sockets */
 	struct events_server *server;
 	struct kennel_socket *socket;
@@ -106,9 +109,10 @@ struct events_socket {			/* a client */
 	struct list	 lanes;		/* struct lane: streams to it */
 	struct list	 asked;		/* struct asked: answers that it owes */
 	struct list	 acks;		/* struct events_ack: answers owed to it */
+	struct list	 outgoing;	/* struct events_outgoing: to it alone */
+	struct list	 waits;		/* server->waiting: it has filled a link */
 	unsigned	 holds;		/* why it is not read */
 	uint8_t		 high;		/* over its mark */
-	uint8_t		 waits;		/* for a link that it has filled */
 	uint8_t		 check_json;	/* objects are to be JSON */
 	uint8_t		 no_reserved;	/* names of the client's own are refused */
 	uint8_t		 warned;	/* of something that is said once */

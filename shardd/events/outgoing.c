@@ -12,6 +12,7 @@
 
 struct events_outgoing {
 	struct list	 at;		/* server->outgoing */
+	struct list	 of_socket;	/* socket->outgoing; or in none */
 	struct events_server *server;
 	struct events_socket *socket;	/* for it alone; NULL: for several */
 	struct relay	*relay;
@@ -73,6 +74,7 @@ outgoing_new(struct events_server *v, const struct events_outgoing_ops *ops,
 	o->ops = ops != NULL ? ops : &outgoing_no_ops;
 	o->arg = arg;
 	turn_work_init(&o->drained, outgoing_drained, o);
+	list_init(&o->of_socket);
 	list_push(&v->outgoing, &o->at);
 	return (o);
 }
@@ -82,6 +84,7 @@ static void
 outgoing_free(struct events_outgoing *o)
 {
 	list_remove(&o->at);
+	list_remove(&o->of_socket);
 	turn_cancel(&o->drained);
 	if (o->asked)
 		asked_forget(o->socket, o->id);
@@ -140,6 +143,7 @@ events_socket_stream(struct events_socket *s, const char *name,
 	if ((o = outgoing_new(s->server, ops, arg)) == NULL)
 		return (NULL);
 	o->socket = s;
+	list_push(&s->outgoing, &o->of_socket);
 	if (value_frame(&f, &info, s->server->events->serializer, &b) == 0)
 		o->relay = relay_open_one(s, o->ops->answer != NULL, &f,
 		    &outgoing_source, o, &o->id);
@@ -179,19 +183,10 @@ events_stream_close(struct events_outgoing *o)
 void
 outgoing_socket_gone(struct events_socket *s)
 {
-	struct events_outgoing	*o;
-	struct list		*e;
-
-	/* From the start each time: the program may end others meanwhile. */
-again:
-	for (e = s->server->outgoing.next; e != &s->server->outgoing;
-	    e = e->next) {
-		o = list_entry(e, struct events_outgoing, at);
-		if (o->socket == s) {
-			outgoing_end(o);
-			goto again;
-		}
-	}
+	/* The first each time: the program may end others meanwhile. */
+	while (!list_empty(&s->outgoing))
+		outgoing_end(list_entry(s->outgoing.next,
+		    struct events_outgoing, of_socket));
 }
 
 void

@@ -13,6 +13,7 @@
 #include "shardd/events/sockets.h"
 
 #define RELAY_LOOK_MS	1000		/* between two looks at those who do not read */
+#define RELAY_LANES	1024		/* of one stream, besides what say_each() adds */
 
 static void	 relay_look_cb(void *arg);
 static void	 relay_settle(struct relay *r);
@@ -63,7 +64,7 @@ relay_open_here(struct relay *r, const struct targets *t,
 	    f->data.len, KENNEL_BINARY | KENNEL_TOLD)) == NULL)
 		return (-1);
 	relays_keep(r);
-	say_each(r->server, t, relay_open_cb, &o);
+	say_each(r->server, t, RELAY_LANES, relay_open_cb, &o);
 	kennel_payload_free(o.info);
 	if (r->server->far != NULL && !t->home)
 		r->voyage = r->server->far->open(r->server, r, t, f);

@@ -2,11 +2,25 @@
 #include <errno.h>
 
 #include "common/budget.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/names.h"
 #include "shardd/events/say.h"
 #include "shardd/events/sockets.h"
+
+#define SAY_COPIES	65536		/* of a message, in this process */
+#define SAY_TIMES	8		/* and as often for each client here */
+#define SAY_OVERDONE_MS	1000
+
+/* Receivers, one after the other. */
+struct say_walk {
+	const struct targets *t;
+	say_each_cb	*cb;
+	void		*arg;
+	size_t		 left;		/* that there may be */
+	int		 full;		/* there were more */
+};
 
 /* Mark those who are left out, for one round. */
 static void
@@ -27,45 +41,63 @@ say_except(struct events_server *v, struct slice except)
 	}
 }
 
+/* One receiver, unless it is left out, or there were too many before it. */
+static void
+say_one(struct say_walk *w, struct events_socket *s)
+{
+	if (s == w->t->but || s->excepted == s->server->round)
+		return;
+	if (w->left == 0) {
+		w->full = 1;
+		return;
+	}
+	w->left--;
+	w->cb(s, w->arg);
+}
+
 /* The members of one room. */
 static void
-say_each_in(struct events_server *v, const struct targets *t,
-    struct slice name, say_each_cb *cb, void *arg)
+say_each_in(struct say_walk *w, const struct room *room)
 {
-	struct room		*room = rooms_find(&v->rooms, name);
-	struct events_socket	*s;
+	for (size_t i = 0; room != NULL && i < room->n && !w->full; i++)
+		say_one(w, container_of(room->stays[i]->roomer,
+		    struct events_socket, rooms));
+}
 
-	for (size_t i = 0; room != NULL && i < room->n; i++) {
-		s = container_of(room->stays[i]->roomer, struct events_socket,
-		    rooms);
-		if (s != t->but && s->excepted != v->round)
-			cb(s, arg);
-	}
+/* A list means more than may be: that is said, but not as often as it happens. */
+static void
+say_overdone(struct events_server *v, const struct targets *t, size_t most)
+{
+	uint64_t	 now = clock_ms();
+
+	if (v->overdone != 0 && now - v->overdone < SAY_OVERDONE_MS)
+		return;
+	v->overdone = now;
+	log_info("events a list of %zu bytes means more than %zu receivers here, "
+	    "those behind them are passed over", t->names.len, most);
 }
 
 void
-say_each(struct events_server *v, const struct targets *t, say_each_cb *cb,
-    void *arg)
+say_each(struct events_server *v, const struct targets *t, size_t most,
+    say_each_cb *cb, void *arg)
 {
+	struct say_walk		 w = { .t = t, .cb = cb, .arg = arg,
+				    .left = most + SAY_TIMES * v->n };
 	struct events_socket	*s;
 	struct slice		 names = t->names, name;
 
 	say_except(v, t->except);
-	if (t->whom == WHOM_ALL) {
-		for (size_t i = 0; i < v->n; i++)
-			if (v->sockets[i] != t->but &&
-			    v->sockets[i]->excepted != v->round)
-				cb(v->sockets[i], arg);
-		return;
-	}
-	while (names_next(&names, &name)) {
+	for (size_t i = 0; t->whom == WHOM_ALL && i < v->n; i++)
+		say_one(&w, v->sockets[i]);
+	while (t->whom != WHOM_ALL && !w.full && names_next(&names, &name)) {
 		budget_charge(BUDGET_ENTRY);
 		if (t->whom == WHOM_ROOMS)
-			say_each_in(v, t, name, cb, arg);
-		else if ((s = sockets_find(v, name)) != NULL &&
-		    s->excepted != v->round)
-			cb(s, arg);
+			say_each_in(&w, rooms_find(&v->rooms, name));
+		else if ((s = sockets_find(v, name)) != NULL)
+			say_one(&w, s);
 	}
+	if (w.full)
+		say_overdone(v, t, most + SAY_TIMES * v->n);
 }
 
 size_t
@@ -104,7 +136,7 @@ say_here(struct events_server *v, const struct targets *t,
 	data.type = FASTTCP_DATA;
 	data.id = ID_SHARED;
 	shared_init(&sh, &data);
-	say_each(v, t, say_cb, &sh);
+	say_each(v, t, SAY_COPIES, say_cb, &sh);
 	shared_end(&sh);
 }
 

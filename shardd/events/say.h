@@ -20,9 +20,13 @@ struct targets {
 	int		 home;		/* for nobody at other hosts */
 };
 
-/* Those of t that are here, as often as each is meant. */
+/*
+ * Those of t that are here, as often as each is meant: a list may name a room, or a
+ * client, again and again.  At most `most`, and eight times as many as there are clients
+ * here; those behind them are passed over, and the log says so.
+ */
 typedef void	say_each_cb(struct events_socket *s, void *arg);
-void	 say_each(struct events_server *v, const struct targets *t,
+void	 say_each(struct events_server *v, const struct targets *t, size_t most,
 	    say_each_cb *cb, void *arg);
 /* How often s is meant. */
 size_t	 say_means(const struct targets *t, const struct events_socket *s);

@@ -85,6 +85,8 @@ sockets_new(struct events_server *v, struct kennel_socket *ks)
 	list_init(&s->lanes);
 	list_init(&s->asked);
 	list_init(&s->acks);
+	list_init(&s->outgoing);
+	list_init(&s->waits);
 	return (s);
 }
 
@@ -101,6 +103,11 @@ sockets_add(struct events_socket *s)
 	if (sockets_reserve(v) == -1 ||
 	    map_insert(&v->by_id, &s->by_id, id.data, id.len) == -1)
 		return (-1);
+	if (bag_insert(&v->by_number, &s->by_number, bag_hash_id(
+	    kennel_socket_id(s->socket))) == -1) {
+		map_remove(&v->by_id, &s->by_id);
+		return (-1);
+	}
 	s->index = v->n;
 	v->sockets[v->n++] = s;
 	return (0);
@@ -115,6 +122,7 @@ sockets_remove(struct events_socket *s)
 	v->sockets[s->index] = moved;
 	moved->index = s->index;
 	map_remove(&v->by_id, &s->by_id);
+	bag_remove(&v->by_number, &s->by_number);
 	rooms_leave_all(&v->rooms, &s->rooms);
 }
 
@@ -125,6 +133,21 @@ sockets_find(const struct events_server *v, struct slice id)
 
 	return (n == NULL ? NULL :
 	    container_of(n, struct events_socket, by_id));
+}
+
+struct events_socket *
+sockets_find_number(const struct events_server *v, uint64_t number)
+{
+	struct bag_node		*n = bag_find(&v->by_number,
+				    bag_hash_id(number));
+	struct events_socket	*s;
+
+	for (; n != NULL; n = bag_again(n)) {
+		s = container_of(n, struct events_socket, by_number);
+		if (kennel_socket_id(s->socket) == number)
+			return (s);
+	}
+	return (NULL);
 }
 
 void

@@ -20,6 +20,9 @@ int	 sockets_add(struct events_socket *s);
 void	 sockets_remove(struct events_socket *s);
 struct events_socket *sockets_find(const struct events_server *v,
 	    struct slice id);
+/* The one with that kennel_socket_id(), or NULL; as fast among many as among few. */
+struct events_socket *sockets_find_number(const struct events_server *v,
+	    uint64_t number);
 /* Send f, as a frame of its own.  0, or -1 with errno: EMSGSIZE, ENOMEM, EPIPE. */
 int	 sockets_send(struct events_socket *s, const struct fasttcp_frame *f);
 /* The same of what all neighbours are told: one that is leaving has it if it stays. */

@@ -9,48 +9,49 @@
 void
 waits_hold(struct events_socket *s)
 {
-	if (s->waits)
+	struct events_server	*v = s->server;
+
+	if (!list_empty(&s->waits))
 		return;
-	s->waits = 1;
-	if (s->server->nwaits++ == 0)
-		s->server->waited = clock_ms();
+	if (list_empty(&v->waiting))
+		v->waited = clock_ms();
+	list_push(&v->waiting, &s->waits);
 	sockets_hold(s, 1);
 }
 
 void
 waits_hold_number(struct events_server *v, uint64_t number)
 {
-	for (size_t i = 0; i < v->n; i++)
-		if (kennel_socket_id(v->sockets[i]->socket) == number) {
-			waits_hold(v->sockets[i]);
-			return;
-		}
+	struct events_socket	*s = sockets_find_number(v, number);
+
+	if (s != NULL)
+		waits_hold(s);
 }
 
 void
 waits_go_on(struct events_server *v)
 {
-	for (size_t i = 0; v->nwaits > 0 && i < v->n; i++) {
-		if (!v->sockets[i]->waits)
-			continue;
-		v->sockets[i]->waits = 0;
-		v->nwaits--;
-		sockets_hold(v->sockets[i], 0);
+	struct list		 now = { &now, &now };
+	struct events_socket	*s;
+
+	/* Whoever fills a link again meanwhile waits for the next time. */
+	list_move(&now, &v->waiting);
+	while (!list_empty(&now)) {
+		s = list_entry(now.next, struct events_socket, waits);
+		list_remove(&s->waits);
+		sockets_hold(s, 0);
 	}
 }
 
 void
 waits_socket_gone(struct events_socket *s)
 {
-	if (!s->waits)
-		return;
-	s->waits = 0;
-	s->server->nwaits--;
+	list_remove(&s->waits);
 }
 
 void
 waits_look(struct events_server *v, uint64_t now)
 {
-	if (v->nwaits > 0 && now - v->waited >= WAITS_MS)
+	if (!list_empty(&v->waiting) && now - v->waited >= WAITS_MS)
 		waits_go_on(v);
 }

@@ -10,10 +10,12 @@
 #include "shardd/group/ask.h"
 
 #define ASK_TICK_MS	20
+#define ASK_WHEEL	1024		/* ticks: 20 s, longer than most deadlines */
 #define ASK_SPARES	64		/* kept for the next */
 
 static struct map	 asks;		/* outstanding, by id */
-static struct list	 ask_list;	/* the same, earliest deadline first */
+static struct list	 ask_wheel[ASK_WHEEL];	/* the same, by the ticks of deadlines */
+static uint64_t		 ask_at;	/* the tick that was looked at last */
 static struct list	 ask_finished;
 static struct list	 ask_spares;
 static size_t		 ask_nspares;
@@ -45,7 +47,8 @@ ask_setup(struct event_base *base)
 	if (ask_base == base)
 		return (0);
 	if (ask_timer == NULL) {
-		list_init(&ask_list);
+		for (size_t i = 0; i < ASK_WHEEL; i++)
+			list_init(&ask_wheel[i]);
 		list_init(&ask_finished);
 		list_init(&ask_spares);
 		turn_work_init(&ask_work, ask_run, NULL);
@@ -71,6 +74,7 @@ ask_spare(size_t max)
 		if ((a = calloc(1, sizeof(*a))) == NULL)
 			return (NULL);
 		list_init(&a->at);
+		list_init(&a->of_owner);
 	} else {
 		a = list_entry(ask_spares.next, struct ask, at);
 		list_remove(&a->at);
@@ -89,12 +93,11 @@ ask_spare(size_t max)
 }
 
 struct ask *
-ask_new(struct event_base *base, const void *owner, unsigned deadline_ms,
+ask_new(struct event_base *base, struct list *owner, unsigned deadline_ms,
     size_t max, void (*done)(const struct ask *a, int err, void *arg),
     void *arg)
 {
 	struct ask	*a;
-	struct list	*e;
 
 	if (ask_setup(base) == -1 || (a = ask_spare(max)) == NULL)
 		return (NULL);
@@ -102,7 +105,6 @@ ask_new(struct event_base *base, const void *owner, unsigned deadline_ms,
 	a->deadline = clock_ms() + deadline_ms;
 	a->pending = 1;
 	a->err = 0;
-	a->owner = owner;
 	a->done = done;
 	a->arg = arg;
 	a->call = NULL;
@@ -110,11 +112,8 @@ ask_new(struct event_base *base, const void *owner, unsigned deadline_ms,
 		ask_free(a);
 		return (NULL);
 	}
-	/* Most have the same deadline: it belongs at the end, or near it. */
-	for (e = ask_list.prev; e != &ask_list &&
-	    list_entry(e, struct ask, at)->deadline > a->deadline; e = e->prev)
-		;
-	list_push(e->next, &a->at);
+	list_push(owner, &a->of_owner);
+	list_push(&ask_wheel[a->deadline / ASK_TICK_MS % ASK_WHEEL], &a->at);
 	ask_tick();
 	return (a);
 }
@@ -233,6 +232,7 @@ ask_run(void *arg)
 	    !list_empty(&ask_finished); n--) {
 		a = list_entry(ask_finished.next, struct ask, at);
 		list_remove(&a->at);
+		list_remove(&a->of_owner);
 		a->done(a, a->err, a->arg);
 		ask_free(a);
 	}
@@ -244,6 +244,7 @@ static void
 ask_free(struct ask *a)
 {
 	list_remove(&a->at);
+	list_remove(&a->of_owner);
 	for (size_t i = 0; i < a->nparts; i++)
 		free(a->parts[i].data);
 	if (ask_nspares == ASK_SPARES) {
@@ -255,45 +256,76 @@ ask_free(struct ask *a)
 	ask_nspares++;
 }
 
-/* Asks whose deadline has passed end. */
+/* Nobody has answered a in time. */
+static void
+ask_late(struct ask *a)
+{
+	a->err = ETIMEDOUT;
+	for (size_t i = 0; i < a->nparts; i++)
+		if (a->parts[i].link != NULL)
+			a->parts[i].error = "timeout";
+	ask_finish(a);
+}
+
+/* Asks whose deadline has passed end: those of the ticks since the last look, and of that
+ * one, which was not over yet. */
 static void
 ask_tick_cb(evutil_socket_t fd, short what, void *arg)
 {
-	uint64_t	 now = clock_ms();
-	struct ask	*a;
+	uint64_t	 now = clock_ms(), tick = now / ASK_TICK_MS;
+	struct list	*e, *tmp;
 
 	(void)fd, (void)what, (void)arg;
 	if (!list_empty(&ask_finished))
 		turn_add(&ask_work, TURN_CLIENTS);
-	while (!list_empty(&ask_list)) {
-		a = list_entry(ask_list.next, struct ask, at);
-		if (a->deadline > now) {
-			ask_tick();
-			return;
-		}
-		a->err = ETIMEDOUT;
-		for (size_t i = 0; i < a->nparts; i++)
-			if (a->parts[i].link != NULL)
-				a->parts[i].error = "timeout";
-		ask_finish(a);
+	if (tick - ask_at >= ASK_WHEEL)
+		ask_at = tick - ASK_WHEEL + 1;
+	for (; ask_at <= tick; ask_at++)
+		list_each(e, tmp, &ask_wheel[ask_at % ASK_WHEEL])
+			if (list_entry(e, struct ask, at)->deadline <= now)
+				ask_late(list_entry(e, struct ask, at));
+	ask_at = tick;
+	if (asks.count > 0)
+		ask_tick();
+}
+
+/* The part of a that went over link gets no answer. */
+static void
+ask_part_lost(struct ask *a, const struct link *link, int dead)
+{
+	for (size_t i = 0; i < a->nparts; i++) {
+		if (a->parts[i].link != link)
+			continue;
+		if (!dead)
+			a->err = ETIMEDOUT;
+		ask_settle(a, &a->parts[i], "gone");
+		return;			/* a may be finished */
 	}
 }
 
 void
 ask_link_lost(const struct link *link, int dead)
 {
+	struct map_node	*n, *next;
+
+	for (n = map_first(&asks); n != NULL; n = next) {
+		next = map_next(&asks, n);
+		ask_part_lost(container_of(n, struct ask, by_id), link, dead);
+	}
+}
+
+void
+ask_neighbour_gone(struct list *owner, uint64_t neighbour)
+{
 	struct list	*e, *tmp;
 	struct ask	*a;
 
-	if (ask_base == NULL)
-		return;
-	list_each(e, tmp, &ask_list) {
-		a = list_entry(e, struct ask, at);
+	list_each(e, tmp, owner) {
+		a = list_entry(e, struct ask, of_owner);
 		for (size_t i = 0; i < a->nparts; i++) {
-			if (a->parts[i].link != link)
+			if (a->parts[i].neighbour != neighbour ||
+			    a->parts[i].link == NULL)
 				continue;
-			if (!dead)
-				a->err = ETIMEDOUT;
 			ask_settle(a, &a->parts[i], "gone");
 			break;		/* a may be finished */
 		}
@@ -301,46 +333,17 @@ ask_link_lost(const struct link *link, int dead)
 }
 
 void
-ask_neighbour_gone(const void *owner, uint64_t neighbour)
+ask_cancel(struct list *owner)
 {
-	struct list	*e, *tmp;
 	struct ask	*a;
 
-	if (ask_base == NULL)
-		return;
-	list_each(e, tmp, &ask_list) {
-		a = list_entry(e, struct ask, at);
-		for (size_t i = 0; a->owner == owner && i < a->nparts; i++) {
-			if (a->parts[i].neighbour != neighbour ||
-			    a->parts[i].link == NULL)
-				continue;
-			ask_settle(a, &a->parts[i], "gone");
-			break;
-		}
+	while (!list_empty(owner)) {	/* done may change it */
+		a = list_entry(owner->next, struct ask, of_owner);
+		if (ask_is_open(a->id))
+			map_remove(&asks, &a->by_id);
+		list_remove(&a->at);
+		list_remove(&a->of_owner);
+		a->done(a, ECANCELED, a->arg);
+		ask_free(a);
 	}
-}
-
-void
-ask_cancel(const void *owner)
-{
-	struct list	*lists[] = { &ask_list, &ask_finished };
-	struct list	*e;
-	struct ask	*a;
-
-	if (ask_base == NULL)
-		return;
-	for (size_t i = 0; i < nitems(lists); i++)
-		for (e = lists[i]->next; e != lists[i]; ) {
-			a = list_entry(e, struct ask, at);
-			if (a->owner != owner) {
-				e = e->next;
-				continue;
-			}
-			if (i == 0)
-				map_remove(&asks, &a->by_id);
-			list_remove(&a->at);
-			a->done(a, ECANCELED, a->arg);
-			ask_free(a);
-			e = lists[i]->next;	/* done may change them */
-		}
 }

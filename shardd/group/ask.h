@@ -24,7 +24,8 @@ struct ask_part {			/* one that was asked */
 
 struct ask {
 	struct map_node	 by_id;
-	struct list	 at;		/* in order of deadlines, or done */
+	struct list	 at;		/* with those of its deadline, or done */
+	struct list	 of_owner;
 	uint64_t	 id;		/* never 0, never used again */
 	uint64_t	 deadline;	/* clock_ms */
 	size_t		 pending;	/* parts that have not answered, and 1 for
@@ -32,7 +33,6 @@ struct ask {
 	struct ask_part	*parts;
 	size_t		 nparts, cap;
 	int		 err;		/* 0, or ETIMEDOUT: an answer is missing */
-	const void	*owner;
 	void		(*done)(const struct ask *a, int err, void *arg);
 	void		*arg;
 	void		(*call)(int err, void *arg);	/* the owner's use */
@@ -41,9 +41,10 @@ struct ask {
 /*
  * done comes once, at the end of a turn (ask_cancel: at once), after ask_go();
  * its ask is freed then.  err: 0, ETIMEDOUT, ECANCELED.  At most `max` are
- * asked.  NULL with errno ENOMEM.
+ * asked.  owner: a list of the owner's, of all that it asks.  However many questions of
+ * others are open, a new one takes no longer.  NULL with errno ENOMEM.
  */
-struct ask *ask_new(struct event_base *base, const void *owner,
+struct ask *ask_new(struct event_base *base, struct list *owner,
 	    unsigned deadline_ms, size_t max,
 	    void (*done)(const struct ask *a, int err, void *arg), void *arg);
 /* One more neighbour is asked; link NULL: nobody is there ("gone"). */
@@ -65,8 +66,8 @@ void	 ask_missed(uint64_t id, const struct link *link);
 /* The link ended; its shard is dead: nobody is there who could have acted. */
 void	 ask_link_lost(const struct link *link, int dead);
 /* A neighbour of owner has ended. */
-void	 ask_neighbour_gone(const void *owner, uint64_t neighbour);
+void	 ask_neighbour_gone(struct list *owner, uint64_t neighbour);
 /* Owner ends: done(ECANCELED) for all it has, now. */
-void	 ask_cancel(const void *owner);
+void	 ask_cancel(struct list *owner);
 
 #endif

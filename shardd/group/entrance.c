@@ -57,6 +57,14 @@ entrance_begin(struct entrance *e, struct lookup *l, struct slice uid)
 	return (e->ticket == NULL ? -1 : 0);
 }
 
+void
+entrance_await(struct entrance *e)
+{
+	e->listed = 1;
+	if (!e->replica->ready)
+		list_push(&e->replica->waiting, &e->wait.at);
+}
+
 int
 entrance_is_open(const struct entrance *e)
 {

@@ -30,6 +30,8 @@ void	 entrance_init(struct entrance *e, struct replica *r,
 	    const struct entrance_ops *ops);
 /* Go there: uid is listed.  Nothing is called from within.  0, or -1 with ENOMEM. */
 int	 entrance_begin(struct entrance *e, struct lookup *l, struct slice uid);
+/* The same for who is listed nowhere: only the replica is waited for. */
+void	 entrance_await(struct entrance *e);
 int	 entrance_is_open(const struct entrance *e);
 /* Wait no more; who is not listed yet will not be. */
 void	 entrance_end(struct entrance *e);

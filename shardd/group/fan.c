@@ -150,7 +150,7 @@ fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
 	int			 over = 0, said, sent;
 
 	if (done != NULL) {
-		if ((a = ask_new(n->hood->base, n, DONE_MS, n->n,
+		if ((a = ask_new(n->hood->base, &n->asks, DONE_MS, n->n,
 		    fan_asked_cb, arg)) == NULL)
 			return (-1);
 		a->call = done;
@@ -348,7 +348,7 @@ fan_fence(struct neighbours *n, uint64_t only, unsigned ms, fan_done_cb *done,
 	struct ask	*a;
 	struct link	*l;
 
-	if ((a = ask_new(n->hood->base, n, ms, n->n, fan_asked_cb,
+	if ((a = ask_new(n->hood->base, &n->asks, ms, n->n, fan_asked_cb,
 	    arg)) == NULL)
 		return (-1);
 	a->call = done;
@@ -487,7 +487,7 @@ fan_gossip(struct neighbours *n, struct slice msg,
 		return (-1);
 	round->cb = cb;
 	round->arg = arg;
-	if ((a = ask_new(n->hood->base, n,
+	if ((a = ask_new(n->hood->base, &n->asks,
 	    deadline_ms == 0 ? GOSSIP_MS : deadline_ms, n->n,
 	    fan_round_cb, round)) == NULL) {
 		free(round);

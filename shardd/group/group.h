@@ -45,6 +45,7 @@ struct groups {
 	void		*arg;
 	void		(*told)(void *arg);	/* lookup's, of tell_all */
 	void		*told_arg;
+	struct list	 asks;		/* struct ask: questions to all shards */
 };
 
 /* NULL with errno; calls the application's onstart. */

@@ -379,7 +379,7 @@ groups_tell_all(void *arg, int on, void (*told)(void *), void *told_arg)
 
 	if (on) {
 		links_each(gs->hood.links, groups_count_cb, &n);
-		if ((a = ask_new(gs->hood.base, gs, GROUPS_TELL_MS, n,
+		if ((a = ask_new(gs->hood.base, &gs->asks, GROUPS_TELL_MS, n,
 		    groups_told_cb, gs)) == NULL)
 			return (-1);
 		gs->told = told;
@@ -464,6 +464,7 @@ groups_init(struct groups *gs, struct event_base *base,
     const struct groups_ops *ops, void *arg)
 {
 	memset(gs, 0, sizeof(*gs));
+	list_init(&gs->asks);
 	gs->hood.base = base;
 	gs->hood.node = node;
 	gs->hood.whisper_ask = whisper_ask;
@@ -519,7 +520,7 @@ groups_end_links(struct groups *gs)
 void
 groups_clear(struct groups *gs)
 {
-	ask_cancel(gs);
+	ask_cancel(&gs->asks);
 	lookup_free(gs->hood.lookup);
 	gs->hood.lookup = NULL;
 	map_clear(&gs->replicas);

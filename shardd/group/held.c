@@ -15,7 +15,7 @@
 #include "shardd/peers/link.h"
 
 #define HELD_TICK_MS	100
-#define HELD_ENDED	1024		/* remembered */
+#define HELD_ENDED	4096		/* remembered: a node's replicas, if it dies */
 
 struct held {
 	struct list	 at;

@@ -38,6 +38,7 @@ struct meeting {
 	int		 met;		/* all have answered once, or had time to */
 	int		 knows_all;	/* the same, with time enough to be taken for dead */
 	uint64_t	 since;		/* clock_ms: of the first question */
+	struct list	 asks;		/* struct ask: our questions */
 };
 
 struct meeting_call {
@@ -101,6 +102,7 @@ meeting_joined(struct meeting *t, struct link *l, const struct gossip *m)
 	struct neighbours	*n = t->n;
 	struct neighbour	*nb;
 	int			 known = neighbours_has(n, m->from);
+	int			 back = held_ended(m->from);
 
 	held_clear_ended(m->from);
 	if ((nb = neighbours_join(n, m->from, l)) == NULL) {
@@ -111,6 +113,8 @@ meeting_joined(struct meeting *t, struct link *l, const struct gossip *m)
 	if (!nb->based) {
 		nb->based = 1;
 		neighbours_skip(nb, m->said, 0);
+		if (back)
+			neighbours_back(n, nb);
 	}
 	/* Before all else that is said to it. */
 	if (m->ask != 0 || !known)
@@ -169,7 +173,7 @@ meeting_tell(struct meeting *t, const struct redis_value *v)
 
 	if (t->since == 0)
 		t->since = clock_ms();
-	if ((a = ask_new(n->hood->base, t, n->ready ? MEETING_LATE_MS :
+	if ((a = ask_new(n->hood->base, &t->asks, n->ready ? MEETING_LATE_MS :
 	    MEETING_MS, v->n, meeting_answered_cb, t)) == NULL)
 		return (-1);
 	for (size_t i = 0; i < v->n; i++) {
@@ -280,6 +284,7 @@ meeting_new(struct meetings *ms, struct neighbours *n, struct slice group,
 	if ((t = calloc(1, sizeof(*t))) == NULL)
 		return (NULL);
 	list_init(&t->at);
+	list_init(&t->asks);
 	t->all = ms;
 	t->n = n;
 	t->group = group;
@@ -329,7 +334,7 @@ meeting_free(struct meeting *t)
 		if ((l = neighbour_link(n, &n->at[i])) != NULL)
 			link_send(l, &m);
 	}
-	ask_cancel(t);
+	ask_cancel(&t->asks);
 	list_remove(&t->at);
 	if (t->call != NULL)
 		t->call->t = NULL;

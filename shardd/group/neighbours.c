@@ -95,6 +95,7 @@ neighbours_new(struct neighbourhood *hood, uint64_t id,
 	n->arg = arg;
 	list_init(&n->whispers);
 	list_init(&n->fences);
+	list_init(&n->asks);
 	turn_work_init(&n->confirm, neighbours_confirm, n);
 	return (n);
 }
@@ -107,7 +108,7 @@ neighbours_free(struct neighbours *n)
 	held_set_ended(n->id);
 	turn_cancel(&n->confirm);
 	neighbours_confirm(n);
-	ask_cancel(n);
+	ask_cancel(&n->asks);
 	for (size_t i = 0; i < n->n; i++)
 		acted_clear(&n->at[i].acted);
 	free(n->at);
@@ -210,7 +211,7 @@ neighbours_introduce(struct neighbours *n, uint64_t neighbour,
 	l = link_get(n->hood->links, peer, link_path);
 	if (neighbours_find(n, neighbour) != NULL)
 		return;			/* again, or it was faster */
-	if (l == NULL || (a = ask_new(n->hood->base, n,
+	if (l == NULL || (a = ask_new(n->hood->base, &n->asks,
 	    neighbours_meet_ms(n), 1, neighbours_met_cb, n)) == NULL)
 		goto fail;
 	ask_add(a, l, neighbour);
@@ -250,7 +251,7 @@ neighbours_farewell(struct neighbours *n, uint64_t neighbour)
 	memmove(nb, nb + 1,
 	    (size_t)(n->at + n->n - (nb + 1)) * sizeof(*nb));
 	n->n--;
-	ask_neighbour_gone(n, neighbour);
+	ask_neighbour_gone(&n->asks, neighbour);
 	n->ops->parted(n->arg, neighbour);
 }
 
@@ -291,6 +292,13 @@ neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq)
 		nb->in = seq;
 }
 
+void
+neighbours_back(const struct neighbours *n, struct neighbour *nb)
+{
+	if (nb->told == 0)
+		nb->told = n->said;
+}
+
 int
 neighbours_know(struct neighbour *nb, uint64_t said, uint64_t told)
 {
@@ -310,6 +318,11 @@ neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t said,
 
 	if (said <= nb->seen && seq <= nb->in)
 		return;
+	if (seq < nb->in) {		/* it has begun anew with us */
+		nb->in = 0;
+		m.after = nb->seen;
+		m.seq = said;
+	}
 	neighbours_skip(nb, said, seq);
 	if (neighbour_is_remote(nb))
 		counter_add(COUNTER_BUS_LOST, 1);

@@ -91,6 +91,7 @@ struct neighbours {
 	struct list	 whispers;	/* fan.c: being looked up */
 	uint64_t	 looked;	/* fan.c: how many were */
 	struct list	 fences;	/* fan.c: neighbours' that wait for them */
+	struct list	 asks;		/* struct ask: our questions */
 };
 
 /* The neighbours, none yet, of our replica id.  NULL with errno ENOMEM. */
@@ -150,6 +151,12 @@ void	 neighbours_gap(struct neighbours *n, struct neighbour *nb,
 	    uint64_t said, uint64_t seq);
 /* What is up to that number, its message seq to us, is known not to come. */
 void	 neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq);
+/*
+ * nb was taken for dead, lives, and has met us again: what we said meanwhile was not said
+ * to it.  It counts from what it heard last, so the next message, or a quiet link, tells it
+ * that it has missed something.
+ */
+void	 neighbours_back(const struct neighbours *n, struct neighbour *nb);
 /* It has said no more than up to the first number, and to us than up to the other one.
  * 0, or -1: not all of that has come. */
 int	 neighbours_know(struct neighbour *nb, uint64_t said, uint64_t told);

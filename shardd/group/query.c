@@ -133,7 +133,7 @@ query_uids(struct replica *r, struct slice after, size_t max, unsigned ms,
 	    max > ROLL_MAX ? ROLL_MAX : max, .after_len = after.len };
 	if (after.len > 0)
 		memcpy(q->after, after.data, after.len);
-	if ((a = ask_new(n->hood->base, n, ms == 0 ? QUERY_MS : ms, n->n,
+	if ((a = ask_new(n->hood->base, &n->asks, ms == 0 ? QUERY_MS : ms, n->n,
 	    query_asked_cb, q)) == NULL) {
 		free(q);
 		return (-1);
@@ -186,7 +186,7 @@ query_close(struct replica *r, struct slice uid, int code,
 				    .low = (uint32_t)code, .payload = reason };
 	struct ask		*a;
 
-	if ((a = ask_new(n->hood->base, n, QUERY_CLOSE_MS, n->n,
+	if ((a = ask_new(n->hood->base, &n->asks, QUERY_CLOSE_MS, n->n,
 	    query_closed_cb, arg)) == NULL)
 		return (-1);
 	a->call = done;

@@ -6,6 +6,7 @@
 #include "shardd/peers/backlog.h"
 
 #define BACKLOG_QUANTUM	(64 << 10)	/* bytes of a queue's turn */
+#define BACKLOG_ALIKE	16		/* queues of about one size that are compared */
 
 struct item {				/* one message */
 	struct list	 at;
@@ -18,6 +19,8 @@ struct item {				/* one message */
 struct queue {
 	struct map_node	 by_replica;
 	struct list	 at;		/* backlog->turns */
+	struct list	 of_size;	/* backlog->sizes[bits of loose] */
+	unsigned	 bits;
 	struct list	 items;		/* oldest first */
 	uint64_t	 replica;
 	size_t		 bytes;
@@ -35,6 +38,8 @@ backlog_init(struct backlog *b, const struct backlog_ops *ops, void *arg)
 	b->arg = arg;
 	b->max = BACKLOG_MAX;
 	list_init(&b->turns);
+	for (size_t i = 0; i < BACKLOG_SIZES; i++)
+		list_init(&b->sizes[i]);
 }
 
 /* ---- messages ---- */
@@ -112,12 +117,14 @@ queue_get(struct backlog *b, uint64_t replica)
 		return (NULL);
 	q->replica = replica;
 	list_init(&q->items);
+	list_init(&q->of_size);
 	if (map_insert(&b->queues, &q->by_replica, &q->replica,
 	    sizeof(q->replica)) == -1) {
 		free(q);
 		return (NULL);
 	}
 	list_push(&b->turns, &q->at);
+	list_push(&b->sizes[0], &q->of_size);
 	return (q);
 }
 
@@ -126,8 +133,27 @@ static void
 queue_free(struct backlog *b, struct queue *q)
 {
 	list_remove(&q->at);
+	list_remove(&q->of_size);
 	map_remove(&b->queues, &q->by_replica);
 	free(q);
+}
+
+/* What can be dropped of q is another number of bytes now. */
+static void
+queue_set_loose(struct backlog *b, struct queue *q, size_t loose)
+{
+	unsigned	 bits = 0;
+
+	q->loose = loose;
+	while (loose > 0 && bits < BACKLOG_SIZES - 1) {
+		loose >>= 1;
+		bits++;
+	}
+	if (bits == q->bits)
+		return;
+	q->bits = bits;
+	list_remove(&q->of_size);
+	list_push(&b->sizes[bits], &q->of_size);
 }
 
 /* Append i, which q owns from now on. */
@@ -140,7 +166,7 @@ queue_push(struct backlog *b, struct queue *q, struct item *i)
 	if (i->note)
 		q->notes++;
 	else
-		q->loose += i->bytes;
+		queue_set_loose(b, q, q->loose + i->bytes);
 	if (q->loose > BACKLOG_MARK)
 		q->over = 1;
 }
@@ -155,7 +181,7 @@ queue_take(struct backlog *b, struct queue *q, struct item *i)
 	if (i->note)
 		q->notes--;
 	else
-		q->loose -= i->bytes;
+		queue_set_loose(b, q, q->loose - i->bytes);
 }
 
 /* After something left q: it may be less than half full, or empty.  Frees q. */
@@ -242,18 +268,35 @@ backlog_clear(struct backlog *b)
 	map_clear(&b->queues);
 }
 
-/* The queue with the most that can be dropped. */
+/* The longest of some queues that are all about as long, the oldest of those first. */
 static struct queue *
-backlog_longest(const struct backlog *b)
+backlog_longest_of(const struct list *alike)
 {
 	struct queue	*longest = NULL, *q;
 	struct list	*e, *tmp;
+	size_t		 n = 0;
 
-	list_each(e, tmp, &b->turns) {
-		q = list_entry(e, struct queue, at);
+	list_each(e, tmp, alike) {
+		if (n++ == BACKLOG_ALIKE)
+			break;
+		q = list_entry(e, struct queue, of_size);
 		if (longest == NULL || q->loose > longest->loose)
 			longest = q;
 	}
+	return (longest);
+}
+
+/*
+ * The queue with the most that can be dropped, or one with more than half as much: how
+ * many queues there are, and so how long a search takes, is for clients to say.
+ */
+static struct queue *
+backlog_longest(const struct backlog *b)
+{
+	struct queue	*longest = NULL;
+
+	for (size_t i = BACKLOG_SIZES; i > 0 && longest == NULL; i--)
+		longest = backlog_longest_of(&b->sizes[i - 1]);
 	return (longest);
 }
 

@@ -21,6 +21,7 @@
 #define BACKLOG_MARK	(8 << 20)	/* bytes of a queue: its senders pause */
 #define BACKLOG_MAX	(64 << 20)	/* bytes of all queues */
 #define BACKLOG_NOTES	64		/* in a queue, each of its own kind */
+#define BACKLOG_SIZES	33
 
 /* What becomes of a message that does not fit. */
 enum backlog_fate {
@@ -44,6 +45,7 @@ struct backlog {
 	void		*arg;
 	struct map	 queues;	/* struct queue, those not empty, by replica */
 	struct list	 turns;		/* the same, whose turn it is first */
+	struct list	 sizes[BACKLOG_SIZES];	/* by the bits of what can be dropped */
 	size_t		 bytes;
 	size_t		 max;
 	int		 closed;	/* nothing but notes is kept */

@@ -21,6 +21,7 @@
 #define BUS_TICK_MS	100
 #define BUS_ECHO_MS	1000
 #define BUS_COMING_MS	1000	/* for Redis, of a shard that has just begun */
+#define BUS_FORGET	4096	/* times that a room was spoken in without a node */
 #define BUS_QUEUED	(64 << 20)	/* bytes on their way to Redis */
 
 struct bus_room {
@@ -29,6 +30,7 @@ struct bus_room {
 	struct slice	 group, app;	/* borrowed */
 	char		*channel;	/* that is heard: our node's */
 	struct list	 nodes;		/* struct bus_there, of other nodes */
+	struct list	*looked;	/* that was found last, or nodes itself */
 	uint64_t	 saying;	/* the serial of what is said next */
 };
 
@@ -334,6 +336,7 @@ bus_enter(struct bus *b, struct slice group, struct slice app, void *arg)
 	room->app = app;
 	room->saying = 1;
 	list_init(&room->nodes);
+	room->looked = &room->nodes;
 	if ((room->channel = bus_channel_room(b->self.prefix, b->db, group,
 	    app, slice_str(b->self.node))) == NULL || redis_subscribe(b->redis, room->channel,
 	    bus_room_cb, room) == -1) {
@@ -344,11 +347,41 @@ bus_enter(struct bus *b, struct slice group, struct slice app, void *arg)
 	return (room);
 }
 
+/* Nothing is said to that node in its room any more. */
+static void
+bus_there_free(struct bus_there *t)
+{
+	list_remove(&t->at);
+	batch_clear(&t->batch);
+	free(t->channel);
+	free(t);
+}
+
+/*
+ * That node in room, or NULL.  A room's neighbours are named in the same order each
+ * time, those of one node behind each other: it is the one that was found last, or that
+ * behind it, however many nodes there are.
+ */
+static struct bus_there *
+bus_there_find(struct bus_room *room, const char *node)
+{
+	struct list		*e = room->looked;
+	struct bus_there	*t;
+
+	do {
+		t = list_entry(e, struct bus_there, at);
+		if (e != &room->nodes && t->node == node) {
+			room->looked = e;
+			return (t);
+		}
+		e = e->next;
+	} while (e != room->looked);
+	return (NULL);
+}
+
 void
 bus_leave(struct bus *b, struct bus_room *room)
 {
-	struct bus_there	*t;
-
 	if (room == NULL)
 		return;
 	if (b->hearing == room)
@@ -356,13 +389,9 @@ bus_leave(struct bus *b, struct bus_room *room)
 	redis_unsubscribe(b->redis, room->channel);
 	encounters_forget(&b->met, room);
 	batches_flush(&b->batches);
-	while (!list_empty(&room->nodes)) {
-		t = list_entry(room->nodes.next, struct bus_there, at);
-		list_remove(&t->at);
-		batch_clear(&t->batch);
-		free(t->channel);
-		free(t);
-	}
+	while (!list_empty(&room->nodes))
+		bus_there_free(list_entry(room->nodes.next, struct bus_there,
+		    at));
 	free(room->channel);
 	free(room);
 }
@@ -371,13 +400,9 @@ void
 bus_room_node(struct bus_room *room, const struct link *l)
 {
 	const char		*node = link_peer(l)->node;
-	struct list		*e, *tmp;
-	struct bus_there	*t;
+	struct bus_there	*t = bus_there_find(room, node);
 
-	list_each(e, tmp, &room->nodes) {
-		t = list_entry(e, struct bus_there, at);
-		if (t->node != node)
-			continue;
+	if (t != NULL) {
 		t->named = room->saying;
 		return;
 	}
@@ -395,6 +420,16 @@ bus_room_node(struct bus_room *room, const struct link *l)
 	batch_init(&t->batch, &room->bus->batches, BATCH_ROOM,
 	    bus_there_publish, t);
 	list_push(&room->nodes, &t->at);
+}
+
+/* t has no part of the room any more: after a while, nothing is kept for it. */
+static void
+bus_there_forget(struct bus_room *room, struct bus_there *t)
+{
+	if (room->saying - t->named < BUS_FORGET || t->batch.n > 0)
+		return;
+	room->looked = &room->nodes;
+	bus_there_free(t);
 }
 
 int
@@ -416,8 +451,10 @@ bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
 	b->said = head.len + m->payload.len;
 	list_each(e, tmp, &room->nodes) {
 		t = list_entry(e, struct bus_there, at);
-		if (t->named != serial)
+		if (t->named != serial) {
+			bus_there_forget(room, t);
 			continue;
+		}
 		if (batch_add(&t->batch, slice_of(head.data, head.len),
 		    m->payload, version >= WIRE_MANY) == -1 && !said)
 			return (-1);

@@ -20,6 +20,7 @@ struct opening {
 	conn_start	*start;		/* of what c speaks then */
 	struct buf	 rest;		/* read behind the handshake */
 	struct unfinished_part *part;	/* rest */
+	int		 request;	/* it is none yet: a request, in rest */
 };
 
 static const struct protocol	 opening_protocol;
@@ -110,15 +111,19 @@ opening_nearer(struct entrance *e)
 	struct payload	*hello = o->hello;
 	conn_start	*start = o->start;
 	struct buf	 rest = o->rest;
+	int		 request = o->request;
 
-	if (e->listed)
+	if (e->listed && !request)
 		c->flags |= CONN_F_LISTED;
 	if ((c->flags & CONN_F_DOOMED) || !entrance_is_open(e))
 		return;
 	o->hello = NULL;
 	memset(&o->rest, 0, sizeof(o->rest));
 	opening_clear(c);
-	opening_open(c, hello, &rest, start);
+	if (!request)
+		opening_open(c, hello, &rest, start);
+	else if (start(c, &rest) == -1)
+		conn_doom(c, CLOSE_NO_MEMORY);
 }
 
 /* The replica was dismissed. */
@@ -130,6 +135,28 @@ opening_gone(struct entrance *e)
 }
 
 static const struct entrance_ops opening_ops = { opening_nearer, opening_gone };
+
+/* c waits, with what has been read of it (taken).  NULL: it is doomed. */
+static struct opening *
+opening_new(struct conn *c, struct buf *rest, conn_start *start)
+{
+	struct opening	*o;
+
+	if ((o = spare_zero(sizeof(*o))) == NULL) {
+		buf_clear(rest);
+		conn_doom(c, CLOSE_NO_MEMORY);
+		return (NULL);
+	}
+	entrance_init(&o->entrance, c->replica, &opening_ops);
+	o->conn = c;
+	o->start = start;
+	o->rest = *rest;
+	c->proto = o;
+	if (rest->len > 0)
+		conn_hold(c, &o->part, rest->cap);
+	conn_arm(c);
+	return (o);
+}
 
 void
 opening_begin(struct conn *c, struct payload *hello, struct buf *rest,
@@ -144,25 +171,28 @@ opening_begin(struct conn *c, struct payload *hello, struct buf *rest,
 		opening_open(c, hello, rest, start);
 		return;
 	}
-	if ((o = spare_zero(sizeof(*o))) == NULL) {
+	if ((o = opening_new(c, rest, start)) == NULL) {
 		if (hello != NULL)
 			payload_unref(hello);
-		buf_clear(rest);
-		conn_doom(c, CLOSE_NO_MEMORY);
 		return;
 	}
-	entrance_init(&o->entrance, c->replica, &opening_ops);
-	o->conn = c;
 	o->hello = hello;
-	o->start = start;
-	o->rest = *rest;
-	c->proto = o;
-	if (rest->len > 0)
-		conn_hold(c, &o->part, rest->cap);
-	conn_arm(c);
 	if (entrance_begin(&o->entrance, sessions_of(c)->lookup,
 	    conn_uid(c)) == -1)
 		conn_doom(c, CLOSE_NO_MEMORY);
+}
+
+void
+opening_request(struct conn *c, struct buf *early, conn_start *start)
+{
+	struct opening	*o;
+
+	conn_set_state(c, CONN_OPENING);
+	c->protocol = &opening_protocol;
+	if ((o = opening_new(c, early, start)) == NULL)
+		return;
+	o->request = 1;
+	entrance_await(&o->entrance);
 }
 
 /* ---- the protocol of a connection in OPENING ---- */
@@ -187,11 +217,10 @@ opening_resume(struct conn *c)
 	return (CLOSE_NONE);
 }
 
-/* What c waits for has not come in time: 503, the client is to come again. */
+/* c is not opened: 503, the client is to come again. */
 static void
-opening_timeout(struct conn *c)
+opening_unready(struct conn *c, enum close_why why)
 {
-	enum close_why	 why = CLOSE_NOT_READY;
 	struct buf	 b = { 0 };
 
 	log_debug("conn id=%llx refused: %s", (unsigned long long)c->id,
@@ -212,12 +241,23 @@ opening_timeout(struct conn *c)
 	buf_clear(&b);
 }
 
-/* Nothing was agreed with the client in which to say it. */
+/* What c waits for has not come in time. */
+static void
+opening_timeout(struct conn *c)
+{
+	opening_unready(c, CLOSE_NOT_READY);
+}
+
+/* With an upgraded client nothing was agreed in which to say it. */
 static int
 opening_farewell(struct conn *c, enum close_why why)
 {
-	(void)c, (void)why;
-	return (0);
+	const struct opening	*o = c->proto;
+
+	if (!o->request)
+		return (0);
+	opening_unready(c, why);
+	return (1);
 }
 
 static const struct protocol opening_protocol = {

@@ -17,9 +17,9 @@
 
 /* Departed, and the gateway has not said PARTED. */
 struct parted {
-	struct list	 at;		/* sessions->parted */
+	struct list	 at;		/* sessions->leaving, parted or settled */
 	struct conn	*conn;
-	uint64_t	 since;		/* clock_ms; 0: nobody will say it */
+	uint64_t	 since;		/* clock_ms: it stands in that list */
 	struct leave	 leave;		/* while Redis is asked who is left */
 	enum leave_answer answer;	/* ASKED: GONE was not said yet */
 };
@@ -62,13 +62,12 @@ static void
 parting_settle(void *arg)
 {
 	struct sessions	*s = arg;
+	struct list	 now = { &now, &now };
 	struct parted	*p;
-	struct list	*e, *tmp;
 
-	list_each(e, tmp, &s->parted) {
-		p = list_entry(e, struct parted, at);
-		if (p->since != 0)
-			continue;
+	list_move(&now, &s->settled);
+	while (!list_empty(&now)) {
+		p = list_entry(now.next, struct parted, at);
 		parting_end(p->conn, p->conn->replica == NULL ||
 		    !replica_has(p->conn->replica, conn_uid(p->conn)),
 		    p->answer);
@@ -80,8 +79,27 @@ parting_settle(void *arg)
 void
 parting_init(struct sessions *s)
 {
+	list_init(&s->leaving);
 	list_init(&s->parted);
+	list_init(&s->settled);
 	turn_work_init(&s->settle, parting_settle, s);
+}
+
+/* p stands at the end of another list from now on. */
+static void
+parting_move(struct parted *p, struct list *to)
+{
+	list_remove(&p->at);
+	list_push(to, &p->at);
+	p->since = clock_ms();
+}
+
+/* Nobody will say PARTED of p. */
+static void
+parting_give_up(struct sessions *s, struct parted *p)
+{
+	parting_move(p, &s->settled);
+	turn_add(&s->settle, TURN_CLIENTS);
 }
 
 /* ---- waiting for PARTED ---- */
@@ -120,10 +138,11 @@ parting_go(struct parted *p, enum leave_answer answer)
 	leave_cancel(&p->leave);
 	p->answer = answer;
 	parting_tell(c);
-	p->since = parting_is_heard(c) && c->replica != NULL &&
-	    s->clients.gate->control != NULL ? clock_ms() : 0;
-	if (p->since == 0)
-		turn_add(&s->settle, TURN_CLIENTS);
+	if (parting_is_heard(c) && c->replica != NULL &&
+	    s->clients.gate->control != NULL)
+		parting_move(p, &s->parted);
+	else
+		parting_give_up(s, p);
 }
 
 /* Redis has answered. */
@@ -158,7 +177,7 @@ parting_begin(struct conn *c)
 	p->since = clock_ms();
 	p->leave.said = parting_left_cb;
 	c->flags |= CONN_F_AWAITED;
-	list_push(&s->parted, &p->at);
+	list_push(&s->leaving, &p->at);
 	answer = member_leave(c, parting_is_heard(c) && conn_move(c) == NULL ?
 	    &p->leave : NULL);
 	if (answer == LEAVE_ASKED)
@@ -173,7 +192,7 @@ parting_said(struct sessions *s, uint64_t id, int last)
 	struct parted	*p;
 	struct list	*e, *tmp;
 
-	/* Asked and answered in order: it is the first, as a rule. */
+	/* Asked and answered in order: it is the first. */
 	list_each(e, tmp, &s->parted) {
 		p = list_entry(e, struct parted, at);
 		if (p->conn->id != id)
@@ -188,41 +207,44 @@ parting_said(struct sessions *s, uint64_t id, int last)
 void
 parting_all(struct sessions *s)
 {
-	struct list	*e, *tmp;
+	struct list	*lists[] = { &s->parted, &s->leaving };
 	struct parted	*p;
 
-	list_each(e, tmp, &s->parted) {
-		p = list_entry(e, struct parted, at);
-		leave_cancel(&p->leave);
-		if (p->answer == LEAVE_ASKED)
-			p->answer = LEAVE_UNKNOWN;
-		p->since = 0;
-	}
-	turn_add(&s->settle, TURN_CLIENTS);
+	for (size_t i = 0; i < nitems(lists); i++)
+		while (!list_empty(lists[i])) {
+			p = list_entry(lists[i]->next, struct parted, at);
+			leave_cancel(&p->leave);
+			if (p->answer == LEAVE_ASKED)
+				p->answer = LEAVE_UNKNOWN;
+			parting_give_up(s, p);
+		}
+}
+
+/* The one that has stood in a list for longest, if that is too long; or NULL. */
+static struct parted *
+parting_oldest(struct list *all, uint64_t now)
+{
+	struct parted	*p = list_empty(all) ? NULL :
+			    list_entry(all->next, struct parted, at);
+
+	return (p != NULL && now - p->since > PARTING_MS ? p : NULL);
 }
 
 void
 parting_late(struct sessions *s)
 {
 	struct parted	*p;
-	struct list	*e, *tmp;
 	uint64_t	 now = clock_ms();
 
-	list_each(e, tmp, &s->parted) {
-		p = list_entry(e, struct parted, at);
-		if (p->since == 0 || now - p->since <= PARTING_MS)
-			continue;
-		if (p->answer == LEAVE_ASKED) {
-			parting_go(p, LEAVE_UNKNOWN);
-			continue;
-		}
-		p->since = 0;
-		turn_add(&s->settle, TURN_CLIENTS);
-	}
+	while ((p = parting_oldest(&s->leaving, now)) != NULL)
+		parting_go(p, LEAVE_UNKNOWN);
+	while ((p = parting_oldest(&s->parted, now)) != NULL)
+		parting_give_up(s, p);
 }
 
 int
 parting_none(const struct sessions *s)
 {
-	return (list_empty(&s->parted));
+	return (list_empty(&s->leaving) && list_empty(&s->parted) &&
+	    list_empty(&s->settled));
 }

@@ -10,6 +10,7 @@
 #include "shardd/client/policy.h"
 #include "shardd/client/request.h"
 #include "shardd/client/tcp.h"
+#include "shardd/group/meeting.h"
 #include "shardd/group/replica.h"
 #include "shardd/group/topics.h"
 #include "shardd/kennel.h"
@@ -167,12 +168,28 @@ fail:
 	return (NULL);
 }
 
+/* c's request is read from here on. */
+static int
+session_http(struct conn *c, struct buf *early)
+{
+	const struct replica	*r = c->replica;
+	enum close_why		 why;
+
+	conn_set_state(c, CONN_HTTP);
+	why = http_start(c, early, r == NULL ? slice_of(NULL, 0) :
+	    slice_of(r->group, r->group_len), r == NULL ? 0 : r->id);
+	if (why != CLOSE_NONE)
+		conn_doom(c, why);
+	else if ((c->flags & CONN_F_DOOMED) == 0)
+		conn_arm(c);
+	return (0);
+}
+
 void
 session_start(struct conn *c)
 {
 	const struct replica	*r = c->replica;
 	struct buf		*early = c->proto;
-	enum close_why		 why;
 
 	c->proto = NULL;
 	c->flags |= CONN_F_BEGUN;
@@ -182,14 +199,11 @@ session_start(struct conn *c)
 		conn_arm(c);
 		return;
 	}
-	conn_set_state(c, CONN_HTTP);
-	why = http_start(c, early, r == NULL ? slice_of(NULL, 0) :
-	    slice_of(r->group, r->group_len), r == NULL ? 0 : r->id);
+	if (r != NULL && !r->ready && !meeting_is_over(r->meeting))
+		opening_request(c, early, session_http);
+	else
+		session_http(c, early);
 	spare_put(early, sizeof(*early));
-	if (why != CLOSE_NONE)
-		conn_doom(c, why);
-	else if ((c->flags & CONN_F_DOOMED) == 0)
-		conn_arm(c);
 }
 
 void

@@ -18,7 +18,9 @@ struct sessions {
 	struct map	 policies;	/* of routes, by label */
 	struct map	 listeners;	/* the same of raw listeners */
 	struct lookup	*lookup;	/* NULL until START */
-	struct list	 parted;	/* struct parted */
+	struct list	 leaving;	/* struct parted: Redis is asked */
+	struct list	 parted;	/* those whose PARTED is awaited */
+	struct list	 settled;	/* those of whom nobody says it */
 	struct list	 outgoing;	/* struct outgoing: under way */
 	struct turn_work settle;	/* nobody will say PARTED for some there */
 	void		(*move_ended)(struct move *m);	/* its connection has */

@@ -73,6 +73,7 @@ ROWS = {row.name: row for row in (
         many=True),
     Row("raw", [*RAW], raw(), 50, 100000, many=True),
     Row("raw-16", [*RAW, "--flight", "16"], raw(), 50, 500000, many=True),
+    Row("fan-10", FAN, one("nchan"), 11, 10000),
     Row("fan-1000", FAN, one("nchan"), 1001, 200),
     Row("fan-1000-16", [*FAN, "--flight", "16"], one("nchan"), 1001, 1000),
     Row("fan-1000-2-shards", FAN, two(limit=501), 1001, 200),
@@ -86,6 +87,10 @@ ROWS = {row.name: row for row in (
     # The same over several nodes, beside one; a whisper's two ends are on two.
     Row("fan-1000-nodes-2", FAN, several(2, 1001), 1001, 200),
     Row("fan-1000-nodes-4", FAN, several(4, 1001), 1001, 200),
+    Row("fan-1000-16-nodes-2", [*FAN, "--flight", "16"], several(2, 1001), 1001,
+        1000),
+    Row("fan-1000-16-nodes-4", [*FAN, "--flight", "16"], several(4, 1001), 1001,
+        1000),
     Row("whisper-nodes-2", [*WHISPER, "--flight", "64"], several(2, 102), 102,
         200000, many=True),
     Row("whisper-nodes-4", [*WHISPER, "--flight", "64"], several(4, 102), 102,

@@ -13,7 +13,7 @@ STRING, BINARY, INTEGER, DECIMAL, OBJECT, BOOLEAN, EMPTY = range(1, 8)
 
 CONFIG = """
 [listener events]
-address = 127.0.0.1:%(port)d
+address = HOST:%(port)d
 app = %(app)s
 group = const:events
 uid = random20
@@ -187,7 +187,7 @@ class Events:
         self.kennel = start(shards=shards, config=CONFIG % {
             "port": port, "limit": limit, "more": more, "app": app,
             "out_max": out_max} + config, **kw)
-        self.address = ("127.0.0.1", port)
+        self.address = (self.kennel.host, port)
 
     def client(self, **kw):
         return self.make(self.address, **kw)

@@ -18,7 +18,7 @@ KEY = "dix Schlüssel, élève?"
 
 CONFIG = """
 [listener gates]
-address = 127.0.0.1:%(port)d
+address = HOST:%(port)d
 app = %(app)s
 group = const:events
 uid = random20
@@ -130,7 +130,7 @@ class Gates(Events):
                              "port": port, "limit": limit, "more": more, "app": app,
                              "out_max": out_max, "key": key} + hosts, **kw)
         self.key_file = key
-        self.gate_address = ("127.0.0.1", port)
+        self.gate_address = (self.kennel.host, port)
         self.kinds = make
         self.turn = 0
 

@@ -117,8 +117,9 @@ class Kennel:
     """
     Kennel(...) starts a gatewayd and waits until it is ready.
 
+    host: the address that it has.
     listen: its --listen arguments, PORT standing for a free port.
-    config: text of an INI file.  redis: "auto", "none" or a URL.
+    config: text of an INI file.  In both HOST stands for host.  redis: "auto", "none" or a URL.
     ready: False for one that is not expected to become ready.
     user: whom it becomes; None: stays who we are.  run: its run directory.
     deaths: shards may die.  Else stop() wants to have been told of each one,
@@ -128,10 +129,10 @@ class Kennel:
     """
 
     def __init__(self, *args, shards=2, max_shards=None, limit=None,
-                 redis="auto", config="", listen=("127.0.0.1:PORT",),
+                 redis="auto", config="", listen=("HOST:PORT",),
                  worker=SHARDD, env=None, ready=True, launcher=(), fds=(),
                  user=None, run=None, deaths=False, faults=None,
-                 cover=True):
+                 cover=True, host="127.0.0.1"):
         self.dir = tempfile.mkdtemp(prefix="kennel.")
         if user:                # who also writes the sanitizers' reports
             os.chmod(self.dir, 0o777)
@@ -142,6 +143,7 @@ class Kennel:
         self.options = dict(shards=shards, max_shards=max_shards, limit=limit,
                             redis=redis, worker=worker, user=user)
         self.redis_mode = redis
+        self.host = host
         self.listen = listen
         self.launcher = launcher
         self.fds = fds
@@ -154,7 +156,7 @@ class Kennel:
         if config:
             self.config = os.path.join(self.dir, "kennel.ini")
             with open(self.config, "w") as f:
-                f.write(config)
+                f.write(config.replace("HOST", host))
         self.env = dict(os.environ)
         for name in "ASAN", "UBSAN", "LSAN":
             self.env[name + "_OPTIONS"] = ":".join(filter(None, [
@@ -178,7 +180,7 @@ class Kennel:
                "--run-dir", self.run, "--state-dir", self.state]
         for a in self.listen:
             cmd += ["--listen", a.replace("PORT", str(self.port))
-                    .replace("DIR", self.dir)]
+                    .replace("HOST", self.host).replace("DIR", self.dir)]
         for name, value in self.options.items():
             if value is not None:
                 cmd += ["--" + name.replace("_", "-"), str(value)]
@@ -392,7 +394,7 @@ class Kennel:
 
     @property
     def address(self):
-        return ("127.0.0.1", self.port)
+        return (self.host, self.port)
 
     def url(self, path="/"):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.host}:{self.port}{path}"

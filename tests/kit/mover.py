@@ -124,6 +124,24 @@ class Mover:
                 self.out += frame(10, body)
 
 
+def fail(movers, n, how="protocol"):
+    """So many of them break the protocol, which ends them with an error; or are reset."""
+    for m in movers:
+        if n == 0:
+            return
+        if m.closed:
+            continue
+        m.sock.setblocking(True)
+        if how == "reset":
+            m.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            m.sock.close()
+        else:
+            m.sock.sendall(b"\xff\xff")
+        m.closed = how
+        n -= 1
+    assert n == 0
+
+
 class Crowd:
     """Clients that are read in turn, by one thread."""
 

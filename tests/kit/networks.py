@@ -7,6 +7,8 @@ import itertools
 import os
 import subprocess
 
+from kit.kennel import Ports
+
 serial = itertools.count(1)
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -17,16 +19,22 @@ def ip(*words):
 
 
 class Lan:
-    """Lan(n): n machines, 10.99.x.1 and so on; the names are ours alone."""
+    """
+    Lan(n): n machines, 10.99.x.1 and so on; the names and the net are ours alone.
+    here: the tests are a machine beside them, 10.99.x.254.
+    """
 
-    def __init__(self, n):
+    def __init__(self, n, here=False):
         self.id = f"{os.getpid() % 50000}x{next(serial)}"
-        self.net = f"10.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
+        mine = Ports.take() - Ports.BEGIN
+        self.net = f"10.{100 + mine // 250}.{mine % 250}"
         self.bridge = f"ktb{self.id}"[:15]
         self.machines = []
         ip("link", "add", self.bridge, "type", "bridge")
         try:
             ip("link", "set", self.bridge, "up")
+            if here:
+                ip("addr", "add", self.net + ".254/24", "dev", self.bridge)
             for i in range(1, n + 1):
                 self.machines.append(Machine(self, i))
         except BaseException:

@@ -88,6 +88,11 @@ class Proxy:
                                      wait.limit(10), (source, 0))
         return context.wrap_socket(s)
 
+    @property
+    def address(self):
+        """As a Kennel's for its clients: each is a new connection."""
+        return self.connect()
+
     def reload(self):
         os.kill(self.process.pid, self.reload_signal)
 
@@ -136,10 +141,6 @@ class Balancer(Haproxy):
         return ((":8443", f"127.0.0.1:{self.port}"),
                 ("/var/lib/haproxy/site.pem", self.dir + "/site.pem"),
                 ("fd-hard-limit 100000", "maxconn 200"))
-
-    @property
-    def address(self):
-        return self.connect()
 
 
 class Nginx(Proxy):

@@ -235,10 +235,13 @@ class Relay:
 
 
 class Lossy(Relay):
-    """What others have published is not heard of by who comes this way, if it has word."""
+    """
+    What others have published is not heard of by who comes this way, if it has word; at
+    most so often, if that is given.
+    """
 
-    def __init__(self, target, path, word):
-        self.word = word
+    def __init__(self, target, path, word, most=None):
+        self.word, self.most = word, most
         self.lost = 0
         super().__init__(target, path, lambda which: 0)
 
@@ -246,7 +249,8 @@ class Lossy(Relay):
         file = server.makefile("rb")
         try:
             while reply := self.reply(file):
-                if reply.startswith(b"*3\r\n$7\r\nmessage\r\n") and self.word in reply:
+                if reply.startswith(b"*3\r\n$7\r\nmessage\r\n") and self.word in reply \
+                        and self.lost != self.most:
                     self.lost += 1
                 else:
                     client.sendall(reply)

@@ -13,6 +13,10 @@
  * he cannot read it; then TARGET gets SIGNAL.  HOLD waits for SIGCONT, which the test
  * sends.  When all that has happened, there is a file `done`; a sender that is TARGET
  * makes it just before.
+ *
+ *	STOPAT_SELF	instead, for a program that is preloaded alone: MESSAGE NTH,
+ *			where it stops itself
+ *	STOPAT_BEFORE	and that before the message is sent
  */
 #include <sys/socket.h>
 
@@ -127,16 +131,21 @@ bytes_element(struct bytes *b)
 static int
 stopat_order(struct order *o)
 {
-	char	 name[16];
-	FILE	*f;
-	int	 n;
+	const char	*self = getenv("STOPAT_SELF");
+	char		 name[16];
+	FILE		*f;
+	int		 n = 0;
 
-	if (stopat_over || stopat_file[0] == '\0' ||
-	    (f = fopen(stopat_file, "re")) == NULL)
+	if (stopat_over)
 		return (-1);
-	n = fscanf(f, "%15s %u %d %d %d", name, &o->nth, &o->signo,
-	    &o->target, &o->hold);
-	fclose(f);
+	if (self != NULL) {
+		*o = (struct order){ NULL, 0, SIGSTOP, getpid(), 0 };
+		n = sscanf(self, "%15s %u", name, &o->nth) + 3;
+	} else if ((f = fopen(stopat_file, "re")) != NULL) {
+		n = fscanf(f, "%15s %u %d %d %d", name, &o->nth, &o->signo,
+		    &o->target, &o->hold);
+		fclose(f);
+	}
 	for (size_t i = 0; n == 5 && i < sizeof(stopat_messages) /
 	    sizeof(stopat_messages[0]); i++)
 		if (strcmp(name, stopat_messages[i].name) == 0) {
@@ -237,6 +246,8 @@ stopat_done(void)
 {
 	char	 path[512], *slash;
 
+	if (stopat_file[0] == '\0')
+		return;
 	snprintf(path, sizeof(path), "%s", stopat_file);
 	if ((slash = strrchr(path, '/')) == NULL)
 		abort();
@@ -259,6 +270,8 @@ static void
 stopat_before(const struct order *o)
 {
 	stopat_over = 1;
+	if (getenv("STOPAT_BEFORE") != NULL)
+		raise(o->signo);
 	stopat_still(o->target);
 	stopat_still(o->hold);
 }

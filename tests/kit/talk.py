@@ -5,13 +5,42 @@ import time
 
 from kit import wait
 from kit.wire import Closed
-from kit.ws import Ended
+from kit.ws import Ended, WebSocket
+
+# For Voices: so many in each replica; the worker tells its clients what it is told.
+VOICES = """
+[worker]
+app.tell = yes
+[route talk]
+path = /t/{group}/ws
+app = talk
+group = path:group
+uid = query:u uuid
+limit = %d
+"""
+
+
+class Voice(WebSocket):
+    """Somebody whose worker is talk.c: hears also that something was missed, or lost."""
+    tells = True
+
+    def __init__(self, kennel, group, name):
+        self.name = name
+        super().__init__(kennel.address, f"/t/{group}/ws?u={name}")
+
+    def say(self, text):
+        self.send(text)
+
+    def hear(self):
+        text = self.recv()
+        return {"type": "told" if text.startswith("!") else "user:msg", "text": text}
 
 
 class Talk:
     """
     Each says "name n", n = 0, 1, ...; something may break meanwhile.  Whatever
-    that is, nobody hears anything twice or in another order.
+    that is, nobody hears anything twice or in another order; and no Voice lacks
+    anything without having been told, before it heard what came later.
     """
 
     def __init__(self, people, pace=0.05, size=0):
@@ -19,6 +48,7 @@ class Talk:
         self.pace, self.pad = pace, " " * size
         self.sent = {p: 0 for p in people}
         self.heard = {p: {o.name: [] for o in people} for p in people}
+        self.told = {p: [] for p in people}     # {name: how much was heard} each time
         self.ends = {}                  # person: how it ended
         self.over = threading.Event()
         self.threads = [threading.Thread(target=self.listen, args=(p,),
@@ -35,6 +65,8 @@ class Talk:
                 if m["type"] == "user:msg" and "#" in m["text"]:
                     name, n = m["text"].split("#")
                     self.heard[p][name].append(int(n))
+                elif m["type"] == "told":
+                    self.told[p].append({o: len(h) for o, h in self.heard[p].items()})
         except (Closed, Ended, OSError) as e:
             self.ends[p] = e
 
@@ -62,6 +94,21 @@ class Talk:
                                goals.items()), timeout, f"{n} more heard")
         return time.monotonic() - begin
 
+    def back(self, pairs, timeout=90):
+        """Each of these has heard something that the other said after now; after how long."""
+        begin = time.monotonic()
+        goals = {(p, o): self.sent[o] for p, o in pairs}
+        wait.until(lambda: all(self.heard[p][o.name][-1:] >= [goal] for (p, o), goal in
+                               goals.items()), timeout, "all are heard again")
+        return time.monotonic() - begin
+
+    def untold(self, p, o):
+        """What p lacks of o without a word: (the last heard before, the next)."""
+        heard = self.heard[p][o]
+        told = {t[o] for t in self.told[p]}
+        return [(heard[i - 1], n) for i, n in enumerate(heard) if i > 0 and
+                n != heard[i - 1] + 1 and i not in told]
+
     def all(self, people=None):
         people = people or self.people
         return [(p, o) for p in people for o in people]
@@ -76,15 +123,18 @@ class Talk:
         for p in self.people:
             for o, heard in self.heard[p].items():
                 assert heard == sorted(set(heard)), f"{p.name} of {o}"
+                if getattr(p, "tells", False):
+                    assert self.untold(p, o) == [], f"{p.name} lacks of {o}"
         for p, o in whole:
             heard = self.heard[p][o.name]
             lost = set(range(self.sent[o])) - set(heard)
             assert not lost, f"{p.name} lacks of {o.name}: {sorted(lost)[:50]}"
         assert set(self.ends) == set(gone), "nobody else was dropped"
 
-    def lost(self, p, o):
-        """How many p has not heard of o."""
-        return self.sent[o] - len(set(self.heard[p][o.name]))
+    def lacks(self, p, o):
+        """How many p has not heard of o, before what it has heard last."""
+        heard = self.heard[p][o.name]
+        return heard[-1] + 1 - len(set(heard)) if heard else 0
 
     def close(self):
         self.over.set()

@@ -27,8 +27,21 @@ def start():
 
 
 @pytest.fixture(scope="module")
-def start_shared():
-    """The same for a whole file."""
+def site():
+    """site() is where two nodes stand (kit/nodes.py), for a whole file."""
+    made = []
+
+    def make():
+        made.append(nodes.Site())
+        return made[-1]
+    yield make
+    for s in made:
+        s.remove()
+
+
+@pytest.fixture(scope="module")
+def start_shared(site):
+    """As start, for a whole file; sites are there longer."""
     started = []
 
     def starter(*args, **kw):
@@ -103,10 +116,10 @@ MODES = {
 
 
 @pytest.fixture(scope="module", params=[*MODES, "nodes"])
-def lobby(request, start_shared):
+def lobby(request, start_shared, site):
     """One kennel with the default rooms, two to a replica; or two nodes."""
     if request.param == "nodes":
-        return nodes.Nodes(start_shared, nodes.shared(request), shards=2, max_shards=4)
+        return nodes.Nodes(start_shared, site(), shards=2, max_shards=4)
     return start_shared(shards=4, max_shards=6, **MODES[request.param])
 
 
@@ -121,11 +134,11 @@ ROOMS = {
 
 
 @pytest.fixture(scope="module", params=ROOMS)
-def pact(request, start_shared):
+def pact(request, start_shared, site):
     """One kennel with Pact's rooms; its tests keep to rooms of their own."""
     kw = dict(env={"KENNEL_SIGNING_KEY": pacts.KEY}, **ROOMS[request.param])
     if request.param == "nodes":
-        return nodes.Nodes(start_shared, nodes.shared(request), **kw)
+        return nodes.Nodes(start_shared, site(), **kw)
     return start_shared(**kw)
 
 
@@ -133,15 +146,15 @@ def pact(request, start_shared):
 APES = {
     "one": dict(shards=1),
     "four": dict(shards=4, max_shards=6, limit=2),
-    "nodes": dict(shards=2, max_shards=4, limit=2),
+    "nodes": dict(shards=2, max_shards=4, limit=2, admin=True),
 }
 
 
 @pytest.fixture(scope="module", params=APES)
-def ape(request, start_shared):
+def ape(request, start_shared, site):
     """One kennel, or two nodes, that serve api-ape."""
     if request.param == "nodes":
-        return nodes.Nodes(start_shared, nodes.shared(request), **APES["nodes"])
+        return nodes.Nodes(start_shared, site(), **APES["nodes"])
     return start_shared(**APES[request.param])
 
 

@@ -14,7 +14,6 @@ from kit.wire import Closed
 COOKIE = "ZZZZ0123456789ABCDEF"
 OTHER = "0123456789ABCDEFGHJK"
 serial = iter(range(1, 1000))
-here = pytest.mark.one_node("without a key of the cluster files stay in their node")
 
 
 @pytest.fixture
@@ -59,7 +58,6 @@ def said(a, data, reply=True):
 
 # ---- up ----
 
-@here
 @pytest.mark.parametrize("tag", "AB")
 @pytest.mark.parametrize("size", [0, 1, 5000, 3 << 20])
 def test_upload(ape, full, tag, size):
@@ -71,7 +69,6 @@ def test_upload(ape, full, tag, size):
     assert full.reply(query)["data"] == dict(said(full, data), name="n")
 
 
-@here
 def test_upload_by_header(ape, full):
     """43: the header names the client, or the session."""
     for header in full.id, COOKIE:
@@ -80,7 +77,6 @@ def test_upload_by_header(ape, full):
         assert full.reply(query)["data"]["size"] == 1
 
 
-@here
 def test_body_before_its_call(ape, full):
     """43: it waits for its call."""
     text = full.text("upload", {"file<!A>": "h", "name": "early"})
@@ -92,7 +88,6 @@ def test_body_before_its_call(ape, full):
     c.close()
 
 
-@here
 def test_call_waits_for_all_parts(ape, full):
     """43: also where no key can have a tag."""
     a, b, c = b"aaa", b"bb", b"c"
@@ -111,7 +106,6 @@ def test_call_waits_for_all_parts(ape, full):
         assert (r.status, r.body) == (200, data)
 
 
-@here
 def test_upload_of_data_itself(ape, full):
     query = full.ask("echo", {"__ape_upload__": "root"})
     assert put(ape, f"{query}/root", b"all", cookie=COOKIE).status == 200
@@ -119,7 +113,6 @@ def test_upload_of_data_itself(ape, full):
     assert ask(ape, "GET", m["data<!L><!L>"], cookie=COOKIE).body == b"all"
 
 
-@here
 def test_uploads_that_are_not_for_us(ape, full):
     """43: strangers, 401, 403, https that a proxy tells."""
     query = full.ask("upload", {"file<!A>": "h", "name": "x"})
@@ -155,7 +148,6 @@ def test_https_as_a_proxy_tells(start):
     a.close()
 
 
-@here
 def test_upload_of_a_call_by_post(ape, full):
     from threading import Thread
     text = full.text("upload", {"file<!A>": "h", "name": "p"})
@@ -184,7 +176,6 @@ def pattern(size):
     return bytes((7 * i + 3) % 256 for i in range(size))
 
 
-@here
 @pytest.mark.parametrize("size", [0, 1, 100000])
 def test_download(ape, full, size):
     """44"""
@@ -228,7 +219,6 @@ def announce(a, id):
     assert a.call("message", {"pic<!F>": id})
 
 
-@here
 def test_share(ape, full):
     """45"""
     b, id, data = Ape(ape), fresh(), os.urandom(300000)
@@ -306,7 +296,6 @@ def breaks_off(there, here, id):
     c.close()
 
 
-@here
 def test_share_flows_while_it_comes(ape, full):
     """45: who asks early gets everything, as it comes."""
     id = fresh()
@@ -314,7 +303,6 @@ def test_share_flows_while_it_comes(ape, full):
     flows(ape, ape, id)
 
 
-@here
 def test_share_that_breaks_off_is_cut(ape, full):
     """45: it does not end well."""
     id = fresh()
@@ -322,7 +310,6 @@ def test_share_that_breaks_off_is_cut(ape, full):
     breaks_off(ape, ape, id)
 
 
-@here
 def test_share_before_it_is_announced(ape, full):
     """45"""
     id = fresh()
@@ -346,7 +333,6 @@ def test_share_that_nobody_announces(start):
     assert ask(k, "GET", fresh(), cookie=COOKIE).status == 404
 
 
-@here
 def test_second_use_of_an_id(ape, full):
     """45: afresh for its own session; another's is left alone."""
     b, id = Ape(ape, cookie=OTHER), fresh()

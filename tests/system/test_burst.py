@@ -65,6 +65,23 @@ def test_all_hear_all_in_order(start, on):
         p.close()
 
 
+@pytest.mark.parametrize("n, used", [(3, 0), (6, 1)])
+def test_a_small_group_is_enough(start, n, used):
+    """From four sockets on it costs less than a system call for each."""
+    if not has_io_uring():
+        pytest.skip("this kernel does not let us")
+    k = start(shards=1, config=ECHO % "yes")
+    people = crowd(k, n)
+    for i in range(20):
+        people[0].send(f'{{"type":"n","i":{i}}}')
+    for p in people:
+        assert [p.recv() for _ in range(20)] == [
+            f'{{"type":"n","i":{i},"uid":"u0"}}' for i in range(20)]
+    assert len(rings(k)) == used
+    for p in people:
+        p.close()
+
+
 @pytest.mark.parametrize("on", ["yes", "no"])
 def test_who_reads_late_misses_nothing(start, on):
     """More than the kernel takes: the rest follows, whole and in order."""

@@ -2,13 +2,17 @@
 import json
 
 import pytest
+from kit import nodes
 from kit.chat import Chat, room
 from kit.http import Http
 from kit.stream import Events
 
 
-@pytest.fixture(scope="module")
-def kennel(start_shared):
+@pytest.fixture(scope="module", params=("one", "nodes"))
+def kennel(request, start_shared, site):
+    """On two nodes what is said by POST comes to another one than its sender's stream."""
+    if request.param == "nodes":
+        return nodes.Nodes(start_shared, site(), shards=2, max_shards=4)
     return start_shared(shards=3, max_shards=6)
 
 

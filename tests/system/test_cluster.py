@@ -47,12 +47,13 @@ def close(*people):
 
 
 def test_who_is_alone_says_so(start):
-    """A private Redis means one node."""
+    """1: A private Redis means one node."""
     k = start("--node", "web")
     assert "node=web is alone: its Redis is its own" in k.log()
 
 
 def test_messages_reach_all_shards_of_all_nodes_once_and_in_order(pair):
+    """14"""
     people = spread(pair, "g", 8)
     assert pair[0].group("g") == [2, 2] and pair[1].group("g") == [2, 2]
     for n in range(50):
@@ -70,7 +71,7 @@ def test_messages_reach_all_shards_of_all_nodes_once_and_in_order(pair):
 
 
 def test_a_group_on_one_node_publishes_nothing(pair, server):
-    """Redis has no part in what is said on one node."""
+    """15: Redis has no part in what is said on one node."""
     people = [Chat(pair[0], "g", f"u{i}") for i in range(4)]
     met(*people)
     with redis.Redis(server.path) as r:
@@ -89,7 +90,7 @@ def test_a_group_on_one_node_publishes_nothing(pair, server):
 @pytest.mark.parametrize("slow", [{2}], ids=["asks"])
 def test_who_comes_before_its_shard_may_command_redis(start, server, tmp_path, slow):
     """
-    A shard has just begun, and hears its room before it may ask who is there: nobody is
+    11: A shard has just begun, and hears its room before it may ask who is there: nobody is
     alone for that.
     """
     server.start()
@@ -109,7 +110,7 @@ def test_who_comes_before_its_shard_may_command_redis(start, server, tmp_path, s
 
 
 def test_a_shard_that_dies_is_mourned_elsewhere(pair):
-    """Its node lists it no more: the others' shards let go of it."""
+    """4: Its node lists it no more: the others' shards let go of it."""
     people = spread(pair, "g", 8)
     one = pair[1].shard(0)
     pair[1].kill_shard(0)
@@ -122,6 +123,7 @@ def test_a_shard_that_dies_is_mourned_elsewhere(pair):
 
 
 def test_a_node_that_dies_is_swept_by_another(pair, server):
+    """4, 7"""
     people = spread(pair, "g", 8)
     dead = {s["address"] for s in pair[1].shards()}
     pair[1].kill_all()
@@ -136,7 +138,7 @@ def test_a_node_that_dies_is_swept_by_another(pair, server):
 
 
 def test_a_node_that_was_stopped_comes_back(pair, server):
-    """Judged dead, swept, and alive after all: all hear each other again."""
+    """8: Judged dead, swept, and alive after all: all hear each other again."""
     people = spread(pair, "g", 4)
     pids = pair[1].pids()
     for pid in pids:
@@ -152,7 +154,7 @@ def test_a_node_that_was_stopped_comes_back(pair, server):
 
 
 def test_shards_that_have_lost_their_gateway_are_met_again(pair):
-    """The node is judged dead; its shards live, and say so."""
+    """8: The node is judged dead; its shards live, and say so."""
     people = spread(pair, "g", 4)
     pair[1].kill_gateway()
     pair[0].wait_log("node=two is dead", 30)
@@ -164,6 +166,7 @@ def test_shards_that_have_lost_their_gateway_are_met_again(pair):
 
 
 def test_redis_that_forgets_all_drops_nobody(pair, server):
+    """12"""
     people = spread(pair, "g", 8)
     with redis.Redis(server.path) as r:
         r("FLUSHALL")
@@ -190,6 +193,7 @@ def test_redis_that_comes_back_is_used_again(pair, server):
 
 
 def test_kennelctl_shows_the_cluster(pair, start):
+    """1, 44"""
     people = spread(pair, "g", 4)
     wait.until(lambda: "two" in pair[0].ctl("cluster"), 20)
 
@@ -208,7 +212,7 @@ def test_kennelctl_shows_the_cluster(pair, start):
 
 
 def test_those_who_came_while_redis_was_away_meet_when_it_is_there(pair, server):
-    """They were in their rooms before Redis was up: nobody else has to come for them."""
+    """12: They were in their rooms before Redis was up: nobody else has to come for them."""
     server.stop()
     for k in pair:
         k.wait_log("bus redis=away")
@@ -226,7 +230,7 @@ def test_those_who_came_while_redis_was_away_meet_when_it_is_there(pair, server)
 
 
 def test_a_shard_waits_a_moment_until_it_hears_other_nodes(start, server, tmp_path):
-    """Its first group is to meet all others, also where the bus is the last to be up."""
+    """11: Its first group is to meet all others, also where the bus is the last to be up."""
     server.start()
     path = str(tmp_path / "redis")
     deaf = redis.Deaf(server.path, path, b"SUBSCRIBE")
@@ -247,7 +251,7 @@ def test_a_shard_waits_a_moment_until_it_hears_other_nodes(start, server, tmp_pa
 
 
 def test_nobody_is_judged_for_what_was_not_seen(pair, server):
-    """Redis was silent for longer than a node may be: its beats have 5 s from then on."""
+    """5: Redis was silent for longer than a node may be: its beats have 5 s from then on."""
     gateway = pair[1].pid
     wait.until(lambda: "two" in pair[0].ctl("cluster"), 20)
     os.kill(server.process.pid, signal.SIGSTOP)

@@ -138,6 +138,7 @@ def sweep(nodes, server, people):
 
 
 def test_nothing_is_missing_and_nothing_needless(start, server, installed, guarded):
+    """48"""
     url = guarded(("&kennel:*", "&kennel:* ~wood:* &wood:*"))
     nodes, people = everything(start, url, installed)
     seats(start, url, installed, "three")

@@ -2,11 +2,11 @@
 import os
 import re
 import struct
-import threading
 
 import pytest
 from kit import metrics, redis, wait
 from kit.chat import PAIRS, Chat, again, crowd, settle
+from kit.ear import BEAT, DATA, ROOM, Ear, changed
 from kit.kennel import SHARDD
 from kit.probe import CONFIG, Probe
 from kit.ws import WebSocket, frame
@@ -18,8 +18,6 @@ app = main
 group = const:g
 uid = query:u
 """
-HEAD = struct.Struct(">ccBBIQQQQQB")    # of a frame, up to the node's name
-DATA, ROOM, BEAT = 2, 3, 4
 
 
 @pytest.fixture
@@ -56,7 +54,7 @@ def lookups(k):
 
 @pytest.mark.parametrize("ask", [8, 0], ids=["asked", "looked up"])
 def test_what_a_turn_whispers_to_a_shard_is_one_frame(start, url, server, installed, ask):
-    """Few are asked, who costs less; of many, or with much to say, Redis is."""
+    """16, 26: Few are asked, who costs less; of many, or with much to say, Redis is."""
     one, two = [start("--node", name, redis=url, worker=installed.worker("become.c"),
                       config=PLAIN + f"[worker]\nwhisper_ask = {ask}\n")
                 for name in ("one", "two")]
@@ -80,7 +78,7 @@ def test_what_a_turn_whispers_to_a_shard_is_one_frame(start, url, server, instal
 
 @pytest.mark.parametrize("verb", ["burst", "tell"])
 def test_one_turn_of_all_verbs_is_in_order_on_all_nodes(start, url, installed, verb):
-    """Those for all come on another channel than those for one."""
+    """14: Those for all come on another channel than those for one."""
     nodes = [start("--node", name, redis=url, shards=2, config=CONFIG % 2,
                    worker=installed.worker("probe.c")) for name in ("one", "two")]
     a, x, b, c, d, e = (Probe(nodes[i], "g", u) for i, u in
@@ -126,7 +124,7 @@ def of_builds(start, url, tmp_path, versions):
                          ids=["one", "two", "both"])
 def test_a_node_of_an_older_build_speaks_with_one_of_today(start, url, tmp_path,
                                                            versions):
-    """All verbs, in order, both ways; state and lists as ever."""
+    """9: All verbs, in order, both ways; state and lists as ever."""
     nodes = of_builds(start, url, tmp_path, versions)
     people = [Chat(nodes[i % 2], "g", n) for i, n in enumerate("abcdefgh")]
     settle(*people)
@@ -152,7 +150,7 @@ def test_a_node_of_an_older_build_speaks_with_one_of_today(start, url, tmp_path,
 @pytest.mark.parametrize("versions", [(1, None), (None, 1)], ids=["one", "two"])
 def test_a_node_of_a_build_from_before_there_were_nodes_is_refused(start, url, tmp_path,
                                                                    versions):
-    """With a sentence, by those of today; each node goes on for itself."""
+    """9: With a sentence, by those of today; each node goes on for itself."""
     nodes = of_builds(start, url, tmp_path, versions)
     people = [Chat(nodes[i % 2], "g", n) for i, n in enumerate("abcdefgh")]
     i = versions.index(None)
@@ -175,47 +173,6 @@ def test_a_node_of_a_build_from_before_there_were_nodes_is_refused(start, url, t
 
 
 # ---- what is lost, forged or said twice ----
-
-class Ear:
-    """Hears all that nodes say, until close()."""
-
-    def __init__(self, server):
-        self.heard = []                 # (channel, frame)
-        self.r = redis.Redis(server.path)
-        self.r.sock.settimeout(None)
-        self.r("PSUBSCRIBE", "kennel:bus:*")
-        threading.Thread(target=self.listen, daemon=True).start()
-
-    def listen(self):
-        f = self.r.file
-        try:
-            while f.readline() == b"*4\r\n":
-                words = []
-                for _ in range(4):
-                    n = int(f.readline()[1:])
-                    words.append(f.read(n + 2)[:-2])
-                self.heard.append((words[2].decode(), words[3]))
-        except (OSError, ValueError):
-            pass
-
-    def of(self, node, kind):
-        """What that node has said of that kind, as (channel, frame)."""
-        return [(c, f) for c, f in list(self.heard) if len(f) > HEAD.size and
-                f[2] == kind and f[HEAD.size:HEAD.size + f[48]] == node.encode()]
-
-    def close(self):
-        self.r.sock.shutdown(2)
-
-
-def changed(f, **fields):
-    """A frame with other numbers."""
-    names = "k", "format", "kind", "flags", "slot", "incarnation", "session", "n", \
-        "pos", "ack", "len"
-    values = dict(zip(names, HEAD.unpack(f[:HEAD.size])))
-    for name, by in fields.items():
-        values[name] += by
-    return HEAD.pack(*values.values()) + f[HEAD.size:]
-
 
 def total(nodes, name):
     return sum(metrics.value(k, f"kennel_bus_{name}_total") for k in nodes)
@@ -242,7 +199,7 @@ def said_by_one(pair, server):
 
 
 def test_a_gap_in_what_is_said_to_a_shard_is_counted_and_told(pair, server, said_by_one):
-    """Then the two meet afresh, and speak again."""
+    """20: Then the two meet afresh, and speak again."""
     lost, afresh = total(pair, "lost"), total(pair, "afresh")
     channel, f = said_by_one(DATA)[-1]
     with redis.Redis(server.path) as r:
@@ -253,7 +210,7 @@ def test_a_gap_in_what_is_said_to_a_shard_is_counted_and_told(pair, server, said
 
 
 def test_a_lost_tail_is_seen_by_the_next_beat(pair, server, said_by_one):
-    """What is said last is acknowledged a second later, or asked for; so is what is not
+    """21: What is said last is acknowledged a second later, or asked for; so is what is not
     there."""
     lost = total(pair, "lost")
     channel, f = said_by_one(DATA)[-1]
@@ -264,7 +221,7 @@ def test_a_lost_tail_is_seen_by_the_next_beat(pair, server, said_by_one):
 
 
 def test_what_is_said_again_is_dropped_and_counted(pair, server, said_by_one):
-    """By the bus itself: in a room by its position, to one by its number."""
+    """47: By the bus itself: in a room by its position, to one by its number."""
     mark = len(pair[1].log())
     for kind in ROOM, DATA:
         before = total(pair, "bad")
@@ -277,7 +234,7 @@ def test_what_is_said_again_is_dropped_and_counted(pair, server, said_by_one):
 
 
 def test_what_comes_over_the_bus_from_the_own_node_is_dropped(pair, server, said_by_one):
-    """It is counted as that, and not as heard."""
+    """24: It is counted as that, and not as heard."""
     with redis.Redis(server.path) as r:
         for kind in ROOM, DATA:
             channel, f = said_by_one(kind)[-1]
@@ -292,6 +249,7 @@ def test_what_comes_over_the_bus_from_the_own_node_is_dropped(pair, server, said
 
 def test_a_node_with_no_version_in_common_is_refused_with_a_sentence(pair, server,
                                                                       said_by_one):
+    """9"""
     channel, f = said_by_one(DATA)[-1]
     incarnation = os.urandom(8)
     hello = b"K\x01\x01\x00" + struct.pack(">I", 0) + incarnation + \
@@ -305,7 +263,7 @@ def test_a_node_with_no_version_in_common_is_refused_with_a_sentence(pair, serve
 # ---- what nobody knows ----
 
 def test_without_redis_whether_one_was_the_last_is_unsure(start, url, server, installed):
-    """With it, it is known; the same of a node that is alone."""
+    """27: With it, it is known; the same of a node that is alone."""
     k = start("--node", "one", redis=url, config=CONFIG % 10,
               worker=installed.worker("probe.c"))
     other = start("--node", "two", redis=url, config=CONFIG % 10,

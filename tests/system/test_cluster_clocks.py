@@ -40,7 +40,7 @@ def hours(k):
 
 
 def test_beats_and_talk(pair, server):
-    """Nobody is judged, sweeping sweeps nobody, all is said."""
+    """6: Nobody is judged, sweeping sweeps nobody, all is said."""
     one, two = pair()
     assert hours(one) == 0 and abs(hours(two)) == 7
     people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(4)]
@@ -66,7 +66,7 @@ def test_beats_and_talk(pair, server):
 @pytest.mark.parametrize("pair, dying", [("+7h", "one"), ("-7h", "two")],
                          indirect=["pair"])
 def test_a_death_is_seen(pair, server, dying):
-    """By the one whose clock is right, and by the other."""
+    """6: By the one whose clock is right, and by the other."""
     nodes = pair()
     gone, left = nodes if dying == "one" else nodes[::-1]
     people = [Pact(nodes[i % 2], "r") for i in range(4)]
@@ -83,7 +83,7 @@ def test_a_death_is_seen(pair, server, dying):
 
 
 def test_keys_live_as_long_as_they_should(pair, server, installed):
-    """Whoever decides when they end, and if that changes meanwhile."""
+    """6: Whoever decides when they end, and if that changes meanwhile."""
     nodes = pair(worker=installed.worker(str(example("kennel_put_ttl("))),
                  config="[worker]\napp.hold = 3000\n")
     for first, then in nodes, nodes[::-1]:
@@ -103,7 +103,7 @@ def test_keys_live_as_long_as_they_should(pair, server, installed):
 
 
 def test_states_and_cookies_stay(pair, server):
-    """What expires in Redis does so by Redis' clock; a cookie of one is good at both."""
+    """6: What expires in Redis does so by Redis' clock; a cookie of one is good at both."""
     one, two = pair(config="[worker]\nstore_ttl = 1h\nstore_visit_ttl = 10m\n")
     a, b = Pact(one, "r", "s"), Pact(two, "r", "s")
     a.count("c")

@@ -41,6 +41,7 @@ def heard(person, names):
 
 
 def test_who_has_a_connection_on_another_node_has_not_left(pair):
+    """27"""
     a, b = (Chat(k, "g", f"w{i}") for i, k in enumerate(pair))
     x, y = (Chat(k, "g", "x") for k in pair)
     meet(a, b, x, y)
@@ -57,7 +58,7 @@ def test_who_has_a_connection_on_another_node_has_not_left(pair):
 
 
 def test_two_that_close_at_once_leave_once(start, url):
-    """Whichever is the last says so, never both, never none."""
+    """27: Whichever is the last says so, never both, never none."""
     pair = [start("--node", name, redis=url, limit=100)
             for name in ("one", "two")]
     names = [f"n{i}" for i in range(60)]
@@ -81,7 +82,7 @@ def crowd_of(k, group, names):
 
 
 def test_who_went_with_a_shard_is_named_on_all_nodes_once(pair):
-    """But not who has a connection elsewhere, on whatever node."""
+    """27: But not who has a connection elsewhere, on whatever node."""
     a, b = (Chat(k, "g", f"w{i}") for i, k in enumerate(pair))
     # The limit is two: w1 and p0 are in one shard, p1 and p2 in the other.  A name that
     # is used twice does not say where it is.
@@ -105,7 +106,7 @@ def test_who_went_with_a_shard_is_named_on_all_nodes_once(pair):
 
 
 def test_who_leaves_behind_a_dead_shard_is_named_once(pair):
-    """By whoever is the last: the dead one's entry was swept, and was not."""
+    """27: By whoever is the last: the dead one's entry was swept, and was not."""
     a, b = (Chat(k, "g", f"w{i}") for i, k in enumerate(pair))
     p = crowd_of(pair[1], "g", ["p0", "p1", "p2"])
     x = Chat(pair[0], "g", "p1")
@@ -124,6 +125,7 @@ def test_who_leaves_behind_a_dead_shard_is_named_once(pair):
 
 
 def test_who_went_with_a_node_is_named(pair):
+    """27"""
     a = Chat(pair[0], "g", "w")
     p = crowd_of(pair[1], "g", [f"p{i}" for i in range(4)])
     x = Chat(pair[0], "g", "p1")
@@ -139,7 +141,7 @@ def test_who_went_with_a_node_is_named(pair):
 
 
 def test_many_with_long_names_come_in_pieces(start, url):
-    """More than a step of a sweep, more than are named at once, more than one packet."""
+    """27: More than a step of a sweep, more than are named at once, more than one packet."""
     pair = [start("--node", name, redis=url, limit=1300, config=SILENT)
             for name in ("one", "two")]
     tail = "x" * 200
@@ -157,7 +159,7 @@ def test_many_with_long_names_come_in_pieces(start, url):
 
 
 def test_without_redis_a_node_says_what_it_knows(pair, server):
-    """And does not say it again when Redis is back."""
+    """27: And does not say it again when Redis is back."""
     a, b = (Chat(k, "g", f"w{i}") for i, k in enumerate(pair))
     p = crowd_of(pair[1], "g", ["p0", "p1", "p2"])
     meet(a, b, *p)

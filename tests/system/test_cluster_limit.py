@@ -58,6 +58,7 @@ def places(server):
 
 
 def test_all_nodes_together_have_no_more(nodes, server):
+    """40"""
     one, two = nodes(5)
     people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(5)]
     for k in one, two:
@@ -84,7 +85,7 @@ def test_all_nodes_together_have_no_more(nodes, server):
 
 
 def test_the_last_places_are_given_once(nodes):
-    """Many come to both nodes at the same time."""
+    """40: Many come to both nodes at the same time."""
     pair = nodes(7)
 
     def come(i):
@@ -101,6 +102,7 @@ def test_the_last_places_are_given_once(nodes):
 
 
 def test_a_dead_node_has_no_places(nodes, server):
+    """41"""
     one, two = nodes(4)
     a = Chat(one, "g", "a")
     lost = [Chat(two, "g", f"l{i}") for i in range(3)]
@@ -115,6 +117,7 @@ def test_a_dead_node_has_no_places(nodes, server):
 
 
 def test_without_redis_nobody_has_more_than_its_share(nodes, server):
+    """41"""
     one, two = nodes(10)
     people = [Chat(one, "g", "a"), Chat(one, "g", "b"), Chat(two, "g", "c")]
     wait.until(lambda: places(server) == {"one": 2, "two": 1}, 20)
@@ -139,6 +142,7 @@ def test_without_redis_nobody_has_more_than_its_share(nodes, server):
 
 
 def test_a_redis_that_forgets_gives_no_place_twice(nodes, server):
+    """40"""
     one, two = nodes(6)
     people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(6)]
     with redis.Redis(server.path) as r:
@@ -153,6 +157,7 @@ def test_a_redis_that_forgets_gives_no_place_twice(nodes, server):
 
 
 def test_the_next_gateway_counts_on(nodes, server):
+    """40"""
     one, two = nodes(4)
     people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(4)]
     one.kill_gateway()
@@ -167,7 +172,7 @@ def test_the_next_gateway_counts_on(nodes, server):
 
 
 def test_who_left_without_a_gateway_is_not_counted(nodes, server):
-    """The next one finds less than its predecessor had in Redis."""
+    """40: The next one finds less than its predecessor had in Redis."""
     one, two = nodes(4)
     people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(4)]
     one.kill_gateway()
@@ -194,7 +199,7 @@ def test_one_node_alone(start):
 
 
 def test_a_node_that_was_stopped_says_again_what_it_has(nodes, server):
-    """Its places went to nobody meanwhile; they count again."""
+    """40: Its places went to nobody meanwhile; they count again."""
     one, two = nodes(4)
     people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(4)]
     pids = two.pids()
@@ -212,7 +217,7 @@ def test_a_node_that_was_stopped_says_again_what_it_has(nodes, server):
 
 
 def test_who_survives_its_shard_keeps_its_place(nodes, server):
-    """A full group: while some of it are between two shards, nobody gets their places."""
+    """40: A full group: while some of it are between two shards, nobody gets their places."""
     one, two = nodes(5, "--shards", "1", "--max-shards", "1")
     people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(5)]
     wait.until(lambda: places(server) == {"one": 3, "two": 2}, 20)

@@ -48,7 +48,7 @@ def agree(way, n, timeout=60):
 
 def test_what_each_side_counts_is_one_sum_again(parted):
     """
-    Who is online is kept in a map in no Redis.  Each side loses one meanwhile, and one
+    13, 36, 37: Who is online is kept in a map in no Redis.  Each side loses one meanwhile, and one
     comes: afterwards both count those who are there, each once.
     """
     people = {n: Pact((parted.one, parted.two)[n in "cd"], "r") for n in "abcd"}
@@ -76,7 +76,7 @@ def test_what_each_side_counts_is_one_sum_again(parted):
 
 def test_what_an_admin_relays_is_counted_again(parted):
     """
-    What is relayed is kept in a map in no Redis, and the other side has written it off.
+    37: What is relayed is kept in a map in no Redis, and the other side has written it off.
     A relay that ended meanwhile is not counted.
     """
     people = [Pact((parted.one, parted.two)[i % 2], "r") for i in range(4)]
@@ -110,7 +110,7 @@ def relayed(far, admin, word):
 
 
 def test_parted_again_and_again(parted, server):
-    """Replicas that were farewelled come back each time."""
+    """13: Replicas that were farewelled come back each time."""
     people = [Pact((parted.one, parted.two)[i % 2], "r") for i in range(4)]
     agree(parted, 4)
     for n in range(2):

@@ -82,6 +82,7 @@ def gets_there(door, k):
 
 
 def test_a_rolling_restart_loses_no_confirmed_step(start, server, tmp_path):
+    """43"""
     key = tmp_path / "key"
     key.write_text("a key that both nodes know\n")
     server.start()

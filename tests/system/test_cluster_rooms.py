@@ -33,7 +33,7 @@ def people_of(one, two):
 
 
 def test_what_is_for_others_is_no_gap_in_a_room(pair):
-    """Whispers to some, and words for all in turns: nobody misses anything."""
+    """22: Whispers to some, and words for all in turns: nobody misses anything."""
     one, two, relay = pair
     people = people_of(one, two)
     for n in range(20):
@@ -54,7 +54,7 @@ def test_what_is_for_others_is_no_gap_in_a_room(pair):
 
 
 def test_a_word_that_is_lost_in_a_room_is_seen_by_the_next(pair):
-    """Each replica that did not hear it notices, once; the words after it come."""
+    """20: Each replica that did not hear it notices, once; the words after it come."""
     one, two, relay = pair
     people = people_of(one, two)
     said = {p: [] for p in people}

@@ -2,11 +2,11 @@
 import json
 import os
 import signal
-import threading
 
 import pytest
 from kit import metrics, redis, wait
 from kit.chat import Chat, settle
+from kit.ear import DATA, Ear, changed
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def meet(*people):
 
 
 def test_who_says_node_and_shard_of_other_nodes(pair, server):
+    """28"""
     uid = "x*[y] é:%"
     far = [Chat(pair[1], g, uid) for g in ("g", "h:1")]
     near = Chat(pair[0], "g", uid)
@@ -73,6 +74,7 @@ def lag(k):
 
 
 def test_the_lag_of_the_bus_is_measured(pair, server):
+    """45"""
     people = [Chat(k, "g", f"u{i}") for i, k in enumerate(pair)]
     meet(*people)
     for k in pair:
@@ -90,45 +92,19 @@ def test_the_lag_of_the_bus_is_measured(pair, server):
         p.close()
 
 
-def heard_frames(server, until):
-    """All that nodes say until that is true: (channel, bytes)."""
-    frames = []
-    r = redis.Redis(server.path)
-    r.sock.settimeout(None)
-    r("PSUBSCRIBE", "kennel:bus:*")
-
-    def listen():
-        try:
-            while r.file.readline() == b"*4\r\n":
-                words = []
-                for _ in range(4):
-                    words.append(r.file.read(int(r.file.readline()[1:]) + 2)[:-2])
-                frames.append((words[2], words[3]))
-        except (OSError, ValueError):
-            pass
-    t = threading.Thread(target=listen, daemon=True)
-    t.start()
-    until(frames)
-    r.sock.shutdown(2)
-    t.join()
-    return frames
-
-
 def test_what_the_bus_loses_is_counted(pair, server):
-    """As if four messages to one shard had been lost: the number of the next says so."""
+    """20: As if four messages to one shard had been lost: the number of the next says so."""
     people = [Chat(pair[i % 2], "g", f"u{i}") for i in range(4)]
     meet(*people)
 
-    def data(frames):
+    with Ear(server) as ear:
         # Members of the other node are asked, each for itself.
         people[0].users()
-        wait.until(lambda: any(m[2] == 2 for _, m in frames), 20)
-    frames = heard_frames(server, data)
+        wait.until(lambda: ear.of("one", DATA), 20)
     assert all(metrics.value(k, "kennel_bus_lost_total") == 0 for k in pair)
-    channel, m = [f for f in frames if f[1][2] == 2][-1]
-    n = int.from_bytes(m[24:32], "big") + 5
+    channel, m = ear.of("one", DATA)[-1]
     with redis.Redis(server.path) as r:
-        r("PUBLISH", channel, m[:24] + n.to_bytes(8, "big") + m[32:])
+        r("PUBLISH", channel, changed(m, n=5))
     wait.until(lambda: sum(metrics.value(k, "kennel_bus_lost_total")
                            for k in pair) >= 4, 20)
     assert sum(metrics.value(k, "kennel_bus_afresh_total") for k in pair) > 0

@@ -39,6 +39,7 @@ def holder(server, room):
 
 
 def test_steps_of_all_nodes_have_one_order(pair, server):
+    """29"""
     people = spread(pair, "r", 8)
     with Counting(people) as c:
         c.more(200)
@@ -49,6 +50,7 @@ def test_steps_of_all_nodes_have_one_order(pair, server):
 
 
 def test_a_newcomer_of_the_other_node_has_the_state(pair):
+    """29"""
     with Pact(pair[0], "r") as a:
         a.subscribe("counter")
         a.count("likes", 3)
@@ -59,7 +61,7 @@ def test_a_newcomer_of_the_other_node_has_the_state(pair):
 
 
 def test_the_deciding_node_dies(pair, server):
-    """The other one claims its epoch; those who are left see one order."""
+    """30: The other one claims its epoch; those who are left see one order."""
     people = spread(pair, "r", 8)
     first, epoch = holder(server, "r")
     dying, living = (pair if first == "one" else pair[::-1])
@@ -76,7 +78,7 @@ def test_the_deciding_node_dies(pair, server):
 
 
 def test_the_deciding_replica_ends(pair, server):
-    """Its last member leaves: the other node goes on at once."""
+    """30: Its last member leaves: the other node goes on at once."""
     a = Pact(pair[0], "r")
     b = Pact(pair[1], "r")
     settle(a, b)
@@ -106,7 +108,7 @@ def asleep(k, room):
 
 
 def test_who_is_slow_to_meet_the_authority_keeps_its_state(patient):
-    """A newcomer decides before it has heard of everybody: news follow, no state."""
+    """29: A newcomer decides before it has heard of everybody: news follow, no state."""
     one, two = patient
     a, b = Pact(one, "r"), Pact(two, "r")
     b.subscribe("ephemeralPoll:p")
@@ -128,7 +130,7 @@ def test_who_is_slow_to_meet_the_authority_keeps_its_state(patient):
 
 
 def test_a_newcomer_waits_for_the_state_of_who_is_slow(patient):
-    """The authority has ended, and only who has not answered yet knows the state."""
+    """29: The authority has ended, and only who has not answered yet knows the state."""
     one, two = patient
     a, b = Pact(one, "r"), Pact(two, "r")
     b.subscribe("ephemeralPoll:p")
@@ -155,7 +157,7 @@ def test_a_newcomer_waits_for_the_state_of_who_is_slow(patient):
 
 
 def test_a_paused_authority_writes_nothing(pair, server):
-    """It is judged dead; what it wrote afterwards would be of an old epoch."""
+    """32: It is judged dead; what it wrote afterwards would be of an old epoch."""
     people = spread(pair, "r", 4)
     first, epoch = holder(server, "r")
     paused, other = (pair if first == "one" else pair[::-1])
@@ -190,7 +192,7 @@ def test_a_paused_authority_writes_nothing(pair, server):
 
 
 def test_redis_that_restarts_is_used_again(pair, server):
-    """Durable steps are refused meanwhile, and nobody is dropped."""
+    """36: Durable steps are refused meanwhile, and nobody is dropped."""
     people = spread(pair, "r", 8)
     with Counting(people) as c:
         c.more(50)
@@ -202,6 +204,7 @@ def test_redis_that_restarts_is_used_again(pair, server):
 
 
 def test_redis_that_forgets_all_is_told_again(pair, server):
+    """38"""
     people = spread(pair, "r", 8)
     with Counting(people) as c, redis.Redis(server.path) as r:
         c.more(50)
@@ -214,7 +217,7 @@ def test_redis_that_forgets_all_is_told_again(pair, server):
 
 
 def test_a_fail_over_loses_nothing_that_was_announced(start):
-    """store_replicas = 1: a step is with a replica of Redis before it is heard of."""
+    """39: store_replicas = 1: a step is with a replica of Redis before it is heard of."""
     w = Watched(servers=2)
     try:
         pair = [start("--node", name, redis=w.url(), limit=2,
@@ -238,7 +241,7 @@ def test_a_fail_over_loses_nothing_that_was_announced(start):
 
 def test_a_newcomer_takes_the_state_from_who_has_it(pair):
     """
-    Who decided has left, and somebody comes to its node at once: what is in no Redis is
+    29: Who decided has left, and somebody comes to its node at once: what is in no Redis is
     with the other node, whose people hear of nothing.
     """
     a, b = spread(pair, "r", 2)
@@ -287,7 +290,7 @@ def store_replica():
 
 
 def test_nothing_is_announced_that_a_replica_of_redis_lacks(start, store_replica):
-    """store_replicas = 1, and it is stopped: steps are refused, nobody hears of them."""
+    """34, 39: store_replicas = 1, and it is stopped: steps are refused, nobody hears of them."""
     master, replica = store_replica.servers
     k = start("--node", "one", redis=f"unix:{master.path}",
               config="[worker]\nstore_replicas = 1\n")
@@ -306,7 +309,7 @@ def test_nothing_is_announced_that_a_replica_of_redis_lacks(start, store_replica
 
 
 def test_a_redis_that_says_no_to_a_cluster_refuses(start, store_replica):
-    """It is there, and takes nothing that is written, as if it were away; but it is heard."""
+    """36: It is there, and takes nothing that is written, as if away; but it is heard."""
     master, _ = store_replica.servers
     k = start("--node", "one", redis=f"unix:{master.path}")
     with Pact(k, "r") as p, redis.Redis(master.path) as r:
@@ -320,7 +323,7 @@ def test_a_redis_that_says_no_to_a_cluster_refuses(start, store_replica):
 
 
 def test_an_epoch_that_somebody_holds_is_not_taken(pair, server):
-    """Its shard lives; only when its replica is nobody's neighbour for a while is it over."""
+    """30: Its shard lives; only when its replica is nobody's neighbour for a while is it over."""
     address = pair[0].shards()[0]["address"]
     with redis.Redis(server.path) as r:
         r("SET", "kennel:epoch:r", "7")
@@ -333,7 +336,7 @@ def test_an_epoch_that_somebody_holds_is_not_taken(pair, server):
 
 
 def test_who_lost_the_epoch_writes_nothing_more(pair, server):
-    """It does not know yet: its step is written when it has claimed again, not before."""
+    """32: It does not know yet: its step is written when it has claimed again, not before."""
     with redis.Redis(server.path) as r, Pact(pair[0], "r") as p:
         p.subscribe("counter:x")
         p.count("x")

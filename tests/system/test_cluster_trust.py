@@ -2,12 +2,12 @@
 import os
 import shutil
 import subprocess
-import threading
 
 import pytest
 from kit import kennel as kits
 from kit import metrics, redis, wait
 from kit.chat import Chat, settle
+from kit.ear import Ear
 
 KEY = "0123456789abcdef0123"
 
@@ -32,38 +32,6 @@ def node(start, name, url, key=None, **kw):
     return start("--node", name, redis=url, config=config, limit=2, **kw)
 
 
-class Ear:
-    """Hears all that nodes say, until close()."""
-
-    def __init__(self, server):
-        self.heard = []
-        self.r = redis.Redis(server.path)
-        self.r.sock.settimeout(None)
-        self.r("PSUBSCRIBE", "kennel:bus:*")
-        threading.Thread(target=self.listen, daemon=True).start()
-
-    def listen(self):
-        try:
-            while True:
-                self.heard.append(self.next())
-        except (OSError, ValueError):
-            pass
-
-    def next(self):
-        """(channel, bytes): frames are no text."""
-        f = self.r.file
-        if f.readline() != b"*4\r\n":
-            raise ConnectionError("over")
-        words = []
-        for _ in range(4):
-            n = int(f.readline()[1:])
-            words.append(f.read(n + 2)[:-2])
-        return words[2], words[3]
-
-    def close(self):
-        self.r.sock.shutdown(2)
-
-
 def bad(*nodes):
     return sum(metrics.value(k, "kennel_bus_bad_total") for k in nodes)
 
@@ -71,6 +39,7 @@ def bad(*nodes):
 @pytest.mark.parametrize("keyed", [True, False])
 def test_forged_garbled_and_repeated_messages_are_dropped(start, url, server,
                                                           key, keyed):
+    """47"""
     pair = [node(start, n, url, key if keyed else None, faults="bus dropped")
             for n in ("one", "two")]
     ear = Ear(server)
@@ -115,6 +84,7 @@ def test_forged_garbled_and_repeated_messages_are_dropped(start, url, server,
 
 
 def test_a_node_with_another_key_is_not_heard(start, url, key, tmp_path):
+    """47"""
     other = tmp_path / "other"
     other.write_text("another key, long enough\n")
     one, two = node(start, "one", url, key), node(start, "two", url, other)
@@ -129,7 +99,7 @@ def test_a_node_with_another_key_is_not_heard(start, url, key, tmp_path):
 
 
 def test_without_a_key_a_node_stays_alone_where_others_could_speak():
-    """Said at the start; a Redis on this machine needs none."""
+    """46: Said at the start; a Redis on this machine needs none."""
     k = kits.Kennel("--node", "one", redis="redis://192.0.2.1:6379",
                     ready=False)
     k.wait_log("warn .*node=one is alone: others could speak for nodes in this "
@@ -139,6 +109,7 @@ def test_without_a_key_a_node_stays_alone_where_others_could_speak():
 
 @pytest.mark.parametrize("text", ["short", ""])
 def test_a_key_that_is_none_is_refused(url, key, text):
+    """46"""
     key.write_text(text)
     k = kits.Kennel(redis=url, ready=False,
                     config=f"[gateway]\ncluster_key_file = {key}\n")
@@ -148,7 +119,7 @@ def test_a_key_that_is_none_is_refused(url, key, text):
 
 
 def test_a_node_that_leaves_is_not_ready_first(start, url):
-    """The balancer sees it before anybody is refused or closed."""
+    """42: The balancer sees it before anybody is refused or closed."""
     k = start("--node", "one", redis=url,
               config="[gateway]\nleave_pause = 3s\n")
     a = Chat(k, "g", "a")
@@ -163,7 +134,7 @@ def test_a_node_that_leaves_is_not_ready_first(start, url):
 
 
 def test_the_files_of_deploy_cluster_are_right(tmp_path):
-    """Two nodes, each with the file; the proxy knows both."""
+    """43: Two nodes, each with the file; the proxy knows both."""
     yaml = pytest.importorskip("yaml")
     there = os.path.join(kits.TOP, "deploy", "cluster")
     with open(os.path.join(there, "docker-compose.yml")) as f:

@@ -151,8 +151,11 @@ def test_none_where_none_is_wanted(start):
     k.start()
     settle(*people)
     assert covered(k) == 0 and shared(k) == 0
+    assert "2 connections would end with their shard, as none is covered" in k.ctl("status")
     for p in people:
         p.close()
+    wait.until(lambda: k.status()["uncovered"] == 0, 10)
+    assert "would end" not in k.ctl("status")
 
 
 def test_as_many_as_descriptors_are_left(start):
@@ -161,9 +164,23 @@ def test_as_many_as_descriptors_are_left(start):
               config="[gateway]\nhandshakes_max = 40\nhome_max = 40\n"
               "waiting_max = 20\nlinger_max = 20\n")
     people = crowd(k, "room", [f"u{i}" for i in range(20)])
-    assert covered(k) == 400 - 256 - 8 - 120
-    assert k.places() == 20
+    assert covered(k) == k.status()["covers_max"] == 400 - 256 - 8 - 120
+    assert k.places() == 20 and k.status()["uncovered"] == 4
     settle(*people)
+    for command in "status", "shards":
+        assert "\n4 connections would end with their shard, as the gateway had no descriptors " \
+            "left to cover them: raise its limit" in k.ctl(command)
+    # With more room all are, and nobody is closed for that.
+    with open(k.config) as f:
+        text = f.read()
+    with open(k.config, "w") as f:
+        f.write(text.replace("home_max = 40", "home_max = 30"))
+    k.ctl("upgrade", "gateway")
+    wait_covered(k, 20)
+    assert k.status()["uncovered"] == 0
+    assert "would end" not in k.ctl("status") + k.ctl("shards")
+    settle(*people)
+    k.exact()
     for p in people:
         p.close()
     wait_covered(k, 0)

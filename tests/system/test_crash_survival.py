@@ -94,6 +94,25 @@ def movers(k, n, ngroups):
     return people, groups
 
 
+def test_the_next_gateway_may_cover_what_this_one_does_not(start, mover):
+    """So a shard writes down who is open with `cover = no`, too."""
+    k = start(shards=2, worker=mover, config=routes(30), cover=False)
+    people, groups = movers(k, 20, 2)
+    assert k.status()["covered"] == 0
+    with open(k.config) as f:
+        text = f.read()
+    with open(k.config, "w") as f:
+        f.write(text.replace("cover = no", "cover = yes"))
+    k.ctl("upgrade", "gateway")
+    covered(k, 20)
+    k.kill_shard(busiest(k)["slot"])
+    wait_deaths(k, 1)
+    assert totals(k)[1] == 0, deaths(k)
+    converse(people, groups)
+    k.exact()
+    people.close()
+
+
 # ---- every end that a process can have ----
 
 @pytest.mark.parametrize("signo", SIGNALS + [signal.SIGSTOP],

@@ -14,14 +14,14 @@ SEEN = set()
 
 
 @pytest.fixture(scope="module", params=(1, 4, "nodes"))
-def events(request, start_shared):
+def events(request, start_shared, site):
     """
     Where there are four processes, neighbours in the order of arrival are apart; so
     they are on two nodes of two.
     """
     if request.param == "nodes":
-        return nodes.Turns([Events(s, shards=2, limit=1) for s in nodes.starters(
-            start_shared, nodes.shared(request))])
+        return nodes.Turns([Events(s, shards=2, limit=1)
+                            for s in site().starters(start_shared)])
     return Events(start_shared, shards=request.param,
                   limit=10000 if request.param == 1 else 1)
 

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from kit import wait
+from kit import nodes, wait
 from kit.fasttcp import (ACK, BINARY, DATA, DATA_WITH_ACK, JOIN, STRING, TO_SOCKET,
                          Events, Fast, frame)
 from kit.gatejs import (AUTH_HMAC, AUTH_SEED, DOWNLINK, KEY, UPLINK, Gate, Gates, frame2,
@@ -33,10 +33,14 @@ SAME = (test_a_lost_client_is_in_no_room_and_has_no_id,         # 4-9, 12, 14-16
 
 
 @pytest.fixture(scope="module", params=((1, (Gate,)), (4, (Gate,)), (4, (Fast, Gate)),
-                                        (1, (Gate, Fast))),
-                ids=("1", "4", "4-both", "1-both"))
-def events(request, start_shared, tmp_path_factory):
+                                        (1, (Gate, Fast)), ("nodes", (Gate,)),
+                                        ("nodes", (Fast, Gate))),
+                ids=("1", "4", "4-both", "1-both", "nodes", "nodes-both"))
+def events(request, start_shared, site, tmp_path_factory):
     shards, make = request.param
+    if shards == "nodes":
+        return nodes.Turns([Gates(s, tmp_path_factory.mktemp("key"), shards=2, make=make,
+                                  limit=1) for s in site().starters(start_shared)])
     return Gates(start_shared, tmp_path_factory.mktemp("key"), shards=shards, make=make,
                  limit=1 if shards == 4 else 10000)
 
@@ -79,10 +83,15 @@ def test_order_is_kept_between_dialects(people):
 
 # ---- the handshake ----
 
-@pytest.fixture(scope="module")
-def gates(start_shared, tmp_path_factory):
-    return Gates(start_shared, tmp_path_factory.mktemp("key"),
-                 more="app.handshake = 3s\n")
+@pytest.fixture(scope="module", params=("one", "nodes"))
+def gates(request, start_shared, site, tmp_path_factory):
+    tmp, more = tmp_path_factory.mktemp("key"), "app.handshake = 3s\n"
+    if request.param == "nodes":
+        hosts = nodes.Turns([Gates(s, tmp, more=more, shards=2)
+                             for s in site().starters(start_shared)])
+        hosts.key_file = hosts.hosts[0].key_file
+        return hosts
+    return Gates(start_shared, tmp, more=more)
 
 
 def test_the_example_of_the_description():
@@ -165,11 +174,15 @@ def test_a_proof_is_good_once(gates):
 def test_before_the_end_of_the_handshake_nobody_is_there(gates):
     with gates.gate() as there, gates.gate(register=False) as a:
         seed = a.seed()
+        # Some wherever a may be, that what is said is known to have got there.
+        beside = [gates.gate() for _ in range(6)]
         there.all("all", "1")
-        there.barrier()
+        there.fence(*beside)
         a.write(frame2(AUTH_HMAC, data=proof(seed)))
         there.all("all", "2")
-        there.barrier()
+        there.fence(*beside)
+        for p in beside:
+            p.close()
         a.write(frame2(DOWNLINK, data="whatever"))
         assert a.recv().kind == 1
         there.all("all", "3")

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from kit import kennel as kits
+from kit import nodes
 from kit.docs import example
 from kit.fasttcp import (ACK, BINARY, BOOLEAN, CHUNK, CLOSE, DATA, DATA_WITH_ACK,
                          DECIMAL, EMPTY, INTEGER, OBJECT, OPEN, OPEN_WITH_ACK, STRING,
@@ -34,8 +35,14 @@ def whole(n):
     return struct.pack("<q", n)[:6]
 
 
-@pytest.fixture(scope="module", params=(1, 2))
-def events(request, start_shared, installed):
+@pytest.fixture(scope="module", params=(1, 2, "nodes"))
+def events(request, start_shared, installed, site):
+    if request.param == "nodes":
+        hosts = [Events(s, shards=2, app="hello", limit=1, worker=installed.worker("events.c"))
+                 for s in site().starters(start_shared)]
+        for h in hosts:
+            h.make = Greeted
+        return nodes.Turns(hosts)
     e = Events(start_shared, shards=request.param, app="hello",
                limit=10000 if request.param == 1 else 2,
                worker=installed.worker("events.c"))
@@ -45,7 +52,10 @@ def events(request, start_shared, installed):
 
 @pytest.fixture
 def people(events):
-    """Four: with two processes the first two in one, the others in the other."""
+    """
+    Four: with two processes the first two in one, the others in the other; each in one
+    of its own on two nodes.
+    """
     them = [events.client() for _ in range(4)]
     yield them
     for p in them:
@@ -151,9 +161,11 @@ def test_the_server_puts_clients_into_rooms_wherever_they_are(people):
         a.ask("put", f"{p.id} r")
     a.ask("put", f"{d.id} s")
     a.ask("out", f"{b.id} r")
+    a.fence(b, c, d)                        # it is so there
     d.room(["r", "s"], "m", "x")
     assert a.message() == c.message() == ("m", b"x")
     a.ask("away", d.id)
+    a.fence(d)
     a.send(DATA, "to", f"r,s|{d.id},{c.id}|{a.id} e")
     assert [c.message(), c.message()] == [("e", b"to")] * 2
     assert d.message() == ("e", b"to")

@@ -13,11 +13,10 @@ from kit.fasttcp import (BINARY, BOOLEAN, CHUNK, CLOSE, DATA, DECIMAL, EMPTY, IN
 
 
 @pytest.fixture(scope="module", params=(1, 4, "nodes"))
-def events(request, start_shared):
+def events(request, start_shared, site):
     if request.param == "nodes":
         return nodes.Turns([Events(s, shards=2, limit=1, more="app.stuck = 2s\n")
-                            for s in nodes.starters(start_shared,
-                                                    nodes.shared(request))])
+                            for s in site().starters(start_shared)])
     return Events(start_shared, shards=request.param,
                   limit=10000 if request.param == 1 else 1,
                   more="app.stuck = 2s\n")

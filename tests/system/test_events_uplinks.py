@@ -7,19 +7,29 @@ import subprocess
 
 import pytest
 from kit import kennel as kits
-from kit import wait
+from kit import nodes, wait
 from kit.fasttcp import BINARY, BOOLEAN, DECIMAL, EMPTY, INTEGER, OBJECT, STRING, Fast
 from kit.gatejs import (DEL_LINK, JOIN_ROOM, LEAVE_ROOM, NEW_LINK, UPLINK, Gate, Gates,
                         frame2)
 from kit.hosts import BROADCAST, TO_ROOM, TO_SOCKET, Host, Peer
 
 
-@pytest.fixture(params=(1, 2))
-def host(request, start, tmp_path):
+@pytest.fixture(scope="module")
+def ground(site):
+    """Where nodes stand, test after test."""
+    return site()
+
+
+@pytest.fixture(params=(1, 2, "nodes"))
+def host(request, start, tmp_path, ground):
     """With two processes each has somebody all the time: clients of the two dialects, and
-    links, are in different ones."""
-    h = Host(start, tmp_path / "k", "k1", shards=request.param,
-             limit=10000 if request.param == 1 else 3)
+    links, are in different ones; so they are on two nodes, which are one host."""
+    if request.param == "nodes":
+        h = nodes.Turns([Host(s, tmp_path / "k", "k1", shards=2, max_shards=6, limit=2)
+                         for s in ground.starters(start)])
+    else:
+        h = Host(start, tmp_path / "k", "k1", shards=request.param,
+                 limit=10000 if request.param == 1 else 3)
     anchors = [Fast(h.address) for _ in range(4)]
     yield h
     for a in anchors:
@@ -202,6 +212,7 @@ def test_nonsense_harms_nobody(host, peers):
         assert h2.taken()[0][1]["event"] == "here"
 
 
+@pytest.mark.one_node("the process that hears such a name refuses it by itself")
 @pytest.mark.parametrize("name", ("k1", "", "a,b", "a|b", "a/b", "a\nb", "x" * 65))
 def test_bad_names_are_refused(host, name):
     with host.gate(register=False) as a:

@@ -1,7 +1,9 @@
 """Ten other gateways while many connect, in every way that there is: none refused, none cut."""
+import json
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -9,7 +11,7 @@ import pytest
 from kit import metrics, wait
 from kit.chat import Chat, crowd, settle
 from kit.http import Http, get, request
-from kit.kennel import Ports
+from kit.kennel import BUILD, Ports
 from kit.raw import Raw
 from kit.wire import Wire
 
@@ -70,6 +72,50 @@ def upgraded(k, kinds, amid=lambda i: None):
     n = sum(c.served for c in comers)
     print(f"{n} connections in {time.monotonic() - began:.1f} s, {UPGRADES} upgrades")
     return n
+
+
+class Many:
+    """tests/kit/comers.c: so many connects a second, whatever becomes of those before."""
+
+    def __init__(self, k, rate):
+        self.process = subprocess.Popen(
+            [os.path.join(BUILD, "tests", "kit", "comers"), k.address[0], str(k.address[1]),
+             str(rate)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def so_far(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def end(self):
+        """All are served, and there is no other end."""
+        out, _ = self.process.communicate(timeout=wait.limit(90))
+        return json.loads(out)
+
+
+@pytest.mark.parametrize("rate", [200, 500])
+def test_ten_in_a_row_under_many_connects(start, rate):
+    """Requests, slow ones and WebSockets, at least so many a second: none refused, none cut."""
+    k = start(shards=2)
+    people = crowd(k, "room", "abcd")
+    many, pid = Many(k, rate), k.pid
+    wait.until(lambda: many.so_far()["served"] > rate // 2, 30)
+    for _ in range(UPGRADES):
+        started, served = k.status()["started"], many.so_far()["served"]
+        k.ctl("upgrade", "gateway")
+        assert k.status()["started"] != started
+        wait.until(lambda n=served: many.so_far()["served"] >= n + rate // 2, 30)
+    settle(*people)
+    r = many.end()
+    assert (r["refused"], r["cut"], r["wrong"], r["late"]) == (0, 0, 0, 0), r
+    assert r["opened"] == r["served"]
+    # Those who came while the last were waited for are none.
+    assert r["opened"] >= rate * 5, r
+    assert k.pid == pid and k.log().count(" executes program=") == UPGRADES
+    print(f"{r['opened']} connections, {UPGRADES} upgrades: {r}")
+    for p in people:
+        p.close()
+    k.exact()
 
 
 def web(address, head=b""):

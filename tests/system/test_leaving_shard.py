@@ -8,6 +8,7 @@ from kit import kennel as kits
 from kit import wait
 from kit.chat import Chat, barrier, crowd, said, settle
 from kit.http import get
+from kit.probe import CONFIG, Probe
 from kit.wire import Closed
 from kit.ws import Ended, WebSocket
 
@@ -266,13 +267,13 @@ def test_shards_on_demand_leave_when_idle(start):
         p.close()
 
 
-def test_one_that_serves_somebody_stays(start):
-    """Also one that was visited a moment ago; an idle one below leaves."""
-    k = start(shards=1, max_shards=3, limit=1, redis="none", config=IDLE)
-    a, b, c = crowd(k, "g", "abc")
+def test_one_that_serves_somebody_stays(start, installed):
+    """Who cannot move, above all; an idle one below leaves."""
+    k = start(shards=1, max_shards=3, redis="none", worker=installed.worker("probe.c"),
+              config=IDLE + CONFIG % 1)
+    a, b, c = [Probe(k, "g", uid) for uid in "abc"]
     newest = k.shard(2)["pid"]
-    last = next(p for p in (a, b, c) if p.shard() == k.shard(2)["address"])
-    settle(a, b, c)
+    last = next(p for p in (a, b, c) if p.who()["pid"] == newest)
     for p in a, b, c:
         if p is not last:
             p.close()

@@ -280,6 +280,76 @@ def test_names_of_groups_and_people_are_in_no_metric(start):
         assert "secret" not in ask(k, "/metrics").text
 
 
+def phases(k):
+    """Those that are 1."""
+    return [dict(labels)["phase"] for labels, n in metrics(k)["kennel_upgrade_phase"].items()
+            if n == 1]
+
+
+def upgraded(k):
+    """Connections of the upgrade, by state; how many upgrades have ended, by result."""
+    m = metrics(k)
+    return [{labels[0][1]: n for labels, n in m[name].items()} for name in
+            ("kennel_upgrade_connections", "kennel_upgrades_total")]
+
+
+def test_an_upgrade_is_counted(start):
+    """Its phase, its connections, its program, when, and how each has ended."""
+    k = start(shards=2, limit=100, deaths=True,
+              config="[gateway]\nupgrade_hold = 10m\nmove_rate = 20\ndrain = 1s\n")
+    people = crowd(k, "g", [f"u{i}" for i in range(10)]) + \
+        crowd(k, "h", [f"u{i}" for i in range(10)])
+    never = upgraded(k)
+    assert phases(k) == ["none"] and not any(never[0].values()) and not any(never[1].values())
+    for name in "generation", "percent", "start_time_seconds", "end_time_seconds":
+        assert value(k, f"kennel_upgrade_{name}") == 0
+    k.ctl("canary", "30%")
+    began = value(k, "kennel_upgrade_start_time_seconds")
+    assert began >= value(k, "kennel_start_time_seconds") - 1
+    assert phases(k) == ["holding"]
+    assert value(k, "kennel_upgrade_generation") == 2
+    assert value(k, "kennel_upgrade_percent") == 30
+    assert upgraded(k)[0] == {"moved": 6, "skipped": 0, "failed": 0, "left": 0}
+    generations = sorted(metrics(k)["kennel_shard_generation"].values())
+    assert generations == [1, 1, 2]
+    k.ctl("upgrade", "--no-wait")
+
+    def amid():
+        n = upgraded(k)[0]
+        return phases(k) == ["moving"] and 8 < n["moved"] < 16 and 4 <= n["left"] < 12
+    wait.until(amid, 20)
+    wait.until(lambda: phases(k) == ["holding"], 20)
+    assert upgraded(k)[0]["moved"] == 20 and value(k, "kennel_upgrade_percent") == 100
+    assert value(k, "kennel_upgrade_end_time_seconds") == 0
+    k.ctl("back")
+    assert upgraded(k)[1] == {"done": 0, "back": 1, "failed": 0} and phases(k) == ["none"]
+    ended = value(k, "kennel_upgrade_end_time_seconds")
+    assert began <= ended <= began + 600
+    assert k.ctl("upgrade", "/bin/false", check=False).returncode == 1
+    assert upgraded(k)[1] == {"done": 0, "back": 1, "failed": 1}
+    assert value(k, "kennel_upgrade_end_time_seconds") >= ended
+    k.ctl("upgrade", "--no-wait")
+    wait.until(lambda: phases(k) == ["holding"], 20)
+    k.ctl("commit")
+    assert upgraded(k)[1] == {"done": 1, "back": 1, "failed": 1}
+    for p in people:
+        p.close()
+
+
+@pytest.mark.parametrize("cover", [True, False])
+def test_who_is_covered_and_who_is_not(start, cover):
+    k = start(shards=1, limit=100, cover=cover)
+    with Http(k.address) as c:                  # plain HTTP is neither
+        assert c.ask("GET", "/lobby/x").status == 200
+        people = crowd(k, "g", "abc")
+        assert value(k, "kennel_connections_covered") == 3 * cover
+        assert value(k, "kennel_connections_uncovered") == 3 * (not cover)
+        assert (value(k, "kennel_connections_covered_max") > 0) == cover
+    for p in people:
+        p.close()
+    until(k, 0, "kennel_connections_uncovered")
+
+
 # ---- documents ----
 
 def families():
@@ -389,7 +459,7 @@ def prometheus(tmp_path):
 @needs_prometheus
 def test_prometheus_reads_it_and_the_dashboard_has_data(start, prometheus):
     port = Ports.take()
-    k = start("--admin", port, shards=2)
+    k = start("--admin", port, shards=2, config="[gateway]\nupgrade_hold = 100ms\n")
     api = prometheus(f"127.0.0.1:{port}")
 
     def ask_for(e):
@@ -399,7 +469,7 @@ def test_prometheus_reads_it_and_the_dashboard_has_data(start, prometheus):
     wait.until(lambda: (api("query", query="kennel_ready") or
                         {"result": ()})["result"], 60, "a scrape")
     rules = api("rules")["groups"][0]["rules"]
-    assert len(rules) == 10
+    assert len(rules) == 13
     people = crowd(k, "g", "abcd")
 
     def load():
@@ -424,7 +494,12 @@ def test_prometheus_reads_it_and_the_dashboard_has_data(start, prometheus):
             if not answer["result"]:
                 empty.append(panel["title"])
     assert empty == []
-    down = api("query", query='ALERTS{alertname="KennelNotReady"}')
+    k.ctl("upgrade")
+    for e in ('kennel_upgrades_total{result="done"} == 1', 'kennel_upgrade_phase{phase="none"} == 1',
+              "min(kennel_shard_generation) == 2", "kennel_connections_covered == 4",
+              "sum(kennel_upgrade_connections) == 4", "kennel_upgrade_end_time_seconds > 0"):
+        wait.until(lambda e=e: api("query", query=e)["result"], 60, e)
+    down = api("query", query='ALERTS{alertname=~"KennelNotReady|KennelU.*"}')
     assert down["result"] == []
     for p in people:
         p.close()

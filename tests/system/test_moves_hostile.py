@@ -17,6 +17,7 @@ from kit.kennel import Ports
 from kit.look import Page
 from kit.mover import Crowd, Mover, routes
 from kit.victim import AMID, KINDS, SPEAKS, Victim
+from kit.wire import Wire
 
 CONFIG = """
 [gateway]
@@ -32,7 +33,7 @@ address = 127.0.0.1:%d
 app = mover
 group = const:g
 uid = const:raw
-limit = 8
+limit = 9
 """
 
 
@@ -75,22 +76,27 @@ def sockets(pid):
 
 class Scene:
     """
-    Eight of a group in one shard: one of each kind, and a witness.  Eight more in
-    another one, who talk.  The third is empty.
+    Eight of a group in one shard: one of each kind, and a witness; and a request, whose
+    body does not end, so that the shard does not.  Nine in another one, who talk.  The
+    third is empty.
     """
 
     def __init__(self, start, worker, tmp):
         self.stop, self.ends = str(tmp / "stop"), str(tmp / "ends")
         port = Ports.take()
         self.k = k = start(shards=3, max_shards=3, worker=worker, deaths=True,
-                           config=CONFIG % port + routes(8),
+                           config=CONFIG % port + routes(9),
                            env={"MOVER_STOP": self.stop, "MOVER_ENDS": self.ends})
         self.idle = sockets(k.pid)
         self.victims = [Victim(k, kind, port) for kind in KINDS]
         self.crowd = Crowd([Mover(k, "g", "witness")])
         self.witness = self.crowd.movers[0]
-        self.old = next(s for s in k.shards() if s["connections"] == 8)
-        for i in range(8):
+        self.request = Wire(k.address)
+        self.request.write(b"POST /m/g/stream?u=request HTTP/1.1\r\nHost: kennel\r\n"
+                           b"Content-Length: 9\r\n\r\nhalf")
+        self.old = wait.until(lambda: next(
+            s for s in k.shards() if s["connections"] == 9), 20)
+        for i in range(9):
             self.crowd.add(Mover(k, "g", f"t{i}"))
         for m in self.crowd.movers:
             m.topics = set()
@@ -102,7 +108,7 @@ class Scene:
             wait.until(lambda: self.rest(page) == dict.fromkeys(
                 [*KINDS, "witness"], "rest") | dict.fromkeys(AMID, "in"), 20)
         self.base = sockets(self.new["pid"])
-        wait.until(lambda: k.status()["covered"] == 16, 20)
+        wait.until(lambda: k.status()["covered"] == 17, 20)
 
     def freeze(self):
         """
@@ -141,6 +147,7 @@ class Scene:
             self.k.kill_shard(pid=new)
         elif how == "old-dies":
             self.k.kill_shard(pid=old)
+            wait.until(lambda: not kits.alive(old), 20)
         if how != "new-dies":
             os.kill(new, signal.SIGCONT)
 
@@ -159,22 +166,32 @@ class Scene:
     def settle(self, left):
         """So many are left; each word was heard, and nothing else is anywhere."""
         k = self.k
-        k.wait_places(left, 20)
+        k.wait_places(left + self.requests(), 20)
         wait.until(lambda: k.status()["moving"] == 0, 30)
-        self.talk(8)
+        self.talk(9)
         self.witness.say("C")
         self.crowd.settle()
         wait.until(lambda: k.status()["covered"] == left, 30)
-        wait.until(lambda: sum(s["connections"] for s in k.shards()) == left, 20)
-        for s in k.shards():
+        wait.until(lambda: sum(s["connections"] for s in self.running()) ==
+                   left + self.requests(), 20)
+        for s in self.running():
             wait.until(lambda: sockets(s["pid"]) == self.base + k.shard(
                 s["slot"])["connections"], 20, f"descriptors of {s['pid']}")
         wait.until(lambda: sockets(k.pid) == self.idle + left, 20, "of the gateway")
         k.exact()
 
+    def running(self):
+        """Those that leave, too."""
+        return [s for s in self.k.status()["shards"] if s["pid"] > 0]
+
+    def requests(self):
+        """It ends with its shard only."""
+        return kits.alive(self.old["pid"])
+
     def close(self):
         """The others leave; then of each one the end was told, once."""
         self.crowd.close()
+        self.request.close()
         for v in self.victims:
             v.sock.close()
         self.k.wait_places(0, 20)
@@ -228,11 +245,11 @@ def test_they_flood(frozen, how, then):
         for v in scene.victims:
             if v.kind in SPEAKS:
                 v.answered()
-        left = 9 + len(SPEAKS)
+        left = 10 + len(SPEAKS)
     else:
         for v in scene.victims:
             v.reset()
-        left = 9
+        left = 10
     scene.settle(left)
     scene.close()
 
@@ -256,7 +273,7 @@ def test_they_read_what_they_are_owed(frozen, how):
     scene.outcome(how)
     for v in victims:
         v.paid()
-    scene.settle(16)
+    scene.settle(17)
     scene.close()
 
 
@@ -281,5 +298,5 @@ def test_they_end(frozen, act, how):
             assert end.count(b"x bye\n") == (act == "asked") and b"e 0 " not in end
         elif v.kind in SPEAKS:
             assert end == (1006 if act == "half" else 1000), v.kind
-    scene.settle(9)
+    scene.settle(10)
     scene.close()

@@ -12,7 +12,8 @@ import signal
 import time
 
 import pytest
-from kit.matrix import SERVED, STEPS, Scene
+from kit import wait
+from kit.matrix import ROOMS, SERVED, STEPS, Scene
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,22 @@ def test_killed(scene, step, who):
     s.k.dies(s.pids[who])
     touched = touched_by(s, who, step)
     s.run(step, who, signal.SIGKILL)
+    s.served(s.crowd.movers)
+    s.only_amid_a_message(touched)
+    s.settled()
+    s.converse()
+    s.sequences(touched)
+
+
+def test_killed_when_all_others_have_said_all(scene):
+    """B hangs with what it has been given and has not begun; the journey ends without it."""
+    s = scene()
+    touched = touched_by(s, "B", "adopted")
+    s.run("adopted", "B", signal.SIGSTOP)
+    wait.until(lambda: s.k.status()["moving"] == 0 and
+               s.k.status()["totals"]["moved"] == ROOMS, 20)
+    s.k.wait_log(f"mover/0.* journey .* moved={ROOMS} ", 20)
+    s.k.kill_shard(pid=s.pids["B"])
     s.served(s.crowd.movers)
     s.only_amid_a_message(touched)
     s.settled()

@@ -24,7 +24,7 @@ def refused(k):
 
 
 def test_a_name_that_is_in_use_is_refused(start, server):
-    """Two gateways with one name: the second one ends, and has hurt nobody."""
+    """3: Two gateways with one name: the second one ends, and has hurt nobody."""
     server.start()
     url = f"unix:{server.path}"
     one = start("--node", "web", redis=url)
@@ -48,7 +48,7 @@ def test_a_name_that_is_in_use_is_refused(start, server):
 
 
 def test_the_successor_of_a_killed_one_has_its_name(start, server):
-    """The token is kept in the state directory; no 30 s are waited for."""
+    """3: The token is kept in the state directory; no 30 s are waited for."""
     server.start()
     k = start("--node", "web", redis=f"unix:{server.path}")
     with open(os.path.join(k.state, "token")) as f:
@@ -66,7 +66,7 @@ def test_the_successor_of_a_killed_one_has_its_name(start, server):
 
 
 def test_a_name_that_is_lost_is_noticed(start, server):
-    """Somebody else has it now: said, served on, and left as it is."""
+    """3: Somebody else has it now: said, served on, and left as it is."""
     server.start()
     k = start("--node", "web", redis=f"unix:{server.path}")
     people = crowd(k, "g", "ab")
@@ -127,7 +127,7 @@ def test_shards_of_who_had_the_name_before_are_left(start, server):
 
 
 def test_ghosts_of_another_name_are_swept(start, server):
-    """A container was killed and made again under another name."""
+    """7: A container was killed and made again under another name."""
     server.start()
     url = f"unix:{server.path}"
     one = start("--node", "c0ffee01", redis=url)
@@ -190,7 +190,7 @@ def test_a_token_that_is_none_is_made_anew(start, server, text):
 
 
 def test_a_cluster_is_refused(server):
-    """With a sentence, instead of CROSSSLOT twice a second."""
+    """10: With a sentence, instead of CROSSSLOT twice a second."""
     server.args = ["--cluster-enabled", "yes",
                    "--cluster-port", str(kits.Ports.take())]
     server.start()
@@ -203,6 +203,7 @@ def test_a_cluster_is_refused(server):
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl",
                                     "noeviction"])
 def test_evicting_policies_are_warned_of(start, server, policy):
+    """10"""
     server.args = ["--maxmemory-policy", policy]
     server.start()
     k = start(redis=f"unix:{server.path}")

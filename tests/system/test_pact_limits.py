@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from kit import wait
+from kit import nodes, wait
 from kit.pact import (KEY, Pact, crowd, details, leave, message, room, users)
 from kit.ws import Refused
 
@@ -24,10 +24,13 @@ pact_relays = 5
 """
 
 
-@pytest.fixture(scope="module", params=["one", "many"])
-def small(request, start_shared):
+@pytest.fixture(scope="module", params=["one", "many", "nodes"])
+def small(request, start_shared, site):
+    kw = dict(config=SMALL, env={"KENNEL_SIGNING_KEY": KEY})
+    if request.param == "nodes":
+        return nodes.Nodes(start_shared, site(), shards=2, max_shards=6, limit=1, **kw)
     many = dict(shards=4, limit=1) if request.param == "many" else {}
-    return start_shared(config=SMALL, env={"KENNEL_SIGNING_KEY": KEY}, **many)
+    return start_shared(**kw, **many)
 
 
 @pytest.fixture

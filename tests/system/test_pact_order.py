@@ -6,16 +6,18 @@ import random
 import threading
 
 import pytest
-from kit import wait
+from kit import nodes, wait
 from kit.pact import (Pact, crowd, details, leave, message, quiet, room, settle,
                       users)
 from kit.steps import Counting, orderly, split, step
 from kit.ws import TEXT, frame
 
 
-@pytest.fixture(scope="module", params=["redis", "none"])
-def four(request, start_shared):
-    """Four processes, three sockets of a room in each."""
+@pytest.fixture(scope="module", params=["redis", "none", "nodes"])
+def four(request, start_shared, site):
+    """Four processes, of one node or two, three sockets of a room in each."""
+    if request.param == "nodes":
+        return nodes.Nodes(start_shared, site(), shards=2, max_shards=6, limit=3)
     redis = "none" if request.param == "none" else "auto"
     return start_shared(shards=4, max_shards=8, limit=3, redis=redis)
 
@@ -121,9 +123,13 @@ def test_counters_and_polls_at_once(four):
     leave(*people)
 
 
-def test_sixty_clients_are_exact(start):
+@pytest.mark.parametrize("place", ("one", "nodes"))
+def test_sixty_clients_are_exact(start, site, place):
     """50: counter, votes and count; all connect and act at once."""
-    k = start(shards=4, max_shards=6, limit=12)
+    if place == "nodes":
+        k = nodes.Nodes(start, site(), shards=2, max_shards=4, limit=12)
+    else:
+        k = start(shards=4, max_shards=6, limit=12)
     g, n = "r", 20
     people = together(*(lambda: [Pact(k, g) for _ in range(10)]
                         for _ in range(6)))

@@ -1,12 +1,15 @@
 """Behind real proxies: nginx and HAProxy, by PROXY protocol and X-Forwarded-For."""
+import json
 import os
 import re
 import socket
 import stat
 import struct
+import threading
 
 import pytest
 from kit import wait
+from kit.chat import Chat, crowd, settle
 from kit.http import Http, request
 from kit.kennel import Ports
 from kit.proxies import Haproxy, Nginx, program
@@ -126,6 +129,86 @@ def test_limits_per_address_are_the_clients(behind, way):
             said(c.ask("GET", "/x").text, "127.0.0.2", way)
         for c in here:
             c.goodbye()
+
+
+# ---- upgrades ----
+
+class Talk(threading.Thread):
+    """One says a number after the other; how often, and what failed of it."""
+
+    def __init__(self, chat):
+        super().__init__()
+        self.chat, self.said, self.failed = chat, 0, None
+        self.stop = threading.Event()
+        self.start()
+
+    def run(self):
+        try:
+            while not self.stop.wait(0.01):
+                self.chat.say(str(self.said))
+                self.said += 1
+            self.chat.say("the end")
+        except Exception as e:                  # whatever it is, it has failed
+            self.failed = repr(e)
+
+
+def texts(chat):
+    """All that it hears until the end."""
+    heard = []
+    while True:
+        m = chat.next(type="user:msg")
+        if m["text"] == "the end":
+            return heard
+        heard.append(m["text"])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_upgrades_behind_it_cut_nobody_off(start, way):
+    """
+    Of the workers and of the gateway, three of each: over TLS, words keep coming, once and
+    in order, a message goes on from its middle, and who comes meanwhile is served.
+    """
+    port = Ports.take()
+    b = Behind(start(shards=2, limit=50, config=CONFIG % port + "[gateway]\nupgrade_hold = "
+                     "100ms\n"), port)
+    k = b.kennel
+    with b.proxy(way) as p:
+        people = crowd(p, "room", "abcdef")
+        half = Chat(p, "half", "x")
+        other = Chat(p, "half", "y")
+        idle = Http(p.connect())
+        assert idle.ask("GET", "/lobby/x").status == 200
+        talk = Talk(people[0])
+        try:
+            for i in range(3):
+                data = frame(1, json.dumps({"type": "msg", "text": f"half {i}"}).encode())
+                half.write(data[:11])
+                old, started = {s["pid"] for s in k.shards()}, k.status()["started"]
+                k.ctl("upgrade")
+                assert not old & {s["pid"] for s in k.shards()}
+                t = k.status()["totals"]        # since this gateway began
+                assert t["moved"] == 8
+                assert {why for why, n in t["gone"].items() if n} <= {"home", "client"}
+                half.write(data[11:20])
+                k.ctl("upgrade", "gateway")
+                assert k.status()["started"] != started
+                half.write(data[20:])
+                other.next(type="user:msg", text=f"half {i}")
+                assert idle.ask("GET", "/lobby/x").status == 200
+                late = Chat(p, "late", f"u{i}")
+                assert late.users()
+                late.goodbye()
+                k.wait_places(8)
+        finally:
+            talk.stop.set()
+            talk.join()
+        assert talk.failed is None and talk.said > 20
+        for c in people[1:]:
+            assert texts(c) == [str(n) for n in range(talk.said)]
+        settle(*people)
+        for c in [*people, half, other, idle]:
+            c.close()
+    k.exact()
 
 
 # ---- time ----

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "shardd/peers/backlog.h"
 
 static struct backlog	 b;
@@ -224,6 +225,70 @@ START_TEST(notes_are_bounded)
 }
 END_TEST
 
+/* Of about one size, the first of them pay; one of another size is found among many. */
+START_TEST(among_many_groups_one_of_the_longest_pays)
+{
+	uint64_t	 n = 0;
+
+	b.max = 4 << 20;
+	for (uint64_t i = 100; i < 5100; i++)
+		ck_assert_int_eq(add(i, 1, 100), 0);
+	while (b.bytes + 20000 < b.max)
+		ck_assert_int_eq(add(7, ++n, 10000), 0);
+	ck_assert_int_eq(add(8, 1, 30000), 0);
+	ck_assert_uint_eq(ndropped, n);
+	ck_assert_uint_eq(dropped[0], 7);
+	backlog_clear(&b);
+}
+END_TEST
+
+START_TEST(of_two_about_as_long_the_longer_pays)
+{
+	ck_assert_int_eq(add(1, 1, 40000), 0);
+	ck_assert_int_eq(add(2, 1, 60000), 0);
+	b.max = b.bytes;
+	ck_assert_int_eq(add(3, 1, 1000), 0);
+	ck_assert_uint_eq(ndropped, 1);
+	ck_assert_uint_eq(dropped[0], 2);
+	next(GOSSIP_CAST, 1, 1);
+}
+END_TEST
+
+/* What a message costs that finds no room, the best of some tries. */
+static uint64_t
+cost(uint64_t replica)
+{
+	uint64_t	 best = UINT64_MAX, t;
+
+	for (int i = 0; i < 5; i++) {
+		t = clock_ns();
+		for (uint64_t k = 1; k <= 1000; k++)
+			add(replica, k, 2000);
+		if ((t = clock_ns() - t) < best)
+			best = t;
+	}
+	return (best);
+}
+
+/* With a walk along all queues it is some hundred times as much. */
+START_TEST(it_takes_no_longer_with_many_groups)
+{
+	uint64_t	 few, many;
+
+	ck_assert_int_eq(add(1, 1, 1000), 0);
+	b.max = b.bytes;
+	few = cost(1);
+	for (uint64_t i = 2; i < 50000; i++) {
+		b.max = SIZE_MAX;
+		ck_assert_int_eq(add(i, 1, 1000), 0);
+	}
+	b.max = b.bytes;
+	many = cost(1);
+	ck_assert_uint_lt(many, 10 * few + 5000000);
+	backlog_clear(&b);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -239,6 +304,9 @@ main(void)
 	tcase_add_test(tc, groups_take_turns_by_bytes);
 	tcase_add_test(tc, the_longest_queue_pays_and_the_others_lose_nothing);
 	tcase_add_test(tc, who_is_the_longest_itself_is_refused);
+	tcase_add_test(tc, among_many_groups_one_of_the_longest_pays);
+	tcase_add_test(tc, of_two_about_as_long_the_longer_pays);
+	tcase_add_test(tc, it_takes_no_longer_with_many_groups);
 	tcase_add_test(tc, over_its_mark_until_half_of_it_is_gone);
 	tcase_add_test(tc, closed_it_keeps_notes_only);
 	tcase_add_test(tc, notes_are_bounded);

@@ -123,10 +123,13 @@ START_TEST(one_for_a_place_and_none_for_plain_http)
 	ck_assert_int_eq(covers_keep(p, http, third), -1);
 	ck_assert(!is_open(third));
 	ck_assert_uint_eq(covers_count(p), 1);
+	ck_assert_uint_eq(covers_missing(p), 0);
 	/* Plain HTTP that goes on as a stream is one like the others. */
-	ck_assert_int_eq(placement_stay(http, slice_str("ann")), 0);
+	ck_assert_int_eq(placement_stay(p, http, slice_str("ann")), 0);
+	ck_assert_uint_eq(covers_missing(p), 1);
 	ck_assert_int_eq(covers_keep(p, http, descriptor()), 0);
 	ck_assert_uint_eq(covers_count(p), 2);
+	ck_assert_uint_eq(covers_missing(p), 0);
 }
 END_TEST
 
@@ -143,8 +146,15 @@ START_TEST(not_more_than_there_may_be)
 	ck_assert_int_eq(covers_keep(p, placed("room", 0), fd), -1);
 	ck_assert(!is_open(fd));
 	ck_assert_uint_eq(covers_count(p), 3);
+	ck_assert_uint_eq(covers_missing(p), 1);
 	ck_assert_int_eq(placement_release(p, first->id, NULL), 0);
+	/* One that no shard has yet is none of those; nor when that comes to nothing. */
+	first = placed("room", 0);
+	ck_assert_uint_eq(covers_missing(p), 1);
+	ck_assert_int_eq(placement_release(p, first->id, NULL), 0);
+	ck_assert_uint_eq(covers_missing(p), 1);
 	ck_assert_int_eq(covers_keep(p, placed("room", 0), descriptor()), 0);
+	ck_assert_uint_eq(covers_missing(p), 1);
 	covers_allow(p, 0);
 	ck_assert(!covers_wanted(p));
 	ck_assert_uint_eq(covers_count(p), 3);

@@ -33,6 +33,7 @@ static struct redis	*probe;		/* what others see */
 /* Two neighbours, by address only. */
 static char		 links[2];
 static size_t		 nlinks, on, off;	/* ASKMEs said */
+static struct list	 asks = { &asks, &asks };
 static uint64_t		 asked;
 static void		(*say_told)(void *);
 static void		*told_arg;
@@ -94,7 +95,7 @@ tell_all(void *arg, int be_on, void (*cb)(void *), void *cb_arg)
 		return (0);
 	}
 	on += nlinks;
-	a = ask_new(base, &asked, 500, nlinks, told_cb, NULL);
+	a = ask_new(base, &asks, 500, nlinks, told_cb, NULL);
 	ck_assert_ptr_nonnull(a);
 	say_told = cb;
 	told_arg = cb_arg;
@@ -142,7 +143,7 @@ answer(void)
 static void
 end(void)
 {
-	ask_cancel(&asked);
+	ask_cancel(&asks);
 	lookup_free(l);
 	l = NULL;
 }

@@ -368,8 +368,8 @@ START_TEST(http_that_stays_counts_like_an_upgrade)
 	add_sites(2, 100);
 	a = placed("room", "a", 2, 0);
 	h[0] = placed("room", "h", 2, 1);
-	ck_assert_int_eq(placement_stay(h[0], slice_str("h")), 0);
-	ck_assert_int_eq(placement_stay(h[0], slice_str("h")), 0);
+	ck_assert_int_eq(placement_stay(p, h[0], slice_str("h")), 0);
+	ck_assert_int_eq(placement_stay(p, h[0], slice_str("h")), 0);
 	ck_assert_int_eq(verify_placement(p), 0);
 	ck_assert_uint_eq(a->replica->group->members.count, 2);
 	/* The replica is full now, and is not the one to be filled. */
@@ -379,7 +379,7 @@ START_TEST(http_that_stays_counts_like_an_upgrade)
 	/* Over the limit, where there was no room. */
 	h[1] = placed("room", "h", 2, 1);
 	ck_assert_int_eq(h[1]->over, 1);
-	ck_assert_int_eq(placement_stay(h[1], slice_str("h")), 0);
+	ck_assert_int_eq(placement_stay(p, h[1], slice_str("h")), 0);
 	ck_assert_int_eq(h[1]->over, 1);
 	ck_assert_int_eq(verify_placement(p), 0);
 	ck_assert_int_eq(placement_release(p, h[0]->id, &last), 0);
@@ -393,12 +393,12 @@ START_TEST(http_that_stays_counts_like_an_upgrade)
 	ck_assert_int_eq(h[1]->over, 1);
 	release(a);
 	release(h[0]);
-	ck_assert_int_eq(placement_stay(h[1], slice_str("h")), 0);
+	ck_assert_int_eq(placement_stay(p, h[1], slice_str("h")), 0);
 	ck_assert_int_eq(verify_placement(p), 0);
 	release(h[1]);
 	/* Without a group there is nothing to sit in. */
 	a = placed(NULL, "x", 2, 1);
-	ck_assert_int_eq(placement_stay(a, slice_str("x")), 0);
+	ck_assert_int_eq(placement_stay(p, a, slice_str("x")), 0);
 	release(a);
 }
 END_TEST

@@ -6,7 +6,8 @@
  *	join T		subscribes, and is answered "joined"
  *
  * and any other goes to all of the group, the sender too.  POST .../say with a number
- * broadcasts that many bytes: 200, or 503 with the error's number.
+ * broadcasts that many bytes: 200, or 503 with the error's number.  With app.tell, the
+ * clients hear what the worker is told: "!missed" and "!lost".
  */
 #include <errno.h>
 #include <stdio.h>
@@ -63,10 +64,26 @@ receive(struct kennel_request *q)
 	    strlen(text));
 }
 
+/* All clients here are to know of it. */
+static void
+tell(struct kennel_replica *r, const char *what)
+{
+	if (kennel_option("app.tell") != NULL)
+		kennel_replica_emit(r, what, strlen(what), 0);
+}
+
+static void
+onlost(struct kennel_replica *r, uint64_t neighbour,
+    const struct kennel_uid *uids, size_t n, int flags)
+{
+	(void)neighbour, (void)uids, (void)n, (void)flags;
+	tell(r, "!lost");
+}
+
 static void
 onmissed(struct kennel_replica *r, uint64_t origin)
 {
-	(void)r;
+	tell(r, "!missed");
 	fprintf(stderr, "talk: missed something of %llu\n",
 	    (unsigned long long)origin);
 }
@@ -76,7 +93,7 @@ main(int argc, char **argv)
 {
 	static const struct kennel_app app = {
 		.name = "talk", .receive = receive, .onmessage = onmessage,
-		.onmissed = onmissed,
+		.onmissed = onmissed, .onlost = onlost,
 	};
 
 	return (kennel_worker_main(argc, argv, &app, 1));

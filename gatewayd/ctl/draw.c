@@ -1,0 +1,176 @@
+/* How far long work is, for people who wait for it. */
+#include <sys/ioctl.h>
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "common/bytes.h"
+#include "common/clock.h"
+#include "gatewayd/ctl/draw.h"
+
+#define DRAW_SAY_MS	1000		/* from line to line, not on a terminal */
+#define DRAW_BAR	30		/* columns */
+#define DRAW_BAR_MIN	10
+#define DRAW_COLUMNS	80		/* where nobody knows */
+
+static volatile sig_atomic_t	 draw_signal;
+
+static void
+draw_signal_cb(int signo)
+{
+	draw_signal = signo;
+}
+
+void
+draw_begin(struct drawing *d, int quiet)
+{
+	static const int	 signals[] = { SIGINT, SIGTERM, SIGHUP };
+	const char		*term = getenv("TERM");
+	struct sigaction	 sa = { .sa_handler = draw_signal_cb }, was;
+
+	memset(d, 0, sizeof(*d));
+	d->quiet = quiet;
+	d->terminal = isatty(STDERR_FILENO) && term != NULL && *term != '\0' &&
+	    strcmp(term, "dumb") != 0;
+	/* What is ignored (nohup) stays so. */
+	for (size_t i = 0; i < nitems(signals); i++)
+		if (sigaction(signals[i], NULL, &was) == 0 &&
+		    was.sa_handler != SIG_IGN)
+			sigaction(signals[i], &sa, NULL);
+}
+
+/* Columns of the terminal that may be written to. */
+static size_t
+draw_columns(void)
+{
+	struct winsize	 w;
+
+	/* The last column is left: some terminals go to the next row after it. */
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1)
+		return ((size_t)w.ws_col - 1);
+	return (DRAW_COLUMNS - 1);
+}
+
+/* How much of text is a row of so many columns: to its last blank. */
+static size_t
+draw_row(const char *text, size_t columns)
+{
+	size_t	 n = strlen(text);
+
+	if (n <= columns)
+		return (n);
+	for (n = columns; n > 0 && text[n] != ' '; n--)
+		;
+	return (n == 0 ? columns : n);
+}
+
+/* Over what is there: the bar, in a row of its own if the text is too long for one. */
+static void
+draw_terminal(struct drawing *d, double part, const char *text)
+{
+	size_t	 columns = draw_columns(), bar = DRAW_BAR, full, n, down = 0;
+	int	 first;
+
+	if (d->down > 0)
+		fprintf(stderr, "\033[%zuA", d->down);
+	fputs("\r", stderr);
+	if (bar + 2 > columns)
+		bar = columns < DRAW_BAR_MIN + 2 ? 0 : columns - 2;
+	full = (size_t)((double)bar * part);
+	first = bar == 0;
+	if (bar > 0)
+		fprintf(stderr, "[%.*s%.*s]\033[K", (int)full,
+		    "##############################", (int)(bar - full),
+		    "..............................");
+	if (bar + 3 + strlen(text) <= columns)
+		fprintf(stderr, " %s", text);
+	else for (; *text != '\0'; text += n + (text[n] == ' ')) {
+		n = draw_row(text, columns);
+		if (!first)
+			putc('\n', stderr);
+		down += !first;
+		first = 0;
+		fprintf(stderr, "%.*s\033[K", (int)n, text);
+	}
+	fputs("\033[J", stderr);
+	d->down = down;
+}
+
+void
+draw(struct drawing *d, double part, const char *phase, const char *text,
+    const char *tail, int end)
+{
+	uint64_t	 now = clock_ms();
+	int		 other = strcmp(d->phase, phase) != 0;
+	char		 all[2 * DRAW_TEXT];
+
+	if (d->quiet)
+		return;
+	snprintf(all, sizeof(all), "%s: %s%s", phase, text, tail);
+	if (d->terminal)
+		draw_terminal(d, part < 0 ? 0 : part > 1 ? 1 : part, all);
+	else if ((other || strcmp(d->text, text) != 0) && (other || end ||
+	    d->said == 0 || now - d->said >= DRAW_SAY_MS)) {
+		fprintf(stderr, "%s\n", all);
+		d->said = now;
+		snprintf(d->phase, sizeof(d->phase), "%s", phase);
+		snprintf(d->text, sizeof(d->text), "%s", text);
+	}
+	if (end && d->terminal)
+		putc('\n', stderr);
+}
+
+/* A number of m. */
+static json_int_t
+draw_number(const json_t *m, const char *key)
+{
+	return (json_integer_value(json_object_get(m, key)));
+}
+
+const char *
+draw_moves(const json_t *m)
+{
+	static char	 text[DRAW_TEXT];
+	const json_t	*p = json_object_get(m, "pause_us");
+	json_int_t	 left = draw_number(m, "left"), n;
+	char		 time[48] = "";
+
+	if (left > 0)
+		snprintf(time, sizeof(time), " (%" JSON_INTEGER_FORMAT " s)",
+		    (draw_number(m, "left_ms") + 999) / 1000);
+	n = draw_number(m, "moved");
+	snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT " moved, %"
+	    JSON_INTEGER_FORMAT " skipped, %" JSON_INTEGER_FORMAT " failed, %"
+	    JSON_INTEGER_FORMAT " left%s", n, draw_number(m, "skipped"),
+	    draw_number(m, "failed"), left, time);
+	if (n > 0)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "; pause p50 %.1f ms, p99 %.1f ms, max %.1f ms",
+		    (double)draw_number(p, "p50") / 1000,
+		    (double)draw_number(p, "p99") / 1000,
+		    (double)draw_number(p, "max") / 1000);
+	return (text);
+}
+
+void
+draw_wait(struct drawing *d, const char *text)
+{
+	struct sigaction	 sa = { .sa_handler = SIG_DFL };
+	int			 signo;
+
+	if (draw_signal == 0)
+		usleep(DRAW_LOOK_MS * 1000);
+	if ((signo = draw_signal) == 0)
+		return;
+	fprintf(stderr, "%skennelctl: nobody waits for it any more: %s\n",
+	    d->terminal ? "\n" : "", text);
+	sigaction(signo, &sa, NULL);
+	raise(signo);
+	_exit(128 + signo);
+}

@@ -1,0 +1,84 @@
+/* What has moved because the operator asked for it. */
+#include <string.h>
+
+#include <jansson.h>
+
+#include "common/clock.h"
+#include "gatewayd/moves.h"
+#include "gatewayd/transfer.h"
+
+struct moves_row *
+moves_begin(struct moves *m, size_t row, const char *what, unsigned rate)
+{
+	struct moves_row	*r = &m->rows[row];
+
+	memset(r, 0, sizeof(*r));
+	r->what = what;
+	r->rate = rate;
+	r->began = clock_ms();
+	pauses_begin(&r->pauses, m->totals);
+	return (r);
+}
+
+void
+moves_transfer(struct moves_row *row, const struct transfer *t)
+{
+	row->now = t;
+	row->total += transfer_count(t)->total;
+}
+
+void
+moves_transferred(struct moves_row *row, const struct transfer *t)
+{
+	const struct transfer_count	*n = transfer_count(t);
+
+	row->now = NULL;
+	row->moved += n->moved;
+	row->skipped += n->never;
+	row->failed += n->failed;
+}
+
+void
+moves_end(struct moves_row *row)
+{
+	row->ended = clock_ms();
+}
+
+/* One row as it is now. */
+static json_t *
+moves_row_json(const struct moves *m, size_t i)
+{
+	const struct moves_row	*r = &m->rows[i];
+	struct moves_row	 now = *r;
+	size_t			 done, left = 0;
+
+	if (r->now != NULL)
+		moves_transferred(&now, r->now);
+	done = now.moved + now.skipped;
+	if (r->ended == 0 && done < now.total)
+		left = now.total - done;
+	return (json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
+	    "what", r->what,
+	    "slot", i == MOVES_REBALANCE ? json_null() :
+	    json_integer((json_int_t)i),
+	    "moved", (json_int_t)now.moved,
+	    "skipped", (json_int_t)now.skipped,
+	    "failed", (json_int_t)now.failed,
+	    "left", (json_int_t)left,
+	    "ms", (json_int_t)((r->ended != 0 ? r->ended : clock_ms()) -
+	    r->began),
+	    "left_ms", (json_int_t)(left * 1000 / r->rate),
+	    "over", r->ended != 0,
+	    "pause_us", pauses_json(&r->pauses, m->totals)));
+}
+
+json_t *
+moves_json(const struct moves *m)
+{
+	json_t	*list = json_array();
+
+	for (size_t i = 0; i <= MOVES_REBALANCE; i++)
+		if (m->rows[i].what != NULL)
+			json_array_append_new(list, moves_row_json(m, i));
+	return (list);
+}

@@ -1,0 +1,183 @@
+"""
+Meetings of nodes, and what becomes of them when some of it is lost: who is there is in
+Redis, what is said is only faster.
+"""
+import os
+import signal
+
+import pytest
+from kit import metrics, redis, wait
+from kit.chat import Chat, said, settle
+from kit.ear import DATA, HELLO
+from kit.pact import KEY, Pact, details, leave
+from kit.talk import VOICES, Talk, Voice
+
+
+@pytest.fixture
+def url(server):
+    server.start()
+    return f"unix:{server.path}"
+
+
+@pytest.fixture
+def behind(start, url, server, tmp_path):
+    """behind(word, most, ...): nodes one and two; two does not hear what has the word."""
+    relays = []
+
+    def make(word, most=None, **kw):
+        path = str(tmp_path / "lossy")
+        relays.append(redis.Lossy(server.path, path, word, most))
+        return [start("--node", name, redis=at, **kw) for name, at in
+                (("one", url), ("two", f"unix:{path}"))], relays[0]
+    yield make
+    for r in relays:
+        r.close()
+
+
+@pytest.mark.parametrize("kind", [HELLO, DATA], ids=["hello", "data"])
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_what_is_lost_of_a_meeting_is_made_good(behind, installed, kind, n):
+    """12, 22: All meet; and nobody is told of a loss, for nobody lacks a word."""
+    nodes, relay = behind(b"K\x01" + bytes([kind]), n, config=VOICES % 1,
+                          worker=installed.worker("talk.c"))
+    people = [Voice(nodes[i % 2], "g", f"u{i}") for i in range(4)]
+    wait.until(lambda: relay.lost == n, 20, "they are lost")
+    with Talk(people) as t:
+        t.back(t.all(), 60)
+        t.finish([])
+        assert all(t.told[p] == [] for p in people)
+    for k in nodes:
+        assert metrics.value(k, "kennel_gaps_total") == 0
+
+
+def test_who_was_taken_for_dead_is_told_what_it_missed(start, url, installed):
+    """8, 20: A node slept; what was said meanwhile was not said to it."""
+    nodes = [start("--node", name, redis=url, config=VOICES % 2,
+                   worker=installed.worker("talk.c")) for name in ("one", "two")]
+    people = [Voice(nodes[i % 2], "g", f"u{i}") for i in range(4)]
+    with Talk(people) as t:
+        t.more(t.all())
+        pids = nodes[1].pids()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            nodes[0].wait_log("node=two is dead", 30)
+            t.more([(p, o) for p in people[::2] for o in people[::2]])
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        t.back(t.all())
+        t.finish([])                    # each knows of what it lacks
+        assert all(t.lacks(p, o) and t.told[p] for p in people[1::2] for o in people[::2])
+
+
+def test_who_was_taken_for_dead_is_told_although_nothing_follows(start, url, installed):
+    """13, 21: One word, said to those who live; then all are silent."""
+    nodes = [start("--node", name, redis=url, config=VOICES % 2,
+                   worker=installed.worker("talk.c")) for name in ("one", "two")]
+    a, b = (Voice(k, "g", name) for k, name in zip(nodes, "ab"))
+    for n in range(3):                  # more than one follows, so that numbers differ
+        a.say(f"before {n}")
+        for p in a, b:
+            assert p.recv() == f"before {n}"
+    pids = nodes[1].pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        nodes[0].wait_log("node=two is dead", 30)
+        assert a.recv() == "!lost"
+        a.say("missed")
+        assert a.recv() == "missed"
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    b.sock.settimeout(wait.limit(30))
+    assert b.recv() == "!missed"
+    a.close()
+    b.close()
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_news_that_are_lost_are_made_good(behind, most):
+    """
+    23: The state of node two lacks a step; when that is seen, it gets it, of maps that are
+    kept and of one that is not, and also if that is lost, too.
+    """
+    (one, two), relay = behind(b"LOST", most)
+    a, b = Pact(one, "r"), Pact(two, "r")
+    b.subscribe("counter:heard")
+    for kind in "LOST", "heard":
+        a.vote(kind, "x", "ephemeralPoll")
+        a.count(kind)
+        b.sock.settimeout(wait.limit(20))
+        if kind == "heard":
+            b.until("counter", {"id": "heard", "value": 1})
+    wait.until(lambda: relay.lost == most, 20, "so much is lost")
+    with Pact(two, "r") as c:           # asks the state as it is there
+        for kind in "LOST", "heard":
+            wait.until(lambda k=kind: c.subscribe(f"counter:{k}") == [
+                {"type": "counter", "data": {"id": k, "value": 1}}], 20)
+            assert c.subscribe(f"ephemeralPoll:{kind}") == [
+                {"type": "ephemeralPoll", "data": {"id": kind, "stats": {"x": 1}}}]
+    leave(a, b)
+
+
+def counts(k):
+    d = details(k, "r")
+    return d["count"], d["uniqueCount"]
+
+
+def test_who_is_written_off_and_lives_counts_again(start, url):
+    """13: Its gateway died, its shards live: each of them says what is its own, once."""
+    env = {"KENNEL_SIGNING_KEY": KEY}
+    nodes = [start("--node", name, redis=url, env=env, limit=2) for name in ("one", "two")]
+    people = [Pact(nodes[i % 2], "r") for i in range(6)]
+
+    def agree(*who):
+        for k in who:
+            wait.until(lambda k=k: counts(k) == (6, 6), 60)
+    agree(*nodes)
+    nodes[1].kill_gateway()
+    nodes[0].wait_log("node=two is dead", 30)
+    agree(nodes[0])
+    nodes[1].start()
+    nodes[0].wait_log("node=two lives again", 30)
+    agree(*nodes)
+    leave(*people)
+
+
+CLUSTERS = {
+    "prefix": (dict(config="[gateway]\nredis_prefix = other:\n"), ""),
+    "database": (dict(), "/3"),
+}
+
+
+@pytest.mark.parametrize("how", CLUSTERS)
+def test_two_clusters_in_one_redis(start, server, how):
+    """2: One's death is nothing to the other, nor is what it leaves."""
+    server.start()
+    kw, tail = CLUSTERS[how]
+    base = f"redis://127.0.0.1:{server.port}"
+    ours = [start("--node", name, redis=base) for name in ("one", "two")]
+    theirs = [start("--node", name, redis=base + tail, **kw) for name in ("one", "three")]
+    people = {k: Chat(k, "g", f"u{i}") for i, k in enumerate((*ours, *theirs))}
+    for pair in ours, theirs:
+        mine = [people[k] for k in pair]
+        heard = settle(*mine)
+        for p in mine:
+            p.say("only here")
+        for p, m in settle(*mine).items():
+            assert said(m) == ["only here"] * 2
+            assert said(heard[p]) == []
+            assert set(p.users()["list"]) == {o.name for o in mine}
+        for k in pair:
+            wait.until(lambda k=k, pair=pair: all(
+                o.args[1] in k.ctl("cluster") for o in pair), 20)
+    assert "three" not in ours[0].ctl("cluster") and "two" not in theirs[0].ctl("cluster")
+    theirs[1].kill_all()
+    theirs[0].wait_log("node=three is dead", 30)
+    for k in ours:
+        assert "is dead" not in k.log() and "three" not in k.log()
+    for p in people.values():
+        p.close()
+    theirs[1].destroy()

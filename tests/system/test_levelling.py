@@ -1,0 +1,229 @@
+"""
+Who moves by itself, when, how many and how fast: shards that are not even, groups that are
+scattered, shards that few use.  Counts and conditions; where a time matters, only that
+something did not come too early.
+"""
+import datetime
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+from kit import wait
+from kit.chat import Chat, crowd, settle
+from kit.kennel import SILENT
+from kit.ws import WebSocket
+
+BALANCE = "[gateway]\nbalance = yes\n" + SILENT
+AFTER = 10              # seconds that shards are apart before anybody moves
+
+
+def member(k, group, n):
+    return WebSocket(k.address, f"/lobby/{group}/ws?u=u{n}")
+
+
+def members(k, group, n, begin=0):
+    return [member(k, group, begin + i) for i in range(n)]
+
+
+def close(people):
+    for p in people:
+        p.close()
+
+
+def counts(k):
+    return sorted((s["connections"] for s in k.shards()), reverse=True)
+
+
+def looks(k, n):
+    """The gateway has looked n times more whether the shards are even: once a second."""
+    until = k.status()["uptime_ms"] + n * 1000
+    wait.until(lambda: k.status()["uptime_ms"] >= until, 90)
+
+
+def begun(k):
+    """When levelling began, each time: seconds since 1970; and how many were to move."""
+    return [(datetime.datetime.fromisoformat(t.replace("Z", "+00:00")).timestamp(), int(n))
+            for t, n in re.findall(r"(\S+) info gatewayd\S+ balance from=.* connections=(\d+)",
+                                   k.log())]
+
+
+def moved(k):
+    return k.status()["totals"]["moved"]
+
+
+# ---- levelling ----
+
+def test_64_apart_are_even_enough_and_65_are_not(start):
+    """Nobody moves as long as it is bearable; then only until half of that."""
+    k = start(shards=2, limit=500, config=BALANCE)
+    people = members(k, "g", 64)
+    assert counts(k) == [64, 0]
+    looks(k, AFTER + 4)
+    assert begun(k) == []
+    apart = time.time()
+    people.append(member(k, "g", 64))
+    wait.until(lambda: begun(k), 60)
+    # (65 - 64 / 2) / 2, and the group is too large to be gathered again.
+    assert [n for _, n in begun(k)] == [16]
+    wait.until(lambda: counts(k) == [49, 16] and k.status()["moving"] == 0, 30)
+    assert begun(k)[0][0] - apart >= AFTER - 0.1
+    looks(k, AFTER + 3)
+    assert counts(k) == [49, 16] and moved(k) == 16 and len(begun(k)) == 1
+    k.exact()
+    close(people)
+
+
+def test_who_were_even_for_a_moment_have_their_time_again(start):
+    """Apart twice, each time for less than it takes: nobody has moved."""
+    k = start(shards=2, limit=500, config=BALANCE)
+    people = members(k, "g", 64)
+    more = []
+    for _ in range(2):
+        more.append(member(k, "g", 100))
+        apart = time.time()
+        looks(k, AFTER - 4)
+        more.pop().close()
+        wait.until(lambda: counts(k) == [64, 0], 10)
+        looks(k, 2)
+    assert time.time() - apart < 3 * AFTER, "the machine is too slow for this test"
+    assert begun(k) == [] and moved(k) == 0
+    close(people)
+
+
+def test_a_tenth_of_many_is_even_enough(start):
+    """Of 700, 70."""
+    k = start(shards=2, limit=2000, config=BALANCE)
+    people = members(k, "a", 700) + members(k, "b", 630)
+    assert counts(k) == [700, 630]
+    looks(k, AFTER + 3)
+    assert begun(k) == []
+    people += members(k, "a", 10, 700)          # 80 of 710: 71 would be enough
+    wait.until(lambda: begun(k), 60)
+    assert [n for _, n in begun(k)] == [(80 - 71 // 2) // 2]
+    close(people)
+
+
+def test_nobody_moves_who_was_not_asked(start):
+    """balance is no, until somebody says otherwise."""
+    k = start(shards=2, limit=500, config=SILENT)
+    people = members(k, "g", 90)
+    looks(k, AFTER + 3)
+    assert counts(k) == [90, 0] and moved(k) == 0 and begun(k) == []
+    close(people)
+
+
+@pytest.mark.parametrize("what,rate", [
+    (["drain", "0", "--within", "1m", "--no-wait"], "move_rate"),
+    (["upgrade", "--no-wait"], "move_rate"), (["rebalance", "--no-wait"], "balance_rate")])
+def test_the_pace_is_kept(start, what, rate):
+    """So many a second, and at once a fifth of that."""
+    other = {"move_rate": "balance_rate", "balance_rate": "move_rate"}[rate]
+    k = start(shards=2, limit=500, config=f"[gateway]\n{rate} = 10\n{other} = 1000\n"
+              "upgrade_hold = 10m\n" + SILENT)
+    people = members(k, "g", 40)
+    assert counts(k) == [40, 0]
+    slot = max(k.shards(), key=lambda s: s["connections"])["slot"]
+    began = time.monotonic()
+    k.ctl(*[str(slot) if a == "0" else a for a in what])
+    seen = []
+
+    def done():
+        n = moved(k)
+        seen.append((time.monotonic() - began, n))
+        return n >= 18
+    wait.until(done, 60)
+    late = [(t, n) for t, n in seen if n > 10 * t + 10 / 5 + 2]
+    assert not late, late
+    assert len({n for _, n in seen}) > 3
+    # After it stood still for a while, nothing is made up for.
+    os.kill(k.pid, signal.SIGSTOP)
+    began, before = time.monotonic(), seen[-1][1]
+    wait.until(lambda: time.monotonic() > began + 2, 10)
+    os.kill(k.pid, signal.SIGCONT)
+    began = time.monotonic()
+    # On their way when it stood still: those of a fifth of a second.
+    n = moved(k)
+    assert n - before <= 10 * (time.monotonic() - began) + 10 / 5 + 2 + 2, (n, before)
+    close(people)
+
+
+# ---- scattered groups ----
+
+def relimit(k, n):
+    with open(k.config) as f:
+        text = f.read()
+    with open(k.config, "w") as f:
+        f.write(re.sub(r"^limit = \d+", f"limit = {n}", text, flags=re.M))
+    assert "limit" in json.loads(k.ctl("reload", "--json"))["taken"]
+
+
+@pytest.mark.parametrize("n,limit,balance,gathered", [
+    (6, 12, "yes", True), (6, 11, "yes", False), (6, 12, "no", False),
+    (64, 200, "yes", True), (65, 200, "yes", False)])
+def test_small_groups_are_gathered(start, n, limit, balance, gathered):
+    """Of 64 at most, with half of the room left; the smaller part goes to the larger one."""
+    few = n // 2 + 1
+    k = start(shards=2, config=f"[gateway]\nbalance = {balance}\nlimit = {few}\n" + SILENT)
+    people = members(k, "g", n - 1)
+    assert sorted(k.group("g"), reverse=True) == [few, n - 1 - few]
+    relimit(k, limit)
+    people.append(member(k, "g", n))            # who brings the new limit
+    before = sorted(k.group("g"))
+    assert len(before) == 2 and sum(before) == n
+    if gathered:
+        wait.until(lambda: k.group("g") == [n], 30)
+        assert moved(k) == before[0]
+    else:
+        looks(k, 4)
+        assert sorted(k.group("g")) == before and moved(k) == 0
+    k.exact()
+    close(people)
+
+
+def test_one_group_in_a_look_and_they_hear_each_other(start):
+    k = start(shards=2, config="[gateway]\nbalance = yes\nlimit = 2\n" + SILENT)
+    rooms = [crowd(k, f"r{i}", "abc") for i in range(4)]
+    assert all(len(k.group(f"r{i}")) == 2 for i in range(4))
+    relimit(k, 20)
+    for i, people in enumerate(rooms):
+        people.append(Chat(k, f"r{i}", "d"))
+    wait.until(lambda: all(k.group(f"r{i}") == [4] for i in range(4)), 60)
+    assert moved(k) >= 4
+    for people in rooms:
+        settle(*people)
+        close(people)
+    k.exact()
+
+
+# ---- drain ----
+
+def test_a_shard_that_is_emptied_takes_nobody(start):
+    """Also while its clients move, slowly; and they all go where newcomers go."""
+    k = start(shards=2, limit=500, config="[gateway]\nmove_rate = 10\n" + SILENT)
+    people = members(k, "g", 30)
+    slot = max(k.shards(), key=lambda s: s["connections"])["slot"]
+    k.ctl("drain", str(slot), "--within", "1m", "--no-wait")
+    wait.until(lambda: moved(k) > 2, 20)
+    begin = k.shard(slot)["connections"]
+    people += members(k, "g", 10, 100) + members(k, "h", 10)
+    now = k.shard(slot)
+    assert now["connections"] <= begin and k.shard(1 - slot)["connections"] >= 20
+    assert k.ctl("drain", str(slot), check=False).returncode == 1
+    wait.until(lambda: len(k.status()["shards"]) == 1, 60)
+    assert counts(k) == [50] and moved(k) == 30
+    assert not any(k.status()["totals"]["gone"].values())
+    close(people)
+
+
+def test_who_does_not_move_in_time_is_closed_as_drained(start):
+    k = start(shards=2, limit=500, config="[gateway]\nmove_rate = 1\n" + SILENT)
+    people = members(k, "g", 20)
+    slot = max(k.shards(), key=lambda s: s["connections"])["slot"]
+    k.ctl("drain", str(slot), "--within", "2s")
+    gone = k.status()["totals"]["gone"]
+    assert gone["drained"] + moved(k) == 20 and 0 < moved(k) <= 6, (gone, moved(k))
+    assert sum(gone.values()) == gone["drained"]
+    close(people)
