@@ -470,6 +470,13 @@ bus_said_to(struct bus *b, struct link *l)
 }
 
 uint64_t
+bus_last(const struct link *l)
+{
+	return (link_carrier(l) == NULL ? 0 :
+	    encounter_last(encounter_of(link_carrier(l))));
+}
+
+uint64_t
 bus_ask(const struct link *l)
 {
 	return (link_carrier(l) == NULL ? 0 :
