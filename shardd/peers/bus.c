@@ -82,7 +82,7 @@ bus_sender(struct bus *b, const struct bus_frame *f, int make)
 
 	if ((peer.node = bus_node(b, f->node)) == NULL)
 		return (NULL);
-	l = make ? link_get(b->links, &peer, NULL) : link_find(b->links,
+	l = make ? link_get_stranger(b->links, &peer) : link_find(b->links,
 	    &peer);
 	if (l == NULL || link_carrier(l) == NULL)
 		return (NULL);
