@@ -345,7 +345,7 @@ def test_nothing_is_announced_that_a_replica_of_redis_lacks(start, store_replica
 
 
 def test_a_redis_that_says_no_to_a_cluster_refuses(start, store_replica):
-    """36: It is there, and takes nothing that is written: as if it were away."""
+    """36: It is there, and takes nothing that is written, as if it were away; but it is heard."""
     master, _ = store_replica.servers
     k = start("--node", "one", redis=f"unix:{master.path}")
     with Pact(k, "r") as p, redis.Redis(master.path) as r:
@@ -355,6 +355,7 @@ def test_a_redis_that_says_no_to_a_cluster_refuses(start, store_replica):
         p.until("counter", {"id": "x", "value": 1})
         assert r("CONFIG", "SET", "min-replicas-to-write", "2") == "OK"
         refused_until(p, lambda: r("CONFIG", "SET", "min-replicas-to-write", "0"))
+    assert "redis lost" not in k.log()
 
 
 def test_an_epoch_that_somebody_holds_is_not_taken(pair, server):
