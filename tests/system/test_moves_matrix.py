@@ -47,6 +47,7 @@ def touched_by(s, who, step):
 @pytest.mark.parametrize("who", "ABD")
 @pytest.mark.parametrize("step", STEPS)
 def test_killed(scene, step, who):
+    """13"""
     s = scene()
     s.k.dies(s.pids[who])
     touched = touched_by(s, who, step)
@@ -59,7 +60,7 @@ def test_killed(scene, step, who):
 
 
 def test_killed_when_all_others_have_said_all(scene):
-    """B hangs with what it has been given and has not begun; the journey ends without it."""
+    """13: B hangs with what it has been given and has not begun; the journey ends without it."""
     s = scene()
     touched = touched_by(s, "B", "adopted")
     s.run("adopted", "B", signal.SIGSTOP)
@@ -76,6 +77,7 @@ def test_killed_when_all_others_have_said_all(scene):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_gateway_is_killed(scene, step):
+    """13"""
     s = scene()
     s.run(step, "G", signal.SIGKILL)
     s.k.kill_gateway()
@@ -90,6 +92,7 @@ def test_the_gateway_is_killed(scene, step):
 @pytest.mark.parametrize("who", "ABD")
 @pytest.mark.parametrize("step", STEPS)
 def test_hangs_until_the_watchdog_ends_it(scene, step, who):
+    """13"""
     s = scene("1s")
     s.k.dies(s.pids[who])
     touched = touched_by(s, who, step)
@@ -105,7 +108,7 @@ def test_hangs_until_the_watchdog_ends_it(scene, step, who):
 @pytest.mark.parametrize("who", "ABDG")
 @pytest.mark.parametrize("step", STEPS)
 def test_hangs_and_goes_on(scene, step, who):
-    """For longer than anybody waits for it: nothing is lost, and nobody has two owners."""
+    """13: For longer than anybody waits for it: nothing is lost, and nobody has two owners."""
     s = scene()
     s.run(step, who, signal.SIGSTOP)
     begin = time.monotonic()
