@@ -26,7 +26,7 @@ def looks(k, slot, n=5):
 
 @pytest.mark.parametrize("config", [MOVES, IDLE], ids=["balance", "no balance"])
 def test_the_few_move_and_it_leaves(start, config):
-    """Nobody is closed, and all hear each other before and after."""
+    """24: Nobody is closed, and all hear each other before and after."""
     k = start(shards=1, max_shards=3, limit=8, config=config)
     people = crowd(k, "g", [f"u{i}" for i in range(18)])
     wait.until(lambda: sorted(s["connections"] for s in k.shards()) == [2, 8, 8], 30)
