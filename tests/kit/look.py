@@ -54,3 +54,15 @@ def line(text):
     one["headers"] = list(zip(names, values))
     one["topics"] = one.get("topics", "").split("\0")[:-1]
     return one
+
+
+def waiting(*ports):
+    """Bytes that wait in the server's sockets: by the client's port, (to it, from it)."""
+    found = {}
+    with open("/proc/net/tcp") as f:
+        for line in f.readlines()[1:]:
+            w = line.split()
+            if int(w[1].split(":")[1], 16) in ports and w[3] != "0A":
+                to, of = (int(n, 16) for n in w[4].split(":"))
+                found[int(w[2].split(":")[1], 16)] = to, of
+    return found

@@ -16,7 +16,7 @@ import pytest
 from kit import wait
 from kit.http import request
 from kit.kennel import Ports
-from kit.look import Page
+from kit.look import Page, waiting
 from kit.ws import CONTINUATION, PING, TEXT, frame, handshake, key
 
 # A sanitizer takes most of them for a fault of ours.
@@ -52,18 +52,6 @@ def survivor(installed):
     return installed.worker("survivor.c")
 
 
-def kernel(*ports):
-    """Bytes that wait in the server's sockets: by the client's port, (to it, from it)."""
-    found = {}
-    with open("/proc/net/tcp") as f:
-        for line in f.readlines()[1:]:
-            w = line.split()
-            if int(w[1].split(":")[1], 16) in ports and w[3] != "0A":
-                to, of = (int(n, 16) for n in w[4].split(":"))
-                found[int(w[2].split(":")[1], 16)] = to, of
-    return found
-
-
 class Client:
     """It counts: where each of its messages ends, and how much has come."""
 
@@ -84,7 +72,7 @@ class Client:
             self.data += self.sock.recv(65536)
         if kind != "raw":
             self.head = self.data.index(b"\r\n\r\n") + 4
-        wait.until(lambda: kernel(self.port).get(self.here, (1, 1)) == (0, 0) and
+        wait.until(lambda: waiting(self.port).get(self.here, (1, 1)) == (0, 0) and
                    self.info()[0] >= len(first))
         self.base = self.info()[0]      # the kernel counts its SYN, too
         self.sock.setblocking(False)
@@ -137,9 +125,9 @@ class Client:
 
     # ---- the truth ----
 
-    def measure(self, waiting):
+    def measure(self, queues):
         """How much the shard has read and written."""
-        to, of = waiting[self.here]
+        to, of = queues[self.here]
         acked, come = self.info()
         return acked - self.base - of, come + to
 
@@ -185,8 +173,8 @@ class Crowd:
 
         def steady():
             nonlocal last, since
-            waiting = kernel(self.port, self.k.port)
-            now = {c: c.measure(waiting) for c in self.clients}
+            queues = waiting(self.port, self.k.port)
+            now = {c: c.measure(queues) for c in self.clients}
             if now != last:
                 last, since = now, time.monotonic()
             return time.monotonic() > since + 0.3 and last
@@ -194,8 +182,8 @@ class Crowd:
 
     def unread(self):
         """Is there anything that the shard has not read?"""
-        waiting = kernel(self.port, self.k.port)
-        return any(waiting[c.here][1] for c in self.clients)
+        queues = waiting(self.port, self.k.port)
+        return any(queues[c.here][1] for c in self.clients)
 
     def fill(self):
         """Of each kind as many as are missing."""
@@ -220,7 +208,7 @@ class Crowd:
             end = next(e for e in c.ends if e >= c.sent)
             c.said, c.ends = c.said[:end], [e for e in c.ends if e <= end]
             c.send(end)
-            wait.until(lambda: kernel(c.port)[c.here][1] == 0, 20)
+            wait.until(lambda: waiting(c.port)[c.here][1] == 0, 20)
             c.add(b"big %d" % random.choice((6000000, 12000000)))
             c.send(len(c.said))
             c.reads = False

@@ -13,6 +13,7 @@ from kit import kennel as kits
 from kit import wait
 from kit.chat import crowd, settle
 from kit.kennel import Ports
+from kit.look import waiting
 from kit.mover import Crowd, Mover, routes
 from kit.raw import Raw
 from kit.stream import Stream
@@ -286,14 +287,7 @@ def test_a_part_of_a_message_was_read(start, survivor):
 
 def unread(k, ws):
     """Bytes that the kernel has of a client, and nobody has read."""
-    here = ws.sock.getsockname()[1]
-    with open("/proc/net/tcp") as f:
-        for line in f.readlines()[1:]:
-            w = line.split()
-            if int(w[2].split(":")[1], 16) == here and \
-                    int(w[1].split(":")[1], 16) == k.port:
-                return int(w[4].split(":")[1], 16)
-    return None
+    return waiting(k.port)[ws.sock.getsockname()[1]][1]
 
 
 @pytest.mark.parametrize("more", [False, True], ids=["silent", "speaks"])
@@ -329,14 +323,7 @@ def test_a_part_of_a_message_was_written(start, survivor, more):
 
 def queued(k, ws):
     """Bytes that were written to a client, and not acknowledged by its side."""
-    here = ws.sock.getsockname()[1]
-    with open("/proc/net/tcp") as f:
-        for line in f.readlines()[1:]:
-            w = line.split()
-            if int(w[2].split(":")[1], 16) == here and \
-                    int(w[1].split(":")[1], 16) == k.port:
-                return int(w[4].split(":")[0], 16)
-    return 0
+    return waiting(k.port)[ws.sock.getsockname()[1]][0]
 
 
 def test_a_message_that_kills(start, survivor):
