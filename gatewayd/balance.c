@@ -230,10 +230,32 @@ balance_drain(struct balance *b, struct shard *s, unsigned ms, const char *what)
 	    b->settings->move_rate)));
 }
 
+/* How many connections are more than their shards would have if all had as many. */
+static size_t
+balance_uneven(const struct balance *b)
+{
+	const struct shard	*s;
+	size_t			 n = 0, sum = 0, over = 0;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < roster_nslots(b->roster); i++) {
+			s = roster_slot(b->roster, i);
+			if (s->state != SHARD_READY || s->site->leaving)
+				continue;
+			if (pass == 0) {
+				n++;
+				sum += s->site->count;
+			} else if (s->site->count > sum / n)
+				over += s->site->count - sum / n;
+		}
+	return (over);
+}
+
 struct json_t *
 balance_moves(const struct balance *b)
 {
-	return (moves_json(&b->moves));
+	return (moves_json(&b->moves, b->asked == NULL ? 0 :
+	    balance_uneven(b)));
 }
 
 /* What the operator asked for is over, as far as it moves somebody. */

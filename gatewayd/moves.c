@@ -46,7 +46,7 @@ moves_end(struct moves_row *row)
 
 /* One row as it is now. */
 static json_t *
-moves_row_json(const struct moves *m, size_t i)
+moves_row_json(const struct moves *m, size_t i, size_t uneven)
 {
 	const struct moves_row	*r = &m->rows[i];
 	struct moves_row	 now = *r;
@@ -55,7 +55,9 @@ moves_row_json(const struct moves *m, size_t i)
 	if (r->now != NULL)
 		moves_transferred(&now, r->now);
 	done = now.moved + now.skipped;
-	if (r->ended == 0 && done < now.total)
+	if (r->ended == 0 && i == MOVES_REBALANCE)
+		left = uneven;
+	else if (r->ended == 0 && done < now.total)
 		left = now.total - done;
 	return (json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
 	    "what", r->what,
@@ -73,12 +75,13 @@ moves_row_json(const struct moves *m, size_t i)
 }
 
 json_t *
-moves_json(const struct moves *m)
+moves_json(const struct moves *m, size_t uneven)
 {
 	json_t	*list = json_array();
 
 	for (size_t i = 0; i <= MOVES_REBALANCE; i++)
 		if (m->rows[i].what != NULL)
-			json_array_append_new(list, moves_row_json(m, i));
+			json_array_append_new(list, moves_row_json(m, i,
+			    uneven));
 	return (list);
 }

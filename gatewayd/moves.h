@@ -40,7 +40,8 @@ void	 moves_transfer(struct moves_row *row, const struct transfer *t);
 void	 moves_transferred(struct moves_row *row, const struct transfer *t);
 /* No other transfer follows. */
 void	 moves_end(struct moves_row *row);
-/* All rows.  The caller's; NULL: no memory. */
-struct json_t *moves_json(const struct moves *m);
+/* All rows; uneven: what a rebalance still has to move.  The caller's; NULL: no
+ * memory. */
+struct json_t *moves_json(const struct moves *m, size_t uneven);
 
 #endif

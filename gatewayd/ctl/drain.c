@@ -58,10 +58,14 @@ drain_draw(struct drain *d, int end)
 	json_int_t	 gone = d->total - d->left;
 	char		 text[2 * DRAW_TEXT];
 
-	snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT " of %"
-	    JSON_INTEGER_FORMAT " gone: %s", gone, d->total, d->moves);
+	if (d->pid == 0)
+		snprintf(text, sizeof(text), "nobody was there");
+	else
+		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT " of %"
+		    JSON_INTEGER_FORMAT " gone: %s", gone, d->total, d->moves);
 	draw(&d->drawing, d->total <= 0 ? 1 : (double)gone / (double)d->total,
-	    d->now == d->pid ? d->state : d->now == 0 ? "left" : "started again", text, "", end);
+	    d->now == d->pid || (d->pid == 0 && !end) ? d->state :
+	    d->now == 0 ? "left" : "started again", text, "", end);
 }
 
 /* Until the slot is as it is to be: 0, or -1 when that takes too long. */

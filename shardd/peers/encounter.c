@@ -508,6 +508,9 @@ encounters_forget(struct encounters *es, const void *room)
 static void
 encounter_tick(struct encounter *c, uint64_t now)
 {
+	uint64_t	 since = c->since > c->es->excused ? c->since :
+			    c->es->excused;
+
 	if (!c->up) {
 		if (now - c->helloed >= ENCOUNTER_HELLO_MS)
 			encounter_hello(c);
@@ -515,7 +518,7 @@ encounter_tick(struct encounter *c, uint64_t now)
 	}
 	if (c->unacked == 0 || now - c->beaten < ENCOUNTER_BEAT_MS)
 		return;
-	if (now - c->since >= ENCOUNTER_SILENT_MS) {
+	if (now - since >= ENCOUNTER_SILENT_MS) {
 		encounter_afresh(c, "the other side says nothing");
 		return;
 	}

@@ -25,6 +25,8 @@ struct encounters {			/* all of a shard */
 	struct links	*links;
 	struct list	 all;		/* struct encounter */
 	uint64_t	 session;	/* the last that was drawn */
+	uint64_t	 excused;	/* clock_ms: until then Redis said nothing, and nobody is
+					   judged for what could not be heard */
 	/* What went over that link is not acknowledged after a second. */
 	void		(*quiet)(void *arg, struct link *l);
 	void		*arg;

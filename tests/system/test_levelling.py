@@ -77,18 +77,19 @@ def test_64_apart_are_even_enough_and_65_are_not(start):
 
 
 def test_who_were_even_for_a_moment_have_their_time_again(start):
-    """Apart twice, each time for less than it takes: nobody has moved."""
+    """Apart three times, each time for less than it takes: nobody has moved."""
     k = start(shards=2, limit=500, config=BALANCE)
     people = members(k, "g", 64)
     more = []
-    for _ in range(2):
+    for _ in range(3):
+        apart = time.monotonic()
         more.append(member(k, "g", 100))
-        apart = time.time()
-        looks(k, AFTER - 4)
+        looks(k, 4)
         more.pop().close()
         wait.until(lambda: counts(k) == [64, 0], 10)
+        if time.monotonic() - apart > AFTER - 2:
+            pytest.skip("the machine is too slow for this test")
         looks(k, 2)
-    assert time.time() - apart < 3 * AFTER, "the machine is too slow for this test"
     assert begun(k) == [] and moved(k) == 0
     close(people)
 
@@ -139,14 +140,16 @@ def test_the_pace_is_kept(start, what, rate):
     assert not late, late
     assert len({n for _, n in seen}) > 3
     # After it stood still for a while, nothing is made up for.
+    looked, before = began + seen[-1][0], seen[-1][1]
     os.kill(k.pid, signal.SIGSTOP)
-    began, before = time.monotonic(), seen[-1][1]
-    wait.until(lambda: time.monotonic() > began + 2, 10)
+    stopped = time.monotonic()
+    wait.until(lambda: time.monotonic() > stopped + 2, 10)
     os.kill(k.pid, signal.SIGCONT)
-    began = time.monotonic()
-    # On their way when it stood still: those of a fifth of a second.
+    goes = time.monotonic()
     n = moved(k)
-    assert n - before <= 10 * (time.monotonic() - began) + 10 / 5 + 2 + 2, (n, before)
+    ran = stopped - looked + time.monotonic() - goes
+    # On their way when it stood still: those of a fifth of a second.
+    assert n - before <= 10 * ran + 10 / 5 + 2 + 2, (n, before)
     close(people)
 
 

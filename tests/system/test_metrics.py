@@ -296,7 +296,7 @@ def upgraded(k):
 def test_an_upgrade_is_counted(start):
     """Its phase, its connections, its program, when, and how each has ended."""
     k = start(shards=2, limit=100, deaths=True,
-              config="[gateway]\nupgrade_hold = 10m\nmove_rate = 20\ndrain = 1s\n")
+              config="[gateway]\nupgrade_hold = 10m\nmove_rate = 5\ndrain = 1s\n")
     people = crowd(k, "g", [f"u{i}" for i in range(10)]) + \
         crowd(k, "h", [f"u{i}" for i in range(10)])
     never = upgraded(k)

@@ -6,7 +6,7 @@ from kit import wait
 from kit.chat import crowd, settle
 from kit.kennel import KENNELCTL, SHARDD
 
-KEEP = "[gateway]\nupgrade_hold = 10m\ndrain = 1s\nmove_rate = 5\n"
+KEEP = "[gateway]\nupgrade_hold = 10m\ndrain = 1s\nmove_rate = 2\n"
 
 
 def refused(k, *args, status=1):
@@ -65,7 +65,7 @@ def test_when_there_is_none(start, tmp_path):
 def test_while_one_is_under_way(start):
     """Another one, or what is not its turn: what can be done instead is said."""
     k = start(shards=2, limit=50, config=KEEP)
-    people = crowd(k, "g", [f"u{i}" for i in range(30)])
+    people = crowd(k, "g", [f"u{i}" for i in range(24)])
     moving = "an upgrade is under way: wait until it is done (kennelctl status shows how far " \
         "it is), or undo it by kennelctl back"
     canary = "a canary is under way: kennelctl upgrade moves the rest, too, kennelctl back " \
@@ -73,7 +73,7 @@ def test_while_one_is_under_way(start):
     holding = "an upgrade is under way, whose old shards are kept: kennelctl commit ends that, " \
         "kennelctl back undoes it"
     others = (["canary", "10%"], ["canary", "10%", SHARDD], ["upgrade", SHARDD], ["drain", "0"],
-              ["restart", "0"], ["rebalance"])
+              ["restart", "0"], ["rebalance"], ["upgrade", "gateway"])
 
     def all_say(words, *more):
         for args in (*others, *more):
