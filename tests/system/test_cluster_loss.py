@@ -89,3 +89,5 @@ def test_a_request_waits_for_redis_in_bounds(start, ground):
                 get(k, "/lobby/paused/broadcast")
             return a.next(type="user:msg")["from"] == "HTTP"
         wait.until(reached, 30)
+        k.wait_places(1)
+        k.exact()
