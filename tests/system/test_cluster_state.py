@@ -10,6 +10,8 @@ from kit.pact import Pact, leave, quiet, settle
 from kit.sentinel import Watched
 from kit.steps import Counting
 
+VOTES = {"id": "p", "stats": {"A": 1}}
+
 
 @pytest.fixture
 def url(server):
@@ -107,14 +109,27 @@ def asleep(k, room):
     return pid
 
 
-def test_who_is_slow_to_meet_the_authority_keeps_its_state(patient):
-    """29: A newcomer decides before it has heard of everybody: news follow, no state."""
-    one, two = patient
+def voted(one, two):
+    """Somebody at each of them, who is quiet; that at the other has voted."""
     a, b = Pact(one, "r"), Pact(two, "r")
     b.subscribe("ephemeralPoll:p")
     b.vote("p", "A", "ephemeralPoll")
-    b.until("ephemeralPoll", {"id": "p", "stats": {"A": 1}})
+    b.until("ephemeralPoll", VOTES)
     quiet(a, b)
+    return a, b
+
+
+def knows(b, c):
+    """Who came meanwhile knows of the vote, too."""
+    quiet(b, c)
+    assert c.subscribe("ephemeralPoll:p") == [{"type": "ephemeralPoll", "data": VOTES}]
+    leave(b, c)
+
+
+def test_who_is_slow_to_meet_the_authority_keeps_its_state(patient):
+    """29: A newcomer decides before it has heard of everybody: news follow, no state."""
+    one, two = patient
+    a, b = voted(one, two)
     pid = asleep(two, "r")
     try:
         c = Pact(one, "r")          # it has not met b, which does not answer
@@ -123,20 +138,13 @@ def test_who_is_slow_to_meet_the_authority_keeps_its_state(patient):
         c.login()                   # it decides now
     finally:
         os.kill(pid, signal.SIGCONT)
-    quiet(b, c)
-    assert c.subscribe("ephemeralPoll:p") == [
-        {"type": "ephemeralPoll", "data": {"id": "p", "stats": {"A": 1}}}]
-    leave(b, c)
+    knows(b, c)
 
 
 def test_a_newcomer_waits_for_the_state_of_who_is_slow(patient):
     """29: The authority has ended, and only who has not answered yet knows the state."""
     one, two = patient
-    a, b = Pact(one, "r"), Pact(two, "r")
-    b.subscribe("ephemeralPoll:p")
-    b.vote("p", "A", "ephemeralPoll")
-    b.until("ephemeralPoll", {"id": "p", "stats": {"A": 1}})
-    quiet(a, b)
+    a, b = voted(one, two)
     pid = asleep(two, "r")
     try:
         leave(a)
@@ -150,10 +158,7 @@ def test_a_newcomer_waits_for_the_state_of_who_is_slow(patient):
             c = coming.result()
     finally:
         os.kill(pid, signal.SIGCONT)
-    quiet(b, c)
-    assert c.subscribe("ephemeralPoll:p") == [
-        {"type": "ephemeralPoll", "data": {"id": "p", "stats": {"A": 1}}}]
-    leave(b, c)
+    knows(b, c)
 
 
 def test_a_paused_authority_writes_nothing(pair, server):
