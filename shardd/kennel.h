@@ -138,7 +138,7 @@ struct kennel_app {
 	 * An HTTP request, its body read.  NULL: 404 for all.  Must lead to exactly one
 	 * kennel_respond() or kennel_connect(), now or later.  The place of a
 	 * plain request is given back when the response is sent.  It comes when the
-	 * group's processes on other nodes have been heard, or after a second.
+	 * group's processes on other nodes have been heard, or are silent for a second.
 	 */
 	void	(*receive)(struct kennel_request *);
 	/*

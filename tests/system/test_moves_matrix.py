@@ -131,8 +131,8 @@ def test_the_gateway_is_killed(scene, step):
 @pytest.mark.parametrize("who", "ABD")
 @pytest.mark.parametrize("step", STEPS)
 def test_hangs_until_the_watchdog_ends_it(scene, step, who):
-    # On a busy machine others, too, answer later.
     """13"""
+    # On a busy machine others, too, answer later.
     s = scene(f"{wait.limit(1)}s")
     s.k.dies(s.pids[who])
     touched = touched_by(s, who, step)
