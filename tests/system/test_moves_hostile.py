@@ -301,7 +301,7 @@ def test_they_read_what_they_are_owed(frozen, how):
 
 @pytest.mark.parametrize("act", ["splash", "close_well", "asked", "half", "fin", "reset"])
 def test_they_are_only_paused(start, worker, tmp_path, act):
-    """Nobody has moved yet; then they go on, and who is left moves."""
+    """14: Nobody has moved yet; then they go on, and who is left moves."""
     scene = None
     try:
         for i in range(5):

@@ -79,7 +79,7 @@ def test_killed_when_all_others_have_said_all(scene):
 
 def test_who_waits_for_one_that_hangs_goes_elsewhere(start, mover):
     """
-    And not when the watchdog has ended it.  (With a group that has a part in what hangs
+    13: And not when the watchdog has ended it.  (With a group that has a part in what hangs
     they stay until then.)
     """
     k = start(shards=3, worker=mover, config=CONFIG % "20s" + routes(9))
@@ -97,7 +97,7 @@ def test_who_waits_for_one_that_hangs_goes_elsewhere(start, mover):
 
 
 def test_who_waits_for_the_only_other_one_waits_on(start, mover):
-    """It hangs, but not for long: the drain still empties the other one."""
+    """13: It hangs, but not for long: the drain still empties the other one."""
     k = start(shards=2, worker=mover, config=CONFIG % "20s" + routes(9))
     people = Crowd([Mover(k, "", f"u{i}") for i in range(8)])
     people.where()

@@ -91,7 +91,7 @@ START_TEST(a_capsule_comes_back_as_it_was)
 }
 END_TEST
 
-/* 3 */
+/* 3: 3 */
 START_TEST(a_capsule_cut_anywhere_is_refused)
 {
 	struct capsule	 c, d;
@@ -333,7 +333,7 @@ flip_a_bit(const struct buf *b)
 	free(copy);
 }
 
-/* 3 */
+/* 3: 3 */
 START_TEST(any_capsule_comes_back)
 {
 	struct capsule	 c, d;

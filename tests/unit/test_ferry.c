@@ -390,8 +390,7 @@ rounds(void)
 	return (n == NULL ? ROUNDS : strtoull(n, NULL, 10));
 }
 
-/*
- * 5: A's patience follows what came of it, so that it ends where ADOPTED is said: half of
+/* 5: * 5: A's patience follows what came of it, so that it ends where ADOPTED is said: half of
  * all are A's again.
  */
 START_TEST(exactly_one_has_it_when_patience_ends)
