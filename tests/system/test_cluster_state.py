@@ -244,6 +244,42 @@ def test_a_fail_over_loses_nothing_that_was_announced(start):
         w.remove()
 
 
+def test_what_a_fail_over_lost_is_written_again_by_who_has_it(start):
+    """
+    39: store_replicas = 0: steps are announced that Redis' replica lacks, and the master dies.
+    The next one has less than the group knows, and gets it with the next step.
+    """
+    w = Watched(servers=2)
+    try:
+        pair = [start("--node", name, redis=w.url(), limit=2) for name in ("one", "two")]
+        a, b = spread(pair, "r", 2)
+        former, new = w.servers
+        b.subscribe("counter:x")
+        a.count("x")
+        b.until("counter", {"id": "x", "value": 1})
+        wait.until(w.replicating, 20)
+        w.ask(new, "REPLICAOF", "127.0.0.1", "1")       # until Sentinels say otherwise
+        for n in (2, 3):
+            a.count("x")
+            b.until("counter", {"id": "x", "value": n})
+        former.stop()
+        assert w.hash(new, "kennel:store:r:pact:counters")["x"] == "1"
+        wait.until(lambda: w.successor(former), 60, "a new master")
+
+        def counted():
+            """Some are refused meanwhile; and the state may be told again."""
+            b.count("x")
+            m = {"type": "counter", "data": {"value": 3}}
+            while m["type"] == "counter" and m["data"]["value"] == 3:
+                m = b.hear()
+            return m["type"] == "counter" and m["data"]["value"]
+        assert wait.until(counted, 60) == 4
+        assert w.hash(new, "kennel:store:r:pact:counters")["x"] == "4"
+        leave(a, b)
+    finally:
+        w.remove()
+
+
 def test_a_newcomer_takes_the_state_from_who_has_it(pair):
     """
     29: Who decided has left, and somebody comes to its node at once: what is in no Redis is
