@@ -138,7 +138,7 @@ struct kennel_app {
 	 * An HTTP request, its body read.  NULL: 404 for all.  Must lead to exactly one
 	 * kennel_respond() or kennel_connect(), now or later.  The place of a
 	 * plain request is given back when the response is sent.  It comes when the
-	 * group's processes on other nodes have been heard, or after a second.
+	 * group's processes on other nodes have been heard, or are silent for a second.
 	 */
 	void	(*receive)(struct kennel_request *);
 	/*
@@ -848,8 +848,10 @@ int	 kennel_replica_tell(struct kennel_replica *, uint64_t neighbour,
 
 /* ---- topics: named sets of sockets of a group ---- */
 
-/* Topics end with the socket.  Names are terminated, of 1 to 1024 bytes.  0, or -1 with
- * errno: EEXIST, ENOENT, EINVAL, ENOTCONN (no group, or closing), ENOMEM. */
+/* Topics end with the socket.  Names are terminated, of 1 to 1024 bytes.  A call takes time
+ * in proportion to the topics that the socket has: where clients choose them, bound how many
+ * (a hundred or so).  0, or -1 with errno: EEXIST, ENOENT, EINVAL, ENOTCONN (no group, or
+ * closing), ENOMEM. */
 int	 kennel_subscribe(struct kennel_socket *, const char *topic);
 int	 kennel_unsubscribe(struct kennel_socket *, const char *topic);
 /* Number i of its topics, oldest first; NULL behind the last; in onclose those it

@@ -83,7 +83,7 @@ bus_sender(struct bus *b, const struct bus_frame *f, int make)
 
 	if ((peer.node = bus_node(b, f->node)) == NULL)
 		return (NULL);
-	l = make ? link_get(b->links, &peer, NULL) : link_find(b->links,
+	l = make ? link_get_stranger(b->links, &peer) : link_find(b->links,
 	    &peer);
 	if (l == NULL || link_carrier(l) == NULL)
 		return (NULL);
@@ -474,6 +474,13 @@ void
 bus_said_to(struct bus *b, struct link *l)
 {
 	encounter_owes(encounter_of(link_carrier(l)), b->said);
+}
+
+uint64_t
+bus_last(const struct link *l)
+{
+	return (link_carrier(l) == NULL ? 0 :
+	    encounter_last(encounter_of(link_carrier(l))));
 }
 
 uint64_t

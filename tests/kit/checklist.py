@@ -41,7 +41,7 @@ def tests(path):
                 yield node.name, ast.get_docstring(node)
     elif path.endswith(".c"):
         for comment, name in CHECK.findall(source):
-            yield name, comment
+            yield name, re.sub(r"^\s*\* ", "", comment, flags=re.M)
     else:
         for _, title, comment in SCRIPT.findall(source):
             yield title, comment

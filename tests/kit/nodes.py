@@ -100,6 +100,9 @@ class Both:
         for k in self.kennels:
             k.exact()
 
+    def shards(self):
+        return [s for k in self.kennels for s in k.shards()]
+
     def dies(self, pid):
         for k in self.kennels:
             k.dies(pid)

@@ -33,7 +33,7 @@ def test_who_claims_what(tmp_path):
         'test("a title", async () => {\n\t/* 1: again */\n\tcall(/* 2 */);\n});\n'
         'test("no claim", async () => {\n\tcall();\n\t/* 3 */\n});\n')
     (tmp_path / "c.c").write_text(
-        "/* 3: said before. */\nSTART_TEST(three)\n{\n}\nEND_TEST\n\n"
+        "/*\n * 3: said\n * before.\n */\nSTART_TEST(three)\n{\n}\nEND_TEST\n\n"
         "/* 2: of something else */\nint two;\n\nSTART_TEST(none)\n{\n}\nEND_TEST\n")
     c = Checklist(tmp_path / "list", tmp_path)
     assert c.claims == {1: ["test_a.py: test_one", "b.mjs: a title"],

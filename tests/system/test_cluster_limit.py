@@ -156,6 +156,30 @@ def test_a_redis_that_forgets_gives_no_place_twice(nodes, server):
         p.close()
 
 
+def test_a_redis_that_forgets_waits_for_who_is_slow(nodes, server):
+    """40: One has said again what it has, the other not yet: its places are not free."""
+    one, two = nodes(6)
+    people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(6)]
+    wait.until(lambda: places(server) == {"one": 3, "two": 3}, 20)
+    pids = two.pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with redis.Redis(server.path) as r:
+            r("FLUSHALL")
+            wait.until(lambda: r("EXISTS", "kennel:node:one") and
+                       places(server) == {"one": 3}, 20, "one is known again")
+        for i in range(3):
+            refusal(one, f"x{i}")
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    wait.until(lambda: places(server) == {"one": 3, "two": 3}, 30)
+    refusal(one)
+    for p in people:
+        p.close()
+
+
 def test_the_next_gateway_counts_on(nodes, server):
     """40"""
     one, two = nodes(4)

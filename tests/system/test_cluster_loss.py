@@ -3,10 +3,13 @@ The machines on which suites over nodes stand (kit/nodes.py) are apart; and pack
 Redis are lost, by nftables, while people talk and count.
 """
 import os
+import signal
+import time
 
 import pytest
 from kit import nodes, redis, wait
 from kit.chat import Chat
+from kit.http import get
 from kit.pact import Pact, settle
 from kit.steps import Counting
 from kit.talk import Talk
@@ -64,3 +67,27 @@ def test_packets_of_redis_are_lost(start, ground):
         c.more(60, 60)
         t.finish(near)
         c.finish(reset=True)
+
+
+def test_a_request_waits_for_redis_in_bounds(start, ground):
+    """To a room that nobody is in here: refused in time while Redis is silent, or answered."""
+    k = nodes.Nodes(start, ground, shards=2)
+    with Chat(k, "paused", "a") as a:
+        os.kill(ground.server.process.pid, signal.SIGSTOP)
+        try:
+            begin = time.monotonic()
+            r = get(k, "/lobby/paused/broadcast")
+            took = time.monotonic() - begin
+        finally:
+            os.kill(ground.server.process.pid, signal.SIGCONT)
+        print(r, took)
+        assert took < wait.limit(15)
+        assert r.status == 200 or (r.status == 503 and r["Retry-After"])
+
+        def reached():
+            for _ in k.kennels:
+                get(k, "/lobby/paused/broadcast")
+            return a.next(type="user:msg")["from"] == "HTTP"
+        wait.until(reached, 30)
+        k.wait_places(1)
+        k.exact()

@@ -350,7 +350,7 @@ def test_nothing_is_announced_that_a_replica_of_redis_lacks(start, store_replica
 
 
 def test_a_redis_that_says_no_to_a_cluster_refuses(start, store_replica):
-    """36: It is there, and takes nothing that is written, as if it were away; but it is heard."""
+    """36: It is there, and takes nothing that is written, as if away; but it is heard."""
     master, _ = store_replica.servers
     k = start("--node", "one", redis=f"unix:{master.path}")
     with Pact(k, "r") as p, redis.Redis(master.path) as r:

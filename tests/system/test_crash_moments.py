@@ -98,6 +98,7 @@ class Room:
 
 @pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
 def test_what_it_dies_of(start, survivor, signo):
+    """17"""
     k = start(shards=3, worker=survivor, config=CONFIG % 30, deaths=True)
     room = Room(k, 60)
     # A timer is nobody's.
@@ -150,7 +151,7 @@ def words(ws):
 @pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
 def test_amid_a_burst(start, survivor, tmp_path, signo, when):
     """
-    The moment is that of the call.  Those whom it was for end, and only they: nobody can
+    17: The moment is that of the call.  Those whom it was for end, and only they: nobody can
     know what they have read.  All others of that shard go on.
     """
     k = start(shards=2, worker=survivor, deaths=True, config=CONFIG % 200,
@@ -175,7 +176,7 @@ def test_amid_a_burst(start, survivor, tmp_path, signo, when):
                                        ("write", "after")])
 @pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
 def test_amid_a_call(start, survivor, tmp_path, signo, step, when):
-    """A recv or a send for one client: it ends, if the kernel has done it or may have."""
+    """17: A recv or a send for one client: it ends, if the kernel has done it or may have."""
     text = "e " + "x" * 79
     n = len(text) + (6 if step == "read" else 2)
     k = start(shards=2, worker=survivor, deaths=True, config=CONFIG % 200,

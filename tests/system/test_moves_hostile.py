@@ -257,7 +257,7 @@ def frozen(start, worker, tmp_path):
 @pytest.mark.parametrize("then", ["reads", "resets"])
 def test_they_flood(frozen, how, then):
     """
-    What they send stays in the kernel, which has bounds; then all of it is answered, or,
+    14: What they send stays in the kernel, which has bounds; then all of it is answered, or,
     if they do not want to know, of no interest.
     """
     scene = frozen()
@@ -287,7 +287,7 @@ def test_they_flood(frozen, how, then):
 
 @pytest.mark.parametrize("how", OUTCOMES)
 def test_they_read_what_they_are_owed(frozen, how):
-    """What the kernel has already; the rest comes from whoever has them then, and once."""
+    """14: What the kernel has already; the rest comes from whoever has them then, and once."""
     owed = "ws", "raw"
 
     def owe(scene):
@@ -310,7 +310,7 @@ def test_they_read_what_they_are_owed(frozen, how):
 
 @pytest.mark.parametrize("act", ["splash", "close_well", "asked", "half", "fin", "reset"])
 def test_they_are_only_paused(start, worker, tmp_path, act):
-    """Nobody has moved yet; then they go on, and who is left moves."""
+    """14: Nobody has moved yet; then they go on, and who is left moves."""
     scene = None
     try:
         for i in range(5):
@@ -351,6 +351,7 @@ def ended(scene, act):
 @pytest.mark.parametrize("how", OUTCOMES)
 @pytest.mark.parametrize("act", ["close_well", "asked", "half", "fin", "reset"])
 def test_they_end(frozen, act, how):
+    """14"""
     scene = frozen()
     used = seconds(scene.old["pid"])
     for v in scene.victims:

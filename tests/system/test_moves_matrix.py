@@ -50,6 +50,7 @@ def touched_by(s, who, step):
 @pytest.mark.parametrize("who", "ABD")
 @pytest.mark.parametrize("step", STEPS)
 def test_killed(scene, step, who):
+    """13"""
     s = scene()
     s.k.dies(s.pids[who])
     touched = touched_by(s, who, step)
@@ -62,7 +63,7 @@ def test_killed(scene, step, who):
 
 
 def test_killed_when_all_others_have_said_all(scene):
-    """B hangs with what it has been given and has not begun; the journey ends without it."""
+    """13: B hangs with what it has been given and has not begun; the journey ends without it."""
     s = scene()
     touched = touched_by(s, "B", "adopted")
     s.run("adopted", "B", signal.SIGSTOP)
@@ -78,7 +79,7 @@ def test_killed_when_all_others_have_said_all(scene):
 
 def test_who_waits_for_one_that_hangs_goes_elsewhere(start, mover):
     """
-    And not when the watchdog has ended it.  (With a group that has a part in what hangs
+    13: And not when the watchdog has ended it.  (With a group that has a part in what hangs
     they stay until then.)
     """
     k = start(shards=3, worker=mover, config=CONFIG % "20s" + routes(9))
@@ -96,7 +97,7 @@ def test_who_waits_for_one_that_hangs_goes_elsewhere(start, mover):
 
 
 def test_who_waits_for_the_only_other_one_waits_on(start, mover):
-    """It hangs, but not for long: the drain still empties the other one."""
+    """13: It hangs, but not for long: the drain still empties the other one."""
     k = start(shards=2, worker=mover, config=CONFIG % "20s" + routes(9))
     people = Crowd([Mover(k, "", f"u{i}") for i in range(8)])
     people.where()
@@ -115,6 +116,7 @@ def test_who_waits_for_the_only_other_one_waits_on(start, mover):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_gateway_is_killed(scene, step):
+    """13"""
     s = scene()
     s.run(step, "G", signal.SIGKILL)
     s.k.kill_gateway()
@@ -129,6 +131,7 @@ def test_the_gateway_is_killed(scene, step):
 @pytest.mark.parametrize("who", "ABD")
 @pytest.mark.parametrize("step", STEPS)
 def test_hangs_until_the_watchdog_ends_it(scene, step, who):
+    """13"""
     # On a busy machine others, too, answer later.
     s = scene(f"{wait.limit(1)}s")
     s.k.dies(s.pids[who])
@@ -147,7 +150,7 @@ def test_hangs_until_the_watchdog_ends_it(scene, step, who):
 @pytest.mark.parametrize("step", STEPS)
 def test_hangs_and_goes_on(scene, step, who):
     """
-    For longer than anybody waits for it: nothing is lost, and nobody has two owners.
+    13: For longer than anybody waits for it: nothing is lost, and nobody has two owners.
     (Here each is looked up who is whispered to.)
     """
     s = scene(worker="whisper_ask = 0\n")

@@ -1217,6 +1217,7 @@ check_mover(void)
 			ck_assert_int_eq(at[i][who], SAYINGS);
 }
 
+/* 2: 2 */
 START_TEST(any_schedule_of_moves_keeps_all)
 {
 	size_t	 left = SHARDS * TALKERS * SAYINGS, looks;

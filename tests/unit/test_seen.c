@@ -531,6 +531,7 @@ fault_of(unsigned seed, unsigned without)
 	return (fault);
 }
 
+/* 2: 2 */
 START_TEST(with_all_rules_no_schedule_has_a_fault)
 {
 	const char	*why = fault_of((unsigned)_i, 0);
@@ -540,6 +541,7 @@ START_TEST(with_all_rules_no_schedule_has_a_fault)
 }
 END_TEST
 
+/* 2: 2 */
 START_TEST(each_rule_is_needed)
 {
 	const char	*why = NULL;
