@@ -342,9 +342,6 @@ acts_gateway(const struct acts *a, const struct ctl *act)
 	char	 why[640];
 
 	(void)act;
-	/* The next one would know nothing of it but that there are two programs. */
-	if (upgrade_busy(a->upgrade))
-		return (acts_error("%s", upgrade_advice(a->upgrade)));
 	if (a->succeed(a->arg, why, sizeof(why)) == -1)
 		return (acts_error("%s", why));
 	return (json_pack("{s:s}", "succession", "trying"));

@@ -27,9 +27,11 @@
 #define ADMIN_MAX	16		/* at a time; others are refused */
 #define ADMIN_BACKLOG	64
 #define ADMIN_MS	10000		/* from accepting to the answer's last byte */
+#define ADMIN_SETTLE_MS	2000		/* that others wait for those who ask */
 #define ADMIN_LINGER_MS	1000		/* until it has read that */
 #define ADMIN_LINGER	(64 << 10)	/* bytes that it sends meanwhile */
 #define ADMIN_READ	4096
+#define ADMIN_PAUSED	0x2		/* why it does not accept: another bit than 0 */
 #define ADMIN_METRICS	(16 << 20)	/* bytes of an answer */
 #define ADMIN_PEER	128		/* bytes of an address, with its mark */
 
@@ -43,6 +45,7 @@ struct admin {
 	struct listener	*listener;
 	struct list	 clients;
 	size_t		 nclients;
+	uint64_t	 paused;	/* clock_ms */
 };
 
 struct admin_client {
@@ -122,6 +125,32 @@ admin_free(struct admin *a)
 		admin_client_free(list_entry(e, struct admin_client, at));
 	listener_free(a->listener);
 	free(a);
+}
+
+void
+admin_pause(struct admin *a, int on)
+{
+	a->paused = clock_ms();
+	if (on)
+		listener_pause(a->listener, ADMIN_PAUSED);
+	else
+		listener_resume(a->listener, ADMIN_PAUSED);
+}
+
+int
+admin_asked(const struct admin *a)
+{
+	const struct admin_client	*c;
+	struct list			*e;
+
+	if (clock_ms() - a->paused >= ADMIN_SETTLE_MS)
+		return (0);
+	for (e = a->clients.next; e != &a->clients; e = e->next) {
+		c = list_entry(e, struct admin_client, at);
+		if (c->state != ADMIN_OVER)
+			return (1);
+	}
+	return (0);
 }
 
 void

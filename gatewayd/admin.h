@@ -36,6 +36,12 @@ int	 admin_listen(const struct settings *s, int *fd);
 struct admin *admin_new(struct event_base *base, int fd, const char *key,
 	    const struct admin_ops *ops, void *arg);
 void	 admin_free(struct admin *a);
+/* Another program is about to be executed in our place: whoever connects waits for that
+ * (on), or not. */
+void	 admin_pause(struct admin *a, int on);
+/* Is somebody asking, who can be waited for?  No longer than ADMIN_SETTLE_MS after the
+ * pause began, for a client that says nothing. */
+int	 admin_asked(const struct admin *a);
 /* Who connects waits for the program that is executed in our place (heritage.h). */
 void	 admin_leave_to(const struct admin *a, const struct settings *s,
 	    struct buf *will);

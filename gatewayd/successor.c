@@ -30,9 +30,12 @@ successor_pause(int on, void *arg)
 
 	g->succeeded = on;
 	sockets_pause(&g->sockets, on);
+	if (g->admin != NULL)
+		admin_pause(g->admin, on);
 }
 
-/* Is nobody on the way to a shard, and is all that shards were told with the kernel? */
+/* Is nobody on the way to a shard, is who asks the admin listener answered, and is all
+ * that shards were told with the kernel? */
 static int
 successor_settled(void *arg)
 {
@@ -41,7 +44,8 @@ successor_settled(void *arg)
 
 	/* Whoever was about to is let go on accepting. */
 	sockets_pause(&g->sockets, 1);
-	if (handoff_count(g->handoffs) > 0 || rescue_count(g->rescues) > 0)
+	if (handoff_count(g->handoffs) > 0 || rescue_count(g->rescues) > 0 ||
+	    (g->admin != NULL && admin_asked(g->admin)))
 		return (0);
 	for (size_t i = 0; i < roster_nslots(g->roster); i++) {
 		s = roster_slot(g->roster, i);
@@ -99,8 +103,7 @@ successor_begin(void *arg, char *why, size_t size)
 		return (-1);
 	}
 	if (upgrade_busy(g->upgrade)) {
-		snprintf(why, size, "an upgrade of the workers is under way: "
-		    "kennelctl commit, or back");
+		snprintf(why, size, "%s", upgrade_advice(g->upgrade));
 		return (-1);
 	}
 	return (succession_begin(g->succession, why, size));

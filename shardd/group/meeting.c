@@ -113,12 +113,12 @@ meeting_joined(struct meeting *t, struct link *l, const struct gossip *m)
 	if (!nb->based) {
 		nb->based = 1;
 		neighbours_skip(nb, m->said, 0);
-		if (back)
-			neighbours_back(n, nb);
 	}
 	/* Before all else that is said to it. */
 	if (m->ask != 0 || !known)
 		meeting_say(t, l, 0);
+	if (back)
+		neighbours_back(n, nb, l);
 	if (!known)
 		n->ops->met(n->arg, m->from);
 }

@@ -14,7 +14,7 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LISTS = os.path.join(TESTS, "checklists")
 CLAIM = re.compile(r"\s*(\d+(?:(?:, | to )\d+)*)(?=\s*$|[:.] |[:.]$)", re.M)
 # A test of JavaScript: its title, then the comment with which its body may begin.
-SCRIPT = re.compile(r"""\b(?:test|run)\((["'`])(.*?)\1,[^\n]*\n(?:\s*/\*(.*?)\*/)?""",
+SCRIPT = re.compile(r"""\b(?:test|run|one)\((["'`])(.*?)\1,[^\n]*\n(?:\s*/\*(.*?)\*/)?""",
                     re.S)
 # A test of C's check, and the comment right before it.
 CHECK = re.compile(r"(?:/\*((?:(?!\*/).)*)\*/\n)?START_TEST\((\w+)\)", re.S)

@@ -20,8 +20,13 @@ SAID = 20
 
 @pytest.fixture(scope="module")
 def model():
-    path = os.path.join(kits.TOP, "tests", "model", "capacity.py")
-    spec = importlib.util.spec_from_file_location("capacity", path)
+    return load("model", "capacity.py")
+
+
+def load(*path):
+    """A program of tests/ as a module."""
+    path = os.path.join(kits.TOP, "tests", *path)
+    spec = importlib.util.spec_from_file_location("loaded", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -61,7 +66,7 @@ class Spent:
 
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_what_redis_is_asked_is_what_the_model_says(start, server, installed, model, n):
-    """58: Subscriptions, beats and echoes of idle nodes; a broadcast, and a whisper."""
+    """59: Subscriptions, beats and echoes of idle nodes; a broadcast, and a whisper."""
     server.start()
     ks = [start("--node", f"n{i}", redis=f"unix:{server.path}", shards=SHARDS,
                 max_shards=SHARDS, worker=installed.worker("talk.c"),
@@ -127,3 +132,16 @@ def test_suites_have_their_clients_on_two_nodes(suite):
                        text=True)
     found = re.findall(r"^\S*::\S*\[(?:\S*-)?nodes\b.*\]$", p.stdout, re.M)
     assert len(found) >= least, (len(found), p.stdout[-3000:])
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_what_nodes_cost_is_measured_beside_others(n, monkeypatch):
+    """58"""
+    monkeypatch.syspath_prepend(os.path.join(kits.TOP, "tests", "bench"))
+    rows = load("bench", "rows.py")
+    for what, conns, flight in ("fan-1000", 1001, None), ("whisper", 102, "64"):
+        row = rows.ROWS[f"{what}-nodes-{n}"]
+        assert row.conns == conns and (flight is None or flight in row.load)
+        assert set(row.servers) == {"kennel", "kennel-nodes", "node-nodes", "socket.io"}
+        assert row.servers["kennel-nodes"] == {"nodes": n}
+    assert rows.STEPS_NODES[f"steps, {n} nodes"][1] == {"nodes": n}

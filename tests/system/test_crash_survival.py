@@ -11,7 +11,7 @@ import time
 import pytest
 from kit import kennel as kits
 from kit import wait
-from kit.chat import crowd, said, settle
+from kit.chat import crowd, settle
 from kit.kennel import Ports
 from kit.mover import Crowd, Mover, routes
 from kit.raw import Raw
@@ -433,38 +433,6 @@ limit = 100
     while ann.line() != "e again":
         pass
     k.exact()
-
-
-def test_amid_bursts(start):
-    """
-    Killed while many are written to at once: who goes on has heard whole messages, each
-    once and in order; the others are those whom the shard was writing to.
-    """
-    k = start(shards=2, limit=300, deaths=True, config="[worker]\nio_uring = yes\n")
-    people = crowd(k, "room", [f"u{i}" for i in range(120)])
-    n = 0
-    for death in range(1, 4):
-        covered(k, len(people))
-        for n in range(n + 1, n + 100):
-            people[0].say(str(n))
-        k.kill_shard(pid=busiest(k)["pid"])
-        wait_deaths(k, death)
-        on = []
-        for p in people:
-            try:
-                p.tell(type="req:user:list")
-                before, _ = p.until(type="user:list")
-            except (Ended, Closed, OSError):
-                continue
-            heard = [int(text) for text in said(before)]
-            assert heard == sorted(set(heard))
-            on.append(p)
-        assert len(people) - len(on) == deaths(k)[-1][1]
-        people = on
-        settle(*people)
-        k.exact()
-    for p in people:
-        p.close()
 
 
 def test_who_knows_nothing_of_it_ends_as_before(start, survivor):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from kit import wait
-from kit.hosts import BROADCAST, Host, Peer
+from kit.hosts import BROADCAST, Host, several
 from kit.networks import Lan
 
 CHUNK = "x" * 50000
@@ -17,14 +17,8 @@ FLAT = 90 << 20                 # bytes by which memory may grow: marks, buffers
 
 @pytest.fixture
 def peers():
-    them = []
-
-    def make(name):
-        them.append(Peer(name))
-        return them[-1]
-    yield make
-    for p in them:
-        p.close()
+    with several(sound=False) as make:
+        yield make
 
 
 def rss(kennel):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from kit import wait
-from kit.hosts import Host, Peer
+from kit.hosts import Host, several
 from test_events_flow import FLAT, linked, rss
 
 CHUNK = b"x" * (1 << 18)
@@ -34,14 +34,8 @@ class Flood(threading.Thread):
 
 @pytest.fixture
 def peers():
-    them = []
-
-    def make(name):
-        them.append(Peer(name))
-        return them[-1]
-    yield make
-    for p in them:
-        p.close()
+    with several(sound=False) as make:
+        yield make
 
 
 def start_one(start, tmp_path, shards, limit=3):

@@ -248,6 +248,28 @@ def test_who_is_on_the_way_to_a_shard_arrives_first(start):
     assert k.shard(0)["pid"] == pid
 
 
+def test_who_asks_the_administrators_listener_is_answered_first(start):
+    """Amid its request; but one that says nothing more is not waited for for long."""
+    port = Ports.take()
+    k = start("--admin", f"127.0.0.1:{port}", shards=1)
+    started = k.status()["started"]
+    c = Wire(("127.0.0.1", port), 30)
+    c.write(b"GET /healthz HTT")
+    k.ctl("upgrade", "gateway", "--no-wait")
+    wait.until(lambda: k.status()["succession"] == "settling", 20)
+    c.write(b"P/1.1\r\nHost: x\r\n\r\n")
+    assert c.read_all().endswith(b"\r\n\r\nok\n")
+    c.sock.close()
+    wait.until(lambda: k.status()["started"] != started, 20)
+    started = k.status()["started"]
+    c = Wire(("127.0.0.1", port), 30)
+    c.write(b"GET /healthz HTT")
+    k.ctl("upgrade", "gateway")
+    assert k.status()["started"] != started
+    assert metrics.ask(k, "/healthz", address=("127.0.0.1", port)).text == "ok\n"
+    c.sock.close()
+
+
 def test_who_looks_inside_waits_like_a_client(start):
     """kennelctl and the administrator's listener: nobody is told that nobody answers."""
     port = Ports.take()

@@ -140,7 +140,7 @@ def test_drain_draws_a_bar_on_a_terminal(start):
     text = os.read(master, 100000).decode()
     os.close(master)
     assert p.returncode == 0, text
-    assert re.search(r"\r\[[#.]{30}\]\x1b\[K\r\nready: \d+ of \d+ gone: ", text), text
+    assert re.search(r"\r\[[#.]{30}\]\x1b\[K\r\n\w+: \d+ of \d+ gone: ", text), text
     assert "[" + "#" * 30 + "]" in text
     for c in people:
         c.close()

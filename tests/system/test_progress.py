@@ -15,7 +15,7 @@ from kit.screen import Drawn
 from kit.wire import Wire
 from kit.ws import WebSocket
 
-SLOW = "[gateway]\nmove_rate = 25\nbalance_rate = 25\nupgrade_hold = %s\ndrain = 20s\n" \
+SLOW = "[gateway]\nmove_rate = 10\nbalance_rate = 10\nupgrade_hold = %s\ndrain = 20s\n" \
     "[worker]\nping_interval = 1h\n"
 MOVES = r"\d+ moved, \d+ skipped, \d+ failed, \d+ left"
 PAUSE = r"pause p50 \d+\.\d ms, p99 \d+\.\d ms, max \d+\.\d ms"
@@ -54,7 +54,7 @@ def test_a_line_when_something_has_changed(start):
     assert [line.split(":")[0] for line in lines].count("holding") == 1, p.stderr
     assert re.search(r"holding: 80 moved, .*kept for \d s", p.stderr)
     assert re.match(rf"done: 80 moved, 0 skipped, 0 failed, 0 left; {PAUSE}$", lines[-1])
-    # 80 at 25 a second: about three lines of it.
+    # 80 at 10 a second: about eight lines of it.
     moved = [n[0] for n in numbers(p.stderr)]
     assert moved == sorted(moved) and any(0 < m < 80 for m in moved), moved
     close(clients)
