@@ -80,7 +80,8 @@ class Scene:
         hold = hold if hold != who else None
         self.stopat.order(self.pids[sender], message, nth, signo, self.pids[who],
                           self.pids.get(hold, 0))
-        self.k.ctl("drain", "0", "--no-wait")
+        # Longer than the watchdog waits, on whatever machine.
+        self.k.ctl("drain", "0", "--within", "1m", "--no-wait")
         end = time.monotonic() + wait.limit(10)
         while not self.stopat.happened():
             assert time.monotonic() < end, "it did not happen"

@@ -560,10 +560,12 @@ END_TEST
 /* Of a journey that ended without its last word, somebody may have what it was to give. */
 START_TEST(a_shard_dies_that_owes_a_word)
 {
+	struct transfer	*t;
+
 	srandom(10);
 	crowd(20);
 	all->slots[2].site->leaving = 1;
-	ck_assert_ptr_nonnull(begin(SIZE_MAX, 20000));
+	ck_assert_ptr_nonnull(t = begin(SIZE_MAX, 20000));
 	while (nasked[0] < 10)
 		turn();
 	/* It has lost its channel, and said hello again. */
@@ -573,6 +575,7 @@ START_TEST(a_shard_dies_that_owes_a_word)
 		ck_assert_int_eq(journeys_dead(js, &all->slots[i]), 0);
 	ck_assert_int_eq(all->slots[0].heard, -1);
 	ck_assert_int_eq(all->slots[1].heard, 1);
+	transfer_free(t);
 }
 END_TEST
 
