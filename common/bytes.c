@@ -163,19 +163,23 @@ int
 buf_addf(struct buf *b, const char *fmt, ...)
 {
 	va_list	 ap;
-	char	*at;
+	char	 small[128], *at;
 	int	 n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(small, sizeof(small), fmt, ap);
 	va_end(ap);
 	if (n < 0 || (at = buf_reserve(b, (size_t)n)) == NULL) {
 		b->failed = 1;
 		return (-1);
 	}
-	va_start(ap, fmt);
-	vsnprintf(at, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n < sizeof(small))
+		memcpy(at, small, (size_t)n + 1);
+	else {
+		va_start(ap, fmt);
+		vsnprintf(at, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->len += (size_t)n;
 	return (0);
 }

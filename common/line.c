@@ -4,6 +4,13 @@
 
 #include "common/line.h"
 
+/* Where what is i behind the first stands; cap is a power of 2. */
+static inline size_t
+line_at(const struct line *l, size_t i)
+{
+	return ((l->head + i) & (l->cap - 1));
+}
+
 static int
 line_grow(struct line *l)
 {
@@ -13,7 +20,7 @@ line_grow(struct line *l)
 	if ((at = malloc(cap * sizeof(*at))) == NULL)
 		return (-1);
 	for (size_t i = 0; i < l->n; i++)
-		at[i] = l->at[(l->head + i) % l->cap];
+		at[i] = l->at[line_at(l, i)];
 	free(l->at);
 	l->at = at;
 	l->head = 0;
@@ -26,7 +33,7 @@ line_push(struct line *l, void *who)
 {
 	if (l->n == l->cap && line_grow(l) == -1)
 		return (-1);
-	l->at[(l->head + l->n++) % l->cap] = who;
+	l->at[line_at(l, l->n++)] = who;
 	return (0);
 }
 
@@ -37,7 +44,7 @@ line_pop(struct line *l)
 
 	while (who == NULL && l->n > 0) {
 		who = l->at[l->head];
-		l->head = (l->head + 1) % l->cap;
+		l->head = line_at(l, 1);
 		l->n--;
 	}
 	return (who);
@@ -47,8 +54,8 @@ void
 line_leave(struct line *l, const void *who)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (l->at[(l->head + i) % l->cap] == who)
-			l->at[(l->head + i) % l->cap] = NULL;
+		if (l->at[line_at(l, i)] == who)
+			l->at[line_at(l, i)] = NULL;
 }
 
 void

@@ -4,7 +4,6 @@
  * all, and a server that talks nonsense loses its connection.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "common/log.h"
 #include "common/redis.h"
 #include "common/redis_conn.h"
+#include "common/redis_doubt.h"
 #include "common/redis_greeting.h"
 #include "common/redis_login.h"
 #include "common/redis_where.h"
@@ -27,9 +27,7 @@
 #define REDIS_RESOLVE_MS	5000	/* a name that takes longer is said */
 #define REDIS_PROVEN_MS		2000	/* up that long: no more back-off */
 #define REDIS_STALLED_MS	5000	/* and 4 deadlines: a new connection */
-#define REDIS_NS_MS	1000000
 #define REDIS_SCAN_MS		10	/* between two looks at deadlines */
-#define REDIS_ARGS_MAX		64	/* of redis_do */
 
 /* One of the two connections, and what its server owes. */
 struct redis_side {
@@ -56,6 +54,7 @@ struct redis {
 	const char	*role;		/* borrowed */
 	struct redis_url url;
 	struct redis_where *where;
+	struct redis_doubt doubt;	/* that it is the master */
 	struct redis_side commands, channels;
 	struct redis_channels subscribed;
 	redis_state_cb	*state_cb;
@@ -110,8 +109,8 @@ redis_arm(struct redis *r, uint64_t when)
 		return;
 	r->due = when;
 	ms = when > now ? when - now : 0;
-	tv.tv_sec = (time_t)(ms / 1000);
-	tv.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+	tv = (struct timeval){ (time_t)(ms / 1000),
+	    (suseconds_t)(ms % 1000 * 1000) };
 	event_add(r->tick, &tv);
 }
 
@@ -129,7 +128,7 @@ redis_ask(struct redis_side *c, unsigned deadline_ms, size_t bytes, int argc,
 		return (NULL);
 	}
 	cmd->began = clock_ns();
-	cmd->since = cmd->began / REDIS_NS_MS;
+	cmd->since = cmd->began / 1000000;
 	cmd->deadline_ms = deadline_ms;
 	cmd->bytes = bytes;
 	list_push(&c->owed, &cmd->at);
@@ -214,11 +213,11 @@ redis_lose(struct redis *r, const char *why)
 	r->up = 0;
 	if (!was_up)
 		redis_where_next(r->where);
+	redis_doubt_settle(&r->doubt);
 	redis_side_close(&r->commands);
 	redis_side_close(&r->channels);
 	ms = backoff_next(&r->backoff);
-	tv.tv_sec = ms / 1000;
-	tv.tv_usec = ms % 1000 * 1000;
+	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
 	event_add(r->dial, &tv);
 	redis_tell_lost(r, ENOTCONN);
 	if (was_up && !r->freed && r->state_cb != NULL)
@@ -230,13 +229,12 @@ static int
 redis_greet(struct redis_side *c, enum redis_greet step, int argc,
     const char *const *argv)
 {
-	struct redis_cmd	*cmd;
+	struct redis_cmd	*cmd = redis_ask(c, REDIS_GREET_MS, 0, argc,
+				    argv, NULL);
 
-	cmd = redis_ask(c, REDIS_GREET_MS, 0, argc, argv, NULL);
-	if (cmd == NULL)
-		return (-1);
-	cmd->greet = step;
-	return (0);
+	if (cmd != NULL)
+		cmd->greet = step;
+	return (cmd == NULL ? -1 : 0);
 }
 
 /* One of two words, or of one (b is NULL). */
@@ -292,10 +290,10 @@ static const char *
 redis_side_open(struct redis_side *c)
 {
 	struct redis	*r = c->redis;
-	const char	*why;
+	const char	*why = redis_conn_open(&c->conn, r->base,
+			    redis_where_addr(r->where), &r->url,
+			    redis_where_host(r->where));
 
-	why = redis_conn_open(&c->conn, r->base, redis_where_addr(r->where),
-	    &r->url, redis_where_host(r->where));
 	if (why == NULL)
 		why = redis_greet_login(c);
 	if (why == NULL && redis_greet_all(c) == -1)
@@ -353,6 +351,8 @@ redis_side_reply(struct redis_conn *conn, const redisReply *raw)
 	cmd = list_entry(c->owed.next, struct redis_cmd, at);
 	if (cmd->greet != GREET_AUTH && redis_no_master(&v))
 		return (v.str);		/* the asker is told of the loss */
+	if (redis_no_replicas(&v))
+		redis_doubt_raise(&c->redis->doubt);	/* reading goes on */
 	keep = *cmd;
 	redis_cmd_free(c->redis, cmd);
 	redis_counted(c, &keep, &v);
@@ -416,6 +416,16 @@ redis_away(struct redis *r, const char *why)
 	redis_enter(r);
 	redis_lose(r, why);
 	redis_leave(r);
+}
+
+/* redis_doubt: another one is the master. */
+static void
+redis_moved_cb(void *arg)
+{
+	struct redis	*r = arg;
+
+	if (r->up)
+		redis_away(r, "Sentinels name another master");
 }
 
 /* Whatever connection is missing, to the same server. */
@@ -565,22 +575,6 @@ redis_command(struct redis *r, unsigned deadline_ms, redis_reply_cb *cb,
 	return (0);
 }
 
-int
-redis_do(struct redis *r, unsigned deadline_ms, redis_reply_cb *cb,
-    void *arg, ...)
-{
-	const char	*argv[REDIS_ARGS_MAX];
-	int		 argc = 0;
-	va_list		 ap;
-
-	va_start(ap, arg);
-	while (argc < REDIS_ARGS_MAX &&
-	    (argv[argc] = va_arg(ap, const char *)) != NULL)
-		argc++;
-	va_end(ap);
-	return (redis_command(r, deadline_ms, cb, arg, argc, argv, NULL));
-}
-
 /* ---- channels ---- */
 
 int
@@ -598,8 +592,7 @@ redis_subscribe(struct redis *r, const char *channel, redis_message_cb *cb,
 int
 redis_unsubscribe(struct redis *r, const char *channel)
 {
-	return (redis_channels_remove(&r->subscribed, &r->channels.conn,
-	    channel));
+	return (redis_channels_remove(&r->subscribed, &r->channels.conn, channel));
 }
 
 /* ---- life ---- */
@@ -627,11 +620,11 @@ redis_new(struct event_base *base, const char *url, const char *role,
 		goto fail;
 	keep = ENOMEM;
 	if ((r->where = redis_where_new(base, &r->url, redis_found_cb, r)) ==
-	    NULL)
+	    NULL || redis_doubt_init(&r->doubt, base, &r->url, r->where,
+	    redis_moved_cb, r) == -1)
 		goto fail;
-	r->tick = evtimer_new(base, redis_tick_cb, r);
-	r->dial = evtimer_new(base, redis_dial_cb, r);
-	if (r->tick == NULL || r->dial == NULL)
+	if ((r->tick = evtimer_new(base, redis_tick_cb, r)) == NULL ||
+	    (r->dial = evtimer_new(base, redis_dial_cb, r)) == NULL)
 		goto fail;
 	event_active(r->dial, EV_TIMEOUT, 0);
 	return (r);
@@ -651,6 +644,7 @@ redis_free(struct redis *r)
 	r->up = 0;
 	redis_side_close(&r->commands);
 	redis_side_close(&r->channels);
+	redis_doubt_clear(&r->doubt);
 	redis_where_free(r->where);
 	r->where = NULL;
 	redis_tell_lost(r, ECANCELED);

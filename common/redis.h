@@ -3,8 +3,8 @@
  *
  * Reconnects by itself with back-off (50 ms .. 2 s), also when the server has
  * answered nothing for 4 deadlines of the oldest command (at least 5 s), and when
- * it is no master, or none any more (READONLY, LOADING, MASTERDOWN): all askers
- * are told of the loss.  The host's name is looked up for each
+ * it is no master, or none any more (READONLY, LOADING, MASTERDOWN; NOREPLICAS, where
+ * Sentinels name another one): all askers are told of the loss.  The host's name is looked up for each
  * connection, beside the loop; one that is unknown is a server that is away.  Every
  * command has a deadline of its own; a reply that comes later is discarded.
  * Channels (SUBSCRIBE) live on a connection of their own; both are lost and

@@ -97,16 +97,31 @@ redis_conn_close(struct redis_conn *c)
 	c->unfinished = 0;
 }
 
+/* "*2", "$11": how many follow, as a line. */
+static void
+redis_conn_count(struct buf *b, char kind, size_t n)
+{
+	char	 text[24], *at = text + sizeof(text);
+
+	*--at = '\n';
+	*--at = '\r';
+	do
+		*--at = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	*--at = kind;
+	buf_add(b, at, (size_t)(text + sizeof(text) - at));
+}
+
 int
 redis_conn_write(struct redis_conn *c, int argc, const char *const *argv,
     const size_t *argvlen)
 {
 	size_t	 before = c->out.len, len;
 
-	buf_addf(&c->out, "*%d\r\n", argc);
+	redis_conn_count(&c->out, '*', (size_t)argc);
 	for (int i = 0; i < argc; i++) {
 		len = argvlen != NULL ? argvlen[i] : strlen(argv[i]);
-		buf_addf(&c->out, "$%zu\r\n", len);
+		redis_conn_count(&c->out, '$', len);
 		buf_add(&c->out, argv[i], len);
 		buf_add(&c->out, "\r\n", 2);
 	}

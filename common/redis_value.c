@@ -57,17 +57,27 @@ redis_cursor(char cursor[REDIS_CURSOR], const struct redis_value *v)
 	return (0);
 }
 
-/* Older servers put the word behind words of their own when it comes from a script. */
+/* Is v the error that begins with word?  Older servers put it behind words of their own when
+ * it comes from a script. */
+static int
+redis_value_says(const struct redis_value *v, const char *word)
+{
+	const char	*p;
+
+	return (v->kind == REDIS_ERROR && (p = strstr(v->str, word)) != NULL &&
+	    (p == v->str || p[-1] == '-'));
+}
+
 int
 redis_no_master(const struct redis_value *v)
 {
-	static const char *const	 words[] = { "READONLY ", "LOADING ",
-					    "MASTERDOWN " };
-	const char			*p;
+	return (redis_value_says(v, "READONLY ") ||
+	    redis_value_says(v, "LOADING ") ||
+	    redis_value_says(v, "MASTERDOWN "));
+}
 
-	for (size_t i = 0; v->kind == REDIS_ERROR && i < nitems(words); i++)
-		if ((p = strstr(v->str, words[i])) != NULL && (p == v->str ||
-		    p[-1] == '-'))
-			return (1);
-	return (0);
+int
+redis_no_replicas(const struct redis_value *v)
+{
+	return (redis_value_says(v, "NOREPLICAS "));
 }

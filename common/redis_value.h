@@ -24,6 +24,8 @@ struct redis_value redis_value(const struct redisReply *raw);
 struct redis_value redis_at(const struct redis_value *v, size_t i);
 /* Is it an error that says: the master is elsewhere now, or not yet here? */
 int	 redis_no_master(const struct redis_value *v);
+/* Or: it takes nothing that is written, for it has not as many replicas as it wants? */
+int	 redis_no_replicas(const struct redis_value *v);
 
 /* The cursor of an answer to SCAN or SSCAN, whose element 1 is an array then: 0,
  * or -1 when v is no such answer. */

@@ -24,6 +24,7 @@ struct redis_where {
 	struct redis_sentinel *sentinel; /* before the look-up; or NULL */
 	struct resolve	*resolve;	/* under way, or NULL */
 	char		 host[REDIS_HOST_MAX + 1];
+	int		 port;
 	char		 busy[REDIS_HOST_MAX + 64];
 	struct sock_addr addrs[REDIS_ADDRS];
 	size_t		 naddrs, addr;	/* the next one, modulo naddrs */
@@ -93,6 +94,7 @@ static int
 redis_where_resolve(struct redis_where *w, const char *host, int port)
 {
 	snprintf(w->host, sizeof(w->host), "%s", host);
+	w->port = port;
 	snprintf(w->busy, sizeof(w->busy), "%s: the name is still being looked "
 	    "up", host);
 	w->resolve = resolve_new(w->base, host, port, redis_where_resolved_cb,
@@ -130,6 +132,18 @@ redis_where_ask(struct redis_where *w)
 	w->sentinel = redis_sentinel_new(w->base, w->url, w->first,
 	    redis_where_named_cb, w);
 	return (w->sentinel == NULL ? -1 : 0);
+}
+
+struct redis_sentinel *
+redis_where_doubt(struct redis_where *w, redis_sentinel_cb *cb, void *arg)
+{
+	return (redis_sentinel_new(w->base, w->url, ++w->first, cb, arg));
+}
+
+int
+redis_where_was(const struct redis_where *w, const char *host, int port)
+{
+	return (w->port == port && strcmp(w->host, host) == 0);
 }
 
 const char *

@@ -5,6 +5,8 @@
 #ifndef COMMON_REDIS_WHERE_H
 #define COMMON_REDIS_WHERE_H
 
+#include "common/redis_sentinel.h"
+
 struct event_base;
 struct redis_url;
 struct redis_where;
@@ -21,6 +23,12 @@ void	 redis_where_free(struct redis_where *w);
 /* Begin to ask; cb is called from the loop, for a Unix socket at once.  0, or -1 with
  * errno. */
 int	 redis_where_ask(struct redis_where *w);
+/* Is that still so?  Another Sentinel is asked than the last time.  NULL with errno. */
+struct redis_sentinel *redis_where_doubt(struct redis_where *w,
+	    redis_sentinel_cb *cb, void *arg);
+/* Is that the master that was found? */
+int	 redis_where_was(const struct redis_where *w, const char *host,
+	    int port);
 /* What is being waited for, in words; NULL: nothing. */
 const char *redis_where_busy(const struct redis_where *w);
 /* What was found: an address, and the host that a certificate must name. */

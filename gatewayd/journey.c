@@ -213,11 +213,17 @@ journey_end(struct journey *j, int stop)
 }
 
 void
+journey_stop(struct journey *j)
+{
+	if (!evtimer_pending(j->timer, NULL))
+		journey_end(j, 1);
+}
+
+void
 journey_abandon(struct journey *j)
 {
 	j->ops = NULL;
-	if (!evtimer_pending(j->timer, NULL))
-		journey_end(j, 1);
+	journey_stop(j);
 }
 
 size_t

@@ -54,6 +54,8 @@ struct journey *journey_begin(struct journeys *js, struct shard *from,
 int	 journey_send(struct journey *j, struct place *place);
 /* No other follows; stop: those that are not amid of it stay. */
 void	 journey_end(struct journey *j, int stop);
+/* The same with stop, unless it was told to end already. */
+void	 journey_stop(struct journey *j);
 /* Its ops are called no more; what has begun goes on. */
 void	 journey_abandon(struct journey *j);
 size_t	 journey_unanswered(const struct journey *j);

@@ -196,6 +196,26 @@ transfer_ask(struct transfer *t, struct place *place)
 	return (journey_send(j, place) == 0);
 }
 
+/* Those who wait for a shard that does not answer may go to another, if there is one. */
+static void
+transfer_avoid(struct transfer *t)
+{
+	const struct shard	*s;
+	size_t			 others = 0;
+
+	for (size_t i = 0; i < t->shards->nslots; i++) {
+		s = &t->shards->slots[i];
+		others += s->site != NULL && site_room(s->site) &&
+		    t->plan.may(s, t->plan.arg) &&
+		    journey_possible(t->plan.from, s, NULL);
+	}
+	for (size_t i = 0; others > 0 && i < t->shards->nslots; i++) {
+		s = t->by_slot[i] == NULL ? NULL : journey_to(t->by_slot[i]);
+		if (s != NULL && s->site != NULL && !s->site->usable)
+			journey_stop(t->by_slot[i]);
+	}
+}
+
 /* ---- the transfer ---- */
 
 int
@@ -351,6 +371,7 @@ transfer_timer_cb(evutil_socket_t fd, short what, void *arg)
 		transfer_end(t, 1);
 		return;
 	}
+	transfer_avoid(t);
 	transfer_go(t, now);
 	t->looked = now;
 	if (t->count.moved >= t->plan.most) {

@@ -3,6 +3,8 @@
 
 #include "proto/utf8.h"
 
+#define UTF8_HIGH	0x8080808080808080u	/* of 8 bytes, one is not ASCII */
+
 /*
  * Within a character the state is: continuation bytes still wanted, in the low
  * byte, and the range that the next one must be in, in the two above.
@@ -34,18 +36,23 @@ uint32_t
 utf8_feed(uint32_t state, const void *data, size_t len)
 {
 	const unsigned char	*p = data, *end;
-	uint64_t		 word;
+	uint64_t		 a, b;
 
 	if (state == UTF8_BAD || len == 0)
 		return (state);
 	end = p + len;
 	while (p < end) {
 		if (state == UTF8_OK) {
-			while (end - p >= 8) {
-				memcpy(&word, p, 8);
-				if (word & 0x8080808080808080u)
+			while (end - p >= 16) {
+				memcpy(&a, p, 8);
+				memcpy(&b, p + 8, 8);
+				if ((a | b) & UTF8_HIGH)
 					break;
-				p += 8;
+				p += 16;
+			}
+			if (end - p >= 8) {
+				memcpy(&a, p, 8);
+				p += (a & UTF8_HIGH) == 0 ? 8 : 0;
 			}
 			while (p < end && *p < 0x80)
 				p++;

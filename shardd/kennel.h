@@ -138,7 +138,7 @@ struct kennel_app {
 	 * An HTTP request, its body read.  NULL: 404 for all.  Must lead to exactly one
 	 * kennel_respond() or kennel_connect(), now or later.  The place of a
 	 * plain request is given back when the response is sent.  It comes when the
-	 * group's processes on other nodes have been heard, or after a second.
+	 * group's processes on other nodes have been heard, or are silent for a second.
 	 */
 	void	(*receive)(struct kennel_request *);
 	/*
@@ -181,10 +181,12 @@ struct kennel_app {
 	/*
 	 * Some of what neighbour `origin` said to the clients of this replica did
 	 * not get here, though neither process died: too much waited for the link
-	 * between the two, the link was lost, or there was no memory.  Clients
-	 * who were to have it are being closed with 1013, to come back; what the
-	 * application has gathered from what it heard may lack something.  Called
-	 * once for each loss, before anything that was said later is heard.
+	 * between the two, the link was lost, there was no memory, or origin's node
+	 * took this one for dead for a while.  Clients who were to have it are being
+	 * closed with 1013, to come back, unless origin is of another node: then the
+	 * application decides.  What it has gathered from what it heard may lack
+	 * something.  Called once for each loss, before anything that was said later
+	 * is heard.
 	 */
 	void	(*onmissed)(struct kennel_replica *, uint64_t origin);
 

@@ -199,9 +199,8 @@ void
 ape_ontell(struct kennel_replica *r, uint64_t neighbour,
     const struct kennel_word *w)
 {
-	(void)neighbour;
 	if (w->head_len == 1)
-		upload_told(w);
+		upload_told(r, neighbour, w);
 	else
 		push_told(room_of(r), w);
 }

@@ -240,11 +240,27 @@ upload_new(const char *query, const char *hash, const char *session,
 	return (w);
 }
 
+/* Tell a neighbour (0: all) what w is. */
+static void
+upload_tell(struct kennel_replica *r, uint64_t neighbour, const struct want *w)
+{
+	struct buf	 b = { 0 };
+
+	buf_addf(&b, "%s%c%s%c%s%c%s%c%s%c%s", w->query, 0, w->hash, 0,
+	    w->session, 0, w->client, 0, kennel_node(), 0,
+	    signpost_here() == NULL ? "" : signpost_here());
+	buf_add(&b, "", 1);
+	buf_add(&b, (const char *)&w->token, sizeof(w->token));
+	buf_add(&b, (const char *)&w->slot, sizeof(w->slot));
+	if (!b.failed && kennel_replica_neighbours(r) > 0)
+		kennel_replica_tell(r, neighbour, "W", 1, b.data, b.len);
+	buf_clear(&b);
+}
+
 struct want *
 upload_want(struct kennel_replica *r, const char *query, const char *hash,
     const char *session, const char *client, upload_cb *cb, void *arg)
 {
-	struct buf	 b = { 0 };
 	struct want	*w;
 
 	if ((w = upload_new(query, hash, session, client)) == NULL)
@@ -255,16 +271,38 @@ upload_want(struct kennel_replica *r, const char *query, const char *hash,
 	w->arg = arg;
 	if (upload_match(w))
 		return (NULL);
-	buf_addf(&b, "%s%c%s%c%s%c%s%c%s%c%s", query, 0, hash, 0, session, 0,
-	    client, 0, kennel_node(), 0, signpost_here() == NULL ? "" :
-	    signpost_here());
-	buf_add(&b, "", 1);
-	buf_add(&b, (char *)&w->token, sizeof(w->token));
-	buf_add(&b, (char *)&w->slot, sizeof(w->slot));
-	if (!b.failed && kennel_replica_neighbours(r) > 0)
-		kennel_replica_tell(r, 0, "W", 1, b.data, b.len);
-	buf_clear(&b);
+	upload_tell(r, 0, w);
 	return (w);
+}
+
+/* A body has come, perhaps to a shard that was not in the group when its call was told:
+ * ask who wants it. */
+static void
+upload_ask(struct kennel_replica *r, const struct early *e)
+{
+	struct buf	 b = { 0 };
+
+	buf_addf(&b, "%s%c%s", e->query, 0, e->hash);
+	buf_add(&b, "", 1);
+	if (!b.failed && r != NULL && kennel_replica_neighbours(r) > 0)
+		kennel_replica_tell(r, 0, "A", 1, b.data, b.len);
+	buf_clear(&b);
+}
+
+/* A neighbour has a body of that name: our calls that want it are told to it. */
+static void
+upload_asked(struct kennel_replica *r, uint64_t neighbour, const char *query,
+    const char *hash)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &upload.wants) {
+		const struct want	*w = list_entry(e, struct want, at);
+
+		if (w->cb != NULL && strcmp(w->query, query) == 0 &&
+		    strcmp(w->hash, hash) == 0)
+			upload_tell(r, neighbour, w);
+	}
 }
 
 void
@@ -275,9 +313,11 @@ upload_cancel(struct want *w)
 }
 
 void
-upload_told(const struct kennel_word *word)
+upload_told(struct kennel_replica *r, uint64_t neighbour,
+    const struct kennel_word *word)
 {
 	const char	*at = word->data, *end = at + word->len, *field[6];
+	const size_t	 n = *word->head == 'A' ? 2 : nitems(field);
 	struct want	*w;
 	int		 far;
 
@@ -286,11 +326,15 @@ upload_told(const struct kennel_word *word)
 		upload_announced(at);
 		return;
 	}
-	for (size_t i = 0; i < nitems(field); i++) {
+	for (size_t i = 0; i < n; i++) {
 		field[i] = at;
 		if ((at = memchr(at, '\0', (size_t)(end - at))) == NULL)
 			return;
 		at++;
+	}
+	if (n == 2) {
+		upload_asked(r, neighbour, field[0], field[1]);
+		return;
 	}
 	/* From another node, to which we know no way: nothing can be done for it. */
 	far = strcmp(field[4], kennel_node()) != 0;
@@ -386,6 +430,7 @@ upload_put(struct kennel_request *q, const char *query, const char *hash,
 	list_push(&upload.earlies, &early->at);
 	upload.nearlies++;
 	upload_watch();
+	upload_ask(kennel_request_replica(q), early);
 	return (1);
 }
 

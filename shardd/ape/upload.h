@@ -24,8 +24,10 @@ struct want *upload_want(struct kennel_replica *r, const char *query,
 	    const char *hash, const char *session, const char *client,
 	    upload_cb *cb, void *arg);
 void	 upload_cancel(struct want *w);
-/* A neighbour's call wants one, or a neighbour has announced a file. */
-void	 upload_told(const struct kennel_word *w);
+/* A neighbour's call wants one, or it has one that no call wants, or has announced a
+ * file. */
+void	 upload_told(struct kennel_replica *r, uint64_t neighbour,
+	    const struct kennel_word *w);
 /*
  * A body has come, into fd, which is the callee's; the request is answered when a call
  * wants it, or none does.  1: it waits for its call; and where a shared file of that name

@@ -94,6 +94,18 @@ conn_free(struct conn *c)
 }
 
 void
+conn_discard(struct conn *c)
+{
+	int	 keep = errno;
+
+	c->fd = -1;
+	if (c->proto != NULL)
+		c->protocol->clear(c);
+	conn_free(c);
+	errno = keep;
+}
+
+void
 conn_uncover(struct conn *c)
 {
 	cover_remove(c->slot);

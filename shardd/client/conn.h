@@ -218,6 +218,9 @@ struct conn *conn_new(struct clients *all, const struct capsule *cap,
 	    struct meter *meter, int fd);
 /* Departed, and the floor above is done with c. */
 void	 conn_free(struct conn *c);
+/* c has come, and cannot be taken: it is freed, its descriptor stays the caller's, and
+ * errno what it was. */
+void	 conn_discard(struct conn *c);
 
 void	 conn_set_state(struct conn *c, enum conn_state state);
 /* Arm the events that the state wants. */

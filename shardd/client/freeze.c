@@ -137,7 +137,6 @@ freeze_unpack(struct clients *all, const struct capsule *cap,
     struct meter *meter, size_t message_max, int fd)
 {
 	struct conn	*c;
-	int		 keep;
 
 	if ((size_t)cap->protocol >= nitems(thaws) ||
 	    thaws[cap->protocol].thaw == NULL) {
@@ -164,12 +163,7 @@ freeze_unpack(struct clients *all, const struct capsule *cap,
 	    freeze_owe(c, cap->owed) == 0 &&
 	    thaws[cap->protocol].thaw(c, cap->state, cap->early) == 0)
 		return (c);
-	keep = errno;
-	c->fd = -1;			/* it stays the caller's */
-	if (c->proto != NULL)
-		c->protocol->clear(c);
-	conn_free(c);
-	errno = keep;
+	conn_discard(c);
 	return (NULL);
 }
 

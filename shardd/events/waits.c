@@ -1,5 +1,6 @@
 /* Clients that have filled a link. */
 #include "common/clock.h"
+#include "common/log.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/sockets.h"
 #include "shardd/events/waits.h"
@@ -52,6 +53,9 @@ waits_socket_gone(struct events_socket *s)
 void
 waits_look(struct events_server *v, uint64_t now)
 {
-	if (!list_empty(&v->waiting) && now - v->waited >= WAITS_MS)
-		waits_go_on(v);
+	if (list_empty(&v->waiting) || now - v->waited < WAITS_MS)
+		return;
+	log_info("events clients=%zu have waited for a link for %d s, they try "
+	    "again", list_count(&v->waiting), WAITS_MS / 1000);
+	waits_go_on(v);
 }

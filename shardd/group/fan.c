@@ -159,6 +159,8 @@ fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
 	m->from = n->id;
 	m->said = ++n->said;
 	said = where == NULL && fan_say(n, m);
+	if (where == NULL && n->mourned)
+		n->said_in_room = m->said;
 	if (p != NULL || where == NULL)
 		n->ops->said(n->arg, m, p);
 	for (size_t i = 0; i < n->n; i++) {

@@ -140,7 +140,7 @@ hear_lost(const struct heard *h)
 	switch (m->of) {
 	case 0:
 		if (nb != NULL)
-			neighbours_gap(n, nb, m->said, m->seq);
+			neighbours_marked(n, nb, m->said, m->seq);
 		break;
 	case GOSSIP_CAST:
 	case GOSSIP_WHISPER:

@@ -16,7 +16,9 @@
 #include "shardd/group/neighbours.h"
 #include "shardd/peers/bus.h"
 
-#define MEETING_MS		1000	/* the first clients wait so long */
+#define MEETING_MS		1000	/* the first clients wait so long for who is silent */
+#define MEETING_SLOW_MS		4000	/* and for who has been heard meanwhile */
+#define MEETING_LOOK_MS		100	/* between two looks at that */
 #define MEETING_LATE_MS		10000	/* when the replica has opened; and in all, for
 					   who is silent and may have the state */
 #define MEETING_REDIS_MS	1000
@@ -30,6 +32,7 @@ static const char	 meeting_script[] =
 
 struct meeting {
 	struct list	 at;		/* meetings->due */
+	struct list	 waits;		/* meetings->patient */
 	struct meetings	*all;
 	struct neighbours *n;
 	struct bus_room	*room;
@@ -38,6 +41,8 @@ struct meeting {
 	int		 met;		/* all have answered once, or had time to */
 	int		 knows_all;	/* the same, with time enough to be taken for dead */
 	uint64_t	 since;		/* clock_ms: of the first question */
+	const struct ask *ask;		/* its answers, while clients wait for them */
+	uint64_t	 asked;		/* clock_ms: of that one */
 	struct list	 asks;		/* struct ask: our questions */
 };
 
@@ -47,6 +52,7 @@ struct meeting_call {
 };
 
 static void	 meetings_pump(struct meetings *ms);
+static void	 meetings_patience_cb(evutil_socket_t, short, void *);
 
 /* ---- all of them ---- */
 
@@ -63,11 +69,13 @@ meetings_init(struct meetings *ms, struct event_base *base, struct bus *bus,
     const char *prefix, const char *address)
 {
 	list_init(&ms->due);
+	list_init(&ms->patient);
 	ms->bus = bus;
 	ms->prefix = prefix;
 	ms->address = address;
-	if (bus != NULL && (ms->again = evtimer_new(base, meetings_again_cb,
-	    ms)) == NULL) {
+	if (bus != NULL && ((ms->again = evtimer_new(base, meetings_again_cb,
+	    ms)) == NULL || (ms->patience = evtimer_new(base,
+	    meetings_patience_cb, ms)) == NULL)) {
 		errno = ENOMEM;
 		return (-1);
 	}
@@ -80,6 +88,9 @@ meetings_clear(struct meetings *ms)
 	if (ms->again != NULL)
 		event_free(ms->again);
 	ms->again = NULL;
+	if (ms->patience != NULL)
+		event_free(ms->patience);
+	ms->patience = NULL;
 	ms->bus = NULL;
 }
 
@@ -113,12 +124,12 @@ meeting_joined(struct meeting *t, struct link *l, const struct gossip *m)
 	if (!nb->based) {
 		nb->based = 1;
 		neighbours_skip(nb, m->said, 0);
-		if (back)
-			neighbours_back(n, nb);
 	}
 	/* Before all else that is said to it. */
 	if (m->ask != 0 || !known)
 		meeting_say(t, l, 0);
+	if (back)
+		neighbours_back(n, nb, l);
 	if (!known)
 		n->ops->met(n->arg, m->from);
 }
@@ -144,6 +155,8 @@ meeting_answered_cb(const struct ask *a, int err, void *arg)
 	struct meeting		*t = arg;
 	struct timeval		 tv = { 0, MEETING_AGAIN_MS * 1000 };
 
+	list_remove(&t->waits);
+	t->ask = NULL;
 	if (err == ECANCELED)
 		return;
 	t->knows_all = err == 0 || t->n->ready ||
@@ -161,6 +174,56 @@ meeting_answered_cb(const struct ask *a, int err, void *arg)
 	t->n->ops->all_met(t->n->arg);
 }
 
+/* Has somebody of whom an answer is missing been heard since it was asked?  Where Redis is
+ * slow, the two shards meet first, and only then it hears the question. */
+static int
+meeting_is_heard(const struct meeting *t)
+{
+	const struct link	*l;
+
+	for (size_t i = 0; i < t->ask->nparts; i++)
+		if ((l = t->ask->parts[i].link) != NULL &&
+		    bus_last(l) > t->asked)
+			return (1);
+	return (0);
+}
+
+/* Look again at who waits, soon. */
+static void
+meetings_look(struct meetings *ms)
+{
+	struct timeval	 tv = { 0, MEETING_LOOK_MS * 1000 };
+
+	if (!list_empty(&ms->patient) && ms->patience != NULL &&
+	    !evtimer_pending(ms->patience, NULL))
+		evtimer_add(ms->patience, &tv);
+}
+
+/* Who has waited long enough for those who are silent goes on without them. */
+static void
+meetings_patience_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct list	 over = { &over, &over }, *e, *tmp;
+	struct meetings	*ms = arg;
+	struct meeting	*t;
+
+	(void)fd, (void)what;
+	list_each(e, tmp, &ms->patient) {
+		t = list_entry(e, struct meeting, waits);
+		if (clock_ms() - t->asked < MEETING_MS || meeting_is_heard(t))
+			continue;
+		list_remove(&t->waits);
+		list_push(&over, &t->waits);
+	}
+	while (!list_empty(&over)) {
+		t = list_entry(over.next, struct meeting, waits);
+		list_remove(&t->waits);
+		t->met = 1;
+		t->n->ops->all_met(t->n->arg);
+	}
+	meetings_look(ms);
+}
+
 /* Redis has said who else is in the group: each is told.  0, or -1. */
 static int
 meeting_tell(struct meeting *t, const struct redis_value *v)
@@ -174,8 +237,14 @@ meeting_tell(struct meeting *t, const struct redis_value *v)
 	if (t->since == 0)
 		t->since = clock_ms();
 	if ((a = ask_new(n->hood->base, &t->asks, n->ready ? MEETING_LATE_MS :
-	    MEETING_MS, v->n, meeting_answered_cb, t)) == NULL)
+	    MEETING_SLOW_MS, v->n, meeting_answered_cb, t)) == NULL)
 		return (-1);
+	t->ask = a;
+	t->asked = clock_ms();
+	list_remove(&t->waits);
+	if (!t->met)
+		list_push(&t->all->patient, &t->waits);
+	meetings_look(t->all);
 	for (size_t i = 0; i < v->n; i++) {
 		one = redis_at(v, i);
 		if (one.kind != REDIS_STRING || bus_peer(t->all->bus,
@@ -284,6 +353,7 @@ meeting_new(struct meetings *ms, struct neighbours *n, struct slice group,
 	if ((t = calloc(1, sizeof(*t))) == NULL)
 		return (NULL);
 	list_init(&t->at);
+	list_init(&t->waits);
 	list_init(&t->asks);
 	t->all = ms;
 	t->n = n;
@@ -336,6 +406,7 @@ meeting_free(struct meeting *t)
 	}
 	ask_cancel(&t->asks);
 	list_remove(&t->at);
+	list_remove(&t->waits);
 	if (t->call != NULL)
 		t->call->t = NULL;
 	n->room = NULL;

@@ -263,6 +263,7 @@ neighbours_shard_dead(struct neighbours *n, const struct peer_id *peer)
 	for (size_t i = n->n; i-- > 0; )
 		if (peer_same(&n->at[i].peer, peer)) {
 			neighbour = n->at[i].id;
+			n->mourned |= neighbour_is_remote(&n->at[i]);
 			neighbours_farewell(n, neighbour);
 			n->ops->mourned(n->arg, neighbour, peer);
 		}
@@ -290,13 +291,6 @@ neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq)
 		nb->seen = said;
 	if (seq > nb->in)
 		nb->in = seq;
-}
-
-void
-neighbours_back(const struct neighbours *n, struct neighbour *nb)
-{
-	if (nb->told == 0)
-		nb->told = n->said;
 }
 
 int
@@ -327,6 +321,15 @@ neighbours_gap(struct neighbours *n, struct neighbour *nb, uint64_t said,
 	if (neighbour_is_remote(nb))
 		counter_add(COUNTER_BUS_LOST, 1);
 	n->ops->missed(n->arg, &m, GOSSIP_CAST, "lost with a link");
+}
+
+void
+neighbours_marked(struct neighbours *n, struct neighbour *nb, uint64_t said,
+    uint64_t seq)
+{
+	if (said == nb->seen && seq < nb->in)
+		nb->in = seq;		/* it has begun anew with us */
+	neighbours_gap(n, nb, said, seq);
 }
 
 int
@@ -360,6 +363,15 @@ neighbour_mark(struct neighbours *n, struct neighbour *nb, struct link *l)
 {
 	link_send(l, &(struct gossip){ .type = GOSSIP_LOST, .to = nb->id,
 	    .from = n->id, .seq = nb->out, .said = nb->told });
+}
+
+void
+neighbours_back(struct neighbours *n, struct neighbour *nb, struct link *l)
+{
+	if (nb->told == 0)
+		nb->told = n->said;
+	n->said_in_room = n->said;	/* and if that is lost, the next word says so */
+	neighbour_mark(n, nb, l);
 }
 
 void

@@ -83,7 +83,10 @@ struct neighbours {
 	struct neighbour *at;		/* dense, in order of introduction */
 	size_t		 n, cap;
 	uint64_t	 said;		/* the last number of ours */
-	uint64_t	 said_in_room;	/* the last of those that were said there */
+	uint64_t	 said_in_room;	/* the last of those that were said there; or,
+					   if mourned, to all in whatever way */
+	int		 mourned;	/* one of another node was taken for dead, and
+					   may listen there */
 	struct bus_room	*room;		/* of the group; NULL: none */
 	struct turn_work confirm;	/* to whom something is owed */
 	uint64_t	 first;		/* clock_ms of the first introduction */
@@ -149,14 +152,17 @@ int	 neighbours_next(struct neighbours *n, struct neighbour *nb,
 /* All of nb up to the number said, its message seq to us, should be here. */
 void	 neighbours_gap(struct neighbours *n, struct neighbour *nb,
 	    uint64_t said, uint64_t seq);
+/* The same, as nb itself says. */
+void	 neighbours_marked(struct neighbours *n, struct neighbour *nb,
+	    uint64_t said, uint64_t seq);
 /* What is up to that number, its message seq to us, is known not to come. */
 void	 neighbours_skip(struct neighbour *nb, uint64_t said, uint64_t seq);
 /*
- * nb was taken for dead, lives, and has met us again: what we said meanwhile was not said
- * to it.  It counts from what it heard last, so the next message, or a quiet link, tells it
- * that it has missed something.
+ * nb, behind l, was taken for dead, lives, and has met us again: what we said meanwhile was
+ * not said to it.  It counts from what it heard last, and is told how much that is.
  */
-void	 neighbours_back(const struct neighbours *n, struct neighbour *nb);
+void	 neighbours_back(struct neighbours *n, struct neighbour *nb,
+	    struct link *l);
 /* It has said no more than up to the first number, and to us than up to the other one.
  * 0, or -1: not all of that has come. */
 int	 neighbours_know(struct neighbour *nb, uint64_t said, uint64_t told);

@@ -129,7 +129,9 @@ vigil_watch(struct vigils *vs, struct vigil *v)
 	const struct peer_id	 peer = v->peer;
 	uint64_t		 asked;
 
-	if (v->asked != 0 && bus_answered(l, v->asked)) {
+	if (l == NULL)
+		vs->ops->dead(vs->arg, &peer);	/* nobody answered at all */
+	else if (v->asked != 0 && bus_answered(l, v->asked)) {
 		vigil_log(&peer, "lives: that it is dead was said too late");
 		/* For who has mourned it before. */
 		vigil_end(vs, v, 1);

@@ -117,10 +117,21 @@ function figure(name) {
 	return f;
 }
 
-/* "node/3#1f..." is shown as "shard 3". */
+const nodes = new Set();		/* of the shards that were named */
+
+/* "node/3#1f..." is shown as "shard 3", and with its node where there are several. */
 function shard(address) {
-	const m = /\/(\d+)#/.exec(address ?? "");
-	return m === null ? "" : `shard ${m[1]}`;
+	const m = /^(.*)\/(\d+)#/.exec(address ?? "");
+	if (m === null)
+		return "";
+	nodes.add(m[1]);
+	return `shard ${m[2]}` + (nodes.size > 1 ? ` of ${m[1]}` : "");
+}
+
+/* Shows which shards serve the user of f. */
+function serve(f, addresses) {
+	f.lastChild.title = addresses.join("\n");
+	f.lastChild.textContent = [...new Set(addresses.map(shard))].filter(Boolean).join(", ");
 }
 
 function isOnline(name) {
@@ -133,13 +144,14 @@ function countUsers() {
 }
 
 function online(name, addresses) {
-	const f = figure(name), where = [...new Set((addresses ?? []).map(shard))].filter(Boolean);
+	const f = figure(name), known = nodes.size;
 	f.classList.add("online");
 	gone.delete(name);
-	if (where.length > 0) {
-		f.lastChild.textContent = where.join(", ");
-		f.lastChild.title = addresses.join("\n");
-	}
+	if ((addresses ?? []).some(shard))
+		serve(f, addresses);
+	if (nodes.size > known && known > 0)
+		for (const other of users.values())
+			serve(other, other.lastChild.title.split("\n"));
 }
 
 function offline(name) {
@@ -147,7 +159,7 @@ function offline(name) {
 	if (f === undefined)
 		return;
 	f.classList.remove("online");
-	f.lastChild.textContent = "";
+	serve(f, []);
 	gone.delete(name);
 	gone.add(name);
 	if (gone.size <= GONE_MAX)

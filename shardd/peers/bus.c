@@ -20,6 +20,7 @@
 
 #define BUS_TICK_MS	100
 #define BUS_ECHO_MS	1000
+#define BUS_SILENCE_MS	60000	/* of Redis, in which nobody is judged */
 #define BUS_COMING_MS	1000	/* for Redis, of a shard that has just begun */
 #define BUS_FORGET	4096	/* times that a room was spoken in without a node */
 #define BUS_QUEUED	(64 << 20)	/* bytes on their way to Redis */
@@ -82,7 +83,7 @@ bus_sender(struct bus *b, const struct bus_frame *f, int make)
 
 	if ((peer.node = bus_node(b, f->node)) == NULL)
 		return (NULL);
-	l = make ? link_get(b->links, &peer, NULL) : link_find(b->links,
+	l = make ? link_get_stranger(b->links, &peer) : link_find(b->links,
 	    &peer);
 	if (l == NULL || link_carrier(l) == NULL)
 		return (NULL);
@@ -216,8 +217,14 @@ bus_say_echo(struct bus *b)
 {
 	struct bus_frame	 f = { .kind = BUS_ECHO };
 
-	if (b->echo != 0 && clock_ns() - b->echo > BUS_ECHO_MS * 1000000ULL)
+	uint64_t		 age = b->echo == 0 ? 0 :
+				    (clock_ns() - b->echo) / 1000000;
+
+	if (age > BUS_ECHO_MS)
 		bus_lag(b);
+	/* Redis is silent; one that does not say it back at all is something else. */
+	if (age > BUS_ECHO_MS && age < BUS_SILENCE_MS)
+		b->met.excused = clock_ms();
 	if (clock_ms() - b->echoed < BUS_ECHO_MS || b->echo != 0 ||
 	    list_empty(&b->met.all))
 		return;
@@ -237,8 +244,8 @@ bus_tick_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (redis_up(b->redis)) {
 		batches_flush(&b->batches);
-		encounters_tick(&b->met);
 		bus_say_echo(b);
+		encounters_tick(&b->met);
 	} else if (b->coming != 0 && !b->ended &&
 	    clock_ms() - b->coming >= BUS_COMING_MS) {
 		b->coming = 0;
@@ -470,6 +477,13 @@ bus_said_to(struct bus *b, struct link *l)
 }
 
 uint64_t
+bus_last(const struct link *l)
+{
+	return (link_carrier(l) == NULL ? 0 :
+	    encounter_last(encounter_of(link_carrier(l))));
+}
+
+uint64_t
 bus_ask(const struct link *l)
 {
 	return (link_carrier(l) == NULL ? 0 :
@@ -540,7 +554,7 @@ bus_new(struct links *ls, const struct bus_self *self,
 	batches_init(&b->batches, bus_sent, b);
 	b->met = (struct encounters){ &b->press, &b->batches, ls, { NULL, NULL },
 	    /* Rises over this shard's life, and no two of its incarnations meet. */
-	    clock_ns(), ops->quiet, arg };
+	    clock_ns(), 0, ops->quiet, arg };
 	list_init(&b->met.all);
 	if (redis_url_parse(&url, self->url) == NULL)
 		b->db = url.db;

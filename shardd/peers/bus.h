@@ -73,6 +73,8 @@ int	 bus_say(struct bus *b, struct bus_room *room, const struct gossip *m,
 	    unsigned version);
 /* What was just said in a room counts towards the window of l, which is up. */
 void	 bus_said_to(struct bus *b, struct link *l);
+/* clock_ms of the last that the peer of l has said to us alone; 0: nothing. */
+uint64_t bus_last(const struct link *l);
 /* Is the peer of l there?  Ask it: what bus_answered() is to be given, or 0, there is no
  * meeting with it at the moment. */
 uint64_t bus_ask(const struct link *l);

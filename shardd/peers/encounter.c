@@ -40,6 +40,7 @@ struct encounter {
 	uint64_t	 helloed;	/* clock_ms */
 	uint64_t	 since;		/* clock_ms: unacked, and nothing heard */
 	uint64_t	 beaten;	/* clock_ms */
+	uint64_t	 last;		/* clock_ms: something came */
 	int		 quiet;		/* since then, it was said what went */
 	int		 full;		/* it was over its window */
 	struct turn_work ack;
@@ -395,6 +396,12 @@ encounter_heard_beat(struct encounter *c, const struct bus_frame *f)
 }
 
 uint64_t
+encounter_last(const struct encounter *c)
+{
+	return (c->last);
+}
+
+uint64_t
 encounter_ask(struct encounter *c)
 {
 	if (!c->up)
@@ -424,6 +431,7 @@ encounter_part(struct encounter *c)
 void
 encounter_heard(struct encounter *c, const struct bus_frame *f)
 {
+	c->last = clock_ms();
 	if (f->kind == BUS_HELLO) {
 		encounter_heard_hello(c, f);
 		return;
@@ -500,6 +508,9 @@ encounters_forget(struct encounters *es, const void *room)
 static void
 encounter_tick(struct encounter *c, uint64_t now)
 {
+	uint64_t	 since = c->since > c->es->excused ? c->since :
+			    c->es->excused;
+
 	if (!c->up) {
 		if (now - c->helloed >= ENCOUNTER_HELLO_MS)
 			encounter_hello(c);
@@ -507,7 +518,7 @@ encounter_tick(struct encounter *c, uint64_t now)
 	}
 	if (c->unacked == 0 || now - c->beaten < ENCOUNTER_BEAT_MS)
 		return;
-	if (now - c->since >= ENCOUNTER_SILENT_MS) {
+	if (now - since >= ENCOUNTER_SILENT_MS) {
 		encounter_afresh(c, "the other side says nothing");
 		return;
 	}

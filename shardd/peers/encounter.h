@@ -25,6 +25,8 @@ struct encounters {			/* all of a shard */
 	struct links	*links;
 	struct list	 all;		/* struct encounter */
 	uint64_t	 session;	/* the last that was drawn */
+	uint64_t	 excused;	/* clock_ms: until then Redis said nothing, and nobody is
+					   judged for what could not be heard */
 	/* What went over that link is not acknowledged after a second. */
 	void		(*quiet)(void *arg, struct link *l);
 	void		*arg;
@@ -46,6 +48,8 @@ void	 encounter_part(struct encounter *c);
 uint64_t encounter_ask(struct encounter *c);
 /* Has its peer heard what was asked then?  What it said before does not count. */
 int	 encounter_answered(const struct encounter *c, uint64_t asked);
+/* clock_ms of the last that came from its peer; 0: nothing. */
+uint64_t encounter_last(const struct encounter *c);
 /* f came from its peer, for all in a room: 1, *whole is a message, or several if f says so,
  * which are valid until encounter_room_done(); or 0. */
 int	 encounter_room(struct encounter *c, const void *room,

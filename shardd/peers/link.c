@@ -47,6 +47,7 @@ struct link {
 	unsigned	 version;	/* spoken with that peer */
 	int		 up;		/* the carrier has said so */
 	int		 given_up;	/* since it was up: only notes wait */
+	int		 stranger;	/* nobody here has asked for it yet */
 	int		 lossy;		/* a carrier was lost since it was up */
 	int		 full;		/* something did not fit, and some waits */
 	int		 askme;
@@ -235,6 +236,7 @@ link_get(struct links *ls, const struct peer_id *peer, const char *path)
 	struct link	*l = link_find(ls, peer);
 
 	if (l != NULL) {
+		l->stranger = 0;
 		if (l->path == NULL && path != NULL)
 			l->path = strdup(path);	/* ENOMEM: next time */
 		return (l);
@@ -257,6 +259,16 @@ link_get(struct links *ls, const struct peer_id *peer, const char *path)
 	}
 	list_push(&ls->all, &l->at);
 	link_dial(l);
+	return (l);
+}
+
+struct link *
+link_get_stranger(struct links *ls, const struct peer_id *peer)
+{
+	struct link	*l = link_find(ls, peer);
+
+	if (l == NULL && (l = link_get(ls, peer, NULL)) != NULL)
+		l->stranger = 1;
 	return (l);
 }
 
@@ -285,6 +297,19 @@ link_again(struct link *l)
 	evtimer_add(l->timer, &tv);
 }
 
+/* Whoever said to be l's peer does not answer: it was somebody else, who said again what the
+ * peer had said when it lived. */
+static void
+link_refuse(struct link *l)
+{
+	struct peer_id	 peer = l->peer;
+
+	log_info("link slot=%u incarnation=%016" PRIx64 " node=%s is refused: "
+	    "nobody answers", peer.slot, peer.incarnation, link_node(l));
+	counter_add(COUNTER_BUS_BAD, 1);
+	link_dead(l->links, &peer);
+}
+
 /* Time to feed a link, to dial again, or to give up. */
 static void
 link_timer_cb(evutil_socket_t fd, short what, void *arg)
@@ -294,6 +319,8 @@ link_timer_cb(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (l->up)
 		link_feed(l);
+	else if (l->stranger && clock_ms() - l->since >= LINK_GIVE_UP_MS)
+		link_refuse(l);
 	else if (!l->given_up && clock_ms() - l->since >= LINK_GIVE_UP_MS)
 		link_down(l, "no link within 10 s");
 	else
@@ -329,6 +356,7 @@ link_up(struct link *l, struct carrier *c, unsigned version)
 	l->carrier = c;
 	l->version = version;
 	l->up = 1;
+	l->stranger = 0;
 	l->given_up = l->backlog.closed = 0;
 	backoff_reset(&l->backoff);
 	event_del(l->timer);

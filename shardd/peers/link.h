@@ -95,6 +95,9 @@ void	 links_each(struct links *ls, void (*cb)(struct link *, void *),
 struct link *link_get(struct links *ls, const struct peer_id *peer,
 	    const char *path);
 struct link *link_find(const struct links *ls, const struct peer_id *peer);
+/* The same as link_get(), for who only says that it is there: if it does not come up within
+ * 10 s, and nobody here gets it meanwhile, it ends as if its shard were dead. */
+struct link *link_get_stranger(struct links *ls, const struct peer_id *peer);
 /* The gateway says that this shard is dead: close and forget. */
 void	 link_dead(struct links *ls, const struct peer_id *peer);
 /*

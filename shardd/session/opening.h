@@ -17,7 +17,7 @@ void	 opening_begin(struct conn *c, struct payload *hello,
 /*
  * A request has come to a group of whose other nodes we have not heard yet: what its
  * application says there would not reach them.  Wait for them, at most as long as an
- * upgraded connection does, then go on with the bytes in early (taken) as start does.
+ * upgraded connection does (503 then), and go on with the bytes in early (taken) as start does.
  */
 void	 opening_request(struct conn *c, struct buf *early,
 	    conn_start *start);

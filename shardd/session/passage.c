@@ -163,7 +163,6 @@ passage_unpack(struct sessions *s, const struct capsule *cap,
     const struct kennel_app *app, struct replica *r, int fd)
 {
 	struct conn	*c = passage_make(s, cap, app, r, fd);
-	int		 keep;
 
 	if (c == NULL)
 		return (NULL);
@@ -175,12 +174,7 @@ passage_unpack(struct sessions *s, const struct capsule *cap,
 	if (app->thaw == NULL || app->thaw(conn_socket(c), cap->blob.data ==
 	    NULL ? "" : cap->blob.data, cap->blob.len, KENNEL_MOVED) == 0)
 		return (c);
-	keep = errno;
-	c->fd = -1;			/* it stays the caller's */
-	if (c->proto != NULL)
-		c->protocol->clear(c);
-	conn_free(c);
-	errno = keep;
+	conn_discard(c);
 	return (NULL);
 }
 

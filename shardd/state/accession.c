@@ -128,6 +128,7 @@ accession_take_all(struct authority *a, const struct store_answer *s)
 	}
 	log = redis_at(&s->values, s->values.n - 1);
 	accession_read_marks(a, &log);
+	journal_end_others(&a->j, a->ops->has, a->arg);
 	a->j.durable = s->seq;
 	a->j.pos++;			/* nobody else has this */
 	a->j.era = a->term;

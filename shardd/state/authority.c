@@ -416,6 +416,7 @@ authority_become(struct authority *a, uint64_t durable, struct incoming **in)
 	struct mark	*k;
 
 	journal_become(&a->j, durable, in);
+	journal_end_others(&a->j, a->ops->has, a->arg);
 	a->synced = 1;
 	a->ops->ready(a->arg);
 	if ((k = journal_mark(&a->j, a->of.id)) != NULL) {

@@ -21,6 +21,7 @@ journal_init(struct journal *j, uint64_t id, uint64_t durable)
 	j->id = id;
 	j->durable = durable;
 	list_init(&j->news);
+	list_init(&j->ended);
 }
 
 void
@@ -74,6 +75,7 @@ marks_get(struct map *marks, uint64_t origin)
 	if ((k = calloc(1, sizeof(*k))) == NULL)
 		return (NULL);
 	k->origin = origin;
+	list_init(&k->at);
 	if (map_insert(marks, &k->by_origin, &k->origin,
 	    sizeof(k->origin)) == 0)
 		return (k);
@@ -104,16 +106,71 @@ marks_set(struct map *marks, uint64_t origin, uint64_t number, uint32_t err)
 		k->seen = k->done;
 }
 
-/* An origin, a replica whose steps were counted, has ended. */
+/* The origin of k, a replica whose steps were counted, has ended. */
 static void
-journal_unmark(struct journal *j, uint64_t origin)
+mark_end(struct journal *j, struct mark *k)
 {
-	struct map_node	*n = map_find(&j->marks, &origin, sizeof(origin));
-
-	if (n == NULL)
+	if (!list_empty(&k->at))
 		return;
-	map_remove(&j->marks, n);
-	free(container_of(n, struct mark, by_origin));
+	list_push(&j->ended, &k->at);
+	j->nended++;
+}
+
+/* It lives, if it was taken for ended. */
+static void
+mark_live(struct journal *j, struct mark *k)
+{
+	if (list_empty(&k->at))
+		return;
+	list_remove(&k->at);
+	j->nended--;
+}
+
+/* Only the latest that have ended are kept. */
+static void
+journal_bound_ended(struct journal *j)
+{
+	struct mark	*k;
+
+	while (j->nended > JOURNAL_ENDED) {
+		k = list_entry(j->ended.next, struct mark, at);
+		mark_live(j, k);
+		map_remove(&j->marks, &k->by_origin);
+		free(k);
+	}
+}
+
+void
+journal_end_others(struct journal *j, int (*there)(void *arg, uint64_t origin),
+    void *arg)
+{
+	struct map_node	*n;
+	struct mark	*k;
+
+	for (n = map_first(&j->marks); n != NULL; n = map_next(&j->marks, n)) {
+		k = container_of(n, struct mark, by_origin);
+		if (k->origin != j->id && !there(arg, k->origin))
+			mark_end(j, k);
+	}
+	journal_bound_ended(j);
+}
+
+/* How far the steps of an origin have come is known anew, or it has ended (0). */
+static void
+journal_count(struct journal *j, const struct news_step *s)
+{
+	struct map_node	*n;
+
+	if (s->number != 0)
+		marks_set(&j->marks, s->origin, s->number, s->err);
+	if ((n = map_find(&j->marks, &s->origin, sizeof(s->origin))) == NULL)
+		return;
+	if (s->number != 0) {
+		mark_live(j, container_of(n, struct mark, by_origin));
+		return;
+	}
+	mark_end(j, container_of(n, struct mark, by_origin));
+	journal_bound_ended(j);
 }
 
 /* ---- taking effect ---- */
@@ -170,10 +227,7 @@ journal_take_step(struct journal *j, const struct news_step *s)
 	while (news_change(&walk, &c))
 		if (maps_put(&j->maps, c.map, c.key, c.value) == -1)
 			log_warn("group state lost=1 error=\"no memory\"");
-	if (s->number == 0)
-		journal_unmark(j, s->origin);
-	else
-		marks_set(&j->marks, s->origin, s->number, s->err);
+	journal_count(j, s);
 }
 
 int
@@ -376,6 +430,8 @@ journal_become(struct journal *j, uint64_t durable, struct incoming **in)
 	marks_forget(&j->marks);
 	j->maps = (*in)->maps;
 	j->marks = (*in)->marks;
+	list_init(&j->ended);
+	j->nended = 0;
 	j->pos = (*in)->pos;
 	j->era = (*in)->era;
 	j->durable = durable;

@@ -17,6 +17,7 @@
 #define JOURNAL_NEWS		256		/* batches kept for others */
 #define JOURNAL_NEWS_BYTES	(2 << 20)	/* of them */
 #define JOURNAL_PART		(256 << 10)	/* bytes of a part of a state */
+#define JOURNAL_ENDED		64		/* origins that have ended, and may live */
 
 struct journal {
 	uint64_t	 id;		/* of our replica, for the log */
@@ -24,6 +25,8 @@ struct journal {
 	uint64_t	 pos, era;
 	uint64_t	 durable;	/* last batch in Redis that maps have */
 	struct map	 marks;		/* struct mark, by origin */
+	struct list	 ended;		/* those of origins that have ended, oldest first */
+	size_t		 nended;
 	struct list	 news;		/* struct item, oldest first */
 	size_t		 nnews, news_bytes;
 	uint64_t	 base;		/* era of what stands before them */
@@ -31,6 +34,7 @@ struct journal {
 
 struct mark {			/* how far an origin's steps have come */
 	struct map_node	 by_origin;
+	struct list	 at;		/* journal->ended, or nowhere */
 	uint64_t	 origin;
 	uint64_t	 done;		/* took effect, or were refused */
 	uint64_t	 seen;		/* are being decided */
@@ -66,6 +70,12 @@ int	 journal_passed(const struct journal *j, uint64_t pos, uint64_t era);
 int	 journal_is_behind(const struct journal *j, uint64_t pos,
 	    uint64_t era);
 
+/*
+ * All origins but those that are there have ended.  The marks of the latest are kept: one
+ * that was only taken for dead makes its steps again, of which some were done.
+ */
+void	 journal_end_others(struct journal *j,
+	    int (*there)(void *arg, uint64_t origin), void *arg);
 /* NULL without memory. */
 struct mark *journal_mark(struct journal *j, uint64_t origin);
 void	 marks_set(struct map *marks, uint64_t origin, uint64_t number,

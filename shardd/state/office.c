@@ -454,7 +454,16 @@ office_touched(struct authority *a)
 	list_push(&a->desk->keeping, &a->keeping);
 }
 
-/* Write the batch to Redis. */
+/*
+ * Write the batch to Redis.  It is announced by us when Redis has answered, not by a PUBLISH
+ * in the script that writes it: that would be heard elsewhere before our own onstep, which is
+ * first so that a step whose onstep kills does so here only; it could not wait for Redis'
+ * replicas (no WAIT in a script); and it would come from another connection, in no order with
+ * what we say.  What it would be good for holds: one batch is under way at a time, so news
+ * have the order of the writes; none are told before STORE_OK; and what one has written who
+ * dies before it says so is in Redis' log, from which the next one tells it
+ * (accession_take_logged).  tests/system/test_cluster_writes.py stops the time there.
+ */
 static void
 office_commit(struct authority *a)
 {

@@ -61,6 +61,12 @@ def several(nodes, conns):
             "node-nodes": dict(nodes=nodes), "socket.io": dict(nodes=nodes)}
 
 
+def joining():
+    """Two nodes with one Redis, beside one node with its own."""
+    return {"kennel": dict(redis="auto"), "kennel-nodes": dict(nodes=2),
+            "node-nodes": dict(nodes=2), "socket.io": dict(nodes=2)}
+
+
 ROWS = {row.name: row for row in (
     Row("connect", ["--mode", "connect"], one(), 16, 20000,
         many=True),
@@ -68,6 +74,11 @@ ROWS = {row.name: row for row in (
     Row("connect-redis", ["--mode", "connect", "--path", "/whisper?u=%d"],
         {"floor": {}, "kennel": dict(redis="auto"),
          "node-cluster": dict(workers=1)}, 16, 20000, many=True),
+    # The same over two nodes, and in a group that has a limit over both.
+    Row("connect-nodes-2", ["--mode", "connect", "--path", "/whisper?u=%d"],
+        joining(), 16, 10000, many=True),
+    Row("connect-limit-2", ["--mode", "connect", "--path", "/limited?u=%d"],
+        {k: v for k, v in joining().items() if "kennel" in k}, 16, 10000, many=True),
     Row("echo", ["--mode", "echo"], one(), 50, 100000, many=True),
     Row("echo-16", ["--mode", "echo", "--flight", "16"], one(), 50, 500000,
         many=True),

@@ -101,9 +101,8 @@ test("a page whose WebSockets do not open takes the other way", async () => {
 test("it comes back when its shard has died", async () => {
 	const ann = await enter("back", "ann", "none", { console: false }), bob = await enter("back", "bob", "", { console: false });
 	await online(ann, "bob");
-	const shard = await bob.locator(`${figure("ann")} small`).textContent();
-	const slot = Number(/\d+/.exec(shard)[0]);
-	k.killShard(k.status().shards.find((s) => s.slot === slot).pid);
+	const shard = await bob.locator(`${figure("ann")} small`).getAttribute("title");
+	k.killShard(k.shards().find((s) => s.address === shard).pid);
 	await ann.locator("#state:not(.up)").waitFor();
 	await ann.locator("#state.up").waitFor();
 	await online(bob, "ann");

@@ -2,14 +2,11 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, connect } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { connect } from "node:net";
 import { Readable } from "node:stream";
 import { describe, test, before, after } from "node:test";
 import fasttcp from "fast-tcp";
-import { Kennel, limit, until } from "./kit/kennel.mjs";
+import { Kennel, NODES, freePort, limit, until } from "./kit/kennel.mjs";
 
 const CONFIG = (port, n) => `
 [listener events]
@@ -27,26 +24,22 @@ app = echo
 group = none
 `;
 
-function freePort() {
-	return new Promise((done) => {
-		const s = createServer();
-		s.listen(0, "127.0.0.1", () => {
-			const { port } = s.address();
-			s.close(() => done(port));
-		});
-	});
-}
-
 class Fast {
 	static async start(shards, perShard) {
 		const f = new Fast();
-		f.dir = mkdtempSync(join(tmpdir(), "kennel-fast."));
-		f.port = await freePort();
+		f.ports = [];
+		f.turn = 0;
 		f.clients = [];
-		const config = join(f.dir, "kennel.ini");
-		writeFileSync(config, CONFIG(f.port, perShard));
-		f.kennel = await Kennel.start("--shards", String(shards), "--config", config);
+		f.kennel = await Kennel.each(async (n) => {
+			f.ports[n] = await freePort();
+			return CONFIG(f.ports[n], perShard);
+		}, "--shards", String(shards));
 		return f;
+	}
+
+	/* Of the other node than the one before. */
+	get port() {
+		return this.ports[this.turn++ % this.ports.length];
 	}
 
 	/* A client that is connected; what it hears of `event` is in heard. */
@@ -81,7 +74,6 @@ class Fast {
 
 	async stop() {
 		await this.kennel.stop();
-		rmSync(this.dir, { recursive: true, force: true });
 	}
 }
 
@@ -113,8 +105,8 @@ function fence(a, b) {
 const VALUES = ["", "é𝄞\0", 0, 1, -1, 2 ** 47 - 1, -(2 ** 47), 0.5, -1.5e-300, Infinity,
 	-Infinity, true, false, { a: [1, null, { b: "c" }] }, [1, 2], [], {}];
 
-for (const [shards, perShard] of [[1, 2000], [4, 40]]) {
-describe(`over ${shards} process${shards > 1 ? "es" : ""}`, () => {
+for (const [shards, perShard] of NODES > 1 ? [[2, 40]] : [[1, 2000], [4, 40]]) {
+describe(`over ${shards} process${shards > 1 ? "es" : ""}${NODES > 1 ? " each of two nodes" : ""}`, () => {
 	let f;
 	before(async () => { f = await Fast.start(shards, perShard); });
 	after(async () => { await f.stop(); });

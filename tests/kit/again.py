@@ -26,7 +26,7 @@ NEVER = re.compile(
     r"all processes gone|socket files left|processes left behind|sanitizer_reports|"
     r"worker '\w+' crashed|Fatal Python error|\bdied signal=(?:4|6|7|8|11)\b")
 # What tests go by, beside what this process has.
-ENV = ("KENNEL_BUILD", "KENNEL_SANITIZED", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+ENV = ("KENNEL_BUILD", "KENNEL_SANITIZED", "KENNEL_NODES", "ASAN_OPTIONS", "UBSAN_OPTIONS")
 TIMEOUT = 1200
 
 

@@ -1,7 +1,8 @@
 """
 What a protocol's users must find, line by line (tests/checklists), and which tests prove
-it.  A test claims lines by the numbers that its docstring or its first comment begins with:
-`21 to 25, 29: ...`.  Run as a program, this shows each line with its tests.
+it.  A test claims lines by the numbers that its docstring or its first comment (in C: that
+before it) begins with: `21 to 25, 29: ...`.  Run as a program, this shows each line with its
+tests.
 """
 import ast
 import glob
@@ -13,8 +14,10 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LISTS = os.path.join(TESTS, "checklists")
 CLAIM = re.compile(r"\s*(\d+(?:(?:, | to )\d+)*)(?=\s*$|[:.] |[:.]$)", re.M)
 # A test of JavaScript: its title, then the comment with which its body may begin.
-SCRIPT = re.compile(r"""\b(?:test|run)\((["'`])(.*?)\1,[^\n]*\n(?:\s*/\*(.*?)\*/)?""",
+SCRIPT = re.compile(r"""\b(?:test|run|one)\((["'`])(.*?)\1,[^\n]*\n(?:\s*/\*(.*?)\*/)?""",
                     re.S)
+# A test of C's check, and the comment right before it.
+CHECK = re.compile(r"(?:/\*((?:(?!\*/).)*)\*/\n)?START_TEST\((\w+)\)", re.S)
 
 
 def numbers(text):
@@ -36,6 +39,9 @@ def tests(path):
             if isinstance(node, ast.FunctionDef) and \
                     node.name.startswith("test_"):
                 yield node.name, ast.get_docstring(node)
+    elif path.endswith(".c"):
+        for comment, name in CHECK.findall(source):
+            yield name, comment
     else:
         for _, title, comment in SCRIPT.findall(source):
             yield title, comment

@@ -3,6 +3,7 @@
 Peer is a stand-in for a JavaScript router, written from the description of the protocol
 between nodes alone (the original is not on npm): it dials, or is dialled, tells and keeps
 what it hears, and fails on what would crash the original."""
+import contextlib
 import json
 import socket
 import struct
@@ -181,6 +182,21 @@ class Peer:
                 except OSError:
                     pass
             link.s.close()
+
+
+@contextlib.contextmanager
+def several(sound=True):
+    """several() gives make(name): peers, which are closed at the end; sound: nothing that
+    any of them heard would have crashed the original."""
+    them = []
+
+    def make(name):
+        them.append(Peer(name))
+        return them[-1]
+    yield make
+    for p in them:
+        p.close()
+        assert not sound or p.errors == []
 
 
 class Router(Peer):

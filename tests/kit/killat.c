@@ -7,9 +7,11 @@
  *			recv: a recvmsg(2) that brings connections
  *			answer: the next sendmsg(2) on a socket that brought some
  *			read, write: a recv(2), send(2) of KILLAT_BYTES bytes
+ *			burst: KILLAT_BYTES sends or more, in one call
  *	KILLAT_NTH	which of them: 1 is the first of this process
  *	KILLAT_WHEN	before, after: the call itself
- *	KILLAT_DO	kill; or an errno, which the call then fails with; or
+ *	KILLAT_DO	kill; or -N, the signal N; or an errno, which the call then
+ *			fails with; or
  *			ctrunc: the descriptors are lost, as when the receiver has
  *			too many open
  *	KILLAT_MARK	file that is created when it happens; while it exists,
@@ -27,6 +29,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+struct io_uring;		/* as liburing has it: no header is needed to build this */
+int	 io_uring_submit_and_wait(struct io_uring *, unsigned);
 
 #define KILLAT_FDS	1024		/* descriptors watched for an answer */
 
@@ -132,6 +137,8 @@ killat_act(void)
 
 	if (what == NULL || strcmp(what, "kill") == 0)
 		kill(getpid(), SIGKILL);
+	if (atoi(what) < 0)
+		raise(-atoi(what));
 	return (atoi(what));
 }
 
@@ -205,6 +212,25 @@ recv(int fd, void *data, size_t len, int flags)
 	if (n > 0 && killat_long("read", (size_t)n))
 		killat_act();
 	return (n);
+}
+
+/* liburing's: all sends of a burst. */
+int
+io_uring_submit_and_wait(struct io_uring *ring, unsigned n)
+{
+	static int	(*real)(struct io_uring *, unsigned);
+	const char	*least = getenv("KILLAT_BYTES");
+	int		 now, rv;
+
+	if (real == NULL)
+		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit_and_wait");
+	now = least != NULL && n >= (unsigned)atoi(least) && killat_now("burst");
+	if (now && !killat_is("KILLAT_WHEN", "after"))
+		killat_act();
+	rv = real(ring, n);
+	if (now)
+		killat_act();
+	return (rv);
 }
 
 /* Looks at what waits, without taking it. */

@@ -37,9 +37,9 @@ ping_interval = 1h
 
 
 class Scene:
-    def __init__(self, start, mover, tmp, watchdog):
+    def __init__(self, start, mover, tmp, watchdog, worker=""):
         self.stopat = StopAt(tmp)
-        self.k = start(shards=3, worker=mover, config=CONFIG % watchdog + routes(3),
+        self.k = start(shards=3, worker=mover, config=CONFIG % watchdog + worker + routes(3),
                        env=self.stopat.env)
         self.crowd = Crowd()
         for i in range(ROOMS * 9):      # a room after another, three in each shard

@@ -77,6 +77,18 @@ class Machine:
     def plug(self):
         ip("link", "set", self.cable, "up")
 
+    def drop(self, percent):
+        """So many of the packets that come and go, by chance; 0: none."""
+        rules = "flush ruleset\n"
+        if percent:
+            rules += "table inet kennel {\n"
+            for hook in "input", "output":
+                rules += (f"chain {hook} {{ type filter hook {hook} priority 0;\n"
+                          f"numgen random mod 100 < {percent} drop; }}\n")
+            rules += "}\n"
+        subprocess.run([*self.launcher, "nft", "-f", "-"], input=rules, text=True,
+                       check=True, capture_output=True)
+
     def __enter__(self):
         """What is opened here until __exit__ belongs to this machine."""
         self.back = os.open("/proc/thread-self/ns/net", os.O_RDONLY)

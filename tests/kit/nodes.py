@@ -7,6 +7,7 @@ nobody may make networks, all have one address, and Redis a Unix socket.
 import itertools
 import os
 import re
+import signal
 
 from kit import redis, wait
 from kit.kennel import Ports
@@ -98,6 +99,23 @@ class Both:
     def exact(self):
         for k in self.kennels:
             k.exact()
+
+    def shards(self):
+        return [s for k in self.kennels for s in k.shards()]
+
+    def dies(self, pid):
+        for k in self.kennels:
+            k.dies(pid)
+        return pid
+
+    def kill_shard(self, pid):
+        os.kill(self.dies(pid), signal.SIGKILL)
+
+    def places(self):
+        return sum(k.places() for k in self.kennels)
+
+    def wait_places(self, n, timeout=10):
+        wait.until(lambda: self.places() == n, timeout, f"{n} places")
 
     def log(self):
         return "".join(k.log() for k in self.kennels)

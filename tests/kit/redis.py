@@ -234,6 +234,83 @@ class Relay:
             s.close()
 
 
+class Held(Relay):
+    """
+    Who comes this way and says word from hold() on has said it, but hears nothing any more
+    until release(); or (requests) has it not said until then.
+    """
+
+    def __init__(self, target, path, word, requests=False):
+        self.word, self.requests = word, requests
+        self.holding, self.free = threading.Event(), threading.Event()
+        self.held = threading.Event()           # it is so
+        super().__init__(target, path, lambda which: 0)
+
+    def hold(self):
+        self.free.clear()
+        self.holding.set()
+
+    def release(self):
+        self.holding.clear()
+        self.free.set()
+
+    def carry(self, client, server, which):
+        said = threading.Event()
+        threading.Thread(target=self.answer, daemon=True, args=(server, client, said)).start()
+        try:
+            while data := client.recv(1 << 16):
+                if self.holding.is_set() and self.word in data:
+                    said.set()
+                    self.held.set()
+                    if self.requests:
+                        self.free.wait()
+                server.sendall(data)
+            server.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def answer(self, server, client, said):
+        try:
+            while data := server.recv(1 << 16):
+                if said.is_set():
+                    self.free.wait()
+                client.sendall(data)
+            client.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.release()
+        super().close()
+
+
+class Monitor:
+    """What Redis is told to do, until close(): only lines that have word."""
+
+    def __init__(self, server, word):
+        self.word, self.lines = word, []
+        self.r = Redis(server.path)
+        self.r.sock.settimeout(None)
+        self.r("MONITOR")
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        try:
+            while line := self.r.file.readline().decode():
+                if self.word in line:
+                    self.lines.append(line)
+        except (OSError, ValueError):
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.r.sock.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+
+
 class Lossy(Relay):
     """
     What others have published is not heard of by who comes this way, if it has word; at

@@ -1,4 +1,5 @@
 """A master, its replicas, and the Sentinels that watch over them."""
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -9,15 +10,19 @@ NAME = "main"
 
 
 class Sentinel:
-    """One of them; what it may ask of a Redis is the password."""
+    """One of them; what it may ask of a Redis is the password.  machine: kit.networks'."""
 
-    def __init__(self, master_port, password=None, quorum=2):
+    def __init__(self, master, password=None, quorum=2, machine=None):
         self.port = kennel.Ports.take()
+        self.host = machine.address if machine else "127.0.0.1"
+        self.launcher = machine.launcher if machine else ()
+        self.machine = machine or contextlib.nullcontext()
         self.dir = tempfile.mkdtemp(prefix="sentinel.")
         self.password = password
         self.process = None
-        lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.dir}",
-                 f"sentinel monitor {NAME} 127.0.0.1 {master_port} {quorum}",
+        lines = [f"port {self.port}", f"bind {self.host}", f"dir {self.dir}",
+                 "protected-mode no",
+                 f"sentinel monitor {NAME} {master.host} {master.port} {quorum}",
                  f"sentinel down-after-milliseconds {NAME} "
                  f"{int(wait.limit(2) * 1000)}",
                  f"sentinel failover-timeout {NAME} 10000"]
@@ -31,12 +36,14 @@ class Sentinel:
     def start(self):
         with open(self.dir + "/out", "a") as out:
             self.process = subprocess.Popen(
-                ["redis-server", self.dir + "/conf", "--sentinel"], stdout=out,
-                stderr=out)
+                [*self.launcher, "redis-server", self.dir + "/conf", "--sentinel"],
+                stdout=out, stderr=out)
         return self
 
     def __call__(self, *words):
-        with redis.Redis(("127.0.0.1", self.port)) as r:
+        with self.machine:
+            r = redis.Redis((self.host, self.port))
+        with r:
             if self.password:
                 r("AUTH", self.password)
             return r(*words)
@@ -53,8 +60,9 @@ class Sentinel:
             known["flags"] == "master"
 
     def master(self):
-        """The port."""
-        return int(self("SENTINEL", "get-master-addr-by-name", NAME)[1])
+        """(host, port)."""
+        host, port = self("SENTINEL", "get-master-addr-by-name", NAME)
+        return host, int(port)
 
     def stop(self):
         if self.process:
@@ -68,29 +76,41 @@ class Sentinel:
 
 
 class Watched:
-    """So many of both, and ready for a fail-over."""
+    """
+    So many of both, and ready for a fail-over.  machines: of kit.networks, of the first
+    Redis, and of all the others and the Sentinels.
+    """
 
-    def __init__(self, password=None, servers=3, sentinels=3, more=()):
+    def __init__(self, password=None, servers=3, sentinels=3, more=(), machines=None):
         self.auth = ("default", password) if password else None
-        self.servers = [redis.Server(kennel.Ports.take())
-                        for _ in range(servers)]
+        near, far = machines or (None, None)
+        self.servers = [self.server(near if i == 0 else far) for i in range(servers)]
         first = self.servers[0]
         for s in self.servers:
-            s.args = ["--repl-diskless-sync-delay", "0", *more]
+            s.args += ["--repl-diskless-sync-delay", "0", *more]
             if password:
                 s.args += ["--requirepass", password, "--masterauth", password]
             if s is not first:
-                s.args += ["--replicaof", "127.0.0.1", str(first.port)]
+                s.args += ["--replicaof", first.host, str(first.port)]
             s.start()
-        self.sentinels = [Sentinel(first.port, password).start()
+        self.sentinels = [Sentinel(first, password, machine=far).start()
                           for _ in range(sentinels)]
         wait.until(self.replicating, 60, "Redis' replicas say that they have all of it")
         wait.until(lambda: all(s.ready(servers - 1, sentinels - 1)
                                for s in self.sentinels), 60,
                    "Sentinels know each other")
 
+    @staticmethod
+    def server(machine):
+        port = kennel.Ports.take()
+        if not machine:
+            return redis.Server(port)
+        s = redis.Server(port, machine.address, machine.launcher)
+        s.args = ["--protected-mode", "no"]
+        return s
+
     def url(self, scheme="sentinel", login="", tail=""):
-        places = ",".join(f"127.0.0.1:{s.port}" for s in self.sentinels)
+        places = ",".join(f"{s.host}:{s.port}" for s in self.sentinels)
         return f"{scheme}://{login}{places}/{NAME}{tail}"
 
     def ask(self, server, *words):
@@ -123,7 +143,7 @@ class Watched:
         """The new master, when a majority of Sentinels says so; or None."""
         for s in self.servers:
             if s is not former and self.is_master(s) and 2 <= sum(
-                    one.master() == s.port for one in self.sentinels
+                    one.master() == (s.host, s.port) for one in self.sentinels
                     if one.process):
                 return s
         return None

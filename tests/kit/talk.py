@@ -132,9 +132,9 @@ class Talk:
         assert set(self.ends) == set(gone), "nobody else was dropped"
 
     def lacks(self, p, o):
-        """How many p has not heard of o, before what it has heard last."""
+        """How many p has not heard of o, between the first and the last that it has heard."""
         heard = self.heard[p][o.name]
-        return heard[-1] + 1 - len(set(heard)) if heard else 0
+        return heard[-1] + 1 - heard[0] - len(set(heard)) if heard else 0
 
     def close(self):
         self.over.set()

@@ -80,8 +80,12 @@ class Victim:
 
     # ---- what it does ----
 
-    def flood(self):
-        """All that the kernel takes, which has a bound; returns how many bytes."""
+    def splash(self):
+        """As much as may wait for one who does not read."""
+        self.flood(4 << 20)
+
+    def flood(self, most=MOST):
+        """All that the kernel takes, which has a bound, or so many bytes."""
         if self.kind not in self.floods:
             data, ends = bytearray(), []
             for i in range(UNITS):
@@ -92,7 +96,7 @@ class Victim:
         self.stream, self.sent = self.first[self.cut:], 0
         self.sock.setblocking(False)
         end = time.monotonic() + 0.2
-        while time.monotonic() < end and self.sent < MOST:
+        while time.monotonic() < end and self.sent < most:
             at = self.sent - len(self.stream)
             piece = self.stream[self.sent:] if at < 0 else data[at % len(data):]
             try:
@@ -103,7 +107,6 @@ class Victim:
             except (ConnectionResetError, BrokenPipeError):
                 break               # a stream may not hear so much
         assert self.sent < MOST, "no bound"
-        return self.sent
 
     def close_well(self):
         """As its protocol has it, the last word first."""

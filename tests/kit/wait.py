@@ -47,3 +47,10 @@ def until(condition, timeout=10, what=None):
                 f"not within {time.monotonic() - begin:.1f} s: {what or condition}, "
                 f"the last time {repr(value if why is None else why)[:1000]}") from why
         time.sleep(0.005)
+
+
+def reach(count, goal, stall=15, what=None):
+    """count() comes to goal, however long that takes, as long as it grows: it fails when
+    nothing was added for so long, not only after the time of all."""
+    while (n := count()) < goal:
+        until(lambda n=n: count() > n, stall, what or f"more than {n} of {goal}")

@@ -11,6 +11,8 @@ on its way.  Replicas of a group find each other by a set in Redis, greet each o
 news of a state (as whispers).  In the end every receiver has, of every origin, all that
 was said since the two met, once and in order, or was told of each loss before it heard
 anything later; nobody was told of a loss where there was none; and all states agree.
+A replica may take another for dead, which lives: what is said meanwhile is not said to it,
+and it is told so.  Who judges is told at once (onlost), and has it all from there on.
 
 With all rules no schedule may show a fault.  With any one of them left out some
 schedule must: else that rule is not needed, or the model does not see what it is for.
@@ -27,6 +29,7 @@ RULES = {
     "dense": "what goes to one shard is numbered densely",
     "beat": "who has said something says how much, until that has come",
     "compare": "who meets afresh compares states",
+    "back": "who takes one back that it took for dead says how much it has said",
 }
 
 Frame = collections.namedtuple("Frame", "kind origin target session echo n said "
@@ -60,6 +63,7 @@ class Replica:
         self.heard = collections.defaultdict(list)  # origin: numbers
         self.missed = collections.defaultdict(list)  # origin: (after, upto)
         self.since = {}                         # origin: said when they met
+        self.judged = {}                        # who was taken for dead: met_at
         self.state = 0
         self.live = False
         self.subscribed = False
@@ -136,9 +140,19 @@ class Replica:
             self.send(kind, other, said, prior, seq, body)
         if peer.met:
             self.send("mark", other, said=peer.told, seq=peer.seq_out)
-        self.send("join", other, said=self.said)
+        self.send("join", other, said=self.said, seq=peer.seq_out)
         if "compare" in self.world.rules:
             self.send("news", other, body=self.state)
+
+    def judge(self, other):
+        """It is dead, as far as we know; if it lives, it hears that all is over."""
+        peer = self.peers.pop(other)
+        self.judged[other] = min(peer.met_at, self.judged.get(other, peer.met_at))
+        self.greet(other)
+
+    def met_at(self, other):
+        """What we had said when we met first."""
+        return self.judged.get(other, self.peers[other].met_at)
 
     # Saying.
 
@@ -168,6 +182,9 @@ class Replica:
                 self.peers[r].told = self.said
                 self.peers[r].marked = False
             self.world.casts[self].append(self.said)
+            if not met:                         # there is nobody to hear it
+                self.unsaid()
+                return
             prior = self.cast if "prior" in self.world.rules else 0
             self.cast = self.said
             self.publish(None, Frame("cast", self, None, 0, 0, 0, self.said,
@@ -180,6 +197,12 @@ class Replica:
             peer.marked = False
             self.world.whispers[self, r].append(self.said)
             self.direct(r, "whisper", self.said, prior, peer.seq_out, None)
+        self.unsaid()
+
+    def unsaid(self):
+        """It was not said in the room, where one may listen that was taken for dead."""
+        if self.judged and "back" in self.world.rules:
+            self.cast = self.said
 
     def step(self):
         self.world.value += 1
@@ -225,6 +248,9 @@ class Replica:
     def take_direct(self, f, peer):
         if not peer.met:
             peer.met, peer.met_at = True, self.said
+            if f.origin in self.judged and "back" in self.world.rules:
+                peer.told = self.cast = self.said
+                self.send("mark", f.origin, said=peer.told, seq=peer.seq_out)
             if "compare" in self.world.rules:
                 self.direct(f.origin, "news", 0, 0, 0, self.state)
         if f.kind == "join":
@@ -233,6 +259,9 @@ class Replica:
                 if "baseline" in self.world.rules:
                     peer.seen = max(peer.seen, f.said)
                 self.since[f.origin] = f.said
+                if f.origin in self.judged:     # onlost was told
+                    self.missed[f.origin] = []
+                    peer.seq_in = max(peer.seq_in, f.seq)
         elif f.kind in ("mark", "beat"):
             self.gap(f.origin, f.said, f.seq)
         elif f.kind == "news":
@@ -243,6 +272,8 @@ class Replica:
     def gap(self, origin, said, seq):
         """All up to said, its message seq to us, should be here."""
         peer = self.peers[origin]
+        if seq < peer.seq_in:                   # it has begun anew with us
+            peer.seq_in = 0 if said > peer.seen else seq
         if said <= peer.seen and seq <= peer.seq_in:
             return
         # What is missing lies before said, and behind what was here by number.
@@ -267,6 +298,7 @@ class World:
         self.rng = random.Random(seed)
         self.rules = rules
         self.lossy = seed % 4 != 0
+        self.judging = seed % 4 == 1            # then connections are lost, as in Redis, only
         self.session = self.value = 0
         self.members, self.subscribers = set(), set()
         self.to_redis = collections.defaultdict(collections.deque)
@@ -294,7 +326,8 @@ class World:
             if target is None and r not in self.subscribers or \
                target not in (None, r):
                 continue
-            if self.lossy and not self.lossless and self.rng.random() < 0.04:
+            if self.lossy and not self.lossless and not self.judging and \
+                    self.rng.random() < 0.04:
                 self.lost += 1
                 continue
             self.to_shard[r].append(frame)
@@ -327,6 +360,8 @@ class World:
             replica.step()
         elif kind < 0.95:
             replica.beat()
+        elif self.judging and not self.lossless and met and kind < 0.97:
+            replica.judge(self.rng.choice(met))
         elif self.lossy and not self.lossless:
             self.cut(replica)
 
@@ -366,16 +401,21 @@ class World:
         peer = receiver.peers[origin]
         if not (peer.met and peer.based and peer.up):
             raise Fault("not met")
-        since = max(receiver.since[origin], origin.peers[receiver].met_at)
+        since = max(receiver.since[origin], origin.met_at(receiver))
         heard = receiver.heard[origin]
         if heard != sorted(set(heard)):
             raise Fault("order")
-        want = sorted([n for n in self.casts[origin] if n > since] +
-                      self.whispers[origin, receiver])
+        exact = origin not in receiver.judged and receiver not in origin.judged
+        direct = [n for n in self.whispers[origin, receiver]
+                  if exact or n > receiver.since[origin]]
+        want = sorted([n for n in self.casts[origin] if n > since] + direct)
         told = receiver.missed[origin]
         losses = set(want) - set(heard)
-        direct = set(self.whispers[origin, receiver])
-        if len(losses & direct) != sum(t[3] for t in told):
+        direct = set(direct)
+        if exact and len(losses & direct) != sum(t[3] for t in told):
+            raise Fault("whispers lost without a word")
+        if not exact and any(all(upto < n for _, _, upto, _ in told)
+                             for n in losses & direct):
             raise Fault("whispers lost without a word")
         for n in sorted(losses - direct):
             # Told before anything later was heard, with bounds that say so.
@@ -384,7 +424,8 @@ class World:
                 raise Fault("casts lost without a word")
         if self.lost == 0 and not self.lossy and told:
             raise Fault("told of a loss where there was none")
-        if set(heard) - set(want) - set(self.casts[origin]):
+        if set(heard) - set(want) - set(self.casts[origin]) - \
+                set(self.whispers[origin, receiver]):
             raise Fault("heard what it should not")
         if receiver.state != self.value:
             raise Fault("states differ")

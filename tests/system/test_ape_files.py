@@ -17,6 +17,13 @@ serial = iter(range(1, 1000))
 
 
 @pytest.fixture
+def alone(ape):
+    """The only one: a second connection may be the first one at its shard, or node."""
+    with Ape(ape, cookie=COOKIE) as a:
+        yield a
+
+
+@pytest.fixture
 def full(ape):
     """Others, so that what comes next is on other shards; then the one who calls."""
     crowd = [Ape(ape) for _ in range(5)]
@@ -86,6 +93,17 @@ def test_body_before_its_call(ape, full):
     assert c.response().status == 200
     assert full.reply(query)["data"]["size"] == 500
     c.close()
+
+
+def test_body_where_nobody_was(ape, alone):
+    """43: its shard comes into the group with it."""
+    for size in 10, 100000:
+        data = os.urandom(size)
+        query = alone.ask("upload", {"file<!A>": "h", "name": "n"})
+        assert alone.call("echo", 1) == 1       # the call is known
+        r = put(ape, f"{query}/h", data, cookie=COOKIE)
+        assert (r.status, parse(r.text)) == (200, {"success": True})
+        assert alone.reply(query)["data"]["size"] == size
 
 
 def test_call_waits_for_all_parts(ape, full):

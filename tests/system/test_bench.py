@@ -40,6 +40,19 @@ def number(cell):
     return float(cell.replace(" ", ""))
 
 
+def test_rows_over_nodes():
+    """Beside one node; all of Redis that is their own is in another column."""
+    names = ["connect-nodes-2", "connect-limit-2", "fan-1000-16-nodes-2"]
+    status, out = bench("--scale", "0.01", "--servers", "kennel,kennel-nodes", *names)
+    assert status == 0, out
+    rows = table(out)
+    assert list(rows) == [(r, s) for r in names for s in ("kennel", "kennel-nodes")]
+    for (row, server), cells in rows.items():
+        assert number(cells["cpu us"]) > 0
+        if row != "fan-1000-16-nodes-2":    # a tenth of a microsecond may be shown as none
+            assert number(cells["redis us"]) > 0, (row, server)
+
+
 def test_table_of_messages():
     status, out = bench("--scale", "0.01", "--servers", "floor,kennel",
                         "echo", "fan-1000", "whisper-lookup", "connect")

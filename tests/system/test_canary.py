@@ -40,7 +40,7 @@ def end(people):
 @pytest.mark.parametrize("before,few", [(0, 9), (4, 11), (20, 48)])
 def test_errors_are_a_reason_to_go_back(start, mover, before, few):
     """
-    Ten at least, and more than three times as many in a hundred as with the old ones: 9
+    16: Ten at least, and more than three times as many in a hundred as with the old ones: 9
     are too few; 11 of 96 are less, and 48 of 80 are just as many.  One more, and it goes.
     """
     k = start(shards=2, worker=mover, config=KEEP % "10m" + routes(200))
@@ -67,7 +67,7 @@ def test_errors_are_a_reason_to_go_back(start, mover, before, few):
 
 
 def test_those_of_a_canary_count_too(start, mover):
-    """Of 100, 20 are in the new shard, and 10 of them end with an error."""
+    """16: Of 100, 20 are in the new shard, and 10 of them end with an error."""
     k = start(shards=2, worker=mover, config=KEEP % "10m" + routes(200))
     crowd = [Mover(k, f"g{i % 3}", f"u{i}") for i in range(100)]
     old = {s["pid"] for s in k.shards()}
@@ -89,7 +89,7 @@ def test_those_of_a_canary_count_too(start, mover):
 
 
 def test_networks_are_no_reason(start, mover):
-    """Connections that are reset, by dozens: nothing that a program is to blame for."""
+    """16: Connections that are reset, by dozens: nothing that a program is to blame for."""
     k = start(shards=2, worker=mover, config=KEEP % "10m" + routes(200))
     crowd = [Mover(k, f"g{i % 3}", f"u{i}") for i in range(60)]
     k.ctl("upgrade", mover, "--no-wait")
@@ -108,7 +108,7 @@ def test_networks_are_no_reason(start, mover):
 @pytest.mark.parametrize("shards,percent,new", [(1, 1, 1), (2, 50, 1), (2, 51, 2), (4, 25, 1),
                                                 (4, 26, 2), (3, 99, 3)])
 def test_how_many_shards_and_connections_are_a_part(start, mover, shards, percent, new):
-    """So many in a hundred of each, rounded up."""
+    """16: So many in a hundred of each, rounded up."""
     k = start(shards=shards, worker=mover, config=KEEP % "10m" + routes(200))
     people = [Mover(k, "", f"u{i}") for i in range(shards * 10)]
     assert {s["connections"] for s in k.shards()} == {10}
@@ -124,7 +124,7 @@ def test_how_many_shards_and_connections_are_a_part(start, mover, shards, percen
 
 
 def test_it_goes_on_by_itself(start, mover):
-    """After upgrade_hold all move; after another one the old shards leave."""
+    """16: After upgrade_hold all move; after another one the old shards leave."""
     k = start(shards=3, worker=mover, config=KEEP % "1s" + routes(200))
     people = Crowd([Mover(k, f"g{i % 3}", f"u{i}") for i in range(30)])
     old = {s["pid"] for s in k.shards()}
@@ -140,7 +140,7 @@ def test_it_goes_on_by_itself(start, mover):
 
 
 def test_newcomers_amid_a_canary_may_come_to_both(start, mover):
-    """Neither the old shards nor the new ones are closed to them; after back, only the old."""
+    """16: Neither the old shards nor the new ones are closed to them; after back, only the old."""
     k = start(shards=2, worker=mover, config=KEEP % "10m" + routes(200))
     old = {s["address"] for s in k.shards()}
     k.ctl("canary", "50%", mover)
@@ -155,7 +155,7 @@ def test_newcomers_amid_a_canary_may_come_to_both(start, mover):
 
 @pytest.mark.parametrize("how", ["back", "commit"])
 def test_which_program_starts_afterwards(start, mover, tmp_path, how):
-    """A shard that is started on demand runs what all others do."""
+    """16: A shard that is started on demand runs what all others do."""
     other = tmp_path / "mover"
     other.write_bytes(open(mover, "rb").read())
     other.chmod(0o755)
@@ -176,7 +176,7 @@ def test_which_program_starts_afterwards(start, mover, tmp_path, how):
 @pytest.mark.parametrize("way", ["up", "down"])
 @pytest.mark.parametrize("how", ["back", "errors", "on"])
 def test_a_canary_of_another_release(start, mover, tmp_path, way, how):
-    """Records of the version before: there, and back for either reason, or on to all."""
+    """16: Records of the version before: there, and back for either reason, or on to all."""
     older = tmp_path / "older"
     older.write_text(f"#!/bin/sh\nexec {mover} \"$@\" --capsule 2\n")
     older.chmod(0o755)

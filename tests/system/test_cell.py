@@ -288,6 +288,7 @@ def compare(crowd, truth, verdicts, celled):
 @pytest.mark.parametrize("quiet", [True, False], ids=["idle", "busy"])
 @pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
 def test_the_page_agrees_with_tcp(start, survivor, signo, quiet):
+    """17"""
     random.seed(f"{signo} {quiet}")
     port = Ports.take()
     k = start(shards=1, max_shards=1, worker=survivor, config=CONFIG % port, deaths=True)

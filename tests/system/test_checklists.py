@@ -24,7 +24,7 @@ def test_numbers_at_the_head_of_a_text(text, found):
 def test_who_claims_what(tmp_path):
     """A line without a test and a number without a line are found."""
     (tmp_path / "list").write_text(
-        "# Of this.\nin: test_*.py *.mjs\n\nPart\n1. One.\n2. Two.\n3. Three.\n")
+        "# Of this.\nin: test_*.py *.mjs *.c\n\nPart\n1. One.\n2. Two.\n3. Three.\n")
     (tmp_path / "test_a.py").write_text(
         'def test_one():\n    """1"""\n\n'
         'def other():\n    """2"""\n\n'
@@ -32,7 +32,10 @@ def test_who_claims_what(tmp_path):
     (tmp_path / "b.mjs").write_text(
         'test("a title", async () => {\n\t/* 1: again */\n\tcall(/* 2 */);\n});\n'
         'test("no claim", async () => {\n\tcall();\n\t/* 3 */\n});\n')
+    (tmp_path / "c.c").write_text(
+        "/* 3: said before. */\nSTART_TEST(three)\n{\n}\nEND_TEST\n\n"
+        "/* 2: of something else */\nint two;\n\nSTART_TEST(none)\n{\n}\nEND_TEST\n")
     c = Checklist(tmp_path / "list", tmp_path)
     assert c.claims == {1: ["test_a.py: test_one", "b.mjs: a title"],
-                        4: ["test_a.py: test_two"]}
-    assert c.unproven() == [2, 3] and list(c.unknown()) == [4]
+                        3: ["c.c: three"], 4: ["test_a.py: test_two"]}
+    assert c.unproven() == [2] and list(c.unknown()) == [4]

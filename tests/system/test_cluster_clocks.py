@@ -31,9 +31,9 @@ def pair(request, start, server):
     return make
 
 
-def hours(k):
-    """How wrong the clock of its gateway is, by its log."""
-    stamp = re.match(r"(\d+)-(\d+)-(\d+)T(\d+):(\d+):(\d+)", k.log())
+def hours(k, who):
+    """How wrong the clock of its gateway, or a shard, is, by its log."""
+    stamp = re.search(r"^(\d+)-(\d+)-(\d+)T(\d+):(\d+):(\d+).* " + who, k.log(), re.M)
     y, mo, d, h, mi, s = map(int, stamp.groups())
     there = time.mktime((y, mo, d, h, mi, s, 0, 0, 0)) - time.timezone
     return round((there - time.time()) / 3600)
@@ -42,7 +42,8 @@ def hours(k):
 def test_beats_and_talk(pair, server):
     """6: Nobody is judged, sweeping sweeps nobody, all is said."""
     one, two = pair()
-    assert hours(one) == 0 and abs(hours(two)) == 7
+    for who in "gatewayd", "shardd/0", "shardd/1":
+        assert hours(one, who) == 0 and abs(hours(two, who)) == 7
     people = [Chat((one, two)[i % 2], "g", f"u{i}") for i in range(4)]
     with Talk(people) as t, redis.Redis(server.path) as r:
         t.more(t.all(), 20)

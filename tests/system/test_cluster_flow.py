@@ -113,8 +113,9 @@ def test_many_messages_are_acknowledged_together(nodes, server):
     for n in range(1000):
         a.say(f"{n}".ljust(400))
         assert b.recv().strip() == str(n)       # a frame each
-    said = ear.lengths("one", ROOM, DATA)
-    assert len(said) >= 1000 and sum(said) > 400_000
+    said = wait.until(lambda: len(ear.of("one", ROOM, DATA)) >= 1000 and
+                      ear.lengths("one", ROOM, DATA), 20, "the ear has it too")
+    assert sum(said) > 400_000
     answers = len(ear.of("two", BEAT))
     ear.close()
     # And one for each second, which this may take longer than it should.
@@ -146,6 +147,7 @@ def test_a_broadcast_is_one_publish_for_each_other_node(start, server, installed
         people[0].say(f"n{n}")
         for p in people:
             assert p.recv() == f"n{n}"
+    wait.until(lambda: len(ear.of("one", ROOM)) >= 100, 20, "the ear has it too")
     assert len(ear.of("one", ROOM)) == 100
     assert ear.of("one", DATA) == []
     assert sum(metrics.value(k, "kennel_bus_own_total") for k in ks) == own

@@ -2,10 +2,11 @@
 import json
 import os
 import signal
+import time
 
 import pytest
 from kit import metrics, redis, wait
-from kit.chat import Chat, settle
+from kit.chat import Chat, again
 from kit.ear import DATA, Ear, changed
 
 
@@ -111,7 +112,68 @@ def test_what_the_bus_loses_is_counted(pair, server):
     total = sum(json.loads(k.ctl("cluster", "--json"))["bus"]["lost"]
                 for k in pair)
     assert total >= 4
-    for i in range(3):
-        settle(*people)
+    again(*people)
     for p in people:
         p.close()
+
+
+FIELDS = "published", "heard", "own", "afresh", "bad", "lost"
+
+
+def test_lag_and_loss_are_those_of_the_bus_and_the_metrics(start, url, server, tmp_path):
+    """45: Redis' answers to node two come 0.3 s late, and it does not hear what is LOST."""
+    class Slow(redis.Lossy):
+        def __init__(self, *args):
+            self.slow = False
+            super().__init__(*args)
+
+        def reply(self, file):
+            found = super().reply(file)
+            if self.slow and b"$7\r\nmessage" in found:
+                time.sleep(0.3)
+            return found
+    path = str(tmp_path / "way")
+    relay = Slow(server.path, path, b"LOST")
+    nodes = [start("--node", name, redis=at, limit=1) for name, at in
+             (("one", url), ("two", f"unix:{path}"))]
+    people = [Chat(nodes[i % 2], "g", f"u{i}") for i in range(4)]
+    meet(*people)
+
+    def bus(k):
+        return json.loads(k.ctl("cluster", "--json"))["bus"]
+    assert [bus(k)["lost"] for k in nodes] == [0, 0]
+    for n in range(3):
+        for word in f"LOST {n}", f"heard {n}":
+            people[0].say(word)
+            people[2].next(type="user:msg", text=word)
+        for p in people[1::2]:
+            p.next(type="user:msg", text=f"heard {n}")
+    wait.until(lambda: bus(nodes[1])["lost"] == 6, 20, "three of each shard")
+    assert bus(nodes[0])["lost"] == 0
+
+    def same(k):
+        """Both are asked until nothing has moved in between."""
+        values = {f: metrics.value(k, f"kennel_bus_{f}_total") for f in FIELDS}
+        now = bus(k)
+        return all(now[f] == values[f] for f in FIELDS) and now
+    for k in nodes:
+        now = wait.until(lambda k=k: same(k), 20, "the metrics say the same")
+        assert now["published"] > 0 and now["heard"] > 0
+        assert f"lost={now['lost']}" in k.ctl("cluster")
+    before = metrics.value(nodes[1], "kennel_bus_lag_seconds_sum"), \
+        metrics.value(nodes[1], "kennel_bus_lag_seconds_count")
+    relay.slow = True
+    wait.until(lambda: lag(nodes[1]) >= 300_000, 20, "node two lags")
+
+    def mean():
+        now = metrics.value(nodes[1], "kennel_bus_lag_seconds_sum"), \
+            metrics.value(nodes[1], "kennel_bus_lag_seconds_count")
+        return now[1] >= before[1] + 4 and (now[0] - before[0]) / (now[1] - before[1])
+    assert wait.until(mean, 20) >= 0.15
+    relay.slow = False
+    wait.until(lambda: lag(nodes[1]) < 300_000, 20)
+    for p in people:
+        p.close()
+    for k in nodes:
+        k.stop()
+    relay.close()

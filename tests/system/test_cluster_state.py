@@ -10,6 +10,8 @@ from kit.pact import Pact, leave, quiet, settle
 from kit.sentinel import Watched
 from kit.steps import Counting
 
+VOTES = {"id": "p", "stats": {"A": 1}}
+
 
 @pytest.fixture
 def url(server):
@@ -107,14 +109,27 @@ def asleep(k, room):
     return pid
 
 
-def test_who_is_slow_to_meet_the_authority_keeps_its_state(patient):
-    """29: A newcomer decides before it has heard of everybody: news follow, no state."""
-    one, two = patient
+def voted(one, two):
+    """Somebody at each of them, who is quiet; that at the other has voted."""
     a, b = Pact(one, "r"), Pact(two, "r")
     b.subscribe("ephemeralPoll:p")
     b.vote("p", "A", "ephemeralPoll")
-    b.until("ephemeralPoll", {"id": "p", "stats": {"A": 1}})
+    b.until("ephemeralPoll", VOTES)
     quiet(a, b)
+    return a, b
+
+
+def knows(b, c):
+    """Who came meanwhile knows of the vote, too."""
+    quiet(b, c)
+    assert c.subscribe("ephemeralPoll:p") == [{"type": "ephemeralPoll", "data": VOTES}]
+    leave(b, c)
+
+
+def test_who_is_slow_to_meet_the_authority_keeps_its_state(patient):
+    """29: A newcomer decides before it has heard of everybody: news follow, no state."""
+    one, two = patient
+    a, b = voted(one, two)
     pid = asleep(two, "r")
     try:
         c = Pact(one, "r")          # it has not met b, which does not answer
@@ -123,20 +138,13 @@ def test_who_is_slow_to_meet_the_authority_keeps_its_state(patient):
         c.login()                   # it decides now
     finally:
         os.kill(pid, signal.SIGCONT)
-    quiet(b, c)
-    assert c.subscribe("ephemeralPoll:p") == [
-        {"type": "ephemeralPoll", "data": {"id": "p", "stats": {"A": 1}}}]
-    leave(b, c)
+    knows(b, c)
 
 
 def test_a_newcomer_waits_for_the_state_of_who_is_slow(patient):
     """29: The authority has ended, and only who has not answered yet knows the state."""
     one, two = patient
-    a, b = Pact(one, "r"), Pact(two, "r")
-    b.subscribe("ephemeralPoll:p")
-    b.vote("p", "A", "ephemeralPoll")
-    b.until("ephemeralPoll", {"id": "p", "stats": {"A": 1}})
-    quiet(a, b)
+    a, b = voted(one, two)
     pid = asleep(two, "r")
     try:
         leave(a)
@@ -150,10 +158,7 @@ def test_a_newcomer_waits_for_the_state_of_who_is_slow(patient):
             c = coming.result()
     finally:
         os.kill(pid, signal.SIGCONT)
-    quiet(b, c)
-    assert c.subscribe("ephemeralPoll:p") == [
-        {"type": "ephemeralPoll", "data": {"id": "p", "stats": {"A": 1}}}]
-    leave(b, c)
+    knows(b, c)
 
 
 def test_a_paused_authority_writes_nothing(pair, server):
@@ -239,6 +244,42 @@ def test_a_fail_over_loses_nothing_that_was_announced(start):
         w.remove()
 
 
+def test_what_a_fail_over_lost_is_written_again_by_who_has_it(start):
+    """
+    39: store_replicas = 0: steps are announced that Redis' replica lacks, and the master dies.
+    The next one has less than the group knows, and gets it with the next step.
+    """
+    w = Watched(servers=2)
+    try:
+        pair = [start("--node", name, redis=w.url(), limit=2) for name in ("one", "two")]
+        a, b = spread(pair, "r", 2)
+        former, new = w.servers
+        b.subscribe("counter:x")
+        a.count("x")
+        b.until("counter", {"id": "x", "value": 1})
+        wait.until(w.replicating, 20)
+        w.ask(new, "REPLICAOF", "127.0.0.1", "1")       # until Sentinels say otherwise
+        for n in (2, 3):
+            a.count("x")
+            b.until("counter", {"id": "x", "value": n})
+        former.stop()
+        assert w.hash(new, "kennel:store:r:pact:counters")["x"] == "1"
+        wait.until(lambda: w.successor(former), 60, "a new master")
+
+        def counted():
+            """Some are refused meanwhile; and the state may be told again."""
+            b.count("x")
+            m = {"type": "counter", "data": {"value": 3}}
+            while m["type"] == "counter" and m["data"]["value"] == 3:
+                m = b.hear()
+            return m["type"] == "counter" and m["data"]["value"]
+        assert wait.until(counted, 60) == 4
+        assert w.hash(new, "kennel:store:r:pact:counters")["x"] == "4"
+        leave(a, b)
+    finally:
+        w.remove()
+
+
 def test_a_newcomer_takes_the_state_from_who_has_it(pair):
     """
     29: Who decided has left, and somebody comes to its node at once: what is in no Redis is
@@ -309,7 +350,7 @@ def test_nothing_is_announced_that_a_replica_of_redis_lacks(start, store_replica
 
 
 def test_a_redis_that_says_no_to_a_cluster_refuses(start, store_replica):
-    """36: It is there, and takes nothing that is written: as if it were away."""
+    """36: It is there, and takes nothing that is written, as if away; but it is heard."""
     master, _ = store_replica.servers
     k = start("--node", "one", redis=f"unix:{master.path}")
     with Pact(k, "r") as p, redis.Redis(master.path) as r:
@@ -319,6 +360,7 @@ def test_a_redis_that_says_no_to_a_cluster_refuses(start, store_replica):
         p.until("counter", {"id": "x", "value": 1})
         assert r("CONFIG", "SET", "min-replicas-to-write", "2") == "OK"
         refused_until(p, lambda: r("CONFIG", "SET", "min-replicas-to-write", "0"))
+    assert "redis lost" not in k.log()
 
 
 def test_an_epoch_that_somebody_holds_is_not_taken(pair, server):

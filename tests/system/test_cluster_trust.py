@@ -1,13 +1,14 @@
 """Who may publish in Redis is not believed for that: a key is, where there is one."""
 import os
+import re
 import shutil
 import subprocess
 
 import pytest
 from kit import kennel as kits
 from kit import metrics, redis, wait
-from kit.chat import Chat, settle
-from kit.ear import Ear
+from kit.chat import Chat, again, settle
+from kit.ear import DATA, ROOM, Ear
 
 KEY = "0123456789abcdef0123"
 
@@ -81,6 +82,115 @@ def test_forged_garbled_and_repeated_messages_are_dropped(start, url, server,
             left.discard(m["text"])
     for p in people:
         p.close()
+
+
+@pytest.fixture
+def recorded(start, url, server, key):
+    """Two nodes, each with people in two shards; what one has said in the room, and to one."""
+    pair = [node(start, n, url, key, faults="bus dropped") for n in ("one", "two")]
+    people = [Chat(pair[i % 2], "g", f"u{i}") for i in range(8)]
+    settle(*people)
+    with Ear(server) as ear:
+        people[0].say("old word")
+        for p in people:
+            p.next(type="user:msg", text="old word")
+        people[0].say("/w u1 old whisper")
+        people[1].next(type="user:msg", text="old whisper")
+        wait.until(lambda: all(any(word in f for _, f in ear.of("one", kind)) for kind, word in
+                               ((ROOM, b"old word"), (DATA, b"old whisper"))), 20)
+        frames = {kind: ear.of("one", kind) for kind in (ROOM, DATA)}
+    settle(*people)
+    return pair, people, frames
+
+
+def none_is_heard(people):
+    """Nothing old; and all are heard afterwards."""
+    for p in people:
+        p.say("new " + p.name)
+    for p in people:
+        left = {"new " + o.name for o in people}
+        while left:
+            m = p.next(type="user:msg")
+            assert "old" not in m["text"]
+            left.discard(m["text"])
+        p.close()
+
+
+def say_again(server, frames, channel=None):
+    """How many heard that."""
+    with redis.Redis(server.path) as r:
+        return sum(r("PUBLISH", channel or c, f) for c, f in frames)
+
+
+def test_what_was_said_before_two_met_afresh_is_dropped(recorded, server):
+    """47: Its session is over, its position behind."""
+    pair, people, frames = recorded
+    with redis.Redis(server.path) as r:
+        r("CLIENT", "KILL", "TYPE", "pubsub")
+    for k in pair:
+        k.wait_log("bus redis=away", 20)
+    again(*people)
+    for kind in ROOM, DATA:
+        before = bad(pair[1])
+        heard = say_again(server, frames[kind])
+        assert heard >= 1
+        wait.until(lambda n=before + heard: bad(pair[1]) >= n, 20)
+    none_is_heard(people)
+
+
+def test_what_was_said_to_a_former_shard_is_dropped(recorded, server):
+    """47: The room is the same, and has been heard up to there; the shard's channel is not."""
+    pair, people, frames = recorded
+    pair[1].kill_all()
+    pair[1].start()
+    people[1::2] = [Chat(pair[1], "g", f"v{i}") for i in range(4)]
+    again(*people)
+    before = bad(pair[1])
+    heard = say_again(server, frames[ROOM])
+    assert heard >= 1
+    wait.until(lambda: bad(pair[1]) >= before + heard, 20)
+    assert say_again(server, frames[DATA]) == 0
+    before = bad(pair[1])
+    for s in pair[1].shards():
+        assert say_again(server, frames[DATA], "kennel:bus:0:shard:" + s["address"])
+    wait.until(lambda: bad(pair[1]) >= before + 2 * len(frames[DATA]), 20)
+    none_is_heard(people)
+
+
+def test_what_a_former_shard_has_said_is_dropped(recorded, server):
+    """47: Nobody answers for it, so that nobody is kept for it either."""
+    pair, people, frames = recorded
+    pair[0].kill_all()
+    pair[1].wait_log("node=one is dead", 40)
+    pair[0].start()
+    people[0::2] = [Chat(pair[0], "g", f"v{i}") for i in range(4)]
+    again(*people)
+    # Its node has said so, too: whoever dies later is looked for no more.
+    wait.until(lambda: len(set(re.findall(r"slot=\d+ incarnation=(\w+) is dead",
+                                          pair[1].log()))) == 2, 20)
+    before = bad(pair[1])
+    assert say_again(server, frames[ROOM]) >= 1
+    assert say_again(server, frames[DATA]) >= 1
+    pair[1].wait_log("link slot=.* node=one is refused: nobody answers", 30)
+    wait.until(lambda: bad(pair[1]) > before, 20)
+    none_is_heard(people)
+
+
+def test_what_was_said_on_another_channel_is_dropped(recorded, server):
+    """47: With the right key, but not for there."""
+    pair, people, frames = recorded
+    with redis.Redis(server.path) as r:
+        channels = r("PUBSUB", "CHANNELS", "kennel:bus:*two*")
+    for kind in ROOM, DATA:
+        channel, f = frames[kind][-1]
+        others = [c for c in channels if c != channel]
+        assert others
+        for c in others:
+            before = bad(pair[1])
+            heard = say_again(server, [(c, f)])
+            assert heard >= 1
+            wait.until(lambda n=before + heard: bad(pair[1]) >= n, 20)
+    none_is_heard(people)
 
 
 def test_a_node_with_another_key_is_not_heard(start, url, key, tmp_path):

@@ -11,7 +11,7 @@ import time
 import pytest
 from kit import kennel as kits
 from kit import wait
-from kit.chat import crowd, said, settle
+from kit.chat import crowd, settle
 from kit.kennel import Ports
 from kit.mover import Crowd, Mover, routes
 from kit.raw import Raw
@@ -118,7 +118,7 @@ def test_the_next_gateway_may_cover_what_this_one_does_not(start, mover):
 @pytest.mark.parametrize("signo", SIGNALS + [signal.SIGSTOP],
                          ids=lambda s: s.name)
 def test_who_is_at_rest_goes_on(start, mover, signo):
-    """Words of before and of after are heard once, in order, by everybody."""
+    """17: Words of before and of after are heard once, in order, by everybody."""
     k = start(shards=3, worker=mover, config=routes(30) +
               "[gateway]\nwatchdog = 1s\n")
     people, groups = movers(k, 120, 6)
@@ -185,7 +185,7 @@ def test_a_number_in_the_state_goes_on(start, mover):
 
 def test_while_they_talk(start, mover):
     """
-    Nobody hears anything twice or in another order, and whoever ends was amid
+    9, 17, 25: Nobody hears anything twice or in another order, and whoever ends was amid
     something, as the gateway says.
     """
     k = start(shards=3, worker=mover, config=routes(40), deaths=True)
@@ -263,7 +263,7 @@ def resumed(ws):
 
 
 def test_a_part_of_a_message_was_read(start, survivor):
-    """It is lost, and so nobody can go on behind it: the client reads why."""
+    """17: It is lost, and so nobody can go on behind it: the client reads why."""
     k = start(shards=2, worker=survivor, config=ROUTES)
     ann, bob = client(k, "ann"), client(k, "bob")
     covered(k, 2)
@@ -299,7 +299,7 @@ def unread(k, ws):
 @pytest.mark.parametrize("more", [False, True], ids=["silent", "speaks"])
 def test_a_part_of_a_message_was_written(start, survivor, more):
     """
-    Nothing may come behind that part: all of it is read, and then the end, whatever the
+    17: Nothing may come behind that part: all of it is read, and then the end, whatever the
     client has said meanwhile that nobody has read.
     """
     k = start(shards=2, worker=survivor, config=ROUTES)
@@ -340,7 +340,7 @@ def queued(k, ws):
 
 
 def test_a_message_that_kills(start, survivor):
-    """Its client goes on after the first death, and is closed by the second in a row."""
+    """17, 25: Its client goes on after the first death, and is closed by the second in a row."""
     k = start(shards=2, worker=survivor, config=ROUTES, deaths=True)
     eve, others = client(k, "eve"), [client(k, f"u{i}") for i in range(20)]
     covered(k, 21)
@@ -369,6 +369,7 @@ def test_a_message_that_kills(start, survivor):
 
 
 def test_a_stream_a_raw_connection_and_a_checkpoint(start, survivor):
+    """17, 25"""
     port = Ports.take()
     k = start(shards=2, worker=survivor, config=ROUTES + f"""
 [listener lines]
@@ -435,38 +436,6 @@ limit = 100
     k.exact()
 
 
-def test_amid_bursts(start):
-    """
-    Killed while many are written to at once: who goes on has heard whole messages, each
-    once and in order; the others are those whom the shard was writing to.
-    """
-    k = start(shards=2, limit=300, deaths=True, config="[worker]\nio_uring = yes\n")
-    people = crowd(k, "room", [f"u{i}" for i in range(120)])
-    n = 0
-    for death in range(1, 4):
-        covered(k, len(people))
-        for n in range(n + 1, n + 100):
-            people[0].say(str(n))
-        k.kill_shard(pid=busiest(k)["pid"])
-        wait_deaths(k, death)
-        on = []
-        for p in people:
-            try:
-                p.tell(type="req:user:list")
-                before, _ = p.until(type="user:list")
-            except (Ended, Closed, OSError):
-                continue
-            heard = [int(text) for text in said(before)]
-            assert heard == sorted(set(heard))
-            on.append(p)
-        assert len(people) - len(on) == deaths(k)[-1][1]
-        people = on
-        settle(*people)
-        k.exact()
-    for p in people:
-        p.close()
-
-
 def test_who_knows_nothing_of_it_ends_as_before(start, survivor):
     """An application that says nothing of surviving, and one whose thaw refuses."""
     k = start(shards=2, worker=survivor, config=ROUTES)
@@ -490,7 +459,7 @@ def test_who_knows_nothing_of_it_ends_as_before(start, survivor):
 # ---- together with other deaths ----
 
 def test_the_gateway_was_another_one(start, mover):
-    """Killed, and taken over, it has the copies again; then a shard dies."""
+    """18: Killed, and taken over, it has the copies again; then a shard dies."""
     k = start(shards=3, worker=mover, config=routes(30))
     people, groups = movers(k, 90, 5)
     n = 0
@@ -517,7 +486,7 @@ def test_the_gateway_was_another_one(start, mover):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_the_shard_that_they_leave_dies(start, mover, tmp_path, when):
     """
-    What the other one has read of it, it says first, and has; who was packed and not
+    13: What the other one has read of it, it says first, and has; who was packed and not
     sent is nobody's, and goes on as those who were not asked yet.
     """
     mark = str(tmp_path / "mark")
@@ -640,7 +609,7 @@ def memory(pid):
 
 def test_many(start):
     """
-    Thousands go on at once; descriptors, memory and what is in Redis are afterwards as
+    17: Thousands go on at once; descriptors, memory and what is in Redis are afterwards as
     they were.
     """
     n = 2000 if wait.SANITIZED else 12000

@@ -4,16 +4,18 @@ import signal
 import time
 
 import pytest
-from kit import wait
+from kit import nodes, wait
 from kit.chat import room
 from kit.http import get
 from kit.probe import CONFIG, Probe
 
 
-@pytest.fixture(scope="module")
-def kennel(start_shared, installed):
-    return start_shared(shards=4, max_shards=6, config=CONFIG % 1,
-                        worker=installed.worker("probe.c"))
+@pytest.fixture(scope="module", params=("one", "nodes"))
+def kennel(request, start_shared, site, installed):
+    kw = dict(max_shards=6, config=CONFIG % 1, worker=installed.worker("probe.c"))
+    if request.param == "nodes":
+        return nodes.Nodes(start_shared, site(), shards=2, **kw)
+    return start_shared(shards=4, **kw)
 
 
 @pytest.fixture
@@ -41,6 +43,7 @@ def test_one_answer_for_each_neighbour(four):
         assert p.who()["neighbours"] == 3
 
 
+@pytest.mark.one_node("on two, a request for another node has a neighbour")
 def test_none_without_neighbours(kennel):
     """46"""
     g = room()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from kit import wait
-from kit.hosts import BROADCAST, Host, Peer
+from kit.hosts import BROADCAST, Host, several
 from kit.networks import Lan
 
 CHUNK = "x" * 50000
@@ -17,14 +17,8 @@ FLAT = 90 << 20                 # bytes by which memory may grow: marks, buffers
 
 @pytest.fixture
 def peers():
-    them = []
-
-    def make(name):
-        them.append(Peer(name))
-        return them[-1]
-    yield make
-    for p in them:
-        p.close()
+    with several(sound=False) as make:
+        yield make
 
 
 def rss(kennel):
@@ -109,7 +103,7 @@ def test_a_flood_waits_for_a_peer_that_does_not_read(start, tmp_path, peers, sha
     assert wait.SANITIZED or grown < FLAT, f"{grown >> 20} MiB more"
     # What is said the other way is not held up.
     h3.reading.set()
-    wait.until(lambda: len(h3.got) == MANY, 120)
+    wait.reach(lambda: len(h3.got), MANY)
     assert numbers(h3) == list(range(MANY))
     grown = rss(k.kennel) - before
     assert wait.SANITIZED or grown < FLAT, f"{grown >> 20} MiB more"
@@ -128,7 +122,7 @@ def test_a_peer_that_never_reads_is_let_go(start, tmp_path, peers, shards):
     wait.until(lambda: any("h3" in key[:2] for key in h2.known))
     h3.reading.clear()
     flood = Flood(l2, ["h3"])
-    k.kennel.wait_log("closed: its peer has read nothing for 1000 ms", 60)
+    k.kennel.wait_log("closed: its peer has read nothing for 1000 ms", 20)
     flood.join(wait.limit(60))          # what is for nobody is passed over
     assert flood.sent == MANY
     wait.until(lambda: not any("h3" in key[:2] for key in h2.known), 30)

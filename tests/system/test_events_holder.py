@@ -10,20 +10,13 @@ import pytest
 from kit import kennel as kits
 from kit import wait
 from kit.fasttcp import Events
-from kit.hosts import BROADCAST, Host, Peer
+from kit.hosts import BROADCAST, Host, several
 
 
 @pytest.fixture
 def peers():
-    them = []
-
-    def make(name):
-        them.append(Peer(name))
-        return them[-1]
-    yield make
-    for p in them:
-        p.close()
-        assert p.errors == []
+    with several() as make:
+        yield make
 
 
 def linked(peer, name="k1"):

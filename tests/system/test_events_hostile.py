@@ -5,15 +5,18 @@ import socket
 import struct
 
 import pytest
-from kit import wait
+from kit import nodes, wait
 from kit.fasttcp import (ACK, BINARY, BROADCAST, CHUNK, CLOSE, DATA_WITH_ACK, JOIN,
                          LEAVE, OBJECT, OPEN, OPEN_BROADCAST, OPEN_TO_SOCKET, STRING,
                          TO_ROOM, TO_SOCKET, Events, Fast, frame)
 from kit.kennel import Ports
 
 
-@pytest.fixture(scope="module", params=(1, 4))
-def victim(request, start_shared):
+@pytest.fixture(scope="module", params=(1, 4, "nodes"))
+def victim(request, start_shared, site):
+    if request.param == "nodes":
+        return nodes.Turns([Events(s, shards=2, limit=25)
+                            for s in site().starters(start_shared)])
     return Events(start_shared, shards=request.param,
                   limit=1000 if request.param == 1 else 25)
 

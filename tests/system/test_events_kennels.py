@@ -129,9 +129,9 @@ def test_streams_cross_by_all_ways(start, tmp_path, shards):
         p.close()
 
 
-def chain(start, tmp_path, wires, shards=1, loop=False, **kw):
+def chain(start, tmp_path, wires, shards=1, loop=False, limit=2, **kw):
     """k1 - k2 - k3, and k1 - k3, dearer, if it is a loop: clients of each, and the wires."""
-    kw = dict(shards=shards, limit={1: 100, 2: 2}[shards], **kw)
+    kw = dict(shards=shards, limit={1: 100, 2: limit}[shards], **kw)
     k3 = Host(start, tmp_path / "k3", "k3", **kw)
     w23 = wires(k3.gate_address)
     k2 = Host(start, tmp_path / "k2", "k2", [(w23.address,)], **kw)
@@ -139,6 +139,19 @@ def chain(start, tmp_path, wires, shards=1, loop=False, **kw):
     k1 = Host(start, tmp_path / "k1", "k1",
               [(w12.address,)] + ([(w13.address, 9)] if loop else []), **kw)
     return (k1, k2, k3), (w12, w23, w13)
+
+
+def slot_of(k, client):
+    """The shard of a client of k."""
+    uid = "".join(client.id.split("/")[2:])
+    return json.loads(k.kennel.ctl("who", uid, "--json"))["connections"][0]["slot"]
+
+
+def spread(k, shards):
+    """Three clients and a link: some are in the process that holds the network, and some in
+    the other one, if there are two."""
+    counts = [s["connections"] for s in k.kennel.status()["shards"]]
+    assert counts == ([4] if shards == 1 else [2, 2])
 
 
 @pytest.mark.parametrize("shards", (1, 2))
@@ -203,15 +216,16 @@ def test_a_link_that_dies_amid_a_stream(start, tmp_path, wires, shards):
     """Who is behind it hears an error, and the end; the others get all of it."""
     ks, (_, w23, _) = chain(start, tmp_path, wires, shards)
     a, b, c = them = [k.client() for k in ks]
-    c2 = ks[2].client()
-    talk(*them, c2)
+    third = [c, ks[2].client(), ks[2].client()]
+    talk(a, b, *third)
+    spread(ks[2], shards)
     ident = a.send(OPEN_BROADCAST, "s", b"info")
     a.send(CHUNK, b"", b"1", BINARY, ident)
-    opened = {p: after(p) for p in (b, c, c2)}
-    for p in (c, c2):
+    opened = {p: after(p) for p in (b, *third)}
+    for p in third:
         assert after(p).data == b"1"
     w23.cut()
-    for p in (c, c2):
+    for p in third:
         f, _, error = receive(p, opened[p])
         assert f.data == b"info"
         assert "the stream s has ended before its end" in error
@@ -224,9 +238,9 @@ def test_a_link_that_dies_amid_a_stream(start, tmp_path, wires, shards):
     w23.mend()
     talk(*them)
     stream(a, OPEN_BROADCAST, "t", [b"3"])
-    for p in (b, c, c2):
+    for p in (b, *third):
         assert receive(p)[1:] == (sums(b"3"), None)
-    for p in (*them, c2):
+    for p in (a, b, *third):
         p.close()
 
 
@@ -271,22 +285,33 @@ def test_a_sender_that_is_lost_ends_its_stream_elsewhere(start, tmp_path, wires)
         p.close()
 
 
-def test_receivers_that_leave_are_told_to_the_sender(start, tmp_path, wires):
-    """The only receiver goes, and what is left of the stream goes nowhere: the sender does
-    not wait for it."""
-    ks, _ = chain(start, tmp_path, wires)
-    a, b, c = them = [k.client() for k in ks]
-    talk(*them)
-    ident = a.send(OPEN_TO_SOCKET, c.id + "|s")
+@pytest.mark.parametrize("shards", (1, 2))
+def test_receivers_that_leave_are_told_to_the_sender(start, tmp_path, wires, shards):
+    """The only receivers go, in whatever process they are, and what is left of the stream
+    goes nowhere: the sender does not wait for it, and nobody carries it on."""
+    ks, _ = chain(start, tmp_path, wires, shards, limit=4)
+    a, b = [k.client() for k in ks[:2]]
+    there = [ks[2].client() for _ in range(7)]
+    talk(a, b, *there)
+    receivers, stay = [], {}    # one in each process stays
+    for c in there:
+        slot = slot_of(ks[2], c)
+        if slot in stay:
+            receivers.append(c)
+        stay.setdefault(slot, c)
+    assert len(stay) == shards == len({slot_of(ks[2], c) for c in receivers})
+    ident = a.send(OPEN_TO_SOCKET, ",".join(c.id for c in receivers) + "|s")
     a.send(CHUNK, b"", b"1", BINARY, ident)
-    assert after(c).kind == OPEN and after(c).data == b"1"
-    c.close()
+    for c in receivers:
+        assert after(c).kind == OPEN and after(c).data == b"1"
+        c.close()
+    ks[2].kennel.wait_log("stream=s cut: it has no receivers any more")
     for _ in range(1024):
         a.send(CHUNK, b"", bytes(1 << 16), BINARY, ident)
     a.send(CLOSE, b"", b"", STRING, ident)
     a.to([b.id], "m")
     assert after(b).event == b"m"
-    for p in (a, b):
+    for p in (a, b, *stay.values()):
         p.close()
 
 
@@ -473,10 +498,10 @@ def test_a_kennel_that_says_nothing_is_let_go(start, tmp_path, shards):
     kennel, other = Marked("h2"), Peer("h3")
     link = dialled(kennel, k)
     quiet = dialled(other, k)
-    wait.until(lambda: kennel.beats >= 5, 60)
+    wait.until(lambda: kennel.beats >= 5, 20)
     assert link in kennel.links
     kennel.answers = False
-    k.kennel.wait_log("closed: its peer has said nothing for 3000 ms", 60)
+    k.kennel.wait_log("closed: its peer has said nothing for 3000 ms", 20)
     wait.until(lambda: kennel.links == [])
     wait.until(lambda: not any("h2" in key[:2] for key in other.known))
     assert quiet in other.links and other.errors == kennel.errors == []
@@ -495,7 +520,7 @@ def test_a_kennel_that_hangs_is_noticed(start, tmp_path):
     pid, = [s["pid"] for s in far.kennel.shards()]
     far.kennel.stop_shard(pid=pid)
     try:
-        near.kennel.wait_log("peer=k2 down", 60)
+        near.kennel.wait_log("peer=k2 down", 20)
         assert "its peer has said nothing for 3000 ms" in near.kennel.log()
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -11,7 +11,7 @@ from kit import nodes, wait
 from kit.fasttcp import BINARY, BOOLEAN, DECIMAL, EMPTY, INTEGER, OBJECT, STRING, Fast
 from kit.gatejs import (DEL_LINK, JOIN_ROOM, LEAVE_ROOM, NEW_LINK, UPLINK, Gate, Gates,
                         frame2)
-from kit.hosts import BROADCAST, TO_ROOM, TO_SOCKET, Host, Peer
+from kit.hosts import BROADCAST, TO_ROOM, TO_SOCKET, Host, several
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +38,8 @@ def host(request, start, tmp_path, ground):
 
 @pytest.fixture
 def peers():
-    them = []
-
-    def make(name):
-        them.append(Peer(name))
-        return them[-1]
-    yield make
-    for p in them:
-        p.close()
-        assert p.errors == []
+    with several() as make:
+        yield make
 
 
 def dial(peer, host, cost=1):

@@ -55,6 +55,7 @@ def listening(k):
 
 
 def test_who_connects_while_there_is_no_gateway_waits(start):
+    """18, 23"""
     k = start(shards=2)
     wait.until(lambda: held(k) == 2, 10)
     people = crowd(k, "room", "abc")
@@ -181,7 +182,7 @@ def inode(pid):
 
 @pytest.mark.parametrize("redis", ["auto", "none"])
 def test_another_gateway_and_nobody_notices(start, own, redis):
-    """Half a head, an idle connection, a WebSocket, and who comes meanwhile."""
+    """23: Half a head, an idle connection, a WebSocket, and who comes meanwhile."""
     k = start(shards=2, redis=redis)
     pid, was = k.pid, inode(k.pid)
     people = crowd(k, "room", "abcd")

@@ -138,6 +138,7 @@ def slow(address, head=b""):
 
 
 def test_under_connects_of_every_kind(start, tmp_path):
+    """19"""
     port, path = Ports.take(), str(tmp_path / "web.sock")
     k = start(shards=2, listen=("127.0.0.1:PORT", f"unix:{path}"), config=PROXIED % port)
     people = crowd(k, "room", "abcd")

@@ -84,7 +84,7 @@ def test_hundreds_leave_in_time(start):
 
 @pytest.mark.parametrize("most", [5000, 800, 0])
 def test_each_client_is_told_its_own_time_to_come_back(start, most):
-    """In the close of a WebSocket, and where a stream of events has a place for it."""
+    """42: In the close of a WebSocket, and where a stream of events has a place for it."""
     k = start(shards=2, config=f"[gateway]\ndrain = 2s\n[worker]\n"
                                f"come_back = {most}ms\n", limit=100)
     cs = [WebSocket(k.address) for _ in range(40)]

@@ -244,7 +244,7 @@ IDLE = "[gateway]\nidle_shard = 1s\n"
 
 
 def test_shards_on_demand_leave_when_idle(start):
-    """One at a time, down to as many as there were."""
+    """24: One at a time, down to as many as there were."""
     k = start(shards=1, max_shards=6, limit=1, redis="none", config=IDLE)
     people = crowd(k, "g", "abcdef")
     settle(*people)

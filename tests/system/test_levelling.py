@@ -57,7 +57,7 @@ def moved(k):
 # ---- levelling ----
 
 def test_64_apart_are_even_enough_and_65_are_not(start):
-    """Nobody moves as long as it is bearable; then only until half of that."""
+    """24: Nobody moves as long as it is bearable; then only until half of that."""
     k = start(shards=2, limit=500, config=BALANCE)
     people = members(k, "g", 64)
     assert counts(k) == [64, 0]
@@ -77,7 +77,7 @@ def test_64_apart_are_even_enough_and_65_are_not(start):
 
 
 def test_who_were_even_for_a_moment_have_their_time_again(start):
-    """Apart three times, each time for less than it takes: nobody has moved."""
+    """24: Apart three times, each time for less than it takes: nobody has moved."""
     k = start(shards=2, limit=500, config=BALANCE)
     people = members(k, "g", 64)
     more = []
@@ -95,7 +95,7 @@ def test_who_were_even_for_a_moment_have_their_time_again(start):
 
 
 def test_a_tenth_of_many_is_even_enough(start):
-    """Of 700, 70."""
+    """24: Of 700, 70."""
     k = start(shards=2, limit=2000, config=BALANCE)
     people = members(k, "a", 700) + members(k, "b", 630)
     assert counts(k) == [700, 630]
@@ -108,7 +108,7 @@ def test_a_tenth_of_many_is_even_enough(start):
 
 
 def test_nobody_moves_who_was_not_asked(start):
-    """balance is no, until somebody says otherwise."""
+    """24: balance is no, until somebody says otherwise."""
     k = start(shards=2, limit=500, config=SILENT)
     people = members(k, "g", 90)
     looks(k, AFTER + 3)
@@ -120,7 +120,7 @@ def test_nobody_moves_who_was_not_asked(start):
     (["drain", "0", "--within", "1m", "--no-wait"], "move_rate"),
     (["upgrade", "--no-wait"], "move_rate"), (["rebalance", "--no-wait"], "balance_rate")])
 def test_the_pace_is_kept(start, what, rate):
-    """So many a second, and at once a fifth of that."""
+    """24: So many a second, and at once a fifth of that."""
     other = {"move_rate": "balance_rate", "balance_rate": "move_rate"}[rate]
     k = start(shards=2, limit=500, config=f"[gateway]\n{rate} = 10\n{other} = 1000\n"
               "upgrade_hold = 10m\n" + SILENT)
@@ -175,7 +175,7 @@ def relimit(k, n):
     (6, 12, "yes", True), (6, 11, "yes", False), (6, 12, "no", False),
     (64, 200, "yes", True), (65, 200, "yes", False)])
 def test_small_groups_are_gathered(start, n, limit, balance, gathered):
-    """Of 64 at most, with half of the room left; the smaller part goes to the larger one."""
+    """24: Of 64 at most, with half of the room left; the smaller part goes to the larger one."""
     few = n // 2 + 1
     k = start(shards=2, config=f"[gateway]\nbalance = {balance}\nlimit = {few}\n" + SILENT)
     people = members(k, "g", n - 1)
@@ -195,6 +195,7 @@ def test_small_groups_are_gathered(start, n, limit, balance, gathered):
 
 
 def test_one_group_in_a_look_and_they_hear_each_other(start):
+    """24"""
     k = start(shards=2, config="[gateway]\nbalance = yes\nlimit = 2\n" + SILENT)
     rooms = [crowd(k, f"r{i}", "abc") for i in range(4)]
     assert all(len(k.group(f"r{i}")) == 2 for i in range(4))
@@ -212,7 +213,7 @@ def test_one_group_in_a_look_and_they_hear_each_other(start):
 # ---- drain ----
 
 def test_a_shard_that_is_emptied_takes_nobody(start):
-    """Also while its clients move, slowly; and they all go where newcomers go."""
+    """24: Also while its clients move, slowly; and they all go where newcomers go."""
     k = start(shards=2, limit=500, config="[gateway]\nmove_rate = 10\n" + SILENT)
     people = members(k, "g", 30)
     slot = max(k.shards(), key=lambda s: s["connections"])["slot"]
@@ -230,6 +231,7 @@ def test_a_shard_that_is_emptied_takes_nobody(start):
 
 
 def test_who_does_not_move_in_time_is_closed_as_drained(start):
+    """24"""
     k = start(shards=2, limit=500, config="[gateway]\nmove_rate = 1\n" + SILENT)
     people = members(k, "g", 20)
     slot = max(k.shards(), key=lambda s: s["connections"])["slot"]

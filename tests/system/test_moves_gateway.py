@@ -28,6 +28,7 @@ def connections(k):
 
 
 def test_drain_moves_everybody(start):
+    """24"""
     k = start(shards=3, limit=6)
     people = crowd(k, "room", "abcdefghij")
     slot = max(connections(k), key=lambda s: connections(k)[s])
@@ -44,6 +45,7 @@ def test_drain_moves_everybody(start):
 
 
 def test_upgrade_moves_everybody(start, tmp_path):
+    """22"""
     k = start(shards=2, limit=20, worker=copy(tmp_path), config=FAST)
     people = crowd(k, "room", "abcdefghij")
     old = {s["pid"] for s in k.shards()}
@@ -60,7 +62,7 @@ def test_upgrade_moves_everybody(start, tmp_path):
 
 
 def test_who_finds_no_room_elsewhere_is_closed(start):
-    """As before there were moves: 1012, after who could has moved."""
+    """21: As before there were moves: 1012, after who could has moved."""
     k = start(shards=2, limit=3, config="[gateway]\ndrain = 2s\n")
     people = crowd(k, "room", "abcde")          # 3 and 2: one can move
     p = k.ctl("drain", "0", "--json")
@@ -70,6 +72,7 @@ def test_who_finds_no_room_elsewhere_is_closed(start):
 
 
 def test_rebalance_fills_a_shard_that_is_new(start, tmp_path):
+    """24"""
     k = start(shards=2, limit=500)
     people = [Chat(k, f"room{i % 10}", f"u{i}") for i in range(60)]
     k.ctl("drain", "1")
@@ -88,6 +91,7 @@ def test_rebalance_fills_a_shard_that_is_new(start, tmp_path):
 
 
 def test_evening_out_by_itself(start):
+    """24"""
     k = start(shards=2, limit=500, config="[gateway]\nbalance = yes\n")
     people = [WebSocket(k.address, f"/lobby/g{i % 40}/ws?u=u{i}")
               for i in range(200)]
@@ -103,6 +107,7 @@ def test_evening_out_by_itself(start):
 
 
 def test_words_stay_in_order_through_ten_upgrades(start, tmp_path):
+    """9"""
     k = start(shards=2, limit=20, worker=copy(tmp_path), config=FAST)
     people = crowd(k, "room", "abcdef")
     stop, sent = threading.Event(), [0] * len(people)
@@ -193,6 +198,7 @@ def survivors(k, people):
 # SIGABRT: a sanitizer takes a SIGSEGV for a fault of ours.
 @pytest.mark.parametrize("signo", [signal.SIGKILL, signal.SIGABRT])
 def test_the_old_shard_dies(start, signo):
+    """13"""
     k = start(shards=2, limit=20, config=SLOW)
     people, before = amid(k)
     old = half_empty(k, 1)
@@ -207,6 +213,7 @@ def test_the_old_shard_dies(start, signo):
 
 
 def test_the_new_shard_dies(start):
+    """13"""
     k = start(shards=2, limit=20, config=SLOW)
     people, before = amid(k)
     new = next(s for s in k.shards() if s["generation"] == 2)
@@ -220,7 +227,7 @@ def test_the_new_shard_dies(start):
 
 
 def test_the_gateway_dies(start):
-    """The shards go on; what was on its way is in one of them."""
+    """13: The shards go on; what was on its way is in one of them."""
     k = start(shards=2, limit=20, config=SLOW)
     people, before = amid(k)
     k.kill_gateway()
@@ -241,7 +248,7 @@ def program(pid):
 @pytest.mark.parametrize("end", ["upgrade", "back"])
 def test_the_next_gateway_knows_of_the_upgrade(start, tmp_path, end):
     """
-    By the shards of two programs that it finds: it goes on, or everything is as it
+    13: By the shards of two programs that it finds: it goes on, or everything is as it
     was, when the operator says so.
     """
     k = start(shards=2, limit=20, config=SLOW, worker=copy(tmp_path))
@@ -282,7 +289,7 @@ def test_the_next_gateway_knows_of_the_upgrade(start, tmp_path, end):
 
 @pytest.mark.parametrize("who", ["old", "new"])
 def test_a_shard_hangs(start, who):
-    """SIGSTOP: nobody is lost by it, whichever it is."""
+    """13: SIGSTOP: nobody is lost by it, whichever it is."""
     k = start(shards=2, limit=20, config=SLOW)
     people, before = amid(k)
     wanted = 1 if who == "old" else 2

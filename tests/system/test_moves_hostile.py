@@ -16,6 +16,7 @@ from kit import wait
 from kit.kennel import Ports
 from kit.look import Page
 from kit.mover import Crowd, Mover, routes
+from kit.stopat import StopAt
 from kit.victim import AMID, KINDS, SPEAKS, Victim
 from kit.wire import Wire
 
@@ -83,10 +84,12 @@ class Scene:
 
     def __init__(self, start, worker, tmp):
         self.stop, self.ends = str(tmp / "stop"), str(tmp / "ends")
+        self.stopat = StopAt(tmp)
         port = Ports.take()
         self.k = k = start(shards=3, max_shards=3, worker=worker, deaths=True,
                            config=CONFIG % port + routes(9),
-                           env={"MOVER_STOP": self.stop, "MOVER_ENDS": self.ends})
+                           env={"MOVER_STOP": self.stop, "MOVER_ENDS": self.ends,
+                                **self.stopat.env})
         self.idle = sockets(k.pid)
         self.victims = [Victim(k, kind, port) for kind in KINDS]
         self.crowd = Crowd([Mover(k, "g", "witness")])
@@ -102,6 +105,8 @@ class Scene:
             m.topics = set()
         self.talkers = self.crowd.movers[1:]
         self.new = next(s for s in k.shards() if s["connections"] == 0)
+        self.third = next(s for s in k.shards() if s["slot"] not in (
+            self.old["slot"], self.new["slot"]))
         with Page(self.old["pid"]) as page:
             for v in self.victims:
                 v.begin()
@@ -125,6 +130,15 @@ class Scene:
         # Who is amid something is that first of all.
         return now == {uid: "going" if rest == "rest" else rest
                        for uid, rest in before.items()}
+
+    def pause(self):
+        """
+        They are not read from now on, for half a second: the third shard has answered
+        the old one's first question, and hangs at the second.
+        """
+        self.stopat.order(self.old["pid"], "FENCE", 2, signal.SIGSTOP, self.third["pid"])
+        self.k.ctl("drain", str(self.old["slot"]), "--no-wait")
+        wait.until(self.stopat.happened, 20)
 
     @staticmethod
     def rest(page):
@@ -153,8 +167,9 @@ class Scene:
 
     def leave(self):
         """Whatever has become of it: it can end."""
-        if kits.alive(self.new["pid"]):
-            os.kill(self.new["pid"], signal.SIGCONT)
+        for pid in self.new["pid"], self.third["pid"]:
+            if kits.alive(pid):
+                os.kill(pid, signal.SIGCONT)
 
     def gone(self):
         """How often each one's end was told: by uid."""
@@ -226,7 +241,7 @@ def frozen(start, worker, tmp_path):
 @pytest.mark.parametrize("then", ["reads", "resets"])
 def test_they_flood(frozen, how, then):
     """
-    What they send stays in the kernel, which has bounds; then all of it is answered, or,
+    14: What they send stays in the kernel, which has bounds; then all of it is answered, or,
     if they do not want to know, of no interest.
     """
     scene = frozen()
@@ -256,7 +271,7 @@ def test_they_flood(frozen, how, then):
 
 @pytest.mark.parametrize("how", OUTCOMES)
 def test_they_read_what_they_are_owed(frozen, how):
-    """What the kernel has already; the rest comes from whoever has them then, and once."""
+    """14: What the kernel has already; the rest comes from whoever has them then, and once."""
     owed = "ws", "raw"
 
     def owe(scene):
@@ -277,9 +292,42 @@ def test_they_read_what_they_are_owed(frozen, how):
     scene.close()
 
 
+@pytest.mark.parametrize("act", ["splash", "close_well", "asked", "half", "fin", "reset"])
+def test_they_are_only_paused(start, worker, tmp_path, act):
+    """Nobody has moved yet; then they go on, and who is left moves."""
+    scene = Scene(start, worker, tmp_path)
+    try:
+        scene.pause()
+        acts = [threading.Thread(target=getattr(v, act)) for v in scene.victims]
+        for t in acts:
+            t.start()
+        for t in acts:
+            t.join()
+    finally:
+        scene.leave()
+    ended(scene, act)
+    for v in scene.victims:
+        if act == "splash" and v.kind in SPEAKS:
+            v.answered()
+    scene.settle(10 + len(SPEAKS) * (act == "splash"))
+    scene.close()
+
+
+def ended(scene, act):
+    """What they read to the end, who have ended and are still there."""
+    for v in scene.victims if act in ("close_well", "asked", "half") else []:
+        end = v.ended()
+        if v.kind == "raw":
+            assert end.count(b"e the first\n") == 1, end
+            assert end.count(b"x bye\n") == (act == "asked") and b"e 0 " not in end
+        elif v.kind in SPEAKS:
+            assert end == (1006 if act == "half" else 1000), v.kind
+
+
 @pytest.mark.parametrize("how", OUTCOMES)
 @pytest.mark.parametrize("act", ["close_well", "asked", "half", "fin", "reset"])
 def test_they_end(frozen, act, how):
+    """14"""
     scene = frozen()
     used = seconds(scene.old["pid"])
     for v in scene.victims:
@@ -291,12 +339,6 @@ def test_they_end(frozen, act, how):
         scene.crowd.turn(0.05)
     assert seconds(scene.old["pid"]) - used < 0.2
     scene.outcome(how)
-    for v in scene.victims if act not in ("fin", "reset") else []:
-        end = v.ended()
-        if v.kind == "raw":
-            assert end.count(b"e the first\n") == 1, end
-            assert end.count(b"x bye\n") == (act == "asked") and b"e 0 " not in end
-        elif v.kind in SPEAKS:
-            assert end == (1006 if act == "half" else 1000), v.kind
+    ended(scene, act)
     scene.settle(10)
     scene.close()

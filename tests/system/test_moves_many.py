@@ -23,7 +23,7 @@ def memory(k):
 
 
 def test_ten_thousand_moves_leave_nothing_behind(start):
-    """Descriptors, memory and what is in Redis are as they were; nobody was closed."""
+    """20: Descriptors, memory and what is in Redis are as they were; nobody was closed."""
     k = start(shards=2, max_shards=5, limit=50, config=CONFIG + default_routes())
     people = [WebSocket(k.address, f"/lobby/g{i % 10}/ws?u=u{i}")
               for i in range(CLIENTS)]

@@ -36,7 +36,7 @@ def talk(people, groups, steps, n):
 
 @pytest.mark.parametrize("how", ["ask", "lookup"])
 def test_every_message_once_and_in_order(start, worker, how):
-    """All verbs, counters, and all shards replaced again and again."""
+    """9, 10, 21: All verbs, counters, and all shards replaced again and again."""
     random.seed(how)
     config = routes(16)
     if how == "lookup":
@@ -68,6 +68,7 @@ def test_every_message_once_and_in_order(start, worker, how):
 
 
 def test_what_the_application_knows_goes_along(start, worker):
+    """21"""
     k = start(shards=2, worker=worker, config=routes())
     people = Crowd([Mover(k, "g", "a"), Mover(k, "g", "b"), Mover(k, "", "c")])
     a, b, c = people.movers
@@ -100,7 +101,7 @@ def conversation():
 
 @pytest.mark.parametrize("deflate", [False, True])
 def test_amid_a_message_at_any_byte(start, deflate):
-    """One client for each byte at which its stream is cut: there it moves."""
+    """1, 7: One client for each byte at which its stream is cut: there it moves."""
     k = start(shards=2, config="[worker]\ndeflate = yes\n")
     plain, compressed = conversation()
     said = plain + compressed if deflate else plain
@@ -124,7 +125,7 @@ def test_amid_a_message_at_any_byte(start, deflate):
 
 
 def test_a_slow_reader_moves_with_what_it_is_owed(start):
-    """Its stream is that of one who has never moved, however often it has."""
+    """8: Its stream is that of one who has never moved, however often it has."""
     k = start(shards=2, config="[worker]\nout_max = 4M\n")
     slow = WebSocket(k.address, "/echo")
     body = [random.randbytes(64 << 10) for _ in range(16)]
@@ -142,6 +143,7 @@ def test_a_slow_reader_moves_with_what_it_is_owed(start):
 
 
 def test_a_large_message_amid_its_way(start):
+    """1"""
     k = start(shards=2, config="[worker]\nmessage_max = 16M\nout_max = 32M\n")
     c = WebSocket(k.address, "/echo")
     body = random.randbytes(8 << 20)
@@ -155,7 +157,7 @@ def test_a_large_message_amid_its_way(start):
 
 
 def test_chat_lists_always_have_everybody(start):
-    """The list of users, asked for while they move, and nobody joins or exits."""
+    """12: The list of users, asked for while they move, and nobody joins or exits."""
     k = start(shards=3, limit=5)
     g = room()
     names = [f"n{i}" for i in range(9)]
@@ -175,7 +177,7 @@ def test_chat_lists_always_have_everybody(start):
 
 
 def test_pact_knows_where_its_sessions_are(start):
-    """Its counts of sockets, votes and relays, by replica, move along, and so does what
+    """21: Its counts of sockets, votes and relays, by replica, move along, and so does what
     they have subscribed to."""
     k = start(shards=2, env={"KENNEL_SIGNING_KEY": pact.KEY})
     name = pact.room()
@@ -226,7 +228,7 @@ def test_the_configuration_of_a_room_reaches_everybody_once(start):
 
 
 def test_a_counter_is_heard_once_by_who_moves(start):
-    """Each step by everybody, in one order, wherever the process is that they are in."""
+    """11: Each step by everybody, in one order, wherever the process is that they are in."""
     k = start(shards=3, env={"KENNEL_SIGNING_KEY": pact.KEY})
     people = pact.crowd(k, pact.room(), 12)
     with Counting(people, pace=0.001) as c:
@@ -239,7 +241,7 @@ def test_a_counter_is_heard_once_by_who_moves(start):
 
 
 def test_raw_connections_move(start, worker):
-    """Amid a line, in both directions, and half closed."""
+    """21: Amid a line, in both directions, and half closed."""
     port = Ports.take()
     k = start(shards=2, worker=worker, config=routes() + f"""
 [listener lines]
@@ -266,7 +268,7 @@ limit = 100
 
 
 def test_streams_move(start, worker):
-    """Of bytes, of events, and for HTTP/1.0."""
+    """21: Of bytes, of events, and for HTTP/1.0."""
     k = start(shards=2, worker=worker, config=routes())
     a = Mover(k, "g", "a")
     people = Crowd([a])
@@ -292,7 +294,7 @@ def test_streams_move(start, worker):
 
 
 def test_who_cannot_be_thawed_stays(start, installed):
-    """The new process does not take them: they go on where they were."""
+    """15, 21: The new process does not take them: they go on where they were."""
     k = start("--log-level", "debug", shards=2, worker=installed.worker("mover.c"), config=routes(),
               env={"MOVER_REFUSE": "1"})
     people = Crowd(Mover(k, "g", f"u{i}") for i in range(6))
@@ -308,7 +310,7 @@ def test_who_cannot_be_thawed_stays(start, installed):
 
 
 def test_a_process_that_dies_of_thaw_takes_nobody_with_it(start, worker):
-    """Whoever was sent to it is the old one's again, with all that was said meanwhile."""
+    """15: Whoever was sent to it is the old one's again, with all that was said meanwhile."""
     k = start(shards=2, worker=worker, config=routes(), deaths=True,
               env={"MOVER_ABORT": "1"})
     people = Crowd(Mover(k, "g", f"u{i}") for i in range(6))

@@ -8,7 +8,7 @@ import tempfile
 import time
 
 import pytest
-from kit import wait
+from kit import nodes, wait
 from kit.pact import (ABSENT, KEY, Pact, crowd, details, leave, quiet, room,
                       settle, sign)
 
@@ -17,10 +17,13 @@ def now():
     return int(time.time() * 1000)
 
 
-@pytest.fixture(scope="module")
-def pairs(start_shared):
+@pytest.fixture(scope="module", params=("one", "nodes"))
+def pairs(request, start_shared, site):
     """Two sockets of a room to a process."""
-    return start_shared(shards=5, limit=2, env={"KENNEL_SIGNING_KEY": KEY})
+    kw = dict(limit=2, env={"KENNEL_SIGNING_KEY": KEY})
+    if request.param == "nodes":
+        return nodes.Nodes(start_shared, site(), shards=2, max_shards=6, **kw)
+    return start_shared(shards=5, **kw)
 
 
 @pytest.fixture

@@ -71,6 +71,7 @@ def check(k, clients, dead):
 
 
 def test_a_step_that_kills_is_tried_twice(room):
+    """17"""
     k, clients = room(4)
     assert clients[3].do("boom")[0] == errno.EBADMSG
     log = k.log()
@@ -220,6 +221,7 @@ def test_who_is_busy_at_a_take_over_has_time(room):
 
 @pytest.mark.parametrize("how", ["scribble", "stop"])
 def test_a_page_full_of_lies_harms_nobody(start, worker, how):
+    """6"""
     k = start(worker=worker, shards=2, max_shards=2, deaths=True,
               config=CONFIG + "[gateway]\nwatchdog = 400ms\n")
     gateway = k.pid

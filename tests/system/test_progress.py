@@ -41,7 +41,7 @@ def close(clients):
 
 
 def test_a_line_when_something_has_changed(start):
-    """Without a terminal: nothing is said twice, also while the old shards are kept."""
+    """26: Without a terminal: nothing is said twice, also while the old shards are kept."""
     k = start(shards=2, limit=500, config=SLOW % "4s")
     clients = people(k, 80)
     p = subprocess.run(command(k, "upgrade"), capture_output=True, text=True,
@@ -61,6 +61,7 @@ def test_a_line_when_something_has_changed(start):
 
 
 def test_what_is_left_counts_the_shard_that_is_emptied(start):
+    """26"""
     k = start(shards=2, limit=500, config=SLOW % "10m")
     clients = people(k, 60)
     k.ctl("upgrade", "--no-wait")
@@ -81,7 +82,7 @@ def test_what_is_left_counts_the_shard_that_is_emptied(start):
 
 @pytest.mark.parametrize("columns", [20, 60, 80, 200])
 def test_it_is_drawn_over_itself(start, columns):
-    """On terminals of any width; the last picture is whole, and the only one."""
+    """26: On terminals of any width; the last picture is whole, and the only one."""
     k = start(shards=2, limit=500, config=SLOW % "1s")
     clients = people(k, 40)
     d = Drawn(command(k, "upgrade"), columns)
@@ -100,6 +101,7 @@ def test_it_is_drawn_over_itself(start, columns):
 
 
 def test_a_terminal_that_can_do_nothing_has_lines(start):
+    """26"""
     k = start(shards=2, limit=500, config=SLOW % "100ms")
     clients = people(k, 10)
     d = Drawn(command(k, "upgrade"), env={"TERM": "dumb"})
@@ -111,6 +113,7 @@ def test_a_terminal_that_can_do_nothing_has_lines(start):
 
 @pytest.mark.parametrize("signo", [signal.SIGINT, signal.SIGTERM])
 def test_who_ends_it_is_told_what_goes_on(start, signo):
+    """26"""
     k = start(shards=2, limit=500, config=SLOW % "100ms")
     clients = people(k, 50)
     d = Drawn(command(k, "upgrade"))
@@ -127,7 +130,7 @@ def test_who_ends_it_is_told_what_goes_on(start, signo):
 
 
 def test_who_does_not_wait_for_the_gateway_is_told_too(start):
-    """It cannot go on before a shard that stands still has taken a connection over."""
+    """26: It cannot go on before a shard that stands still has taken a connection over."""
     k = start(shards=1)
     pid, started = k.stop_shard(0), k.status()["started"]
     c = Wire(k.address, 60)
@@ -147,6 +150,7 @@ def test_who_does_not_wait_for_the_gateway_is_told_too(start):
 
 
 def test_nohup_is_not_interrupted(start):
+    """26"""
     k = start(shards=1, config=SLOW % "2s")
     p = subprocess.Popen(["nohup", *command(k, "upgrade")], stdin=subprocess.DEVNULL,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -157,7 +161,7 @@ def test_nohup_is_not_interrupted(start):
 
 
 def test_programs_are_told_once(start):
-    """--json: one object, and nothing on standard error; on a signal, too, what goes on."""
+    """26: --json: one object, and nothing on standard error; on a signal, too, what goes on."""
     k = start(shards=2, limit=500, config=SLOW % "500ms")
     clients = people(k, 20)
     p = subprocess.run(command(k, "upgrade", "--json"), capture_output=True, text=True,
@@ -169,6 +173,7 @@ def test_programs_are_told_once(start):
 
 
 def test_a_drain_says_what_has_moved(start):
+    """26"""
     k = start(shards=2, limit=500, config=SLOW % "1s")
     clients = people(k, 60)
     n = k.shard(1)["connections"]
@@ -189,6 +194,7 @@ def test_a_drain_says_what_has_moved(start):
 
 
 def test_a_drain_without_a_terminal_and_one_that_is_left(start):
+    """26"""
     k = start(shards=2, limit=500, config=SLOW % "1s")
     clients = people(k, 60)
     p = subprocess.Popen(command(k, "drain", "1"), stdout=subprocess.PIPE,
@@ -207,7 +213,7 @@ def test_a_drain_without_a_terminal_and_one_that_is_left(start):
 
 
 def test_rebalance_is_waited_for(start):
-    """Until they are even; what moved is said. Who does not want to wait, need not."""
+    """26: Until they are even; what moved is said. Who does not want to wait, need not."""
     k = start(shards=2, limit=500, config=SLOW % "1s")
     clients = people(k, 60)
     one_sided(k)
@@ -232,6 +238,7 @@ def test_rebalance_is_waited_for(start):
 
 
 def test_rebalance_amid_an_upgrade_is_refused(start):
+    """26"""
     k = start(shards=2, limit=500, config=SLOW % "10m")
     k.ctl("upgrade", "--no-wait")
     p = k.ctl("rebalance", check=False)
@@ -242,7 +249,7 @@ def test_rebalance_amid_an_upgrade_is_refused(start):
 
 
 def test_rebalance_of_those_whom_nobody_takes_ends(start, installed, tmp_path):
-    """Nobody moves, and it is over: it is not tried again and again."""
+    """26: Nobody moves, and it is over: it is not tried again and again."""
     script = tmp_path / "refuses"
     script.write_text(f"#!/bin/sh\nMOVER_REFUSE=1 exec {installed.worker('mover.c')} \"$@\"\n")
     script.chmod(0o755)

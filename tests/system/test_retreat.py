@@ -26,7 +26,7 @@ def looks(k, slot, n=5):
 
 @pytest.mark.parametrize("config", [MOVES, IDLE], ids=["balance", "no balance"])
 def test_the_few_move_and_it_leaves(start, config):
-    """Nobody is closed, and all hear each other before and after."""
+    """24: Nobody is closed, and all hear each other before and after."""
     k = start(shards=1, max_shards=3, limit=8, config=config)
     people = crowd(k, "g", [f"u{i}" for i in range(18)])
     wait.until(lambda: sorted(s["connections"] for s in k.shards()) == [2, 8, 8], 30)
@@ -78,16 +78,18 @@ def test_who_cannot_move_keeps_it(start, installed):
 def test_one_that_always_runs_stays_whoever_has_fewer(start):
     """Of two that could leave, the one that was started on demand does."""
     k = start(shards=1, max_shards=2, limit=8, config=MOVES)
-    people = crowd(k, "g", [f"u{i}" for i in range(11)])
+    first = crowd(k, "first", [f"u{i}" for i in range(9)])
+    second = crowd(k, "second", "abc")          # a group each, which are not gathered
     kept = k.shard(0)
-    assert [s["connections"] for s in k.shards()] == [8, 3]
-    for p in people[:7]:
+    assert [s["connections"] for s in k.shards()] == [8, 4]
+    for p in first[8:] + first[:7]:
         p.close()
     wait.until(lambda: slots(k) == [0], 60)
     assert k.shard(0)["pid"] == kept["pid"] and left(k) == 1
-    settle(*people[7:])
+    assert k.status()["totals"]["moved"] == 3, "and nobody from the one that stays"
+    settle(*second)
     k.exact()
-    for p in people[7:]:
+    for p in [first[7], *second]:
         p.close()
 
 

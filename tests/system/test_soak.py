@@ -41,3 +41,9 @@ def test_the_silence_of_a_move_is_measured(more):
     r = soak("pause.py", "--clients", 60, "--probes", 6, "--rounds", 2, *more)
     assert r["moved"] == 120 and 0 < r["silence_ms"]["p50"] <= r["silence_ms"]["max"]
     assert 0 < r["pause_us"]["p50"] <= r["pause_us"]["max"]
+
+
+def test_a_reader_of_a_byte_a_millisecond_moves():
+    """It is amid a message each time; in the soak it moves 100 times."""
+    r = soak("slow.py", "--moves", 8)
+    assert r["moves"] == 8 and 0 < r["read_slowly"] < r["bytes"] - (1 << 20)

@@ -99,6 +99,7 @@ def programs(k):
 
 
 def test_all_shards_run_the_new_program(start, tmp_path):
+    """22"""
     worker = copy(tmp_path)
     k = start(shards=2, worker=worker, config=FAST)
     old = pids(k), programs(k)
@@ -118,6 +119,7 @@ def test_all_shards_run_the_new_program(start, tmp_path):
 
 
 def test_usr2_is_an_upgrade(start, tmp_path):
+    """22"""
     worker = copy(tmp_path)
     k = start(shards=1, worker=worker, config=FAST)
     old = programs(k)
@@ -128,6 +130,7 @@ def test_usr2_is_an_upgrade(start, tmp_path):
 
 
 def test_a_worker_of_another_path(start, tmp_path):
+    """22"""
     k = start(shards=2, worker=copy(tmp_path), config=FAST)
     other = tmp_path / "other"
     other.mkdir()
@@ -140,6 +143,7 @@ def test_a_worker_of_another_path(start, tmp_path):
     ("/etc/passwd", "denied"), ("/tmp", "is a directory"),
     ("SCRIPT", "did not get ready")])
 def test_what_does_not_start_changes_nothing(start, tmp_path, program, why):
+    """15"""
     k = start(shards=2, config=FAST, deaths=True, faults="hello refused")
     people = crowd(k, "room", "abcd")
     old = pids(k)
@@ -164,6 +168,7 @@ def test_what_does_not_start_changes_nothing(start, tmp_path, program, why):
 
 
 def test_back_leaves_everything_as_it_was(start, tmp_path):
+    """16"""
     worker = copy(tmp_path)
     k = start(shards=3, worker=worker, config=KEEP)
     old = pids(k)
@@ -185,6 +190,7 @@ def test_back_leaves_everything_as_it_was(start, tmp_path):
 
 
 def test_canary_is_a_part_and_goes_on(start, tmp_path):
+    """16"""
     worker = copy(tmp_path)
     k = start(shards=4, worker=worker, config=KEEP)
     old = pids(k)
@@ -206,6 +212,7 @@ def test_canary_is_a_part_and_goes_on(start, tmp_path):
 
 
 def test_a_new_shard_that_dies_is_a_reason_to_go_back(start, tmp_path):
+    """16"""
     worker = copy(tmp_path)
     k = start(shards=2, worker=worker, config=KEEP)
     old = pids(k)
@@ -223,7 +230,7 @@ def test_a_new_shard_that_dies_is_a_reason_to_go_back(start, tmp_path):
 
 
 def test_old_shards_that_are_on_demand_are_replaced_too(start, tmp_path):
-    """And one that crashes amid an upgrade."""
+    """24: And one that crashes amid an upgrade."""
     worker = copy(tmp_path)
     k = start(shards=2, max_shards=3, limit=1, worker=worker, config=KEEP)
     people = crowd(k, "room", "abc")

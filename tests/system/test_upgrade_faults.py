@@ -149,6 +149,7 @@ def program(where, name):
      "names (#!), or its loader, is not there"),
     ("hangs", "was not ready within 10 s")])
 def test_what_does_not_start(start, tmp_path, mover, name, why):
+    """15"""
     k = start(shards=2, worker=mover, config=CONFIG % 2000 + routes(60), deaths=True)
     people = People(k, 12, 2)
     bad = program(str(tmp_path), name)
@@ -198,7 +199,7 @@ def test_usr2_with_a_bad_program_says_so_in_the_log(start, tmp_path, mover):
 @pytest.mark.parametrize("nth", [1, 10])
 def test_a_new_one_that_dies_of_thaw(start, tmp_path, mover, nth, shards, args, rate):
     """
-    Slowly, some have moved by then: those go on in old shards, and not in another new one.
+    15: Slowly, some have moved by then: those go on in old shards, and not in another new one.
     (Words that it had not sent yet are lost with a process.)
     """
     k = start(shards=shards, worker=mover, config=CONFIG % rate + routes(60), deaths=True)
@@ -256,6 +257,7 @@ UNWILLING = {
 @pytest.mark.parametrize("how", [["upgrade"], ["canary", "50%"]], ids=["upgrade", "canary"])
 @pytest.mark.parametrize("n", [6, 36])
 def test_a_new_one_that_wants_nobody(start, tmp_path, mover, name, how, n):
+    """15"""
     text, why = UNWILLING[name]
     k = start(shards=2, worker=mover, config=CONFIG % 2000 + routes(60), faults=".")
     people = People(k, n, 0)
@@ -267,7 +269,7 @@ def test_a_new_one_that_wants_nobody(start, tmp_path, mover, name, how, n):
 
 
 def test_a_canary_is_a_part_of_many(start, mover):
-    """Of each shard's connections; then all, and all back."""
+    """16: Of each shard's connections; then all, and all back."""
     k = start(shards=2, worker=mover, config=CONFIG % 2000 + routes(200))
     people = People(k, 90, 10)
     begin(k, "canary", "20%", mover)

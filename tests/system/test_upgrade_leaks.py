@@ -59,6 +59,7 @@ def settled(k, n, want):
 
 
 def test_nothing_is_left(start, installed):
+    """20"""
     worker = installed.worker("mover.c")
     k = start(shards=2, max_shards=6, worker=worker, config=CONFIG + routes(60))
     people = Crowd([Mover(k, f"g{i % 3}", f"u{i}") for i in range(30)])

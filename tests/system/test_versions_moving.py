@@ -73,6 +73,7 @@ def turn(k, step, to):
 
 @pytest.mark.parametrize("way", ["up", "down"])
 def test_records_of_two_releases_there_and_back(start, tmp_path, mover, way):
+    """16"""
     old = script(tmp_path, "old", mover, *OLDER["record"])
     new = script(tmp_path, "new", mover, *NEWER["record"])
     first, second = (old, new) if way == "up" else (new, old)
@@ -91,7 +92,7 @@ def test_records_of_two_releases_there_and_back(start, tmp_path, mover, way):
 
 
 def test_a_blob_is_read_by_the_newer_and_not_by_the_older(start, tmp_path, mover):
-    """They move up with what they have; back, who cannot be read is told to come again."""
+    """16: They move up with what they have; back, who cannot be read is told to come again."""
     old = script(tmp_path, "old", mover, *OLDER["blob"])
     new = script(tmp_path, "new", mover, *NEWER["blob"])
     k = start(shards=2, max_shards=6, worker=old, config=CONFIG + routes(30))

@@ -51,6 +51,7 @@ START_TEST(what_was_encoded_comes_back)
 }
 END_TEST
 
+/* 47 */
 START_TEST(no_changed_byte_and_no_other_channel_is_believed_with_a_key)
 {
 	struct buf		 b = encoded("k");
@@ -72,6 +73,7 @@ START_TEST(no_changed_byte_and_no_other_channel_is_believed_with_a_key)
 }
 END_TEST
 
+/* 47 */
 START_TEST(what_is_no_frame_is_garbled)
 {
 	struct buf		 b = encoded("");
@@ -95,6 +97,7 @@ START_TEST(what_is_no_frame_is_garbled)
 }
 END_TEST
 
+/* 2 */
 START_TEST(channels_have_prefix_and_database)
 {
 	char	*name = bus_channel_shard("k:", 3, slice_str("n/1#00"));

@@ -143,6 +143,23 @@ START_TEST(a_bound_is_reached_and_not_passed)
 }
 END_TEST
 
+START_TEST(what_is_formatted_is_whole_at_any_length)
+{
+	struct buf	 b;
+	char		 text[301];
+
+	for (int n = 0; n <= 300; n++) {
+		b = (struct buf){ 0 };
+		memset(text, 'x', sizeof(text));
+		text[n] = '\0';
+		ck_assert_int_eq(buf_addf(&b, "%s", text), 0);
+		ck_assert_uint_eq(b.len, (size_t)n);
+		ck_assert_str_eq(b.data, text);
+		buf_clear(&b);
+	}
+}
+END_TEST
+
 START_TEST(a_failure_sticks)
 {
 	struct buf	 b = { .max = 4 };
@@ -304,6 +321,7 @@ main(void)
 	    a_queue_passes_in_order_and_keeps_less_than_it_has);
 	tcase_add_test(t, a_buffer_grows_and_drains);
 	tcase_add_test(t, a_bound_is_reached_and_not_passed);
+	tcase_add_test(t, what_is_formatted_is_whole_at_any_length);
 	tcase_add_test(t, a_failure_sticks);
 	tcase_add_test(t, integers_are_big_endian_at_any_address);
 	tcase_add_loop_test(t, percent_decoding_leaves_what_it_cannot_read, 0,

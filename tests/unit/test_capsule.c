@@ -91,6 +91,7 @@ START_TEST(a_capsule_comes_back_as_it_was)
 }
 END_TEST
 
+/* 3 */
 START_TEST(a_capsule_cut_anywhere_is_refused)
 {
 	struct capsule	 c, d;
@@ -146,7 +147,7 @@ START_TEST(versions_are_read_or_refused_as_they_say)
 }
 END_TEST
 
-/* A reader of version 1 goes by these two numbers, and ends at the marks. */
+/* 3: A reader of version 1 goes by these two numbers, and ends at the marks. */
 START_TEST(who_would_lose_something_cannot_read_it)
 {
 	static const struct {
@@ -332,6 +333,7 @@ flip_a_bit(const struct buf *b)
 	free(copy);
 }
 
+/* 3 */
 START_TEST(any_capsule_comes_back)
 {
 	struct capsule	 c, d;

@@ -388,6 +388,7 @@ look_at_all(void)
 	cover_look_free(l);
 }
 
+/* 6 */
 START_TEST(any_bytes_are_refused_or_within_bounds)
 {
 	static const size_t	 from[] = { COVER_AT, COVER_AT, COVER_SLOTS_AT,

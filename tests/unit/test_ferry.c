@@ -391,7 +391,7 @@ rounds(void)
 }
 
 /*
- * A's patience follows what came of it, so that it ends where ADOPTED is said: half of
+ * 5: A's patience follows what came of it, so that it ends where ADOPTED is said: half of
  * all are A's again.
  */
 START_TEST(exactly_one_has_it_when_patience_ends)
@@ -463,7 +463,7 @@ sender_run(uint64_t journey, uint32_t n, int ferry, int given, enum death how)
 	_exit(0);
 }
 
-/* All that was sent is the other one's: nobody else has it. */
+/* 5: All that was sent is the other one's: nobody else has it. */
 START_TEST(what_was_sent_by_the_dead_is_the_others)
 {
 	int		 clients[FDPASS_MAX], ferry[2], give[2], cut, status;

@@ -127,12 +127,41 @@ START_TEST(a_step_moves_the_position_the_map_and_its_origins_mark)
 }
 END_TEST
 
-START_TEST(an_origin_that_ended_has_no_mark)
+/* 13, 32: It may only have been taken for dead, and make its steps again. */
+START_TEST(marks_of_the_latest_that_ended_are_kept)
 {
-	put(1, 5, "k", "v");
-	apply(&j, 1, batch(1, 0, 0, "k", "gone"));
+	for (uint64_t id = 1; id <= 2 * JOURNAL_ENDED; id++) {
+		apply(&j, 1, batch(id, 5, 0, "k", "v"));
+		apply(&j, 1, batch(id, 0, 0, "k", "gone"));
+		apply(&j, 1, batch(id, 0, 0, "k", "gone"));
+		if (id == 1 + JOURNAL_ENDED / 2)	/* the first lives */
+			apply(&j, 1, batch(1, 6, 0, "k", "lives"));
+	}
 	is(&j, "k", "gone");
-	ck_assert_uint_eq(journal_mark(&j, 1)->done, 0);
+	ck_assert_uint_eq(j.marks.count, 1 + JOURNAL_ENDED);
+	ck_assert_uint_eq(journal_mark(&j, 1)->done, 6);
+	ck_assert_uint_eq(journal_mark(&j, 2)->done, 0);
+	ck_assert_uint_eq(journal_mark(&j, 2 * JOURNAL_ENDED)->done, 5);
+}
+END_TEST
+
+static int
+is_fifth(void *arg, uint64_t origin)
+{
+	(void)arg;
+	return (origin % 5 == 0);
+}
+
+/* 13: Those of a state that came say nothing of who has ended. */
+START_TEST(marks_of_others_are_bounded)
+{
+	for (uint64_t id = 1; id <= 5 * JOURNAL_ENDED; id++)
+		apply(&j, 1, batch(id, 3, 0, "k", "v"));
+	journal_end_others(&j, is_fifth, NULL);
+	ck_assert_uint_eq(j.marks.count, 2 * JOURNAL_ENDED + 1);	/* and our own */
+	for (uint64_t id = 5; id <= 5 * JOURNAL_ENDED; id += 5)
+		ck_assert_uint_eq(journal_mark(&j, id)->done, 3);
+	ck_assert_uint_eq(journal_mark(&j, j.id)->done, 3);
 }
 END_TEST
 
@@ -242,7 +271,8 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc,
 	    a_step_moves_the_position_the_map_and_its_origins_mark);
-	tcase_add_test(tc, an_origin_that_ended_has_no_mark);
+	tcase_add_test(tc, marks_of_the_latest_that_ended_are_kept);
+	tcase_add_test(tc, marks_of_others_are_bounded);
 	tcase_add_test(tc, nonsense_changes_nothing);
 	tcase_add_test(tc, a_position_is_passed_in_its_own_era_only);
 	tcase_add_test(tc,

@@ -465,6 +465,20 @@ START_TEST(what_a_later_version_says_is_passed_over)
 }
 END_TEST
 
+/* What is meant for all is written so that whoever has not said hello can read it, too. */
+START_TEST(a_link_speaks_as_the_oldest_until_the_other_has_said_what_it_speaks)
+{
+	struct link	*l;
+
+	links_set_version(left.ls, 2);
+	l = get(&left, &right);
+	ck_assert_uint_eq(link_version(l), WIRE_OLDEST);
+	until(link_is_up(l), 3000);
+	ck_assert_uint_eq(link_version(l), 2);
+	ck_assert_uint_eq(link_version(find(&right, 1, 0x11)), 2);
+}
+END_TEST
+
 START_TEST(a_second_link_replaces_nothing)
 {
 	struct gossip	 hello = { .type = GOSSIP_HELLO, .slot = 1,
@@ -502,6 +516,8 @@ main(void)
 	tcase_add_test(tc, never_up_it_is_given_up_after_its_time);
 	tcase_add_test(tc, strangers_are_refused);
 	tcase_add_test(tc, what_a_later_version_says_is_passed_over);
+	tcase_add_test(tc,
+	    a_link_speaks_as_the_oldest_until_the_other_has_said_what_it_speaks);
 	tcase_add_test(tc, a_second_link_replaces_nothing);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -23,40 +23,16 @@
 #include "shardd/group/shelf.h"
 #include "shardd/group/topics.h"
 #include "shardd/peers/wire.h"
+#include "tests/unit/hood.h"
 #include "tests/unit/loop.h"
 
-#define SHARDS	3
-
 struct heard {				/* by one replica */
-	size_t	 n, readies;
+	size_t	 n;
 	char	 text[512][24];		/* "cast but=u: hello" */
 	uint64_t since[512];		/* only for those who joined after that */
 };
 
-static struct groups		 shards[SHARDS];
-static struct peer_id		 peers[SHARDS];
-static char			 addresses[SHARDS][ADDRESS_MAX];
-static char			 paths[SHARDS][64];
-static struct wires		*wires[SHARDS];
-static struct replica		*replicas[SHARDS];	/* ids 100, 101, 102 */
-static struct replica_waiter	 waiters[SHARDS];
-static unsigned			 whisper_ask;
 static struct heard		 heard[SHARDS];
-static char			 dir[] = "/tmp/neighbours.XXXXXX";
-static struct kennel_app	 app;
-
-/* What the lookup will say. */
-static struct {
-	int		 usable, err;
-	size_t		 n;
-	struct slice	 at[SHARDS];
-	lookup_found_cb	*cb;
-	void		*arg;
-	size_t		 asked;
-	void		(*queue)(struct slice uid, lookup_found_cb *cb,
-			    void *arg);	/* NULL: nobody wants to know */
-} look;
-
 static int	 done_err = -1;
 static size_t	 ndone, nsettled;
 
@@ -128,12 +104,6 @@ topics_missed(struct replica *r, struct slice topics, struct slice but)
 }
 
 void
-replica_eased(struct replica *r)
-{
-	(void)r;
-}
-
-void
 topics_emit(struct replica *r, struct slice topics, struct payload *p,
     struct slice but)
 {
@@ -142,161 +112,24 @@ topics_emit(struct replica *r, struct slice topics, struct payload *p,
 	hear(r, "on ", slice_str(topics.data), p);
 }
 
-void
-replica_unref(struct replica *r)
-{
-	r->free(r);
-}
-
-void
-replica_dismissed(struct replica *r)
-{
-	(void)r;
-}
-
-int
-replica_has(const struct replica *r, struct slice uid)
-{
-	(void)r, (void)uid;
-	return (0);
-}
-
-void
-replica_each_uid(const struct replica *r,
-    void (*cb)(void *, struct slice, struct slice), void *arg)
-{
-	(void)r, (void)cb, (void)arg;
-}
-
-struct lookup *
-lookup_new(struct event_base *b, const struct lookup_self *self,
-    const char *url, const char *prefix, const struct lookup_ops *ops,
-    void *arg)
-{
-	(void)b, (void)self, (void)url, (void)prefix, (void)ops, (void)arg;
-	return ((struct lookup *)&look);	/* not looked into */
-}
-
-void
-lookup_free(struct lookup *l)
-{
-	(void)l;
-}
-
-void
-lookup_set_shared(struct lookup *l)
-{
-	(void)l;
-}
-
-void
-lookup_group_enter(struct lookup *l, struct slice group)
-{
-	(void)l, (void)group;
-}
-
-void
-lookup_group_leave(struct lookup *l, struct slice group)
-{
-	(void)l, (void)group;
-}
-
-int
-lookup_is_asking(const struct lookup *l)
-{
-	(void)l;
-	return (0);
-}
-
-int
-lookup_listed(const struct lookup *l)
-{
-	(void)l;
-	return (1);
-}
-
-int
-lookup_usable(const struct lookup *l)
-{
-	(void)l;
-	return (look.usable);
-}
-
-int
-lookup_find(struct lookup *l, struct slice group, struct slice uid,
-    size_t listed, lookup_found_cb *cb, void *arg)
-{
-	(void)l, (void)listed;
-	ck_assert(slice_is(group, "room"));
-	look.cb = cb;
-	look.arg = arg;
-	look.asked++;
-	if (look.queue != NULL)
-		look.queue(uid, cb, arg);
-	return (0);
-}
-
 /* ---- fixture ---- */
-
-static void
-link_lost_cb(void *arg, const struct peer_id *peer, const char *why)
-{
-	(void)arg, (void)peer, (void)why;
-}
-
-static void
-nothing_cb(void *arg)
-{
-	(void)arg;
-}
-
-static size_t
-connections_cb(void *arg)
-{
-	(void)arg;
-	return (0);
-}
-
-static const struct groups_ops	 ops = {
-	link_lost_cb, nothing_cb, nothing_cb, connections_cb
-};
 
 static void
 setup(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	struct event_base	*bases[SHARDS];
+
 	base = event_base_new();
-	whisper_ask = 8;
-	for (uint32_t i = 0; i < SHARDS; i++) {
-		peers[i] = (struct peer_id){ NULL, i, 0x100 + i };
-		keys_address(addresses[i], sizeof(addresses[i]), "here", i,
-		    peers[i].incarnation);
-		snprintf(paths[i], sizeof(paths[i]), "%s/link.%u", dir, i);
-		ck_assert_int_eq(groups_init(&shards[i], base, &peers[i],
-		    "here", &whisper_ask, NULL, NULL, &ops, NULL), 0);
-		ck_assert_int_eq(groups_start(&shards[i], NULL, "", ""), 0);
-		wires[i] = wires_new(shards[i].hood.links, paths[i]);
-		ck_assert_ptr_nonnull(wires[i]);
-	}
+	for (size_t i = 0; i < SHARDS; i++)
+		bases[i] = base;
+	hood_setup(bases);
 }
 
 static void
-ready_cb(struct replica_waiter *w)
+teardown(void)
 {
-	heard[w - waiters].readies++;
-}
-
-static void
-begin_as(size_t i, uint64_t id)
-{
-	struct replica	*r = group_new(&shards[i], id, slice_str("room"),
-			    slice_str("main"), &app);
-
-	ck_assert_ptr_nonnull(r);
-	replicas[i] = r;
-	waiters[i].ready = ready_cb;
-	list_init(&waiters[i].at);
-	list_push(&r->waiting, &waiters[i].at);
+	hood_teardown();
+	event_base_free(base);
 }
 
 /* The link of shard i to another one. */
@@ -306,58 +139,13 @@ link_to(size_t i, size_t other)
 	return (link_find(shards[i].hood.links, &peers[other]));
 }
 
-static void
-begin(size_t i)
-{
-	begin_as(i, 100 + i);
-}
-
-static void
-end(size_t i)
-{
-	struct replica	*r = replicas[i];
-
-	if (r == NULL)
-		return;
-	replicas[i] = NULL;
-	list_remove(&waiters[i].at);
-	group_dismiss(r);
-}
-
-static void
-introduce(size_t i, size_t other)
-{
-	neighbours_introduce(replicas[i]->neighbours, 100 + other,
-	    &peers[other], paths[other]);
-}
-
 /* All three, who know each other. */
 static void
 begin_all(void)
 {
-	for (size_t i = 0; i < SHARDS; i++)
-		begin(i);
-	for (size_t i = 0; i < SHARDS; i++)
-		for (size_t j = 0; j < SHARDS; j++)
-			if (i != j)
-				introduce(i, j);
+	hood_begin_all();
 	until(replicas[0]->ready && replicas[1]->ready && replicas[2]->ready,
 	    900);
-}
-
-static void
-teardown(void)
-{
-	for (size_t i = 0; i < SHARDS; i++)
-		end(i);
-	for (size_t i = 0; i < SHARDS; i++) {
-		wires_free(wires[i]);
-		groups_end_links(&shards[i]);
-		groups_clear(&shards[i]);
-	}
-	turn_end();
-	rmdir(dir);
-	event_base_free(base);
 }
 
 static void
@@ -421,7 +209,7 @@ START_TEST(ready_when_all_have_answered)
 {
 	begin_all();
 	for (size_t i = 0; i < SHARDS; i++) {
-		ck_assert_uint_eq(heard[i].readies, 1);
+		ck_assert_uint_eq(readies[i], 1);
 		ck_assert_uint_eq(neighbours_count(replicas[i]->neighbours),
 		    2);
 	}
@@ -1242,6 +1030,7 @@ static struct mover {
 	size_t		 nstart;
 	struct capsule	 cap;
 	int		 fenced, asked, moves, refused;
+	int		 held;		/* answered, perhaps when it has long moved on */
 	size_t		 n;
 	char		 got[512][24];	/* "i.who.number" */
 } mover;
@@ -1335,7 +1124,7 @@ mover_land(void)
 	case SEEN_BEHIND:
 		if (mover.asked != (int)origin)
 			fan_fence(r->neighbours, origin, 10000, mover_fenced,
-			    &mover.fenced);
+			    &mover.held);
 		mover.asked = (int)origin;
 		return;
 	case SEEN_NEVER:
@@ -1428,6 +1217,7 @@ check_mover(void)
 			ck_assert_int_eq(at[i][who], SAYINGS);
 }
 
+/* 2 */
 START_TEST(any_schedule_of_moves_keeps_all)
 {
 	size_t	 left = SHARDS * TALKERS * SAYINGS, looks;

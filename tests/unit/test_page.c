@@ -164,6 +164,7 @@ START_TEST(other_versions_are_understood)
 }
 END_TEST
 
+/* 6 */
 START_TEST(random_bytes_are_refused_or_within_bounds)
 {
 	struct page_work	 w;

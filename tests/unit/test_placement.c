@@ -889,6 +889,7 @@ churn_site(void)
 	ck_assert_uint_eq(placement_site_remove(p, sites[s]), n);
 }
 
+/* 4 */
 START_TEST(random_churn_agrees_with_a_naive_model)
 {
 	placement_site_remove(p, sites[0]);

@@ -1060,6 +1060,29 @@ START_TEST(a_master_that_was_demoted_is_left_and_met_again)
 }
 END_TEST
 
+START_TEST(who_lacks_replicas_is_heard)
+{
+	struct answer	 a;
+
+	start_server("--min-replicas-to-write", "1");
+	connect_to(url);
+	redis_subscribe(r, "a", message_cb, heard);
+	until(&ups, 1);
+	for (int i = 0; i < 3; i++) {
+		ASK(a, "SET", "k", "v");
+		ck_assert_int_eq(a.kind, REDIS_ERROR);
+		ck_assert_int_eq(strncmp(a.str, "NOREPLICAS ", 11), 0);
+		ASK(a, "EVAL", "return redis.call('SET', KEYS[1], 'v')", "1",
+		    "k");
+		ck_assert_int_eq(a.kind, REDIS_ERROR);
+		ASK(a, "EXISTS", "k");
+		ck_assert_int_eq(a.integer, 0);
+	}
+	turn_for(500);
+	ck_assert_int_eq(downs, 0);
+}
+END_TEST
+
 START_TEST(a_cluster_is_away_for_good)
 {
 	char	 conf[80];
@@ -1304,6 +1327,7 @@ main(void)
 	tcase_add_loop_test(t,
 	    a_master_that_was_demoted_is_left_and_met_again, 0,
 	    (int)nitems(demoted));
+	tcase_add_test(t, who_lacks_replicas_is_heard);
 	tcase_add_test(t, a_cluster_is_away_for_good);
 	tcase_add_test(t, an_error_that_only_quotes_it_is_an_answer);
 	tcase_add_test(t, who_may_not_ask_for_the_role_gets_in);

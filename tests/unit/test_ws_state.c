@@ -131,6 +131,7 @@ decode(struct buf *out, const struct buf *s, const size_t *cuts, size_t ncuts)
 	free(copy);
 }
 
+/* 1 */
 START_TEST(at_every_pair_of_bytes_it_goes_on)
 {
 	struct buf	 s = { 0 }, want = { 0 }, got = { 0 };
@@ -150,6 +151,7 @@ START_TEST(at_every_pair_of_bytes_it_goes_on)
 }
 END_TEST
 
+/* 1 */
 START_TEST(the_largest_message_travels_in_a_memfd)
 {
 	struct ws_in	 in = { 0 }, there;

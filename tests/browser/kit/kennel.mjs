@@ -1,8 +1,12 @@
-/* A kennel in a directory of its own, for the tests of real clients. */
+/*
+ * A kennel in a directory of its own, for the tests of real clients.  With KENNEL_NODES=2
+ * it is two nodes on one Redis, each with what was asked for, behind a balancer that gives
+ * them WebSockets and streams by turns, and other connections by turns of their own.
+ */
 import assert from "node:assert/strict";
 import { spawn, execFileSync } from "node:child_process";
-import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, readdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { existsSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, readdirSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join, resolve, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +18,8 @@ const build = process.env.KENNEL_BUILD ?? join(top, "build");
 const slow = () => Math.max(1, process.env.KENNEL_SLOW ? Number(process.env.KENNEL_SLOW) :
 	Math.min(4, Math.floor(loadavg()[0] / availableParallelism())));
 export const limit = (ms) => ms * slow();
+
+export const NODES = Number(process.env.KENNEL_NODES ?? 1);
 
 /* How the gateway says that a shard's process has ended in another way than it
  * should, and lines that mean a mistake of ours; tests/kit/kennel.py has more of
@@ -49,27 +55,35 @@ export class Kennel {
 	dying = new Set();	/* pids of shards that may die */
 
 	/* Connections end with their shards. */
-	static async startUncovered(...args) {
-		const k = new Kennel(), config = join(k.dir, "uncovered.ini");
-		writeFileSync(config, "[gateway]\ncover = no\n");
-		return k.begin("--config", config, ...args);
+	static startUncovered(...args) {
+		return Kennel.each(() => "[gateway]\ncover = no\n", ...args);
 	}
 
-	static async start(...args) {
-		return new Kennel().begin(...args);
+	static start(...args) {
+		return Kennel.each(() => "", ...args);
+	}
+
+	/* config(n): the n-th node's. */
+	static async each(config, ...args) {
+		return NODES > 1 ? new Cluster().begin(config, args) :
+			new Kennel().begin(await config(0), args);
 	}
 
 	constructor() {
 		this.dir = mkdtempSync(join(tmpdir(), "kennel."));
 	}
 
-	async begin(...args) {
-		const k = this;
-		k.run = join(k.dir, "run");
-		k.port = await freePort();
-		k.args = args;
-		await k.launch();
-		return k;
+	async begin(config, args) {
+		this.run = join(this.dir, "run");
+		this.port = await freePort();
+		this.args = args;
+		if (config) {
+			const path = join(this.dir, "kennel.ini");
+			writeFileSync(path, config);
+			this.args = ["--config", path, ...args];
+		}
+		await this.launch();
+		return this;
 	}
 
 	async launch() {
@@ -154,6 +168,86 @@ export class Kennel {
 		} finally {
 			for (const pid of this.pids())
 				process.kill(pid, "SIGKILL");
+			rmSync(this.dir, { recursive: true, force: true });
+		}
+	}
+}
+
+/* Nodes as one Kennel. */
+class Cluster {
+	turns = [0, 0];		/* of other connections, and of those that stay */
+	sockets = new Set();
+
+	async begin(config, args) {
+		this.dir = mkdtempSync(join(tmpdir(), "kennel."));
+		const socket = join(this.dir, "redis"), key = join(this.dir, "key");
+		writeFileSync(key, "a key that all of them know\n");
+		this.redis = spawn("redis-server", ["--port", "0", "--unixsocket", socket, "--save", "",
+			"--dir", this.dir], { stdio: "ignore" });
+		await until(() => existsSync(socket), "Redis");
+		this.nodes = [];
+		for (let i = 0; i < NODES; i++)
+			this.nodes.push(await new Kennel().begin(
+				`[gateway]\ncluster_key_file = ${key}\n${await config(i)}`,
+				["--node", `n${i}`, "--redis", `unix:${socket}`, "--admin",
+					`127.0.0.1:${await freePort()}`, ...args]));
+		await until(() => this.nodes.every((k) => k.log().match(/ bus redis=up/g)?.length >=
+			k.shards().length), "all are on the bus");
+		this.balancer = createServer({ allowHalfOpen: true }, (s) => this.balance(s));
+		await new Promise((r) => this.balancer.listen(0, "127.0.0.1", r));
+		this.port = this.balancer.address().port;
+		return this;
+	}
+
+	balance(client) {
+		this.sockets.add(client);
+		client.on("error", () => {}).on("close", () => this.sockets.delete(client));
+		client.once("data", (head) => {
+			const stays = Number(/^upgrade: *websocket|text\/event-stream/im.test(head.toString("latin1")));
+			const up = connect({ port: this.nodes[this.turns[stays]++ % this.nodes.length].port,
+				host: "127.0.0.1", allowHalfOpen: true });
+			up.on("error", () => {}).on("close", () => client.destroy());
+			client.on("close", () => up.destroy());
+			up.write(head);
+			client.pipe(up).pipe(client);
+		});
+	}
+
+	url(path = "/") {
+		return `http://127.0.0.1:${this.port}${path}`;
+	}
+
+	log() {
+		return this.nodes.map((k) => k.log()).join("");
+	}
+
+	status() {
+		const all = this.nodes.map((k) => k.status());
+		return { places: all.reduce((sum, s) => sum + s.places, 0),
+			shards: all.flatMap((s) => s.shards) };
+	}
+
+	shards() {
+		return this.nodes.flatMap((k) => k.shards());
+	}
+
+	killShard(pid) {
+		this.nodes.find((k) => k.shards().some((s) => s.pid === pid)).killShard(pid);
+	}
+
+	async restart() {
+		for (const k of this.nodes)
+			await k.restart();
+	}
+
+	async stop() {
+		try {
+			for (const k of this.nodes)
+				await k.stop();
+		} finally {
+			this.sockets.forEach((s) => s.destroy());
+			this.balancer.close();
+			this.redis.kill("SIGKILL");
 			rmSync(this.dir, { recursive: true, force: true });
 		}
 	}

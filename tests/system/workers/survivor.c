@@ -1,7 +1,10 @@
 /*
  * survivor: a worker whose sockets outlive it.  A text message is a command:
  *
- *	die			it dies
+ *	die SIGNAL		it dies, of SIGABRT if nothing else is said
+ *	later SIGNAL		it dies when a timer comes
+ *	step SIGNAL		whoever decides this dies
+ *	news SIGNAL		whoever hears what that has changed dies
  *	keep TEXT		makes that the socket's checkpoint
  *	long N			N bytes 'x'
  *	x			"x VALUE": what the route keeps of the query
@@ -21,7 +24,9 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +81,44 @@ big(struct kennel_socket *s, const char *text)
 	free(data);
 }
 
+/* Die of the signal that text names. */
+static void
+die(const char *text)
+{
+	raise(*text == '\0' ? SIGABRT : atoi(text));
+}
+
+static void
+later_cb(void *arg)
+{
+	raise((int)(intptr_t)arg);
+}
+
+static int
+decide(struct kennel_replica *r, struct kennel_step *t, const char *data,
+    size_t len)
+{
+	char	 text[64];
+
+	(void)r;
+	snprintf(text, sizeof(text), "%.*s", (int)len, data);
+	if (strncmp(text, "step ", 5) == 0)
+		die(text + 5);
+	return (kennel_put(t, "~m", "n", 1, "1", 1));
+}
+
+static void
+onstep(struct kennel_replica *r, const struct kennel_change *changes, size_t n,
+    const char *data, size_t len)
+{
+	char	 text[64];
+
+	(void)r, (void)changes, (void)n;
+	snprintf(text, sizeof(text), "%.*s", (int)len, data);
+	if (strncmp(text, "news ", 5) == 0)
+		die(text + 5);
+}
+
 /* A command, terminated, in pieces. */
 static void
 command(struct kennel_socket *s, char *text)
@@ -89,8 +132,13 @@ command(struct kennel_socket *s, char *text)
 	else
 		*arg++ = '\0';
 	if (strcmp(text, "die") == 0)
-		abort();
-	else if (strcmp(text, "keep") == 0)
+		die(arg);
+	else if (strcmp(text, "later") == 0)
+		kennel_timer_new(1, 0, later_cb, (void *)(intptr_t)atoi(arg));
+	else if (strcmp(text, "step") == 0 || strcmp(text, "news") == 0) {
+		n = snprintf(line, sizeof(line), "%s %s", text, arg);
+		kennel_step(s, line, (size_t)n, NULL, NULL);
+	} else if (strcmp(text, "keep") == 0)
 		tell(s, kennel_checkpoint(s, arg, strlen(arg)) == 0 ? "kept" :
 		    strerror(errno));
 	else if (strcmp(text, "long") == 0) {
@@ -187,7 +235,7 @@ main(int argc, char **argv)
 	static const struct kennel_app	 apps[] = {
 		{ .name = "survivor", .receive = receive, .onopen = onopen,
 		  .onmessage = onmessage, .ondata = ondata, .moves = 1,
-		  .thaw = thaw, .onresume = onresume },
+		  .decide = decide, .onstep = onstep, .thaw = thaw, .onresume = onresume },
 		{ .name = "plain", .receive = receive, .onmessage = onmessage },
 		{ .name = "bare", .receive = receive, .onmessage = onmessage,
 		  .moves = 1 },

@@ -1,0 +1,196 @@
+"""
+A shard dies of each signal that kills, at each moment: of what a client sends, of a timer, of
+a step that is decided or has taken effect, before and after a send, and a burst of them.  Who
+was at rest goes on; who was amid something is known by name; who kills twice is stopped.
+"""
+import random
+import re
+import shutil
+import signal
+
+import pytest
+from kit import wait
+from kit.kennel import KILLAT, alive
+from kit.wire import Closed
+from kit.ws import Ended, WebSocket
+
+# A sanitizer takes most of them for a fault of ours.
+SIGNALS = [signal.SIGKILL, signal.SIGABRT] + ([] if wait.SANITIZED else [
+    signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL])
+SAID = r"its connections survived=(\d+) lost=(\d+) ms=\d+([^\n]*)"
+CONFIG = """
+[worker]
+io_uring = yes
+
+[route survivor]
+path = /s/{group}/*
+app = survivor
+group = path:group
+uid = query:u
+limit = %d
+"""
+
+
+@pytest.fixture(scope="module")
+def survivor(installed):
+    return installed.worker("survivor.c")
+
+
+class Room:
+    """n clients in a group, of whom one is eve."""
+
+    def __init__(self, k, n):
+        self.k = k
+        self.eve = WebSocket(k.address, "/s/g/ws?u=eve")
+        self.others = [WebSocket(k.address, f"/s/g/ws?u=u{i}") for i in range(n - 1)]
+        self.covered(n)
+        self.dead = 0
+
+    def covered(self, n):
+        wait.until(lambda: self.k.status()["covered"] == n, 20)
+
+    def deaths(self, n):
+        """So many more, of which the connections are somewhere: what the log says of each."""
+        self.dead += n
+        wait.until(lambda: len(re.findall(SAID, self.k.log())) >= self.dead, 30)
+        wait.until(lambda: len(self.k.shards()) >= 2, 30)
+        return [(int(a), int(b), c) for a, b, c in re.findall(SAID, self.k.log())][-n:]
+
+    def asker(self):
+        """Somebody, and the process that it is in."""
+        ws = random.choice(self.others)
+        ws.send("q")
+        while not (m := ws.recv()).startswith("q "):
+            pass
+        return ws, self.k.shard(int(m[2:]))["pid"]
+
+    def step(self, text):
+        """
+        Somebody's step kills two, and is refused.  Where the one who decides first is in
+        the same process, nobody asks again, and it has killed one.
+        """
+        refused = self.k.log().count("is refused from now on")
+
+        def is_refused():
+            return self.k.log().count("is refused from now on") > refused
+        while not is_refused():
+            wait.until(lambda: len(self.k.shards()) >= 3 and
+                       len(self.k.replicas("g")) >= 2, 30)
+            ws, pid = self.asker()
+            ws.send(text)
+            wait.until(lambda: is_refused() or not alive(pid), 30)
+        n = len(self.others) + 1
+        wait.until(lambda: sum(s["connections"] for s in self.k.shards()) == n, 30)
+        self.covered(n)
+        assert self.k.status()["totals"]["lost_by_death"] == 0
+        # Of one that had nobody yet nothing is said.
+        self.dead = len(re.findall(SAID, self.k.log()))
+
+    def heard(self, ws, text):
+        ws.send(f"e {text}")
+        while ws.recv() != f"e {text}":
+            pass
+
+    def all_go_on(self, text):
+        for ws in self.others:
+            self.heard(ws, text)
+
+
+@pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
+def test_what_it_dies_of(start, survivor, signo):
+    k = start(shards=3, worker=survivor, config=CONFIG % 30, deaths=True)
+    room = Room(k, 60)
+    # A timer is nobody's.
+    for n in range(2):
+        room.eve.send(f"later {int(signo)}")
+        assert room.deaths(1)[0][1:] == (0, "")
+        room.heard(room.eve, f"timer {n}")
+    # Two die of a step that they decide, or of its news, and no third.
+    for kind in "step", "news":
+        room.step(f"{kind} {int(signo)}")
+        room.all_go_on(kind)
+    # A message: the first time its sender goes on, and if it has behaved since, again.
+    for _ in range(2):
+        room.eve.send(f"die {int(signo)}")
+        assert room.deaths(1)[0][1:] == (0, "")
+        room.heard(room.eve, "well")
+    for n in range(2):
+        room.eve.send(f"die {int(signo)}")
+        assert room.deaths(1)[0][1:] == ((0, "") if n == 0 else (1, " poison=1"))
+    with pytest.raises(Ended) as e:
+        while True:
+            room.eve.recv()
+    assert e.value.code == 1012
+    room.all_go_on("the end")
+    room.covered(59)
+    k.exact()
+    for ws in room.others:
+        ws.close()
+    k.wait_places(0)
+
+
+def killer(tmp, step, when, signo, least):
+    return {"LD_PRELOAD": shutil.copy(KILLAT, tmp), "KILLAT_COMM": "survivor",
+            "KILLAT_STEP": step, "KILLAT_WHEN": when, "KILLAT_DO": str(-int(signo)),
+            "KILLAT_BYTES": str(least), "KILLAT_MARK": str(tmp / "mark")}
+
+
+def words(ws):
+    """What it hears to its end: whole messages, or it fails."""
+    heard = []
+    try:
+        while True:
+            heard.append(ws.recv())
+    except Closed as e:
+        assert e.so_far == b"", "cut amid a message"
+        return heard
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
+def test_amid_a_burst(start, survivor, tmp_path, signo, when):
+    """
+    The moment is that of the call.  Those whom it was for end, and only they: nobody can
+    know what they have read.  All others of that shard go on.
+    """
+    k = start(shards=2, worker=survivor, deaths=True, config=CONFIG % 200,
+              env=killer(tmp_path, "burst", when, signo, 100))
+    room = Room(k, 120)
+    rest = [WebSocket(k.address, f"/s/h{i}/ws?u=r{i}") for i in range(40)]
+    room.covered(160)
+    shard = next(s for s in k.shards() if s["connections"] >= 120)
+    room.eve.send("c to all")
+    assert room.deaths(1) == [(shard["connections"] - 120, 120, " amid-out=120")]
+    for ws in [room.eve, *room.others]:
+        assert words(ws) == (["c eve to all"] if when == "after" else [])
+    for ws in rest:
+        room.heard(ws, "still there")
+    room.covered(40)
+    k.exact()
+    for ws in rest:
+        ws.close()
+
+
+@pytest.mark.parametrize("step,when", [("read", "after"), ("write", "before"),
+                                       ("write", "after")])
+@pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
+def test_amid_a_call(start, survivor, tmp_path, signo, step, when):
+    """A recv or a send for one client: it ends, if the kernel has done it or may have."""
+    text = "e " + "x" * 79
+    n = len(text) + (6 if step == "read" else 2)
+    k = start(shards=2, worker=survivor, deaths=True, config=CONFIG % 200,
+              env=killer(tmp_path, step, when, signo, n))
+    room = Room(k, 60)
+    room.eve.send(text)
+    assert [d[1] for d in room.deaths(1)] == [1]
+    if step == "read":
+        with pytest.raises(Ended) as e:
+            room.eve.recv()
+        assert e.value.code == 1012
+    else:
+        assert words(room.eve) == ([text] if when == "after" else [])
+    room.all_go_on("well")
+    room.covered(59)
+    k.exact()
+    for ws in room.others:
+        ws.close()
