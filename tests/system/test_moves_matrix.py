@@ -132,8 +132,9 @@ def test_the_gateway_is_killed(scene, step):
 @pytest.mark.parametrize("step", STEPS)
 def test_hangs_until_the_watchdog_ends_it(scene, step, who):
     """13"""
-    # On a busy machine others, too, answer later.
-    s = scene(f"{wait.limit(1)}s")
+    # On a busy machine others, too, answer later; but a drain gives up after 10 s in which
+    # nobody could move.
+    s = scene(f"{min(wait.limit(1), 5)}s")
     s.k.dies(s.pids[who])
     touched = touched_by(s, who, step)
     s.run(step, who, signal.SIGSTOP)
