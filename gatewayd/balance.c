@@ -195,7 +195,7 @@ balance_empties(struct balance *b, struct shard *s, unsigned ms,
 {
 	const struct transfer_plan	 plan = { .from = s, .most = SIZE_MAX,
 					    .rate = b->settings->move_rate,
-					    .ms = ms };
+					    .ms = ms, .patient = 1 };
 	struct balancing		*g = balance_from(b, s);
 
 	s->site->leaving = 1;

@@ -379,7 +379,8 @@ transfer_timer_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (t->at == t->nids && transfer_unanswered(t) == 0) {
-		if (t->asked == 0 || now - t->moved >= TRANSFER_IDLE_MS ||
+		if (t->asked == 0 || (!t->plan.patient &&
+		    now - t->moved >= TRANSFER_IDLE_MS) ||
 		    transfer_collect(t) == -1 ||
 		    t->nids == 0) {
 			transfer_end(t, 0);

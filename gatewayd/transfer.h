@@ -22,6 +22,7 @@ struct transfer_plan {
 	size_t		 most;		/* connections; SIZE_MAX: all */
 	unsigned	 rate;		/* connections a second */
 	unsigned	 ms;		/* then it is over */
+	int		 patient;	/* and not before, though nobody moves */
 	/* May they go there?  Whether they can is another question. */
 	int		(*may)(const struct shard *to, void *arg);
 	/* It is over; it is freed after the call. */

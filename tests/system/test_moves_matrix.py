@@ -96,6 +96,12 @@ def test_who_waits_for_one_that_hangs_goes_elsewhere(start, mover):
     people.close()
 
 
+def looked_for(k, ms):
+    """So long has the gateway been at it: in rounds of 0.5 s, if nobody can move."""
+    until = k.shard(0)["uptime_ms"] + ms
+    wait.until(lambda: k.shard(0)["uptime_ms"] >= until, 30)
+
+
 def test_who_waits_for_the_only_other_one_waits_on(start, mover):
     """13: It hangs, but not for long: the drain still empties the other one."""
     k = start(shards=2, worker=mover, config=CONFIG % "20s" + routes(9))
@@ -105,13 +111,27 @@ def test_who_waits_for_the_only_other_one_waits_on(start, mover):
     k.ctl("drain", "0", "--within", "30s", "--no-wait")
     # Nobody would be placed there any more.
     wait.until(lambda: k.ctl("place", "g", "u", check=False).returncode != 0, 9)
-    time.sleep(1)               # in which a round of the drain would find nobody (0.5 s)
+    looked_for(k, 1000)
     os.kill(pid, signal.SIGCONT)
     wait.until(lambda: (s := k.status())["totals"]["moved"] == 4 and s["moving"] == 0, 12)
     homes = collections.Counter(at for _, at in people.where().values())
     assert sorted(homes.values()) == [8]
     k.exact()
     people.close()
+
+
+def test_who_waits_for_another_one_of_their_room_waits_on(scene):
+    """13: It hangs for 20 s; the drain has more time than that, and nobody is closed."""
+    s = scene("60s")
+    pid = s.k.stop_shard(2)
+    s.k.ctl("drain", "0", "--within", "60s", "--no-wait")
+    looked_for(s.k, 20000)
+    assert s.k.status()["totals"]["moved"] == 0
+    os.kill(pid, signal.SIGCONT)
+    wait.until(lambda: s.k.status()["totals"]["moved"] == 5, 12)
+    s.served(s.crowd.movers)
+    assert s.open() == s.crowd.movers
+    s.k.exact()
 
 
 @pytest.mark.parametrize("step", STEPS)
