@@ -349,7 +349,8 @@ const char *kennel_request_header(struct kennel_request *, const char *name);
 /* Field number i in order: its name, and *value; NULL behind the last. */
 const char *kennel_request_header_at(struct kennel_request *, size_t i,
 	    const char **value);
-/* All of it, valid until the request is answered; one that is in a file is mapped. */
+/* All of it, not terminated: *len says where it ends.  Valid until the request is
+ * answered; one that is in a file is mapped. */
 const char *kennel_request_body(const struct kennel_request *, size_t *len);
 const char *kennel_request_uid(const struct kennel_request *, size_t *len);
 const char *kennel_request_group(const struct kennel_request *, size_t *len);

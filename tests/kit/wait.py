@@ -32,6 +32,7 @@ def until(condition, timeout=10, what=None):
     Returns the first true value of condition(); fails after timeout.  What condition
     looks at may not be there yet: the list is empty, the key missing, the process gone
     (NOT_YET).  That is as good as false; if it is so to the end, the failure tells it.
+    what: a text for the failure, or a function that is called for one then.
     """
     begin = time.monotonic()
     while True:
@@ -43,8 +44,9 @@ def until(condition, timeout=10, what=None):
         except NOT_YET as e:
             value, why = False, e
         if time.monotonic() - begin > limit(timeout):
+            say = what() if callable(what) else what or condition
             raise AssertionError(
-                f"not within {time.monotonic() - begin:.1f} s: {what or condition}, "
+                f"not within {time.monotonic() - begin:.1f} s: {say}, "
                 f"the last time {repr(value if why is None else why)[:1000]}") from why
         time.sleep(0.005)
 

@@ -38,6 +38,12 @@ def test_what_it_was_the_last_time_is_told(monkeypatch):
     assert "the last time ''" in str(e.value) and e.value.__cause__ is None
 
 
+def test_a_failure_tells_what_there_was_at_the_end():
+    there = []
+    with pytest.raises(AssertionError, match=r"s: \[1, 1.*\], the last time None"):
+        wait.until(lambda: there.append(1), 0.05, lambda: there)
+
+
 @pytest.mark.parametrize("fault", [ConnectionResetError("reset"), AssertionError("wrong"),
                                    TimeoutError("timed out")])
 def test_a_fault_fails_at_once(fault):

@@ -44,7 +44,7 @@ onmessage(struct kennel_socket *s, const struct kennel_message *m)
 static void
 receive(struct kennel_request *q)
 {
-	const char	*path = kennel_request_path(q);
+	const char	*path = kennel_request_path(q), *body;
 	char		*data, text[16];
 	size_t		 n;
 	int		 rv;
@@ -53,7 +53,9 @@ receive(struct kennel_request *q)
 		kennel_connect(q);
 		return;
 	}
-	n = strtoul(kennel_request_body(q, NULL), NULL, 10);
+	body = kennel_request_body(q, &n);	/* not terminated */
+	snprintf(text, sizeof(text), "%.*s", (int)n, body);
+	n = strtoul(text, NULL, 10);
 	if ((data = calloc(1, n + 1)) == NULL)
 		abort();
 	rv = kennel_replica_broadcast(kennel_request_replica(q), data, n,
