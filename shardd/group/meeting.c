@@ -40,6 +40,7 @@ struct meeting {
 	struct slice	 group, app;	/* borrowed */
 	int		 met;		/* all have answered once, or had time to */
 	int		 knows_all;	/* the same, with time enough to be taken for dead */
+	int		 lacks;		/* somebody has not answered the last question */
 	uint64_t	 since;		/* clock_ms: of the first question */
 	const struct ask *ask;		/* its answers, while clients wait for them */
 	uint64_t	 asked;		/* clock_ms: of that one */
@@ -138,12 +139,12 @@ void
 meeting_link_up(struct meeting *t, struct link *l)
 {
 	struct neighbours	*n = t->n;
+	int			 say = t->lacks || !list_empty(&t->asks);
 
-	for (size_t i = 0; i < n->n; i++)
-		if (neighbour_link(n, &n->at[i]) == l) {
-			meeting_say(t, l, 0);
-			return;
-		}
+	for (size_t i = 0; i < n->n && !say; i++)
+		say = neighbour_link(n, &n->at[i]) == l;
+	if (say)
+		meeting_say(t, l, 0);
 }
 
 /* ---- who is there ---- */
@@ -159,6 +160,8 @@ meeting_answered_cb(const struct ask *a, int err, void *arg)
 	t->ask = NULL;
 	if (err == ECANCELED)
 		return;
+	if (err != 0)
+		t->lacks = 1;		/* until it is told, with its link */
 	t->knows_all = err == 0 || t->n->ready ||
 	    clock_ms() - t->since >= MEETING_LATE_MS;
 	for (size_t i = 0; err != 0 && i < a->nparts; i++)
@@ -240,6 +243,7 @@ meeting_tell(struct meeting *t, const struct redis_value *v)
 	    MEETING_SLOW_MS, v->n, meeting_answered_cb, t)) == NULL)
 		return (-1);
 	t->ask = a;
+	t->lacks = 0;
 	t->asked = clock_ms();
 	list_remove(&t->waits);
 	if (!t->met)

@@ -51,7 +51,8 @@ struct neighbours *meeting_neighbours(const struct meeting *t);
 /* JOIN came over l from a replica of the same group. */
 void	 meeting_joined(struct meeting *t, struct link *l,
 	    const struct gossip *m);
-/* l is up: its peer may have forgotten our replica, if it knew that. */
+/* l is up: its peer may have forgotten our replica, if it knew that, or has not heard of
+ * it, if it has not answered. */
 void	 meeting_link_up(struct meeting *t, struct link *l);
 
 #endif

@@ -1,6 +1,7 @@
 """Enough of Redis' protocol to look and to kill, and a Redis of one's own."""
 import collections
 import queue
+import re
 import selectors
 import shutil
 import socket
@@ -313,8 +314,8 @@ class Monitor:
 
 class Lossy(Relay):
     """
-    What others have published is not heard of by who comes this way, if it has word; at
-    most so often, if that is given.
+    What others have published is not heard of by who comes this way, if it matches word (a
+    regular expression); at most so often, if that is given, which may change.
     """
 
     def __init__(self, target, path, word, most=None):
@@ -326,8 +327,8 @@ class Lossy(Relay):
         file = server.makefile("rb")
         try:
             while reply := self.reply(file):
-                if reply.startswith(b"*3\r\n$7\r\nmessage\r\n") and self.word in reply \
-                        and self.lost != self.most:
+                if reply.startswith(b"*3\r\n$7\r\nmessage\r\n") and \
+                        re.search(self.word, reply) and self.lost != self.most:
                     self.lost += 1
                 else:
                     client.sendall(reply)

@@ -4,13 +4,16 @@ Redis, what is said is only faster.
 """
 import os
 import signal
+import time
 
 import pytest
 from kit import metrics, redis, wait
 from kit.chat import Chat, said, settle
-from kit.ear import DATA, HELLO
+from kit.ear import BEAT, DATA, HELLO, Ear
 from kit.pact import KEY, Pact, details, leave
 from kit.talk import VOICES, Talk, Voice
+
+LOSSES = b"K\x01[%s]" % bytes([DATA, BEAT])     # what a link carries, and what would show a gap
 
 
 @pytest.fixture
@@ -51,6 +54,62 @@ def test_what_is_lost_of_a_meeting_is_made_good(behind, installed, kind, n):
         if kind == HELLO:
             assert not any(t.lacks(p, o) or t.told[p] for p, o in t.all())
             assert all(metrics.value(k, "kennel_gaps_total") == 0 for k in nodes)
+
+
+def asked_twice(server, relay, comes):
+    """
+    comes() comes to a group, and its replica opens without who does not hear what the relay
+    loses: after 1 s, and then nothing more is lost; or, if it had heard the link's HELLO after it
+    asked, after 4 s, and then the second question, or its answer, is lost, too.
+    """
+    with Ear(server) as ear:
+        relay.most = None
+        begin = time.monotonic()
+        one = comes()
+        if time.monotonic() - begin >= 4:
+            wait.until(lambda: len(ear.of("one", DATA)) >= 2, 20, "asked twice")
+    relay.most = relay.lost
+    return one
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["asked", "asks"])
+def test_who_answers_when_all_have_opened_is_met(behind, installed, server, first):
+    """12, 22: Node two does not hear who comes, or what it is answered; nor that it lacks that."""
+    nodes, relay = behind(LOSSES, 0, config=VOICES % 1, shards=1,
+                          worker=installed.worker("talk.c"))
+    people = [Voice(nodes[1 - first], "g", "first")]
+    people.append(asked_twice(server, relay, lambda: Voice(nodes[first], "g", "second")))
+    with Talk(people) as t:
+        t.back(t.all(), 30)
+        t.finish([])
+
+
+def test_who_answers_while_another_is_silent_is_met(behind, installed, server):
+    """12, 22: The same of two; the link to one is back while the other has not answered."""
+    nodes, relay = behind(LOSSES, 0, config=VOICES % 1, worker=installed.worker("talk.c"))
+    people = [Voice(nodes[1], "g", name) for name in ("first", "second")]
+    pid = nodes[1].stop_shard(slot=1)
+    try:
+        people.append(asked_twice(server, relay, lambda: Voice(nodes[0], "g", "third")))
+        nodes[0].wait_log(r"met afresh(?s:.)* up node=two", 30)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    with Talk(people) as t:
+        t.back(t.all(), 30)
+        t.finish([])
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["asked", "asks"])
+def test_who_could_not_be_reached_for_long_is_met(behind, installed, first):
+    """12: No shard of one hears another; the link is given up."""
+    nodes, relay = behind(b"K\x01" + bytes([HELLO]), config=VOICES % 1, shards=1,
+                          worker=installed.worker("talk.c"))
+    people = [Voice(nodes[i], "g", f"u{i}") for i in (1 - first, first)]
+    nodes[first].wait_log("no link within 10 s", 30)
+    relay.most = relay.lost
+    with Talk(people) as t:
+        t.back(t.all(), 30)
+        t.finish([])
 
 
 @pytest.mark.parametrize("n", [2, 3])
