@@ -97,7 +97,10 @@ def test_who_were_even_for_a_moment_have_their_time_again(start):
 def test_a_tenth_of_many_is_even_enough(start):
     """24: Of 700, 70."""
     k = start(shards=2, limit=2000, config=BALANCE)
-    people = members(k, "a", 700) + members(k, "b", 630)
+    people = []
+    for i in range(0, 630, 63):                 # even enough all the while
+        people += members(k, "a", 63, i) + members(k, "b", 63, i)
+    people += members(k, "a", 70, 630)
     assert counts(k) == [700, 630]
     looks(k, AFTER + 3)
     assert begun(k) == []
