@@ -93,6 +93,19 @@ static const struct shard_message {
 	[GOSSIP_JOIN]	= { groups_join },
 };
 
+/* m is for one of ours, which has ended: who is on another node and has not heard its LEAVE
+ * hears it now, and all others have been told. */
+static void
+groups_ended(struct link *l, const struct gossip *m)
+{
+	const struct gossip	 leave = { .type = GOSSIP_LEAVE, .to = m->from,
+				    .from = m->to };
+
+	answer_absent(l, m);
+	if (link_peer(l)->node != NULL && m->type != GOSSIP_LEAVE)
+		link_send(l, &leave);
+}
+
 /* m is for one replica, which may be still to come, or gone. */
 static int
 groups_for_replica(struct groups *gs, struct link *l, const struct gossip *m)
@@ -109,7 +122,7 @@ groups_for_replica(struct groups *gs, struct link *l, const struct gossip *m)
 	else if (r == NULL && !held_ended(m->to))
 		held_add(l, m);
 	else
-		answer_absent(l, m);
+		groups_ended(l, m);
 	return (0);
 }
 

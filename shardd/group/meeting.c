@@ -139,12 +139,19 @@ void
 meeting_link_up(struct meeting *t, struct link *l)
 {
 	struct neighbours	*n = t->n;
+	struct gossip		 m = { .type = GOSSIP_MEET, .from = n->id };
 	int			 say = t->lacks || !list_empty(&t->asks);
 
 	for (size_t i = 0; i < n->n && !say; i++)
 		say = neighbour_link(n, &n->at[i]) == l;
 	if (say)
 		meeting_say(t, l, 0);
+	/* Who has ended says so: its LEAVE may be lost. */
+	for (size_t i = 0; i < n->n; i++) {
+		m.to = n->at[i].id;
+		if (neighbour_link(n, &n->at[i]) == l)
+			link_send(l, &m);
+	}
 }
 
 /* ---- who is there ---- */

@@ -52,7 +52,7 @@ struct neighbours *meeting_neighbours(const struct meeting *t);
 void	 meeting_joined(struct meeting *t, struct link *l,
 	    const struct gossip *m);
 /* l is up: its peer may have forgotten our replica, if it knew that, or has not heard of
- * it, if it has not answered. */
+ * it, if it has not answered; and what it has may have ended. */
 void	 meeting_link_up(struct meeting *t, struct link *l);
 
 #endif

@@ -250,3 +250,23 @@ def test_two_clusters_in_one_redis(start, server, how):
     for p in people.values():
         p.close()
     theirs[1].destroy()
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["master", "other"])
+def test_that_somebody_has_left_is_lost(behind, server, first):
+    """13: Who has left is not waited for, nor is it the authority."""
+    nodes, relay = behind(b"K\x01" + bytes([DATA]), 0, shards=1, limit=2)
+    people = [Pact(nodes[i], "r") for i in (first, 1 - first)]
+    a, b = people if first == 0 else people[::-1]
+    wait.until(lambda: counts(nodes[0]) == counts(nodes[1]) == (2, 2), 20)
+    relay.most = None
+    a.close()
+    wait.until(lambda: not nodes[0].replicas("r"), 20)
+    wait.until(lambda: relay.lost, 20)
+    relay.most = relay.lost
+    wait.until(lambda: counts(nodes[1]) == (1, 1), 20)
+    b.sock.settimeout(wait.limit(20))
+    b.subscribe("counter:x")
+    b.count("x")
+    b.until("counter", {"id": "x", "value": 1})
+    b.close()
