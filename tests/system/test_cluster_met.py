@@ -86,7 +86,8 @@ def test_who_answers_when_all_have_opened_is_met(behind, installed, server, firs
 
 def test_who_answers_while_another_is_silent_is_met(behind, installed, server):
     """12, 22: The same of two; the link to one is back while the other has not answered."""
-    nodes, relay = behind(LOSSES, 0, config=VOICES % 1, worker=installed.worker("talk.c"))
+    nodes, relay = behind(LOSSES, 0, worker=installed.worker("talk.c"),
+                          config="[gateway]\nwatchdog = 60s\n" + VOICES % 1)
     people = [Voice(nodes[1], "g", name) for name in ("first", "second")]
     pid = nodes[1].stop_shard(slot=1)
     try:
