@@ -146,8 +146,8 @@ meeting_link_up(struct meeting *t, struct link *l)
 		say = neighbour_link(n, &n->at[i]) == l;
 	if (say)
 		meeting_say(t, l, 0);
-	/* Who has ended says so: its LEAVE may be lost. */
-	for (size_t i = 0; i < n->n; i++) {
+	/* Who has ended says so, on another node: its LEAVE may be lost. */
+	for (size_t i = 0; link_peer(l)->node != NULL && i < n->n; i++) {
 		m.to = n->at[i].id;
 		if (neighbour_link(n, &n->at[i]) == l)
 			link_send(l, &m);

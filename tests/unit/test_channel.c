@@ -1,5 +1,4 @@
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "common/turn.h"
 #include "proto/capsule.h"
 #include "proto/channel.h"
+#include "tests/unit/descriptors.h"
 
 struct side {
 	struct control	*c;
@@ -30,19 +30,6 @@ static struct side		 left, right;
 static int			 sv[2];
 
 /* ---- fixture ---- */
-
-static size_t
-open_fds(void)
-{
-	DIR	*d = opendir("/proc/self/fd");
-	size_t	 n = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return (n);
-}
 
 /* A descriptor that says who it is. */
 static int
@@ -223,7 +210,7 @@ send_adopt(struct control *c, uint64_t id, size_t early)
 START_TEST(a_thousand_capsules_pass_a_small_buffer_once_each_in_order)
 {
 	int		fds[1001];
-	size_t		before = open_fds();
+	size_t		before = open_descriptors();
 	uint64_t	id, closed = 0;
 
 	small_buffer(sv[0], 16 << 10);
@@ -248,7 +235,7 @@ START_TEST(a_thousand_capsules_pass_a_small_buffer_once_each_in_order)
 	ck_assert_uint_gt(left.sents, 0);
 	ck_assert_uint_eq(control_sent(left.c), 1000);
 	ck_assert_uint_eq(control_queued(left.c), 1000);
-	ck_assert_uint_eq(open_fds(), before);
+	ck_assert_uint_eq(open_descriptors(), before);
 }
 END_TEST
 
@@ -273,25 +260,25 @@ END_TEST
 
 START_TEST(descriptors_that_nobody_takes_are_closed)
 {
-	size_t	before = open_fds();
+	size_t	before = open_descriptors();
 	int	fd = send_adopt(left.c, 10, 0);		/* with a memfd */
 
 	turns(3);
 	ck_assert_uint_eq(right.fds, 2);
 	close(fd);
-	ck_assert_uint_eq(open_fds(), before);
+	ck_assert_uint_eq(open_descriptors(), before);
 }
 END_TEST
 
 START_TEST(freeing_drops_the_queue_and_its_memfds_only)
 {
-	size_t	before = open_fds();
+	size_t	before = open_descriptors();
 	int	fd = send_adopt(left.c, 10, 0);
 
-	ck_assert_uint_eq(open_fds(), before + 2);
+	ck_assert_uint_eq(open_descriptors(), before + 2);
 	control_free(left.c);
 	left.c = NULL;
-	ck_assert_uint_eq(open_fds(), before);		/* the socket went too */
+	ck_assert_uint_eq(open_descriptors(), before);	/* the socket went too */
 	check_mark(fd, 10);
 	close(fd);
 	turns(2);
@@ -481,7 +468,7 @@ END_TEST
 
 START_TEST(a_refused_message_ends_it_and_closes_its_descriptors)
 {
-	size_t	before = open_fds();
+	size_t	before = open_descriptors();
 	int	a, b;
 
 	right.refuse = 1;
@@ -494,7 +481,7 @@ START_TEST(a_refused_message_ends_it_and_closes_its_descriptors)
 	ck_assert_uint_eq(right.packets, 0);
 	ck_assert_uint_eq(right.ends, 1);
 	ck_assert_uint_eq(left.ends, 1);
-	ck_assert_uint_eq(open_fds(), before - 2);
+	ck_assert_uint_eq(open_descriptors(), before - 2);
 }
 END_TEST
 
@@ -519,7 +506,7 @@ static const struct wrong {
 
 START_TEST(what_is_not_a_packet_of_ours_ends_it_unheard)
 {
-	size_t	before = open_fds();
+	size_t	before = open_descriptors();
 	int	fds[2] = { 0, 1 };
 
 	ck_assert_int_eq(fdpass_send(sv[0], fds, wrong[_i].nfds,
@@ -529,7 +516,7 @@ START_TEST(what_is_not_a_packet_of_ours_ends_it_unheard)
 	ck_assert_uint_eq(right.ends, 1);
 	turns(2);
 	ck_assert_uint_eq(left.ends, 1);
-	ck_assert_uint_eq(open_fds(), before - 2);
+	ck_assert_uint_eq(open_descriptors(), before - 2);
 }
 END_TEST
 

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 
 #include "common/bytes.h"
 #include "common/fdpass.h"
+#include "tests/unit/descriptors.h"
 
 static int	 a, b;		/* blocking: fdpass must not rely on the flag */
 static int	 files[FDPASS_MAX];
@@ -39,18 +39,6 @@ teardown(void)
 	close(b);
 	for (size_t i = 0; i < FDPASS_MAX; i++)
 		close(files[i]);
-}
-
-static int
-open_count(void)
-{
-	DIR	*d = opendir("/proc/self/fd");
-	int	 n = 0;
-
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return (n);
 }
 
 /* One packet, as the tests expect it. */
@@ -243,7 +231,8 @@ START_TEST(an_empty_packet_from_elsewhere_leaves_no_descriptor)
 	struct msghdr	 m = { .msg_control = control.buf,
 			    .msg_controllen = sizeof(control.buf) };
 	struct cmsghdr	*c;
-	int		 fds[FDPASS_MAX], cut, before = open_count();
+	size_t		 before = open_descriptors();
+	int		 fds[FDPASS_MAX], cut;
 	char		 buf[16];
 	size_t		 n;
 
@@ -256,13 +245,14 @@ START_TEST(an_empty_packet_from_elsewhere_leaves_no_descriptor)
 	ck_assert_int_eq(sendmsg(a, &m, 0), 0);
 	ck_assert_int_eq(fdpass_recv(b, fds, &n, buf, sizeof(buf), &cut), 0);
 	ck_assert_uint_eq(n, 0);
-	ck_assert_int_eq(open_count(), before);
+	ck_assert_uint_eq(open_descriptors(), before);
 }
 END_TEST
 
 START_TEST(larger_than_the_callers_room_is_dropped_with_its_descriptors)
 {
-	int	 fds[FDPASS_MAX], cut, before = open_count();
+	size_t	 before = open_descriptors();
+	int	 fds[FDPASS_MAX], cut;
 	char	 buf[16];
 	size_t	 n;
 
@@ -271,7 +261,7 @@ START_TEST(larger_than_the_callers_room_is_dropped_with_its_descriptors)
 	ck_assert_int_eq(fdpass_recv(b, fds, &n, buf, sizeof(buf), &cut), -1);
 	ck_assert_int_eq(errno, EMSGSIZE);
 	ck_assert_uint_eq(n, 0);
-	ck_assert_int_eq(open_count(), before);
+	ck_assert_uint_eq(open_descriptors(), before);
 	expect("next", 1);
 }
 END_TEST
@@ -283,13 +273,14 @@ END_TEST
 START_TEST(out_of_descriptors_is_cut_and_keeps_none)
 {
 	struct rlimit	 r;
-	int		 fds[FDPASS_MAX], cut = 0, before, top;
+	size_t		 before;
+	int		 fds[FDPASS_MAX], cut = 0, top;
 	char		 buf[16];
 	size_t		 n = 77;
 
 	ck_assert_int_eq(fdpass_send(a, files, 8, "text", 4), 0);
 	fdpass_send(a, files, 8, "more", 4);
-	before = open_count();
+	before = open_descriptors();
 	top = dup(a);
 	close(top);
 	getrlimit(RLIMIT_NOFILE, &r);
@@ -301,7 +292,7 @@ START_TEST(out_of_descriptors_is_cut_and_keeps_none)
 	ck_assert_uint_eq(n, 0);
 	r.rlim_cur = r.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &r);
-	ck_assert_int_eq(open_count(), before);
+	ck_assert_uint_eq(open_descriptors(), before);
 	/* The next packet is whole again. */
 	expect("more", 8);
 }

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,6 +34,7 @@
 #include "shardd/session/session.h"
 #include "shardd/session/sessions.h"
 #include "loop.h"
+#include "tests/unit/descriptors.h"
 
 #define ROUNDS		5000
 #define DEATHS		25
@@ -154,19 +154,6 @@ side_end(void)
 	event_base_free(base);
 }
 
-static uint64_t
-open_files(void)
-{
-	DIR		*d = opendir("/proc/self/fd");
-	uint64_t	 n = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return (n);
-}
-
 /* Is it this process's, to be read and written? */
 static int
 owned(uint64_t id)
@@ -227,7 +214,7 @@ receiver_run(int fd)
 		for (uint32_t i = 0; i < CROWD; i++)
 			if (owned(id_of(begun.journey, i)))
 				e.owned |= 1u << i;
-		e.files = open_files();
+		e.files = open_descriptors();
 		begun.journey = 0;
 		ck_assert_int_eq(fdpass_send(fd, NULL, 0, &e, sizeof(e)), 0);
 	}
@@ -421,9 +408,9 @@ START_TEST(exactly_one_has_it_when_patience_ends)
 		if (patience < 1000)
 			patience = 1000;
 		if (i == 1)
-			files = open_files();
+			files = open_descriptors();
 	}
-	ck_assert_uint_le(open_files(), files);
+	ck_assert_uint_le(open_descriptors(), files);
 	printf("contested %llu: the old side's %llu, the new one's %llu, of "
 	    "both %llu\n", (unsigned long long)all, (unsigned long long)n_a,
 	    (unsigned long long)n_b, (unsigned long long)n_mixed);
