@@ -58,18 +58,26 @@ class Ports:
     left = []               # ports of the last one
 
     @classmethod
+    def mark(cls, n):
+        """
+        The mark of a block, or None: it is somebody's.  It is an abstract name: it is seen
+        wherever the ports are, has one owner, and ends with it.
+        """
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            s.bind(f"\0kennel-test-ports-{n}")
+        except OSError:
+            s.close()
+            return None
+        return s
+
+    @classmethod
     def hold(cls):
-        """
-        Another block.  An abstract name is its mark: it is seen wherever the
-        ports are, has one owner, and ends with it.
-        """
+        """Another block."""
         for i in range(cls.BLOCKS):
             n = (os.getpid() * 37 + i) % cls.BLOCKS
-            s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            try:
-                s.bind(f"\0kennel-test-ports-{n}")
-            except OSError:
-                s.close()
+            s = cls.mark(n)
+            if s is None:
                 continue
             cls.held.append(s)
             begin = cls.BEGIN + n * cls.SIZE
