@@ -20,6 +20,7 @@ void	 office_send_since(struct authority *a, uint64_t to, uint64_t pos);
 
 /* ---- members ---- */
 
+/* NULL: no member has that id. */
 struct member *office_member(struct authority *a, uint64_t id);
 void	 member_free(struct member *m);
 void	 office_forget_members(struct authority *a);
@@ -40,9 +41,9 @@ int	 office_propose(struct authority *a, uint64_t origin, uint64_t number,
 /* Once, whatever it was that brought us to it. */
 void	 office_propose_end(struct authority *a, uint64_t origin);
 void	 office_work(void *arg);	/* turn work: decides what waits */
-/* The batch did not take effect: its steps are to be decided again. */
 /* Whatever office it had, it has no more. */
 void	 office_step_down(struct authority *a);
+/* The batch did not take effect: its steps are to be decided again. */
 void	 office_unbatch(struct authority *a);
 void	 office_touched(struct authority *a);	/* Redis heard that it is used */
 void	 proposals_free(struct list *proposals);
