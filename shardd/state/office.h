@@ -8,11 +8,6 @@
 #include "shardd/state/inside.h"
 
 void	 office_restless(struct authority *a);	/* it is to be ticked */
-/*
- * The clock by which keys' times end, in ms.  Where nodes share a Redis, that is its clock,
- * for whoever decides next may be on a machine whose own is hours from ours.
- */
-uint64_t office_time(const struct authority *a);
 /* 0, or -1 with errno (authority_ops). */
 int	 office_tell(struct authority *a, uint64_t to, struct gossip *m);
 void	 office_send_state(struct authority *a, uint64_t to);
