@@ -14,7 +14,7 @@ import pytest
 from kit import kennel as kits
 from kit import wait
 from kit.kennel import Ports
-from kit.look import Page, waiting
+from kit.look import Page, queues
 from kit.mover import Crowd, Mover, routes
 from kit.stopat import StopAt
 from kit.victim import AMID, KINDS, SPEAKS, Victim
@@ -142,10 +142,9 @@ class Scene:
         self.k.ctl("drain", str(self.old["slot"]), "--no-wait")
         wait.until(self.stopat.happened, 20)
         self.witness.command("e there")
-        port = self.witness.sock.getsockname()[1]
         end, unread = time.monotonic() + 0.1, True
         while unread and time.monotonic() < end:
-            unread = waiting(self.k.port)[port][1] > 0
+            unread = queues(self.witness.sock)[1] > 0
         return unread
 
     @staticmethod
