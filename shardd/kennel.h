@@ -1023,7 +1023,8 @@ const char *kennel_node(void);		/* this machine's name in the cluster */
 const char *kennel_address(void);	/* this process: "node/slot#incarnation" */
 unsigned kennel_slot(void);		/* its number on the node */
 const char *kennel_version(void);
-/* A key of [worker] in the configuration, or NULL. */
+/* A key of [worker] in the configuration, or NULL.  The text stays as long as the process;
+ * if the configuration changes and the gateway starts again, a later call gives another. */
 const char *kennel_option(const char *key);
 /*
  * One line to the log: at info, or at a level of its own.  warn: somebody should act;
