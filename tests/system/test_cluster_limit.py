@@ -22,12 +22,6 @@ KEY = "kennel:places:g:chat"
 
 
 @pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
-
-
-@pytest.fixture
 def nodes(start, url):
     def make(limit, *args):
         return [start("--node", name, *args, redis=url, config=CONFIG.format(limit=limit))
