@@ -18,12 +18,6 @@ LOSSES = b"K\x01[%s]" % bytes([DATA, BEAT])     # what a link carries, and what 
 
 
 @pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
-
-
-@pytest.fixture
 def behind(start, url, server, tmp_path):
     """behind(word, most, ...): nodes one and two; two does not hear what has the word."""
     relays = []
