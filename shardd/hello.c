@@ -85,5 +85,5 @@ hello_say(struct worker *w, struct control *c)
 	hello_have(w, c);
 	m = (struct ctl){ .type = CTL_HELD };
 	control_send(c, &m, NULL);
-	journeys_hello(&w->journeys);
+	journeys_greeted(&w->journeys);
 }

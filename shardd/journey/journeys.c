@@ -103,7 +103,7 @@ journeys_leaving(const struct journeys *js)
 }
 
 void
-journeys_hello(struct journeys *js)
+journeys_greeted(struct journeys *js)
 {
 	js->leaving = 0;
 	js->hellos++;
