@@ -407,22 +407,23 @@ quotas_give(void *arg)
 
 /* ---- what happens in the cluster ---- */
 
-/* All that is here is said again. */
+/* So many of those that are here are said again, from the one that was said longest ago:
+ * none twice. */
 static void
 quotas_say(struct quotas *qs, size_t most)
 {
-	struct list	*e, *tmp;
+	struct list	 said;
 	struct quota	*q;
 
-	list_each(e, tmp, &qs->all) {
-		if (most-- == 0)
-			return;
-		q = list_entry(e, struct quota, at);
+	list_init(&said);
+	while (most-- > 0 && !list_empty(&qs->all)) {
+		q = list_entry(qs->all.next, struct quota, at);
 		list_remove(&q->at);
-		list_push(&qs->all, &q->at);
+		list_push(&said, &q->at);
 		if (q->asking == 0)
 			(void)quota_tell(q, 0);
 	}
+	list_move(&qs->all, &said);
 }
 
 void
