@@ -77,7 +77,6 @@ struct quotas {
 	struct list	 all, left;
 	struct turn_work giving;	/* back what left has */
 	uint64_t	 hold;		/* clock_ms: nobody has more until then */
-	uint64_t	 unknown;
 };
 
 struct quota_sweep {			/* of one dead node */
@@ -322,10 +321,8 @@ quota_ask(struct quotas *qs, struct slice app, struct slice group,
 	}
 	if (open < q->share && open < limit)
 		return (QUOTA_GRANTED);
-	if (!redis_up(qs->redis) || clock_ms() < qs->hold) {
-		qs->unknown++;
+	if (!redis_up(qs->redis) || clock_ms() < qs->hold)
 		return (QUOTA_UNKNOWN);
-	}
 	if (asked)
 		return (QUOTA_FULL);
 	list_push(&q->waiting, &w->at);
@@ -333,7 +330,6 @@ quota_ask(struct quotas *qs, struct slice app, struct slice group,
 		return (QUOTA_ASKED);
 	list_remove(&w->at);
 	w->asked = 0;
-	qs->unknown++;
 	return (QUOTA_UNKNOWN);
 }
 
@@ -545,10 +541,4 @@ quota_limit(const struct quotas *qs, const struct group *g, uint64_t *all)
 		return (0);
 	*all = qs->redis == NULL ? quota_open(q) : q->all;
 	return (q->limit);
-}
-
-uint64_t
-quotas_unknown(const struct quotas *qs)
-{
-	return (qs->unknown);
 }

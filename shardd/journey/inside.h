@@ -60,6 +60,7 @@ struct move {				/* one connection that is to go */
 	unsigned	 hellos;	/* GONE: as many as there were then */
 	enum move_state	 state;
 	unsigned	 tries;
+	uint32_t	 why;		/* CTL_F_*: could not go, the last time */
 };
 
 enum crossing_state {
@@ -84,6 +85,7 @@ struct crossing {			/* a few, of one replica */
 	enum crossing_state state;
 	int		 asking;	/* a fence is out: it may not be freed */
 	const char	*why;		/* FAILED */
+	int		 awaits;	/* FAILED: for others did not answer */
 };
 
 struct departure {

@@ -25,7 +25,6 @@ struct journeys {
 	unsigned	 hellos;	/* that named none of these */
 	struct turn_work work;		/* something may go on */
 	struct event	*tick;		/* while anything waits */
-	int		 ticking;
 };
 
 #endif

@@ -253,12 +253,13 @@ move_stayed(struct move *m, uint32_t flags, const char *why)
 }
 
 void
-move_again(struct move *m, const char *why)
+move_again(struct move *m, uint32_t flags, const char *why)
 {
 	struct departure	*d = m->departure;
 
+	m->why = flags;
 	if (d->stopped || ++m->tries == JOURNEY_TRIES) {
-		move_stayed(m, 0, why);
+		move_stayed(m, flags, why);
 		return;
 	}
 	if (m->state == MOVE_SENT)

@@ -22,12 +22,6 @@ KEY = "kennel:places:g:chat"
 
 
 @pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
-
-
-@pytest.fixture
 def nodes(start, url):
     def make(limit, *args):
         return [start("--node", name, *args, redis=url, config=CONFIG.format(limit=limit))
@@ -138,6 +132,23 @@ def test_without_redis_nobody_has_more_than_its_share(nodes, server):
     for k in one, two:
         refusal(k)
     for p in people + more:
+        p.close()
+
+
+def test_a_redis_that_takes_nothing_gives_no_place(nodes, server):
+    """41: It is up, and out of memory."""
+    one, two = nodes(3)
+    people = [Chat(k, "g", "a") for k in (one, two)]
+    with redis.Redis(server.path) as r:
+        r("CONFIG", "SET", "maxmemory", "1")
+        for k in one, two:
+            refusal(k)
+        assert places(server) == {"one": 1, "two": 1}
+        r("CONFIG", "SET", "maxmemory", "0")
+    people.append(comes(one, "c"))
+    refusal(two)
+    assert places(server) == {"one": 2, "two": 1}
+    for p in people:
         p.close()
 
 

@@ -22,12 +22,6 @@ def key(tmp_path):
     return path
 
 
-@pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
-
-
 def node(start, name, url, key=None, **kw):
     config = f"[gateway]\ncluster_key_file = {key}\n" if key else ""
     return start("--node", name, redis=url, config=config, limit=2, **kw)

@@ -14,7 +14,9 @@ from kit.ws import WebSocket
 
 
 def ask(k, *args):
-    return json.loads(k.ctl(*args, "--json"))
+    text = k.ctl(*args, "--json")
+    # What is waited for has a line for each change, and the answer in the last.
+    return json.loads(text.splitlines()[-1] if args[0] in ("drain", "restart") else text)
 
 
 def closed(client):

@@ -87,7 +87,7 @@ KEEP = "[gateway]\nupgrade_hold = 10m\ndrain = 1s\n"
 
 def upgrade(k, *args):
     p = k.ctl(*args, "--json", check=False)
-    return p.returncode, json.loads(p.stdout)
+    return p.returncode, json.loads(p.stdout.splitlines()[-1])
 
 
 def pids(k):
