@@ -96,6 +96,26 @@ def test_a_redis_that_takes_nothing(pair, server, word):
         o.close()
 
 
+def test_what_cannot_be_removed_is_said_once(pair, server):
+    """It is tried again, and neighbours ask meanwhile; they are not told so with each try."""
+    a, b = Chat(pair[0], "g", "a"), Chat(pair[0], "g", "b")
+    wait.until(lambda: "kennel:client:g:a" in redis.Redis(server.path).keys(), 20)
+    bad, good = REFUSALS["NOREPLICAS"]
+    with redis.Redis(server.path) as r:
+        r("CONFIG", "SET", *bad)
+        mark = len(pair[0].log())
+        refusing = Refusing(server, "NOREPLICAS")
+        a.close()
+        wait.until(lambda: refusing.count() > refusing.before + 40, 60, "it is tried again")
+        said = pair[0].log()[mark:]
+        assert said.count("lookup not all of ours is in redis") == 1, said
+        assert "lookup all of ours is in redis" not in said
+        r("CONFIG", "SET", *good)
+        wait.until(lambda: r.keys("kennel:client:*") == ["kennel:client:g:b"], 20)
+    wait.until(lambda: "lookup all of ours is in redis" in pair[0].log()[mark:], 20)
+    b.close()
+
+
 class Passers:
     """They come to a room, say something, and go, until stop()."""
 
