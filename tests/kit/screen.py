@@ -3,7 +3,6 @@ import fcntl
 import os
 import pty
 import re
-import select
 import struct
 import subprocess
 import termios
@@ -74,7 +73,7 @@ class Drawn:
 
     def read(self):
         """What comes next: False at its end.  It comes before long, or it hangs."""
-        assert select.select([self.master], [], [], wait.limit(30))[0], f"after {self.text!r}"
+        assert wait.ready(self.master, seconds=wait.limit(30)), f"after {self.text!r}"
         try:
             data = os.read(self.master, 65536).decode()
         except OSError:                         # nobody has it open any more

@@ -103,7 +103,7 @@ class Victim:
                 self.sent += self.sock.send(piece[:1 << 18])
                 end = time.monotonic() + 0.2
             except BlockingIOError:
-                select.select([], [self.sock], [], 0.02)
+                wait.ready(self.sock, select.POLLOUT, 0.02)
             except (ConnectionResetError, BrokenPipeError):
                 break               # a stream may not hear so much
         assert self.sent < MOST, "no bound"
@@ -141,7 +141,7 @@ class Victim:
         """What there is now, or so much: until nothing comes, for as long as that is sure."""
         n = 0
         while (bytes is None or n < bytes) and \
-                select.select([self.sock], [], [], 0.1)[0]:
+                wait.ready(self.sock, seconds=0.1):
             self.pieces.append(self.sock.recv(min(bytes - n if bytes else 1 << 20, 1 << 20)))
             assert self.pieces[-1], f"{self.kind} was ended"
             n += len(self.pieces[-1])
@@ -217,12 +217,12 @@ class Victim:
         quiet = 0
         while data or quiet < 10:
             assert time.monotonic() < end, f"{self.kind} is not read"
-            r, w, _ = select.select([self.sock], [self.sock] if data else [], [], 0.02)
-            quiet = 0 if r or w else quiet + 1
-            if r:
+            now = wait.ready(self.sock, select.POLLIN | (select.POLLOUT if data else 0), 0.02)
+            quiet = 0 if now else quiet + 1
+            if now & ~select.POLLOUT:
                 pieces.append(self.sock.recv(1 << 20))
                 assert pieces[-1], f"{self.kind} was ended"
-            if w:
+            if now & select.POLLOUT:
                 data = data[self.sock.send(data[:1 << 16]):]
         self.wire.buf = bytearray().join(pieces)
         self.sock.setblocking(True)

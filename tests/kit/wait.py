@@ -1,5 +1,6 @@
 """Waiting for a condition: the only way in which a test lets time pass."""
 import os
+import select
 import time
 
 SANITIZED = bool(os.environ.get("KENNEL_SANITIZED"))
@@ -25,6 +26,16 @@ def slowness():
 def limit(seconds):
     """A deadline of so many seconds, as it is here and now; only for what hangs."""
     return seconds * slowness()
+
+
+def ready(sock, what=select.POLLIN, seconds=0):
+    """
+    Which of these it is ready for, or has ended, within so many seconds; 0: none.  What
+    select() says is an error where a process has more than 1024 descriptors.
+    """
+    poll = select.poll()
+    poll.register(sock, what)
+    return sum(events for _, events in poll.poll(seconds * 1000))
 
 
 def until(condition, timeout=10, what=None):

@@ -6,7 +6,6 @@ waits in the kernel.  Amid a message, of either side, is what is not at the end 
 """
 import os
 import random
-import select
 import signal
 import socket
 import struct
@@ -29,6 +28,7 @@ watchdog = 10m
 
 [worker]
 out_max = 64M
+ping_interval = 1h
 
 [listener lines]
 address = 127.0.0.1:%d
@@ -122,7 +122,7 @@ class Client:
 
     def read(self, wanted=False):
         """What has come.  False: it has ended."""
-        while (wanted or self.reads) and select.select([self.sock], [], [], 0)[0]:
+        while (wanted or self.reads) and wait.ready(self.sock):
             try:
                 more = self.sock.recv(1 << 20)
             except ConnectionResetError:

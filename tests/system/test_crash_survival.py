@@ -622,7 +622,7 @@ def test_many(start):
     if hard < n + 3000:
         pytest.skip(f"needs {n + 3000} descriptors, {hard} are allowed")
     k = start(shards=3, max_shards=4, limit=1000, config="[gateway]\n"
-              "handshakes_max = 1000\nhome_max = 100\nlinger_max = 100\n")
+              "handshakes_max = 1000\nhome_max = 100\nlinger_max = 100\n" + kits.SILENT)
     socks = many(k, n)
     covered(k, n)
     wait.until(lambda: k.status()["handshakes"] == 0, 30)

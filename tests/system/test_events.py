@@ -1,6 +1,5 @@
 """fast-tcp, dialect 1: what clients say to each other, over one process and over four."""
 import os
-import select
 import struct
 
 import pytest
@@ -55,7 +54,7 @@ def test_ids_are_good(events):
 
 def first(b, a):
     """The next message to b; what was lost is seen by what a says later."""
-    while not b.buffer and not select.select([b.s], [], [], wait.limit(.5))[0]:
+    while not b.buffer and not wait.ready(b.s, seconds=wait.limit(.5)):
         a.to([b], "too late")
     return b.message()
 
