@@ -606,6 +606,7 @@ groups_tick(struct groups *gs)
 
 	if (gs->hood.bus == NULL)
 		return;
+	bus_tick(gs->hood.bus);
 	groups_each(gs, e, r)
 		mourning_late(r);
 }

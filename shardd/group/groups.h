@@ -37,6 +37,6 @@ void	 groups_node_dead(struct groups *gs, const char *node);
  * -1 with errno EPROTO: it is no list. */
 int	 groups_obituary(struct groups *gs, const struct peer_id *peer,
 	    struct slice group, struct slice uids);
-void	 groups_tick(struct groups *gs);	/* each second */
+void	 groups_tick(struct groups *gs);	/* ten times a second */
 
 #endif

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <event2/event.h>
-
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/map.h"
@@ -18,7 +16,6 @@
 #include "shardd/peers/encounter.h"
 #include "shardd/peers/press.h"
 
-#define BUS_TICK_MS	100
 #define BUS_ECHO_MS	1000
 #define BUS_SILENCE_MS	60000	/* of Redis, in which nobody is judged */
 #define BUS_COMING_MS	1000	/* for Redis, of a shard that has just begun */
@@ -50,7 +47,6 @@ struct bus_node {			/* a name, for as long as the bus lives */
 };
 
 struct bus {
-	struct event_base *base;
 	struct links	*links;
 	struct bus_self	 self;
 	const struct bus_ops *ops;
@@ -66,7 +62,6 @@ struct bus {
 	struct batches	 batches;
 	struct encounters met;
 	const struct bus_room *hearing;	/* the room of which a frame is heard */
-	struct event	*tick;
 	uint64_t	 echo;		/* clock_ns of what is to come back; 0: nothing */
 	uint64_t	 echoed;	/* clock_ms of the last that was said */
 	size_t		 said;		/* bytes of the last message in a room */
@@ -235,13 +230,9 @@ bus_say_echo(struct bus *b)
 		b->echo = 0;
 }
 
-/* Each 100 ms. */
-static void
-bus_tick_cb(evutil_socket_t fd, short what, void *arg)
+void
+bus_tick(struct bus *b)
 {
-	struct bus	*b = arg;
-
-	(void)fd, (void)what;
 	if (redis_up(b->redis)) {
 		batches_flush(&b->batches);
 		bus_say_echo(b);
@@ -539,13 +530,11 @@ struct bus *
 bus_new(struct links *ls, const struct bus_self *self,
     const struct bus_ops *ops, void *arg)
 {
-	const struct timeval	 tv = { 0, BUS_TICK_MS * 1000 };
 	struct redis_url	 url;
 	struct bus		*b;
 
 	if ((b = calloc(1, sizeof(*b))) == NULL)
 		return (NULL);
-	b->base = links_base(ls);
 	b->links = ls;
 	b->self = *self;
 	b->ops = ops;
@@ -561,10 +550,8 @@ bus_new(struct links *ls, const struct bus_self *self,
 	redis_url_clear(&url);
 	b->channel = bus_channel_shard(self->prefix, b->db,
 	    slice_str(self->address));
-	b->tick = event_new(b->base, -1, EV_PERSIST, bus_tick_cb, b);
-	if (b->channel == NULL || b->tick == NULL ||
-	    event_add(b->tick, &tv) == -1 ||
-	    (b->redis = redis_new(b->base, self->url, "bus", bus_state_cb,
+	if (b->channel == NULL ||
+	    (b->redis = redis_new(links_base(ls), self->url, "bus", bus_state_cb,
 	    b)) == NULL ||
 	    redis_subscribe(b->redis, b->channel, bus_heard_cb, b) == -1) {
 		bus_free(b);
@@ -600,8 +587,6 @@ bus_free(struct bus *b)
 		return;
 	b->ended = 1;
 	redis_free(b->redis);
-	if (b->tick != NULL)
-		event_free(b->tick);
 	while ((n = map_first(&b->nodes)) != NULL) {
 		map_remove(&b->nodes, n);
 		free(container_of(n, struct bus_node, by_name));

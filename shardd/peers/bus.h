@@ -50,6 +50,8 @@ struct bus *bus_new(struct links *ls, const struct bus_self *self,
 void	 bus_end(struct bus *b);
 void	 bus_free(struct bus *b);	/* after links_free() */
 /* Is Redis there? */
+/* Ten times a second, at any time but in a callback of the bus. */
+void	 bus_tick(struct bus *b);
 int	 bus_up(const struct bus *b);
 /* Is it not, though it was or had time to be? */
 int	 bus_away(const struct bus *b);
