@@ -9,6 +9,7 @@ from kit import kennel as kits
 from kit import metrics, redis, wait
 from kit.chat import Chat, again, meet
 from kit.ear import DATA, Ear, changed
+from kit.ws import WebSocket
 
 
 @pytest.fixture
@@ -53,6 +54,21 @@ def test_who_without_redis_says_that_there_may_be_more(pair, server):
     assert "there may be more on other nodes" in pair[0].ctl("who", "x")
     near.close()
     server.start()
+
+
+def test_a_node_says_of_itself_what_is_now(pair, server):
+    """28: Not what Redis was told last, here before somebody came."""
+    def seen():
+        nodes = json.loads(pair[0].ctl("cluster", "--json"))["nodes"]
+        return {n["node"]: (n["ours"], n["shards"], n["connections"]) for n in nodes}
+    wait.until(lambda: seen() == {"one": (True, 2, 0), "two": (False, 2, 0)}, 20)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        with WebSocket(pair[0].address), WebSocket(pair[1].address):
+            now = seen()
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    assert now == {"one": (True, 2, 1), "two": (False, 2, 0)}
 
 
 def lag(k):
