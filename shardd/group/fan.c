@@ -159,6 +159,7 @@ fan_out(struct neighbours *n, struct gossip *m, struct payload *p,
 	m->from = n->id;
 	m->said = ++n->said;
 	said = where == NULL && fan_say(n, m);
+	/* Who was given up and lives may hear no more of us than the room. */
 	if (where == NULL && n->mourned)
 		n->said_in_room = m->said;
 	if (p != NULL || where == NULL)

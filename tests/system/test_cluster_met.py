@@ -2,6 +2,8 @@
 Meetings of nodes, and what becomes of them when some of it is lost: who is there is in
 Redis, what is said is only faster.
 """
+import itertools
+import json
 import os
 import signal
 import time
@@ -160,6 +162,70 @@ def test_who_was_taken_for_dead_is_told_although_nothing_follows(start, url, ins
     assert b.recv() == "!missed"
     a.close()
     b.close()
+
+
+SECOND = rb"(?s)shard:two/1\D.*K\x01" + bytes([HELLO])   # HELLO to the shard in that slot
+
+
+def heard_by(p, speaker, words):
+    """Does p hear what the other says, not a moment ago?"""
+    word = f"{speaker.name} {next(words)}"
+    speaker.say(word)
+    p.sock.settimeout(1)
+    try:
+        while p.recv() != word:
+            pass
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_a_sleeper_hears_from_its_room_what_was_not_said_there(behind, start, url, installed):
+    """
+    8, 20: Node two was given up; one shard of it sleeps, the other is back, so that the room is
+    used.  What is whispered to the sleeper meanwhile is for nobody.  Who wakes knows that by the
+    next word in the room, for it does not hear that it was given up.
+    """
+    kw = dict(worker=installed.worker("talk.c"), config=VOICES % 1)
+    (one, two), relay = behind(SECOND, 0, **kw)
+    three = start("--node", "three", redis=url, **kw)
+    a, b, c = Voice(one, "g", "a"), Voice(two, "g", "b"), Voice(two, "g", "c")
+    pids = {s["slot"]: s["pid"] for s in two.shards()}
+    if json.loads(two.ctl("who", "b", "--json"))["connections"][0]["slot"] == 1:
+        b, c = c, b
+    for n in range(3):
+        a.say(f"before {n}")
+        for p in a, b, c:
+            assert p.recv() == f"before {n}"
+    words = itertools.count()
+    two.kill_gateway()
+    relay.most = None
+    os.kill(pids[1], signal.SIGSTOP)
+    try:
+        one.wait_log("node=two is dead", 30)
+        wait.until(lambda: heard_by(a, b, words), 30, "b is back")
+        d = Voice(three, "g", "d")
+        wait.until(lambda: heard_by(d, a, words) and heard_by(b, a, words), 30,
+                   "the room is used")
+        a.say(f"whisper {c.name} something")
+        for n in range(3):
+            a.say(f"after {n}")
+        for p in b, d:
+            while p.recv() != "after 2":
+                pass
+    finally:
+        os.kill(pids[1], signal.SIGCONT)
+    c.sock.settimeout(wait.limit(30))
+    heard = [""]
+    while not heard[-1].startswith("after"):
+        text = c.recv()
+        if not text.startswith(b.name + " "):
+            heard.append(text)
+    assert heard[-2:] == ["!missed", "after 0"] and relay.lost, heard
+    relay.most = relay.lost
+    two.start()
+    for p in a, b, c, d:
+        p.close()
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["deaf", "heard"])
