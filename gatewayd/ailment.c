@@ -138,6 +138,11 @@ ailment_stuck(const struct upgrade *u, const struct pair *p, char *why, size_t s
 
 	if (left > 0 && u->last.moved == 0)
 		goto stuck;		/* nobody is wanted */
+	/* They could, and would be closed when the old shard leaves. */
+	if (u->last.awaits > 0) {
+		left += u->last.awaits;
+		goto stuck;
+	}
 	/* A part was to move: that the others are still there is as it should be. */
 	if (u->percent >= 100)
 		left += ailment_left(u, p->old);

@@ -38,6 +38,7 @@ struct balancing {			/* a transfer */
 	struct shard	*from, *to;	/* to: NULL: any */
 	uint64_t	 incarnation;	/* of from */
 	uint64_t	 deadline;	/* clock_ms; to be emptied by then; 0: it stays */
+	unsigned	 await_ms;	/* longer, as transfer_plan's */
 	int		 more;		/* not only these are to move */
 	int		 retreat;	/* from leaves if all have moved */
 	struct moves_row *row;		/* the operator asked for it; or NULL */
@@ -183,7 +184,7 @@ balance_close(struct shard *s, uint64_t deadline, struct moves_row *row)
 			    (unsigned)(deadline - now) : BALANCE_CLOSE_MS;
 
 	if (row != NULL)
-		moves_end(row);
+		moves_end(row, s->site->count);
 	shard_leave(s, ms);
 	shard_drain(s, ms, CLOSE_DRAINED);
 }
@@ -191,17 +192,19 @@ balance_close(struct shard *s, uint64_t deadline, struct moves_row *row)
 /* Empty s: how many are to move. */
 static size_t
 balance_empties(struct balance *b, struct shard *s, unsigned ms,
-    struct moves_row *row)
+    unsigned await_ms, struct moves_row *row)
 {
 	const struct transfer_plan	 plan = { .from = s, .most = SIZE_MAX,
 					    .rate = b->settings->move_rate,
-					    .ms = ms, .patient = 1 };
+					    .ms = ms, .patient = 1,
+					    .await_ms = await_ms };
 	struct balancing		*g = balance_from(b, s);
 
 	s->site->leaving = 1;
 	if (g != NULL) {
 		/* Some go already; all do when that is over. */
 		g->deadline = clock_ms() + ms;
+		g->await_ms = await_ms;
 		g->more = 1;
 		if (g->row != NULL)
 			moves_transferred(g->row, g->transfer);
@@ -220,14 +223,14 @@ balance_empties(struct balance *b, struct shard *s, unsigned ms,
 size_t
 balance_empty(struct balance *b, struct shard *s, unsigned ms)
 {
-	return (balance_empties(b, s, ms, NULL));
+	return (balance_empties(b, s, ms, BALANCE_AWAIT_MS, NULL));
 }
 
 size_t
 balance_drain(struct balance *b, struct shard *s, unsigned ms, const char *what)
 {
-	return (balance_empties(b, s, ms, moves_begin(&b->moves, s->slot, what,
-	    b->settings->move_rate)));
+	return (balance_empties(b, s, ms, 0, moves_begin(&b->moves, s->slot,
+	    what, b->settings->move_rate)));
 }
 
 /* How many connections are more than their shards would have if all had as many. */
@@ -262,7 +265,7 @@ balance_moves(const struct balance *b)
 static void
 balance_settled(struct balance *b, struct moves_row *row)
 {
-	moves_end(row);
+	moves_end(row, 0);
 	if (b->asked == row)
 		b->asked = NULL;
 }
@@ -304,7 +307,7 @@ balance_done(struct transfer *t, void *arg)
 			balance_retreated(g->all, s);
 	} else if (g->deadline != 0 && lives && g->more && g->deadline > now)
 		(void)balance_empties(g->all, s, (unsigned)(g->deadline - now),
-		    g->row);
+		    g->await_ms, g->row);
 	else if (g->deadline != 0 && lives)
 		balance_close(s, g->deadline, g->row);
 	else if (g->row != NULL && (n->moved == 0 || g->deadline != 0))

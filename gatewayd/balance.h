@@ -26,12 +26,16 @@ struct balance *balance_new(struct event_base *base,
 	    struct roster *roster, struct totals *totals);
 void	 balance_free(struct balance *b);	/* b may be NULL */
 
+#define BALANCE_AWAIT_MS 600000	/* for another shard that does not answer */
+
 /*
  * Empty a shard within ms: who can moves, the others are closed as by a drain, and it
- * leaves.  Returns how many are to move; 0: nobody can.  s is READY.
+ * leaves.  Returns how many are to move; 0: nobody can.  s is READY.  Whoever could move
+ * if another shard answered is waited for BALANCE_AWAIT_MS longer.
  */
 size_t	 balance_empty(struct balance *b, struct shard *s, unsigned ms);
-/* The same because the operator asked for it: what, a constant, is its name. */
+/* The same because the operator asked for it, and within ms: what, a constant, is its
+ * name. */
 size_t	 balance_drain(struct balance *b, struct shard *s, unsigned ms,
 	    const char *what);
 /* Even out now, not only what is far from even.  Returns how many are to move. */

@@ -24,28 +24,50 @@ interrupted_list(const struct upgrade *u, const struct generation *g, int on,
 	return (n);
 }
 
-/* The program of the shard that started last, or NULL. */
+/* Since when the first of g's shards has been there, in ms since 1970. */
+static uint64_t
+interrupted_since(const struct upgrade *u, const struct generation *g)
+{
+	struct shard	*list[SLOTS_MAX];
+	size_t		 n = interrupted_list(u, g, 1, list);
+	uint64_t	 since = UINT64_MAX;
+
+	for (size_t i = 0; i < n; i++)
+		if (list[i]->started < since)
+			since = list[i]->started;
+	return (since);
+}
+
+/*
+ * The program that was begun with last, or NULL.  It need not be the one that is configured:
+ * the upgrade may have been to another path.  Nor is it that of the youngest shard: an old
+ * one that died is started again of its own.
+ */
 static struct generation *
 interrupted_last(const struct upgrade *u)
 {
-	struct shard	*list[SLOTS_MAX], *last = NULL;
-	size_t		 n = interrupted_list(u, NULL, 0, list);
+	struct shard		*list[SLOTS_MAX];
+	struct generation	*last = NULL;
+	size_t			 n = interrupted_list(u, NULL, 0, list);
+	uint64_t		 since = 0, s;
 
 	for (size_t i = 0; i < n; i++)
-		if (last == NULL || list[i]->started > last->started)
-			last = list[i];
-	return (last == NULL ? NULL : last->generation);
+		if ((s = interrupted_since(u, list[i]->generation)) > since) {
+			last = list[i]->generation;
+			since = s;
+		}
+	return (last);
 }
 
 int
 interrupted_find(struct upgrade *u)
 {
 	struct generations	*gs = &roster_shards(u->roster)->generations;
-	struct generation	*new = gs->current;
+	struct generation	*new = u->new;
 	struct shard		*olds[SLOTS_MAX], *news[SLOTS_MAX];
 	size_t			 nold, nnew;
 
-	if (interrupted_list(u, new, 1, news) == 0)
+	if (new == NULL || interrupted_list(u, new, 1, news) == 0)
 		new = interrupted_last(u);
 	nnew = interrupted_list(u, new, 1, news);
 	nold = interrupted_list(u, new, 0, olds);

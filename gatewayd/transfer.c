@@ -34,8 +34,10 @@ struct transfer {
 	uint64_t	*ids;		/* of this round */
 	size_t		 nids, at;
 	size_t		 asked;		/* in this round */
+	size_t		 awaits;	/* in this round: stay for another shard */
 	int		 ending;	/* journeys were told so */
-	uint64_t	 deadline, looked, moved;	/* clock_ms */
+	int		 late;		/* for time was over: it may go on again */
+	uint64_t	 began, looked, moved;	/* clock_ms */
 	double		 allowed;	/* that may be asked for now */
 	struct event	*timer;
 };
@@ -89,7 +91,7 @@ transfer_collect(struct transfer *t)
 
 	free(t->ids);
 	t->ids = NULL;
-	t->nids = t->at = t->asked = 0;
+	t->nids = t->at = t->asked = t->awaits = 0;
 	if (max == 0)
 		return (0);
 	if ((places = calloc(max, sizeof(*places))) == NULL)
@@ -110,12 +112,16 @@ transfer_collect(struct transfer *t)
 	return (0);
 }
 
+enum transfer_hope { TRANSFER_NEVER, TRANSFER_LATER, TRANSFER_ANSWERED };
+
 /*
  * Where a connection goes: where its group has most already, else where there are
- * fewest connections.  NULL: nowhere now; *ever: later perhaps.
+ * fewest connections.  NULL: nowhere now; *hope: later perhaps, or when a shard answers
+ * again.
  */
 static struct shard *
-transfer_target(const struct transfer *t, const struct place *place, int *ever)
+transfer_target(const struct transfer *t, const struct place *place,
+    enum transfer_hope *hope)
 {
 	const struct group	*g = place->replica == NULL ? NULL :
 				    place->replica->group;
@@ -123,17 +129,21 @@ transfer_target(const struct transfer *t, const struct place *place, int *ever)
 	struct shard		*s, *best = NULL;
 	size_t			 most = 0;
 
-	*ever = 0;
+	*hope = TRANSFER_NEVER;
 	for (size_t i = 0; i < t->shards->nslots; i++) {
 		s = &t->shards->slots[i];
 		if (s->site == NULL || !t->plan.may(s, t->plan.arg) ||
 		    !journey_possible(t->plan.from, s,
 		    g == NULL ? NULL : g->app))
 			continue;
-		*ever = 1;
+		r = g == NULL ? NULL : group_at(g, s->site);
+		if (!s->site->usable && s->site->count < s->site->capacity &&
+		    (r == NULL || r->count < g->limit))
+			*hope = TRANSFER_ANSWERED;
+		else if (*hope == TRANSFER_NEVER)
+			*hope = TRANSFER_LATER;
 		if (!site_room(s->site))
 			continue;
-		r = g == NULL ? NULL : group_at(g, s->site);
 		if (r != NULL && !replica_room(r))
 			continue;
 		if (r != NULL ? best == NULL || r->count > most :
@@ -182,11 +192,12 @@ transfer_ask(struct transfer *t, struct place *place)
 {
 	struct journey	*j;
 	struct shard	*s;
-	int		 ever;
+	enum transfer_hope hope;
 
-	if ((s = transfer_target(t, place, &ever)) == NULL) {
-		if (!ever)
+	if ((s = transfer_target(t, place, &hope)) == NULL) {
+		if (hope == TRANSFER_NEVER)
 			transfer_unwanted(t, place);
+		t->awaits += hope == TRANSFER_ANSWERED;
 		return (0);
 	}
 	if ((j = transfer_journey(t, s)) == NULL)
@@ -253,8 +264,7 @@ transfer_begin(struct event_base *base, struct journeys *journeys,
 	t->shards = shards;
 	t->plan = *plan;
 	t->incarnation = plan->from->incarnation;
-	t->looked = t->moved = clock_ms();
-	t->deadline = t->looked + plan->ms;
+	t->began = t->looked = t->moved = clock_ms();
 	/* What could not move to others may move to these. */
 	while ((place = placement_next(placement, &at)) != NULL)
 		if (place_site(place) == plan->from->site)
@@ -300,6 +310,7 @@ transfer_end(struct transfer *t, int stop)
 void
 transfer_stop(struct transfer *t)
 {
+	t->late = 0;
 	transfer_end(t, 1);
 }
 
@@ -346,6 +357,28 @@ transfer_go(struct transfer *t, uint64_t now)
 	}
 }
 
+/* Is it time, which began at `since`?  Those who wait for another shard have longer. */
+static int
+transfer_late(const struct transfer *t, uint64_t now, uint64_t since, uint64_t ms)
+{
+	return (now - since >= ms + (t->awaits > 0 || t->count.awaits > 0 ?
+	    t->plan.await_ms : 0));
+}
+
+/* Time is over, and all have answered: those who wait for another shard have longer. */
+static int
+transfer_goes_on(struct transfer *t, uint64_t now)
+{
+	if (!t->late || t->awaits == 0 ||
+	    transfer_late(t, now, t->began, t->plan.ms))
+		return (0);
+	t->count.awaits = t->awaits;
+	if (transfer_collect(t) == -1 || t->nids == 0)
+		return (0);
+	t->ending = t->late = 0;
+	return (1);
+}
+
 /*
  * A round is over when all have been asked for and are answered.  Another one is worth
  * while as long as it brings anything, or somebody was busy.
@@ -355,6 +388,7 @@ transfer_timer_cb(evutil_socket_t fd, short what, void *arg)
 {
 	struct transfer	*t = arg;
 	struct timeval	 tv = clock_tv(TRANSFER_LOOK_MS);
+	struct timeval	 again = clock_tv(TRANSFER_AGAIN_MS);
 	uint64_t	 now = clock_ms();
 	int		 gone = t->plan.from->incarnation != t->incarnation ||
 			    t->plan.from->state != SHARD_READY;
@@ -363,11 +397,17 @@ transfer_timer_cb(evutil_socket_t fd, short what, void *arg)
 	if (t->ending) {
 		if (t->njourneys > 0)
 			return;		/* the last one that is done wakes us */
+		if (!gone && transfer_goes_on(t, now)) {
+			t->looked = now;
+			evtimer_add(t->timer, &again);
+			return;
+		}
 		t->plan.done(t, t->plan.arg);
 		transfer_free(t);
 		return;
 	}
-	if (gone || now >= t->deadline) {
+	if (gone || transfer_late(t, now, t->began, t->plan.ms)) {
+		t->late = !gone;
 		transfer_end(t, 1);
 		return;
 	}
@@ -379,14 +419,15 @@ transfer_timer_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (t->at == t->nids && transfer_unanswered(t) == 0) {
-		if (t->asked == 0 || (!t->plan.patient &&
-		    now - t->moved >= TRANSFER_IDLE_MS) ||
+		t->count.awaits = t->awaits;
+		if (t->asked + t->awaits == 0 || (!t->plan.patient &&
+		    transfer_late(t, now, t->moved, TRANSFER_IDLE_MS)) ||
 		    transfer_collect(t) == -1 ||
 		    t->nids == 0) {
 			transfer_end(t, 0);
 			return;
 		}
-		tv = clock_tv(TRANSFER_AGAIN_MS);
+		tv = again;
 	}
 	evtimer_add(t->timer, &tv);
 }
@@ -417,6 +458,7 @@ transfer_stayed(struct journey *j, uint64_t id, uint32_t how, struct slice why,
 	    t->plan.from->slot, id, never ? " for good" : "", t->count.why);
 	if (!never) {
 		t->count.failed++;
+		t->awaits += (how & CTL_F_AWAITS) != 0;
 		return;
 	}
 	t->count.never++;

@@ -23,6 +23,8 @@ struct transfer_plan {
 	unsigned	 rate;		/* connections a second */
 	unsigned	 ms;		/* then it is over */
 	int		 patient;	/* and not before, though nobody moves */
+	unsigned	 await_ms;	/* so much longer, for those who could move if
+					   another shard answered */
 	/* May they go there?  Whether they can is another question. */
 	int		(*may)(const struct shard *to, void *arg);
 	/* It is over; it is freed after the call. */
@@ -36,6 +38,7 @@ struct transfer_count {
 	size_t	 failed;	/* answers of those that stayed: busy, refused */
 	size_t	 never;		/* cannot move */
 	size_t	 refused;	/* of them: by the other shard */
+	size_t	 awaits;	/* stay, at last, for another shard does not answer */
 	char	 why[128];	/* the last one did not */
 };
 

@@ -174,6 +174,8 @@ struct ctl {
 #define CTL_F_AWAIT	0x10000	/* LOST: OBITUARYs say who, over all nodes */
 #define CTL_F_HERE	0x20000	/* LOST: Redis is away, so some may be elsewhere */
 #define CTL_F_DECLINED	0x40000	/* STAYED: it was the other shard that refused it */
+#define CTL_F_AWAITS	0x80000	/* STAYED: for another shard of its group, or the one
+				   that it was to go to, has not answered */
 #define CTL_F_ENDED	0x2000	/* STAYED: for it has ended; GONE says so, too */
 
 #define CTL_TEXT_MAX	(48 << 10)	/* bytes; longer JSON goes in pieces */

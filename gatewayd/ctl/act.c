@@ -25,7 +25,7 @@ act_ask(const struct invocation *v, const struct ctl *m)
 	if (why == NULL)
 		return (json);
 	if (v->json) {
-		say_json(json);
+		say_last(json, EXIT_NONE);
 		exit(EXIT_NONE);
 	}
 	do {

@@ -161,8 +161,11 @@ ask_again(const char *dir)
 	/* Whoever asks ends with a gateway that does not answer. */
 	if ((pid = fork()) == 0) {
 		signal(SIGINT, SIG_DFL);	/* its parent waits for it */
-		if ((null = open("/dev/null", O_WRONLY)) != -1)
+		/* What it says of itself is nobody's. */
+		if ((null = open("/dev/null", O_WRONLY)) != -1) {
+			dup2(null, STDOUT_FILENO);
 			dup2(null, STDERR_FILENO);
+		}
 		_exit(json_dumpfd(ask_status(dir, ""), fds[1], 0) == 0 ? 0 : 1);
 	}
 	close(fds[1]);

@@ -22,15 +22,15 @@ struct drain {
 	json_int_t	 total, left;	/* connections */
 	const char	*state;		/* of what is in the slot now, or "empty" */
 	json_int_t	 now;		/* its pid */
-	char		 moves[DRAW_TEXT];	/* what was moved of it, in words */
+	json_t		*moves;		/* what was moved of it, or NULL */
 	struct drawing	 drawing;
 };
 
-/* Look at the slot; json keeps the texts. */
+/* Look at the slot; status keeps the texts. */
 static void
 drain_look(struct drain *d, const json_t *status)
 {
-	const json_t	*s;
+	json_t	*s;
 	size_t		 i;
 
 	d->state = "empty";
@@ -46,9 +46,10 @@ drain_look(struct drain *d, const json_t *status)
 	}
 	json_array_foreach(json_object_get(status, "moves"), i, s)
 		if (!json_is_null(json_object_get(s, "slot")) &&
-		    json_integer_value(json_object_get(s, "slot")) == d->slot)
-			snprintf(d->moves, sizeof(d->moves), "%s",
-			    draw_moves(s));
+		    json_integer_value(json_object_get(s, "slot")) == d->slot) {
+			json_decref(d->moves);
+			d->moves = json_incref(s);
+		}
 }
 
 /* How far it is. */
@@ -57,15 +58,19 @@ drain_draw(struct drain *d, int end)
 {
 	json_int_t	 gone = d->total - d->left;
 	char		 text[2 * DRAW_TEXT];
+	struct sight	 s = { .phase = d->now == d->pid ||
+			    (d->pid == 0 && !end) ? d->state : d->now == 0 ?
+			    "left" : "started again", .text = text, .tail = "",
+			    .moves = d->moves, .end = end };
 
 	if (d->pid == 0)
 		snprintf(text, sizeof(text), "nobody was there");
 	else
 		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT " of %"
-		    JSON_INTEGER_FORMAT " gone: %s", gone, d->total, d->moves);
-	draw(&d->drawing, d->total <= 0 ? 1 : (double)gone / (double)d->total,
-	    d->now == d->pid || (d->pid == 0 && !end) ? d->state :
-	    d->now == 0 ? "left" : "started again", text, "", end);
+		    JSON_INTEGER_FORMAT " gone: %s", gone, d->total, d->moves ==
+		    NULL ? "" : draw_moves(d->moves));
+	s.part = d->total <= 0 ? 1 : (double)gone / (double)d->total;
+	draw(&d->drawing, &s);
 }
 
 /* Until the slot is as it is to be: 0, or -1 when that takes too long. */
@@ -80,7 +85,7 @@ drain_watch(struct drain *d, const struct invocation *v, int restart,
 
 	snprintf(on, sizeof(on), "slot %" JSON_INTEGER_FORMAT " is emptied; "
 	    "kennelctl shards shows how far it is", d->slot);
-	draw_begin(&d->drawing, v->json);
+	draw_begin(&d->drawing, v, on);
 	do {
 		status = ask_status(v->dir, "");
 		drain_look(d, status);
@@ -89,7 +94,7 @@ drain_watch(struct drain *d, const struct invocation *v, int restart,
 		drain_draw(d, done);
 		json_decref(status);
 		if (!done)
-			draw_wait(&d->drawing, on);
+			draw_wait(&d->drawing);
 	} while (!done && clock_ms() < deadline);
 	return (done ? 0 : -1);
 }
@@ -122,9 +127,11 @@ drain_run(const struct invocation *v)
 		done = drain_watch(&d, v, restart, (uint64_t)
 		    json_integer_value(json_object_get(json, "ms"))) == 0;
 		json_object_set_new(json, "done", json_boolean(done));
+		draw_facts(json, d.moves);
+		json_decref(d.moves);
 	}
 	if (v->json)
-		say_json(json);
+		say_last(json, why == NULL && done ? 0 : none);
 	else if (why != NULL)
 		say_die(none, "%s", why);
 	else if (!done)

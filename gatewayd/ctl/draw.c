@@ -1,6 +1,7 @@
 /* How far long work is, for people who wait for it. */
 #include <sys/ioctl.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include "common/bytes.h"
 #include "common/clock.h"
 #include "gatewayd/ctl/draw.h"
+#include "gatewayd/ctl/say.h"
+#include "gatewayd/ctl/verb.h"
 
 #define DRAW_SAY_MS	1000		/* from line to line, not on a terminal */
 #define DRAW_BAR	30		/* columns */
@@ -28,14 +31,15 @@ draw_signal_cb(int signo)
 }
 
 void
-draw_begin(struct drawing *d, int quiet)
+draw_begin(struct drawing *d, const struct invocation *v, const char *on)
 {
 	static const int	 signals[] = { SIGINT, SIGTERM, SIGHUP };
 	const char		*term = getenv("TERM");
 	struct sigaction	 sa = { .sa_handler = draw_signal_cb }, was;
 
 	memset(d, 0, sizeof(*d));
-	d->quiet = quiet;
+	d->by = v;
+	d->on = on;
 	d->terminal = isatty(STDERR_FILENO) && term != NULL && *term != '\0' &&
 	    strcmp(term, "dumb") != 0;
 	/* What is ignored (nohup) stays so. */
@@ -102,28 +106,67 @@ draw_terminal(struct drawing *d, double part, const char *text)
 	d->down = down;
 }
 
-void
-draw(struct drawing *d, double part, const char *phase, const char *text,
-    const char *tail, int end)
+/* Is it to be said, where each line stays?  Then it is known as said. */
+static int
+draw_news(struct drawing *d, const struct sight *s)
 {
 	uint64_t	 now = clock_ms();
-	int		 other = strcmp(d->phase, phase) != 0;
-	char		 all[2 * DRAW_TEXT];
+	int		 other = strcmp(d->phase, s->phase) != 0;
 
-	if (d->quiet)
+	if ((!other && strcmp(d->text, s->text) == 0) || (!other && !s->end &&
+	    d->said != 0 && now - d->said < DRAW_SAY_MS))
+		return (0);
+	d->said = now;
+	snprintf(d->phase, sizeof(d->phase), "%s", s->phase);
+	snprintf(d->text, sizeof(d->text), "%s", s->text);
+	return (1);
+}
+
+/* A line for programs. */
+static void
+draw_line(const struct drawing *d, const struct sight *s)
+{
+	json_t	*line = json_pack("{s:s, s:s}", "what", d->by->verb, "phase",
+		    s->phase);
+
+	draw_facts(line, s->moves);
+	if (say_line(line) == -1)
+		say_die(EXIT_NONE, "cannot write: %s; %s", strerror(errno),
+		    d->on);
+	json_decref(line);
+}
+
+void
+draw(struct drawing *d, const struct sight *s)
+{
+	char	 all[2 * DRAW_TEXT];
+
+	if (d->by->json) {
+		if (!s->end && draw_news(d, s))
+			draw_line(d, s);
 		return;
-	snprintf(all, sizeof(all), "%s: %s%s", phase, text, tail);
-	if (d->terminal)
-		draw_terminal(d, part < 0 ? 0 : part > 1 ? 1 : part, all);
-	else if ((other || strcmp(d->text, text) != 0) && (other || end ||
-	    d->said == 0 || now - d->said >= DRAW_SAY_MS)) {
-		fprintf(stderr, "%s\n", all);
-		d->said = now;
-		snprintf(d->phase, sizeof(d->phase), "%s", phase);
-		snprintf(d->text, sizeof(d->text), "%s", text);
 	}
-	if (end && d->terminal)
+	snprintf(all, sizeof(all), "%s: %s%s", s->phase, s->text, s->tail);
+	if (d->terminal)
+		draw_terminal(d, s->part < 0 ? 0 : s->part > 1 ? 1 : s->part,
+		    all);
+	else if (draw_news(d, s))
+		fprintf(stderr, "%s\n", all);
+	if (s->end && d->terminal)
 		putc('\n', stderr);
+}
+
+void
+draw_facts(json_t *into, const json_t *m)
+{
+	static const char *const	 keys[] = { "moved", "skipped", "failed",
+					    "left", "left_ms", "hold_ms",
+					    "pause_us" };
+
+	for (size_t i = 0; i < nitems(keys); i++)
+		if (json_object_get(m, keys[i]) != NULL)
+			json_object_set(into, keys[i], json_object_get(m,
+			    keys[i]));
 }
 
 /* A number of m. */
@@ -159,9 +202,10 @@ draw_moves(const json_t *m)
 }
 
 void
-draw_wait(struct drawing *d, const char *text)
+draw_wait(struct drawing *d)
 {
 	struct sigaction	 sa = { .sa_handler = SIG_DFL };
+	json_t			*last;
 	int			 signo;
 
 	if (draw_signal == 0)
@@ -169,7 +213,12 @@ draw_wait(struct drawing *d, const char *text)
 	if ((signo = draw_signal) == 0)
 		return;
 	fprintf(stderr, "%skennelctl: nobody waits for it any more: %s\n",
-	    d->terminal ? "\n" : "", text);
+	    d->terminal && !d->by->json ? "\n" : "", d->on);
+	if (d->by->json) {
+		last = json_pack("{s:s}", "interrupted", d->on);
+		say_last(last, 128 + signo);
+		json_decref(last);
+	}
 	sigaction(signo, &sa, NULL);
 	raise(signo);
 	_exit(128 + signo);

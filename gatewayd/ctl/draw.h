@@ -1,6 +1,7 @@
 /*
  * A drawing is how far long work is: on a terminal a bar and a text, drawn over what was
- * there before; elsewhere a line whenever the text has changed, one a second at most.
+ * there before; elsewhere a line whenever the text has changed, one a second at most; for
+ * programs (--json) an object instead of that line, on standard output.
  */
 #ifndef GATEWAYD_CTL_DRAW_H
 #define GATEWAYD_CTL_DRAW_H
@@ -11,10 +12,22 @@
 #define DRAW_TEXT	320		/* bytes */
 #define DRAW_LOOK_MS	200		/* from look to look */
 
+struct invocation;
 struct json_t;
 
+/* What is drawn. */
+struct sight {
+	double		 part;		/* of all that is done: 0 to 1 */
+	const char	*phase;		/* a change is said at once */
+	const char	*text;		/* said when it has changed */
+	const char	*tail;		/* passes by itself: said only with them */
+	const struct json_t *moves;	/* what programs are told; or NULL */
+	int		 end;		/* it is over */
+};
+
 struct drawing {
-	int		 quiet;		/* nothing is drawn */
+	const struct invocation *by;
+	const char	*on;		/* what goes on when nobody waits */
 	int		 terminal;
 	size_t		 down;		/* rows below the first that are drawn */
 	uint64_t	 said;		/* clock_ms */
@@ -22,18 +35,16 @@ struct drawing {
 };
 
 /* Begin, on standard error.  From now on signals that would end the process are kept for
- * draw_interrupted(). */
-void	 draw_begin(struct drawing *d, int quiet);
-/*
- * So far: part of all is done.  phase, whose change is said at once, and text are said
- * when they have changed; tail, what passes by itself, only with them.  end: it is over.
- */
-void	 draw(struct drawing *d, double part, const char *phase,
-	    const char *text, const char *tail, int end);
+ * draw_wait().  v and on, a sentence, are borrowed. */
+void	 draw_begin(struct drawing *d, const struct invocation *v, const char *on);
+/* So far.  Programs are not told of the end: that is say_last()'s. */
+void	 draw(struct drawing *d, const struct sight *s);
+/* What programs are told of moves m, which may be NULL, into the object `into`. */
+void	 draw_facts(struct json_t *into, const struct json_t *m);
 /* What is moved, skipped, failed and left, and the pauses, in words; static. */
 const char *draw_moves(const struct json_t *m);
 /* Until the next look.  After a signal it is said that nobody waits any more, and what
- * goes on: text; and the process ends by that signal. */
-void	 draw_wait(struct drawing *d, const char *text);
+ * goes on; and the process ends by that signal. */
+void	 draw_wait(struct drawing *d);
 
 #endif

@@ -91,7 +91,8 @@ main_help(const struct invocation *v)
 	}
 	fputs("\n"
 "Options:\n"
-"  --json             the same for programs\n"
+"  --json             the same for programs; what is waited for: an object a line,\n"
+"                     the last one with \"exit\", the exit status\n"
 "  --run-dir DIR      gatewayd's run directory (default: /run/kennel for root,\n"
 "                     else $XDG_RUNTIME_DIR/kennel or /tmp/kennel-<uid>)\n"
 "  --check            status: count everything afresh, as the command check\n"
@@ -227,6 +228,8 @@ main(int argc, char **argv)
 		    "kennelctl %s; try kennelctl --help", verb->name);
 	if (v.dir == NULL && (v.dir = dir = paths_run_dir()) == NULL)
 		say_die(EXIT_NONE, "out of memory");
+	if (v.json && (verb->may & MAY_NO_WAIT) != 0)
+		say_begin_lines(verb->name);
 	status = verb->run(&v);
 	free(dir);
 	return (status);

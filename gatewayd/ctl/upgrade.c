@@ -43,18 +43,20 @@ upgrade_draw(struct drawing *d, const json_t *u, int over)
 	json_int_t	 moved = upgrade_number(u, "moved");
 	json_int_t	 left = upgrade_number(u, "left");
 	json_int_t	 hold = (upgrade_number(u, "hold_ms") + 999) / 1000;
-	const char	*phase = upgrade_text(u, "phase");
 	char		 tail[DRAW_TEXT] = "";
+	struct sight	 s = { .phase = upgrade_text(u, "phase"),
+			    .text = draw_moves(u), .tail = tail, .moves = u,
+			    .end = over };
 
-	if (strcmp(phase, "none") == 0)
-		phase = json_is_true(json_object_get(u, "ok")) ? "done" :
+	if (strcmp(s.phase, "none") == 0)
+		s.phase = json_is_true(json_object_get(u, "ok")) ? "done" :
 		    "undone";
 	else if (hold > 0 && !over)
 		snprintf(tail, sizeof(tail), "; the old shards are kept for %"
 		    JSON_INTEGER_FORMAT " s, unless kennelctl commit ends that, "
 		    "or kennelctl back all", hold);
-	draw(d, moved + left <= 0 ? 1 : (double)moved / (double)(moved + left),
-	    phase, draw_moves(u), tail, over);
+	s.part = moved + left <= 0 ? 1 : (double)moved / (double)(moved + left);
+	draw(d, &s);
 }
 
 /* Until it is over, or (part) until the part has moved.  Its last state. */
@@ -66,35 +68,43 @@ upgrade_watch(const struct invocation *v, int part)
 	const char	*phase;
 	int		 over;
 
-	draw_begin(&d, v->json);
+	draw_begin(&d, v, UPGRADE_GOES_ON);
 	for (;;) {
 		status = ask_status(v->dir, "");
 		u = json_incref(json_object_get(status, "upgrade"));
 		json_decref(status);
 		phase = upgrade_text(u, "phase");
+		/* Of another gateway meanwhile: it waits for the operator. */
 		over = strcmp(phase, "none") == 0 ||
-		    (part && strcmp(phase, "holding") == 0);
+		    strcmp(phase, "interrupted") == 0 || (part && strcmp(phase, "holding") == 0);
 		upgrade_draw(&d, u, over);
 		if (over)
 			return (u);
 		json_decref(u);
-		draw_wait(&d, UPGRADE_GOES_ON);
+		draw_wait(&d);
 	}
 }
 
-/* Say how it is, or has ended. */
+/* Say how it is, or has ended.  To have gone back is what kennelctl back wants. */
 static int
 upgrade_say(const struct invocation *v, json_t *u, int waited)
 {
 	const char	*phase = upgrade_text(u, "phase");
 	int		 over = waited && strcmp(phase, "none") == 0;
-	int		 ok = !over || json_is_true(json_object_get(u, "ok"));
+	int		 cut = waited && strcmp(phase, "interrupted") == 0;
+	int		 back = over && strcmp(v->verb, "back") == 0;
+	int		 ok = back || (over ? json_is_true(json_object_get(u,
+			    "ok")) : !cut);
 
 	if (v->json)
-		say_json(u);
+		say_last(u, ok ? 0 : EXIT_NONE);
+	else if (cut)
+		say_die(EXIT_NONE, "%s", upgrade_text(u, "result"));
 	else if (!ok)
 		say_die(EXIT_NONE, "everything is as it was: %s",
 		    upgrade_text(u, "result"));
+	else if (back)
+		printf("everything is as it was\n");
 	else if (over)
 		printf("%s\n", upgrade_text(u, "result"));
 	else if (waited)
@@ -132,11 +142,11 @@ upgrade_gateway(const struct invocation *v)
 
 	json_decref(status);
 	json = act_ask(v, &m);
-	draw_begin(&d, 1);
+	draw_begin(&d, v, "the gateway tries the other program; kennelctl status "
+	    "--json says in \"started\" when it has begun, in "
+	    "\"succession_fault\" why not");
 	while (!v->no_wait && !done) {
-		draw_wait(&d, "the gateway tries the other program; kennelctl "
-		    "status --json says in \"started\" when it has begun, in "
-		    "\"succession_fault\" why not");
+		draw_wait(&d);
 		if ((status = ask_again(v->dir)) == NULL)
 			continue;
 		why = upgrade_text(status, "succession_fault");
@@ -147,7 +157,7 @@ upgrade_gateway(const struct invocation *v)
 	}
 	json_object_set_new(json, "done", json_boolean(done));
 	if (v->json)
-		say_json(json);
+		say_last(json, 0);
 	else
 		printf(done ? "the gateway runs the program at its path\n" :
 		    "kennelctl status shows when another one has started\n");
@@ -197,7 +207,6 @@ upgrade_run(const struct invocation *v)
 int
 upgrade_decide(const struct invocation *v)
 {
-	int		 back = strcmp(v->verb, "back") == 0;
 	struct ctl	 m = { .slot = 0 };
 	json_t		*u = upgrade_ask(v, &m);
 
@@ -205,14 +214,7 @@ upgrade_decide(const struct invocation *v)
 		json_decref(u);
 		u = upgrade_watch(v, 0);
 	}
-	/* To have gone back is what was asked for. */
-	if (back && !v->json && !v->no_wait) {
-		printf("everything is as it was\n");
-		json_decref(u);
-		return (say_end());
-	}
-	(void)upgrade_say(v, u, !v->no_wait);
-	return (0);
+	return (upgrade_say(v, u, !v->no_wait));
 }
 
 /* The row of what was asked for last, or NULL; the caller's. */
@@ -234,27 +236,30 @@ static json_t *
 upgrade_level(const struct invocation *v)
 {
 	struct drawing	 d;
+	struct sight	 s = { .tail = "" };
 	json_t		*m;
 	json_int_t	 moved, left;
-	int		 over;
 
-	draw_begin(&d, v->json);
+	draw_begin(&d, v, "the connections are evened out; kennelctl shards "
+	    "shows how they are spread");
 	for (;;) {
 		/* Of another gateway meanwhile: nothing is known of it. */
 		if ((m = upgrade_rebalanced(v)) == NULL)
 			say_die(EXIT_NONE, "another gateway has begun meanwhile: "
 			    "do it again");
-		over = json_is_true(json_object_get(m, "over"));
 		moved = upgrade_number(m, "moved");
 		left = upgrade_number(m, "left");
-		draw(&d, moved + left == 0 ? 1 : (double)moved /
-		    (double)(moved + left), over ? "done" : "moving",
-		    draw_moves(m), "", over);
-		if (over)
+		s.part = moved + left == 0 ? 1 : (double)moved /
+		    (double)(moved + left);
+		s.end = json_is_true(json_object_get(m, "over"));
+		s.phase = s.end ? "done" : "moving";
+		s.text = draw_moves(m);
+		s.moves = m;
+		draw(&d, &s);
+		if (s.end)
 			return (m);
 		json_decref(m);
-		draw_wait(&d, "the connections are evened out; kennelctl shards "
-		    "shows how they are spread");
+		draw_wait(&d);
 	}
 }
 
@@ -270,7 +275,7 @@ upgrade_rebalance(const struct invocation *v)
 		json_object_update(json, moved);
 	}
 	if (v->json)
-		say_json(json);
+		say_last(json, 0);
 	else if (n == 0)
 		printf("nobody has to move, or can\n");
 	else if (moved == NULL)

@@ -55,6 +55,7 @@ crossing_fenced_cb(int err, void *arg)
 		crossing_set_state(x, CROSSING_LEFT);
 	else if (err != 0) {
 		x->why = "another shard of its group does not answer";
+		x->awaits = err == ETIMEDOUT;
 		crossing_set_state(x, CROSSING_FAILED);
 	} else
 		crossing_set_state(x, x->state == CROSSING_PROBE ?
@@ -142,7 +143,7 @@ crossing_hindered(struct crossing *x)
 		if (never)
 			move_stayed(m, CTL_F_NEVER, why);
 		else if (crossing_age(x) > crossing_patience(m))
-			move_again(m, why);
+			move_again(m, 0, why);
 		else
 			n++;
 	}
@@ -173,6 +174,7 @@ crossing_pause(struct crossing *x)
 		if (!authority_settled(r->authority, x->steps)) {
 			if (crossing_age(x) > 2 * JOURNEY_PAUSE_MS) {
 				x->why = "steps of its group are under way";
+				x->awaits = 1;
 				crossing_set_state(x, CROSSING_FAILED);
 			}
 			return;
@@ -190,15 +192,15 @@ static void
 crossing_send(struct crossing *x, struct move *m)
 {
 	if (m->conn->pauses & PAUSE_SAID)
-		move_again(m, "its application speaks for it");
+		move_again(m, 0, "its application speaks for it");
 	else if (move_send(m) == 0) {
 		move_set_state(m, MOVE_SENT, &x->moves);
 		if (x->departure->sent == 0)
 			x->departure->sent = clock_ms();
 	} else if (m->conn->flags & CONN_F_DOOMED)
-		move_again(m, "it ends");
+		move_again(m, 0, "it ends");
 	else if (errno == EAGAIN)
-		move_again(m, "its application cannot let it go now");
+		move_again(m, 0, "its application cannot let it go now");
 	else if (errno == ENOTSUP)
 		move_stayed(m, CTL_F_NEVER, "its application keeps it");
 	else
@@ -242,7 +244,7 @@ crossing_give_up(struct crossing *x)
 	crossing_end_moves(x);
 	while (!list_empty(&x->moves))
 		move_again(list_entry(x->moves.next, struct move, at),
-		    x->why);
+		    x->awaits ? CTL_F_AWAITS : 0, x->why);
 }
 
 /*

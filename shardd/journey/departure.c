@@ -122,8 +122,13 @@ departure_no_more(struct journeys *js, const struct ctl *m)
 static void
 departure_keep(struct list *in, const char *why)
 {
-	while (!list_empty(in))
-		move_stayed(list_entry(in->next, struct move, at), 0, why);
+	struct move	*m;
+
+	while (!list_empty(in)) {
+		m = list_entry(in->next, struct move, at);
+		move_stayed(m, m->state == MOVE_EXPECTING ? CTL_F_AWAITS :
+		    m->why, why);
+	}
 }
 
 /* Nobody who is not frozen goes. */
@@ -131,18 +136,19 @@ static void
 departure_keep_all(struct departure *d, const char *why)
 {
 	struct list	*e, *tmp, *k, *ktmp;
+	struct crossing	*x;
+	struct move	*m;
 
 	departure_keep(&d->fresh, why);
 	departure_keep(&d->later, why);
 	departure_keep(&d->expected, why);
 	list_each(e, tmp, &d->crossings) {
-		struct crossing	*x = list_entry(e, struct crossing, at);
-
-		list_each(k, ktmp, &x->moves)
-			if (list_entry(k, struct move, at)->state ==
-			    MOVE_CROSSING)
-				move_stayed(list_entry(k, struct move, at), 0,
-				    why);
+		x = list_entry(e, struct crossing, at);
+		list_each(k, ktmp, &x->moves) {
+			m = list_entry(k, struct move, at);
+			if (m->state == MOVE_CROSSING)
+				move_stayed(m, m->why, why);
+		}
 	}
 }
 
@@ -205,7 +211,7 @@ departure_refused(struct departure *d, struct move *m, const struct ctl *in)
 	if (in->flags & CTL_F_NEVER)
 		move_stayed(m, CTL_F_NEVER | CTL_F_DECLINED, text);
 	else
-		move_again(m, text);
+		move_again(m, 0, text);
 	departure_oldest(d);
 }
 
@@ -328,7 +334,8 @@ departure_expire(struct departure *d)
 		m = list_entry(e, struct move, at);
 		if (m->state == MOVE_EXPECTING &&
 		    now - m->since > JOURNEY_EXPECT_MS)
-			move_again(m, "the other shard is not ready for it");
+			move_again(m, CTL_F_AWAITS,
+			    "the other shard is not ready for it");
 	}
 }
 

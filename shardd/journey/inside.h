@@ -57,8 +57,10 @@ struct move {				/* one connection that is to go */
 	uint64_t	 id, replica, neighbour;
 	uint64_t	 since;		/* clock_ms of the state; WAITS: until then */
 	uint64_t	 paused;	/* clock_ns */
+	unsigned	 hellos;	/* GONE: as many as there were then */
 	enum move_state	 state;
 	unsigned	 tries;
+	uint32_t	 why;		/* CTL_F_*: could not go, the last time */
 };
 
 enum crossing_state {
@@ -83,6 +85,7 @@ struct crossing {			/* a few, of one replica */
 	enum crossing_state state;
 	int		 asking;	/* a fence is out: it may not be freed */
 	const char	*why;		/* FAILED */
+	int		 awaits;	/* FAILED: for others did not answer */
 };
 
 struct departure {

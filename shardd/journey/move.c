@@ -215,6 +215,8 @@ void
 move_moved(struct move *m)
 {
 	m->departure->moved++;
+	m->departure->js->leaving++;
+	m->hellos = m->departure->js->hellos;
 	rare_end_move(&m->conn->rare);
 	passage_leave(m->conn);
 	m->state = MOVE_GONE;
@@ -224,10 +226,12 @@ void
 move_end(struct move *m)
 {
 	struct ctl	 out = { .type = CTL_MOVED };
+	struct journeys	*js = m->departure->js;
 	struct conn	*c = m->conn;
 
 	m->conn = NULL;
 	passage_end(c);
+	js->leaving -= m->hellos == js->hellos;
 	move_tell(m, &out);
 	move_free(m);
 }
@@ -249,12 +253,13 @@ move_stayed(struct move *m, uint32_t flags, const char *why)
 }
 
 void
-move_again(struct move *m, const char *why)
+move_again(struct move *m, uint32_t flags, const char *why)
 {
 	struct departure	*d = m->departure;
 
+	m->why = flags;
 	if (d->stopped || ++m->tries == JOURNEY_TRIES) {
-		move_stayed(m, 0, why);
+		move_stayed(m, flags, why);
 		return;
 	}
 	if (m->state == MOVE_SENT)

@@ -24,7 +24,8 @@ void	 move_moved(struct move *m);
 void	 move_end(struct move *m);
 /* To the gateway: m stays (CTL_F_*, a sentence).  Frees m. */
 void	 move_stayed(struct move *m, uint32_t flags, const char *why);
-/* It could not go now: again a little later, or (often enough) it stays. */
-void	 move_again(struct move *m, const char *why);
+/* It could not go now: again a little later, or (often enough) it stays, as by
+ * move_stayed(). */
+void	 move_again(struct move *m, uint32_t flags, const char *why);
 
 #endif

@@ -103,6 +103,18 @@ def shards(*people):
     return found
 
 
+def meet(*people):
+    """All hear each other, once.  (Of Voices, too.)"""
+    for p in people:
+        p.say("met " + p.name)
+    for p in people:
+        left = {"met " + o.name for o in people}
+        while left:
+            m = p.hear()
+            if m["type"] == "user:msg":
+                left.discard(m["text"])
+
+
 def crowd(kennel, group, names):
     """These, one after the other, and quiet."""
     people = [Chat(kennel, group, n) for n in names]
@@ -124,5 +136,5 @@ def again(*people, timeout=40):
                 if m["type"] == "user:msg" and m["text"].startswith("again"):
                     seen.add(m["text"])
                 if m["type"] == "barrier" and m["n"] == -1:
-                    return len(seen) == len(people)
+                    return seen >= {"again " + o.name for o in people}
         wait.until(heard, timeout, f"{p.name} hears all, not {seen}")

@@ -3,6 +3,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import termios
@@ -72,7 +73,8 @@ class Drawn:
         self.text, self.screen = "", Screen(columns)
 
     def read(self):
-        """What comes next: False at its end."""
+        """What comes next: False at its end.  It comes before long, or it hangs."""
+        assert select.select([self.master], [], [], wait.limit(30))[0], f"after {self.text!r}"
         try:
             data = os.read(self.master, 65536).decode()
         except OSError:                         # nobody has it open any more

@@ -11,15 +11,10 @@ from kit import metrics, redis, wait
 from kit.chat import Chat, said, settle
 from kit.ear import BEAT, DATA, HELLO, Ear
 from kit.pact import KEY, Pact, details, leave
+from kit.probe import CONFIG, Probe
 from kit.talk import VOICES, Talk, Voice
 
 LOSSES = b"K\x01[%s]" % bytes([DATA, BEAT])     # what a link carries, and what would show a gap
-
-
-@pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
 
 
 @pytest.fixture
@@ -167,6 +162,24 @@ def test_who_was_taken_for_dead_is_told_although_nothing_follows(start, url, ins
     b.close()
 
 
+@pytest.mark.parametrize("first", [0, 1], ids=["deaf", "heard"])
+def test_those_who_say_nothing_meet(behind, installed, first):
+    """12: Nothing of a meeting came through for long, and there is no word that shows it."""
+    nodes, relay = behind(b"K\x01" + bytes([HELLO]), shards=1, config=CONFIG % 2,
+                          worker=installed.worker("probe.c"))
+    people = [Probe(nodes[i], "g", f"u{i}") for i in (1 - first, first)]
+    nodes[first].wait_log("no link within 10 s", 30)
+    assert all(p.who()["neighbours"] == 0 for p in people)
+    before = relay.lost
+    wait.until(lambda: relay.lost >= before + 3, 20, "it is tried again and again")
+    relay.most = relay.lost
+    begin = time.monotonic()
+    wait.until(lambda: all(p.who()["neighbours"] == 1 for p in people), 20)
+    print(f"met {time.monotonic() - begin:.2f} s after nothing was lost any more")
+    for p in people:
+        p.close()
+
+
 @pytest.mark.parametrize("most", [1, 3])
 def test_news_that_are_lost_are_made_good(behind, most):
     """
@@ -217,16 +230,22 @@ def test_who_is_written_off_and_lives_counts_again(start, url):
 
 
 CLUSTERS = {
-    "prefix": (dict(config="[gateway]\nredis_prefix = other:\n"), ""),
-    "database": (dict(), "/3"),
+    "prefix": (dict(config="[gateway]\nredis_prefix = other:\n"), "", "other:bus:0:"),
+    "database": (dict(), "/3", "kennel:bus:3:"),
+    # What is special to hash tags and to our own names (what is to patterns, is refused).
+    "odd": (dict(config="[gateway]\nredis_prefix = {o}:%é{}:\n"), "",
+            "{o}:%é{}:bus:0:"),
 }
 
 
 @pytest.mark.parametrize("how", CLUSTERS)
 def test_two_clusters_in_one_redis(start, server, how):
-    """2: One's death is nothing to the other, nor is what it leaves."""
+    """
+    2: One's death is nothing to the other, nor is what it leaves; and no channel is both's,
+    though channels know no database.
+    """
     server.start()
-    kw, tail = CLUSTERS[how]
+    kw, tail, channels = CLUSTERS[how]
     base = f"redis://127.0.0.1:{server.port}"
     ours = [start("--node", name, redis=base) for name in ("one", "two")]
     theirs = [start("--node", name, redis=base + tail, **kw) for name in ("one", "three")]
@@ -244,6 +263,12 @@ def test_two_clusters_in_one_redis(start, server, how):
             wait.until(lambda k=k, pair=pair: all(
                 o.args[1] in k.ctl("cluster") for o in pair), 20)
     assert "three" not in ours[0].ctl("cluster") and "two" not in theirs[0].ctl("cluster")
+    with redis.Redis(server.path) as r:
+        heard = r("PUBSUB", "CHANNELS", "*bus:*")
+        for head in "kennel:bus:0:", channels:      # of each shard, and of each node's room
+            assert len([c for c in heard if c.startswith(head)]) == 4 + 2
+        assert len(heard) == 12
+        assert set(r("PUBSUB", "NUMSUB", *heard)[1::2]) == {1}
     theirs[1].kill_all()
     theirs[0].wait_log("node=three is dead", 30)
     for k in ours:
@@ -270,4 +295,18 @@ def test_that_somebody_has_left_is_lost(behind, server, first):
     b.subscribe("counter:x")
     b.count("x")
     b.until("counter", {"id": "x", "value": 1})
+    b.close()
+
+
+def test_that_somebody_has_left_who_was_told_nothing_is_lost(behind, installed):
+    """13: No word was ever said to it, so that nothing but the meeting asks whether it is there."""
+    nodes, relay = behind(b"K\x01" + bytes([DATA]), 0, shards=1, config=CONFIG % 2,
+                          worker=installed.worker("probe.c"))
+    a, b = (Probe(k, "g", "u") for k in nodes)
+    wait.until(lambda: a.who()["neighbours"] == b.who()["neighbours"] == 1, 20)
+    relay.most = None
+    a.close()
+    wait.until(lambda: relay.lost, 20)
+    relay.most = relay.lost
+    wait.until(lambda: b.who()["neighbours"] == 0, 30)
     b.close()

@@ -346,7 +346,7 @@ def queued(ws):
 
 def test_a_message_that_kills(start, survivor):
     """17, 25: Its client goes on after the first death, and is closed by the second in a row."""
-    k = start(shards=2, worker=survivor, config=ROUTES, deaths=True)
+    k = start(shards=2, worker=survivor, config=ROUTES, deaths={signal.SIGABRT})
     eve, others = client(k, "eve"), [client(k, f"u{i}") for i in range(20)]
     covered(k, 21)
     for i in range(4):
@@ -421,7 +421,7 @@ app = survivor
 group = const:lines
 uid = const:raw
 limit = 100
-""", deaths=True)
+""", deaths={signal.SIGABRT})
     eve, ann = (Raw(("127.0.0.1", port), hello=False) for _ in range(2))
     assert ann.ask("e hello") == "e hello"
     assert eve.ask("e one") == "e one"

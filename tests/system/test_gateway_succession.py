@@ -7,9 +7,10 @@ import time
 
 import pytest
 from kit import kennel as kits
-from kit import wait
+from kit import sockdiag, wait
 from kit.chat import crowd, settle
 from kit.http import Http, get, request
+from kit.sockdiag import LISTEN
 
 
 def connect(k):
@@ -46,12 +47,7 @@ def held(k):
 
 def listening(k):
     """The inode of what listens on the port, or None."""
-    with open("/proc/net/tcp") as f:
-        for line in f.readlines()[1:]:
-            w = line.split()
-            if w[3] == "0A" and int(w[1].split(":")[1], 16) == k.port:
-                return w[9]
-    return None
+    return next((str(row.inode) for row in sockdiag.sockets(LISTEN, port=k.port)), None)
 
 
 def test_who_connects_while_there_is_no_gateway_waits(start):

@@ -389,7 +389,26 @@ def expressions():
             yield re.sub(r"^>-", "", e).replace("\n", " ")
 
 
-def test_dashboard_and_rules_ask_for_what_there_is(start):
+def test_the_picture_has_what_the_dashboard_has():
+    """scripts/draw-dashboard draws it, each panel and row in its order."""
+    with open(os.path.join(OBSERVE, "dashboard.json")) as f:
+        titles = [p["title"] for p in json.load(f)["panels"]]
+    with open(os.path.join(OBSERVE, "dashboard.svg")) as f:
+        drawn = re.findall(r'class="[tr]">([^<]*)<', f.read())
+    assert drawn == titles, "scripts/draw-dashboard draws it anew"
+
+
+def test_dashboard_has_what_moves():
+    """Each metric of upgrades and moves is in a panel or a rule."""
+    asked = " ".join(expressions())
+    for name in families():
+        if re.match(r"kennel_(upgrade_(phase|connections)$|upgrades_|connections_(moved|stayed|"
+                    r"covered|uncovered)|shard_generation)", name) and name != \
+                "kennel_connections_covered_max":
+            assert re.search(rf"\b{name}\b", asked), name
+
+
+def test_dashboard_and_rules_ask_for_what_there_is():
     there = families()
     asked = set()
     for e in expressions():

@@ -61,21 +61,19 @@ def memory(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
 
 
-def unix_sockets():
-    with open("/proc/net/unix") as f:
-        return {line.split()[6] for line in f.readlines()[1:]}
-
-
 def sockets(pid):
-    """How many of TCP a process has open, in whatever state: /proc/net/tcp lacks some."""
-    names, local = [], unix_sockets()
+    """
+    How many of TCP a process has open, in whatever state.  Each descriptor says so itself:
+    /proc/net/tcp lacks some, and what changes while /proc/net is read may hide others.
+    """
+    n = 0
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            names.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+            n += os.getxattr(f"/proc/{pid}/fd/{fd}",
+                             "system.sockprotoname").startswith(b"TCP")
         except OSError:
-            continue
-    local |= unix_sockets()         # or one that was made meanwhile would count
-    return sum(name.startswith("socket:") and name[8:-1] not in local for name in names)
+            continue            # no socket, or closed meanwhile
+    return n
 
 
 class Scene:
@@ -93,7 +91,9 @@ class Scene:
                            config=CONFIG % port + routes(9),
                            env={"MOVER_STOP": self.stop, "MOVER_ENDS": self.ends,
                                 **self.stopat.env})
-        self.idle = sockets(k.pid)
+        # What it listens with; until each shard has them, too, there are copies on their way.
+        self.idle = 2
+        wait.until(lambda: sockets(k.pid) == self.idle, 20)
         self.victims = [Victim(k, kind, port) for kind in KINDS]
         self.crowd = Crowd([Mover(k, "g", "witness")])
         self.witness = self.crowd.movers[0]
@@ -206,8 +206,10 @@ class Scene:
                    left + self.requests(), 20)
         for s in self.running():
             wait.until(lambda: sockets(s["pid"]) == self.base + k.shard(
-                s["slot"])["connections"], 20, f"descriptors of {s['pid']}")
-        wait.until(lambda: sockets(k.pid) == self.idle + left, 20, "of the gateway")
+                s["slot"])["connections"], 20, lambda: f"{sockets(s['pid'])} of {s['pid']}, "
+                f"{self.base} were there before")
+        wait.until(lambda: sockets(k.pid) == self.idle + left, 20, lambda:
+                   f"{sockets(k.pid)} of the gateway, {self.idle} were there before")
         k.exact()
 
     def running(self):

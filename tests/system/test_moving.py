@@ -1,5 +1,6 @@
 """Open connections move from shard to shard, and nobody notices."""
 import random
+import signal
 import time
 
 import pytest
@@ -54,7 +55,7 @@ def test_every_message_once_and_in_order(start, worker, how):
     rolling = Rolling(k, [i % 3 for i in range(9)])
     while rolling.is_alive():
         talk(people.movers, groups, steps, 12)
-        people.turn(0.005)
+        people.breathe()
         people.check_open()
     rolling.end()
     people.settle()
@@ -311,7 +312,7 @@ def test_who_cannot_be_thawed_stays(start, installed):
 
 def test_a_process_that_dies_of_thaw_takes_nobody_with_it(start, worker):
     """15: Whoever was sent to it is the old one's again, with all that was said meanwhile."""
-    k = start(shards=2, worker=worker, config=routes(), deaths=True,
+    k = start(shards=2, worker=worker, config=routes(), deaths={signal.SIGABRT},
               env={"MOVER_ABORT": "1"})
     people = Crowd(Mover(k, "g", f"u{i}") for i in range(6))
     for m in people.movers:

@@ -2,13 +2,14 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 
 import pytest
 from kit import wait
 from kit.http import request
-from kit.kennel import KENNELCTL
+from kit.kennel import KENNELCTL, SHARDD
 from kit.mover import Mover, routes
 from kit.rolling import one_sided
 from kit.screen import Drawn
@@ -160,17 +161,266 @@ def test_nohup_is_not_interrupted(start):
     assert p.returncode == 0 and "any more" not in err, err
 
 
-def test_programs_are_told_once(start):
-    """26: --json: one object, and nothing on standard error; on a signal, too, what goes on."""
-    k = start(shards=2, limit=500, config=SLOW % "500ms")
-    clients = people(k, 20)
-    p = subprocess.run(command(k, "upgrade", "--json"), capture_output=True, text=True,
+# ---- for programs ----
+
+FACTS = {"moved", "skipped", "failed", "left", "left_ms", "pause_us"}
+
+
+def objects(text):
+    """A line each: what goes on, and the last one, which has the exit status."""
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert lines and all("exit" not in o for o in lines[:-1]) and "exit" in lines[-1], text
+    return lines[:-1], lines[-1]
+
+
+def programs(k, *args):
+    """What programs are told; on standard error nothing, unless it came to nothing."""
+    p = subprocess.run(command(k, *args, "--json"), capture_output=True, text=True,
                        timeout=wait.limit(60))
-    u = json.loads(p.stdout)
-    assert (p.returncode, p.stderr) == (0, "")
-    assert (u["phase"], u["ok"], u["moved"], u["left"], u["hold_ms"]) == ("none", True, 20, 0, 0)
+    lines, last = objects(p.stdout)
+    assert last["exit"] == p.returncode and last["what"] == args[0], p.stdout
+    assert all(o["what"] == args[0] for o in lines), p.stdout
+    assert p.stderr == "" or "error" in last
+    return lines, last
+
+
+class Told:
+    """A command that tells a program how far it is, while it does."""
+
+    def __init__(self, k, *args):
+        self.process = subprocess.Popen(command(k, *args, "--json"), stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.text = b""
+
+    def until(self, done):
+        """One of its lines is so."""
+        def read():
+            self.text += self.process.stdout.read() or b""
+            return any(done(json.loads(line)) for line in self.text.split(b"\n")[:-1])
+        wait.until(read, 30, lambda: f"a line, after {self.text}")
+
+    def end(self):
+        """Its exit status, its lines but the last, the last, and what it said beside."""
+        wait.until(lambda: self.process.poll() is not None, 30)
+        self.text += self.process.stdout.read() or b""
+        err = self.process.stderr.read().decode()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return self.process.returncode, *objects(self.text.decode()), err
+
+
+def only_changes(lines):
+    """Nothing is said twice; how long it will take is no change by itself."""
+    said = [(o["phase"], *(o.get(f) for f in ("moved", "skipped", "failed", "left")))
+            for o in lines]
+    assert len(set(said)) == len(said), said
+
+
+def test_programs_have_a_line_when_something_has_changed(start):
+    """26: --json: each line is an object, also while the old shards are kept; the last one has
+    how it ended."""
+    k = start(shards=2, limit=500, config=SLOW % "4s")
+    clients = people(k, 80)
+    lines, u = programs(k, "upgrade")
+    assert (u["phase"], u["ok"], u["moved"], u["left"], u["hold_ms"], u["exit"]) == \
+        ("none", True, 80, 0, 0, 0)
+    assert u["result"] == "all shards are of the new program"
+    only_changes(lines)
+    phases = [o["phase"] for o in lines]
+    # A last look may come amid "committing", or after it.
+    assert [p for i, p in enumerate(phases) if p not in phases[:i] and p != "committing"] == \
+        ["starting", "moving", "holding"], phases
+    assert phases.count("holding") == 1 and 0 < lines[phases.index("holding")]["hold_ms"] <= 4000
+    assert all(set(o) == FACTS | {"what", "phase", "hold_ms"} for o in lines), lines
+    moved = [o["moved"] for o in lines]
+    assert moved == sorted(moved) and len({m for m in moved if 0 < m < 80}) > 2, moved
+    # Who is between the two shards is in neither number.
+    assert all(77 <= o["moved"] + o["left"] <= 80 for o in lines if o["phase"] == "moving"), lines
+    pauses = [o["pause_us"] for o in lines if o["moved"]] + [u["pause_us"]]
+    assert all(0 < p["p50"] <= p["p99"] <= p["max"] for p in pauses), pauses
     close(clients)
 
+
+def test_programs_are_told_while_it_goes_on(start):
+    """26: Each line is written at once, though nobody reads a terminal."""
+    k = start(shards=2, limit=500, config=SLOW % "10m")
+    clients = people(k, 30)
+    told = Told(k, "upgrade")
+    told.until(lambda o: o["phase"] == "holding")
+    assert k.status()["upgrade"]["phase"] == "holding" and told.process.poll() is None
+    # Somebody else decides; whoever waits is told.
+    assert k.ctl("back") == "everything is as it was\n"
+    code, _, last, err = told.end()
+    assert (code, last["exit"], last["ok"], err) == (1, 1, False, "")
+    assert last["result"] == "the operator wanted it back"
+    close(clients)
+
+
+def test_programs_are_told_of_a_part_and_of_what_is_decided(start):
+    """26: canary ends when its part has moved; back and commit succeed if that is what is."""
+    k = start(shards=2, limit=500, config=SLOW % "10m")
+    clients = people(k, 20)
+    lines, u = programs(k, "canary", "50%")
+    assert (u["phase"], u["percent"], u["ok"], u["exit"]) == ("holding", 50, False, 0)
+    only_changes(lines)
+    lines, u = programs(k, "back")
+    assert (u["phase"], u["ok"], u["exit"]) == ("none", False, 0)
+    assert {o["phase"] for o in lines} <= {"back", "leaving"}
+    _, u = programs(k, "upgrade", "--no-wait")
+    assert u["phase"] == "starting" and u["exit"] == 0
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "holding", 30)
+    _, u = programs(k, "commit")
+    assert (u["phase"], u["ok"], u["exit"]) == ("none", True, 0)
+    close(clients)
+
+
+def test_programs_are_told_of_a_slot(start):
+    """26"""
+    k = start(shards=2, limit=500, config=SLOW % "1s")
+    clients = people(k, 60)
+    n = k.shard(1)["connections"]
+    lines, d = programs(k, "drain", "1")
+    assert (d["slot"], d["was"], d["connections"], d["done"], d["exit"]) == (1, "ready", n, True, 0)
+    assert (d["moved"], d["skipped"], d["failed"], d["left"]) == (n, 0, 0, 0), d
+    assert 0 < d["pause_us"]["p50"] <= d["pause_us"]["max"]
+    only_changes(lines)
+    moved = [o["moved"] for o in lines]
+    assert lines[0]["phase"] == "ready" and any(0 < m < n for m in moved), lines
+    assert all(o["moved"] + o["left"] == n for o in lines if o["phase"] == "ready"), lines
+    lines, d = programs(k, "drain", "1")
+    assert (lines, d["exit"]) == ([], 1) and "error" in d, d
+    lines, d = programs(k, "restart", "1")
+    assert (d["done"], d["exit"]) == (True, 0) and k.shard(1)["state"] == "ready", d
+    only_changes([{**o, "moved": 0} for o in lines])
+    close(clients)
+
+
+def test_programs_are_told_of_evening_out(start):
+    """26"""
+    k = start(shards=2, limit=500, config=SLOW % "1s")
+    clients = people(k, 60)
+    one_sided(k)
+    lines, r = programs(k, "rebalance")
+    assert r["over"] and r["moved"] == k.shard(1)["connections"] >= r["moving"] > 0, r
+    assert (r["left"], r["exit"]) == (0, 0)
+    only_changes(lines)
+    assert {o["phase"] for o in lines} == {"moving"} and any(o["left"] for o in lines), lines
+    lines, r = programs(k, "rebalance")
+    assert (lines, r["moving"], r["exit"]) == ([], 0, 0)
+    close(clients)
+
+
+def test_programs_are_told_why_it_came_to_nothing(start, tmp_path):
+    """26: The last line has the exit status, whatever the reason was."""
+    k = start(shards=1, config=SLOW % "10m", deaths=True)
+    lines, u = programs(k, "upgrade", "/bin/false")
+    assert (u["exit"], u["ok"]) == (1, False) and "did not get ready" in u["result"], u
+    assert {o["phase"] for o in lines} <= {"starting", "back", "leaving"}, lines
+    for status, args in ((2, ["canary", "0%"]), (2, ["upgrade", str(tmp_path / "none")]),
+                         (1, ["commit"]), (1, ["back"]), (1, ["upgrade", str(tmp_path)]),
+                         (3, ["drain", "7"]), (2, ["drain", "x"])):
+        lines, last = programs(k, *args)
+        assert (lines, last["exit"]) == ([], status) and last["error"], (args, last)
+    # A path that is no UTF-8 can be told, too.
+    p = subprocess.run(command(k, "upgrade", b"/no\xff", "--json"), capture_output=True,
+                       timeout=wait.limit(60))
+    assert p.returncode == 2 and "no such program" in json.loads(p.stdout)["error"], p.stdout
+    wait.until(lambda: len(k.status()["shards"]) == 1, 30)
+    told = Told(k, "upgrade")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "holding", 30)
+    k.kill_gateway()
+    code, _, last, err = told.end()
+    assert (code, last["exit"]) == (1, 1) and last["error"] in err, (last, err)
+    k.start()
+
+
+@pytest.mark.parametrize("args", [["upgrade"], ["drain", "1"], ["rebalance"]],
+                         ids=lambda a: a[0])
+def test_programs_are_told_what_goes_on_without_them(start, args):
+    """26: On a signal; it does go on, to its end."""
+    k = start(shards=2, limit=500, config=SLOW % "100ms")
+    clients = people(k, 60)
+    if args[0] == "rebalance":
+        one_sided(k)
+    told = Told(k, *args)
+    told.until(lambda o: o["moved"] > 0)
+    told.process.send_signal(signal.SIGINT)
+    code, _, last, err = told.end()
+    assert (code, last["exit"]) == (-2, 130), (last, err)
+    assert err == f"kennelctl: nobody waits for it any more: {last['interrupted']}\n"
+    if args[0] == "upgrade":
+        wait.until(lambda: k.status()["upgrade"]["ok"], 30)
+    else:
+        wait.until(lambda: k.status()["moves"][0]["over"], 30)
+        assert k.status()["moves"][0]["moved"] >= 25
+    close(clients)
+
+
+@pytest.mark.parametrize("how", ["pipe", "ignored", "full", "closed"])
+def test_who_cannot_read_it_any_more(start, how):
+    """26: Ends the waiting, and not the work, as a signal does."""
+    k = start(shards=1, limit=500, config=SLOW % "3s")
+    clients = people(k, 5)
+    cmd, out = command(k, "upgrade", "--json"), None
+    if how in ("pipe", "ignored"):
+        read, out = os.pipe()
+        os.close(read)
+        # SIGPIPE ends it, unless it is ignored, as it is in Python.
+        signals = how == "pipe"
+    else:
+        out, signals = os.open("/dev/full", os.O_WRONLY), True
+        if how == "closed":
+            cmd = ["sh", "-c", 'exec "$@" >&-', "sh", *cmd]
+    p = subprocess.run(cmd, stdout=out, stderr=subprocess.PIPE, text=True, restore_signals=signals,
+                       timeout=wait.limit(60))
+    os.close(out)
+    if how == "pipe":
+        assert (p.returncode, p.stderr) == (-signal.SIGPIPE, "")
+    else:
+        why = {"ignored": "Broken pipe", "full": "No space left on device",
+               "closed": "Bad file descriptor"}[how]
+        assert p.returncode == 1
+        assert p.stderr.startswith(f"kennelctl: cannot write: {why}; the upgrade goes on; ")
+    wait.until(lambda: k.status()["upgrade"]["ok"], 30)
+    assert k.status()["upgrade"]["moved"] == 5
+    close(clients)
+
+
+@pytest.mark.parametrize("verb", ["upgrade", "rebalance"])
+def test_another_gateway_has_begun_meanwhile(start, tmp_path, verb):
+    """26: Whoever waits does not wait for ever: it is the operator's turn."""
+    other = tmp_path / "shardd"
+    shutil.copy(SHARDD, other)
+    k = start(shards=2, limit=500, config=SLOW % "10m")
+    clients = people(k, 40)
+    one_sided(k)
+    p = subprocess.Popen(command(k, verb, *([str(other)] if verb == "upgrade" else [])),
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait.until(lambda: k.status()["totals"]["moved"] > 22, 30)
+    # It does not look while there is none.
+    os.kill(p.pid, signal.SIGSTOP)
+    k.kill_gateway()
+    k.start()
+    if verb == "upgrade":
+        wait.until(lambda: k.status()["upgrade"]["phase"] == "interrupted", 20)
+    os.kill(p.pid, signal.SIGCONT)
+    out, err = p.communicate(timeout=wait.limit(30))
+    assert (p.returncode, out) == (1, "")
+    assert {"upgrade": "kennelctl: the gateway ended amid it, 2 shards are of the old program "
+            "and 1 of the new one: kennelctl upgrade goes on with it",
+            "rebalance": "kennelctl: another gateway has begun meanwhile: do it again"}[verb] in err
+    if verb == "upgrade":           # to the other path, which is not the configured one
+        k.ctl("upgrade", "--no-wait")
+        wait.until(lambda: k.status()["upgrade"]["phase"] == "holding", 60)
+        k.ctl("commit")
+        assert {os.stat(f"/proc/{s['pid']}/exe").st_ino for s in k.shards()} == \
+            {os.stat(other).st_ino}
+    assert k.places() == 40
+    close(clients)
+
+
+# ---- a slot, and evening out ----
 
 def test_a_drain_says_what_has_moved(start):
     """26"""
@@ -231,9 +481,6 @@ def test_rebalance_is_waited_for(start):
     assert "move first" in k.ctl("rebalance", "--no-wait")
     wait.until(lambda: next(m for m in k.status()["moves"] if m["what"] == "rebalance")["over"],
                30)
-    one_sided(k)
-    u = json.loads(k.ctl("rebalance", "--json"))
-    assert u["over"] and u["moved"] == k.shard(1)["connections"] >= u["moving"] > 0, u
     close(clients)
 
 
@@ -255,8 +502,7 @@ def test_rebalance_of_those_whom_nobody_takes_ends(start, installed, tmp_path):
     script.chmod(0o755)
     k = start(shards=2, worker=str(script), config=SLOW % "1s" + routes(500))
     clients = [Mover(k, "g", f"u{i}") for i in range(30)]
-    p = k.ctl("rebalance", "--json")
-    u = json.loads(p)
+    _, u = objects(k.ctl("rebalance", "--json"))
     assert u["over"] and (u["moved"], u["skipped"], u["left"]) == (0, 30, 0), u
     assert k.log().count("balance from=") == 1
     for m in clients:

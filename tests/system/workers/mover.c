@@ -12,6 +12,7 @@
  *	e TEXT			"e TEXT" back
  *	b N			"e I " and 190 'x' back, for each I below N
  *	x TEXT			"x TEXT" back, and then it is closed
+ *	k N			"k N" back; 1: freeze says not now, from then on; 0: again it does
  *	q			"q COUNT SHARD": how many commands came, and where it is
  *
  * A raw client says and hears lines.  A request for .../stream or .../events is a
@@ -36,6 +37,7 @@
 
 struct mine {
 	unsigned long	 count;
+	int		 kept;
 };
 
 static void
@@ -108,6 +110,10 @@ moves_freeze(struct kennel_socket *s, struct kennel_blob *b)
 	char			 text[32];
 	int			 n;
 
+	if (m->kept) {
+		errno = EAGAIN;
+		return (-1);
+	}
 	n = snprintf(text, sizeof(text), "%s%lu", getenv("MOVER_BLOB") == NULL ?
 	    "" : "two:", m->count);
 	return (kennel_blob_add(b, text, (size_t)n));
@@ -234,6 +240,10 @@ command(struct kennel_socket *s, const char *data, size_t len)
 		break;
 	case 'b':
 		many(s, strtoul(arg, NULL, 10));
+		break;
+	case 'k':
+		m->kept = *arg == '1';
+		tell(s, data, len);
 		break;
 	case 'x':
 		tell(s, data, len);

@@ -1,0 +1,149 @@
+"""
+An upgrade while another shard hangs in which a part of the group is: nobody can move who has
+neighbours there, and nobody is closed for that.  The gateway waits for it, as long as the
+watchdog does (here a minute), and goes on when it answers.
+"""
+import os
+import signal
+
+import pytest
+from kit import wait
+from kit.mover import Crowd, Mover, routes
+
+CONFIG = """
+[gateway]
+upgrade_hold = 10m
+move_rate = 4
+drain = 1s
+watchdog = 60s
+[worker]
+ping_interval = 1h
+"""
+LONG = 20               # seconds: twice as long as nobody may move without a reason
+
+
+@pytest.fixture(scope="module")
+def mover(installed):
+    return installed.worker("mover.c")
+
+
+@pytest.fixture
+def scene(start, mover):
+    """One group in three shards, ten of its clients in each."""
+    k = start(shards=3, worker=mover, config=CONFIG + routes(10))
+    crowd = Crowd([Mover(k, "g", f"u{i}") for i in range(30)])
+    assert [s["connections"] for s in k.shards()] == [10, 10, 10]
+    yield k, crowd
+    crowd.close()
+
+
+def until(k, phase):
+    wait.until(lambda: k.status()["upgrade"]["phase"] == phase, 60, phase)
+
+
+def passes(k, seconds):
+    """So long has the gateway been at it."""
+    end = k.status()["uptime_ms"] + 1000 * seconds
+    wait.until(lambda: k.status()["uptime_ms"] >= end, 3 * seconds)
+
+
+def talk(k, crowd):
+    """All are there, hear each other, and nobody was closed."""
+    for m in crowd.movers:
+        m.topics = set()
+        m.say("c")
+    crowd.settle()
+    assert not any(k.status()["totals"]["gone"].values()), k.status()["totals"]["gone"]
+    k.exact()
+
+
+def amid(k, hangs, begin, *args):
+    """
+    That shard hangs when the first have moved, so that those who move know it: who has to
+    make a link to it first would have it killed after 10 s.
+    """
+    k.ctl(*args, "--no-wait")
+    wait.until(lambda: k.status()["totals"]["moved"] > begin, 60)
+    pid = k.stop_shard(hangs)
+    passes(k, 3)                    # whatever was on its way has moved, or has not
+    return pid, k.status()["totals"]["moved"]
+
+
+def test_it_waits_for_a_shard_that_hangs(scene):
+    """13: Few of them: without waiting they would be left behind, and closed at last."""
+    k, crowd = scene
+    pid, moved = amid(k, 2, 0, "upgrade")
+    assert 0 < moved < 10
+    passes(k, LONG)
+    u = k.status()["upgrade"]
+    assert (u["phase"], u["shards_done"], u["moved"], u["left"]) == \
+        ("moving", 0, moved, 30 - moved), u
+    os.kill(pid, signal.SIGCONT)
+    until(k, "holding")
+    assert k.status()["upgrade"]["moved"] == 30
+    k.ctl("commit")
+    assert len(k.shards()) == 3
+    talk(k, crowd)
+
+
+def test_it_goes_back_only_when_that_answers(scene):
+    """13: Nor is anybody closed for a new shard that hangs when all are to come back."""
+    k, crowd = scene
+    old = {s["pid"] for s in k.shards()}
+    k.ctl("upgrade", "--no-wait")
+    until(k, "holding")
+    pid, moved = amid(k, max(s["slot"] for s in k.shards()), 30, "back")
+    assert 30 < moved < 40
+    passes(k, LONG)
+    assert k.status()["upgrade"]["phase"] == "back"
+    assert k.status()["totals"]["moved"] == moved
+    os.kill(pid, signal.SIGCONT)
+    until(k, "none")
+    assert {s["pid"] for s in k.shards()} == old
+    talk(k, crowd)
+
+
+@pytest.mark.parametrize("where", ["target", "other"])
+def test_whoever_was_busy_goes_when_the_old_shards_leave(scene, where):
+    """
+    13: One could not be let go of before; at the end it can, while the shard hangs that it
+    is to go to, or another one of its group: it is not closed for that, though drain is 1 s.
+    """
+    k, crowd = scene
+    busy = crowd.movers[0]
+    busy.command("k 1")
+    crowd.until(lambda: "k 1" in busy.own)
+    k.ctl("upgrade", "--no-wait")
+    until(k, "holding")
+    u = k.status()["upgrade"]
+    assert (u["moved"], u["failed"] > 0) == (29, True), u
+    busy.command("k 0")
+    crowd.until(lambda: "k 0" in busy.own)
+    # Where there is room is where one is missing.
+    new = {s["slot"]: s["connections"] for s in k.shards() if s["generation"] == 2}
+    assert sorted(new.values()) == [9, 10, 10]
+    pid = k.stop_shard(next(slot for slot, n in new.items() if (n == 9) == (where == "target")))
+    k.ctl("commit", "--no-wait")
+    passes(k, LONG)
+    assert k.status()["upgrade"]["phase"] == "committing" and k.places() == 30
+    os.kill(pid, signal.SIGCONT)
+    until(k, "none")
+    assert k.status()["totals"]["moved"] == 30
+    talk(k, crowd)
+
+
+def test_whoever_is_busy_does_not_hold_it_up(scene):
+    """21: As before: it is closed as by a drain, and the old shards leave."""
+    k, crowd = scene
+    busy = crowd.movers[0]
+    busy.command("k 1")
+    crowd.until(lambda: "k 1" in busy.own)
+    k.ctl("upgrade", "--no-wait")
+    until(k, "holding")
+    k.ctl("commit", "--no-wait")
+    until(k, "none")
+    gone = k.status()["totals"]["gone"]
+    assert (gone["drained"], sum(gone.values())) == (1, 1), gone
+    crowd.remove(busy)
+    assert len(k.shards()) == 3 and k.places() == 29
+    k.exact()
