@@ -1,7 +1,8 @@
 """
 A shard dies of each signal that kills, at each moment: of what a client sends, of a timer, of
 a step that is decided or has taken effect, before and after a send, and a burst of them.  Who
-was at rest goes on; who was amid something is known by name; who kills twice is stopped.
+was at rest goes on; who was amid something is known by name; who kills twice is stopped.  And
+where the signal asks it to leave, at the same moments, what is under way is done first.
 """
 import random
 import re
@@ -12,7 +13,7 @@ import pytest
 from kit import wait
 from kit.kennel import KILLAT, alive
 from kit.wire import Closed
-from kit.ws import Ended, WebSocket
+from kit.ws import TEXT, Ended, WebSocket, frame
 
 # A sanitizer takes most of them for a fault of ours.
 SIGNALS = [signal.SIGKILL, signal.SIGABRT] + ([] if wait.SANITIZED else [
@@ -195,3 +196,75 @@ def test_amid_a_call(start, survivor, tmp_path, signo, step, when):
     k.exact()
     for ws in room.others:
         ws.close()
+
+
+# ---- asked to leave ----
+
+def homes(room):
+    """By process, who is there."""
+    pids = {s["slot"]: s["pid"] for s in room.k.shards()}
+    there = {pid: [] for pid in pids.values()}
+    for ws in [room.eve, *room.others]:
+        ws.send("q")
+        while not (m := ws.recv()).startswith("q "):
+            pass
+        there[pids[int(m[2:])]].append(ws)
+    return there
+
+
+def leave(room, there, n):
+    """
+    So many processes leave, and none dies; whoever is there hears whole messages and why it
+    is closed.  By client, what each heard before that; all others are served.
+    """
+    wait.until(lambda: sum(not alive(pid) for pid in there) == n, 30)
+    heard = {}
+    for ws in [ws for pid in there if not alive(pid) for ws in there[pid]]:
+        heard[ws] = []
+        with pytest.raises(Ended) as e:
+            while True:
+                heard[ws].append(ws.recv())
+        assert e.value.code == 1001
+    for ws in [ws for pid in there if alive(pid) for ws in there[pid]]:
+        room.heard(ws, "still there")
+    log = room.k.log()
+    assert "died signal" not in log and "its connections survived" not in log
+    room.k.wait_places(sum(map(len, there.values())) - len(heard), 20)
+    room.k.exact()
+    return heard
+
+
+@pytest.mark.parametrize("moment", ["die", "later", "step", "news"])
+def test_asked_to_leave_amid_a_callback(start, survivor, moment):
+    """17: It comes back from there, and what it was told next is done, too."""
+    k = start(shards=3, worker=survivor, config=CONFIG % 30)
+    room = Room(k, 60)
+    there = homes(room)
+    hers = next(pid for pid in there if room.eve in there[pid])
+    # All that have somebody of the group hear what a step has changed.
+    n = sum(map(bool, there.values())) if moment == "news" else 1
+    room.eve.write(frame(TEXT, f"{moment} {int(signal.SIGTERM)}") + frame(TEXT, "e next"))
+    heard = leave(room, there, n)
+    if moment in ("die", "later"):
+        assert not alive(hers)
+    if room.eve in heard:
+        assert heard[room.eve] == ["e next"]
+
+
+@pytest.mark.parametrize("step,when", [
+    ("burst", "before"), ("burst", "after"), ("read", "after"), ("write", "before"),
+    ("write", "after")])
+def test_asked_to_leave_amid_a_call(start, survivor, tmp_path, step, when):
+    """17: What is read is answered, and all hear what is written."""
+    text = "e " + "x" * 79
+    n = {"burst": 100, "read": len(text) + 6, "write": len(text) + 2}[step]
+    k = start(shards=2, worker=survivor, config=CONFIG % 200,
+              env=killer(tmp_path, step, when, signal.SIGTERM, n))
+    room = Room(k, 120)
+    there = homes(room)
+    room.eve.send("c to all" if step == "burst" else text)
+    heard = leave(room, there, 1)
+    assert room.eve in heard and len(heard) == 120
+    for ws in heard:
+        assert heard[ws] == (["c eve to all"] if step == "burst" else
+                             [text] if ws is room.eve else [])

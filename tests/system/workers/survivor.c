@@ -88,9 +88,12 @@ die(const char *text)
 	raise(*text == '\0' ? SIGABRT : atoi(text));
 }
 
+static struct kennel_timer	*later;
+
 static void
 later_cb(void *arg)
 {
+	kennel_timer_free(later);
 	raise((int)(intptr_t)arg);
 }
 
@@ -134,7 +137,8 @@ command(struct kennel_socket *s, char *text)
 	if (strcmp(text, "die") == 0)
 		die(arg);
 	else if (strcmp(text, "later") == 0)
-		kennel_timer_new(1, 0, later_cb, (void *)(intptr_t)atoi(arg));
+		later = kennel_timer_new(1, 0, later_cb,
+		    (void *)(intptr_t)atoi(arg));
 	else if (strcmp(text, "step") == 0 || strcmp(text, "news") == 0) {
 		n = snprintf(line, sizeof(line), "%s %s", text, arg);
 		kennel_step(s, line, (size_t)n, NULL, NULL);
