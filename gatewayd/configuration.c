@@ -172,7 +172,7 @@ configuration_help(void)
 "  --worker PROGRAM     what to run as workers; a name without '/' is looked for\n"
 "                       beside gatewayd, then in PATH (default: shardd)\n"
 "  --listen ADDRESS     8080, 127.0.0.1:8080, [::1]:8080 or unix:/path; may be\n"
-"                       repeated (default: 8080 and 9010)\n"
+"                       repeated (default: 8080, 9010, and 5000 for fast-tcp)\n"
 "  --shards N           workers to start with (default: one for each CPU that\n"
 "                       affinity and control group allow, at least 2)\n"
 "  --max-shards N       most workers, when all are full (default: 32)\n"

@@ -47,6 +47,17 @@ crew_kept(const struct shards *all)
 	return (n);
 }
 
+size_t
+crew_vacant(const struct shards *all)
+{
+	size_t	 n = 0;
+
+	for (size_t i = 0; i < all->nslots; i++)
+		n += all->slots[i].kept && all->slots[i].vacant &&
+		    all->slots[i].state == SHARD_EMPTY;
+	return (n);
+}
+
 struct shard *
 crew_idle(struct shards *all)
 {

@@ -16,6 +16,8 @@ size_t	 crew_serving(const struct shards *all);
 int	 crew_unnamed(const struct shards *all);
 /* Slots that always have a shard, or are to have one. */
 size_t	 crew_kept(const struct shards *all);
+/* Those of them that the operator keeps empty. */
+size_t	 crew_vacant(const struct shards *all);
 /* The newest of those that are not kept, for they were started when all were full, if
  * nobody has used it for a while; NULL: none, or another one is leaving. */
 struct shard *crew_idle(struct shards *all);

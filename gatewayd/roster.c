@@ -449,8 +449,10 @@ roster_start(struct roster *r, struct shard *s)
 }
 
 /*
- * The slot is free.  Those that are kept are filled again, as long as max_shards
- * allows it; others only as far as there are fewer than `shards` without them.
+ * The slot is free.  Those that are kept are filled again, with the program that they had,
+ * as long as max_shards allows it; others only as far as there are fewer than `shards`
+ * without them and those that the operator keeps empty, and with the current program: they
+ * may have left because theirs is none any more.
  */
 static void
 roster_again(struct roster *r, struct shard *s, int now)
@@ -465,11 +467,14 @@ roster_again(struct roster *r, struct shard *s, int now)
 		generation_set(&r->all.generations, &s->generation, NULL);
 		return;
 	}
-	if (others >= set->max_shards || (!s->kept && others >= set->shards)) {
+	if (others >= set->max_shards || (!s->kept &&
+	    others + crew_vacant(&r->all) >= set->shards)) {
 		shard_vacate(s);
 		crew_keep(&r->all);
 		return;
 	}
+	if (!s->kept)
+		generation_set(&r->all.generations, &s->generation, NULL);
 	if (now)
 		roster_start(r, s);
 	else

@@ -165,16 +165,35 @@ sockets_leave_to(const struct sockets *ss, struct buf *will)
 	}
 }
 
+/* What the operator can do about it, behind the error's text; "" if nobody knows. */
+static const char *
+sockets_hint(const struct inlet *in, int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return ("; is another server running? choose another with "
+		    "--listen");
+	case EADDRNOTAVAIL:
+		return ("; this machine has no such address: ip address shows "
+		    "which it has");
+	case EACCES:
+		return (in->address.ss.ss_family != AF_UNIX ? "; ports below 1024 are "
+		    "root's (see --user) or systemd's (kennel.socket)" : "");
+	case EPERM:
+		return (in->address.perms ? "; only root gives a file to "
+		    "another owner, or to a group that it is not in" : "");
+	default:
+		return ("");
+	}
+}
+
 /* It cannot be listened on. */
 static void
 sockets_die(const struct sockets *ss, const struct inlet *in, int error)
 {
 	sockets_unlink(ss);
 	fatalx("cannot listen on %s: %s%s", in->text, strerror(error),
-	    error == EPERM && in->address.perms ? "; only root gives a "
-	    "file to another owner, or to a group that it is not in" :
-	    error != EADDRINUSE ? "" : "; is another server running? "
-	    "choose another with --listen");
+	    sockets_hint(in, error));
 }
 
 void

@@ -69,7 +69,8 @@ int	 ape_controller(const char *name, ape_controller_fn *fn);
 
 /* What the browser gave, or NULL: nothing.  Valid until the call is answered. */
 const struct ape_value *ape_argument(const struct ape_call *);
-/* Its name, as it was registered. */
+/* Its name, as it was registered; this and the other texts of a call are terminated and
+ * valid until the call is answered. */
 const char *ape_endpoint(const struct ape_call *);
 /* The caller's id, by which it is pushed to, and that of its session (the cookie
  * apeClientId), which all tabs of a browser share. */
@@ -82,6 +83,7 @@ const char *ape_session_id(const struct ape_call *);
 const struct ape_value *ape_agent(struct ape_call *);
 /* The caller; NULL: it has gone, or called without being connected. */
 struct ape_client *ape_caller(const struct ape_call *);
+/* The caller's group here; NULL: it has ended meanwhile. */
 struct kennel_replica *ape_replica(const struct ape_call *);
 
 /* Answer; ends the call.  value NULL: nothing (undefined).  Nothing happens if the
@@ -112,11 +114,13 @@ const char *ape_text(const struct ape_value *, size_t *len);
 /* Elements of an array or set; members of an object or map; of an error its name,
  * message and stack. */
 size_t	 ape_count(const struct ape_value *);
-/* One after the other; takes as long as there are others in front. */
+/* Number i, from 0; takes as long as there are others in front.  Or one after the other.
+ * NULL behind the last. */
 const struct ape_value *ape_at(const struct ape_value *, size_t i);
 const struct ape_value *ape_first(const struct ape_value *);
 const struct ape_value *ape_next(const struct ape_value *);
-/* The name of a member; len may be NULL. */
+/* The name of a member, "" if it is none; len may be NULL.  And the member of that name,
+ * or NULL. */
 const char *ape_name(const struct ape_value *, size_t *len);
 const struct ape_value *ape_member(const struct ape_value *, const char *name);
 /* Binary that was uploaded: its bytes, or a descriptor of a file that has them, which
@@ -167,7 +171,9 @@ int	 ape_push(struct ape_client *, const char *type,
 typedef void	ape_sent_cb(int reached, void *arg);
 int	 ape_to(struct kennel_replica *, const char *client_id, const char *type,
 	    const struct ape_value *data, ape_sent_cb *sent, void *arg);
-/* From nobody in particular; all but the client of that id, which may be NULL. */
+/* From nobody in particular; all but the client of that id, which may be NULL.  Returns as
+ * ape_to(): 0, or -1 with errno EINVAL (no type, or no id), ENOTCONN (the group has
+ * ended), ENOMEM. */
 int	 ape_broadcast(struct kennel_replica *, const char *type,
 	    const struct ape_value *data, const char *except);
 
@@ -182,15 +188,18 @@ struct ape_call *ape_values(struct kennel_replica *);
 /* Those of this process. */
 typedef void	ape_each_cb(struct ape_client *, void *arg);
 void	 ape_each(struct kennel_replica *, ape_each_cb *cb, void *arg);
-/* The ids of all, on all shards: n terminated strings.  Called once, later.  missing:
- * so many shards did not answer. */
+/* The ids of all, on all shards: n terminated strings, sorted, each once.  Called once,
+ * later.  missing: so many shards did not answer.  0, or -1 with errno EINVAL (no cb),
+ * ENOTCONN, ENOMEM, and cb is not called. */
 typedef void	ape_ids_cb(const char *const *ids, size_t n, size_t missing,
 		    void *arg);
 int	 ape_ids(struct kennel_replica *, ape_ids_cb *cb, void *arg);
 
+/* Its id, terminated; and its connection, for kennel.h's calls, but for the data.  Valid
+ * until ondisconnect, or onmoved, has returned. */
 const char *ape_id(const struct ape_client *);
 struct kennel_socket *ape_socket(const struct ape_client *);
-/* What an application keeps for a client ("embed"). */
+/* What an application keeps for a client ("embed"), and frees; NULL at first. */
 void	 ape_set_data(struct ape_client *, void *data);
 void	*ape_data(const struct ape_client *);
 

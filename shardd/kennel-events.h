@@ -30,7 +30,9 @@
  * are in: ids, rooms and broadcasts have one name space.
  *
  * As in kennel.h: all in one thread, nothing blocks, what is passed in is copied, what a
- * callback is given is valid until it returns.  What fails returns -1 with errno.
+ * callback is given is valid until it returns.  What fails returns -1, or NULL, with
+ * errno.  But no call takes NULL for the object that it is about.  Names of events and
+ * rooms are terminated.
  */
 #ifndef KENNEL_EVENTS_H
 #define KENNEL_EVENTS_H
@@ -232,7 +234,9 @@ struct events_stream_ops {
 };
 int	 events_on_stream(struct events *, const char *name,
 	    const struct events_stream_ops *, void *arg);	/* not copied */
+/* Who streams it. */
 struct events_socket *events_incoming_socket(const struct events_incoming *);
+/* A pointer of the program's, until end; NULL at first. */
 void	 events_incoming_set_data(struct events_incoming *, void *);
 void	*events_incoming_data(const struct events_incoming *);
 /* No more of it for now; the client's other events wait, too.  And again. */
@@ -244,7 +248,8 @@ void	 events_incoming_resume(struct events_incoming *);
 /* Answer; ends ack, which may be NULL.  If the client has gone, nothing happens.  0, or
  * -1 with errno: ERANGE (not an integer of 6 bytes), EMSGSIZE, ENOMEM, EINVAL. */
 int	 events_answer(struct events_ack *, struct events_value);
-/* It will be answered later. */
+/* It will be answered later, and must be, also when the client has gone: for it is freed
+ * then.  Returns what it got, which may be NULL. */
 struct events_ack *events_ack_keep(struct events_ack *);
 
 /* ---- one client ---- */
@@ -253,16 +258,24 @@ struct events_ack *events_ack_keep(struct events_ack *);
 typedef void	events_answer_cb(struct events_server *,
 		    const struct events_value *answer, void *arg);
 
-/* Its id, by which anybody can reach it; terminated. */
+/* Its id, by which anybody can reach it; terminated, valid until it has gone. */
 const char *events_socket_id(const struct events_socket *);
 struct events_server *events_socket_server(const struct events_socket *);
 /* For kennel.h's calls: peer, settings, close ... not for its data. */
 struct kennel_socket *events_socket_kennel(const struct events_socket *);
+/* A pointer of the program's, which frees what it points to; NULL at first. */
 void	 events_socket_set_data(struct events_socket *, void *);
 void	*events_socket_data(const struct events_socket *);
-/* To this client.  cb (NULL: no answer is wanted) is called once. */
+/*
+ * To this client.  cb (NULL: no answer is wanted) is called once, not from within, unless
+ * the call fails.  0, or -1 with errno: EINVAL (data), ERANGE (not an integer of 6 bytes),
+ * EMSGSIZE (the name or the frame is too long, or it reads too slowly), EPIPE (closing),
+ * EAGAIN (on its way to another process), ENOMEM.
+ */
 int	 events_socket_emit(struct events_socket *, const char *name,
 	    struct events_value, events_answer_cb *cb, void *arg);
+/* 0, also if nothing changes by it, or -1 with errno: EINVAL (a comma in the room's name),
+ * EDQUOT (it is in 100 000 rooms), EMSGSIZE, ENOMEM. */
 int	 events_socket_join(struct events_socket *, const char *room);
 int	 events_socket_leave(struct events_socket *, const char *room);
 int	 events_socket_leave_all(struct events_socket *);
@@ -293,13 +306,15 @@ int	 events_emit(struct events_server *, const char *name,
  */
 int	 events_ask(struct events_server *, const char *id, const char *name,
 	    struct events_value, unsigned ms, events_answer_cb *cb, void *arg);
-/* The client with this id enters or leaves a room, wherever it is. */
+/* The client with this id enters or leaves a room, wherever it is; nothing, if there is
+ * none of that id.  Returns as events_socket_join(). */
 int	 events_join(struct events_server *, const char *id, const char *room);
 int	 events_leave(struct events_server *, const char *id,
 	    const char *room);
 int	 events_leave_all(struct events_server *, const char *id);
-/* Clients of this process. */
+/* How many clients it has in this process. */
 size_t	 events_count(const struct events_server *);
+/* For kennel.h's calls. */
 struct kennel_replica *events_server_replica(const struct events_server *);
 
 /* ---- streams of the server's own ---- */
@@ -315,7 +330,8 @@ struct events_outgoing_ops {
 	void	(*end)(struct events_outgoing *);
 };
 
-/* Receivers are those of now.  ops (not copied) may be NULL. */
+/* Receivers are those of now.  ops (not copied) may be NULL.  NULL with errno as
+ * events_emit(), and end does not come. */
 struct events_outgoing *events_stream(struct events_server *,
 	    const char *name, struct events_value info,
 	    const struct events_to *, const struct events_outgoing_ops *,
@@ -323,10 +339,11 @@ struct events_outgoing *events_stream(struct events_server *,
 struct events_outgoing *events_socket_stream(struct events_socket *,
 	    const char *name, struct events_value info,
 	    const struct events_outgoing_ops *, void *arg);
-void	*events_stream_arg(const struct events_outgoing *);
+void	*events_stream_arg(const struct events_outgoing *);	/* as it was given */
 /* 0; 1: written, but wait for drained before the next; -1 with errno ENOMEM. */
 int	 events_stream_write(struct events_outgoing *, const char *data,
 	    size_t len);
+/* Receivers hear its end; ops->end comes from within, and the stream is freed. */
 void	 events_stream_close(struct events_outgoing *);
 
 #ifdef __cplusplus

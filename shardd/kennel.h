@@ -332,8 +332,10 @@ int	 kennel_worker_main(int argc, char **argv, const struct kennel_app *apps,
 
 /* ---- HTTP ---- */
 
+/* "GET", and the path without the query, both as sent; "" without memory.  Valid until
+ * the request is answered, as all that is given of a request. */
 const char *kennel_request_method(const struct kennel_request *);
-const char *kennel_request_path(const struct kennel_request *);	/* as sent */
+const char *kennel_request_path(const struct kennel_request *);
 /* First value of key in the query, decoded; NULL if none.  *len may be NULL.
  * Valid until the request is answered. */
 const char *kennel_request_query(struct kennel_request *, const char *key,
@@ -352,6 +354,7 @@ const char *kennel_request_header_at(struct kennel_request *, size_t i,
 /* All of it, not terminated: *len says where it ends.  Valid until the request is
  * answered; one that is in a file is mapped. */
 const char *kennel_request_body(const struct kennel_request *, size_t *len);
+/* As the route says: who asks, and the group; "" where it has none.  len may be NULL. */
 const char *kennel_request_uid(const struct kennel_request *, size_t *len);
 const char *kennel_request_group(const struct kennel_request *, size_t *len);
 /*
@@ -446,16 +449,17 @@ int	 kennel_connect_data(struct kennel_request *, void *data,
  * *len may be NULL.  -1 with errno.
  */
 int	 kennel_request_body_fd(struct kennel_request *, uint64_t *len);
-/* Within onhead.  Its body goes to onbody as it comes, and is kept nowhere. */
+/* Within onhead.  Its body goes to onbody as it comes, and is kept nowhere.  0, or -1
+ * with errno EINVAL: its body has begun, or is there. */
 int	 kennel_request_stream(struct kennel_request *);
-/* Within onhead.  Another bound than `body_max`; 0: none.  Beyond it: 413, before
- * anything is read where its length is announced. */
+/* Within onhead.  Another bound in bytes than `body_max`; 0: none.  Beyond it: 413,
+ * before anything is read where its length is announced.  Returns as _stream(). */
 int	 kennel_request_max(struct kennel_request *, uint64_t max);
 /* From onhead to `receive`: the client is not read, and what it has sent waits at the
  * client's.  Nor is it asked to send (100 Continue).  And is read again. */
 void	 kennel_request_pause(struct kennel_request *);
 void	 kennel_request_resume(struct kennel_request *);
-/* A pointer of the application's, from onhead to the answer. */
+/* A pointer of the application's, from onhead to the answer; NULL at first. */
 void	 kennel_request_attach(struct kennel_request *, void *);
 void	*kennel_request_attached(const struct kennel_request *);
 
@@ -530,8 +534,15 @@ int	 kennel_heartbeat(struct kennel_socket *, const char *data, size_t len);
  */
 typedef void	kennel_done_cb(struct kennel_socket *, int err, void *arg);
 
-/* To this client.  0, or -1 with errno: EPIPE (closing), EMSGSIZE (it reads too
- * slowly: it is closed, or misses this message, as its route says), ENOMEM. */
+/*
+ * What one of these says is copied once, whoever hears it.  0, or -1 with errno: EPIPE
+ * (closing), EAGAIN (it is on its way to another process), EILSEQ (text that is not
+ * UTF-8), EINVAL (no data, and len is not 0), ENOMEM; ENOTCONN where a group is meant
+ * and there is none.  For one who is slow nothing fails but kennel_send().
+ */
+
+/* To this client.  Also EMSGSIZE: it reads too slowly; it is closed, or misses this
+ * message, as its route says. */
 int	 kennel_send(struct kennel_socket *, const char *data, size_t len,
 	    int flags);
 /* To all sockets of its replica, without its uid's unless KENNEL_SELF. */
@@ -551,6 +562,8 @@ int	 kennel_whisper(struct kennel_socket *, const char *uid, size_t uid_len,
  */
 int	 kennel_close(struct kennel_socket *, int code, const char *reason);
 
+/* "" where its route gives none; len may be NULL.  Valid as long as the socket is, and
+ * so is all text that is given of one. */
 const char *kennel_socket_uid(const struct kennel_socket *, size_t *len);
 /* As kennel_request_peer(), _proxied() and _secure(), of its handshake. */
 const char *kennel_socket_peer(const struct kennel_socket *);
@@ -570,11 +583,13 @@ const char *kennel_socket_query(const struct kennel_socket *,
 	    const char *key);
 const char *kennel_socket_cookie(const struct kennel_socket *,
 	    const char *name);
+/* No other socket of the node has it; it stays the same where the socket moves. */
 uint64_t kennel_socket_id(const struct kennel_socket *);
 /* When a message last came or was sent; ms since 1970. */
 uint64_t kennel_socket_last(const struct kennel_socket *);
 /* NULL when the route has no group. */
 struct kennel_replica *kennel_socket_replica(const struct kennel_socket *);
+/* A pointer of the application's, which frees what it points to; NULL at first. */
 void	 kennel_socket_set_data(struct kennel_socket *, void *);
 void	*kennel_socket_data(const struct kennel_socket *);
 
@@ -738,7 +753,9 @@ typedef void	kennel_replica_done_cb(struct kennel_replica *, int err,
  * As above, from nobody in particular: no one is left out.  Broadcast and whisper
  * return -1 with errno EAGAIN, and nothing is said to anybody, while more than 8 MiB
  * of the group wait for another process: no client can be paused for them, so
- * whoever asked for it is to come again (over HTTP: 503).
+ * whoever asked for it is to come again (over HTTP: 503).  Other errors: ENOTCONN,
+ * EILSEQ, EINVAL, ENOMEM.  done (which may be NULL) comes once if 0 was returned, not
+ * from within, err as above; its replica is NULL if that has ended.
  */
 int	 kennel_replica_emit(struct kennel_replica *, const char *data,
 	    size_t len, int flags);
@@ -748,7 +765,9 @@ int	 kennel_replica_whisper(struct kennel_replica *, const char *uid,
 	    size_t uid_len, const char *data, size_t len, int flags,
 	    kennel_replica_done_cb *done, void *arg);
 
+/* The group's name, valid as long as the replica is; len may be NULL. */
 const char *kennel_replica_group(const struct kennel_replica *, size_t *len);
+/* Not 0, and no other replica's, on whatever node, before or after. */
 uint64_t kennel_replica_id(const struct kennel_replica *);
 size_t	 kennel_replica_count(const struct kennel_replica *);	/* sockets */
 size_t	 kennel_replica_neighbours(const struct kennel_replica *);
@@ -756,6 +775,7 @@ size_t	 kennel_replica_neighbours(const struct kennel_replica *);
 uint64_t kennel_replica_neighbour(const struct kennel_replica *, size_t i);
 /* The application, as it was given to kennel_worker_main() (a copy, perhaps). */
 const struct kennel_app *kennel_replica_app(const struct kennel_replica *);
+/* A pointer of the application's: made in onstart, let go of in onstop. */
 void	 kennel_replica_set_data(struct kennel_replica *, void *);
 void	*kennel_replica_data(const struct kennel_replica *);
 
@@ -815,13 +835,16 @@ typedef void	kennel_replica_gossip_cb(struct kennel_replica *,
 /*
  * Ask all neighbours; cb comes once, later, when all have answered or after
  * deadline_ms (0: 2000).  From a socket: its next messages wait, and cb comes
- * before its onclose.  From a replica: r is NULL if it has ended.
+ * before its onclose.  From a replica: r is NULL if it has ended.  0, or -1 with errno,
+ * and cb does not come: ENOTCONN, EPIPE, EAGAIN, EINVAL (no cb), ENOMEM.
  */
 int	 kennel_gossip(struct kennel_socket *, const char *msg, size_t len,
 	    unsigned deadline_ms, kennel_gossip_cb *cb, void *arg);
 int	 kennel_replica_gossip(struct kennel_replica *r, const char *msg,
 	    size_t len, unsigned deadline_ms, kennel_replica_gossip_cb *cb,
 	    void *arg);
+/* Each ends the answer, of which nothing is left then.  If the asker's link or replica
+ * has ended meanwhile, or it has stopped waiting, nobody hears it.  text: terminated. */
 void	 kennel_answer(struct kennel_answer *, const char *data, size_t len);
 void	 kennel_answer_error(struct kennel_answer *, const char *text);
 
@@ -860,7 +883,8 @@ int	 kennel_unsubscribe(struct kennel_socket *, const char *topic);
 const char *kennel_topic(const struct kennel_socket *, size_t i);
 /*
  * As kennel_broadcast(), to those who have subscribed to at least one of the
- * topics (a list that ends with NULL), once.
+ * topics (a list that ends with NULL), once.  Also EINVAL: no topics, or one that is no
+ * name.
  */
 int	 kennel_publish(struct kennel_socket *, const char *const *topics,
 	    const char *data, size_t len, int flags, kennel_done_cb *done,
@@ -972,7 +996,9 @@ void	 kennel_passing(struct kennel_step *);
 
 typedef void	kennel_timer_cb(void *arg);
 
-/* After ms, once, or every ms if repeat.  NULL with errno. */
+/* cb(arg) from the loop, after ms, once, or every ms if repeat; it may free the timer,
+ * which is to be freed in any case, also when it has gone off.  NULL with errno EINVAL (no
+ * cb), ENOMEM. */
 struct kennel_timer *kennel_timer_new(unsigned ms, int repeat,
 	    kennel_timer_cb *cb, void *arg);
 void	 kennel_timer_free(struct kennel_timer *);
@@ -1019,11 +1045,13 @@ typedef void	kennel_work_done_cb(int err, void *arg);
 int	 kennel_work(kennel_work_cb *job, kennel_work_done_cb *done, void *arg);
 
 uint64_t kennel_time(void);		/* milliseconds since 1970 */
+/* Texts that are valid for ever. */
 const char *kennel_node(void);		/* this machine's name in the cluster */
 const char *kennel_address(void);	/* this process: "node/slot#incarnation" */
 unsigned kennel_slot(void);		/* its number on the node */
-const char *kennel_version(void);
-/* A key of [worker] in the configuration, or NULL. */
+const char *kennel_version(void);	/* of the library: "0.1.0" */
+/* A key of [worker] in the configuration, or NULL; from onlaunch on.  Terminated, and
+ * valid until the callback returns. */
 const char *kennel_option(const char *key);
 /*
  * One line to the log: at info, or at a level of its own.  warn: somebody should act;

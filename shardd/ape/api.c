@@ -113,7 +113,7 @@ ape_agent(struct ape_call *c)
 
 /* ---- pushes ---- */
 
-/* Is it a call whose group is still here? */
+/* Is it a call whose group is still here?  If not: errno. */
 static int
 api_is_here(const struct room *room)
 {
@@ -123,13 +123,25 @@ api_is_here(const struct room *room)
 	return (0);
 }
 
+/* May a call push that?  If not: errno. */
+static int
+api_may_push(const struct ape_call *c, const char *type)
+{
+	if (!api_is_here(c == NULL ? NULL : c->room))
+		return (0);
+	if (type != NULL)
+		return (1);
+	errno = EINVAL;
+	return (0);
+}
+
 int
 ape_everyone(struct ape_call *c, const char *type,
     const struct ape_value *data)
 {
 	struct push_but	 but = { NULL, 0, NULL };
 
-	if (c == NULL || type == NULL || !api_is_here(c->room))
+	if (!api_may_push(c, type))
 		return (-1);
 	if (c->client != NULL && !c->client->stream)
 		but.socket = c->client->socket;
@@ -141,7 +153,7 @@ ape_others(struct ape_call *c, const char *type, const struct ape_value *data)
 {
 	struct push_but	 but = { NULL, 0, NULL };
 
-	if (c == NULL || type == NULL || !api_is_here(c->room))
+	if (!api_may_push(c, type))
 		return (-1);
 	if (c->client != NULL && !c->client->stream) {
 		but.socket = c->client->socket;
@@ -156,7 +168,7 @@ ape_push(struct ape_client *client, const char *type,
     const struct ape_value *data)
 {
 	if (client == NULL || type == NULL) {
-		errno = ENOTCONN;
+		errno = client == NULL ? ENOTCONN : EINVAL;
 		return (-1);
 	}
 	return (push_one(client, type, (const struct jss *)data));
@@ -217,8 +229,13 @@ ape_each(struct kennel_replica *r, ape_each_cb *cb, void *arg)
 int
 ape_ids(struct kennel_replica *r, ape_ids_cb *cb, void *arg)
 {
-	return (!api_is_here(room_of(r)) ? -1 :
-	    push_ids(room_of(r), cb, arg));
+	if (!api_is_here(room_of(r)))
+		return (-1);
+	if (cb == NULL) {
+		errno = EINVAL;
+		return (-1);
+	}
+	return (push_ids(room_of(r), cb, arg));
 }
 
 const char *

@@ -65,11 +65,18 @@ discovery_open(struct members *m, struct buf *text, const struct fasttcp_frame *
 
 /* ---- links and rooms ---- */
 
+/* Does a frame of this type say something of a link?  Else of a room. */
+static int
+discovery_of_link(enum fasttcp_type type)
+{
+	return (type == FASTTCP_NEW_LINK || type == FASTTCP_DEL_LINK);
+}
+
 /* Is there all that a frame of this type says? */
 static int
 discovery_whole(enum fasttcp_type type, const struct discovery *d)
 {
-	if (type == FASTTCP_NEW_LINK || type == FASTTCP_DEL_LINK)
+	if (discovery_of_link(type))
 		return (discovery_host_ok(d->source) &&
 		    discovery_host_ok(d->destination) &&
 		    !slice_eq(d->source, d->destination) &&
@@ -82,20 +89,22 @@ discovery_whole(enum fasttcp_type type, const struct discovery *d)
 int
 discovery_read(struct discovery *d, const struct fasttcp_frame *f)
 {
+	const int	 link = discovery_of_link(f->type);
 	double		 kennel = 0;
 	const struct {
 		const char	*name;
+		int		 here;	/* do frames of this type have it? */
 		struct slice	*string;
 		double		*number;
 	} rows[] = {
-		{ "source", &d->source, NULL },
-		{ "destination", &d->destination, NULL },
-		{ "link", &d->link, NULL },
-		{ "cost", NULL, &d->cost },
-		{ "kennel", NULL, &kennel },
-		{ "host", &d->host, NULL },
-		{ "room", &d->room, NULL },
-		{ "ref", NULL, NULL },
+		{ "source", link, &d->source, NULL },
+		{ "destination", link, &d->destination, NULL },
+		{ "link", link, &d->link, NULL },
+		{ "cost", f->type == FASTTCP_NEW_LINK, NULL, &d->cost },
+		{ "kennel", f->type == FASTTCP_NEW_LINK, NULL, &kennel },
+		{ "host", !link, &d->host, NULL },
+		{ "room", !link, &d->room, NULL },
+		{ "ref", !link, NULL, NULL },
 	};
 	struct members	 m;
 	struct slice	 name, value;
@@ -106,7 +115,7 @@ discovery_read(struct discovery *d, const struct fasttcp_frame *f)
 		return (-1);
 	while (members_next(&m, &name, &value))
 		for (size_t i = 0; i < nitems(rows); i++) {
-			if (!members_is(name, rows[i].name))
+			if (!rows[i].here || !members_is(name, rows[i].name))
 				continue;
 			if (rows[i].string != NULL) {
 				if (rows[i].string->data != NULL ||
@@ -149,7 +158,7 @@ discovery_write(struct buf *b, enum fasttcp_type type,
 	char	 number[JS_NUMBER_SIZE];
 
 	buf_adds(b, "{");
-	if (type == FASTTCP_NEW_LINK || type == FASTTCP_DEL_LINK) {
+	if (discovery_of_link(type)) {
 		discovery_add(b, "source", d->source);
 		discovery_add(b, "destination", d->destination);
 		discovery_add(b, "link", d->link);

@@ -13,10 +13,11 @@
 #define LINK_MAX	160		/* of a link's */
 #define ROOM_MAX	16384		/* of a room's */
 
-/* NEW_LINK and DEL_LINK, JOIN_ROOM and LEAVE_ROOM. */
+/* NEW_LINK and DEL_LINK, JOIN_ROOM and LEAVE_ROOM: each has its own members, and another
+ * one's are nothing. */
 struct discovery {
 	struct slice	 source, destination, link;
-	double		 cost;		/* above 0, and below 1e9; 1 if not said */
+	double		 cost;		/* NEW_LINK: above 0, below 1e9; 1 if not said */
 	struct slice	 host, room;
 	uint64_t	 ref;
 	int		 kennel;	/* NEW_LINK: its source is a kennel */

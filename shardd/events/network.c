@@ -404,9 +404,8 @@ network_hear(struct network *w, struct peer *from,
 
 	if (!cells_have(f->cells, network_host(w)) &&
 	    discovery_read(&d, f) == 0) {
-		if (d.kennel && f->type == FASTTCP_NEW_LINK &&
-		    slice_eq(d.source, graph_name(&w->graph, from->host)) &&
-		    !from->kennel) {
+		if (d.kennel && !from->kennel && slice_eq(d.source,
+		    graph_name(&w->graph, from->host))) {
 			from->kennel = 1;
 			w->ops->kennel(w->arg, link);
 		}

@@ -108,7 +108,9 @@ parcel(struct fasttcp_frame *f)
 		    !slice_eq(a.origin, b.origin) ||
 		    !slice_eq(a.letter.event, b.letter.event) ||
 		    !slice_eq(a.letter.data, b.letter.data) ||
-		    !slice_eq(a.letter.names, b.letter.names))
+		    !slice_eq(a.letter.names, b.letter.names) ||
+		    !slice_eq(a.letter.except, b.letter.except) ||
+		    a.letter.whom != b.letter.whom)
 			abort();
 	}
 	buf_clear(&bytes);
@@ -127,8 +129,10 @@ discovery(const struct fasttcp_frame *f)
 		again.data = slice_of(text.data, text.len);
 		if (text.failed || discovery_read(&b, &again) == -1 ||
 		    !slice_eq(a.source, b.source) ||
+		    !slice_eq(a.destination, b.destination) ||
 		    !slice_eq(a.link, b.link) || !slice_eq(a.host, b.host) ||
-		    !slice_eq(a.room, b.room) || a.kennel != b.kennel)
+		    !slice_eq(a.room, b.room) || a.kennel != b.kennel ||
+		    a.cost != b.cost || a.ref != b.ref)
 			abort();
 	}
 	discovery_clear(&a);

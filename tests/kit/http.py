@@ -62,13 +62,13 @@ class Http(Wire):
         return r
 
     def chunks(self):
-        body = b""
+        body = bytearray()
         while True:
             size = int(self.read_until(b"\r\n").split(b";")[0], 16)
             if size == 0:
                 while self.read_until(b"\r\n") != b"\r\n":
                     pass
-                return body
+                return bytes(body)
             body += self.read(size)
             assert self.read(2) == b"\r\n"
 

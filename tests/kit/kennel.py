@@ -31,6 +31,8 @@ LIVE = []               # for the logs of a failed test
 # one in which it should.
 DEATH = re.compile(r"shard slot=\d+ pid=(\d+) "
                    r"(?:killed: |died|left (?!status=0 |status=\? |signal=15 ))")
+# By a signal that a fault of ours raises.
+CRASH = re.compile(r"shard slot=\d+ pid=(\d+) (?:died|left)[a-z ]* signal=(4|6|7|8|11)\b")
 
 # Lines of the log which say that one of ours has made a mistake: nothing that a
 # client does may bring them about, nor the death of a neighbour.
@@ -58,18 +60,26 @@ class Ports:
     left = []               # ports of the last one
 
     @classmethod
+    def mark(cls, n):
+        """
+        The mark of a block, or None: it is somebody's.  It is an abstract name: it is seen
+        wherever the ports are, has one owner, and ends with it.
+        """
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            s.bind(f"\0kennel-test-ports-{n}")
+        except OSError:
+            s.close()
+            return None
+        return s
+
+    @classmethod
     def hold(cls):
-        """
-        Another block.  An abstract name is its mark: it is seen wherever the
-        ports are, has one owner, and ends with it.
-        """
+        """Another block."""
         for i in range(cls.BLOCKS):
             n = (os.getpid() * 37 + i) % cls.BLOCKS
-            s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            try:
-                s.bind(f"\0kennel-test-ports-{n}")
-            except OSError:
-                s.close()
+            s = cls.mark(n)
+            if s is None:
                 continue
             cls.held.append(s)
             begin = cls.BEGIN + n * cls.SIZE
@@ -122,8 +132,9 @@ class Kennel:
     config: text of an INI file.  In both HOST stands for host.  redis: "auto", "none" or a URL.
     ready: False for one that is not expected to become ready.
     user: whom it becomes; None: stays who we are.  run: its run directory.
-    deaths: shards may die.  Else stop() wants to have been told of each one,
-    by kill_shard() or dies().
+    deaths: shards may die, but not crash: of a CRASH, stop() wants to have been told by
+    kill_shard() or dies(), or its signal is among deaths, a collection then.  Without
+    deaths, it wants to have been told of each death.
     faults: what FAULT finds in the log and is meant to be there, a pattern.
     cover: False: connections end with their shards.
     """
@@ -259,17 +270,36 @@ class Kennel:
         self.dying.add(pid)
         return pid
 
+    def fault(self, line):
+        """Is it one that this test did not mean?"""
+        if FAULT.search(line) and not (self.faults and re.search(self.faults, line)):
+            return True
+        if any(int(m[1]) not in self.dying for m in DEATH.finditer(line)):
+            return not self.deaths or self.crash(line)
+        return False
+
+    def crash(self, line):
+        """Does it tell of a crash that this test did not mean?"""
+        m = CRASH.search(line)
+        return m and int(m[1]) not in self.dying and not (
+            self.deaths and self.deaths is not True and int(m[2]) in self.deaths)
+
+    def said(self, size):
+        """
+        The end of the log, for who reads of a failure, and all crashes before.  Those that
+        were meant are marked, for they are no reason against a second try (kit/again.py).
+        """
+        log = self.log()
+        at = log.find("\n", len(log) - size) + 1 if len(log) > size else 0
+        early = [line for line in log[:at].split("\n") if self.crash(line)]
+        return "\n".join(line if self.crash(line) else CRASH.sub(r"\g<0> (meant)", line)
+                         for line in early + log[at:].split("\n"))
+
     def check_faults(self):
         """No shard has died, and none has warned of a fault, unexpectedly."""
-        log = self.log()
-        lines = log.split("\n")
-        found = [line for line in lines if FAULT.search(line) and
-                 not (self.faults and re.search(self.faults, line))]
-        if not self.deaths:
-            found += [line for line in lines for m in DEATH.finditer(line)
-                      if int(m[1]) not in self.dying]
+        found = [line for line in self.log().split("\n") if self.fault(line)]
         assert found == [], "faults in the log:\n" + \
-            "\n".join(found[:20]) + f"\n{len(found)} in all, in:\n" + log[-3000:]
+            "\n".join(found[:20]) + f"\n{len(found)} in all, in:\n" + self.said(3000)
 
     def kill_all(self):
         """The gateway and all that it started, as a machine loses power."""
@@ -305,7 +335,7 @@ class Kennel:
         status = self.process.poll()
         if status is None:
             status = self.term()
-        assert status == 0, f"gatewayd ended with {status}\n" + self.log()[-3000:]
+        assert status == 0, f"gatewayd ended with {status}\n" + self.said(3000)
         self.check_gone()
         self.check_faults()
         self.remove()

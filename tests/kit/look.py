@@ -57,12 +57,21 @@ def line(text):
 
 
 def waiting(*ports):
-    """Bytes that wait in the server's sockets: by the client's port, (to it, from it)."""
+    """
+    Bytes that wait in the server's sockets at these ports: by (port, the client's port), (to
+    it, from it).  The client's port alone tells nobody: the kernel gives the same one to two
+    clients that connect to different ports.
+    """
     found = {}
     with open("/proc/net/tcp") as f:
         for line in f.readlines()[1:]:
             w = line.split()
-            if int(w[1].split(":")[1], 16) in ports and w[3] != "0A":
-                to, of = (int(n, 16) for n in w[4].split(":"))
-                found[int(w[2].split(":")[1], 16)] = to, of
+            port, there = (int(w[i].split(":")[1], 16) for i in (1, 2))
+            if port in ports and w[3] != "0A":
+                found[port, there] = tuple(int(n, 16) for n in w[4].split(":"))
     return found
+
+
+def queues(sock):
+    """The same of one client's server: (to it, from it)."""
+    return waiting(sock.getpeername()[1])[sock.getpeername()[1], sock.getsockname()[1]]

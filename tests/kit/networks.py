@@ -3,13 +3,13 @@ Machines in one: network namespaces with addresses of their own, joined by a bri
 whose cables can be pulled.
 """
 import ctypes
-import itertools
 import os
+import re
+import socket
 import subprocess
 
 from kit.kennel import Ports
 
-serial = itertools.count(1)
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -18,18 +18,54 @@ def ip(*words):
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
+# Each network has the number of a port that is its maker's: of namespaces, cables and
+# bridges.
+NAMES = re.compile(r"kt(\d+)n\d+|k(\d+)c\d+|ktb(\d+)")
+
+
+def there():
+    """(number, what, name) of all that is left of networks, or in use; cables first."""
+    found = sorted(("link", name) for _, name in socket.if_nameindex())
+    if os.path.isdir("/run/netns"):
+        found += [("netns", name) for name in os.listdir("/run/netns")]
+    return [(int(m[1] or m[2] or m[3]), what, name) for what, name in found
+            if (m := NAMES.fullmatch(name))]
+
+
+def remove(number):
+    """All of that network, which is ours or nobody's."""
+    for n, what, name in there():
+        if n == number:
+            subprocess.run(["ip", what, "del", name], capture_output=True)
+
+
+def sweep():
+    """The networks of those who were killed: nobody has their ports."""
+    for n in {number // Ports.SIZE for number, _, _ in there()}:
+        mark = Ports.mark(n)
+        if mark is None:
+            continue
+        with mark:              # nobody makes one meanwhile
+            for number in {number for number, _, _ in there() if number // Ports.SIZE == n}:
+                remove(number)
+
+
 class Lan:
     """
     Lan(n): n machines, 10.99.x.1 and so on; the names and the net are ours alone.
     here: the tests are a machine beside them, 10.99.x.254.
     """
+    swept = False
 
     def __init__(self, n, here=False):
-        self.id = f"{os.getpid() % 50000}x{next(serial)}"
-        mine = Ports.take() - Ports.BEGIN
+        if not Lan.swept:
+            sweep()
+            Lan.swept = True
+        self.id = mine = Ports.take() - Ports.BEGIN
         self.net = f"10.{100 + mine // 250}.{mine % 250}"
-        self.bridge = f"ktb{self.id}"[:15]
+        self.bridge = f"ktb{self.id}"
         self.machines = []
+        self.remove()           # what somebody left who had this port
         ip("link", "add", self.bridge, "type", "bridge")
         try:
             ip("link", "set", self.bridge, "up")
@@ -48,9 +84,7 @@ class Lan:
         self.remove()
 
     def remove(self):
-        for m in self.machines:
-            subprocess.run(["ip", "netns", "del", m.name], capture_output=True)
-        subprocess.run(["ip", "link", "del", self.bridge], capture_output=True)
+        remove(self.id)
 
 
 class Machine:
@@ -59,7 +93,7 @@ class Machine:
     def __init__(self, lan, i):
         self.name = f"kt{lan.id}n{i}"
         self.address = f"{lan.net}.{i}"
-        self.cable = f"k{lan.id}c{i}"[-15:]
+        self.cable = f"k{lan.id}c{i}"
         ip("netns", "add", self.name)
         ip("link", "add", self.cable, "type", "veth", "peer", "name", "eth0",
            "netns", self.name)

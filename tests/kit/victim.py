@@ -169,7 +169,7 @@ class Victim:
                 if self.kind == "raw":
                     while (end := self.wire.buf.find(b"\n", at)) == -1:
                         self.need(at, len(self.wire.buf) - at + 1)
-                    text, at = self.wire.buf[at:end], end + 1
+                    text, at = bytes(self.wire.buf[at:end]), end + 1
                     yield CASTS.sub("", text.decode())
                     continue
                 self.need(at, 4)
@@ -179,14 +179,14 @@ class Victim:
                 if n == 126:
                     n, at = int.from_bytes(self.wire.buf[at:at + 2], "big"), at + 2
                 self.need(at, n)
-                text, at = self.wire.buf[at:at + n], at + n
+                text, at = bytes(self.wire.buf[at:at + n]), at + n
                 if head & 0x40:
                     text = zlib.decompressobj(-15).decompress(text + b"\0\0\xff\xff")
                 if head == 0x88:
                     raise Ended(int.from_bytes(text[:2], "big"), text[2:])
                 yield text.decode()
         finally:
-            self.wire.buf = self.wire.buf[at:]
+            del self.wire.buf[:at]
 
     def echoes(self, last):
         """What it hears of its own words, up to that; what others say is left out."""
@@ -224,7 +224,7 @@ class Victim:
                 assert pieces[-1], f"{self.kind} was ended"
             if w:
                 data = data[self.sock.send(data[:1 << 16]):]
-        self.wire.buf = b"".join(pieces)
+        self.wire.buf = bytearray().join(pieces)
         self.sock.setblocking(True)
         self.sock.settimeout(wait.limit(20))
 

@@ -1,6 +1,11 @@
-"""A client's connection: bytes out as given, bytes in as asked for."""
+"""
+A client's connection: bytes out as given, bytes in as asked for.  One thread may read while
+others write.
+"""
+import collections
 import socket
 import struct
+import threading
 
 from kit import wait
 
@@ -11,8 +16,8 @@ class Closed(Exception):
     """The other side closed, or reset, before what was asked for came."""
 
     def __init__(self, so_far=b"", reset=False):
-        super().__init__(f"{'reset' if reset else 'closed'} after {so_far!r}")
-        self.so_far = so_far
+        self.so_far = bytes(so_far)
+        super().__init__(f"{'reset' if reset else 'closed'} after {self.so_far!r}")
         self.reset = reset
 
 
@@ -28,15 +33,41 @@ class Wire:
             self.sock = socket.create_connection(address, wait.limit(timeout))
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.settimeout(wait.limit(timeout))
-        self.buf = b""
+        self.buf = bytearray()
+        self.writing = threading.Lock()
+        self.owed = collections.deque()
 
     def write(self, data, cuts=()):
         """All of data, in one piece or cut at these offsets."""
         last = 0
-        for cut in (*cuts, len(data)):
-            if cut > last:
-                self.sock.sendall(data[last:cut])
-            last = cut
+        with self.writing:
+            for cut in (*cuts, len(data)):
+                if cut > last:
+                    self.sock.sendall(data[last:cut])
+                last = cut
+        self.pay()
+
+    def write_between(self, data):
+        """
+        As what another thread writes is out, by that one.  Who reads does not wait for it:
+        the server may take no more of it until it is read from.
+        """
+        self.owed.append(data)
+        self.pay()
+
+    def pay(self):
+        """
+        What is owed, unless another thread writes, which then does this.  That the server
+        has ended is for who reads to see, behind what it has said before.
+        """
+        while self.owed and self.writing.acquire(blocking=False):
+            try:
+                while self.owed:
+                    self.sock.sendall(self.owed.popleft())
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            finally:
+                self.writing.release()
 
     def fill(self, size=65536):
         """More bytes into the buffer; False at the end."""
@@ -48,7 +79,8 @@ class Wire:
         return data != b""
 
     def take(self, n):
-        out, self.buf = self.buf[:n], self.buf[n:]
+        out = bytes(self.buf[:n])
+        del self.buf[:n]
         return out
 
     def read(self, n):
@@ -58,10 +90,12 @@ class Wire:
         return self.take(n)
 
     def read_until(self, end):
-        while end not in self.buf:
+        seen = 0
+        while (at := self.buf.find(end, seen)) == -1:
+            seen = max(len(self.buf) - len(end) + 1, 0)
             if not self.fill():
                 raise Closed(self.buf)
-        return self.take(self.buf.index(end) + len(end))
+        return self.take(at + len(end))
 
     def read_all(self):
         """Up to the end, which must come."""

@@ -137,12 +137,12 @@ class WebSocket(Http):
         The next message, str or bytes.  Pings are answered.  Raises Ended on a
         close frame (not answered), Closed when cut off.
         """
-        whole, kind = b"", None
+        whole, kind = bytearray(), None
         while True:
             opcode, fin, payload = self.recv_frame()
             if opcode == PING:
                 self.pings += 1
-                self.send_frame(PONG, payload)
+                self.write_between(frame(PONG, payload))
             elif opcode == CLOSE:
                 code, = struct.unpack("!H", payload[:2]) if payload else (1005,)
                 raise Ended(code, payload[2:])
@@ -151,7 +151,7 @@ class WebSocket(Http):
                 kind = kind or opcode
                 whole += payload
                 if fin:
-                    return whole.decode() if kind == TEXT else whole
+                    return whole.decode() if kind == TEXT else bytes(whole)
 
     def goodbye(self, code=1000, reason=b""):
         """The whole close handshake; returns what the server answered."""

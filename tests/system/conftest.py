@@ -59,13 +59,18 @@ def finish(started):
             continue
         try:
             k.stop()
+            continue
         except (AssertionError, OSError, ValueError) as e:
             errors.append(str(e))
-            k.destroy()
         except Exception as e:          # a TimeoutExpired, above all
-            errors.append(repr(e) + "\n" + k.log()[-3000:])
+            errors.append(repr(e) + "\n" + k.said(3000))
+        try:
             k.destroy()
-    assert errors == []
+        except (AssertionError, OSError) as e:
+            errors.append(str(e))
+    # All of it: pytest would cut what it compares.
+    if errors:
+        raise AssertionError("\n".join(errors))
 
 
 # Files of which one alone takes as long as many others, and which mostly wait: first, that
@@ -101,7 +106,7 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.failed:
         for k in kits.LIVE:
-            report.sections.append((f"log of {k.dir}", k.log()[-6000:]))
+            report.sections.append((f"log of {k.dir}", k.said(6000)))
             r = k.sanitizer_reports()
             if r:
                 report.sections.append(("sanitizer", r[:8000]))

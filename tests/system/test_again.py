@@ -108,19 +108,25 @@ def said_by(what):
     return str(e.value)
 
 
-def test_what_the_kit_finds_is_never_forgiven(monkeypatch):
-    """Its own words, so that neither is changed without the other."""
-    def has(**kw):
-        return types.SimpleNamespace(**{
-            "faults": None, "deaths": False, "dying": set(), "run": "/nowhere",
-            "pids": lambda: [], "sanitizer_reports": lambda: "", **kw})
+@pytest.fixture
+def kennel(monkeypatch):
+    """kennel(log, ...): the kit's, of which only that is there."""
+    def make(log="", **kw):
+        k = Kennel.__new__(Kennel)
+        vars(k).update({"faults": None, "deaths": False, "dying": set(), "dir": "/nowhere",
+                        "run": "/nowhere", "log": lambda: log, "pids": lambda: [], **kw})
+        return k
     monkeypatch.setattr("kit.wait.limit", lambda seconds: 0)
+    return make
+
+
+def test_what_the_kit_finds_is_never_forgiven(kennel):
+    """Its own words, so that neither is changed without the other."""
     for text in (
-            said_by(lambda: Kennel.check_faults(has(
-                log=lambda: "2026 warn gatewayd[1] shard slot=0 pid=7 died signal=11 lost=0"))),
-            said_by(lambda: Kennel.check_gone(has(pids=lambda: [7]))),
-            said_by(lambda: Kennel.stop(has(process=types.SimpleNamespace(poll=lambda: 1),
-                                            log=lambda: ""))),
+            said_by(kennel("2026 warn gatewayd[1] shard slot=0 pid=7 died signal=9 lost=0")
+                    .check_faults),
+            said_by(kennel(pids=lambda: [7]).check_gone),
+            said_by(kennel(process=types.SimpleNamespace(poll=lambda: 1)).stop),
             "==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x1",
             "==1==ERROR: LeakSanitizer: detected memory leaks",
             "../x.c:1:2: runtime error: signed integer overflow",
@@ -128,6 +134,95 @@ def test_what_the_kit_finds_is_never_forgiven(monkeypatch):
         assert again.NEVER.search(text), text
     assert not again.NEVER.search("AssertionError: not within 10.0 s: log line /gone/\n"
                                   "gatewayd[1] shard slot=0 pid=7 died signal=9 lost=0")
+
+
+def died(pid, how):
+    return f"2026 warn gatewayd[1] shard slot=0 pid={pid} {how} lost=0\n"
+
+
+def forms(text):
+    """As it is, and as a list of errors has it."""
+    return text, repr([text])
+
+
+# How a shard's process ends: by a crash, and otherwise.
+CRASHES = [f"died signal={n}" for n in (4, 6, 7, 8, 11)] + [
+    "left signal=11", "died before it said hello signal=6"]
+ENDS = ["died signal=9", "died status=1", "left status=0", "died before it said hello status=127"]
+OTHER = "2026 info gatewayd[1] something else\n" * 300
+
+
+@pytest.mark.parametrize("how", CRASHES)
+def test_a_crash_is_forgiven_only_if_the_test_meant_it(kennel, how):
+    """Also one long before the end of the log; and one that was meant excuses no other one."""
+    signo = int(how.split("=")[1])
+    for deaths in False, True, {9}, {signo}:
+        for dying in set(), {7}, {8}:
+            k = kennel(died(7, how), deaths=deaths, dying=dying)
+            meant = deaths == {signo} or 7 in dying
+            for text in forms(k.said(6000)):
+                assert (again.NEVER.search(text) is None) == meant, text
+            if meant:
+                k.check_faults()
+            else:
+                assert "faults in the log" in said_by(k.check_faults)
+    for log in (died(8, how) + OTHER, died(7, how) + died(8, how), died(8, how) + died(7, how),
+                died(8, how) + died(7, how) + OTHER):
+        for n in 100, 6000, 10**6:
+            for text in forms(kennel(log, dying={7}).said(n)):
+                assert again.NEVER.search(text), (n, text)
+    for cut in range(len(died(8, how)) + 2):
+        assert again.NEVER.search(kennel(OTHER + died(8, how) + OTHER)
+                                  .said(len(OTHER) + cut)), cut
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_who_ends_otherwise_has_not_crashed(kennel, how):
+    for deaths in True, {9}:
+        k = kennel(died(7, how), deaths=deaths)
+        k.check_faults()
+        assert k.said(6000) == died(7, how)
+        assert not again.NEVER.search(k.said(6000))
+
+
+def test_the_log_of_a_failure_says_what_was_meant(tmp_path):
+    """A real kennel, two real deaths by the same signal, of which only one was meant."""
+    tests = """
+import os, signal, pytest
+from kit.kennel import Kennel, SHARDD
+from kit import wait
+
+@pytest.mark.parametrize("other", [False, True])
+def test_it(start, other):
+    k = start(shards=2, redis="none", deaths=True)
+    k.kill_shard(0, signo=signal.SIGABRT)
+    if other:
+        os.kill(k.shard(1)["pid"], signal.SIGABRT)
+    wait.until(lambda: k.log().count("died signal=6") == 1 + other, 20)
+    assert False, "too late"
+
+def test_two(start):
+    first, second = start(shards=1, redis="none"), start(shards=1, redis="none")
+    first.stop = lambda: 1 / 0
+    os.kill(second.shard(0)["pid"], signal.SIGABRT)
+    second.wait_log("died signal=6", 20)
+"""
+    (tmp_path / "test_made_up.py").write_text(tests)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    conftest = os.path.join(TOP, "tests", "system", "conftest.py")
+    os.symlink(conftest, tmp_path / "conftest.py")
+    failures = tmp_path / "failures"
+    p = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "kit.again", "--failures",
+                        failures, "."], cwd=tmp_path, capture_output=True, text=True,
+                       env={**os.environ, "PYTHONPATH": os.path.join(TOP, "tests")})
+    assert p.returncode == 1 and "2 failed, 1 passed, 2 errors" in p.stdout, p.stdout + p.stderr
+    one, other, two = again.load(failures)
+    assert "[False]" in one["id"] and "died signal=6 (meant) lost=" in one["text"]
+    assert not again.NEVER.search(one["text"])
+    assert again.NEVER.search(other["text"]) and "faults in the log" in other["text"]
+    # The end of each kennel is told, whole.
+    assert "ZeroDivisionError" in two["text"] and "faults in the log" in two["text"]
+    assert again.NEVER.search(two["text"])
 
 
 NODE = '''

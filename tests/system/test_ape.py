@@ -600,6 +600,12 @@ def test_hooks_see_what_happens(hooks):
     a.close()
 
 
+def test_what_nobody_can_hear_fails_and_says_why(hooks):
+    """Pushes without a call, a client or a type, lists for nobody."""
+    with Ape(hooks) as a:
+        assert a.call("nulls") is True
+
+
 def test_calls_wait_for_a_connect_hook_that_takes_time(hooks):
     """What the hook pushes comes first."""
     a = Ape(hooks, agent="later")

@@ -16,7 +16,7 @@ import pytest
 from kit import wait
 from kit.http import request
 from kit.kennel import Ports
-from kit.look import Page, waiting
+from kit.look import RAW, Page, queues, waiting
 from kit.ws import CONTINUATION, PING, TEXT, frame, handshake, key
 
 # A sanitizer takes most of them for a fault of ours.
@@ -55,11 +55,20 @@ def survivor(installed):
 class Client:
     """It counts: where each of its messages ends, and how much has come."""
 
-    def __init__(self, k, uid, kind, port):
+    def __init__(self, k, uid, kind, port, ports):
         self.uid, self.kind = uid, kind
         self.port = port if kind == "raw" else k.port
-        self.sock = socket.create_connection(("127.0.0.1", self.port), wait.limit(20))
+        self.sock = socket.socket()
+        self.sock.settimeout(wait.limit(20))
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for here in ports:
+            try:
+                self.sock.bind(("127.0.0.1", here))
+                break
+            except OSError:
+                pass                    # somebody else's, too, who does not share it
+        self.sock.connect(("127.0.0.1", self.port))
         self.here = self.sock.getsockname()[1]
         self.ends = [0]                 # of its messages, in what it sends
         self.said, self.sent, self.n = b"", 0, 0
@@ -72,7 +81,7 @@ class Client:
             self.data += self.sock.recv(65536)
         if kind != "raw":
             self.head = self.data.index(b"\r\n\r\n") + 4
-        wait.until(lambda: waiting(self.port).get(self.here, (1, 1)) == (0, 0) and
+        wait.until(lambda: queues(self.sock) == (0, 0) and
                    self.info()[0] >= len(first))
         self.base = self.info()[0]      # the kernel counts its SYN, too
         self.sock.setblocking(False)
@@ -125,9 +134,9 @@ class Client:
 
     # ---- the truth ----
 
-    def measure(self, queues):
+    def measure(self, waits):
         """How much the shard has read and written."""
-        to, of = queues[self.here]
+        to, of = waits[self.port, self.here]
         acked, come = self.info()
         return acked - self.base - of, come + to
 
@@ -162,6 +171,7 @@ class Crowd:
     def __init__(self, k, port):
         self.k, self.port = k, port
         self.clients = []
+        self.shared = set()             # ports that a raw client has had
         self.named = 0
 
     def measure(self):
@@ -173,8 +183,8 @@ class Crowd:
 
         def steady():
             nonlocal last, since
-            queues = waiting(self.port, self.k.port)
-            now = {c: c.measure(queues) for c in self.clients}
+            now = waiting(self.port, self.k.port)
+            now = {c: c.measure(now) for c in self.clients}
             if now != last:
                 last, since = now, time.monotonic()
             return time.monotonic() > since + 0.3 and last
@@ -182,16 +192,27 @@ class Crowd:
 
     def unread(self):
         """Is there anything that the shard has not read?"""
-        queues = waiting(self.port, self.k.port)
-        return any(queues[c.here][1] for c in self.clients)
+        now = waiting(self.port, self.k.port)
+        return any(now[c.port, c.here][1] for c in self.clients)
 
     def fill(self):
-        """Of each kind as many as are missing."""
-        for kind, n in ("ws", 24), ("raw", 10), ("stream", 6):
+        """
+        Of each kind as many as are missing.  A raw client connects from the port of another
+        one, as the kernel may have it: only the server's port tells them apart.
+        """
+        for kind, n in ("ws", 24), ("stream", 6), ("raw", 10):
             for _ in range(n - sum(c.kind == kind for c in self.clients)):
                 self.named += 1
-                self.clients.append(Client(self.k, f"u{self.named}", kind, self.port))
+                self.clients.append(Client(self.k, f"u{self.named}", kind, self.port,
+                                           self.ports() if kind == "raw" else ()))
         wait.until(lambda: self.k.status()["covered"] == len(self.clients), 20)
+
+    def ports(self):
+        """Each is of one client, and was never of a raw one."""
+        for c in self.clients:
+            if c.kind != "raw" and c.here not in self.shared:
+                self.shared.add(c.here)
+                yield c.here
 
     def talk(self, steps):
         for _ in range(steps):
@@ -208,7 +229,7 @@ class Crowd:
             end = next(e for e in c.ends if e >= c.sent)
             c.said, c.ends = c.said[:end], [e for e in c.ends if e <= end]
             c.send(end)
-            wait.until(lambda: waiting(c.port)[c.here][1] == 0, 20)
+            wait.until(lambda: queues(c.sock)[1] == 0, 20)
             c.add(b"big %d" % random.choice((6000000, 12000000)))
             c.send(len(c.said))
             c.reads = False
@@ -220,8 +241,8 @@ class Crowd:
 
 def judge(page, crowd):
     """Of each, what the page says; and how many it only says for they were in the cell."""
-    said = {c["peer"]: c["rest"] for c in page.all()}
-    verdicts = {c: said[f"127.0.0.1:{c.here}"] for c in crowd.clients}
+    said = {(int(c["protocol"]) == RAW, c["peer"]): c["rest"] for c in page.all()}
+    verdicts = {c: said[c.kind == "raw", f"127.0.0.1:{c.here}"] for c in crowd.clients}
     reading, amid, writing = struct.unpack("=III", os.pread(page.fd, 12, 4160))
     return verdicts, (reading != 0) + writing
 

@@ -99,7 +99,7 @@ class Room:
 @pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
 def test_what_it_dies_of(start, survivor, signo):
     """17"""
-    k = start(shards=3, worker=survivor, config=CONFIG % 30, deaths=True)
+    k = start(shards=3, worker=survivor, config=CONFIG % 30, deaths={signo})
     room = Room(k, 60)
     # A timer is nobody's.
     for n in range(2):
@@ -154,7 +154,7 @@ def test_amid_a_burst(start, survivor, tmp_path, signo, when):
     17: The moment is that of the call.  Those whom it was for end, and only they: nobody can
     know what they have read.  All others of that shard go on.
     """
-    k = start(shards=2, worker=survivor, deaths=True, config=CONFIG % 200,
+    k = start(shards=2, worker=survivor, deaths={signo}, config=CONFIG % 200,
               env=killer(tmp_path, "burst", when, signo, 100))
     room = Room(k, 120)
     rest = [WebSocket(k.address, f"/s/h{i}/ws?u=r{i}") for i in range(40)]
@@ -179,7 +179,7 @@ def test_amid_a_call(start, survivor, tmp_path, signo, step, when):
     """17: A recv or a send for one client: it ends, if the kernel has done it or may have."""
     text = "e " + "x" * 79
     n = len(text) + (6 if step == "read" else 2)
-    k = start(shards=2, worker=survivor, deaths=True, config=CONFIG % 200,
+    k = start(shards=2, worker=survivor, deaths={signo}, config=CONFIG % 200,
               env=killer(tmp_path, step, when, signo, n))
     room = Room(k, 60)
     room.eve.send(text)

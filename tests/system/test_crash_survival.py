@@ -13,7 +13,7 @@ from kit import kennel as kits
 from kit import wait
 from kit.chat import crowd, settle
 from kit.kennel import Ports
-from kit.look import waiting
+from kit.look import queues
 from kit.mover import Crowd, Mover, routes
 from kit.raw import Raw
 from kit.stream import Stream
@@ -270,7 +270,7 @@ def test_a_part_of_a_message_was_read(start, survivor):
     covered(k, 2)
     whole = frame(TEXT, "e half of this is lost")
     ann.write(whole[:9])
-    wait.until(lambda: unread(k, ann) == 0, 20, "the half is read")
+    wait.until(lambda: unread(ann) == 0, 20, "the half is read")
     echo(bob)
     k.kill_shard(busiest(k)["slot"])
     with pytest.raises(Ended) as e:
@@ -285,9 +285,9 @@ def test_a_part_of_a_message_was_read(start, survivor):
     k.exact()
 
 
-def unread(k, ws):
+def unread(ws):
     """Bytes that the kernel has of a client, and nobody has read."""
-    return waiting(k.port)[ws.sock.getsockname()[1]][1]
+    return queues(ws.sock)[1]
 
 
 @pytest.mark.parametrize("more", [False, True], ids=["silent", "speaks"])
@@ -300,11 +300,11 @@ def test_a_part_of_a_message_was_written(start, survivor, more):
     ann, bob = client(k, "ann"), client(k, "bob")
     covered(k, 2)
     ann.send("big 60000000")
-    wait.until(lambda: queued(k, ann) > 0, 20)
+    wait.until(lambda: queued(ann) > 0, 20)
     echo(bob)
     time.sleep(0.1)
     pid = k.stop_shard(busiest(k)["slot"])
-    written = wait.until(lambda: queued(k, ann), 20)
+    written = wait.until(lambda: queued(ann), 20)
     if more:
         ann.write(frame(TEXT, "e " + "y" * 100) * 100)
     k.kill_shard(pid=pid)
@@ -321,14 +321,14 @@ def test_a_part_of_a_message_was_written(start, survivor, more):
     k.exact()
 
 
-def queued(k, ws):
+def queued(ws):
     """Bytes that were written to a client, and not acknowledged by its side."""
-    return waiting(k.port)[ws.sock.getsockname()[1]][0]
+    return queues(ws.sock)[0]
 
 
 def test_a_message_that_kills(start, survivor):
     """17, 25: Its client goes on after the first death, and is closed by the second in a row."""
-    k = start(shards=2, worker=survivor, config=ROUTES, deaths=True)
+    k = start(shards=2, worker=survivor, config=ROUTES, deaths={signal.SIGABRT})
     eve, others = client(k, "eve"), [client(k, f"u{i}") for i in range(20)]
     covered(k, 21)
     for i in range(4):
@@ -403,7 +403,7 @@ app = survivor
 group = const:lines
 uid = const:raw
 limit = 100
-""", deaths=True)
+""", deaths={signal.SIGABRT})
     eve, ann = (Raw(("127.0.0.1", port), hello=False) for _ in range(2))
     assert ann.ask("e hello") == "e hello"
     assert eve.ask("e one") == "e one"

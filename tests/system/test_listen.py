@@ -85,6 +85,25 @@ def test_unix_socket_that_cannot_be_given_away(start, tmp_path):
     k.destroy()
 
 
+@pytest.mark.parametrize("address, why", [
+    ("127.0.0.1:TAKEN", "Address already in use; is another server running?"),
+    ("203.0.113.9:8080", "this machine has no such address"),
+    ("127.0.0.1:1", "ports below 1024 are root's"),
+    ("unix:/proc/s", None)], ids=["taken", "not-here", "not-ours", "proc"])
+def test_what_cannot_be_listened_on_says_what_to_do(start, address, why):
+    """Ports of the system's are for root with its capability, here without."""
+    launcher = ("setpriv", "--bounding-set", "-net_bind_service")
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        address = address.replace("TAKEN", str(s.getsockname()[1]))
+        k = start(listen=[address], ready=False,
+                  launcher=launcher if os.geteuid() == 0 else ())
+        assert k.process.wait(wait.limit(30)) == 1
+    said = k.log()
+    k.destroy()
+    assert f"cannot listen on {address}: " in said
+    assert why in said if why else "; " not in said.split(address)[1], said
+
+
 def test_stale_unix_socket_is_replaced(start, tmp_path):
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as s:

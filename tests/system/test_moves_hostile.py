@@ -14,7 +14,7 @@ import pytest
 from kit import kennel as kits
 from kit import wait
 from kit.kennel import Ports
-from kit.look import Page, waiting
+from kit.look import Page, queues
 from kit.mover import Crowd, Mover, routes
 from kit.stopat import StopAt
 from kit.victim import AMID, KINDS, SPEAKS, Victim
@@ -61,21 +61,19 @@ def memory(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
 
 
-def unix_sockets():
-    with open("/proc/net/unix") as f:
-        return {line.split()[6] for line in f.readlines()[1:]}
-
-
 def sockets(pid):
-    """How many of TCP a process has open, in whatever state: /proc/net/tcp lacks some."""
-    names, local = [], unix_sockets()
+    """
+    How many of TCP a process has open, in whatever state.  Each descriptor says so itself:
+    /proc/net/tcp lacks some, and what changes while /proc/net is read may hide others.
+    """
+    n = 0
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
-            names.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+            n += os.getxattr(f"/proc/{pid}/fd/{fd}",
+                             "system.sockprotoname").startswith(b"TCP")
         except OSError:
-            continue
-    local |= unix_sockets()         # or one that was made meanwhile would count
-    return sum(name.startswith("socket:") and name[8:-1] not in local for name in names)
+            continue            # no socket, or closed meanwhile
+    return n
 
 
 class Scene:
@@ -144,10 +142,9 @@ class Scene:
         self.k.ctl("drain", str(self.old["slot"]), "--no-wait")
         wait.until(self.stopat.happened, 20)
         self.witness.command("e there")
-        port = self.witness.sock.getsockname()[1]
         end, unread = time.monotonic() + 0.1, True
         while unread and time.monotonic() < end:
-            unread = waiting(self.k.port)[port][1] > 0
+            unread = queues(self.witness.sock)[1] > 0
         return unread
 
     @staticmethod
@@ -207,8 +204,10 @@ class Scene:
                    left + self.requests(), 20)
         for s in self.running():
             wait.until(lambda: sockets(s["pid"]) == self.base + k.shard(
-                s["slot"])["connections"], 20, f"descriptors of {s['pid']}")
-        wait.until(lambda: sockets(k.pid) == self.idle + left, 20, "of the gateway")
+                s["slot"])["connections"], 20, lambda: f"{sockets(s['pid'])} of {s['pid']}, "
+                f"{self.base} were there before")
+        wait.until(lambda: sockets(k.pid) == self.idle + left, 20, lambda:
+                   f"{sockets(k.pid)} of the gateway, {self.idle} were there before")
         k.exact()
 
     def running(self):

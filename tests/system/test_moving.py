@@ -1,5 +1,6 @@
 """Open connections move from shard to shard, and nobody notices."""
 import random
+import signal
 import time
 
 import pytest
@@ -311,7 +312,7 @@ def test_who_cannot_be_thawed_stays(start, installed):
 
 def test_a_process_that_dies_of_thaw_takes_nobody_with_it(start, worker):
     """15: Whoever was sent to it is the old one's again, with all that was said meanwhile."""
-    k = start(shards=2, worker=worker, config=routes(), deaths=True,
+    k = start(shards=2, worker=worker, config=routes(), deaths={signal.SIGABRT},
               env={"MOVER_ABORT": "1"})
     people = Crowd(Mover(k, "g", f"u{i}") for i in range(6))
     for m in people.movers:

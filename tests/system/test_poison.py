@@ -45,7 +45,7 @@ def worker(installed):
 def room(start, worker):
     """Starts a gateway with as many clients, each in a shard of its own."""
     def make(n, config="", **options):
-        k = start(worker=worker, shards=n, max_shards=n, deaths=True,
+        k = start(worker=worker, shards=n, max_shards=n, deaths={signal.SIGABRT},
                   config=CONFIG + config, **options)
         clients = [Client(k) for _ in range(n)]
         for c in clients:
@@ -112,7 +112,7 @@ def test_a_step_whose_onstep_kills(room, redis, map, written):
 
 def test_the_clients_of_those_who_die_deciding_go_on(start, worker):
     """Two shards die within decide; all of their clients are served by others."""
-    k = start(worker=worker, shards=3, max_shards=3, deaths=True, config="""
+    k = start(worker=worker, shards=3, max_shards=3, deaths={signal.SIGABRT}, config="""
 [route survives]
 path = /p/{group}
 app = survives
@@ -158,7 +158,7 @@ def test_an_end_that_kills_is_tried_twice(room):
 def test_a_state_that_kills_who_gets_it(start, worker):
     """Newcomers in other shards do not kill those one after another."""
     k = start(worker=worker, shards=4, max_shards=4, config=CONFIG,
-              deaths=True)
+              deaths={signal.SIGABRT})
     first = Client(k)
     assert first.do("tabu")[0] == 0
     assert deaths(k) == 0
@@ -222,7 +222,7 @@ def test_who_is_busy_at_a_take_over_has_time(room):
 @pytest.mark.parametrize("how", ["scribble", "stop"])
 def test_a_page_full_of_lies_harms_nobody(start, worker, how):
     """6"""
-    k = start(worker=worker, shards=2, max_shards=2, deaths=True,
+    k = start(worker=worker, shards=2, max_shards=2, deaths={signal.SIGABRT},
               config=CONFIG + "[gateway]\nwatchdog = 400ms\n")
     gateway = k.pid
     for seed in range(6):

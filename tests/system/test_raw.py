@@ -243,13 +243,13 @@ def test_a_machine_that_is_gone_is_noticed(lines):
     """The kernel asks a client that says nothing for so long."""
     k = lines(config="[worker]\nping_interval = 7s\n")
     with k.client() as a:
-        there = "0100007F:%04X" % a.s.getsockname()[1]
+        here, there = ("0100007F:%04X" % at[1] for at in (a.s.getpeername(), a.s.getsockname()))
 
         def timer():
             """Its kind, and how long until it asks."""
             with open("/proc/net/tcp") as f:
                 timers = [line.split()[5] for line in f
-                          if line.split()[2:4] == [there, "01"]]
+                          if line.split()[1:4] == [here, there, "01"]]
             assert len(timers) == 1
             kind, ticks = timers[0].split(":")
             return kind == "02" and int(ticks, 16)

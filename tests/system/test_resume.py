@@ -1,4 +1,5 @@
 """What an application knows of its sockets when the process that had them has died."""
+import signal
 import socket
 import time
 
@@ -52,7 +53,7 @@ def worker(installed):
 
 @pytest.fixture
 def kennel(start, worker):
-    return start(shards=2, worker=worker, config=CONFIG, deaths=True)
+    return start(shards=2, worker=worker, config=CONFIG, deaths={signal.SIGABRT})
 
 
 def client(k, uid, path="/g/room/ws", **kw):
@@ -252,7 +253,7 @@ def test_a_client_that_leaves_in_between(kennel):
 def test_the_example(start, installed):
     k = start(shards=2, worker=installed.worker(example("kennel_checkpoint(")),
               config="[route all]\npath = /ws\napp = main\ngroup = none\n"
-              "uid = query:u\n", deaths=True)
+              "uid = query:u\n", deaths={signal.SIGABRT})
     with WebSocket(k.address, "/ws?u=a") as a:
         covered(k, 1)
         for i in range(1, 4):

@@ -247,3 +247,49 @@ def test_old_shards_that_are_on_demand_are_replaced_too(start, tmp_path):
     for p in people:
         p.close()
     k.exact()
+
+
+def ended(k, ok):
+    """The upgrade is over, and how many shards of which program are there."""
+    wait.until(lambda: (u := k.status()["upgrade"])["phase"] == "none" and u["ok"] == ok,
+               30, lambda: f"over: {k.status()['upgrade']}, {k.status()['shards']}")
+    return [s["generation"] for s in k.shards()]
+
+
+@pytest.mark.parametrize("how", ["commit", "back"])
+def test_with_a_slot_that_is_kept_empty(start, tmp_path, how):
+    """22, 24: One shard was drained: there is one before and after, and the upgrade ends."""
+    worker = copy(tmp_path)
+    k = start(shards=2, worker=worker, config=KEEP)
+    k.ctl("drain", "1")
+    copy(tmp_path)
+    k.ctl("upgrade", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "holding", 30)
+    k.ctl(how, "--no-wait")
+    number = 2 if how == "commit" else 1
+    assert ended(k, how == "commit") == [number]
+    k.ctl("restart", "1")
+    assert [s["generation"] for s in k.shards()] == [number] * 2
+
+
+@pytest.mark.parametrize("how", ["commit", "back"])
+def test_while_a_shard_starts(start, tmp_path, how):
+    """22, 24: A shard that was not there when it began: all are of one program in the end."""
+    hold = tmp_path / "hold"
+    slow = tmp_path / "slow"
+    slow.write_text("#!/bin/sh\n"
+                    f"while [ -e {hold} ]; do sleep 0.02; done\nexec {SHARDD} \"$@\"\n")
+    slow.chmod(0o755)
+    k = start(shards=2, worker=str(slow), config=KEEP, deaths=True)
+    hold.touch()
+    k.ctl("restart", "1", "--no-wait")
+    wait.until(lambda: k.shard(1)["state"] == "starting", 30)
+    k.ctl("upgrade", copy(tmp_path), "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "holding", 30)
+    hold.unlink()
+    wait.until(lambda: len(k.shards()) == 3, 30)
+    k.ctl(how, "--no-wait")
+    number = 2 if how == "commit" else 1
+    ended(k, how == "commit")
+    wait.until(lambda: [s["generation"] for s in k.shards()] == [number] * 2, 30)
+    k.exact()

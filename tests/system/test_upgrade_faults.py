@@ -150,7 +150,8 @@ def program(where, name):
     ("hangs", "was not ready within 10 s")])
 def test_what_does_not_start(start, tmp_path, mover, name, why):
     """15"""
-    k = start(shards=2, worker=mover, config=CONFIG % 2000 + routes(60), deaths=True)
+    k = start(shards=2, worker=mover, config=CONFIG % 2000 + routes(60),
+              deaths={signal.SIGSEGV} if name == "killed" else True)
     people = People(k, 12, 2)
     bad = program(str(tmp_path), name)
     begin(k, "upgrade", bad)
@@ -202,7 +203,8 @@ def test_a_new_one_that_dies_of_thaw(start, tmp_path, mover, nth, shards, args, 
     15: Slowly, some have moved by then: those go on in old shards, and not in another new one.
     (Words that it had not sent yet are lost with a process.)
     """
-    k = start(shards=shards, worker=mover, config=CONFIG % rate + routes(60), deaths=True)
+    k = start(shards=shards, worker=mover, config=CONFIG % rate + routes(60),
+              deaths={signal.SIGABRT})
     people = People(k)
     bad = script(tmp_path, "bad", f"#!/bin/sh\nMOVER_ABORT={nth} exec {mover} \"$@\"\n")
     begin(k, *args, bad)

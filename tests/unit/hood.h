@@ -5,30 +5,10 @@
 #ifndef TESTS_HOOD_H
 #define TESTS_HOOD_H
 
-#include <check.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests/unit/shards.h"
 
-#include "common/turn.h"
-#include "proto/keys.h"
-#include "shardd/group/groups.h"
-#include "shardd/group/replica.h"
-#include "shardd/kennel.h"
-#include "shardd/peers/wire.h"
-
-#define SHARDS	3
-
-static struct groups		 shards[SHARDS];
-static struct peer_id		 peers[SHARDS];
-static char			 addresses[SHARDS][ADDRESS_MAX];
-static char			 paths[SHARDS][64];
-static struct wires		*wires[SHARDS];
-static struct replica		*replicas[SHARDS];	/* ids 100, 101, 102 */
 static struct replica_waiter	 waiters[SHARDS];
-static unsigned			 whisper_ask;
 static size_t			 readies[SHARDS];
-static char			 dir[32];
 static struct kennel_app	 app;
 
 /* What the lookup will say. */
@@ -145,47 +125,14 @@ lookup_find(struct lookup *l, struct slice group, struct slice uid,
 
 /* ---- fixture ---- */
 
-static void
-link_lost_cb(void *arg, const struct peer_id *peer, const char *why)
-{
-	(void)arg, (void)peer, (void)why;
-}
-
-static void
-nothing_cb(void *arg)
-{
-	(void)arg;
-}
-
-static size_t
-connections_cb(void *arg)
-{
-	(void)arg;
-	return (0);
-}
-
-static const struct groups_ops	 ops = {
-	link_lost_cb, nothing_cb, nothing_cb, connections_cb
-};
-
 /* Each shard's loop is the caller's. */
 static void
 hood_setup(struct event_base *const *bases)
 {
-	strcpy(dir, "/tmp/neighbours.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	whisper_ask = 8;
+	shards_begin();
 	for (uint32_t i = 0; i < SHARDS; i++) {
-		peers[i] = (struct peer_id){ NULL, i, 0x100 + i };
-		keys_address(addresses[i], sizeof(addresses[i]), "here", i,
-		    peers[i].incarnation);
-		snprintf(paths[i], sizeof(paths[i]), "%s/link.%u", dir, i);
-		ck_assert_int_eq(groups_init(&shards[i], bases[i],
-		    &peers[i],
-		    "here", &whisper_ask, NULL, NULL, &ops, NULL), 0);
-		ck_assert_int_eq(groups_start(&shards[i], NULL, "", ""), 0);
-		wires[i] = wires_new(shards[i].hood.links, paths[i]);
-		ck_assert_ptr_nonnull(wires[i]);
+		shards_name(i);
+		shards_start(i, bases[i], NULL, NULL, NULL);
 	}
 }
 
@@ -198,14 +145,10 @@ ready_cb(struct replica_waiter *w)
 static void
 begin_as(size_t i, uint64_t id)
 {
-	struct replica	*r = group_new(&shards[i], id, slice_str("room"),
-			    slice_str("main"), &app);
-
-	ck_assert_ptr_nonnull(r);
-	replicas[i] = r;
+	shards_replica(i, id, &app);
 	waiters[i].ready = ready_cb;
 	list_init(&waiters[i].at);
-	list_push(&r->waiting, &waiters[i].at);
+	list_push(&replicas[i]->waiting, &waiters[i].at);
 }
 
 static void
@@ -226,23 +169,13 @@ end(size_t i)
 	group_dismiss(r);
 }
 
-static void
-introduce(size_t i, size_t other)
-{
-	neighbours_introduce(replicas[i]->neighbours, 100 + other,
-	    &peers[other], paths[other]);
-}
-
 /* All three, who know each other, if not at once. */
 static void
 hood_begin_all(void)
 {
 	for (size_t i = 0; i < SHARDS; i++)
 		begin(i);
-	for (size_t i = 0; i < SHARDS; i++)
-		for (size_t j = 0; j < SHARDS; j++)
-			if (i != j)
-				introduce(i, j);
+	shards_introduce_all();
 }
 
 static void
@@ -250,13 +183,7 @@ hood_teardown(void)
 {
 	for (size_t i = 0; i < SHARDS; i++)
 		end(i);
-	for (size_t i = 0; i < SHARDS; i++) {
-		wires_free(wires[i]);
-		groups_end_links(&shards[i]);
-		groups_clear(&shards[i]);
-	}
-	turn_end();
-	rmdir(dir);
+	shards_end();
 }
 
 #endif

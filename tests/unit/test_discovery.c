@@ -53,6 +53,49 @@ START_TEST(links_are_read_and_written)
 }
 END_TEST
 
+/* What frames of one type say, in one of another type, is nothing: not even an error. */
+START_TEST(each_type_has_its_own_members)
+{
+	static const struct {
+		enum fasttcp_type	 type;
+		const char		*json, *again;
+	} rows[] = {
+		{ FASTTCP_NEW_LINK, "{\"source\":\"a\",\"destination\":\"b\","
+		    "\"link\":\"l\",\"kennel\":1,\"host\":\"h\",\"room\":1,"
+		    "\"ref\":3}", "{\"source\":\"a\",\"destination\":\"b\","
+		    "\"link\":\"l\",\"cost\":1,\"kennel\":1}" },
+		{ FASTTCP_DEL_LINK, "{\"source\":\"a\",\"destination\":\"b\","
+		    "\"link\":\"l\",\"kennel\":1,\"cost\":\"x\",\"ref\":3}",
+		    "{\"source\":\"a\",\"destination\":\"b\","
+		    "\"link\":\"l\"}" },
+		{ FASTTCP_JOIN_ROOM, "{\"host\":\"h\",\"room\":\"r\","
+		    "\"kennel\":1,\"cost\":-1,\"source\":\"a\","
+		    "\"destination\":2,\"link\":\"l\"}",
+		    "{\"host\":\"h\",\"room\":\"r\",\"ref\":0}" },
+		{ FASTTCP_LEAVE_ROOM, "{\"host\":\"h\",\"room\":\"r\","
+		    "\"kennel\":1,\"cost\":7}",
+		    "{\"host\":\"h\",\"room\":\"r\",\"ref\":0}" },
+	};
+	struct discovery	 d = { 0 };
+	struct fasttcp_frame	 f;
+	struct buf		 b = { 0 };
+
+	for (size_t i = 0; i < nitems(rows); i++) {
+		f = frame(rows[i].type, rows[i].json);
+		ck_assert_int_eq(discovery_read(&d, &f), 0);
+		ck_assert_int_eq(d.kennel, f.type == FASTTCP_NEW_LINK);
+		ck_assert_double_eq(d.cost, 1);
+		ck_assert_uint_eq(d.ref, 0);
+		ck_assert((d.host.data == NULL) != (d.source.data == NULL));
+		buf_reset(&b);
+		discovery_write(&b, f.type, &d);
+		is(slice_of(b.data, b.len), rows[i].again);
+		discovery_clear(&d);
+	}
+	buf_clear(&b);
+}
+END_TEST
+
 static const struct {
 	enum fasttcp_type	 type;
 	const char		*json;
@@ -207,6 +250,7 @@ main(void)
 	int	 failed;
 
 	tcase_add_test(t, links_are_read_and_written);
+	tcase_add_test(t, each_type_has_its_own_members);
 	tcase_add_loop_test(t, what_is_not_whole_and_right_is_refused, 0,
 	    nitems(wrongs));
 	tcase_add_loop_test(t, values_cross_as_json, 0, nitems(values));

@@ -26,22 +26,14 @@
 #include "shardd/peers/wire.h"
 #include "shardd/state/authority.h"
 #include "tests/unit/loop.h"
+#include "tests/unit/shards.h"
 
-#define SHARDS	3
 #define STEPS	60
 
-static struct groups		 shards[SHARDS];
 static struct authority_desk	 desks[SHARDS];
 static struct page		*pages[SHARDS];
 static struct clients		 clients;		/* none */
-static struct peer_id		 peers[SHARDS];
-static char			 addresses[SHARDS][ADDRESS_MAX];
-static char			 paths[SHARDS][64];
-static struct wires		*wires[SHARDS];
-static struct replica		*replicas[SHARDS];	/* ids 100, 101, 102 */
-static unsigned			 whisper_ask = 8;
 static size_t			 state_max = 1 << 20;
-static char			 dir[] = "/tmp/emitted.XXXXXX";
 static struct conn		*speakers[SHARDS];	/* a client of each */
 static size_t			 ndone;
 
@@ -115,29 +107,6 @@ static const struct kennel_app	 app = {
 /* ---- three shards ---- */
 
 static void
-link_lost_cb(void *arg, const struct peer_id *peer, const char *why)
-{
-	(void)arg, (void)peer, (void)why;
-}
-
-static void
-nothing_cb(void *arg)
-{
-	(void)arg;
-}
-
-static size_t
-connections_cb(void *arg)
-{
-	(void)arg;
-	return (0);
-}
-
-static const struct groups_ops	 ops = {
-	link_lost_cb, nothing_cb, nothing_cb, connections_cb
-};
-
-static void
 turn_all(void)
 {
 	turn();
@@ -151,21 +120,12 @@ setup_shard(uint32_t i)
 	struct lookup_self	 self = { "here", addresses[i], 0 };
 	int			 fd;
 
-	peers[i] = (struct peer_id){ NULL, i, 0x100 + i };
-	keys_address(addresses[i], sizeof(addresses[i]), "here", i,
-	    peers[i].incarnation);
-	snprintf(paths[i], sizeof(paths[i]), "%s/link.%u", dir, i);
+	shards_name(i);
 	ck_assert_ptr_nonnull(pages[i] = page_new(peers[i].incarnation, &fd));
 	close(fd);
 	authority_desk_init(&desks[i], base, pages[i], &state_max);
-	ck_assert_int_eq(groups_init(&shards[i], base, &peers[i], "here",
-	    &whisper_ask, &desks[i], &clients, &ops, NULL), 0);
-	ck_assert_int_eq(groups_start(&shards[i], &self, "", ""), 0);
-	wires[i] = wires_new(shards[i].hood.links, paths[i]);
-	ck_assert_ptr_nonnull(wires[i]);
-	replicas[i] = group_new(&shards[i], 100 + i, slice_str("room"),
-	    slice_str("main"), &app);
-	ck_assert_ptr_nonnull(replicas[i]);
+	shards_start(i, base, &desks[i], &clients, &self);
+	shards_replica(i, 100 + i, &app);
 	ck_assert_ptr_nonnull(speakers[i] = calloc(1, sizeof(**speakers) + 1));
 	speakers[i]->clients = &clients;
 	speakers[i]->replica = replicas[i];
@@ -177,15 +137,11 @@ setup_shard(uint32_t i)
 static void
 setup(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	shards_begin();
 	base = event_base_new();
 	for (uint32_t i = 0; i < SHARDS; i++)
 		setup_shard(i);
-	for (size_t i = 0; i < SHARDS; i++)
-		for (size_t j = 0; j < SHARDS; j++)
-			if (i != j)
-				neighbours_introduce(replicas[i]->neighbours,
-				    100 + j, &peers[j], paths[j]);
+	shards_introduce_all();
 	for (size_t i = 0; i < SHARDS; i++)
 		authority_named(replicas[i]->authority, 1, 100);
 	until_by(turn_all, replicas[0]->ready && replicas[1]->ready &&
@@ -200,13 +156,7 @@ teardown(void)
 		group_dismiss(replicas[i]);
 		free(speakers[i]);
 	}
-	for (size_t i = 0; i < SHARDS; i++) {
-		wires_free(wires[i]);
-		groups_end_links(&shards[i]);
-		groups_clear(&shards[i]);
-	}
-	turn_end();
-	rmdir(dir);
+	shards_end();
 	event_base_free(base);
 }
 

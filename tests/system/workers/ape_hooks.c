@@ -1,4 +1,5 @@
 /* Hooks of kennel-ape.h: each call of one is a line, which "lines" gives back. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,29 @@ types(struct ape_call *c)
 	ape_put(c, o, "made", l);
 	ape_put(c, o, "oops", ape_error(c, "RangeError", "far"));
 	ape_reply(c, o);
+}
+
+#define FAILS(e, x)	(errno = 0, (x) == -1 && errno == (e))
+
+/* What cannot be pushed, or asked for, fails with the errno that the header says. */
+static void
+nulls(struct ape_call *c)
+{
+	struct ape_client	*client = ape_caller(c);
+	struct kennel_replica	*r = ape_replica(c);
+
+	ape_reply(c, ape_boolean(c, FAILS(ENOTCONN, ape_everyone(NULL, "x", NULL)) &&
+	    FAILS(EINVAL, ape_everyone(c, NULL, NULL)) &&
+	    FAILS(ENOTCONN, ape_others(NULL, "x", NULL)) &&
+	    FAILS(EINVAL, ape_others(c, NULL, NULL)) &&
+	    FAILS(ENOTCONN, ape_push(NULL, "x", NULL)) &&
+	    FAILS(EINVAL, ape_push(client, NULL, NULL)) &&
+	    FAILS(ENOTCONN, ape_broadcast(NULL, "x", NULL, NULL)) &&
+	    FAILS(EINVAL, ape_broadcast(r, NULL, NULL, NULL)) &&
+	    FAILS(EINVAL, ape_broadcast(r, "x", NULL, "no id")) &&
+	    FAILS(EINVAL, ape_to(r, "no id", "x", NULL, NULL, NULL)) &&
+	    FAILS(ENOTCONN, ape_ids(NULL, NULL, NULL)) &&
+	    FAILS(EINVAL, ape_ids(r, NULL, NULL))));
 }
 
 /* ---- hooks ---- */
@@ -177,7 +201,7 @@ launch(const struct kennel_app *app)
 	return (ape_controller("lines", give_lines) |
 	    ape_controller("embedded", embedded) |
 	    ape_controller("later", later) | ape_controller("tell", tell) |
-	    ape_controller("types", types));
+	    ape_controller("types", types) | ape_controller("nulls", nulls));
 }
 
 int
