@@ -49,7 +49,7 @@ void	 redis_free(struct redis *r);
 /* Before redis_free(), outside the loop: send what is queued, for at most ms.  Nobody
  * hears the answers. */
 void	 redis_flush(struct redis *r, unsigned ms);
-int	 redis_up(const struct redis *r);
+int	 redis_up(const struct redis *r);	/* would it take a command now? */
 /* Is the server down, and was to come up tried in vain? */
 int	 redis_failed(const struct redis *r);
 /* What answers is no Redis that we can use, and will not become one: a

@@ -86,15 +86,16 @@ redis_doubt_spread(const struct redis_doubt *from, const char *host, int port)
 	}
 }
 
-/* A Sentinel named the master, or none did. */
+/* Sentinels named the master, or did not. */
 static void
-redis_doubt_named_cb(const char *host, int port, const char *why, void *arg)
+redis_doubt_named_cb(const struct redis_named *named, const char *why, void *arg)
 {
 	const struct timeval	 tv = { DOUBT_AGAIN_MS / 1000, 0 };
 	struct redis_doubt	*d = arg;
 
-	if (why == NULL)
-		redis_doubt_spread(d, host, port);
+	(void)why;
+	if (named != NULL)
+		redis_doubt_spread(d, named->host, named->port);
 	redis_sentinel_free(d->asked);
 	d->asked = NULL;
 	if (!d->moved)

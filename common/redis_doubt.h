@@ -1,7 +1,7 @@
 /*
  * A doubt: is the Redis that we have still the master?  It may be cut off from its replicas and
  * from the Sentinels, and says no more than that it takes nothing.  Where the URL names
- * Sentinels they are asked, each second and another one each time, while there is reason to;
+ * Sentinels they are asked (redis_sentinel.h), each second, while there is reason to;
  * if they name another master, all connections of this process to the former are to be left,
  * for what is heard there is not what is said here.
  */

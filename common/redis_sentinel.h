@@ -1,34 +1,30 @@
 /*
- * A question to Sentinels: where is the master of that name?  One after the other is
- * asked, each has a deadline, and the first that knows one ends it.
+ * A question to Sentinels: where is the master of that name?
+ *
+ * All are asked at the same time, and one that has slept, was cut off or has lost its file
+ * does not decide: what most of them say is believed, as soon as they have said it.
+ * When all have answered, or had 1.5 s to, and most do not say the same, it is what was
+ * decided last (the highest configuration epoch, which Sentinels themselves go by, and
+ * which only a majority of them can raise), but nothing that is older than what was
+ * believed before.  That the one who is named is the master is asked of itself (ROLE).
  */
 #ifndef COMMON_REDIS_SENTINEL_H
 #define COMMON_REDIS_SENTINEL_H
 
-#include <stddef.h>
+#include "common/redis_voice.h"
 
-#define REDIS_HOST_MAX	255		/* bytes of a host's name */
-
-struct event_base;
 struct redis_sentinel;
-struct redis_url;
 
-/* Once, from the loop: the master's host and port; or NULL and why not.  May free the
- * question. */
-typedef void	redis_sentinel_cb(const char *host, int port, const char *why,
-		    void *arg);
+/* Once, from the loop: the master; or NULL and why not.  May free the question. */
+typedef void	redis_sentinel_cb(const struct redis_named *named,
+		    const char *why, void *arg);
 
-/*
- * Ask the places of url, which is borrowed; first the one with this number, modulo
- * how many there are.  One that wants a password gets the one for Redis.  NULL with
- * errno.
- */
+/* Ask the places of url, which is borrowed.  epoch: of what was believed before; 0:
+ * nothing was.  NULL with errno. */
 struct redis_sentinel *redis_sentinel_new(struct event_base *base,
-	    const struct redis_url *url, size_t first, redis_sentinel_cb *cb,
+	    const struct redis_url *url, uint64_t epoch, redis_sentinel_cb *cb,
 	    void *arg);
 /* NULL is nothing. */
 void	 redis_sentinel_free(struct redis_sentinel *s);
-/* The number of the one that was asked last. */
-size_t	 redis_sentinel_asked(const struct redis_sentinel *s);
 
 #endif

@@ -28,7 +28,7 @@ struct redis_where {
 	char		 busy[REDIS_HOST_MAX + 64];
 	struct sock_addr addrs[REDIS_ADDRS];
 	size_t		 naddrs, addr;	/* the next one, modulo naddrs */
-	size_t		 first;		/* Sentinel to be asked first */
+	uint64_t	 epoch;		/* of the master that Sentinels have named */
 };
 
 struct redis_where *
@@ -102,19 +102,23 @@ redis_where_resolve(struct redis_where *w, const char *host, int port)
 	return (w->resolve == NULL ? -1 : 0);
 }
 
-/* A Sentinel named the master, or none did. */
+/* Sentinels named the master, or did not. */
 static void
-redis_where_named_cb(const char *host, int port, const char *why, void *arg)
+redis_where_named_cb(const struct redis_named *named, const char *why,
+    void *arg)
 {
 	struct redis_where	*w = arg;
+	struct redis_sentinel	*s = w->sentinel;	/* has why and named */
 
-	w->first = redis_sentinel_asked(w->sentinel);
-	redis_sentinel_free(w->sentinel);
 	w->sentinel = NULL;
-	if (why == NULL && redis_where_resolve(w, host, port) == -1)
+	if (named != NULL)
+		w->epoch = named->epoch;
+	if (named != NULL && redis_where_resolve(w, named->host,
+	    named->port) == -1)
 		why = strerror(errno);
 	if (why != NULL)
-		w->cb(why, w->arg);
+		w->cb(why, w->arg);	/* may free w */
+	redis_sentinel_free(s);
 }
 
 int
@@ -129,7 +133,7 @@ redis_where_ask(struct redis_where *w)
 		return (redis_where_resolve(w, w->url->places[0].host,
 		    w->url->places[0].port));
 	snprintf(w->busy, sizeof(w->busy), "Sentinels are still being asked");
-	w->sentinel = redis_sentinel_new(w->base, w->url, w->first,
+	w->sentinel = redis_sentinel_new(w->base, w->url, w->epoch,
 	    redis_where_named_cb, w);
 	return (w->sentinel == NULL ? -1 : 0);
 }
@@ -137,7 +141,7 @@ redis_where_ask(struct redis_where *w)
 struct redis_sentinel *
 redis_where_doubt(struct redis_where *w, redis_sentinel_cb *cb, void *arg)
 {
-	return (redis_sentinel_new(w->base, w->url, ++w->first, cb, arg));
+	return (redis_sentinel_new(w->base, w->url, w->epoch, cb, arg));
 }
 
 int
@@ -168,5 +172,4 @@ void
 redis_where_next(struct redis_where *w)
 {
 	w->addr++;
-	w->first++;
 }

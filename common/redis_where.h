@@ -23,7 +23,7 @@ void	 redis_where_free(struct redis_where *w);
 /* Begin to ask; cb is called from the loop, for a Unix socket at once.  0, or -1 with
  * errno. */
 int	 redis_where_ask(struct redis_where *w);
-/* Is that still so?  Another Sentinel is asked than the last time.  NULL with errno. */
+/* Is that still so?  Sentinels are asked.  NULL with errno. */
 struct redis_sentinel *redis_where_doubt(struct redis_where *w,
 	    redis_sentinel_cb *cb, void *arg);
 /* Is that the master that was found? */
@@ -34,7 +34,7 @@ const char *redis_where_busy(const struct redis_where *w);
 /* What was found: an address, and the host that a certificate must name. */
 const struct sock_addr *redis_where_addr(const struct redis_where *w);
 const char *redis_where_host(const struct redis_where *w);
-/* That address was of no use: another one next time, of another Sentinel. */
+/* That address was of no use: another one next time. */
 void	 redis_where_next(struct redis_where *w);
 
 #endif

@@ -20,7 +20,8 @@ struct set {			/* zero-initialised but for hash is empty */
 };
 
 void	 set_clear(struct set *s);	/* frees the slots, not the entries */
-/* The entries that may have this hash; *at is where the search stands. */
+/* The first entry that may have this hash, and the next; NULL: there is none (any more).
+ * *at is where the search stands; nothing may be put in or taken out meanwhile. */
 void	*set_find(const struct set *s, uint32_t hash, size_t *at);
 void	*set_again(const struct set *s, size_t *at);
 int	 set_insert(struct set *s, void *entry);	/* 0, or -1 with ENOMEM */

@@ -77,7 +77,6 @@ struct quotas {
 	struct list	 all, left;
 	struct turn_work giving;	/* back what left has */
 	uint64_t	 hold;		/* clock_ms: nobody has more until then */
-	uint64_t	 unknown;
 };
 
 struct quota_sweep {			/* of one dead node */
@@ -322,10 +321,8 @@ quota_ask(struct quotas *qs, struct slice app, struct slice group,
 	}
 	if (open < q->share && open < limit)
 		return (QUOTA_GRANTED);
-	if (!redis_up(qs->redis) || clock_ms() < qs->hold) {
-		qs->unknown++;
+	if (!redis_up(qs->redis) || clock_ms() < qs->hold)
 		return (QUOTA_UNKNOWN);
-	}
 	if (asked)
 		return (QUOTA_FULL);
 	list_push(&q->waiting, &w->at);
@@ -333,7 +330,6 @@ quota_ask(struct quotas *qs, struct slice app, struct slice group,
 		return (QUOTA_ASKED);
 	list_remove(&w->at);
 	w->asked = 0;
-	qs->unknown++;
 	return (QUOTA_UNKNOWN);
 }
 
@@ -411,22 +407,23 @@ quotas_give(void *arg)
 
 /* ---- what happens in the cluster ---- */
 
-/* All that is here is said again. */
+/* So many of those that are here are said again, from the one that was said longest ago:
+ * none twice. */
 static void
 quotas_say(struct quotas *qs, size_t most)
 {
-	struct list	*e, *tmp;
+	struct list	 said;
 	struct quota	*q;
 
-	list_each(e, tmp, &qs->all) {
-		if (most-- == 0)
-			return;
-		q = list_entry(e, struct quota, at);
+	list_init(&said);
+	while (most-- > 0 && !list_empty(&qs->all)) {
+		q = list_entry(qs->all.next, struct quota, at);
 		list_remove(&q->at);
-		list_push(&qs->all, &q->at);
+		list_push(&said, &q->at);
 		if (q->asking == 0)
 			(void)quota_tell(q, 0);
 	}
+	list_move(&qs->all, &said);
 }
 
 void
@@ -544,10 +541,4 @@ quota_limit(const struct quotas *qs, const struct group *g, uint64_t *all)
 		return (0);
 	*all = qs->redis == NULL ? quota_open(q) : q->all;
 	return (q->limit);
-}
-
-uint64_t
-quotas_unknown(const struct quotas *qs)
-{
-	return (qs->unknown);
 }

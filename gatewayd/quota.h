@@ -65,6 +65,5 @@ void	 quotas_tick(struct quotas *qs);	/* each second */
 /* For status: the limit, 0: none; and how many all nodes have, as last heard. */
 uint32_t quota_limit(const struct quotas *qs, const struct group *g,
 	    uint64_t *all);
-uint64_t quotas_unknown(const struct quotas *qs);	/* answers UNKNOWN, ever */
 
 #endif

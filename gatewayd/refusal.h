@@ -36,6 +36,7 @@ enum refusal {
 	REFUSED_NWHYS
 };
 
+/* As metrics and the log have it: static. */
 const char *refusal_label(enum refusal why);
 int	 refusal_status(enum refusal why);	/* of HTTP */
 unsigned refusal_after(enum refusal why);	/* seconds; 0: not to come again */

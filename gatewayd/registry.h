@@ -52,7 +52,7 @@ struct registry *registry_new(struct event_base *base,
 	    uint64_t incarnation, uint64_t started,
 	    const struct registry_ops *ops, void *arg);
 void	 registry_free(struct registry *r);
-int	 registry_up(const struct registry *r);
+int	 registry_up(const struct registry *r);	/* does Redis answer? */
 /* The connection to Redis, for a command of somebody else. */
 struct redis *registry_redis(struct registry *r);
 /* Who else is in the cluster; NULL: nobody can be, Redis is our own. */

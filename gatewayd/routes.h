@@ -15,7 +15,7 @@
 struct route;
 struct routes;
 
-struct routes *routes_new(void);
+struct routes *routes_new(void);	/* NULL without memory */
 void	 routes_free(struct routes *r);
 /* For config.h's sections "route": key is one of route.h's, and belongs to the
  * section that began last.  0, or -1 with *why. */

@@ -43,6 +43,7 @@ enum shard_state {
 	SHARD_LEAVING,		/* told to drain: takes nobody any more */
 	SHARD_WAITING		/* died; starts again when its back-off is over */
 };
+/* As people read it: static. */
 const char *shard_state_name(enum shard_state s);
 
 struct shard {			/* one slot */

@@ -42,6 +42,7 @@ int	 upgrade_begin(struct upgrade *u, struct slice worker, unsigned percent,
 /* Go back, or do not keep the old ones any longer.  Likewise. */
 int	 upgrade_back(struct upgrade *u, char *why, size_t size);
 int	 upgrade_commit(struct upgrade *u, char *why, size_t size);
+/* Is one under way, also as long as the old shards are kept? */
 int	 upgrade_busy(const struct upgrade *u);
 /* To whom it is in the way: a sentence. */
 const char *upgrade_advice(const struct upgrade *u);

@@ -46,7 +46,6 @@ enum fasttcp_data {
 
 #define FASTTCP_EVENT_MAX	65535	/* bytes */
 #define FASTTCP_CELLS_MAX	255
-#define FASTTCP_FRAME_MIN	((size_t)16 << 20)
 #define FASTTCP_HEAD_MAX	(20 + FASTTCP_CELLS_MAX + FASTTCP_EVENT_MAX)
 #define FASTTCP_INTEGER_LEN	6
 #define FASTTCP_DECIMAL_LEN	8

@@ -258,18 +258,3 @@ ws_inflate_some(struct ws_inflater *i, struct buf *out, size_t max,
 	} while (out->len - begin < step);
 	return (WS_INFLATE_MORE);
 }
-
-uint16_t
-ws_inflate(struct buf *out, size_t max, struct slice in)
-{
-	struct ws_inflater	*i;
-	uint16_t		 code;
-
-	if ((i = ws_inflater_get()) == NULL)
-		return (1009);
-	while ((code = ws_inflate_some(i, out, max, &in, SIZE_MAX)) ==
-	    WS_INFLATE_MORE)
-		continue;
-	ws_inflater_put(i);
-	return (code);
-}

@@ -33,20 +33,16 @@ unsigned ws_deflate_answer(const struct http_head *h, struct buf *b);
 size_t	 ws_deflate(char *dst, size_t max, unsigned bits, struct slice in);
 
 /*
- * Decompress a message, appending it to out, of which `max` is the largest it
- * may become; no more than that is ever made of it.  Returns 0, or the code to
- * close with: 1007 (damaged), 1009 (larger than max, or no memory).
- */
-uint16_t ws_inflate(struct buf *out, size_t max, struct slice in);
-/*
- * The same in pieces, for a message that may become large.  An inflater is for
+ * Messages are decompressed in pieces, for one may become large.  An inflater is for
  * one message; NULL with errno ENOMEM.  One is kept for the next.
  */
 struct ws_inflater *ws_inflater_get(void);
 void	 ws_inflater_put(struct ws_inflater *i);	/* NULL is harmless */
 /*
- * Append about `step` bytes to out, and advance *in, the rest of the message.
- * Returns WS_INFLATE_MORE: call again, or as above.
+ * Append about `step` bytes of the message to out, of which `max` is the largest it may
+ * become (no more than that is ever made of it), and advance *in, the rest of the message.
+ * Returns WS_INFLATE_MORE: call again; 0: that was all; or the code to close with: 1007
+ * (damaged), 1009 (larger than max, or no memory).
  */
 #define WS_INFLATE_MORE	1
 uint16_t ws_inflate_some(struct ws_inflater *i, struct buf *out, size_t max,

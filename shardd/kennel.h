@@ -1050,8 +1050,9 @@ const char *kennel_node(void);		/* this machine's name in the cluster */
 const char *kennel_address(void);	/* this process: "node/slot#incarnation" */
 unsigned kennel_slot(void);		/* its number on the node */
 const char *kennel_version(void);	/* of the library: "0.1.0" */
-/* A key of [worker] in the configuration, or NULL; from onlaunch on.  Terminated, and
- * valid until the callback returns. */
+/* A key of [worker] in the configuration, or NULL; from onlaunch on.  The text, terminated,
+ * stays as long as the process; if the configuration changes and the gateway starts again, a
+ * later call gives another. */
 const char *kennel_option(const char *key);
 /*
  * One line to the log: at info, or at a level of its own.  warn: somebody should act;

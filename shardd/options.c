@@ -12,6 +12,12 @@ struct options_text {
 	char		*key, *value;
 };
 
+/* A text that another gateway has replaced: who was given it may have it still. */
+struct options_old {
+	struct options_old *next;
+	char		*value;
+};
+
 static const struct options options_defaults = {
 	.message_max = 16 << 20,
 	.body_max = 1 << 20,
@@ -99,20 +105,36 @@ options_number_set(struct options *all, struct slice key, struct slice value)
 	}
 }
 
+/* Another text for o, which takes it; the one that it had is kept: 0, or -1 with errno. */
+static int
+options_replace(struct options *all, struct options_text *o, char *value)
+{
+	struct options_old	*old;
+
+	if ((old = calloc(1, sizeof(*old))) == NULL) {
+		free(value);
+		return (-1);
+	}
+	old->value = o->value;
+	old->next = all->old;
+	all->old = old;
+	o->value = value;
+	return (0);
+}
+
 int
 options_set(struct options *all, struct slice key, struct slice value)
 {
 	struct options_text	*o = options_find(all, key);
 	char			*copy;
 
+	if (o != NULL && slice_is(value, o->value))
+		return (0);
 	if ((copy = slice_dup(value)) == NULL)
 		return (-1);
 	options_number_set(all, key, value);
-	if (o != NULL) {
-		free(o->value);
-		o->value = copy;
-		return (0);
-	}
+	if (o != NULL)
+		return (options_replace(all, o, copy));
 	if ((o = calloc(1, sizeof(*o))) == NULL ||
 	    (o->key = slice_dup(key)) == NULL ||
 	    map_insert(&all->texts, &o->by_key, o->key, key.len) == -1) {
@@ -131,7 +153,13 @@ options_clear(struct options *all)
 {
 	struct map_node		*n;
 	struct options_text	*o;
+	struct options_old	*old;
 
+	while ((old = all->old) != NULL) {
+		all->old = old->next;
+		free(old->value);
+		free(old);
+	}
 	while ((n = map_first(&all->texts)) != NULL) {
 		o = container_of(n, struct options_text, by_key);
 		map_remove(&all->texts, n);

@@ -34,14 +34,16 @@ struct options {			/* defaults in options.c */
 	unsigned	 work_threads;		/* 4: kennel_work()'s, at most */
 	unsigned	 work_queue;		/* 1 000: jobs that wait for one */
 	struct map	 texts;			/* struct options_text, by key */
+	struct options_old *old;		/* texts that were given out */
 };
 
 void	 options_init(struct options *o);
 void	 options_clear(struct options *o);
 /* One key of [worker]: 0, or -1 with errno ENOMEM.  A number that cannot be read
- * leaves the one that was. */
+ * leaves the one that was.  Each gateway that this process meets says all of them. */
 int	 options_set(struct options *o, struct slice key, struct slice value);
-/* The text of a key, or NULL. */
+/* The text of a key, or NULL.  It stays until options_clear(), also when another gateway
+ * has said another one. */
 const char *options_get(const struct options *o, const char *key);
 
 #endif

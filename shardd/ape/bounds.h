@@ -13,6 +13,7 @@ enum bound {
 	NBOUNDS
 };
 
+/* As configured, or the default; from onlaunch on. */
 unsigned bounds_get(enum bound o);
 
 #endif

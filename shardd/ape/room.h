@@ -46,6 +46,7 @@ struct room_text {
 };
 
 struct room *room_new(struct kennel_replica *r);	/* NULL without memory */
+/* NULL: the replica has none, or is NULL. */
 struct room *room_of(const struct kennel_replica *r);
 /* All that have not ended (struct room, at). */
 struct list *room_all(void);

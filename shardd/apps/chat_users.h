@@ -8,7 +8,7 @@
 
 #include "shardd/kennel.h"
 
-/* A replica's data. */
+/* A replica's data.  0, or -1 without memory. */
 int	 chat_users_start(struct kennel_replica *r);
 void	 chat_users_stop(struct kennel_replica *r);
 /* The socket's user came (1) or left (-1). */

@@ -11,6 +11,8 @@
 
 #define PACT_REPLICA	16		/* hex digits */
 
+/* What the configuration allows: a number of each, or bytes (properties, name, config,
+ * page).  Static; known from onlaunch on. */
 struct pact_limits {
 	size_t		 counters, polls, answers, sessions, properties, name,
 			 config, subscriptions, relays, rooms, page;

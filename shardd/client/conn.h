@@ -94,44 +94,46 @@ enum conn_state {
 #define CONN_T_MORE	0x40	/* owes more than its outbox has */
 
 struct conn {
-	struct bag_node	 by_uid;	/* a member: mine is its index in
-					   replica->members */
-	struct list	 at;		/* clients->conns, or another list there */
+	/* First what a message to c uses: two lines of the cache for each of many. */
 	struct clients	*clients;
 	const struct protocol *protocol;
 	void		*proto;		/* the protocol's, or NULL: idle */
-	struct rare	*rare;		/* what few have, or NULL */
 	struct meter	*meter;		/* what its route allows */
 	struct outbox	 out;
+	const struct kennel_app *app;	/* the floors' above, as below */
+	struct verbs	*verbs;		/* outstanding calls, or NULL */
+	int		 fd;		/* -1: none */
+	uint32_t	 slot;		/* of cover.h; 0: not covered */
+	uint32_t	 last;		/* turn_ms() of the last message, either way */
+	uint16_t	 flags;		/* CONN_F_* */
+	uint8_t		 state;		/* enum conn_state */
+	uint8_t		 pauses;	/* PAUSE_* */
+	uint8_t		 turns;		/* CONN_T_* */
+	uint8_t		 armed;		/* EV_READ, EV_WRITE */
+	uint8_t		 told;		/* CAPSULE_F_* of how it came */
+	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
+	uint8_t		 half;		/* COVER_B_*, as its slot has them */
+	uint8_t		 app_n;		/* the application's number, to be counted */
+	uint16_t	 uid_len;
+
+	struct bag_node	 by_uid;	/* a member: mine is its index in
+					   replica->members */
+	struct list	 at;		/* clients->conns, or another list there */
+	struct rare	*rare;		/* what few have, or NULL */
 	/* The floors' above, who alone look into them. */
 	struct replica	*replica;	/* a reference, or NULL */
 	struct conn_topics *topics;	/* topics.c, or NULL: none */
 	uint64_t	 joined;	/* which member of the replica, counted */
-	const struct kennel_app *app;
 	void		*data;		/* the application's */
-	struct verbs	*verbs;		/* outstanding calls, or NULL */
 	uint64_t	 id;
-	int		 fd;		/* -1: none */
 	uint32_t	 since;		/* conn_tick() of state, or of last input */
-	uint32_t	 last;		/* turn_ms() of the last message, either way */
 	uint32_t	 message_max;	/* bytes that its application takes */
-	uint16_t	 flags;		/* CONN_F_* */
 	uint16_t	 code;		/* of the end, for onclose */
-	uint8_t		 state;		/* enum conn_state */
-	uint8_t		 pauses;	/* PAUSE_* */
 	uint8_t		 why;		/* enum close_why of the end */
 	uint8_t		 pings;		/* unanswered */
-	uint8_t		 deflate;	/* bits of the window; 0: not agreed on */
-	uint8_t		 armed;		/* EV_READ, EV_WRITE */
-	uint8_t		 told;		/* CAPSULE_F_* of how it came */
 	uint8_t		 nheaders;
-	uint8_t		 turns;		/* CONN_T_* */
-	uint8_t		 app_n;		/* the application's number, to be counted */
 	uint8_t		 hops;		/* how often it has moved */
-	uint8_t		 half;		/* COVER_B_*, as its slot has them */
-	uint16_t	 uid_len;
 	uint8_t		 strikes;	/* shards in a row that died amid its input */
-	uint32_t	 slot;		/* of cover.h; 0: not covered */
 	char		*text;		/* cover_who()'s: uid, peer, via, names and
 					   values of nheaders headers; each terminated */
 };

@@ -95,14 +95,17 @@ struct events_server {			/* the part of a group that is here */
 };
 
 struct events_socket {			/* a client */
-	struct map_node	 by_id;		/* server->by_id */
-	struct bag_node	 by_number;	/* server->by_number */
-	size_t		 index;		/* in server->sockets */
+	/* First what everybody's messages use: few lines of the cache for each. */
 	struct events_server *server;
 	struct kennel_socket *socket;
 	struct fasttcp_in in;
-	uint32_t	 last_id;	/* that was sent to it */
 	uint32_t	 excepted;	/* server->round, if it is left out */
+	uint32_t	 last_id;	/* that was sent to it */
+	uint64_t	 queued;	/* bytes that were sent to it */
+
+	struct map_node	 by_id;		/* server->by_id */
+	struct bag_node	 by_number;	/* server->by_number */
+	size_t		 index;		/* in server->sockets */
 	struct roomer	 rooms;
 	struct list	 incoming;	/* struct events_incoming: its streams */
 	size_t		 nincoming;
@@ -116,8 +119,7 @@ struct events_socket {			/* a client */
 	uint8_t		 check_json;	/* objects are to be JSON */
 	uint8_t		 no_reserved;	/* names of the client's own are refused */
 	uint8_t		 warned;	/* of something that is said once */
-	uint64_t	 queued;	/* bytes that were sent to it */
-	uint64_t	 written;	/* of them, when it was last looked */
+	uint64_t	 written;	/* of what was queued, when it was last looked */
 	uint64_t	 since;		/* clock_ms: written is that much */
 	uint32_t	 stuck_ms;	/* the time that it has */
 	void		*data;		/* the program's */

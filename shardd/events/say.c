@@ -15,7 +15,8 @@
 
 /* Receivers, one after the other. */
 struct say_walk {
-	const struct targets *t;
+	const struct events_socket *but; /* left out, and */
+	uint32_t	 round;		/* who is excepted in this one */
 	say_each_cb	*cb;
 	void		*arg;
 	size_t		 left;		/* that there may be */
@@ -45,7 +46,7 @@ say_except(struct events_server *v, struct slice except)
 static void
 say_one(struct say_walk *w, struct events_socket *s)
 {
-	if (s == w->t->but || s->excepted == s->server->round)
+	if (s == w->but || s->excepted == w->round)
 		return;
 	if (w->left == 0) {
 		w->full = 1;
@@ -81,12 +82,13 @@ void
 say_each(struct events_server *v, const struct targets *t, size_t most,
     say_each_cb *cb, void *arg)
 {
-	struct say_walk		 w = { .t = t, .cb = cb, .arg = arg,
+	struct say_walk		 w = { .but = t->but, .cb = cb, .arg = arg,
 				    .left = most + SAY_TIMES * v->n };
 	struct events_socket	*s;
 	struct slice		 names = t->names, name;
 
 	say_except(v, t->except);
+	w.round = v->round;
 	for (size_t i = 0; t->whom == WHOM_ALL && i < v->n; i++)
 		say_one(&w, v->sockets[i]);
 	while (t->whom != WHOM_ALL && !w.full && names_next(&names, &name)) {

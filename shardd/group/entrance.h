@@ -32,6 +32,7 @@ void	 entrance_init(struct entrance *e, struct replica *r,
 int	 entrance_begin(struct entrance *e, struct lookup *l, struct slice uid);
 /* The same for who is listed nowhere: only the replica is waited for. */
 void	 entrance_await(struct entrance *e);
+/* Is its uid listed, and its replica ready, where it has one? */
 int	 entrance_is_open(const struct entrance *e);
 /* Wait no more; who is not listed yet will not be. */
 void	 entrance_end(struct entrance *e);

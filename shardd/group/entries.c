@@ -43,6 +43,7 @@ struct lookup_ticket {
 static void	 entries_ask_me(struct entries *es);
 static void	 entries_confirm(void *arg);
 static void	 entries_pump(struct entries *es);
+static void	 entry_set_failed(struct entry *e, int failed);
 static void	 entry_touch(struct entry *e);
 
 /* key is taken; NULL (it could not be made) gives NULL. */
@@ -119,6 +120,7 @@ entry_free(struct entry *e)
 {
 	map_remove(&e->all->map, &e->by_key);
 	list_remove(&e->at);
+	entry_set_failed(e, 0);
 	leave_say(&e->leave, LEAVE_UNKNOWN);
 	free(e->key);
 	free(e);
@@ -146,6 +148,19 @@ entry_set_owed(struct entry *e, int owed)
 		e->all->owing++;
 	else
 		e->all->owing--;
+}
+
+/* Writing an entry begins or ceases to fail, and is counted. */
+static void
+entry_set_failed(struct entry *e, int failed)
+{
+	if (e->failed == failed)
+		return;
+	e->failed = (uint8_t)failed;
+	if (failed)
+		e->all->failing++;
+	else
+		e->all->failing--;
 }
 
 /* Tickets that wait for an entry need not any more. */
@@ -200,6 +215,7 @@ entry_failed(struct entry *e)
 	struct entries	*es = e->all;
 
 	entry_set_dirty(e);
+	entry_set_failed(e, 1);
 	leave_say(&e->leave, LEAVE_UNKNOWN);
 	if (!evtimer_pending(es->retry, NULL))
 		evtimer_add(es->retry, &tv);
@@ -219,6 +235,7 @@ entry_written(struct entry *e)
 		e->bad = 0;
 		entry_failed(e);
 	} else {
+		entry_set_failed(e, 0);
 		e->listed = e->sent;
 		if (e->listed > 0) {
 			entry_set_owed(e, 0);
@@ -309,7 +326,9 @@ entries_pump(struct entries *es)
 		e->dirty = 0;
 		entry_touch(e);
 	}
-	if (es->asking && es->owing == 0 && list_empty(&es->dirty)) {
+	/* What is tried again and was not answered yet may be refused again. */
+	if (es->asking && es->owing == 0 && es->failing == 0 &&
+	    list_empty(&es->dirty)) {
 		log_info("lookup all of ours is in redis");
 		es->asking = 0;
 		es->ops->tell_all(es->arg, 0, NULL, NULL);

@@ -35,6 +35,7 @@ struct entry {
 	uint8_t		 tried;		/* something may be in Redis */
 	uint8_t		 dirty;
 	uint8_t		 owed;
+	uint8_t		 failed;	/* it could not be written, and was not since */
 	uint8_t		 is_group;	/* of a group, not a uid */
 	uint8_t		 answer;	/* of its removal: enum leave_answer */
 	char		 names[];
@@ -51,6 +52,7 @@ struct entries {
 	struct list	 confirming;	/* struct entry: they may settle now */
 	size_t		 writing;	/* entries */
 	size_t		 owing;		/* entries that are owed */
+	size_t		 failing;	/* entries that could not be written */
 	struct list	 confirmed;	/* tickets to be told */
 	struct turn_work confirm;
 	int		 asking;	/* "ask me" */

@@ -39,6 +39,7 @@ struct meeting {
 	struct meeting_call *call;	/* to Redis; NULL: none */
 	struct slice	 group, app;	/* borrowed */
 	int		 met;		/* all have answered once, or had time to */
+	int		 looked;	/* was told who is there, and not listed */
 	int		 knows_all;	/* the same, with time enough to be taken for dead */
 	int		 lacks;		/* somebody has not answered the last question */
 	uint64_t	 since;		/* clock_ms: of the first question */
@@ -50,8 +51,10 @@ struct meeting {
 struct meeting_call {
 	struct meeting	*t;		/* NULL: ended meanwhile */
 	struct meetings	*all;
+	int		 looks;		/* only at who is there */
 };
 
+static int	 meeting_ask(struct meeting *t, int looks);
 static void	 meetings_pump(struct meetings *ms);
 static void	 meetings_patience_cb(evutil_socket_t, short, void *);
 
@@ -61,8 +64,11 @@ static void	 meetings_patience_cb(evutil_socket_t, short, void *);
 static void
 meetings_again_cb(evutil_socket_t fd, short what, void *arg)
 {
+	struct meetings	*ms = arg;
+
 	(void)fd, (void)what;
-	meetings_pump(arg);
+	ms->rests = 0;
+	meetings_pump(ms);
 }
 
 int
@@ -271,6 +277,40 @@ meeting_tell(struct meeting *t, const struct redis_value *v)
 	return (0);
 }
 
+/* t asks again, as all do, after a while. */
+static void
+meeting_again(struct meeting *t)
+{
+	if (list_empty(&t->at))
+		list_push(&t->all->due, &t->at);
+}
+
+/* Nobody asks for a while. */
+static void
+meetings_rest(struct meetings *ms)
+{
+	struct timeval	 tv = { 0, MEETING_AGAIN_MS * 1000 };
+
+	ms->rests = clock_ms() + MEETING_AGAIN_MS;
+	if (ms->again != NULL)
+		evtimer_add(ms->again, &tv);
+}
+
+/* Redis answers and takes nothing (it is out of memory, say): those who are listed are met
+ * all the same, once, and we shall be listed when it does. */
+static void
+meeting_refused(struct meeting *t, const struct redis_value *v)
+{
+	struct meetings	*ms = t->all;
+
+	if (!ms->refused)
+		log_warn("redis lists no replicas for other nodes: %s", v->str);
+	ms->refused = 1;
+	if (t->met || t->looked || meeting_ask(t, 1) == -1)
+		meeting_again(t);
+	t->looked = 1;
+}
+
 /* Redis has answered, or has not. */
 static void
 meeting_call_cb(const struct redis_value *v, int err, void *arg)
@@ -278,7 +318,8 @@ meeting_call_cb(const struct redis_value *v, int err, void *arg)
 	struct meeting_call	*call = arg;
 	struct meetings		*ms = call->all;
 	struct meeting		*t = call->t;
-	struct timeval		 tv = { 0, MEETING_AGAIN_MS * 1000 };
+	int			 looks = call->looks;
+	int			 refused = err == 0 && v->kind == REDIS_ERROR;
 
 	free(call);
 	ms->asking--;
@@ -286,18 +327,24 @@ meeting_call_cb(const struct redis_value *v, int err, void *arg)
 		t->call = NULL;
 	if (err == ECANCELED)
 		return;
-	if (t != NULL && (err != 0 || v->kind != REDIS_ARRAY ||
-	    meeting_tell(t, v) == -1) && list_empty(&t->at))
-		list_push(&ms->due, &t->at);
-	if (err == 0)
-		meetings_pump(ms);
-	else if (ms->again != NULL)
-		evtimer_add(ms->again, &tv);
+	if (t != NULL && refused && !looks)
+		meeting_refused(t, v);
+	else if (t != NULL && (err != 0 || v->kind != REDIS_ARRAY ||
+	    meeting_tell(t, v) == -1 || looks))
+		meeting_again(t);
+	if (err != 0 || refused || looks) {
+		meetings_rest(ms);
+		return;
+	}
+	if (ms->refused)
+		log_info("redis lists replicas again");
+	ms->refused = 0;
+	meetings_pump(ms);
 }
 
-/* Ask Redis who is in the group.  0, or -1 with errno. */
+/* Ask Redis who is in the group (looks: and do not enter it).  0, or -1 with errno. */
 static int
-meeting_ask(struct meeting *t)
+meeting_ask(struct meeting *t, int looks)
 {
 	struct meetings		*ms = t->all;
 	struct meeting_call	*call = NULL;
@@ -306,7 +353,9 @@ meeting_ask(struct meeting *t)
 
 	key = keys_group(ms->prefix, t->group);
 	if (key != NULL && (call = calloc(1, sizeof(*call))) != NULL)
-		rv = redis_do(bus_redis(ms->bus), MEETING_REDIS_MS,
+		rv = looks ? redis_do(bus_redis(ms->bus), MEETING_REDIS_MS,
+		    meeting_call_cb, call, "SMEMBERS", key, NULL) :
+		    redis_do(bus_redis(ms->bus), MEETING_REDIS_MS,
 		    meeting_call_cb, call, "EVAL", meeting_script, "1", key,
 		    ms->address, NULL);
 	free(key);
@@ -316,6 +365,7 @@ meeting_ask(struct meeting *t)
 	}
 	call->t = t;
 	call->all = ms;
+	call->looks = looks;
 	t->call = call;
 	ms->asking++;
 	return (0);
@@ -325,14 +375,15 @@ meeting_ask(struct meeting *t)
 static void
 meetings_pump(struct meetings *ms)
 {
-	struct timeval	 tv = { 0, MEETING_AGAIN_MS * 1000 };
 	struct meeting	*t;
 
+	if (clock_ms() < ms->rests)
+		return;
 	while (ms->bus != NULL && bus_up(ms->bus) &&
 	    ms->asking < MEETING_MANY && !list_empty(&ms->due)) {
 		t = list_entry(ms->due.next, struct meeting, at);
-		if (t->call == NULL && meeting_ask(t) == -1) {
-			evtimer_add(ms->again, &tv);
+		if (t->call == NULL && meeting_ask(t, 0) == -1) {
+			meetings_rest(ms);
 			return;
 		}
 		list_remove(&t->at);

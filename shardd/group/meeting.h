@@ -24,6 +24,8 @@ struct meetings {
 	struct list	 due;		/* struct meeting, of which Redis is to be asked */
 	size_t		 asking;	/* how many ask Redis now */
 	struct event	*again;		/* for those that Redis did not answer */
+	uint64_t	 rests;		/* clock_ms: nobody asks until then */
+	int		 refused;	/* Redis lists nobody */
 	struct list	 patient;	/* struct meeting, whose clients wait for answers */
 	struct event	*patience;	/* they have waited for a while */
 };

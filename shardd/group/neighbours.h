@@ -102,6 +102,8 @@ struct neighbours *neighbours_new(struct neighbourhood *hood, uint64_t id,
 	    const struct neighbours_ops *ops, void *arg);
 /* Outstanding calls end: done(ECANCELED). */
 void	 neighbours_free(struct neighbours *n);
+/* How many there are; the id of number i, in no order; is this one of them?  NULL: it is
+ * not. */
 size_t	 neighbours_count(const struct neighbours *n);
 uint64_t neighbours_id(const struct neighbours *n, size_t i);
 int	 neighbours_has(const struct neighbours *n, uint64_t neighbour);

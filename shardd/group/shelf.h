@@ -48,7 +48,7 @@ struct shelf_said {
 	struct payload	*p;
 };
 
-struct shelf *shelf_new(void);
+struct shelf *shelf_new(void);		/* NULL without memory */
 /* Nobody is expected. */
 void	 shelf_free(struct shelf *s);
 /* u gets what is said from now on. */

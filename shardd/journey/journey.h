@@ -22,7 +22,6 @@ struct journeys {
 	struct map	 sought;	/* struct move, by connection: not found yet */
 	struct turn_work work;		/* something may go on */
 	struct event	*tick;		/* while anything waits */
-	int		 ticking;
 };
 
 #endif

@@ -49,6 +49,7 @@ struct bus *bus_new(struct links *ls, const struct bus_self *self,
 /* Before links_free(): its carriers stay with their links until then. */
 void	 bus_end(struct bus *b);
 void	 bus_free(struct bus *b);	/* after links_free() */
+/* Is Redis there? */
 int	 bus_up(const struct bus *b);
 /* Is it not, though it was or had time to be? */
 int	 bus_away(const struct bus *b);

@@ -31,7 +31,11 @@ office_restless(struct authority *a)
 		list_push(&a->desk->restless, &a->restless);
 }
 
-uint64_t
+/*
+ * The clock by which keys' times end, in ms.  Where nodes share a Redis, that is its clock,
+ * for whoever decides next may be on a machine whose own is hours from ours.
+ */
+static uint64_t
 office_time(const struct authority *a)
 {
 	const struct authority_desk	*d = a->desk;

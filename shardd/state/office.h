@@ -8,11 +8,6 @@
 #include "shardd/state/inside.h"
 
 void	 office_restless(struct authority *a);	/* it is to be ticked */
-/*
- * The clock by which keys' times end, in ms.  Where nodes share a Redis, that is its clock,
- * for whoever decides next may be on a machine whose own is hours from ours.
- */
-uint64_t office_time(const struct authority *a);
 /* 0, or -1 with errno (authority_ops). */
 int	 office_tell(struct authority *a, uint64_t to, struct gossip *m);
 void	 office_send_state(struct authority *a, uint64_t to);
@@ -20,6 +15,7 @@ void	 office_send_since(struct authority *a, uint64_t to, uint64_t pos);
 
 /* ---- members ---- */
 
+/* NULL: no member has that id. */
 struct member *office_member(struct authority *a, uint64_t id);
 void	 member_free(struct member *m);
 void	 office_forget_members(struct authority *a);
@@ -40,9 +36,9 @@ int	 office_propose(struct authority *a, uint64_t origin, uint64_t number,
 /* Once, whatever it was that brought us to it. */
 void	 office_propose_end(struct authority *a, uint64_t origin);
 void	 office_work(void *arg);	/* turn work: decides what waits */
-/* The batch did not take effect: its steps are to be decided again. */
 /* Whatever office it had, it has no more. */
 void	 office_step_down(struct authority *a);
+/* The batch did not take effect: its steps are to be decided again. */
 void	 office_unbatch(struct authority *a);
 void	 office_touched(struct authority *a);	/* Redis heard that it is used */
 void	 proposals_free(struct list *proposals);

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "proto/ws_deflate.h"
+#include "tests/unit/inflate.h"
 
 #define MAX	(64 << 10)
 

@@ -103,6 +103,18 @@ def shards(*people):
     return found
 
 
+def meet(*people):
+    """All hear each other, once.  (Of Voices, too.)"""
+    for p in people:
+        p.say("met " + p.name)
+    for p in people:
+        left = {"met " + o.name for o in people}
+        while left:
+            m = p.hear()
+            if m["type"] == "user:msg":
+                left.discard(m["text"])
+
+
 def crowd(kennel, group, names):
     """These, one after the other, and quiet."""
     people = [Chat(kennel, group, n) for n in names]

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 
-from kit import redis, wait
+from kit import ask, redis, wait
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -104,14 +104,14 @@ class Ports:
 def processes(needle):
     """Pids of all processes with needle in their arguments."""
     found = []
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(path, "rb") as f:
+            with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as f:
                 args = f.read().replace(b"\0", b" ")
         except OSError:
             continue
         if needle.encode() in args:
-            found.append(int(path.split("/")[2]))
+            found.append(int(pid))
     return [p for p in found if p != os.getpid()]
 
 
@@ -375,7 +375,11 @@ class Kennel:
         return p
 
     def status(self):
-        return json.loads(self.ctl("status", "--json"))
+        """As kennelctl has it; where there is none, it says why."""
+        try:
+            return ask.status(os.path.join(self.run, "control.sock"))
+        except OSError:
+            return json.loads(self.ctl("status", "--json"))
 
     def shards(self):
         """Those in state ready."""

@@ -7,9 +7,10 @@ import re
 import signal
 import time
 
-from kit import wait
+from kit import sockdiag, wait
 from kit.kennel import alive
 from kit.mover import Crowd, Mover, routes
+from kit.sockdiag import CLOSE_WAIT, ESTABLISHED
 from kit.stopat import StopAt
 
 ROOMS = 5
@@ -197,18 +198,12 @@ class Scene:
         return sockets(self.k.pid)[1] == len(shards)
 
 
-def table(path, column, wanted, inode):
-    """Inodes of the lines that have that in a column."""
-    with open(path) as f:
-        rows = [line.split() for line in f.readlines()[1:]]
-    return {r[inode] for r in rows if r[column] in wanted}
-
-
 def sockets(pid):
     """How many TCP connections, and how many packet channels, a process has open."""
-    tcp = table(f"/proc/{pid}/net/tcp", 3, ("01", "08"), 9)
-    packets = table(f"/proc/{pid}/net/unix", 4, ("0005",), 6)
-    listening = table(f"/proc/{pid}/net/unix", 3, ("00010000",), 6)
+    tcp = {str(row.inode) for row in sockdiag.sockets(ESTABLISHED, CLOSE_WAIT)}
+    with open("/proc/net/unix") as f:
+        rows = [line.split() for line in f.readlines()[1:]]
+    packets = {r[6] for r in rows if r[4] == "0005" and r[3] != "00010000"}
     mine = set()
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
@@ -217,4 +212,4 @@ def sockets(pid):
             continue
         if to.startswith("socket:["):
             mine.add(to[8:-1])
-    return len(mine & tcp), len(mine & (packets - listening))
+    return len(mine & tcp), len(mine & packets)

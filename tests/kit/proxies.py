@@ -81,7 +81,7 @@ class Proxy:
 
     def connect(self, source="127.0.0.1"):
         """A TLS connection from that address of this machine."""
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         s = socket.create_connection(("127.0.0.1", self.port),

@@ -7,10 +7,8 @@ from kit import wait
 from kit.wire import Closed
 from kit.ws import Ended, WebSocket
 
-# For Voices: so many in each replica; the worker tells its clients what it is told.
-VOICES = """
-[worker]
-app.tell = yes
+# So many in each replica.
+ROUTE = """
 [route talk]
 path = /t/{group}/ws
 app = talk
@@ -18,6 +16,9 @@ group = path:group
 uid = query:u uuid
 limit = %d
 """
+# For Voices: the worker tells its clients what it is told.
+TELL = "[worker]\napp.tell = yes\n"
+VOICES = TELL + ROUTE
 
 
 class Voice(WebSocket):

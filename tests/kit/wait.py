@@ -32,6 +32,7 @@ def until(condition, timeout=10, what=None):
     Returns the first true value of condition(); fails after timeout.  What condition
     looks at may not be there yet: the list is empty, the key missing, the process gone
     (NOT_YET).  That is as good as false; if it is so to the end, the failure tells it.
+    To look costs time that others need: what takes long is looked at more seldom.
     what: a text for the failure, or a function that is called for one then.
     """
     begin = time.monotonic()
@@ -43,12 +44,13 @@ def until(condition, timeout=10, what=None):
                 return value
         except NOT_YET as e:
             value, why = False, e
-        if time.monotonic() - begin > limit(timeout):
+        passed = time.monotonic() - begin
+        if passed > timeout and passed > limit(timeout):
             say = what() if callable(what) else what or condition
             raise AssertionError(
-                f"not within {time.monotonic() - begin:.1f} s: {say}, "
+                f"not within {passed:.1f} s: {say}, "
                 f"the last time {repr(value if why is None else why)[:1000]}") from why
-        time.sleep(0.005)
+        time.sleep(min(0.005 + passed / 50, 0.025))
 
 
 def reach(count, goal, stall=15, what=None):

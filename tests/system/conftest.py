@@ -171,6 +171,13 @@ def server():
     s.remove()
 
 
+@pytest.fixture
+def url(server):
+    """Of that Redis, which runs: for several nodes."""
+    server.start()
+    return f"unix:{server.path}"
+
+
 @pytest.fixture(scope="session")
 def installed():
     """The library, installed and found by pkg-config only."""

@@ -8,13 +8,7 @@ import time
 
 import pytest
 from kit import redis, wait
-from kit.chat import Chat, again, barrier, said, settle
-
-
-@pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
+from kit.chat import Chat, again, barrier, meet, said, settle
 
 
 @pytest.fixture
@@ -26,19 +20,8 @@ def pair(start, url):
 def spread(pair, group, n):
     """n people, in turns on the nodes."""
     people = [Chat(pair[i % 2], group, f"u{i}") for i in range(n)]
-    met(*people)
+    meet(*people)
     return people
-
-
-def met(*people):
-    """All hear each other, once."""
-    for p in people:
-        p.say("met " + p.name)
-    for p in people:
-        left = {"met " + o.name for o in people}
-        while left:
-            m = p.next(type="user:msg")
-            left.discard(m["text"])
 
 
 def close(*people):
@@ -73,7 +56,7 @@ def test_messages_reach_all_shards_of_all_nodes_once_and_in_order(pair):
 def test_a_group_on_one_node_publishes_nothing(pair, server):
     """15: Redis has no part in what is said on one node."""
     people = [Chat(pair[0], "g", f"u{i}") for i in range(4)]
-    met(*people)
+    meet(*people)
     with redis.Redis(server.path) as r:
         def published():
             m = re.search(r"cmdstat_publish:calls=(\d+)",
@@ -104,7 +87,7 @@ def test_who_comes_before_its_shard_may_command_redis(start, server, tmp_path, s
     a = Chat(one, "g", "a")
     two = start("--node", "two", redis=f"unix:{path}")
     b = Chat(two, "g", "b")
-    met(a, b)
+    meet(a, b)
     close(a, b)
     two.stop()
     relay.close()
@@ -118,7 +101,7 @@ def test_a_shard_that_dies_is_mourned_elsewhere(pair):
     pair[0].wait_log(rf"node=two slot=0 incarnation=.* is dead", 20)
     wait.until(lambda: pair[0].group("g") == [2, 2], 5)
     alive = [p for p in people if p.name in ("u0", "u2", "u4", "u6")]
-    met(*alive)
+    meet(*alive)
     assert one["slot"] == 0
     close(*people)
 
@@ -133,7 +116,7 @@ def test_a_node_that_dies_is_swept_by_another(pair, server):
         wait.until(lambda: not [k for k in r.keys() if any(
             a in k for a in dead)], 20, "what it left is swept")
         wait.until(lambda: not set(r("SMEMBERS", "kennel:group:g")) & dead, 20)
-    met(*people[0::2])
+    meet(*people[0::2])
     close(*people)
     pair[1].destroy()
 
@@ -173,7 +156,7 @@ def test_redis_that_forgets_all_drops_nobody(pair, server):
         r("FLUSHALL")
         wait.until(lambda: len(r.keys("kennel:client:*")) == 8, 30)
         wait.until(lambda: len(r("SMEMBERS", "kennel:group:g")) == 4, 30)
-    met(*people)
+    meet(*people)
     for k in pair:
         assert "is dead" not in k.log()
     close(*people)
@@ -226,7 +209,7 @@ def test_those_who_came_while_redis_was_away_meet_when_it_is_there(pair, server)
         heard.extend(said(barrier(b)[0]))
         return heard
     wait.until(hear, 30, "a is heard by b")
-    met(a, b)
+    meet(a, b)
     close(a, b)
 
 

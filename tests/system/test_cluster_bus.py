@@ -21,12 +21,6 @@ uid = query:u
 
 
 @pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
-
-
-@pytest.fixture
 def pair(start, url):
     """What is lost here is lost on purpose, and told."""
     return [start("--node", name, redis=url, faults="lost=|bus dropped|repeated=")

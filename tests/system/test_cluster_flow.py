@@ -5,16 +5,16 @@ import threading
 
 import pytest
 from kit import metrics, redis, wait
+from kit.chat import meet
 from kit.ear import BEAT, DATA, ROOM, Ear
-from kit.talk import VOICES, Voice
+from kit.talk import ROUTE, TELL, Voice
 from kit.ws import TEXT, frame
 
 WINDOW = 4 << 20
 BODY = 64 << 10
 LARGE = 1 << 20
 # Nobody is doubted because a test made it sleep.
-CONFIG = "[gateway]\nwatchdog = 60s\n[worker]\nout_max = 64M\n" + VOICES.replace(
-    "[worker]\n", "")
+CONFIG = "[gateway]\nwatchdog = 60s\n" + TELL + "out_max = 64M\n" + ROUTE
 
 
 @pytest.fixture
@@ -27,16 +27,6 @@ def nodes(start, server, installed):
                       worker=installed.worker("talk.c"), config=CONFIG % limit, **kw)
                 for name in ("one", "two")]
     return make
-
-
-def met(*people):
-    """All hear each other."""
-    for p in people:
-        p.say("met " + p.name)
-    for p in people:
-        left = {"met " + o.name for o in people}
-        while left:
-            left.discard(p.recv())
 
 
 class Listener(threading.Thread):
@@ -67,7 +57,7 @@ def test_one_that_does_not_read_is_sent_4_mib(nodes, server):
     one, two = nodes(4, shards=1)
     people = [Voice(one, "g", "a"), Voice(two, "g", "b")]
     by = Voice(one, "other", "by")
-    met(*people)
+    meet(*people)
     ear = Ear(server)
     listeners = [Listener(p) for p in people]
     pid = two.stop_shard(slot=0)
@@ -108,7 +98,7 @@ def test_many_messages_are_acknowledged_together(nodes, server):
     """19: Not each turn, and not each message: by each 256 KiB, or once a second."""
     one, two = nodes(4, shards=1)
     a, b = Voice(one, "g", "a"), Voice(two, "g", "b")
-    met(a, b)
+    meet(a, b)
     ear = Ear(server)
     for n in range(1000):
         a.say(f"{n}".ljust(400))
@@ -140,7 +130,7 @@ def test_a_broadcast_is_one_publish_for_each_other_node(start, server, installed
                 worker=installed.worker("talk.c"), config=CONFIG % 1)
           for name in ("one", "two", "three")]
     people = [Voice(k, "g", f"{i}{k.args[1]}") for k in ks for i in range(2)]
-    met(*people)
+    meet(*people)
     ear = Ear(server)
     own = sum(metrics.value(k, "kennel_bus_own_total") for k in ks)
     for n in range(50):

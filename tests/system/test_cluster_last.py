@@ -1,29 +1,13 @@
 """Several nodes: the last connection of somebody, and who went with what died, exactly."""
 import pytest
-from kit.chat import Chat, settle
+from kit.chat import Chat, meet, settle
 from kit.kennel import SILENT
-
-
-@pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
 
 
 @pytest.fixture
 def pair(start, url):
     """Whoever is with a shard that dies is lost."""
     return [start("--node", name, redis=url, cover=False) for name in ("one", "two")]
-
-
-def meet(*people):
-    """All hear each other."""
-    for p in people:
-        p.say("met " + p.name)
-    for p in people:
-        left = {"met " + o.name for o in people}
-        while left:
-            left.discard(p.next(type="user:msg")["text"])
 
 
 def exits(messages):

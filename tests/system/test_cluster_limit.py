@@ -22,12 +22,6 @@ KEY = "kennel:places:g:chat"
 
 
 @pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
-
-
-@pytest.fixture
 def nodes(start, url):
     def make(limit, *args):
         return [start("--node", name, *args, redis=url, config=CONFIG.format(limit=limit))
@@ -141,6 +135,23 @@ def test_without_redis_nobody_has_more_than_its_share(nodes, server):
         p.close()
 
 
+def test_a_redis_that_takes_nothing_gives_no_place(nodes, server):
+    """41: It is up, and out of memory."""
+    one, two = nodes(3)
+    people = [Chat(k, "g", "a") for k in (one, two)]
+    with redis.Redis(server.path) as r:
+        r("CONFIG", "SET", "maxmemory", "1")
+        for k in one, two:
+            refusal(k)
+        assert places(server) == {"one": 1, "two": 1}
+        r("CONFIG", "SET", "maxmemory", "0")
+    people.append(comes(one, "c"))
+    refusal(two)
+    assert places(server) == {"one": 2, "two": 1}
+    for p in people:
+        p.close()
+
+
 def test_a_redis_that_forgets_gives_no_place_twice(nodes, server):
     """40"""
     one, two = nodes(6)
@@ -152,6 +163,36 @@ def test_a_redis_that_forgets_gives_no_place_twice(nodes, server):
             refusal(k, f"x{i}")
     wait.until(lambda: places(server) == {"one": 3, "two": 3}, 30)
     refusal(one)
+    for p in people:
+        p.close()
+
+
+@pytest.mark.parametrize("how", ["emptied", "restarted"])
+def test_many_groups_are_counted_again(nodes, server, how):
+    """40, 41: As many as there are, each once, when Redis has forgotten them, or comes back."""
+    one, two = nodes(2)
+    groups = [f"g{i}" for i in range(60)]
+    people = [Chat((one, two)[i % 2], g, f"u{i}") for i, g in enumerate(groups)]
+    keys = {f"kennel:places:{g}:chat" for g in groups}
+
+    def counted():
+        with redis.Redis(server.path) as r:
+            return set(r.keys("kennel:places:*")) == keys and all(
+                r.hash(f"kennel:places:{g}:chat") == {("one", "two")[i % 2]: "1"}
+                for i, g in enumerate(groups))
+    wait.until(counted, 20)
+    if how == "restarted":
+        server.stop()
+        for k in one, two:
+            k.wait_log("bus redis=away", 20)
+        server.start()
+    else:
+        with redis.Redis(server.path) as r:
+            r("FLUSHALL")
+    wait.until(counted, 60)
+    for k in one, two:
+        assert k.status()["places"] == 30
+    people.append(comes(one, "late"))
     for p in people:
         p.close()
 

@@ -17,12 +17,6 @@ LOSSES = b"K\x01[%s]" % bytes([DATA, BEAT])     # what a link carries, and what 
 
 
 @pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
-
-
-@pytest.fixture
 def behind(start, url, server, tmp_path):
     """behind(word, most, ...): nodes one and two; two does not hear what has the word."""
     relays = []
@@ -217,16 +211,22 @@ def test_who_is_written_off_and_lives_counts_again(start, url):
 
 
 CLUSTERS = {
-    "prefix": (dict(config="[gateway]\nredis_prefix = other:\n"), ""),
-    "database": (dict(), "/3"),
+    "prefix": (dict(config="[gateway]\nredis_prefix = other:\n"), "", "other:bus:0:"),
+    "database": (dict(), "/3", "kennel:bus:3:"),
+    # What is special to hash tags and to our own names (what is to patterns, is refused).
+    "odd": (dict(config="[gateway]\nredis_prefix = {o}:%é{}:\n"), "",
+            "{o}:%é{}:bus:0:"),
 }
 
 
 @pytest.mark.parametrize("how", CLUSTERS)
 def test_two_clusters_in_one_redis(start, server, how):
-    """2: One's death is nothing to the other, nor is what it leaves."""
+    """
+    2: One's death is nothing to the other, nor is what it leaves; and no channel is both's,
+    though channels know no database.
+    """
     server.start()
-    kw, tail = CLUSTERS[how]
+    kw, tail, channels = CLUSTERS[how]
     base = f"redis://127.0.0.1:{server.port}"
     ours = [start("--node", name, redis=base) for name in ("one", "two")]
     theirs = [start("--node", name, redis=base + tail, **kw) for name in ("one", "three")]
@@ -244,6 +244,12 @@ def test_two_clusters_in_one_redis(start, server, how):
             wait.until(lambda k=k, pair=pair: all(
                 o.args[1] in k.ctl("cluster") for o in pair), 20)
     assert "three" not in ours[0].ctl("cluster") and "two" not in theirs[0].ctl("cluster")
+    with redis.Redis(server.path) as r:
+        heard = r("PUBSUB", "CHANNELS", "*bus:*")
+        for head in "kennel:bus:0:", channels:      # of each shard, and of each node's room
+            assert len([c for c in heard if c.startswith(head)]) == 4 + 2
+        assert len(heard) == 12
+        assert set(r("PUBSUB", "NUMSUB", *heard)[1::2]) == {1}
     theirs[1].kill_all()
     theirs[0].wait_log("node=three is dead", 30)
     for k in ours:

@@ -11,7 +11,8 @@ import sys
 import pytest
 from kit import kennel as kits
 from kit import metrics, redis, wait
-from kit.talk import VOICES, Voice
+from kit.chat import meet
+from kit.talk import ROUTE, TELL, Voice
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHARDS = 2
@@ -70,15 +71,10 @@ def test_what_redis_is_asked_is_what_the_model_says(start, server, installed, mo
     server.start()
     ks = [start("--node", f"n{i}", redis=f"unix:{server.path}", shards=SHARDS,
                 max_shards=SHARDS, worker=installed.worker("talk.c"),
-                config="[worker]\nwhisper_ask = 100\n" + VOICES.replace(
-                    "[worker]\n", "") % 1) for i in range(n)]
+                config=TELL + "whisper_ask = 100\n" + ROUTE % 1)
+          for i in range(n)]
     people = [Voice(ks[i % n], "g", f"u{i}") for i in range(n * SHARDS)]
-    for p in people:                    # all have met
-        p.say("met " + p.name)
-    for p in people:
-        left = {"met " + o.name for o in people}
-        while left:
-            left.discard(p.recv())
+    meet(*people)
     with redis.Redis(server.path) as r:
         channels = r("PUBSUB", "CHANNELS", "kennel:bus:*")
         assert sum(r("PUBSUB", "NUMSUB", *channels)[1::2]) == \

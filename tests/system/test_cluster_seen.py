@@ -6,29 +6,13 @@ import time
 
 import pytest
 from kit import metrics, redis, wait
-from kit.chat import Chat, again
+from kit.chat import Chat, again, meet
 from kit.ear import DATA, Ear, changed
-
-
-@pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
 
 
 @pytest.fixture
 def pair(start, url):
     return [start("--node", name, redis=url) for name in ("one", "two")]
-
-
-def meet(*people):
-    """All hear each other."""
-    for p in people:
-        p.say("met " + p.name)
-    for p in people:
-        left = {"met " + o.name for o in people}
-        while left:
-            left.discard(p.next(type="user:msg")["text"])
 
 
 def test_who_says_node_and_shard_of_other_nodes(pair, server):

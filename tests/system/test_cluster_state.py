@@ -14,12 +14,6 @@ VOTES = {"id": "p", "stats": {"A": 1}}
 
 
 @pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
-
-
-@pytest.fixture
 def pair(start, url):
     return [start("--node", name, redis=url, limit=2)
             for name in ("one", "two")]

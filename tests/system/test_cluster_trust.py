@@ -22,12 +22,6 @@ def key(tmp_path):
     return path
 
 
-@pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
-
-
 def node(start, name, url, key=None, **kw):
     config = f"[gateway]\ncluster_key_file = {key}\n" if key else ""
     return start("--node", name, redis=url, config=config, limit=2, **kw)
@@ -266,3 +260,22 @@ def test_the_files_of_deploy_cluster_are_right(tmp_path):
                             os.path.join(there, "haproxy.cfg")],
                            capture_output=True, text=True)
         assert "unknown keyword" not in p.stderr + p.stdout, p.stderr
+
+
+@pytest.mark.parametrize("how", ["upgraded", "killed"])
+def test_gateways_come_and_go(start, url, key, how):
+    """47: Each says the key again to shards that have it: they know each other as before."""
+    pair = [node(start, n, url, key) for n in ("one", "two")]
+    people = [Chat(pair[i % 2], "g", f"u{i}") for i in range(4)]
+    again(*people, timeout=20)
+    for k in pair * 3:
+        if how == "upgraded":
+            k.ctl("upgrade", "gateway")
+        else:
+            k.kill_gateway()
+            k.start()
+        wait.until(lambda k=k: len(k.shards()) == 2, 30)
+        again(*people, timeout=20)
+    assert bad(*pair) == 0
+    for p in people:
+        p.close()

@@ -14,12 +14,6 @@ from kit.steps import UNSURE, Counting, without_repeats
 COUNTERS = b"\r\ncounters\r\n"          # is in a write of counters, and in no other command
 
 
-@pytest.fixture
-def url(server):
-    server.start()
-    return f"unix:{server.path}"
-
-
 def value(server, key="x"):
     with redis.Redis(server.path) as r:
         return r("HGET", "kennel:store:r:pact:counters", key)

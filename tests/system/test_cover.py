@@ -2,12 +2,13 @@
 import os
 
 import pytest
-from kit import wait
+from kit import sockdiag, wait
 from kit.chat import crowd, settle
 from kit.http import Http, get
 from kit.kennel import Ports
 from kit.mover import routes
 from kit.raw import Raw
+from kit.sockdiag import ESTABLISHED
 from kit.stream import Stream
 from kit.ws import WebSocket
 
@@ -36,13 +37,7 @@ def sockets(pid):
 def shared(k):
     """How many sockets of clients the gateway and a shard both have."""
     ours = set(sockets(k.pid))
-    port = k.port
-    clients = set()
-    with open("/proc/net/tcp") as f:
-        for line in f.readlines()[1:]:
-            w = line.split()
-            if w[3] == "01" and int(w[1].split(":")[1], 16) == port:
-                clients.add(f"socket:[{w[9]}]")
+    clients = {f"socket:[{row.inode}]" for row in sockdiag.sockets(ESTABLISHED, port=k.port)}
     return sum(len(clients & ours & set(sockets(s["pid"]))) for s in k.shards())
 
 

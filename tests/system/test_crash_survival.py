@@ -46,6 +46,12 @@ def deaths(k):
         r"its connections survived=(\d+) lost=(\d+) ms=\d+([^\n]*)", k.log())]
 
 
+def amid(k):
+    """Who was amid something when its shard died, as the log says."""
+    return sum(int(n) for _, _, why in deaths(k)
+               for n in re.findall(r" amid-(?:in|out)=(\d+)", why))
+
+
 def wait_deaths(k, n):
     """All connections of n dead shards are somewhere."""
     wait.until(lambda: len(deaths(k)) >= n, 30, f"{n} deaths")
@@ -184,14 +190,28 @@ def test_a_number_in_the_state_goes_on(start, mover):
     people.close()
 
 
+def replace(k, people, groups):
+    """All who were lost have read the end; for each of them another one comes."""
+    wait.until(lambda: people.turn(0.01) or totals(k)[1] ==
+               sum(bool(m.closed) for m in people.movers), 20, "the ends are read")
+    new = []
+    for m in [m for members in groups.values() for m in members if m.closed]:
+        groups[m.group].remove(m)
+        new.append(Mover(k, m.group, f"{m.uid}x"))
+        groups[m.group].append(people.add(new[-1]))
+        new[-1].command(f"+ {m.group}")
+        new[-1].topics = {m.group}
+    wait.until(lambda: people.turn(0.01) or all(m.own for m in new), 20, "others are there")
+
+
 def test_while_they_talk(start, mover):
     """
     9, 17, 25: Nobody hears anything twice or in another order, and whoever ends was amid
-    something, as the gateway says.
+    something, as the gateway says.  How many those are is a matter of the moment: a whole
+    burst is written to at once.
     """
-    k = start(shards=3, worker=mover, config=routes(40), deaths=True)
+    k = start(shards=3, worker=mover, config=routes(100), deaths=True)
     people, groups = movers(k, 100, 5)
-    dead = 0
     for i in range(6):
         killer = threading.Timer(0.01 + 0.02 * i, lambda: os.kill(
             busiest(k)["pid"], signal.SIGKILL))
@@ -201,20 +221,18 @@ def test_while_they_talk(start, mover):
             talk([m for m in people.movers if not m.closed], groups)
             for _ in range(5):
                 people.turn(0.01)
-        dead += 1
-        wait_deaths(k, dead)
+        wait_deaths(k, i + 1)
         wait_ready(k, 3)
+        replace(k, people, groups)
     for m in people.movers:
         m.said = []
         m.own.clear()
     for _ in range(50):
         people.turn(0.02)
-    closed = [m for m in people.movers if m.closed]
-    survived, lost = (sum(d[i] for d in deaths(k)) for i in (0, 1))
-    assert lost == len(closed), (deaths(k), [m.closed for m in closed])
-    assert survived >= 100
-    # A client was read, written to, or neither: hardly anybody was amid that.
-    assert lost <= survived // 10, deaths(k)
+    survived, lost = totals(k)
+    assert lost == amid(k) == len(people.movers) - 100, deaths(k)
+    assert (survived, lost) == tuple(sum(d[i] for d in deaths(k)) for i in (0, 1))
+    assert survived > 0
     for m in people.movers:
         for sender, words in m.heard.items():
             for kind in "cwp":

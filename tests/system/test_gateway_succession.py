@@ -8,9 +8,10 @@ import time
 
 import pytest
 from kit import kennel as kits
-from kit import wait
+from kit import sockdiag, wait
 from kit.chat import again, crowd, settle
 from kit.http import Http, get, request
+from kit.sockdiag import LISTEN
 from kit.supervisor import Supervisor
 from kit.wire import Closed
 from kit.ws import Ended
@@ -50,12 +51,7 @@ def held(k):
 
 def listening(k):
     """The inode of what listens on the port, or None."""
-    with open("/proc/net/tcp") as f:
-        for line in f.readlines()[1:]:
-            w = line.split()
-            if w[3] == "0A" and int(w[1].split(":")[1], 16) == k.port:
-                return w[9]
-    return None
+    return next((str(row.inode) for row in sockdiag.sockets(LISTEN, port=k.port)), None)
 
 
 def test_who_connects_while_there_is_no_gateway_waits(start):

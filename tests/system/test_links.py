@@ -9,6 +9,7 @@ import threading
 
 import pytest
 from kit import http, wait
+from kit.talk import ROUTE
 from kit.ws import BINARY, TEXT, Ended, WebSocket, close_frame, frame
 
 # Nobody is doubted because a test made it sleep.
@@ -17,12 +18,7 @@ CONFIG = """
 watchdog = 60s
 [worker]
 out_max = 64M
-[route talk]
-path = /t/{group}/ws
-app = talk
-group = path:group
-uid = query:u uuid
-limit = %d
+""" + ROUTE + """
 [route say]
 path = /t/{group}/say
 app = talk

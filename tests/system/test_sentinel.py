@@ -4,9 +4,9 @@ import threading
 import time
 
 import pytest
-from kit import wait
-from kit.chat import Chat, settle
-from kit.sentinel import Watched
+from kit import kennel, redis, wait
+from kit.chat import Chat, again, settle
+from kit.sentinel import Sentinel, Watched
 
 WORD = "t0psecret"
 
@@ -137,6 +137,98 @@ def test_sentinels_that_are_of_no_use(start, one):
                                      {key(a): a.shard()}), 30)
 
 
+class Stale:
+    """
+    Sentinels and a master; and, under the same name, a former master that does not know that
+    it is one, with the Sentinel that was cut off with it.
+    """
+
+    def __init__(self, servers=1):
+        self.w = Watched(servers=servers, sentinels=2)
+        self.former = redis.Server(kennel.Ports.take()).start()
+        self.sentinel = Sentinel(self.former, quorum=1).start()
+        wait.until(lambda: self.sentinel.ready(0, 0), 60)
+
+    def url(self, at):
+        """It is the one with that number."""
+        places = [f"{s.host}:{s.port}" for s in self.w.sentinels]
+        places.insert(at, f"{self.sentinel.host}:{self.sentinel.port}")
+        return f"sentinel://{','.join(places)}/main"
+
+    def unused(self):
+        """Was nothing ever written to the former master?"""
+        with redis.Redis(self.former.path) as r:
+            return r.keys() == []
+
+    def remove(self):
+        self.sentinel.remove()
+        self.former.remove()
+        self.w.remove()
+
+
+@pytest.fixture
+def stale():
+    s = []
+
+    def make(**kw):
+        s.append(Stale(**kw))
+        return s[0]
+    yield make
+    for each in s:
+        each.remove()
+
+
+def test_one_that_was_cut_off_leads_nobody_elsewhere(start, stale):
+    """Two nodes that ask it first and last are where most Sentinels say, and hear each other."""
+    s = stale()
+    nodes = [start("--node", name, redis=s.url(at))
+             for name, at in (("one", 0), ("two", 2))]
+    for k in nodes:
+        wait.until(lambda k=k: up(k), 30, "Redis is up")
+    people = [Chat(nodes[i % 2], "g", f"u{i}") for i in range(4)]
+    again(*people)
+    assert s.unused()
+    # It goes on so while they doubt.
+    s.w.ask(s.w.servers[0], "CONFIG", "SET", "min-replicas-to-write", "1")
+    with redis.Redis((s.sentinel.host, s.sentinel.port)) as r:
+        def connections():
+            return int(r("INFO", "stats").split("total_connections_received:")[1].split()[0])
+        before = connections()
+        Chat(nodes[0], "g", "late").close()
+        wait.until(lambda: connections() > before + 3, 30, "it is asked")
+    assert "Sentinels name another master" not in nodes[0].log() + nodes[1].log()
+    s.w.ask(s.w.servers[0], "CONFIG", "SET", "min-replicas-to-write", "0")
+    again(*people)
+    assert s.unused()
+    for p in people:
+        p.close()
+
+
+def test_who_was_made_master_last_is_believed_and_never_one_before(start, stale):
+    """Most do not say the same: of two that answer one was cut off; then it is the only one."""
+    s = stale(servers=2)
+    w = s.w
+    w.sentinels[0]("SENTINEL", "FAILOVER", "main")
+    master = wait.until(lambda: w.successor(w.servers[0]), 60, "a new master")
+    w.sentinels[0].stop()
+    k = start("--log-level", "debug", redis=s.url(1))
+    wait.until(lambda: up(k), 30, "Redis is up")
+    with Chat(k, "g", "a") as a:
+        wait.until(lambda: whole(w, master, {key(a): a.shard()}), 30)
+        w.sentinels[1].stop()
+        for kind in "normal", "pubsub":
+            w.ask(master, "CLIENT", "KILL", "TYPE", kind)
+        k.wait_log(r'redis away why="Sentinels that answer name 127.0.0.1:[0-9]+ of epoch 0, '
+                   r'and epoch [1-9]', 30)
+        a.say("nobody minds")
+        assert a.next(type="user:msg")["text"] == "nobody minds"
+        assert not up(k) and s.unused()
+        w.sentinels[1].start()
+        wait.until(lambda: up(k), 60, "Redis is up")
+        wait.until(lambda: whole(w, master, {key(a): a.shard()}), 30)
+    assert s.unused()
+
+
 def test_what_is_wrong_is_said(start, one):
     k = start(redis=one.url().replace("/main", "/other"))
     k.wait_log('redis away why="Sentinel 127.0.0.1:[0-9]+: knows no master of '
@@ -163,22 +255,37 @@ ANSWERS = {
              "answers with no address"),
     "zero": (b"*2\r\n$3\r\na\0b\r\n$1\r\n1\r\n", "answers with no address"),
     "protocol": (b"hello\r\n", "Protocol error"),
+    "error": (b"-ERR not today\r\n", "ERR not today"),
+    "end": (b"", "closed"),
+}
+FIRST = {
+    "nonsense": (b"+OK\r\n", "answers nonsense"),
+    "odd": (b"*3\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\n1\r\n", "answers nonsense"),
+    "epoch": (b"*2\r\n$12\r\nconfig-epoch\r\n$2\r\n-1\r\n", "answers with no epoch"),
+    "long": (b"*2\r\n$12\r\nconfig-epoch\r\n$21\r\n" + b"9" * 21 + b"\r\n",
+             "answers with no epoch"),
     "password": (b"-NOAUTH Authentication required.\r\n", "wants a password"),
+    "numbers": (b"*2\r\n:1\r\n:2\r\n", "closed"),
+    "unknown": (b"-ERR No such master with that name\r\n", "knows no master of that name"),
     "error": (b"-ERR not today\r\n", "ERR not today"),
     "end": (b"", "closed"),
 }
 
 
-@pytest.mark.parametrize("kind", ANSWERS)
-def test_answers_that_are_none(start, kind):
-    answer, why = ANSWERS[kind]
+@pytest.mark.parametrize("first, kind", [(0, kind) for kind in ANSWERS] +
+                         [(1, kind) for kind in FIRST])
+def test_answers_that_are_none(start, first, kind):
+    """To the first question, which is how new it knows that, and to the second, where."""
+    answer, why = (FIRST if first else ANSWERS)[kind]
     over = threading.Event()
 
     def serve(s):
         while not over.is_set():
             try:
                 with s.accept()[0] as c:
-                    c.recv(1000)
+                    if b"MASTER" in c.recv(1000) and not first:
+                        c.sendall(b"*2\r\n$4\r\nname\r\n$4\r\nmain\r\n")
+                        c.recv(1000)
                     c.sendall(answer)
             except OSError:
                 pass

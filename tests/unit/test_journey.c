@@ -1,26 +1,15 @@
 /* Connections that move, as the gateway has it, between shards that are played here. */
-#include <sys/socket.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <check.h>
-#include <event2/event.h>
-
 #include "common/clock.h"
 #include "gatewayd/journey.h"
-#include "gatewayd/placement.h"
 #include "gatewayd/reserve.h"
-#include "gatewayd/settings.h"
-#include "gatewayd/shard.h"
-#include "gatewayd/totals.h"
 #include "gatewayd/transfer.h"
-#include "gatewayd/verify.h"
-#include "proto/channel.h"
+#include "tests/unit/played.h"
 
-#define SHARDS		3
 #define ASKED_MAX	4096
 
 /* What a shard was told to move, and has not answered. */
@@ -29,13 +18,7 @@ struct asked {
 	int		 named;		/* its new shard has said that it has it */
 };
 
-static struct event_base *base;
-static struct placement	*p;
-static struct shards	*all;
 static struct journeys	*js;
-static struct totals	 totals;
-static struct settings	 settings;
-static struct control	*peers[SHARDS];	/* the shards' ends */
 static struct asked	 asked[SHARDS][ASKED_MAX];
 static size_t		 nasked[SHARDS];
 static uint64_t		 ends[SHARDS][64];	/* journeys that are to end */
@@ -43,7 +26,6 @@ static size_t		 nends[SHARDS];
 static uint64_t		 ferries[SHARDS];
 static int		 done, buried;
 static struct transfer_count count;
-static uint64_t		 next_id;
 
 static int
 peer_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
@@ -75,12 +57,6 @@ peer_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
 	return (0);
 }
 
-static void
-peer_end_cb(struct control *c, const char *why, void *arg)
-{
-	(void)c, (void)why, (void)arg;
-}
-
 static int
 shard_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
     int cut, void *arg)
@@ -89,20 +65,6 @@ shard_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
 	ck_assert_int_eq(journeys_message(js, arg, m), 0);
 	return (0);
 }
-
-static void
-moved_cb(void *arg)
-{
-	(void)arg;
-}
-
-static void
-shard_cb(struct shard *s, void *arg)
-{
-	(void)s, (void)arg;
-}
-
-static const struct shard_ops shard_ops = { moved_cb, shard_cb, shard_cb };
 
 static void
 buried_cb(struct shard *s, void *arg)
@@ -118,38 +80,15 @@ buried_cb(struct shard *s, void *arg)
 static void
 setup(void)
 {
-	static int	 slots[SHARDS] = { 0, 1, 2 };
-	struct shard	*s;
-	int		 fds[2];
-
-	base = event_base_new();
-	event_base_priority_init(base, 2);
-	memset(&settings, 0, sizeof(settings));
-	memset(&totals, 0, sizeof(totals));
-	settings.worker = strdup("/bin/true");
-	settings.run_dir = strdup("/nonexistent");
-	p = placement_new(7, NULL, NULL);
-	all = calloc(1, sizeof(*all));
-	ck_assert_int_eq(shards_init(all, base, &settings, p, NULL, &shard_ops,
-	    NULL), 0);
+	played_begin(shard_message_cb, peer_message_cb);
 	js = journeys_new(base, p, &totals, buried_cb, NULL);
-	for (uint32_t i = 0; i < SHARDS; i++) {
-		s = &all->slots[i];
-		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET |
-		    SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-		s->incarnation = 100 + i;
-		s->capsule = 2;
-		ck_assert_int_eq(shard_note_app(s, slice_str("chat"), 1), 0);
-		s->control = control_new(base, fds[0], "shard",
-		    shard_message_cb, NULL, peer_end_cb, s);
-		peers[i] = control_new(base, fds[1], "peer", peer_message_cb,
-		    NULL, peer_end_cb, &slots[i]);
-		s->site = placement_site_add(p, i, s->incarnation, 1000, s);
-		shard_move(s, SHARD_READY);
+	for (size_t i = 0; i < SHARDS; i++) {
+		all->slots[i].capsule = 2;
+		ck_assert_int_eq(shard_note_app(&all->slots[i],
+		    slice_str("chat"), 1), 0);
 		nasked[i] = nends[i] = ferries[i] = 0;
 	}
 	done = buried = 0;
-	next_id = 1;
 }
 
 static void
@@ -157,31 +96,15 @@ teardown(void)
 {
 	ck_assert_int_eq(verify_placement(p), 0);
 	journeys_free(js);
-	for (size_t i = 0; i < SHARDS; i++) {
-		control_free(peers[i]);
-		control_free(all->slots[i].control);
-		all->slots[i].control = NULL;
-	}
-	placement_free(p);
-	shards_clear(all);
-	free(all);
-	free(settings.worker);
-	free(settings.run_dir);
-	event_base_free(base);
+	played_end();
 }
 
 /* Let the loop go round, and whoever waits say what there is to say. */
 static void
 turn(void)
 {
-	for (int i = 0; i < 3; i++) {
-		for (size_t k = 0; k < SHARDS; k++) {
-			control_flush(peers[k]);
-			if (all->slots[k].control != NULL)
-				control_flush(all->slots[k].control);
-		}
-		event_base_loop(base, EVLOOP_NONBLOCK);
-	}
+	for (int i = 0; i < 3; i++)
+		played_round();
 }
 
 static struct place *

@@ -1,8 +1,8 @@
 #include <check.h>
 
-#include "proto/ws_deflate.h"
 #include "shardd/client/outbox.h"
 #include "shardd/client/payload.h"
+#include "tests/unit/inflate.h"
 
 static struct payload *
 message(enum ws_opcode opcode, size_t len)

@@ -1,5 +1,4 @@
 /* Connections of a dead shard, its page written as shards do, and shards played here. */
-#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -9,26 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <check.h>
-#include <event2/event.h>
-
 #include "common/clock.h"
 #include "common/turn.h"
 #include "gatewayd/address.h"
 #include "gatewayd/covers.h"
 #include "gatewayd/linger.h"
-#include "gatewayd/placement.h"
 #include "gatewayd/rescue.h"
 #include "gatewayd/routes.h"
-#include "gatewayd/settings.h"
-#include "gatewayd/shard.h"
-#include "gatewayd/totals.h"
-#include "gatewayd/verify.h"
-#include "proto/channel.h"
 #include "proto/cover.h"
 #include "proto/page.h"
+#include "tests/unit/played.h"
 
-#define SHARDS		3
 #define CLIENTS_MAX	400
 
 struct taken {			/* what a shard was told to adopt */
@@ -46,21 +36,14 @@ struct client {
 	uint32_t	 slot;		/* in the page */
 };
 
-static struct event_base *base;
-static struct placement	*p;
-static struct shards	*all;
 static struct rescues	*rs;
 static struct lingerers	*linger;
-static struct totals	 totals;
-static struct settings	 settings;
-static struct control	*peers[SHARDS];
 static struct taken	 taken[SHARDS][CLIENTS_MAX];
 static size_t		 ntaken[SHARDS], nlost[SHARDS];
 static char		 lost[SHARDS][256];
 static struct client	 clients[CLIENTS_MAX];
 static size_t		 nclients;
 static struct page	*page;
-static uint64_t		 next_id;
 static int		 grown;
 
 static ino_t
@@ -112,12 +95,6 @@ peer_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
 	return (0);
 }
 
-static void
-peer_end_cb(struct control *c, const char *why, void *arg)
-{
-	(void)c, (void)why, (void)arg;
-}
-
 static int
 shard_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
     int cut, void *arg)
@@ -130,20 +107,6 @@ shard_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
 		    m->why == CLOSE_GOING), 0);
 	return (0);
 }
-
-static void
-moved_cb(void *arg)
-{
-	(void)arg;
-}
-
-static void
-shard_cb(struct shard *s, void *arg)
-{
-	(void)s, (void)arg;
-}
-
-static const struct shard_ops shard_ops = { moved_cb, shard_cb, shard_cb };
 
 static int
 grow_cb(struct roster *r)
@@ -166,37 +129,16 @@ static const struct rescue_ops	 ops = { grow_cb, suspect_cb };
 static void
 setup(void)
 {
-	static int	 slots[SHARDS] = { 0, 1, 2 };
-	struct shard	*s;
-	int		 fds[2], fd;
+	int	 fd;
 
-	base = event_base_new();
-	event_base_priority_init(base, 2);
-	memset(&settings, 0, sizeof(settings));
-	memset(&totals, 0, sizeof(totals));
-	settings.worker = strdup("/bin/true");
-	settings.run_dir = strdup("/nonexistent");
+	played_begin(shard_message_cb, peer_message_cb);
 	settings.routes = routes_new();
-	p = placement_new(7, NULL, NULL);
 	covers_allow(p, CLIENTS_MAX);
 	linger = linger_new(base, 100, &totals);
-	all = calloc(1, sizeof(*all));
-	ck_assert_int_eq(shards_init(all, base, &settings, p, NULL, &shard_ops,
-	    NULL), 0);
 	rs = rescues_new(base, &settings, &totals, p, NULL, linger, &ops,
 	    NULL);
-	for (uint32_t i = 0; i < SHARDS; i++) {
-		s = &all->slots[i];
-		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET |
-		    SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
-		s->incarnation = 100 + i;
-		s->capsule = CAPSULE_VERSION;
-		s->control = control_new(base, fds[0], "shard",
-		    shard_message_cb, NULL, peer_end_cb, s);
-		peers[i] = control_new(base, fds[1], "peer", peer_message_cb,
-		    NULL, peer_end_cb, &slots[i]);
-		s->site = placement_site_add(p, i, s->incarnation, 1000, s);
-		shard_move(s, SHARD_READY);
+	for (size_t i = 0; i < SHARDS; i++) {
+		all->slots[i].capsule = CAPSULE_VERSION;
 		ntaken[i] = nlost[i] = 0;
 		lost[i][0] = '\0';
 	}
@@ -204,7 +146,6 @@ setup(void)
 	ck_assert_int_eq(cover_begin(fd), 0);
 	ck_assert_int_eq(pulse_begin(&all->slots[0].pulse, fd, 100), 0);
 	nclients = 0;
-	next_id = 1;
 	grown = 0;
 }
 
@@ -216,19 +157,9 @@ teardown(void)
 		close(clients[i].fd);
 	rescues_free(rs);
 	linger_free(linger);
-	for (size_t i = 0; i < SHARDS; i++) {
-		control_free(peers[i]);
-		control_free(all->slots[i].control);
-		all->slots[i].control = NULL;
-	}
-	placement_free(p);
+	played_end();
 	ck_assert_uint_eq(rescue_count(NULL), 0);
-	shards_clear(all);
-	free(all);
 	routes_free(settings.routes);
-	free(settings.worker);
-	free(settings.run_dir);
-	event_base_free(base);
 }
 
 /* Let the loop go round. */
@@ -237,12 +168,7 @@ turn(void)
 {
 	for (int i = 0; i < 4; i++) {
 		turn_end();
-		for (size_t k = 0; k < SHARDS; k++) {
-			control_flush(peers[k]);
-			if (all->slots[k].control != NULL)
-				control_flush(all->slots[k].control);
-		}
-		event_base_loop(base, EVLOOP_NONBLOCK);
+		played_round();
 	}
 }
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proto/ws_deflate.h"
+#include "tests/unit/inflate.h"
 
 static struct buf	 out;
 
