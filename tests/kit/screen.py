@@ -61,14 +61,15 @@ class Screen:
 
 
 class Drawn:
-    """A program whose standard error is a terminal; its output is a pipe."""
+    """A program whose standard error is a terminal; its output is a pipe.  env: None: unset."""
 
     def __init__(self, args, columns=80, env=None):
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.process = subprocess.Popen(
             args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave, text=True,
-            env={**os.environ, "TERM": "xterm", **(env or {})})
+            env={name: value for name, value in
+                 {**os.environ, "TERM": "xterm", **(env or {})}.items() if value is not None})
         os.close(slave)
         self.text, self.screen = "", Screen(columns)
 
