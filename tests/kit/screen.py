@@ -7,6 +7,7 @@ import select
 import struct
 import subprocess
 import termios
+import time
 
 from kit import wait
 
@@ -85,13 +86,16 @@ class Drawn:
         return True
 
     def until(self, pattern):
+        end = time.monotonic() + wait.limit(60)
         while not re.search(pattern, self.text):
             assert self.read(), f"no {pattern!r} in {self.text!r}"
+            assert time.monotonic() < end, f"no {pattern!r} for long: {self.screen.rows}"
 
     def end(self):
         """Its exit status and output, when it has ended."""
+        end = time.monotonic() + wait.limit(60)
         while self.read():
-            pass
+            assert time.monotonic() < end, f"it does not end: {self.screen.rows}"
         os.close(self.master)
         out, _ = self.process.communicate(timeout=wait.limit(30))
         return self.process.returncode, out
