@@ -516,6 +516,22 @@ def test_rebalance_is_waited_for(start):
     close(clients)
 
 
+def test_rebalance_of_three_takes_more_than_one_transfer(start):
+    """26: From the fullest to the emptiest, until all are even; what moved is counted in all."""
+    k = start(shards=3, limit=500, config=SLOW.replace("= 10\n", "= 100\n") % "1s")
+    clients = people(k, 60)
+    for slot in "1", "2":
+        k.ctl("drain", slot)
+    for slot in "1", "2":
+        k.ctl("restart", slot)
+    assert sorted(s["connections"] for s in k.shards()) == [0, 0, 60]
+    _, r = programs(k, "rebalance")
+    counts = sorted(s["connections"] for s in k.shards())
+    assert counts[2] - counts[0] <= 4 and sum(counts) == 60, counts
+    assert r["moved"] >= 60 - counts[2] and k.log().count("balance from=") > 1, r
+    close(clients)
+
+
 def test_rebalance_amid_an_upgrade_is_refused(start):
     """26"""
     k = start(shards=2, limit=500, config=SLOW % "10m")
