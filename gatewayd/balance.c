@@ -399,11 +399,20 @@ balance_level(struct balance *b)
 size_t
 balance_even(struct balance *b)
 {
-	size_t	 n;
+	struct shard	*most, *least;
+	size_t		 n;
 
+	/* Somebody else has asked for it: then both wait for the same. */
+	if (b->asked != NULL)
+		return (balance_uneven(b));
 	b->asked = moves_begin(&b->moves, MOVES_REBALANCE, "rebalance",
 	    b->settings->balance_rate);
-	if ((n = balance_level(b)) == 0)
+	n = balance_level(b);
+	/* Others move already: these when that is over. */
+	if (n == 0 && balance_busy(b, NULL) &&
+	    balance_ends(b, &most, &least) > balance_bound(b, most))
+		n = balance_uneven(b);
+	if (n == 0)
 		balance_settled(b, b->asked);
 	return (n);
 }

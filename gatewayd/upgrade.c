@@ -313,12 +313,16 @@ int
 upgrade_commit(struct upgrade *u, char *why, size_t size)
 {
 	if (u->phase != UPGRADE_HOLDING || u->percent < 100) {
-		snprintf(why, size, u->phase == UPGRADE_INTERRUPTED ?
+		snprintf(why, size, "%s", u->phase == UPGRADE_INTERRUPTED ?
 		    "it was interrupted: kennelctl upgrade goes on with it" :
 		    u->phase == UPGRADE_NONE ?
 		    "there is no upgrade to be committed" :
 		    u->phase == UPGRADE_HOLDING ? "only a part has moved: "
 		    "kennelctl upgrade moves the rest, kennelctl back all back" :
+		    u->phase == UPGRADE_COMMITTING ?
+		    "it is committed already: the old shards leave" :
+		    u->phase == UPGRADE_BACK || u->phase == UPGRADE_LEAVING ?
+		    "it goes back: there is nothing to be committed" :
 		    "not everybody has moved: try again when it is holding "
 		    "(kennelctl status)");
 		return (-1);

@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import termios
+import time
 
 from kit import wait
 
@@ -60,14 +61,15 @@ class Screen:
 
 
 class Drawn:
-    """A program whose standard error is a terminal; its output is a pipe."""
+    """A program whose standard error is a terminal; its output is a pipe.  env: None: unset."""
 
     def __init__(self, args, columns=80, env=None):
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.process = subprocess.Popen(
             args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave, text=True,
-            env={**os.environ, "TERM": "xterm", **(env or {})})
+            env={name: value for name, value in
+                 {**os.environ, "TERM": "xterm", **(env or {})}.items() if value is not None})
         os.close(slave)
         self.text, self.screen = "", Screen(columns)
 
@@ -83,13 +85,16 @@ class Drawn:
         return True
 
     def until(self, pattern):
+        end = time.monotonic() + wait.limit(60)
         while not re.search(pattern, self.text):
             assert self.read(), f"no {pattern!r} in {self.text!r}"
+            assert time.monotonic() < end, f"no {pattern!r} for long: {self.screen.rows}"
 
     def end(self):
         """Its exit status and output, when it has ended."""
+        end = time.monotonic() + wait.limit(60)
         while self.read():
-            pass
+            assert time.monotonic() < end, f"it does not end: {self.screen.rows}"
         os.close(self.master)
         out, _ = self.process.communicate(timeout=wait.limit(30))
         return self.process.returncode, out

@@ -105,7 +105,7 @@ def test_networks_are_no_reason(start, mover):
 
 # ---- a part, and all ----
 
-@pytest.mark.parametrize("shards,percent,new", [(1, 1, 1), (2, 50, 1), (2, 51, 2), (4, 25, 1),
+@pytest.mark.parametrize("shards,percent,new", [(1, 1, 1), (1, 50, 1), (3, 1, 1), (2, 50, 1), (2, 51, 2), (4, 25, 1),
                                                 (4, 26, 2), (3, 99, 3)])
 def test_how_many_shards_and_connections_are_a_part(start, mover, shards, percent, new):
     """16: So many in a hundred of each, rounded up."""

@@ -1,6 +1,7 @@
 """The gateway's place is taken by another one, and those who come meanwhile wait."""
 import os
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -8,9 +9,12 @@ import time
 import pytest
 from kit import kennel as kits
 from kit import sockdiag, wait
-from kit.chat import crowd, settle
+from kit.chat import again, crowd, settle
 from kit.http import Http, get, request
 from kit.sockdiag import LISTEN
+from kit.supervisor import Supervisor
+from kit.wire import Closed
+from kit.ws import Ended
 
 
 def connect(k):
@@ -69,6 +73,83 @@ def test_who_connects_while_there_is_no_gateway_waits(start):
     for p in people:
         p.close()
     k.exact()
+
+
+@pytest.mark.parametrize("cover", [True, False])
+def test_one_that_hangs_is_killed_by_who_watches_it(start, tmp_path, cover):
+    """
+    13: It beats no more, and is killed for that.  Meanwhile all talk, come between shards and
+    leave; who connects waits, longer than shards hold a socket for a gateway that has died;
+    the next one has all back: sockets, clients, counts, and covers.
+    """
+    supervisor = Supervisor(tmp_path / "n")
+    k = start(shards=2, limit=4, cover=cover, env=supervisor.env(6000))
+    people = crowd(k, "room", "abcdefgh")
+    assert k.group("room") == [4, 4]
+    wait.until(lambda: held(k) == 2 and k.status()["covered"] == 8 * cover, 10)
+    inode = listening(k)
+    head = Http(k.address)
+    head.write(b"GET /healthz HTTP/1.1\r\n")     # it is the gateway's, and lost with it
+    wait.until(lambda: k.status()["handshakes"] == 1, 10)
+    supervisor.wait("WATCHDOG=1")
+    os.kill(k.pid, signal.SIGSTOP)
+    waiting = [connect(k) for _ in range(100)]
+    settle(*people)
+    people.pop(0).close()
+    supervisor.watch(k.pid, 6000)
+    k.process.wait()
+    k.start()
+    for s in waiting:
+        assert answer(s).startswith(b"HTTP/1.1 200 ")
+    assert listening(k) == inode
+    with pytest.raises((Closed, OSError)):
+        head.read(1)
+    head.close()
+    supervisor.wait("READY=1")
+    supervisor.wait("WATCHDOG=1")
+    settle(*people)
+    wait.until(lambda: (s := k.status())["covered"] == 7 * cover and s["places"] == 7 and
+               held(k) == 2, 20)
+    k.exact()
+    # And what a gateway is there for: a shard dies, a newcomer has its place.
+    if cover:
+        k.kill_shard(0)
+        again(*people)
+        assert k.status()["totals"]["lost_by_death"] == 0
+    people += crowd(k, "other", "xy")
+    for p in people:
+        p.close()
+    supervisor.socket.close()
+
+
+@pytest.mark.parametrize("end", ["goes on", "killed"])
+def test_a_shard_that_dies_while_the_gateway_hangs(start, end):
+    """13: Its clients go on if the gateway does, which has their descriptors; else they end."""
+    k = start(shards=2, limit=2, deaths=True)
+    people = crowd(k, "room", "abcd")
+    wait.until(lambda: k.status()["covered"] == 4, 10)
+    victim = k.shard(0)
+    theirs = [p for p in people if p.shard() == victim["address"]]
+    settle(*people)
+    assert len(theirs) == 2
+    os.kill(k.pid, signal.SIGSTOP)
+    os.kill(victim["pid"], signal.SIGKILL)
+    wait.until(lambda: not kits.alive(victim["pid"]), 10)
+    if end == "killed":
+        k.kill_gateway()
+        k.start()
+        for p in theirs:
+            people.remove(p)
+            with pytest.raises((Closed, Ended, OSError)):
+                while p.hear():
+                    pass
+    else:
+        os.kill(k.pid, signal.SIGCONT)
+    again(*people)
+    wait.until(lambda: k.places() == len(people), 20)
+    k.exact()
+    for p in people:
+        p.close()
 
 
 def test_nobody_waits_for_ever(start):

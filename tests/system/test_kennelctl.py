@@ -113,6 +113,16 @@ def test_restart_starts_another_process(start):
     assert not re.search(r"died|killed", k.log())
 
 
+@pytest.mark.parametrize("args", [["status"], ["shards"], ["who", "ann"], ["ready"], ["help"],
+                                  ["cluster", "--json"]], ids=lambda a: a[0])
+def test_what_cannot_be_written_is_said(start, args):
+    k = start(shards=1)
+    with Chat(k, "room", "ann"), open("/dev/full", "w") as full:
+        p = subprocess.run([kits.KENNELCTL, *args, "--run-dir", k.run], stdout=full,
+                           stderr=subprocess.PIPE, text=True, timeout=wait.limit(30))
+    assert (p.returncode, p.stderr) == (1, "kennelctl: cannot write: No space left on device\n")
+
+
 def test_drain_of_what_cannot(start):
     k = start(shards=1)
     for slot, status in ("7", 3), ("x", 2), ("999999", 2), ("-1", 2):

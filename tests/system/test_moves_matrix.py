@@ -5,7 +5,8 @@ client leaves, B, to which it comes, G, the gateway, and D, another shard of its
 Each client is served or closed within three seconds (by a process that hangs: when the
 watchdog has ended it), the books are exact, no descriptor is left open.
 
-Not in the table: a gateway that hangs for ever.  Nobody watches over it here, systemd does.
+Not in the table: a gateway that hangs for ever.  Who watches over it kills it, and then it is
+as if it had been killed (test_gateway_succession.py).
 """
 import collections
 import os

@@ -10,7 +10,7 @@ import pytest
 from kit import wait
 from kit.http import request
 from kit.kennel import KENNELCTL, SHARDD
-from kit.mover import Mover, routes
+from kit.mover import Crowd, Mover, routes
 from kit.rolling import one_sided
 from kit.screen import Drawn
 from kit.wire import Wire
@@ -101,11 +101,12 @@ def test_it_is_drawn_over_itself(start, columns):
     close(clients)
 
 
-def test_a_terminal_that_can_do_nothing_has_lines(start):
-    """26"""
+@pytest.mark.parametrize("term", ["dumb", "", None])
+def test_a_terminal_that_can_do_nothing_has_lines(start, term):
+    """26: Nor one of which nobody says what it can."""
     k = start(shards=2, limit=500, config=SLOW % "100ms")
     clients = people(k, 10)
-    d = Drawn(command(k, "upgrade"), env={"TERM": "dumb"})
+    d = Drawn(command(k, "upgrade"), env={"TERM": term})
     assert d.end()[0] == 0
     assert "\x1b" not in d.text and "[#" not in d.text
     assert re.search(rf"^done: {MOVES}", d.text, re.M)
@@ -443,6 +444,37 @@ def test_a_drain_says_what_has_moved(start):
     close(clients)
 
 
+def test_a_drain_counts_attempts_that_failed(start, installed):
+    """26: Of one that cannot be let go of, and is closed at last; it is not among the moved."""
+    k = start(shards=2, worker=installed.worker("mover.c"), config=SLOW % "1s" + routes(500))
+    crowd = Crowd([Mover(k, "g", f"u{i}") for i in range(6)])
+    busy = crowd.movers[0]
+    busy.command("k 1")
+    crowd.until(lambda: "k 1" in busy.own)
+    slot = max(k.shards(), key=lambda s: s["connections"])["slot"]
+    _, last = programs(k, "drain", str(slot), "--within", "4s")
+    assert (last["moved"], last["skipped"], last["failed"] > 0, last["exit"]) == (5, 0, True, 0), last
+    assert k.status()["totals"]["gone"]["drained"] == 1 and k.places() == 5
+    crowd.close()
+
+
+def test_a_restart_that_does_not_come_in_time(start, tmp_path):
+    """Its program does not get ready any more: 1, and what to look at."""
+    gone, script = tmp_path / "gone", tmp_path / "once"
+    script.write_text(f"#!/bin/sh\ntest ! -e {gone} || exit 1\nexec {SHARDD} \"$@\"\n")
+    script.chmod(0o755)
+    k = start(shards=2, worker=str(script), deaths=True)
+    gone.touch()
+    told = Told(k, "restart", "1", "--within", "1s")
+    p = subprocess.run(command(k, "restart", "0", "--within", "1s"), capture_output=True,
+                       text=True, timeout=wait.limit(60))
+    assert (p.returncode, p.stdout) == (1, "")
+    assert p.stderr.endswith("kennelctl: slot 0 is not done in time: see kennelctl shards, and "
+                             "gatewayd's log\n")
+    code, _, last, _ = told.end()
+    assert (code, last["exit"], last["done"]) == (1, 1, False)
+
+
 def test_a_drain_without_a_terminal_and_one_that_is_left(start):
     """26"""
     k = start(shards=2, limit=500, config=SLOW % "1s")
@@ -481,6 +513,22 @@ def test_rebalance_is_waited_for(start):
     assert "move first" in k.ctl("rebalance", "--no-wait")
     wait.until(lambda: next(m for m in k.status()["moves"] if m["what"] == "rebalance")["over"],
                30)
+    close(clients)
+
+
+def test_rebalance_of_three_takes_more_than_one_transfer(start):
+    """26: From the fullest to the emptiest, until all are even; what moved is counted in all."""
+    k = start(shards=3, limit=500, config=SLOW.replace("= 10\n", "= 100\n") % "1s")
+    clients = people(k, 60)
+    for slot in "1", "2":
+        k.ctl("drain", slot)
+    for slot in "1", "2":
+        k.ctl("restart", slot)
+    assert sorted(s["connections"] for s in k.shards()) == [0, 0, 60]
+    _, r = programs(k, "rebalance")
+    counts = sorted(s["connections"] for s in k.shards())
+    assert counts[2] - counts[0] <= 4 and sum(counts) == 60, counts
+    assert r["moved"] >= 60 - counts[2] and k.log().count("balance from=") > 1, r
     close(clients)
 
 

@@ -2,39 +2,11 @@
 import os
 import re
 import signal
-import socket
 
 import pytest
 from kit import redis, wait
 from kit.chat import Chat
-
-
-class Supervisor:
-    """A notification socket, and what came by it."""
-
-    def __init__(self, path):
-        self.path = str(path)
-        self.heard = []
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(self.path)
-        self.socket.setblocking(False)
-
-    def hear(self):
-        while True:
-            try:
-                self.heard += self.socket.recv(4096).decode().split("\n")
-            except BlockingIOError:
-                return self.heard
-
-    def wait(self, pattern, timeout=20):
-        """All up to the line that matches is forgotten."""
-        def found():
-            for i, line in enumerate(self.hear()):
-                if re.fullmatch(pattern, line):
-                    del self.heard[:i + 1]
-                    return line
-            return None
-        return wait.until(found, timeout, f"{pattern} among {self.heard}")
+from kit.supervisor import Supervisor
 
 
 @pytest.fixture

@@ -167,8 +167,11 @@ def test_what_cannot_be_executed_is_not_begun(start, tmp_path, mover):
     people = People(k, 12, 2)
     plain = tmp_path / "plain"
     plain.write_text("#!/bin/sh\n")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o755)
     for path, why in (plain, "Permission denied: gatewayd's user may not execute it (chmod +x?)"), \
-            (tmp_path, "Is a directory"), ("/dev/null", "Permission denied: "):
+            (tmp_path, "Is a directory"), ("/dev/null", "Permission denied: "), \
+            (pipe, "Permission denied: "):
         p = k.ctl("upgrade", str(path), check=False)
         assert p.returncode == 1 and f"{path}: {why}" in p.stderr
     p = k.ctl("upgrade", str(tmp_path / "none"), check=False)

@@ -147,3 +147,28 @@ def test_whoever_is_busy_does_not_hold_it_up(scene):
     crowd.remove(busy)
     assert len(k.shards()) == 3 and k.places() == 29
     k.exact()
+
+
+@pytest.mark.parametrize("n,stay,goes_on", [(100, 10, True), (100, 11, False), (110, 11, True)])
+def test_how_many_may_be_left_behind(start, mover, n, stay, goes_on):
+    """16: Ten, or a tenth: so many may be busy for long; more of them, and all go back."""
+    k = start(shards=1, worker=mover, config=CONFIG.replace("= 4", "= 1000") + routes(200))
+    crowd = Crowd([Mover(k, f"g{i % 5}", f"u{i}") for i in range(n)])
+    busy = crowd.movers[:stay]
+    for m in busy:
+        m.command("k 1")
+    crowd.until(lambda: all("k 1" in m.own for m in busy))
+    k.ctl("upgrade", "--no-wait")
+    if goes_on:
+        until(k, "holding")
+        assert k.status()["upgrade"]["moved"] == n - stay
+        for m in busy:
+            m.command("k 0")
+        crowd.until(lambda: all("k 0" in m.own for m in busy))
+        k.ctl("commit")
+    else:
+        until(k, "none")
+        assert k.status()["upgrade"]["result"] == f"{stay} of {n} connections of slot 0 could " \
+            "not be moved: its application cannot let it go now"
+    talk(k, crowd)
+    crowd.close()
