@@ -290,7 +290,7 @@ def test_ten_thousand_who_come_and_go_leave_nothing(start):
     keys = sorted(redis.keys())
     wait.until(lambda: len(k.shards()) >= 2)
     open_before, before = descriptors(k), rss(k)
-    visit(10000)
+    visit(3000 if SANITIZED else 10000)
     good(k)
     k.wait_places(0)
     wait.until(lambda: descriptors(k) <= open_before)
