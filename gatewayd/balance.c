@@ -184,7 +184,7 @@ balance_close(struct shard *s, uint64_t deadline, struct moves_row *row)
 			    (unsigned)(deadline - now) : BALANCE_CLOSE_MS;
 
 	if (row != NULL)
-		moves_end(row);
+		moves_end(row, s->site->count);
 	shard_leave(s, ms);
 	shard_drain(s, ms, CLOSE_DRAINED);
 }
@@ -265,7 +265,7 @@ balance_moves(const struct balance *b)
 static void
 balance_settled(struct balance *b, struct moves_row *row)
 {
-	moves_end(row);
+	moves_end(row, 0);
 	if (b->asked == row)
 		b->asked = NULL;
 }

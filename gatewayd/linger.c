@@ -18,6 +18,8 @@
 #define LINGER_MS	1000
 #define LINGER_LEAST_MS	100		/* from one look at the time to the next */
 #define LINGER_BYTES	(64 << 10)
+#define LINGER_SERVED	(32 << 20)	/* the same of one that was served */
+#define LINGER_READS	64		/* at one go */
 
 struct lingerer {
 	struct list	 at;		/* earliest deadline first */
@@ -25,7 +27,7 @@ struct lingerer {
 	struct lingerers *all;
 	int		 fd;
 	uint64_t	 deadline;	/* clock_ms */
-	size_t		 discarded;	/* bytes */
+	size_t		 left;		/* bytes that are discarded yet */
 };
 
 struct lingerers {
@@ -36,7 +38,7 @@ struct lingerers {
 	size_t		 count, max;
 };
 
-static int	 lingerer_new(struct lingerers *, int);
+static int	 lingerer_new(struct lingerers *, int, size_t);
 static void	 lingerer_close(struct lingerer *);
 static void	 lingerer_read_cb(evutil_socket_t, short, void *);
 static void	 linger_arm(struct lingerers *);
@@ -74,23 +76,36 @@ linger_free(struct lingerers *l)
 	free(l);
 }
 
-/* Write the end only.  Takes fd. */
+/* Write the end only, and discard so many bytes.  Takes fd. */
 static void
-linger_end(struct lingerers *l, int fd)
+linger_end(struct lingerers *l, int fd, size_t most)
 {
 	(void)shutdown(fd, SHUT_WR);
-	if (l->count >= l->max || lingerer_new(l, fd) == -1)
+	if (l->count >= l->max || lingerer_new(l, fd, most) == -1)
 		sock_end(fd, 0);
 }
 
-void
-linger_answer(struct lingerers *l, int fd, struct buf *out)
+/* Write what is in out, as far as that is possible, and the end.  Takes both. */
+static void
+linger_say(struct lingerers *l, int fd, struct buf *out, size_t most)
 {
 	/* What the kernel does not take is not said; what it has is read all the same. */
 	if (!out->failed && out->len > 0)
 		(void)send(fd, out->data, out->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	buf_clear(out);
-	linger_end(l, fd);
+	linger_end(l, fd, most);
+}
+
+void
+linger_answer(struct lingerers *l, int fd, struct buf *out)
+{
+	linger_say(l, fd, out, LINGER_BYTES);
+}
+
+void
+linger_served(struct lingerers *l, int fd, struct buf *out)
+{
+	linger_say(l, fd, out, LINGER_SERVED);
 }
 
 void
@@ -115,14 +130,14 @@ linger_turn_away(struct lingerers *l, int fd, int raw, enum refusal why,
 		return;
 	}
 	totals_refuse(l->totals, why);
-	linger_end(l, fd);
+	linger_end(l, fd, LINGER_BYTES);
 }
 
 /* ---- one ---- */
 
-/* fd is taken only on success: 0, or -1. */
+/* One of which so many bytes are discarded.  fd is taken only on success: 0, or -1. */
 static int
-lingerer_new(struct lingerers *l, int fd)
+lingerer_new(struct lingerers *l, int fd, size_t most)
 {
 	struct lingerer	*one;
 
@@ -137,6 +152,7 @@ lingerer_new(struct lingerers *l, int fd)
 	(void)event_add(&one->ev, NULL);
 	one->all = l;
 	one->fd = fd;
+	one->left = most;
 	one->deadline = clock_ms() + LINGER_MS;
 	list_push(&l->list, &one->at);
 	l->count++;
@@ -162,14 +178,17 @@ lingerer_read_cb(evutil_socket_t fd, short what, void *arg)
 {
 	static char	 buf[16 << 10];
 	struct lingerer	*one = arg;
-	ssize_t		 n;
+	ssize_t		 n = 1;
 
 	(void)what;
-	n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
-	if (n > 0)
-		one->discarded += (size_t)n;
-	if (n == 0 || one->discarded > LINGER_BYTES ||
-	    (n == -1 && errno != EAGAIN && errno != EINTR))
+	for (int i = 0; i < LINGER_READS && n > 0; i++) {
+		n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n > 0 && (size_t)n > one->left)
+			n = 0;
+		else if (n > 0)
+			one->left -= (size_t)n;
+	}
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 		lingerer_close(one);
 }
 

@@ -2,6 +2,8 @@
  * A lingerer is a client that was answered for the last time: its socket is shut
  * for writing, and what the client still sends is discarded for at most 1 s or
  * 64 KiB, so that the client reads the answer before the connection is reset.
+ * From one whose shard has died it may be 32 MiB: it had been served, so that more
+ * may be on its way, and more stands before the answer that it has not read.
  */
 #ifndef GATEWAYD_LINGER_H
 #define GATEWAYD_LINGER_H
@@ -20,6 +22,8 @@ void	 linger_free(struct lingerers *l);		/* closes all */
 /* Write the answer, which may be empty, as far as the kernel takes it, and the end.
  * Takes fd, and what is in out.  Never blocks. */
 void	 linger_answer(struct lingerers *l, int fd, struct buf *out);
+/* The same, to one whose shard has died. */
+void	 linger_served(struct lingerers *l, int fd, struct buf *out);
 /* Write an error response, likewise, and count it.  status 0 and text NULL: as the
  * table has them. */
 void	 linger_refuse(struct lingerers *l, int fd, enum refusal why, int status,

@@ -39,9 +39,11 @@ moves_transferred(struct moves_row *row, const struct transfer *t)
 }
 
 void
-moves_end(struct moves_row *row)
+moves_end(struct moves_row *row, size_t stayed)
 {
 	row->ended = clock_ms();
+	if (stayed > row->skipped)
+		row->skipped = stayed;
 }
 
 /* One row as it is now. */

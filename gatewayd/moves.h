@@ -38,8 +38,9 @@ struct moves_row *moves_begin(struct moves *m, size_t row, const char *what,
 /* A transfer begins for it; it is over, and about to be freed. */
 void	 moves_transfer(struct moves_row *row, const struct transfer *t);
 void	 moves_transferred(struct moves_row *row, const struct transfer *t);
-/* No other transfer follows. */
-void	 moves_end(struct moves_row *row);
+/* No other transfer follows.  stayed: so many are there still, who could not move or found
+ * no room, and are going to be closed. */
+void	 moves_end(struct moves_row *row, size_t stayed);
 /* All rows; uneven: what a rebalance still has to move.  The caller's; NULL: no
  * memory. */
 struct json_t *moves_json(const struct moves *m, size_t uneven);

@@ -160,7 +160,7 @@ rescue_close(struct rescues *rs, int fd, enum capsule_protocol protocol,
 		(void)buf_add(&out, head, ws_head(head, WS_CLOSE, n, 0));
 		(void)buf_add(&out, text, n);
 	}
-	linger_answer(rs->linger, fd, &out);
+	linger_served(rs->linger, fd, &out);
 }
 
 /* Give up the place of r, who is to have another one in that group. */
@@ -233,7 +233,8 @@ rescue_judge(struct rescues *rs, struct wreck *w, struct place *place)
 	}
 	w->ends[end]++;
 	if (end == WRECK_AMID_IN || end == WRECK_AMID_OUT ||
-	    end == WRECK_POISON || end == WRECK_REFUSED)
+	    end == WRECK_POISON || end == WRECK_REFUSED ||
+	    end == WRECK_UNKNOWN)
 		rescue_close(rs, covers_take(rs->placement, place),
 		    c.cap.protocol, end);
 	else

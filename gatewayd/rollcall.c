@@ -396,19 +396,38 @@ rollcall_is_dead(const struct rollcall *r, struct slice address)
 	return (0);
 }
 
+/* A node as people see it; we ourselves as of now, for Redis has what we last said. */
+static struct rollcall_node
+roll_view(const struct rollcall *r, const struct roll *n)
+{
+	struct rollcall_shard	 s[SLOTS_MAX];
+	struct rollcall_node	 view = {
+		.name = n->plain, .address = n->address,
+		.version = n->version, .connections = n->connections,
+		.groups = n->groups, .shards = n->nshards,
+		.age_ms = clock_ms() - n->since, .dead = n->dead,
+		.ours = n->ours,
+	};
+	size_t			 connections, groups;
+
+	if (!n->ours)
+		return (view);
+	r->ops->load(&connections, &groups, r->arg);
+	view.connections = connections;
+	view.groups = groups;
+	view.shards = r->ops->shards(s, nitems(s), r->arg);
+	return (view);
+}
+
 void
 rollcall_each(const struct rollcall *r,
     void (*cb)(const struct rollcall_node *n, void *arg), void *arg)
 {
-	struct map_node	*e;
-	struct roll	*n;
+	struct rollcall_node	 view;
+	struct map_node		*e;
 
 	for (e = map_first(&r->rolls); e != NULL; e = map_next(&r->rolls, e)) {
-		n = container_of(e, struct roll, by_name);
-		cb(&(struct rollcall_node){ .name = n->plain,
-		    .address = n->address, .version = n->version,
-		    .connections = n->connections, .groups = n->groups,
-		    .shards = n->nshards, .age_ms = clock_ms() - n->since,
-		    .dead = n->dead, .ours = n->ours }, arg);
+		view = roll_view(r, container_of(e, struct roll, by_name));
+		cb(&view, arg);
 	}
 }

@@ -54,7 +54,7 @@ void	 rollcall_buried(struct rollcall *r, struct slice address);
 void	 rollcall_leave(struct rollcall *r);	/* not listed any more */
 /* Has the node of this address just died? */
 int	 rollcall_is_dead(const struct rollcall *r, struct slice address);
-/* Each node that is known, in no order. */
+/* Each node that is known, in no order: others as they last said, ours as of now. */
 void	 rollcall_each(const struct rollcall *r,
 	    void (*cb)(const struct rollcall_node *n, void *arg), void *arg);
 

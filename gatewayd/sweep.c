@@ -321,10 +321,10 @@ sweep_deleted_cb(const struct redis_value *v, int err, void *arg)
 	struct sweep	*s = arg;
 	struct sweeps	*ss = s->all;
 
-	(void)v;
 	if (ss->ended)
 		return;
-	if (err != 0) {
+	/* Refused: so was, maybe, what was asked for before it. */
+	if (err != 0 || v->kind == REDIS_ERROR) {
 		sweep_fail(s);
 		return;
 	}

@@ -85,4 +85,5 @@ hello_say(struct worker *w, struct control *c)
 	hello_have(w, c);
 	m = (struct ctl){ .type = CTL_HELD };
 	control_send(c, &m, NULL);
+	journeys_greeted(&w->journeys);
 }

@@ -461,7 +461,8 @@ static int
 orders_status_ask(struct worker *w, struct order_in *o)
 {
 	struct ctl	 m = { .type = CTL_STATUS, .id = o->m->id,
-			    .limit = clients_count(&w->sessions.clients) };
+			    .limit = clients_count(&w->sessions.clients) +
+				journeys_leaving(&w->journeys) };
 
 	return (worker_tell(w, &m));
 }

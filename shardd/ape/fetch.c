@@ -74,7 +74,11 @@ rival_cb(const char *server, const char *where, void *arg)
 	r.cb(r.fd, r.arg);
 }
 
-/* Give the shared file of that id, but for one that another node keeps. */
+/*
+ * Give the shared file of that id, but for one that another node keeps.  In a forest of clusters
+ * each gives what was announced to itself: who was first there is another operator's server, which
+ * may be away for long, and could keep our clients from any id by announcing it.
+ */
 static void
 fetch_first(const char *id, int fd, fetch_cb *cb, void *arg)
 {

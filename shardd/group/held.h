@@ -27,7 +27,12 @@ void	 held_add(struct link *l, const struct gossip *m);
 void	 held_release(struct links *ls, uint64_t replica,
 	    void (*cb)(struct link *l, const struct gossip *m, void *arg),
 	    void *arg);
-/* Replicas, ours and others', that have ended; the latest are remembered. */
+/*
+ * Replicas, ours and others', that have ended: the latest 4096 are remembered, so that what was
+ * still on its way from one does not make it a neighbour again.  The two below look at all of
+ * them (32 KiB, some microseconds), which is done for each meeting and for words of or for who
+ * is not known here, and never for those of a neighbour.
+ */
 void	 held_set_ended(uint64_t replica);
 int	 held_ended(uint64_t replica);
 /* It was given up, but lives. */

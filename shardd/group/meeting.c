@@ -114,13 +114,18 @@ meeting_say(struct meeting *t, struct link *l, uint64_t ask)
 	return (link_send(l, &m));
 }
 
+/*
+ * A replica that was given up with its node may be one that lives: it comes back as who it is,
+ * by a meeting only, and is told what it missed.  With another id it would have ended for the
+ * nodes that never gave it up, too, and their clients would be told of a loss that was none;
+ * and an id is the gateway's to give, which may be what has died.
+ */
 void
 meeting_joined(struct meeting *t, struct link *l, const struct gossip *m)
 {
 	struct neighbours	*n = t->n;
 	struct neighbour	*nb;
 	int			 known = neighbours_has(n, m->from);
-	int			 back = held_ended(m->from);
 
 	held_clear_ended(m->from);
 	if ((nb = neighbours_join(n, m->from, l)) == NULL) {
@@ -135,7 +140,8 @@ meeting_joined(struct meeting *t, struct link *l, const struct gossip *m)
 	/* Before all else that is said to it. */
 	if (m->ask != 0 || !known)
 		meeting_say(t, l, 0);
-	if (back)
+	/* Whoever has come since one was mourned may be that one. */
+	if (!known && n->mourned)
 		neighbours_back(n, nb, l);
 	if (!known)
 		n->ops->met(n->arg, m->from);

@@ -57,6 +57,7 @@ struct move {				/* one connection that is to go */
 	uint64_t	 id, replica, neighbour;
 	uint64_t	 since;		/* clock_ms of the state; WAITS: until then */
 	uint64_t	 paused;	/* clock_ns */
+	unsigned	 hellos;	/* GONE: as many as there were then */
 	enum move_state	 state;
 	unsigned	 tries;
 	uint32_t	 why;		/* CTL_F_*: could not go, the last time */

@@ -20,6 +20,9 @@ struct journeys {
 	struct list	 departures;	/* struct departure */
 	struct list	 landings;	/* struct landing */
 	struct map	 sought;	/* struct move, by connection: not found yet */
+	unsigned	 leaving;	/* have moved, and the gateway has not been told:
+					   it counts them here, too */
+	unsigned	 hellos;	/* that named none of these */
 	struct turn_work work;		/* something may go on */
 	struct event	*tick;		/* while anything waits */
 };

@@ -96,6 +96,19 @@ journeys_no_more(struct journeys *js, const struct ctl *m)
 	departure_no_more(js, m);
 }
 
+unsigned
+journeys_leaving(const struct journeys *js)
+{
+	return (js->leaving);
+}
+
+void
+journeys_greeted(struct journeys *js)
+{
+	js->leaving = 0;
+	js->hellos++;
+}
+
 void
 journeys_orphaned(struct journeys *js)
 {

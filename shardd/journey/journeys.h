@@ -32,6 +32,10 @@ int	 journeys_ferry(struct journeys *js, const struct ctl *m, int fd);
 /* MOVE, and JOURNEY_END. */
 void	 journeys_move(struct journeys *js, const struct ctl *m);
 void	 journeys_no_more(struct journeys *js, const struct ctl *m);
+/* Connections that have moved, and of which the gateway has not been told that yet. */
+unsigned journeys_leaving(const struct journeys *js);
+/* A gateway has been told all that is here, without them. */
+void	 journeys_greeted(struct journeys *js);
 /* The gateway is gone: what has not been frozen stays. */
 void	 journeys_orphaned(struct journeys *js);
 

@@ -215,6 +215,8 @@ void
 move_moved(struct move *m)
 {
 	m->departure->moved++;
+	m->departure->js->leaving++;
+	m->hellos = m->departure->js->hellos;
 	rare_end_move(&m->conn->rare);
 	passage_leave(m->conn);
 	m->state = MOVE_GONE;
@@ -224,10 +226,12 @@ void
 move_end(struct move *m)
 {
 	struct ctl	 out = { .type = CTL_MOVED };
+	struct journeys	*js = m->departure->js;
 	struct conn	*c = m->conn;
 
 	m->conn = NULL;
 	passage_end(c);
+	js->leaving -= m->hellos == js->hellos;
 	move_tell(m, &out);
 	move_free(m);
 }

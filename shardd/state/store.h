@@ -80,7 +80,7 @@ struct store_answer {
 typedef void	store_cb(const struct store_answer *a, void *arg);
 
 /*
- * Claim the epoch for `who` (store_who()): STORE_OK or STORE_HELD.  dead: a replica that
+ * Claim the epoch for `who` ("address replica", terminated): STORE_OK or STORE_HELD.  dead: a replica that
  * is, 0: none; ours: what keys of this node's shards begin with; floor: the highest epoch
  * that is known.
  */

@@ -7,7 +7,6 @@ from kit.ape import Ape, Stream, dump, now, parse, post, query_id
 from kit.mover import Mover
 
 serial = itertools.count(1)
-TYPES = {"c": "message", "C": "everyone", "w": "sendto"}
 
 
 class ApeMover(Mover):

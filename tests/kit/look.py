@@ -3,6 +3,7 @@ import os
 import subprocess
 from urllib.parse import unquote_to_bytes
 
+from . import sockdiag
 from .kennel import BUILD
 
 WS, RAW, STREAM = 2, 3, 4
@@ -62,16 +63,11 @@ def waiting(*ports):
     it, from it).  The client's port alone tells nobody: the kernel gives the same one to two
     clients that connect to different ports.
     """
-    found = {}
-    with open("/proc/net/tcp") as f:
-        for line in f.readlines()[1:]:
-            w = line.split()
-            port, there = (int(w[i].split(":")[1], 16) for i in (1, 2))
-            if port in ports and w[3] != "0A":
-                found[port, there] = tuple(int(n, 16) for n in w[4].split(":"))
-    return found
+    return {(row.port, row.there): (row.unsent, row.unread) for port in ports
+            for row in sockdiag.sockets(*sockdiag.CONNECTED, port=port)}
 
 
 def queues(sock):
     """The same of one client's server: (to it, from it)."""
-    return waiting(sock.getpeername()[1])[sock.getpeername()[1], sock.getsockname()[1]]
+    row = sockdiag.server_of(sock)
+    return row.unsent, row.unread

@@ -173,6 +173,12 @@ class Crowd:
             if m.closed:
                 self.poll.unregister(fd)
 
+    def breathe(self):
+        """Then whatever has come: for who talks, and would take the processor from those
+        to whom it talks."""
+        time.sleep(0.01)
+        self.turn()
+
     def until(self, done, timeout=20, what="it"):
         end = time.monotonic() + wait.limit(timeout)
         while not done():

@@ -6,7 +6,9 @@ import collections
 import socket
 import struct
 
-ESTABLISHED, TIME_WAIT, CLOSE_WAIT, LISTEN = 1, 6, 8, 10
+ESTABLISHED, CLOSE_WAIT, LISTEN = 1, 8, 10
+ALL = range(1, 13)
+CONNECTED = [state for state in ALL if state != LISTEN]         # or were
 REQUEST, DUMP = 1, 0x300
 BY_FAMILY, DONE, ERROR = 20, 3, 2
 ANY_COOKIE = b"\xff" * 8
@@ -45,7 +47,7 @@ def sockets(*states, port=0):
 
 def server_of(sock):
     """The other side of a client's, if that is on this machine, else None."""
-    for row in ask(range(1, 13), sock.getpeername(), sock.getsockname(), 0):
+    for row in ask(ALL, sock.getpeername(), sock.getsockname(), 0):
         if row.there == sock.getsockname()[1]:      # else it is who listens there
             return row
     return None

@@ -61,7 +61,7 @@ def until(condition, timeout=10, what=None):
             raise AssertionError(
                 f"not within {passed:.1f} s: {say}, "
                 f"the last time {repr(value if why is None else why)[:1000]}") from why
-        time.sleep(min(0.005 + passed / 50, 0.025))
+        time.sleep(min(0.005 + passed / 50, 0.015))
 
 
 def reach(count, goal, stall=15, what=None):

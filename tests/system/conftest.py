@@ -73,18 +73,27 @@ def finish(started):
         raise AssertionError("\n".join(errors))
 
 
-# Files of which one alone takes as long as many others, and which mostly wait: first, that
-# no worker is left alone with one at the end.
-LONG = ("moves_matrix", "cluster_faults", "pact_faults", "moves_gateway", "supervision",
-        "upgrade", "proxies", "gateway_succession", "moving", "failover", "nodes", "redis",
-        "faults", "authority", "streams", "events_uplinks")
+# Files of which one alone takes as long as many others: first, the longest of all before the
+# others, that no worker is left alone with one at the end.
+LONG = ("moves_matrix", "moves_hostile", "proxies", "levelling", "progress", "cluster_faults",
+        "upgrade_faults", "authority", "crash_survival", "cluster_met", "limits",
+        "ape_stream", "events_moving", "events_kennels", "sentinel", "retreat", "ape_moving",
+        "nodes", "cluster_state", "cluster_writes", "moves_gateway", "moving", "cluster",
+        "redis_tls", "ape_postgres", "events_flow", "links", "pact_chat", "cluster_bus", "soak",
+        "cluster_clocks", "cell", "allocations", "poison", "supervision", "metrics")
+
+
+def left_out(item):
+    """Of one node, with clients on two; of no program of ours, once more with sanitizers."""
+    return (item.get_closest_marker("one_node") and
+            "nodes" in getattr(item, "callspec", no_params).params.values()) or \
+        (item.get_closest_marker("no_program") and wait.SANITIZED)
 
 
 def pytest_collection_modifyitems(config, items):
-    """Tests of one_node are not run with clients on two; the long files begin."""
+    """Some are not run; the long files begin."""
     rank = {f"test_{name}.py": n for n, name in enumerate(LONG)}
-    out = [i for i in items if i.get_closest_marker("one_node") and
-           "nodes" in getattr(i, "callspec", no_params).params.values()]
+    out = [i for i in items if left_out(i)]
     config.hook.pytest_deselected(items=out)
     items[:] = sorted((i for i in items if i not in out),
                       key=lambda i: rank.get(i.path.name, len(LONG)))

@@ -12,10 +12,10 @@ import threading
 
 import pytest
 from kit import postgres, redis, wait
-from kit.ape import Ape, Stream, parse
+from kit.ape import Ape, parse
 from kit.http import Http, get, request
 from kit.kennel import Ports
-from kit.wire import Closed, Wire
+from kit.wire import Closed
 
 from test_ape_files import (COOKIE, OTHER, announce, ask, begin, breaks_off,
                             flows, fresh, getter, pattern, put)

@@ -59,7 +59,7 @@ def test_every_call_and_push_once_and_in_order(start, tmp_path, kept, pushes):
     rolling = Rolling(k, [i % 3 for i in range(20)])
     while rolling.is_alive():
         talk(people, crowd.movers, 6)
-        crowd.turn(0.005)
+        crowd.breathe()
         crowd.check_open()
     rolling.end()
     crowd.until(lambda: not any(m.asked for m in people), what="an answer")
@@ -180,7 +180,7 @@ def test_who_is_not_taken_has_heard_all_meanwhile(start, kept, tmp_path):
     evening = Evening(k, 15)
     while evening.is_alive():
         talk(crowd.movers, crowd.movers, 6)
-        crowd.turn(0.005)
+        crowd.breathe()
         crowd.check_open()
     evening.end()
     crowd.until(lambda: not any(m.asked for m in crowd.movers), what="an answer")

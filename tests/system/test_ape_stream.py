@@ -6,8 +6,7 @@ import socket
 
 import pytest
 from kit import wait
-from kit.ape import Ape, CHROME, ID, Stream, dump, now, parse, post
-from kit.http import Http, get
+from kit.ape import Ape, CHROME, ID, Stream, now, parse, post
 
 COOKIE = "ZZZZ0123456789ABCDEF"
 

@@ -4,6 +4,8 @@ import os
 import pytest
 from kit.checklist import LISTS, Checklist, numbers
 
+pytestmark = pytest.mark.no_program
+
 
 @pytest.mark.parametrize("name", sorted(os.listdir(LISTS)))
 def test_every_line_has_a_test(name):

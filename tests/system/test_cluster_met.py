@@ -11,6 +11,7 @@ from kit import metrics, redis, wait
 from kit.chat import Chat, said, settle
 from kit.ear import BEAT, DATA, HELLO, Ear
 from kit.pact import KEY, Pact, details, leave
+from kit.probe import CONFIG, Probe
 from kit.talk import VOICES, Talk, Voice
 
 LOSSES = b"K\x01[%s]" % bytes([DATA, BEAT])     # what a link carries, and what would show a gap
@@ -161,6 +162,24 @@ def test_who_was_taken_for_dead_is_told_although_nothing_follows(start, url, ins
     b.close()
 
 
+@pytest.mark.parametrize("first", [0, 1], ids=["deaf", "heard"])
+def test_those_who_say_nothing_meet(behind, installed, first):
+    """12: Nothing of a meeting came through for long, and there is no word that shows it."""
+    nodes, relay = behind(b"K\x01" + bytes([HELLO]), shards=1, config=CONFIG % 2,
+                          worker=installed.worker("probe.c"))
+    people = [Probe(nodes[i], "g", f"u{i}") for i in (1 - first, first)]
+    nodes[first].wait_log("no link within 10 s", 30)
+    assert all(p.who()["neighbours"] == 0 for p in people)
+    before = relay.lost
+    wait.until(lambda: relay.lost >= before + 3, 20, "it is tried again and again")
+    relay.most = relay.lost
+    begin = time.monotonic()
+    wait.until(lambda: all(p.who()["neighbours"] == 1 for p in people), 20)
+    print(f"met {time.monotonic() - begin:.2f} s after nothing was lost any more")
+    for p in people:
+        p.close()
+
+
 @pytest.mark.parametrize("most", [1, 3])
 def test_news_that_are_lost_are_made_good(behind, most):
     """
@@ -276,4 +295,18 @@ def test_that_somebody_has_left_is_lost(behind, server, first):
     b.subscribe("counter:x")
     b.count("x")
     b.until("counter", {"id": "x", "value": 1})
+    b.close()
+
+
+def test_that_somebody_has_left_who_was_told_nothing_is_lost(behind, installed):
+    """13: No word was ever said to it, so that nothing but the meeting asks whether it is there."""
+    nodes, relay = behind(b"K\x01" + bytes([DATA]), 0, shards=1, config=CONFIG % 2,
+                          worker=installed.worker("probe.c"))
+    a, b = (Probe(k, "g", "u") for k in nodes)
+    wait.until(lambda: a.who()["neighbours"] == b.who()["neighbours"] == 1, 20)
+    relay.most = None
+    a.close()
+    wait.until(lambda: relay.lost, 20)
+    relay.most = relay.lost
+    wait.until(lambda: b.who()["neighbours"] == 0, 30)
     b.close()

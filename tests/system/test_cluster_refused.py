@@ -96,6 +96,48 @@ def test_a_redis_that_takes_nothing(pair, server, word):
         o.close()
 
 
+def test_what_cannot_be_removed_is_said_once(pair, server):
+    """It is tried again, and neighbours ask meanwhile; they are not told so with each try."""
+    a, b = Chat(pair[0], "g", "a"), Chat(pair[0], "g", "b")
+    wait.until(lambda: "kennel:client:g:a" in redis.Redis(server.path).keys(), 20)
+    bad, good = REFUSALS["NOREPLICAS"]
+    with redis.Redis(server.path) as r:
+        r("CONFIG", "SET", *bad)
+        mark = len(pair[0].log())
+        refusing = Refusing(server, "NOREPLICAS")
+        a.close()
+        wait.until(lambda: refusing.count() > refusing.before + 40, 60, "it is tried again")
+        said = pair[0].log()[mark:]
+        assert said.count("lookup not all of ours is in redis") == 1, said
+        assert "lookup all of ours is in redis" not in said
+        r("CONFIG", "SET", *good)
+        wait.until(lambda: r.keys("kennel:client:*") == ["kennel:client:g:b"], 20)
+    wait.until(lambda: "lookup all of ours is in redis" in pair[0].log()[mark:], 20)
+    b.close()
+
+
+def test_what_a_dead_shard_left_is_swept_when_redis_takes_it(pair, server):
+    """7: It is not swept because it should be."""
+    people = [Chat(pair[0], "g", f"u{i}") for i in range(3)]    # of both shards
+    bad, good = REFUSALS["NOREPLICAS"]
+    dead = pair[0].shard(1)["address"]
+    with redis.Redis(server.path) as r:
+        wait.until(lambda: dead in r("SMEMBERS", "kennel:group:g"), 20)
+        for p in people:
+            p.close()
+        wait.until(lambda: not r.keys("kennel:client:*"), 20)
+        r("SADD", "kennel:group:left", dead)    # as if that had been lost
+        r("CONFIG", "SET", *bad)
+        refusing = Refusing(server, "NOREPLICAS")
+        pair[0].kill_shard(1)
+        wait.until(lambda: refusing.count() > refusing.before + 40, 60, "it is tried again")
+        assert f"{dead} swept" not in pair[0].log() + pair[1].log()
+        assert refusing.rate() <= PATIENCE
+        r("CONFIG", "SET", *good)
+        wait.until(lambda: f"{dead} swept" in pair[0].log() + pair[1].log(), 60)
+        wait.until(lambda: r("EXISTS", "kennel:group:left", f"kennel:shard:{dead}") == 0, 60)
+
+
 class Passers:
     """They come to a room, say something, and go, until stop()."""
 

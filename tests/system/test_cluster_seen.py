@@ -5,9 +5,11 @@ import signal
 import time
 
 import pytest
+from kit import kennel as kits
 from kit import metrics, redis, wait
 from kit.chat import Chat, again, meet
 from kit.ear import DATA, Ear, changed
+from kit.ws import WebSocket
 
 
 @pytest.fixture
@@ -52,6 +54,21 @@ def test_who_without_redis_says_that_there_may_be_more(pair, server):
     assert "there may be more on other nodes" in pair[0].ctl("who", "x")
     near.close()
     server.start()
+
+
+def test_a_node_says_of_itself_what_is_now(pair, server):
+    """28: Not what Redis was told last, here before somebody came."""
+    def seen():
+        nodes = json.loads(pair[0].ctl("cluster", "--json"))["nodes"]
+        return {n["node"]: (n["ours"], n["shards"], n["connections"]) for n in nodes}
+    wait.until(lambda: seen() == {"one": (True, 2, 0), "two": (False, 2, 0)}, 20)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        with WebSocket(pair[0].address), WebSocket(pair[1].address):
+            now = seen()
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    assert now == {"one": (True, 2, 1), "two": (False, 2, 0)}
 
 
 def lag(k):
@@ -161,3 +178,89 @@ def test_lag_and_loss_are_those_of_the_bus_and_the_metrics(start, url, server, t
     for k in nodes:
         k.stop()
     relay.close()
+
+
+def seen(k):
+    """{node: what one node shows of it}."""
+    return {n["node"]: n for n in json.loads(k.ctl("cluster", "--json"))["nodes"]}
+
+
+def is_so(shown, k):
+    """Is what another node shows of this one what it says itself?"""
+    s = k.status()
+    return shown["address"] == f"127.0.0.1:{k.port}" and shown["version"] == s["version"] and \
+        shown["shards"] == len(k.shards()) and shown["connections"] == s["places"] and \
+        shown["groups"] == len(s["groups"])
+
+
+def test_what_is_shown_of_a_node_is_so_whatever_happens_to_it(pair):
+    """44: While all is well, when a shard is killed, the gateway stopped, and the node killed."""
+    one, two = pair
+    people = [Chat(k, g, f"u{i}") for i, (k, g) in enumerate(
+        ((one, "g"), (two, "g"), (two, "g"), (two, "g"), (two, "h")))]
+    for k in pair:
+        wait.until(lambda k=k: is_so(seen(k)["one"], one) and is_so(seen(k)["two"], two), 20)
+        text = k.ctl("cluster")
+        assert f"127.0.0.1:{two.port}" in text and "alive" in text and "this one" in text
+    assert seen(one)["two"]["connections"] == 4 and seen(one)["two"]["groups"] == 2
+    two.kill_shard(1)
+    wait.until(lambda: len(two.shards()) == 2 and is_so(seen(one)["two"], two), 30)
+    os.kill(two.pid, signal.SIGSTOP)
+    try:
+        wait.until(lambda: seen(one)["two"]["beat_age_ms"] >= 3000, 20)
+        nodes = seen(one)
+        assert nodes["one"]["beat_age_ms"] < 3000 and nodes["one"]["ours"]
+        assert not nodes["one"]["dead"]
+        wait.until(lambda: seen(one)["two"]["dead"], 20)
+        assert seen(one)["two"]["beat_age_ms"] >= 5000
+        assert "dead" in one.ctl("cluster")
+    finally:
+        os.kill(two.pid, signal.SIGCONT)
+    wait.until(lambda: not seen(one)["two"]["dead"] and
+               seen(one)["two"]["beat_age_ms"] < 3000 and is_so(seen(one)["two"], two), 30)
+    two.kill_all()
+    wait.until(lambda: seen(one)["two"]["dead"], 30)
+    two.start()
+    wait.until(lambda: not seen(one)["two"]["dead"] and is_so(seen(one)["two"], two), 30)
+    for p in people:
+        p.close()
+
+
+# One is another's beginning, one is as long as may be, and one is all that is no letter.
+NAMES = "a", "a." + 62 * "b", "_.-"
+
+
+@pytest.mark.parametrize("name", ["", "a/0#0123456789abcdef", "a b", "é", "{a}", "*", 65 * "a"])
+def test_what_is_no_name_is_refused(server, url, name):
+    k = kits.Kennel("--node", name, redis=url, ready=False)
+    try:
+        assert k.process.wait(wait.limit(20)) != 0
+        assert ("a name has 1 to 64 letters, digits, '.', '_' or '-'" if name else
+                "is empty") in k.log()
+        with redis.Redis(server.path) as r:
+            assert r.keys() == []
+    finally:
+        k.destroy()
+
+
+def test_nodes_whose_names_are_alike(start, url, server):
+    """3, 7, 44"""
+    nodes = [start("--node", name, redis=url) for name in NAMES]
+    people = [Chat(k, "g", f"u{i}") for i, k in enumerate(nodes)]
+    meet(*people)
+    for k in nodes:
+        wait.until(lambda k=k: set(seen(k)) == set(NAMES), 20)
+    at = json.loads(nodes[0].ctl("who", "u2", "--json"))["elsewhere"]
+    assert [(e["node"], e["connections"]) for e in at] == [(NAMES[2], 1)]
+    dead = [s["address"] for s in nodes[1].shards()]
+    nodes[1].kill_all()
+    with redis.Redis(server.path) as r:
+        wait.until(lambda: seen(nodes[0])[NAMES[1]]["dead"] and seen(nodes[2])[NAMES[1]]["dead"], 30)
+        wait.until(lambda: not set(r("SMEMBERS", "kennel:group:g")) & set(dead) and
+                   "kennel:client:g:u1" not in r.keys(), 30, "it is swept")
+        assert len(r("SMEMBERS", "kennel:group:g")) == 2
+    again(people[0], people[2])
+    assert not any(n["dead"] for name, n in seen(nodes[0]).items() if name != NAMES[1])
+    for p in people:
+        p.close()
+    nodes[1].destroy()

@@ -1,7 +1,6 @@
 """permessage-deflate (RFC 7692)."""
 import json
 import os
-import struct
 import zlib
 
 import pytest

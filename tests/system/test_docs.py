@@ -1,9 +1,11 @@
 """The README says what the product does: tables, examples, keys."""
+import json
 import os
 import re
 
 import pytest
 from kit import docs
+from kit.chat import Chat
 from kit.kennel import TOP
 
 README = docs.page("README.md")
@@ -99,6 +101,35 @@ def test_every_flag_is_in_help_and_manual():
         assert re.search(rf"--{flag}[ ,\\]", source), flag
         assert re.search(rf"^\.(?:It|Op|Fl) .*-{flag}\b",
                          read("deploy", "man", "gatewayd.8"), re.M), flag
+
+
+def members(j, name=""):
+    """Names in JSON, but for those of reasons, which other tables have."""
+    if isinstance(j, list):
+        for e in j:
+            yield from members(e, name)
+    elif isinstance(j, dict) and name not in ("refusals", "gone"):
+        for key, value in j.items():
+            yield key
+            yield from members(value, key)
+
+
+def test_every_member_that_kennelctl_prints_is_in_its_manual(start):
+    page = read("deploy", "man", "kennelctl.1")
+    words = set(re.findall(r"[a-z_0-9]+", "\n".join(
+        re.findall(r"^\.(?:It |Pq )?Li (.*)", page, re.M))))
+    k = start()
+    with Chat(k, "g", "ann"):
+        k.ctl("drain", "1")                     # so that `moves` has a row
+        for command in (["status", "--check"], ["shards"], ["groups"], ["check"], ["ready"],
+                        ["cluster"], ["who", "ann"], ["place", "g", "x"], ["reload"],
+                        ["log-level", "info"]):
+            said = set(members(json.loads(k.ctl(*command, "--json"))))
+            assert said and said <= words, (command, said - words)
+        for command in ["restart", "1"], ["rebalance"], ["upgrade", "gateway"]:
+            lines = k.ctl(*command, "--json").splitlines()
+            said = set(members(json.loads(lines[-1])))
+            assert "exit" in said and said <= words, (command, said - words)
 
 
 def test_every_call_of_the_library_is_listed():

@@ -3,7 +3,6 @@ other and to those of dialect 1, over one process and over four.
 
 The original is not on npm; the client of these tests is written from the description of
 its protocol alone (kit/gatejs.py)."""
-import os
 import socket
 import struct
 import threading
@@ -11,8 +10,8 @@ import time
 
 import pytest
 from kit import nodes, wait
-from kit.fasttcp import (ACK, BINARY, DATA, DATA_WITH_ACK, JOIN, STRING, TO_SOCKET,
-                         Events, Fast, frame)
+from kit.fasttcp import (ACK, BINARY, DATA, DATA_WITH_ACK, JOIN, Events, Fast,
+                         frame)
 from kit.gatejs import (AUTH_HMAC, AUTH_SEED, DOWNLINK, KEY, UPLINK, Gate, Gates, frame2,
                         proof)
 from kit.kennel import Ports

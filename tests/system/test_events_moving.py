@@ -43,7 +43,7 @@ def test_every_message_once_and_in_order(start, tmp_path, streams):
     rolling = Rolling(k, [i % 3 for i in range(20)])
     while rolling.is_alive():
         talk(crowd.movers, 8, streams)
-        crowd.turn(0.005)
+        crowd.breathe()
         crowd.check_open()
     rolling.end()
     crowd.settle()
@@ -72,7 +72,7 @@ def test_who_is_not_taken_has_heard_all_meanwhile(start, kept, tmp_path):
     evening = Evening(k, 15)
     while evening.is_alive():
         talk(crowd.movers, 8, True, 0)
-        crowd.turn(0.005)
+        crowd.breathe()
         crowd.check_open()
     evening.end()
     crowd.settle()
@@ -208,7 +208,7 @@ def test_a_program_puts_clients_into_rooms_wherever_they_are(start, tmp_path, ke
         for m in crowd.movers[1:]:
             if m.inside:
                 want[m].append(("n", str(n).encode()))
-        crowd.turn(0.005)
+        crowd.breathe()
         crowd.check_open()
     rolling.end()
     crowd.until(lambda: all(len(m.own) >= len(w) for m, w in want.items()), what="a word")

@@ -122,6 +122,20 @@ def test_drain_of_what_cannot(start):
     assert k.ctl("restart", "0", "--within", "2h", check=False).returncode == 2
 
 
+def test_drain_says_who_stayed_and_was_closed(start):
+    """There is no room elsewhere: nobody moves, and all are counted."""
+    k = start(shards=2, max_shards=2)
+    people = crowd(k, "g", "abcd")
+    stayed = [c for c in people if c.shard() == k.shard(1)["address"]]
+    d = ask(k, "drain", "1")
+    assert len(stayed) == d["connections"] == 2
+    assert (d["moved"], d["skipped"], d["left"]) == (0, 2, 0), d
+    for c in stayed:
+        assert closed(c)[0] == 1012
+    for c in people:
+        c.close()
+
+
 def test_drain_without_waiting(start):
     k = start(shards=2)
     with Chat(k, "g", "a") as a:

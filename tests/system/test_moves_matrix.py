@@ -192,3 +192,21 @@ def test_hangs_and_goes_on(scene, step, who):
     s.settled()
     s.converse()
     s.sequences([])
+
+
+def test_the_books_agree_with_who_is_left(scene):
+    """
+    13: Who has moved is the old shard's, too, until that says so; a neighbour that hangs
+    holds that up for five seconds.  A check in between finds the books right.
+    """
+    s = scene()
+    s.run("arrived", "D", signal.SIGSTOP)
+    try:
+        mark = len(s.k.log())
+        s.k.ctl("status", "--check", check=False)       # D says nothing
+    finally:
+        os.kill(s.pids["D"], signal.SIGCONT)
+    assert "counts=wrong" not in s.k.log()[mark:]
+    s.served(s.crowd.movers)
+    s.sequences([])
+    s.settled()

@@ -55,7 +55,7 @@ def test_every_message_once_and_in_order(start, worker, how):
     rolling = Rolling(k, [i % 3 for i in range(9)])
     while rolling.is_alive():
         talk(people.movers, groups, steps, 12)
-        people.turn(0.005)
+        people.breathe()
         people.check_open()
     rolling.end()
     people.settle()

@@ -10,6 +10,7 @@ import pytest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
 CHECK = os.path.join(TOP, "scripts", "check-shape")
+pytestmark = pytest.mark.no_program
 
 # A tree in which all is as it should be: path -> text.
 GOOD = {

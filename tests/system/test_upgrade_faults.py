@@ -70,7 +70,7 @@ class People:
                 m.say("c")
             if echo:
                 self.echo()
-            self.crowd.turn(0.05)
+            self.crowd.breathe()
             u = self.k.status()["upgrade"]
             if u["phase"] in ("none", *phases):
                 return u

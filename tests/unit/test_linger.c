@@ -140,6 +140,35 @@ START_TEST(nobody_lingers_for_ever)
 }
 END_TEST
 
+START_TEST(of_one_who_was_served_much_more_is_read_but_not_for_ever)
+{
+	static char	 junk[16 << 10];
+	struct buf	 out = { .max = 100 };
+	int		 fds[2];
+	size_t		 said = 0;
+	ssize_t		 n;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+	    fds), 0);
+	while ((n = write(fds[1], junk, sizeof(junk))) > 0)
+		said += (size_t)n;
+	ck_assert_uint_gt(said, 64 << 10);
+	ck_assert_int_eq(buf_add(&out, "why", 3), 0);
+	linger_served(all, fds[0], &out);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	ck_assert(is_open(fds[0]));
+	ck_assert_int_eq(recv(fds[0], junk, 1, MSG_PEEK), -1);
+	ck_assert_int_eq(read(fds[1], junk, sizeof(junk)), 3);
+	ck_assert_int_eq(read(fds[1], junk, sizeof(junk)), 0);
+	for (int i = 0; i < 4096 && is_open(fds[0]); i++) {
+		(void)!write(fds[1], junk, sizeof(junk));
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	ck_assert(!is_open(fds[0]));
+	close(fds[1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -156,6 +185,8 @@ main(void)
 	    what_the_kernel_has_is_read_though_no_answer_fits);
 	tcase_add_test(t, more_than_may_linger_are_closed_at_once);
 	tcase_add_test(t, nobody_lingers_for_ever);
+	tcase_add_test(t,
+	    of_one_who_was_served_much_more_is_read_but_not_for_ever);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
