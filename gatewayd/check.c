@@ -10,9 +10,8 @@
 #include "common/log.h"
 #include "gatewayd/check.h"
 #include "gatewayd/placement.h"
-#include "gatewayd/reserve.h"
-#include "gatewayd/roster.h"
 #include "gatewayd/verify.h"
+#include "gatewayd/roster.h"
 #include "gatewayd/shard.h"
 #include "proto/channel.h"
 
@@ -98,18 +97,6 @@ check_begin(struct checks *cs, struct control *asker, uint64_t id)
 }
 
 /*
- * Is it only that some have left s, which does not count them any more, and tells us when
- * their group knows?  Then it is asked again.
- */
-static int
-check_leaving(const struct checks *cs, const struct shard *s, size_t books,
-    uint32_t said)
-{
-	return (said < books &&
-	    books - said <= reserve_leaving(cs->placement, s->site));
-}
-
-/*
  * The channel has brought what the shard said before, so that only those on their
  * way to it are in the books and not with it.
  */
@@ -119,27 +106,21 @@ check_said(struct checks *cs, const struct shard *s, const struct ctl *m)
 	struct list	*l, *tmp;
 	struct check	*c;
 	size_t		 books;
-	int		 leaving;
 
 	if (s->site == NULL)
 		return;
 	books = s->site->count - s->site->expected - s->site->early -
 	    list_count(&s->handoffs) - list_count(&s->rescues) - s->rescuing;
-	leaving = check_leaving(cs, s, books, m->limit);
 	list_each(l, tmp, &cs->list) {
 		c = list_entry(l, struct check, at);
 		if (c->shards[s->slot].control != s->control ||
 		    c->id != m->id || c->shards[s->slot].said)
 			continue;
-		if (leaving) {
-			c->shards[s->slot].control = NULL;
-			continue;
-		}
 		c->shards[s->slot].said = 1;
 		c->wrong |= m->limit != books;
 		event_active(c->timer, EV_TIMEOUT, 1);
 	}
-	if (m->limit != books && !leaving)
+	if (m->limit != books)
 		log_warn("shard slot=%" PRIu32 " counts=wrong books=%zu "
 		    "shard=%" PRIu32, s->slot, books, m->limit);
 }

@@ -161,17 +161,6 @@ reserve_cancel(struct placement *p, struct reserve *v)
 		group_refresh(r->group);
 }
 
-size_t
-reserve_leaving(const struct placement *p, const struct site *s)
-{
-	const struct reserve	*v;
-	size_t			 at = 0, n = 0;
-
-	while ((v = set_next(&p->moving, &at)) != NULL)
-		n += (v->arrived ? v->site : place_site(v->place)) == s;
-	return (n);
-}
-
 int
 reserve_left(const struct placement *p, uint64_t id, const struct site *s)
 {

@@ -50,8 +50,6 @@ void	 reserve_cancel(struct placement *p, struct reserve *v);
 /* The place is about to go.  What it has left stays counted, if it has arrived, until
  * the shard that it left knows; else as reserve_cancel(). */
 void	 reserve_place_ends(struct placement *p, struct reserve *v);
-/* How many are on their way from s, or have left it, and it has not said so. */
-size_t	 reserve_leaving(const struct placement *p, const struct site *s);
 /* Has s left this connection, and said so not yet? */
 int	 reserve_left(const struct placement *p, uint64_t id,
 	    const struct site *s);

@@ -353,44 +353,6 @@ def ended(scene, act):
             assert end == (1006 if act == "half" else 1000), v.kind
 
 
-def left_and_not_told(scene, nth):
-    """
-    Have all moved, and the shard that they left waits for one that hangs, before it says
-    so?  It hangs when the nth question of a kind is put, which may be another one.
-    """
-    k, old = scene.k, scene.old["pid"]
-    scene.stopat.order(old, "FENCE", nth, signal.SIGSTOP, scene.third["pid"])
-    k.ctl("drain", str(scene.old["slot"]), "--no-wait")
-    wait.until(lambda: scene.stopat.happened() or k.status()["totals"]["moved"] >= 8, 30)
-    wait.until(lambda: not scene.stopat.happened() or
-               state(scene.third["pid"]) == "T", 20)
-    try:
-        wait.until(lambda: k.status()["totals"]["moved"] == 8 and k.status()["moving"] > 0, 0.5)
-    except AssertionError:
-        return False
-    return True
-
-
-def test_who_has_left_and_was_not_told_of_is_in_no_book_too_many(start, worker, tmp_path):
-    """12: A check of the books while a shard waits to say who has moved finds no fault."""
-    for nth in range(3, 8):
-        (tmp_path / str(nth)).mkdir()
-        scene = Scene(start, worker, tmp_path / str(nth))
-        try:
-            if not left_and_not_told(scene, nth):
-                continue
-            p = scene.k.ctl("status", "--check", check=False)
-            assert "unknown: silent are shards" in p.stdout, p.stdout
-            assert "counts=wrong" not in scene.k.log()
-            scene.leave()
-            wait.until(lambda: scene.k.status()["moving"] == 0, 30)
-            scene.k.exact()
-            return
-        finally:
-            scene.abandon()
-    raise AssertionError("never did a shard wait to say so")
-
-
 @pytest.mark.parametrize("how", OUTCOMES)
 @pytest.mark.parametrize("act", ["close_well", "asked", "half", "fin", "reset"])
 def test_they_end(frozen, act, how):
