@@ -91,9 +91,9 @@ class Scene:
                            config=CONFIG % port + routes(9),
                            env={"MOVER_STOP": self.stop, "MOVER_ENDS": self.ends,
                                 **self.stopat.env})
-        # What it listens with; until each shard has them, too, there are copies on their way.
+        # Its two listeners; copies of them are on their way to its shards first.
         self.idle = 2
-        wait.until(lambda: sockets(k.pid) == self.idle, 20)
+        wait.until(lambda: sockets(k.pid) == self.idle, 20, lambda: sockets(k.pid))
         self.victims = [Victim(k, kind, port) for kind in KINDS]
         self.crowd = Crowd([Mover(k, "g", "witness")])
         self.witness = self.crowd.movers[0]
