@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -426,6 +427,146 @@ START_TEST(any_bytes_are_refused_or_within_bounds)
 }
 END_TEST
 
+/* Is the page refused with that word (of size bytes, at that offset) in it? */
+static int
+refused_with(uint64_t at, uint64_t word, size_t size)
+{
+	struct cover_look	*l;
+	uint64_t		 was;
+
+	ck_assert_int_eq(pread(fd, &was, size, (off_t)at), (ssize_t)size);
+	ck_assert_int_eq(pwrite(fd, &word, size, (off_t)at), (ssize_t)size);
+	l = cover_look_new(fd, INCARNATION);
+	ck_assert_int_eq(pwrite(fd, &was, size, (off_t)at), (ssize_t)size);
+	if (l == NULL)
+		ck_assert_int_eq(errno, EPROTO);
+	cover_look_free(l);
+	return (l == NULL);
+}
+
+START_TEST(each_word_of_the_head_has_its_bounds)
+{
+	const struct { size_t at; uint64_t most; size_t size; } words[] = {
+		{ offsetof(struct cover_head, nslots), COVER_SLOTS_MAX, 4 },
+		{ offsetof(struct cover_head, slots_at), PAGE_MAX, 8 },
+		{ offsetof(struct cover_head, room_at), PAGE_MAX, 8 },
+	};
+	const size_t	 cell = COVER_AT + offsetof(struct cover_head, cell_size);
+
+	begin();
+	/* There is something to read behind the last slot that may be. */
+	ck_assert_int_eq(ftruncate(fd, ROOM_AT + (1 << 20)), 0);
+	for (size_t i = 0; i < nitems(words); i++) {
+		ck_assert(!refused_with(COVER_AT + words[i].at, words[i].most,
+		    words[i].size));
+		ck_assert(refused_with(COVER_AT + words[i].at,
+		    words[i].most + 1, words[i].size));
+	}
+	ck_assert(!refused_with(cell, sizeof(struct cover_cell), 4));
+	ck_assert(refused_with(cell, sizeof(struct cover_cell) - 1, 4));
+}
+END_TEST
+
+START_TEST(more_headers_than_a_record_has_are_refused)
+{
+	static struct { struct covered c; char guard[8192]; } one, before;
+	struct cover_slot	*slot;
+	struct cover_look	*l;
+	struct capsule		 cap;
+	char			 dots[600], *map, *at;
+
+	begin();
+	memset(dots, '.', sizeof(dots));
+	fill(&cap, 9);
+	cap.headers[1].value = slice_of(dots, sizeof(dots));
+	ck_assert_uint_eq(cover_add(&cap, NULL, place, 0), 1);
+	map = mmap(NULL, ROOM_AT + 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+	    fd, 0);
+	ck_assert_ptr_ne(map, MAP_FAILED);
+	/* Each dot is an empty text now, of which 300 headers could be. */
+	at = memmem(map + ROOM_AT, 4096, dots, sizeof(dots));
+	ck_assert_ptr_nonnull(at);
+	memset(at, 0, sizeof(dots));
+	slot = (struct cover_slot *)(void *)(map + COVER_SLOTS_AT);
+	l = look();
+	slot->nheaders = CAPSULE_HEADERS_MAX;
+	ck_assert_int_eq(cover_look_at(l, 0, &one.c), 0);
+	cover_look_free(l);
+	for (int n = CAPSULE_HEADERS_MAX + 1; n <= UINT8_MAX; n++) {
+		slot->nheaders = (uint8_t)n;
+		l = look();
+		memset(&one, 0, sizeof(one));
+		ck_assert_int_eq(cover_look_at(l, 0, &one.c), -1);
+		ck_assert_int_eq(errno, EPROTO);
+		ck_assert_mem_eq(one.guard, before.guard, sizeof(one.guard));
+		cover_look_free(l);
+	}
+	munmap(map, ROOM_AT + 4096);
+}
+END_TEST
+
+START_TEST(a_request_is_none_that_goes_on)
+{
+	struct cover_look	*l;
+	struct covered		 c;
+	struct capsule		 cap;
+
+	begin();
+	fill(&cap, 5);
+	cap.protocol = CAPSULE_HTTP;
+	cap.deflate = 0;
+	ck_assert_uint_ne(cover_add(&cap, NULL, place, 0), 0);
+	l = look();
+	ck_assert_int_eq(cover_look_find(l, 5, &c), -1);
+	ck_assert_int_eq(errno, EPROTO);
+	cover_look_free(l);
+}
+END_TEST
+
+START_TEST(moves_are_counted_as_far_as_there_is_room)
+{
+	struct cover_look	*l;
+	struct covered		 c;
+	struct capsule		 cap;
+
+	begin();
+	fill(&cap, 5);
+	cap.hops = UINT8_MAX + 3;
+	ck_assert_uint_ne(cover_add(&cap, NULL, place, 0), 0);
+	l = look();
+	ck_assert_int_eq(cover_look_find(l, 5, &c), 0);
+	ck_assert_uint_eq(c.cap.hops, UINT8_MAX);
+	cover_look_free(l);
+}
+END_TEST
+
+START_TEST(who_has_gone_leaves_no_bytes_behind)
+{
+	static char	 text[3000];
+	struct slice	 s = slice_of(text, sizeof(text));
+	struct stat	 st;
+	struct capsule	 cap;
+	uint32_t	 slot;
+	off_t		 size = 0;
+
+	begin();
+	memset(text, 'x', sizeof(text));
+	for (int i = 0; i < 20000; i++) {
+		fill(&cap, (uint64_t)i + 1);
+		ck_assert_uint_eq(slot = cover_add(&cap, NULL, place, 0), 1);
+		ck_assert_int_eq(cover_topics(slot, s), 0);
+		ck_assert_int_eq(cover_state(slot, s), 0);
+		ck_assert_int_eq(cover_checkpoint(slot, s, 1), 0);
+		ck_assert_int_eq(cover_checkpoint(slot, s, 1), 0);
+		cover_remove(slot);
+		ck_assert_int_eq(fstat(fd, &st), 0);
+		if (i == 10)
+			size = st.st_size;
+	}
+	ck_assert_int_eq(st.st_size, size);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -445,6 +586,11 @@ main(void)
 	tcase_add_test(t, who_a_client_is_is_known_without_a_page);
 	tcase_add_test(t, a_page_without_cover_is_refused);
 	tcase_add_test(t, any_bytes_are_refused_or_within_bounds);
+	tcase_add_test(t, each_word_of_the_head_has_its_bounds);
+	tcase_add_test(t, more_headers_than_a_record_has_are_refused);
+	tcase_add_test(t, a_request_is_none_that_goes_on);
+	tcase_add_test(t, moves_are_counted_as_far_as_there_is_room);
+	tcase_add_test(t, who_has_gone_leaves_no_bytes_behind);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_NORMAL);
 	failed = srunner_ntests_failed(r);
