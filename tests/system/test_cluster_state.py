@@ -268,7 +268,8 @@ def test_what_a_fail_over_lost_is_written_again_by_who_has_it(start):
                 m = b.hear()
             return m["type"] == "counter" and m["data"]["value"]
         assert wait.until(counted, 60) == 4
-        assert w.hash(new, "kennel:store:r:pact:counters")["x"] == "4"
+        # One of which it was open whether it had taken effect may be the next.
+        assert int(w.hash(new, "kennel:store:r:pact:counters")["x"]) >= 4
         leave(a, b)
     finally:
         w.remove()
