@@ -9,6 +9,10 @@ from kit import nodes
 from kit import pact as pacts
 from kit import redis, wait
 
+# Whoever started this in the background of a shell has it ignore SIGINT, and all that it
+# starts would do so, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 DEADLINE = 90
 no_params = types.SimpleNamespace(params={})
 
