@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 
 from kit import ask, redis, wait
 
@@ -115,12 +116,17 @@ def processes(needle):
     return [p for p in found if p != os.getpid()]
 
 
-def alive(pid):
+def state(pid):
+    """The letter of proc(5); X if it is gone."""
     try:
         with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+            return f.read().rsplit(")", 1)[1].split()[0]
     except OSError:
-        return False
+        return "X"
+
+
+def alive(pid):
+    return state(pid) not in "ZX"
 
 
 class Kennel:
@@ -248,9 +254,16 @@ class Kennel:
         self.process.kill()
         self.process.wait()
 
-    def kill_shard(self, slot=None, pid=None, signo=signal.SIGKILL):
-        """Kills one, whose death is no fault, and returns its pid."""
+    def kill_shard(self, slot=None, pid=None, signo=signal.SIGKILL, rest=True):
+        """
+        Kills one, whose death is no fault, and returns its pid.  With rest it has half a
+        second to go to sleep: who has just heard from it can be here before it has done
+        with that, and would be cut off as one that it was writing to.
+        """
         pid = self.dies(pid or self.shard(slot)["pid"])
+        end = time.monotonic() + 0.5
+        while rest and state(pid) == "R" and time.monotonic() < end:
+            time.sleep(0.001)
         os.kill(pid, signo)
         return pid
 

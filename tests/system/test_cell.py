@@ -14,7 +14,7 @@ import time
 import pytest
 from kit import wait
 from kit.http import request
-from kit.kennel import Ports
+from kit.kennel import Ports, state
 from kit.look import RAW, Page, queues, waiting
 from kit.ws import CONTINUATION, PING, TEXT, frame, handshake, key
 
@@ -258,9 +258,8 @@ def one_death(k, crowd, signo, quiet):
             crowd.talk(100)
             if quiet:
                 wait.until(lambda: not crowd.unread(), 20)
-            k.kill_shard(pid=pid, signo=signo)
-            wait.until(lambda: open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1]
-                       .split()[0] in "ZX", 20)
+            k.kill_shard(pid=pid, signo=signo, rest=quiet)
+            wait.until(lambda: state(pid) in "ZX", 20)
             truth = crowd.measure()
             verdicts, celled = judge(page, crowd)
     finally:

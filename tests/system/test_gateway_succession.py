@@ -133,7 +133,7 @@ def test_a_shard_that_dies_while_the_gateway_hangs(start, end):
     settle(*people)
     assert len(theirs) == 2
     os.kill(k.pid, signal.SIGSTOP)
-    os.kill(victim["pid"], signal.SIGKILL)
+    k.kill_shard(pid=victim["pid"])
     wait.until(lambda: not kits.alive(victim["pid"]), 10)
     if end == "killed":
         k.kill_gateway()

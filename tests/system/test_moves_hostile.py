@@ -13,7 +13,7 @@ import time
 import pytest
 from kit import kennel as kits
 from kit import wait
-from kit.kennel import Ports
+from kit.kennel import Ports, state
 from kit.look import Page, queues
 from kit.mover import Crowd, Mover, routes
 from kit.stopat import StopAt
@@ -41,11 +41,6 @@ limit = 9
 @pytest.fixture(scope="module")
 def worker(installed):
     return installed.worker("mover.c")
-
-
-def state(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        return f.read().rsplit(")", 1)[1].split()[0]
 
 
 def seconds(pid):

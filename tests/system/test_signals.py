@@ -38,8 +38,7 @@ def test_hup_to_an_orphaned_group_with_a_stopped_member(start):
     a, b, c = crowd(k, "g", "abc")
     pid = next(s["pid"] for s in k.shards() if s["address"] == c.shard())
     os.kill(pid, signal.SIGSTOP)
-    wait.until(lambda: open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1]
-               .split()[0] == "T")
+    wait.until(lambda: kits.state(pid) == "T")
     k.kill_gateway()
     settle(a, b, c)
     k.start()

@@ -6,6 +6,7 @@ import signal
 import pytest
 from kit import redis, wait
 from kit.chat import Chat
+from kit.kennel import state
 from kit.supervisor import Supervisor
 
 
@@ -40,8 +41,7 @@ def test_a_gateway_that_hangs_does_not_beat(start, supervisor):
                    "WATCHDOG_USEC": "300000"})
     supervisor.wait("WATCHDOG=1")
     os.kill(k.pid, signal.SIGSTOP)
-    wait.until(lambda: open(f"/proc/{k.pid}/stat").read().rsplit(
-        ")", 1)[1].split()[0] == "T")
+    wait.until(lambda: state(k.pid) == "T")
     supervisor.hear()
     supervisor.heard.clear()
     with pytest.raises(AssertionError):
