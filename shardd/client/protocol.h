@@ -33,6 +33,9 @@ struct protocol {
 	void		(*timeout)(struct conn *c);
 	/* Ask whether the client is alive; NULL: there is no way to. */
 	void		(*ping)(struct conn *c);
+	/* One that has left its pings unanswered: has its machine taken anything since the
+	 * last?  NULL: only an answer counts. */
+	int		(*hears)(struct conn *c);
 	/* c, no longer doomed, ends for that reason: tell the client.  1: told, and
 	 * the connection ends by itself; 0: end it now. */
 	int		(*farewell)(struct conn *c, enum close_why why);

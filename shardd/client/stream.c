@@ -30,6 +30,7 @@ struct stream {
 	int		 chunked;	/* else HTTP/1.0 */
 	size_t		 heard;		/* bytes that were for nothing */
 	struct payload	*beat;		/* for the idle, or NULL: nothing */
+	size_t		 owed;		/* bytes, when last looked at; SIZE_MAX: never */
 };
 
 /* ---- forms ---- */
@@ -164,38 +165,58 @@ stream_set_beat(struct conn *c, struct slice beat)
 	return (0);
 }
 
-/* Has the client's machine said of all that was sent that it has it? */
-static int
-stream_acknowledged(const struct conn *c)
+/* Bytes of which the client's machine has not said that it has them. */
+static size_t
+stream_owed(const struct conn *c)
 {
 	int	 n = 0;
 
-	return (outbox_empty(&c->out) &&
-	    (ioctl(c->fd, SIOCOUTQ, &n) == -1 || n == 0));
+	if (ioctl(c->fd, SIOCOUTQ, &n) == -1 || n < 0)
+		n = 0;
+	return (outbox_queued(&c->out) + (size_t)n);
+}
+
+/* For how long nothing was said, in ticks. */
+static uint32_t
+stream_idle(const struct conn *c)
+{
+	return (((uint32_t)turn_ms() - c->last) / 100);
+}
+
+/* Since stream_ping() looked: has the client's machine acknowledged some of what it was
+ * owed, or has it all?  Where more was said meanwhile, nobody can tell. */
+static int
+stream_hears(struct conn *c)
+{
+	const struct stream	*st = c->proto;
+	size_t			 owed = stream_owed(c);
+
+	return (owed == 0 || owed < st->owed ||
+	    stream_idle(c) < c->clients->opt->ping_ms / 100);
 }
 
 /*
  * Nothing was sent for a while: a heart-beat.  Nobody answers it, but the client's
- * machine acknowledges it: where it does not, that counts like a ping without an
- * answer.
+ * machine acknowledges it, or some of what stands before it: where it does neither,
+ * that counts like a ping without an answer.
  */
 static void
 stream_ping(struct conn *c)
 {
 	struct stream	*st = c->proto;
 	uint32_t	 every = c->clients->opt->ping_ms / 100;
-	uint32_t	 idle = ((uint32_t)turn_ms() - c->last) / 100;
+	uint32_t	 idle = stream_idle(c);
 
 	if (idle < every) {
 		c->pings = 0;
 		c->since = conn_tick() - idle;
-		return;
+	} else {
+		c->pings = stream_hears(c) ? 0 : (uint8_t)(c->pings + 1);
+		c->since = conn_tick() - c->pings * every;
+		if (st->beat == NULL || conn_queue(c, st->beat) == -1)
+			c->last = (uint32_t)turn_ms();
 	}
-	c->pings = stream_acknowledged(c) ? 0 : (uint8_t)(c->pings + 1);
-	c->since = conn_tick() - c->pings * every;
-	if (st->beat != NULL && conn_queue(c, st->beat) == 0)
-		return;
-	c->last = (uint32_t)turn_ms();
+	st->owed = stream_owed(c);
 }
 
 /* ---- the client ---- */
@@ -338,6 +359,7 @@ static const struct protocol stream_bytes = {
 	.ended = stream_ended,
 	.timeout = stream_timeout,
 	.ping = stream_ping,
+	.hears = stream_hears,
 	.farewell = stream_farewell,
 	.close = stream_close,
 	.form = stream_form,
@@ -352,6 +374,7 @@ static const struct protocol stream_events = {
 	.ended = stream_ended,
 	.timeout = stream_timeout,
 	.ping = stream_ping,
+	.hears = stream_hears,
 	.farewell = stream_farewell,
 	.close = stream_close_events,
 	.form = stream_form_event,
@@ -374,6 +397,7 @@ stream_begin(struct conn *c, struct buf *rest, const struct protocol *p,
 	if ((st = spare_zero(sizeof(*st))) == NULL)
 		return (-1);
 	st->chunked = chunked;
+	st->owed = SIZE_MAX;
 	c->proto = st;
 	return (p == &stream_events ? stream_set_beat(c,
 	    slice_str(":\n\n")) : 0);

@@ -79,7 +79,8 @@ sweep_open(struct conn *c, uint32_t now)
 	if (every == 0 || now - c->since <= every * (1 + (uint32_t)c->pings) ||
 	    (c->pauses & (PAUSE_HELD | PAUSE_APP)))
 		return;
-	if (c->pings >= SWEEP_PINGS)
+	if (c->pings >= SWEEP_PINGS && (c->protocol->hears == NULL ||
+	    !c->protocol->hears(c)))
 		conn_doom(c, CLOSE_IDLE);
 	else if (c->protocol->ping != NULL)
 		c->protocol->ping(c);

@@ -1,5 +1,7 @@
 """Responses that go on: members of their group like any WebSocket."""
+import select
 import socket
+import time
 
 import pytest
 from kit import wait
@@ -64,6 +66,14 @@ def events(kennel, group, uid, **kw):
     e = Events(kennel.address, f"/g/{group}/events?u={uid}", **kw)
     assert (e.status, e.event()) == (200, ("message", f"hello {uid} events"))
     return e
+
+
+def narrow(kennel):
+    """A connection whose client's machine takes little before it is read."""
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    small.connect(kennel.address)
+    return small
 
 
 def socket_of(kennel, group, uid):
@@ -340,16 +350,43 @@ def test_a_client_whose_machine_is_silent_is_gone(start, worker):
     """It acknowledges nothing: its socket is full."""
     k = start(shards=1, worker=worker, config=CONFIG.replace(
         "[worker]", "[worker]\nping_interval = 1s").replace("64k", "64m"))
-    small = socket.socket()
-    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    small.connect(k.address)
-    with Stream(small, "/g/g/stream?u=s") as s, socket_of(k, "g", "w") as ws:
+    with Stream(narrow(k), "/g/g/stream?u=s") as s, socket_of(k, "g", "w") as ws:
         assert s.status == 200
         say(k, "g", "many 300 60000")
         while not (m := str(ws.recv())).startswith("bye"):
             pass
         assert m == "bye s failed 1001 idle 1"
         ws.goodbye()
+
+
+def sip(sock, seconds):
+    """Read a little, again and again, and never all; False at its end."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if not sock.recv(3000):
+                return False
+        except ConnectionResetError:
+            return False
+        select.select([], [], [], 0.1)
+    return True
+
+
+@pytest.mark.parametrize("kind", ["stream", "events"])
+def test_who_reads_slowly_is_there(start, worker, kind):
+    """It acknowledges something all the while, and never everything: who acknowledges
+    nothing is closed meanwhile."""
+    k = start(shards=1, worker=worker, config=CONFIG.replace(
+        "[worker]", "[worker]\nping_interval = 1s").replace("64k", "64m"))
+    slow, mute = narrow(k), narrow(k)
+    with Stream(slow, f"/g/g/{kind}?u=slow"), \
+            Stream(mute, f"/g/g/{kind}?u=mute"):
+        say(k, "g", "many 300 60000")
+        while k.status()["totals"]["gone"]["idle"] == 0:
+            assert sip(slow, 0.5)
+        assert sip(slow, 8)             # longer than it took the other
+        assert k.status()["totals"]["gone"]["idle"] == 1
+        assert k.group("g") == [1]
 
 
 @pytest.mark.parametrize("kind", ["stream", "events"])
