@@ -284,7 +284,7 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 	}
 	if (upgrade_busy(a->upgrade))
 		return (acts_error("%s", upgrade_advice(a->upgrade)));
-	if (s->state == SHARD_READY && s->site->leaving)
+	if (s->state == SHARD_READY && balance_emptying(a->balance, s))
 		return (acts_error("slot %" PRIu32 " is being emptied already",
 		    s->slot));
 	if (s->state != SHARD_READY)

@@ -27,6 +27,7 @@
 #define BALANCE_AFTER_MS	10000	/* apart for so long */
 #define BALANCE_CLOSE_MS	1000	/* at least, for those who did not move */
 #define BALANCE_RETREAT_MS 60000
+#define BALANCE_WAIT_MS		100	/* from look to look, for a place */
 #define BALANCE_GATHER		64	/* connections of a group, at most, that is
 					   gathered in one shard */
 
@@ -41,6 +42,8 @@ struct balancing {			/* a transfer */
 	unsigned	 await_ms;	/* longer, as transfer_plan's */
 	int		 more;		/* not only these are to move */
 	int		 retreat;	/* from leaves if all have moved */
+	struct event	*timer;		/* there is no transfer yet: it waits for one
+					   more shard; or NULL */
 	struct moves_row *row;		/* the operator asked for it; or NULL */
 };
 
@@ -60,6 +63,8 @@ struct balance {
 
 static void	 balance_timer_cb(evutil_socket_t, short, void *);
 static void	 balance_done(struct transfer *, void *);
+static void	 balance_wait_cb(evutil_socket_t, short, void *);
+static int	 balance_room(void *);
 
 struct balance *
 balance_new(struct event_base *base, const struct settings *settings,
@@ -85,6 +90,15 @@ balance_new(struct event_base *base, const struct settings *settings,
 	return (NULL);
 }
 
+/* It is off the list, and so is its transfer. */
+static void
+balancing_free(struct balancing *g)
+{
+	if (g->timer != NULL)
+		event_free(g->timer);
+	free(g);
+}
+
 void
 balance_free(struct balance *b)
 {
@@ -96,7 +110,7 @@ balance_free(struct balance *b)
 	list_each(l, tmp, &b->list) {
 		g = list_entry(l, struct balancing, at);
 		transfer_free(g->transfer);
-		free(g);
+		balancing_free(g);
 	}
 	if (b->timer != NULL)
 		event_free(b->timer);
@@ -158,7 +172,7 @@ balance_begin(struct balance *b, struct shard *to,
 	g->transfer = transfer_begin(b->base, roster_journeys(b->roster),
 	    b->placement, roster_shards(b->roster), &ours);
 	if (g->transfer == NULL) {
-		free(g);
+		balancing_free(g);
 		return (NULL);
 	}
 	if ((g->row = row) != NULL)
@@ -189,6 +203,86 @@ balance_close(struct shard *s, uint64_t deadline, struct moves_row *row)
 	shard_drain(s, ms, CLOSE_DRAINED);
 }
 
+/* ---- a shard that is to be emptied, and no other is there ---- */
+
+/* May anybody of s go anywhere, as far as that is not its program's question? */
+static int
+balance_other(const struct balance *b, const struct shard *s)
+{
+	const struct shard	*to;
+
+	for (size_t i = 0; i < roster_nslots(b->roster); i++) {
+		to = roster_slot(b->roster, i);
+		if (to != s && to->state == SHARD_READY && !to->site->leaving)
+			return (1);
+	}
+	return (0);
+}
+
+/*
+ * Is one more shard to come?  One is started, if max_shards allows it; others may be
+ * starting, or start again when they have left, or leave room for one more.
+ */
+static int
+balance_comes(struct balance *b, const struct shard *s)
+{
+	const struct shard	*to;
+
+	if (roster_grow(b->roster) == 0 || roster_starting(b->roster))
+		return (1);
+	for (size_t i = 0; i < roster_nslots(b->roster); i++) {
+		to = roster_slot(b->roster, i);
+		if (to != s && (to->state == SHARD_WAITING ||
+		    to->state == SHARD_LEAVING ||
+		    (to->state == SHARD_READY && to->site->leaving)))
+			return (1);
+	}
+	return (0);
+}
+
+/* Those who find no place: plan.room of what the operator empties. */
+static int
+balance_room(void *arg)
+{
+	const struct balancing	*g = arg;
+
+	return (balance_comes(g->all, g->from));
+}
+
+/*
+ * Nobody else serves: s does, for newcomers and for those of a shard that is being emptied
+ * before it, until one more is there; then it is emptied, or when ms are over.  0, or -1:
+ * it is of no use.
+ */
+static int
+balance_wait(struct balance *b, struct shard *s, unsigned ms,
+    struct moves_row *row)
+{
+	struct timeval	 tv = clock_tv(BALANCE_WAIT_MS);
+	struct balancing *g;
+
+	if (s->site->count == 0 || !journey_may_leave(s) ||
+	    balance_other(b, s) || !balance_comes(b, s))
+		return (-1);
+	if ((g = calloc(1, sizeof(*g))) == NULL)
+		return (-1);
+	g->timer = evtimer_new(b->base, balance_wait_cb, g);
+	if (g->timer == NULL || evtimer_add(g->timer, &tv) == -1) {
+		balancing_free(g);
+		return (-1);
+	}
+	log_info("shard slot=%" PRIu32 " is emptied when another one is there",
+	    s->slot);
+	g->all = b;
+	g->from = s;
+	g->incarnation = s->incarnation;
+	g->deadline = clock_ms() + ms;
+	g->row = row;
+	s->site->leaving = 0;
+	list_push(&b->list, &g->at);
+	return (0);
+}
+
 /* Empty s: how many are to move. */
 static size_t
 balance_empties(struct balance *b, struct shard *s, unsigned ms,
@@ -197,9 +291,13 @@ balance_empties(struct balance *b, struct shard *s, unsigned ms,
 	const struct transfer_plan	 plan = { .from = s, .most = SIZE_MAX,
 					    .rate = b->settings->move_rate,
 					    .ms = ms, .patient = 1,
-					    .await_ms = await_ms };
+					    .await_ms = await_ms,
+					    .room = row == NULL ? NULL :
+					    balance_room };
 	struct balancing		*g = balance_from(b, s);
 
+	if (g == NULL && row != NULL && balance_wait(b, s, ms, row) == 0)
+		return (s->site->count);
 	s->site->leaving = 1;
 	if (g != NULL) {
 		/* Some go already; all do when that is over. */
@@ -270,6 +368,35 @@ balance_settled(struct balance *b, struct moves_row *row)
 		b->asked = NULL;
 }
 
+/* Is another shard there, or to come no more, or is time over? */
+static void
+balance_wait_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct balancing	*g = arg;
+	struct balance		*b = g->all;
+	struct shard		*s = g->from;
+	struct timeval		 tv = clock_tv(BALANCE_WAIT_MS);
+	uint64_t		 now = clock_ms();
+
+	(void)fd, (void)what;
+	if (s->incarnation != g->incarnation || s->state != SHARD_READY) {
+		list_remove(&g->at);
+		balance_settled(b, g->row);
+	} else if (now >= g->deadline) {
+		list_remove(&g->at);
+		s->site->leaving = 1;
+		balance_close(s, g->deadline, g->row);
+	} else if (balance_other(b, s) || !balance_comes(b, s)) {
+		list_remove(&g->at);
+		(void)balance_empties(b, s, (unsigned)(g->deadline - now), 0,
+		    g->row);
+	} else {
+		evtimer_add(g->timer, &tv);
+		return;
+	}
+	balancing_free(g);
+}
+
 /* The few of s are somewhere else, and it leaves; or not all of them, and it stays. */
 static void
 balance_retreated(struct balance *b, struct shard *s)
@@ -312,7 +439,15 @@ balance_done(struct transfer *t, void *arg)
 		balance_close(s, g->deadline, g->row);
 	else if (g->row != NULL && (n->moved == 0 || g->deadline != 0))
 		balance_settled(g->all, g->row);
-	free(g);
+	balancing_free(g);
+}
+
+int
+balance_emptying(const struct balance *b, const struct shard *s)
+{
+	const struct balancing	*g = balance_from(b, s);
+
+	return (s->site->leaving || (g != NULL && g->deadline != 0));
 }
 
 int

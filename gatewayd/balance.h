@@ -34,10 +34,15 @@ void	 balance_free(struct balance *b);	/* b may be NULL */
  * if another shard answered is waited for BALANCE_AWAIT_MS longer.
  */
 size_t	 balance_empty(struct balance *b, struct shard *s, unsigned ms);
-/* The same because the operator asked for it, and within ms: what, a constant, is its
- * name. */
+/*
+ * The same because the operator asked for it, and within ms: what, a constant, is its
+ * name.  Nobody who could move is closed before, as long as one more shard may be
+ * started, is starting, or starts again; if nobody else serves, s does until then.
+ */
 size_t	 balance_drain(struct balance *b, struct shard *s, unsigned ms,
 	    const char *what);
+/* Is s, which is READY, being emptied, or going to be when another shard is there? */
+int	 balance_emptying(const struct balance *b, const struct shard *s);
 /* Even out now, not only what is far from even.  Returns how many are to move. */
 size_t	 balance_even(struct balance *b);
 /* How far they are, moves.h.  The caller's; NULL: no memory. */

@@ -35,6 +35,8 @@ struct transfer {
 	size_t		 nids, at;
 	size_t		 asked;		/* in this round */
 	size_t		 awaits;	/* in this round: stay for another shard */
+	size_t		 lack;		/* in this round: find no place yet */
+	int		 room;		/* plan.room's word, of this round; -1: unasked */
 	int		 ending;	/* journeys were told so */
 	int		 late;		/* for time was over: it may go on again */
 	uint64_t	 began, looked, moved;	/* clock_ms */
@@ -91,7 +93,8 @@ transfer_collect(struct transfer *t)
 
 	free(t->ids);
 	t->ids = NULL;
-	t->nids = t->at = t->asked = t->awaits = 0;
+	t->nids = t->at = t->asked = t->awaits = t->lack = 0;
+	t->room = -1;
 	if (max == 0)
 		return (0);
 	if ((places = calloc(max, sizeof(*places))) == NULL)
@@ -112,7 +115,10 @@ transfer_collect(struct transfer *t)
 	return (0);
 }
 
-enum transfer_hope { TRANSFER_NEVER, TRANSFER_LATER, TRANSFER_ANSWERED };
+enum transfer_hope {
+	TRANSFER_NOBODY,		/* is there who may take it */
+	TRANSFER_NEVER, TRANSFER_LATER, TRANSFER_ANSWERED
+};
 
 /*
  * Where a connection goes: where its group has most already, else where there are
@@ -129,11 +135,15 @@ transfer_target(const struct transfer *t, const struct place *place,
 	struct shard		*s, *best = NULL;
 	size_t			 most = 0;
 
-	*hope = TRANSFER_NEVER;
+	*hope = TRANSFER_NOBODY;
 	for (size_t i = 0; i < t->shards->nslots; i++) {
 		s = &t->shards->slots[i];
-		if (s->site == NULL || !t->plan.may(s, t->plan.arg) ||
-		    !journey_possible(t->plan.from, s,
+		if (s->site == NULL || s == t->plan.from ||
+		    !t->plan.may(s, t->plan.arg))
+			continue;
+		if (*hope == TRANSFER_NOBODY)
+			*hope = TRANSFER_NEVER;
+		if (!journey_possible(t->plan.from, s,
 		    g == NULL ? NULL : g->app))
 			continue;
 		r = g == NULL ? NULL : group_at(g, s->site);
@@ -186,6 +196,23 @@ transfer_unwanted(struct transfer *t, struct place *place)
 	    "application \"%s\" that can read what this one's has", app);
 }
 
+/* Nobody can take it now: may it stay until somebody can, for there is time? */
+static int
+transfer_lacks(struct transfer *t, const struct place *place,
+    enum transfer_hope hope)
+{
+	if (t->plan.room == NULL || hope == TRANSFER_NEVER ||
+	    hope == TRANSFER_ANSWERED || (place->replica != NULL &&
+	    shard_blob(t->plan.from, place->replica->group->app) == 0))
+		return (0);
+	if (t->room == -1)
+		t->room = t->plan.room(t->plan.arg);
+	if (hope == TRANSFER_NOBODY && !t->room)
+		return (0);
+	t->lack++;
+	return (1);
+}
+
 /* Have one moved: 1, or 0: it stays for now; -1: too many are unanswered. */
 static int
 transfer_ask(struct transfer *t, struct place *place)
@@ -195,7 +222,7 @@ transfer_ask(struct transfer *t, struct place *place)
 	enum transfer_hope hope;
 
 	if ((s = transfer_target(t, place, &hope)) == NULL) {
-		if (hope == TRANSFER_NEVER)
+		if (!transfer_lacks(t, place, hope) && hope <= TRANSFER_NEVER)
 			transfer_unwanted(t, place);
 		t->awaits += hope == TRANSFER_ANSWERED;
 		return (0);
@@ -420,7 +447,7 @@ transfer_timer_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	if (t->at == t->nids && transfer_unanswered(t) == 0) {
 		t->count.awaits = t->awaits;
-		if (t->asked + t->awaits == 0 || (!t->plan.patient &&
+		if (t->asked + t->awaits + t->lack == 0 || (!t->plan.patient &&
 		    transfer_late(t, now, t->moved, TRANSFER_IDLE_MS)) ||
 		    transfer_collect(t) == -1 ||
 		    t->nids == 0) {

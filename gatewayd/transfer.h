@@ -27,6 +27,9 @@ struct transfer_plan {
 					   another shard answered */
 	/* May they go there?  Whether they can is another question. */
 	int		(*may)(const struct shard *to, void *arg);
+	/* Somebody finds no place, now: is one more shard to come?  Asked once in a
+	 * round at most; then nobody is given up before ms.  NULL: none is. */
+	int		(*room)(void *arg);
 	/* It is over; it is freed after the call. */
 	void		(*done)(struct transfer *t, void *arg);
 	void		*arg;

@@ -13,7 +13,7 @@ import time
 import pytest
 from kit import wait
 from kit.chat import Chat, crowd, settle
-from kit.kennel import SILENT
+from kit.kennel import SHARDD, SILENT, default_routes
 from kit.ws import WebSocket
 
 BALANCE = "[gateway]\nbalance = yes\n" + SILENT
@@ -242,4 +242,95 @@ def test_who_does_not_move_in_time_is_closed_as_drained(start):
     gone = k.status()["totals"]["gone"]
     assert gone["drained"] + moved(k) == 20 and 0 < moved(k) <= 6, (gone, moved(k))
     assert sum(gone.values()) == gone["drained"]
+    close(people)
+
+
+def echoes(people):
+    """Each of them is served."""
+    for n, p in enumerate(people):
+        p.send(str(n))
+    return [p.recv() for p in people] == [str(n) for n in range(len(people))]
+
+
+def two_restart(k, *within):
+    """Both slots, the second amid the first; then there are two others."""
+    pids = {s["pid"] for s in k.shards()}
+    for slot, ms in zip("01", within):
+        k.ctl("restart", slot, "--within", ms, "--no-wait")
+    again = k.ctl("restart", "1", check=False)
+    assert "is being emptied already" in again.stderr
+    return lambda: len(k.shards()) >= 2 and not pids & {
+        s["pid"] for s in k.status()["shards"]}
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_both_restart_at_once_and_nobody_is_closed(start, most):
+    """24: One more shard takes them, or the second waits for the first."""
+    k = start(shards=2, max_shards=most, config="[gateway]\nmove_rate = 10\n" + SILENT)
+    people = [WebSocket(k.address) for _ in range(20)]
+    assert counts(k) == [10, 10]
+    done = two_restart(k, "1m", "1m")
+    people.append(WebSocket(k.address))
+    wait.until(done, 60)
+    assert echoes(people)
+    assert ("slot=2 " in k.log()) == (most == 3)
+    status = k.status()
+    assert not any(status["totals"]["gone"].values()), status["totals"]
+    assert status["totals"]["refused"] == 0 and sum(counts(k)) == 21
+    k.exact()
+    close(people)
+
+
+def test_the_second_waits_no_longer_than_it_may(start):
+    """24: Then those are closed, and those of the first go where they can."""
+    k = start(shards=2, max_shards=2, config="[gateway]\nmove_rate = 3\n" + SILENT)
+    people = [WebSocket(k.address) for _ in range(60)]
+    began = k.status()["uptime_ms"]
+    done = two_restart(k, "2m", "3s")
+    wait.until(lambda: k.status()["totals"]["gone"]["drained"], 30)
+    assert k.status()["uptime_ms"] - began >= 3000
+    wait.until(done, 90)
+    gone = k.status()["totals"]["gone"]
+    assert 30 <= gone["drained"] == sum(gone.values()) < 60, gone
+    assert sum(counts(k)) == 60 - gone["drained"]
+    close(people)
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_who_finds_a_full_group_waits_for_room(start, most):
+    """24: One more shard is room, where it may be; else somebody's leaving is."""
+    k = start(shards=2, max_shards=most, limit=3, config=SILENT)
+    people = crowd(k, "g", "abcdef")
+    assert counts(k) == [3, 3]
+    slot = next(s["slot"] for s in k.shards() if s["address"] == people[0].shard())
+    others = [p for p in people if p.shard() != people[0].shard()]
+    k.ctl("drain", str(slot), "--within", "1m", "--no-wait")
+    if most == 2:
+        looks(k, 2)
+        assert counts(k) == [3, 3]
+        close(others)
+    wait.until(lambda: slot not in [s["slot"] for s in k.status()["shards"]], 60)
+    gone = k.status()["totals"]["gone"]
+    assert gone["drained"] == 0 and moved(k) == 3, gone
+    close(people)
+
+
+def test_the_only_other_shard_dies_amid_a_drain(start, tmp_path):
+    """24: Who is left waits for its successor, which takes its time to start."""
+    slow, worker = tmp_path / "slow", tmp_path / "worker"
+    worker.write_text(f"""#!/bin/sh
+[ -e '{slow}' ] && sleep 1
+exec '{SHARDD}' "$@"
+""")
+    worker.chmod(0o755)
+    k = start(shards=2, max_shards=2, worker=str(worker), deaths=True, cover=False,
+              config="[gateway]\nmove_rate = 10\n" + SILENT + default_routes())
+    people = [WebSocket(k.address) for _ in range(40)]
+    k.ctl("drain", "0", "--within", "1m", "--no-wait")
+    wait.until(lambda: moved(k) > 2, 20)
+    slow.touch()
+    k.kill_shard(1)
+    wait.until(lambda: [s["slot"] for s in k.status()["shards"]] == [1], 60)
+    gone = k.status()["totals"]["gone"]
+    assert gone["drained"] == 0 and counts(k)[0] + gone["shard-died"] == 40, gone
     close(people)
