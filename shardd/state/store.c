@@ -5,13 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/event.h>
+
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/spare.h"
 #include "proto/counters.h"
 #include "proto/keys.h"
 #include "proto/news.h"
+#include "shardd/state/loads.h"
 #include "shardd/state/maps.h"
 #include "shardd/state/store.h"
+#include "shardd/state/store_args.h"
 #include "shardd/state/store_scripts.h"
 
 #define STORE_MS	1000		/* deadline of a call */
@@ -24,13 +29,17 @@
 #define STORE_WAIT_MS	"500"		/* for Redis' replicas */
 #define STORE_FRESH_S	"3600"		/* a group that nothing was written for */
 
+static void	 store_rested_cb(evutil_socket_t, short, void *);
+
 struct store {
+	struct event_base *base;
 	struct redis	*redis;
 	char		*prefix;
 	char		 sha[NSTORE_SCRIPTS][41];	/* "" until it was loaded */
 	char		 ttl[24], visit_ttl[24];	/* ms */
 	unsigned	 replicas;	/* of Redis, that are waited for */
 	int		 few;		/* there were not so many, the last time */
+	struct loads	 loads;
 };
 
 struct store_keys {
@@ -46,64 +55,19 @@ struct store_call {
 	int		 claims;	/* it is a store_claim() */
 	int		 waits;		/* the last command is WAIT */
 	int		 failed;
+	struct store_take {		/* what store_take() was asked */
+		const struct store_keys *keys;	/* until it is asked */
+		uint64_t	 have, claimed;
+		unsigned	 ms;
+		struct event	*later;	/* the state rests first; else NULL */
+		char		*name;	/* the state that is being read, or NULL */
+	} take;
 	struct store_answer answer;
 };
 
-/*
- * The arguments of a command; those in text are found when all are there.  It is
- * sent before the next one begins, so that there is one, and its memory is kept.
- */
-static struct store_args {
-	const char	**at;
-	size_t		*len;
-	size_t		 n, cap;
-	struct buf	 text;
-	int		 failed;
-} store_args;
+static struct store_args	 store_args;	/* of one command after the other */
 
 /* ---- arguments ---- */
-
-/* Free the memory of the arguments. */
-static void
-store_args_clear(struct store_args *a)
-{
-	free(a->at);
-	free(a->len);
-	buf_clear(&a->text);
-	memset(a, 0, sizeof(*a));
-}
-
-/* One argument more. */
-static void
-store_arg(struct store_args *a, struct slice s)
-{
-	size_t	 cap = a->cap == 0 ? 64 : a->cap * 2;
-	void	*at, *len;
-
-	if (a->n == a->cap) {
-		at = realloc(a->at, cap * sizeof(*a->at));
-		if (at != NULL)
-			a->at = at;
-		len = realloc(a->len, cap * sizeof(*a->len));
-		if (len != NULL)
-			a->len = len;
-		if (at == NULL || len == NULL) {
-			a->failed = 1;
-			return;
-		}
-		a->cap = cap;
-	}
-	a->at[a->n] = s.data;
-	a->len[a->n++] = s.len;
-}
-
-/* The same of a number, which is written to text. */
-static void
-store_arg_u64(struct store_args *a, uint64_t v, char text[24])
-{
-	snprintf(text, 24, "%" PRIu64, v);
-	store_arg(a, slice_str(text));
-}
 
 /* A map's name as keys have it; its place is known in store_ask(). */
 static void
@@ -186,6 +150,7 @@ store_new(struct event_base *base, const char *url, const char *prefix,
 		free(s);
 		return (NULL);
 	}
+	s->base = base;
 	snprintf(s->ttl, sizeof(s->ttl), "%" PRIu64, 1000 * (uint64_t)ttl_s);
 	snprintf(s->visit_ttl, sizeof(s->visit_ttl), "%" PRIu64,
 	    1000 * (uint64_t)visit_ttl_s);
@@ -201,6 +166,7 @@ store_free(struct store *s)
 	if (s == NULL)
 		return;
 	redis_free(s->redis);
+	loads_clear(&s->loads);
 	free(s->prefix);
 	free(s);
 }
@@ -276,8 +242,13 @@ store_call_new(struct store *s, store_cb *cb, void *arg)
 void
 store_forget(struct store_call *c)
 {
-	if (c != NULL)
-		c->cb = NULL;
+	if (c == NULL)
+		return;
+	c->cb = NULL;
+	if (c->take.later == NULL)
+		return;
+	event_free(c->take.later);	/* nothing was asked yet */
+	spare_put(c, sizeof(*c));
 }
 
 /* What SCRIPT_CLAIM has answered. */
@@ -379,6 +350,7 @@ store_reply_cb(const struct redis_value *v, int err, void *arg)
 	struct store_call	*c = arg;
 	struct store_answer	*a = &c->answer;
 	enum store_result	 was = a->result;
+	size_t			 bytes = 0;
 	char			 text[200];
 
 	if (err != 0)
@@ -393,14 +365,20 @@ store_reply_cb(const struct redis_value *v, int err, void *arg)
 		a->result = store_wait_answer(c->store, v);
 	else if (c->claims)
 		store_claim_answer(a, v);
-	else if (v->kind == REDIS_ARRAY)
+	else if (v->kind == REDIS_ARRAY) {
 		store_take_answer(a, v);
-	else
+		if (a->result == STORE_ALL)
+			bytes = loads_size(&a->values);
+	} else
 		a->result = store_word(v);
 	if (was != STORE_OK)		/* of the commands before */
 		a->result = was;
 	if (--c->pending > 0)
 		return;
+	/* Forgotten or not: Redis has read it. */
+	if (c->take.name != NULL)
+		loads_end(&c->store->loads, c->take.name, bytes, clock_ms());
+	free(c->take.name);
 	if (c->cb != NULL)
 		c->cb(a, c->arg);
 	spare_put(c, sizeof(*c));
@@ -494,30 +472,88 @@ store_release(struct store *s, const struct store_keys *k, const char *who)
 	store_asked(c, a, STORE_MS);
 }
 
+/* Ask what c is to take.  0, or -1: it was not sent. */
+static int
+store_take_ask(struct store_call *c)
+{
+	struct store_take	*t = &c->take;
+	struct store		*s = c->store;
+	struct store_args	*a = &store_args;
+	char			 text[24], e[24];
+
+	store_args_script(a, s, t->keys, SCRIPT_TAKE);
+	if (t->have == STORE_UNKNOWN)
+		store_arg(a, slice_str("-"));
+	else
+		store_arg_u64(a, t->have, text);
+	store_arg(a, slice_str(t->keys->maps));
+	store_arg(a, slice_str(STORE_FRESH_S));
+	store_arg(a, slice_str(s->ttl));
+	store_arg(a, slice_str(s->visit_ttl));
+	if (t->claimed == 0)
+		store_arg(a, slice_str("-"));
+	else
+		store_arg_u64(a, t->claimed, e);
+	if (store_ask(c, a, t->ms) == -1)
+		return (-1);
+	if (t->have == STORE_UNKNOWN &&
+	    (t->name = strdup(t->keys->maps)) != NULL)
+		loads_begin(&s->loads, t->name);
+	return (0);
+}
+
+/* c is to wait while its state rests, or another one reads it.  Does it? */
+static int
+store_take_rests(struct store_call *c)
+{
+	unsigned	 ms = c->take.have != STORE_UNKNOWN ? 0 : loads_rest(
+			    &c->store->loads, c->take.keys->maps, clock_ms());
+	struct timeval	 tv = clock_tv(ms);
+
+	if (ms == 0)
+		return (0);
+	if (c->take.later == NULL)
+		c->take.later = evtimer_new(c->store->base, store_rested_cb, c);
+	return (c->take.later != NULL && evtimer_add(c->take.later, &tv) == 0);
+}
+
+/* The state has rested. */
+static void
+store_rested_cb(evutil_socket_t fd, short what, void *arg)
+{
+	struct store_call	*c = arg;
+
+	(void)fd, (void)what;
+	if (store_take_rests(c))
+		return;
+	event_free(c->take.later);
+	c->take.later = NULL;
+	if (store_usable(c->store) && store_take_ask(c) == 0)
+		return;
+	c->answer.result = STORE_LATE;
+	c->cb(&c->answer, c->arg);
+	spare_put(c, sizeof(*c));
+}
+
 struct store_call *
 store_take(struct store *s, const struct store_keys *k, uint64_t have,
     uint64_t claimed, unsigned ms, store_cb *cb, void *arg)
 {
 	struct store_call	*c = store_call_new(s, cb, arg);
-	struct store_args	*a = &store_args;
-	char			 text[24], e[24];
 
 	if (c == NULL)
 		return (NULL);
-	store_args_script(a, s, k, SCRIPT_TAKE);
-	if (have == STORE_UNKNOWN)
-		store_arg(a, slice_str("-"));
-	else
-		store_arg_u64(a, have, text);
-	store_arg(a, slice_str(k->maps));
-	store_arg(a, slice_str(STORE_FRESH_S));
-	store_arg(a, slice_str(s->ttl));
-	store_arg(a, slice_str(s->visit_ttl));
-	if (claimed == 0)
-		store_arg(a, slice_str("-"));
-	else
-		store_arg_u64(a, claimed, e);
-	return (store_asked(c, a, ms));
+	c->take = (struct store_take){ .keys = k, .have = have,
+	    .claimed = claimed, .ms = ms };
+	if (store_take_rests(c))
+		return (c);
+	if (c->take.later != NULL)
+		event_free(c->take.later);
+	c->take.later = NULL;
+	if (store_take_ask(c) == 0)
+		return (c);
+	spare_put(c, sizeof(*c));
+	return (NULL);
 }
 
 void

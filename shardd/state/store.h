@@ -91,8 +91,9 @@ struct store_call *store_claim(struct store *s, const struct store_keys *k,
 void	 store_release(struct store *s, const struct store_keys *k,
 	    const char *who);
 /* Take office under a new epoch, or (claimed not 0) under that one: else
- * STORE_DEPOSED.  have: the last batch we know, or STORE_UNKNOWN; ms: the
- * deadline. */
+ * STORE_DEPOSED.  have: the last batch we know, or STORE_UNKNOWN: then a state of some
+ * size is asked for once it has rested (loads.h); ms: the deadline from there on.  k stays
+ * until the call has ended or is forgotten. */
 struct store_call *store_take(struct store *s, const struct store_keys *k,
 	    uint64_t have, uint64_t claimed, unsigned ms, store_cb *cb, void *arg);
 /* Write the durable changes of a batch (proto/news.h), which becomes seq.
