@@ -63,7 +63,7 @@ def test_upgrade_moves_everybody(start, tmp_path):
 
 def test_who_finds_no_room_elsewhere_is_closed(start):
     """21: As before there were moves: 1012, after who could has moved."""
-    k = start(shards=2, limit=3, config="[gateway]\ndrain = 2s\n")
+    k = start(shards=2, max_shards=2, limit=3, config="[gateway]\ndrain = 2s\n")
     people = crowd(k, "room", "abcde")          # 3 and 2: one can move
     p = k.ctl("drain", "0", "--json")
     assert json.loads(p.splitlines()[-1])["done"]
