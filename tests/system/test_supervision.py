@@ -102,7 +102,8 @@ exec '{kits.SHARDD}' "$@"
     assert starts.stat().st_size // 2 < begin + 40
     assert k.process.poll() is None
     broken.unlink()
-    wait.until(lambda: len(k.shards()) == 2, 60)
+    # The question above had one more started, which may be right by now, too.
+    wait.until(lambda: len(k.shards()) >= 2, 60)
     assert get(k, "/healthz").status == 200
 
 
