@@ -5,13 +5,20 @@
 #include "shardd/ape/share.h"
 #include "shardd/ape/signpost.h"
 
+/* Is v a name?  It is compared as text, in which a NUL would be its end. */
+static int
+gather_named(const struct jss *v)
+{
+	return (v->len > 0 && memchr(v->text, '\0', v->len) == NULL);
+}
+
 /* A body, under the name that stands in v.  0, or -1. */
 static int
 gather_add(struct gather *g, struct jss *v)
 {
 	struct gathered	*one;
 
-	if (g->n == GATHER_MAX || v->len == 0 || v->len > UPLOAD_NAME_MAX ||
+	if (g->n == GATHER_MAX || !gather_named(v) || v->len > UPLOAD_NAME_MAX ||
 	    (one = jss_alloc(g->pool, sizeof(*one))) == NULL)
 		return (-1);
 	memset(one, 0, sizeof(*one));
@@ -64,7 +71,7 @@ gather_find(struct gather *g, const struct jss *value, const char *session)
 	if (gather_bare(v) || (v->kind == JSS_STRING && (v->tag == JSS_BYTES ||
 	    v->tag == JSS_BLOB)))
 		return (gather_add(g, v));
-	if (v->kind == JSS_STRING && v->tag == JSS_FILE)
+	if (v->kind == JSS_STRING && v->tag == JSS_FILE && gather_named(v))
 		gather_share(g, v->text, session);
 	if (v->kind != JSS_ARRAY && v->kind != JSS_OBJECT)
 		return (0);
