@@ -128,12 +128,15 @@ draw_line(const struct drawing *d, const struct sight *s)
 {
 	json_t	*line = json_pack("{s:s, s:s}", "what", d->by->verb, "phase",
 		    s->phase);
+	int	 rc, error;
 
 	draw_facts(line, s->moves);
-	if (say_line(line) == -1)
-		say_die(EXIT_NONE, "cannot write: %s; %s", strerror(errno),
-		    d->on);
+	rc = say_line(line);
+	error = errno;
 	json_decref(line);
+	if (rc == -1)
+		say_die(EXIT_NONE, "cannot write: %s; %s", strerror(error),
+		    d->on);
 }
 
 void
