@@ -90,6 +90,20 @@ balance_new(struct event_base *base, const struct settings *settings,
 	return (NULL);
 }
 
+/* From s, or NULL; on no list yet. */
+static struct balancing *
+balancing_new(struct balance *b, struct shard *s)
+{
+	struct balancing	*g;
+
+	if ((g = calloc(1, sizeof(*g))) == NULL)
+		return (NULL);
+	g->all = b;
+	g->from = s;
+	g->incarnation = s->incarnation;
+	return (g);
+}
+
 /* It is off the list, and so is its transfer. */
 static void
 balancing_free(struct balancing *g)
@@ -159,13 +173,10 @@ balance_begin(struct balance *b, struct shard *to,
 		errno = EBUSY;
 		return (NULL);
 	}
-	if ((g = calloc(1, sizeof(*g))) == NULL)
+	if ((g = balancing_new(b, plan->from)) == NULL)
 		return (NULL);
-	g->all = b;
 	g->plan = *plan;
-	g->from = plan->from;
 	g->to = to;
-	g->incarnation = plan->from->incarnation;
 	ours.may = balance_may;
 	ours.done = balance_done;
 	ours.arg = g;
@@ -264,7 +275,7 @@ balance_wait(struct balance *b, struct shard *s, unsigned ms,
 	if (s->site->count == 0 || !journey_may_leave(s) ||
 	    balance_other(b, s) || !balance_comes(b, s))
 		return (-1);
-	if ((g = calloc(1, sizeof(*g))) == NULL)
+	if ((g = balancing_new(b, s)) == NULL)
 		return (-1);
 	g->timer = evtimer_new(b->base, balance_wait_cb, g);
 	if (g->timer == NULL || evtimer_add(g->timer, &tv) == -1) {
@@ -273,9 +284,6 @@ balance_wait(struct balance *b, struct shard *s, unsigned ms,
 	}
 	log_info("shard slot=%" PRIu32 " is emptied when another one is there",
 	    s->slot);
-	g->all = b;
-	g->from = s;
-	g->incarnation = s->incarnation;
 	g->deadline = clock_ms() + ms;
 	g->row = row;
 	s->site->leaving = 0;

@@ -137,30 +137,31 @@ entry_set_dirty(struct entry *e)
 	list_push(&e->all->dirty, &e->at);
 }
 
-/* An entry begins or ceases to be owed, and is counted. */
+/* A mark of an entry, on or off; those that have it are counted. */
+static void
+entry_mark(uint8_t *mark, size_t *count, int on)
+{
+	if (*mark == on)
+		return;
+	*mark = (uint8_t)on;
+	if (on)
+		(*count)++;
+	else
+		(*count)--;
+}
+
+/* An entry begins or ceases to be owed. */
 static void
 entry_set_owed(struct entry *e, int owed)
 {
-	if (e->owed == owed)
-		return;
-	e->owed = (uint8_t)owed;
-	if (owed)
-		e->all->owing++;
-	else
-		e->all->owing--;
+	entry_mark(&e->owed, &e->all->owing, owed);
 }
 
-/* Writing an entry begins or ceases to fail, and is counted. */
+/* Writing an entry begins or ceases to fail. */
 static void
 entry_set_failed(struct entry *e, int failed)
 {
-	if (e->failed == failed)
-		return;
-	e->failed = (uint8_t)failed;
-	if (failed)
-		e->all->failing++;
-	else
-		e->all->failing--;
+	entry_mark(&e->failed, &e->all->failing, failed);
 }
 
 /* Tickets that wait for an entry need not any more. */

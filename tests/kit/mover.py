@@ -186,6 +186,13 @@ class Crowd:
             self.check_open()
             self.turn(0.05)
 
+    def keep(self, movers, on=True):
+        """Their application cannot let them go now, or can again."""
+        said = f"k {int(on)}"
+        for m in movers:
+            m.command(said)
+        self.until(lambda: all(said in m.own for m in movers))
+
     def check_open(self):
         for m in self.movers:
             if m.closed:

@@ -450,9 +450,7 @@ def test_a_drain_counts_attempts_that_failed(start, installed):
     """26: Of one that cannot be let go of, stays, and is closed at last."""
     k = start(shards=2, worker=installed.worker("mover.c"), config=SLOW % "1s" + routes(500))
     crowd = Crowd([Mover(k, "g", f"u{i}") for i in range(6)])
-    busy = crowd.movers[0]
-    busy.command("k 1")
-    crowd.until(lambda: "k 1" in busy.own)
+    crowd.keep(crowd.movers[:1])
     slot = max(k.shards(), key=lambda s: s["connections"])["slot"]
     _, last = programs(k, "drain", str(slot), "--within", "4s")
     assert (last["moved"], last["skipped"], last["failed"] > 0, last["exit"]) == \

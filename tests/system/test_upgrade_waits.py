@@ -127,14 +127,12 @@ def test_whoever_was_busy_goes_when_the_old_shards_leave(scene, where):
     """
     k, crowd = scene
     busy = crowd.movers[0]
-    busy.command("k 1")
-    crowd.until(lambda: "k 1" in busy.own)
+    crowd.keep([busy])
     k.ctl("upgrade", "--no-wait")
     until(k, "holding")
     u = k.status()["upgrade"]
     assert (u["moved"], u["failed"] > 0) == (29, True), u
-    busy.command("k 0")
-    crowd.until(lambda: "k 0" in busy.own)
+    crowd.keep([busy], False)
     # Where there is room is where one is missing.
     new = {s["slot"]: s["connections"] for s in k.shards() if s["generation"] == 2}
     assert sorted(new.values()) == [9, 10, 10]
@@ -152,8 +150,7 @@ def test_whoever_is_busy_does_not_hold_it_up(scene):
     """21: As before: it is closed as by a drain, and the old shards leave."""
     k, crowd = scene
     busy = crowd.movers[0]
-    busy.command("k 1")
-    crowd.until(lambda: "k 1" in busy.own)
+    crowd.keep([busy])
     k.ctl("upgrade", "--no-wait")
     until(k, "holding")
     k.ctl("commit", "--no-wait")
@@ -171,16 +168,12 @@ def test_how_many_may_be_left_behind(start, mover, n, stay, goes_on):
     k = start(shards=1, worker=mover, config=CONFIG + routes(200))
     crowd = Crowd([Mover(k, f"g{i % 5}", f"u{i}") for i in range(n)])
     busy = crowd.movers[:stay]
-    for m in busy:
-        m.command("k 1")
-    crowd.until(lambda: all("k 1" in m.own for m in busy))
+    crowd.keep(busy)
     k.ctl("upgrade", "--no-wait")
     if goes_on:
         until(k, "holding")
         assert k.status()["upgrade"]["moved"] == n - stay
-        for m in busy:
-            m.command("k 0")
-        crowd.until(lambda: all("k 0" in m.own for m in busy))
+        crowd.keep(busy, False)
         k.ctl("commit")
     else:
         until(k, "none")
