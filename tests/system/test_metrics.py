@@ -12,7 +12,7 @@ import pytest
 from kit import wait
 from kit.chat import Chat, crowd
 from kit.http import Http, get
-from kit.kennel import TOP, Ports
+from kit.kennel import SILENT, TOP, Ports
 from kit.metrics import ask, metrics, value
 from kit.pact import Pact, room
 from kit.ws import PING, WebSocket, handshake, key
@@ -294,7 +294,7 @@ def upgraded(k):
 def test_an_upgrade_is_counted(start):
     """Its phase, its connections, its program, when, and how each has ended."""
     k = start(shards=2, limit=100, deaths=True,
-              config="[gateway]\nupgrade_hold = 10m\nmove_rate = 5\ndrain = 1s\n")
+              config="[gateway]\nupgrade_hold = 10m\nmove_rate = 5\ndrain = 1s\n" + SILENT)
     people = crowd(k, "g", [f"u{i}" for i in range(10)]) + \
         crowd(k, "h", [f"u{i}" for i in range(10)])
     never = upgraded(k)
