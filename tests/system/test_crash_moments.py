@@ -168,6 +168,26 @@ def test_amid_a_burst(start, survivor, tmp_path, signo, when):
     k.exact()
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_amid_a_burst_behind_a_journey(start, survivor, tmp_path, when):
+    """17: What another shard wrote to them counts, too."""
+    k = start(shards=1, max_shards=1, worker=survivor, deaths=True, config=CONFIG % 200,
+              env=killer(tmp_path, "burst", when, signal.SIGKILL, 100))
+    room = Room(k, 60)
+    room.all_hear("there")
+    k.ctl("upgrade")
+    room.all_hear("here")
+    room.others += [WebSocket(k.address, f"/s/g/ws?u=v{i}") for i in range(60)]
+    room.covered(120)
+    room.eve.send("c to all")
+    wait.until(lambda: " whole=120" in k.log(), 30)
+    assert k.status()["totals"]["lost_by_death"] == 0
+    for ws in [room.eve, *room.others]:
+        assert ws.recv() == ("c eve to all" if when == "after" else "resumed ")
+    room.all_go_on("well")
+    k.exact()
+
+
 @pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
 def test_a_part_in_a_burst(start, survivor, tmp_path, signo):
     """
