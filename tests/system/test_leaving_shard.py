@@ -178,17 +178,17 @@ def test_all_are_told_to_leave_while_many_come(start):
 
 
 def crash(k, n):
-    """All n shards, again and again, until they wait for a second or more."""
+    """All n shards, again and again, until all wait, for a second or more."""
     seen = set()
     for _ in range(5):
         wait.until(lambda: len(k.shards()) == n and
                    not seen & {s["pid"] for s in k.shards()}, 20)
-        seen |= {s["pid"] for s in k.shards()}
-        for s in k.shards():
-            k.kill_shard(pid=s["pid"])
-        wait.until(lambda: not seen & {s["pid"] for s in
+        mark = len(k.log())
+        dead = {k.kill_shard(pid=s["pid"]) for s in k.shards()}
+        wait.until(lambda: not dead & {s["pid"] for s in
                                        k.status()["shards"]})
-    assert k.shards() == []
+        seen |= dead
+    wait.until(lambda: k.log(mark).count(" state=waiting") == n)
 
 
 def test_full_groups_grow_while_a_slot_waits(start):
