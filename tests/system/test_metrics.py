@@ -492,7 +492,7 @@ def test_prometheus_reads_it_and_the_dashboard_has_data(start, prometheus):
     wait.until(lambda: (api("query", query="kennel_ready") or
                         {"result": ()})["result"], 60, "a scrape")
     rules = api("rules")["groups"][0]["rules"]
-    assert len(rules) == 13
+    assert len(rules) == 18
     people = crowd(k, "g", "abcd")
 
     def load():
