@@ -1,4 +1,5 @@
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -37,7 +38,8 @@ static void
 teardown(void)
 {
 	close(ours);
-	close(theirs);
+	if (theirs != -1)
+		close(theirs);
 }
 
 /* What the kernel says of fd; acknowledgements may be under way. */
@@ -89,6 +91,36 @@ START_TEST(it_is_what_was_written_however_much_is_read)
 }
 END_TEST
 
+/* Its client reads meanwhile, and acknowledges at any moment. */
+START_TEST(acknowledgements_between_two_looks_make_no_difference)
+{
+	static char	 data[20000];
+	uint32_t	 sum = 0, n;
+	ssize_t		 sent;
+	pid_t		 pid;
+
+	if ((pid = fork()) == 0) {
+		close(ours);
+		while (read(theirs, data, sizeof(data)) > 0)
+			;
+		_exit(0);
+	}
+	close(theirs);
+	theirs = -1;
+	for (int i = 0; i < 20000; i++) {
+		sent = send(ours, data, 1 + (size_t)i % sizeof(data),
+		    MSG_DONTWAIT);
+		sum += sent > 0 ? (uint32_t)sent : 0;
+		if (written_total(ours, &n) == 0)
+			ck_assert_uint_eq(n, sum);
+		else
+			ck_assert_int_eq(errno, EAGAIN);
+	}
+	shutdown(ours, SHUT_RDWR);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
 START_TEST(who_connects_and_who_ends_has_one_more)
 {
 	ck_assert_uint_eq(total(theirs), 1);
@@ -125,6 +157,7 @@ main(void)
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, it_is_what_was_written_however_much_is_read);
+	tcase_add_test(t, acknowledgements_between_two_looks_make_no_difference);
 	tcase_add_test(t, who_connects_and_who_ends_has_one_more);
 	tcase_add_test(t, what_is_no_tcp_is_not_known);
 	suite_add_tcase(s, t);
