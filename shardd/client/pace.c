@@ -1,14 +1,13 @@
 /* How fast a client's machine takes what it is owed. */
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <netinet/in.h>
 
-#include <linux/sockios.h>
 #include <linux/tcp.h>
 
 #include <stddef.h>
 
+#include "common/sock.h"
 #include "proto/limits.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/pace.h"
@@ -19,11 +18,7 @@
 size_t
 pace_owed(const struct conn *c)
 {
-	int	 n = 0;
-
-	if (c->fd == -1 || ioctl(c->fd, SIOCOUTQ, &n) == -1 || n < 0)
-		n = 0;
-	return (outbox_queued(&c->out) + (size_t)n);
+	return (outbox_queued(&c->out) + sock_unsent(c->fd));
 }
 
 /*
