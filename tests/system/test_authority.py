@@ -428,6 +428,8 @@ def test_news_lost_with_a_link_come_when_it_is_back(start, steps):
             assert a.do("put ~big 7 1000000") == [0]
         os.kill(pid, signal.SIGCONT)
         wait.until(lambda: b.do("count ~big") == [7, 7000000])
+        # (A step behind all that may take longer than it has.)
+        k.wait_log("has sent what waited", 60)
         assert b.do("add ~v") == [0, 2]
         assert shard_of(k, "g", 1) == pid
 
