@@ -273,7 +273,9 @@ def test_both_restart_at_once_and_nobody_is_closed(start, most):
     people.append(WebSocket(k.address))
     wait.until(done, 60)
     assert echoes(people)
-    assert ("slot=2 " in k.log()) == (most == 3)
+    # (A newcomer may have another one started when the first has all but left.)
+    said = "slot=2 " if most == 3 else "slot=1 is emptied when another one is there"
+    assert said in k.log()
     status = k.status()
     assert not any(status["totals"]["gone"].values()), status["totals"]
     assert status["totals"]["refused"] == 0 and sum(counts(k)) == 21
