@@ -130,7 +130,7 @@ def test_ghosts_of_another_name_are_swept(start, server):
     """7: A container was killed and made again under another name."""
     server.start()
     url = f"unix:{server.path}"
-    one = start("--node", "c0ffee01", redis=url)
+    one = start("--node", "c0ffee01", redis=url, limit=20)
     three = start("--node", "three", redis=url)
     people = crowd(one, "g", "abc") + [Chat(one, "h", f"u{i}")
                                        for i in range(20)]

@@ -140,7 +140,17 @@ def test_who_does_not_wait_for_the_gateway_is_told_too(start):
     wait.until(lambda: k.status()["handing_over"] == 1, 20)
     p = subprocess.Popen(command(k, "upgrade", "gateway"), stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, text=True)
-    wait.until(lambda: k.status()["succession"] == "settling", 20)
+
+    def seen():
+        s = k.status()
+        if s["handing_over"] == 0:              # after 2 s another shard would be asked
+            return "late"
+        return s["succession"] == "settling" and "in time"
+    if wait.until(seen, 20) == "late":
+        os.kill(pid, signal.SIGCONT)
+        p.communicate(timeout=wait.limit(30))
+        c.sock.close()
+        pytest.skip("the machine is too slow for this test")
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=wait.limit(30))
     assert (p.returncode, out) == (-signal.SIGINT, "")

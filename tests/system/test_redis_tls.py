@@ -62,7 +62,7 @@ def test_much_over_tls(start, server, certs):
     """More than a record, in both directions, and two connections a shard."""
     server.args = certs.server(server.port)
     server.start()
-    k = start(redis=f"rediss://127.0.0.1:{server.port}", limit=2,
+    k = start(redis=f"rediss://127.0.0.1:{server.port}", limit=30,
               config=ini(ca_file=certs("ca")) + "[worker]\nwhisper_ask = 0\n")
     wait.until(lambda: up(k), 20)
     people = [Chat(k, "crowd", f"{i}" + "x" * 80) for i in range(60)]
