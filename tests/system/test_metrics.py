@@ -106,9 +106,7 @@ def test_refusals_have_their_reason(start, reason, config, status):
         first.write(b"GET /")
         if reason == "slow-head":
             assert first.response().status == status
-        else:
-            wait.until(lambda: value(k, "kennel_handshakes") == 1 or
-                       value(k, "kennel_connections_refused_total") > 0)
+        else:               # at once: another one is let in a second later
             with Http(k.address) as c:
                 assert c.response().status == status
         first.close()
@@ -133,7 +131,7 @@ def test_slow_clients_and_what_waits_for_them(start):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.connect(k.address)
     with WebSocket(sock, "/echo") as c:
-        c.sock.settimeout(1)
+        c.sock.settimeout(wait.limit(1))
         with pytest.raises(TimeoutError):
             while True:
                 c.send("x" * 60000)
@@ -316,7 +314,7 @@ def test_an_upgrade_is_counted(start):
 
     def amid():
         n = upgraded(k)[0]
-        return phases(k) == ["moving"] and 8 < n["moved"] < 16 and 4 <= n["left"] < 12
+        return phases(k) == ["moving"] and 6 < n["moved"] < 20 and 0 < n["left"] < 14
     wait.until(amid, 20)
     wait.until(lambda: phases(k) == ["holding"], 20)
     assert upgraded(k)[0]["moved"] == 20 and value(k, "kennel_upgrade_percent") == 100
@@ -342,8 +340,8 @@ def test_who_is_covered_and_who_is_not(start, cover):
     with Http(k.address) as c:                  # plain HTTP is neither
         assert c.ask("GET", "/lobby/x").status == 200
         people = crowd(k, "g", "abc")
-        assert value(k, "kennel_connections_covered") == 3 * cover
-        assert value(k, "kennel_connections_uncovered") == 3 * (not cover)
+        until(k, 3 * cover, "kennel_connections_covered")
+        until(k, 3 * (not cover), "kennel_connections_uncovered")
         assert (value(k, "kennel_connections_covered_max") > 0) == cover
     for p in people:
         p.close()
@@ -488,7 +486,7 @@ def test_prometheus_reads_it_and_the_dashboard_has_data(start, prometheus):
     wait.until(lambda: (api("query", query="kennel_ready") or
                         {"result": ()})["result"], 60, "a scrape")
     rules = api("rules")["groups"][0]["rules"]
-    assert len(rules) == 13
+    assert len(rules) == 18
     people = crowd(k, "g", "abcd")
 
     def load():
