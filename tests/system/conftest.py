@@ -93,7 +93,7 @@ def finish(started):
 
 # Files of which one alone takes as long as many others: first, the longest of all before the
 # others, that no worker is left alone with one at the end.
-LONG = ("upgrade_waits", "moves_matrix", "moves_hostile", "proxies", "levelling", "progress",
+LONG = ("upgrade_waits", "slow", "moves_matrix", "moves_hostile", "proxies", "levelling", "progress",
         "cluster_faults", "upgrade_faults", "authority", "crash_survival", "cluster_met", "limits",
         "ape_stream", "events_moving", "events_kennels", "sentinel", "retreat", "ape_moving",
         "nodes", "cluster_state", "cluster_writes", "moves_gateway", "moving", "cluster",
