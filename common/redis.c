@@ -316,6 +316,8 @@ redis_greeted(struct redis_side *c)
 	r->up_since = clock_ms();
 	r->refusal = NULL;
 	log_info("redis up for=%s", r->role);
+	if (redis_where_unsure(r->where))
+		redis_doubt_raise(&r->doubt);
 	if (r->state_cb != NULL)
 		r->state_cb(1, r->arg);
 }

@@ -12,6 +12,7 @@
 
 #define DOUBT_MS	10000		/* since there was reason to: two of a shard's beats */
 #define DOUBT_AGAIN_MS	1000		/* between two questions */
+#define DOUBT_UNSURE_MS	5000		/* likewise, if nothing is wrong */
 
 static struct list	 doubts = { &doubts, &doubts };
 
@@ -68,9 +69,11 @@ redis_doubt_raise(struct redis_doubt *d)
 		event_active(d->tick, EV_TIMEOUT, 0);
 }
 
-/* That is the master: all who have found another one are to leave it, each from the loop. */
+/* That is the master: all who have found another one are to leave it, each from the loop.
+ * What is not sure moves nobody, unless it was decided later than what is believed. */
 static void
-redis_doubt_spread(const struct redis_doubt *from, const char *host, int port)
+redis_doubt_spread(const struct redis_doubt *from,
+    const struct redis_named *named)
 {
 	struct redis_doubt	*d;
 	struct list		*e;
@@ -78,8 +81,14 @@ redis_doubt_spread(const struct redis_doubt *from, const char *host, int port)
 	for (e = doubts.next; e != &doubts; e = e->next) {
 		d = list_entry(e, struct redis_doubt, at);
 		if (d->url->master == NULL || strcmp(d->url->master,
-		    from->url->master) != 0 || redis_where_was(d->where, host,
-		    port))
+		    from->url->master) != 0)
+			continue;
+		if (redis_where_was(d->where, named->host, named->port)) {
+			if (named->sure)
+				redis_where_settle(d->where, named->epoch);
+			continue;
+		}
+		if (!named->sure && named->epoch <= redis_where_epoch(d->where))
 			continue;
 		d->moved = 1;
 		event_active(d->tick, EV_TIMEOUT, 0);
@@ -90,12 +99,13 @@ redis_doubt_spread(const struct redis_doubt *from, const char *host, int port)
 static void
 redis_doubt_named_cb(const struct redis_named *named, const char *why, void *arg)
 {
-	const struct timeval	 tv = { DOUBT_AGAIN_MS / 1000, 0 };
 	struct redis_doubt	*d = arg;
+	struct timeval		 tv = { clock_ms() < d->until ? DOUBT_AGAIN_MS /
+				    1000 : DOUBT_UNSURE_MS / 1000, 0 };
 
 	(void)why;
 	if (named != NULL)
-		redis_doubt_spread(d, named->host, named->port);
+		redis_doubt_spread(d, named);
 	redis_sentinel_free(d->asked);
 	d->asked = NULL;
 	if (!d->moved)
@@ -114,7 +124,8 @@ redis_doubt_tick_cb(evutil_socket_t fd, short what, void *arg)
 		d->cb(d->arg);		/* may clear d */
 		return;
 	}
-	if (d->asked != NULL || clock_ms() >= d->until)
+	if (d->asked != NULL || (clock_ms() >= d->until &&
+	    !redis_where_unsure(d->where)))
 		return;
 	/* Without memory: when there is reason again. */
 	d->asked = redis_where_doubt(d->where, redis_doubt_named_cb, d);

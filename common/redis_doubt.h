@@ -3,7 +3,8 @@
  * from the Sentinels, and says no more than that it takes nothing.  Where the URL names
  * Sentinels they are asked (redis_sentinel.h), each second, while there is reason to;
  * if they name another master, all connections of this process to the former are to be left,
- * for what is heard there is not what is said here.
+ * for what is heard there is not what is said here.  The same is asked each 5 s as long as
+ * it is not sure that what was found is the master (redis_where.h).
  */
 #ifndef COMMON_REDIS_DOUBT_H
 #define COMMON_REDIS_DOUBT_H

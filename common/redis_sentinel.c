@@ -21,6 +21,7 @@ struct redis_sentinel {
 	void		*arg;
 	size_t		 waiting;	/* for so many */
 	char		 why[REDIS_HOST_MAX + 320]; /* of the last that was of no use */
+	struct redis_named named;	/* for who asks */
 	struct redis_heard heard[REDIS_PLACES];
 };
 
@@ -68,6 +69,27 @@ redis_sentinel_last(const struct redis_sentinel *s)
 	return (best);
 }
 
+/* Is it sure that this one is the master? */
+static int
+redis_sentinel_sure(const struct redis_sentinel *s,
+    const struct redis_named *named)
+{
+	const struct redis_named	*one;
+
+	if (2 * redis_sentinel_agree(s, named) > s->url->nplaces &&
+	    (s->url->nplaces > 1 || named->quorum >= 0))
+		return (1);
+	for (size_t i = 0; i < s->url->nplaces; i++) {
+		one = &s->heard[i].named;
+		if (s->heard[i].known && one->quorum == 1 &&
+		    one->sentinels >= s->url->nplaces &&
+		    one->port == named->port &&
+		    strcmp(one->host, named->host) == 0)
+			return (1);
+	}
+	return (0);
+}
+
 /* One has answered, or will not: tell who asks, if that is enough; who may free s. */
 static void
 redis_sentinel_judge(struct redis_sentinel *s)
@@ -86,6 +108,11 @@ redis_sentinel_judge(struct redis_sentinel *s)
 	for (size_t i = 0; i < s->url->nplaces; i++) {
 		redis_voice_free(s->heard[i].voice);
 		s->heard[i].voice = NULL;
+	}
+	if (named != NULL) {
+		s->named = *named;
+		s->named.sure = redis_sentinel_sure(s, named);
+		named = &s->named;
 	}
 	s->cb(named, named == NULL ? s->why : NULL, s->arg);
 }

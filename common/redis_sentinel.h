@@ -7,6 +7,10 @@
  * decided last (the highest configuration epoch, which Sentinels themselves go by, and
  * which only a majority of them can raise), but nothing that is older than what was
  * believed before.  That the one who is named is the master is asked of itself (ROLE).
+ *
+ * An answer is sure if most of the places gave it, or one that sees most of the Sentinels that it
+ * knows, which are no fewer than the places; a single place is sure unless it says that
+ * it does not see most.  Who is not sure may be cut off, with a former master.
  */
 #ifndef COMMON_REDIS_SENTINEL_H
 #define COMMON_REDIS_SENTINEL_H
@@ -15,7 +19,7 @@
 
 struct redis_sentinel;
 
-/* Once, from the loop: the master; or NULL and why not.  May free the question. */
+/* Once, from the loop: the master, and whether that is sure; or NULL and why not.  May free the question. */
 typedef void	redis_sentinel_cb(const struct redis_named *named,
 		    const char *why, void *arg);
 

@@ -21,7 +21,14 @@
 
 /* What is being waited for.  The epoch is asked first: if the master changes in between,
  * a new one counts for less than it is, and not a former one for more. */
-enum voice_state { VOICE_EPOCH, VOICE_LOGIN, VOICE_EPOCH_AGAIN, VOICE_ADDRESS };
+enum voice_state {
+	VOICE_EPOCH, VOICE_LOGIN, VOICE_EPOCH_AGAIN, VOICE_ADDRESS, VOICE_QUORUM
+};
+
+static const char *const voice_words[] = {
+	[VOICE_EPOCH] = "MASTER", [VOICE_EPOCH_AGAIN] = "MASTER",
+	[VOICE_ADDRESS] = "get-master-addr-by-name", [VOICE_QUORUM] = "CKQUORUM",
+};
 
 struct redis_voice {
 	struct redis_conn conn;		/* stands first */
@@ -84,12 +91,11 @@ redis_voice_end(struct redis_voice *v, int named)
 
 /* ---- the conversation ---- */
 
-/* One of the two questions.  0, or -1 without memory. */
+/* One of the questions.  0, or -1 without memory. */
 static int
 redis_voice_write(struct redis_voice *v, enum voice_state state)
 {
-	const char	*argv[] = { "SENTINEL", state == VOICE_ADDRESS ?
-			    "get-master-addr-by-name" : "MASTER",
+	const char	*argv[] = { "SENTINEL", voice_words[state],
 			    v->url->master };
 
 	v->state = state;
@@ -142,6 +148,24 @@ redis_voice_login(struct redis_voice *v)
 	return (why);
 }
 
+/* One name and its value, of what it knows of the master.  0, or -1: that is no number. */
+static int
+redis_voice_fact(struct redis_voice *v, const struct redis_value *name,
+    const struct redis_value *value)
+{
+	struct slice	 is, number;
+
+	if (name->kind != REDIS_STRING || value->kind != REDIS_STRING)
+		return (0);
+	is = slice_of(name->str, name->len);
+	number = slice_of(value->str, value->len);
+	if (slice_is(is, "num-other-sentinels") && slice_u64(number,
+	    UINT32_MAX, &v->named.sentinels) == 0)
+		v->named.sentinels++;
+	return (slice_is(is, "config-epoch") ? slice_u64(number, UINT64_MAX,
+	    &v->named.epoch) : 0);
+}
+
 /* What it knows of the master, as names and values; an error, if only the address may be
  * asked.  NULL, or why the conversation must end. */
 static const char *
@@ -149,7 +173,7 @@ redis_voice_epoch(struct redis_voice *v, const struct redis_value *all)
 {
 	struct redis_value	 name, value;
 
-	v->named.epoch = 0;
+	v->named.epoch = v->named.sentinels = 0;
 	if (all->kind == REDIS_ERROR && strncmp(all->str, "NOPERM", 6) != 0)
 		return (strstr(all->str, "No such master") != NULL ?
 		    "knows no master of that name" : all->str);
@@ -159,10 +183,7 @@ redis_voice_epoch(struct redis_voice *v, const struct redis_value *all)
 	for (size_t i = 0; all->kind == REDIS_ARRAY && i + 1 < all->n; i += 2) {
 		name = redis_at(all, i);
 		value = redis_at(all, i + 1);
-		if (name.kind == REDIS_STRING && value.kind == REDIS_STRING &&
-		    slice_is(slice_of(name.str, name.len), "config-epoch") &&
-		    slice_u64(slice_of(value.str, value.len), UINT64_MAX,
-		    &v->named.epoch) == -1)
+		if (redis_voice_fact(v, &name, &value) == -1)
 			return ("answers with no epoch");
 	}
 	return (redis_voice_write(v, VOICE_ADDRESS) == -1 ? "no memory" : NULL);
@@ -191,8 +212,20 @@ redis_voice_address(struct redis_voice *v, const struct redis_value *pair)
 	memcpy(v->named.host, host.str, host.len);
 	v->named.host[host.len] = '\0';
 	v->named.port = (int)port;
+	return (redis_voice_write(v, VOICE_QUORUM) == -1 ? "no memory" : NULL);
+}
+
+/* Whether it sees most of the others; any other error is of one that may not be asked. */
+static void
+redis_voice_quorum(struct redis_voice *v, const struct redis_value *said)
+{
+	v->named.quorum = 0;
+	if (said->kind == REDIS_STATUS)
+		v->named.quorum = 1;
+	else if (said->kind == REDIS_ERROR &&
+	    strncmp(said->str, "NOQUORUM", 8) == 0)
+		v->named.quorum = -1;
 	redis_voice_end(v, 1);
-	return (NULL);
 }
 
 /* An answer: NULL, or why the conversation must end. */
@@ -217,9 +250,12 @@ redis_voice_reply(struct redis_conn *conn, const struct redisReply *raw)
 	case VOICE_EPOCH_AGAIN:
 		return (redis_voice_epoch(v, &value));
 	case VOICE_ADDRESS:
+		return (redis_voice_address(v, &value));
+	case VOICE_QUORUM:
 		break;
 	}
-	return (redis_voice_address(v, &value));
+	redis_voice_quorum(v, &value);
+	return (NULL);
 }
 
 /* ---- time ---- */

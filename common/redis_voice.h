@@ -1,5 +1,6 @@
 /*
- * One Sentinel, asked where the master of that name is, and how new it knows that.
+ * One Sentinel, asked where the master of that name is, how new it knows that, and whether it
+ * sees most of the other Sentinels.
  */
 #ifndef COMMON_REDIS_VOICE_H
 #define COMMON_REDIS_VOICE_H
@@ -18,6 +19,9 @@ struct redis_named {			/* a master, as a Sentinel knows it */
 	int		 port;
 	uint64_t	 epoch;		/* of the fail-over that made it one; 0: it was
 					   always one, or that is not told */
+	uint64_t	 sentinels;	/* that the Sentinel knows, with itself; 0: not told */
+	int		 quorum;	/* it sees most of them: 1; it does not: -1; not told: 0 */
+	int		 sure;		/* redis_sentinel.h */
 };
 
 /* Once, from the loop: the master; or NULL and why not, after 1.5 s at most.  May free

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
+#include "common/log.h"
 #include "common/redis_sentinel.h"
 #include "common/redis_url.h"
 #include "common/redis_where.h"
@@ -15,6 +17,7 @@
 #include "common/sock.h"
 
 #define REDIS_ADDRS	8
+#define REDIS_UNSURE_MS	5000		/* until what is not sure is believed */
 
 struct redis_where {
 	struct event_base *base;
@@ -29,6 +32,8 @@ struct redis_where {
 	struct sock_addr addrs[REDIS_ADDRS];
 	size_t		 naddrs, addr;	/* the next one, modulo naddrs */
 	uint64_t	 epoch;		/* of the master that Sentinels have named */
+	int		 unsure;	/* that one may be a former master */
+	uint64_t	 since;		/* clock_ms() + 1: nothing sure was heard; 0: not so */
 };
 
 struct redis_where *
@@ -102,6 +107,27 @@ redis_where_resolve(struct redis_where *w, const char *host, int port)
 	return (w->resolve == NULL ? -1 : 0);
 }
 
+/* Somebody was named: is that to be believed now? */
+static int
+redis_where_believe(struct redis_where *w, const struct redis_named *named)
+{
+	uint64_t	 now = clock_ms();
+
+	if (!named->sure) {
+		if (w->since == 0)
+			w->since = now + 1;
+		if (now + 1 - w->since < REDIS_UNSURE_MS)
+			return (0);
+		log_warn("redis master=%s:%d is believed, though the only "
+		    "Sentinels that answer see too few of the others: it may "
+		    "be a former one", named->host, named->port);
+	}
+	w->since = 0;
+	w->unsure = !named->sure;
+	w->epoch = named->epoch;
+	return (1);
+}
+
 /* Sentinels named the master, or did not. */
 static void
 redis_where_named_cb(const struct redis_named *named, const char *why,
@@ -111,9 +137,10 @@ redis_where_named_cb(const struct redis_named *named, const char *why,
 	struct redis_sentinel	*s = w->sentinel;	/* has why and named */
 
 	w->sentinel = NULL;
-	if (named != NULL)
-		w->epoch = named->epoch;
-	if (named != NULL && redis_where_resolve(w, named->host,
+	if (named != NULL && !redis_where_believe(w, named))
+		why = "the only Sentinels that answer see too few of the others, "
+		    "and may have been cut off: more are waited for";
+	else if (named != NULL && redis_where_resolve(w, named->host,
 	    named->port) == -1)
 		why = strerror(errno);
 	if (why != NULL)
@@ -148,6 +175,28 @@ int
 redis_where_was(const struct redis_where *w, const char *host, int port)
 {
 	return (w->port == port && strcmp(w->host, host) == 0);
+}
+
+int
+redis_where_unsure(const struct redis_where *w)
+{
+	return (w->unsure);
+}
+
+void
+redis_where_settle(struct redis_where *w, uint64_t epoch)
+{
+	if (w->unsure)
+		log_info("redis master=%s:%d is the one that most Sentinels "
+		    "name", w->host, w->port);
+	w->unsure = 0;
+	w->epoch = epoch;
+}
+
+uint64_t
+redis_where_epoch(const struct redis_where *w)
+{
+	return (w->epoch);
 }
 
 const char *

@@ -1,6 +1,11 @@
 /*
  * Where a Redis server is now: the addresses of its host's name, or of the master that
  * Sentinels name.  Asked for each connection, as a fail-over may move it.
+ *
+ * What is not sure (redis_sentinel.h) is not believed before nothing else was heard for
+ * 5 s: whom the only Sentinels that answer were cut off with may be a former master, and
+ * nobody can tell; but without most of them no other one can be made, and to wait for
+ * ever would make Redis as mortal as they are.  redis_doubt goes on asking then.
  */
 #ifndef COMMON_REDIS_WHERE_H
 #define COMMON_REDIS_WHERE_H
@@ -29,6 +34,12 @@ struct redis_sentinel *redis_where_doubt(struct redis_where *w,
 /* Is that the master that was found? */
 int	 redis_where_was(const struct redis_where *w, const char *host,
 	    int port);
+/* Was what was found not sure, and has been found no surer since? */
+int	 redis_where_unsure(const struct redis_where *w);
+/* It is sure, and of that epoch. */
+void	 redis_where_settle(struct redis_where *w, uint64_t epoch);
+/* The epoch of what was believed last. */
+uint64_t redis_where_epoch(const struct redis_where *w);
 /* What is being waited for, in words; NULL: nothing. */
 const char *redis_where_busy(const struct redis_where *w);
 /* What was found: an address, and the host that a certificate must name. */

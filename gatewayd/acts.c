@@ -400,13 +400,13 @@ static void
 acts_node_cb(const struct rollcall_node *n, void *arg)
 {
 	json_array_append_new(arg, json_pack(
-	    "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b}",
+	    "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:b, s:b}",
 	    "node", n->name, "address", n->address, "version", n->version,
 	    "shards", (json_int_t)n->shards,
 	    "connections", (json_int_t)n->connections,
 	    "groups", (json_int_t)n->groups,
 	    "beat_age_ms", (json_int_t)n->age_ms, "dead", n->dead,
-	    "ours", n->ours));
+	    "left", n->left, "ours", n->ours));
 }
 
 /* Which nodes there are, and what this one's bus has had to do. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/memory.h"
+#include "gatewayd/census.h"
 #include "gatewayd/covers.h"
 #include "gatewayd/cpus.h"
 #include "gatewayd/exposition.h"
@@ -217,6 +218,20 @@ metrics_redis(struct buf *out, const struct metrics_row *row,
 	/* Without a Redis there is none that could be away. */
 	if (strcmp(st->settings->redis, "none") != 0)
 		exposition_plain(out, row->name, (uint64_t)st->redis_up);
+}
+
+static void
+metrics_nodes(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	census_nodes(out, row->name, st);
+}
+
+static void
+metrics_beats(struct buf *out, const struct metrics_row *row,
+    const struct status *st)
+{
+	census_beats(out, row->name, st);
 }
 
 static uint64_t
@@ -564,6 +579,12 @@ static const struct metrics_row metrics_rows[] = {
 	{ "kennel_redis_up",
 	  "1 if the gateway can ask Redis; not there with --redis none.",
 	  METRIC_GAUGE, NULL, metrics_redis },
+	{ "kennel_cluster_nodes",
+	  "Nodes that this one knows, with itself; not there if it is alone.",
+	  METRIC_GAUGE, NULL, metrics_nodes },
+	{ "kennel_cluster_beat_age_seconds",
+	  "Since when another node's beat has not changed, as seen here.",
+	  METRIC_GAUGE, NULL, metrics_beats },
 	{ "kennel_shards", "Shards, by state.",
 	  METRIC_GAUGE, NULL, metrics_states },
 	{ "kennel_shards_max", "The most shards that are started.",

@@ -39,6 +39,8 @@ report_look(struct status *st, void *arg)
 		.listening = sockets_listening(&g->sockets),
 		.redis_url = g->redis_url == NULL ? "" : g->redis_url,
 		.redis_up = g->registry != NULL && registry_up(g->registry),
+		.rollcall = cluster_shared(g) == 0 ? NULL :
+		    registry_rollcall(g->registry),
 		.handshakes = arrivals_count(g->arrivals),
 		.home = arrivals_home(g->arrivals),
 		.handing_over = handoff_count(g->handoffs),

@@ -60,6 +60,7 @@ struct roll {				/* one node */
 	uint64_t	 connections, groups;
 	uint64_t	 since;		/* clock_ms: the beat is that */
 	int		 dead, ours, heard;
+	int		 left;		/* it was not listed when it was judged */
 	struct rollcall_shard shards[SLOTS_MAX];
 	size_t		 nshards;
 	char		 buried[ROLLCALL_BURIED * 24];	/* as it says */
@@ -251,7 +252,8 @@ static void
 roll_judge(struct rollcall *r, struct roll *n)
 {
 	n->dead = 1;
-	if (n->heard)
+	n->left = !n->heard;
+	if (!n->left)
 		log_warn("node=%s is dead: no beat for %d s", n->plain,
 		    ROLLCALL_DEAD_MS / 1000);
 	else
@@ -406,7 +408,7 @@ roll_view(const struct rollcall *r, const struct roll *n)
 		.version = n->version, .connections = n->connections,
 		.groups = n->groups, .shards = n->nshards,
 		.age_ms = clock_ms() - n->since, .dead = n->dead,
-		.ours = n->ours,
+		.ours = n->ours, .left = n->dead && n->left,
 	};
 	size_t			 connections, groups;
 

@@ -41,6 +41,7 @@ struct rollcall_node {
 	uint64_t	 connections, groups, shards;
 	uint64_t	 age_ms;	/* of its beat, as heard here */
 	int		 dead, ours;
+	int		 left;		/* it is dead, for it has left */
 };
 
 /* redis, prefix and node (our name) are borrowed.  NULL with errno. */

@@ -12,6 +12,7 @@ struct check_result;
 struct control;
 struct json_t;
 struct placement;
+struct rollcall;
 struct roster;
 struct settings;
 struct succession;
@@ -32,6 +33,7 @@ struct status {
 	int		 leaving, listening;
 	const char	*redis_url;
 	int		 redis_up;
+	const struct rollcall *rollcall;	/* NULL: this node is alone */
 	pid_t		 redisd_pid;	/* of a Redis of our own, or 0 */
 	size_t		 handshakes, home, handing_over;	/* connections */
 };

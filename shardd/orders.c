@@ -462,6 +462,7 @@ orders_status_ask(struct worker *w, struct order_in *o)
 {
 	struct ctl	 m = { .type = CTL_STATUS, .id = o->m->id,
 			    .limit = clients_count(&w->sessions.clients) +
+				parting_untold(&w->sessions) +
 				journeys_leaving(&w->journeys) };
 
 	return (worker_tell(w, &m));
@@ -619,6 +620,7 @@ orders_dial(struct worker *w)
 	fd = sock_connect_unix(w->control_path, SOCK_SEQPACKET);
 	if (fd != -1) {
 		orders_watch(w, fd);
+		journeys_settle(&w->journeys);
 		w->gate.control = control_new(w->base, fd, "gateway",
 		    orders_message_cb, orders_packet_cb, orders_end_cb, w);
 		if (w->gate.control != NULL) {

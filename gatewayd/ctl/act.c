@@ -148,6 +148,18 @@ act_tell_connections(const struct invocation *v, const char *what,
 	return (n == 0 ? EXIT_NOTHING : 0);
 }
 
+/* How a node is, in a word. */
+static const char *
+act_node_state(const json_t *n)
+{
+	if (json_is_true(json_object_get(n, "left")))
+		return ("left");
+	if (json_is_true(json_object_get(n, "dead")))
+		return ("dead");
+	return (json_is_true(json_object_get(n, "ours")) ? "this one" :
+	    "alive");
+}
+
 /* A table of nodes. */
 static void
 act_nodes(const json_t *nodes)
@@ -167,9 +179,7 @@ act_nodes(const json_t *nodes)
 		table_number(&t, json_object_get(n, "connections"));
 		table_number(&t, json_object_get(n, "groups"));
 		table_number(&t, json_object_get(n, "beat_age_ms"));
-		snprintf(table_cell(&t), CELL_MAX, "%s", json_is_true(
-		    json_object_get(n, "dead")) ? "dead" : json_is_true(
-		    json_object_get(n, "ours")) ? "this one" : "alive");
+		snprintf(table_cell(&t), CELL_MAX, "%s", act_node_state(n));
 	}
 	table_show(&t, stdout);
 }

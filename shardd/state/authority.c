@@ -17,6 +17,7 @@
 #include "shardd/kennel.h"
 
 #define AUTHORITY_KEEP	100	/* states a tick that Redis hears are used */
+#define AUTHORITY_SMALL	(64 << 10)	/* bytes of a state that nobody waits for */
 
 /* ---- life ---- */
 
@@ -278,9 +279,15 @@ authority_got_reign(struct authority *a, const struct gossip *m)
 {
 	struct gossip	 at = { .type = GOSSIP_AT };
 
-	if (a->desk->us != NULL ? !candidacy_yields(a, m->term) :
-	    m->term < a->term)
+	if (a->desk->us == NULL && m->term < a->term)
 		return;
+	if (a->desk->us != NULL && !candidacy_yields(a, m->term)) {
+		at.seq = a->j.pos;	/* it may not know of our term */
+		at.era = a->j.era;
+		at.flags = a->synced ? 0 : GOSSIP_F_EMPTY;
+		office_tell(a, m->from, &at);
+		return;
+	}
 	if (m->term != a->term || m->from != a->head)
 		authority_follow(a, m->term, m->from);
 	if (candidacy_gives_way(a, m->term)) {
@@ -301,14 +308,40 @@ authority_got_reign(struct authority *a, const struct gossip *m)
 	office_tell(a, m->from, &at);
 }
 
+/*
+ * May a neighbour that has nothing be sent all of the state now?  Who visits a room has the
+ * visitor's shard ask for it, and with the last visitor it is forgotten there: 60 bytes of
+ * a stranger could have megabytes sent, through Redis, which is all nodes', again and again.
+ */
+static int
+authority_affords(struct authority *a, uint64_t neighbour)
+{
+	static const struct {
+		uint32_t	 rate, burst;	/* bytes a second, bytes */
+	}		 bounds[] = {
+		{ 50 << 20, 256 << 20 },	/* a copy between two processes */
+		{ 10 << 20, 32 << 20 },	/* through Redis */
+	};
+	int		 far = a->ops->far(a->arg, neighbour) != 0;
+	uint32_t	 bytes = a->j.maps.bytes < bounds[far].burst ?
+			    (uint32_t)a->j.maps.bytes : bounds[far].burst;
+
+	return (bucket_take(&a->desk->given[far], clock_ms(), bounds[far].rate,
+	    bounds[far].burst, bytes) || bytes <= AUTHORITY_SMALL);
+}
+
 /* AT: where a member is. */
 static void
 authority_got_at(struct authority *a, const struct gossip *m)
 {
 	struct member	*k;
 
-	if (a->office == OFFICE_NONE || m->term != a->term)
+	if (a->office == OFFICE_NONE)
 		return;
+	if (m->term != a->term) {
+		candidacy_outdone(a, m->term);
+		return;
+	}
 	if ((k = office_member(a, m->from)) == NULL) {
 		accession_ask(a, m->from);	/* it answers, then it is one */
 		return;
@@ -317,6 +350,11 @@ authority_got_at(struct authority *a, const struct gossip *m)
 	if (k->heard && (m->flags & GOSSIP_F_EMPTY) != 0 &&
 	    clock_ms() - k->stated < AUTHORITY_ONCE_MS)
 		return;
+	if ((m->flags & GOSSIP_F_EMPTY) != 0 && a->office >= OFFICE_READY &&
+	    !authority_affords(a, m->from)) {
+		k->heard = 0;		/* it asks again */
+		return;
+	}
 	k->pos = m->seq;
 	k->era = m->era;
 	/* The member has something that does not follow from what we have. */

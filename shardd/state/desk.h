@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/bucket.h"
 #include "common/bytes.h"
 #include "common/list.h"
 
@@ -28,6 +29,8 @@ struct authority_desk {
 	char		*ours;		/* what those of our node begin with */
 	uint64_t	 redis_time, redis_at;	/* what Redis' clock said last, in ms, and
 					   clock_ms() then; 0: nothing */
+	struct bucket	 given[2];	/* bytes of states, to those who come with nothing, of
+					   this node; of others */
 	struct list	 restless;	/* struct authority: to be ticked */
 	struct list	 keeping;	/* the same: whose state in Redis is used,
 					   the longest untouched first */

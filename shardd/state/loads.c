@@ -49,14 +49,19 @@ loads_begin(struct loads *l, const char *name)
 void
 loads_end(struct loads *l, const char *name, size_t bytes, uint64_t now)
 {
-	uint64_t		 ms = bytes / LOADS_PACE;
+	uint64_t		 ms = bytes / LOADS_PACE, until;
 	struct loads_one	*one;
 
 	if (ms > LOADS_REST_MAX)
 		ms = LOADS_REST_MAX;
 	if (bytes > LOADS_SMALL) {
-		if ((one = loads_row(l, name, now + ms)) != NULL)
-			one->until = now + ms;
+		if (l->all + LOADS_CREDIT < now)
+			l->all = now - LOADS_CREDIT;
+		if ((l->all += ms) > now + LOADS_ALL_MAX)
+			l->all = now + LOADS_ALL_MAX;
+		until = l->all > now + ms ? l->all : now + ms;
+		if ((one = loads_row(l, name, until)) != NULL)
+			one->until = until;
 	} else if ((one = loads_find(l, name)) != NULL) {
 		free(one->name);
 		*one = (struct loads_one){ NULL, 0 };

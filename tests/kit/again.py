@@ -6,10 +6,11 @@ Tests that failed, once more, alone: those that then pass are unsteady.
 		adds what failed to FILE, a line of JSON a test.
 	kit/again.py tap FILE LOG
 		adds what failed in LOG, which is what node said (TAP), to FILE.
-	kit/again.py run FILE N
-		does each test in FILE once more, one at a time, if they are N at most and
-		none of them NEVER; says which were unsteady, and what their first failure
-		said, all of it.  The last line is how many they are; 0 unless all passed.
+	kit/again.py run FILE N TOTAL
+		does each test in FILE once more, one at a time, if they are N at most (1/N:
+		one in N of TOTAL, rounded up) and none of them NEVER; says what their first
+		failure said, all of it, and at the end which were unsteady.  The last line
+		is how many they are; 0 unless all passed.
 
 A line has: id; argv, cwd and env, which do that test alone; passed, a pattern that
 argv's output has if the test passed; text, what the failure said.
@@ -125,6 +126,12 @@ def passes(row):
     return False
 
 
+def bound(most, total):
+    """How many are tried again: most, which may be a share of all tests."""
+    one, _, of = most.partition("/")
+    return -(-int(one) * total // int(of)) if of else int(one)
+
+
 def run(path, most):
     """How many were unsteady."""
     rows = load(path)
@@ -139,6 +146,9 @@ def run(path, most):
     for row in rows:
         print(f"\nUNSTEADY, a fault to be mended: {row['id']} failed, and passed alone.  "
               f"It said:\n{row['text']}")
+    print("\nunsteady:")
+    for row in rows:
+        print(f"    {row['id']}")
     return len(rows)
 
 
@@ -146,7 +156,7 @@ if __name__ == "__main__":
     if len(sys.argv) == 4 and sys.argv[1] == "tap":
         add(sys.argv[2], [node_row(*one) for one in
                           tap(open(sys.argv[3], errors="replace").read())])
-    elif len(sys.argv) == 4 and sys.argv[1] == "run":
-        print(run(sys.argv[2], int(sys.argv[3])))
+    elif len(sys.argv) == 5 and sys.argv[1] == "run":
+        print(run(sys.argv[2], bound(sys.argv[3], int(sys.argv[4]))))
     else:
         sys.exit(__doc__)

@@ -111,7 +111,10 @@ class Peer:
         try:
             while True:
                 self.reading.wait()
-                f = link.recv()
+                try:
+                    f = link.recv()
+                except TimeoutError:    # much has been for others: it is to be heard on
+                    continue
                 if f is None:
                     break
                 self.take(link, f)
@@ -181,6 +184,9 @@ class Peer:
                     link.s.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+                with self.lock:         # its reader does so later, or has done it
+                    if link in self.links:
+                        self.links.remove(link)
             link.s.close()
 
 

@@ -16,10 +16,11 @@ def slowness():
     machine that has other work.  KENNEL_SLOW says how much (scripts/test
     --loaded: 4); without it, as many times as processes wait for a processor
     now, up to 4.  Looked up each time: a run makes its own load, after it began.
+    The kernel tells of that only later, so pytest's workers (xdist) count at once.
     """
     given = os.environ.get("KENNEL_SLOW")
-    busy = int(given) if given else \
-        min(4, int(os.getloadavg()[0] / len(os.sched_getaffinity(0))))
+    load = max(os.getloadavg()[0], int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
+    busy = int(given) if given else min(4, int(load / len(os.sched_getaffinity(0))))
     return max(1, busy) * (3 if SANITIZED else 1)
 
 

@@ -9,7 +9,7 @@ import threading
 
 from kit import wait
 
-TIMEOUT = 10
+TIMEOUT = 20
 
 
 class Closed(Exception):

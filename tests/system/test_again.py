@@ -1,5 +1,6 @@
 """What failed is tried once more, alone (scripts/test --again): kit/again.py."""
 import os
+import re
 import subprocess
 import sys
 import types
@@ -58,8 +59,8 @@ def made_up(tmp_path):
 
 
 def again_run(failures, most, env=os.environ):
-    p = subprocess.run([sys.executable, again.__file__, "run", failures, str(most)], env=env,
-                       capture_output=True, text=True)
+    p = subprocess.run([sys.executable, again.__file__, "run", failures, str(most), "19"],
+                       env=env, capture_output=True, text=True)
     assert p.returncode == 0, p.stderr
     return p.stdout, int(p.stdout.split("\n")[-2])
 
@@ -71,6 +72,8 @@ def test_what_passes_alone_is_unsteady(made_up, more):
     for name in "test_unsteady[a b]", "test_unsteady[c[d]]":
         assert f"UNSTEADY, a fault to be mended: test_made_up.py::{name} (call)" in said
     assert said.count("what it said") >= 2
+    # And once more, where whoever reads the end finds them.
+    assert re.search(r"\nunsteady:\n( +test_made_up.py::test_unsteady.* \(call\)\n){2}2\n$", said)
 
 
 def test_one_that_fails_at_its_end_too_is_one(made_up):
@@ -87,11 +90,24 @@ def test_what_fails_again_is_no_unsteady_test(made_up):
 
 @pytest.mark.parametrize("names, most, why", [
     ("unsteady", 1, "tests that failed: 2, more than the 1 that are tried again"),
+    ("unsteady", "1/19", "tests that failed: 2, more than the 1 that are tried again"),
     ("crash", 3, "there is no second try: test_made_up.py::test_crash (call)"),
 ])
 def test_what_is_not_tried_again(made_up, names, most, why):
     said, unsteady = made_up(names, most)
     assert unsteady == 0 and why in said and "once more" not in said
+
+
+@pytest.mark.parametrize("most, total, bound", [
+    ("3", 0, 3), ("3", 10**6, 3), ("1/2000", 0, 0), ("1/2000", 1, 1), ("1/2000", 2000, 1),
+    ("1/2000", 2001, 2), ("1/2000", 19490, 10), ("3/2000", 2000, 3)])
+def test_how_many_are_tried_again(most, total, bound):
+    """A share grows with the suite, and is rounded up."""
+    assert again.bound(most, total) == bound
+
+
+def test_a_share_is_tried_again(made_up):
+    assert made_up("unsteady or good", "1/18")[1] == 2
 
 
 def test_one_that_is_skipped_then_has_not_passed(made_up):

@@ -71,6 +71,70 @@ def test_a_node_says_of_itself_what_is_now(pair, server):
     assert now == {"one": (True, 2, 1), "two": (False, 2, 0)}
 
 
+def counted(k):
+    return {s: metrics.value(k, "kennel_cluster_nodes", state=s) for s in ("alive", "dead")}
+
+
+def beats(k):
+    """Of each other node, in s."""
+    ages = metrics.metrics(k).get("kennel_cluster_beat_age_seconds", {})
+    return {dict(labels)["node"]: age for labels, age in ages.items()}
+
+
+def test_the_metrics_know_all_nodes(start, url, server):
+    """44: Who lives, and since when nothing new was heard of the others; dead ones apart."""
+    nodes = [start("--node", name, redis=url, shards=1) for name in ("one", "two", "three")]
+    first, alone = nodes[0], start(shards=1)
+    for k in nodes:
+        wait.until(lambda k=k: counted(k) == {"alive": 3, "dead": 0}, 30)
+    assert sorted(beats(first)) == ["three", "two"]
+    # Redis says nothing: nobody is judged, and each beat is as old as its silence.
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        wait.until(lambda: min(beats(first).values()) > 2, 30)
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    wait.until(lambda: max(beats(first).values()) < 2, 30)
+    nodes[1].kill_all()
+    for k in (first, nodes[2]):
+        wait.until(lambda k=k: counted(k) == {"alive": 2, "dead": 1}, 40)
+    assert list(beats(first)) == ["three"]
+    nodes[1].destroy()
+    nodes[2].stop()
+    wait.until(lambda: counted(first) == {"alive": 1, "dead": 1}, 40)
+    said = {line.split()[0]: line.split()[-1]
+            for line in first.ctl("cluster").splitlines() if line.startswith("t")}
+    assert said == {"two": "dead", "three": "left"}
+    assert "kennel_cluster_nodes" not in metrics.metrics(alone)
+
+
+def test_a_name_that_is_none_spoils_no_metrics(start, url, server):
+    """Whoever can write to Redis: a scrape with such a byte would be refused as a whole."""
+    k = start("--node", "one", redis=url, shards=1)
+    name = "a%22%5C%0A%25%C3%A9"
+    with redis.Redis(server.path) as r:
+        r("SADD", "kennel:nodes", name)
+
+        def seen():
+            r("HINCRBY", "kennel:node:" + name, "beat", 1)      # it lives
+            return list(beats(k)) == [name]
+        wait.until(seen, 20)
+
+
+def test_of_many_nodes_some_have_a_beat_in_the_metrics(start, url, server):
+    """A label has few values, however many nodes there are; the count is that of all."""
+    k = start("--node", "one", redis=url, shards=1)
+    names = [f"n{i}" for i in range(99)]
+    with redis.Redis(server.path) as r:
+        r("SADD", "kennel:nodes", *names)
+
+        def seen():
+            for name in names:
+                r("HINCRBY", "kennel:node:" + name, "beat", 1)
+            return counted(k) == {"alive": 100, "dead": 0} and len(beats(k)) == 64
+        wait.until(seen, 20)
+
+
 def lag(k):
     return json.loads(k.ctl("cluster", "--json"))["bus"]["lag_us"]
 

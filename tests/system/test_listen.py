@@ -78,10 +78,10 @@ def test_unix_socket_of_somebody_else(start, tmp_path):
 
 def test_unix_socket_that_cannot_be_given_away(start, tmp_path):
     k = start(listen=[f"unix:{tmp_path}/s mode=0999"], ready=False)
-    assert k.process.wait(30) == 2 and "octal" in k.log()
+    assert k.process.wait(wait.limit(30)) == 2 and "octal" in k.log()
     k.destroy()
     k = start(listen=[f"unix:{tmp_path}/s owner=nobody-here"], ready=False)
-    assert k.process.wait(30) == 2 and "no user" in k.log()
+    assert k.process.wait(wait.limit(30)) == 2 and "no user" in k.log()
     k.destroy()
 
 
@@ -118,7 +118,7 @@ def test_unix_socket_that_answers_is_not_taken(start, tmp_path):
         s.bind(path)
         s.listen()
         k = start(listen=[f"unix:{path}"], ready=False)
-        assert k.process.wait(30) == 1
+        assert k.process.wait(wait.limit(30)) == 1
         assert path in k.log()
         k.destroy()
     assert os.path.exists(path)
@@ -128,7 +128,7 @@ def test_file_that_is_no_socket_is_left_alone(start, tmp_path):
     path = tmp_path / "s"
     path.write_text("precious")
     k = start(listen=[f"unix:{path}"], ready=False)
-    assert k.process.wait(30) == 1
+    assert k.process.wait(wait.limit(30)) == 1
     k.destroy()
     assert path.read_text() == "precious"
 

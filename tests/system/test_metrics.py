@@ -12,10 +12,10 @@ import pytest
 from kit import wait
 from kit.chat import Chat, crowd
 from kit.http import Http, get
-from kit.kennel import TOP, Ports
+from kit.kennel import SILENT, TOP, Ports
 from kit.metrics import ask, metrics, value
 from kit.pact import Pact, room
-from kit.ws import PING, WebSocket, handshake, key
+from kit.ws import PING, TEXT, WebSocket, frame, handshake, key
 
 OBSERVE = os.path.join(TOP, "deploy", "observe")
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
@@ -106,9 +106,7 @@ def test_refusals_have_their_reason(start, reason, config, status):
         first.write(b"GET /")
         if reason == "slow-head":
             assert first.response().status == status
-        else:
-            wait.until(lambda: value(k, "kennel_handshakes") == 1 or
-                       value(k, "kennel_connections_refused_total") > 0)
+        else:               # at once: another one is let in a second later
             with Http(k.address) as c:
                 assert c.response().status == status
         first.close()
@@ -133,12 +131,18 @@ def test_slow_clients_and_what_waits_for_them(start):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.connect(k.address)
     with WebSocket(sock, "/echo") as c:
-        c.sock.settimeout(1)
-        with pytest.raises(TimeoutError):
-            while True:
-                c.send("x" * 60000)
-        wait.until(lambda: value(k, "kennel_shard_queued_bytes") > 64 << 10,
-                   20)
+        rest = memoryview(frame(TEXT, "x" * 60000) * 300)
+        c.sock.setblocking(False)
+
+        def waits():
+            nonlocal rest
+            try:
+                while rest:
+                    rest = rest[c.sock.send(rest):]
+            except BlockingIOError:
+                pass            # it is not read for now, or not any more
+            return value(k, "kennel_shard_queued_bytes") > 64 << 10
+        wait.until(waits, 20)
         until(k, 1, "kennel_shard_clients_behind", mark="low")
         until(k, 1, "kennel_shard_clients_behind", mark="high")
     until(k, 0, "kennel_shard_queued_bytes")
@@ -296,7 +300,7 @@ def upgraded(k):
 def test_an_upgrade_is_counted(start):
     """Its phase, its connections, its program, when, and how each has ended."""
     k = start(shards=2, limit=100, deaths=True,
-              config="[gateway]\nupgrade_hold = 10m\nmove_rate = 5\ndrain = 1s\n")
+              config="[gateway]\nupgrade_hold = 10m\nmove_rate = 5\ndrain = 1s\n" + SILENT)
     people = crowd(k, "g", [f"u{i}" for i in range(10)]) + \
         crowd(k, "h", [f"u{i}" for i in range(10)])
     never = upgraded(k)
@@ -316,7 +320,7 @@ def test_an_upgrade_is_counted(start):
 
     def amid():
         n = upgraded(k)[0]
-        return phases(k) == ["moving"] and 8 < n["moved"] < 16 and 4 <= n["left"] < 12
+        return phases(k) == ["moving"] and 6 < n["moved"] < 20 and 0 < n["left"] < 14
     wait.until(amid, 20)
     wait.until(lambda: phases(k) == ["holding"], 20)
     assert upgraded(k)[0]["moved"] == 20 and value(k, "kennel_upgrade_percent") == 100
@@ -342,8 +346,8 @@ def test_who_is_covered_and_who_is_not(start, cover):
     with Http(k.address) as c:                  # plain HTTP is neither
         assert c.ask("GET", "/lobby/x").status == 200
         people = crowd(k, "g", "abc")
-        assert value(k, "kennel_connections_covered") == 3 * cover
-        assert value(k, "kennel_connections_uncovered") == 3 * (not cover)
+        until(k, 3 * cover, "kennel_connections_covered")
+        until(k, 3 * (not cover), "kennel_connections_uncovered")
         assert (value(k, "kennel_connections_covered_max") > 0) == cover
     for p in people:
         p.close()
@@ -488,7 +492,7 @@ def test_prometheus_reads_it_and_the_dashboard_has_data(start, prometheus):
     wait.until(lambda: (api("query", query="kennel_ready") or
                         {"result": ()})["result"], 60, "a scrape")
     rules = api("rules")["groups"][0]["rules"]
-    assert len(rules) == 13
+    assert len(rules) == 18
     people = crowd(k, "g", "abcd")
 
     def load():

@@ -214,7 +214,7 @@ def test_volume_with_somebody_elses_directory(start, tmp_path):
     os.chmod(volume, 0o777)
     (volume / "kennel").symlink_to(other)
     k = start("--state-dir", str(volume), ready=False)
-    assert k.process.wait(30) == 1
+    assert k.process.wait(wait.limit(30)) == 1
     assert "state directory" in k.log()
     assert stat.S_IMODE(os.stat(other).st_mode) == 0o755
     k.destroy()

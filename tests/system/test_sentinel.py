@@ -30,6 +30,14 @@ def up(k):
     return k.status()["redis"]["up"]
 
 
+def quorum(sentinel):
+    """What it says of how many others it sees."""
+    try:
+        return sentinel("SENTINEL", "CKQUORUM", "main")
+    except RuntimeError as e:
+        return str(e)
+
+
 class Talk:
     """People in a room who talk until they are to stop."""
 
@@ -227,6 +235,52 @@ def test_who_was_made_master_last_is_believed_and_never_one_before(start, stale)
         wait.until(lambda: up(k), 60, "Redis is up")
         wait.until(lambda: whole(w, master, {key(a): a.shard()}), 30)
     assert s.unused()
+
+
+TOO_FEW = 'redis away why="the only Sentinels that answer see too few of the others'
+
+
+def test_one_that_was_cut_off_is_not_believed_at_once_and_left_when_more_are_heard(start, stale):
+    """A node that starts beside it alone waits for others, goes on without, and still asks."""
+    s = stale()
+    for one in s.w.sentinels:
+        one.stop()
+    k = start("--log-level", "debug", redis=s.url(0))
+    k.wait_log(TOO_FEW, 30)
+    port = s.former.port
+    k.wait_log(f"redis master=127.0.0.1:{port} is believed, though", 40)
+    wait.until(lambda: up(k), 30, "Redis is up")
+    with Chat(k, "g", "a") as a:
+        wait.until(lambda: whole(s.w, s.former, {key(a): a.shard()}), 30)
+        for one in s.w.sentinels:
+            one.start()
+        k.wait_log("Sentinels name another master", 40)
+        wait.until(lambda: whole(s.w, s.w.servers[0], {key(a): a.shard()}), 40)
+        a.say("nobody minds")
+        assert a.next(type="user:msg")["text"] == "nobody minds"
+
+
+def test_one_that_sees_most_of_the_others_is_believed_for_them(start):
+    """All places but one are of no use; then it is the only place, and sees no others."""
+    w = Watched(servers=1, sentinels=3)
+    try:
+        place = w.url().removeprefix("sentinel://").split(",")[0]
+        nobody = ",".join(f"127.0.0.1:{kennel.Ports.take()}" for _ in range(2))
+        k = start(redis=f"sentinel://{nobody},{place}/main")
+        wait.until(lambda: up(k), 30, "Redis is up")
+        assert "Sentinels that answer see too few" not in k.log()
+        k.stop()
+        for one in w.sentinels[1:]:
+            one.stop()
+        wait.until(lambda: quorum(w.sentinels[0]).startswith("NOQUORUM"), 30)
+        k = start(redis=f"sentinel://{place}/main")
+        k.wait_log(TOO_FEW, 30)
+        wait.until(lambda: up(k), 40, "Redis is up")
+        w.sentinels[1].start()
+        k.wait_log(f"redis master=127.0.0.1:{w.servers[0].port} is the one that most", 40)
+        assert "another master" not in k.log()
+    finally:
+        w.remove()
 
 
 def test_what_is_wrong_is_said(start, one):

@@ -219,6 +219,7 @@ def test_who_is_refused_is_counted_by_reason_and_said(start):
         wait.until(lambda: k.status()["handshakes"] == 1)
         for _ in range(5):
             assert get(k, "/").status == 503
+    wait.until(lambda: k.status()["handshakes"] == 0)
     assert get(k, "/nothing/here").status == 404
     refusals = k.status()["totals"]["refusals"]
     assert refusals["handshakes"] == 5 and refusals["no-route"] == 1

@@ -40,15 +40,42 @@ export async function until(condition, what = String(condition), ms = 15000) {
 	}
 }
 
-export function freePort() {
-	return new Promise((done, fail) => {
+/* A server that listens there, or null. */
+function listens(...where) {
+	return new Promise((done) => {
 		const s = createServer();
-		s.once("error", fail);
-		s.listen(0, "127.0.0.1", () => {
-			const { port } = s.address();
-			s.close(() => done(port));
-		});
+		s.once("error", () => done(null));
+		s.listen(...where, () => done(s));
 	});
+}
+
+/* Blocks of ports: below those that the kernel gives to whoever connects, one of which a
+ * client could have while a gateway starts again, and below those of tests/kit/kennel.py. */
+const PORTS = { begin: 9200, size: 50, blocks: 56 };
+let left = [];			/* of a block that is this process's until it ends */
+
+async function block() {
+	for (let i = 0; i < PORTS.blocks; i++) {
+		const n = (process.pid + i) % PORTS.blocks;
+		const mark = await listens(`\0kennel-browser-ports-${n}`);
+		if (mark) {
+			mark.unref();
+			return Array.from({ length: PORTS.size }, (_, j) => PORTS.begin + n * PORTS.size + j);
+		}
+	}
+	throw new Error("all ports are taken");
+}
+
+export async function freePort() {
+	for (;;) {
+		if (left.length === 0)
+			left = await block();
+		const port = left.shift(), s = await listens(port, "127.0.0.1");
+		if (s) {
+			await new Promise((r) => s.close(r));
+			return port;
+		}
+	}
 }
 
 export class Kennel {
