@@ -9,7 +9,7 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "gatewayd/balance.h"
-#include "gatewayd/group.h"
+#include "gatewayd/gather.h"
 #include "gatewayd/journey.h"
 #include "gatewayd/moves.h"
 #include "gatewayd/placement.h"
@@ -29,8 +29,6 @@
 #define BALANCE_CLOSE_MS	1000	/* at least, for those who did not move */
 #define BALANCE_RETREAT_MS 60000
 #define BALANCE_WAIT_MS		100	/* from look to look, for a place */
-#define BALANCE_GATHER		64	/* connections of a group, at most, that is
-					   gathered in one shard */
 
 struct balancing {			/* a transfer */
 	struct list	 at;
@@ -347,6 +345,23 @@ balance_drain(struct balance *b, struct shard *s, unsigned ms, const char *what,
 	return (balance_empties(&as));
 }
 
+void
+balance_orders(const struct balance *b, balance_order_cb *cb, void *arg)
+{
+	struct list		*l, *tmp;
+	const struct balancing	*g;
+	uint64_t		 now = clock_ms();
+
+	list_each(l, tmp, &b->list) {
+		g = list_entry(l, struct balancing, at);
+		if (g->row != NULL && g->deadline > now)
+			cb(g->row->what, g->from->slot,
+			    (unsigned)(g->deadline - now), arg);
+	}
+	if (b->asked != NULL)
+		cb(b->asked->what, 0, 0, arg);
+}
+
 size_t
 balance_waiting(const struct balance *b)
 {
@@ -600,46 +615,19 @@ balance_even(struct balance *b)
 	return (n);
 }
 
-/*
- * The parts of a small group that are scattered come to its largest one.  One group in
- * a look: it is nothing that is in a hurry.
- */
-static void
-balance_gather(struct balance *b)
+/* A small group comes together: gather_one()'s begin. */
+static int
+balance_gather(struct shard *from, struct shard *to, uint64_t replica,
+    void *arg)
 {
-	struct transfer_plan	 plan = { .most = SIZE_MAX,
-				    .rate = b->settings->balance_rate,
-				    .ms = BALANCE_MS };
-	struct list		*l, *tmp, *e, *tmp2;
-	const struct group	*g;
-	struct replica		*r, *large, *small;
-	size_t			 sum;
+	struct balance			*b = arg;
+	const struct transfer_plan	 plan = { .from = from,
+					    .most = SIZE_MAX,
+					    .replica = replica,
+					    .rate = b->settings->balance_rate,
+					    .ms = BALANCE_MS };
 
-	list_each(l, tmp, placement_groups(b->placement)) {
-		g = list_entry(l, struct group, at);
-		if (g->nreplicas < 2)
-			continue;
-		large = small = NULL;
-		sum = 0;
-		list_each(e, tmp2, &g->replicas) {
-			r = list_entry(e, struct replica, at);
-			sum += r->count;
-			if (large == NULL || r->count > large->count)
-				large = r;
-			if (small == NULL || r->count <= small->count)
-				small = r;
-		}
-		if (large == small || sum > BALANCE_GATHER ||
-		    sum > g->limit / 2 || !site_room(large->site) ||
-		    small->over > 0 || small->count == 0)
-			continue;
-		plan.from = small->site->owner;
-		plan.replica = small->id;
-		if (journey_possible(plan.from, large->site->owner, g->app) &&
-		    balance_begin(b, large->site->owner, &plan,
-		    NULL) != NULL)
-			return;
-	}
+	return (balance_begin(b, to, &plan, NULL) == NULL ? -1 : 0);
 }
 
 /* A shard that few use, and that need not be, is emptied, if one is. */
@@ -687,7 +675,7 @@ balance_timer_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	if (apart <= balance_bound(b, most)) {
 		b->apart = 0;
-		balance_gather(b);
+		gather_one(b->placement, balance_gather, b);
 		if (!balance_busy(b, NULL))
 			balance_retreat(b, now);
 	} else if (b->apart == 0)

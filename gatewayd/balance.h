@@ -44,6 +44,12 @@ size_t	 balance_empty(struct balance *b, struct shard *s, unsigned ms);
  */
 size_t	 balance_drain(struct balance *b, struct shard *s, unsigned ms,
 	    const char *what, int again);
+/* What the operator asked for and is under way: drain or restart, of a slot, in ms from now,
+ * or rebalance. */
+typedef void	 balance_order_cb(const char *what, uint32_t slot, unsigned ms,
+		    void *arg);
+void	 balance_orders(const struct balance *b, balance_order_cb *cb,
+	    void *arg);
 /* How many wait until others have room, of all that are being emptied. */
 size_t	 balance_waiting(const struct balance *b);
 /* Is s, which is READY, being emptied, or going to be when another shard is there? */

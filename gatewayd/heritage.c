@@ -77,7 +77,8 @@ heritage_next(size_t *at, struct heir *h)
 	h->name = pack_in_str(&in, HERITAGE_NAME);
 	h->peer = pack_in_str(&in, HERITAGE_NAME);
 	h->early = pack_in_str(&in, HERITAGE_TEXT);
-	if (in.bad || fcntl(h->fd, F_SETFD, FD_CLOEXEC) == -1) {
+	if (in.bad || (h->kind != HEIR_ORDER &&
+	    fcntl(h->fd, F_SETFD, FD_CLOEXEC) == -1)) {
 		log_warn("what an earlier gateway left cannot be read");
 		return (0);
 	}
@@ -144,7 +145,7 @@ heritage_keep(const struct buf *will, int on)
 	heritage_will = will->data;
 	heritage_len = will->len;
 	while (heritage_next(&at, &h))
-		if (on)
+		if (on && h.kind != HEIR_ORDER)
 			(void)fcntl(h.fd, F_SETFD, 0);
 	heritage_will = NULL;
 	heritage_len = 0;

@@ -17,6 +17,9 @@ enum heir_kind {
 	HEIR_HOME,		/* waits for its next request */
 	HEIR_ADMIN,		/* the administrator's listener; name: its address */
 	HEIR_DOOR,		/* control.sock; name: its path */
+	HEIR_ORDER,		/* no socket: name: what the operator has under way;
+				   flags: its slot, peer: ms that it has left.  Last, for
+				   an older program reads no further */
 	HEIR_NKINDS
 };
 #define HEIR_PASSED	0x1	/* LISTENER: it was passed to us */

@@ -1,5 +1,7 @@
 /* The gateway leaves what it has to another program, or takes it from one. */
 #include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,11 +10,13 @@
 #include "common/log.h"
 #include "gatewayd/admin.h"
 #include "gatewayd/arrival.h"
+#include "gatewayd/balance.h"
 #include "gatewayd/door.h"
 #include "gatewayd/handoff.h"
 #include "gatewayd/heritage.h"
 #include "gatewayd/inherit.h"
 #include "gatewayd/parts.h"
+#include "gatewayd/placement.h"
 #include "gatewayd/rescue.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/shard.h"
@@ -57,6 +61,19 @@ successor_settled(void *arg)
 	return (1);
 }
 
+/* Leave what the operator has under way. */
+static void
+successor_order_cb(const char *what, uint32_t slot, unsigned ms, void *arg)
+{
+	char		 text[16];
+	struct heir	 h = { .kind = HEIR_ORDER, .flags = slot,
+			    .name = slice_str(what) };
+
+	snprintf(text, sizeof(text), "%u", ms);
+	h.peer = slice_str(text);
+	heritage_leave(arg, &h);
+}
+
 /* Leave everything, and execute.  Returns when that failed. */
 static void
 successor_execute(void *arg)
@@ -69,6 +86,7 @@ successor_execute(void *arg)
 	if (g->admin != NULL)
 		admin_leave_to(g->admin, &g->settings, &will);
 	door_leave_to(g->door, &will);
+	balance_orders(g->balance, successor_order_cb, &will);
 	supervisor_reloading(g->supervisor);
 	log_info("executes program=%s handshakes=%zu idle=%zu",
 	    heritage_program(), arrivals_count(g->arrivals),
@@ -121,6 +139,33 @@ successor_inlet(const struct gateway *g, struct slice name)
 	return (NULL);
 }
 
+/* What the operator had under way goes on. */
+static void
+successor_order(struct gateway *g, const struct heir *h)
+{
+	int		 drains = slice_is(h->name, "drain");
+	struct shard	*s;
+	uint64_t	 ms;
+
+	if (slice_is(h->name, "rebalance")) {
+		log_info("rebalance goes on connections=%zu",
+		    balance_even(g->balance));
+		return;
+	}
+	if (h->flags >= roster_nslots(g->roster) ||
+	    slice_u64(h->peer, UINT_MAX, &ms) == -1)
+		return;
+	s = roster_slot(g->roster, h->flags);
+	if (s->state != SHARD_READY || balance_emptying(g->balance, s))
+		return;
+	log_info("shard slot=%" PRIu32 " %.*s goes on connections=%zu "
+	    "within_ms=%" PRIu64, s->slot, (int)h->name.len, h->name.data,
+	    s->site->count, ms);
+	s->vacant = drains;
+	(void)balance_drain(g->balance, s, (unsigned)ms,
+	    drains ? "drain" : "restart", !drains);
+}
+
 void
 successor_inherit(struct gateway *g)
 {
@@ -132,7 +177,8 @@ successor_inherit(struct gateway *g)
 			arrival_inherit(g->arrivals, &h,
 			    successor_inlet(g, h.name));
 			n++;
-		}
+		} else if (h.kind == HEIR_ORDER)
+			successor_order(g, &h);
 	if (n > 0)
 		log_info("connections=%zu were left by the program before this "
 		    "one", n);

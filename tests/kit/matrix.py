@@ -38,25 +38,30 @@ ping_interval = 1h
 
 
 class Scene:
-    def __init__(self, start, mover, tmp, watchdog, worker=""):
+    def __init__(self, start, mover, tmp, watchdog, worker="", env=None):
         self.stopat = StopAt(tmp)
         self.k = start(shards=3, worker=mover, config=CONFIG % watchdog + worker + routes(3),
-                       env=self.stopat.env)
+                       env=self.stopat.env | (env or {}))
         self.crowd = Crowd()
         for i in range(ROOMS * 9):      # a room after another, three in each shard
             self.crowd.add(Mover(self.k, f"g{i // 9}", f"u{i}"))
         self.home = self.where()
-        for name, n in ("A", 2), ("B", 1), ("D", 2):
-            self.leave(name, n)
+        self.furnish()
         self.pids = {name: self.k.shard(slot)["pid"] for slot, name in enumerate("ABD")}
         self.pids["G"] = self.k.pid
         self.token = 0
-        for m in self.crowd.movers:
+        talkers = [m for m in self.crowd.movers if m.talks]
+        for m in talkers:
             m.topics = {m.group}
             m.command(f"+ {m.group}")
-        self.crowd.until(lambda: all(m.own for m in self.crowd.movers))
+        self.crowd.until(lambda: all(m.own for m in talkers))
         n = len(self.crowd.movers)
         wait.until(lambda: self.k.status()["covered"] == n == self.k.places(), 10)
+
+    def furnish(self):
+        """Who stays: one of each room in A, two in B, one in D."""
+        for name, n in ("A", 2), ("B", 1), ("D", 2):
+            self.leave(name, n)
 
     def where(self):
         return {m: "ABD"[int(re.search(r"/(\d+)#", at)[1])]
@@ -97,10 +102,10 @@ class Scene:
 
     def talk(self, seconds):
         """Somebody says something."""
-        people = self.open()
+        people = [m for m in self.open() if m.talks]
         self.token += 1
         m = people[self.token % len(people)]
-        others = [x for x in people if x.group == m.group and x is not m]
+        others = [x for x in self.open() if x.group == m.group and x is not m]
         if self.token % 3 == 0 and others:
             m.say("w", others[self.token % len(others)].uid)
         elif self.token % 3 == 1:
@@ -174,12 +179,14 @@ class Scene:
         """Everybody says something, and all hear it."""
         last = {}
         for m in self.crowd.movers:
+            if not m.talks:
+                continue
             m.say("c")
             last[m.uid] = m.said[-1][:2]
         groups = self.crowd.groups()
         self.crowd.until(lambda: all(m.heard[x.uid] and m.heard[x.uid][-1] == last[x.uid]
                                      for m in self.crowd.movers for x in groups[m.group]
-                                     if x is not m), what="the last word")
+                                     if x is not m and x.talks), what="the last word")
 
     def settled(self):
         """The books are exact, and nothing is left open."""

@@ -15,6 +15,7 @@
  *	k N			"k N" back; 1: freeze says not now, from then on; 0: again it does
  *	q			"q COUNT SHARD": how many commands came, and where it is
  *
+ * MOVER_LINES in the environment: whatever others are told ends with a newline.
  * A raw client says and hears lines.  A request for .../stream or .../events is a
  * response that goes on.
  *
@@ -192,6 +193,8 @@ command(struct kennel_socket *s, const char *data, size_t len)
 	struct mine	*m = kennel_socket_data(s);
 	const char	*who = kennel_socket_uid(s, NULL), *topics[2] = { NULL };
 	char		 line[256], text[512], *arg, *rest;
+	int		 lines = kennel_socket_raw(s) ||
+			    getenv("MOVER_LINES") != NULL;
 
 	if (len >= sizeof(line))
 		return;
@@ -207,7 +210,7 @@ command(struct kennel_socket *s, const char *data, size_t len)
 	case 'c':
 	case 'C':
 		snprintf(text, sizeof(text), "c %s %s%s", who, arg,
-		    kennel_socket_raw(s) ? "\n" : "");
+		    lines ? "\n" : "");
 		rest = NULL;
 		if (line[0] == 'C' && asprintf(&rest, "C %s", arg) == -1)
 			return;
@@ -215,13 +218,15 @@ command(struct kennel_socket *s, const char *data, size_t len)
 		    done_cb, rest);
 		break;
 	case 'w':
-		snprintf(text, sizeof(text), "w %s %s", who, rest);
+		snprintf(text, sizeof(text), "w %s %s%s", who, rest,
+		    lines ? "\n" : "");
 		kennel_whisper(s, arg, strlen(arg), text, strlen(text), 0,
 		    NULL, NULL);
 		break;
 	case 'p':
 		topics[0] = arg;
-		snprintf(text, sizeof(text), "p %s %s", who, rest);
+		snprintf(text, sizeof(text), "p %s %s%s", who, rest,
+		    lines ? "\n" : "");
 		kennel_publish(s, topics, text, strlen(text), KENNEL_SELF,
 		    NULL, NULL);
 		break;
