@@ -406,13 +406,14 @@ cover_look_count(const struct cover_look *l)
 int
 cover_look_at(struct cover_look *l, size_t i, struct covered *c)
 {
-	const struct look_slot	*s = &l->slots[i];
+	const struct look_slot	*s;
 
 	memset(c, 0, sizeof(*c));
 	if (i >= l->n) {
 		errno = ENOENT;
 		return (-1);
 	}
+	s = &l->slots[i];
 	c->id = s->slot.id;
 	c->rest = COVER_AMID_OUT;
 	if (s->writing == COVER_WRITES)
