@@ -35,6 +35,7 @@ struct ghosts {
 	void		*arg;
 	uint64_t	 looked;	/* clock_ms: last began, or Redis came */
 	int		 locked;
+	int		 left;		/* the lock was given back after it was asked for */
 	int		 whole;		/* all keys were looked through */
 	int		 looking;	/* commands outstanding */
 	char		 cursor[REDIS_CURSOR];
@@ -180,7 +181,8 @@ ghosts_locked_cb(const struct redis_value *v, int err, void *arg)
 	if (err == ECANCELED)
 		return;
 	g->looking--;
-	g->locked = err == 0 && v->kind == REDIS_INTEGER && v->integer == 1;
+	g->locked = !g->left && err == 0 && v->kind == REDIS_INTEGER &&
+	    v->integer == 1;
 	if (!g->locked)
 		return;
 	snprintf(g->cursor, sizeof(g->cursor), "0");
@@ -197,9 +199,11 @@ ghosts_up(struct ghosts *g)
 void
 ghosts_leave(struct ghosts *g)
 {
-	if (!g->locked)
+	/* Redis answers in order: one that is being asked for is given back, too. */
+	if (!g->locked && g->looking == 0)
 		return;
 	g->locked = 0;
+	g->left = 1;
 	redis_do(g->redis, GHOSTS_COMMAND_MS, NULL, NULL, "EVAL", ghosts_give,
 	    "1", g->lock, g->me, NULL);
 }
@@ -221,6 +225,7 @@ ghosts_tick(struct ghosts *g)
 	    !redis_up(g->redis))
 		return;
 	g->looked = clock_ms();
+	g->left = 0;
 	if (redis_do(g->redis, GHOSTS_COMMAND_MS, ghosts_locked_cb, g, "EVAL",
 	    ghosts_take, "1", g->lock, g->me, GHOSTS_LOCK_TEXT, NULL) == 0)
 		g->looking++;

@@ -619,6 +619,7 @@ orders_dial(struct worker *w)
 	fd = sock_connect_unix(w->control_path, SOCK_SEQPACKET);
 	if (fd != -1) {
 		orders_watch(w, fd);
+		journeys_settle(&w->journeys);
 		w->gate.control = control_new(w->base, fd, "gateway",
 		    orders_message_cb, orders_packet_cb, orders_end_cb, w);
 		if (w->gate.control != NULL) {

@@ -103,6 +103,15 @@ journeys_leaving(const struct journeys *js)
 }
 
 void
+journeys_settle(struct journeys *js)
+{
+	struct list	*e, *tmp;
+
+	list_each(e, tmp, &js->landings)
+		landing_settle(list_entry(e, struct landing, at));
+}
+
+void
 journeys_greeted(struct journeys *js)
 {
 	js->leaving = 0;

@@ -34,6 +34,8 @@ void	 journeys_move(struct journeys *js, const struct ctl *m);
 void	 journeys_no_more(struct journeys *js, const struct ctl *m);
 /* Connections that have moved, and of which the gateway has not been told that yet. */
 unsigned journeys_leaving(const struct journeys *js);
+/* One is about to be told all that is here: who is on the way is here, or is not. */
+void	 journeys_settle(struct journeys *js);
 /* A gateway has been told all that is here, without them. */
 void	 journeys_greeted(struct journeys *js);
 /* The gateway is gone: what has not been frozen stays. */

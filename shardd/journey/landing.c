@@ -89,6 +89,30 @@ landing_stop(struct landing *l)
 	landing_cancel(l, "there is no gateway");
 }
 
+/*
+ * Another gateway is about to hear who is here.  Who is held is not yet, and the old shard
+ * may have let go of it when it says what it has: then nobody would name it.  So it stays
+ * there; unless that shard has died, which leaves no time to wait for others.
+ */
+void
+landing_settle(struct landing *l)
+{
+	struct list	*e, *tmp;
+	struct guest	*g;
+
+	list_each(e, tmp, &l->guests) {
+		g = list_entry(e, struct guest, at);
+		if (g->state != GUEST_HELD)
+			continue;
+		if (l->dead) {
+			g->since = 0;
+			guest_try(g);
+		} else if (l->pidfd == -1 || !proc_ended(l->pidfd, l->pid, 0))
+			guest_refuse(g, 0, "there is another gateway");
+	}
+	turn_add(&l->js->work, TURN_LAST);
+}
+
 /* ---- who has it ---- */
 
 /* Those begin whose ADOPTED is with the kernel. */

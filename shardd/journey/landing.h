@@ -16,6 +16,8 @@ struct landing;
 struct landing *landing_new(struct journeys *js, const struct ctl *m, int fd);
 /* The gateway is gone: whoever is not on the way is not expected any more. */
 void	 landing_stop(struct landing *l);
+/* There is another gateway, to which we say next what is here: nobody is held. */
+void	 landing_settle(struct landing *l);
 /* Go on, if there is anything to do; may free l.  Returns whether something waits. */
 int	 landing_run(struct landing *l);
 /* This process ends. */

@@ -111,7 +111,10 @@ class Peer:
         try:
             while True:
                 self.reading.wait()
-                f = link.recv()
+                try:
+                    f = link.recv()
+                except TimeoutError:    # much has been for others: it is to be heard on
+                    continue
                 if f is None:
                     break
                 self.take(link, f)

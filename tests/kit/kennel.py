@@ -257,11 +257,11 @@ class Kennel:
     def kill_shard(self, slot=None, pid=None, signo=signal.SIGKILL, rest=True):
         """
         Kills one, whose death is no fault, and returns its pid.  With rest it has half a
-        second to go to sleep: who has just heard from it can be here before it has done
+        second, or what that is here, to go to sleep: who has just heard from it can be here before it has done
         with that, and would be cut off as one that it was writing to.
         """
         pid = self.dies(pid or self.shard(slot)["pid"])
-        end = time.monotonic() + 0.5
+        end = time.monotonic() + wait.limit(0.5)
         while rest and state(pid) == "R" and time.monotonic() < end:
             time.sleep(0.001)
         os.kill(pid, signo)

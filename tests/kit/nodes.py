@@ -7,7 +7,6 @@ nobody may make networks, all have one address, and Redis a Unix socket.
 import itertools
 import os
 import re
-import signal
 
 from kit import redis, wait
 from kit.kennel import Ports
@@ -109,7 +108,7 @@ class Both:
         return pid
 
     def kill_shard(self, pid):
-        os.kill(self.dies(pid), signal.SIGKILL)
+        self.kennels[0].kill_shard(pid=self.dies(pid))
 
     def places(self):
         return sum(k.places() for k in self.kennels)

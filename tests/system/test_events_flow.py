@@ -119,13 +119,14 @@ def test_a_peer_that_never_reads_is_let_go(start, tmp_path, peers, shards):
              more="always = yes\n", worker_options="app.uplink_stuck = 1s\n")
     l2 = linked(h2, k, False)
     linked(h3, k, False)
-    wait.until(lambda: any("h3" in key[:2] for key in h2.known))
+    wait.until(lambda: any("h3" in key[:2] for key in list(h2.known)))
     h3.reading.clear()
     flood = Flood(l2, ["h3"])
     k.kennel.wait_log("closed: its peer has read nothing for 1000 ms", 20)
     flood.join(wait.limit(60))          # what is for nobody is passed over
     assert flood.sent == MANY
-    wait.until(lambda: not any("h3" in key[:2] for key in h2.known), 30)
+    wait.until(lambda: not any("h3" in key[:2] for key in list(h2.known)), 30,
+               lambda: f"h3 is gone for h2: {h2.known} {h2.links} {h2.errors}")
 
 
 @pytest.mark.parametrize("dialled", (False, True), ids=("accepted", "dialled"))

@@ -57,7 +57,7 @@ def test_a_cluster_without_clients_is_a_host(start, tmp_path, peers, shards):
     l2, l3 = linked(h2), linked(h3)
     h2.announce(l2)
     h3.announce(l3)
-    wait.until(lambda: any("h3" in key[:2] and "h2" not in key[:2] for key in h2.known) and
+    wait.until(lambda: any("h3" in key[:2] and "h2" not in key[:2] for key in list(h2.known)) and
                ("h2", "k1", l2.id) in h3.known)
     l2.say(BROADCAST, {"event": "m", "except": []}, ["h3"], 2)
     assert h3.taken()[0][1] == {"event": "m", "except": []}
@@ -152,7 +152,7 @@ def test_another_name_needs_a_restart(start, tmp_path, peers):
     linked(h2)
     with k.client() as a:
         assert a.id.startswith("k1/")
-    assert not any("k9" in key[:2] for key in h2.known)
+    assert not any("k9" in key[:2] for key in list(h2.known))
 
 
 # ---- groups that are there always ----

@@ -503,7 +503,7 @@ def test_a_kennel_that_says_nothing_is_let_go(start, tmp_path, shards):
     kennel.answers = False
     k.kennel.wait_log("closed: its peer has said nothing for 3000 ms", 20)
     wait.until(lambda: kennel.links == [])
-    wait.until(lambda: not any("h2" in key[:2] for key in other.known))
+    wait.until(lambda: not any("h2" in key[:2] for key in list(other.known)))
     assert quiet in other.links and other.errors == kennel.errors == []
     for p in them:
         p.close()

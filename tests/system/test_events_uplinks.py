@@ -157,7 +157,7 @@ def test_two_peers_see_and_reach_each_other(host, peers):
     assert h2.got == []                 # nothing comes back
     for reset in (False, True):
         h3.close(reset)
-        wait.until(lambda: not any("h3" in k[:2] for k in h2.known))
+        wait.until(lambda: not any("h3" in k[:2] for k in list(h2.known)))
         l2.say(BROADCAST, {"event": "m", "except": []}, ["h3"], 2)
         if not reset:
             l3 = dial(h3, host, 4)

@@ -52,7 +52,7 @@ def test_newcomers_go_to_others(start):
 def test_pong_does_not_bring_it_back(start):
     """Pings are answered while it leaves; it stays leaving."""
     k = start(shards=2, redis="none",
-              config="[gateway]\ndrain = 20s\nwatchdog = 200ms\n")
+              config="[gateway]\ndrain = 20s\nwatchdog = 1s\n")
     held = stubborn(k, 4)
     os.kill(k.shard(0)["pid"], signal.SIGTERM)
     wait.until(lambda: k.shard(0)["state"] == "leaving")

@@ -1,15 +1,19 @@
 """The gateway has connections moved: emptied, evened out, upgraded."""
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import threading
 import time
 
 import pytest
-from kit import wait
+from kit import nodes, redis, wait
 from kit.chat import Chat, crowd, settle
 from kit.kennel import SHARDD
+from kit.stopat import StopAt
 from kit.wire import Closed
 from kit.ws import Ended, WebSocket
 
@@ -301,3 +305,80 @@ def test_a_shard_hangs(start, who):
     k.ctl("back", "--no-wait")
     wait.until(lambda: k.status()["upgrade"]["phase"] == "none", 90)
     assert survivors(k, people) == people
+
+
+class Behind(redis.Relay):
+    """Before a Redis: of what one process subscribes to, it hears nothing until then."""
+
+    def __init__(self, target, path):
+        self.pid, self.free = 0, threading.Event()
+        super().__init__(target, path, lambda which: 0)
+
+    def carry(self, client, server, which):
+        pid, = struct.unpack("i8x", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        threading.Thread(target=self.answer, daemon=True, args=(server, client, pid)).start()
+        with contextlib.suppress(OSError):      # it is closed
+            self.pump(client, server)
+
+    def answer(self, server, client, pid):
+        try:
+            while data := server.recv(1 << 16):
+                if pid == self.pid and b"message" in data:
+                    self.free.wait()
+                client.sendall(data)
+            client.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.free.set()
+        super().close()
+
+
+def test_who_waits_to_be_taken_stays_where_the_next_gateway_hears_of_it(
+        start, url, server, tmp_path):
+    """
+    13: Its new shard has heard less than the old one when another gateway comes.  The old one
+    names it to that gateway, or the new one; if the new one took it between the two, none did,
+    and the gateway had it closed.
+    """
+    path = str(tmp_path / "relay")
+    relay = Behind(server.path, path)
+    stopat = StopAt(tmp_path)
+    one = start("--node", "one", redis=f"unix:{path}", shards=2, max_shards=2, limit=2,
+                env=stopat.env)
+    two = start("--node", "two", redis=url, shards=1)
+    nodes.met(one, two)
+    people = [Chat(k, "g", n) for k, n in ((one, "a"), (one, "gone"), (one, "b"), (two, "z"))]
+    settle(*people)
+    a, gone, b, z = people
+    gone.close()
+    settle(a, b, z)
+    old, new = (one.shard(int(p.shard().rsplit("/", 1)[-1].split("#")[0])) for p in (a, b))
+    assert old["pid"] != new["pid"]
+    relay.pid = new["pid"]
+    z.say("only the old one hears it")
+    assert a.next(type="user:msg")["text"] == "only the old one hears it"
+    # Sent, and not read yet; then there is no gateway, and the old one knows it.
+    stopat.order(old["pid"], "ADOPT", 1, signal.SIGCONT, old["pid"], new["pid"])
+    one.ctl("drain", str(old["slot"]), "--no-wait")
+    wait.until(stopat.happened, 20)
+    one.kill_gateway()
+    one.wait_log(rf"\[{old['pid']}\] control lost")
+    one.stop_shard(pid=old["pid"])
+    one.start(ready=False)
+    one.wait_log(rf"pid={new['pid']} state=silent", 20, mark=one.mark)
+    os.kill(new["pid"], signal.SIGCONT)
+    one.wait_log(rf"pid={new['pid']} state=starting", 20, mark=one.mark)
+    relay.free.set()
+    assert b.next(type="user:msg")["text"] == "only the old one hears it"
+    os.kill(old["pid"], signal.SIGCONT)
+    wait.until(one.ready, 30)
+    settle(a, b, z)
+    assert one.places() == 2
+    one.exact()
+    t = one.status()["totals"]
+    assert not any(t["gone"].values()) and t["second_release"] == 0, t
+    for p in a, b, z:
+        p.close()
+    relay.close()

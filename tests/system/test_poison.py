@@ -128,8 +128,9 @@ limit = 2
     wait.until(lambda: len(k.shards()) == 3 and
                sum(s["connections"] for s in k.shards()) == 6, 30)
     assert deaths(k) == 2
-    totals = k.status()["totals"]
-    assert totals["survived"] >= 4 and totals["lost_by_death"] == 0
+    # Who has a place in a shard has survived when that says so.
+    wait.until(lambda: k.status()["totals"]["survived"] >= 4, 30)
+    assert k.status()["totals"]["lost_by_death"] == 0
     # They are of the group as before: each one's step is counted by all.
     for n, c in enumerate(clients, 1):
         assert c.do("add m")[:2] == (0, n)
