@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/list.h"
 #include "common/log.h"
 #include "common/redis_sentinel.h"
 #include "common/redis_url.h"
@@ -20,6 +21,7 @@
 #define REDIS_UNSURE_MS	5000		/* until what is not sure is believed */
 
 struct redis_where {
+	struct list	 at;		/* among all of this process */
 	struct event_base *base;
 	const struct redis_url *url;
 	redis_where_cb	*cb;
@@ -31,10 +33,56 @@ struct redis_where {
 	char		 busy[REDIS_HOST_MAX + 64];
 	struct sock_addr addrs[REDIS_ADDRS];
 	size_t		 naddrs, addr;	/* the next one, modulo naddrs */
-	uint64_t	 epoch;		/* of the master that Sentinels have named */
+	uint64_t	 epoch;		/* of the master that was found */
+	uint64_t	 known;		/* the latest that those Sentinels have named */
 	int		 unsure;	/* that one may be a former master */
 	uint64_t	 since;		/* clock_ms() + 1: nothing sure was heard; 0: not so */
 };
+
+static struct list	 wheres = { &wheres, &wheres };
+
+/* Are these the same Sentinels, asked for the same name? */
+static int
+redis_where_same(const struct redis_url *a, const struct redis_url *b)
+{
+	if (a->master == NULL || b->master == NULL ||
+	    strcmp(a->master, b->master) != 0 || a->nplaces != b->nplaces)
+		return (0);
+	for (size_t i = 0; i < a->nplaces; i++)
+		if (a->places[i].port != b->places[i].port ||
+		    strcmp(a->places[i].host, b->places[i].host) != 0)
+			return (0);
+	return (1);
+}
+
+/* That epoch was heard of: all who ask the same Sentinels know that, for who has not
+ * connected yet is not to believe what another one knows to be over. */
+static void
+redis_where_learn(const struct redis_where *w, uint64_t epoch, int sure)
+{
+	struct redis_where	*other;
+	struct list		*e;
+
+	for (e = wheres.next; e != &wheres; e = e->next) {
+		other = list_entry(e, struct redis_where, at);
+		if ((sure || other->known < epoch) &&
+		    redis_where_same(w->url, other->url))
+			other->known = epoch;
+	}
+}
+
+/* What others have heard. */
+static uint64_t
+redis_where_known(const struct redis_where *w)
+{
+	struct list	*e;
+
+	for (e = wheres.next; e != &wheres; e = e->next)
+		if (redis_where_same(w->url, list_entry(e, struct redis_where,
+		    at)->url))
+			return (list_entry(e, struct redis_where, at)->known);
+	return (0);
+}
 
 struct redis_where *
 redis_where_new(struct event_base *base, const struct redis_url *url,
@@ -48,6 +96,8 @@ redis_where_new(struct event_base *base, const struct redis_url *url,
 	w->url = url;
 	w->cb = cb;
 	w->arg = arg;
+	w->known = redis_where_known(w);
+	list_push(&wheres, &w->at);
 	return (w);
 }
 
@@ -56,6 +106,7 @@ redis_where_free(struct redis_where *w)
 {
 	if (w == NULL)
 		return;
+	list_remove(&w->at);
 	redis_sentinel_free(w->sentinel);
 	resolve_cancel(w->resolve);
 	free(w);
@@ -113,6 +164,10 @@ redis_where_believe(struct redis_where *w, const struct redis_named *named)
 {
 	uint64_t	 now = clock_ms();
 
+	/* Another one may have heard more since w asked. */
+	if (!named->sure && named->epoch < w->known)
+		return (0);
+	redis_where_learn(w, named->epoch, named->sure);
 	if (!named->sure) {
 		if (w->since == 0)
 			w->since = now + 1;
@@ -160,7 +215,7 @@ redis_where_ask(struct redis_where *w)
 		return (redis_where_resolve(w, w->url->places[0].host,
 		    w->url->places[0].port));
 	snprintf(w->busy, sizeof(w->busy), "Sentinels are still being asked");
-	w->sentinel = redis_sentinel_new(w->base, w->url, w->epoch,
+	w->sentinel = redis_sentinel_new(w->base, w->url, w->known,
 	    redis_where_named_cb, w);
 	return (w->sentinel == NULL ? -1 : 0);
 }
@@ -168,7 +223,7 @@ redis_where_ask(struct redis_where *w)
 struct redis_sentinel *
 redis_where_doubt(struct redis_where *w, redis_sentinel_cb *cb, void *arg)
 {
-	return (redis_sentinel_new(w->base, w->url, w->epoch, cb, arg));
+	return (redis_sentinel_new(w->base, w->url, w->known, cb, arg));
 }
 
 int
@@ -191,6 +246,7 @@ redis_where_settle(struct redis_where *w, uint64_t epoch)
 		    "name", w->host, w->port);
 	w->unsure = 0;
 	w->epoch = epoch;
+	redis_where_learn(w, epoch, 1);
 }
 
 uint64_t

@@ -38,7 +38,7 @@ int	 redis_where_was(const struct redis_where *w, const char *host,
 int	 redis_where_unsure(const struct redis_where *w);
 /* It is sure, and of that epoch. */
 void	 redis_where_settle(struct redis_where *w, uint64_t epoch);
-/* The epoch of what was believed last. */
+/* The epoch of what was found last. */
 uint64_t redis_where_epoch(const struct redis_where *w);
 /* What is being waited for, in words; NULL: nothing. */
 const char *redis_where_busy(const struct redis_where *w);

@@ -219,8 +219,9 @@ def test_who_was_made_master_last_is_believed_and_never_one_before(start, stale)
     w.sentinels[0]("SENTINEL", "FAILOVER", "main")
     master = wait.until(lambda: w.successor(w.servers[0]), 60, "a new master")
     w.sentinels[0].stop()
-    k = start("--log-level", "debug", redis=s.url(1))
-    wait.until(lambda: up(k), 30, "Redis is up")
+    k = start("--log-level", "debug", redis=s.url(1), shards=1)
+    # One of each process has heard of the fail-over: all of it know that.
+    wait.until(lambda: up(k), 60, "Redis is up")
     with Chat(k, "g", "a") as a:
         wait.until(lambda: whole(w, master, {key(a): a.shard()}), 30)
         w.sentinels[1].stop()
