@@ -198,3 +198,9 @@ def installed():
     lib = library.Installed()
     yield lib
     lib.remove()
+
+
+@pytest.fixture(scope="session")
+def survivor(installed):
+    """The worker whose clients live on when it dies."""
+    return installed.worker("survivor.c")
