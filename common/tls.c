@@ -16,59 +16,11 @@
 #include "common/tls.h"
 
 struct tls {
-	SSL_CTX	*ctx;
 	SSL	*ssl;
 	int	 must_read;
 	char	 host[256];	/* that the other side must be */
 	char	 why[256];
 };
-
-/* No passphrase is asked for: there is nobody at the terminal. */
-static int
-tls_passphrase_cb(char *dst, int size, int writing, void *arg)
-{
-	(void)dst, (void)size, (void)writing, (void)arg;
-	return (0);
-}
-
-/* What OpenSSL found wrong first, in words; its list is empty then. */
-static const char *
-tls_reason(void)
-{
-	unsigned long	 err = ERR_get_error();
-	const char	*text = ERR_reason_error_string(err);
-
-	ERR_clear_error();
-	if (ERR_SYSTEM_ERROR(err))
-		return (strerror(ERR_GET_REASON(err)));
-	return (text == NULL ? "unknown error" : text);
-}
-
-/* Something is wrong with a file: -1. */
-static int
-tls_file_fault(const char *what, const char *path, char *why, size_t size)
-{
-	snprintf(why, size, "%s %s: %s", what, path, tls_reason());
-	return (-1);
-}
-
-/* What the files say: 0, or -1 with why. */
-static int
-tls_read_files(SSL_CTX *ctx, const struct tls_files *f, char *why, size_t size)
-{
-	if (f->ca == NULL && SSL_CTX_set_default_verify_paths(ctx) != 1)
-		return (tls_file_fault("CA certificates", "of this machine", why,
-		    size));
-	if (f->ca != NULL && SSL_CTX_load_verify_file(ctx, f->ca) != 1)
-		return (tls_file_fault("CA file", f->ca, why, size));
-	if (f->cert != NULL &&
-	    SSL_CTX_use_certificate_chain_file(ctx, f->cert) != 1)
-		return (tls_file_fault("certificate file", f->cert, why, size));
-	if (f->key != NULL && (SSL_CTX_use_PrivateKey_file(ctx, f->key,
-	    SSL_FILETYPE_PEM) != 1 || SSL_CTX_check_private_key(ctx) != 1))
-		return (tls_file_fault("key file", f->key, why, size));
-	return (0);
-}
 
 /* Whom the certificate must name; and tell a host with many names which one we mean.
  * 0, or -1. */
@@ -94,25 +46,18 @@ tls_new(int fd, const struct tls_files *files, const char *host, char *why,
     size_t size)
 {
 	struct tls	*t;
+	SSL_CTX		*ctx;
 
+	if ((ctx = tls_context(files, why, size)) == NULL)
+		return (NULL);
 	ERR_clear_error();
-	if ((t = calloc(1, sizeof(*t))) == NULL ||
-	    (t->ctx = SSL_CTX_new(TLS_client_method())) == NULL)
+	if ((t = calloc(1, sizeof(*t))) != NULL)
+		t->ssl = SSL_new(ctx);
+	SSL_CTX_free(ctx);		/* the connection has its own reference */
+	if (t == NULL || t->ssl == NULL)
 		goto no_memory;
 	snprintf(t->host, sizeof(t->host), "%s", host);
-	SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION);
-	SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_default_passwd_cb(t->ctx, tls_passphrase_cb);
-	/* An end without farewell is an end: replies have lengths. */
-	SSL_CTX_set_options(t->ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	if (tls_read_files(t->ctx, files, why, size) == -1) {
-		tls_free(t);
-		return (NULL);
-	}
-	if ((t->ssl = SSL_new(t->ctx)) == NULL || tls_expect(t) == -1 ||
-	    SSL_set_fd(t->ssl, fd) != 1)
+	if (tls_expect(t) == -1 || SSL_set_fd(t->ssl, fd) != 1)
 		goto no_memory;
 	SSL_set_connect_state(t->ssl);
 	return (t);
@@ -128,7 +73,6 @@ tls_free(struct tls *t)
 	if (t == NULL)
 		return;
 	SSL_free(t->ssl);
-	SSL_CTX_free(t->ctx);
 	free(t);
 }
 

@@ -11,16 +11,13 @@
 
 #include <stddef.h>
 
-struct tls;
+#include "common/tls_context.h"
 
-struct tls_files {			/* PEM; NULL: none */
-	const char	*ca;		/* authorities; NULL: those of the machine */
-	const char	*cert, *key;	/* ours, both or neither */
-};
+struct tls;
 
 /*
  * fd is borrowed and may still be connecting.  host is a name or an address.  The
- * files are read now.  NULL with a sentence in why.
+ * files count as they are now.  NULL with a sentence in why.
  */
 struct tls *tls_new(int fd, const struct tls_files *files, const char *host,
 	    char *why, size_t size);

@@ -334,9 +334,12 @@ test("a killed shard: its window comes back by itself, the other goes on", async
 	const shard = await a.locator(`${figure("ann")} small`).getAttribute("title");
 	await say(a, "before");
 	await line(b, "before");
-	k.killShard(k.shards().find((s) => s.address === shard).pid);
-	/* On loss everybody is shown as left; then it is back. */
-	await a.locator("#state.down").waitFor();
+	const { pid } = k.shards().find((s) => s.address === shard);
+	/* On loss everybody is shown as left; then it is back, soon: it is looked for before. */
+	const down = a.locator("#state.down").waitFor();
+	await a.evaluate(() => 0);
+	k.killShard(pid);
+	await down;
 	await say(b, "still here");
 	await line(b, "still here");
 	await a.locator("#state.up").waitFor();

@@ -102,8 +102,11 @@ test("it comes back when its shard has died", async () => {
 	const ann = await enter("back", "ann", "none", { console: false }), bob = await enter("back", "bob", "", { console: false });
 	await online(ann, "bob");
 	const shard = await bob.locator(`${figure("ann")} small`).getAttribute("title");
-	k.killShard(k.shards().find((s) => s.address === shard).pid);
-	await ann.locator("#state:not(.up)").waitFor();
+	const { pid } = k.shards().find((s) => s.address === shard);
+	const down = ann.locator("#state:not(.up)").waitFor();	/* for a moment only */
+	await ann.evaluate(() => 0);
+	k.killShard(pid);
+	await down;
 	await ann.locator("#state.up").waitFor();
 	await online(bob, "ann");
 	await say(ann, "here again");

@@ -1,6 +1,9 @@
 """Fixtures, a deadline for every test, and the logs of those that fail."""
 import faulthandler
+import os
+import shutil
 import signal
+import tempfile
 import types
 
 import pytest
@@ -15,6 +18,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DEADLINE = 90
 no_params = types.SimpleNamespace(params={})
+
+
+def pytest_configure(config):
+    """What is compiled for one worker of xdist's is so for all: they begin later."""
+    if not hasattr(config, "workerinput"):
+        config.installed = os.environ["KENNEL_INSTALLED"] = tempfile.mkdtemp(prefix="installed.")
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "installed"):
+        shutil.rmtree(config.installed, ignore_errors=True)
 
 
 @pytest.fixture
@@ -195,9 +209,7 @@ def url(server):
 def installed():
     """The library, installed and found by pkg-config only."""
     from kit import library
-    lib = library.Installed()
-    yield lib
-    lib.remove()
+    return library.Installed(os.environ["KENNEL_INSTALLED"])
 
 
 @pytest.fixture(scope="session")

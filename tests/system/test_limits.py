@@ -116,7 +116,9 @@ def test_slow_is_closed_and_told_so(start):
 
 
 def test_slow_that_reads_again_learns_why(start):
-    k = start(config=CONFIG % "", shards=1)
+    # It is waited for as long as others hear of its end late.
+    k = start(config=(CONFIG % "").replace("[worker]\n", "[worker]\nclosing_timeout = 2m\n"),
+              shards=1)
     with enter(k, "slow", small=True) as slow, enter(k, "loud") as loud:
         gone = threading.Event()
 

@@ -15,6 +15,7 @@ message_max = 16M
 body_max = 16M
 unfinished_max = %s
 request_timeout = 5m
+ping_interval = 1h
 """
 
 

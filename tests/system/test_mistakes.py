@@ -4,9 +4,9 @@ import subprocess
 import pytest
 from kit import wait
 from kit.chat import crowd, settle
-from kit.kennel import KENNELCTL, SHARDD
+from kit.kennel import KENNELCTL, SHARDD, SILENT
 
-KEEP = "[gateway]\nupgrade_hold = 10m\ndrain = 1s\nmove_rate = 2\n"
+KEEP = "[gateway]\nupgrade_hold = 10m\ndrain = 1s\nmove_rate = 2\n" + SILENT
 
 
 def refused(k, *args, status=1):

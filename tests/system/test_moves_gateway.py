@@ -12,7 +12,7 @@ import time
 import pytest
 from kit import nodes, redis, wait
 from kit.chat import Chat, crowd, settle
-from kit.kennel import SHARDD
+from kit.kennel import SHARDD, SILENT
 from kit.stopat import StopAt
 from kit.wire import Closed
 from kit.ws import Ended, WebSocket
@@ -77,7 +77,7 @@ def test_who_finds_no_room_elsewhere_is_closed(start):
 
 def test_rebalance_fills_a_shard_that_is_new(start, tmp_path):
     """24"""
-    k = start(shards=2, limit=500)
+    k = start(shards=2, limit=500, config=SILENT)
     people = [Chat(k, f"room{i % 10}", f"u{i}") for i in range(60)]
     k.ctl("drain", "1")
     k.ctl("restart", "1")
@@ -96,7 +96,7 @@ def test_rebalance_fills_a_shard_that_is_new(start, tmp_path):
 
 def test_evening_out_by_itself(start):
     """24"""
-    k = start(shards=2, limit=500, config="[gateway]\nbalance = yes\n")
+    k = start(shards=2, limit=500, config="[gateway]\nbalance = yes\n" + SILENT)
     people = [WebSocket(k.address, f"/lobby/g{i % 40}/ws?u=u{i}")
               for i in range(200)]
     k.ctl("drain", "1")
@@ -162,7 +162,7 @@ def test_words_stay_in_order_through_ten_upgrades(start, tmp_path):
 
 # ---- who dies amid of it ----
 
-SLOW = "[gateway]\nupgrade_hold = 10m\ndrain = 2s\nmove_rate = 20\n"
+SLOW = "[gateway]\nupgrade_hold = 10m\ndrain = 2s\nmove_rate = 20\n" + SILENT
 
 
 def alive(p):

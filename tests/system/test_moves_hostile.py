@@ -28,6 +28,7 @@ watchdog = 10m
 [worker]
 deflate = yes
 out_max = 16M
+ping_interval = 1h
 
 [listener lines]
 address = 127.0.0.1:%d

@@ -3,13 +3,14 @@ import os
 import re
 
 from kit import wait
-from kit.kennel import default_routes
+from kit.kennel import SILENT, default_routes
 from kit.rolling import Upgrade
 from kit.ws import WebSocket
 
 CLIENTS = 100 if wait.SANITIZED else 500
 ROUNDS = 4 if wait.SANITIZED else 20
-CONFIG = "[gateway]\nupgrade_hold = 100ms\ndrain = 30s\nmove_rate = 100000\n"
+CONFIG = "[gateway]\nupgrade_hold = 100ms\ndrain = 30s\nmove_rate = 100000\n" + \
+    SILENT
 
 
 def descriptors(k):

@@ -172,7 +172,9 @@ def test_upgrades_behind_it_cut_nobody_off(start, way):
     b = Behind(start(shards=2, limit=50, config=CONFIG % port + "[gateway]\nupgrade_hold = "
                      "100ms\n"), port)
     k = b.kennel
-    with b.proxy(way) as p:
+    # HAProxy waits no longer for the next request of an idle client, either.
+    patience = [] if way == "nginx" else [("timeout http-request 10s", "timeout http-request 10m")]
+    with b.proxy(way, *patience) as p:
         people = crowd(p, "room", "abcdef")
         half = Chat(p, "half", "x")
         other = Chat(p, "half", "y")

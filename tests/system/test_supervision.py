@@ -306,7 +306,7 @@ def test_shard_dies_while_there_is_no_gateway(start):
 
 def test_hung_shard_does_not_stop_a_take_over(start):
     """A new gateway goes on without it, and kills it by the watchdog."""
-    k = start(shards=2, config="[gateway]\nwatchdog = 5s\n")
+    k = start(shards=2, config="[gateway]\nwatchdog = 8s\n")
     a, b, c = crowd(k, "g", "abc")
     pid = by_shard(k, [c]).popitem()[0]
     k.kill_gateway()
@@ -315,7 +315,7 @@ def test_hung_shard_does_not_stop_a_take_over(start):
     assert [s["state"] for s in k.status()["shards"]
             if s["pid"] == pid] == ["silent"]
     settle(a, b)
-    wait.until(lambda: not kits.alive(pid), 15)
+    wait.until(lambda: not kits.alive(pid), 30)
     k.wait_log("it did not say hello in time")
     wait.until(lambda: len(k.shards()) == 2, 15)
     # Its neighbours hear that it is gone, though nobody knew its name.

@@ -10,6 +10,9 @@ CONFIG = """
 [gateway]
 upgrade_hold = 1ms
 drain = 2s
+
+[worker]
+ping_interval = 1h
 """
 
 

@@ -35,7 +35,7 @@ export class Browser {
 	 * fault; a WebSocket that cannot connect is one. */
 	async page({ size, console = true } = {}) {
 		const page = await this.context.newPage();
-		page.setDefaultTimeout(limit(15000));
+		page.setDefaultTimeout(limit(30000));
 		page.on("pageerror", (e) => this.faults.push(String(e)));
 		page.on("websocket", (s) => this.note(s.url()));
 		if (console) {
