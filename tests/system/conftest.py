@@ -210,3 +210,9 @@ def installed():
     """The library, installed and found by pkg-config only."""
     from kit import library
     return library.Installed(os.environ["KENNEL_INSTALLED"])
+
+
+@pytest.fixture(scope="session")
+def survivor(installed):
+    """The worker whose clients live on when it dies."""
+    return installed.worker("survivor.c")

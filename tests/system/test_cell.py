@@ -47,11 +47,6 @@ stream = yes
 """
 
 
-@pytest.fixture(scope="module")
-def survivor(installed):
-    return installed.worker("survivor.c")
-
-
 class Client:
     """It counts: where each of its messages ends, and how much has come."""
 

@@ -49,11 +49,6 @@ stream = yes
 """
 
 
-@pytest.fixture(scope="module")
-def survivor(installed):
-    return installed.worker("survivor.c")
-
-
 @pytest.fixture
 def kennel(start, survivor):
     port = Ports.take()

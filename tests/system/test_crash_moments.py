@@ -33,11 +33,6 @@ limit = %d
 """
 
 
-@pytest.fixture(scope="module")
-def survivor(installed):
-    return installed.worker("survivor.c")
-
-
 class Room:
     """n clients in a group, of whom one is eve."""
 

@@ -31,11 +31,6 @@ def mover(installed):
     return installed.worker("mover.c")
 
 
-@pytest.fixture(scope="module")
-def survivor(installed):
-    return installed.worker("survivor.c")
-
-
 def totals(k):
     t = k.status()["totals"]
     return t["survived"], t["lost_by_death"]

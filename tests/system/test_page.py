@@ -38,14 +38,9 @@ stream = yes
 """
 
 
-@pytest.fixture(scope="module")
-def worker(installed):
-    return installed.worker("survivor.c")
-
-
 @pytest.fixture
-def kennel(start, worker):
-    return start(shards=1, worker=worker, config=CONFIG, deaths=True)
+def kennel(start, survivor):
+    return start(shards=1, worker=survivor, config=CONFIG, deaths=True)
 
 
 @pytest.fixture
@@ -147,9 +142,9 @@ def test_what_a_stream_goes_by(kennel, page):
     wait.until(lambda: page.all() == [])
 
 
-def test_a_raw_client(start, worker):
+def test_a_raw_client(start, survivor):
     port = Ports.take()
-    k = start(shards=1, worker=worker, config=f"""
+    k = start(shards=1, worker=survivor, config=f"""
 [listener lines]
 address = {port}
 app = survivor
@@ -188,14 +183,14 @@ def test_who_killed_it(kennel, page, sent, rest):
 @pytest.mark.parametrize("step, when, rest, heard", [
     ("read", "after", "in", False), ("write", "before", "writing", False),
     ("write", "after", "writing", True)])
-def test_killed_amid_a_call(start, worker, tmp_path, step, when, rest, heard):
+def test_killed_amid_a_call(start, survivor, tmp_path, step, when, rest, heard):
     """
     What the kernel did, and the shard could not note any more, is not at rest by what the
     page says; of a write it says how long it is, and what there was before.
     """
     text = "e " + "x" * 77
     n = len(frame(TEXT, text.encode())) - (4 if step == "write" else 0)
-    k = start(shards=1, worker=worker, config=CONFIG, deaths=True, env={
+    k = start(shards=1, worker=survivor, config=CONFIG, deaths=True, env={
         "LD_PRELOAD": shutil.copy(KILLAT, tmp_path), "KILLAT_BYTES": str(n),
         "KILLAT_COMM": "survivor", "KILLAT_STEP": step, "KILLAT_WHEN": when,
         "KILLAT_DO": "kill", "KILLAT_MARK": str(tmp_path / "mark")})
@@ -220,8 +215,8 @@ def shard_of(k, ws):
     return k.shard(int(ws.recv().split()[1]))
 
 
-def test_a_connection_that_moves(start, worker):
-    k = start(shards=2, worker=worker, config=CONFIG)
+def test_a_connection_that_moves(start, survivor):
+    k = start(shards=2, worker=survivor, config=CONFIG)
     with client(k, "a") as a:
         for topic in "x", "y":
             ask(a, f"+ {topic}", "+")

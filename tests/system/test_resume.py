@@ -46,14 +46,9 @@ stream = yes
 """
 
 
-@pytest.fixture(scope="module")
-def worker(installed):
-    return installed.worker("survivor.c")
-
-
 @pytest.fixture
-def kennel(start, worker):
-    return start(shards=2, worker=worker, config=CONFIG, deaths={signal.SIGABRT})
+def kennel(start, survivor):
+    return start(shards=2, worker=survivor, config=CONFIG, deaths={signal.SIGABRT})
 
 
 def client(k, uid, path="/g/room/ws", **kw):
@@ -153,8 +148,8 @@ def test_what_the_route_keeps_and_allows(kennel):
         assert e.value.code == 1009
 
 
-def test_what_a_route_allows_goes_along_with_who_moves(start, worker):
-    k = start(shards=2, worker=worker, config=CONFIG)
+def test_what_a_route_allows_goes_along_with_who_moves(start, survivor):
+    k = start(shards=2, worker=survivor, config=CONFIG)
     with client(k, "l", "/lonely/ws") as ws:
         slot = shard_of(k, ws)
         k.ctl("drain", str(slot))
