@@ -1,5 +1,8 @@
 /* Sockets and their addresses. */
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+
+#include <linux/sockios.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -384,6 +387,14 @@ sock_is_stream(int fd)
 
 	return (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
 	    type == SOCK_STREAM);
+}
+
+size_t
+sock_unsent(int fd)
+{
+	int	 n;
+
+	return (ioctl(fd, SIOCOUTQ, &n) == -1 || n < 0 ? 0 : (size_t)n);
 }
 
 void

@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <sys/types.h>
 
+#include <stddef.h>
+
 #define SOCK_MODE	0x1u
 #define SOCK_OWNER	0x2u
 #define SOCK_GROUP	0x4u
@@ -48,6 +50,10 @@ int	 sock_connect_unix(const char *path, int type);
 int	 sock_peer(int fd, pid_t *pid, uid_t *uid);
 /* Is fd a socket of connected bytes, such as a client's? */
 int	 sock_is_stream(int fd);
+/* Bytes that were written to fd, a stream, and that the other side's machine has not
+ * acknowledged; of a Unix socket, not read, with what the kernel needs for them.  0 where
+ * nobody knows. */
+size_t	 sock_unsent(int fd);
 /* End a connection that may be open elsewhere too: shutdown, then close; with
  * reset, TCP sends RST instead of FIN.  fd may be -1. */
 void	 sock_end(int fd, int reset);

@@ -296,7 +296,7 @@ acts_empty(const struct acts *a, const struct ctl *act, int vacant)
 	    "connections=%zu within_ms=%u", s->slot, vacant ?
 	    "is emptied" : "restarts", s->site->count, ms);
 	moving = balance_drain(a->balance, s, ms, vacant ? "drain" :
-	    "restart");
+	    "restart", !vacant);
 	return (json_pack("{s:I, s:s, s:I, s:I, s:I, s:I}", "slot",
 	    (json_int_t)s->slot, "was", "ready", "ms", (json_int_t)ms,
 	    "connections", (json_int_t)s->site->count, "moving",

@@ -13,6 +13,7 @@
 #include "gatewayd/journey.h"
 #include "gatewayd/moves.h"
 #include "gatewayd/placement.h"
+#include "gatewayd/relief.h"
 #include "gatewayd/retreat.h"
 #include "gatewayd/roster.h"
 #include "gatewayd/settings.h"
@@ -42,6 +43,7 @@ struct balancing {			/* a transfer */
 	unsigned	 await_ms;	/* longer, as transfer_plan's */
 	int		 more;		/* not only these are to move */
 	int		 retreat;	/* from leaves if all have moved */
+	int		 again;		/* another process follows in its place */
 	struct event	*timer;		/* there is no transfer yet: it waits for one
 					   more shard; or NULL */
 	struct moves_row *row;		/* the operator asked for it; or NULL */
@@ -102,6 +104,16 @@ balancing_new(struct balance *b, struct shard *s)
 	g->from = s;
 	g->incarnation = s->incarnation;
 	return (g);
+}
+
+/* Emptied by when, how and for whom, as that one. */
+static void
+balancing_as(struct balancing *g, const struct balancing *as)
+{
+	g->deadline = as->deadline;
+	g->await_ms = as->await_ms;
+	g->again = as->again;
+	g->row = as->row;
 }
 
 /* It is off the list, and so is its transfer. */
@@ -216,127 +228,138 @@ balance_close(struct shard *s, uint64_t deadline, struct moves_row *row)
 
 /* ---- a shard that is to be emptied, and no other is there ---- */
 
-/* May anybody of s go anywhere, as far as that is not its program's question? */
-static int
-balance_other(const struct balance *b, const struct shard *s)
-{
-	const struct shard	*to;
-
-	for (size_t i = 0; i < roster_nslots(b->roster); i++) {
-		to = roster_slot(b->roster, i);
-		if (to != s && to->state == SHARD_READY && !to->site->leaving)
-			return (1);
-	}
-	return (0);
-}
-
 /*
- * Is one more shard to come?  One is started, if max_shards allows it; others may be
- * starting, or start again when they have left, or leave room for one more.
+ * Those of g find no place: is there to be one, by and by?  In the place of what restarts,
+ * or has an older program, another one is started now, if others leave no room.
  */
 static int
-balance_comes(struct balance *b, const struct shard *s)
+balance_comes(struct balancing *g)
 {
-	const struct shard	*to;
+	struct roster	*r = g->all->roster;
 
-	if (roster_grow(b->roster) == 0 || roster_starting(b->roster))
+	if (g->row == NULL)
+		return (relief_beside(r, g->from, NULL) ||
+		    relief_comes(r, g->from));
+	if (relief_comes(r, g->from))
 		return (1);
-	for (size_t i = 0; i < roster_nslots(b->roster); i++) {
-		to = roster_slot(b->roster, i);
-		if (to != s && (to->state == SHARD_WAITING ||
-		    to->state == SHARD_LEAVING ||
-		    (to->state == SHARD_READY && to->site->leaving)))
-			return (1);
-	}
-	return (0);
+	if (!g->again || g->row->beside ||
+	    !relief_beside(r, g->from, g->from->generation))
+		return (0);
+	log_info("shard slot=%" PRIu32 " restarts when its successor serves, "
+	    "in another slot", g->from->slot);
+	g->row->beside = 1;
+	return (1);
 }
 
-/* Those who find no place: plan.room of what the operator empties. */
+/* Is one more shard to come?  plan.room of what is emptied. */
 static int
 balance_room(void *arg)
 {
-	const struct balancing	*g = arg;
-
-	return (balance_comes(g->all, g->from));
+	return (balance_comes(arg));
 }
 
 /*
- * Nobody else serves: s does, for newcomers and for those of a shard that is being emptied
- * before it, until one more is there; then it is emptied, or when ms are over.  0, or -1:
- * it is of no use.
+ * Nobody else serves: g's shard does, for newcomers and for those of a shard that is being
+ * emptied before it, until one more is there; then it is emptied, or when time is over.
+ * 0, or -1: it is of no use.
  */
 static int
-balance_wait(struct balance *b, struct shard *s, unsigned ms,
-    struct moves_row *row)
+balance_wait(struct balancing *g)
 {
 	struct timeval	 tv = clock_tv(BALANCE_WAIT_MS);
-	struct balancing *g;
+	struct shard	*s = g->from;
+	struct roster	*r = g->all->roster;
 
 	if (s->site->count == 0 || !journey_may_leave(s) ||
-	    balance_other(b, s) || !balance_comes(b, s))
+	    relief_serves(r, s) || !balance_comes(g))
 		return (-1);
-	if ((g = balancing_new(b, s)) == NULL)
+	g->timer = evtimer_new(g->all->base, balance_wait_cb, g);
+	if (g->timer == NULL || evtimer_add(g->timer, &tv) == -1)
 		return (-1);
-	g->timer = evtimer_new(b->base, balance_wait_cb, g);
-	if (g->timer == NULL || evtimer_add(g->timer, &tv) == -1) {
-		balancing_free(g);
-		return (-1);
-	}
-	log_info("shard slot=%" PRIu32 " is emptied when another one is there",
-	    s->slot);
-	g->deadline = clock_ms() + ms;
-	g->row = row;
+	log_info("shard slot=%" PRIu32 " connections=%zu is emptied when another "
+	    "one is there", s->slot, s->site->count);
 	s->site->leaving = 0;
-	list_push(&b->list, &g->at);
+	list_push(&g->all->list, &g->at);
 	return (0);
 }
 
-/* Empty s: how many are to move. */
+/* Empty s as `as` says (not its list, timer and transfer): how many are to move. */
 static size_t
-balance_empties(struct balance *b, struct shard *s, unsigned ms,
-    unsigned await_ms, struct moves_row *row)
+balance_empties(const struct balancing *as)
 {
+	struct balance		*b = as->all;
+	struct shard		*s = as->from;
+	uint64_t		 now = clock_ms();
 	const struct transfer_plan	 plan = { .from = s, .most = SIZE_MAX,
 					    .rate = b->settings->move_rate,
-					    .ms = ms, .patient = 1,
-					    .await_ms = await_ms,
-					    .room = row == NULL ? NULL :
-					    balance_room };
+					    .ms = as->deadline > now ? (unsigned)
+					    (as->deadline - now) : 0,
+					    .patient = 1,
+					    .await_ms = as->await_ms,
+					    .room = balance_room };
 	struct balancing		*g = balance_from(b, s);
 
-	if (g == NULL && row != NULL && balance_wait(b, s, ms, row) == 0)
-		return (s->site->count);
+	if (g == NULL && (g = balancing_new(b, s)) != NULL) {
+		balancing_as(g, as);
+		if (balance_wait(g) == 0)
+			return (s->site->count);
+		balancing_free(g);
+		g = NULL;
+	}
 	s->site->leaving = 1;
 	if (g != NULL) {
 		/* Some go already; all do when that is over. */
-		g->deadline = clock_ms() + ms;
-		g->await_ms = await_ms;
-		g->more = 1;
 		if (g->row != NULL)
 			moves_transferred(g->row, g->transfer);
-		g->row = row;
+		balancing_as(g, as);
+		g->more = 1;
 		transfer_stop(g->transfer);
 		return (s->site->count);
 	}
-	if ((g = balance_begin(b, NULL, &plan, row)) == NULL) {
-		balance_close(s, clock_ms() + ms, row);
+	if ((g = balance_begin(b, NULL, &plan, as->row)) == NULL) {
+		balance_close(s, as->deadline, as->row);
 		return (0);
 	}
-	g->deadline = clock_ms() + ms;
+	balancing_as(g, as);
 	return (transfer_count(g->transfer)->total);
 }
 
 size_t
 balance_empty(struct balance *b, struct shard *s, unsigned ms)
 {
-	return (balance_empties(b, s, ms, BALANCE_AWAIT_MS, NULL));
+	const struct balancing	 as = { .all = b, .from = s,
+				    .deadline = clock_ms() + ms,
+				    .await_ms = b->settings->upgrade_wait_ms };
+
+	return (balance_empties(&as));
 }
 
 size_t
-balance_drain(struct balance *b, struct shard *s, unsigned ms, const char *what)
+balance_drain(struct balance *b, struct shard *s, unsigned ms, const char *what,
+    int again)
 {
-	return (balance_empties(b, s, ms, 0, moves_begin(&b->moves, s->slot,
-	    what, b->settings->move_rate)));
+	const struct balancing	 as = { .all = b, .from = s,
+				    .deadline = clock_ms() + ms,
+				    .again = again,
+				    .row = moves_begin(&b->moves, s->slot, what,
+				    b->settings->move_rate) };
+
+	return (balance_empties(&as));
+}
+
+size_t
+balance_waiting(const struct balance *b)
+{
+	struct list		*l, *tmp;
+	const struct balancing	*g;
+	size_t			 n = 0;
+
+	list_each(l, tmp, &b->list) {
+		g = list_entry(l, struct balancing, at);
+		n += g->transfer == NULL ? g->from->site == NULL ? 0 :
+		    g->from->site->count : transfer_count(g->transfer)->lacks;
+	}
+	return (n);
 }
 
 /* How many connections are more than their shards would have if all had as many. */
@@ -367,13 +390,30 @@ balance_moves(const struct balance *b)
 	    balance_uneven(b)));
 }
 
-/* What the operator asked for is over, as far as it moves somebody. */
+/* What the operator asked for (or NULL) is over, as far as it moves somebody. */
 static void
 balance_settled(struct balance *b, struct moves_row *row)
 {
+	if (row == NULL)
+		return;
 	moves_end(row, 0);
 	if (b->asked == row)
 		b->asked = NULL;
+}
+
+/* Nobody is to come who could take those of g's shard: it is emptied all the same, but
+ * where its own successor did not start, it stays as it is. */
+static void
+balance_nobody(struct balancing *g)
+{
+	if (g->row == NULL || !g->row->beside) {
+		(void)balance_empties(g);
+		return;
+	}
+	log_warn("shard slot=%" PRIu32 " does not restart: its successor did not "
+	    "start; connections=%zu stay", g->from->slot, g->from->site->count);
+	g->row->given_up = 1;
+	balance_settled(g->all, g->row);
 }
 
 /* Is another shard there, or to come no more, or is time over? */
@@ -384,23 +424,24 @@ balance_wait_cb(evutil_socket_t fd, short what, void *arg)
 	struct balance		*b = g->all;
 	struct shard		*s = g->from;
 	struct timeval		 tv = clock_tv(BALANCE_WAIT_MS);
-	uint64_t		 now = clock_ms();
 
 	(void)fd, (void)what;
 	if (s->incarnation != g->incarnation || s->state != SHARD_READY) {
 		list_remove(&g->at);
 		balance_settled(b, g->row);
-	} else if (now >= g->deadline) {
+	} else if (clock_ms() >= g->deadline) {
 		list_remove(&g->at);
 		s->site->leaving = 1;
 		balance_close(s, g->deadline, g->row);
-	} else if (balance_other(b, s) || !balance_comes(b, s)) {
+	} else if (relief_serves(b->roster, s)) {
 		list_remove(&g->at);
-		(void)balance_empties(b, s, (unsigned)(g->deadline - now), 0,
-		    g->row);
-	} else {
+		(void)balance_empties(g);
+	} else if (balance_comes(g)) {
 		evtimer_add(g->timer, &tv);
 		return;
+	} else {
+		list_remove(&g->at);
+		balance_nobody(g);
 	}
 	balancing_free(g);
 }
@@ -441,8 +482,7 @@ balance_done(struct transfer *t, void *arg)
 		if (lives)
 			balance_retreated(g->all, s);
 	} else if (g->deadline != 0 && lives && g->more && g->deadline > now)
-		(void)balance_empties(g->all, s, (unsigned)(g->deadline - now),
-		    g->await_ms, g->row);
+		(void)balance_empties(g);
 	else if (g->deadline != 0 && lives)
 		balance_close(s, g->deadline, g->row);
 	else if (g->row != NULL && (n->moved == 0 || g->deadline != 0))

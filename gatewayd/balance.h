@@ -26,21 +26,26 @@ struct balance *balance_new(struct event_base *base,
 	    struct roster *roster, struct totals *totals);
 void	 balance_free(struct balance *b);	/* b may be NULL */
 
-#define BALANCE_AWAIT_MS 600000	/* for another shard that does not answer */
-
 /*
- * Empty a shard within ms: who can moves, the others are closed as by a drain, and it
- * leaves.  Returns how many are to move; 0: nobody can.  s is READY.  Whoever could move
- * if another shard answered is waited for BALANCE_AWAIT_MS longer.
+ * Empty a shard whose program is replaced, within ms: who can moves, the others are closed
+ * as by a drain, and it leaves.  Returns how many are to move; 0: nobody can.  s is READY.
+ * Nobody who could move is closed before: where others have no room, one more of the
+ * current program is started, as long as those that stay are fewer than max_shards; if
+ * nobody else serves, s does, as long as another one is to come.  Whoever could move if
+ * another shard answered is waited for upgrade_wait longer.
  */
 size_t	 balance_empty(struct balance *b, struct shard *s, unsigned ms);
 /*
  * The same because the operator asked for it, and within ms: what, a constant, is its
  * name.  Nobody who could move is closed before, as long as one more shard may be
  * started, is starting, or starts again; if nobody else serves, s does until then.
+ * again: another process follows in its place.  Then that may be started before, in
+ * another slot, where nobody else serves or has room; if it does not start, s stays.
  */
 size_t	 balance_drain(struct balance *b, struct shard *s, unsigned ms,
-	    const char *what);
+	    const char *what, int again);
+/* How many wait until others have room, of all that are being emptied. */
+size_t	 balance_waiting(const struct balance *b);
 /* Is s, which is READY, being emptied, or going to be when another shard is there? */
 int	 balance_emptying(const struct balance *b, const struct shard *s);
 /* Even out now, not only what is far from even.  Returns how many are to move. */

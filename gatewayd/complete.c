@@ -70,10 +70,10 @@ complete_settings(struct load *l)
 	int		 most = l->given[ROW_MAX_SHARDS] != BUILT_IN;
 	size_t		 unfinished;
 
-	/* Also instead of a wrong one, which is said already. */
+	/* Also instead of wrong ones, which are said already. */
 	if (!shards || s->shards == 0)
 		s->shards = complete_cpus();
-	if (!most)
+	if (!most || s->max_shards == 0)
 		s->max_shards = s->shards > 32 ? s->shards : 32;
 	else if (!shards && s->shards > s->max_shards)
 		s->shards = s->max_shards;

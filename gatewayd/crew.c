@@ -18,6 +18,17 @@ crew_active(const struct shards *all)
 }
 
 size_t
+crew_staying(const struct shards *all, const struct shard *but)
+{
+	size_t	 n = crew_active(all);
+
+	for (size_t i = 0; i < all->nslots; i++)
+		n -= all->slots[i].state == SHARD_READY &&
+		    (&all->slots[i] == but || all->slots[i].site->leaving);
+	return (n);
+}
+
+size_t
 crew_serving(const struct shards *all)
 {
 	size_t	 n = 0;

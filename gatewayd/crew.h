@@ -10,6 +10,8 @@ struct shards;
 
 /* Processes that serve, will, or may; leaving ones do not. */
 size_t	 crew_active(const struct shards *all);
+/* The same without `but` and those that are to be emptied. */
+size_t	 crew_staying(const struct shards *all, const struct shard *but);
 /* Processes that take newcomers, or soon will. */
 size_t	 crew_serving(const struct shards *all);
 /* Is there one that was found and whose incarnation is not known? */

@@ -14,8 +14,10 @@
 #include "gatewayd/linger.h"
 #include "gatewayd/totals.h"
 #include "proto/http_reply.h"
+#include "proto/limits.h"
 
 #define LINGER_MS	1000
+#define LINGER_PATIENT_MS 5000		/* one that was served reads nothing of the rest */
 #define LINGER_LEAST_MS	100		/* from one look at the time to the next */
 #define LINGER_BYTES	(64 << 10)
 #define LINGER_SERVED	(32 << 20)	/* the same of one that was served */
@@ -28,6 +30,9 @@ struct lingerer {
 	int		 fd;
 	uint64_t	 deadline;	/* clock_ms */
 	size_t		 left;		/* bytes that are discarded yet */
+	int		 served;	/* it may have more to read than its answer */
+	size_t		 owed;		/* bytes that it had not taken at the last look */
+	uint64_t	 since;		/* clock_ms: until then it has read enough */
 };
 
 struct lingerers {
@@ -153,7 +158,10 @@ lingerer_new(struct lingerers *l, int fd, size_t most)
 	one->all = l;
 	one->fd = fd;
 	one->left = most;
-	one->deadline = clock_ms() + LINGER_MS;
+	one->served = most == LINGER_SERVED;
+	one->owed = sock_unsent(fd);
+	one->since = clock_ms();
+	one->deadline = one->since + LINGER_MS;
 	list_push(&l->list, &one->at);
 	l->count++;
 	if (!evtimer_pending(l->timer, NULL))
@@ -194,6 +202,21 @@ lingerer_read_cb(evutil_socket_t fd, short what, void *arg)
 
 /* ---- time ---- */
 
+/* Is it still reading what it was owed, PACE_LEAST bytes a second at least? */
+static int
+lingerer_reads(struct lingerer *one, uint64_t now)
+{
+	size_t		 owed = sock_unsent(one->fd);
+	uint64_t	 age = now - one->since, ms = 0;
+
+	if (owed < one->owed)
+		ms = (one->owed - owed) * 1000 / PACE_LEAST;
+	one->owed = owed;
+	one->since += ms < age ? ms : age;
+	return (one->served && owed > 0 &&
+	    now - one->since < LINGER_PATIENT_MS);
+}
+
 /* Wake when the first lingerer's time is over. */
 static void
 linger_arm(struct lingerers *l)
@@ -225,7 +248,13 @@ linger_timer_cb(evutil_socket_t fd, short what, void *arg)
 		one = list_entry(l->list.next, struct lingerer, at);
 		if (one->deadline > now)
 			break;
-		lingerer_close(one);
+		if (!lingerer_reads(one, now)) {
+			lingerer_close(one);
+			continue;
+		}
+		one->deadline = now + LINGER_MS;	/* later than all others */
+		list_remove(&one->at);
+		list_push(&l->list, &one->at);
 	}
 	linger_arm(l);
 }

@@ -3,7 +3,8 @@
  * for writing, and what the client still sends is discarded for at most 1 s or
  * 64 KiB, so that the client reads the answer before the connection is reset.
  * From one whose shard has died it may be 32 MiB: it had been served, so that more
- * may be on its way, and more stands before the answer that it has not read.
+ * may be on its way, and more stands before the answer that it has not read: it stays
+ * as long as it reads that, PACE_LEAST bytes a second, and 5 s more.
  */
 #ifndef GATEWAYD_LINGER_H
 #define GATEWAYD_LINGER_H

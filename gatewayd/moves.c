@@ -52,16 +52,19 @@ moves_row_json(const struct moves *m, size_t i, size_t uneven)
 {
 	const struct moves_row	*r = &m->rows[i];
 	struct moves_row	 now = *r;
-	size_t			 done, left = 0;
+	size_t			 done, left = 0, waiting = 0;
 
-	if (r->now != NULL)
+	if (r->now != NULL) {
 		moves_transferred(&now, r->now);
+		waiting = transfer_count(r->now)->lacks;
+	}
 	done = now.moved + now.skipped;
 	if (r->ended == 0 && i == MOVES_REBALANCE)
 		left = uneven;
 	else if (r->ended == 0 && done < now.total)
 		left = now.total - done;
-	return (json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o}",
+	return (json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, "
+	    "s:b, s:o}",
 	    "what", r->what,
 	    "slot", i == MOVES_REBALANCE ? json_null() :
 	    json_integer((json_int_t)i),
@@ -69,10 +72,13 @@ moves_row_json(const struct moves *m, size_t i, size_t uneven)
 	    "skipped", (json_int_t)now.skipped,
 	    "failed", (json_int_t)now.failed,
 	    "left", (json_int_t)left,
+	    "waiting", (json_int_t)waiting,
 	    "ms", (json_int_t)((r->ended != 0 ? r->ended : clock_ms()) -
 	    r->began),
 	    "left_ms", (json_int_t)(left * 1000 / r->rate),
 	    "over", r->ended != 0,
+	    "beside", r->beside,
+	    "given_up", r->given_up,
 	    "pause_us", pauses_json(&r->pauses, m->totals)));
 }
 

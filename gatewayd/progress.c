@@ -2,6 +2,7 @@
 #include <jansson.h>
 
 #include "common/clock.h"
+#include "gatewayd/balance.h"
 #include "gatewayd/pauses.h"
 #include "gatewayd/places.h"
 #include "gatewayd/progress.h"
@@ -69,7 +70,7 @@ progress_json(const struct upgrade *u)
 	json_t			*json;
 
 	json = json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-	    "s:I, s:I, s:I, s:s, s:b}",
+	    "s:I, s:I, s:I, s:I, s:s, s:b}",
 	    "phase", upgrade_phase_name(u->phase),
 	    "generation", (json_int_t)u->number,
 	    "worker", u->worker,
@@ -80,6 +81,8 @@ progress_json(const struct upgrade *u)
 	    "skipped", (json_int_t)sum.never,
 	    "failed", (json_int_t)sum.failed,
 	    "left", (json_int_t)left,
+	    "waiting", (json_int_t)(u->phase == UPGRADE_NONE ? 0 :
+	    balance_waiting(u->balance)),
 	    "ms", (json_int_t)(end - u->began),
 	    "left_ms", (json_int_t)(left * 1000 / u->settings->move_rate),
 	    "hold_ms", (json_int_t)progress_hold(u),

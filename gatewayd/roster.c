@@ -220,6 +220,15 @@ roster_spare(struct roster *r, struct generation *g)
 }
 
 int
+roster_replace(struct roster *r, const struct shard *s, struct generation *g,
+    int now)
+{
+	return (crew_staying(&r->all, s) >= r->settings->max_shards ||
+	    (!now && evtimer_pending(r->grow_timer, NULL)) ||
+	    roster_spare(r, g) == NULL ? -1 : 0);
+}
+
+int
 roster_leaving(const struct roster *r)
 {
 	return (r->all.leaving != 0);
@@ -551,7 +560,6 @@ roster_bury(struct roster *r, struct shard *s)
 		shard_move(s, SHARD_EMPTY);
 		return;
 	}
-
 	well = left && clock_ms() - s->since >= ROSTER_USEFUL_MS;
 	if (clock_ms() - s->since >= ROSTER_PROVEN_MS || well) {
 		s->crashes_in_row = 0;
@@ -622,8 +630,7 @@ roster_pending(const struct roster *r)
 	return (0);
 }
 
-/* A state has changed: is the start, or the end, over?  Then from the loop, for the
- * callers are amid something. */
+/* A state has changed: is the start, or the end, over?  Then from the loop, later. */
 static void
 roster_moved(void *arg)
 {

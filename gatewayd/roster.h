@@ -82,6 +82,11 @@ int	 roster_grow(struct roster *r);
 /* Start one more of that generation, whatever max_shards says, for another one will
  * leave; it is not kept.  NULL with errno. */
 struct shard *roster_spare(struct roster *r, struct generation *g);
+/* The same in the place of s, which is to leave, as far as max_shards allows it without s
+ * and those that are being emptied; now: also if the last one crashed just now.  0, or
+ * -1. */
+int	 roster_replace(struct roster *r, const struct shard *s,
+	    struct generation *g, int now);
 int	 roster_leaving(const struct roster *r);	/* all are told to */
 /* How many take newcomers, or soon will. */
 size_t	 roster_serving(const struct roster *r);

@@ -76,6 +76,8 @@ const struct settings_row settings_rows[ROW_N] = {
 	    1000000, 1 },
 	[ROW_UPGRADE_HOLD] = { "upgrade_hold", DURATION, AT(upgrade_hold_ms), 0,
 	    86400000, 1 },
+	[ROW_UPGRADE_WAIT] = { "upgrade_wait", DURATION, AT(upgrade_wait_ms),
+	    1000, 86400000, 1 },
 	[ROW_IDLE_SHARD] = { "idle_shard", DURATION, AT(idle_shard_ms), 100,
 	    86400000, 0 },
 	[ROW_ORPHAN]	= { "orphan", DURATION, AT(orphan_ms), 0, 86400000, 0 },
@@ -178,6 +180,7 @@ settings_init(struct settings *s)
 	s->move_rate = 2000;
 	s->balance_rate = 500;
 	s->upgrade_hold_ms = 60000;
+	s->upgrade_wait_ms = 600000;
 	s->idle_shard_ms = 60000;
 	s->orphan_ms = 60000;
 	s->backlog = 4096;

@@ -65,6 +65,7 @@ struct settings {
 	int		 balance;		/* 0; even out by itself */
 	unsigned	 balance_rate;		/* 500 connections a second */
 	unsigned	 upgrade_hold_ms;	/* 60 000: old shards are kept */
+	unsigned	 upgrade_wait_ms;	/* 600 000: for what hangs */
 	unsigned	 idle_shard_ms;		/* 60 000: one above `shards` */
 	unsigned	 orphan_ms;		/* 60 000: shards without a gateway */
 	unsigned	 backlog;		/* 4096 */

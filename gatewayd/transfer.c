@@ -406,6 +406,16 @@ transfer_goes_on(struct transfer *t, uint64_t now)
 	return (1);
 }
 
+/* A round is over: how many find no room?  The log has it when it is the first time. */
+static void
+transfer_say_lack(struct transfer *t)
+{
+	if (t->lack > 0 && t->count.lacks == 0)
+		log_info("shard slot=%" PRIu32 " connections=%zu wait until "
+		    "others have room", t->plan.from->slot, t->lack);
+	t->count.lacks = t->lack;
+}
+
 /*
  * A round is over when all have been asked for and are answered.  Another one is worth
  * while as long as it brings anything, or somebody was busy.
@@ -447,6 +457,7 @@ transfer_timer_cb(evutil_socket_t fd, short what, void *arg)
 	}
 	if (t->at == t->nids && transfer_unanswered(t) == 0) {
 		t->count.awaits = t->awaits;
+		transfer_say_lack(t);
 		if (t->asked + t->awaits + t->lack == 0 || (!t->plan.patient &&
 		    transfer_late(t, now, t->moved, TRANSFER_IDLE_MS)) ||
 		    transfer_collect(t) == -1 ||

@@ -42,6 +42,7 @@ struct transfer_count {
 	size_t	 never;		/* cannot move */
 	size_t	 refused;	/* of them: by the other shard */
 	size_t	 awaits;	/* stay, at last, for another shard does not answer */
+	size_t	 lacks;		/* stay for now, until others have room */
 	char	 why[128];	/* the last one did not */
 };
 

@@ -369,7 +369,7 @@ upgrade_transfer(struct upgrade *u, struct shard *s, size_t most,
 {
 	const struct transfer_plan	 plan = {
 		.from = s, .most = most, .rate = u->settings->move_rate,
-		.ms = UPGRADE_TRANSFER_MS, .await_ms = BALANCE_AWAIT_MS,
+		.ms = UPGRADE_TRANSFER_MS, .await_ms = u->settings->upgrade_wait_ms,
 		.may = may,
 		.done = upgrade_transfer_done, .arg = u
 	};

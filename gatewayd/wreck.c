@@ -7,6 +7,7 @@
 #include "common/bytes.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/written.h"
 #include "gatewayd/member.h"
 #include "gatewayd/places.h"
 #include "gatewayd/shard.h"
@@ -78,6 +79,20 @@ wreck_fits(const struct place *place, const struct capsule *c)
 	    place->member->uid_len)));
 }
 
+/*
+ * The shard died while it wrote to the client of this place: how far has that come?  The
+ * kernel knows, and of what the page says only that number goes by it: a page that lies
+ * could have said as well that nothing was written.
+ */
+static enum cover_rest
+wreck_written(const struct place *place, const struct covered *c)
+{
+	uint32_t	 written = 0;
+	int		 known = written_total(place->fd, &written) == 0;
+
+	return (covered_written(c, known, written));
+}
+
 enum wreck_end
 wreck_judge(struct wreck *w, const struct place *place, struct covered *c)
 {
@@ -88,6 +103,7 @@ wreck_judge(struct wreck *w, const struct place *place, struct covered *c)
 		[COVER_AMID_OUT] = WRECK_AMID_OUT,
 		[COVER_GOING]	= WRECK_GOES_ON,
 	};
+	int				 writing;
 
 	memset(c, 0, sizeof(*c));
 	if (place->http)
@@ -99,11 +115,14 @@ wreck_judge(struct wreck *w, const struct place *place, struct covered *c)
 		c->cap.protocol = 0;
 		return (WRECK_UNKNOWN);
 	}
+	if ((writing = c->rest == COVER_WRITING))
+		c->rest = wreck_written(place, c);
 	if (c->rest == COVER_GOING && w->heard != 1)
 		return (WRECK_GOING);	/* there, for all that we know */
 	if (c->rest == COVER_AT_WORK && ++c->cap.strikes >= WRECK_STRIKES)
 		return (WRECK_POISON);
 	c->cap.hops += c->cap.hops < UINT8_MAX;
+	w->whole += writing && ends[c->rest] == WRECK_GOES_ON;
 	return (ends[c->rest]);
 }
 
@@ -125,6 +144,8 @@ wreck_say(const struct wreck *w)
 
 	if (lost + w->ends[WRECK_GOES_ON] == 0)
 		return;
+	if (w->whole > 0)
+		(void)buf_addf(&why, " whole=%zu", w->whole);
 	for (size_t i = WRECK_GOES_ON + 1; i < WRECK_NENDS; i++)
 		if (w->ends[i] > 0)
 			(void)buf_addf(&why, " %s=%zu", wreck_names[i],

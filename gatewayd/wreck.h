@@ -41,6 +41,8 @@ struct wreck {
 	int		 heard;		/* as shard.h's */
 	size_t		 left;		/* connections on their way to other shards */
 	size_t		 ends[WRECK_NENDS];
+	size_t		 whole;		/* were written to, and may go on: all of that went
+					   out, or none */
 	char		 refused[96];	/* why, as it was said last */
 	struct cover_look *look;	/* of its page, until wreck_read(); NULL: none */
 };

@@ -19,8 +19,10 @@ _Static_assert(COVER_CELL_AT + sizeof(struct cover_cell) <= COVER_SLOTS_AT,
 _Static_assert(sizeof(struct cover_slot) == 32, "layout");
 _Static_assert(COVER_AT == PAGE_BYTES, "layout");
 
-#define COVER_ROOM_AT	(COVER_SLOTS_AT + COVER_SLOTS_MAX * \
+#define COVER_SENT_AT	(COVER_SLOTS_AT + COVER_SLOTS_MAX * \
 			    sizeof(struct cover_slot))
+#define COVER_ROOM_AT	(COVER_SENT_AT + (COVER_SLOTS_MAX + 2) * \
+			    sizeof(uint32_t))	/* a multiple of 8 */
 
 struct cover_label {			/* of a route: written once */
 	struct map_node	 by_text;
@@ -30,6 +32,8 @@ struct cover_label {			/* of a route: written once */
 
 static struct cover_cell	 cover_unread;
 struct cover_cell		*cover_cell = &cover_unread;
+static uint32_t			 cover_nobody;
+uint32_t			*cover_sent = &cover_nobody;
 
 static struct cover_head	*cover_head;	/* NULL: not begun */
 static struct cover_slot	*cover_slots;	/* [0] is slot 1 */
@@ -58,10 +62,12 @@ cover_begin(int fd)
 	cover_head = (struct cover_head *)(void *)(map + COVER_AT);
 	cover_slots = (struct cover_slot *)(void *)(map + COVER_SLOTS_AT);
 	cover_cell = (struct cover_cell *)(void *)(map + COVER_CELL_AT);
+	cover_sent = (uint32_t *)(void *)(map + COVER_SENT_AT);
 	*cover_head = (struct cover_head){
 		.slot_size = sizeof(struct cover_slot),
 		.slots_at = COVER_SLOTS_AT, .room_at = COVER_ROOM_AT,
 		.cell_size = sizeof(struct cover_cell),
+		.written_at = COVER_SENT_AT,
 	};
 	return (0);
 }
@@ -253,7 +259,7 @@ cover_slot_free(uint32_t slot)
 
 uint32_t
 cover_add(const struct capsule *cap, const char *who, uint32_t place,
-    unsigned bits)
+    unsigned bits, uint32_t written)
 {
 	struct cover_slot	*s;
 	uint32_t		 slot;
@@ -270,6 +276,7 @@ cover_add(const struct capsule *cap, const char *who, uint32_t place,
 	s->hops = (uint8_t)(cap->hops > UINT8_MAX ? UINT8_MAX : cap->hops);
 	s->strikes = (uint8_t)cap->strikes;
 	s->bits = (uint8_t)bits;
+	cover_sent[slot] = written;
 	s->owns = who == NULL;
 	s->who = s->owns ? cover_who_own(cap) : cover_who_unit(who);
 	if ((s->label = cover_label(cap->route)) == 0 || s->who == 0 ||

@@ -9,6 +9,8 @@
  *	4096	struct cover_head
  *	4160	struct cover_cell
  *	8192	slots, COVER_SLOTS_MAX of them at most
+ *	then	for each slot, 4 bytes: what was written to its client (written.h), but for
+ *		what the cell says is being written
  *	then	room: blocks of bytes, a length and so many bytes each, which begin at
  *		a multiple of COVER_UNIT (cover_room.h); slots name them by that number, 0 is none
  *
@@ -20,6 +22,12 @@
  * reads or writes, and cleared behind that; the bits are set where the end of a
  * turn leaves something half-done.  So most of what a shard does stores into the
  * cell alone.
+ *
+ * Whoever dies amid a write does not know how much of it the kernel has taken, and of
+ * many at once (flush.c) not even which; the kernel does.  So the cell has how long each
+ * write is, and the page what was written before: where all of it went out, or none,
+ * nothing is lost that is not lost at rest, too (covered_written()).  What was written is
+ * added when the bits say what that has left, for they are right as soon as it is.
  */
 #ifndef PROTO_COVER_H
 #define PROTO_COVER_H
@@ -43,7 +51,9 @@ struct cover_head {
 	uint64_t	 slots_at;	/* offset of slot 1 */
 	uint64_t	 room_at;	/* offset of unit 0 */
 	uint32_t	 cell_size;
-	uint32_t	 reserved[9];	/* 0 */
+	uint32_t	 written_at;	/* offset of what was written to slot 0, which is
+					   none; or 0: not known */
+	uint32_t	 reserved[8];	/* 0 */
 };
 
 struct cover_cell {
@@ -52,11 +62,14 @@ struct cover_cell {
 	uint32_t	 nwriting;
 	uint32_t	 writing[COVER_WRITES];	/* slots that are written to */
 	uint32_t	 reserved[5];
+	uint64_t	 length[COVER_WRITES];	/* of what is written: bytes that end
+					   with a whole message; 0: not so, or not told */
 };
 
 #define COVER_B_IN	0x1	/* a part of what was read is kept */
 #define COVER_B_OUT	0x2	/* a part of a message is written */
 #define COVER_B_GOING	0x4	/* packed for another shard */
+#define COVER_B_BLIND	0x8	/* what was written to it is not known */
 
 struct cover_slot {
 	uint64_t	 id;		/* 0: not used; written last */
@@ -90,6 +103,8 @@ struct capsule;
 
 /* The cell of this process: in its page, or memory that nobody reads. */
 extern struct cover_cell *cover_cell;
+/* What was written to the client of each slot, modulo 2^32; [0] is nobody's. */
+extern uint32_t *cover_sent;
 
 /*
  * fd is this process's page, which has grown by what is covered, and is the caller's;
@@ -106,10 +121,11 @@ void	 cover_who_free(char *who);	/* may be NULL */
  * The connection of that record, of which early, owed and blob are left out, with these
  * bits (COVER_B_*).  who is cover_who()'s of it, or NULL: what that says is not true any
  * more; place is cover_place()'s.  Both are the caller's, and stay as long as the slot
- * lives.  Its slot, or 0: it is not covered.
+ * lives.  written is written_total()'s of its socket, or anything with COVER_B_BLIND.
+ * Its slot, or 0: it is not covered.
  */
 uint32_t cover_add(const struct capsule *cap, const char *who, uint32_t place,
-	    unsigned bits);
+	    unsigned bits, uint32_t written);
 /* It is not there any more; slot may be 0, here and below. */
 void	 cover_remove(uint32_t slot);
 /* These bits (COVER_B_*) are set, or not. */
@@ -146,25 +162,37 @@ cover_amid(int on)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* One more slot is written to; all writes are over, and what they left is noted. */
+/*
+ * Number i (below COVER_WRITES) of those that are to be written to at once is this slot:
+ * at most so many bytes, which end with a whole message; 0: nobody can tell.
+ */
 static inline void
-cover_writing(uint32_t slot)
+cover_write(size_t i, uint32_t slot, size_t len)
 {
-	uint32_t	 n = cover_cell->nwriting;
-
-	if (n >= COVER_WRITES)
-		return;
-	cover_cell->writing[n] = slot;
+	cover_cell->writing[i] = slot;
+	cover_cell->length[i] = len;
+}
+/*
+ * The first n are written to from now on.  Then of each it is noted what has gone out,
+ * once its bits say what that has left; and then all of it is over.
+ */
+static inline void
+cover_writing(size_t n)
+{
 	atomic_signal_fence(memory_order_seq_cst);
-	cover_cell->nwriting = n + 1;
+	cover_cell->nwriting = (uint32_t)n;
 	atomic_signal_fence(memory_order_seq_cst);
+}
+static inline void
+cover_wrote(uint32_t slot, size_t n)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	cover_sent[slot] += (uint32_t)n;
 }
 static inline void
 cover_written(void)
 {
-	atomic_signal_fence(memory_order_seq_cst);
-	cover_cell->nwriting = 0;
-	atomic_signal_fence(memory_order_seq_cst);
+	cover_writing(0);
 }
 
 #endif

@@ -19,13 +19,14 @@ enum { LOOK_WHO, LOOK_PLACE, LOOK_LABEL, LOOK_TOPICS, LOOK_STATE, LOOK_KEPT,
 
 struct look_slot {
 	struct cover_slot slot;
-	enum cover_rest	 rest;
 	uint32_t	 number;
+	uint32_t	 writing;	/* of the cell's; COVER_WRITES: none */
 };
 
 struct cover_look {
 	int		 fd;
 	uint64_t	 room_at;
+	uint32_t	 written_at;
 	struct look_slot *slots;	/* in the order of their ids */
 	size_t		 n;
 	struct cover_cell cell;
@@ -55,20 +56,27 @@ look_pread(int fd, void *to, size_t len, uint64_t at)
 	return ((size_t)n == len ? 0 : look_bad());
 }
 
-/* How the shard has left slot number i. */
-static enum cover_rest
-look_rest(const struct cover_look *l, const struct cover_slot *s, uint32_t i)
+/* Which of the cell's writes is that of slot number i?  COVER_WRITES: none. */
+static uint32_t
+look_writing(const struct cover_look *l, uint32_t i)
 {
 	uint32_t	 n = l->cell.nwriting;
 
-	if (s->bits & COVER_B_OUT)
-		return (COVER_AMID_OUT);
 	for (uint32_t k = 0; k < n && k < COVER_WRITES; k++)
 		if (l->cell.writing[k] == i)
-			return (COVER_AMID_OUT);
-	if ((s->bits & COVER_B_IN) || (l->cell.reading == i && l->cell.amid))
+			return (k);
+	return (COVER_WRITES);
+}
+
+/* How the shard has left slot number i, by these bits of it. */
+static enum cover_rest
+look_rest(const struct cover_look *l, unsigned bits, uint32_t i)
+{
+	if (bits & COVER_B_OUT)
+		return (COVER_AMID_OUT);
+	if ((bits & COVER_B_IN) || (l->cell.reading == i && l->cell.amid))
 		return (COVER_AMID_IN);
-	if (s->bits & COVER_B_GOING)
+	if (bits & COVER_B_GOING)
 		return (COVER_GOING);
 	return (l->cell.reading == i ? COVER_AT_WORK : COVER_AT_REST);
 }
@@ -92,7 +100,7 @@ look_add(struct cover_look *l, const char *data, size_t size, uint32_t i)
 		l->slots = more;
 	}
 	l->slots[l->n++] = (struct look_slot){ .slot = slot, .number = i,
-	    .rest = look_rest(l, &slot, i) };
+	    .writing = look_writing(l, i) };
 	return (0);
 }
 
@@ -133,6 +141,7 @@ look_read(struct cover_look *l, uint64_t incarnation)
 	struct page_work	 work;
 	struct page_head	 page;
 	struct cover_head	 h;
+	const size_t		 least = offsetof(struct cover_cell, length);
 
 	if (page_check(l->fd) == -1 || page_read(l->fd, incarnation, &work) ==
 	    -1 || look_pread(l->fd, &page, sizeof(page), 0) == -1)
@@ -142,12 +151,16 @@ look_read(struct cover_look *l, uint64_t incarnation)
 	if (look_pread(l->fd, &h, sizeof(h), COVER_AT) == -1)
 		return (-1);
 	if (h.nslots > COVER_SLOTS_MAX || h.slot_size < sizeof(uint64_t) ||
-	    h.slot_size > LOOK_SLOT_MAX || h.cell_size < sizeof(l->cell) ||
-	    h.slots_at > PAGE_MAX || h.room_at > PAGE_MAX)
+	    h.slot_size > LOOK_SLOT_MAX || h.cell_size < least ||
+	    h.slots_at > PAGE_MAX || h.room_at > PAGE_MAX ||
+	    h.written_at > PAGE_MAX)
 		return (look_bad());
 	l->room_at = h.room_at;
-	if (look_pread(l->fd, &l->cell, sizeof(l->cell), COVER_CELL_AT) ==
-	    -1 || look_slots(l, &h) == -1)
+	/* An older shard's has no lengths. */
+	if (h.cell_size >= sizeof(l->cell))
+		l->written_at = h.written_at;
+	if (look_pread(l->fd, &l->cell, l->written_at != 0 ? sizeof(l->cell) :
+	    least, COVER_CELL_AT) == -1 || look_slots(l, &h) == -1)
 		return (-1);
 	if (l->n > 0)
 		qsort(l->slots, l->n, sizeof(l->slots[0]), look_compare);
@@ -347,6 +360,41 @@ look_capsule(struct cover_look *l, const struct cover_slot *s,
 	    look_bad());
 }
 
+/* ---- how it was left ---- */
+
+/* Of a slot that the cell says is written to.  0, or -1 with errno. */
+static int
+look_amid(const struct cover_look *l, const struct look_slot *s,
+    struct covered *c)
+{
+	unsigned	 bits = s->slot.bits;
+
+	if (l->written_at == 0 || (bits & COVER_B_BLIND))
+		return (0);
+	if (look_pread(l->fd, &c->before, sizeof(c->before), l->written_at +
+	    (uint64_t)s->number * sizeof(c->before)) == -1)
+		return (-1);
+	c->rest = COVER_WRITING;
+	c->length = l->cell.length[s->writing];
+	c->none = look_rest(l, bits, s->number);
+	c->whole = look_rest(l, bits & ~(unsigned)COVER_B_OUT, s->number);
+	return (0);
+}
+
+enum cover_rest
+covered_written(const struct covered *c, int known, uint32_t written)
+{
+	uint32_t	 n = written - c->before;
+
+	if (c->rest != COVER_WRITING)
+		return (c->rest);
+	if (!known)
+		return (COVER_AMID_OUT);
+	if (n == 0)
+		return (c->none);
+	return (n == c->length ? c->whole : COVER_AMID_OUT);
+}
+
 /* ---- who is there ---- */
 
 size_t
@@ -358,14 +406,20 @@ cover_look_count(const struct cover_look *l)
 int
 cover_look_at(struct cover_look *l, size_t i, struct covered *c)
 {
+	const struct look_slot	*s = &l->slots[i];
+
 	memset(c, 0, sizeof(*c));
 	if (i >= l->n) {
 		errno = ENOENT;
 		return (-1);
 	}
-	c->id = l->slots[i].slot.id;
-	c->rest = l->slots[i].rest;
-	return (look_capsule(l, &l->slots[i].slot, &c->cap));
+	c->id = s->slot.id;
+	c->rest = COVER_AMID_OUT;
+	if (s->writing == COVER_WRITES)
+		c->rest = look_rest(l, s->slot.bits, s->number);
+	else if (look_amid(l, s, c) == -1)
+		return (-1);
+	return (look_capsule(l, &s->slot, &c->cap));
 }
 
 int

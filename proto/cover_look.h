@@ -16,9 +16,11 @@ enum cover_rest {
 	COVER_AT_REST,		/* every byte was read and written whole */
 	COVER_AT_WORK,		/* the same, but for one message that was worked on */
 	COVER_AMID_IN,		/* bytes that were read are lost */
-	COVER_AMID_OUT,		/* perhaps a part of a message is written */
-	COVER_GOING		/* at rest, packed for another shard, which has it
+	COVER_AMID_OUT,		/* a part of a message is written, for all that is known */
+	COVER_GOING,		/* at rest, packed for another shard, which has it
 				   or not */
+	COVER_WRITING		/* it was written to: covered_written() says which of
+				   these */
 };
 
 struct covered {
@@ -30,6 +32,11 @@ struct covered {
 	 * bits are 0.  Slices are valid until the next call.
 	 */
 	struct capsule	 cap;
+	/* COVER_WRITING: */
+	uint32_t	 before;	/* written, but for this */
+	uint64_t	 length;	/* of this, or 0: not known */
+	enum cover_rest	 none, whole;	/* what it is if nothing of it, or all, is
+					   written */
 };
 
 /* Read the page, which stays the caller's and open; NULL with errno: EPROTO (not the
@@ -42,5 +49,8 @@ int	 cover_look_find(struct cover_look *l, uint64_t id, struct covered *c);
 /* How many there are, and number i of them. */
 size_t	 cover_look_count(const struct cover_look *l);
 int	 cover_look_at(struct cover_look *l, size_t i, struct covered *c);
+/* How c was left, of which written_total() says so much; known is 0: it says nothing. */
+enum cover_rest covered_written(const struct covered *c, int known,
+	    uint32_t written);
 
 #endif

@@ -50,6 +50,7 @@ wire_common(unsigned low, unsigned high, unsigned own)
 #define TOPIC_MAX	1024		/* bytes of a topic's name */
 #define TOPICS_MAX	4096		/* bytes of all topics of a message */
 #define TELL_HEAD_MAX	(1 << 20)	/* bytes before those of what a replica is told */
+#define PACE_LEAST	1024		/* bytes a second that are progress of a reader */
 #define STEP_MAX	(1 << 20)	/* bytes of a step */
 #define SIGNING_KEY_MAX	4096		/* bytes; [worker]'s signing_key */
 #define MAPS_NAME_MAX	1024		/* bytes of the name of a group's map */

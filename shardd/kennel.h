@@ -694,6 +694,8 @@ void	 kennel_pause(struct kennel_socket *);
 void	 kennel_resume(struct kennel_socket *);
 /* Bytes that wait to be written to it. */
 size_t	 kennel_socket_queued(const struct kennel_socket *);
+/* The same, and those that its machine has not acknowledged yet. */
+size_t	 kennel_socket_owed(const struct kennel_socket *);
 /*
  * Cut it off when what was written to it is not acknowledged, or nothing of it is read,
  * within ms, as when its machine is lost, or its network is; 0: when the kernel gives up,

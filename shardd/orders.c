@@ -462,6 +462,7 @@ orders_status_ask(struct worker *w, struct order_in *o)
 {
 	struct ctl	 m = { .type = CTL_STATUS, .id = o->m->id,
 			    .limit = clients_count(&w->sessions.clients) +
+				parting_untold(&w->sessions) +
 				journeys_leaving(&w->journeys) };
 
 	return (worker_tell(w, &m));

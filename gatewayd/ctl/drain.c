@@ -52,6 +52,13 @@ drain_look(struct drain *d, const json_t *status)
 		}
 }
 
+/* Is that so of what was moved? */
+static int
+drain_said(const struct drain *d, const char *key)
+{
+	return (json_is_true(json_object_get(d->moves, key)));
+}
+
 /* How far it is. */
 static void
 drain_draw(struct drain *d, int end)
@@ -73,7 +80,17 @@ drain_draw(struct drain *d, int end)
 	draw(&d->drawing, &s);
 }
 
-/* Until the slot is as it is to be: 0, or -1 when that takes too long. */
+/* Is it as it was to be?  What restarts may do so in another slot. */
+static int
+drain_done(const struct drain *d, int restart)
+{
+	if (d->now == d->pid)
+		return (0);
+	return (!restart || strcmp(d->state, "ready") == 0 ||
+	    (d->now == 0 && drain_said(d, "beside")));
+}
+
+/* Until the slot is as it is to be: 0, or -1 when that takes too long, or is given up. */
 static int
 drain_watch(struct drain *d, const struct invocation *v, int restart,
     uint64_t ms)
@@ -89,10 +106,11 @@ drain_watch(struct drain *d, const struct invocation *v, int restart,
 	do {
 		status = ask_status(v->dir, "");
 		drain_look(d, status);
-		done = restart ? d->now != d->pid &&
-		    strcmp(d->state, "ready") == 0 : d->now != d->pid;
+		done = drain_done(d, restart);
 		drain_draw(d, done);
 		json_decref(status);
+		if (!done && drain_said(d, "given_up"))
+			return (-1);
 		if (!done)
 			draw_wait(&d->drawing);
 	} while (!done && clock_ms() < deadline);
@@ -109,7 +127,7 @@ drain_run(const struct invocation *v)
 	const char	*why;
 	uint64_t	 slot;
 	json_t		*json;
-	int		 done = 1, none;
+	int		 done = 1, none, elsewhere = 0, given_up = 0;
 
 	if (slice_u64(slice_str(v->args[0]), SLOTS_MAX - 1, &slot) == -1)
 		say_die(EXIT_USAGE, "a slot is a number, as kennelctl shards "
@@ -128,17 +146,25 @@ drain_run(const struct invocation *v)
 		    json_integer_value(json_object_get(json, "ms"))) == 0;
 		json_object_set_new(json, "done", json_boolean(done));
 		draw_facts(json, d.moves);
+		elsewhere = d.now == 0;
+		given_up = drain_said(&d, "given_up");
 		json_decref(d.moves);
 	}
 	if (v->json)
 		say_last(json, why == NULL && done ? 0 : none);
 	else if (why != NULL)
 		say_die(none, "%s", why);
+	else if (!done && given_up)
+		say_die(EXIT_NONE, "slot %" PRIu64 " stays as it was: its "
+		    "successor did not start, see gatewayd's log", slot);
 	else if (!done)
 		say_die(EXIT_NONE, "slot %" PRIu64 " is not done in time: see "
 		    "kennelctl shards, and gatewayd's log", slot);
 	else if (v->no_wait)
 		printf("slot %" PRIu64 " begins to leave\n", slot);
+	else if (restart && elsewhere)
+		printf("slot %" PRIu64 " has left: its successor is in another "
+		    "slot\n", slot);
 	else
 		printf(restart ? "slot %" PRIu64 " has started again\n" :
 		    "slot %" PRIu64 " is empty; kennelctl restart %" PRIu64

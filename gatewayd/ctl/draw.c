@@ -163,7 +163,7 @@ void
 draw_facts(json_t *into, const json_t *m)
 {
 	static const char *const	 keys[] = { "moved", "skipped", "failed",
-					    "left", "left_ms", "hold_ms",
+					    "left", "waiting", "left_ms", "hold_ms",
 					    "pause_us" };
 
 	for (size_t i = 0; i < nitems(keys); i++)
@@ -185,16 +185,19 @@ draw_moves(const json_t *m)
 	static char	 text[DRAW_TEXT];
 	const json_t	*p = json_object_get(m, "pause_us");
 	json_int_t	 left = draw_number(m, "left"), n;
-	char		 time[48] = "";
+	char		 time[48] = "", waits[48] = "";
 
+	if ((n = draw_number(m, "waiting")) > 0)
+		snprintf(waits, sizeof(waits), ", %" JSON_INTEGER_FORMAT
+		    " wait for room", n);
 	if (left > 0)
 		snprintf(time, sizeof(time), " (%" JSON_INTEGER_FORMAT " s)",
 		    (draw_number(m, "left_ms") + 999) / 1000);
 	n = draw_number(m, "moved");
 	snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT " moved, %"
 	    JSON_INTEGER_FORMAT " skipped, %" JSON_INTEGER_FORMAT " failed, %"
-	    JSON_INTEGER_FORMAT " left%s", n, draw_number(m, "skipped"),
-	    draw_number(m, "failed"), left, time);
+	    JSON_INTEGER_FORMAT " left%s%s", n, draw_number(m, "skipped"),
+	    draw_number(m, "failed"), left, time, waits);
 	if (n > 0)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text),
 		    "; pause p50 %.1f ms, p99 %.1f ms, max %.1f ms",

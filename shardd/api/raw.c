@@ -14,6 +14,7 @@
 #include "shardd/api/socket.h"
 #include "shardd/api/surroundings.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/pace.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/policy.h"
 #include "shardd/kennel.h"
@@ -60,6 +61,12 @@ size_t
 kennel_socket_queued(const struct kennel_socket *s)
 {
 	return (s == NULL ? 0 : outbox_queued(&conn_of(s)->out));
+}
+
+size_t
+kennel_socket_owed(const struct kennel_socket *s)
+{
+	return (s == NULL ? 0 : pace_owed(conn_of(s)));
 }
 
 int

@@ -199,6 +199,17 @@ users_write(FILE *f, struct part *parts, size_t n, struct place *next)
 	return (0);
 }
 
+/* Would the page lack somebody only because too much is asked? */
+static int
+users_overloaded(const struct kennel_slot *slots, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (slots[i].error != NULL &&
+		    strcmp(slots[i].error, "overloaded") == 0)
+			return (1);
+	return (0);
+}
+
 static void
 users_cb(struct kennel_replica *r, const struct kennel_slot *slots, size_t n,
     void *arg)
@@ -210,7 +221,7 @@ users_cb(struct kennel_replica *r, const struct kennel_slot *slots, size_t n,
 	char		 text[PLACE_LEN + 1];
 	size_t		 nparts = 1;
 
-	if (r == NULL || parts == NULL ||
+	if (r == NULL || parts == NULL || users_overloaded(slots, n) ||
 	    part_make(&parts[0], &here, r, &u->from) == -1) {
 		kennel_respond(u->q, 503, NULL, NULL, 0);
 		goto out;

@@ -95,7 +95,7 @@ burst_scratch(struct burst *b, size_t *n)
 	return (b->scratch + b->used);
 }
 
-void
+size_t
 burst_add(struct burst *b, int fd, struct slice data, void *who)
 {
 	struct io_uring_sqe	*sqe = io_uring_get_sqe(&b->ring);
@@ -109,7 +109,8 @@ burst_add(struct burst *b, int fd, struct slice data, void *who)
 	/* There is an entry for each: the ring is as long as at. */
 	io_uring_prep_send(sqe, fd, data.data, data.len,
 	    MSG_NOSIGNAL | MSG_DONTWAIT);
-	io_uring_sqe_set_data64(sqe, b->n++);
+	io_uring_sqe_set_data64(sqe, b->n);
+	return (b->n++);
 }
 
 /* The sends that are answered. */

@@ -25,9 +25,9 @@ void	 burst_free(struct burst *b);
 int	 burst_room(const struct burst *b);
 /*
  * One more send: what stands in data, which must stay until burst_send(), goes to fd.
- * who is handed back.
+ * who is handed back.  Returns which of them it is, from 0.
  */
-void	 burst_add(struct burst *b, int fd, struct slice data, void *who);
+size_t	 burst_add(struct burst *b, int fd, struct slice data, void *who);
 /* Where the next bytes may be gathered, *n of them; add what was. */
 char	*burst_scratch(struct burst *b, size_t *n);
 size_t	 burst_count(const struct burst *b);

@@ -258,11 +258,14 @@ conn_hold(struct conn *c, struct unfinished_part **part, size_t n)
 int
 conn_write(struct conn *c)
 {
+	size_t	 sent = 0;
 	int	 verdict;
 
-	cover_writing(c->slot);
-	verdict = outbox_flush(&c->out, c->fd);
+	cover_write(0, c->slot, outbox_whole(&c->out));
+	cover_writing(1);
+	verdict = outbox_flush(&c->out, c->fd, &sent);
 	conn_left(c, verdict);
+	cover_wrote(c->slot, sent);
 	cover_written();
 	return (verdict);
 }

@@ -320,7 +320,8 @@ conn_half(struct conn *c, unsigned bit, int on)
 static inline void
 conn_left(struct conn *c, int verdict)
 {
-	if (verdict == 0)
+	/* A queue that is written, and stays, waits for the rest of a message. */
+	if (verdict == 0 && c->out.q == NULL)
 		conn_half(c, COVER_B_OUT, 0);
 	else if (outbox_begun(&c->out))
 		conn_half(c, COVER_B_OUT, 1);

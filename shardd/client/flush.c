@@ -12,16 +12,23 @@
 
 #define FLUSH_BURST	BURST_MAX	/* of a crowd, between looks at the clock */
 
+_Static_assert(BURST_MAX <= COVER_WRITES, "each has its entry in the cell");
+
 /* One send of a burst was made. */
 static void
 flush_sent_cb(void *who, ssize_t n, size_t len)
 {
 	struct conn	*c = who;
 	int		 verdict = outbox_sent(&c->out, n, len);
+	size_t		 more = 0;
 
-	if (verdict == 2)
-		verdict = outbox_flush(&c->out, c->fd);
+	if (verdict == 2) {
+		verdict = outbox_flush(&c->out, c->fd, &more);
+		n += (ssize_t)more;
+	}
 	conn_left(c, verdict);
+	if (n > 0)
+		cover_wrote(c->slot, (size_t)n);
 	conn_written(c, verdict);
 }
 
@@ -33,6 +40,7 @@ flush_burst(struct clients *all)
 
 	if (all->burst == NULL || burst_count(all->burst) == 0)
 		return;
+	cover_writing(burst_count(all->burst));
 	rv = burst_send(all->burst, flush_sent_cb);
 	cover_written();
 	if (rv == 0)
@@ -61,8 +69,9 @@ static void
 flush_with(struct burst *b, struct conn *c)
 {
 	struct clients	*all = c->clients;
+	struct slice	 data;
 	char		*scratch;
-	size_t		 room;
+	size_t		 room, i;
 
 	if (!burst_room(b)) {
 		flush_burst(all);
@@ -71,9 +80,11 @@ flush_with(struct burst *b, struct conn *c)
 			return;
 		}
 	}
-	cover_writing(c->slot);
 	scratch = burst_scratch(b, &room);
-	burst_add(b, c->fd, outbox_next(&c->out, scratch, room), c);
+	data = outbox_next(&c->out, scratch, room);
+	i = burst_add(b, c->fd, data, c);
+	cover_write(i, c->slot, c->out.one != NULL ? data.len :
+	    outbox_whole(&c->out));
 }
 
 /* Write what c is owed: with others, unless b is NULL. */

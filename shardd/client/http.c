@@ -98,6 +98,7 @@ http_done(struct conn *c)
 	struct http	*http = c->proto;
 
 	http->phase = HTTP_FLUSHING;
+	c->since = conn_tick();		/* the client's time, not the application's */
 	if (http->file == NULL && outbox_queued(&c->out) <= HTTP_PROMPT) {
 		conn_depart(c, http->keep ? CLOSE_HOME : CLOSE_DONE, 1000);
 		conn_late(c);

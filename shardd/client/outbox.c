@@ -186,17 +186,12 @@ outbox_empty_q(struct outbox *o)
 }
 
 int
-outbox_sent(struct outbox *o, ssize_t n, size_t len)
+outbox_sent_some(struct outbox *o, ssize_t n, size_t len)
 {
 	if (n == -1)
 		return (errno == EAGAIN || errno == EINTR ? 1 : -1);
-	if (o->one != NULL) {
-		if ((size_t)n < len)
-			return (outbox_begin(o, (size_t)n));
-		payload_unref(o->one);
-		o->one = NULL;
-		return (0);
-	}
+	if (o->one != NULL)
+		return (outbox_begin(o, (size_t)n));
 	outq_written(o->q, (size_t)n);
 	if ((size_t)n < len)
 		return (1);
@@ -207,15 +202,18 @@ outbox_sent(struct outbox *o, ssize_t n, size_t len)
 }
 
 int
-outbox_flush(struct outbox *o, int fd)
+outbox_flush(struct outbox *o, int fd, size_t *sent)
 {
 	struct slice	 s;
+	ssize_t		 n;
 	int		 rv = outbox_empty(o) ? 0 : 2;
 
 	while (rv == 2) {
 		s = outbox_next(o, outbox_scratch, sizeof(outbox_scratch));
-		rv = outbox_sent(o, outbox_send(fd, s, s.len <
-		    outbox_queued(o)), s.len);
+		n = outbox_send(fd, s, o->one == NULL && s.len < o->q->queued);
+		if (n > 0)
+			*sent += (size_t)n;
+		rv = outbox_sent(o, n, s.len);
 	}
 	/* What was dropped may have left nothing behind. */
 	if (rv == 0 && o->q != NULL)
@@ -273,6 +271,15 @@ outbox_queued(const struct outbox *o)
 	if (o->one != NULL)
 		return (payload_wire(o->one).len);
 	return (o->q == NULL ? 0 : o->q->queued);
+}
+
+size_t
+outbox_whole(const struct outbox *o)
+{
+	if (o->one != NULL)
+		return (payload_wire(o->one).len);
+	return (o->q == NULL || o->q->tail == o->q->head ||
+	    o->q->items[o->q->tail - 1]->more ? 0 : o->q->queued);
 }
 
 int

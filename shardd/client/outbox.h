@@ -10,9 +10,9 @@
 #include <stddef.h>
 
 #include "common/bytes.h"
+#include "shardd/client/payload.h"
 
 struct outq;
-struct payload;
 
 struct outbox {
 	struct payload	*one;		/* the only one, not begun */
@@ -24,16 +24,26 @@ int	 outbox_add(struct outbox *o, struct payload *p);
 /*
  * Write what the kernel takes: one send() of one payload, or of several
  * gathered.  Returns 0 when all is written, 1 when the kernel is full, -1 with
- * errno when the connection is broken.
+ * errno when the connection is broken.  So many bytes as were written are added to
+ * *sent.
  */
-int	 outbox_flush(struct outbox *o, int fd);
+int	 outbox_flush(struct outbox *o, int fd, size_t *sent);
 /*
  * The same in two halves, for who sends otherwise.  What is to be sent next: a
  * payload itself, or several gathered into scratch, at most room bytes.  Then
  * what send(2) said of it: 0, 1, -1 as above, or 2: there is more.
  */
 struct slice outbox_next(const struct outbox *o, char *scratch, size_t room);
-int	 outbox_sent(struct outbox *o, ssize_t n, size_t len);
+int	 outbox_sent_some(struct outbox *o, ssize_t n, size_t len);
+static inline int
+outbox_sent(struct outbox *o, ssize_t n, size_t len)
+{
+	if (o->one == NULL || n != (ssize_t)len)
+		return (outbox_sent_some(o, n, len));
+	payload_unref(o->one);		/* as nearly always */
+	o->one = NULL;
+	return (0);
+}
 /*
  * Drop whole messages that are not begun, oldest first, until at most keep bytes
  * are queued; control frames and HTTP stay, and a message goes with all its parts.
@@ -41,6 +51,8 @@ int	 outbox_sent(struct outbox *o, ssize_t n, size_t len);
  */
 size_t	 outbox_drop(struct outbox *o, size_t keep);
 size_t	 outbox_queued(const struct outbox *o);		/* bytes */
+/* The same if they end with a whole message, else 0. */
+size_t	 outbox_whole(const struct outbox *o);
 static inline int
 outbox_empty(const struct outbox *o)
 {

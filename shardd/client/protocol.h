@@ -16,6 +16,7 @@ struct conn;
 struct payload;
 
 #define CONN_HEADROOM	(64 << 10)
+#define PINGS_MAX	2		/* unanswered, then it is idle */
 
 struct protocol {
 	/* len bytes, which may be changed, as may CONN_HEADROOM bytes before them,
@@ -31,11 +32,9 @@ struct protocol {
 	void		(*flushed)(struct conn *c);
 	/* The state that c is in took too long. */
 	void		(*timeout)(struct conn *c);
-	/* Ask whether the client is alive; NULL: there is no way to. */
-	void		(*ping)(struct conn *c);
-	/* One that has left its pings unanswered: has its machine taken anything since the
-	 * last?  NULL: only an answer counts. */
-	int		(*hears)(struct conn *c);
+	/* Nothing was heard of the client for a while: ask whether it is alive.  0: it
+	 * has left PINGS_MAX unanswered.  NULL: there is no way to. */
+	int		(*ping)(struct conn *c);
 	/* c, no longer doomed, ends for that reason: tell the client.  1: told, and
 	 * the connection ends by itself; 0: end it now. */
 	int		(*farewell)(struct conn *c, enum close_why why);

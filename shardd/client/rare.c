@@ -49,13 +49,23 @@ rare_set_move(struct rare **r, struct move *move)
 	return (0);
 }
 
+int
+rare_set_pace(struct rare **r, const struct rare_pace *pace)
+{
+	if (rare_make(r) == -1)
+		return (-1);
+	(*r)->pace = *pace;
+	return (0);
+}
+
 void
 rare_end_move(struct rare **r)
 {
 	struct rare	*x = *r;
 
 	x->move = NULL;
-	if (x->reason != NULL || x->uid != NULL || x->drop != NULL)
+	if (x->reason != NULL || x->uid != NULL || x->drop != NULL ||
+	    x->pace.set)
 		return;
 	rare_free(x);			/* there is nothing rare about it */
 	*r = NULL;

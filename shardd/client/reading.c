@@ -10,7 +10,7 @@
 
 #define READING_TIMES	4		/* of READING_BUF, an event */
 #define READING_BUF	(64 << 10)
-/* Bytes read after the end, for at most a second: a message that is refused for
+/* Bytes read after the end: a message that is refused for
  * its size is on its way, and a reset would overtake the close frame. */
 #define READING_LINGER_MAX	(32 << 20)
 

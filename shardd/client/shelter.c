@@ -1,6 +1,7 @@
 /* An open connection is covered. */
 #include <errno.h>
 
+#include "common/written.h"
 #include "proto/capsule.h"
 #include "proto/cover.h"
 #include "shardd/client/conn.h"
@@ -32,6 +33,8 @@ shelter_begin(struct conn *c, uint32_t place, struct slice topics)
 	struct capsule	 cap = { .id = c->id, .flags = c->told,
 			    .deflate = c->deflate, .hops = c->hops,
 			    .strikes = c->strikes, .topics = topics };
+	unsigned	 bits = c->half;
+	uint32_t	 written = 0;
 
 	/* One that a shard has opened itself ends with it. */
 	if (c->slot != 0 || c->protocol->freeze == NULL ||
@@ -40,9 +43,11 @@ shelter_begin(struct conn *c, uint32_t place, struct slice topics)
 	cap.protocol = (enum capsule_protocol)c->protocol->capsule;
 	who_pack(c, &cap);
 	meter_pack(c->meter, &cap);
+	if (written_total(c->fd, &written) == -1)
+		bits |= COVER_B_BLIND;
 	if (shelter_pack(c, &cap.state) == 0)
 		c->slot = cover_add(&cap, c->rare != NULL && c->rare->uid !=
-		    NULL ? NULL : c->text, place, c->half);
+		    NULL ? NULL : c->text, place, bits, written);
 }
 
 void

@@ -3,10 +3,6 @@
  * events.  What it is sent is a chunk each, or stands as it is in an answer to
  * HTTP/1.0, which ends with the connection.
  */
-#include <sys/ioctl.h>
-
-#include <linux/sockios.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +13,7 @@
 #include "proto/limits.h"
 #include "proto/pack.h"
 #include "shardd/client/conn.h"
+#include "shardd/client/pace.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/shelter.h"
 #include "shardd/client/stream.h"
@@ -30,7 +27,6 @@ struct stream {
 	int		 chunked;	/* else HTTP/1.0 */
 	size_t		 heard;		/* bytes that were for nothing */
 	struct payload	*beat;		/* for the idle, or NULL: nothing */
-	size_t		 owed;		/* bytes, when last looked at; SIZE_MAX: never */
 };
 
 /* ---- forms ---- */
@@ -165,17 +161,6 @@ stream_set_beat(struct conn *c, struct slice beat)
 	return (0);
 }
 
-/* Bytes of which the client's machine has not said that it has them. */
-static size_t
-stream_owed(const struct conn *c)
-{
-	int	 n = 0;
-
-	if (ioctl(c->fd, SIOCOUTQ, &n) == -1 || n < 0)
-		n = 0;
-	return (outbox_queued(&c->out) + (size_t)n);
-}
-
 /* For how long nothing was said, in ticks. */
 static uint32_t
 stream_idle(const struct conn *c)
@@ -183,27 +168,15 @@ stream_idle(const struct conn *c)
 	return (((uint32_t)turn_ms() - c->last) / 100);
 }
 
-/* Since stream_ping() looked: has the client's machine acknowledged some of what it was
- * owed, or has it all?  Where more was said meanwhile, nobody can tell. */
-static int
-stream_hears(struct conn *c)
-{
-	const struct stream	*st = c->proto;
-	size_t			 owed = stream_owed(c);
-
-	return (owed == 0 || owed < st->owed ||
-	    stream_idle(c) < c->clients->opt->ping_ms / 100);
-}
-
 /*
  * Nothing was sent for a while: a heart-beat.  Nobody answers it, but the client's
- * machine acknowledges it, or some of what stands before it: where it does neither,
+ * machine acknowledges it, or enough of what stands before it: where it does neither,
  * that counts like a ping without an answer.
  */
-static void
+static int
 stream_ping(struct conn *c)
 {
-	struct stream	*st = c->proto;
+	const struct stream	*st = c->proto;
 	uint32_t	 every = c->clients->opt->ping_ms / 100;
 	uint32_t	 idle = stream_idle(c);
 
@@ -211,12 +184,17 @@ stream_ping(struct conn *c)
 		c->pings = 0;
 		c->since = conn_tick() - idle;
 	} else {
-		c->pings = stream_hears(c) ? 0 : (uint8_t)(c->pings + 1);
+		if (pace_since_mark(c) != PACE_SLOW)
+			c->pings = 0;
+		else if (c->pings++ >= PINGS_MAX)
+			return (0);
 		c->since = conn_tick() - c->pings * every;
-		if (st->beat == NULL || conn_queue(c, st->beat) == -1)
-			c->last = (uint32_t)turn_ms();
 	}
-	st->owed = stream_owed(c);
+	pace_mark(c);
+	if (idle >= every && (st->beat == NULL ||
+	    conn_queue(c, st->beat) == -1))
+		c->last = (uint32_t)turn_ms();
+	return (1);
 }
 
 /* ---- the client ---- */
@@ -359,7 +337,6 @@ static const struct protocol stream_bytes = {
 	.ended = stream_ended,
 	.timeout = stream_timeout,
 	.ping = stream_ping,
-	.hears = stream_hears,
 	.farewell = stream_farewell,
 	.close = stream_close,
 	.form = stream_form,
@@ -374,7 +351,6 @@ static const struct protocol stream_events = {
 	.ended = stream_ended,
 	.timeout = stream_timeout,
 	.ping = stream_ping,
-	.hears = stream_hears,
 	.farewell = stream_farewell,
 	.close = stream_close_events,
 	.form = stream_form_event,
@@ -397,7 +373,6 @@ stream_begin(struct conn *c, struct buf *rest, const struct protocol *p,
 	if ((st = spare_zero(sizeof(*st))) == NULL)
 		return (-1);
 	st->chunked = chunked;
-	st->owed = SIZE_MAX;
 	c->proto = st;
 	return (p == &stream_events ? stream_set_beat(c,
 	    slice_str(":\n\n")) : 0);

@@ -2,33 +2,45 @@
 #include <event2/event.h>
 
 #include "shardd/client/conn.h"
+#include "shardd/client/pace.h"
 #include "shardd/client/sweep.h"
 #include "shardd/options.h"
 
 #define SWEEP_MS	100
-#define SWEEP_PINGS	2		/* unanswered, then it is idle */
 #define SWEEP_OPENING	50		/* upgraded, and what it waits for has not come */
 #define SWEEP_LINGER	10		/* ticks, of 100 ms */
 #define SWEEP_HOMING	50
-#define SWEEP_CLOSINGS	6		/* closing_timeout, for a raw client that reads */
 #define SWEEP_STALLED	100		/* over its bound, and reads nothing */
+#define SWEEP_PACE	10		/* waits for so long: it is looked how it reads */
 #define SWEEP_LINK	20		/* longest pause for a full link */
 
+/* For how many ticks c, that has to read, has not; *owed is how much it is behind. */
+static uint32_t
+sweep_age(struct conn *c, uint32_t now, uint32_t *owed)
+{
+	*owed = 0;
+	if (now - c->since > SWEEP_PACE)
+		*owed = pace_follow(c);
+	return (now - c->since);
+}
+
 /*
- * c, raw, is to read the rest of what it is owed, and then its end.  If that takes
- * too long, only what is begun is still written: a message is not cut unless the
- * client stops reading amid it.
+ * c is to read the rest of what it is owed, and then its end.  If it does not, of a raw
+ * client's only what is begun is still written: a message is not cut unless the client
+ * stops reading amid it.
  */
 static void
-sweep_writing(struct conn *c, uint32_t age)
+sweep_linger(struct conn *c, uint32_t now)
 {
-	uint32_t	 ms = c->clients->opt->closing_ms;
+	uint32_t	 owed, age = sweep_age(c, now, &owed), most = SWEEP_LINGER;
 
-	if (age <= ms / 100 && (uint32_t)turn_ms() - c->last <= SWEEP_CLOSINGS * ms)
+	if (owed > 0 || !outbox_empty(&c->out))
+		most = c->clients->opt->closing_ms / 100;
+	if (age <= most)
 		return;
-	if (outbox_drop(&c->out, 0) > 0)
+	if ((c->flags & CONN_F_RAW) && outbox_drop(&c->out, 0) > 0)
 		c->since = conn_tick();
-	else if (age > ms / 100)
+	else
 		conn_doom(c, CLOSE_TIMEOUT);
 }
 
@@ -37,10 +49,12 @@ static void
 sweep_timed(struct conn *c, uint32_t now)
 {
 	const struct options	*o = c->clients->opt;
-	uint32_t		 age = now - c->since;
+	uint32_t		 age = now - c->since, owed;
 
 	switch (c->state) {
 	case CONN_HTTP:
+		if (!outbox_empty(&c->out) || (c->turns & CONN_T_MORE))
+			age = sweep_age(c, now, &owed);
 		if (age > o->request_ms / 100 && (c->pauses & PAUSE_APP) == 0)
 			c->protocol->timeout(c);
 		break;
@@ -49,14 +63,11 @@ sweep_timed(struct conn *c, uint32_t now)
 			c->protocol->timeout(c);
 		break;
 	case CONN_CLOSING:
-		if (age > o->closing_ms / 100)
+		if (sweep_age(c, now, &owed) > o->closing_ms / 100)
 			c->protocol->timeout(c);
 		break;
 	case CONN_LINGER:
-		if ((c->flags & (CONN_F_RAW | CONN_F_SHUT)) == CONN_F_RAW)
-			sweep_writing(c, age);
-		else if (age > SWEEP_LINGER)
-			conn_doom(c, CLOSE_TIMEOUT);
+		sweep_linger(c, now);
 		break;
 	default:
 		break;
@@ -67,23 +78,21 @@ sweep_timed(struct conn *c, uint32_t now)
 static void
 sweep_open(struct conn *c, uint32_t now)
 {
-	uint32_t	 every = c->clients->opt->ping_ms / 100;
+	uint32_t	 every = c->clients->opt->ping_ms / 100, owed;
 
 	/* A link that stays full must not silence a client for ever. */
 	if (c->pauses & PAUSE_LINK)
 		conn_resume(c, PAUSE_LINK);
-	if ((c->pauses & PAUSE_OUT) && now - c->since > SWEEP_STALLED) {
-		conn_doom(c, CLOSE_SLOW);
+	if (c->pauses & PAUSE_OUT) {	/* it cannot answer a ping */
+		if (sweep_age(c, now, &owed) > SWEEP_STALLED)
+			conn_doom(c, CLOSE_SLOW);
 		return;
 	}
 	if (every == 0 || now - c->since <= every * (1 + (uint32_t)c->pings) ||
 	    (c->pauses & (PAUSE_HELD | PAUSE_APP)))
 		return;
-	if (c->pings >= SWEEP_PINGS && (c->protocol->hears == NULL ||
-	    !c->protocol->hears(c)))
+	if (c->protocol->ping != NULL && !c->protocol->ping(c))
 		conn_doom(c, CLOSE_IDLE);
-	else if (c->protocol->ping != NULL)
-		c->protocol->ping(c);
 }
 
 /* All that are open; what waits for them is counted in passing. */

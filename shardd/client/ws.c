@@ -10,10 +10,12 @@
 #include "proto/ws_state.h"
 #include "shardd/client/conn.h"
 #include "shardd/client/inflating.h"
+#include "shardd/client/pace.h"
 #include "shardd/client/payload.h"
 #include "shardd/client/policy.h"
 #include "shardd/client/ws.h"
 #include "shardd/kennel.h"
+#include "shardd/options.h"
 
 #define WS_PLAIN_KEEP	(64 << 10)	/* of the buffer to decompress into */
 
@@ -128,17 +130,29 @@ ws_pong(struct conn *c, const struct ws_message *m)
 	payload_unref(p);
 }
 
-/* Is the client there? */
-static void
+/*
+ * Is the client there?  While the last ping stands behind what its machine has still to
+ * take, and does take, nobody can have answered.
+ */
+static int
 ws_ping(struct conn *c)
 {
 	static struct payload	*ping;
 
+	if (c->pings > 0 && pace_since_mark(c) == PACE_GOOD) {
+		c->since = conn_tick() - c->pings *
+		    (c->clients->opt->ping_ms / 100);
+		return (1);
+	}
+	if (c->pings >= PINGS_MAX)
+		return (0);
 	if (ping == NULL && (ping = payload_frame(WS_PING,
 	    slice_of(NULL, 0))) == NULL)
-		return;
+		return (1);
 	c->pings++;
+	pace_mark(c);
 	conn_queue(c, ping);
+	return (1);
 }
 
 /* What the client sent is no WebSocket frame, or none that may come. */

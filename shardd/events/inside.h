@@ -119,8 +119,8 @@ struct events_socket {			/* a client */
 	uint8_t		 check_json;	/* objects are to be JSON */
 	uint8_t		 no_reserved;	/* names of the client's own are refused */
 	uint8_t		 warned;	/* of something that is said once */
-	uint64_t	 written;	/* of what was queued, when it was last looked */
-	uint64_t	 since;		/* clock_ms: written is that much */
+	uint64_t	 taken;		/* of what was queued, when it was last looked */
+	uint64_t	 since;		/* clock_ms: until then it has read enough */
 	uint32_t	 stuck_ms;	/* the time that it has */
 	void		*data;		/* the program's */
 	/* Until it is registered. */

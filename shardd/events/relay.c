@@ -510,7 +510,7 @@ relay_socket_high(struct events_socket *s, int high)
 	if (s->high == high)
 		return;
 	s->high = high != 0;
-	s->since = clock_ms();
+	sockets_reads(s, clock_ms());
 	list_each(e, tmp, &s->lanes) {
 		r = list_entry(e, struct lane, of_socket)->relay;
 		r->nhigh += high ? 1 : (size_t)-1;
@@ -583,14 +583,11 @@ relay_look_neighbours(struct events_server *v)
 static void
 relay_look_socket(struct events_socket *s, uint64_t now)
 {
-	uint64_t	 written = s->queued - kennel_socket_queued(s->socket);
-
-	if (written != s->written || !s->high || list_empty(&s->lanes)) {
-		s->written = written;
-		s->since = now;
+	if (!s->high || list_empty(&s->lanes)) {
+		sockets_reads(s, now);
 		return;
 	}
-	if (now - s->since < s->stuck_ms)
+	if (sockets_stuck(s, now) < s->stuck_ms)
 		return;
 	log_info("events id=%s closed: it has read nothing of a stream for %u "
 	    "ms", events_socket_id(s), s->stuck_ms);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/clock.h"
+#include "proto/limits.h"
 #include "shardd/events/inside.h"
 #include "shardd/events/sockets.h"
 
@@ -148,6 +149,32 @@ sockets_find_number(const struct events_server *v, uint64_t number)
 			return (s);
 	}
 	return (NULL);
+}
+
+/* Bytes that s's machine has taken; only differences mean something. */
+static uint64_t
+sockets_taken(const struct events_socket *s)
+{
+	return (s->queued - kennel_socket_owed(s->socket));
+}
+
+void
+sockets_reads(struct events_socket *s, uint64_t now)
+{
+	s->taken = sockets_taken(s);
+	s->since = now;
+}
+
+uint64_t
+sockets_stuck(struct events_socket *s, uint64_t now)
+{
+	uint64_t	 taken = sockets_taken(s), age = now - s->since, ms = 0;
+
+	if ((int64_t)(taken - s->taken) > 0)
+		ms = (taken - s->taken) * 1000 / PACE_LEAST;
+	s->taken = taken;
+	s->since += ms < age ? ms : age;
+	return (now - s->since);
 }
 
 void

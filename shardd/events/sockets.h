@@ -31,6 +31,12 @@ int	 sockets_send_told(struct events_socket *s,
 /* That with f's data, which is p's, made with KENNEL_TOLD, shared. */
 int	 sockets_send_with(struct events_socket *s,
 	    const struct fasttcp_frame *f, struct kennel_payload *p);
+/*
+ * s, over its mark, is looked at about once a second, from sockets_reads() on: for how
+ * many ms has it read less than PACE_LEAST?
+ */
+void	 sockets_reads(struct events_socket *s, uint64_t now);
+uint64_t sockets_stuck(struct events_socket *s, uint64_t now);
 /* One reason more, or less, for which s is not read. */
 void	 sockets_hold(struct events_socket *s, int on);
 

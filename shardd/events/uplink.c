@@ -349,13 +349,11 @@ uplink_look_beat(struct uplink *l, uint64_t now, unsigned ms)
 static void
 uplink_look_stuck(struct events_socket *s, uint64_t now)
 {
-	uint64_t	 written = s->queued - kennel_socket_queued(s->socket);
 	unsigned	 ms = uplink_stuck_ms();
 
-	if (!s->high || written != s->written) {
-		s->written = written;
-		s->since = now;
-	} else if (now - s->since >= ms) {
+	if (!s->high)
+		sockets_reads(s, now);
+	else if (sockets_stuck(s, now) >= ms) {
 		log_info("events link=%s closed: its peer has read nothing for "
 		    "%u ms", s->link->id, ms);
 		s->since = now;

@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "shardd/group/answer.h"
+#include "shardd/group/arrears.h"
 #include "shardd/peers/link.h"
 
 struct kennel_answer {			/* a neighbour waits for it */
@@ -16,6 +17,15 @@ struct kennel_answer {			/* a neighbour waits for it */
 void
 answer_say(struct link *l, const struct gossip *m)
 {
+	switch (m->type == GOSSIP_ANSWER ? arrears_take(l, m) : ARREARS_NONE) {
+	case ARREARS_WAITS:
+		return;
+	case ARREARS_FULL:
+		answer_error(l, m->from, m->ask, "overloaded");
+		return;
+	case ARREARS_NONE:
+		break;
+	}
 	if (link_send(l, m) == -1)
 		log_debug("link slot=%u answer lost", link_slot(l));
 }

@@ -413,6 +413,19 @@ groups_listed(void *arg)
 	gs->ops->connected(gs->arg);
 }
 
+/* lookup_ops: who came to our groups on other nodes meanwhile has not met us. */
+static void
+groups_forgotten(void *arg)
+{
+	struct groups	*gs = arg;
+	struct map_node	*e;
+	struct replica	*r;
+
+	groups_each(gs, e, r)
+		if (r->meeting != NULL)
+			meeting_forgotten(r->meeting);
+}
+
 /* lookup_ops: what the heart-beat tells. */
 static void
 groups_load(void *arg, size_t *connections, size_t *groups)
@@ -428,6 +441,7 @@ static const struct lookup_ops groups_lookup_ops = {
 	.each_uid = groups_each_uid,
 	.tell_all = groups_tell_all,
 	.listed = groups_listed,
+	.forgotten = groups_forgotten,
 	.load = groups_load,
 };
 

@@ -84,6 +84,7 @@ lookup_beaten_cb(const struct redis_value *v, int err, void *arg)
 		log_warn("lookup our entries are gone from redis");
 		entries_unlist(l->entries);
 		entries_rewrite(l->entries);
+		l->ops->forgotten(l->arg);
 	}
 	l->beaten = 1;
 }

@@ -16,6 +16,9 @@ struct lookup_ops {
 	int	(*tell_all)(void *arg, int on, void (*told)(void *told_arg),
 		    void *told_arg);
 	void	(*listed)(void *arg);	/* all of ours is in Redis */
+	/* All of ours was not there for a while, while Redis was: who looked has not
+	 * found us. */
+	void	(*forgotten)(void *arg);
 	/* How much is here, for the heart-beat. */
 	void	(*load)(void *arg, size_t *connections, size_t *groups);
 };

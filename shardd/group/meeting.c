@@ -405,6 +405,13 @@ meeting_entered(struct meeting *t)
 }
 
 void
+meeting_forgotten(struct meeting *t)
+{
+	if (t->since != 0)		/* else it is about to ask */
+		meeting_entered(t);
+}
+
+void
 meetings_up(struct meetings *ms)
 {
 	meetings_pump(ms);

@@ -47,6 +47,8 @@ int	 meeting_is_over(const struct meeting *t);
 int	 meeting_knows_all(const struct meeting *t);
 /* bus_ops: our replica is in its room, for the first time or again. */
 void	 meeting_entered(struct meeting *t);
+/* Redis had lost the set: our replica goes in again, and asks again who is there. */
+void	 meeting_forgotten(struct meeting *t);
 /* bus_ops: Redis is up, perhaps after it had said who is in a room. */
 void	 meetings_up(struct meetings *ms);
 struct neighbours *meeting_neighbours(const struct meeting *t);

@@ -242,6 +242,20 @@ parting_late(struct sessions *s)
 		parting_give_up(s, p);
 }
 
+unsigned
+parting_untold(const struct sessions *s)
+{
+	const struct parted	*p;
+	struct list		*e, *tmp;
+	unsigned		 n = 0;
+
+	list_each(e, tmp, &s->leaving) {
+		p = list_entry(e, struct parted, at);
+		n += (p->conn->told & CAPSULE_F_DIALED) == 0;
+	}
+	return (n);
+}
+
 int
 parting_none(const struct sessions *s)
 {

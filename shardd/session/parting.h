@@ -20,6 +20,8 @@ void	 parting_said(struct sessions *s, uint64_t id, int last);
 void	 parting_all(struct sessions *s);
 /* Nor for those who have waited longer than a second. */
 void	 parting_late(struct sessions *s);
+/* How many have departed, and the gateway was not told yet: it counts them. */
+unsigned parting_untold(const struct sessions *s);
 /* Does nobody wait? */
 int	 parting_none(const struct sessions *s);
 

@@ -279,9 +279,15 @@ authority_got_reign(struct authority *a, const struct gossip *m)
 {
 	struct gossip	 at = { .type = GOSSIP_AT };
 
-	if (a->desk->us != NULL ? !candidacy_yields(a, m->term) :
-	    m->term < a->term)
+	if (a->desk->us == NULL && m->term < a->term)
 		return;
+	if (a->desk->us != NULL && !candidacy_yields(a, m->term)) {
+		at.seq = a->j.pos;	/* it may not know of our term */
+		at.era = a->j.era;
+		at.flags = a->synced ? 0 : GOSSIP_F_EMPTY;
+		office_tell(a, m->from, &at);
+		return;
+	}
 	if (m->term != a->term || m->from != a->head)
 		authority_follow(a, m->term, m->from);
 	if (candidacy_gives_way(a, m->term)) {
@@ -330,8 +336,12 @@ authority_got_at(struct authority *a, const struct gossip *m)
 {
 	struct member	*k;
 
-	if (a->office == OFFICE_NONE || m->term != a->term)
+	if (a->office == OFFICE_NONE)
 		return;
+	if (m->term != a->term) {
+		candidacy_outdone(a, m->term);
+		return;
+	}
 	if ((k = office_member(a, m->from)) == NULL) {
 		accession_ask(a, m->from);	/* it answers, then it is one */
 		return;

@@ -181,13 +181,16 @@ void
 candidacy_claim(struct authority *a)
 {
 	struct buf	 who = { 0 };
+	uint64_t	 known = TERM_EPOCH(a->term);
 
 	if (a->call != NULL)
 		return;
 	candidacy_who(a, &who);
+	if (known < a->outdone)
+		known = a->outdone;
 	if (!who.failed)
 		a->call = store_claim(a->desk->store, a->keys, who.data, a->dead,
-		    a->desk->ours, TERM_EPOCH(a->term), candidacy_claimed_cb, a);
+		    a->desk->ours, known, candidacy_claimed_cb, a);
 	buf_clear(&who);
 	if (a->office == OFFICE_NONE) {
 		candidacy_soon(a, CANDIDACY_AGAIN_MS);
@@ -196,6 +199,33 @@ candidacy_claim(struct authority *a)
 	a->office = a->call != NULL ? OFFICE_TAKING : OFFICE_WAITING;
 	a->since = clock_ms();
 	office_restless(a);
+}
+
+/* Claim an epoch above the one that a member remembers, unless ours is.  Returns whether
+ * that is still to be done. */
+static int
+candidacy_rise(struct authority *a)
+{
+	if (a->office == OFFICE_NONE || !candidacy_is_ours(a) ||
+	    a->outdone <= TERM_EPOCH(a->term))
+		return (0);
+	if (a->call == NULL && store_usable(a->desk->store))
+		candidacy_claim(a);
+	return (1);
+}
+
+void
+candidacy_outdone(struct authority *a, uint64_t term)
+{
+	if (a->desk->us == NULL || TERM_EPOCH(term) <= a->outdone)
+		return;
+	a->outdone = TERM_EPOCH(term);
+	if (candidacy_rise(a)) {
+		log_info("replica id=%" PRIu64 " epoch=%" PRIu64 " is not the "
+		    "latest: a neighbour knows of %" PRIu64, a->of.id,
+		    TERM_EPOCH(a->term), a->outdone);
+		office_restless(a);
+	}
 }
 
 int
@@ -250,7 +280,7 @@ candidacy_tick(struct authority *a)
 
 	if (!candidacy_is_ours(a) || a->office != OFFICE_NONE) {
 		a->cut_off = 0;
-		return (0);
+		return (candidacy_rise(a));
 	}
 	lost = a->head == 0 || !a->ops->reaches(a->arg, a->head);
 	if (store_usable(a->desk->store) && !a->denied)

@@ -31,6 +31,9 @@ int	 candidacy_yields(const struct authority *a, uint64_t term);
 int	 candidacy_gives_way(const struct authority *a, uint64_t term);
 /* Each 100 ms, while the authority is restless.  Returns whether it is to stay so. */
 int	 candidacy_tick(struct authority *a);
+/* We are in office, and a member remembers that term.  If Redis has lost it, the member
+ * would follow nobody: we claim an epoch that is above it. */
+void	 candidacy_outdone(struct authority *a, uint64_t term);
 /* We end. */
 void	 candidacy_end(struct authority *a);
 

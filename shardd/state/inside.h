@@ -99,6 +99,7 @@ struct authority {
 	uint64_t	 dead;		/* the head that was, or the holder, is dead */
 	uint64_t	 holder, held;	/* of the epoch; clock_ms since when we know */
 	uint64_t	 cut_off;	/* clock_ms: Redis is away; 0: it is not */
+	uint64_t	 outdone;	/* a later epoch, which a member remembers */
 	int		 denied;	/* the last claim was answered with nonsense */
 
 	struct journal	 j;

@@ -45,7 +45,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (cover_look_at(l, i, &c) == -1)
 			continue;
 		buf_reset(&b);
-		if (c.id == 0 || c.rest > COVER_GOING ||
+		if (c.id == 0 || c.rest > COVER_WRITING ||
 		    capsule_encode(&b, &c.cap) == -1 ||
 		    capsule_decode(&cap, b.data, b.len) == -1 ||
 		    cap.id != c.id || !slice_eq(cap.uid, c.cap.uid))

@@ -52,14 +52,16 @@ class Frame:
 
 
 class Fast:
-    """A connection; register: its id is read."""
+    """A connection, made here or by a test; register: its id is read."""
 
     def __init__(self, address, register=True, early=b"", rcvbuf=None):
-        self.s = socket.socket()
+        made = isinstance(address, socket.socket)
+        self.s = address if made else socket.socket()
         if rcvbuf:
             self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.s.settimeout(wait.limit(30))
-        self.s.connect(address)
+        if not made:
+            self.s.connect(address)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
         self.last = 1

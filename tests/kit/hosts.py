@@ -184,6 +184,9 @@ class Peer:
                     link.s.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+                with self.lock:         # its reader does so later, or has done it
+                    if link in self.links:
+                        self.links.remove(link)
             link.s.close()
 
 

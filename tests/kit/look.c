@@ -33,6 +33,7 @@ print_one(const struct covered *c)
 		[COVER_AMID_IN]		= "in",
 		[COVER_AMID_OUT]	= "out",
 		[COVER_GOING]		= "going",
+		[COVER_WRITING]		= "writing",
 	};
 	const struct capsule		*cap = &c->cap;
 
@@ -40,6 +41,10 @@ print_one(const struct covered *c)
 	    "version=%u", (unsigned long long)c->id, rests[c->rest],
 	    (int)cap->protocol, cap->hops, cap->strikes, cap->deflate,
 	    cap->blob_version);
+	if (c->rest == COVER_WRITING)
+		printf(" before=%u length=%llu none=%s whole=%s", c->before,
+		    (unsigned long long)c->length, rests[c->none],
+		    rests[c->whole]);
 	print("uid", cap->uid);
 	print("peer", cap->peer);
 	print("app", cap->app);

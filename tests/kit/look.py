@@ -38,6 +38,14 @@ class Page:
         assert len(found) < 2, found
         return found[0] if found else None
 
+    @staticmethod
+    def settled(one, written):
+        """How that connection was left, to whose client so many bytes were written."""
+        if one["rest"] != "writing":
+            return one["rest"]
+        n = (written - int(one["before"])) % 2 ** 32
+        return one["none"] if n == 0 else one["whole"] if n == int(one["length"]) else "out"
+
     def rest(self, uid):
         one = self.of(uid)
         return one and one["rest"]

@@ -5,17 +5,19 @@ from kit import wait
 
 
 class Raw:
-    """A connection; hello: the worker's first line is read."""
+    """A connection, made here or by a test; hello: the worker's first line is read."""
 
     def __init__(self, address, hello=True, early=b"", source=None, rcvbuf=None):
-        self.s = socket.socket()
+        made = isinstance(address, socket.socket)
+        self.s = address if made else socket.socket()
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if rcvbuf:
             self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         if source:
             self.s.bind((source, 0))
         self.s.settimeout(wait.limit(20))
-        self.s.connect(address)
+        if not made:
+            self.s.connect(address)
         self.buffer = b""
         if early:
             self.s.sendall(early)

@@ -1,6 +1,9 @@
 """Fixtures, a deadline for every test, and the logs of those that fail."""
 import faulthandler
+import os
+import shutil
 import signal
+import tempfile
 import types
 
 import pytest
@@ -15,6 +18,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DEADLINE = 90
 no_params = types.SimpleNamespace(params={})
+
+
+def pytest_configure(config):
+    """What is compiled for one worker of xdist's is so for all: they begin later."""
+    if not hasattr(config, "workerinput"):
+        config.installed = os.environ["KENNEL_INSTALLED"] = tempfile.mkdtemp(prefix="installed.")
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "installed"):
+        shutil.rmtree(config.installed, ignore_errors=True)
 
 
 @pytest.fixture
@@ -79,7 +93,7 @@ def finish(started):
 
 # Files of which one alone takes as long as many others: first, the longest of all before the
 # others, that no worker is left alone with one at the end.
-LONG = ("upgrade_waits", "moves_matrix", "moves_hostile", "proxies", "levelling", "progress",
+LONG = ("upgrade_waits", "slow", "moves_matrix", "moves_hostile", "proxies", "levelling", "progress",
         "cluster_faults", "upgrade_faults", "authority", "crash_survival", "cluster_met", "limits",
         "ape_stream", "events_moving", "events_kennels", "sentinel", "retreat", "ape_moving",
         "nodes", "cluster_state", "cluster_writes", "moves_gateway", "moving", "cluster",
@@ -195,6 +209,4 @@ def url(server):
 def installed():
     """The library, installed and found by pkg-config only."""
     from kit import library
-    lib = library.Installed()
-    yield lib
-    lib.remove()
+    return library.Installed(os.environ["KENNEL_INSTALLED"])

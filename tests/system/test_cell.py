@@ -239,10 +239,14 @@ class Crowd:
         c.sock.close()
 
 
-def judge(page, crowd):
-    """Of each, what the page says; and how many it only says for they were in the cell."""
-    said = {(int(c["protocol"]) == RAW, c["peer"]): c["rest"] for c in page.all()}
-    verdicts = {c: said[c.kind == "raw", f"127.0.0.1:{c.here}"] for c in crowd.clients}
+def judge(page, crowd, truth):
+    """
+    Of each, what the page says, and TCP of those that were being written to; and how many it
+    only says for they were in the cell.
+    """
+    said = {(int(c["protocol"]) == RAW, c["peer"]): c for c in page.all()}
+    verdicts = {c: page.settled(said[c.kind == "raw", f"127.0.0.1:{c.here}"], truth[c][1])
+                for c in crowd.clients}
     reading, amid, writing = struct.unpack("=III", os.pread(page.fd, 12, 4160))
     return verdicts, (reading != 0) + writing
 
@@ -261,7 +265,7 @@ def one_death(k, crowd, signo, quiet):
             k.kill_shard(pid=pid, signo=signo, rest=quiet)
             wait.until(lambda: state(pid) in "ZX", 20)
             truth = crowd.measure()
-            verdicts, celled = judge(page, crowd)
+            verdicts, celled = judge(page, crowd, truth)
     finally:
         os.kill(k.pid, signal.SIGCONT)
     k.wait_log(f" pid={pid} its connections survived=", 30)

@@ -172,6 +172,8 @@ ROUTE = "[route r]\npath = /x\napp = chat\n"
 @pytest.mark.parametrize("text,line,word", [
     ("[gateway]\nshard = 3\n", 2, "shard"),
     ("[gateway]\nshards = x\n", 2, "shards"),
+    ("[gateway]\nmax_shards = x\n", 2, "max_shards"),
+    ("[gateway]\nmax_shards = 0\n", 2, "max_shards"),
     ("[gateway]\n\n# c\nlimit = 0\n", 4, "limit"),
     ("[gateway]\nlisten = nowhere:x\n", 2, "listen"),
     ("[gateway]\nhead_timeout = 5 parsecs\n", 2, "head_timeout"),
@@ -189,7 +191,7 @@ ROUTE = "[route r]\npath = /x\napp = chat\n"
     (ROUTE + "limit = many\n", 4, "limit"),
     ("[route r]\npath = x\napp = chat\n", 2, "path"),
     ("[route r]\npath = /{a\napp = chat\n", 2, "path"),
-    (ROUTE + "group = path:none\n", 4, "")], ids=range(20))
+    (ROUTE + "group = path:none\n", 4, "")], ids=range(22))
 def test_mistakes_in_the_file_name_file_line_and_key(tmp_path, text, line,
                                                      word):
     path = ini(tmp_path, text)

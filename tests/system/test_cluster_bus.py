@@ -123,7 +123,7 @@ def test_a_node_of_an_older_build_speaks_with_one_of_today(start, url, tmp_path,
     people = [Chat(nodes[i % 2], "g", n) for i, n in enumerate("abcdefgh")]
     settle(*people)
     for k, other in zip(nodes, ("two", "one")):
-        assert re.search(rf"version=2 up node={other}", k.log())
+        k.wait_log(rf"version=2 up node={other}")
         assert not re.search(rf"version=3 up node={other}", k.log())
     for i in range(20):
         for p, q in zip(people, people[1:] + people[:1]):

@@ -1,5 +1,9 @@
 """Several nodes: the last connection of somebody, and who went with what died, exactly."""
+import os
+import signal
+
 import pytest
+from kit import wait
 from kit.chat import Chat, meet, settle
 from kit.kennel import SILENT
 
@@ -59,6 +63,22 @@ def test_two_that_close_at_once_leave_once(start, url):
         assert exits(m) == []
     for p in a, b:
         p.close()
+
+
+def test_who_has_left_is_counted_until_the_gateway_knows(start, server):
+    """A shard that asks Redis first has one connection less than the gateway, and says so."""
+    server.start()
+    k = start("--node", "one", redis=f"unix:{server.path}")
+    a, b = (Chat(k, "g", uid) for uid in "ab")
+    meet(a, b)
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        b.close()
+        # Redis is not waited for for more than a second.
+        wait.until(lambda: k.exact() or k.places() == 1, 20)
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    a.close()
 
 
 def crowd_of(k, group, names):

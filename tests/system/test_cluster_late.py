@@ -132,7 +132,7 @@ def test_who_does_not_answer_is_buried(pair, server):
             assert p.next(type="user:exit")["from"] == "ghost"
     finally:
         os.kill(shard["pid"], signal.SIGCONT)
-    assert "is taken for dead: it does not answer" in pair[0].log()
+    pair[0].wait_log("is taken for dead: it does not answer")
     again(*people)
     assert LIVES not in pair[0].log()
     bury(server, shard["address"], "latecomer")

@@ -71,6 +71,6 @@ def test_a_word_that_is_lost_in_a_room_is_seen_by_the_next(pair):
     assert relay.lost == 2              # one for each shard
     wait.until(lambda: missed(two) == 2, 30)
     assert missed(one) == 0
-    assert two.log().count("lost with a link") == 2
+    wait.until(lambda: two.log().count("lost with a link") == 2)
     for p in people:
         p.close()

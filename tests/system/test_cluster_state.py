@@ -1,5 +1,6 @@
 """The state of a group that several nodes share: one order, whoever dies."""
 import os
+import select
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -385,3 +386,78 @@ def test_who_lost_the_epoch_writes_nothing_more(pair, server):
         p.until("counter", {"id": "x", "value": 2})
         assert holder(server, "r")[0] == "one" and holder(server, "r")[1] > 50
         assert r("HGET", "kennel:store:r:pact:counters", "x") == "2"
+
+
+
+def emptied(server, one, two, asleep=()):
+    """
+    Redis is emptied, one's client has left and another comes there, whom nobody finds, and who
+    finds nobody.  Returns the newcomer, when the shards of two that are awake are listed again.
+    """
+    again = [s["address"].split("#")[0].split("/")[1] for s in two.shards()
+             if s["pid"] not in asleep]
+    marks = len(two.log())
+    with redis.Redis(server.path) as r:
+        r("FLUSHALL")
+        d = Pact(one, "r")
+        assert r("GET", "kennel:epoch:r") == "1"
+    for slot in again:
+        two.wait_log(rf"shardd/{slot}.*all of ours is in redis", 30, mark=marks)
+    return d
+
+
+def reaches(a, b):
+    """What a says in the chat comes to b, sooner or later."""
+    b.tell("subscribe", "chat")
+    wait.until(lambda: a.tell("chat", "hello") or select.select([b.sock], [], [], 0.2)[0], 30,
+               "they meet")
+    b.until("chat")
+
+
+def test_who_comes_when_redis_is_empty_is_met(patient, server):
+    """
+    22, 29: Who is listed nowhere is not found.  Who finds that Redis has forgotten it looks
+    again who is there, and the newcomer and all others are one group.
+    """
+    one, two = patient
+    a, b, c = people = [Pact(k, "r") for k in (one, two, two)]
+    settle(*people)
+    leave(a)
+    one.wait_group("r", [])
+    d = emptied(server, one, two)
+    for p in b, c:
+        reaches(p, d)
+        reaches(d, p)
+    for p in b, c, d:
+        p.close()
+
+
+def test_an_epoch_that_redis_has_lost_is_followed(patient, server):
+    """
+    29, 30: Redis comes back empty; a newcomer that knows of no earlier epoch decides with the
+    first one.  Who remembers a later one takes part all the same.
+    """
+    one, two = patient
+    with redis.Redis(server.path) as r:
+        r("SET", "kennel:epoch:r", 50)
+    a, b, c = people = [Pact(k, "r") for k in (one, two, two)]
+    settle(*people)
+    assert holder(server, "r") == ("one", 51)
+    # The candidate of its node would claim another one.
+    pid, = (s["pid"] for s in two.shards() if s["address"] == two.replicas("r")[0]["shard"])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        a.close()
+        one.wait_group("r", [])
+        d = emptied(server, one, two, [pid])
+        reaches(d, c)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    c.sock.settimeout(wait.limit(20))
+    c.tell("subscribe", "counter:likes")
+    for n in 1, 2:
+        c.count("likes", 1)
+        c.until("counter", {"id": "likes", "value": n})
+    assert holder(server, "r")[1] > 51
+    for p in b, c, d:
+        p.close()

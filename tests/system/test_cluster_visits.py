@@ -9,6 +9,7 @@ import pytest
 from kit import redis, wait
 from kit.nodes import Site, met
 from kit.pact import Pact, room, settle, users
+from kit.probe import CONFIG, Probe
 
 KEYS = 170
 VALUE = "v" * 60000     # 10 MB of them
@@ -54,3 +55,55 @@ def test_a_stranger_makes_redis_carry_no_more_than_a_few_megabytes_a_second(star
     # Each visit had all of it, and the network's own words are a small part.
     assert came > VISITS * KEYS * len(VALUE)
     assert came < BURST + RATE * (took + 1) + came / 10
+
+
+ANSWER = 512 << 10      # bytes, of probe.c's mode "big"
+ANSWERS = 20 << 20      # bytes a second of long answers to other nodes
+AT_ONCE = 32 << 20
+WHOLE = ["value " + "b" * 505]  # as the asker shows it
+
+
+@pytest.fixture
+def asked(start, server, installed):
+    """A node with all who ask, and one whose replica has a long answer."""
+    server.start()
+    ks = [start("--node", name, redis=f"unix:{server.path}", shards=1, config=CONFIG % 30,
+                worker=installed.worker("probe.c")) for name in ("one", "two")]
+    met(*ks)
+    askers = [Probe(ks[0], "g", f"u{i}") for i in range(16)]
+    other = Probe(ks[0], "h", "a")
+    far = [Probe(ks[1], g, "z") for g in "gh"]
+    for p in (askers[0], other):
+        wait.until(lambda p=p: p.who()["neighbours"] == 1, 20)
+    assert [p.do("mode big") for p in far] == ["ok", "ok"]
+    yield askers, other
+    for p in (*askers, other, *far):
+        p.close()
+
+
+def test_long_answers_to_other_nodes_go_at_their_pace(asked, server):
+    """Whoever asks again and again gets all of each answer, and waits for it."""
+    (asker, *_), _ = asked
+    with redis.Redis(server.path) as r:
+        begin, before, n = time.monotonic(), carried(r), 0
+        while n * ANSWER < AT_ONCE + 2 * ANSWERS:
+            assert asker.ask(20000) == WHOLE
+            n += 1
+        took, came = time.monotonic() - begin, carried(r) - before
+    assert came > n * ANSWER
+    assert came < AT_ONCE + ANSWERS * (took + 0.2) + came / 20
+
+
+def test_too_many_long_answers_are_an_error_for_those_who_asked_for_them(asked, server):
+    """Not silence, and nobody of another group waits behind all of them."""
+    askers, other = asked
+    def overloaded():
+        for p in askers:
+            p.send("ask 20000")
+        told = [p.recv() for p in askers]
+        assert [p.recv() for p in askers] == ["end 1"] * len(askers)
+        assert set(told) <= {*WHOLE, "error overloaded"}
+        assert other.ask(20000) == WHOLE
+        return "error overloaded" in told and WHOLE[0] in told
+    wait.until(overloaded, 60)
+    wait.until(lambda: askers[0].ask(20000) == WHOLE, 20)

@@ -11,7 +11,8 @@ import signal
 
 import pytest
 from kit import wait
-from kit.kennel import KILLAT, alive
+from kit.kennel import KILLAT, Ports, alive
+from kit.raw import Raw
 from kit.wire import Closed
 from kit.ws import TEXT, Ended, WebSocket, frame
 
@@ -92,6 +93,11 @@ class Room:
         while ws.recv() != f"e {text}":
             pass
 
+    def all_hear(self, text):
+        self.eve.send(f"c {text}")
+        for ws in [self.eve, *self.others]:
+            assert ws.recv() == f"c eve {text}"
+
     def all_go_on(self, text):
         for ws in self.others:
             self.heard(ws, text)
@@ -131,68 +137,131 @@ def test_what_it_dies_of(start, survivor, signo):
     k.wait_places(0)
 
 
-def killer(tmp, step, when, signo, least):
+def killer(tmp, step, when, signo, least, nth=1):
     return {"LD_PRELOAD": shutil.copy(KILLAT, tmp), "KILLAT_COMM": "survivor",
             "KILLAT_STEP": step, "KILLAT_WHEN": when, "KILLAT_DO": str(-int(signo)),
-            "KILLAT_BYTES": str(least), "KILLAT_MARK": str(tmp / "mark")}
-
-
-def words(ws):
-    """What it hears to its end: whole messages, or it fails."""
-    heard = []
-    try:
-        while True:
-            heard.append(ws.recv())
-    except Closed as e:
-        assert e.so_far == b"", "cut amid a message"
-        return heard
+            "KILLAT_BYTES": str(least), "KILLAT_MARK": str(tmp / "mark"),
+            "KILLAT_NTH": str(nth)}
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
 def test_amid_a_burst(start, survivor, tmp_path, signo, when):
     """
-    17: The moment is that of the call.  Those whom it was for end, and only they: nobody can
-    know what they have read.  All others of that shard go on.
+    17: The moment is that of the call.  All of what it was to write has gone out, or none:
+    all go on, and the kernel is asked of those whom it was for.
     """
     k = start(shards=2, worker=survivor, deaths={signo}, config=CONFIG % 200,
-              env=killer(tmp_path, "burst", when, signo, 100))
+              env=killer(tmp_path, "burst", when, signo, 100, 2))
     room = Room(k, 120)
+    room.all_hear("before")
     rest = [WebSocket(k.address, f"/s/h{i}/ws?u=r{i}") for i in range(40)]
     room.covered(160)
     shard = next(s for s in k.shards() if s["connections"] >= 120)
     room.eve.send("c to all")
-    assert room.deaths(1) == [(shard["connections"] - 120, 120, " amid-out=120")]
+    assert room.deaths(1) == [(shard["connections"], 0, " whole=120")]
     for ws in [room.eve, *room.others]:
-        assert words(ws) == (["c eve to all"] if when == "after" else [])
-    for ws in rest:
+        assert ws.recv() == ("c eve to all" if when == "after" else "resumed ")
+    for ws in [room.eve, *room.others, *rest]:
         room.heard(ws, "still there")
-    room.covered(40)
+    room.covered(160)
     k.exact()
-    for ws in rest:
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_amid_a_burst_behind_a_journey(start, survivor, tmp_path, when):
+    """17: What another shard wrote to them counts, too."""
+    k = start(shards=1, max_shards=1, worker=survivor, deaths=True, config=CONFIG % 200,
+              env=killer(tmp_path, "burst", when, signal.SIGKILL, 100))
+    room = Room(k, 60)
+    room.all_hear("there")
+    k.ctl("upgrade")
+    room.all_hear("here")
+    room.others += [WebSocket(k.address, f"/s/g/ws?u=v{i}") for i in range(60)]
+    room.covered(120)
+    room.eve.send("c to all")
+    wait.until(lambda: " whole=120" in k.log(), 30)
+    assert k.status()["totals"]["lost_by_death"] == 0
+    for ws in [room.eve, *room.others]:
+        assert ws.recv() == ("c eve to all" if when == "after" else "resumed ")
+    room.all_go_on("well")
+    k.exact()
+
+
+@pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
+def test_a_part_in_a_burst(start, survivor, tmp_path, signo):
+    """
+    17: Who gets more in it than the kernel takes is cut off amid that; all the others, who got
+    all of theirs in the same burst, go on.
+    """
+    k = start(shards=2, worker=survivor, deaths={signo},
+              config=CONFIG.replace("io_uring", "out_max = 64M\nio_uring") % 200,
+              env=killer(tmp_path, "burst", "after", signo, 60))
+    room = Room(k, 60)
+    room.eve.sock.sendall(frame(TEXT, b"big 30000000") + frame(TEXT, b"c to all"))
+    (survived, lost, why), = room.deaths(1)
+    assert survived >= 59 and (lost, why) == (1, " whole=59 amid-out=1")
+    with pytest.raises(Closed) as e:
+        room.eve.recv()
+    assert 0 < len(e.value.so_far) < 30000000
+    for ws in room.others:
+        assert ws.recv() == "c eve to all"
+    room.all_go_on("well")
+    room.covered(59)
+    k.exact()
+    for ws in room.others:
         ws.close()
+
+
+def test_a_message_in_parts(start, survivor):
+    """17: All of its first part has gone out, but it is half a message."""
+    port = Ports.take()
+    k = start(shards=1, max_shards=1, worker=survivor, deaths=True,
+              config=CONFIG.replace("io_uring", "out_max = 16K\nio_uring") % 200 + f"""
+[listener lines]
+address = 127.0.0.1:{port}
+app = survivor
+""")
+    with Raw(("127.0.0.1", port), hello=False) as raw, \
+            Raw(("127.0.0.1", port), hello=False) as other:
+        assert raw.ask("e there") == "e there" and other.ask("e there") == "e there"
+        wait.until(lambda: k.status()["covered"] == 2, 20)
+        raw.s.sendall(b"parts 60000\n")
+        k.wait_log(r"its connections survived=\d lost=1 ms=\d+ amid-out=1", 30)
+        heard = b""
+        while more := raw.s.recv(1 << 16):
+            heard += more
+        assert heard == b"x" * 60000
+        assert other.line() == "resumed "
+        assert other.ask("e well") == "e well"
 
 
 @pytest.mark.parametrize("step,when", [("read", "after"), ("write", "before"),
                                        ("write", "after")])
 @pytest.mark.parametrize("signo", SIGNALS, ids=lambda s: s.name)
 def test_amid_a_call(start, survivor, tmp_path, signo, step, when):
-    """17: A recv or a send for one client: it ends, if the kernel has done it or may have."""
+    """
+    17: A recv or a send for one client.  It ends, if what was read is not known; what was
+    written is.
+    """
     text = "e " + "x" * 79
     n = len(text) + (6 if step == "read" else 2)
     k = start(shards=2, worker=survivor, deaths={signo}, config=CONFIG % 200,
               env=killer(tmp_path, step, when, signo, n))
     room = Room(k, 60)
     room.eve.send(text)
-    assert [d[1] for d in room.deaths(1)] == [1]
+    said = room.deaths(1)[0][1:]
     if step == "read":
+        assert said == (1, " amid-in=1")
         with pytest.raises(Ended) as e:
             room.eve.recv()
         assert e.value.code == 1012
     else:
-        assert words(room.eve) == ([text] if when == "after" else [])
+        assert said == (0, " whole=1")
+        assert room.eve.recv() == (text if when == "after" else "resumed ")
+        room.heard(room.eve, "well")
     room.all_go_on("well")
-    room.covered(59)
+    room.covered(59 if step == "read" else 60)
     k.exact()
     for ws in room.others:
         ws.close()

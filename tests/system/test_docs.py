@@ -73,6 +73,78 @@ def test_every_key_is_in_the_example_configuration_and_no_other():
     assert set(keys_of_the_example()) == set(keys_of_the_code())
 
 
+def number(text):
+    """Of C, of bounded shifts and products."""
+    assert re.fullmatch(r"[0-9 <*()]+", text), text
+    return eval(text)
+
+
+def defaults_of_the_code():
+    """What each key that is a number, or yes or no, is where nobody says it; in ms, bytes,
+    seconds (LIFETIME), or as it is."""
+    settings, out = read("gatewayd/settings.c"), {}
+    bounds = dict(re.findall(r"^\t\.(\w+) = (.+),$", read("proto/http_head.c")
+                             .split("http_limits_default = {")[1].split("}")[0], re.M))
+    fields = {field: bounds.get(value.removeprefix("http_limits_default."), value)
+              for field, value in re.findall(r"^\ts->(\w+) = ([\w. <]+);", settings.split(
+                  "\nsettings_init(")[1].split("\n}")[0], re.M)}
+    for key, kind, field in re.findall(r'= \{ "(\w+)",\s*(\w+),\s*AT\((\w+)\)', settings):
+        if kind in ("UINT", "SIZE", "DURATION", "YESNO") and field in fields:
+            out[key] = kind, number(fields[field])
+    options = dict(re.findall(r"^\t\.(\w+) = (.+),$", read("shardd/options.c")
+                              .split("options_defaults = {")[1].split("\n};")[0], re.M))
+    options |= {f"pact_{name}": n for name, n in re.findall(
+        r"ROW\((\w+), (\d+)\)", read("shardd/apps/pact_names.c"))}
+    options |= dict(re.findall(r'= \{ "(ape_\w+)", ([^}]+) \}', read("shardd/ape/bounds.c")))
+    rows = settings.split("worker_rows[] = {")[1].split("\n};")[0]
+    for key, option, kind in re.findall(r'\{ "(\w+)",\s*"(\w+)",\s*(\w+),', rows):
+        if option in options:
+            out[key] = kind, number(options[option])
+    return out
+
+
+UNITS = {"DURATION": {"ms": 1, "s": 1000}, "LIFETIME": {"d": 86400, "day": 86400},
+         "SIZE": {"k": 1 << 10, "M": 1 << 20, "G": 1 << 30}}
+
+
+def as_code(kind, text):
+    """A value as a user writes it, as defaults_of_the_code() has it; None: no number."""
+    if kind == "YESNO":
+        return {"no": 0, "yes": 1}.get(text)
+    m = re.fullmatch(r"(\d+) ?([a-zA-Z]*)", text)
+    unit = m and {"": 1, **UNITS.get(kind, {})}.get(m[2])
+    return None if unit is None else int(m[1]) * unit
+
+
+# What is measured where nothing is said.
+MEASURED = {"unfinished_max"}
+
+
+def test_the_example_configuration_shows_the_defaults():
+    code = defaults_of_the_code()
+    shown = re.findall(r"^#(\w+) = (.+)$",
+                       read("deploy", "kennel.ini").split("\n# Routes.")[0], re.M)
+    told = [(key, text) for key, text in shown if key in code and key not in MEASURED]
+    told = list(dict(told).items())             # [listener events], before, has its own
+    assert len(told) > 50
+    assert [(key, text, code[key]) for key, text in told
+            if as_code(code[key][0], text) != code[key][1]] == []
+
+
+def test_the_table_of_limits_shows_the_defaults():
+    code, wrong, n = defaults_of_the_code(), [], 0
+    table = README.split("### Limits")[1].split("\n| `[route] limit`")[0]
+    for names, texts in re.findall(r"^\| (.+?) \| (.+?) \|", table, re.M):
+        keys = re.findall(r"`(?:\[\w+\] )?(\w+)`", names)
+        texts = texts.split(", ")
+        for key, text in zip(keys, texts * len(keys) if len(texts) == 1 else texts):
+            if key in code and key not in MEASURED:
+                n += 1
+                if as_code(code[key][0], text) != code[key][1]:
+                    wrong.append((key, text, code[key]))
+    assert n > 40 and wrong == []
+
+
 def keys_of_the_manual():
     """The keys of the manual's chapter about the configuration file."""
     chapter = read("deploy", "man", "gatewayd.8") \

@@ -205,7 +205,7 @@ def test_the_server_asks(people, events):
     b.s.close()
     for p in (a, *people[2:]):
         assert p.message() == ("gone", b.id.encode())
-    assert f"id={b.id} gone without an answer" in events.kennel.log()
+    events.kennel.wait_log(f"id={b.id} gone without an answer")
 
 
 def test_a_sender_that_is_lost_cuts_its_stream(people, events):
@@ -216,7 +216,7 @@ def test_a_sender_that_is_lost_cuts_its_stream(people, events):
     a.s.close()
     for p in people[1:]:
         assert p.message()[0] == "gone"
-    assert f"id={a.id} image cut" in events.kennel.log()
+    events.kennel.wait_log(f"id={a.id} image cut")
 
 
 def test_the_example_of_the_readme_works(start, installed):
@@ -229,7 +229,7 @@ def test_the_example_of_the_readme_works(start, installed):
                 frame(DATA_WITH_ACK, "hello", "x", ident=5))
         f = a.recv()
         assert (f.kind, f.id, f.data) == (ACK, 5, b"hello back")
-    assert "a client is called Ann" in e.kennel.log()
+    e.kennel.wait_log("a client is called Ann")
 
 
 def test_the_example_of_the_header_compiles(installed):

@@ -1,5 +1,7 @@
 """What a shard's page says of its open connections: what another needs to go on."""
 import shutil
+import socket
+import struct
 
 import pytest
 from kit import wait
@@ -184,10 +186,13 @@ def test_who_killed_it(kennel, page, sent, rest):
 
 
 @pytest.mark.parametrize("step, when, rest, heard", [
-    ("read", "after", "in", False), ("write", "before", "out", False),
-    ("write", "after", "out", True)])
+    ("read", "after", "in", False), ("write", "before", "writing", False),
+    ("write", "after", "writing", True)])
 def test_killed_amid_a_call(start, worker, tmp_path, step, when, rest, heard):
-    """What the kernel did, and the shard could not note any more, is not at rest."""
+    """
+    What the kernel did, and the shard could not note any more, is not at rest by what the
+    page says; of a write it says how long it is, and what there was before.
+    """
     text = "e " + "x" * 77
     n = len(frame(TEXT, text.encode())) - (4 if step == "write" else 0)
     k = start(shards=1, worker=worker, config=CONFIG, deaths=True, env={
@@ -196,11 +201,18 @@ def test_killed_amid_a_call(start, worker, tmp_path, step, when, rest, heard):
         "KILLAT_DO": "kill", "KILLAT_MARK": str(tmp_path / "mark")})
     with Page(k.shards()[0]["pid"]) as page, client(k, "amid") as ws, \
             client(k, "other"):
+        before = ws.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        before, = struct.unpack_from("=Q", before, 128)
         ws.send(text)
         settles(page, "amid", rest)
         assert page.rest("other") == "rest"
         if heard:
             assert ws.recv() == text
+        if rest == "writing":
+            one = page.of("amid")
+            assert (int(one["before"]), int(one["length"])) == (before, n)
+            assert [page.settled(one, before + k) for k in (0, 1, n - 1, n, n + 1)] == \
+                ["rest", "out", "out", "rest", "out"]
 
 
 def shard_of(k, ws):

@@ -174,7 +174,7 @@ def test_nohup_is_not_interrupted(start):
 
 # ---- for programs ----
 
-FACTS = {"moved", "skipped", "failed", "left", "left_ms", "pause_us"}
+FACTS = {"moved", "skipped", "failed", "left", "waiting", "left_ms", "pause_us"}
 
 
 def objects(text):

@@ -245,7 +245,7 @@ def test_one_that_was_cut_off_is_not_believed_at_once_and_left_when_more_are_hea
     s = stale()
     for one in s.w.sentinels:
         one.stop()
-    k = start(redis=s.url(0))
+    k = start("--log-level", "debug", redis=s.url(0))
     k.wait_log(TOO_FEW, 30)
     port = s.former.port
     k.wait_log(f"redis master=127.0.0.1:{port} is believed, though", 40)

@@ -181,3 +181,82 @@ def test_how_many_may_be_left_behind(start, mover, n, stay, goes_on):
             "not be moved: its application cannot let it go now"
     talk(k, crowd)
     crowd.close()
+
+
+def only_newcomers(k, crowd):
+    """
+    Two of one group, of whom one could not be let go of; newcomers have its place in the new
+    shard.  Then it could, and the old one is to leave.
+    """
+    crowd.keep(crowd.movers[:1])
+    k.ctl("upgrade", "--no-wait")
+    until(k, "holding")
+    for i in range(2):
+        crowd.add(Mover(k, "g", f"v{i}"))
+    assert sorted((s["generation"], s["connections"]) for s in k.shards()) == [(1, 1), (2, 3)]
+    crowd.keep(crowd.movers[:1], False)
+    k.ctl("commit", "--no-wait")
+    k.wait_log("shard slot=0 connections=1 wait until others have room")
+
+
+@pytest.fixture
+def full(start, mover):
+    def starter(drain, most):
+        k = start(shards=1, max_shards=most, worker=mover, config=CONFIG.replace(
+            "drain = 1s", f"drain = {drain}") + routes(3))
+        made.append(Crowd([Mover(k, "g", f"u{i}") for i in range(2)]))
+        only_newcomers(k, made[0])
+        return k, made[0]
+    made = []
+    yield starter
+    made[0].close()
+
+
+def test_who_finds_the_new_shards_full_gets_one_more(full):
+    """24: As max_shards allows it, for the old one does not count."""
+    k, crowd = full("1m", 2)
+    until(k, "none")
+    assert sorted(s["connections"] for s in k.shards()) == [1, 3]
+    assert k.status()["totals"]["moved"] == 2
+    talk(k, crowd)
+
+
+def test_who_finds_the_new_shards_full_waits_for_room(full):
+    """24: As long as drain says; it is counted."""
+    k, crowd = full("1m", 1)
+    wait.until(lambda: k.status()["upgrade"]["waiting"] == 1, 10)
+    passes(k, 2)
+    assert k.status()["upgrade"]["phase"] == "committing" and k.places() == 4
+    crowd.remove(crowd.movers[-1])
+    until(k, "none")
+    assert len(k.shards()) == 1 and k.status()["totals"]["gone"]["drained"] == 0
+    assert k.status()["upgrade"]["waiting"] == 0 and k.status()["totals"]["moved"] == 2
+    assert k.places() == 3
+    k.exact()
+
+
+def test_who_finds_the_new_shards_full_does_not_wait_for_ever(full):
+    """24: Then it is closed."""
+    k, crowd = full("2s", 1)
+    until(k, "none")
+    gone = k.status()["totals"]["gone"]
+    assert (gone["drained"], sum(gone.values())) == (1, 1), gone
+    crowd.remove(crowd.movers[0])
+
+
+def test_it_does_not_wait_for_ever(start, mover):
+    """13: What hangs is not waited for longer than upgrade_wait; then all is as it was."""
+    k = start(shards=3, worker=mover, config=CONFIG.replace(
+        "[worker]", "upgrade_wait = 3s\n[worker]") + routes(10))
+    crowd = Crowd([Mover(k, "g", f"u{i}") for i in range(30)])
+    old = {s["pid"] for s in k.shards()}
+    pid, moved = amid(k, 2, "upgrade")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "back", 60)
+    u = k.status()["upgrade"]
+    assert "could not be moved" in u["result"], u
+    assert u["ms"] >= 3000 + 10000      # without a reason, 10 s
+    os.kill(pid, signal.SIGCONT)
+    until(k, "none")
+    assert {s["pid"] for s in k.shards()} == old
+    talk(k, crowd)
+    crowd.close()

@@ -15,7 +15,8 @@
 #include "proto/page.h"
 
 #define INCARNATION	0x123456789abcdef0
-#define ROOM_AT		(COVER_SLOTS_AT + COVER_SLOTS_MAX * 32)
+#define SENT_AT		(COVER_SLOTS_AT + COVER_SLOTS_MAX * 32)
+#define ROOM_AT		(SENT_AT + (COVER_SLOTS_MAX + 2) * 4)
 
 static int	 fd;
 static uint32_t	 place;
@@ -61,16 +62,23 @@ look(void)
 	return (l);
 }
 
-/* How the page says that the connection of that id was left. */
+/* How the page says that the connection of that id was left, to whose client so much was
+ * written; known is 0: nobody knows. */
 static enum cover_rest
-rest_of(uint64_t id)
+rest_written(uint64_t id, int known, uint32_t written)
 {
 	struct cover_look	*l = look();
 	struct covered		 c;
 
 	ck_assert_int_eq(cover_look_find(l, id, &c), 0);
 	cover_look_free(l);
-	return (c.rest);
+	return (covered_written(&c, known, written));
+}
+
+static enum cover_rest
+rest_of(uint64_t id)
+{
+	return (rest_written(id, 0, 0));
 }
 
 static void
@@ -88,7 +96,7 @@ START_TEST(a_connection_is_read_as_it_was_written)
 
 	begin();
 	fill(&cap, 42);
-	ck_assert_uint_ne(slot = cover_add(&cap, NULL, place, 0), 0);
+	ck_assert_uint_ne(slot = cover_add(&cap, NULL, place, 0, 0), 0);
 	ck_assert_int_eq(cover_topics(slot, slice_of("t\0uu", 5)), 0);
 	ck_assert_int_eq(cover_state(slot, slice_str("state")), 0);
 	ck_assert_int_eq(cover_checkpoint(slot, slice_str("kept"), 3), 0);
@@ -139,9 +147,9 @@ START_TEST(the_cell_and_the_bits_tell_how_each_was_left)
 
 	begin();
 	fill(&cap, 1);
-	a = cover_add(&cap, NULL, place, 0);
+	a = cover_add(&cap, NULL, place, 0, 0);
 	fill(&cap, 2);
-	b = cover_add(&cap, NULL, place, 0);
+	b = cover_add(&cap, NULL, place, 0, 0);
 	ck_assert_int_eq(rest_of(1), COVER_AT_REST);
 	cover_reading(a);		/* until it is known what comes, or comes not */
 	ck_assert_int_eq(rest_of(1), COVER_AMID_IN);
@@ -150,9 +158,11 @@ START_TEST(the_cell_and_the_bits_tell_how_each_was_left)
 	ck_assert_int_eq(rest_of(1), COVER_AT_WORK);
 	cover_bits(a, COVER_B_IN, 1);
 	ck_assert_int_eq(rest_of(1), COVER_AMID_IN);
-	cover_writing(b);
+	cover_write(0, b, 0);
+	cover_write(1, a, 0);
+	ck_assert_int_eq(rest_of(2), COVER_AT_REST);
+	cover_writing(2);
 	ck_assert_int_eq(rest_of(2), COVER_AMID_OUT);
-	cover_writing(a);
 	ck_assert_int_eq(rest_of(1), COVER_AMID_OUT);
 	cover_written();
 	ck_assert_int_eq(rest_of(2), COVER_AT_REST);
@@ -167,11 +177,151 @@ START_TEST(the_cell_and_the_bits_tell_how_each_was_left)
 	ck_assert_int_eq(rest_of(1), COVER_GOING);
 	cover_bits(a, COVER_B_GOING, 0);
 	ck_assert_int_eq(rest_of(1), COVER_AT_REST);
-	for (int i = 0; i < COVER_WRITES + 9; i++)
-		cover_writing(i < COVER_WRITES ? a : b);
+	for (size_t i = 0; i < COVER_WRITES; i++)
+		cover_write(i, i == COVER_WRITES - 1 ? a : b, 0);
+	cover_writing(COVER_WRITES);
 	ck_assert_int_eq(rest_of(1), COVER_AMID_OUT);
 	cover_written();
 	ck_assert_int_eq(rest_of(1), COVER_AT_REST);
+}
+END_TEST
+
+/* A slot, alone, is written to. */
+static void
+write_to(uint32_t slot, size_t len)
+{
+	cover_write(0, slot, len);
+	cover_writing(1);
+}
+
+/* The connection of id 1, to which 1000 bytes short of 2^32 were written, as it is when
+ * so many more are.  Bits are those that the write found. */
+static enum cover_rest
+rest_after(uint32_t n)
+{
+	return (rest_written(1, 1, UINT32_MAX - 999 + n));
+}
+
+START_TEST(of_a_write_the_kernel_knows_how_far_it_came)
+{
+	struct capsule	 cap;
+	uint32_t	 slot;
+
+	begin();
+	fill(&cap, 1);
+	slot = cover_add(&cap, NULL, place, 0, UINT32_MAX - 999);
+	/* Who is not written to is not asked for that. */
+	ck_assert_int_eq(rest_after(7), COVER_AT_REST);
+	write_to(slot, 3000);
+	ck_assert_int_eq(rest_after(0), COVER_AT_REST);
+	ck_assert_int_eq(rest_after(1), COVER_AMID_OUT);
+	ck_assert_int_eq(rest_after(2999), COVER_AMID_OUT);
+	ck_assert_int_eq(rest_after(3000), COVER_AT_REST);
+	ck_assert_int_eq(rest_after(3001), COVER_AMID_OUT);
+	ck_assert_int_eq(rest_after(UINT32_MAX), COVER_AMID_OUT);
+	ck_assert_int_eq(rest_written(1, 0, UINT32_MAX - 999), COVER_AMID_OUT);
+	/* What it is besides that it stays. */
+	cover_bits(slot, COVER_B_GOING, 1);
+	ck_assert_int_eq(rest_after(0), COVER_GOING);
+	ck_assert_int_eq(rest_after(3000), COVER_GOING);
+	cover_bits(slot, COVER_B_IN, 1);
+	ck_assert_int_eq(rest_after(3000), COVER_AMID_IN);
+	cover_bits(slot, COVER_B_IN | COVER_B_GOING, 0);
+	cover_reading(slot);
+	cover_amid(0);
+	ck_assert_int_eq(rest_after(3000), COVER_AT_WORK);
+	cover_reading(0);
+	/* The rest of what was begun: amid it until all has gone out. */
+	cover_bits(slot, COVER_B_OUT, 1);
+	ck_assert_int_eq(rest_after(0), COVER_AMID_OUT);
+	ck_assert_int_eq(rest_after(3000), COVER_AT_REST);
+	cover_bits(slot, COVER_B_OUT, 0);
+	/* Half of it went out: so it was, until the next time. */
+	cover_bits(slot, COVER_B_OUT, 1);
+	ck_assert_int_eq(rest_after(1500), COVER_AMID_OUT);
+	cover_wrote(slot, 1500);
+	ck_assert_int_eq(rest_after(1500), COVER_AMID_OUT);
+	cover_written();
+	ck_assert_int_eq(rest_after(1500), COVER_AMID_OUT);
+	write_to(slot, 1500);
+	ck_assert_int_eq(rest_after(1500), COVER_AMID_OUT);
+	ck_assert_int_eq(rest_after(3000), COVER_AT_REST);
+	cover_bits(slot, COVER_B_OUT, 0);
+	cover_wrote(slot, 1500);
+	ck_assert_int_eq(rest_after(3000), COVER_AT_REST);
+	cover_written();
+	/* It does not end with a whole message. */
+	write_to(slot, 0);
+	ck_assert_int_eq(rest_after(3000), COVER_AT_REST);
+	ck_assert_int_eq(rest_after(3010), COVER_AMID_OUT);
+	cover_written();
+	/* Longer than can be told. */
+	write_to(slot, ((size_t)1 << 32) + 5);
+	ck_assert_int_eq(rest_after(3005), COVER_AMID_OUT);
+}
+END_TEST
+
+START_TEST(of_whom_it_was_not_known_it_is_not_known)
+{
+	struct capsule	 cap;
+	uint32_t	 slot;
+
+	begin();
+	fill(&cap, 1);
+	slot = cover_add(&cap, NULL, place, COVER_B_BLIND, 10);
+	ck_assert_int_eq(rest_written(1, 1, 10), COVER_AT_REST);
+	write_to(slot, 5);
+	ck_assert_int_eq(rest_written(1, 1, 10), COVER_AMID_OUT);
+	ck_assert_int_eq(rest_written(1, 1, 15), COVER_AMID_OUT);
+}
+END_TEST
+
+/* A shard of before says nothing of lengths, in a shorter cell, or not of what was
+ * written: its connections are judged as ever. */
+START_TEST(an_older_shard_has_no_lengths)
+{
+	const uint32_t	 older = offsetof(struct cover_cell, length), none = 0;
+	struct capsule	 cap;
+	uint32_t	 slot;
+
+	ck_assert_uint_eq(older, 3 * 4 + 256 * 4 + 5 * 4);
+	begin();
+	fill(&cap, 2);
+	cover_add(&cap, NULL, place, 0, 0);
+	fill(&cap, 1);
+	slot = cover_add(&cap, NULL, place, 0, 10);
+	write_to(slot, 5);
+	ck_assert_int_eq(rest_written(1, 1, 15), COVER_AT_REST);
+	if (_i == 0)
+		ck_assert_int_eq(pwrite(fd, &older, sizeof(older), COVER_AT +
+		    offsetof(struct cover_head, cell_size)), sizeof(older));
+	else
+		ck_assert_int_eq(pwrite(fd, &none, sizeof(none), COVER_AT +
+		    offsetof(struct cover_head, written_at)), sizeof(none));
+	ck_assert_int_eq(rest_written(1, 1, 10), COVER_AMID_OUT);
+	ck_assert_int_eq(rest_written(1, 1, 15), COVER_AMID_OUT);
+	ck_assert_int_eq(rest_written(2, 1, 15), COVER_AT_REST);
+}
+END_TEST
+
+/* What an older gateway reads of it stands where it was: the cell's first words, and
+ * that it is no shorter. */
+START_TEST(an_older_gateway_finds_what_it_knows)
+{
+	struct capsule		 cap;
+	struct cover_head	 h;
+	uint32_t		 words[3 + COVER_WRITES], slot;
+
+	begin();
+	fill(&cap, 1);
+	slot = cover_add(&cap, NULL, place, 0, 10);
+	write_to(slot, 5);
+	ck_assert_int_eq(pread(fd, &h, sizeof(h), COVER_AT), sizeof(h));
+	ck_assert_uint_ge(h.cell_size, 1056);
+	ck_assert_uint_eq(h.slot_size, 32);
+	ck_assert_int_eq(pread(fd, words, sizeof(words), 4160), sizeof(words));
+	ck_assert_uint_eq(words[2], 1);
+	ck_assert_uint_eq(words[3], slot);
 }
 END_TEST
 
@@ -184,7 +334,7 @@ START_TEST(strikes_are_counted_and_forgotten)
 
 	begin();
 	fill(&cap, 5);
-	slot = cover_add(&cap, NULL, place, 0);
+	slot = cover_add(&cap, NULL, place, 0, 0);
 	cover_strikes(slot, 0);
 	l = look();
 	ck_assert_int_eq(cover_look_find(l, 5, &c), 0);
@@ -214,7 +364,7 @@ START_TEST(the_last_checkpoint_is_the_one)
 
 	begin();
 	fill(&cap, 5);
-	slot = cover_add(&cap, NULL, place, 0);
+	slot = cover_add(&cap, NULL, place, 0, 0);
 	kept_is(5, slice_of(NULL, 0));
 	for (int i = 0; i < 500; i++) {
 		size_t	 n = (size_t)i * 37 % sizeof(text);
@@ -261,7 +411,7 @@ START_TEST(many_come_and_go)
 		snprintf(uid, sizeof(uid), "u%zu", k);
 		cap.uid = slice_str(uid);
 		topics[k] = (char)(random() % 100);
-		slots[k] = cover_add(&cap, NULL, place, 0);
+		slots[k] = cover_add(&cap, NULL, place, 0, 0);
 		ck_assert_uint_ne(slots[k], 0);
 		if (topics[k] != 0)
 			ck_assert_int_eq(cover_topics(slots[k],
@@ -290,14 +440,16 @@ START_TEST(without_a_page_nothing_is_covered)
 
 	fill(&cap, 1);
 	ck_assert_uint_eq(cover_place(slice_str("a"), slice_str("b")), 0);
-	ck_assert_uint_eq(cover_add(&cap, NULL, 0, 0), 0);
+	ck_assert_uint_eq(cover_add(&cap, NULL, 0, 0, 0), 0);
 	cover_remove(0);
 	cover_bits(0, COVER_B_IN, 1);
 	cover_strikes(0, 1);
 	ck_assert_int_eq(cover_topics(0, slice_str("t")), 0);
 	ck_assert_int_eq(cover_checkpoint(0, slice_str("t"), 1), 0);
 	cover_reading(0);
-	cover_writing(0);
+	cover_write(0, 0, 1);
+	cover_writing(1);
+	cover_wrote(0, 1);
 	cover_written();
 }
 END_TEST
@@ -314,11 +466,11 @@ START_TEST(what_the_shard_reads_of_a_client_stands_in_the_page_once)
 	fill(&cap, 7);
 	ck_assert_ptr_nonnull(who = cover_who(&cap));
 	ck_assert_int_eq(memcmp(who, "a\0b\000127.0.0.1:4711", 19), 0);
-	ck_assert_uint_ne(other = cover_add(&cap, NULL, place, 0), 0);
+	ck_assert_uint_ne(other = cover_add(&cap, NULL, place, 0, 0), 0);
 	cover_remove(other);			/* its label is there now */
 	ck_assert_ptr_nonnull(next = cover_who(&cap));
 	cover_who_free(next);
-	ck_assert_uint_ne(slot = cover_add(&cap, who, place, 0), 0);
+	ck_assert_uint_ne(slot = cover_add(&cap, who, place, 0, 0), 0);
 	/* The slot has taken none of it. */
 	ck_assert_ptr_eq(cover_who(&cap), next);
 	l = look();
@@ -345,7 +497,7 @@ START_TEST(who_a_client_is_is_known_without_a_page)
 	ck_assert_int_eq(memcmp(who, "a\0b\000127.0.0.1:4711", 19), 0);
 	begin();
 	/* No slot may name it. */
-	ck_assert_uint_eq(cover_add(&cap, who, place, 0), 0);
+	ck_assert_uint_eq(cover_add(&cap, who, place, 0, 0), 0);
 	cover_who_free(who);
 	cover_who_free(NULL);
 }
@@ -401,7 +553,7 @@ START_TEST(any_bytes_are_refused_or_within_bounds)
 	begin();
 	for (uint64_t id = 1; id < 5; id++) {
 		fill(&cap, id);
-		slot = cover_add(&cap, NULL, place, 0);
+		slot = cover_add(&cap, NULL, place, 0, 0);
 		cover_topics(slot, slice_str("topic"));
 		cover_checkpoint(slot, slice_str("kept"), 1);
 	}
@@ -450,8 +602,10 @@ START_TEST(each_word_of_the_head_has_its_bounds)
 		{ offsetof(struct cover_head, nslots), COVER_SLOTS_MAX, 4 },
 		{ offsetof(struct cover_head, slots_at), PAGE_MAX, 8 },
 		{ offsetof(struct cover_head, room_at), PAGE_MAX, 8 },
+		{ offsetof(struct cover_head, written_at), PAGE_MAX, 4 },
 	};
 	const size_t	 cell = COVER_AT + offsetof(struct cover_head, cell_size);
+	const size_t	 least = offsetof(struct cover_cell, length);
 
 	begin();
 	/* There is something to read behind the last slot that may be. */
@@ -463,7 +617,8 @@ START_TEST(each_word_of_the_head_has_its_bounds)
 		    words[i].most + 1, words[i].size));
 	}
 	ck_assert(!refused_with(cell, sizeof(struct cover_cell), 4));
-	ck_assert(refused_with(cell, sizeof(struct cover_cell) - 1, 4));
+	ck_assert(!refused_with(cell, least, 4));
+	ck_assert(refused_with(cell, least - 1, 4));
 }
 END_TEST
 
@@ -479,7 +634,7 @@ START_TEST(more_headers_than_a_record_has_are_refused)
 	memset(dots, '.', sizeof(dots));
 	fill(&cap, 9);
 	cap.headers[1].value = slice_of(dots, sizeof(dots));
-	ck_assert_uint_eq(cover_add(&cap, NULL, place, 0), 1);
+	ck_assert_uint_eq(cover_add(&cap, NULL, place, 0, 0), 1);
 	map = mmap(NULL, ROOM_AT + 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
 	    fd, 0);
 	ck_assert_ptr_ne(map, MAP_FAILED);
@@ -515,7 +670,7 @@ START_TEST(a_request_is_none_that_goes_on)
 	fill(&cap, 5);
 	cap.protocol = CAPSULE_HTTP;
 	cap.deflate = 0;
-	ck_assert_uint_ne(cover_add(&cap, NULL, place, 0), 0);
+	ck_assert_uint_ne(cover_add(&cap, NULL, place, 0, 0), 0);
 	l = look();
 	ck_assert_int_eq(cover_look_find(l, 5, &c), -1);
 	ck_assert_int_eq(errno, EPROTO);
@@ -532,7 +687,7 @@ START_TEST(moves_are_counted_as_far_as_there_is_room)
 	begin();
 	fill(&cap, 5);
 	cap.hops = UINT8_MAX + 3;
-	ck_assert_uint_ne(cover_add(&cap, NULL, place, 0), 0);
+	ck_assert_uint_ne(cover_add(&cap, NULL, place, 0, 0), 0);
 	l = look();
 	ck_assert_int_eq(cover_look_find(l, 5, &c), 0);
 	ck_assert_uint_eq(c.cap.hops, UINT8_MAX);
@@ -553,7 +708,7 @@ START_TEST(who_has_gone_leaves_no_bytes_behind)
 	memset(text, 'x', sizeof(text));
 	for (int i = 0; i < 20000; i++) {
 		fill(&cap, (uint64_t)i + 1);
-		ck_assert_uint_eq(slot = cover_add(&cap, NULL, place, 0), 1);
+		ck_assert_uint_eq(slot = cover_add(&cap, NULL, place, 0, 0), 1);
 		ck_assert_int_eq(cover_topics(slot, s), 0);
 		ck_assert_int_eq(cover_state(slot, s), 0);
 		ck_assert_int_eq(cover_checkpoint(slot, s, 1), 0);
@@ -578,6 +733,10 @@ main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_test(t, a_connection_is_read_as_it_was_written);
 	tcase_add_test(t, the_cell_and_the_bits_tell_how_each_was_left);
+	tcase_add_test(t, of_a_write_the_kernel_knows_how_far_it_came);
+	tcase_add_test(t, of_whom_it_was_not_known_it_is_not_known);
+	tcase_add_loop_test(t, an_older_shard_has_no_lengths, 0, 2);
+	tcase_add_test(t, an_older_gateway_finds_what_it_knows);
 	tcase_add_test(t, strikes_are_counted_and_forgotten);
 	tcase_add_test(t, the_last_checkpoint_is_the_one);
 	tcase_add_test(t, many_come_and_go);

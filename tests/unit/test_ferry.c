@@ -490,9 +490,96 @@ START_TEST(what_was_sent_by_the_dead_is_the_others)
 }
 END_TEST
 
+/* ---- the other side hangs ---- */
+
+static struct ctl	 told;		/* the last STAYED */
+
+static int
+gate_message_cb(struct control *c, const struct ctl *m, int *fds, size_t nfds,
+    int cut, void *arg)
+{
+	(void)c, (void)fds, (void)nfds, (void)cut, (void)arg;
+	if (m->type == CTL_STAYED)
+		told = *m;
+	return (0);
+}
+
+static void
+gate_end_cb(struct control *c, const char *why, void *arg)
+{
+	(void)c, (void)arg;
+	ck_abort_msg("%s", why);
+}
+
+/* A connected pair of packets. */
+static void
+pair(int fds[2])
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK |
+	    SOCK_CLOEXEC, 0, fds), 0);
+}
+
+/* So much later, the journeys look again. */
+static void
+later(uint64_t ms)
+{
+	skew += ms;
+	turn_end();
+	turn_add(&js.work, TURN_LAST);
+	turn_end();
+}
+
+/*
+ * It says nothing to EXPECT: the gateway hears that this is why it stays, also when that
+ * is asked between two attempts; else nobody would wait for the other side.
+ */
+START_TEST(who_is_not_expected_waits_for_the_other_side)
+{
+	struct ctl	 m = { .type = CTL_FERRY, .journey = 1,
+			    .flags = CTL_F_SENDER, .slot = 1 };
+	struct control	*gateway;
+	struct departure *d;
+	int		 client, ferry[2], channel[2];
+
+	side_begin('A');
+	pair(channel);
+	pair(ferry);
+	gate.control = control_new(base, channel[0], "gateway",
+	    gate_message_cb, NULL, gate_end_cb, NULL);
+	gateway = control_new(base, channel[1], "shard", gate_message_cb,
+	    NULL, gate_end_cb, NULL);
+	connect_all(1, 1, &client);
+	ck_assert_int_eq(journeys_ferry(&js, &m, ferry[0]), 0);
+	m = (struct ctl){ .type = CTL_MOVE, .journey = 1, .id = id_of(1, 0) };
+	journeys_move(&js, &m);
+	d = list_entry(js.departures.next, struct departure, at);
+	until(d->nexpected == 1, WAIT_MS);
+	later(JOURNEY_EXPECT_MS + 1);
+	ck_assert_uint_eq(d->nexpected, 0);
+	ck_assert(!list_empty(&d->later));
+	m = (struct ctl){ .type = CTL_JOURNEY_END, .journey = 1,
+	    .flags = CTL_F_STOP };
+	journeys_no_more(&js, &m);
+	until(told.type == CTL_STAYED, WAIT_MS);
+	ck_assert_uint_eq(told.id, id_of(1, 0));
+	ck_assert_uint_eq(told.flags & (CTL_F_AWAITS | CTL_F_NEVER),
+	    CTL_F_AWAITS);
+	/* It goes on here. */
+	until(list_empty(&js.departures), WAIT_MS);
+	all_are_served(&client, 1, 0);
+	control_free(gate.control);
+	control_free(gateway);
+	gate.control = NULL;
+	close(ferry[1]);
+	side_end();
+}
+END_TEST
+
 int
 main(void)
 {
+	const TTest	*const hangs =
+			    who_is_not_expected_waits_for_the_other_side;
 	const TTest	*const contested =
 			    exactly_one_has_it_when_patience_ends;
 	const TTest	*const dead = what_was_sent_by_the_dead_is_the_others;
@@ -503,6 +590,7 @@ main(void)
 
 	tcase_set_timeout(t, 50 + (double)rounds() / 200);
 	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, hangs);
 	tcase_add_test(t, contested);
 	tcase_add_loop_test(t, dead, 0, NDEATHS);
 	suite_add_tcase(s, t);

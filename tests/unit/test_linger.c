@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,38 @@ START_TEST(of_one_who_was_served_much_more_is_read_but_not_for_ever)
 }
 END_TEST
 
+START_TEST(who_was_served_stays_while_it_reads_the_rest)
+{
+	static char	 piece[2048];
+	struct buf	 out = { .max = 100 };
+	uint64_t	 from = clock_ms();
+	int		 fds[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0,
+	    fds), 0);
+	while (write(fds[0], piece, sizeof(piece)) > 0)
+		;
+	linger_served(all, fds[0], &out);
+	for (int i = 0; i < 40; i++) {
+		ck_assert_int_eq(read(fds[1], piece, sizeof(piece)),
+		    sizeof(piece));
+		poll(NULL, 0, 160);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		ck_assert(is_open(fds[0]));
+	}
+	ck_assert_uint_ge(clock_ms() - from, 6000);
+	/* It reads no more, and there is more. */
+	from = clock_ms();
+	while (is_open(fds[0])) {
+		ck_assert_uint_lt(clock_ms() - from, 20000);
+		event_base_loop(base, EVLOOP_ONCE);
+	}
+	ck_assert_uint_ge(clock_ms() - from, 3000);
+	ck_assert_int_eq(read(fds[1], piece, sizeof(piece)), sizeof(piece));
+	close(fds[1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -185,6 +218,7 @@ main(void)
 	    what_the_kernel_has_is_read_though_no_answer_fits);
 	tcase_add_test(t, more_than_may_linger_are_closed_at_once);
 	tcase_add_test(t, nobody_lingers_for_ever);
+	tcase_add_test(t, who_was_served_stays_while_it_reads_the_rest);
 	tcase_add_test(t,
 	    of_one_who_was_served_much_more_is_read_but_not_for_ever);
 	suite_add_tcase(s, t);

@@ -113,6 +113,12 @@ listed(void *arg)
 }
 
 static void
+forgotten(void *arg)
+{
+	(void)arg;
+}
+
+static void
 load(void *arg, size_t *connections, size_t *groups)
 {
 	(void)arg;
@@ -121,7 +127,7 @@ load(void *arg, size_t *connections, size_t *groups)
 }
 
 static const struct lookup_ops	 ops = {
-	has, each_uid, tell_all, listed, load
+	has, each_uid, tell_all, listed, forgotten, load
 };
 
 /* A link is up: it hears "ask me", if need be. */

@@ -11,6 +11,7 @@
 #include "shardd/client/payload.h"
 
 static struct outbox	 o;
+static size_t		 sent;
 
 static void
 add(struct payload *p)
@@ -85,6 +86,34 @@ START_TEST(handshakes_and_control_frames_stay)
 }
 END_TEST
 
+static void	 add_parts(const char *, int);
+
+START_TEST(whole_is_what_ends_with_a_message)
+{
+	int	 sv[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	ck_assert_uint_eq(outbox_whole(&o), 0);
+	add_frame(WS_TEXT, "abc");
+	ck_assert_uint_eq(outbox_whole(&o), 5);
+	add_frame(WS_TEXT, "d");
+	ck_assert_uint_eq(outbox_whole(&o), 8);
+	add_parts("ef", 1);
+	ck_assert_uint_eq(outbox_whole(&o), 0);
+	ck_assert_int_eq(outbox_flush(&o, sv[0], &sent), 0);
+	ck_assert_uint_eq(sent, 10);
+	/* All is written, and not all of the message. */
+	ck_assert_int_eq(outbox_begun(&o), 1);
+	ck_assert_uint_eq(outbox_whole(&o), 0);
+	add_parts("g", 0);
+	ck_assert_uint_eq(outbox_whole(&o), 1);
+	ck_assert_int_eq(outbox_flush(&o, sv[0], &sent), 0);
+	ck_assert_int_eq(outbox_begun(&o), 0);
+	close(sv[0]);
+	close(sv[1]);
+}
+END_TEST
+
 START_TEST(what_is_begun_is_finished)
 {
 	static char	 big[4 << 20];
@@ -94,7 +123,7 @@ START_TEST(what_is_begun_is_finished)
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
 	add(payload_frame(WS_BINARY, slice_of(big, sizeof(big))));
 	add_frame(WS_TEXT, "a");
-	ck_assert_int_eq(outbox_flush(&o, sv[0]), 1);
+	ck_assert_int_eq(outbox_flush(&o, sv[0], &sent), 1);
 	left = outbox_queued(&o);
 	ck_assert_uint_lt(left, sizeof(big));
 	ck_assert_uint_eq(outbox_drop(&o, 0), 1);
@@ -217,6 +246,7 @@ receive(size_t max)
 static void
 all_came(void)
 {
+	ck_assert_uint_eq(sent, want.len);
 	ck_assert_int_eq(outbox_empty(&o), 1);
 	ck_assert(slice_eq(slice_of(got.data, got.len),
 	    slice_of(want.data, want.len)));
@@ -228,7 +258,7 @@ START_TEST(what_the_kernel_takes_at_once_leaves_nothing)
 	ck_assert_ptr_nonnull(o.one);
 	ck_assert_ptr_null(o.q);	/* nothing was allocated for it */
 	ck_assert_uint_eq(outbox_queued(&o), 100);
-	ck_assert_int_eq(outbox_flush(&o, fds[0]), 0);
+	ck_assert_int_eq(outbox_flush(&o, fds[0], &sent), 0);
 	ck_assert_ptr_null(o.one);
 	receive(SIZE_MAX);
 	all_came();
@@ -242,7 +272,7 @@ START_TEST(several_go_in_one_write)
 	for (size_t i = 1; i <= 5; i++)
 		add_bytes(i);
 	ck_assert_uint_eq(outbox_queued(&o), 15);
-	ck_assert_int_eq(outbox_flush(&o, fds[0]), 0);
+	ck_assert_int_eq(outbox_flush(&o, fds[0], &sent), 0);
 	ck_assert_ptr_null(o.q);
 	/* To one who peeks, Unix sockets keep writes apart. */
 	ck_assert_int_eq(recv(fds[1], b, sizeof(b), MSG_PEEK), 15);
@@ -264,7 +294,7 @@ START_TEST(a_slow_reader_gets_every_byte_in_order)
 
 	for (size_t i = 0; i < nitems(sizes[0]) && sizes[_i][i] > 0; i++)
 		add_bytes(sizes[_i][i]);
-	while ((r = outbox_flush(&o, fds[0])) == 1) {
+	while ((r = outbox_flush(&o, fds[0], &sent)) == 1) {
 		full++;
 		ck_assert_uint_gt(outbox_queued(&o), 0);
 		ck_assert_uint_gt(receive(7777), 0);
@@ -284,7 +314,7 @@ START_TEST(what_is_queued_is_counted_and_can_be_copied)
 
 	for (int i = 0; i < 40; i++)
 		add_bytes(40000);
-	ck_assert_int_eq(outbox_flush(&o, fds[0]), 1);
+	ck_assert_int_eq(outbox_flush(&o, fds[0], &sent), 1);
 	came = receive(SIZE_MAX);
 	ck_assert_uint_eq(outbox_queued(&o), want.len - came);
 	ck_assert_int_eq(outbox_copy(&o, &owed), 0);
@@ -311,10 +341,10 @@ START_TEST(a_queue_that_is_fed_while_it_drains_keeps_its_order)
 {
 	for (int i = 0; i < 5000; i++) {
 		add_bytes(1000);
-		if (outbox_flush(&o, fds[0]) == 1)
+		if (outbox_flush(&o, fds[0], &sent) == 1)
 			receive(1000);
 	}
-	while (outbox_flush(&o, fds[0]) == 1)
+	while (outbox_flush(&o, fds[0], &sent) == 1)
 		receive(SIZE_MAX);
 	receive(SIZE_MAX);
 	all_came();
@@ -328,7 +358,7 @@ START_TEST(who_has_gone_is_an_error)
 	add_bytes(10);
 	if (_i == 1)
 		add_bytes(10);
-	ck_assert_int_eq(outbox_flush(&o, fds[0]), -1);
+	ck_assert_int_eq(outbox_flush(&o, fds[0], &sent), -1);
 	ck_assert_int_eq(errno, EPIPE);
 }
 END_TEST
@@ -345,7 +375,7 @@ START_TEST(references_are_given_back)
 	outbox_clear(&others[0]);
 	outbox_clear(&others[1]);
 	ck_assert_uint_eq(p->refs, 1 + 3);
-	ck_assert_int_eq(outbox_flush(&others[2], fds[0]), 0);
+	ck_assert_int_eq(outbox_flush(&others[2], fds[0], &sent), 0);
 	ck_assert_uint_eq(p->refs, 1);
 	payload_unref(p);
 }
@@ -363,6 +393,7 @@ main(void)
 	tcase_add_test(t, oldest_messages_go_first);
 	tcase_add_test(t, the_only_one_can_go);
 	tcase_add_test(t, handshakes_and_control_frames_stay);
+	tcase_add_test(t, whole_is_what_ends_with_a_message);
 	tcase_add_test(t, what_is_begun_is_finished);
 	tcase_add_test(t, parts_of_a_message_go_together);
 	tcase_add_test(t, what_ends_a_message_that_is_begun_stays);

@@ -1,8 +1,12 @@
 /* Connections of a dead shard, its page written as shards do, and shards played here. */
+#include <sys/socket.h>
 #include <sys/stat.h>
+
+#include <netinet/in.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +36,8 @@ struct taken {			/* what a shard was told to adopt */
 struct client {
 	uint64_t	 id;
 	int		 fd;		/* the client's end */
-	ino_t		 inode;		/* of the other one */
+	int		 ours;		/* the other one */
+	ino_t		 inode;		/* of that */
 	uint32_t	 slot;		/* in the page */
 };
 
@@ -172,9 +177,35 @@ turn(void)
 	}
 }
 
+/* Two connected ends, of TCP or not, that never wait; the second is accepted. */
+static void
+ends(int tcp, int fds[2])
+{
+	struct sockaddr_in	 sin = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t		 len = sizeof(sin);
+	int			 fd;
+
+	if (!tcp) {
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM |
+		    SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+		return;
+	}
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sin, len), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(connect(fds[0], (struct sockaddr *)&sin, len), 0);
+	ck_assert_int_eq(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	fds[1] = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	ck_assert_int_ge(fds[1], 0);
+	close(fd);
+}
+
 /* A covered client in shard 0, with a slot in its page as cap says. */
 static struct client *
-join(const char *group, const char *uid, struct capsule cap)
+join_by(int tcp, const char *group, const char *uid, struct capsule cap)
 {
 	struct placement_ask	 ask = { .id = next_id++, .limit = 300,
 				    .app = slice_str("chat"),
@@ -188,10 +219,10 @@ join(const char *group, const char *uid, struct capsule cap)
 	ck_assert_int_eq(placement_take(p, &ask, &place), PLACED);
 	ck_assert_ptr_eq(place_site(place), all->slots[0].site);
 	all->slots[1].site->usable = all->slots[2].site->usable = 1;
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
-	    SOCK_CLOEXEC, 0, fds), 0);
+	ends(tcp, fds);
 	c->id = ask.id;
 	c->fd = fds[0];
+	c->ours = fds[1];
 	c->inode = inode(fds[1]);
 	ck_assert_int_eq(covers_keep(p, place, fds[1]), 0);
 	cap.id = ask.id;
@@ -204,12 +235,30 @@ join(const char *group, const char *uid, struct capsule cap)
 		cap.uid = ask.uid;
 	cap.route = slice_str("lobby");
 	cap.peer = slice_str("127.0.0.1:1");
-	c->slot = cover_add(&cap, NULL, cover_place(cap.app, cap.group), 0);
+	c->slot = cover_add(&cap, NULL, cover_place(cap.app, cap.group), 0, 0);
 	ck_assert_uint_ne(c->slot, 0);
 	if (cap.topics.len > 0)
 		ck_assert_int_eq(cover_topics(c->slot, cap.topics), 0);
 	cover_strikes(c->slot, (uint8_t)cap.strikes);
 	return (c);
+}
+
+static struct client *
+join(const char *group, const char *uid, struct capsule cap)
+{
+	return (join_by(0, group, uid, cap));
+}
+
+/* Number i of those that the shard writes to: so many bytes, of which done are written. */
+static void
+writes(size_t i, const struct client *c, size_t len, size_t done)
+{
+	static const char	 data[64];
+
+	ck_assert_int_eq(send(c->ours, data, done, MSG_NOSIGNAL),
+	    (ssize_t)done);
+	cover_write(i, c->slot, len);
+	cover_writing(i + 1);
 }
 
 /* Shard 0 has died, and is buried: how many of its connections ended here. */
@@ -346,7 +395,8 @@ START_TEST(who_was_amid_something_is_not_handed_on)
 	cover_bits(going->slot, COVER_B_GOING, 1);
 	cover_bits(raw->slot, COVER_B_IN, 1);
 	cover_reading(reading->slot);
-	cover_writing(writing->slot);
+	cover_write(0, writing->slot, 0);
+	cover_writing(1);
 	ck_assert_uint_eq(die(), 6);
 	ck_assert_uint_eq(ntaken[1] + ntaken[2], 0);
 	ck_assert_str_eq(heard(in), "1012 Its shard died.");
@@ -357,6 +407,51 @@ START_TEST(who_was_amid_something_is_not_handed_on)
 	ck_assert_str_eq(heard(raw), "end");
 	ck_assert_uint_eq(totals.survived, 0);
 	ck_assert_uint_eq(covers_count(p), 0);
+}
+END_TEST
+
+/* Until there is something to be read. */
+static void
+await(int fd)
+{
+	struct pollfd	 pfd = { .fd = fd, .events = POLLIN };
+
+	ck_assert_int_eq(poll(&pfd, 1, -1), 1);
+}
+
+/* Of those who were written to, TCP knows whose write is whole. */
+START_TEST(whose_write_is_whole_or_not_begun_goes_on)
+{
+	static const struct { size_t len, done; int on; } rows[] = {
+		{ 40, 0, 1 }, { 40, 40, 1 }, { 40, 39, 0 }, { 40, 1, 0 },
+		{ 40, 41, 0 }, { 0, 0, 1 }, { 0, 40, 0 },
+	};
+	struct client	*c[nitems(rows)], *local;
+	char		 uid[8], buf[64];
+	size_t		 ended = 1;
+
+	for (size_t i = 0; i < nitems(rows); i++) {
+		snprintf(uid, sizeof(uid), "u%zu", i);
+		c[i] = join_by(1, "room", uid, (struct capsule){ .id = 0 });
+		writes(i, c[i], rows[i].len, rows[i].done);
+		ended += !rows[i].on;
+	}
+	/* Nobody knows it of another socket. */
+	local = join("room", "unix", (struct capsule){ .id = 0 });
+	writes(nitems(rows), local, 40, 0);
+	ck_assert_uint_eq(die(), ended);
+	ck_assert_str_eq(heard(local), "end");
+	for (size_t i = 0; i < nitems(rows); i++) {
+		ck_assert_int_eq(found(c[i]->id) != NULL, rows[i].on);
+		if (rows[i].done > 0) {
+			await(c[i]->fd);
+			ck_assert_int_eq(recv(c[i]->fd, buf, sizeof(buf), 0),
+			    (int)rows[i].done);
+		}
+		if (!rows[i].on)
+			await(c[i]->fd);
+		ck_assert_str_eq(heard(c[i]), rows[i].on ? "" : "end");
+	}
 }
 END_TEST
 
@@ -644,6 +739,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, who_is_at_rest_goes_on_elsewhere);
 	tcase_add_test(t, who_was_amid_something_is_not_handed_on);
+	tcase_add_test(t, whose_write_is_whole_or_not_begun_goes_on);
 	tcase_add_loop_test(t,
 	    who_was_packed_goes_on_if_the_other_shard_has_had_its_word, -1, 2);
 	tcase_add_test(t, two_deaths_of_ones_messages_are_enough);

@@ -38,6 +38,13 @@ kennel_socket_uid(const struct kennel_socket *s, size_t *len)
 	return (s->uid);
 }
 
+size_t
+kennel_socket_owed(const struct kennel_socket *s)
+{
+	(void)s;
+	return (0);
+}
+
 void
 kennel_pause(struct kennel_socket *s)
 {

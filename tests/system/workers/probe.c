@@ -147,6 +147,7 @@ ongossip(struct kennel_replica *r, struct kennel_answer *a, const char *msg,
     size_t len)
 {
 	struct place	*p = kennel_replica_data(r);
+	static char	 big[512 << 10];
 	struct later	*l;
 	char		 text[256];
 
@@ -160,7 +161,10 @@ ongossip(struct kennel_replica *r, struct kennel_answer *a, const char *msg,
 		kennel_answer(a, "null", 4);
 	else if (strcmp(p->mode, "empty") == 0)
 		kennel_answer(a, "", 0);
-	else if (strcmp(p->mode, "late") == 0) {
+	else if (strcmp(p->mode, "big") == 0) {
+		memset(big, 'b', sizeof(big));
+		kennel_answer(a, big, sizeof(big));
+	} else if (strcmp(p->mode, "late") == 0) {
 		if ((l = calloc(1, sizeof(*l))) == NULL)
 			abort();
 		l->answer = a;

@@ -12,6 +12,7 @@
  *	c TEXT			"c WHO TEXT" to all of the group
  *	p TOPIC TEXT		"p WHO TEXT" to the subscribers
  *	big N			N bytes 'x' to this client
+ *	parts N			the same to a raw one, and it dies before it says the rest
  *	e TEXT			"e TEXT" back
  *	q			"q SHARD" back
  *	beat TEXT		a stream's heart-beat
@@ -69,7 +70,7 @@ words(char *to, size_t size, const char *verb, struct kennel_socket *s,
 }
 
 static void
-big(struct kennel_socket *s, const char *text)
+big(struct kennel_socket *s, const char *text, int flags)
 {
 	size_t	 n = strtoul(text, NULL, 10);
 	char	*data = malloc(n);
@@ -77,7 +78,7 @@ big(struct kennel_socket *s, const char *text)
 	if (data == NULL)
 		abort();
 	memset(data, 'x', n);
-	kennel_send(s, data, n, 0);
+	kennel_send(s, data, n, flags);
 	free(data);
 }
 
@@ -169,9 +170,13 @@ command(struct kennel_socket *s, char *text)
 		n = words(line, sizeof(line), "p", s, more);
 		kennel_publish(s, topics, line, (size_t)n, KENNEL_SELF, NULL,
 		    NULL);
-	} else if (strcmp(text, "big") == 0)
-		big(s, arg);
-	else if (strcmp(text, "e") == 0) {
+	} else if (strcmp(text, "big") == 0) {
+		big(s, arg, 0);
+	} else if (strcmp(text, "parts") == 0) {
+		big(s, arg, KENNEL_MORE);
+		big(s, arg, KENNEL_MORE);
+		die("9");
+	} else if (strcmp(text, "e") == 0) {
 		snprintf(line, sizeof(line), "e %s", arg);
 		tell(s, line);
 	} else if (strcmp(text, "q") == 0) {
