@@ -103,7 +103,8 @@ def defaults_of_the_code():
     return out
 
 
-UNITS = {"DURATION": {"ms": 1, "s": 1000}, "LIFETIME": {"d": 86400, "day": 86400},
+UNITS = {"DURATION": {"ms": 1, "s": 1000, "m": 60000, "min": 60000},
+         "LIFETIME": {"d": 86400, "day": 86400},
          "SIZE": {"k": 1 << 10, "M": 1 << 20, "G": 1 << 30}}
 
 
