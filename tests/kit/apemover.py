@@ -89,16 +89,8 @@ class StreamMover(Mover):
         return post(self.kennel, self.uid, type, data)
 
     def read(self):
-        try:
-            data = self.sock.recv(1 << 16)
-        except BlockingIOError:
+        if not self.received():
             return
-        except OSError as e:
-            data, self.closed = b"", str(e)
-        if not data:
-            self.closed = self.closed or "the end"
-            return
-        self.buf += data
         while b"\r\n" in self.buf:
             head, _, rest = self.buf.partition(b"\r\n")
             n = int(head, 16)

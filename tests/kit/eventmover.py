@@ -75,16 +75,8 @@ class EventMover(Mover):
         self.streamed.append((info, kind, target, sum(sizes)))
 
     def read(self):
-        try:
-            data = self.sock.recv(1 << 18)
-        except BlockingIOError:
+        if not self.received():
             return
-        except OSError as e:
-            data, self.closed = b"", str(e)
-        if not data:
-            self.closed = self.closed or "the end"
-            return
-        self.buf += data
         while len(self.buf) >= 4:
             n, = struct.unpack_from("<I", self.buf)
             if len(self.buf) < 4 + n:

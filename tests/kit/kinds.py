@@ -66,16 +66,8 @@ class Bytes(Mover):
         self.closed = None
 
     def read(self):
-        try:
-            data = self.sock.recv(1 << 16)
-        except BlockingIOError:
+        if not self.received():
             return
-        except OSError as e:
-            data, self.closed = b"", str(e)
-        if not data:
-            self.closed = self.closed or "the end"
-            return
-        self.buf += data
         self.text += self.unpacked()
         *lines, self.text = self.text.split("\n")
         for line in lines:

@@ -99,17 +99,22 @@ class Mover:
         """A frame as it is meant."""
         return head, body
 
-    def read(self):
+    def received(self):
+        """What has come is in buf: True; nothing has, or closed says why nothing will: False."""
         try:
-            data = self.sock.recv(1 << 16)
+            data = self.sock.recv(1 << 18)
         except BlockingIOError:
-            return
+            return False
         except OSError as e:
             data, self.closed = b"", str(e)
         if not data:
             self.closed = self.closed or "the end"
-            return
         self.buf += data
+        return bool(data)
+
+    def read(self):
+        if not self.received():
+            return
         while len(self.buf) >= 2:
             n, at = self.buf[1], 2
             if n == 126:
