@@ -149,8 +149,7 @@ def not_ready(k):
 
 def test_not_ready_without_a_shard(start):
     k = start(worker="/bin/false", ready=False, shards=1)
-    wait.until(lambda: os.path.exists(admin(k)))
-    assert ask(k, "/healthz").status == 200
+    assert wait.until(lambda: ask(k, "/healthz")).status == 200
     assert "no shard is ready\n" in wait.until(lambda: not_ready(k))
     p = wait.until(lambda: (p := k.ctl("ready", check=False)).stdout and p)
     assert (p.returncode, p.stdout) == (1, "not ready\n")

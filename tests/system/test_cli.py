@@ -64,6 +64,9 @@ def test_documented_file_with_every_line_active(tmp_path):
     pages.mkdir()
     text = text.replace("/usr/share/kennel/pages", str(pages)) \
         .replace("worker = shardd", f"worker = {kits.SHARDD}")
+    # So many descriptors are not allowed everywhere, and who says a number must have them.
+    text, n = re.subn(r"^(handshakes_max|home_max) = 10000$", r"\1 = 1000", text, flags=re.M)
+    assert n == 2
     p = gatewayd("--check", "--config", ini(tmp_path, text))
     assert (p.returncode, p.stdout) == (0, "configuration ok\n"), p.stderr
 
