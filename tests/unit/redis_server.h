@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include <check.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -63,6 +64,28 @@ stop_server(void)
 		waitpid(server, NULL, 0);
 	}
 	server = 0;
+}
+
+/* ---- waiting ---- */
+
+static inline void
+give_up_cb(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	ck_abort_msg("waited in vain");
+}
+
+/* Turn the loop until *n is at least want. */
+static inline void
+reach(struct event_base *loop, const int *n, int want)
+{
+	struct event	*ev = evtimer_new(loop, give_up_cb, NULL);
+	struct timeval	 tv = { PATIENCE_MS / 1000, 0 };
+
+	event_add(ev, &tv);
+	while (*n < want)
+		event_base_loop(loop, EVLOOP_ONCE);
+	event_free(ev);
 }
 
 #endif

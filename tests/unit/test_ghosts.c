@@ -43,26 +43,6 @@ static const struct ghosts_ops ops = {
 };
 
 static void
-give_up_cb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what, (void)arg;
-	ck_abort_msg("waited in vain");
-}
-
-/* Turn the loop until *n is at least want. */
-static void
-reach(const int *n, int want)
-{
-	struct event	*ev = evtimer_new(base, give_up_cb, NULL);
-	struct timeval	 tv = { PATIENCE_MS / 1000, 0 };
-
-	event_add(ev, &tv);
-	while (*n < want)
-		event_base_loop(base, EVLOOP_ONCE);
-	event_free(ev);
-}
-
-static void
 state_cb(int up, void *arg)
 {
 	(void)arg;
@@ -77,7 +57,7 @@ setup(void)
 	base = event_base_new();
 	r = redis_new(base, url, "test", state_cb, NULL);
 	ck_assert_ptr_nonnull(r);
-	reach(&ups, 1);
+	reach(base, &ups, 1);
 	g = ghosts_new(r, "k:", "me", &ops, NULL);
 	ck_assert_ptr_nonnull(g);
 }
@@ -113,7 +93,7 @@ ask(const char *command, const char *key, const char *value)
 
 	ck_assert_int_eq(redis_do(r, PATIENCE_MS, answer_cb, NULL, command, key,
 	    value, NULL), 0);
-	reach(&answers, before + 1);
+	reach(base, &answers, before + 1);
 	return (holder);
 }
 
@@ -124,7 +104,7 @@ START_TEST(the_lock_is_had_while_somebody_looks)
 	ghosts_soon(g);
 	ghosts_tick(g);
 	ck_assert_str_eq(ask("GET", LOCK, NULL), "me");
-	reach(&found, 1);
+	reach(base, &found, 1);
 	for (int i = 0; i < 9 && strcmp(ask("GET", LOCK, NULL), "") != 0; i++)
 		ghosts_tick(g);
 	ck_assert_str_eq(holder, "");
@@ -145,7 +125,7 @@ START_TEST(who_leaves_has_no_lock_and_does_not_look)
 	/* And who stays looks again. */
 	ghosts_soon(g);
 	ghosts_tick(g);
-	reach(&found, 1);
+	reach(base, &found, 1);
 }
 END_TEST
 

@@ -48,26 +48,6 @@ teardown(void)
 /* ---- waiting ---- */
 
 static void
-give_up_cb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what, (void)arg;
-	ck_abort_msg("waited in vain");
-}
-
-/* Turn the loop until *n is at least want. */
-static void
-until(const int *n, int want)
-{
-	struct event	*ev = evtimer_new(base, give_up_cb, NULL);
-	struct timeval	 tv = { PATIENCE_MS / 1000, 0 };
-
-	event_add(ev, &tv);
-	while (*n < want)
-		event_base_loop(base, EVLOOP_ONCE);
-	event_free(ev);
-}
-
-static void
 turn_for(unsigned ms)
 {
 	struct timeval	 tv = { ms / 1000, ms % 1000 * 1000 };
@@ -101,7 +81,7 @@ static void
 connect_up_to(const char *to)
 {
 	connect_to(to);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	ck_assert_int_eq(redis_up(r), 1);
 }
 
@@ -159,7 +139,7 @@ count_cb(const struct redis_value *v, int err, void *arg)
 	ck_assert_int_eq(redis_do(r, 2000, answer_cb, &(a),		\
 	    __VA_ARGS__, NULL), 0);					\
 	ck_assert_int_eq((a).n, 0);					\
-	until(&(a).n, 1);						\
+	reach(base, &(a).n, 1);						\
 } while (0)
 
 START_TEST(every_kind_of_value_arrives)
@@ -214,7 +194,7 @@ START_TEST(arrays_nest_and_arguments_are_binary_safe)
 	connect_up();
 	ck_assert_int_eq(redis_command(r, 2000, nested_cb, &n, 4, argv, lens),
 	    0);
-	until(&n, 1);
+	reach(base, &n, 1);
 }
 END_TEST
 
@@ -232,10 +212,10 @@ START_TEST(large_values_go_and_come_in_order_with_others)
 	redis_do(r, 5000, NULL, NULL, "INCR", "n", NULL);
 	redis_do(r, 5000, answer_cb, &get, "GET", "k", NULL);
 	redis_do(r, 5000, answer_cb, &ping, "INCR", "n", NULL);
-	until(&get.n, 1);
+	reach(base, &get.n, 1);
 	ck_assert_str_eq(set.str, "OK");
 	ck_assert_uint_eq(get.len, sizeof(big) - 1);
-	until(&ping.n, 1);
+	reach(base, &ping.n, 1);
 	ck_assert_int_eq(ping.integer, 2);
 }
 END_TEST
@@ -250,7 +230,7 @@ START_TEST(before_it_is_up_commands_are_enotconn)
 	ck_assert_int_eq(ups + downs + lost, 0);
 	/* A server that comes later is found. */
 	start_server(NULL, NULL);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	ck_assert_int_eq(downs, 0);
 }
 END_TEST
@@ -269,11 +249,11 @@ START_TEST(each_command_has_its_own_deadline)
 	/* The later one has the shorter deadline. */
 	redis_do(r, 3000, answer_cb, &slow, "ECHO", "slow", NULL);
 	redis_do(r, 100, answer_cb, &quick, "ECHO", "quick", NULL);
-	until(&quick.n, 1);
+	reach(base, &quick.n, 1);
 	ck_assert_int_eq(quick.err, ETIMEDOUT);
 	ck_assert_uint_ge(clock_ms() - before, 100);
 	ck_assert_int_eq(slow.n, 0);
-	until(&slow.n, 1);
+	reach(base, &slow.n, 1);
 	ck_assert_str_eq(slow.str, "slow");
 	ck_assert_int_eq(redis_up(r), 1);
 }
@@ -288,7 +268,7 @@ START_TEST(a_late_reply_is_discarded_and_never_taken_for_another)
 	connect_up();
 	ASK(a, "CLIENT", "PAUSE", "300", "ALL");
 	redis_do(r, 50, answer_cb, &late, "ECHO", "late", NULL);
-	until(&late.n, 1);
+	reach(base, &late.n, 1);
 	ck_assert_int_eq(late.err, ETIMEDOUT);
 	ASK(a, "ECHO", "next");
 	ck_assert_str_eq(a.str, "next");
@@ -310,7 +290,7 @@ START_TEST(how_commands_end_is_counted)
 	start_server(NULL, NULL);
 	connect_to(url);
 	redis_count(r, &n);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	ck_assert_uint_eq(n.ok + n.errors, 0);
 	ASK(a, "ECHO", "one");
 	ASK(a, "NONSENSE");
@@ -318,7 +298,7 @@ START_TEST(how_commands_end_is_counted)
 	ck_assert_uint_eq(n.ok, 2);
 	ck_assert_uint_eq(n.errors, 1);
 	redis_do(r, 50, answer_cb, &late, "ECHO", "late", NULL);
-	until(&late.n, 1);
+	reach(base, &late.n, 1);
 	ASK(a, "ECHO", "next");			/* late has been answered, too */
 	ck_assert_uint_eq(n.ok, 3);
 	ck_assert_uint_eq(n.timeouts, 1);
@@ -330,7 +310,7 @@ START_TEST(how_commands_end_is_counted)
 	redis_do(r, 5000, answer_cb, &owed, "ECHO", "owed", NULL);
 	turn_for(50);
 	stop_server();
-	until(&owed.n, 1);
+	reach(base, &owed.n, 1);
 	ck_assert_uint_eq(n.lost, 1);
 	ck_assert_uint_eq(n.ok, 4);
 }
@@ -347,13 +327,13 @@ START_TEST(it_reconnects_after_the_server_was_killed)
 	redis_do(r, 5000, answer_cb, &owed, "ECHO", "owed", NULL);
 	turn_for(50);
 	stop_server();
-	until(&owed.n, 1);
+	reach(base, &owed.n, 1);
 	ck_assert_int_eq(owed.err, ENOTCONN);
-	until(&downs, 1);
+	reach(base, &downs, 1);
 	ck_assert_int_eq(redis_do(r, 100, answer_cb, &a, "PING", NULL), -1);
 	ck_assert_int_eq(errno, ENOTCONN);
 	start_server(NULL, NULL);
-	until(&ups, 2);
+	reach(base, &ups, 2);
 	ASK(a, "ECHO", "again");
 	ck_assert_str_eq(a.str, "again");
 	ck_assert_int_eq(owed.n, 1);
@@ -370,12 +350,12 @@ START_TEST(a_server_that_stalls_is_left_and_met_again)
 	kill(server, SIGSTOP);
 	before = clock_ms();
 	redis_do(r, 100, count_cb, NULL, "PING", NULL);
-	until(&timed_out, 1);
-	until(&downs, 1);
+	reach(base, &timed_out, 1);
+	reach(base, &downs, 1);
 	ck_assert_uint_ge(clock_ms() - before, 5000);
 	ck_assert_uint_lt(clock_ms() - before, 8000);
 	kill(server, SIGCONT);
-	until(&ups, 2);
+	reach(base, &ups, 2);
 }
 END_TEST
 
@@ -389,10 +369,10 @@ START_TEST(ten_thousand_commands_are_outstanding_and_no_more)
 	ck_assert_int_eq(redis_do(r, 5000, count_cb, NULL, "INCR", "n", NULL),
 	    -1);
 	ck_assert_int_eq(errno, EAGAIN);
-	until(&answered, REDIS_MAX_OUTSTANDING);
+	reach(base, &answered, REDIS_MAX_OUTSTANDING);
 	ck_assert_int_eq(redis_do(r, 5000, count_cb, NULL, "INCR", "n", NULL),
 	    0);
-	until(&answered, REDIS_MAX_OUTSTANDING + 1);
+	reach(base, &answered, REDIS_MAX_OUTSTANDING + 1);
 	ck_assert_int_eq(failed, 0);
 }
 END_TEST
@@ -413,10 +393,10 @@ START_TEST(eight_mib_are_queued_and_no_more)
 		ck_assert_int_lt(++n, 9);
 	ck_assert_int_eq(errno, EAGAIN);
 	ck_assert_int_ge(n, 7);
-	until(&answered, n);
+	reach(base, &answered, n);
 	ck_assert_int_eq(redis_do(r, 9000, count_cb, NULL, "SET", "k", big,
 	    NULL), 0);
-	until(&answered, n + 1);
+	reach(base, &answered, n + 1);
 }
 END_TEST
 
@@ -457,7 +437,7 @@ START_TEST(what_is_queued_is_not_moved_for_each_write)
 	for (int i = 0; i < 64; i++)
 		ck_assert_int_eq(redis_do(r, 20000, count_cb, NULL, "APPEND",
 		    "k", big, NULL), 0);
-	until(&answered, 64);
+	reach(base, &answered, 64);
 	ck_assert_int_lt((clock() - before) / CLOCKS_PER_SEC, 5);
 	ASK(a, "STRLEN", "k");
 	ck_assert_int_eq(a.integer, 64 * ((1 << 20) - 1));
@@ -502,7 +482,7 @@ START_TEST(messages_come_by_channel_until_unsubscribed)
 	ASK(a, "PUBLISH", "a", "2");
 	ASK(a, "PUBLISH", "c", "3");
 	ck_assert_int_eq(a.integer, 0);
-	until(&nheard, 2);
+	reach(base, &nheard, 2);
 	ck_assert_str_eq(heard, "b:1 a:2 ");
 	ck_assert_int_eq(nlistened, 2);
 	ck_assert_int_eq(redis_unsubscribe(r, "b"), 0);
@@ -512,7 +492,7 @@ START_TEST(messages_come_by_channel_until_unsubscribed)
 		ASK(a, "PUBLISH", "b", "4");
 	while (a.integer != 0);
 	ASK(a, "PUBLISH", "a", "5");
-	until(&nheard, 3);
+	reach(base, &nheard, 3);
 	ck_assert_str_eq(heard, "b:1 a:2 a:5 ");
 	/* The last one goes, and one comes back. */
 	ck_assert_int_eq(redis_unsubscribe(r, "a"), 0);
@@ -520,7 +500,7 @@ START_TEST(messages_come_by_channel_until_unsubscribed)
 	do
 		ASK(a, "PUBLISH", "b", "6");
 	while (a.integer == 0);
-	until(&nheard, 4);
+	reach(base, &nheard, 4);
 	ck_assert_int_eq(downs, 0);
 }
 END_TEST
@@ -530,21 +510,21 @@ START_TEST(the_confirmation_of_an_earlier_subscription_is_not_taken_for_the_latt
 	start_server(NULL, NULL);
 	connect_up();
 	ck_assert_int_eq(redis_subscribe(r, "first", message_cb, heard), 0);
-	until(&nlistened, 1);
+	reach(base, &nlistened, 1);
 	for (int i = 0; i < 3; i++) {
 		ck_assert_int_eq(redis_subscribe(r, "a", message_cb, heard), 0);
 		ck_assert_int_eq(redis_unsubscribe(r, "a"), 0);
 	}
 	ck_assert_int_eq(redis_subscribe(r, "a", message_cb, heard), 0);
 	ck_assert_int_eq(redis_subscribe(r, "b", message_cb, heard), 0);
-	until(&nlistened, 3);
+	reach(base, &nlistened, 3);
 	turn_for(50);
 	ck_assert_int_eq(nlistened, 3);
 	/* A new connection confirms all again. */
 	stop_server();
-	until(&downs, 1);
+	reach(base, &downs, 1);
 	start_server(NULL, NULL);
-	until(&ups, 2);
+	reach(base, &ups, 2);
 	ck_assert_int_eq(nlistened, 6);
 }
 END_TEST
@@ -558,14 +538,14 @@ START_TEST(up_means_subscribed_also_after_each_reconnect)
 	redis_subscribe(r, "a", message_cb, heard);
 	redis_subscribe(r, "b", message_cb, heard);
 	for (int i = 1; i <= 3; i++) {
-		until(&ups, i);
+		reach(base, &ups, i);
 		ASK(a, "PUBLISH", "a", "1");
 		ck_assert_int_eq(a.integer, 1);
 		ASK(a, "PUBLISH", "b", "1");
 		ck_assert_int_eq(a.integer, 1);
-		until(&nheard, 2 * i);
+		reach(base, &nheard, 2 * i);
 		stop_server();
-		until(&downs, i);
+		reach(base, &downs, i);
 		start_server(NULL, NULL);
 	}
 }
@@ -578,14 +558,14 @@ START_TEST(a_lost_channel_connection_is_told_and_repaired)
 	start_server(NULL, NULL);
 	connect_to(url);
 	redis_subscribe(r, "a", message_cb, heard);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	redis_do(r, 1000, NULL, NULL, "CLIENT", "KILL", "TYPE", "pubsub",
 	    NULL);
-	until(&downs, 1);
-	until(&ups, 2);
+	reach(base, &downs, 1);
+	reach(base, &ups, 2);
 	ASK(a, "PUBLISH", "a", "x");
 	ck_assert_int_eq(a.integer, 1);
-	until(&nheard, 1);
+	reach(base, &nheard, 1);
 }
 END_TEST
 
@@ -636,7 +616,7 @@ START_TEST(tcp_passwords_users_and_databases_work)
 	snprintf(text, sizeof(text), "redis://:s%%40c:et@localhost:%d/3", port);
 	connect_to(text);
 	redis_subscribe(r, "a", message_cb, heard);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	ASK(a, "SET", "k", "three");
 	ck_assert_str_eq(a.str, "OK");
 	redis_free(r);
@@ -647,7 +627,7 @@ START_TEST(tcp_passwords_users_and_databases_work)
 	snprintf(text, sizeof(text),
 	    "redis://us%%3Aer:pa%%40ss%%2F@127.0.0.1:%d", port);
 	connect_to(text);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	ASK(a, "GET", "k");
 	ck_assert_int_eq(a.kind, REDIS_NIL);
 	ASK(a, "ACL", "WHOAMI");
@@ -766,13 +746,13 @@ START_TEST(free_cancels_everything_before_it_returns)
 	start_server(NULL, NULL);
 	connect_to(url);
 	redis_subscribe(r, "a", message_cb, heard);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	ASK(a, "CLIENT", "PAUSE", "300", "ALL");
 	redis_do(r, 20, count_cb, NULL, "ECHO", "x", NULL);
 	for (int i = 0; i < 100; i++)
 		redis_do(r, 5000, count_cb, NULL, "ECHO", "x", NULL);
 	redis_do(r, 5000, NULL, NULL, "PUBLISH", "a", "x", NULL);
-	until(&timed_out, 1);
+	reach(base, &timed_out, 1);
 	redis_free(r);
 	r = NULL;
 	ck_assert_int_eq(cancelled, 100);
@@ -845,7 +825,7 @@ START_TEST(any_callback_may_free)
 	free_when = _i == 0 ? 1 : _i == 1 ? 0 : 2;
 	r = redis_new(base, url, "test", free_state_cb, NULL);
 	redis_subscribe(r, "a", free_message_cb, NULL);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	switch (_i) {
 	case 0:				/* up */
 		break;
@@ -876,7 +856,7 @@ START_TEST(any_callback_may_free)
 		stop_server();
 		break;
 	}
-	until(&freed, 1);
+	reach(base, &freed, 1);
 	turn_for(50);
 	ck_assert_int_eq(freed, 1);
 	ck_assert_int_eq(cancelled, _i < 3 ? 0 : 9);
@@ -906,7 +886,7 @@ START_TEST(its_sockets_are_close_on_exec)
 	start_server(NULL, NULL);
 	connect_to(url);
 	redis_subscribe(r, "a", message_cb, heard);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	for (int fd = 3; fd < 64; fd++) {
 		len = sizeof(un);
 		if (getpeername(fd, (struct sockaddr *)&un, &len) == 0 &&
@@ -925,12 +905,12 @@ START_TEST(callbacks_may_ask_again)
 	start_server(NULL, NULL);
 	connect_up();
 	redis_do(r, 1000, again_cb, NULL, "PING", NULL);
-	until(&answered, 1000);
+	reach(base, &answered, 1000);
 	redis_do(r, 1000, again_cb, NULL, "DEBUG", "SLEEP", "0", NULL);
 	redis_do(r, 1000, again_cb, NULL, "SHUTDOWN", "NOSAVE", NULL);
 	redis_do(r, 1000, again_cb, NULL, "PING", NULL);
-	until(&lost, 1);
-	until(&downs, 1);
+	reach(base, &lost, 1);
+	reach(base, &downs, 1);
 }
 END_TEST
 
@@ -998,7 +978,7 @@ START_TEST(a_server_that_talks_nonsense_is_left)
 {
 	fake_listen(fake_cb, &nonsense[_i]);
 	connect_to(url);
-	until(&downs, 1);
+	reach(base, &downs, 1);
 	ck_assert_int_eq(ups, 1);
 	event_free(fake_ev);
 	close(fake);
@@ -1040,12 +1020,12 @@ START_TEST(a_master_that_was_demoted_is_left_and_met_again)
 	start_server("--replica-serve-stale-data", demoted[_i].stale);
 	connect_to(url);
 	redis_subscribe(r, "a", message_cb, heard);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	tell_server("REPLICAOF 127.0.0.1 1");
 	redis_do(r, 5000, answer_cb, &first, demoted[_i].command,
 	    demoted[_i].one, demoted[_i].two, demoted[_i].three, NULL);
 	redis_do(r, 5000, answer_cb, &second, "ECHO", "behind it", NULL);
-	until(&downs, 1);
+	reach(base, &downs, 1);
 	ck_assert_int_eq(first.n, 1);
 	ck_assert_int_eq(first.err, ENOTCONN);
 	ck_assert_int_eq(second.n, 1);
@@ -1053,7 +1033,7 @@ START_TEST(a_master_that_was_demoted_is_left_and_met_again)
 	turn_for(500);			/* dialled, and a replica still */
 	ck_assert_int_eq(ups, 1);
 	tell_server("REPLICAOF NO ONE");
-	until(&ups, 2);
+	reach(base, &ups, 2);
 	ASK(a, "SET", "k", "v");
 	ck_assert_str_eq(a.str, "OK");
 	ck_assert_int_eq(downs, 1);
@@ -1067,7 +1047,7 @@ START_TEST(who_lacks_replicas_is_heard)
 	start_server("--min-replicas-to-write", "1");
 	connect_to(url);
 	redis_subscribe(r, "a", message_cb, heard);
-	until(&ups, 1);
+	reach(base, &ups, 1);
 	for (int i = 0; i < 3; i++) {
 		ASK(a, "SET", "k", "v");
 		ck_assert_int_eq(a.kind, REDIS_ERROR);
@@ -1141,8 +1121,8 @@ START_TEST(who_may_not_ask_for_the_role_gets_in)
 	/* What the role would have told, the first write does. */
 	tell_server("REPLICAOF 127.0.0.1 1");
 	redis_do(r, 5000, NULL, NULL, "SET", "k", "v", NULL);
-	until(&downs, 1);
-	until(&ups, 2);
+	reach(base, &downs, 1);
+	reach(base, &ups, 2);
 }
 END_TEST
 
@@ -1163,9 +1143,9 @@ START_TEST(until_everything_is_loaded_it_is_down)
 	    "string.rep('x', 100)) end", "0");
 	ASK(a, "SAVE");
 	stop_server();
-	until(&downs, 1);
+	reach(base, &downs, 1);
 	start_server("--include", conf);
-	until(&ups, 2);
+	reach(base, &ups, 2);
 	ASK(a, "DBSIZE");
 	ck_assert_int_eq(a.integer, 500);
 	ck_assert_int_eq(downs, 1);
@@ -1225,7 +1205,7 @@ START_TEST(a_server_that_refuses_is_asked_again_with_pauses)
 
 	fake_listen(refuse_cb, &n);
 	connect_to(url);
-	until(&n, 5);
+	reach(base, &n, 5);
 	/* 25 + 50 + 100 + 200 at least. */
 	ck_assert_uint_ge(clock_ms() - before, 370);
 	ck_assert_int_eq(ups + downs, 0);
@@ -1249,7 +1229,7 @@ START_TEST(a_server_that_never_greets_is_left_after_two_seconds)
 
 	fake_listen(silent_cb, &n);
 	connect_to(url);
-	until(&n, 2);
+	reach(base, &n, 2);
 	ck_assert_uint_ge(clock_ms() - before, 2000);
 	ck_assert_int_eq(ups + downs, 0);
 	event_free(fake_ev);
@@ -1266,7 +1246,7 @@ START_TEST(replies_resume_at_every_byte)
 
 	fake_listen(silent_cb, &flags);
 	connect_to(url);
-	until(&flags, 1);
+	reach(base, &flags, 1);
 	for (size_t i = 0; i < sizeof(text) - 1; i++) {
 		if (ups == 1 && a.n == 0 && one) {
 			redis_do(r, 5000, answer_cb, &a, "A", NULL);
@@ -1276,7 +1256,7 @@ START_TEST(replies_resume_at_every_byte)
 		ck_assert_int_eq(send(client, text + i, 1, 0), 1);
 		turn_for(2);
 	}
-	until(&b.n, 1);
+	reach(base, &b.n, 1);
 	ck_assert_int_eq(a.kind, REDIS_ARRAY);
 	ck_assert_int_eq(b.kind, REDIS_NIL);
 	ck_assert_int_eq(downs, 0);
