@@ -143,11 +143,12 @@ pact_gossip(struct kennel_replica *r, struct kennel_answer *a,
 static int
 part_read(struct part *part, const struct kennel_slot *slot)
 {
-	const char	*end = slot->data + slot->len;
-	const char	*more, *text;
+	const char	*end, *more, *text;
 
-	if (slot->data == NULL ||
-	    (more = memchr(slot->data, ' ', slot->len)) == NULL ||
+	if (slot->data == NULL)
+		return (-1);
+	end = slot->data + slot->len;
+	if ((more = memchr(slot->data, ' ', slot->len)) == NULL ||
 	    (text = memchr(more + 1, ' ', (size_t)(end - more - 1))) == NULL)
 		return (-1);
 	part->replica = slot->neighbour;
