@@ -118,8 +118,11 @@ balancing_as(struct balancing *g, const struct balancing *as)
 static void
 balancing_free(struct balancing *g)
 {
-	if (g->timer != NULL)
+	if (g->timer != NULL) {
 		event_free(g->timer);
+		if (g->row != NULL)
+			g->row->waits = NULL;
+	}
 	free(g);
 }
 
@@ -277,6 +280,8 @@ balance_wait(struct balancing *g)
 	log_info("shard slot=%" PRIu32 " connections=%zu is emptied when another "
 	    "one is there", s->slot, s->site->count);
 	s->site->leaving = 0;
+	if (g->row != NULL)
+		g->row->waits = s;
 	list_push(&g->all->list, &g->at);
 	return (0);
 }
