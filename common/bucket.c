@@ -17,3 +17,18 @@ bucket_take(struct bucket *b, uint64_t now, uint32_t rate, uint32_t burst,
 	b->tokens -= want;
 	return (1);
 }
+
+int
+bucket_lend(struct bucket *b, uint64_t now, uint32_t rate, uint32_t burst,
+    uint32_t n)
+{
+	if (now < b->at)
+		return (0);		/* that is when the last one is paid off */
+	if (bucket_take(b, now, rate, burst, n))
+		return (1);
+	if (b->tokens == 0)
+		return (0);
+	b->at = now + (n * UINT64_C(1000) - b->tokens) / rate;
+	b->tokens = 0;
+	return (1);
+}

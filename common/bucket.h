@@ -18,5 +18,13 @@ struct bucket {
  */
 int	 bucket_take(struct bucket *b, uint64_t now, uint32_t rate,
 	    uint32_t burst, uint32_t n);
+/*
+ * The same for things of very different sizes: n may be more than there is, or than burst,
+ * if there is anything at all; then nobody gets anything until it is paid off.  So a
+ * large one's turn comes however many small ones ask.  One bucket is for this or for
+ * bucket_take(), not both.
+ */
+int	 bucket_lend(struct bucket *b, uint64_t now, uint32_t rate,
+	    uint32_t burst, uint32_t n);
 
 #endif

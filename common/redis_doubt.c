@@ -1,6 +1,5 @@
 /* Is the Redis that we have still the master? */
 #include <errno.h>
-#include <string.h>
 
 #include <event2/event.h>
 
@@ -69,8 +68,8 @@ redis_doubt_raise(struct redis_doubt *d)
 		event_active(d->tick, EV_TIMEOUT, 0);
 }
 
-/* That is the master: all who have found another one are to leave it, each from the loop.
- * What is not sure moves nobody, unless it was decided later than what is believed. */
+/* That is the master: all who ask the same Sentinels and have found another one are to
+ * leave it, each from the loop.  What is not sure moves nobody, unless it was decided later than what is believed. */
 static void
 redis_doubt_spread(const struct redis_doubt *from,
     const struct redis_named *named)
@@ -80,8 +79,7 @@ redis_doubt_spread(const struct redis_doubt *from,
 
 	for (e = doubts.next; e != &doubts; e = e->next) {
 		d = list_entry(e, struct redis_doubt, at);
-		if (d->url->master == NULL || strcmp(d->url->master,
-		    from->url->master) != 0)
+		if (!redis_where_same(d->where, from->where))
 			continue;
 		if (redis_where_was(d->where, named->host, named->port)) {
 			if (named->sure)

@@ -41,10 +41,11 @@ struct redis_where {
 
 static struct list	 wheres = { &wheres, &wheres };
 
-/* Are these the same Sentinels, asked for the same name? */
-static int
-redis_where_same(const struct redis_url *a, const struct redis_url *b)
+int
+redis_where_same(const struct redis_where *w, const struct redis_where *other)
 {
+	const struct redis_url	*a = w->url, *b = other->url;
+
 	if (a->master == NULL || b->master == NULL ||
 	    strcmp(a->master, b->master) != 0 || a->nplaces != b->nplaces)
 		return (0);
@@ -66,7 +67,7 @@ redis_where_learn(const struct redis_where *w, uint64_t epoch, int sure)
 	for (e = wheres.next; e != &wheres; e = e->next) {
 		other = list_entry(e, struct redis_where, at);
 		if ((sure || other->known < epoch) &&
-		    redis_where_same(w->url, other->url))
+		    redis_where_same(w, other))
 			other->known = epoch;
 	}
 }
@@ -75,12 +76,14 @@ redis_where_learn(const struct redis_where *w, uint64_t epoch, int sure)
 static uint64_t
 redis_where_known(const struct redis_where *w)
 {
-	struct list	*e;
+	const struct redis_where	*other;
+	struct list			*e;
 
-	for (e = wheres.next; e != &wheres; e = e->next)
-		if (redis_where_same(w->url, list_entry(e, struct redis_where,
-		    at)->url))
-			return (list_entry(e, struct redis_where, at)->known);
+	for (e = wheres.next; e != &wheres; e = e->next) {
+		other = list_entry(e, struct redis_where, at);
+		if (redis_where_same(w, other))
+			return (other->known);
+	}
 	return (0);
 }
 

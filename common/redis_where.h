@@ -31,6 +31,10 @@ int	 redis_where_ask(struct redis_where *w);
 /* Is that still so?  Sentinels are asked.  NULL with errno. */
 struct redis_sentinel *redis_where_doubt(struct redis_where *w,
 	    redis_sentinel_cb *cb, void *arg);
+/* Do both ask the same Sentinels for the same name?  A process may know two clusters that
+ * call their masters alike. */
+int	 redis_where_same(const struct redis_where *w,
+	    const struct redis_where *other);
 /* Is that the master that was found? */
 int	 redis_where_was(const struct redis_where *w, const char *host,
 	    int port);

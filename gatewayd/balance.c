@@ -118,8 +118,11 @@ balancing_as(struct balancing *g, const struct balancing *as)
 static void
 balancing_free(struct balancing *g)
 {
-	if (g->timer != NULL)
+	if (g->timer != NULL) {
 		event_free(g->timer);
+		if (g->row != NULL)
+			g->row->waits = NULL;
+	}
 	free(g);
 }
 
@@ -277,6 +280,8 @@ balance_wait(struct balancing *g)
 	log_info("shard slot=%" PRIu32 " connections=%zu is emptied when another "
 	    "one is there", s->slot, s->site->count);
 	s->site->leaving = 0;
+	if (g->row != NULL)
+		g->row->waits = s;
 	list_push(&g->all->list, &g->at);
 	return (0);
 }
@@ -416,19 +421,23 @@ balance_settled(struct balance *b, struct moves_row *row)
 		b->asked = NULL;
 }
 
-/* Nobody is to come who could take those of g's shard: it is emptied all the same, but
- * where its own successor did not start, it stays as it is. */
+/* The successor of g's shard did not start: that one stays as it is. */
 static void
-balance_nobody(struct balancing *g)
+balance_give_up(struct balancing *g)
 {
-	if (g->row == NULL || !g->row->beside) {
-		(void)balance_empties(g);
-		return;
-	}
 	log_warn("shard slot=%" PRIu32 " does not restart: its successor did not "
 	    "start; connections=%zu stay", g->from->slot, g->from->site->count);
+	g->from->site->leaving = 0;
 	g->row->given_up = 1;
 	balance_settled(g->all, g->row);
+}
+
+/* Was a successor of g's shard to start in another slot, and has not? */
+static int
+balance_bereft(const struct balancing *g)
+{
+	return (g->row != NULL && g->row->beside &&
+	    !relief_came(g->all->roster, g->from, g->row->began));
 }
 
 /* Is another shard there, or to come no more, or is time over? */
@@ -456,7 +465,10 @@ balance_wait_cb(evutil_socket_t fd, short what, void *arg)
 		return;
 	} else {
 		list_remove(&g->at);
-		balance_nobody(g);
+		if (g->row != NULL && g->row->beside)
+			balance_give_up(g);
+		else
+			(void)balance_empties(g);
 	}
 	balancing_free(g);
 }
@@ -498,6 +510,9 @@ balance_done(struct transfer *t, void *arg)
 			balance_retreated(g->all, s);
 	} else if (g->deadline != 0 && lives && g->more && g->deadline > now)
 		(void)balance_empties(g);
+	else if (g->deadline != 0 && lives && s->site->count > n->never &&
+	    balance_bereft(g))
+		balance_give_up(g);
 	else if (g->deadline != 0 && lives)
 		balance_close(s, g->deadline, g->row);
 	else if (g->row != NULL && (n->moved == 0 || g->deadline != 0))

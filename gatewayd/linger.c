@@ -248,7 +248,8 @@ linger_timer_cb(evutil_socket_t fd, short what, void *arg)
 		one = list_entry(l->list.next, struct lingerer, at);
 		if (one->deadline > now)
 			break;
-		if (!lingerer_reads(one, now)) {
+		/* Half of the places are for those who need one for a second. */
+		if (!lingerer_reads(one, now) || l->count > (l->max + 1) / 2) {
 			lingerer_close(one);
 			continue;
 		}

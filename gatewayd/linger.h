@@ -4,7 +4,8 @@
  * 64 KiB, so that the client reads the answer before the connection is reset.
  * From one whose shard has died it may be 32 MiB: it had been served, so that more
  * may be on its way, and more stands before the answer that it has not read: it stays
- * as long as it reads that, PACE_LEAST bytes a second, and 5 s more.
+ * as long as it reads that, PACE_LEAST bytes a second, and 5 s more.  Only while half of
+ * the places are free: who reads slowly must not keep others from being told why.
  */
 #ifndef GATEWAYD_LINGER_H
 #define GATEWAYD_LINGER_H

@@ -5,6 +5,8 @@
 
 #include "common/clock.h"
 #include "gatewayd/moves.h"
+#include "gatewayd/placement.h"
+#include "gatewayd/shard.h"
 #include "gatewayd/transfer.h"
 
 struct moves_row *
@@ -57,11 +59,12 @@ moves_row_json(const struct moves *m, size_t i, size_t uneven)
 	if (r->now != NULL) {
 		moves_transferred(&now, r->now);
 		waiting = transfer_count(r->now)->lacks;
-	}
+	} else if (r->waits != NULL && r->waits->site != NULL)
+		waiting = left = r->waits->site->count;
 	done = now.moved + now.skipped;
 	if (r->ended == 0 && i == MOVES_REBALANCE)
 		left = uneven;
-	else if (r->ended == 0 && done < now.total)
+	else if (r->ended == 0 && done < now.total && left == 0)
 		left = now.total - done;
 	return (json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, "
 	    "s:b, s:o}",

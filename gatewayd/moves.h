@@ -23,6 +23,8 @@ struct moves_row {
 	size_t		 total;		/* of all its transfers, */
 	size_t		 moved, skipped, failed;	/* and of those that are over */
 	const struct transfer *now;	/* under way, or NULL */
+	const struct shard *waits;	/* all of that one, until another one serves; or
+					   NULL */
 	int		 beside;	/* its successor is in another slot */
 	int		 given_up;	/* nobody moved, and none is to any more */
 	uint64_t	 began, ended;	/* clock_ms; ended 0: not over */

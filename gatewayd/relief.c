@@ -47,3 +47,17 @@ relief_beside(struct roster *r, const struct shard *s, struct generation *g)
 		return (roster_replace(r, s, gs->current, 0) == 0);
 	return (roster_replace(r, s, g, 1) == 0);
 }
+
+int
+relief_came(struct roster *r, const struct shard *s, uint64_t since)
+{
+	const struct shard	*to;
+
+	for (size_t i = 0; i < roster_nslots(r); i++) {
+		to = roster_slot(r, i);
+		if (to != s && to->since >= since &&
+		    (to->state == SHARD_STARTING || to->state == SHARD_READY))
+			return (1);
+	}
+	return (0);
+}

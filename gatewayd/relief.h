@@ -5,6 +5,8 @@
 #ifndef GATEWAYD_RELIEF_H
 #define GATEWAYD_RELIEF_H
 
+#include <stdint.h>
+
 struct generation;
 struct roster;
 struct shard;
@@ -17,11 +19,14 @@ int	 relief_serves(struct roster *r, const struct shard *s);
  */
 int	 relief_comes(struct roster *r, const struct shard *s);
 /*
- * Start one of that generation, at once, or (NULL) of the current one, not too fast, in the
- * place of s, which is to leave: 1, or 0; 1 also while any is starting.  s and others that are to be emptied do not count for
- * max_shards, so for a while there are more, as in an upgrade.
+ * Start one in the place of s, which is to leave: of generation g, at once; or, if that is
+ * NULL, of the current one, and not too soon after one that crashed.  1: it starts, or
+ * another one is starting; 0: neither.  s and others that are to be emptied do not count
+ * for max_shards, so for a while there are more, as in an upgrade.
  */
 int	 relief_beside(struct roster *r, const struct shard *s,
 	    struct generation *g);
+/* Has another one than s started since then (clock_ms) that serves, or is one starting? */
+int	 relief_came(struct roster *r, const struct shard *s, uint64_t since);
 
 #endif

@@ -54,12 +54,14 @@ pace_mark(struct conn *c)
 	struct rare_pace	 p = { .set = 1, .at = conn_tick() };
 	uint32_t		 owed;
 
+	if (pace_owed(c) == 0) {	/* as nearly always when one is pinged */
+		if (c->rare != NULL)
+			c->rare->pace.set = 0;
+		return;
+	}
 	p.taken = pace_taken(c, &owed);
 	p.end = p.taken + owed;
-	if (owed == 0)
-		p.set = 0;
-	if (p.set || c->rare != NULL)
-		(void)rare_set_pace(&c->rare, &p);
+	(void)rare_set_pace(&c->rare, &p);
 }
 
 /* The mark of c, or NULL. */

@@ -323,10 +323,11 @@ authority_affords(struct authority *a, uint64_t neighbour)
 		{ 10 << 20, 32 << 20 },	/* through Redis */
 	};
 	int		 far = a->ops->far(a->arg, neighbour) != 0;
-	uint32_t	 bytes = a->j.maps.bytes < bounds[far].burst ?
-			    (uint32_t)a->j.maps.bytes : bounds[far].burst;
+	uint32_t	 bytes = a->j.maps.bytes < UINT32_MAX ?
+			    (uint32_t)a->j.maps.bytes : UINT32_MAX;
 
-	return (bucket_take(&a->desk->given[far], clock_ms(), bounds[far].rate,
+	/* Lent: where small states are asked for all the time, a large one is given, too. */
+	return (bucket_lend(&a->desk->given[far], clock_ms(), bounds[far].rate,
 	    bounds[far].burst, bytes) || bytes <= AUTHORITY_SMALL);
 }
 

@@ -388,14 +388,63 @@ def test_a_full_shard_restarts_and_nobody_is_closed(start):
     close(people)
 
 
-def test_whose_successor_does_not_start_stays(start, tmp_path):
-    """24: It serves on, and kennelctl says so."""
+def test_who_waits_for_a_shard_that_starts_is_counted(start, tmp_path):
+    """24: All of the only one are left, and wait, until its successor serves."""
+    slow, worker = tmp_path / "slow", tmp_path / "worker"
+    worker.write_text(f"""#!/bin/sh
+while [ -e '{slow}' ]; do sleep 0.05; done
+exec '{SHARDD}' "$@"
+""")
+    worker.chmod(0o755)
+    k = start(shards=1, max_shards=1, worker=str(worker), config=SILENT + default_routes())
+    people = [WebSocket(k.address) for _ in range(5)]
+    slow.touch()
+    k.ctl("restart", "0", "--within", "1m", "--no-wait")
+    row, = k.status()["moves"]
+    assert (row["left"], row["waiting"], row["over"]) == (5, 5, False)
+    slow.unlink()
+    wait.until(lambda: moved(k) == 5 and k.status()["moves"][0]["over"], 20)
+    row, = k.status()["moves"]
+    assert (row["left"], row["waiting"]) == (0, 0)
+    assert echoes(people)
+    close(people)
+
+
+def failing(tmp_path):
+    """A worker that does not start while there is a file; that file, and the worker."""
     fails, worker = tmp_path / "fails", tmp_path / "worker"
     worker.write_text(f"""#!/bin/sh
 [ -e '{fails}' ] && exit 3
 exec '{SHARDD}' "$@"
 """)
     worker.chmod(0o755)
+    return fails, worker
+
+
+def test_a_full_shard_whose_successor_does_not_start_stays(start, tmp_path):
+    """24: The other one has no room: when the time is over, nobody is closed for that."""
+    fails, worker = failing(tmp_path)
+    k = start(shards=2, max_shards=2, limit=3, worker=str(worker), deaths=True,
+              config=SILENT + default_routes())
+    people = crowd(k, "g", "abcdef")
+    before = k.shards()
+    fails.touch()
+    p = k.ctl("restart", "0", "--within", "2s", check=False)
+    assert p.returncode == 1
+    assert "slot 0 stays as it was: its successor did not start" in p.stderr
+    k.wait_log("shard slot=0 does not restart: its successor did not start; connections=3 stay")
+    assert [s["pid"] for s in k.shards()] == [s["pid"] for s in before]
+    assert not any(k.status()["totals"]["gone"].values())
+    fails.unlink()
+    k.ctl("restart", "0", "--within", "1m")
+    settle(*people)
+    assert not any(k.status()["totals"]["gone"].values())
+    close(people)
+
+
+def test_whose_successor_does_not_start_stays(start, tmp_path):
+    """24: It serves on, and kennelctl says so."""
+    fails, worker = failing(tmp_path)
     k = start(shards=1, max_shards=1, worker=str(worker), deaths=True,
               config=SILENT + default_routes())
     people = [WebSocket(k.address) for _ in range(5)]

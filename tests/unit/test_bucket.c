@@ -50,6 +50,32 @@ START_TEST(extremes_do_not_wrap)
 }
 END_TEST
 
+START_TEST(a_large_one_has_its_turn_among_many_small_ones_and_is_paid_off)
+{
+	struct bucket	 b = { 0, 0 };
+	uint64_t	 now = 1000000, given = 100;
+	int		 large = 0;
+
+	/* All that comes in goes out at once, to small ones. */
+	ck_assert_int_eq(bucket_lend(&b, now, 10, 100, 100), 1);
+	ck_assert_int_eq(bucket_lend(&b, now, 10, 100, 1), 0);
+	for (int i = 0; i < 1000 && !large; i++) {
+		now += 50;
+		large = bucket_lend(&b, now, 10, 100, 300);
+		given += large ? 300 : 0;
+		given += bucket_lend(&b, now, 10, 100, 1) ? 1 : 0;
+	}
+	ck_assert(large);
+	/* Then nothing, for as long as it takes; and on the whole no more than ever. */
+	for (int i = 0; i < 1000; i++) {
+		now += 100;
+		given += bucket_lend(&b, now, 10, 100, 1) ? 1 : 0;
+	}
+	ck_assert_uint_le(given, 100 + 10 * (now - 1000000) / 1000 + 1);
+	ck_assert_uint_ge(given + 2, 10 * (now - 1000000) / 1000);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -62,6 +88,8 @@ main(void)
 	tcase_add_test(t, it_refills_at_its_rate_and_no_further_than_its_burst);
 	tcase_add_test(t, what_is_refused_takes_nothing);
 	tcase_add_test(t, extremes_do_not_wrap);
+	tcase_add_test(t,
+	    a_large_one_has_its_turn_among_many_small_ones_and_is_paid_off);
 	suite_add_tcase(s, t);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);

@@ -202,6 +202,31 @@ START_TEST(who_was_served_stays_while_it_reads_the_rest)
 }
 END_TEST
 
+START_TEST(who_reads_slowly_leaves_half_of_the_places_to_others)
+{
+	static char	 piece[2048];
+	struct buf	 out = { .max = 100 };
+	uint64_t	 from = clock_ms();
+	int		 fds[2][2], fd, client;
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM |
+		    SOCK_NONBLOCK, 0, fds[i]), 0);
+		while (write(fds[i][0], piece, sizeof(piece)) > 0)
+			;
+		linger_served(all, fds[i][0], &out);
+	}
+	while (clock_ms() - from < 2000)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_int_eq(is_open(fds[0][0]) + is_open(fds[1][0]), 1);
+	client = refused(&fd);
+	ck_assert(is_open(fd));
+	close(client);
+	close(fds[0][1]);
+	close(fds[1][1]);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -219,6 +244,7 @@ main(void)
 	tcase_add_test(t, more_than_may_linger_are_closed_at_once);
 	tcase_add_test(t, nobody_lingers_for_ever);
 	tcase_add_test(t, who_was_served_stays_while_it_reads_the_rest);
+	tcase_add_test(t, who_reads_slowly_leaves_half_of_the_places_to_others);
 	tcase_add_test(t,
 	    of_one_who_was_served_much_more_is_read_but_not_for_ever);
 	suite_add_tcase(s, t);
