@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "proto/cover.h"
+#include "shardd/group/abreast.h"
 #include "shardd/group/answer.h"
 #include "shardd/group/fan.h"
 #include "shardd/group/group.h"
@@ -242,6 +243,7 @@ group_new(struct groups *gs, uint64_t id, struct slice group,
 	list_init(&r->waiting);
 	list_init(&r->answers);
 	list_init(&r->mourned);
+	abreast_init(r);
 	turn_work_init(&r->begin, group_begin, r);
 	r->group_len = group.len;
 	if ((r->group = slice_dup(group)) == NULL ||
@@ -326,6 +328,7 @@ group_dismiss(struct replica *r)
 		w = list_entry(e, struct replica_waiter, at);
 		w->gone(w);
 	}
+	abreast_dismissed(r);
 	mourning_clear(r);
 	lookup_group_leave(gs->hood.lookup, replica_group(r));
 	/* Cancelled completions may call again: they find nobody. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "shardd/group/abreast.h"
 #include "shardd/group/answer.h"
 #include "shardd/group/ask.h"
 #include "shardd/group/groups.h"
@@ -293,6 +294,15 @@ groups_bus_said(void *arg, void *room, struct link *l, const struct gossip *m)
 	group_message(r, l, &ours);
 }
 
+/* bus_ops: all that was published until lately is heard. */
+static void
+groups_bus_echoed(void *arg)
+{
+	struct groups	*gs = arg;
+
+	abreast_look(&gs->hood);
+}
+
 /* bus_ops: the peer of l is to know what the replicas here have said to it. */
 static void
 groups_bus_quiet(void *arg, struct link *l)
@@ -310,6 +320,7 @@ static const struct bus_ops groups_bus_ops = {
 	.entered = groups_bus_entered,
 	.said = groups_bus_said,
 	.quiet = groups_bus_quiet,
+	.echoed = groups_bus_echoed,
 };
 
 /* ---- what the lookup wants to know, and to have said ---- */
@@ -492,6 +503,7 @@ groups_init(struct groups *gs, struct event_base *base,
 {
 	memset(gs, 0, sizeof(*gs));
 	list_init(&gs->asks);
+	list_init(&gs->hood.behind);
 	gs->hood.base = base;
 	gs->hood.node = node;
 	gs->hood.whisper_ask = whisper_ask;
@@ -618,6 +630,7 @@ groups_tick(struct groups *gs)
 	struct map_node	*e;
 	struct replica	*r;
 
+	abreast_look(&gs->hood);
 	if (gs->hood.bus == NULL)
 		return;
 	bus_tick(gs->hood.bus);

@@ -30,6 +30,7 @@ struct neighbourhood {
 	struct lookup	*lookup;	/* NULL until there is one */
 	const unsigned	*whisper_ask;	/* so many are asked without a lookup */
 	struct bus	*bus;		/* to other nodes; NULL: there are none */
+	struct list	 behind;	/* struct replica: abreast.c */
 };
 
 struct neighbours_ops {

@@ -60,6 +60,10 @@ struct replica {
 	struct list	 mourned;	/* struct mourning */
 	struct list	 waiting;	/* struct replica_waiter, while not ready */
 	struct shelf	*shelf;		/* NULL: nobody is expected */
+	struct list	 abreast;	/* struct abreast_wait: until it has heard more */
+	struct list	 behind;	/* neighbourhood->behind, while one is there */
+	uint64_t	 asked;		/* clock_ns: then its neighbours were, for those;
+					   0: they are not being asked */
 	struct turn_work begin;		/* what came before it is to be heard */
 	int		 ready;		/* introductions answered */
 	int		 dismissed;

@@ -63,6 +63,8 @@ struct bus {
 	struct encounters met;
 	const struct bus_room *hearing;	/* the room of which a frame is heard */
 	uint64_t	 echo;		/* clock_ns of what is to come back; 0: nothing */
+	int		 again;		/* another is wanted behind it */
+	uint64_t	 heard;		/* clock_ns of the last that has come back */
 	uint64_t	 echoed;	/* clock_ms of the last that was said */
 	size_t		 said;		/* bytes of the last message in a room */
 };
@@ -92,6 +94,31 @@ bus_lag(const struct bus *b)
 	counter_set(COUNTER_BUS_LAG, (clock_ns() - b->echo) / 1000);
 }
 
+/* Say something to ourselves. */
+static void
+bus_say_echo(struct bus *b)
+{
+	struct bus_frame	 f = { .kind = BUS_ECHO };
+
+	b->again = 0;
+	b->echoed = clock_ms();
+	b->echo = f.n = clock_ns();
+	if (press_frame(&b->press, b->channel, &f, slice_of(NULL, 0),
+	    slice_of(NULL, 0)) == -1)
+		b->echo = 0;
+}
+
+/* It is here, and all that was published before it. */
+static void
+bus_hear_echo(struct bus *b)
+{
+	b->heard = b->echo;
+	b->echo = 0;
+	if (b->again)
+		bus_say_echo(b);
+	b->ops->echoed(b->arg);
+}
+
 /* A frame that is worth hearing: 0, or -1. */
 static int
 bus_frame(struct bus *b, struct bus_frame *f, const char *channel,
@@ -117,7 +144,7 @@ bus_frame(struct bus *b, struct bus_frame *f, const char *channel,
 			bus_lag(b);
 			histogram_add(&counters->cells[COUNTER_BUS_LAG_SECONDS],
 			    clock_ns() - b->echo);
-			b->echo = 0;
+			bus_hear_echo(b);
 			return (-1);
 		}
 		counter_add(COUNTER_BUS_OWN, 1);
@@ -206,12 +233,10 @@ bus_room_cb(const char *channel, size_t clen, const char *msg, size_t mlen,
 
 /* ---- time ---- */
 
-/* Say something to ourselves, to hear how long that takes. */
+/* Say something to ourselves now and then, to hear how long that takes. */
 static void
-bus_say_echo(struct bus *b)
+bus_measure(struct bus *b)
 {
-	struct bus_frame	 f = { .kind = BUS_ECHO };
-
 	uint64_t		 age = b->echo == 0 ? 0 :
 				    (clock_ns() - b->echo) / 1000000;
 
@@ -220,14 +245,9 @@ bus_say_echo(struct bus *b)
 	/* Redis is silent; one that does not say it back at all is something else. */
 	if (age > BUS_ECHO_MS && age < BUS_SILENCE_MS)
 		b->met.excused = clock_ms();
-	if (clock_ms() - b->echoed < BUS_ECHO_MS || b->echo != 0 ||
-	    list_empty(&b->met.all))
-		return;
-	b->echoed = clock_ms();
-	b->echo = f.n = clock_ns();
-	if (press_frame(&b->press, b->channel, &f, slice_of(NULL, 0),
-	    slice_of(NULL, 0)) == -1)
-		b->echo = 0;
+	if (clock_ms() - b->echoed >= BUS_ECHO_MS && b->echo == 0 &&
+	    !list_empty(&b->met.all))
+		bus_say_echo(b);
 }
 
 void
@@ -235,7 +255,7 @@ bus_tick(struct bus *b)
 {
 	if (redis_up(b->redis)) {
 		batches_flush(&b->batches);
-		bus_say_echo(b);
+		bus_measure(b);
 		encounters_tick(&b->met);
 	} else if (b->coming != 0 && !b->ended &&
 	    clock_ms() - b->coming >= BUS_COMING_MS) {
@@ -608,6 +628,23 @@ int
 bus_away(const struct bus *b)
 {
 	return (!redis_up(b->redis) && b->coming == 0);
+}
+
+void
+bus_echo(struct bus *b)
+{
+	if (b->ended || !redis_up(b->redis))
+		return;
+	if (b->echo != 0)
+		b->again = 1;
+	else
+		bus_say_echo(b);
+}
+
+uint64_t
+bus_echoed(const struct bus *b)
+{
+	return (b->heard);
 }
 
 struct redis *

@@ -33,6 +33,8 @@ struct bus_ops {
 	/* What l's peer was sent has not been acknowledged for a second: say what it
 	 * should have, for it may not know. */
 	void	(*quiet)(void *arg, struct link *l);
+	/* bus_echoed() has changed. */
+	void	(*echoed)(void *arg);
 };
 
 /* Who this shard is on the bus; the strings are borrowed. */
@@ -55,6 +57,12 @@ void	 bus_tick(struct bus *b);
 int	 bus_up(const struct bus *b);
 /* Is it not, though it was or had time to be? */
 int	 bus_away(const struct bus *b);
+/* All that anybody has published before now is to be heard: say something to ourselves,
+ * for Redis keeps the order.  Does nothing while that is not there. */
+void	 bus_echo(struct bus *b);
+/* All that was published before that time, clock_ns, has been heard, or was lost with a
+ * connection; 0: nothing is known. */
+uint64_t bus_echoed(const struct bus *b);
 /* Its connection, for commands that are to be in order with what it says. */
 struct redis *bus_redis(struct bus *b);
 /* The peer of that address; node NULL: of our own node.  0, or -1 with errno EINVAL,

@@ -6,6 +6,7 @@
 #include "common/spare.h"
 #include "common/turn.h"
 #include "shardd/client/freeze.h"
+#include "shardd/group/abreast.h"
 #include "shardd/group/entrance.h"
 #include "shardd/kennel.h"
 #include "shardd/session/member.h"
@@ -16,6 +17,8 @@
 /* What one waits for, and what stands behind that: its proto meanwhile. */
 struct resuming {
 	struct entrance	 entrance;
+	struct abreast_wait abreast;	/* behind the entrance */
+	int		 asked;		/* it is waited for */
 	struct conn	*conn;
 	const struct protocol *protocol;	/* what it speaks */
 	void		*proto;
@@ -24,6 +27,9 @@ struct resuming {
 
 static const struct protocol	 resuming_protocol;
 static const struct entrance_ops resuming_ops;
+
+static void	 resuming_abreast_cb(struct abreast_wait *);
+static void	 resuming_behind_cb(struct abreast_wait *);
 
 /* What c waits with is freed; it speaks its own protocol again. */
 static void
@@ -34,6 +40,7 @@ resuming_clear(struct conn *c)
 	c->protocol = w->protocol;
 	c->proto = w->proto;
 	entrance_end(&w->entrance);
+	abreast_end(&w->abreast);
 	buf_clear(&w->topics);
 	buf_clear(&w->blob);
 	spare_put(w, sizeof(*w));
@@ -72,6 +79,9 @@ resuming_adopt(struct sessions *s, const struct capsule *cap,
 	member_cover(c, cap->topics);
 	cover_checkpoint(c->slot, cap->blob, cap->blob_version);
 	entrance_init(&w->entrance, r, &resuming_ops);
+	list_init(&w->abreast.at);
+	w->abreast.done = resuming_abreast_cb;
+	w->abreast.gone = resuming_behind_cb;
 	w->conn = c;
 	w->protocol = c->protocol;
 	w->proto = c->proto;
@@ -133,23 +143,54 @@ resuming_open(struct conn *c, const struct buf *topics, const struct buf *blob)
 
 /* ---- what is waited for ---- */
 
-/* Open the connection if nothing is missing. */
+/* Nothing is missing. */
 static void
-resuming_nearer(struct entrance *e)
+resuming_go_on(struct resuming *w)
 {
-	struct resuming	*w = container_of(e, struct resuming, entrance);
 	struct conn	*c = w->conn;
 	struct buf	 topics = w->topics, blob = w->blob;
 
-	if (e->listed)
-		c->flags |= CONN_F_LISTED;
-	if ((c->flags & CONN_F_DOOMED) || !entrance_is_open(e))
+	if (c->flags & CONN_F_DOOMED)
 		return;
 	w->topics = w->blob = (struct buf){ 0 };
 	resuming_clear(c);
 	resuming_open(c, &topics, &blob);
 	buf_clear(&topics);
 	buf_clear(&blob);
+}
+
+/* It may go in, once its replica has heard what its client had heard, so that it hears
+ * nothing twice. */
+static void
+resuming_nearer(struct entrance *e)
+{
+	struct resuming	*w = container_of(e, struct resuming, entrance);
+
+	if (e->listed)
+		w->conn->flags |= CONN_F_LISTED;
+	if ((w->conn->flags & CONN_F_DOOMED) || !entrance_is_open(e) ||
+	    w->asked)
+		return;
+	w->asked = 1;
+	if (e->replica == NULL)
+		resuming_go_on(w);
+	else
+		abreast_begin(e->replica, &w->abreast);
+}
+
+/* Its replica has. */
+static void
+resuming_abreast_cb(struct abreast_wait *a)
+{
+	resuming_go_on(container_of(a, struct resuming, abreast));
+}
+
+/* It was dismissed before that. */
+static void
+resuming_behind_cb(struct abreast_wait *a)
+{
+	conn_doom(container_of(a, struct resuming, abreast)->conn,
+	    CLOSE_GROUP_GONE);
 }
 
 /* The replica was dismissed. */

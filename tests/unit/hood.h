@@ -30,6 +30,12 @@ replica_eased(struct replica *r)
 }
 
 void
+replica_ref(struct replica *r)
+{
+	(void)r;
+}
+
+void
 replica_unref(struct replica *r)
 {
 	r->free(r);
