@@ -170,7 +170,9 @@ def test_amid_a_burst_behind_a_journey(start, survivor, tmp_path, when):
               env=killer(tmp_path, "burst", when, signal.SIGKILL, 100))
     room = Room(k, 60)
     room.all_hear("there")
-    k.ctl("upgrade")
+    k.ctl("upgrade", "--no-wait")
+    wait.until(lambda: k.status()["upgrade"]["phase"] == "holding", 20)
+    k.ctl("commit")
     room.all_hear("here")
     room.others += [WebSocket(k.address, f"/s/g/ws?u=v{i}") for i in range(60)]
     room.covered(120)
