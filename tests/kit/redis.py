@@ -257,7 +257,8 @@ class Held(Relay):
 
     def carry(self, client, server, which):
         said = threading.Event()
-        threading.Thread(target=self.answer, daemon=True, args=(server, client, said)).start()
+        threading.Thread(target=self.answer, daemon=True,
+                         args=(server, client, lambda data: said.is_set())).start()
         try:
             while data := client.recv(1 << 16):
                 if self.holding.is_set() and self.word in data:
@@ -270,10 +271,11 @@ class Held(Relay):
         except OSError:
             pass
 
-    def answer(self, server, client, said):
+    def answer(self, server, client, waits):
+        """What waits() is true of is held, and all behind it."""
         try:
             while data := server.recv(1 << 16):
-                if said.is_set():
+                if waits(data):
                     self.free.wait()
                 client.sendall(data)
             client.shutdown(socket.SHUT_RDWR)

@@ -213,6 +213,12 @@ def installed():
 
 
 @pytest.fixture(scope="session")
+def mover(installed):
+    """The worker of clients that move (kit/mover.py)."""
+    return installed.worker("mover.c")
+
+
+@pytest.fixture(scope="session")
 def survivor(installed):
     """The worker whose clients live on when it dies."""
     return installed.worker("survivor.c")

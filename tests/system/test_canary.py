@@ -10,11 +10,6 @@ from kit.mover import Crowd, Mover, fail, routes
 KEEP = "[gateway]\nupgrade_hold = %s\ndrain = 2s\n"
 
 
-@pytest.fixture(scope="module")
-def mover(installed):
-    return installed.worker("mover.c")
-
-
 def upgrade(k):
     return k.status()["upgrade"]
 

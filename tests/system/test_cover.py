@@ -1,7 +1,6 @@
 """The gateway keeps a copy of the descriptor of each open connection, and of no other."""
 import os
 
-import pytest
 from kit import sockdiag, wait
 from kit.chat import crowd, settle
 from kit.http import Http, get
@@ -98,11 +97,6 @@ def test_a_gateway_gets_the_copies_back(start):
     for p in people:
         p.close()
     wait_covered(k, 0)
-
-
-@pytest.fixture(scope="module")
-def mover(installed):
-    return installed.worker("mover.c")
 
 
 def test_a_stream_is_covered(start, mover):

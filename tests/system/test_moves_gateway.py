@@ -307,32 +307,19 @@ def test_a_shard_hangs(start, who):
     assert survivors(k, people) == people
 
 
-class Behind(redis.Relay):
+class Behind(redis.Held):
     """Before a Redis: of what one process subscribes to, it hears nothing until then."""
 
     def __init__(self, target, path):
-        self.pid, self.free = 0, threading.Event()
-        super().__init__(target, path, lambda which: 0)
+        self.pid = 0
+        super().__init__(target, path, None)
 
     def carry(self, client, server, which):
         pid, = struct.unpack("i8x", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        threading.Thread(target=self.answer, daemon=True, args=(server, client, pid)).start()
+        threading.Thread(target=self.answer, daemon=True, args=(
+            server, client, lambda data: pid == self.pid and b"message" in data)).start()
         with contextlib.suppress(OSError):      # it is closed
             self.pump(client, server)
-
-    def answer(self, server, client, pid):
-        try:
-            while data := server.recv(1 << 16):
-                if pid == self.pid and b"message" in data:
-                    self.free.wait()
-                client.sendall(data)
-            client.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-
-    def close(self):
-        self.free.set()
-        super().close()
 
 
 def test_who_waits_to_be_taken_stays_where_the_next_gateway_hears_of_it(

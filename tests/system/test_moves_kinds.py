@@ -13,11 +13,6 @@ from kit.rolling import lag
 FAULTS = ["fence", "adopt", "adopted", "moved"]
 
 
-@pytest.fixture(scope="module")
-def mover(installed):
-    return installed.worker("mover.c")
-
-
 @pytest.fixture
 def scene(start, mover, tmp_path):
     made = []

@@ -20,11 +20,6 @@ from kit.matrix import CONFIG, SERVED, STEPS, Scene
 from kit.mover import Crowd, Mover, routes
 
 
-@pytest.fixture(scope="module")
-def mover(installed):
-    return installed.worker("mover.c")
-
-
 @pytest.fixture
 def scene(start, mover, tmp_path):
     made = []

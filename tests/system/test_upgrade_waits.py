@@ -23,11 +23,6 @@ ping_interval = 1h
 LONG = 20               # seconds: twice as long as nobody may move without a reason
 
 
-@pytest.fixture(scope="module")
-def mover(installed):
-    return installed.worker("mover.c")
-
-
 @pytest.fixture
 def scene(start, mover):
     """One group in three shards, ten of its clients in each."""

@@ -39,11 +39,6 @@ SAID = {
 }
 
 
-@pytest.fixture(scope="module")
-def mover(installed):
-    return installed.worker("mover.c")
-
-
 def until(k, phase):
     wait.until(lambda: k.status()["upgrade"]["phase"] == phase, 60, phase)
 

@@ -22,11 +22,6 @@ NEWER = {
 }
 
 
-@pytest.fixture(scope="module")
-def mover(installed):
-    return installed.worker("mover.c")
-
-
 def script(tmp_path, name, mover, environment, arguments):
     path = tmp_path / name
     path.write_text(f"#!/bin/sh\n{environment}exec {mover} \"$@\" {arguments}\n")
